@@ -1,0 +1,55 @@
+"""Addresses and interfaces of one network namespace (rtnetlink)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """An address on an interface (RTM_NEWADDR).
+
+    Attributes:
+        address: canonical text.
+        prefixlen: bits.
+        interface: name.
+        label: such as ``eth0:vip``; None for IPv6.
+        scope: ``global``, ``link``, ``host``, …
+        tentative: IPv6 duplicate detection still runs, or failed.
+        since: when kvtui saw it appear (seconds since the epoch); None when it was there at the start.
+    """
+
+    address: str
+    prefixlen: int
+    interface: str
+    label: str | None = None
+    scope: str = "global"
+    tentative: bool = False
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface (RTM_NEWLINK)."""
+
+    index: int
+    name: str
+    up: bool
+    running: bool
+    mtu: int
+    mac: str | None = None
+    kind: str | None = None
+    master: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddressTable:
+    """All addresses and interfaces at one moment; ``read_at`` in seconds since the epoch."""
+
+    addresses: tuple[InterfaceAddress, ...]
+    interfaces: tuple[Interface, ...]
+    read_at: float
+
+    def holding(self, address: str) -> tuple[InterfaceAddress, ...]:
+        """Where ``address`` (canonical text) is present."""
+        return tuple(a for a in self.addresses if a.address == address)

@@ -1,0 +1,164 @@
+"""What a keepalived.conf says, taken out of its tree (``backend.conf``): names as in keepalived.conf(5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from kvtui.model.ipvs import ForwardingMethod, Protocol
+
+if TYPE_CHECKING:
+    from kvtui.model.vrrp import VirtualAddress
+
+
+class ProblemKind(StrEnum):
+    """What kind of trouble the reader met."""
+
+    SYNTAX = "syntax"
+    """Unbalanced braces or quotes: keepalived may die of it."""
+    INCLUDE = "include"
+    """An included file is missing or unreadable."""
+    VALUE = "value"
+    """A value that keepalived rejects (priority 300, no virtual_router_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in which file: 1-based line and column (characters)."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        """``file:line:column``, as editors jump to it."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong in the text, with its place."""
+
+    kind: ProblemKind
+    message: str
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class ConfTrack:
+    """A tracked thing of an instance: interface, script, file or process, with its weight if one is given."""
+
+    kind: str
+    name: str
+    weight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfInstance:
+    """A ``vrrp_instance`` block.
+
+    ``priority_literal`` is False when the priority comes from ``$``, ``@`` or ``~``: then it cannot be edited.
+    Values are None when the block does not say them.
+    """
+
+    name: str
+    at: Location
+    state: str | None = None
+    interface: str | None = None
+    vrid: int | None = None
+    priority: int | None = None
+    priority_at: Location | None = None
+    priority_literal: bool = True
+    version: int | None = None
+    nopreempt: bool = False
+    preempt_delay: float | None = None
+    advert_interval: float | None = None
+    auth_type: str | None = None
+    vips: tuple[VirtualAddress, ...] = ()
+    excluded_vips: tuple[VirtualAddress, ...] = ()
+    unicast_source: str | None = None
+    unicast_peers: tuple[str, ...] = ()
+    tracks: tuple[ConfTrack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfRealServer:
+    """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers."""
+
+    address: str
+    port: int | None
+    at: Location
+    weight: int | None = None
+    method: ForwardingMethod | None = None
+    upper_threshold: int | None = None
+    lower_threshold: int | None = None
+    inhibit_on_failure: bool = False
+    checks: tuple[str, ...] = ()
+    file_check: str | None = None
+    sorry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfVirtualServer:
+    """A ``virtual_server`` block.
+
+    ``service`` is the Kubernetes service named by keepalived-vip's comment before the block
+    (``# Service: default-nginx``, ``# Service: default/nginx``); None when there is none.
+    """
+
+    at: Location
+    address: str | None
+    port: int | None
+    fwmark: int | None = None
+    group: str | None = None
+    protocol: Protocol = Protocol.TCP
+    scheduler: str | None = None
+    method: ForwardingMethod | None = None
+    persistence_timeout: int | None = None
+    quorum: int | None = None
+    service: str | None = None
+    real_servers: tuple[ConfRealServer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfTrackFile:
+    """A ``track_file`` / ``vrrp_track_file`` definition."""
+
+    name: str
+    path: str | None
+    weight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncGroup:
+    """A ``vrrp_sync_group``: its members change state together."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """A whole configuration, includes followed.
+
+    Attributes:
+        path: as keepalived names it.
+        read_at: seconds since the epoch.
+        modified: mtime of the main file (seconds since the epoch); None for the running config.
+        digest: sha256 of the effective text without comments and blank space: equal digests run alike.
+        files: every file read, main one first.
+        globals: single-line ``global_defs`` entries (keyword → rest of line); secrets dropped.
+    """
+
+    path: str
+    read_at: float
+    modified: float | None = None
+    digest: str = ""
+    files: tuple[str, ...] = ()
+    globals: dict[str, str] = field(default_factory=dict)
+    instances: tuple[ConfInstance, ...] = ()
+    sync_groups: tuple[SyncGroup, ...] = ()
+    track_files: tuple[ConfTrackFile, ...] = ()
+    virtual_servers: tuple[ConfVirtualServer, ...] = ()
+    problems: tuple[Problem, ...] = ()

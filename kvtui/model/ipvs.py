@@ -1,0 +1,182 @@
+"""The kernel's IPVS table: virtual servers, real servers, connections (include/uapi/linux/ip_vs.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Protocol(StrEnum):
+    """Transport protocol of a virtual server; ``FWMARK`` where a firewall mark stands in for it."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
+    FWMARK = "FWM"
+
+
+class ForwardingMethod(StrEnum):
+    """How packets reach a real server (IP_VS_CONN_F_FWD_MASK: 0 masq, 1 local, 2 tunnel, 3 direct, 4 bypass)."""
+
+    MASQ = "masq"
+    LOCAL = "local"
+    TUNNEL = "tunnel"
+    DIRECT = "direct"
+    BYPASS = "bypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counters and the kernel's own estimates (struct ip_vs_kstats); all counters are 64 bits wide.
+
+    The ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) values are the kernel's estimator's, an
+    average over some seconds; kvtui's own rates come from differences of counters (``rules.rates``).
+    """
+
+    connections: int = 0
+    in_packets: int = 0
+    out_packets: int = 0
+    in_bytes: int = 0
+    out_bytes: int = 0
+    cps: int = 0
+    in_pps: int = 0
+    out_pps: int = 0
+    in_bps: int = 0
+    out_bps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    """A destination of a virtual server.
+
+    Attributes:
+        address: canonical text.
+        port: host order.
+        method: forwarding method.
+        weight: 0 takes no new connections.
+        active: ActiveConn, connections in ESTABLISHED.
+        inactive: InActConn.
+        persistent: persistence templates; None where it cannot be read (procfs alone).
+        upper_threshold: connections at which it takes no more; 0 is none. None with procfs alone.
+        lower_threshold: connections below which it takes them again. None with procfs alone.
+        stats: None with procfs alone.
+        tunnel_type: IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre.
+        tunnel_port: for gue.
+        tunnel_flags: checksum flags.
+    """
+
+    address: str
+    port: int
+    method: ForwardingMethod
+    weight: int
+    active: int
+    inactive: int
+    persistent: int | None = None
+    upper_threshold: int | None = None
+    lower_threshold: int | None = None
+    stats: Stats | None = None
+    tunnel_type: int = 0
+    tunnel_port: int = 0
+    tunnel_flags: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What names it within its virtual server."""
+        return (self.address, self.port)
+
+
+ServiceKey = tuple[Protocol, str, int, int]
+"""(protocol, address, port, fwmark): what names a virtual server. For a fwmark the address is ``""`` (IPv4) or
+``"::"`` (IPv6) and the port 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    """A service of the IPVS table.
+
+    Attributes:
+        protocol: TCP, UDP, SCTP, or FWMARK.
+        address: canonical text; None for a fwmark service.
+        port: host order; None for a fwmark service.
+        fwmark: None unless it is a fwmark service.
+        family: 4 or 6.
+        scheduler: ``wlc``, ``rr``, …
+        flags: such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted.
+        persistence_timeout: seconds; None when not persistent.
+        persistence_engine: such as ``sip``; None.
+        netmask: persistence granularity as prefix length; None when it is the whole address.
+        real_servers: in the kernel's order.
+        stats: None with procfs alone.
+    """
+
+    protocol: Protocol
+    address: str | None
+    port: int | None
+    fwmark: int | None
+    family: int
+    scheduler: str
+    flags: tuple[str, ...] = ()
+    persistence_timeout: int | None = None
+    persistence_engine: str | None = None
+    netmask: int | None = None
+    real_servers: tuple[RealServer, ...] = ()
+    stats: Stats | None = None
+
+    @property
+    def key(self) -> ServiceKey:
+        """What names it in its table."""
+        if self.fwmark is not None:
+            return (Protocol.FWMARK, "" if self.family == 4 else "::", 0, self.fwmark)
+        return (self.protocol, self.address or "", self.port or 0, 0)
+
+    @property
+    def name(self) -> str:
+        """As ipvsadm writes it: ``10.4.0.50:80``, ``[fd00::50]:80``, ``fwmark 7``."""
+        if self.fwmark is not None:
+            return f"fwmark {self.fwmark}" + (" IPv6" if self.family == 6 else "")
+        return endpoint(self.address or "", self.port or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One entry of /proc/net/ip_vs_conn.
+
+    Attributes:
+        protocol: as the kernel prints it: TCP, UDP, SCTP, or IP for a template.
+        client: address and port.
+        virtual: address and port of the virtual server.
+        real: address and port of the real server.
+        state: ESTABLISHED, FIN_WAIT, NONE, …
+        expires: seconds until it expires.
+        persistence: persistence engine's data; empty when there is none.
+    """
+
+    protocol: str
+    client: tuple[str, int]
+    virtual: tuple[str, int]
+    real: tuple[str, int]
+    state: str
+    expires: int
+    persistence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IpvsTable:
+    """One reading of the table of one network namespace.
+
+    Attributes:
+        virtual_servers: in the kernel's order.
+        complete: False when only procfs could be read: no counters, thresholds or persistence.
+        read_at: seconds since the epoch.
+        monotonic: CLOCK_MONOTONIC at the reading, for rates.
+    """
+
+    virtual_servers: tuple[VirtualServer, ...]
+    complete: bool
+    read_at: float
+    monotonic: float
+
+
+def endpoint(address: str, port: int) -> str:
+    """``address:port``, with brackets around an IPv6 address."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

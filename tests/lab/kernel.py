@@ -1,0 +1,275 @@
+"""Boots the lab's own kernel (user-mode Linux) on the host's file system and runs one command in it, as root.
+
+    python -m tests.lab.kernel [--timeout SECONDS] [--out FOLDER] -- ipvsadm -Ln
+
+No root, no /dev/kvm and no image are needed; the guest may write nowhere on the host but in the output folder (see `init`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+MODULES = Path("/usr/lib/uml/modules")
+SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MEMORY = 1 << 30
+
+# command -> the Debian package that brings it
+NEEDED = {
+    "linux.uml": "user-mode-linux",
+    "modprobe": "kmod",
+    "keepalived": "keepalived",
+    "ipvsadm": "ipvsadm",
+    "ip": "iproute2",
+    "ps": "procps",
+    "tcpdump": "tcpdump",
+    "curl": "curl",
+    "nsenter": "util-linux",
+}
+
+
+class LabError(Exception):
+    """The kernel could not start, crashed, or did not finish in time; the text says which, with the console's tail."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command inside left behind."""
+
+    status: int
+    stdout: str
+    console: str
+    out: Path
+
+
+def missing() -> list[str]:
+    """Name the Debian packages that the lab needs and this machine lacks."""
+    lacking = {package for command, package in NEEDED.items() if not shutil.which(command, path=SBIN_PATH)}
+    if not MODULES.is_dir():
+        lacking.add("user-mode-linux")
+    return sorted(lacking)
+
+
+def why_not() -> str | None:
+    """Say in one sentence what has to be installed before the lab can boot; None when it can."""
+    packages = missing()
+    if not packages:
+        return None
+    return f"The lab cannot boot here: install the Debian packages {' '.join(packages)} (apt-get install {' '.join(packages)})."
+
+
+def scratch_base() -> Path:
+    """Choose a folder for the kernel's memory: user-mode Linux maps a file there as executable, best on a tmpfs."""
+    for candidate in ("/dev/shm", tempfile.gettempdir(), "/var/tmp"):
+        try:
+            stat = os.statvfs(candidate)
+        except FileNotFoundError:
+            continue
+        free = stat.f_bavail * stat.f_frsize
+        if os.access(candidate, os.W_OK) and not stat.f_flag & os.ST_NOEXEC and free > MEMORY:
+            return Path(candidate)
+    raise LabError("The lab needs a folder with 1 GiB free and no noexec flag among /dev/shm, $TMPDIR and /var/tmp.")
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Give the command a small, known environment: nothing of the caller's leaks in unasked."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{SBIN_PATH}",
+        "HOME": "/run/home",
+        "USER": "root",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **extra,
+    }
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A person's terminal that becomes the guest's console."""
+
+    rows: int
+    columns: int
+    term: str
+
+
+class Kernel:
+    """One boot: start, wait, stop. As a context manager it leaves no process and no file behind."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = PROJECT,
+        terminal: Terminal | None = None,
+        stdout: int | None = None,
+    ) -> None:
+        self.argv = list(argv)
+        self.env = clean_environment(env or {})
+        self.cwd = cwd
+        self.terminal = terminal
+        self.stdout = stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
+        self.dir = Path()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._lifeline = -1
+
+    @property
+    def out(self) -> Path:
+        """The one folder that the guest may write to, at the same path on both sides."""
+        return self.dir / "out"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Boot; returns at once."""
+        if (why := why_not()) is not None:
+            raise LabError(why)
+        self.dir = Path(tempfile.mkdtemp(prefix="kvtui-lab-", dir=scratch_base()))
+        for folder in ("out", "uml", "memory"):
+            (self.dir / folder).mkdir()
+        shutil.copy(HERE / "init", self.dir / "init")
+        self._write_command()
+        read_end, self._lifeline = os.pipe()
+        try:
+            self._spawn(read_end)
+        finally:
+            os.close(read_end)
+
+    def _write_command(self) -> None:
+        words = [f"{name}={value}" for name, value in {**self.env, "LAB_OUT": str(self.out)}.items()]
+        if self.terminal:
+            words.append(f"TERM={self.terminal.term}")
+        script = f"cd {shlex.quote(str(self.cwd))} || exit 127\nexec env -i {shlex.join([*words, *self.argv])}\n"
+        (self.out / "command").write_text(script)
+
+    def _spawn(self, lifeline: int) -> None:
+        kernel = shutil.which("linux.uml", path=SBIN_PATH) or "linux.uml"
+        with (self.dir / "console").open("wb") as console, (self.dir / "stdout").open("wb") as stdout:
+            output = os.dup(stdout.fileno() if self.stdout is None else self.stdout)
+            words = [
+                "rootfstype=hostfs", "rootflags=/", "ro", f"mem={MEMORY >> 20}M", f"uml_dir={self.dir}/uml/", "umid=lab",
+                "quiet", "devtmpfs.mount=0", "con=null", "ssl=null", f"ssl0=null,fd:{output}", f"init={self.dir}/init", f"LAB_DIR={self.dir}",
+            ]  # fmt: skip
+            if self.terminal:
+                words += ["con0=fd:0,fd:1", f"LAB_ROWS={self.terminal.rows}", f"LAB_COLS={self.terminal.columns}"]
+            else:
+                words += ["con0=null,fd:1"]
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(lifeline), kernel, *words],
+                stdin=None if self.terminal else subprocess.DEVNULL,
+                stdout=None if self.terminal else console,
+                stderr=console,
+                env={"TMPDIR": str(self.dir / "memory"), "HOME": str(self.dir), "PATH": SBIN_PATH},
+                pass_fds=(lifeline, output),
+                start_new_session=True,
+            )
+            os.close(output)
+
+    def alive(self) -> bool:
+        """Whether the kernel still runs."""
+        return self._guard is not None and self._guard.poll() is None
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the command and return its exit status; a hung kernel is killed and reported."""
+        if self._guard is None:
+            raise LabError("The lab's kernel was not started.")
+        try:
+            self._guard.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise LabError(f"The lab's kernel did not finish in {timeout:g} s.\n{self.console_tail()}") from None
+        status = self.out / "status"
+        if not status.exists() or not (text := status.read_text().strip()):
+            raise LabError(f"The lab's kernel stopped before the command did.\n{self.console_tail()}")
+        return int(text)
+
+    def stop(self) -> None:
+        """Cut the lifeline: the guard kills every process of the kernel, and ends only then."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        if self._guard is not None:
+            self._guard.wait()
+
+    def close(self) -> None:
+        """Stop, and remove the private folder."""
+        self.stop()
+        if self.dir != Path():
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def stdout_text(self) -> str:
+        """What the command has printed so far, when `stdout` was not given."""
+        return (self.dir / "stdout").read_text(errors="replace")
+
+    def console_text(self) -> str:
+        """What the kernel, init and syslog have printed so far."""
+        return (self.dir / "console").read_text(errors="replace")
+
+    def console_tail(self, lines: int = 40) -> str:
+        """The console's last lines, then those of the command, for an error message."""
+        parts = [("console", self.console_text()), ("command", self.stdout_text())]
+        return "\n".join(
+            f"--- lab {name}, last lines ---\n" + "\n".join(text.splitlines()[-lines:]) for name, text in parts if text.strip()
+        )
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = PROJECT,
+    timeout: float = 300,
+    out: Path | None = None,
+) -> Result:
+    """Boot, run one command, power off. Files that it wrote to `$LAB_OUT` are copied to `out` when that is given."""
+    with Kernel(argv, env=env, cwd=cwd) as kernel:
+        status = kernel.wait(timeout)
+        if out is not None:
+            shutil.copytree(kernel.out, out, dirs_exist_ok=True)
+        return Result(status, kernel.stdout_text(), kernel.console_text(), out or Path())
+
+
+def main() -> int:
+    """Command line: the guest's output is ours, and so is its exit status."""
+    parser = argparse.ArgumentParser(description="Run a command as root in the lab's own kernel, with ip_vs loaded.")
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--out", type=Path, help="copy what the command wrote to $LAB_OUT into this folder")
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args()
+    began = time.monotonic()
+    try:
+        with Kernel(options.command, cwd=Path.cwd(), stdout=sys.stdout.fileno()) as kernel:
+            status = kernel.wait(options.timeout)
+            kernel_console = kernel.console_text()
+            if options.out:
+                shutil.copytree(kernel.out, options.out, dirs_exist_ok=True)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 125
+    if os.environ.get("LAB_DEBUG"): print(kernel_console)
+    print(f"lab: exit {status} after {time.monotonic() - began:.1f} s", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
