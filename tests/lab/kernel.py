@@ -123,7 +123,9 @@ class Kernel:
         self.env = clean_environment(env or {})
         self.cwd = cwd
         self.terminal = terminal
-        self.stdout = stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
+        self.stdout = (
+            stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
+        )
         self.dir = Path()
         self._guard: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
@@ -222,14 +224,16 @@ class Kernel:
         return (self.dir / "stdout").read_text(errors="replace")
 
     def console_text(self) -> str:
-        """What the kernel, init and syslog have printed so far."""
+        """What the kernel and init have printed so far."""
         return (self.dir / "console").read_text(errors="replace")
 
     def console_tail(self, lines: int = 40) -> str:
         """The console's last lines, then those of the command, for an error message."""
         parts = [("console", self.console_text()), ("command", self.stdout_text())]
         return "\n".join(
-            f"--- lab {name}, last lines ---\n" + "\n".join(text.splitlines()[-lines:]) for name, text in parts if text.strip()
+            f"--- lab {name}, last lines ---\n" + "\n".join(text.splitlines()[-lines:])
+            for name, text in parts
+            if text.strip()
         )
 
 
@@ -260,13 +264,11 @@ def main() -> int:
     try:
         with Kernel(options.command, cwd=Path.cwd(), stdout=sys.stdout.fileno()) as kernel:
             status = kernel.wait(options.timeout)
-            kernel_console = kernel.console_text()
             if options.out:
                 shutil.copytree(kernel.out, options.out, dirs_exist_ok=True)
     except LabError as error:
         print(error, file=sys.stderr)
         return 125
-    if os.environ.get("LAB_DEBUG"): print(kernel_console)
     print(f"lab: exit {status} after {time.monotonic() - began:.1f} s", file=sys.stderr)
     return status
 

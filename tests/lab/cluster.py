@@ -1,0 +1,207 @@
+"""A keepalived-vip cluster on the lab's kernel: nodes, real servers, a client with traffic. Runs inside the guest.
+
+    python -m tests.lab.cluster [--unicast] [--nopreempt] [--method NAT] [--ipv6] … -- COMMAND…
+
+A node is a network namespace; its keepalived runs in mount and pid namespaces of its own, as a hostNetwork pod does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.lab.network import Network
+from tests.lab.node import Node
+from tests.lab.poll import poll
+from tests.lab.spec import CLIENT6, CLIENTS, ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+BASE = Path("/run/lab")
+
+
+class Cluster:
+    """Everything that `up` starts, `down` ends; as a context manager it does both."""
+
+    def __init__(
+        self, spec: ClusterSpec | None = None, *, prefix: str = "", progress: Callable[[str], None] | None = None
+    ) -> None:
+        self.spec = spec or ClusterSpec()
+        self.network = Network(self.spec, prefix)
+        self.folder = BASE / (prefix.rstrip("-") or "default")
+        self.progress = progress or (lambda _text: None)
+        self.nodes = [Node(self.spec, index, netns, self.folder) for index, netns in enumerate(self.network.nodes)]
+        self._services: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.down()
+
+    def up(self) -> None:
+        """Build the cluster; ready means: one MASTER with every VIP, and every service answers the client."""
+        self.progress("network: a bridge, nodes, real servers, a client")
+        self.network.up()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for node in self.nodes:
+            node.prepare()
+        self.progress("real servers and traffic")
+        self._start_services()
+        self.progress(f"keepalived on {', '.join(node.name for node in self.nodes)}")
+        by_priority = sorted(self.nodes, key=lambda node: self.spec.priority(node.index), reverse=True)
+        for node in by_priority:  # the best one first: no needless elections
+            node.launch()
+        for node in by_priority:
+            node.wait_started()
+        self.progress("election")
+        self.wait_settled()
+        self.progress(f"{self.master().name} is MASTER; asking each VIP once")
+        for service in self.spec.all_services:
+            poll(lambda vip=service.vip, port=service.port: self.curl(vip, port), 10, f"an answer from {service.vip}")  # type: ignore[misc]
+
+    def _start_services(self) -> None:
+        servers = [(f"rs-{number + 1}", netns, 80) for number, netns in enumerate(self.network.servers)]
+        targets = [(s.vip, s.port, [CLIENT6] if s.is_ipv6 else CLIENTS) for s in self.spec.all_services]
+        plan = {
+            "folder": str(self.folder),
+            "servers": servers,
+            "client": self.network.client,
+            "targets": targets,
+            "rate": self.spec.requests_per_second,
+        }
+        (self.folder / "plan.json").write_text(json.dumps(plan))
+        script = Path(__file__).with_name("services.py")
+        self._services = subprocess.Popen([sys.executable, "-I", "-S", str(script), str(self.folder / "plan.json")])
+        poll((self.folder / "pids.json").exists, 20, "the real servers")
+
+    def down(self) -> None:
+        """Stop everything and remove the namespaces."""
+        for node in self.nodes:
+            node.kill()
+        if self._services is not None:
+            self._services.kill()
+            self._services.wait()
+            self._services = None
+        self.network.down()
+
+    def node(self, name: str) -> Node:
+        """The node called `name`, such as node-a."""
+        return next(node for node in self.nodes if node.name == name)
+
+    def holders(self, vip: str | None = None) -> list[Node]:
+        """The nodes whose interface has the VIP (the first VIP unless told), however many."""
+        return [node for node in self.nodes if (vip or self.spec.vips[0]) in node.addresses()]
+
+    def master(self, vip: str | None = None) -> Node:
+        """The one node that holds the VIP."""
+        holders = self.holders(vip)
+        if len(holders) != 1:
+            raise AssertionError(
+                f"{vip or self.spec.vips[0]} is held by {[node.name for node in holders] or 'nobody'}"
+            )
+        return holders[0]
+
+    def wait_for_master(
+        self, vip: str | None = None, timeout: float = 20, *, among: Sequence[Node] | None = None
+    ) -> Node:
+        """Wait until exactly one node holds the VIP (one of `among`, if given) and return it."""
+
+        def holder() -> Node | None:
+            holders = self.holders(vip)
+            return holders[0] if len(holders) == 1 and (among is None or holders[0] in among) else None
+
+        return poll(
+            holder,
+            timeout,
+            lambda: f"one holder of {vip or self.spec.vips[0]}; now {[n.name for n in self.holders(vip)]}",
+        )
+
+    def wait_settled(self, timeout: float = 30) -> None:
+        """Wait for the state that the configuration leads to: the best node is MASTER of everything if preemption is on."""
+        among = [self.node(self.spec.best())] if self.spec.preempt else None
+        deadline = time.monotonic() + timeout
+        for vip in self.spec.vips:
+            self.wait_for_master(vip, max(1.0, deadline - time.monotonic()), among=among)
+
+    def heal(self) -> None:
+        """Undo what a test did: stopped or reconfigured nodes, drained servers, stray addresses. Costs little if nothing was."""
+        self._revive_services()
+        healthy = [node.is_pristine() for node in self.nodes]
+        for node, well in zip(self.nodes, healthy, strict=True):
+            if not well:
+                node.restart_afresh(self.spec.vips)
+        self.wait_settled()
+
+    def _revive_services(self) -> None:
+        if any(not Path(f"/proc/{pid}/cmdline").exists() for pid in self.pids().values()):
+            if self._services is not None:
+                self._services.kill()
+                self._services.wait()
+            (self.folder / "pids.json").unlink()
+            self._start_services()
+
+    def pids(self) -> dict[str, int]:
+        """Process ids of rs-1 … rs-5, and `traffic`."""
+        got: dict[str, int] = json.loads((self.folder / "pids.json").read_text())
+        return got
+
+    def traffic(self) -> dict[str, int]:
+        """How often each real server answered the traffic generator, and `failed`."""
+        report = self.folder / "traffic.json"
+        got: dict[str, int] = json.loads(report.read_text()) if report.exists() else {}
+        return got
+
+    def client(self, argv: Sequence[str], *, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+        """Run a command on the client."""
+        argv = ["ip", "netns", "exec", self.network.client, *argv]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+
+    def curl(self, vip: str | None = None, port: int = 80) -> str:
+        """Ask a VIP from the client; the name of the real server that answered, or nothing."""
+        host = vip or self.spec.vips[0]
+        url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        return self.client(["curl", "-sS", "-g", "--max-time", "2", url]).stdout.strip()
+
+
+def parse(argv: Sequence[str] | None = None) -> tuple[ClusterSpec, list[str]]:
+    """Command-line options to a spec and a command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nodes", type=int, default=3)
+    parser.add_argument("--unicast", action="store_true")
+    parser.add_argument("--nopreempt", action="store_true")
+    parser.add_argument("--method", choices=("DR", "NAT", "TUN"), default="DR")
+    parser.add_argument("--vrrp-version", type=int, choices=(2, 3), default=3)
+    parser.add_argument("--persistence", type=int, default=0)
+    parser.add_argument("--ipv6", action="store_true")
+    parser.add_argument("command", nargs="+")
+    options = parser.parse_args(argv)
+    spec = ClusterSpec(
+        nodes=options.nodes,
+        unicast=options.unicast,
+        preempt=not options.nopreempt,
+        method=options.method,
+        vrrp_version=options.vrrp_version,
+        persistence=options.persistence,
+        ipv6=options.ipv6,
+    )
+    return spec, options.command
+
+
+def main() -> int:
+    """Bring a cluster up and run the command in the guest's root namespace; the kernel's end is the cluster's."""
+    spec, argv = parse()
+    began = time.monotonic()
+    Cluster(spec, progress=lambda text: print(f"lab {time.monotonic() - began:5.1f} s  {text}", file=sys.stderr)).up()
+    return subprocess.run(argv, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The lab's wires: a bridge, and a network namespace on it for each node, each real server and the client."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.lab.spec import CLIENT6, CLIENTS, GATEWAY, REAL_SERVERS, SUBNET6, real4, real6
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.lab.spec import ClusterSpec
+
+
+def command(argv: Sequence[str], *, text: str | None = None) -> str:
+    """Run a command that must succeed; its own words are in the error if it does not."""
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}\n{text or ''}")
+    return done.stdout
+
+
+class Network:
+    """Builds and removes the namespaces of one cluster. The prefix keeps several clusters apart."""
+
+    def __init__(self, spec: ClusterSpec, prefix: str = "") -> None:
+        self.spec = spec
+        self.prefix = prefix
+        self.bridge = f"{prefix}br0"
+        self.client = f"{prefix}client"
+        self.nodes = [prefix + name for name in spec.node_names]
+        self.servers = [f"{prefix}rs-{number + 1}" for number in range(REAL_SERVERS)]
+
+    @property
+    def namespaces(self) -> list[str]:
+        """All of them."""
+        return [*self.nodes, *self.servers, self.client]
+
+    def up(self) -> None:
+        """Create everything; what must be set before an address appears is set first."""
+        lines = [f"link add {self.bridge} type bridge mcast_snooping 0", f"link set {self.bridge} up"]
+        if not self.prefix:
+            lines += [f"addr add {GATEWAY}/24 dev {self.bridge}"]
+        for netns in self.namespaces:
+            lines += [
+                f"netns add {netns}",
+                f"link add {netns}-l type veth peer name eth0 netns {netns}",
+                f"link set {netns}-l master {self.bridge} up",
+            ]
+        command(["ip", "-batch", "-"], text="\n".join(lines) + "\n")
+        for index, netns in enumerate(self.nodes):
+            sysctls = {"net/ipv4/ip_nonlocal_bind": "1", "net/ipv4/vs/conntrack": "1"}  # as keepalived-vip sets them
+            if self.spec.method == "NAT":
+                sysctls |= {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
+                sysctls |= {f"net/ipv4/conf/{link}/send_redirects": "0" for link in ("all", "eth0")}
+            self._configure(netns, sysctls, self._addresses(self.spec.address4(index), self.spec.address6(index)))
+        for number, netns in enumerate(self.servers, start=1):
+            self._configure(netns, self._server_sysctls(), self._server_lines(number))
+        addresses = [line for address in CLIENTS for line in self._addresses(address)]
+        self._configure(self.client, {}, [*addresses, *self._addresses(None, CLIENT6)])
+
+    def down(self) -> None:
+        """Remove everything; the links go with their namespaces."""
+        lines = [f"netns del {netns}" for netns in self.namespaces] + [f"link del {self.bridge}"]
+        command(["ip", "-batch", "-"], text="\n".join(lines) + "\n")
+
+    @staticmethod
+    def _configure(netns: str, sysctls: dict[str, str], lines: Sequence[str]) -> None:
+        script = "".join(f"echo {value} >/proc/sys/{name}\n" for name, value in sysctls.items())
+        batch = "\n".join(["link set lo up", "link set eth0 up", *lines])
+        command(["ip", "netns", "exec", netns, "sh", "-e"], text=f"{script}exec ip -batch - <<END\n{batch}\nEND\n")
+
+    @staticmethod
+    def _addresses(address4: str | None = None, address6: str | None = None) -> list[str]:
+        lines = [f"addr add {address4}/24 dev eth0"] if address4 else []
+        return lines + ([f"addr add {address6}/64 dev eth0 nodad"] if address6 else [])
+
+    def _server_sysctls(self) -> dict[str, str]:
+        """Real servers that hold the VIP must not answer ARP for it (LVS-HOWTO, "The ARP problem")."""
+        if self.spec.method == "NAT":
+            return {}
+        return {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/all/arp_announce": "2"}
+
+    def _server_lines(self, number: int) -> list[str]:
+        lines = self._addresses(real4(number), real6(number))
+        mine = [
+            service
+            for service in self.spec.all_services
+            if {real4(number), real6(number)} & set(service.real_servers)
+        ]
+        if self.spec.method == "TUN":
+            lines.append("link set tunl0 up")
+        for service in mine:
+            if self.spec.method == "NAT":  # answers must pass the node that holds the VIP again
+                clients = (
+                    (f"{SUBNET6}:100/128",) if service.is_ipv6 else (f"{GATEWAY}/32", *(f"{c}/32" for c in CLIENTS))
+                )
+                lines += [f"route add {client} via {service.vip}" for client in clients]
+            else:
+                device = "tunl0" if self.spec.method == "TUN" else "lo"
+                lines.append(f"addr add {service.vip}/{128 if service.is_ipv6 else 32} dev {device}")
+        return lines

@@ -1,0 +1,229 @@
+"""One node of the lab: a network namespace, and keepalived in it as the main process of a hostNetwork pod."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.network import command
+from tests.lab.poll import poll
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.lab.spec import ClusterSpec
+
+# The pod's own view, then keepalived becomes its PID 1. /run comes last: the other sources lie below it.
+POD = """
+[ "$2" = / ] && root= || { root=$2; mount --rbind /dev "$root/dev"; }
+mkdir -p "$root/etc/keepalived"
+mount --bind "$1/etc" "$root/etc/keepalived" &&
+mount --bind "$1/tmp" "$root/tmp" &&
+mount -t proc proc "$root/proc" &&
+mount --bind "$1/run" "$root/run" || exit 70
+shift; root=$1; shift
+[ "$root" = / ] && exec "$@"
+exec chroot "$root" "$@"
+"""
+KEEPALIVED_ARGS = ("--dont-fork", "--log-console", "--log-detail", "--release-vips")  # as keepalived-vip gives them
+
+
+class Node:
+    """A node, as an operator on it sees it (`exec`), and its pod from within (`exec_in_pod`)."""
+
+    def __init__(self, spec: ClusterSpec, index: int, netns: str, cluster_folder: Path) -> None:
+        self.spec = spec
+        self.index = index
+        self.name = spec.node_names[index]
+        self.netns = netns
+        self.folder = cluster_folder / self.name
+        self.address = spec.address4(index)
+        self.conf_path = self.folder / "etc" / "keepalived.conf"  # the bind mount's source, seen from outside the pod
+        self.log_path = self.folder / "keepalived.log"  # what `kubectl logs` would show
+        self._pod: subprocess.Popen[bytes] | None = None
+        self._keepalived_pid = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.netns} {self.address}>"
+
+    def prepare(self) -> None:
+        """Make the folders that the pod mounts, with its keepalived.conf."""
+        for name in ("etc", "run", "tmp"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.log_path.touch()
+        self.conf_path.write_text(self.spec.conf(self.index))
+
+    # --- its keepalived
+
+    def start(self) -> None:
+        """Start keepalived; returns when its VRRP and checker children run."""
+        self.launch()
+        self.wait_started()
+
+    def launch(self) -> None:
+        """Start keepalived and return at once."""
+        if self.running():
+            raise RuntimeError(f"{self.name}: keepalived runs already")
+        for stale in (self.folder / "run").glob("*.pid"):
+            stale.unlink()  # a new pod has a new, empty /run
+        inner = ["sh", "-c", POD, "pod", str(self.folder), self.spec.root, self.spec.keepalived, *KEEPALIVED_ARGS]
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            self.netns,
+            "unshare",
+            "-m",
+            "-p",
+            "-f",
+            "--kill-child",
+            *inner,
+            *self.spec.extra_args,
+        ]
+        with self.log_path.open("ab") as log:
+            self._pod = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_started(self) -> None:
+        """Wait until keepalived has its children, and remember its pid."""
+        self._keepalived_pid = poll(self._find_keepalived, 20, f"keepalived on {self.name}\n{self.log()}")
+
+    def _find_keepalived(self) -> int:
+        """Pid of the pod's PID 1 once it is keepalived and has children of the same name."""
+        if self._pod is None or self._pod.poll() is not None:
+            raise RuntimeError(f"{self.name}: the pod ended at once\n{self.log()}")
+        for pid in children(self._pod.pid):
+            if comm(pid) == "keepalived" and len(children(pid)) >= self._expected_children():
+                return pid
+        return 0
+
+    def _expected_children(self) -> int:
+        text = self.conf_path.read_text()
+        return ("vrrp_instance" in text) + ("virtual_server" in text)
+
+    @property
+    def keepalived_pid(self) -> int:
+        """Pid of keepalived's parent process as seen from outside the pod."""
+        return self._keepalived_pid
+
+    def running(self) -> bool:
+        """Whether the pod is there."""
+        return self._pod is not None and self._pod.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash does: the VIPs stay on the interface."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, as `kubectl delete pod` does: priority 0 is advertised and the VIPs are released."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._pod is None:
+            return
+        if self._pod.poll() is None and self._keepalived_pid:
+            os.kill(self._keepalived_pid, number)
+        elif self._pod.poll() is None:
+            self._pod.kill()
+        self._pod.wait(20)
+        self._pod = None
+        self._keepalived_pid = 0
+
+    def write_conf(self, text: str) -> None:
+        """Replace keepalived.conf by an atomic rename, without telling keepalived."""
+        draft = self.conf_path.with_suffix(".new")
+        draft.write_text(text)
+        draft.replace(self.conf_path)
+
+    def reload(self, conf_text: str | None = None) -> None:
+        """Write the config, if given, and send SIGHUP to the parent; returns when its log says that the reload is complete."""
+        if conf_text is not None:
+            self.write_conf(conf_text)
+        before = len(self.log())
+        os.kill(self.keepalived_pid, signal.SIGHUP)
+        poll(
+            lambda: re.search(r"Reload complete|Reload finished", self.log()[before:]),
+            20,
+            f"{self.name}: end of the reload",
+        )
+
+    def log(self) -> str:
+        """What keepalived has logged."""
+        return self.log_path.read_text(errors="replace")
+
+    # --- commands on it
+
+    def exec(
+        self, argv: Sequence[str], *, check: bool = False, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as an operator logged in on the node: its network, but not the pod's files and processes."""
+        argv = ["ip", "netns", "exec", self.netns, *argv]
+        return subprocess.run(argv, capture_output=True, text=True, check=check, timeout=timeout)
+
+    def exec_in_pod(
+        self, argv: Sequence[str], *, check: bool = False, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as `kubectl exec` does: inside keepalived's mount, pid and network namespaces."""
+        argv = ["nsenter", "-t", str(self.keepalived_pid), "-m", "-p", "-n", "-r", "-w", *argv]
+        return subprocess.run(argv, capture_output=True, text=True, check=check, timeout=timeout)
+
+    def addresses(self) -> set[str]:
+        """Addresses on eth0."""
+        links = json.loads(command(["ip", "-n", self.netns, "-j", "addr", "show", "dev", "eth0"]))
+        return {address["local"] for link in links for address in link.get("addr_info", [])}
+
+    def ipvs(self) -> str:
+        """The node's IPVS table as `ipvsadm -Sn` prints it."""
+        return self.exec(["ipvsadm", "-Sn"], check=True).stdout
+
+    # --- repair between tests
+
+    def is_pristine(self) -> bool:
+        """Whether keepalived runs with the spec's config and the kernel has exactly its virtual servers."""
+        if not self.running() or self.conf_path.read_text() != self.spec.conf(self.index):
+            return False
+        return sorted(self.ipvs().splitlines()) == sorted(expected_ipvs(self.spec))
+
+    def restart_afresh(self, vips: Sequence[str]) -> None:
+        """Start over with the spec's config, an empty IPVS table and no stray VIP."""
+        self.kill()
+        self.exec(["ipvsadm", "-C"], check=True)
+        for vip in vips:
+            self.exec(["ip", "addr", "flush", "dev", "eth0", "to", vip])
+        self.exec(["ip", "link", "set", "eth0", "up"])
+        self.write_conf(self.spec.conf(self.index))
+        self.start()
+
+
+def expected_ipvs(spec: ClusterSpec) -> list[str]:
+    """What `ipvsadm -Sn` prints when keepalived's virtual servers are in the kernel, untouched."""
+    flag = {"DR": "-g", "NAT": "-m", "TUN": "-i"}[spec.method]
+    lines = []
+    for service in spec.all_services:
+        host = f"[{service.vip}]" if service.is_ipv6 else service.vip
+        persistence = f" -p {spec.persistence}" if spec.persistence else ""
+        lines.append(f"-A -t {host}:{service.port} -s {spec.scheduler}{persistence}")
+        for real in service.real_servers:
+            real_host = f"[{real}]" if service.is_ipv6 else real
+            lines.append(f"-a -t {host}:{service.port} -r {real_host}:{service.port} {flag} -w 1")
+    return lines
+
+
+def children(pid: int) -> list[int]:
+    """Direct children of a single-threaded process."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def comm(pid: int) -> str:
+    """A process's name, or nothing when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

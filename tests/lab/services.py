@@ -1,0 +1,132 @@
+"""The processes around the nodes: real servers that answer with their own name, and a gentle client.
+
+    services.py PLAN.json
+
+One process forks all of them (a fork costs little in the lab, a new interpreter much). They end with it, and it ends with its caller.
+Each real server can be killed by itself: its pid is in `<folder>/pids.json`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+
+
+def die_with_parent() -> None:
+    """Leave no server behind when the one who started it is gone, see prctl(2)."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def enter(netns: str) -> None:
+    """Move this process into a named network namespace."""
+    with open(f"/run/netns/{netns}") as namespace:  # noqa: PTH123 - its file descriptor is what is wanted
+        if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"setns {netns}")
+
+
+def serve(name: str, port: int) -> None:
+    """Answer every HTTP request with the server's own name; connections may be kept open."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = f"{name}\n".encode()
+        head = f"HTTP/1.1 200 OK\r\nServer: {name}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(head.encode() + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+            writer.close()
+
+    async def main() -> None:
+        listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+        server = await asyncio.start_server(answer, sock=listener)
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+def ask(vip: str, port: int, source: str) -> str:
+    """Make one HTTP request and return the name of the real server that answered."""
+    with socket.create_connection((vip, port), timeout=1, source_address=(source, 0)) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\n\r\n".encode())
+        return connection.recv(4096).decode().rpartition("\r\n\r\n")[2].strip()
+
+
+def traffic(targets: list[list[Any]], rate: float, report: Path) -> None:
+    """Ask each target in turn, a few times a second, and count the answers in a file."""
+    counts: dict[str, int] = {"failed": 0}
+    number = 0
+    while True:
+        vip, port, sources = targets[number % len(targets)]
+        source = sources[(number // len(targets)) % len(sources)]
+        number += 1
+        began = time.monotonic()
+        try:
+            answerer = ask(vip, port, source)
+            counts[answerer] = counts.get(answerer, 0) + 1
+        except OSError:
+            counts["failed"] += 1
+        draft = report.with_suffix(".new")
+        draft.write_text(json.dumps(counts))
+        draft.replace(report)
+        time.sleep(max(0.0, 1 / rate - (time.monotonic() - began)))
+
+
+def fork(name: str, work: Callable[[], None]) -> int:
+    """Run `work` in a child of that name."""
+    child = os.fork()
+    if child:
+        return child
+    die_with_parent()
+    LIBC.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        work()
+    finally:
+        os._exit(1)
+
+
+def main() -> None:
+    """Start everything in the plan, say who is who, and wait."""
+    die_with_parent()
+    plan = json.loads(Path(sys.argv[1]).read_text())
+    pids = {}
+    for name, netns, port in plan["servers"]:
+
+        def server(name: str = name, netns: str = netns, port: int = port) -> None:
+            enter(netns)
+            serve(name, port)
+
+        pids[name] = fork(name, server)
+    if plan["rate"]:
+
+        def client() -> None:
+            enter(plan["client"])
+            traffic(plan["targets"], plan["rate"], Path(plan["folder"], "traffic.json"))
+
+        pids["traffic"] = fork("traffic", client)
+    draft = Path(plan["folder"], "pids.new")
+    draft.write_text(json.dumps(pids))
+    draft.replace(Path(plan["folder"], "pids.json"))
+    while True:
+        os.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""What a lab cluster looks like, and the keepalived.conf that keepalived-vip would write for it.
+
+The form is that of keepalived-vip's template (aledbf/kube-keepalived-vip, rootfs/keepalived.tmpl): one `vrrp_instance vips` for all
+VIPs, state BACKUP everywhere, a `# Service:` comment before each virtual server, wlc, TCP_CHECK.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["DR", "NAT", "TUN"]
+SUBNET4, SUBNET6 = "10.4.0", "fd00:10:4:"
+GATEWAY = f"{SUBNET4}.1"  # the bridge itself: the lab's own shell and what it runs
+CLIENTS = tuple(
+    f"{SUBNET4}.{host}" for host in range(100, 106)
+)  # all on the one client, so that hashing has something to spread
+CLIENT6 = f"{SUBNET6}:100"
+REAL_SERVERS = 5
+
+
+def real4(number: int) -> str:
+    """IPv4 address of rs-<number>."""
+    return f"{SUBNET4}.{10 + number}"
+
+
+def real6(number: int) -> str:
+    """IPv6 address of rs-<number>."""
+    return f"{SUBNET6}:{10 + number}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Kubernetes Service behind a VIP."""
+
+    name: str  # <namespace>-<service>, as the template's comment has it
+    vip: str
+    real_servers: tuple[str, ...]
+    port: int = 80
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Address family of the VIP."""
+        return ":" in self.vip
+
+
+NGINX = Service("default-nginx", f"{SUBNET4}.50", (real4(1), real4(2), real4(3)))
+ECHO = Service("default-echo", f"{SUBNET4}.51", (real4(4), real4(5)))
+NGINX6 = Service("default-nginx", f"{SUBNET6}:50", (real6(1), real6(2), real6(3)))
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """Everything that two lab clusters may differ in; hashable, so that equal clusters are built once."""
+
+    nodes: int = 3
+    unicast: bool = False
+    preempt: bool = True  # keepalived-vip's own template always has nopreempt
+    priorities: tuple[int, ...] = ()  # default: 100 + index, as keepalived-vip computes them
+    advert_int: float = 1
+    vrrp_version: Literal[2, 3] = 3
+    vrid: int = 50
+    method: Method = "DR"
+    scheduler: str = "wlc"
+    persistence: int = 0  # seconds; keepalived-vip's template has 1800
+    delay_loop: int = 5
+    ipv6: bool = False
+    services: tuple[Service, ...] = (NGINX, ECHO)
+    extra_global: str = ""  # text inside global_defs
+    extra_instance: str = ""  # text inside each vrrp_instance
+    extra: str = ""  # text at the end of the file
+    keepalived: str = "/usr/sbin/keepalived"
+    root: str = "/"  # a root folder that holds another version of keepalived
+    extra_args: tuple[str, ...] = ()  # more arguments for keepalived
+    requests_per_second: float = 4.0  # 0: no traffic
+
+    def __post_init__(self) -> None:
+        if self.ipv6 and self.method == "TUN":
+            raise ValueError("the lab has no IPv6 tunnels")
+        if self.priorities and len(self.priorities) != self.nodes:
+            raise ValueError("one priority for each node")
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """node-a, node-b, …"""
+        return tuple(f"node-{chr(ord('a') + index)}" for index in range(self.nodes))
+
+    @property
+    def all_services(self) -> tuple[Service, ...]:
+        """The services, and nginx over IPv6 if asked for."""
+        return (*self.services, NGINX6) if self.ipv6 else self.services
+
+    @property
+    def vips(self) -> tuple[str, ...]:
+        """All VIPs."""
+        return tuple(service.vip for service in self.all_services)
+
+    def address4(self, index: int) -> str:
+        """IPv4 address of the node: 10.4.0.3, .4, .5, as in keepalived-vip's own figure."""
+        return f"{SUBNET4}.{3 + index}"
+
+    def address6(self, index: int) -> str:
+        """IPv6 address of the node."""
+        return f"{SUBNET6}:{3 + index}"
+
+    def priority(self, index: int) -> int:
+        """VRRP priority of the node."""
+        return self.priorities[index] if self.priorities else 100 + index
+
+    def best(self) -> str:
+        """The node that wins an election among all."""
+        return max(self.node_names, key=lambda name: self.priority(self.node_names.index(name)))
+
+    def conf(self, index: int) -> str:
+        """The keepalived.conf of node number `index`."""
+        parts = [_globals(self), _instance(self, index, "vips", self.vrid, ipv6=False)]
+        if self.ipv6:
+            parts.append(_instance(self, index, "vips6", self.vrid + 1, ipv6=True))
+        parts += [_virtual_server(self, service) for service in self.all_services]
+        return "\n".join([*parts, self.extra]) + "\n"
+
+
+def _globals(spec: ClusterSpec) -> str:
+    return f"""
+global_defs {{
+  vrrp_version {spec.vrrp_version}
+  #get rid of warning:  default user 'keepalived_script' for script execution does not exist - please create
+  script_user root
+  enable_script_security
+  {spec.extra_global}
+}}
+"""
+
+
+def _unicast(spec: ClusterSpec, index: int, *, ipv6: bool) -> str:
+    addresses = [spec.address6(node) if ipv6 else spec.address4(node) for node in range(spec.nodes)]
+    peers = "\n    ".join(address for address in addresses if address != addresses[index])
+    return f"""
+  unicast_src_ip {addresses[index]}
+  unicast_peer {{
+    {peers}
+  }}
+"""
+
+
+def _instance(spec: ClusterSpec, index: int, name: str, vrid: int, *, ipv6: bool) -> str:
+    vips = "\n    ".join(service.vip for service in spec.all_services if service.is_ipv6 == ipv6)
+    return f"""
+vrrp_instance {name} {{
+  state BACKUP
+  interface eth0
+  virtual_router_id {vrid}
+  priority {spec.priority(index)}
+  {"" if spec.preempt else "nopreempt"}
+  advert_int {spec.advert_int:g}
+
+  track_interface {{
+    eth0
+  }}
+  {_unicast(spec, index, ipv6=ipv6) if spec.unicast else ""}
+  virtual_ipaddress {{
+    {vips}
+  }}
+  {spec.extra_instance}
+}}
+"""
+
+
+def _virtual_server(spec: ClusterSpec, service: Service) -> str:
+    real_servers = "".join(
+        f"""
+  real_server {address} {service.port} {{
+    weight 1
+    TCP_CHECK {{
+      connect_port {service.port}
+      connect_timeout 3
+    }}
+  }}
+"""
+        for address in service.real_servers
+    )
+    return f"""
+# Service: {service.name}
+virtual_server {service.vip} {service.port} {{
+  delay_loop {spec.delay_loop}
+  lvs_sched {spec.scheduler}
+  lvs_method {spec.method}
+  {f"persistence_timeout {spec.persistence}" if spec.persistence else ""}
+  protocol TCP
+  {real_servers}
+}}
+"""
