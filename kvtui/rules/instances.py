@@ -1,0 +1,227 @@
+"""VRRP instances and VIPs: the newest evidence about each, from dump, wire and addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.model.observation import InstanceView, Master, Peer, VipView
+from kvtui.model.source import SourceName
+from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
+
+if TYPE_CHECKING:
+    from kvtui.model.addresses import InterfaceAddress
+    from kvtui.model.conf import Conf, ConfInstance
+    from kvtui.model.snapshot import Snapshot
+    from kvtui.model.vrrp import Advertiser
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a snapshot says about one instance's state, and how fresh it is."""
+
+    instance: VrrpInstance
+    dumped_at: float | None
+    """When keepalived was asked; None when the instance is known from the config only."""
+    own: Advertiser | None
+    others: tuple[Advertiser, ...]
+    held: bool | None
+    """Whether its VIPs are on an interface here; None when addresses cannot be read."""
+    held_since: float | None
+    now: float
+
+    @property
+    def own_live(self) -> bool:
+        """This node advertises now."""
+        return self.own is not None and not self.own.stepped_down and not self.own.silent(self.now)
+
+    @property
+    def live_others(self) -> tuple[Advertiser, ...]:
+        """Other nodes that advertise now, best first (RFC 5798: priority, then the higher address)."""
+        live = [a for a in self.others if not a.stepped_down and not a.silent(self.now)]
+        return tuple(sorted(live, key=lambda a: (a.last.priority, a.last.received), reverse=True))
+
+
+def known_instances(snapshot: Snapshot) -> tuple[VrrpInstance, ...] | None:
+    """The instances: as dumped; else as the running config, else the file, describes them, without a state."""
+    if snapshot.instances is not None:
+        return snapshot.instances
+    conf = snapshot.running or snapshot.conf
+    return None if conf is None else tuple(_from_conf(conf, i) for i in conf.instances)
+
+
+def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
+    group = next((g.name for g in conf.sync_groups if instance.name in g.members), None)
+    six = bool(instance.vips) and ":" in instance.vips[0].address
+    version = instance.version or _number(conf.globals.get("vrrp_version")) or (3 if six else 2)
+    return VrrpInstance(
+        name=instance.name,
+        state=VrrpState.UNKNOWN,
+        interface=instance.interface,
+        vrid=instance.vrid,
+        version=version,
+        family=AddressFamily.V6 if six else AddressFamily.V4,
+        base_priority=instance.priority,
+        nopreempt=instance.nopreempt,
+        preempt_delay=instance.preempt_delay,
+        advert_interval=instance.advert_interval or 1.0,
+        vips=instance.vips,
+        unicast_source=instance.unicast_source,
+        unicast_peers=instance.unicast_peers,
+        auth_type=instance.auth_type,
+        sync_group=group,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.strip().isdecimal() else None
+
+
+def family_of(instance: VrrpInstance) -> AddressFamily:
+    """IP version of an instance's adverts."""
+    if instance.family is not None:
+        return instance.family
+    six = bool(instance.vips) and ":" in instance.vips[0].address
+    return AddressFamily.V6 if six else AddressFamily.V4
+
+
+def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
+    """Everything the snapshot has about one instance."""
+    family = family_of(instance)
+    heard = [
+        a
+        for a in snapshot.advertisers or ()
+        if a.last.vrid == instance.vrid
+        and a.last.family is family
+        and (instance.interface is None or a.last.interface == instance.interface)
+    ]
+    own = max((a for a in heard if a.last.outgoing), key=lambda a: a.last.received, default=None)
+    places = [p for v in instance.vips for p in _places(snapshot, v)]
+    since = [p.since for p in places if p.since is not None]
+    return Evidence(
+        instance=instance,
+        dumped_at=None if snapshot.instances is None else snapshot.source(SourceName.VRRP).read_at,
+        own=own,
+        others=tuple(a for a in heard if not a.last.outgoing),
+        held=None if snapshot.addresses is None or not instance.vips else bool(places),
+        held_since=max(since, default=None),
+        now=snapshot.time,
+    )
+
+
+def _places(snapshot: Snapshot, vip: VirtualAddress) -> tuple[InterfaceAddress, ...]:
+    if snapshot.addresses is None:
+        return ()
+    return snapshot.addresses.holding(vip.address)
+
+
+def state_of(known: Evidence) -> tuple[VrrpState, str]:
+    """The instance's state and which evidence it rests on.
+
+    The dump is exact but asked seldom (each question is a line in keepalived's log); adverts and address
+    events are live. Whatever contradicts the dump and is newer than it wins.
+    """
+    dumped = known.instance.state if known.dumped_at is not None else VrrpState.UNKNOWN
+    at = known.dumped_at or 0.0
+    if known.own_live and known.own and (dumped is VrrpState.MASTER or known.own.last.received > at):
+        return VrrpState.MASTER, "dump" if dumped is VrrpState.MASTER else "wire"
+    if known.held and dumped is not VrrpState.MASTER and (known.held_since or 0.0) > at:
+        return VrrpState.MASTER, "address"
+    newer_master = any(a.last.received > at for a in known.live_others)
+    if dumped is VrrpState.MASTER and known.held is False:
+        return (VrrpState.BACKUP, "wire") if newer_master else (VrrpState.UNKNOWN, "address")
+    if dumped is not VrrpState.UNKNOWN:
+        return dumped, "dump"
+    if known.live_others and not known.held:
+        return VrrpState.BACKUP, "wire"
+    if known.held:
+        return VrrpState.MASTER, "address"
+    return VrrpState.UNKNOWN, "none"
+
+
+def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Master | None:
+    """Who is master: as advertised on the wire now, else as the dump says."""
+    if state is VrrpState.MASTER:
+        own = known.own.last if known.own else None
+        priority = own.priority if own and own.priority else known.instance.effective_priority
+        return Master(own.source if own else self_address, priority, is_self=True)
+    if known.live_others:
+        best = known.live_others[0].last
+        return Master(best.source, best.priority, is_self=False)
+    if state is VrrpState.BACKUP and known.instance.master_address and not known.others:
+        return Master(known.instance.master_address, known.instance.master_priority, is_self=False)
+    return None
+
+
+def peers_of(known: Evidence) -> tuple[Peer, ...]:
+    """Other nodes: heard ones first by priority, then configured ones that were never heard."""
+    heard = sorted(known.others, key=lambda a: (-a.last.priority, a.last.source))
+    peers = [Peer(a.last.source, a.last.priority, seen=True, age_seconds=known.now - a.last.received) for a in heard]
+    names = {p.address for p in peers}
+    silent = [Peer(a, None, seen=False, age_seconds=None) for a in known.instance.unicast_peers if a not in names]
+    return (*peers, *silent)
+
+
+def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
+    """The address this node would advertise from: configured, else the first of its interface that is no VIP."""
+    if instance.unicast_source:
+        return instance.unicast_source
+    six = family_of(instance) is AddressFamily.V6
+    vips = {v.address for i in known_instances(snapshot) or () for v in i.vips}
+    for a in snapshot.addresses.addresses if snapshot.addresses else ():
+        scope_fits = a.scope == ("link" if six else "global")
+        if a.interface == instance.interface and (":" in a.address) is six and scope_fits and a.address not in vips:
+            return a.address
+    return None
+
+
+def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
+    """One instance with its state, master and peers."""
+    known = evidence(snapshot, instance)
+    state, why = state_of(known)
+    master = master_of(known, state, self_address(snapshot, instance))
+    others = tuple(a.last.source for a in known.live_others)
+    rivals = others if state is VrrpState.MASTER else others[1:]
+    since = instance.last_transition if why == "dump" else (known.held_since if why == "address" else None)
+    return InstanceView(
+        name=instance.name,
+        state=state,
+        interface=instance.interface,
+        vrid=instance.vrid,
+        version=instance.version,
+        priority=instance.base_priority,
+        effective_priority=instance.effective_priority,
+        nopreempt=instance.nopreempt,
+        advert_interval=instance.advert_interval,
+        vips=tuple(v.address for v in instance.vips),
+        since=since,
+        master=master,
+        peers=peers_of(known),
+        counters=dict(instance.counters) if instance.counters else None,
+        evidence=why,
+        rivals=rivals,
+        track_files=tuple(t.name for t in instance.track_files),
+        sync_group=instance.sync_group,
+        preempt_delay=instance.preempt_delay,
+    )
+
+
+def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> tuple[VipView, ...]:
+    """The instance's addresses: present here or not, and who advertises them."""
+    views = []
+    for vip in instance.vips:
+        places = _places(snapshot, vip)
+        views.append(
+            VipView(
+                address=vip.address,
+                prefixlen=places[0].prefixlen if places else vip.prefixlen,
+                interface=places[0].interface if places else (vip.interface or instance.interface),
+                instance=instance.name,
+                present=None if snapshot.addresses is None else bool(places),
+                owner=seen.master.address if seen.master else None,
+                state=seen.state,
+                owner_is_self=bool(seen.master and seen.master.is_self),
+                rivals=seen.rivals,
+            )
+        )
+    return tuple(views)
