@@ -1,0 +1,41 @@
+"""What can stand behind the observer: a live node, the demo, a recording."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.snapshot import Snapshot
+
+
+class SnapshotSource(Protocol):
+    """A source of snapshots, used from one asyncio event loop."""
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Open what there is to open.
+
+        Args:
+            changed: called in the event loop whenever the world changed in a way worth a new snapshot at once.
+        """
+        ...
+
+    async def read(self) -> Snapshot:
+        """The node as it is now; what cannot be read is a source's state, never an exception."""
+        ...
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        """At most ``limit`` connections of a virtual server (or one of its real servers), and how many there are.
+
+        Raises:
+            OSError: the connection table cannot be read.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back every socket and file."""
+        ...

@@ -1,0 +1,84 @@
+"""Backend + rules → a stream of observations: the only place where they meet.
+
+The CLI, the terminal UI and a recording all drink from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from kvtui.rules.observe import observe
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kvtui.backend.source import SnapshotSource
+    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
+    from kvtui.model.observation import Observation
+
+BURST = 0.05
+"""Seconds: how close together two observations may be. Of a burst of events the first is shown at once, the rest
+together after this time."""
+
+
+class Observer:
+    """Observations of one source: the first at once, then one for every change and at least one an interval.
+
+    Args:
+        source: where snapshots come from. It is started by the first observation and closed by ``close``.
+        interval: seconds between observations when nothing happens.
+    """
+
+    def __init__(self, source: SnapshotSource, *, interval: float = 1.0) -> None:
+        self._source = source
+        self._interval = interval
+        self._changed = asyncio.Event()
+        self._started = False
+        self._tables: deque[IpvsTable] = deque(maxlen=4)
+
+    async def observe(self) -> Observation:
+        """One observation, now."""
+        if not self._started:
+            self._started = True
+            await self._source.start(self._changed.set)
+        self._changed.clear()
+        snapshot = await self._source.read()
+        previous = self._baseline(snapshot.ipvs)
+        return observe(snapshot, previous)
+
+    async def observations(self) -> AsyncIterator[Observation]:
+        """Observations without end; stop iterating, then ``close``."""
+        while True:
+            yield await self.observe()
+            await asyncio.sleep(BURST)
+            await self._change_or_tick()
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None = None, limit: int = 1000
+    ) -> tuple[tuple[Connection, ...], int]:
+        """See ``SnapshotSource.connections``."""
+        return await self._source.connections(service, real, limit)
+
+    async def close(self) -> None:
+        """Close the source."""
+        await self._source.close()
+
+    async def _change_or_tick(self) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, self._interval - BURST)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _baseline(self, table: IpvsTable | None) -> IpvsTable | None:
+        """The newest earlier table that is old enough for a steady rate, or the oldest at hand."""
+        if table is None:
+            self._tables.clear()
+            return None
+        old_enough = [t for t in self._tables if table.monotonic - t.monotonic >= 0.8 * self._interval]
+        baseline = old_enough[-1] if old_enough else (self._tables[0] if self._tables else None)
+        if not self._tables or table.monotonic - self._tables[-1].monotonic >= 0.4 * self._interval:
+            self._tables.append(table)
+        return baseline
