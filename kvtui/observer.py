@@ -38,11 +38,13 @@ class Observer:
         self._started = False
         self._tables: deque[IpvsTable] = deque(maxlen=4)
 
-    async def observe(self) -> Observation:
-        """One observation, now."""
+    async def observe(self, *, patience: float = 0.0) -> Observation:
+        """One observation, now, or after at most ``patience`` seconds when adverts must be waited for."""
         if not self._started:
             self._started = True
             await self._source.start(self._changed.set)
+        if patience > 0:
+            await self._source.settle(patience)
         self._changed.clear()
         snapshot = await self._source.read()
         previous = self._baseline(snapshot.ipvs)

@@ -22,6 +22,13 @@ class SnapshotSource(Protocol):
         """
         ...
 
+    async def settle(self, patience: float) -> None:
+        """Wait until what is slow to learn is known (who advertises each VRID), at most ``patience`` seconds.
+
+        For a single reading; whoever watches need not wait, since ``changed`` tells.
+        """
+        ...
+
     async def read(self) -> Snapshot:
         """The node as it is now; what cannot be read is a source's state, never an exception."""
         ...

@@ -1,0 +1,49 @@
+# Each target works as the first command on a fresh Debian 12 with git, make and Python 3.11: it makes what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: run lab test lint types unit bench clean help
+
+help: ## these targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab's cluster; else the demo (ARGS="...")
+	@$(BIN)/python -m tests.lab.run $(ARGS)
+
+lab: $(VENV)/.run ## a terminal on the lab: kvtui on node-a, traffic flowing, a shell beside it
+	@packaging/debian-packages lab
+	@$(BIN)/python -m tests.lab.terminal $(ARGS)
+
+test: lint types unit ## everything, the lab included: what CI runs
+
+lint: $(VENV)/.dev ## ruff and the layer contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.dev ## mypy --strict on kvtui and tests
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev ## pytest, in random order, with coverage
+	packaging/debian-packages lab
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "kvtui needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || packaging/debian-packages venv
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q 'pip>=25.1'
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install -q -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install -q -e . --group dev
+	@touch $@ $(VENV)/.run
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .lab

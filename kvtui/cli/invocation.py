@@ -1,0 +1,60 @@
+"""What one call of kvtui was asked: the global options, and the source that follows from them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.cli.output import Format
+
+if TYPE_CHECKING:
+    from kvtui.backend.source import SnapshotSource
+    from kvtui.model.settings import UiSettings
+    from kvtui.observer import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The global options of one call.
+
+    Attributes:
+        read_only: forbids every write.
+        pid: which keepalived; None for the one in kvtui's own network namespace.
+        demo: show the built-in cluster.
+        ascii: draw with ASCII only.
+        mouse: let the terminal report the mouse.
+        form: output format given before the command.
+        interval: seconds between two observations when nothing happens.
+    """
+
+    read_only: bool = False
+    pid: int | None = None
+    demo: bool = False
+    ascii: bool = False
+    mouse: bool = False
+    form: Format = Format.TEXT
+    interval: float = 1.0
+
+    def source(self) -> SnapshotSource:
+        """The node, or the demo."""
+        if self.demo:
+            from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
+
+            return Demo(read_only=self.read_only)
+        from kvtui.backend.node import Node  # noqa: PLC0415 - --help, --version and schema do without
+
+        return Node(pid=self.pid, read_only=self.read_only)
+
+    def observer(self) -> Observer:
+        """An observer of that source."""
+        from kvtui.observer import Observer  # noqa: PLC0415 - asyncio; --help and --version do without
+
+        return Observer(self.source(), interval=self.interval)
+
+    def ui(self) -> UiSettings:
+        """How the terminal UI draws."""
+        from kvtui.model.settings import UiSettings  # noqa: PLC0415
+
+        mono = bool(os.environ.get("NO_COLOR"))
+        return UiSettings(ascii=self.ascii, mono=mono, mouse=self.mouse, source_label="demo" if self.demo else "live")

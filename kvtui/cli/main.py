@@ -1,0 +1,220 @@
+"""The ``kvtui`` command: global options, then a command; without one, the terminal UI."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kvtui.cli.invocation import Invocation
+from kvtui.cli.output import Format, fail, narrate, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+EPILOG = """Examples:
+
+kvtui --demo                        learn the screens where nothing can break
+
+kvtui status                        this node in plain text
+
+kvtui -o json vips | jq '.vips[] | select(.owner == null)'
+
+kvtui vips --watch                  a line for every change, when the kernel says so
+
+KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
+
+app = typer.Typer(
+    name="kvtui",
+    help="The terminal UI and CLI for keepalived + IPVS nodes: who holds each VIP, why, and what traffic flows.",
+    epilog=EPILOG,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FormatOption = Annotated[Format | None, typer.Option("-o", "--output", help="text, json or yaml.")]
+WatchOption = Annotated[
+    bool, typer.Option("--watch", "-w", help="Again at every change, and every --interval seconds, until Ctrl+C.")
+]
+ListenOption = Annotated[
+    float,
+    typer.Option(
+        "--listen",
+        min=0,
+        help="Seconds to wait for adverts, at most: the owner of a VIP is known from the wire. 0: do not wait.",
+    ),
+]
+LISTEN = 1.2
+"""Seconds: adverts come once a second by default (``advert_int 1``)."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from kvtui import __version__  # noqa: PLC0415
+
+        write(f"kvtui {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    context: typer.Context,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", envvar="KVTUI_READ_ONLY", help="Forbid every write, signals included.")
+    ] = False,
+    pid: Annotated[
+        int | None,
+        typer.Option("--pid", envvar="KVTUI_PID", help="Which keepalived; else the one in this network namespace."),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", envvar="KVTUI_DEMO", help="A built-in three-node cluster instead of this node.")
+    ] = False,
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", envvar="KVTUI_ASCII", help="Draw with ASCII characters only.")
+    ] = False,
+    mouse: Annotated[
+        bool, typer.Option("--mouse", envvar="KVTUI_MOUSE", help="Use the mouse (costs bytes on a slow line).")
+    ] = False,
+    interval: Annotated[
+        float,
+        typer.Option("--interval", envvar="KVTUI_INTERVAL", min=0.2, help="Seconds between readings of counters."),
+    ] = 1.0,
+    output: Annotated[
+        Format, typer.Option("-o", "--output", envvar="KVTUI_OUTPUT", help="text, json or yaml.")
+    ] = Format.TEXT,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """The terminal UI and CLI for keepalived + IPVS nodes.
+
+    Without a command, the terminal UI; where there is no terminal, plain status.
+    """
+    del version
+    invocation = Invocation(
+        read_only=read_only,
+        pid=pid,
+        demo=demo,
+        ascii=ascii_only,
+        mouse=mouse,
+        form=output,
+        interval=interval,
+    )
+    run_ui = context.obj
+    context.obj = invocation
+    if context.invoked_subcommand is None:
+        _without_command(invocation, run_ui)
+
+
+def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
+    from kvtui.cli.terminal import why_plain  # noqa: PLC0415
+    from kvtui.cli.terminal import Streams as TerminalStreams  # noqa: PLC0415
+
+    reason = why_plain(os.environ, TerminalStreams.ours())
+    if reason is None and invocation.form is Format.TEXT:
+        run_ui(invocation)
+        return
+    if reason and invocation.form is Format.TEXT:
+        narrate(f"plain status, since {reason}")
+    _show(invocation, "status", None, watch=False, listen=LISTEN)
+
+
+def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool, listen: float) -> None:
+    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+
+    show(invocation, view, form or invocation.form, watch=watch, listen=listen)
+
+
+@app.command()
+def status(
+    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+) -> None:
+    """Everything known of this node: VIPs, VRRP, IPVS, and what could not be read.
+
+    Example: kvtui status -o json | jq .sources
+    """
+    _show(context.obj, "status", output, watch=watch, listen=listen)
+
+
+@app.command()
+def vrrp(
+    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+) -> None:
+    """VRRP instances: state, priorities, master, and the peers seen on the wire.
+
+    Example: kvtui vrrp --watch
+    """
+    _show(context.obj, "vrrp", output, watch=watch, listen=listen)
+
+
+@app.command()
+def vips(
+    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+) -> None:
+    """Who owns each VIP, and whether it is on an interface here.
+
+    Example: kvtui vips --watch -o json
+    """
+    _show(context.obj, "vips", output, watch=watch, listen=listen)
+
+
+@app.command()
+def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption = False) -> None:
+    """IPVS: weight, connections, rates, totals and persistence side by side.
+
+    Example: kvtui ipvs --watch
+    """
+    _show(context.obj, "ipvs", output, watch=watch, listen=0.0)
+
+
+@app.command()
+def schema() -> None:
+    """The JSON Schema of `kvtui status -o json`.
+
+    Example: kvtui schema > kvtui.schema.json
+    """
+    from kvtui.cli.output import encode  # noqa: PLC0415
+    from kvtui.cli.schema import schema as build  # noqa: PLC0415
+
+    write(encode(build(), Format.JSON))
+
+
+def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
+    """Run the command line; no traceback reaches a person for what is expected to go wrong.
+
+    Args:
+        run_ui: starts the terminal UI (the two are siblings: neither imports the other).
+        arguments: instead of the process's own.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        result: Any = app(args=arguments, obj=run_ui, standalone_mode=True)
+    except SystemExit as ended:
+        return _code(ended)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`kvtui status | head`); keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return result if isinstance(result, int) else 0
+
+
+def _code(ended: SystemExit) -> int:
+    if ended.code is None:
+        return 0
+    return ended.code if isinstance(ended.code, int) else EXIT_FAILED
+
+
+__all__ = ["EXIT_USAGE", "app", "fail", "run"]

@@ -1,0 +1,71 @@
+"""How a command's result reaches stdout: text, JSON or YAML, once or again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from kvtui.cli.document import Document
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def encode(content: Document, form: Format, *, stream: bool = False) -> str:
+    """A document as text.
+
+    Args:
+        content: what to print.
+        form: JSON or YAML.
+        stream: one of many: JSON takes one line each, YAML starts each with ``---``.
+    """
+    if form is Format.YAML:
+        return _yaml(content, stream=stream)
+    if stream:
+        return json.dumps(content, separators=(",", ":")) + "\n"
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _yaml(content: Document, *, stream: bool) -> str:
+    import yaml  # noqa: PLC0415 - costs as much as the rest of a start; only -o yaml needs it
+
+    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=False)
+    return f"---\n{text}" if stream else text
+
+
+def write(text: str, out: TextIO | None = None) -> None:
+    """Write and flush: a reader of ``--watch`` sees each observation when it is made."""
+    out = out or sys.stdout
+    out.write(text)
+    out.flush()
+
+
+def narrate(text: str) -> None:
+    """A sentence for the person, on stderr; stdout is data."""
+    sys.stderr.write(f"kvtui: {text}\n")
+
+
+def fail(text: str, code: int) -> Any:
+    """Say what went wrong and end with an exit code.
+
+    Raises:
+        SystemExit: always.
+    """
+    narrate(text)
+    raise SystemExit(code)
+
+
+def home() -> str:
+    """What to write before a repeated text view: clears a terminal, separates blocks anywhere else."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return "\x1b[H\x1b[2J"
+    return "\n"

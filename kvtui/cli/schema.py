@@ -1,0 +1,170 @@
+"""The JSON Schema (draft 2020-12) of ``cli.document``, as ``kvtui schema`` prints it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvtui.cli.document import SCHEMA_VERSION
+from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.observation import ManagedBy, RealServerState
+from kvtui.model.source import SourceName, SourceState
+from kvtui.model.vrrp import VrrpState
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+INT: Schema = {"type": "integer"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number"}
+BOOL: Schema = {"type": "boolean"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+
+
+def maybe(schema: Schema) -> Schema:
+    """The same, or null: not known."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def array(items: Schema) -> Schema:
+    """A list of these."""
+    return {"type": "array", "items": items}
+
+
+def one_of(values: Any, *more: str) -> Schema:
+    """One of an enum's values."""
+    return {"type": "string", "enum": [*(v.value for v in values), *more]}
+
+
+def record(description: str, **properties: Schema) -> Schema:
+    """An object with exactly these members; a trailing underscore keeps a name from being a Python keyword."""
+    named = {k.rstrip("_"): v for k, v in properties.items()}
+    return {
+        "type": "object",
+        "description": description,
+        "properties": named,
+        "required": list(named),
+        "additionalProperties": False,
+    }
+
+
+STATS = record(
+    "Counters since the server was added, and rates per second (bps: bytes per second). With --watch the rates are "
+    "differences of counters over the real time between two readings; in a single reading, the kernel's estimate.",
+    connections=COUNT,
+    in_packets=COUNT,
+    out_packets=COUNT,
+    in_bytes=COUNT,
+    out_bytes=COUNT,
+    cps=NUMBER,
+    in_pps=NUMBER,
+    out_pps=NUMBER,
+    in_bps=NUMBER,
+    out_bps=NUMBER,
+)
+
+REAL_SERVER = record(
+    "A real server; weight, active and inactive are null when only the config has it (state: removed).",
+    address=TEXT,
+    port=COUNT,
+    method=maybe(one_of(ForwardingMethod)),
+    weight=maybe(COUNT),
+    active=maybe(COUNT),
+    inactive=maybe(COUNT),
+    persistent=maybe(COUNT),
+    upper_threshold=maybe(COUNT),
+    lower_threshold=maybe(COUNT),
+    stats=maybe(STATS),
+    state=one_of(RealServerState),
+    configured_weight=maybe(INT),
+    pod=maybe(record("The pod behind it.", namespace=TEXT, name=TEXT, ready=BOOL)),
+)
+
+VIRTUAL_SERVER = record(
+    "A virtual server of IPVS; address and port are null for a firewall mark.",
+    address=maybe(TEXT),
+    port=maybe(COUNT),
+    protocol=one_of(Protocol),
+    fwmark=maybe(COUNT),
+    scheduler=maybe(TEXT),
+    persistence_timeout=maybe(COUNT),
+    flags=array(TEXT),
+    managed_by=one_of(ManagedBy),
+    in_kernel=BOOL,
+    stats=maybe(STATS),
+    real_servers=array(REAL_SERVER),
+)
+
+PEER = record(
+    "Another node; priority and age are null when no advert of it was ever seen.",
+    address=TEXT,
+    priority=maybe(COUNT),
+    seen=BOOL,
+    age_seconds=maybe(NUMBER),
+)
+
+INSTANCE = record(
+    "A VRRP instance; state rests on the newest of dump, adverts and addresses.",
+    name=TEXT,
+    state=one_of(VrrpState),
+    interface=maybe(TEXT),
+    vrid=maybe(COUNT),
+    version=maybe(COUNT),
+    priority=maybe(COUNT),
+    effective_priority=maybe(INT),
+    nopreempt=maybe(BOOL),
+    advert_interval=maybe(NUMBER),
+    vips=array(TEXT),
+    since=maybe(TIME),
+    master=maybe(record("Who is master.", address=maybe(TEXT), priority=maybe(COUNT), self_=BOOL)),
+    peers=array(PEER),
+    counters=maybe({"type": "object", "additionalProperties": COUNT}),
+)
+
+VIP = record(
+    "A virtual address; owner is the address of the node that advertises it.",
+    address=TEXT,
+    prefixlen=COUNT,
+    interface=maybe(TEXT),
+    instance=TEXT,
+    present=maybe(BOOL),
+    owner=maybe(TEXT),
+)
+
+KEEPALIVED = record(
+    "A keepalived on this machine; PIDs as seen from kvtui.",
+    pid=COUNT,
+    version=maybe(TEXT),
+    conf=TEXT,
+    netns=maybe(COUNT),
+    children=record("Its child processes.", vrrp=maybe(COUNT), checker=maybe(COUNT)),
+    started=maybe(TIME),
+)
+
+SOURCE = record(
+    "Where data comes from, whether to believe it, and how old it is.",
+    name=one_of(SourceName),
+    state=one_of(SourceState),
+    detail=TEXT,
+    age_seconds=maybe(NUMBER),
+)
+
+
+def schema() -> Schema:
+    """The JSON Schema of ``kvtui status -o json``.
+
+    A list that is null is not known (its source says why); an empty list says that there is nothing.
+    """
+    whole = record(
+        "What kvtui knows of a node at one moment.",
+        schema={"const": SCHEMA_VERSION},
+        time=TIME,
+        node=record("The machine.", name=TEXT, read_only=BOOL),
+        sources=array(SOURCE),
+        keepalived=array(KEEPALIVED),
+        vrrp_instances=maybe(array(INSTANCE)),
+        vips=maybe(array(VIP)),
+        virtual_servers=maybe(array(VIRTUAL_SERVER)),
+        mappings={"type": "null", "description": "Not read by this version."},
+        findings={"type": "null", "description": "Not judged by this version."},
+    )
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kvtui status", **whole}

@@ -1,0 +1,63 @@
+"""The commands that show: one observation, or one after another."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from kvtui.cli.document import document
+from kvtui.cli.output import Format, encode, fail, home, write
+from kvtui.cli.text import render
+
+if TYPE_CHECKING:
+    from kvtui.cli.invocation import Invocation
+    from kvtui.model.observation import Observation
+    from kvtui.observer import Observer
+
+EXIT_USAGE = 2
+
+
+def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float) -> None:
+    """Print a view once, or with ``watch`` until interrupted.
+
+    Args:
+        invocation: global options.
+        view: ``status``, ``vrrp``, ``vips`` or ``ipvs``.
+        form: text, JSON or YAML. Watched JSON is one document a line.
+        watch: print again at every change.
+        listen: seconds to wait for adverts before a single print.
+
+    Raises:
+        SystemExit: 2 when ``--pid`` names no keepalived.
+    """
+    observer = invocation.observer()
+    try:
+        if watch:
+            asyncio.run(_watch(observer, view, form))
+        else:
+            write(_text(asyncio.run(_once(observer, listen)), view, form, stream=False))
+    except LookupError as missing:
+        fail(str(missing.args[0]), EXIT_USAGE)
+
+
+async def _once(observer: Observer, listen: float) -> Observation:
+    try:
+        return await observer.observe(patience=listen)
+    finally:
+        await observer.close()
+
+
+async def _watch(observer: Observer, view: str, form: Format) -> None:
+    try:
+        async with aclosing(observer.observations()) as observations:
+            async for seen in observations:
+                write(_text(seen, view, form, stream=True))
+    finally:
+        await observer.close()
+
+
+def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:
+    if form is Format.TEXT:
+        return (home() if stream else "") + render(seen, view)
+    return encode(document(seen, view), form, stream=stream)

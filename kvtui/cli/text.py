@@ -1,0 +1,219 @@
+"""The plain text views: for a person, a pipe, a dumb terminal. Two blanks between columns, no colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.units import ago, count, per_second
+from kvtui.model.ipvs import endpoint
+from kvtui.model.observation import RealServerState
+from kvtui.model.source import SourceState
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import (
+        InstanceView,
+        Observation,
+        RealServerView,
+        StatsView,
+        VipView,
+        VirtualServerView,
+    )
+
+Row = tuple[str, ...]
+
+
+def table(head: Row, rows: list[Row], right: frozenset[int] = frozenset()) -> str:
+    """Rows under a head, columns as wide as their widest cell; outside text is made plain here.
+
+    Args:
+        head: column titles.
+        rows: cells.
+        right: indexes of the columns to align right.
+    """
+    clean = [head, *(tuple(plain(c) for c in row) for row in rows)]
+    widths = [max(len(row[i]) for row in clean) for i in range(len(head))]
+    lines = []
+    for row in clean:
+        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def render(seen: Observation, view: str) -> str:
+    """One command's view of an observation."""
+    if view == "status":
+        return "\n".join([header(seen), vips(seen), vrrp(seen), ipvs(seen), sources(seen, every=False)]).rstrip("\n") + "\n"
+    body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs}[view](seen)
+    trouble = sources(seen, every=False)
+    return body + ("\n" + trouble if trouble else "")
+
+
+def header(seen: Observation) -> str:
+    """The node in a line or two."""
+    snapshot = seen.snapshot
+    chosen = snapshot.chosen_keepalived
+    if chosen is None:
+        what = "no keepalived found"
+    else:
+        what = f"keepalived {chosen.version or '(version unknown)'}, PID {chosen.pid}"
+        what += f", up {ago(snapshot.time - chosen.started)}"
+        if len(snapshot.keepalived) > 1:
+            others = ", ".join(str(k.pid) for k in snapshot.keepalived if k.pid != chosen.pid)
+            what += f"  (also running: PID {others}; choose with --pid)"
+    held = sum(1 for v in seen.vips or () if v.present)
+    vips_held = f"{held} of {len(seen.vips)} VIPs here" if seen.vips is not None else "VIPs unknown"
+    read_only = "  read-only" if snapshot.node.read_only else ""
+    return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n"
+
+
+def sources(seen: Observation, *, every: bool) -> str:
+    """Sources with their state, age and what is lost; only the troubled ones unless ``every``."""
+    now = seen.snapshot.time
+    rows: list[Row] = []
+    for s in seen.snapshot.sources:
+        if every or s.state is not SourceState.OK:
+            age = s.age(now)
+            rows.append((s.name.value, s.state.value, "" if age is None else ago(age), s.detail))
+    return table(("SOURCE", "STATE", "AGE", "WHY"), rows) if rows else ""
+
+
+def _unknown(what: str, seen: Observation, *names: str) -> str:
+    """Why a layer is unknown: its sources' own words."""
+    details = [s.detail for s in seen.snapshot.sources if s.name.value in names and s.detail]
+    return f"{what} unknown: {plain('; '.join(details)) or 'nothing was read'}\n"
+
+
+def vips(seen: Observation) -> str:
+    """Each VIP: who owns it, and whether it is on an interface here."""
+    if seen.vips is None:
+        return _unknown("VIPs", seen, "vrrp", "conf")
+    if not seen.vips:
+        return "No VIPs: the configuration has no virtual_ipaddress.\n"
+    rows = [_vip_row(seen, v) for v in seen.vips]
+    return table(("VIP", "OWNER", "HERE", "STATE", "INSTANCE", "INTERFACE", "REAL UP/ALL"), rows)
+
+
+def _vip_row(seen: Observation, v: VipView) -> Row:
+    here = {True: "yes", False: "no", None: "?"}[v.present]
+    owner = v.owner or ("this node" if v.owner_is_self else "?")
+    if v.owner_is_self and v.owner:
+        owner += " (self)"
+    if v.rivals:
+        owner += f" AND {', '.join(v.rivals)}"
+    servers = seen.servers_of(v.address)
+    reals = [r for s in servers for r in s.real_servers]
+    up = "-" if not servers else f"{sum(s.up for s in servers)}/{len(reals)}"
+    if seen.virtual_servers is None:
+        up = "?"
+    return (f"{v.address}/{v.prefixlen}", owner, here, v.state.value, v.instance, v.interface or "?", up)
+
+
+def vrrp(seen: Observation) -> str:
+    """Each instance, then the peers that were heard."""
+    if seen.vrrp_instances is None:
+        return _unknown("VRRP instances", seen, "vrrp", "conf")
+    if not seen.vrrp_instances:
+        return "No VRRP instances: keepalived runs without a vrrp_instance.\n"
+    rows = [_instance_row(seen, i) for i in seen.vrrp_instances]
+    text = table(("INSTANCE", "STATE", "VRID", "VER", "INTERFACE", "PRIO", "PREEMPT", "ADVERT", "MASTER", "SINCE"), rows)
+    peers: list[Row] = [
+        (i.name, p.address, "?" if p.priority is None else str(p.priority), _heard(p.age_seconds))
+        for i in seen.vrrp_instances
+        for p in i.peers
+    ]
+    return text + ("\n" + table(("INSTANCE", "PEER", "PRIO", "LAST ADVERT"), peers) if peers else "")
+
+
+def _heard(age: float | None) -> str:
+    return "none seen (a backup is silent)" if age is None else f"{ago(age)} ago"
+
+
+def _instance_row(seen: Observation, i: InstanceView) -> Row:
+    priority = _or_unknown(i.priority)
+    if i.effective_priority is not None and i.effective_priority != i.priority:
+        priority += f" now {i.effective_priority}"
+    preempt = "?" if i.nopreempt is None else ("no" if i.nopreempt else "yes")
+    master = "?"
+    if i.master:
+        name = i.master.address or ("this node" if i.master.is_self else "?")
+        master = f"{name} ({_or_unknown(i.master.priority)}{', self' if i.master.is_self else ''})"
+    if i.rivals:
+        master += f" AND {', '.join(i.rivals)}"
+    since = "?" if i.since is None else f"{ago(seen.snapshot.time - i.since)} ago"
+    interval = "?" if i.advert_interval is None else f"{i.advert_interval:g} s"
+    return (
+        i.name,
+        i.state.value,
+        _or_unknown(i.vrid),
+        _or_unknown(i.version),
+        i.interface or "?",
+        priority,
+        preempt,
+        interval,
+        master,
+        since,
+    )
+
+
+def _or_unknown(value: int | None) -> str:
+    return "?" if value is None else str(value)
+
+
+IPVS_HEAD = (
+    "SERVER", "METHOD", "WEIGHT", "ACTIVE", "INACT", "PERSIST", "CONN/S", "IN B/S", "OUT B/S", "CONNS", "IN", "OUT", "STATE",
+)  # fmt: skip
+IPVS_RIGHT = frozenset(range(2, 12))
+
+
+def ipvs(seen: Observation) -> str:
+    """Weight, connections, rates, totals and persistence side by side: a line a virtual server, then its real ones."""
+    if seen.virtual_servers is None:
+        return _unknown("IPVS table", seen, "ipvs")
+    if not seen.virtual_servers:
+        return "The IPVS table is empty.\n"
+    rows: list[Row] = []
+    for virtual in seen.virtual_servers:
+        rows.append(_virtual_row(virtual))
+        rows.extend(_real_row(r) for r in virtual.real_servers)
+    return table(IPVS_HEAD, rows, IPVS_RIGHT)
+
+
+def _virtual_row(v: VirtualServerView) -> Row:
+    name = f"{v.protocol.value} {v.name}" if v.fwmark is None else f"FWM {v.fwmark}"
+    words = [v.scheduler or "?", *v.flags]
+    persistence = "" if v.persistence_timeout is None else f"{v.persistence_timeout} s"
+    state = f"{v.up}/{len(v.real_servers)} up, {v.managed_by.value}"
+    if not v.in_kernel:
+        state = "in the config, not in the kernel"
+    return (name, " ".join(words), "", "", "", persistence, *_traffic(v.stats), state)
+
+
+def _real_row(r: RealServerView) -> Row:
+    weight = "-" if r.weight is None else str(r.weight)
+    if r.configured_weight is not None and r.weight is not None and r.configured_weight != r.weight:
+        weight += f" (conf {r.configured_weight})"
+    state = r.state.value if r.state is not RealServerState.UP else "up"
+    if r.check and r.check != "passes":
+        state += f", check {r.check}"
+    return (
+        f"  {endpoint(r.address, r.port)}",
+        r.method.value if r.method else "?",
+        weight,
+        *(("-" if n is None else str(n)) for n in (r.active, r.inactive, r.persistent)),
+        *_traffic(r.stats),
+        state,
+    )
+
+
+def _traffic(stats: StatsView | None) -> tuple[str, str, str, str, str, str]:
+    if stats is None:
+        return ("-",) * 6
+    return (
+        per_second(stats.cps),
+        per_second(stats.in_bps),
+        per_second(stats.out_bps),
+        count(stats.connections),
+        count(stats.in_bytes),
+        count(stats.out_bytes),
+    )

@@ -1,0 +1,22 @@
+"""How the terminal UI draws; plain values, so that the CLI can make them without importing Textual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UiSettings:
+    """Settings of the terminal UI.
+
+    Attributes:
+        ascii: borders, sparklines and marks in ASCII only (the Linux console, an old terminal).
+        mono: no colour (NO_COLOR).
+        mouse: let the terminal report the mouse.
+        source_label: what the header says the data is: ``live``, ``demo`` or ``replay``.
+    """
+
+    ascii: bool = False
+    mono: bool = False
+    mouse: bool = False
+    source_label: str = "live"
