@@ -125,14 +125,14 @@ class Cluster:
         )
 
     def wait_settled(self, timeout: float = 30) -> None:
-        """Wait for the state that the configuration leads to: the best node is MASTER of everything if preemption is on."""
+        """Wait for the state that the configuration leads to: with preemption, the best node is MASTER."""
         among = [self.node(self.spec.best())] if self.spec.preempt else None
         deadline = time.monotonic() + timeout
         for vip in self.spec.vips:
             self.wait_for_master(vip, max(1.0, deadline - time.monotonic()), among=among)
 
     def heal(self) -> None:
-        """Undo what a test did: stopped or reconfigured nodes, drained servers, stray addresses. Costs little if nothing was."""
+        """Undo what a test did: stopped or reconfigured nodes, drained servers. Costs little if nothing was."""
         self._revive_services()
         healthy = [node.is_pristine() for node in self.nodes]
         for node, well in zip(self.nodes, healthy, strict=True):

@@ -2,12 +2,14 @@
 
     python -m tests.lab.kernel [--timeout SECONDS] [--out FOLDER] -- ipvsadm -Ln
 
-No root, no /dev/kvm and no image are needed; the guest may write nowhere on the host but in the output folder (see `init`).
+No root, no /dev/kvm and no image are needed. The guest may write nowhere on the host but in the output folder (see
+`init`).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import shutil
@@ -43,7 +45,7 @@ NEEDED = {
 
 
 class LabError(Exception):
-    """The kernel could not start, crashed, or did not finish in time; the text says which, with the console's tail."""
+    """The kernel could not start, crashed, or did not finish in time; the text says which."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def why_not() -> str | None:
     packages = missing()
     if not packages:
         return None
-    return f"The lab cannot boot here: install the Debian packages {' '.join(packages)} (apt-get install {' '.join(packages)})."
+    return f"The lab cannot boot on this machine: it needs the Debian packages {', '.join(packages)}."
 
 
 def scratch_base() -> Path:
@@ -118,6 +120,7 @@ class Kernel:
         cwd: Path = PROJECT,
         terminal: Terminal | None = None,
         stdout: int | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         self.argv = list(argv)
         self.env = clean_environment(env or {})
@@ -126,6 +129,7 @@ class Kernel:
         self.stdout = (
             stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
         )
+        self.files = files or {}  # put into the output folder, for the command to read
         self.dir = Path()
         self._guard: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
@@ -150,6 +154,8 @@ class Kernel:
         for folder in ("out", "uml", "memory"):
             (self.dir / folder).mkdir()
         shutil.copy(HERE / "init", self.dir / "init")
+        for name, text in self.files.items():
+            (self.out / name).write_text(text)
         self._write_command()
         read_end, self._lifeline = os.pipe()
         try:
@@ -169,15 +175,16 @@ class Kernel:
         with (self.dir / "console").open("wb") as console, (self.dir / "stdout").open("wb") as stdout:
             output = os.dup(stdout.fileno() if self.stdout is None else self.stdout)
             words = [
-                "rootfstype=hostfs", "rootflags=/", "ro", f"mem={MEMORY >> 20}M", f"uml_dir={self.dir}/uml/", "umid=lab",
-                "quiet", "devtmpfs.mount=0", "con=null", "ssl=null", f"ssl0=null,fd:{output}", f"init={self.dir}/init", f"LAB_DIR={self.dir}",
-            ]  # fmt: skip
+                *("rootfstype=hostfs", "rootflags=/", "ro", "devtmpfs.mount=0", "quiet", f"mem={MEMORY >> 20}M"),
+                *(f"uml_dir={self.dir}/uml/", "umid=lab", "con=null", "ssl=null", f"ssl0=null,fd:{output}"),
+                *(f"init={self.dir}/init", f"LAB_DIR={self.dir}"),
+            ]
             if self.terminal:
                 words += ["con0=fd:0,fd:1", f"LAB_ROWS={self.terminal.rows}", f"LAB_COLS={self.terminal.columns}"]
             else:
                 words += ["con0=null,fd:1"]
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(lifeline), kernel, *words],
+                [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(lifeline), str(self.dir), kernel, *words],
                 stdin=None if self.terminal else subprocess.DEVNULL,
                 stdout=None if self.terminal else console,
                 stderr=console,
@@ -208,6 +215,8 @@ class Kernel:
     def stop(self) -> None:
         """Cut the lifeline: the guard kills every process of the kernel, and ends only then."""
         if self._lifeline >= 0:
+            with contextlib.suppress(BrokenPipeError):  # the guard has ended already
+                os.write(self._lifeline, b"s")
             os.close(self._lifeline)
             self._lifeline = -1
         if self._guard is not None:
@@ -269,6 +278,8 @@ def main() -> int:
     except LabError as error:
         print(error, file=sys.stderr)
         return 125
+    except KeyboardInterrupt:
+        return 130
     print(f"lab: exit {status} after {time.monotonic() - began:.1f} s", file=sys.stderr)
     return status
 

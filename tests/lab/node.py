@@ -140,7 +140,7 @@ class Node:
         draft.replace(self.conf_path)
 
     def reload(self, conf_text: str | None = None) -> None:
-        """Write the config, if given, and send SIGHUP to the parent; returns when its log says that the reload is complete."""
+        """Write the config, if given, send SIGHUP, and wait until the log says that the reload is complete."""
         if conf_text is not None:
             self.write_conf(conf_text)
         before = len(self.log())

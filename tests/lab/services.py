@@ -2,8 +2,8 @@
 
     services.py PLAN.json
 
-One process forks all of them (a fork costs little in the lab, a new interpreter much). They end with it, and it ends with its caller.
-Each real server can be killed by itself: its pid is in `<folder>/pids.json`.
+One process forks all of them: a fork costs little in the lab, a new interpreter much. They end with it, and it ends
+with its caller. Each real server can be killed by itself: its pid is in `<folder>/pids.json`.
 """
 
 from __future__ import annotations

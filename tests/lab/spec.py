@@ -1,7 +1,7 @@
 """What a lab cluster looks like, and the keepalived.conf that keepalived-vip would write for it.
 
-The form is that of keepalived-vip's template (aledbf/kube-keepalived-vip, rootfs/keepalived.tmpl): one `vrrp_instance vips` for all
-VIPs, state BACKUP everywhere, a `# Service:` comment before each virtual server, wlc, TCP_CHECK.
+The form is that of keepalived-vip's template (aledbf/kube-keepalived-vip, rootfs/keepalived.tmpl): one `vrrp_instance
+vips` for all VIPs, state BACKUP everywhere, a `# Service:` comment before each virtual server, wlc, TCP_CHECK.
 """
 
 from __future__ import annotations

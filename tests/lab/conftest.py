@@ -1,0 +1,88 @@
+"""Lab tests: everything in this folder runs inside the lab's own kernel (bridge.py), and so do its fixtures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.bridge import plugin_for
+from tests.lab.cluster import Cluster
+from tests.lab.spec import ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+AT_ONCE = 3  # clusters that live side by side; each costs some 20 processes
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the side of the bridge that we are on."""
+    config.pluginmanager.register(plugin_for(config), "kvtui-lab")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is collected here."""
+    if item.get_closest_marker("lab") is None:
+        item.add_marker(pytest.mark.lab)
+
+
+class Clusters:
+    """Keeps clusters for the next test that wants an equal one; the one that was not used for longest goes first."""
+
+    def __init__(self) -> None:
+        self._built: dict[ClusterSpec, Cluster] = {}
+        self._prefixes = ["", *(f"c{number}-" for number in range(2, AT_ONCE + 1))]
+
+    def get(self, spec: ClusterSpec) -> Cluster:
+        """A cluster of this spec in its initial state."""
+        cluster = self._built.pop(spec, None)
+        if cluster is None:
+            cluster = self._build(spec)
+        else:
+            cluster.heal()
+        self._built[spec] = cluster  # now the most recent one
+        return cluster
+
+    def _build(self, spec: ClusterSpec) -> Cluster:
+        if not self._prefixes:
+            oldest = next(iter(self._built))
+            self._remove(self._built.pop(oldest))
+        cluster = Cluster(spec, prefix=self._prefixes.pop(0))
+        try:
+            cluster.up()
+        except BaseException:
+            self._remove(cluster)
+            raise
+        return cluster
+
+    def _remove(self, cluster: Cluster) -> None:
+        cluster.down()
+        self._prefixes.insert(0, cluster.network.prefix)
+
+    def close(self) -> None:
+        """Take all of them down."""
+        for cluster in self._built.values():
+            cluster.down()
+
+
+@pytest.fixture(scope="session")
+def clusters() -> Iterator[Clusters]:
+    """All clusters of the session."""
+    kept = Clusters()
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def make_cluster(clusters: Clusters) -> MakeCluster:
+    """A factory: `make_cluster(ClusterSpec(unicast=True))`. Equal specs share a cluster, healed between tests."""
+    return clusters.get
+
+
+@pytest.fixture
+def cluster(clusters: Clusters) -> Cluster:
+    """The default cluster: three nodes, multicast, preemption, direct routing, traffic; node-c is MASTER."""
+    return clusters.get(ClusterSpec())
