@@ -116,8 +116,8 @@ def begin(
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
-    from kvtui.cli.terminal import why_plain  # noqa: PLC0415
     from kvtui.cli.terminal import Streams as TerminalStreams  # noqa: PLC0415
+    from kvtui.cli.terminal import why_plain  # noqa: PLC0415
 
     reason = why_plain(os.environ, TerminalStreams.ours())
     if reason is None and invocation.form is Format.TEXT:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.units import ago, count, per_second
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
+from kvtui.model.units import ago, count, per_second
 
 if TYPE_CHECKING:
     from kvtui.model.observation import (
@@ -43,7 +43,10 @@ def table(head: Row, rows: list[Row], right: frozenset[int] = frozenset()) -> st
 def render(seen: Observation, view: str) -> str:
     """One command's view of an observation."""
     if view == "status":
-        return "\n".join([header(seen), vips(seen), vrrp(seen), ipvs(seen), sources(seen, every=False)]).rstrip("\n") + "\n"
+        return (
+            "\n".join([header(seen), vips(seen), vrrp(seen), ipvs(seen), sources(seen, every=False)]).rstrip("\n")
+            + "\n"
+        )
     body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs}[view](seen)
     trouble = sources(seen, every=False)
     return body + ("\n" + trouble if trouble else "")
@@ -116,7 +119,9 @@ def vrrp(seen: Observation) -> str:
     if not seen.vrrp_instances:
         return "No VRRP instances: keepalived runs without a vrrp_instance.\n"
     rows = [_instance_row(seen, i) for i in seen.vrrp_instances]
-    text = table(("INSTANCE", "STATE", "VRID", "VER", "INTERFACE", "PRIO", "PREEMPT", "ADVERT", "MASTER", "SINCE"), rows)
+    text = table(
+        ("INSTANCE", "STATE", "VRID", "VER", "INTERFACE", "PRIO", "PREEMPT", "ADVERT", "MASTER", "SINCE"), rows
+    )
     peers: list[Row] = [
         (i.name, p.address, "?" if p.priority is None else str(p.priority), _heard(p.age_seconds))
         for i in seen.vrrp_instances
@@ -161,13 +166,14 @@ def _or_unknown(value: int | None) -> str:
 
 
 IPVS_HEAD = (
-    "SERVER", "METHOD", "WEIGHT", "ACTIVE", "INACT", "PERSIST", "CONN/S", "IN B/S", "OUT B/S", "CONNS", "IN", "OUT", "STATE",
+    "SERVER", "METHOD", "WEIGHT", "ACTIVE", "INACT", "PERSIST",
+    "CONN/S", "IN B/S", "OUT B/S", "CONNS", "IN", "OUT", "STATE",
 )  # fmt: skip
 IPVS_RIGHT = frozenset(range(2, 12))
 
 
 def ipvs(seen: Observation) -> str:
-    """Weight, connections, rates, totals and persistence side by side: a line a virtual server, then its real ones."""
+    """Weight, connections, rates, totals and persistence side by side; real servers below their virtual server."""
     if seen.virtual_servers is None:
         return _unknown("IPVS table", seen, "ipvs")
     if not seen.virtual_servers:

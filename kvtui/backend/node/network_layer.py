@@ -1,0 +1,124 @@
+"""What is live in a network namespace: addresses, adverts and the IPVS table."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kvtui.backend.addresses import Addresses
+from kvtui.backend.adverts import Adverts, CaptureUnavailable
+from kvtui.backend.ipvs import IpvsReader, IpvsUnavailable
+from kvtui.model.source import Source, SourceName, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.model.addresses import AddressTable
+    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
+    from kvtui.model.vrrp import Advertiser, Transition
+
+
+class AddressesLayer:
+    """Addresses and interfaces, kept current by rtnetlink events."""
+
+    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
+        self._addresses = Addresses(pid)
+        self._changed = changed
+        self._trouble: str | None = "not read yet"
+
+    async def start(self) -> None:
+        """Open the socket; where that is not permitted the source says so."""
+        try:
+            await self._addresses.start(self._changed)
+        except OSError as error:
+            self._trouble = f"addresses cannot be read: {error.strerror or error}"
+        else:
+            self._trouble = None
+
+    def table(self) -> AddressTable | None:
+        """The table; None when it cannot be read."""
+        return None if self._trouble else self._addresses.table()
+
+    def source(self, now: float) -> Source:
+        """Live: as old as the event that is not there yet."""
+        if self._trouble:
+            return Source(SourceName.ADDRESSES, SourceState.UNAVAILABLE, self._trouble)
+        return Source(SourceName.ADDRESSES, SourceState.OK, "", now)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._addresses.close()
+
+
+class AdvertsLayer:
+    """VRRP adverts on the wire."""
+
+    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
+        self._adverts = Adverts(pid)
+        self._changed = changed
+        self._trouble: str | None = "not opened yet"
+
+    async def start(self) -> None:
+        """Open the capture; where that is not permitted the source says what is lost."""
+        try:
+            await self._adverts.start(self._changed)
+        except CaptureUnavailable as why:
+            self._trouble = str(why)
+        else:
+            self._trouble = None
+
+    def advertisers(self) -> tuple[Advertiser, ...] | None:
+        """Who was heard; None when nothing can be captured."""
+        return None if self._trouble else self._adverts.advertisers()
+
+    def transitions(self) -> tuple[Transition, ...]:
+        """What changed on the wire, oldest first."""
+        return self._adverts.transitions()
+
+    async def settle(self, vrids: frozenset[int], patience: float) -> None:
+        """Wait until each of these VRIDs was heard, at most ``patience`` seconds."""
+        if not self._trouble:
+            await self._adverts.wait_for(set(vrids), patience)
+
+    def source(self, now: float) -> Source:
+        """Live while the capture is open."""
+        if self._trouble:
+            return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._trouble)
+        return Source(SourceName.ADVERTS, SourceState.OK, "", now)
+
+    def close(self) -> None:
+        """Close the capture."""
+        self._adverts.close()
+
+
+class IpvsLayer:
+    """The IPVS table, read in a thread at each snapshot."""
+
+    def __init__(self, pid: int | None) -> None:
+        self._reader = IpvsReader(pid)
+        self.table: IpvsTable | None = None
+        self._trouble = "not read yet"
+
+    def read(self) -> None:
+        """Read the table; blocking."""
+        try:
+            self.table = self._reader.read()
+        except IpvsUnavailable as why:
+            self.table, self._trouble = None, str(why)
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        """See ``SnapshotSource.connections``."""
+        return await asyncio.to_thread(self._reader.connections, limit, service, real)
+
+    def source(self) -> Source:
+        """Degraded when only procfs could be read."""
+        if self.table is None:
+            return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._trouble)
+        state = SourceState.OK if self.table.complete else SourceState.DEGRADED
+        return Source(SourceName.IPVS, state, self._reader.detail, self.table.read_at)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._reader.close()
