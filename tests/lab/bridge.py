@@ -103,16 +103,19 @@ class HostBridge:
             self._boot(item.session)
         if self.failure is None:
             self._wait_for(item)
-        received = self._reports.pop(item.nodeid, [])
-        reports = [self._revive(data) for data in received]
+        elif item.nodeid not in self._finished:
+            return [failed_report(item, f"Not run. {self.failure}")]
+        reports = [self._revive(data) for data in self._reports.pop(item.nodeid, [])]
         if item.nodeid not in self._finished:
-            reports.append(failed_report(item, self.failure or "the lab did not report this test"))
+            reports.append(failed_report(item, str(self.failure)))
         return reports
 
     def _revive(self, data: dict[str, Any]) -> pytest.TestReport:
+        if isinstance(data["longrepr"], list):  # a skip's file, line and reason; JSON knows no tuples
+            data["longrepr"] = tuple(data["longrepr"])
         report = self.config.hook.pytest_report_from_serializable(config=self.config, data=data)
         assert isinstance(report, pytest.TestReport)
-        report.user_properties = [(name, value) for name, value in report.user_properties]  # JSON knows no tuples
+        report.user_properties = [(name, value) for name, value in report.user_properties]
         return report
 
     def _boot(self, session: pytest.Session) -> None:

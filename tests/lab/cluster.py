@@ -63,9 +63,13 @@ class Cluster:
             node.wait_started()
         self.progress("election")
         self.wait_settled()
-        self.progress(f"{self.master().name} is MASTER; asking each VIP once")
+        self.progress(f"{self.master().name} is MASTER; health checks, then one request to each VIP")
+        poll(self.is_pristine, 30, self.describe)
         for service in self.spec.all_services:
-            poll(lambda vip=service.vip, port=service.port: self.curl(vip, port), 10, f"an answer from {service.vip}")  # type: ignore[misc]
+            self.wait_for_answer(service.vip, service.port)
+        (
+            self.folder / "go"
+        ).touch()  # traffic before the election would leave half-open connections that wlc remembers
 
     def _start_services(self) -> None:
         servers = [(f"rs-{number + 1}", netns, 80) for number, netns in enumerate(self.network.servers)]
@@ -79,7 +83,9 @@ class Cluster:
         }
         (self.folder / "plan.json").write_text(json.dumps(plan))
         script = Path(__file__).with_name("services.py")
-        self._services = subprocess.Popen([sys.executable, "-I", "-S", str(script), str(self.folder / "plan.json")])
+        argv = [sys.executable, "-I", "-S", str(script), str(self.folder / "plan.json")]
+        with (self.folder / "services.log").open("ab") as log:
+            self._services = subprocess.Popen(argv, stdout=log, stderr=log)
         poll((self.folder / "pids.json").exists, 20, "the real servers")
 
     def down(self) -> None:
@@ -139,6 +145,17 @@ class Cluster:
             if not well:
                 node.restart_afresh(self.spec.vips)
         self.wait_settled()
+        poll(self.is_pristine, 30, self.describe)
+
+    def is_pristine(self) -> bool:
+        """Whether every node runs with the spec's config and all real servers are up on it."""
+        return all(node.is_pristine() for node in self.nodes)
+
+    def describe(self) -> str:
+        """Everything that tells why a cluster is not as it should be."""
+        parts = [f"real servers\n{(self.folder / 'services.log').read_text()}"]
+        parts += [f"{node}\n{node.ipvs()}\n{node.log()[-3000:]}" for node in self.nodes if not node.is_pristine()]
+        return "\n".join(parts)
 
     def _revive_services(self) -> None:
         if any(not Path(f"/proc/{pid}/cmdline").exists() for pid in self.pids().values()):
@@ -163,6 +180,10 @@ class Cluster:
         """Run a command on the client."""
         argv = ["ip", "netns", "exec", self.network.client, *argv]
         return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+
+    def wait_for_answer(self, vip: str | None = None, port: int = 80, timeout: float = 10) -> str:
+        """Ask a VIP until a real server answers; its name."""
+        return poll(lambda: self.curl(vip, port), timeout, f"an answer from {vip or self.spec.vips[0]}")
 
     def curl(self, vip: str | None = None, port: int = 80) -> str:
         """Ask a VIP from the client; the name of the real server that answered, or nothing."""

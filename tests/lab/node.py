@@ -201,7 +201,7 @@ class Node:
 
 def expected_ipvs(spec: ClusterSpec) -> list[str]:
     """What `ipvsadm -Sn` prints when keepalived's virtual servers are in the kernel, untouched."""
-    flag = {"DR": "-g", "NAT": "-m", "TUN": "-i"}[spec.method]
+    flag, suffix = {"DR": ("-g", ""), "NAT": ("-m", ""), "TUN": ("-i", " --tun-type ipip")}[spec.method]
     lines = []
     for service in spec.all_services:
         host = f"[{service.vip}]" if service.is_ipv6 else service.vip
@@ -209,7 +209,7 @@ def expected_ipvs(spec: ClusterSpec) -> list[str]:
         lines.append(f"-A -t {host}:{service.port} -s {spec.scheduler}{persistence}")
         for real in service.real_servers:
             real_host = f"[{real}]" if service.is_ipv6 else real
-            lines.append(f"-a -t {host}:{service.port} -r {real_host}:{service.port} {flag} -w 1")
+            lines.append(f"-a -t {host}:{service.port} -r {real_host}:{service.port} {flag} -w 1{suffix}")
     return lines
 
 

@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,7 @@ def fork(name: str, work: Callable[[], None]) -> int:
     try:
         work()
     finally:
+        traceback.print_exc()  # it never returns, so there is an exception
         os._exit(1)
 
 
@@ -118,6 +120,8 @@ def main() -> None:
 
         def client() -> None:
             enter(plan["client"])
+            while not Path(plan["folder"], "go").exists():
+                time.sleep(0.2)
             traffic(plan["targets"], plan["rate"], Path(plan["folder"], "traffic.json"))
 
         pids["traffic"] = fork("traffic", client)

@@ -27,14 +27,8 @@ def test_a_client_is_answered_by_a_real_server_of_that_vip(cluster: Cluster) -> 
 
 
 def test_the_answer_passed_ipvs(cluster: Cluster) -> None:
-    def connections() -> int:
-        stats = cluster.master().exec(["ipvsadm", "-Ln", "--stats", "--exact", "-t", "10.4.0.50:80"]).stdout
-        row = next(line for line in stats.splitlines() if line.startswith("TCP"))
-        return int(row.split()[2])
-
-    before = connections()
-    assert cluster.curl(NGINX.vip)
-    assert connections() > before
+    cluster.client(["curl", "-s", "--local-port", "29001", f"http://{NGINX.vip}/"])
+    assert "10.4.0.100:29001" in cluster.master().exec(["ipvsadm", "-Lcn"]).stdout
 
 
 def test_ipvsadm_shows_the_real_servers_on_every_node(cluster: Cluster) -> None:
@@ -44,9 +38,13 @@ def test_ipvsadm_shows_the_real_servers_on_every_node(cluster: Cluster) -> None:
         assert "Route" in table
 
 
-def test_traffic_flows_and_reaches_every_real_server(cluster: Cluster) -> None:
-    everyone = {"rs-1", "rs-2", "rs-3", "rs-4", "rs-5"}
-    poll(lambda: everyone <= cluster.traffic().keys(), 20, lambda: f"traffic to all: {cluster.traffic()}")
+def test_traffic_flows_to_every_vip(cluster: Cluster) -> None:
+    def answered(*names: str) -> int:
+        return sum(cluster.traffic().get(name, 0) for name in names)
+
+    nginx, echo = answered("rs-1", "rs-2", "rs-3"), answered("rs-4", "rs-5")
+    poll(lambda: answered("rs-1", "rs-2", "rs-3") > nginx, 20, "more answers from nginx")
+    poll(lambda: answered("rs-4", "rs-5") > echo, 20, "more answers from echo")
 
 
 def test_when_the_master_is_killed_another_node_takes_the_vip(cluster: Cluster) -> None:
@@ -63,7 +61,7 @@ def test_when_the_master_is_stopped_it_hands_the_vip_over(cluster: Cluster) -> N
     old.stop()
     new = cluster.wait_for_master(among=[node for node in cluster.nodes if node is not old])
     assert new.name == "node-b"
-    poll(lambda: cluster.curl(NGINX.vip), 10, "an answer through the new master")
+    assert cluster.wait_for_answer(NGINX.vip).startswith("rs-")
 
 
 def test_a_healed_cluster_is_as_new(cluster: Cluster) -> None:
@@ -73,7 +71,7 @@ def test_a_healed_cluster_is_as_new(cluster: Cluster) -> None:
     )
     cluster.heal()
     assert cluster.master().name == "node-c"
-    assert all(node.is_pristine() for node in cluster.nodes)
+    assert cluster.is_pristine()
 
 
 def test_keepalived_looks_like_a_pod_from_its_node(cluster: Cluster) -> None:
@@ -110,7 +108,7 @@ def test_every_variant_has_one_master_and_answers(
     for service in spec.all_services:
         assert len(cluster.holders(service.vip)) == 1
         assert cluster.curl(service.vip).startswith("rs-")
-    assert all(node.is_pristine() for node in cluster.nodes)
+    assert cluster.is_pristine()
 
 
 def test_with_nopreempt_a_returning_better_node_stays_backup(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:

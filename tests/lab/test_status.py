@@ -1,0 +1,264 @@
+"""`kvtui status -o json` on each node agrees, field by field, with ipvsadm, ip, tcpdump and keepalived's own dump."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from kvtui.cli.schema import schema
+from tests.lab.poll import poll
+from tests.lab.spec import ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+KVTUI = [sys.executable, "-m", "kvtui"]
+METHODS = {"-g": "direct", "-m": "masq", "-i": "tunnel"}
+VARIANTS = {
+    "multicast, preempt, v3, direct": ClusterSpec(),
+    "unicast, nopreempt, v2, NAT, persistent": ClusterSpec(
+        unicast=True, preempt=False, vrrp_version=2, method="NAT", persistence=1800
+    ),
+}
+
+
+def status(node: Node) -> dict[str, Any]:
+    """What kvtui says there; it runs outside keepalived's mount and PID namespaces."""
+    done = node.exec([*KVTUI, "status", "-o", "json"])
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    jsonschema.validate(document, schema())
+    return document
+
+
+class Follow:
+    """A command that goes on printing; each line with the time at which it was read."""
+
+    def __init__(self, node: Node, argv: list[str]) -> None:
+        self._lines: list[tuple[float, str]] = []
+        argv = ["ip", "netns", "exec", node.netns, *argv]
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.append((time.monotonic(), line))
+
+    def lines(self) -> list[tuple[float, str]]:
+        """What was read so far."""
+        return list(self._lines)
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The lines as JSON."""
+        return [json.loads(text) for _at, text in self._lines]
+
+    def when(self, condition: Callable[[dict[str, Any]], bool]) -> float | None:
+        """When the first document for which this is true was read."""
+        return next((at for at, text in self.lines() if condition(json.loads(text))), None)
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        self._thread.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@dataclass(frozen=True)
+class Advertised:
+    """One advert as tcpdump prints it."""
+
+    source: str
+    vrid: int
+    priority: int
+
+
+def tcpdump(node: Node) -> Advertised:
+    """The next advert on eth0 of that node."""
+    # In unicast an idle backup hears adverts sent to it, so one packet is enough everywhere.
+    done = node.exec(["tcpdump", "-nn", "-l", "-v", "-c1", "-i", "eth0", "ip proto 112"])
+    found = re.search(r"(\d+\.\d+\.\d+\.\d+) > .*vrid (\d+), prio (\d+)", done.stdout, re.DOTALL)
+    assert found, done.stdout + done.stderr
+    return Advertised(found[1], int(found[2]), int(found[3]))
+
+
+def own_dump(node: Node) -> dict[str, Any]:
+    """The JSON dump that kvtui has just asked keepalived for, read by the test itself."""
+    text = Path(f"/proc/{node.keepalived_pid}/root/tmp/keepalived.json").read_text()
+    instance: dict[str, Any] = json.loads(text)[0]
+    return instance
+
+
+def ipvsadm_rows(node: Node, *options: str) -> dict[tuple[str, str], list[str]]:
+    """``ipvsadm -Ln`` with options: (virtual server, real server or nothing) → columns after the name."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    virtual = ""
+    for line in node.exec(["ipvsadm", "-Ln", *options], check=True).stdout.splitlines()[3:]:
+        words = line.split()
+        if words[0] == "->":
+            rows[virtual, words[1]] = words[2:]
+        else:
+            virtual = words[1]
+            rows[virtual, ""] = words[2:]
+    return rows
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
+def test_every_field_agrees_with_the_systems_own_tools(
+    make_cluster: Callable[[ClusterSpec], Cluster], variant: ClusterSpec
+) -> None:
+    cluster = make_cluster(variant)
+    for node in cluster.nodes:
+        before = ipvsadm_rows(node, "--stats", "--exact")
+        document = status(node)
+        after = ipvsadm_rows(node, "--stats", "--exact")
+        check_keepalived(node, document)
+        check_addresses(node, document)
+        check_vrrp(cluster, node, document)
+        check_ipvs(node, document, before, after)
+
+
+def check_keepalived(node: Node, document: dict[str, Any]) -> None:
+    """The chosen keepalived is this node's, though those of the other nodes are visible too."""
+    states = {s["name"]: (s["state"], s["detail"]) for s in document["sources"]}
+    states.pop("kubernetes")
+    assert set(states.values()) == {("ok", "")}, states
+    assert len(document["keepalived"]) >= 3
+    mine = next(k for k in document["keepalived"] if k["pid"] == node.keepalived_pid)
+    assert mine["version"] == "2.2.7"
+    assert mine["conf"] == "/etc/keepalived/keepalived.conf"
+    assert mine["netns"] == Path(f"/proc/{node.keepalived_pid}/ns/net").stat().st_ino
+    children = Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
+    assert {mine["children"]["vrrp"], mine["children"]["checker"]} == {int(c) for c in children}
+    inside = node.exec_in_pod(["cat", "/run/vrrp.pid"]).stdout.strip()
+    in_pod = Path(f"/proc/{mine['children']['vrrp']}/status").read_text()
+    assert re.search(rf"^NSpid:.*\t{inside}$", in_pod, re.MULTILINE)
+
+
+def check_addresses(node: Node, document: dict[str, Any]) -> None:
+    """Presence, prefix and interface as ``ip -j addr`` says."""
+    links = json.loads(node.exec(["ip", "-j", "addr"], check=True).stdout)
+    here = {a["local"]: (a["prefixlen"], link["ifname"]) for link in links for a in link["addr_info"]}
+    for vip in document["vips"]:
+        assert vip["present"] is (vip["address"] in here)
+        if vip["present"]:
+            assert (vip["prefixlen"], vip["interface"]) == here[vip["address"]]
+    assert {v["address"] for v in document["vips"]} == set(node.spec.vips)
+
+
+def check_vrrp(cluster: Cluster, node: Node, document: dict[str, Any]) -> None:
+    """States, priorities, owner: keepalived's dump and the wire."""
+    wire = tcpdump(node)
+    master = cluster.master()
+    dump = own_dump(node)
+    [instance] = document["vrrp_instances"]
+    data = dump["data"]
+    assert instance["name"] == data["iname"] == "vips"
+    assert (
+        instance["state"] == {1: "BACKUP", 2: "MASTER"}[data["state"]] == ("MASTER" if node is master else "BACKUP")
+    )
+    assert instance["vrid"] == data["vrid"] == wire.vrid
+    assert instance["version"] == data["version"] == node.spec.vrrp_version
+    assert instance["interface"] == data["ifp_ifname"] == "eth0"
+    assert instance["priority"] == data["base_priority"] == node.spec.priority(node.index)
+    assert instance["effective_priority"] == data["effective_priority"]
+    assert instance["nopreempt"] is data["nopreempt"] is (not node.spec.preempt)
+    assert instance["advert_interval"] == data["adver_int"] == node.spec.advert_int
+    assert instance["master"] == {"address": wire.source, "priority": wire.priority, "self": node is master}
+    assert wire.source == master.address
+    assert {v["owner"] for v in document["vips"]} == {wire.source}
+    assert instance["counters"]["advert_sent"] == dump["stats"]["advert_sent"]
+    assert instance["counters"]["become_master"] == dump["stats"]["become_master"]
+    if node is not master:
+        assert (wire.source, wire.priority) in {(p["address"], p["priority"]) for p in instance["peers"]}
+
+
+def check_ipvs(
+    node: Node,
+    document: dict[str, Any],
+    before: dict[tuple[str, str], list[str]],
+    after: dict[tuple[str, str], list[str]],
+) -> None:
+    """Every column of ipvsadm: the fixed ones are equal, counters lie between a reading before and one after."""
+    rules = node.exec(["ipvsadm", "-Sn"], check=True).stdout.splitlines()
+    shown = set()
+    for virtual in document["virtual_servers"]:
+        name = f"{virtual['address']}:{virtual['port']}"
+        persistence = f" -p {virtual['persistence_timeout']}" if virtual["persistence_timeout"] else ""
+        assert f"-A -t {name} -s {virtual['scheduler']}{persistence}" in rules
+        assert virtual["managed_by"] == "keepalived"
+        between(virtual["stats"], before[name, ""], after[name, ""])
+        shown.add((name, ""))
+        for real in virtual["real_servers"]:
+            real_name = f"{real['address']}:{real['port']}"
+            rule = next(r for r in rules if r.startswith(f"-a -t {name} -r {real_name} "))
+            assert real["method"] == METHODS[rule.split()[5]]
+            assert f"-w {real['weight']}" in rule
+            assert (real["state"], real["configured_weight"]) == ("up", 1)
+            between(real["stats"], before[name, real_name], after[name, real_name])
+            shown.add((name, real_name))
+    assert shown == set(after)
+
+
+def between(stats: dict[str, int], before: list[str], after: list[str]) -> None:
+    """Each counter lies between the two readings of ipvsadm."""
+    names = ("connections", "in_packets", "out_packets", "in_bytes", "out_bytes")
+    for name, low, high in zip(names, before, after, strict=True):
+        assert int(low) <= stats[name] <= int(high), name
+
+
+def test_connections_are_those_that_ipvsadm_counts(cluster: Cluster) -> None:
+    master = cluster.master()
+
+    def agree() -> bool:
+        rows = ipvsadm_rows(master)
+        document = status(master)
+        ours = {
+            (f"{v['address']}:{v['port']}", f"{r['address']}:{r['port']}"): [r["active"], r["inactive"]]
+            for v in document["virtual_servers"]
+            for r in v["real_servers"]
+        }
+        # Route, weight, ActiveConn, InActConn; traffic flows, so an equal moment is waited for
+        return all([int(n) for n in rows[key][2:4]] == counts for key, counts in ours.items())
+
+    assert poll(agree, 60, "a moment at which kvtui and ipvsadm count the same")
+
+
+def test_the_new_owner_is_printed_within_200_ms_of_the_kernels_address_event(cluster: Cluster) -> None:
+    """The master is killed; on the node that takes over, ``ip monitor`` and ``kvtui vips --watch`` run side by side."""
+    old = cluster.master()
+    successor = cluster.node("node-b")
+    kernel = Follow(successor, ["ip", "-ts", "-o", "monitor", "address"])
+    watch = Follow(successor, [*KVTUI, "vips", "--watch", "-o", "json"])
+    try:
+        poll(
+            lambda: [d for d in watch.documents() if d["vips"] and d["vips"][0]["owner"] == old.address],
+            60,
+            "old owner",
+        )
+        old.kill()
+        event = poll(
+            lambda: next((at for at, text in kernel.lines() if "10.4.0.50/32" in text), None), 30, "the event"
+        )
+        shown = poll(lambda: watch.when(lambda d: d["vips"][0]["owner"] == successor.address), 30, "the new owner")
+    finally:
+        kernel.stop()
+        watch.stop()
+    # A bound from the issue, measured within one run on the lab's single slow CPU; see benchmarks/ for the numbers.
+    assert shown - event <= 0.2, f"{1000 * (shown - event):.0f} ms"
