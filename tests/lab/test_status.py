@@ -241,7 +241,7 @@ def test_connections_are_those_that_ipvsadm_counts(cluster: Cluster) -> None:
 
 
 def test_the_new_owner_is_printed_within_200_ms_of_the_kernels_address_event(cluster: Cluster) -> None:
-    """The master is killed; on the node that takes over, ``ip monitor`` and ``kvtui vips --watch`` run side by side."""
+    """On the node that takes over, ``ip monitor`` and ``kvtui vips --watch`` run side by side."""
     old = cluster.master()
     successor = cluster.node("node-b")
     kernel = Follow(successor, ["ip", "-ts", "-o", "monitor", "address"])
