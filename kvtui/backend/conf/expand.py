@@ -1,0 +1,315 @@
+"""From files to the statements that count: what ``read_line`` in keepalived's ``lib/parser.c`` (2.2.7) does.
+
+Includes are followed, ``@id`` lines kept or dropped, ``$macros`` replaced, ``~SEQ`` and ``~LST`` unrolled. Each
+piece remembers where it was written and whether it was written literally.
+
+Since 2.2.0 keepalived's children read a copy without comments (see ``running``). So a line of nothing but a
+comment ends a multi-line macro, as an empty one does, whatever the comment (measured with 2.2.7).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.backend.conf.lexer import BLANK, CONDITION, DEFINITION, INCLUDE, Line, brace_or_end, decomment
+from kvtui.backend.conf.macros import Macros, sequence
+from kvtui.model.conf import Location, Problem, ProblemKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+GENERATED_LIMIT = 100_000
+"""Lines that macros and sequences may make; a file that makes more is not read to its end."""
+
+_SERVICE = re.compile(r"[!#]\s*Service:\s*(\S+)\s*$")
+_QUOTED_OR_SPACE = re.compile(r'"[^"]*"?|[ \t\f\n\r\v]+')
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A statement, or a single brace, as keepalived gets it.
+
+    Attributes:
+        text: without outer blanks.
+        file: where it is written: as in ``Location``.
+        line: 1-based.
+        columns: for each character of ``text`` its 1-based column.
+        literal: written just so: not on an ``@`` line, not made by a macro or a sequence.
+        service: what keepalived-vip's ``# Service:`` comment directly before it says; None when there is none.
+    """
+
+    text: str
+    file: str
+    line: int
+    columns: Sequence[int]
+    literal: bool
+    service: str | None = None
+
+
+@dataclass(slots=True)
+class _Origin:
+    """A line on its way: its text and where it comes from."""
+
+    text: str
+    file: str
+    line: int
+    columns: Sequence[int]
+    literal: bool = True
+    conditional: bool = False
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that is being read: its name for people, its name for ``${_PWD}``, its text."""
+
+    name: str
+    text: str
+
+    @property
+    def folder(self) -> str:
+        """The folder that relative includes start from."""
+        return posixpath.dirname(self.name)
+
+
+class Expander:
+    """Turns one configuration into pieces.
+
+    Args:
+        config_id: what ``@id`` lines are compared with (``-i``).
+        include: called with the keyword, the file pattern, the names of the files that are open and the place;
+            gives the files to read there. None: includes are skipped (the consolidated copy has them inlined).
+
+    Attributes:
+        problems: what was wrong.
+        copy: the lines of keepalived's consolidated copy, white space folded, markers left out.
+        files: the files that a consolidated copy is made of, main one first.
+    """
+
+    def __init__(
+        self,
+        config_id: str,
+        include: Callable[[str, str, tuple[str, ...], Location], list[Opened]] | None = None,
+    ) -> None:
+        self.config_id = config_id
+        self.include = include
+        self.problems: list[Problem] = []
+        self.copy: list[str] = []
+        self.files: list[str] = []
+        self.macros = Macros(config_id)
+        self._sources: list[Iterator[_Origin]] = []
+        self._open: list[str] = []
+        self._home = ""
+        self._defining: str | None = None
+        self._generated = 0
+        self._service: str | None = None
+
+    def file(self, opened: Opened) -> Iterator[Piece]:
+        """The pieces of a file and of what it includes."""
+        self._home = opened.folder
+        self._sources = [self._lines_of(opened)]
+        return self._pieces()
+
+    def consolidated(self, text: str) -> Iterator[Piece]:
+        """The pieces of keepalived's consolidated copy (``# file`` opens a file in it, ``!`` closes it)."""
+        self._sources = [self._lines_of_copy(text)]
+        return self._pieces()
+
+    def _pieces(self) -> Iterator[Piece]:
+        while self._sources:
+            origin = next(self._sources[-1], None)
+            if origin is None:
+                self._sources.pop()
+            else:
+                yield from self._cut(origin)
+
+    # Sources of lines
+
+    def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
+        """The lines of a file, comments stripped; macro definitions are taken in on the way."""
+        self._open.append(opened.name)
+        for number, raw in enumerate(opened.text.split("\n"), start=1):
+            body = raw.rstrip("\r")
+            line = decomment(body)
+            if line.text and not INCLUDE.match(line.text):
+                self._note(line.text, opened.folder)
+            if self._defining is not None and line.text:
+                self._define_more(self._defining, line)
+            elif line.text:
+                self._defining = None
+                if line.open_quote is not None:
+                    place = Location(opened.name, number, line.open_quote)
+                    self.problems.append(Problem(ProblemKind.SYNTAX, "A quote is not closed on its line", place))
+                yield _Origin(line.text, opened.name, number, line.columns)
+            else:
+                self._defining = None
+                self._remark(body, line)
+        self._defining = None
+        self._open.pop()
+
+    def _lines_of_copy(self, text: str) -> Iterator[_Origin]:
+        """The lines of a consolidated copy; the files' own line numbers are kept in it."""
+        numbers: list[int] = []
+        for raw in text.split("\n"):
+            if raw.startswith("#! "):
+                place = Location(self._open[-1] if self._open else "", max(1, numbers[-1] if numbers else 1))
+                self.problems.append(Problem(ProblemKind.INCLUDE, raw[3:], place))
+            elif raw.startswith("# "):
+                folder = posixpath.dirname(self._open[-1]) if self._open else ""
+                self._open.append(posixpath.normpath(posixpath.join(folder, raw[2:])))
+                self.files.append(self._open[-1])
+                self._home = self._home if numbers else posixpath.dirname(self._open[0])
+                numbers.append(0)
+            elif raw.startswith("!"):
+                if self._open:
+                    self._open.pop()
+                    numbers.pop()
+            else:
+                name = self._open[-1] if self._open else ""
+                if numbers:
+                    numbers[-1] += 1
+                line = decomment(raw)
+                if raw:
+                    self._note(raw, posixpath.dirname(name))
+                if self._defining is not None and line.text:
+                    self._define_more(self._defining, line)
+                    continue
+                self._defining = None
+                if line.text:
+                    yield _Origin(line.text, name, numbers[-1] if numbers else 1, line.columns)
+        self._open.clear()
+
+    def _generated_lines(self, lines: Sequence[str], origin: _Origin) -> Iterator[_Origin]:
+        for text in lines:
+            if not self._budget(origin):
+                return
+            yield _Origin(text, origin.file, origin.line, [origin.columns[0]] * len(text), literal=False)
+
+    def _budget(self, origin: _Origin) -> bool:
+        """Whether one more generated line is allowed; says once when it is not."""
+        self._generated += 1
+        if self._generated == GENERATED_LIMIT + 1:
+            message = f"Macros and sequences make more than {GENERATED_LIMIT} lines here; the rest is not read"
+            self.problems.append(Problem(ProblemKind.VALUE, message, _place(origin, 0)))
+            self._sources.clear()
+        return self._generated <= GENERATED_LIMIT
+
+    # What happens to a line
+
+    def _cut(self, origin: _Origin) -> Iterator[Piece]:
+        """The pieces of one line; directives (conditions, definitions, includes, sequences) act and vanish."""
+        position = 0
+        while (position := _skip(origin.text, position)) < len(origin.text):
+            text = origin.text
+            if match := CONDITION.match(text, position):
+                if match.end() == match.end(2) or (match[2] == self.config_id) == bool(match[1]):
+                    return
+                origin.conditional = True
+                position = match.end()
+                continue
+            if not origin.replaced:
+                if self._directive(origin, position):
+                    return
+                if not text.startswith("~", position) and self._replace(origin, position):
+                    position = 0
+                    continue
+                origin.replaced = True
+            if self._directive(origin, position):
+                return
+            end = brace_or_end(text, position)
+            yield self._piece(origin, position, end)
+            position = end
+
+    def _piece(self, origin: _Origin, start: int, end: int) -> Piece:
+        text = origin.text[start:end].rstrip(BLANK)
+        columns = origin.columns[start : start + len(text)]
+        service, self._service = self._service, None
+        literal = origin.literal and not origin.conditional
+        return Piece(text, origin.file, origin.line, columns, literal, service)
+
+    def _directive(self, origin: _Origin, position: int) -> bool:
+        """Acts on a line that is not configuration itself: it takes the whole rest of the line."""
+        text = origin.text
+        if match := DEFINITION.match(text, position):
+            value = text[match.end() :]
+            if value.endswith("\\"):
+                self._defining = match[1]
+                self.macros.begin(match[1], value[:-1].rstrip(BLANK))
+            else:
+                self.macros.define(match[1], value)
+            return True
+        if text.startswith(("~SEQ", "~LST"), position):
+            rounds = sequence(text[position:], self.macros)
+            if rounds is not None:
+                self._sources.append(self._rounds(rounds.values, rounds.text, origin))
+            return True
+        if match := INCLUDE.match(text, position):
+            self._follow(origin, match[0].rstrip(), text[match.end() :], position)
+            return True
+        return False
+
+    def _rounds(self, values: Iterator[dict[str, str]], text: str, origin: _Origin) -> Iterator[_Origin]:
+        """The line of a sequence, once for each set of values."""
+        for assignment in values:
+            for name, value in assignment.items():
+                self.macros.define(name, value)
+            yield from self._generated_lines([text], origin)
+
+    def _replace(self, origin: _Origin, position: int) -> bool:
+        """Replaces macros in the rest of the line; lines after the first of a macro come next."""
+        if "$" not in origin.text[position:]:
+            return False
+        folder = posixpath.dirname(self._open[-1]) if self._open else ""
+        result = self.macros.replace(origin.text[position:], folder)
+        if result is None or not self._budget(origin):
+            return False
+        text, more = result
+        if more:
+            self._sources.append(self._generated_lines(more, origin))
+        column = origin.columns[position]
+        origin.text = text.strip(BLANK)
+        origin.columns = [column] * len(origin.text)
+        origin.literal = False
+        return True
+
+    def _follow(self, origin: _Origin, keyword: str, pattern: str, position: int) -> None:
+        if self.include is None:
+            return
+        place = _place(origin, position)
+        for opened in reversed(self.include(keyword, pattern, tuple(self._open), place)):
+            self._sources.append(self._lines_of(opened))
+
+    def _define_more(self, name: str, line: Line) -> None:
+        """One more line of a macro definition."""
+        text = line.text[:-1].rstrip(BLANK) if line.continued else line.text
+        if text:
+            self.macros.extend(name, text)
+        if not line.continued:
+            self._defining = None
+
+    def _remark(self, body: str, line: Line) -> None:
+        """Keeps the service that a comment line names for the statement that follows."""
+        if line.comment is not None:
+            match = _SERVICE.match(body[line.comment - 1 :])
+            self._service = match[1] if match else None
+
+    def _note(self, text: str, folder: str) -> None:
+        """Adds a line to the copy that the digest is made of: blanks folded, a used ``_PWD`` made visible."""
+        folded = _QUOTED_OR_SPACE.sub(lambda m: m[0] if m[0][0] == '"' else " ", text).strip(" ")
+        if "_PWD" in folded:
+            folded += " @" + posixpath.relpath(folder or ".", self._home or ".")
+        if folded:
+            self.copy.append(folded)
+
+
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in " \t\f\n\r\v":
+        position += 1
+    return position
+
+
+def _place(origin: _Origin, position: int) -> Location:
+    return Location(origin.file, origin.line, origin.columns[position])

@@ -1,0 +1,142 @@
+"""The rules by which keepalived cuts a line: comments, quotes, braces, words.
+
+They are those of ``decomment``, ``read_line`` and ``alloc_strvec_r`` in keepalived's ``lib/parser.c`` (2.2.7),
+which works on one line at a time. Everything here is linear in the length of the line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BLANK = " \t"
+"""What ``decomment`` strips at both ends of a line (words may also end at the other white space of C)."""
+
+MACRO = r"\$\{[A-Za-z_][A-Za-z0-9_]*+[ 0-9]*+\}"
+"""``${NAME}`` or ``${NAME 1 9}``: its braces open no block."""
+
+DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
+"""The start of ``$NAME=value``; no blank may come before the ``=`` (``check_definition``)."""
+
+CONDITION = re.compile(r"@(\^?)([^ \t]*)[ \t]*")
+"""``@id `` or ``@^id ``: the rest of the line counts only on a matching (not matching) config id."""
+
+INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])[ \t\f\n\r\v]+")
+"""``include FILE`` and its stricter variants (``is_include``); the file name is the rest of the line."""
+
+_COMMENT_MARKS = re.compile(r'[!#"\\]')
+_BRACES = re.compile(rf'["{{}}]|{MACRO}')
+_WORD = re.compile(rf'"([^"]*)("?)|(?:{MACRO}|[^ \t\f\n\r\v"])++')
+
+
+class Line(NamedTuple):
+    """A line as keepalived sees it: without comment and outer blanks, comment escapes resolved.
+
+    Attributes:
+        text: what is left.
+        columns: for each character of ``text`` its 1-based column in the physical line.
+        comment: 1-based column where the comment starts; None when there is none.
+        open_quote: 1-based column of a quote that the line does not close; None when all are closed.
+    """
+
+    text: str
+    columns: Sequence[int]
+    comment: int | None = None
+    open_quote: int | None = None
+
+    @property
+    def continued(self) -> bool:
+        """The line ends in a backslash: a macro definition goes on in the next one."""
+        return self.text.endswith("\\")
+
+
+class WordSpan(NamedTuple):
+    """A word within a line: its value without quotes, and the half-open range it takes, quotes included."""
+
+    value: str
+    start: int
+    end: int
+    closed: bool = True
+
+
+def decomment(raw: str) -> Line:
+    """Strips comment and outer blanks from a physical line (given without its end-of-line characters).
+
+    ``!`` and ``#`` start a comment anywhere, unless quoted or escaped. A backslash at the very end stays, even
+    behind a comment, without the blanks before it: it continues a macro definition.
+    """
+    raw = raw.partition("\0")[0]  # C strings end there
+    start = len(raw) - len(raw.lstrip(BLANK))
+    if not _COMMENT_MARKS.search(raw, start):
+        text = raw.strip(BLANK)
+        return Line(text, range(start + 1, start + 1 + len(text)))
+    cut = len(raw)
+    comment: int | None = None
+    quote: int | None = None
+    escapes: list[int] = []
+    backslash: int | None = None
+    position = start
+    while mark := _COMMENT_MARKS.search(raw, position):
+        at = mark.start()
+        position = at + 1
+        character = mark[0]
+        if character == '"':
+            if comment is None:
+                quote = at if quote is None else None
+        elif character == "\\":
+            if position == len(raw):
+                backslash = at
+                cut = min(cut, at)
+                break
+            if quote is None and comment is None and raw[position] in "#!":
+                escapes.append(at)
+            position += 1
+        elif quote is None and comment is None:
+            comment = cut = at
+    end = max(start, len(raw[:cut].rstrip(BLANK)))
+    text, columns = _without(raw, start, end, escapes)
+    if backslash is not None:
+        text += "\\"
+        columns = [*columns, backslash + 1]
+    return Line(text, columns, None if comment is None else comment + 1, None if quote is None else quote + 1)
+
+
+def _without(raw: str, start: int, end: int, escapes: list[int]) -> tuple[str, Sequence[int]]:
+    """``raw[start:end]`` less the backslashes of escaped comment marks, with the columns of what is left."""
+    escapes = [at for at in escapes if start <= at < end]
+    if not escapes:
+        return raw[start:end], range(start + 1, end + 1)
+    dropped = set(escapes)
+    kept = [at for at in range(start, end) if at not in dropped]
+    return "".join(raw[at] for at in kept), [at + 1 for at in kept]
+
+
+def brace_or_end(text: str, start: int) -> int:
+    """Where the piece of a line that starts at ``start`` ends: before the next brace that is not quoted.
+
+    A brace is a piece of its own. A quote that is never closed hides all braces behind it.
+    """
+    if text[start] in "{}":
+        return start + 1
+    position = start
+    while mark := _BRACES.search(text, position):
+        if mark[0] in "{}":
+            return mark.start()
+        position = mark.end()
+        if mark[0] == '"':
+            position = text.find('"', position) + 1
+            if position == 0:
+                break
+    return len(text)
+
+
+def words(text: str, start: int = 0, end: int | None = None) -> Iterator[WordSpan]:
+    """The words between two positions; a quoted part is a word of its own, even glued to another (``a"b c"``)."""
+    for match in _WORD.finditer(text, start, len(text) if end is None else end):
+        if match[1] is None:
+            yield WordSpan(match[0], match.start(), match.end())
+        else:
+            yield WordSpan(match[1], match.start(), match.end(), closed=bool(match[2]))

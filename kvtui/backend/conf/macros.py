@@ -1,0 +1,156 @@
+"""keepalived's ``$macros`` and ``~SEQ``/``~LST`` lines (``replace_param``, ``add_seq``, ``add_lst``, 2.2.7)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.backend.conf.lexer import BLANK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINE_LIMIT = 1023
+"""keepalived's lines end there (``MAXBUF`` 1024): a replacement that makes a longer one is not made."""
+
+REPLACEMENTS_LIMIT = 1000
+"""Replacements on one line: where keepalived itself would turn in circles (``$A=$A``), this one stops."""
+
+_REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))")
+_SEQ = re.compile(r"~SEQ(x?)[ \t]*\([ \t]*([^ \t,)]+)[ \t]*,([^)]*)\)[ \t]*")
+_LST = re.compile(r"~LST[ \t]*\([ \t]*(\{[^{}]*\}|[^ \t,{}()]+)[ \t]*,([^()]*)\)[ \t]*")
+_VALUES = re.compile(r"[ \t]*(?:\{([^{}]*)\}|([^ \t,{}]*))[ \t]*(?:,|\Z)")
+_NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What a sequence line makes: its text, once for each assignment."""
+
+    text: str
+    values: Iterator[dict[str, str]]
+
+
+class Macros:
+    """The definitions in force, as lines; ``_PWD`` and ``_INSTANCE`` are there from the start.
+
+    ``_RANDOM``, ``_HASH`` and ``_BANG`` are not replaced: nobody can know the first, and the others only hide a
+    comment mark.
+    """
+
+    def __init__(self, config_id: str) -> None:
+        self._values: dict[str, list[str]] = {"_INSTANCE": [config_id]}
+
+    def define(self, name: str, value: str) -> None:
+        """``$name=value``."""
+        self._values[name] = [value]
+
+    def begin(self, name: str, first: str) -> None:
+        """The first line of a definition that goes on; an empty one does not count."""
+        self._values[name] = [first] if first else []
+
+    def extend(self, name: str, line: str) -> None:
+        """The next line of a definition."""
+        self._values[name].append(line)
+
+    def replace(self, text: str, folder: str) -> tuple[str, list[str]] | None:
+        """Replaces what is defined, again and again, as keepalived does.
+
+        Args:
+            text: a line.
+            folder: what ``${_PWD}`` stands for here.
+
+        Returns:
+            The line and the further lines of a multi-line macro at its end; None when nothing was replaced.
+        """
+        more: list[str] = []
+        changed = False
+        position = 0
+        for _ in range(REPLACEMENTS_LIMIT):
+            match = _REFERENCE.search(text, position)
+            if match is None:
+                break
+            lines = self._lines(match[1] or match[2], folder)
+            at_end = match.end() == len(text)
+            if lines is None or (len(lines) > 1 and not at_end):
+                position = match.end()
+                continue
+            first = lines[0] if lines else ""
+            result = text[: match.start()] + first + text[match.end() :]
+            if len(result) > LINE_LIMIT and len(result) > len(text):
+                break
+            more = lines[1:] + more
+            text, changed, position = result, True, match.start()
+            if first.lstrip(BLANK).startswith("~"):
+                break
+        return (text, more) if changed else None
+
+    def _lines(self, name: str, folder: str) -> list[str] | None:
+        return [folder] if name == "_PWD" and name not in self._values else self._values.get(name)
+
+
+def sequence(text: str, macros: Macros) -> Rounds | None:
+    """Reads a ``~SEQ(var, …)``, ``~SEQx(…)`` or ``~LST(var, …)`` line; None when it is not understood."""
+    return _seq(text, macros) if text.startswith("~SEQ") else _lst(text)
+
+
+def _seq(text: str, macros: Macros) -> Rounds | None:
+    match = _SEQ.match(text)
+    if match is None:
+        return None
+    limits = match[3]
+    replaced = macros.replace(limits, "")
+    if replaced:
+        limits = replaced[0]
+    numbers = [_number(part) for part in limits.split(",")]
+    given = [n for n in numbers if n is not None]
+    if len(given) != len(numbers) or len(given) > 3:
+        return None
+    if len(given) == 1:
+        start, step, end = (-1 if given[0] < 0 else 1), (-1 if given[0] < 1 else 1), given[0]
+    elif len(given) == 2:
+        start, end = given
+        step = 1 if start <= end else -1
+    else:
+        start, step, end = given
+    if step == 0 or (start < end and step < 0) or (start > end and step > 0):
+        return None
+    if match[1] and min(start, end) < 0:
+        return None
+    stop = end + (1 if step > 0 else -1)
+    form = "{:x}" if match[1] else "{}"
+    return Rounds(text[match.end() :], ({match[2]: form.format(n)} for n in range(start, stop, step)))
+
+
+def _lst(text: str) -> Rounds | None:
+    match = _LST.match(text)
+    if match is None:
+        return None
+    names = [name.strip() for name in match[1].strip("{}").split(",")]
+    assignments: list[dict[str, str]] = []
+    position = 0
+    while position < len(match[2]):
+        found = _VALUES.match(match[2], position)
+        if found is None or found.end() == position:
+            return None
+        position = found.end()
+        values = [found[2]] if found[1] is None else [value.strip() for value in found[1].split(",")]
+        if len(values) > len(names):
+            return None
+        assignments.append(dict(zip(names, values + [""] * (len(names) - len(values)), strict=True)))
+    return Rounds(text[match.end() :], iter(assignments)) if assignments else None
+
+
+def _number(text: str) -> int | None:
+    """A number as C's ``strtol`` with base 0 reads it; None when it is not one."""
+    match = _NUMBER.match(text)
+    if match is None:
+        return None
+    digits = match[2]
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits.startswith("0") and len(digits) > 1 else 10
+    try:
+        value = int(digits, base)
+    except ValueError:  # an 8 or a 9 in an octal number
+        return None
+    return -value if match[1] == "-" else value

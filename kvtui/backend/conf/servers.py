@@ -1,0 +1,130 @@
+"""What a configuration says of virtual and real servers (keepalived's ``check_parser.c``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
+from kvtui.backend.conf.vrrp import canonical
+from kvtui.model.conf import ConfRealServer, ConfVirtualServer, Problem
+from kvtui.model.ipvs import ForwardingMethod, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT_PERSISTENCE = 360
+"""Seconds, when ``persistence_timeout`` has no value (IPVS_SVC_PERSISTENT_TIMEOUT in linux/ip_vs.h)."""
+
+_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN": ForwardingMethod.TUNNEL}
+_PROTOCOLS = {p.value: p for p in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
+
+
+def virtual_servers(root: Statement, problems: list[Problem]) -> tuple[ConfVirtualServer, ...]:
+    """All ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME``."""
+    return tuple(_virtual_server(block, problems) for block in root.each("virtual_server"))
+
+
+def _virtual_server(block: Statement, problems: list[Problem]) -> ConfVirtualServer:
+    kind, name = [*block.words[1:3], "", ""][:2]
+    address, port, fwmark, group = None, None, None, None
+    if kind == "fwmark":
+        fwmark = integer(name)
+    elif kind == "group":
+        group = name or None
+    else:
+        address = _address(block, problems)
+        port = integer(name)
+    return ConfVirtualServer(
+        at=block.at(),
+        address=address,
+        port=port,
+        fwmark=fwmark,
+        group=group,
+        protocol=Protocol.FWMARK if kind == "fwmark" else _protocol(block, problems),
+        scheduler=block.value("lvs_sched", "lb_algo"),
+        method=_method(block.last("lvs_method", "lb_kind"), problems),
+        persistence_timeout=_persistence(block),
+        quorum=block.integer("quorum"),
+        service=block.piece.service if block.piece else None,
+        real_servers=tuple(_real_servers(block, problems)),
+    )
+
+
+def _address(block: Statement, problems: list[Problem]) -> str | None:
+    """The address after the keyword, canonical; as written when it is none (a template's placeholder)."""
+    text = block.argument
+    if text is None:
+        problems.append(invalid(f"{block.keyword} has no address", block.at()))
+        return None
+    address = canonical(text)
+    if address is None and not unknowable(text):
+        problems.append(invalid(f"{block.keyword}: '{text}' is not an address", block.at(1)))
+    return address or text
+
+
+def _protocol(block: Statement, problems: list[Problem]) -> Protocol:
+    """TCP when nothing is said (keepalived's own default for addresses)."""
+    line = block.last("protocol")
+    if line is None or unknowable(line.argument):
+        return Protocol.TCP
+    protocol = _PROTOCOLS.get(line.argument or "")
+    if protocol is None:
+        problems.append(invalid(f"protocol '{line.argument}' is not TCP, UDP or SCTP", line.at(1)))
+    return protocol or Protocol.TCP
+
+
+def _method(line: Statement | None, problems: list[Problem]) -> ForwardingMethod | None:
+    """NAT, DR or TUN; keepalived reads anything else as NAT (measured with ``PROXY``)."""
+    if line is None or unknowable(line.argument):
+        return None
+    method = _METHODS.get(line.argument or "")
+    if method is None:
+        problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived takes NAT", line.at(1)))
+    return method or ForwardingMethod.MASQ
+
+
+def _persistence(block: Statement) -> int | None:
+    line = block.last("persistence_timeout")
+    if line is None:
+        return None
+    return DEFAULT_PERSISTENCE if line.argument is None else integer(line.argument)
+
+
+def _real_servers(block: Statement, problems: list[Problem]) -> Iterator[ConfRealServer]:
+    for server in block.each("real_server", "sorry_server"):
+        if server.argument is None:
+            problems.append(invalid(f"{server.keyword} has no address", server.at()))
+        elif server.keyword == "sorry_server":
+            yield _sorry_server(server, block, problems)
+        else:
+            yield _real_server(server, block, problems)
+
+
+def _sorry_server(server: Statement, block: Statement, problems: list[Problem]) -> ConfRealServer:
+    """``sorry_server ADDRESS PORT``; its method and inhibit are lines of the virtual server."""
+    return ConfRealServer(
+        address=_address(server, problems) or "",
+        port=integer(server.words[2]) if len(server.words) > 2 else None,
+        at=server.at(),
+        method=_method(block.last("sorry_server_lvs_method"), problems),
+        inhibit_on_failure=block.last("sorry_server_inhibit") is not None,
+        sorry=True,
+    )
+
+
+def _real_server(server: Statement, block: Statement, problems: list[Problem]) -> ConfRealServer:
+    """A ``real_server``; weight and inhibit_on_failure of the virtual server are defaults for its real servers."""
+    weight = server.integer("weight")
+    checks = [child for child in server.children or () if child.children is not None and child.keyword.isupper()]
+    return ConfRealServer(
+        address=_address(server, problems) or "",
+        port=integer(server.words[2]) if len(server.words) > 2 else None,
+        at=server.at(),
+        weight=block.integer("weight") if weight is None else weight,
+        method=_method(server.last("lvs_method"), problems),
+        upper_threshold=server.integer("uthreshold"),
+        lower_threshold=server.integer("lthreshold"),
+        inhibit_on_failure=any(s.last("inhibit_on_failure") is not None for s in (server, block)),
+        checks=tuple(check.keyword for check in checks),
+        file_check=next((c.value("track_file") for c in checks if c.keyword == "FILE_CHECK"), None),
+    )

@@ -1,0 +1,195 @@
+"""What a configuration says of VRRP: instances, sync groups, track files (keepalived's ``vrrp_parser.c``)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
+from kvtui.model.conf import ConfInstance, ConfTrack, ConfTrackFile, Problem, SyncGroup
+from kvtui.model.vrrp import VirtualAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TRACKS = ("interface", "script", "file", "process", "bfd")
+_ADDRESS_OPTIONS = {"dev", "scope", "broadcast", "brd", "label", "peer", "preferred_lft", "track_group"}
+_ADDRESS_FLAGS = {"home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac"}
+_PEER_OPTIONS = {"min_ttl", "max_ttl"}
+_AUTH_TYPES = ("PASS", "AH")
+
+
+def canonical(text: str) -> str | None:
+    """An IP address in canonical text; None when it is not one."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def instances(root: Statement, problems: list[Problem]) -> tuple[ConfInstance, ...]:
+    """All ``vrrp_instance`` blocks; of two with one name the first counts (``vrrp_handler``)."""
+    found: dict[str, ConfInstance] = {}
+    has_default_interface = any(defs.last("default_interface") for defs in root.each("global_defs"))
+    for block in root.each("vrrp_instance"):
+        name = block.argument
+        if name is None or len(block.words) != 2:
+            problems.append(invalid("vrrp_instance needs exactly one name: keepalived skips the block", block.at()))
+        elif name in found:
+            message = f"vrrp_instance {name} is already defined: keepalived skips this one"
+            problems.append(invalid(message, block.at()))
+        else:
+            found[name] = _instance(name, block, problems, has_default_interface=has_default_interface)
+    return tuple(found.values())
+
+
+def _instance(name: str, block: Statement, problems: list[Problem], *, has_default_interface: bool) -> ConfInstance:
+    priority = block.last("priority")
+    instance = ConfInstance(
+        name=name,
+        at=block.at(),
+        state=block.value("state"),
+        interface=block.value("interface"),
+        vrid=block.integer("virtual_router_id"),
+        priority=block.integer("priority"),
+        priority_at=priority.at(1) if priority else None,
+        priority_literal=priority is None or _literal_everywhere(block),
+        version=block.integer("version"),
+        nopreempt=_nopreempt(block),
+        preempt_delay=block.decimal("preempt_delay"),
+        advert_interval=block.decimal("advert_int"),
+        auth_type=_auth_type(block, problems),
+        vips=tuple(_addresses(block, "virtual_ipaddress", problems)),
+        excluded_vips=tuple(_addresses(block, "virtual_ipaddress_excluded", problems)),
+        unicast_source=_source(block),
+        unicast_peers=tuple(_peers(block, problems)),
+        tracks=tuple(_tracks(block, problems)),
+    )
+    problems += _complaints(instance, block, has_default_interface=has_default_interface)
+    return instance
+
+
+def _literal_everywhere(block: Statement) -> bool:
+    """No priority of the block depends on ``@``, ``$`` or ``~``: the number in the file is the one that counts."""
+    return all(p.literal and integer(p.argument) is not None for p in block.each("priority"))
+
+
+def _nopreempt(block: Statement) -> bool:
+    last = block.last("nopreempt", "preempt")
+    return last is not None and last.keyword == "nopreempt"
+
+
+def _source(block: Statement) -> str | None:
+    text = block.value("unicast_src_ip")
+    return None if text is None else canonical(text) or text
+
+
+def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
+    """``PASS`` or ``AH``. Passwords are not looked at."""
+    chosen: str | None = None
+    for line in block.entries("authentication"):
+        if line.keyword == "auth_type":
+            chosen = line.argument if line.argument in _AUTH_TYPES else None
+            if len(line.words) > 2:
+                message = "keepalived reads only the type on this line: give auth_pass a line of its own"
+                problems.append(invalid(message, line.at(2)))
+    return chosen
+
+
+def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Iterator[VirtualAddress]:
+    """One address a line (``alloc_ipaddress``); what else stands on it are its options."""
+    for line in block.entries(keyword):
+        address: str | None = None
+        device: str | None = None
+        position = 0
+        while position < len(line.words):
+            word = line.words[position]
+            if word in _ADDRESS_OPTIONS and address is not None:
+                if word == "dev" and position + 1 < len(line.words):
+                    device = line.words[position + 1]
+                position += 1
+            elif address is None:
+                address = word
+            elif word not in _ADDRESS_FLAGS:
+                message = f"keepalived takes one address a line: it ignores '{word}' after {address}"
+                problems.append(invalid(message, line.at(position)))
+            position += 1
+        vip = _address(address or "", device)
+        if vip is not None:
+            yield vip
+        elif address and not unknowable(address):
+            problems.append(invalid(f"'{address}' is not an address: keepalived skips it", line.at()))
+
+
+def _address(text: str, device: str | None) -> VirtualAddress | None:
+    """``address[/prefix]``; without a prefix the whole address counts (/32, /128)."""
+    number, _, prefix = text.partition("/")
+    address = canonical(number)
+    if address is None:
+        return None
+    longest = 128 if ":" in address else 32
+    length = integer(prefix)
+    return VirtualAddress(address, length if length is not None and 0 <= length <= longest else longest, device)
+
+
+def _peers(block: Statement, problems: list[Problem]) -> Iterator[str]:
+    """``unicast_peer``: one peer a line, with options since 2.2."""
+    for line in block.entries("unicast_peer"):
+        address = canonical(line.keyword)
+        if address is not None:
+            yield address
+        elif line.keyword and not unknowable(line.keyword):
+            problems.append(invalid(f"'{line.keyword}' is not an address: keepalived skips this peer", line.at()))
+        if len(line.words) > 1 and line.words[1] not in _PEER_OPTIONS:
+            message = f"keepalived takes one peer a line: it ignores '{line.words[1]}'"
+            problems.append(invalid(message, line.at(1)))
+
+
+def _tracks(block: Statement, problems: list[Problem]) -> Iterator[ConfTrack]:
+    """``track_interface { eth0 weight -20 }`` and its kin: a line with any other second word is ignored whole."""
+    for kind in _TRACKS:
+        for line in block.entries("track_" + kind):
+            if len(line.words) > 1 and line.words[1] != "weight":
+                message = f"keepalived takes one entry a line: '{line.words[1]}' makes it ignore this one"
+                problems.append(invalid(message, line.at(1)))
+            elif line.words:
+                yield ConfTrack(kind, line.keyword, integer(line.words[2]) if len(line.words) > 2 else None)
+
+
+def _complaints(instance: ConfInstance, block: Statement, *, has_default_interface: bool) -> Iterator[Problem]:
+    """What keepalived rejects in an instance."""
+    name = instance.name
+    priority = block.last("priority")
+    if priority is not None and not unknowable(priority.argument) and not 1 <= (instance.priority or 0) <= 255:
+        message = f"{name}: priority must be between 1 and 255; keepalived takes 100 instead"
+        yield invalid(message, priority.at(1))
+    vrid = block.last("virtual_router_id")
+    if vrid is None:
+        yield invalid(f"{name}: virtual_router_id is missing: keepalived exits on it", instance.at)
+    elif not unknowable(vrid.argument) and not 1 <= (instance.vrid or 0) <= 255:
+        yield invalid(f"{name}: virtual_router_id must be between 1 and 255", vrid.at(1))
+    if not any(block.entries("virtual_ipaddress")):
+        yield invalid(f"{name}: no virtual_ipaddress: keepalived may refuse the instance", instance.at)
+    interface = block.last("interface")
+    if interface is not None and interface.argument is None:
+        yield invalid(f"{name}: interface has no value", interface.at())
+    elif interface is None and not has_default_interface and instance.unicast_source is None:
+        yield invalid(f"{name}: no interface", instance.at)
+
+
+def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
+    """All ``vrrp_sync_group`` blocks; members may share a line (``read_value_block``)."""
+    return tuple(
+        SyncGroup(block.argument, tuple(word for line in block.entries("group") for word in line.words))
+        for block in root.each("vrrp_sync_group")
+        if block.argument is not None
+    )
+
+
+def track_files(root: Statement) -> tuple[ConfTrackFile, ...]:
+    """All ``track_file`` (2.1) and ``vrrp_track_file`` (2.0) definitions."""
+    return tuple(
+        ConfTrackFile(block.argument, block.value("file"), block.integer("weight"))
+        for block in root.each("track_file", "vrrp_track_file")
+        if block.argument is not None
+    )
