@@ -1,0 +1,205 @@
+"""A generic netlink socket, as little of it as the IPVS family needs (include/uapi/linux/netlink.h, genetlink.h).
+
+pyroute2 decodes a real server in about 112 µs, which a table of 10,000 of them cannot afford; see
+``benchmarks/bench_ipvs.py``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from struct import Struct
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from kvtui.backend.ipvs.attributes import Buffer, aligned, attributes
+from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+NETLINK_GENERIC = 16
+NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN, NLMSG_MIN_TYPE = 2, 3, 4, 0x10
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x01, 0x04, 0x10, 0x300
+GENL_ID_CTRL = 0x10
+CTRL_CMD_GETFAMILY = 3
+CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1, 2
+
+MESSAGE = Struct("=IHHII")  # struct nlmsghdr: len, type, flags, seq, port
+GENERIC = Struct("=BBH")  # struct genlmsghdr: cmd, version, reserved
+RESULT = Struct("=i")
+SECONDS = Struct("@ll")  # struct timeval
+HEADERS = MESSAGE.size + GENERIC.size
+
+BUFFER = 1 << 16  # a dump's messages come in pieces of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c)
+PATIENCE = 10  # seconds; the kernel answers within the call
+NOT_PERMITTED = "netlink wants CAP_NET_ADMIN: run kvtui as root, or give its container NET_ADMIN"
+ATTEMPTS = 5  # readings of a table that changes while it is read
+
+
+class GenericNetlink:
+    """A socket that talks to one family, in the network namespace in which it was made. Use from one thread.
+
+    Args:
+        family: the family's name, such as ``IPVS``.
+        version: of the family.
+
+    Raises:
+        FileNotFoundError: the kernel has no such family now. Looking it up does not load a module: the list of all
+            families is read, where asking for one by name would call modprobe (ctrl_getfamily in genetlink.c).
+        OSError: no socket can be had.
+    """
+
+    def __init__(self, family: str, version: int = 1) -> None:
+        self._version = version
+        self._buffer = bytearray(BUFFER)
+        self._needed = BUFFER
+        self._sequence = 0
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SECONDS.pack(PATIENCE, 0))
+            self._socket.bind((0, 0))
+            self._socket.connect((0, 0))  # from now on only the kernel may send to it
+            self._family = self._resolve(family)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def dump(self, command: int, decode: Callable[[Buffer, int, int], T], request: bytes = b"") -> list[T]:
+        """Everything the kernel lists for a command.
+
+        Args:
+            command: such as IPVS_CMD_GET_SERVICE.
+            decode: makes something of (buffer, start, end) of one message's attributes, and keeps no reference to it.
+            request: attributes of the request.
+
+        Raises:
+            PermissionError: the kernel wants CAP_NET_ADMIN.
+            IpvsUnavailable: what is listed changed during every one of several readings.
+            MalformedMessage: an answer is not netlink; close the socket then.
+            OSError: the kernel's other errors.
+        """
+        return self._dump(self._family, command, self._version, decode, request)
+
+    def ask(self, command: int, request: bytes) -> list[bytes]:
+        """One command and its acknowledgement: the attributes of each answer.
+
+        Raises:
+            PermissionError: the kernel wants CAP_NET_ADMIN.
+            OSError: the kernel's other errors, such as ESRCH for an unknown service.
+        """
+        self._send(self._family, NLM_F_REQUEST | NLM_F_ACK, command, self._version, request)
+        answers: list[bytes] = []
+        while True:
+            messages, complete = self._receive()
+            if not complete:
+                raise MalformedMessage("an answer that is larger than any that the family gives")
+            for kind, _, start, end in messages:
+                if kind == NLMSG_ERROR:
+                    self._raise(start, end)
+                    return answers
+                answers.append(bytes(self._buffer[start + GENERIC.size : end]))
+
+    def _resolve(self, name: str) -> int:
+        """The number that the kernel gave the family."""
+        families = dict(self._dump(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, _family_id, b""))
+        if name not in families:
+            raise FileNotFoundError(errno.ENOENT, f"the kernel has no generic netlink family {name}")
+        return families[name]
+
+    def _dump(
+        self, kind: int, command: int, version: int, decode: Callable[[Buffer, int, int], T], request: bytes
+    ) -> list[T]:
+        for _ in range(ATTEMPTS):
+            self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
+            answers = self._dumped(decode)
+            if answers is not None:
+                return answers
+        raise IpvsUnavailable(Reason.CHANGING, f"The table changed during {ATTEMPTS} readings in a row; try again.")
+
+    def _dumped(self, decode: Callable[[Buffer, int, int], T]) -> list[T] | None:
+        """One dump to its end; None when it was interrupted by a change or a message was lost."""
+        answers: list[T] = []
+        whole = True
+        while True:
+            messages, complete = self._receive()
+            whole = whole and complete
+            for kind, flags, start, end in messages:
+                if flags & NLM_F_DUMP_INTR or kind == NLMSG_OVERRUN:
+                    whole = False
+                if kind == NLMSG_DONE:
+                    if end - start >= RESULT.size:
+                        self._raise(start, end)
+                    return answers if whole else None
+                if kind == NLMSG_ERROR:
+                    self._raise(start, end)
+                elif kind >= NLMSG_MIN_TYPE and whole:
+                    answers.append(decode(self._buffer, start + GENERIC.size, end))
+
+    def _send(self, kind: int, flags: int, command: int, version: int, request: bytes) -> None:
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        header = MESSAGE.pack(HEADERS + len(request), kind, flags, self._sequence, 0)
+        self._socket.send(header + GENERIC.pack(command, version, 0) + request)
+
+    def _receive(self) -> tuple[Iterator[tuple[int, int, int, int]], bool]:
+        """The messages of one datagram, and whether all of it fitted the buffer (which grows before the next)."""
+        if self._needed > len(self._buffer):
+            self._buffer = bytearray(self._needed)
+        try:
+            size = self._socket.recv_into(self._buffer, 0, socket.MSG_TRUNC)
+        except BlockingIOError:
+            raise TimeoutError(errno.ETIMEDOUT, f"the kernel did not answer within {PATIENCE} s") from None
+        self._needed = size
+        complete = size <= len(self._buffer)
+        return self._messages(min(size, len(self._buffer)), cut=not complete), complete
+
+    def _messages(self, size: int, *, cut: bool) -> Iterator[tuple[int, int, int, int]]:
+        """(type, flags, start of the payload, end) of each message that answers the last request."""
+        position = 0
+        while position < size:
+            if size - position < MESSAGE.size:
+                if cut:
+                    return
+                raise MalformedMessage(f"{size - position} stray bytes behind the last message")
+            length, kind, flags, sequence, _ = MESSAGE.unpack_from(self._buffer, position)
+            if length < MESSAGE.size or length > size - position:
+                if cut:
+                    return
+                raise MalformedMessage(f"a message claims {length} bytes of {size - position}")
+            if kind >= NLMSG_MIN_TYPE and length < HEADERS:
+                raise MalformedMessage(f"a message of {length} bytes has no generic netlink header")
+            if sequence == self._sequence:  # others answer a request that was given up
+                yield kind, flags, position + MESSAGE.size, position + length
+            position += aligned(length)
+
+    def _raise(self, start: int, end: int) -> None:
+        """Raise the error of an NLMSG_ERROR or NLMSG_DONE unless it is 0."""
+        if end - start < RESULT.size:
+            raise MalformedMessage("an error message without a number")
+        number = -RESULT.unpack_from(self._buffer, start)[0]
+        if number == errno.EPERM:
+            raise PermissionError(number, NOT_PERMITTED)
+        if number:
+            raise OSError(number, os.strerror(number))
+
+
+def _family_id(buffer: Buffer, start: int, end: int) -> tuple[str, int]:
+    """Name and number in one answer of the controller (CTRL_CMD_NEWFAMILY)."""
+    found = {kind: bytes(buffer[first:last]) for kind, first, last in attributes(buffer, start, end)}
+    try:
+        name = found[CTRL_ATTR_FAMILY_NAME].rstrip(b"\0").decode("ascii", "replace")
+        return name, Struct("=H").unpack(found[CTRL_ATTR_FAMILY_ID][:2])[0]
+    except KeyError as missing:
+        raise MalformedMessage(f"a generic netlink family without attribute {missing}") from None

@@ -1,0 +1,232 @@
+"""Reads a message's fields, in one unpack where the kernel repeats itself, by walking its attributes where not.
+
+A kernel emits the attributes of every real server in the same order, so the second message has each header where the
+first had it. The order differs between kernels (TUN_* came with 5.2 and 5.3; machines that need aligned 64-bit
+values get PAD attributes in between), so it is learnt from the first message instead of being written down: a
+``Layout``. Equal headers mean equal types and lengths, so a layout can only give what the walk would have given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
+
+from kvtui.backend.ipvs.attributes import aligned, attributes
+from kvtui.backend.ipvs.errors import MalformedMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.backend.ipvs.attributes import Buffer
+
+TEXT: Final = "text"
+REQUIRED: Final = "required"
+COUNTERS: Final = 10
+LENGTHS, LAYOUTS = 64, 4  # learnt at most: lengths of a kind of message, layouts of one length
+STRUCTS = {code: Struct(f"={code}") for code in ("B", "H", "I", "i", "Q", "16s", "I4x")}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One attribute of a message.
+
+    Attributes:
+        name: as in the kernel's header.
+        kind: the attribute's number.
+        code: its struct code in native byte order, or ``TEXT``.
+        default: what it is when absent; ``REQUIRED`` when it must be there.
+    """
+
+    name: str
+    kind: int
+    code: str
+    default: Any = REQUIRED
+
+
+class Message:
+    """A kind of message: its fields, then ten counters, of STATS64 or else of STATS.
+
+    Args:
+        fields: in the order in which ``read`` gives their values.
+        stats64: number of the attribute that holds 64-bit counters.
+        stats: number of the attribute that holds 32-bit counters.
+    """
+
+    def __init__(self, fields: tuple[Field, ...], stats64: int, stats: int) -> None:
+        self.fields = fields
+        self.stats64 = Counters("STATS64", stats64, "QQQQQQQQQQ")
+        self.stats = Counters("STATS", stats, "IIIQQIIIII")  # bytes have always had 64 bits
+        self._layouts: dict[int, list[Layout]] = {}
+
+    def read(self, buffer: Buffer, start: int, end: int) -> tuple[Any, ...]:
+        """The values of all fields, then of the counters (ten None when the message has no counters).
+
+        Raises:
+            MalformedMessage: the message is cut off, lacks a field, or has one of the wrong size.
+        """
+        for layout in self._layouts.get(end - start, ()):
+            values = layout.read(buffer, start)
+            if values is not None:
+                return values
+        values = self.walk(buffer, start, end)
+        self._learn(buffer, start, end)
+        return values
+
+    def walk(self, buffer: Buffer, start: int, end: int) -> tuple[Any, ...]:
+        """The same, without learning or using what was learnt."""
+        found = {kind: (first, last) for kind, first, last in attributes(buffer, start, end)}
+        values = [self._value(field, buffer, found.get(field.kind)) for field in self.fields]
+        for counters in (self.stats64, self.stats):
+            if counters.kind in found:
+                return (*values, *counters.walk(buffer, *found[counters.kind]))
+        return (*values, *(None,) * COUNTERS)
+
+    @staticmethod
+    def _value(field: Field, buffer: Buffer, place: tuple[int, int] | None) -> Any:
+        if place is None:
+            if field.default is REQUIRED:
+                raise MalformedMessage(f"a message without {field.name}")
+            return field.default
+        first, last = place
+        if field.code is TEXT:
+            return bytes(buffer[first:last])
+        return exact(field.name, field.code, buffer, first, last)
+
+    def _learn(self, buffer: Buffer, start: int, end: int) -> None:
+        known = self._layouts.get(end - start, [])
+        if len(known) < LAYOUTS and len(self._layouts) < LENGTHS:
+            layout = Learner(self, buffer).learn(start, end)
+            if layout is not None:
+                self._layouts[end - start] = [*known, layout]
+
+
+class Counters:
+    """Ten counters nested in one attribute; their numbers are 1 to 10."""
+
+    def __init__(self, name: str, kind: int, codes: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.codes = dict(enumerate(codes, start=1))
+
+    def walk(self, buffer: Buffer, start: int, end: int) -> list[int]:
+        """Their values in order."""
+        found = {kind: (first, last) for kind, first, last in attributes(buffer, start, end)}
+        for number in self.codes:
+            if number not in found:
+                raise MalformedMessage(f"{self.name} without counter {number}")
+        return [exact(self.name, code, buffer, *found[number]) for number, code in self.codes.items()]
+
+
+def exact(name: str, code: str, buffer: Buffer, first: int, last: int) -> Any:
+    """One value that must have the size of its code."""
+    struct = STRUCTS[code]
+    if last - first != struct.size:
+        raise MalformedMessage(f"{name} at offset {first} has {last - first} bytes instead of {struct.size}")
+    return struct.unpack_from(buffer, first)[0]
+
+
+class Layout:
+    """One arrangement of attributes: a single unpack gives every header and every value.
+
+    Args:
+        struct: of the whole message.
+        headers: picks the attribute headers out of what was unpacked.
+        expected: what the headers must be.
+        pick: puts values, and the defaults behind them, into the order of the fields.
+        defaults: of fields that this arrangement lacks.
+    """
+
+    def __init__(
+        self,
+        struct: Struct,
+        headers: Callable[[tuple[Any, ...]], tuple[Any, ...]],
+        expected: tuple[Any, ...],
+        pick: Callable[[tuple[Any, ...]], tuple[Any, ...]],
+        defaults: tuple[Any, ...],
+    ) -> None:
+        self._unpack = struct.unpack_from
+        self._headers = headers
+        self._expected = expected
+        self._pick = pick
+        self._defaults = defaults
+
+    def read(self, buffer: Buffer, start: int) -> tuple[Any, ...] | None:
+        """The values, or None when the message has another arrangement. The caller has checked its length."""
+        values = self._unpack(buffer, start)
+        return self._pick(values + self._defaults) if self._headers(values) == self._expected else None
+
+
+class Learner:
+    """Derives a layout from one message that the walk has accepted."""
+
+    def __init__(self, message: Message, buffer: Buffer) -> None:
+        self._message = message
+        self._buffer = buffer
+        self._codes = ["="]
+        self._items = 0  # how many values the struct has so far
+        self._headers: list[int] = []
+        self._places: dict[tuple[int, int], int] = {}  # (attribute, counter or 0) -> index of its value
+
+    def learn(self, start: int, end: int) -> Layout | None:
+        """The layout; None for a message that has an attribute twice (the walk takes the last one)."""
+        found = list(attributes(self._buffer, start, end))
+        kinds = {kind for kind, _, _ in found}
+        if len(kinds) < len(found):
+            return None
+        counters = next((c for c in (self._message.stats64, self._message.stats) if c.kind in kinds), None)
+        codes = {field.kind: field.code for field in self._message.fields}
+        for kind, first, last in found:
+            self._header()
+            if counters is not None and kind == counters.kind:
+                if not self._counters(counters, first, last):
+                    return None
+            else:
+                self._value((kind, 0), codes.get(kind), last - first)
+            self._pad(min(end, first + aligned(last - first)) - last)
+        return self._layout(counters, start)
+
+    def _counters(self, counters: Counters, start: int, end: int) -> bool:
+        found = list(attributes(self._buffer, start, end))
+        wanted = [kind for kind, _, _ in found if kind in counters.codes]
+        for kind, first, last in found:
+            self._header()
+            self._value((counters.kind, kind), counters.codes.get(kind), last - first)
+            self._pad(min(end, first + aligned(last - first)) - last)
+        return len(wanted) == COUNTERS
+
+    def _header(self) -> None:
+        self._codes.append("I")
+        self._headers.append(self._items)
+        self._items += 1
+
+    def _value(self, key: tuple[int, int], code: str | None, size: int) -> None:
+        if code is None:
+            self._pad(size)
+            return
+        self._codes.append(f"{size}s" if code is TEXT else code)
+        self._places[key] = self._items
+        self._items += 1
+
+    def _pad(self, size: int) -> None:
+        self._codes.append(f"{size}x")
+
+    def _layout(self, counters: Counters | None, start: int) -> Layout:
+        defaults: list[Any] = []
+        indices = []
+        for field in self._message.fields:
+            place = self._places.get((field.kind, 0))
+            if place is None:
+                place = self._items + len(defaults)
+                defaults.append(field.default)
+            indices.append(place)
+        if counters is None:
+            indices += [self._items + len(defaults)] * COUNTERS
+            defaults.append(None)
+        else:
+            indices += [self._places[counters.kind, number] for number in counters.codes]
+        struct = Struct("".join(self._codes))
+        headers: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(*self._headers)
+        expected = headers(struct.unpack_from(self._buffer, start))
+        return Layout(struct, headers, expected, itemgetter(*indices), tuple(defaults))

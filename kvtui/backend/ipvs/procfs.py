@@ -1,0 +1,240 @@
+"""``/proc/<pid>/net/ip_vs`` and ``ip_vs_conn``: what any user may read (ip_vs_ctl.c, ip_vs_conn.c).
+
+Each shows the network namespace of the process in its path. Ports are hexadecimal; so are IPv4 addresses, while
+IPv6 addresses are written out, in brackets in ``ip_vs`` only.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kvtui.backend.ipvs.decode import prefix_length
+from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.model.ipvs import Connection, ForwardingMethod, IpvsTable, Protocol, RealServer, VirtualServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kvtui.model.ipvs import ServiceKey
+
+METHODS = {  # ip_vs_fwd_name(); it has no word for bypass and calls it Masq
+    "Masq": ForwardingMethod.MASQ,
+    "Local": ForwardingMethod.LOCAL,
+    "Tunnel": ForwardingMethod.TUNNEL,
+    "Route": ForwardingMethod.DIRECT,
+}
+CLOCK_MONOTONIC_COARSE = 6  # include/uapi/linux/time.h; it ticks with the kernel's HZ
+CONNECTION_COLUMNS = 9
+
+
+def read_table(net: Path) -> IpvsTable:
+    """The table without counters, thresholds and persistent connections (``complete`` is False).
+
+    The family of a fwmark service is not printed: it is concluded from its real servers or its persistence mask, and
+    IPv4 where it has neither.
+
+    Args:
+        net: such as ``/proc/820/net``.
+
+    Raises:
+        OSError: there is no such file, or no permission.
+        MalformedMessage: a line is none of those that the kernel prints.
+    """
+    read_at, monotonic = time.time(), time.monotonic()
+    services = parse_table((net / "ip_vs").read_text("ascii"))
+    return IpvsTable(services, complete=False, read_at=read_at, monotonic=monotonic)
+
+
+def parse_table(text: str, ticks: int | None = None) -> tuple[VirtualServer, ...]:
+    """The virtual servers in the text of ``/proc/net/ip_vs``, in its order.
+
+    Args:
+        text: the file.
+        ticks: the kernel's HZ, in which persistence timeouts are printed; None asks the kernel.
+
+    Raises:
+        MalformedMessage: a line is none of those that the kernel prints.
+    """
+    ticks = ticks or round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
+    services: list[tuple[VirtualServer, list[RealServer]]] = []
+    for line in text.splitlines()[3:]:  # version and two lines of headings
+        words = line.split()
+        try:
+            if words[0] == "->":
+                services[-1][1].append(_real_server(words))
+            else:
+                services.append((_virtual_server(words, ticks), []))
+        except (IndexError, KeyError, ValueError) as error:
+            raise MalformedMessage(f"/proc/net/ip_vs has the line {line!r}") from error
+    return tuple(_with_real_servers(virtual, reals) for virtual, reals in services)
+
+
+def _virtual_server(words: list[str], ticks: int) -> VirtualServer:
+    protocol = Protocol(words[0])
+    address, port, fwmark = None, None, None
+    if protocol is Protocol.FWMARK:
+        fwmark = int(words[1], 16)
+    else:
+        address, port = _endpoint(words[1])
+    family = 6 if address is not None and ":" in address else 4
+    options = words[3:]
+    timeout, netmask = None, None
+    if "persistent" in options:
+        where = options.index("persistent")
+        timeout = int(options[where + 1]) // ticks
+        mask = struct.unpack("=I", bytes.fromhex(options[where + 2]))[0]  # undoes the ntohl() it was printed through
+        if fwmark is not None and 0 < mask <= 128:
+            family = 6  # which keeps a prefix length where IPv4 keeps a mask; of those only /1 is as small a number
+        netmask = prefix_length(family, mask)
+    return VirtualServer(
+        protocol,
+        address,
+        port,
+        fwmark,
+        family,
+        words[2],
+        tuple(flag for flag in ("ops", "persistent") if flag in options),
+        timeout,
+        None,
+        netmask,
+    )
+
+
+def _with_real_servers(virtual: VirtualServer, reals: list[RealServer]) -> VirtualServer:
+    six = virtual.fwmark is not None and any(":" in real.address for real in reals)
+    return replace(virtual, family=6 if six else virtual.family, real_servers=tuple(reals))
+
+
+def _real_server(words: list[str]) -> RealServer:
+    address, port = _endpoint(words[1])
+    return RealServer(address, port, METHODS[words[2]], int(words[3]), int(words[4]), int(words[5]))
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    address, _, port = text.rpartition(":")
+    return _address(address.strip("[]")), int(port, 16)
+
+
+def _address(text: str) -> str:
+    if ":" in text:
+        return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
+    return socket.inet_ntop(socket.AF_INET, bytes.fromhex(text))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFilter:
+    """Which connections belong to a virtual server, and to one of its real servers.
+
+    ``ip_vs_conn`` names the address and port that the client asked for, not the service that took it. For a service
+    of one port that is the same; connections of a fwmark service, or of one for all ports (port 0), are those to its
+    real servers that no service with a port of its own accounts for.
+
+    Attributes:
+        virtual: the virtual server; None for every one.
+        real: address and port of the real server (port 0: whichever the client asked for); None for every one.
+        others: the keys of all services, so that theirs are not counted for a fwmark or a port-0 service.
+        reals: the real servers of a fwmark service.
+    """
+
+    virtual: ServiceKey | None = None
+    real: tuple[str, int] | None = None
+    others: frozenset[tuple[str, str, int]] = frozenset()
+    reals: tuple[tuple[str, int], ...] = ()
+
+    def matches(self, connection: Connection) -> bool:
+        """Whether the connection belongs."""
+        if self.real is not None and not _same_real(self.real, connection.real):
+            return False
+        if self.virtual is None:
+            return True
+        protocol, address, port, fwmark = self.virtual
+        asked = (connection.protocol, *connection.virtual)
+        if protocol is not Protocol.FWMARK:
+            if port:
+                return asked == (protocol.value, address, port)
+            return asked[:2] == (protocol.value, address) and (connection.virtual[1] == 0 or asked not in self.others)
+        if connection.protocol == "IP":  # a persistence template: the mark stands in the address
+            return connection.virtual == (_mark_as_address(fwmark, six=address == "::"), 0)
+        return asked not in self.others and any(_same_real(real, connection.real) for real in self.reals)
+
+    def needle(self) -> bytes:
+        """Bytes that every line of a connection that belongs has; empty when nothing is known."""
+        if self.virtual is not None and self.virtual[0] is not Protocol.FWMARK:
+            _, address, port, _ = self.virtual
+            return f" {_printed(address)} {port:04X} ".encode() if port else f" {_printed(address)} ".encode()
+        return f" {_printed(self.real[0])} ".encode() if self.real is not None else b""
+
+
+def _same_real(wanted: tuple[str, int], seen: tuple[str, int]) -> bool:
+    return wanted[0] == seen[0] and wanted[1] in (0, seen[1])
+
+
+def _mark_as_address(fwmark: int, *, six: bool) -> str:
+    raw = fwmark.to_bytes(4, "big")
+    return socket.inet_ntop(socket.AF_INET6, raw.ljust(16, b"\0")) if six else socket.inet_ntop(socket.AF_INET, raw)
+
+
+def _printed(address: str) -> str:
+    """An address as the kernel prints it in ``ip_vs_conn``: %08X, or %pI6."""
+    if ":" in address:
+        return socket.inet_pton(socket.AF_INET6, address).hex(":", 2)
+    return socket.inet_pton(socket.AF_INET, address).hex().upper()
+
+
+def read_connections(
+    net: Path, limit: int, wanted: ConnectionFilter | None = None
+) -> tuple[tuple[Connection, ...], int]:
+    """The first connections that belong, and how many there are in all. Nothing beyond ``limit`` is kept.
+
+    Args:
+        net: such as ``/proc/820/net``.
+        limit: how many to give.
+        wanted: which to count; None is all of them.
+
+    Raises:
+        OSError: there is no such file, or no permission.
+        MalformedMessage: a line is none of those that the kernel prints.
+    """
+    needle = wanted.needle() if wanted else b""
+    matches: Callable[[Connection], bool] | None = wanted.matches if wanted else None
+    found: list[Connection] = []
+    total = 0
+    with (net / "ip_vs_conn").open("rb", buffering=1 << 18) as lines:
+        next(lines, None)  # headings
+        for line in lines:
+            if needle not in line:
+                continue
+            if matches is not None or total < limit:
+                connection = parse_connection(line)
+                if matches is not None and not matches(connection):
+                    continue
+                if total < limit:
+                    found.append(connection)
+            total += 1
+    return tuple(found), total
+
+
+def parse_connection(line: bytes) -> Connection:
+    """One line of ``ip_vs_conn``.
+
+    Raises:
+        MalformedMessage: it is none of those that the kernel prints.
+    """
+    words = line.decode("utf-8", "replace").split(maxsplit=CONNECTION_COLUMNS)
+    try:
+        return Connection(
+            words[0],
+            (_address(words[1]), int(words[2], 16)),
+            (_address(words[3]), int(words[4], 16)),
+            (_address(words[5]), int(words[6], 16)),
+            words[7],
+            int(words[8]),
+            words[9].partition(" ")[2].rstrip("\n") if len(words) > CONNECTION_COLUMNS else "",
+        )
+    except (IndexError, ValueError, OSError) as error:
+        raise MalformedMessage(f"/proc/net/ip_vs_conn has the line {line!r}") from error
