@@ -1,0 +1,251 @@
+"""What was done here, by whom, with what result: append-only, one JSON line an event, fsynced, locked.
+
+Folder: ``KVTUI_STATE_DIR``, else ``/var/lib/kvtui``. In a pod without a hostPath it dies with the pod.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kvtui.actions.step import Json
+
+DEFAULT_FOLDER = "/var/lib/kvtui"
+
+
+class JournalLocked(RuntimeError):  # noqa: N818
+    """Somebody else acts on this node right now; the text says who, since when and what."""
+
+
+class JournalUnavailable(OSError):  # noqa: N818
+    """The journal cannot be written: then nothing is done either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One action as its events tell it.
+
+    Attributes:
+        id: names it for ``kvtui undo``.
+        at: when it began (seconds since the epoch).
+        verb: what was asked for.
+        target: of what.
+        who: user, tty, SSH client, pod: as far as they are known.
+        reason: ``--reason``.
+        summary: of the plan.
+        steps: as JSON, in order.
+        done: indexes of the steps that were journaled as done.
+        result: ``done``, ``unverified``, ``failed``, ``put back``, ``undone``; None while it is not finished.
+        detail: what was seen in the end.
+        process: PID and start time of the kvtui that runs it, to tell whether it still does.
+        undoes: id of the action that it took back.
+        facts: what the verification saw, before and after.
+    """
+
+    id: str
+    at: float
+    verb: str
+    target: str
+    who: Mapping[str, str]
+    reason: str
+    summary: str
+    steps: tuple[Json, ...]
+    done: tuple[int, ...] = ()
+    result: str | None = None
+    detail: str = ""
+    process: tuple[int, int] = (0, 0)
+    undoes: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def folder() -> Path:
+    """Where journal and drains are kept."""
+    return Path(os.environ.get("KVTUI_STATE_DIR") or DEFAULT_FOLDER)
+
+
+def operator(env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Who acts: the person behind sudo, the terminal, the SSH client, the pod; what is not known is left out."""
+    env = os.environ if env is None else env
+    names = {
+        "user": env.get("SUDO_USER") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}",
+        "ssh_client": (env.get("SSH_CLIENT") or env.get("SSH_CONNECTION") or "").split(" ")[0],
+        "pod": env.get("POD_NAME") or "",
+        "host": os.uname().nodename,
+    }
+    return {k: v for k, v in names.items() if v}
+
+
+def start_time(pid: int) -> int:
+    """A process's start time in clock ticks since boot (field 22 of /proc/PID/stat); 0 when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    return int(stat.rsplit(")", 1)[1].split()[19])
+
+
+class Journal:
+    """The journal of one node.
+
+    Args:
+        path: its folder; None for ``folder()``.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.folder = path or folder()
+        self.file = self.folder / "journal.jsonl"
+        self._lock_file = self.folder / "lock"
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the node for one action.
+
+        Args:
+            what: is told to whoever comes second.
+
+        Raises:
+            JournalLocked: somebody else holds it.
+            JournalUnavailable: the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise JournalUnavailable(
+                f"the journal in {self.folder} cannot be written ({error.strerror}), so nothing is done: "
+                "run as root, or set KVTUI_STATE_DIR"
+            ) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise JournalLocked(self._holder()) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, json.dumps({"who": operator(), "what": what, "at": time.time()}).encode(), 0)
+            yield
+            os.ftruncate(handle, 0)
+        finally:
+            os.close(handle)
+
+    def _holder(self) -> str:
+        try:
+            held = json.loads(self._lock_file.read_text())
+            who = " ".join(f"{v}" for v in held["who"].values())
+            since = datetime.fromtimestamp(held["at"], UTC).strftime("%H:%M:%S UTC")
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another kvtui acts on this node right now; try again when it is done"
+        return f"{who} does «{held['what']}» on this node since {since}; try again when it is done"
+
+    def begin(self, entry: Entry) -> None:
+        """Write down what is going to be done, before it is done."""
+        self._append(
+            {
+                "event": "begin",
+                "id": entry.id,
+                "at": entry.at,
+                "verb": entry.verb,
+                "target": entry.target,
+                "who": dict(entry.who),
+                "reason": entry.reason,
+                "summary": entry.summary,
+                "steps": list(entry.steps),
+                "process": list(entry.process),
+                "undoes": entry.undoes,
+            }
+        )
+
+    def step_done(self, identity: str, index: int) -> None:
+        """Step number ``index`` was done."""
+        self._append({"event": "step", "id": identity, "at": time.time(), "index": index})
+
+    def end(self, identity: str, result: str, detail: str, facts: Mapping[str, Any] | None = None) -> None:
+        """How it ended."""
+        event = {"event": "end", "id": identity, "at": time.time(), "result": result, "detail": detail}
+        self._append({**event, "facts": dict(facts or {})})
+
+    def _append(self, event: Json) -> None:
+        line = json.dumps(event, separators=(",", ":"), ensure_ascii=True) + "\n"
+        try:
+            handle = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.write(handle, self._repair(handle) + line.encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise JournalUnavailable(f"{self.file} cannot be written: {error.strerror}") from error
+
+    def _repair(self, handle: int) -> bytes:
+        """A newline first, when the last line was cut short (power loss): then only that line is lost."""
+        size = os.fstat(handle).st_size
+        if not size:
+            return b""
+        with self.file.open("rb") as existing:
+            existing.seek(size - 1)
+            return b"" if existing.read(1) == b"\n" else b"\n"
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every action, oldest first; a line that is no event is passed over.
+
+        Raises:
+            OSError: the journal is there and cannot be read.
+        """
+        try:
+            text = self.file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ()
+        found: dict[str, Entry] = {}
+        for line in text.splitlines():
+            try:
+                event = json.loads(line)
+                _apply(found, event)
+            except (ValueError, KeyError, TypeError):
+                continue
+        return tuple(found.values())
+
+    def unfinished(self) -> tuple[Entry, ...]:
+        """Actions that began and never ended, whose kvtui is gone."""
+        return tuple(e for e in self.entries() if e.result is None and not _runs(e))
+
+
+def new_id(now: float) -> str:
+    """Sorts by time, is short enough to type."""
+    return datetime.fromtimestamp(now, UTC).strftime("%m%d-%H%M%S-") + secrets.token_hex(1)
+
+
+def _runs(entry: Entry) -> bool:
+    pid, started = entry.process
+    return bool(pid) and started != 0 and start_time(pid) == started
+
+
+def _apply(found: dict[str, Entry], event: Json) -> None:
+    identity = event["id"]
+    if event["event"] == "begin":
+        found[identity] = Entry(
+            id=identity,
+            at=float(event["at"]),
+            verb=str(event["verb"]),
+            target=str(event["target"]),
+            who={str(k): str(v) for k, v in event["who"].items()},
+            reason=str(event["reason"]),
+            summary=str(event["summary"]),
+            steps=tuple(event["steps"]),
+            process=(int(event["process"][0]), int(event["process"][1])),
+            undoes=event.get("undoes"),
+        )
+    elif event["event"] == "step":
+        found[identity] = replace(found[identity], done=(*found[identity].done, int(event["index"])))
+    elif event["event"] == "end":
+        facts = event.get("facts") or {}
+        found[identity] = replace(found[identity], result=event["result"], detail=event["detail"], facts=facts)
