@@ -1,0 +1,1 @@
+"""VRRP adverts on the wire: captured, decoded, and concluded from."""
