@@ -1,0 +1,262 @@
+"""The table agrees with `ip -j`, and follows what `ip` does; in a network namespace of another process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import pytest
+
+from kvtui.backend.addresses import Addresses, read_once, rtnetlink
+from tests.lab.network import command
+from tests.lab.poll import poll
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from kvtui.model.addresses import AddressTable
+
+NAME = "kvaddr"
+
+SETUP = """
+link set lo up
+link add br0 type bridge mcast_snooping 0
+link set br0 up
+link add dummy0 type dummy
+link set dummy0 master br0 up
+link add eth0 mtu 1400 type veth peer name eth0-peer
+link set eth0 up
+link add link eth0 name eth0.100 type vlan id 100
+link add link eth0 name vrrp.50 address 00:00:5e:00:01:32 type macvlan mode private
+addr add 10.4.0.3/24 dev eth0
+addr add 10.4.0.50/32 dev eth0 label eth0:vip
+addr add 10.4.0.51/32 dev eth0 scope link
+addr add 10.9.0.1 peer 10.9.0.2/32 dev dummy0
+addr add fd00:10:4::3/64 dev eth0
+addr add fd00:9::1 peer fd00:9::2/128 dev br0 nodad
+"""
+
+
+def ip(*words: str) -> str:
+    return command(["ip", "-n", NAME, *words])
+
+
+@pytest.fixture
+def pid() -> Iterator[int]:
+    """A process in a namespace that has one of everything."""
+    command(["ip", "netns", "add", NAME])
+    sleeper = subprocess.Popen(["ip", "netns", "exec", NAME, "sleep", "1000"])
+    try:
+        command(["ip", "-n", NAME, "-batch", "-"], text=SETUP)
+        here = read_netns("self")
+        poll(lambda: read_netns(str(sleeper.pid)) != here, 10, "the process in its namespace")
+        yield sleeper.pid
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        command(["ip", "netns", "del", NAME])
+
+
+def read_netns(pid: str) -> str:
+    return subprocess.run(["readlink", f"/proc/{pid}/ns/net"], capture_output=True, text=True, check=False).stdout
+
+
+Row = tuple[object, ...]
+
+
+def addresses_by_ip() -> list[Row]:
+    """(interface, address, prefix length, label, scope, tentative) as iproute2 says it."""
+    rows: list[Row] = []
+    for link in json.loads(ip("-j", "addr", "show")):
+        for a in link["addr_info"]:
+            unsure = bool(a.get("tentative") or a.get("dadfailed"))
+            rows.append((link["ifname"], a["local"], a["prefixlen"], a.get("label"), a["scope"], unsure))
+    return sorted(rows, key=str)
+
+
+def addresses_of(table: AddressTable) -> list[Row]:
+    rows: list[Row] = [(a.interface, a.address, a.prefixlen, a.label, a.scope, a.tentative) for a in table.addresses]
+    return sorted(rows, key=str)
+
+
+def interfaces_by_ip() -> list[Row]:
+    """(index, name, up, running, mtu, mac, kind, master) as iproute2 says it."""
+    rows: list[Row] = []
+    for link in json.loads(ip("-j", "-d", "link", "show")):
+        up = "UP" in link["flags"]
+        running = up and "NO-CARRIER" not in link["flags"]
+        mac = link["address"] if link["link_type"] in {"ether", "loopback"} else None
+        kind = link.get("linkinfo", {}).get("info_kind")
+        row = (link["ifindex"], link["ifname"], up, running, link["mtu"], mac, kind, link.get("master"))
+        rows.append(row)
+    return sorted(rows, key=str)
+
+
+def interfaces_of(table: AddressTable) -> list[Row]:
+    rows: list[Row] = [(i.index, i.name, i.up, i.running, i.mtu, i.mac, i.kind, i.master) for i in table.interfaces]
+    return sorted(rows, key=str)
+
+
+def agreed(read: Callable[[], AddressTable]) -> bool:
+    """IPv6 duplicate detection goes on meanwhile, so agreement is something to wait for."""
+    return addresses_of(read()) == addresses_by_ip() and interfaces_of(read()) == interfaces_by_ip()
+
+
+def differences(read: Callable[[], AddressTable]) -> str:
+    mine = f"{addresses_of(read())}\n{interfaces_of(read())}"
+    return f"agreement\nkvtui: {mine}\nip: {addresses_by_ip()}\n{interfaces_by_ip()}"
+
+
+def test_one_reading_agrees_with_ip(pid: int) -> None:
+    poll(lambda: agreed(lambda: read_once(pid)), 20, lambda: differences(lambda: read_once(pid)))
+    table = read_once(pid)
+    rows = {(a.address, a.prefixlen, a.interface, a.label, a.scope) for a in table.addresses}
+    assert {
+        ("10.4.0.3", 24, "eth0", "eth0", "global"),
+        ("10.4.0.50", 32, "eth0", "eth0:vip", "global"),
+        ("10.4.0.51", 32, "eth0", "eth0", "link"),
+        ("10.9.0.1", 32, "dummy0", "dummy0", "global"),
+        ("fd00:9::1", 128, "br0", None, "global"),
+    } <= rows
+    kinds = {i.name: (i.kind, i.master) for i in table.interfaces}
+    assert (kinds["eth0.100"], kinds["vrrp.50"]) == (("vlan", None), ("macvlan", None))
+    assert (kinds["dummy0"], kinds["br0"]) == (("dummy", "br0"), ("bridge", None))
+
+
+class Watched:
+    """An ``Addresses`` with the number of its ``changed`` calls."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
+        self.calls = 0
+        self._woken = asyncio.Event()
+
+    def changed(self) -> None:
+        self.calls += 1
+        self._woken.set()
+
+    async def until(self, condition: Callable[[AddressTable], Any], what: str) -> AddressTable:
+        """Wait for events, never for the clock, until the table is as told."""
+
+        async def wait() -> AddressTable:
+            while not condition(table := self.addresses.table()):
+                self._woken.clear()
+                await self._woken.wait()
+            return table
+
+        try:
+            return await asyncio.wait_for(wait(), 20)
+        except TimeoutError:
+            raise AssertionError(f"no event told: {what}; {self.addresses.table()}") from None
+
+
+@asynccontextmanager
+async def watching(pid: int) -> AsyncIterator[Watched]:
+    watched = Watched(Addresses(pid))
+    await watched.addresses.start(watched.changed)
+    try:
+        yield watched
+    finally:
+        watched.addresses.close()
+
+
+def names(table: AddressTable) -> set[str]:
+    return {i.name for i in table.interfaces}
+
+
+async def test_an_address_that_comes_and_goes(pid: int) -> None:
+    async with watching(pid) as watched:
+        assert all(a.since is None for a in watched.addresses.table().addresses)
+        ip("addr", "add", "10.4.0.60/32", "dev", "eth0")
+        table = await watched.until(lambda t: t.holding("10.4.0.60"), "the new address")
+        (added,) = table.holding("10.4.0.60")
+        assert (added.interface, added.prefixlen, added.label) == ("eth0", 32, "eth0")
+        assert added.since is not None
+        ip("addr", "del", "10.4.0.60/32", "dev", "eth0")
+        await watched.until(lambda t: not t.holding("10.4.0.60"), "the address removed")
+        assert watched.calls >= 2
+
+
+async def test_a_renamed_interface(pid: int) -> None:
+    async with watching(pid) as watched:
+        ip("link", "set", "dummy0", "down")
+        ip("link", "set", "dummy0", "name", "lan0")
+        table = await watched.until(lambda t: "lan0" in names(t), "the new name")
+        assert "dummy0" not in names(table)
+        assert [a.interface for a in table.holding("10.9.0.1")] == ["lan0"]
+        await watched.until(lambda _: agreed(watched.addresses.table), "agreement with ip")
+
+
+async def test_a_deleted_interface_and_its_addresses(pid: int) -> None:
+    async with watching(pid) as watched:
+        ip("link", "del", "dummy0")
+        table = await watched.until(lambda t: "dummy0" not in names(t), "the interface removed")
+        assert not table.holding("10.9.0.1")
+        await watched.until(lambda _: agreed(watched.addresses.table), "agreement with ip")
+
+
+async def test_a_port_that_leaves_its_bridge_is_still_there(pid: int) -> None:
+    """The bridge sends RTM_DELLINK for it, in family AF_BRIDGE."""
+    async with watching(pid) as watched:
+        ip("link", "set", "dummy0", "nomaster")
+        await watched.until(lambda t: {i.name: i.master for i in t.interfaces}["dummy0"] is None, "no master")
+        ip("link", "set", "dummy0", "mtu", "1300")
+        table = await watched.until(lambda t: {i.mtu for i in t.interfaces} >= {1300}, "a later event")
+        assert "dummy0" in names(table)
+
+
+async def test_an_interface_down_and_up(pid: int) -> None:
+    def eth0(table: AddressTable) -> tuple[bool, bool]:
+        return next((i.up, i.running) for i in table.interfaces if i.name == "eth0")
+
+    async with watching(pid) as watched:
+        ip("link", "set", "eth0-peer", "up")
+        await watched.until(lambda t: eth0(t) == (True, True), "carrier")
+        ip("link", "set", "eth0-peer", "down")
+        await watched.until(lambda t: eth0(t) == (True, False), "no carrier")
+        ip("link", "set", "eth0", "down")
+        table = await watched.until(lambda t: eth0(t) == (False, False), "down")
+        assert table.holding("10.4.0.50")  # IPv4 stays
+        await watched.until(lambda t: not t.holding("fd00:10:4::3"), "IPv6 goes")
+
+
+async def test_ipv6_duplicate_detection_ends(pid: int) -> None:
+    async with watching(pid) as watched:
+        ip("link", "set", "eth0-peer", "up")
+        ip("addr", "add", "fd00:10:4::60/64", "dev", "eth0")
+        await watched.until(lambda t: t.holding("fd00:10:4::60"), "the new address")
+        await watched.until(lambda t: not t.holding("fd00:10:4::60")[0].tentative, "the end of tentative")
+
+
+async def test_lost_events_are_made_up_for_by_a_new_dump(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with watching(pid) as watched:
+        dumped = Mock(wraps=rtnetlink.dump)
+        monkeypatch.setattr(rtnetlink, "dump", dumped)
+        many = [f"10.{high}.{low}.1" for high in range(20, 28) for low in range(250)]
+        # the loop does not run meanwhile, so the socket's buffer overflows
+        command(["ip", "-n", NAME, "-batch", "-"], text="".join(f"addr add {a}/32 dev eth0\n" for a in many))
+        table = await watched.until(lambda t: t.holding(many[-1]), "the last address")
+        assert dumped.called
+        assert {a.address for a in table.addresses} >= set(many)
+        await watched.until(lambda _: agreed(watched.addresses.table), "agreement with ip")
+        assert watched.calls < len(many)  # a batch is one redraw
+
+
+async def test_an_interface_moved_away_to_another_namespace(pid: int) -> None:
+    async with watching(pid) as watched:
+        ip("link", "set", "eth0-peer", "netns", "1")
+        try:
+            await watched.until(lambda t: "eth0-peer" not in names(t), "the interface gone")
+        finally:
+            command(["ip", "link", "del", "eth0-peer"])
+
+
+def test_a_process_that_is_gone() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    with pytest.raises(ProcessLookupError):
+        asyncio.run(Addresses(gone.pid).start(lambda: None))
