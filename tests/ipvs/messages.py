@@ -1,0 +1,157 @@
+"""Builds netlink messages as a kernel does: with or without PAD attributes, in any order, old or new."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kvtui.backend.ipvs import uapi
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Attribute = tuple[int, bytes]
+PAD: Attribute = (11, b"")  # IPVS_STATS_ATTR_PAD
+
+
+def encode(attributes: Sequence[Attribute]) -> bytes:
+    out = b""
+    for kind, value in attributes:
+        out += struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+    return out
+
+
+def u8(value: int) -> bytes:
+    return struct.pack("=B", value)
+
+
+def u16(value: int) -> bytes:
+    return struct.pack("=H", value)
+
+
+def u32(value: int) -> bytes:
+    return struct.pack("=I", value)
+
+
+def be16(value: int) -> bytes:
+    return struct.pack("!H", value)
+
+
+def stats64(counters: Sequence[int], *, padded: bool = False) -> bytes:
+    """STATS64; padded as a kernel does that needs aligned 64-bit values."""
+    out: list[Attribute] = []
+    for number, value in enumerate(counters, start=1):
+        if padded and number > 1:
+            out.append(PAD)
+        out.append((number, struct.pack("=Q", value)))
+    return encode(out)
+
+
+def stats32(counters: Sequence[int]) -> bytes:
+    """STATS; what does not fit 32 bits is cut off as the kernel cuts it, and bytes have 64 bits."""
+    sizes = "IIIQQIIIII"
+    values = [
+        struct.pack(f"={code}", value & (0xFFFFFFFF if code == "I" else 0xFFFFFFFFFFFFFFFF))
+        for code, value in zip(sizes, counters, strict=True)
+    ]
+    return encode(list(enumerate(values, start=1)))
+
+
+@dataclass
+class Dest:
+    """A real server to be encoded."""
+
+    address: bytes = bytes([10, 1, 0, 1])
+    port: int = 80
+    method: int = 0
+    weight: int = 1
+    upper: int = 0
+    lower: int = 0
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+    family: int | None = 2
+    tunnel: tuple[int, int, int] | None = (0, 0, 0)
+    counters: tuple[int, ...] = (0,) * 10
+    wide: bool = True
+    padded: bool = False
+    extra: list[Attribute] = field(default_factory=list)
+
+    def attributes(self) -> list[Attribute]:
+        """In the order of ip_vs_genl_fill_dest() of 6.1."""
+        out = [
+            (uapi.DEST_ATTR_ADDR, self.address.ljust(16, b"\0")),
+            (uapi.DEST_ATTR_PORT, be16(self.port)),
+            (uapi.DEST_ATTR_FWD_METHOD, u32(self.method)),
+            (uapi.DEST_ATTR_WEIGHT, struct.pack("=i", self.weight)),
+        ]
+        if self.tunnel is not None:
+            kind, port, flags = self.tunnel
+            out += [
+                (uapi.DEST_ATTR_TUN_TYPE, u8(kind)),
+                (uapi.DEST_ATTR_TUN_PORT, be16(port)),
+                (uapi.DEST_ATTR_TUN_FLAGS, u16(flags)),
+            ]
+        out += [
+            (uapi.DEST_ATTR_U_THRESH, u32(self.upper)),
+            (uapi.DEST_ATTR_L_THRESH, u32(self.lower)),
+            (uapi.DEST_ATTR_ACTIVE_CONNS, u32(self.active)),
+            (uapi.DEST_ATTR_INACT_CONNS, u32(self.inactive)),
+            (uapi.DEST_ATTR_PERSIST_CONNS, u32(self.persistent)),
+        ]
+        if self.family is not None:
+            out.append((uapi.DEST_ATTR_ADDR_FAMILY, u16(self.family)))
+        out.append((uapi.DEST_ATTR_STATS, stats32(self.counters)))
+        if self.wide:
+            out.append((uapi.DEST_ATTR_STATS64, stats64(self.counters, padded=self.padded)))
+        return out + self.extra
+
+    def message(self) -> bytes:
+        """What follows the generic netlink header."""
+        return encode([(uapi.CMD_ATTR_DEST, encode(self.attributes()))])
+
+
+def service_attributes(
+    *,
+    af: int = 2,
+    protocol: int = 6,
+    address: bytes = bytes([10, 0, 0, 1]),
+    port: int = 80,
+    fwmark: int | None = None,
+    scheduler: bytes = b"wlc",
+    engine: bytes | None = None,
+    flags: int = 2,
+    timeout: int = 0,
+    netmask: bytes = b"\xff\xff\xff\xff",
+    counters: Sequence[int] = (0,) * 10,
+    wide: bool = True,
+    padded: bool = False,
+) -> list[Attribute]:
+    """In the order of ip_vs_genl_fill_service() of 6.1."""
+    out: list[Attribute] = [(uapi.SVC_ATTR_AF, u16(af))]
+    if fwmark is not None:
+        out.append((uapi.SVC_ATTR_FWMARK, u32(fwmark)))
+    else:
+        out += [
+            (uapi.SVC_ATTR_PROTOCOL, u16(protocol)),
+            (uapi.SVC_ATTR_ADDR, address.ljust(16, b"\0")),
+            (uapi.SVC_ATTR_PORT, be16(port)),
+        ]
+    out.append((uapi.SVC_ATTR_SCHED_NAME, scheduler + b"\0"))
+    if engine is not None:
+        out.append((uapi.SVC_ATTR_PE_NAME, engine + b"\0"))
+    out += [
+        (uapi.SVC_ATTR_FLAGS, u32(flags) + b"\xff" * 4),
+        (uapi.SVC_ATTR_TIMEOUT, u32(timeout)),
+        (uapi.SVC_ATTR_NETMASK, netmask),
+        (uapi.SVC_ATTR_STATS, stats32(counters)),
+    ]
+    if wide:
+        out.append((uapi.SVC_ATTR_STATS64, stats64(counters, padded=padded)))
+    return out
+
+
+def service_message(attributes: Sequence[Attribute]) -> bytes:
+    """What follows the generic netlink header."""
+    return encode([(uapi.CMD_ATTR_SERVICE, encode(attributes))])
