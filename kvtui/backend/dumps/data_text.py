@@ -1,0 +1,279 @@
+"""keepalived.data and keepalived_check.data (vrrp_data.c, check_data.c): read what is known, skip the rest.
+
+A section starts with ``------< name >------``; an entry of it with one blank, its values with three, their lists
+with five. Versions differ: ``Tracked files :`` was ``Tracked files = 1`` before 2.1, ``Interface`` was
+``Listening device`` in 1.x, a track file was a ``VRRP Track file``; 1.x prints tracked NICs and scripts, headed and
+unindented, in the middle of their instance.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from kvtui.backend.dumps.text import Incomplete, canonical, decimal, family_of, virtual_address, whole_number
+from kvtui.model.ipvs import endpoint
+from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpInstance, VrrpState
+
+TOPOLOGY = "VRRP Topology"
+SECTION = re.compile(r" *------< (.+) >------")
+LONGEST_RANGE = 256  # addresses of a virtual server group's range that are spelled out
+AUTH_TYPES = {"SIMPLE_PASSWORD": "PASS", "IPSEC_AH": "AH", "none": None}
+SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One entry of a section: ``name = value`` lines, and the lines below each name."""
+
+    kind: str
+    name: str
+    values: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+
+    def number(self, name: str) -> int | None:
+        return whole_number(self.values.get(name, ""))
+
+
+def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
+    """The instances of keepalived.data; passwords are not taken over. Empty when keepalived runs none.
+
+    Raises:
+        Incomplete: it is not a whole dump.
+    """
+    sections = _sections(text)
+    instances = sections.get(TOPOLOGY, [])
+    if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
+        raise Incomplete("the last VRRP instance is cut off")
+    files = {entry.name: entry for entry in sections.get("VRRP Track files", [])}
+    groups = {
+        member.strip(): entry.name.rpartition(",")[0]
+        for entry in sections.get("VRRP Sync groups", [])
+        for member in entry.lists.get("VRRP member instances", [])
+    }
+    return tuple(_instance(entry, files, groups) for entry in instances)
+
+
+def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
+    """The real servers of keepalived_check.data; those of a group once for each of its members.
+
+    Raises:
+        Incomplete: it is not a whole dump.
+    """
+    virtual: tuple[str, ...] = ()
+    groups: dict[str, list[str]] = {}
+    checks: list[RealServerCheck] = []
+    real: _Entry | None = None
+    for entry in _lvs_entries(_lines(text)):
+        if entry.kind == "group":
+            groups[entry.name] = entry.lists["members"]
+            continue
+        if entry.kind == "virtual":
+            virtual = _virtual_names(entry, groups)
+            continue
+        real = entry
+        checks += [check for name in virtual if (check := _check(name, entry)) is not None]
+    if real is not None and "num failed checkers" not in real.values:
+        raise Incomplete("the last real server is cut off")
+    return tuple(checks)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines without secrets; the header must be there, and the last line whole."""
+    lines = text.split("\n")
+    if not text.endswith("\n") or not any(SECTION.match(line) for line in lines):
+        raise Incomplete("the data dump is empty or ends within a line")
+    return [line for line in lines if line.strip() and not SECRET.match(line)]
+
+
+def _whole_instance(entry: _Entry, *, old: bool) -> bool:
+    """Version 1.x writes no global definitions, and ends an instance with its addresses; later ones say more."""
+    return ("Virtual IP" if old else "Using smtp notification") in entry.values
+
+
+def _sections(text: str) -> dict[str, list[_Entry]]:
+    sections: dict[str, list[_Entry]] = {}
+    entries: list[_Entry] = []
+    section = last = ""
+    for line in _lines(text):
+        if match := SECTION.match(line):
+            if match[1] != "NIC":  # 1.x: within an instance
+                section = match[1]
+                entries = sections.setdefault(section, [])
+            continue
+        indent = len(line) - len(line.lstrip(" "))
+        name, value = _split(line)
+        if name == "VRRP Instance" if section == TOPOLOGY else indent <= 1:
+            entries.append(_Entry(name, value))
+        elif not entries:
+            continue
+        elif indent >= 5:
+            entries[-1].lists.setdefault(last, []).append(line.strip())
+        else:
+            last = re.sub(r" \(\d+\)$", "", name)
+            entries[-1].values[last] = value
+    return sections
+
+
+def _split(line: str) -> tuple[str, str]:
+    """``name = value``; ``name :``; ``name value``."""
+    name, equals, value = line.strip().partition(" = ")
+    return (name, value.strip()) if equals else (name.rstrip(" :="), "")
+
+
+def _instance(entry: _Entry, files: dict[str, _Entry], groups: dict[str, str]) -> VrrpInstance:
+    values = entry.values
+    state = _state(values.get("State", ""))
+    vips = tuple(vip for line in entry.lists.get("Virtual IP", []) if (vip := virtual_address(line)) is not None)
+    source = canonical(values.get("Using src_ip", "").partition(" ")[0])
+    family = _family(entry, vips, source)
+    preempt = values.get("Preempt")
+    master, master_priority = _master(entry, state, family)
+    return VrrpInstance(
+        name=entry.name,
+        state=state,
+        interface=(values.get("Interface") or values.get("Listening device") or "").partition(",")[0] or None,
+        vrid=entry.number("Virtual Router ID"),
+        version=entry.number("VRRP Version"),
+        family=family,
+        wanted_state=_state(values["Wantstate"]) if "Wantstate" in values else None,
+        base_priority=entry.number("Priority"),
+        effective_priority=entry.number("Effective priority"),
+        nopreempt=None if preempt is None else preempt == "disabled",
+        preempt_delay=None if preempt is None else decimal(values.get("Preempt delay", "0")),
+        advert_interval=_seconds(values.get("Advert interval", "")),
+        master_advert_interval=_seconds(values.get("Master advert int", values.get("Master advert interval", ""))),
+        master_address=master,
+        master_priority=master_priority,
+        last_transition=decimal(values.get("Last transition", "")),
+        vips=vips,
+        unicast_source=source,
+        unicast_peers=tuple(p for line in entry.lists.get("Unicast Peer", []) if (p := canonical(line.split()[0]))),
+        track_files=tuple(_track_file(line, files) for line in entry.lists.get("Tracked files", [])),
+        auth_type=_auth_type(values.get("Authentication type", "none")),
+        sync_group=values.get("Sync group") or groups.get(entry.name),
+    )
+
+
+def _state(text: str) -> VrrpState:
+    return VrrpState(text) if text in VrrpState.__members__ else VrrpState.UNKNOWN
+
+
+def _auth_type(text: str) -> str | None:
+    return AUTH_TYPES.get(text, text or None)
+
+
+def _family(entry: _Entry, vips: tuple[VirtualAddress, ...], source: str | None) -> AddressFamily | None:
+    if "Using Native IPv6" in entry.values:
+        return AddressFamily.V6
+    address = vips[0].address if vips else source
+    return family_of(address) if address else None
+
+
+def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tuple[str | None, int | None]:
+    """Address and priority of the master, known in BACKUP only.
+
+    Before the first advert keepalived prints whatever address its buffer held last (seen: ``ff02::12`` for an IPv4
+    instance) with priority 0; after the master stepped down the priority is 0 too. Both mean: no master is known.
+    """
+    priority = entry.number("Master priority") if state is VrrpState.BACKUP else None
+    address = canonical(entry.values.get("Master router", ""))
+    if not priority or address is None or (family is not None and family_of(address) is not family):
+        return None, priority or None
+    return address, priority
+
+
+def _seconds(text: str) -> float | None:
+    """``1 sec``, ``0.50 sec``, ``500 milli-sec``."""
+    number = decimal(text)
+    if number is None:
+        return None
+    return number / 1000 if "milli" in text else number
+
+
+def _track_file(line: str, files: dict[str, _Entry]) -> TrackFile:
+    """``tf, weight 1`` of an instance, with path and value from the section of track files."""
+    name, _, rest = line.rpartition(", weight ")
+    name = name or line
+    entry = files.get(name)
+    return TrackFile(
+        name=name,
+        path=entry.values.get("File") if entry else None,
+        status=entry.number("Status") if entry else None,
+        weight=whole_number(rest),
+    )
+
+
+def _lvs_entries(lines: list[str]) -> list[_Entry]:
+    """Groups, virtual servers and real servers, in their order."""
+    entries: list[_Entry] = []
+    for line in lines:
+        if match := SECTION.match(line):
+            if match[1] == "Health checkers":
+                break
+            continue
+        name, value = _split(line)
+        if name in {"VS VIP", "VS FWMARK", "VS GROUP"}:
+            entries.append(_Entry("virtual", name, {name: value}))
+        elif name == "Virtual Server Group":
+            entries.append(_Entry("group", value.partition(",")[0], lists={"members": []}))
+        elif name == "RIP":
+            entries.append(_Entry("real", value, {"RIP": value}))
+        elif entries and entries[-1].kind == "group":
+            entries[-1].lists["members"] += _members(name, value)
+        elif entries:
+            entries[-1].values.setdefault(name, value)
+    return entries
+
+
+def _members(name: str, value: str) -> list[str]:
+    """Virtual servers of one line of a group."""
+    if name == "FWMARK":
+        mark = whole_number(value)
+        return [] if mark is None else [f"fwmark {mark}"]
+    port = _port(value)
+    if port is None or name not in {"VIP", "VIP Range"}:
+        return []
+    first, _, last = value.partition(",")[0].partition("-")
+    address = canonical(first)
+    if address is None:
+        return []
+    end = canonical(last) if last else None
+    start = ip_address(address)
+    count = 1 if end is None or ":" in end != ":" in address else int(ip_address(end)) - int(start) + 1
+    return [endpoint(str(start + step), port) for step in range(min(max(count, 1), LONGEST_RANGE))]
+
+
+def _virtual_names(entry: _Entry, groups: dict[str, list[str]]) -> tuple[str, ...]:
+    """As ``VirtualServer.name`` has them."""
+    value = entry.values[entry.name]
+    six = " IPv6" if entry.values.get("Address family") == "inet6" else ""
+    if entry.name == "VS FWMARK":
+        return (f"fwmark {value.partition(',')[0]}{six}",)
+    if entry.name == "VS GROUP":
+        return tuple(groups.get(value) or (f"group {value}",))
+    address, port = canonical(value.partition(",")[0]), _port(value)
+    return (endpoint(address, port),) if address is not None and port is not None else ()
+
+
+def _port(text: str) -> int | None:
+    """``10.0.0.1, VPORT = 80`` and ``10.0.0.1, RPORT = 80, WEIGHT = 1``."""
+    match = re.search(r"[VR]PORT = (\d{1,5})\b", text)
+    return int(match[1]) if match else None
+
+
+def _check(virtual_server: str, entry: _Entry) -> RealServerCheck | None:
+    address, port = canonical(entry.name.partition(",")[0]), _port(entry.name)
+    if address is None or port is None:
+        return None
+    alive = entry.number("alive")
+    return RealServerCheck(
+        virtual_server=virtual_server,
+        address=address,
+        port=port,
+        configured_weight=entry.number("initial weight"),
+        effective_weight=entry.number("effective weight"),
+        alive=None if alive is None else bool(alive),
+        failed_checkers=entry.number("num failed checkers"),
+    )

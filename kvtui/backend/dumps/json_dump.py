@@ -1,0 +1,111 @@
+"""keepalived.json, versions 1 and 2 (vrrp/vrrp_json.c): the VRRP instances and their counters."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from kvtui.backend.dumps.text import Incomplete, family_of, virtual_address
+from kvtui.model.vrrp import VrrpInstance, VrrpState
+
+STATES: dict[int | None, VrrpState] = {
+    0: VrrpState.INIT,
+    1: VrrpState.BACKUP,
+    2: VrrpState.MASTER,
+    3: VrrpState.FAULT,
+}
+AUTH_TYPES: dict[int | None, str] = {1: "PASS", 2: "AH"}
+
+
+def parse_json(text: str) -> tuple[VrrpInstance, ...]:
+    """The instances of a JSON dump; ``auth_data``, the password, is not taken over.
+
+    Raises:
+        Incomplete: it is not a whole JSON dump.
+    """
+    document = _load(text)
+    if isinstance(document, dict):  # json_version 2
+        document = document.get("vrrp", [])
+    if not isinstance(document, list):
+        raise Incomplete("the JSON dump holds no list of VRRP instances")
+    return tuple(instance for entry in document if (instance := _instance(entry)) is not None)
+
+
+def _load(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        pass
+    try:  # keepalived < 2.0.17 writes an apostrophe as \', which is no JSON
+        return json.loads(re.sub(r"\\(.)", _mend, text), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Incomplete("the JSON dump does not parse (yet)") from None
+
+
+def _mend(escape: re.Match[str]) -> str:
+    return "'" if escape[1] == "'" else escape[0]
+
+
+def _refuse(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+def _instance(entry: Any) -> VrrpInstance | None:
+    data = entry.get("data") if isinstance(entry, dict) else None
+    if not isinstance(data, dict) or not (name := _string(data, "iname")):
+        return None
+    state = STATES.get(_whole(data, "state"), VrrpState.UNKNOWN)
+    listed = data.get("vips")
+    strings = [_clean(vip) for vip in listed if isinstance(vip, str)] if isinstance(listed, list) else []
+    vips = tuple(vip for string in strings if (vip := virtual_address(string)) is not None)
+    nopreempt = data.get("nopreempt")
+    return VrrpInstance(
+        name=name,
+        state=state,
+        interface=_string(data, "ifp_ifname"),
+        vrid=_whole(data, "vrid"),
+        version=_whole(data, "version"),
+        family=family_of(vips[0].address) if vips else None,
+        wanted_state=STATES.get(_whole(data, "wantstate")),
+        base_priority=_whole(data, "base_priority"),
+        effective_priority=_whole(data, "effective_priority"),
+        nopreempt=bool(nopreempt) if isinstance(nopreempt, bool | int) else None,
+        preempt_delay=_decimal(data, "preempt_delay"),
+        advert_interval=_decimal(data, "adver_int") or None,
+        master_advert_interval=_decimal(data, "master_adver_int") or None,
+        # 0 in BACKUP: no advert was heard yet, or the master has stepped down
+        master_priority=(_whole(data, "master_priority") or None) if state is VrrpState.BACKUP else None,
+        last_transition=_decimal(data, "last_transition"),
+        vips=vips,
+        auth_type=AUTH_TYPES.get(_whole(data, "auth_type")),
+        counters=_counters(entry.get("stats")),
+    )
+
+
+def _counters(stats: object) -> dict[str, int]:
+    if not isinstance(stats, dict):
+        return {}
+    return {name: number for name in stats if (number := _whole(stats, name)) is not None}
+
+
+def _whole(data: dict[str, Any], key: str) -> int | None:
+    value = data.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _decimal(data: dict[str, Any], key: str) -> float | None:
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e18 < value < 1e18:
+        return None
+    return float(value)
+
+
+def _string(data: dict[str, Any], key: str) -> str | None:
+    value = data.get(key)
+    return _clean(value) if isinstance(value, str) and value else None
+
+
+def _clean(text: str) -> str:
+    """Without lone surrogates, which JSON can spell and no terminal can print."""
+    return text.encode("utf-8", "replace").decode()

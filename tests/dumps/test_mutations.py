@@ -1,0 +1,59 @@
+"""Whatever happens to a dump: a parser says Incomplete or reads on; it never fails in another way."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
+from kvtui.backend.dumps.json_dump import parse_json
+from kvtui.backend.dumps.stats_text import parse_stats
+from kvtui.backend.dumps.text import Incomplete
+from tests.dumps.samples import DATA_SAMPLES, JSON_SAMPLES, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PARSERS: list[tuple[Callable[[str], object], tuple[str, ...]]] = [
+    (parse_json, JSON_SAMPLES),
+    (parse_vrrp_data, DATA_SAMPLES),
+    (parse_check_data, ("example-2.2.7-check.data",)),
+    (parse_stats, ("example-2.2.7-master.stats",)),
+]
+PIECES = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ["\n", " = ", ",", "\\'", "[", "]", "{", "}", '"', "null", "-1", "1e400", "     ", "   ", " ", ":", "/"]
+    ),
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+    """A sample in which a few pieces were cut out, doubled or replaced."""
+    text = sample(draw(st.sampled_from(names)))
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 80)))
+        text = text[:start] + draw(PIECES) + text[end:]
+    return text
+
+
+@pytest.mark.parametrize(("parse", "names"), PARSERS)
+@given(data=st.data())
+def test_mutated_dumps(parse: Callable[[str], object], names: tuple[str, ...], data: st.DataObject) -> None:
+    with suppress(Incomplete):
+        repr(parse(data.draw(mutated(names))))
+
+
+@pytest.mark.parametrize(("parse", "names"), PARSERS)
+@given(text=st.text())
+def test_any_text(parse: Callable[[str], object], names: tuple[str, ...], text: str) -> None:
+    assert names
+    for part in (text, f"------< VRRP Topology >------\n{text}\n", f"[{text}]"):
+        with suppress(Incomplete):
+            parse(part)
