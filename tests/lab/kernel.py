@@ -133,6 +133,7 @@ class Kernel:
         self.dir = Path()
         self._guard: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
+        self._resize = -1
 
     @property
     def out(self) -> Path:
@@ -157,11 +158,13 @@ class Kernel:
         for name, text in self.files.items():
             (self.out / name).write_text(text)
         self._write_command()
-        read_end, self._lifeline = os.pipe()
+        lifeline, self._lifeline = os.pipe()
+        resize, self._resize = os.pipe()
         try:
-            self._spawn(read_end)
+            self._spawn(lifeline, resize)
         finally:
-            os.close(read_end)
+            os.close(lifeline)
+            os.close(resize)
 
     def _write_command(self) -> None:
         words = [f"{name}={value}" for name, value in {**self.env, "LAB_OUT": str(self.out)}.items()]
@@ -170,7 +173,7 @@ class Kernel:
         script = f"cd {shlex.quote(str(self.cwd))} || exit 127\nexec env -i {shlex.join([*words, *self.argv])}\n"
         (self.out / "command").write_text(script)
 
-    def _spawn(self, lifeline: int) -> None:
+    def _spawn(self, lifeline: int, resize: int) -> None:
         kernel = shutil.which("linux.uml", path=SBIN_PATH) or "linux.uml"
         with (self.dir / "console").open("wb") as console, (self.dir / "stdout").open("wb") as stdout:
             output = os.dup(stdout.fileno() if self.stdout is None else self.stdout)
@@ -180,7 +183,13 @@ class Kernel:
                 *(f"init={self.dir}/init", f"LAB_DIR={self.dir}"),
             ]
             if self.terminal:
-                words += ["con0=fd:0,fd:1", f"LAB_ROWS={self.terminal.rows}", f"LAB_COLS={self.terminal.columns}"]
+                words += [
+                    "loglevel=1",
+                    "con0=fd:0,fd:1",
+                    f"ssl1=fd:{resize},null",
+                    f"LAB_ROWS={self.terminal.rows}",
+                    f"LAB_COLS={self.terminal.columns}",
+                ]
             else:
                 words += ["con0=null,fd:1"]
             self._guard = subprocess.Popen(
@@ -189,7 +198,7 @@ class Kernel:
                 stdout=None if self.terminal else console,
                 stderr=console,
                 env={"TMPDIR": str(self.dir / "memory"), "HOME": str(self.dir), "PATH": SBIN_PATH},
-                pass_fds=(lifeline, output),
+                pass_fds=(lifeline, output, resize),
                 start_new_session=True,
             )
             os.close(output)
@@ -198,7 +207,13 @@ class Kernel:
         """Whether the kernel still runs."""
         return self._guard is not None and self._guard.poll() is None
 
-    def wait(self, timeout: float) -> int:
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the guest that the person's terminal has a new size; `init` sets it on the console."""
+        if self._resize >= 0:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._resize, f"{rows} {columns}\n".encode())
+
+    def wait(self, timeout: float | None) -> int:
         """Wait for the command and return its exit status; a hung kernel is killed and reported."""
         if self._guard is None:
             raise LabError("The lab's kernel was not started.")
@@ -219,6 +234,8 @@ class Kernel:
                 os.write(self._lifeline, b"s")
             os.close(self._lifeline)
             self._lifeline = -1
+            os.close(self._resize)
+            self._resize = -1
         if self._guard is not None:
             self._guard.wait()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
 import signal
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +16,25 @@ from tests.lab.network import command
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.lab.spec import ClusterSpec
 
-# The pod's own view, then keepalived becomes its PID 1. /run comes last: the other sources lie below it.
+# The pod's own view, then keepalived becomes its PID 1. /run comes last: the other sources lie below it. The console
+# is covered because syslog(3) writes there when nobody listens on /dev/log, and a person may sit at it.
 POD = """
 [ "$2" = / ] && root= || { root=$2; mount --rbind /dev "$root/dev"; }
 mkdir -p "$root/etc/keepalived"
 mount --bind "$1/etc" "$root/etc/keepalived" &&
 mount --bind "$1/tmp" "$root/tmp" &&
 mount -t proc proc "$root/proc" &&
+mount --bind /dev/null "$root/dev/console" &&
 mount --bind "$1/run" "$root/run" || exit 70
 shift; root=$1; shift
 [ "$root" = / ] && exec "$@"
 exec chroot "$root" "$@"
 """
+CLONE_NEWNET = 0x40000000
 KEEPALIVED_ARGS = ("--dont-fork", "--log-console", "--log-detail", "--release-vips")  # as keepalived-vip gives them
 
 
@@ -71,22 +76,15 @@ class Node:
             raise RuntimeError(f"{self.name}: keepalived runs already")
         for stale in (self.folder / "run").glob("*.pid"):
             stale.unlink()  # a new pod has a new, empty /run
-        inner = ["sh", "-c", POD, "pod", str(self.folder), self.spec.root, self.spec.keepalived, *KEEPALIVED_ARGS]
-        argv = [
-            "ip",
-            "netns",
-            "exec",
-            self.netns,
-            "unshare",
-            "-m",
-            "-p",
-            "-f",
-            "--kill-child",
-            *inner,
-            *self.spec.extra_args,
-        ]
         with self.log_path.open("ab") as log:
-            self._pod = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._pod = subprocess.Popen(self.pod_argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        (self.folder / "pod").write_text(str(self._pod.pid))  # for the lab's shell, see stage.py
+
+    def pod_argv(self) -> list[str]:
+        """The command that runs the pod in the foreground."""
+        pod = ["sh", "-c", POD, "pod", str(self.folder), self.spec.root, self.spec.keepalived, *KEEPALIVED_ARGS]
+        namespaces = ["ip", "netns", "exec", self.netns, "unshare", "-m", "-p", "-f", "--kill-child"]
+        return [*namespaces, *pod, *self.spec.extra_args]
 
     def wait_started(self) -> None:
         """Wait until keepalived has its children, and remember its pid."""
@@ -171,6 +169,16 @@ class Node:
         argv = ["nsenter", "-t", str(self.keepalived_pid), "-m", "-p", "-n", "-r", "-w", *argv]
         return subprocess.run(argv, capture_output=True, text=True, check=check, timeout=timeout)
 
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Move the calling thread into the node's network namespace for a while, for sockets opened in process."""
+        with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{self.netns}").open() as there:
+            setns(there.fileno())
+            try:
+                yield
+            finally:
+                setns(home.fileno())
+
     def addresses(self) -> set[str]:
         """Addresses on eth0."""
         links = json.loads(command(["ip", "-n", self.netns, "-j", "addr", "show", "dev", "eth0"]))
@@ -211,6 +219,12 @@ def expected_ipvs(spec: ClusterSpec) -> list[str]:
             real_host = f"[{real}]" if service.is_ipv6 else real
             lines.append(f"-a -t {host}:{service.port} -r {real_host}:{service.port} {flag} -w 1{suffix}")
     return lines
+
+
+def setns(namespace: int) -> None:
+    """setns(2) for a network namespace; Python has it only from 3.12 on."""
+    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 def children(pid: int) -> list[int]:

@@ -85,6 +85,16 @@ def test_keepalived_looks_like_a_pod_from_its_node(cluster: Cluster) -> None:
     assert node.exec_in_pod(["cat", "/proc/1/comm"]).stdout.strip() == "keepalived"
 
 
+def test_a_thread_can_step_into_a_node(cluster: Cluster) -> None:
+    def addresses() -> str:
+        return Path("/proc/thread-self/net/fib_trie").read_text()
+
+    assert "10.4.0.3\n" not in addresses()
+    with cluster.node("node-a").inside():
+        assert "10.4.0.3\n" in addresses()
+    assert "10.4.0.3\n" not in addresses()
+
+
 def test_a_reload_takes_the_new_config(cluster: Cluster) -> None:
     node = cluster.node("node-a")
     node.reload(node.conf_path.read_text().replace("priority 100", "priority 150"))

@@ -1,0 +1,102 @@
+"""`make lab`: the lab on a person's terminal, kvtui on node-a with traffic flowing, and a shell beside it.
+
+    python -m tests.lab.terminal [kvtui's arguments]
+
+The guest's console is the terminal itself. When kvtui quits, the kernel is powered off and the terminal is as before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+from tests.lab.kernel import Kernel, LabError, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# What a full-screen program that was cut off may leave: mouse reports, alternate screen, hidden cursor, colours.
+SOFT_RESET = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1049l\x1b[?25h\x1b[0m\r"
+
+
+def has_terminal() -> bool:
+    """Whether a person sits there."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@contextlib.contextmanager
+def kept_terminal() -> Iterator[None]:
+    """Give the terminal back as it was: user-mode Linux makes it raw."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        sys.stdout.write(SOFT_RESET)
+        sys.stdout.flush()
+
+
+def stage(mode: str, arguments: Sequence[str]) -> list[str]:
+    """The command that runs inside, see stage.py."""
+    return [sys.executable, "-m", "tests.lab.stage", mode, *arguments]
+
+
+def passed_on() -> dict[str, str]:
+    """The few variables of the person's environment that matter inside."""
+    names = [name for name in os.environ if name.startswith("KVTUI_")]
+    return {name: os.environ[name] for name in ("COLORTERM", "NO_COLOR", "LANG", *names) if name in os.environ}
+
+
+def hang_up(number: int, _frame: object) -> None:
+    """Leave through every `finally` when the terminal goes away."""
+    sys.exit(128 + number)
+
+
+def on_terminal(mode: str, arguments: Sequence[str]) -> int:
+    """Boot with the terminal as console and wait for the end; raises LabError if kvtui was never reached."""
+    columns, rows = os.get_terminal_size()
+    terminal = Terminal(rows, columns, os.environ.get("TERM", "xterm-256color"))
+    kernel = Kernel(stage(mode, arguments), env=passed_on(), terminal=terminal)
+
+    def resized(_number: int, _frame: object) -> None:
+        columns, rows = os.get_terminal_size()
+        kernel.resize(rows, columns)
+
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, hang_up)
+    with kept_terminal(), kernel:
+        signal.signal(signal.SIGWINCH, resized)
+        return kernel.wait(None)
+
+
+def without_terminal(arguments: Sequence[str]) -> int:
+    """Boot, and let kvtui print to our standard output, for pipes and scripts."""
+    with Kernel(stage("run", arguments), env=passed_on(), stdout=sys.stdout.fileno()) as kernel:
+        return kernel.wait(None)
+
+
+def main() -> int:
+    """`make lab`."""
+    if not has_terminal():
+        print("make lab needs a terminal. `make run` also works in a pipe.", file=sys.stderr)
+        return 2
+    if not shutil.which("tmux"):
+        print("make lab shows two windows with tmux: install the Debian package tmux.", file=sys.stderr)
+        return 2
+    try:
+        return on_terminal("lab", sys.argv[1:])
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
