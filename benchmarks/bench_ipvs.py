@@ -1,0 +1,132 @@
+# ruff: noqa: INP001, T201 - a script that prints its table
+"""How long one reading of a large IPVS table takes, beside ipvsadm and pyroute2.
+
+Runs inside the lab's kernel:
+
+    python -m tests.lab.kernel --timeout 300 -- python -m benchmarks.bench_ipvs [--services 1000] [--reals 10]
+
+The lab has one slow CPU: only the ratios within one run mean anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.backend.ipvs import decode, procfs, uapi
+from kvtui.backend.ipvs.genl import GenericNetlink
+from kvtui.backend.ipvs.reader import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.backend.ipvs.attributes import Buffer
+
+RUNS = 3
+
+
+def rules(services: int, reals: int) -> str:
+    """What `ipvsadm -R` reads."""
+    lines = []
+    for s in range(services):
+        vip = f"10.{s // 250}.0.{s % 250 + 1}:80"
+        lines.append(f"-A -t {vip} -s wlc")
+        lines += [f"-a -t {vip} -r 10.{100 + r}.{s // 250}.{s % 250 + 1}:80 -g -w 1" for r in range(reals)]
+    return "\n".join(lines) + "\n"
+
+
+def ipvsadm() -> int:
+    """The operator's own tool, with exact counters; what it prints is counted, not parsed."""
+    argv = ["ipvsadm", "-Ln", "--stats", "--exact"]
+    return subprocess.run(argv, check=True, capture_output=True).stdout.count(b"\n  -> ") - 1
+
+
+def undecoded() -> int:
+    """The same dumps over a bare socket, with nothing made of the answers: what no reader can beat."""
+
+    def nothing(_buffer: Buffer, start: int, _end: int) -> int:
+        return start
+
+    with GenericNetlink(uapi.GENL_NAME) as channel:
+        keys = [decode.selector(virtual.key) for virtual in channel.dump(uapi.CMD_GET_SERVICE, decode.service)]
+        return sum(len(channel.dump(uapi.CMD_GET_DEST, nothing, key)) for key in keys)
+
+
+def kvtui() -> int:
+    """Socket, dumps, model."""
+    with GenericNetlink(uapi.GENL_NAME) as channel:
+        return sum(len(virtual.real_servers) for virtual in read_table(channel).virtual_servers)
+
+
+def kvtui_walking() -> int:
+    """The same without learnt layouts: each message's attributes walked one by one."""
+    kept = decode.DEST.read, decode.SERVICE.read
+    decode.DEST.read, decode.SERVICE.read = decode.DEST.walk, decode.SERVICE.walk  # type: ignore[method-assign]  # a switch
+    try:
+        return kvtui()
+    finally:
+        decode.DEST.read, decode.SERVICE.read = kept  # type: ignore[method-assign]  # and back
+
+
+def kvtui_procfs() -> int:
+    """What an unprivileged kvtui reads: no counters."""
+    return sum(len(virtual.real_servers) for virtual in procfs.read_table(Path("/proc/self/net")).virtual_servers)
+
+
+def pyroute2() -> int:
+    """pyroute2's dump, as its documentation has it."""
+    from pyroute2 import IPVS, IPVSService  # noqa: PLC0415 - main() has imported it outside the measurement
+
+    count = 0
+    with IPVS() as ipvs:
+        for service in ipvs.service("dump"):
+            count += len(list(ipvs.dest("dump", service=IPVSService.from_message(service))))
+    return count
+
+
+def measure(work: Callable[[], int], expected: int, runs: int) -> float:
+    """The best of several runs, in seconds; each must have seen every real server."""
+    best = float("inf")
+    for _ in range(runs):
+        began = time.perf_counter()
+        seen = work()
+        best = min(best, time.perf_counter() - began)
+        if seen != expected:
+            sys.exit(f"{work.__name__} saw {seen} real servers instead of {expected}")
+    return best
+
+
+def main() -> None:
+    """Fill the table, read it in each way, print times and ratios, empty it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("--reals", type=int, default=10)
+    options = parser.parse_args()
+    importlib.import_module("pyroute2")
+    expected = options.services * options.reals
+    subprocess.run(["ipvsadm", "-R"], input=rules(options.services, options.reals), text=True, check=True)
+    ways: list[tuple[str, Callable[[], int], int]] = [
+        ("dump, undecoded", undecoded, RUNS),
+        ("kvtui", kvtui, RUNS),
+        ("kvtui, walking", kvtui_walking, RUNS),
+        ("kvtui, procfs alone", kvtui_procfs, RUNS),
+        ("ipvsadm -Ln --stats --exact", ipvsadm, RUNS),
+        ("pyroute2", pyroute2, 1),
+    ]
+    try:
+        times = [(name, measure(work, expected, runs)) for name, work, runs in ways]
+    finally:
+        subprocess.run(["ipvsadm", "-C"], check=True)
+    ours = dict(times)["kvtui"]
+    print(f"{options.services} virtual servers x {options.reals} real servers, best of {RUNS} (pyroute2: of 1)")
+    for name, seconds in times:
+        print(f"{name:<28} {seconds:7.3f} s  {seconds / ours:6.2f} x kvtui  {seconds / expected * 1e6:7.1f} µs/real")
+
+
+if __name__ == "__main__":
+    main()
