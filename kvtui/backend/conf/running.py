@@ -63,6 +63,18 @@ def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | 
     )
 
 
+def mark(pid: int, proc: str = "/proc") -> tuple[int, int, int] | None:
+    """What changes when another configuration runs: inode, size and mtime (ns) of the copy; None without a copy."""
+    path = _copy_of(f"{proc}/{pid}/fd")
+    if path is None:
+        return None
+    try:
+        copy = os.stat(path)  # noqa: PTH116 - once a tick
+    except OSError:  # closed meanwhile
+        return None
+    return (copy.st_ino, copy.st_size, copy.st_mtime_ns)
+
+
 def _copy_of(folder: str) -> str | None:
     """The descriptor of the copy; None when there is none or the process cannot be looked into."""
     try:

@@ -83,7 +83,7 @@ class ConfLayer:
         if mark is None or mark == self._running_mark:
             return False
         first, self._running_mark = self._running_mark is None, mark
-        self.running = running.read_running(keepalived.pid, now=now)
+        self.running = running.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
         return not first
 
     def source(self) -> Source:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.addresses import Addresses
 from kvtui.backend.adverts import Adverts, CaptureUnavailable
-from kvtui.backend.ipvs import IpvsReader, IpvsUnavailable
+from kvtui.backend.ipvs.errors import IpvsUnavailable
+from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:

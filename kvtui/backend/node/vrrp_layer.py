@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.backend.dumps import Dumper, DumpUnavailable
+from kvtui.backend.dumps.asker import Dumper
+from kvtui.backend.dumps.file import DumpUnavailable
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.backend.dumps import Dump
+    from kvtui.backend.dumps.asker import Dump
     from kvtui.model.keepalived import Keepalived
 
 
@@ -40,13 +42,16 @@ class VrrpLayer:
             urgent: something changed, so the last dump is likely to be wrong.
         """
         busy = self._task is not None and not self._task.done()
-        if self._dumper is None or busy or not self._dumper.due(now, urgent):
+        if self._dumper is None or busy or not self._dumper.due(now, urgent=urgent):
             return
-        self._task = asyncio.create_task(self._ask(self._dumper))
+        # The full dump costs keepalived two more signals; what it has more than the JSON changes seldom.
+        full = self.dump is None or self._dumper.due(now)
+        self._task = asyncio.create_task(self._ask(self._dumper, full=full))
 
-    async def _ask(self, dumper: Dumper) -> None:
+    async def _ask(self, dumper: Dumper, *, full: bool) -> None:
         try:
-            self.dump = await asyncio.to_thread(dumper.read, time.time())
+            answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
+            self.dump = carry(self.dump, answer)
             self._trouble = ""
         except DumpUnavailable as why:
             self._trouble = str(why)
@@ -70,3 +75,19 @@ class VrrpLayer:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+def carry(before: Dump | None, answer: Dump) -> Dump:
+    """The answer, with what only a full dump has (checks, track files, sync groups) taken over from the last one."""
+    if before is None or answer.checks is not None:
+        return answer
+    known = {i.name: i for i in before.instances}
+    instances = []
+    for instance in answer.instances:
+        old = known.get(instance.name)
+        if old is not None and not instance.track_files:
+            sync = instance.sync_group or old.sync_group
+            source = instance.unicast_source or old.unicast_source
+            instance = replace(instance, track_files=old.track_files, sync_group=sync, unicast_source=source)
+        instances.append(instance)
+    return replace(answer, instances=tuple(instances), checks=before.checks)
