@@ -31,12 +31,15 @@ def has_terminal() -> bool:
 
 @contextlib.contextmanager
 def kept_terminal() -> Iterator[None]:
-    """Give the terminal back as it was: user-mode Linux makes it raw."""
+    """Give the terminal back as it was: user-mode Linux makes it raw and non-blocking, for the shell after us too."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
+    blocking = {stream: os.get_blocking(stream) for stream in (0, 1, 2)}
     try:
         yield
     finally:
+        for stream, was_blocking in blocking.items():
+            os.set_blocking(stream, was_blocking)
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
         sys.stdout.write(SOFT_RESET)
         sys.stdout.flush()
