@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kvtui.rules.observe import observe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
@@ -50,7 +50,7 @@ class Observer:
         previous = self._baseline(snapshot.ipvs)
         return observe(snapshot, previous)
 
-    async def observations(self) -> AsyncIterator[Observation]:
+    async def observations(self) -> AsyncGenerator[Observation, None]:
         """Observations without end; stop iterating, then ``close``."""
         while True:
             yield await self.observe()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.dumps.asker import Dump
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.vrrp import VrrpInstance
 
 
 class VrrpLayer:
@@ -82,12 +83,17 @@ def carry(before: Dump | None, answer: Dump) -> Dump:
     if before is None or answer.checks is not None:
         return answer
     known = {i.name: i for i in before.instances}
-    instances = []
-    for instance in answer.instances:
-        old = known.get(instance.name)
-        if old is not None and not instance.track_files:
-            sync = instance.sync_group or old.sync_group
-            source = instance.unicast_source or old.unicast_source
-            instance = replace(instance, track_files=old.track_files, sync_group=sync, unicast_source=source)
-        instances.append(instance)
-    return replace(answer, instances=tuple(instances), checks=before.checks)
+    instances = tuple(_carry_instance(known.get(i.name), i) for i in answer.instances)
+    return replace(answer, instances=instances, checks=before.checks)
+
+
+def _carry_instance(before: VrrpInstance | None, now: VrrpInstance) -> VrrpInstance:
+    if before is None or now.track_files:
+        return now
+    return replace(
+        now,
+        track_files=before.track_files,
+        sync_group=now.sync_group or before.sync_group,
+        unicast_source=now.unicast_source or before.unicast_source,
+        unicast_peers=now.unicast_peers or before.unicast_peers,
+    )

@@ -1,0 +1,102 @@
+"""A plan, its outcome and the journal as plain text."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kvtui.actions.plan import Grade
+from kvtui.cli.text import table
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from kvtui.actions.journal import Entry
+    from kvtui.actions.plan import Plan
+    from kvtui.cli.document import Document
+
+MARKS = {Grade.NOTE: "note", Grade.WARNING: "WARNING", Grade.UNSAFE: "UNSAFE", Grade.IMPOSSIBLE: "REFUSED"}
+
+
+def plan_text(plan: Plan) -> str:
+    """What will change, how, what will happen, what to know, and the commands that would do the same."""
+    parts = [f"{plain(plan.summary)}\n"]
+    if plan.changes:
+        rows = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
+        width = [max(len(plain(r[i])) for r in rows) for i in range(3)]
+        lines = ["  ".join([*(plain(r[i]).ljust(width[i]) for i in range(3)), plain(r[3])]).rstrip() for r in rows]
+        parts.append("\n".join(lines) + "\n")
+    parts += _section("It will", plan.steps)
+    parts += _section("Then", plan.effects)
+    for remark in sorted(plan.remarks, key=lambda r: -r.grade):
+        parts.append(f"{MARKS[remark.grade]}: {plain(remark.text)}\n")
+    if plan.diff:
+        parts.append("".join(f"  {plain(line)}\n" for line in plan.diff.splitlines()))
+    parts += _section("By hand", plan.by_hand)
+    return "".join(parts)
+
+
+def _section(title: str, lines: tuple[str, ...]) -> list[str]:
+    if not lines:
+        return []
+    return [f"{title}:\n", *(f"  {plain(line)}\n" for line in lines)]
+
+
+def plan_document(plan: Plan) -> Document:
+    """The plan for ``-o json``."""
+    return {
+        "verb": plan.verb.value,
+        "target": plan.target,
+        "summary": plan.summary,
+        "changes": [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes],
+        "steps": list(plan.steps),
+        "effects": list(plan.effects),
+        "remarks": [{"grade": r.grade.name.lower(), "text": r.text} for r in plan.remarks],
+        "diff": plan.diff,
+        "by_hand": list(plan.by_hand),
+    }
+
+
+def journal_text(entries: tuple[Entry, ...]) -> str:
+    """Newest last, as a log is read."""
+    if not entries:
+        return "Nothing was done here yet.\n"
+    rows = [(e.id, _local(e.at), _who(e), e.summary, _result(e), e.reason) for e in entries]
+    return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
+
+
+def journal_document(entries: tuple[Entry, ...]) -> list[Document]:
+    """The journal for ``-o json``."""
+    return [
+        {
+            "id": e.id,
+            "at": datetime.fromtimestamp(e.at, UTC).isoformat(timespec="milliseconds"),
+            "verb": e.verb,
+            "target": e.target,
+            "who": dict(e.who),
+            "reason": e.reason,
+            "summary": e.summary,
+            "result": e.result,
+            "detail": e.detail,
+            "undoes": e.undoes,
+            "steps": len(e.steps),
+            "steps_done": len(e.done),
+            "facts": json.loads(json.dumps(dict(e.facts), default=str)),
+        }
+        for e in entries
+    ]
+
+
+def _local(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _who(entry: Entry) -> str:
+    parts = [entry.who.get("user", "?"), entry.who.get("ssh_client") or entry.who.get("pod") or ""]
+    return " ".join(p for p in parts if p)
+
+
+def _result(entry: Entry) -> str:
+    if entry.result is None:
+        return f"NOT FINISHED ({len(entry.done)} of {len(entry.steps)} steps)"
+    return f"{entry.result}: {entry.detail}" if entry.detail else entry.result
