@@ -9,7 +9,7 @@ import pytest
 
 from kvtui.backend.ipvs import reader
 from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
-from kvtui.backend.ipvs.reader import IpvsReader
+from kvtui.backend.ipvs.reader import IpvsReader, IpvsSource
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 
@@ -31,6 +31,14 @@ def proc(tmp_path: Path) -> Path:
     (tmp_path / "self" / "net").mkdir(parents=True)
     (tmp_path / "820" / "net").mkdir(parents=True)
     return tmp_path
+
+
+def as_source(source: IpvsSource) -> IpvsSource:
+    return source
+
+
+def test_the_reader_is_a_source_as_the_type_checker_sees_it(proc: Path) -> None:
+    assert as_source(IpvsReader(proc=proc)).detail == ""
 
 
 def no_netlink(_pid: int | None) -> None:
@@ -57,6 +65,12 @@ def test_a_process_that_has_ended_is_not_a_missing_module(proc: Path) -> None:
     with pytest.raises(IpvsUnavailable, match="Process 999, whose IPVS table was to be read, has ended") as raised:
         IpvsReader(999, proc=proc).read()
     assert raised.value.reason is Reason.NO_PROCESS
+
+
+def test_a_zombie_is_not_a_missing_module(proc: Path) -> None:
+    (proc / "self" / "net" / "ip_vs").write_text(TABLE)
+    with pytest.raises(IpvsUnavailable, match="Process 820, whose IPVS table was to be read, has ended"):
+        IpvsReader(820, proc=proc).read()
 
 
 @pytest.mark.parametrize(

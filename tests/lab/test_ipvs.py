@@ -516,6 +516,27 @@ def open_here() -> list[str]:
     return sorted(name for name in found if name.startswith(("socket:", "net:", "/proc")))
 
 
+def test_a_process_that_ended_and_was_not_waited_for_is_named_too() -> None:
+    process = subprocess.Popen(["sleep", "1000"])
+    with IpvsReader(process.pid) as reader:
+        assert reader.read().complete
+        process.kill()
+        poll(lambda: " Z " in Path(f"/proc/{process.pid}/stat").read_text(), 10, "a zombie")
+        with pytest.raises(IpvsUnavailable, match=f"Process {process.pid}, .* has ended"):
+            reader.read()
+    process.wait()
+
+
+def test_a_module_that_was_loaded_anew_has_another_number_and_is_found_again(rules: int) -> None:
+    with IpvsReader(rules) as reader:
+        whole = reader.read()
+        assert reader._channel is not None
+        stale = reader._channel
+        stale._family += 500  # as after `modprobe -r ip_vs; modprobe ip_vs`
+        assert reader.read().virtual_servers == whole.virtual_servers
+        assert reader._channel is not stale
+
+
 def test_a_reader_leaves_nothing_open(rules: int) -> None:
     before = open_here()
     reader = IpvsReader(rules)

@@ -29,7 +29,8 @@ def require_ipvs(proc: Path, pid: int | None) -> None:
     try:
         (net / "ip_vs").stat()
     except (FileNotFoundError, ProcessLookupError):
-        if pid is not None and not net.parent.exists():
+        loaded = (proc / "self/net/ip_vs").exists()  # then it is a zombie, which has no network namespace any more
+        if pid is not None and (loaded or not net.parent.exists()):
             raise IpvsUnavailable(
                 Reason.NO_PROCESS,
                 f"Process {pid}, whose IPVS table was to be read, has ended; look for its successor.",

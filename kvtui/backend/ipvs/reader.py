@@ -92,18 +92,16 @@ class IpvsReader:
         Raises:
             IpvsUnavailable: ip_vs is not loaded, the process has ended, or the table changes too fast.
         """
+        self.detail = ""
         require_ipvs(self._proc, self.pid)
         try:
-            table = self._by_netlink()
+            return self._by_netlink()
         except PermissionError as error:
             self.close()
             cause = error.strerror
         except MalformedMessage as error:
             self.close()
             cause = NOT_UNDERSTOOD.format(error=error)
-        else:
-            self.detail = ""
-            return table
         table = self._by_procfs()
         self.detail = LESS.format(cause=cause, path=self._net / "ip_vs")
         return table
