@@ -202,8 +202,8 @@ def test_a_failed_real_server() -> None:
     [
         (" VS FWMARK = 7", ["fwmark 7"]),
         (" VS VIP = FD00:0::50, VPORT = 443", ["[fd00::50]:443"]),
-        (" VS GROUP = unknown", ["group unknown"]),
-        (" VS GROUP = web", ["10.0.0.1:80", "10.0.0.5:81", "10.0.0.6:81", "fwmark 9"]),
+        (" VS GROUP = [unknown]:0", ["group unknown"]),
+        (" VS GROUP = [web]:0", ["10.0.0.1:80", "10.0.0.5:81", "10.0.0.6:81", "fwmark 9"]),
     ],
 )
 def test_virtual_servers_are_named_as_in_the_kernel(line: str, names: list[str]) -> None:
@@ -218,6 +218,19 @@ def test_virtual_servers_are_named_as_in_the_kernel(line: str, names: list[str])
     text = sample("example-2.2.7-check.data").replace(" VS VIP = 10.77.0.100, VPORT = 80", line)
     text = text.replace(" ------< Virtual server >", group + " ------< Virtual server >", 1)
     assert [c.virtual_server for c in parse_check_data(text) if c.address == "10.77.0.11"] == names
+
+
+def test_members_of_a_group_have_the_port_that_the_kernel_gives_them() -> None:
+    text = sample("example-2.2.7-check.data").replace(" VS VIP = 10.77.0.100, VPORT = 80", " VS GROUP = [web]:0")
+    group = " Virtual Server Group = web, IPv4 = yes, IPv6 = no\n   VIP = 10.0.0.1, VPORT = 81\n   FWMARK = 9\n"
+    text = text.replace(" ------< Virtual server >", group + " ------< Virtual server >", 1)
+    text = text.replace("forwarding method = DR", "forwarding method = NAT").replace("method = NAT", "method = DR", 2)
+    assert [(c.virtual_server, c.address, c.port) for c in parse_check_data(text)] == [
+        ("10.0.0.1:81", "10.77.0.11", 81),
+        ("fwmark 9", "10.77.0.11", 0),
+        ("10.0.0.1:81", "10.77.0.12", 80),
+        ("fwmark 9", "10.77.0.12", 80),
+    ]
 
 
 def test_no_virtual_servers() -> None:

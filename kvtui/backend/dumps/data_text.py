@@ -36,6 +36,14 @@ class _Entry:
         return whole_number(self.values.get(name, ""))
 
 
+@dataclass(frozen=True, slots=True)
+class _Virtual:
+    """A virtual server, named as ``VirtualServer.name`` has it; ``port`` for a member of a group only."""
+
+    name: str
+    port: int | None = None
+
+
 def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
     """The instances of keepalived.data; passwords are not taken over. Empty when keepalived runs none.
 
@@ -61,19 +69,19 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
     Raises:
         Incomplete: it is not a whole dump.
     """
-    virtual: tuple[str, ...] = ()
-    groups: dict[str, list[str]] = {}
+    virtual: tuple[_Virtual, ...] = ()
+    groups: dict[str, tuple[_Virtual, ...]] = {}
     checks: list[RealServerCheck] = []
     real: _Entry | None = None
     for entry in _lvs_entries(_lines(text)):
         if entry.kind == "group":
-            groups[entry.name] = entry.lists["members"]
+            groups[entry.name] = tuple(v for line in entry.lists["members"] for v in _members(*_split(line)))
             continue
         if entry.kind == "virtual":
-            virtual = _virtual_names(entry, groups)
+            virtual = _virtual_servers(entry, groups)
             continue
         real = entry
-        checks += [check for name in virtual if (check := _check(name, entry)) is not None]
+        checks += [check for service in virtual if (check := _check(service, entry)) is not None]
     if real is not None and "num failed checkers" not in real.values:
         raise Incomplete("the last real server is cut off")
     return tuple(checks)
@@ -221,17 +229,17 @@ def _lvs_entries(lines: list[str]) -> list[_Entry]:
         elif name == "RIP":
             entries.append(_Entry("real", value, {"RIP": value}))
         elif entries and entries[-1].kind == "group":
-            entries[-1].lists["members"] += _members(name, value)
+            entries[-1].lists["members"].append(line)
         elif entries:
             entries[-1].values.setdefault(name, value)
     return entries
 
 
-def _members(name: str, value: str) -> list[str]:
+def _members(name: str, value: str) -> list[_Virtual]:
     """Virtual servers of one line of a group."""
     if name == "FWMARK":
         mark = whole_number(value)
-        return [] if mark is None else [f"fwmark {mark}"]
+        return [] if mark is None else [_Virtual(f"fwmark {mark}", 0)]
     port = _port(value)
     if port is None or name not in {"VIP", "VIP Range"}:
         return []
@@ -242,19 +250,19 @@ def _members(name: str, value: str) -> list[str]:
     end = canonical(last) if last else None
     start = ip_address(address)
     count = 1 if end is None or ":" in end != ":" in address else int(ip_address(end)) - int(start) + 1
-    return [endpoint(str(start + step), port) for step in range(min(max(count, 1), LONGEST_RANGE))]
+    return [_Virtual(endpoint(str(start + step), port), port) for step in range(min(max(count, 1), LONGEST_RANGE))]
 
 
-def _virtual_names(entry: _Entry, groups: dict[str, list[str]]) -> tuple[str, ...]:
-    """As ``VirtualServer.name`` has them."""
+def _virtual_servers(entry: _Entry, groups: dict[str, tuple[_Virtual, ...]]) -> tuple[_Virtual, ...]:
     value = entry.values[entry.name]
     six = " IPv6" if entry.values.get("Address family") == "inet6" else ""
     if entry.name == "VS FWMARK":
-        return (f"fwmark {value.partition(',')[0]}{six}",)
+        return (_Virtual(f"fwmark {value.partition(',')[0]}{six}"),)
     if entry.name == "VS GROUP":
-        return tuple(groups.get(value) or (f"group {value}",))
+        name = re.sub(r"^\[(.*)\]:\d+$", r"\1", value)
+        return groups.get(name) or (_Virtual(f"group {name}"),)
     address, port = canonical(value.partition(",")[0]), _port(value)
-    return (endpoint(address, port),) if address is not None and port is not None else ()
+    return (_Virtual(endpoint(address, port)),) if address is not None and port is not None else ()
 
 
 def _port(text: str) -> int | None:
@@ -263,13 +271,15 @@ def _port(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _check(virtual_server: str, entry: _Entry) -> RealServerCheck | None:
+def _check(service: _Virtual, entry: _Entry) -> RealServerCheck | None:
     address, port = canonical(entry.name.partition(",")[0]), _port(entry.name)
     if address is None or port is None:
         return None
+    if service.port is not None and entry.values.get("forwarding method", "").startswith(("DR", "TUN")):
+        port = service.port  # neither method can change the port: measured, RPORT says 80, the kernel has 81
     alive = entry.number("alive")
     return RealServerCheck(
-        virtual_server=virtual_server,
+        virtual_server=service.name,
         address=address,
         port=port,
         configured_weight=entry.number("initial weight"),

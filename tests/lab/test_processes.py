@@ -1,0 +1,130 @@
+"""Finding real keepalived 2.2.7 in its pods, and looking into their namespaces, from the node outside."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.backend import namespaces, processes
+from kvtui.model.keepalived import Children, PidFile
+from tests.lab.node import children
+from tests.lab.poll import poll
+
+if TYPE_CHECKING:
+    from kvtui.model.keepalived import Keepalived
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+PID_FILES = ("keepalived", "vrrp", "checkers")
+
+
+def keepalived_of(node: Node) -> Keepalived:
+    found = processes.choose(processes.find(), node.keepalived_pid)
+    assert found is not None
+    return found
+
+
+def truth(node: Node) -> Children:
+    """Who is who by the pid files, mapped to our PIDs by NSpid."""
+    by_ns_pid = {namespaces.ns_pids(pid)[-1]: pid for pid in children(node.keepalived_pid)}
+    numbers = {name: int((node.folder / "run" / f"{name}.pid").read_text()) for name in ("vrrp", "checkers")}
+    return Children(vrrp=by_ns_pid[numbers["vrrp"]], checker=by_ns_pid[numbers["checkers"]])
+
+
+def test_every_pods_keepalived_is_found(cluster: Cluster) -> None:
+    assert {k.pid for k in processes.find()} >= {node.keepalived_pid for node in cluster.nodes}
+
+
+def test_it_is_described_from_outside_its_pod(cluster: Cluster) -> None:
+    node = cluster.master()
+    k = keepalived_of(node)
+    assert (k.ns_pid, k.version, k.uid, k.dumps_json) == (1, "2.2.7", 0, True)
+    assert k.argv[1:] == ("--dont-fork", "--log-console", "--log-detail", "--release-vips")
+    assert (k.conf, k.root, k.tmpdir) == ("/etc/keepalived/keepalived.conf", f"/proc/{k.pid}/root", "/tmp")
+    assert Path(k.outside(k.conf)).read_text() == node.conf_path.read_text()
+    assert k.children == truth(node)
+    assert k.pid_files == tuple(
+        PidFile(f"/run/{name}.pid", int((node.folder / "run" / f"{name}.pid").read_text()), stale=False)
+        for name in PID_FILES
+    )
+    assert k.own_netns is False
+    assert k.netns == Path(f"/run/netns/{node.netns}").stat().st_ino
+    assert abs(k.started - Path(f"/proc/{k.pid}").stat().st_ctime) < 30
+
+
+def test_children_are_known_without_pid_files_and_with_stale_ones(cluster: Cluster) -> None:
+    node = cluster.node("node-a")
+    expected = truth(node)
+    for name in PID_FILES:
+        (node.folder / "run" / f"{name}.pid").unlink()
+    without = keepalived_of(node)
+    assert (without.children, without.pid_files) == (expected, ())
+    for name in PID_FILES:
+        (node.folder / "run" / f"{name}.pid").write_text("31999\n")
+    stale = keepalived_of(node)
+    assert stale.children == expected
+    assert [file.stale for file in stale.pid_files] == [True, True, True]
+    node.kill()
+    node.start()
+
+
+def test_a_respawned_child_is_the_child(cluster: Cluster) -> None:
+    node = cluster.node("node-a")
+    old = keepalived_of(node).children
+    assert old.checker is not None
+    os.kill(old.checker, 9)
+
+    def respawned() -> bool:
+        new = keepalived_of(node).children
+        return new.vrrp == old.vrrp and new.checker not in {None, old.checker}
+
+    poll(respawned, 20, "a new checker")
+    assert keepalived_of(node).children == truth(node)
+
+
+def test_in_a_nodes_own_network_its_keepalived_is_the_default(cluster: Cluster) -> None:
+    node = cluster.node("node-b")
+    script = "from kvtui.backend.processes import *; k = choose(find()); print(k.pid, k.own_netns)"
+    done = node.exec([sys.executable, "-c", script], check=True)
+    assert done.stdout.split() == [str(node.keepalived_pid), "True"]
+
+
+def test_pids_of_the_pod_are_mapped_to_ours(cluster: Cluster) -> None:
+    for node in cluster.nodes:
+        assert namespaces.outside_pid(1, node.keepalived_pid) == node.keepalived_pid
+        vrrp = int((node.folder / "run" / "vrrp.pid").read_text())
+        assert namespaces.outside_pid(vrrp, node.keepalived_pid) == truth(node).vrrp
+
+
+def test_a_socket_is_opened_in_another_network_and_ours_is_not_left(cluster: Cluster) -> None:
+    node = cluster.master()
+    before = namespaces.netns_inode()
+
+    def bind() -> socket.socket:
+        assert namespaces.netns_inode("self") == before, "the process as a whole stays"
+        opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened.bind((node.address, 0))  # an address that only that namespace has
+        return opened
+
+    with namespaces.open_in_network(node.keepalived_pid, bind) as opened:
+        assert opened.getsockname()[0] == node.address
+    assert Path("/proc/thread-self/ns/net").stat().st_ino == before
+
+
+def test_without_root_the_error_names_the_capability(cluster: Cluster) -> None:
+    node = cluster.master()
+    script = (
+        "import os; from kvtui.backend import namespaces, processes\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "k = processes.choose(processes.find(), PID)\n"
+        "print(k.ns_pid, k.netns, k.version, k.children.vrrp)\n"
+        "try: namespaces.open_in_network(PID, int)\n"
+        "except PermissionError as error: print(error)\n"
+    )
+    done = node.exec([sys.executable, "-c", script.replace("PID", str(node.keepalived_pid))], check=True)
+    first, second = done.stdout.splitlines()
+    assert first == f"1 None None {truth(node).vrrp}"
+    assert "CAP_SYS_PTRACE" in second
