@@ -70,7 +70,7 @@ bind -n M-2 select-window -t :2
 def progress(text: str, began: float = time.monotonic()) -> None:
     """One line that is written over and over, on the console: standard output belongs to kvtui."""
     with open("/dev/console", "w") as console:  # noqa: PTH123
-        console.write(f"\r\x1b[K  lab {time.monotonic() - began:4.1f} s  {text}")
+        console.write(f"\r\x1b[K  lab {time.monotonic() - began:4.1f} s  {text}" if text else "\r\x1b[K")
 
 
 def kvtui_command(cluster: Cluster, arguments: Sequence[str]) -> list[str]:
