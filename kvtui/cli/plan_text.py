@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Grade
-from kvtui.cli.text import table
+from kvtui.cli.text import Row, table
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def plan_text(plan: Plan) -> str:
     """What will change, how, what will happen, what to know, and the commands that would do the same."""
     parts = [f"{plain(plan.summary)}\n"]
     if plan.changes:
-        rows = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
+        rows: list[Row] = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
         width = [max(len(plain(r[i])) for r in rows) for i in range(3)]
         lines = ["  ".join([*(plain(r[i]).ljust(width[i]) for i in range(3)), plain(r[3])]).rstrip() for r in rows]
         parts.append("\n".join(lines) + "\n")
@@ -61,7 +61,7 @@ def journal_text(entries: tuple[Entry, ...]) -> str:
     """Newest last, as a log is read."""
     if not entries:
         return "Nothing was done here yet.\n"
-    rows = [(e.id, _local(e.at), _who(e), e.summary, _result(e), e.reason) for e in entries]
+    rows: list[Row] = [(e.id, _local(e.at), _who(e), e.summary, _result(e), e.reason) for e in entries]
     return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
 
 

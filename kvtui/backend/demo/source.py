@@ -1,0 +1,107 @@
+"""The demo as a ``SnapshotSource``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from kvtui.backend.demo import cluster
+from kvtui.model.ipvs import Connection, Protocol
+from kvtui.model.snapshot import Node, Snapshot
+from kvtui.model.source import Source, SourceName, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.model.ipvs import ServiceKey
+
+DETAIL = "demo: an imitation, nothing here is real"
+
+
+def demo_snapshot(t: float, epoch: float, *, read_only: bool = False) -> Snapshot:
+    """The demo node after ``t`` seconds.
+
+    Args:
+        t: seconds since the demo began.
+        epoch: when it began (seconds since the epoch).
+        read_only: shown in the snapshot.
+    """
+    now = epoch + t
+    live = [n for n in SourceName if n is not SourceName.KUBERNETES]
+    conf = cluster.conf(epoch)
+    return Snapshot(
+        time=now,
+        node=Node("node-a", read_only),
+        sources=(
+            *(Source(n, SourceState.OK, DETAIL, now) for n in live),
+            Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not read by this version of kvtui"),
+        ),
+        keepalived=(cluster.keepalived(epoch),),
+        chosen=cluster.KEEPALIVED_PID,
+        conf=conf,
+        running=conf,
+        instances=cluster.instances(t, epoch),
+        checks=cluster.checks(t),
+        ipvs=cluster.table(t, epoch),
+        addresses=cluster.addresses(epoch),
+        advertisers=cluster.advertisers(t, epoch),
+        transitions=cluster.timeline(t, epoch),
+    )
+
+
+class Demo:
+    """Tells the story of ``story`` in real time.
+
+    Args:
+        read_only: shown in the snapshot.
+        clock: seconds; another one in tests.
+    """
+
+    def __init__(self, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
+        self._read_only = read_only
+        self._clock = clock
+        self._epoch = clock()
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        """Nothing to open; the demo never calls ``changed``."""
+
+    async def settle(self, patience: float) -> None:
+        """Everything is known at once."""
+
+    async def read(self) -> Snapshot:
+        """The cluster now."""
+        return demo_snapshot(self._clock() - self._epoch, self._epoch, read_only=self._read_only)
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        """As many as the table counts, from invented clients (addresses of RFC 5737)."""
+        snapshot = await self.read()
+        virtual = (
+            next((v for v in snapshot.ipvs.virtual_servers if v.key == service), None) if snapshot.ipvs else None
+        )
+        if virtual is None or virtual.address is None or virtual.port is None:
+            return ((), 0)
+        found: list[Connection] = []
+        for server in virtual.real_servers:
+            if real is not None and server.key != real:
+                continue
+            for number in range(server.active + server.inactive):
+                open_ = number < server.active
+                udp = virtual.protocol is Protocol.UDP
+                state = "UDP" if udp else "ESTABLISHED" if open_ else "FIN_WAIT"
+                client = (f"192.0.2.{1 + number * 7 % 250}", 32768 + number * 131 % 28000)
+                found.append(
+                    Connection(
+                        virtual.protocol.value,
+                        client,
+                        (virtual.address, virtual.port),
+                        server.key,
+                        state,
+                        900 - number % 600 if open_ else 1 + number % 120,
+                    )
+                )
+        return (tuple(found[:limit]), len(found))
+
+    async def close(self) -> None:
+        """Nothing to close."""

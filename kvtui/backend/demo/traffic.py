@@ -1,0 +1,59 @@
+"""Counters of the demo cluster: smooth, never backwards, and the same at the same time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kvtui.model.ipvs import Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Traffic of one real server.
+
+    Attributes:
+        rate: connections per second, on average.
+        size: bytes that a connection brings in; it takes out twelve times as many.
+        phase: radians, so that not all move together.
+        answers_pass: whether answers come back through IPVS (not with direct routing).
+    """
+
+    rate: float
+    size: int
+    phase: float
+    answers_pass: bool = True
+
+    def connections(self, t: float) -> float:
+        """Connections until ``t``: the integral of ``per_second``."""
+        swing = 0.6 * self.rate * 20 * (math.cos(self.phase) - math.cos(t / 20 + self.phase))
+        ripple = 0.3 * self.rate * 3 * (math.cos(self.phase) - math.cos(t / 3 + self.phase))
+        return max(0.0, self.rate * t + swing + ripple)
+
+    def per_second(self, t: float) -> float:
+        """Connections per second at ``t``; never below zero."""
+        swing = 0.6 * math.sin(t / 20 + self.phase) + 0.3 * math.sin(t / 3 + self.phase)
+        return self.rate * max(0.0, 1 + swing)
+
+    def stats(self, t: float) -> Stats:
+        """Counters and the kernel's estimates at ``t``."""
+        total, now = int(self.connections(t)), self.per_second(t)
+        out = 12 if self.answers_pass else 0
+        return Stats(
+            connections=total,
+            in_packets=total * 9,
+            out_packets=total * 11 if out else 0,
+            in_bytes=total * self.size,
+            out_bytes=total * self.size * out,
+            cps=round(now),
+            in_pps=round(now * 9),
+            out_pps=round(now * 11) if out else 0,
+            in_bps=round(now * self.size),
+            out_bps=round(now * self.size * out),
+        )
+
+
+def total(parts: list[Stats]) -> Stats:
+    """The sum of real servers' counters: that of their virtual server."""
+    names = Stats.__slots__
+    return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})
