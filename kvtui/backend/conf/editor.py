@@ -35,6 +35,7 @@ def set_priority(text: str, instance: str, value: int) -> str:
         ValueError: ``value`` is out of range.
         NoSuchInstance: the file has no such instance.
         NotLiteral: its priority comes from ``@``, ``$`` or ``~``, is not a number, or is not in this file.
+        EditError: the file's braces or quotes do not balance.
     """
     if not 1 <= value <= 255:
         raise ValueError(f"Priority {value} is not between 1 and 255")
@@ -44,6 +45,9 @@ def set_priority(text: str, instance: str, value: int) -> str:
 
 def _priority_word(tree: Tree, instance: str) -> Token:
     """The number to change."""
+    if tree.problems:
+        problem = tree.problems[0]
+        raise EditError(f"Line {problem.at.line}: {problem.message}. Mend the file first: keepalived may die of it")
     block = _instance(tree, instance)
     statements = [child for child in block.children if isinstance(child, Statement)]
     priorities = [s for s in statements if s.keyword == "priority"]
@@ -53,8 +57,8 @@ def _priority_word(tree: Tree, instance: str) -> Token:
     if any(s.kind in (StatementKind.SEQUENCE, StatementKind.INCLUDE) or _is_macro(s) for s in statements):
         # such a line may bring another priority, and the last one counts
         raise NotLiteral(
-            f"The block of vrrp_instance {instance} has an include, a macro or a ~SEQ line that may set the priority: "
-            "edit the file by hand"
+            f"The block of vrrp_instance {instance} has an include, a macro or a ~SEQ line, which may set the "
+            "priority: edit the file by hand"
         )
     if not priorities:
         raise NotLiteral(f"vrrp_instance {instance} has no priority line: keepalived takes 100. Add one by hand")

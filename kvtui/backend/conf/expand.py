@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.lexer import BLANK, CONDITION, DEFINITION, INCLUDE, Line, brace_or_end, decomment
-from kvtui.backend.conf.macros import Macros, sequence
+from kvtui.backend.conf.lexer import BLANK, CONDITION, DEFINITION, INCLUDE, Line, brace_or_end, decomment, words
+from kvtui.backend.conf.macros import UNDEFINED, Macros, sequence
 from kvtui.model.conf import Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Expander:
     Attributes:
         problems: what was wrong.
         copy: the lines of keepalived's consolidated copy, white space folded, markers left out.
-        files: the files that a consolidated copy is made of, main one first.
+        files: every file read, as keepalived names it, in the order of reading; one read twice is in it twice.
     """
 
     def __init__(
@@ -131,6 +131,7 @@ class Expander:
     def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
         """The lines of a file, comments stripped; macro definitions are taken in on the way."""
         self._open.append(opened.name)
+        self.files.append(opened.name)
         for number, raw in enumerate(opened.text.split("\n"), start=1):
             body = raw.rstrip("\r")
             line = decomment(body)
@@ -225,10 +226,20 @@ class Expander:
 
     def _piece(self, origin: _Origin, start: int, end: int) -> Piece:
         text = origin.text[start:end].rstrip(BLANK)
+        if "${" in text:
+            self._complain_of_undefined(text, _place(origin, start))
         columns = origin.columns[start : start + len(text)]
         service, self._service = self._service, None
         literal = origin.literal and not origin.conditional
         return Piece(text, origin.file, origin.line, columns, literal, service)
+
+    def _complain_of_undefined(self, text: str, at: Location) -> None:
+        """A macro that is not defined stays as it is, and outside of quotes its braces count as a block's."""
+        for word in words(text):
+            name = UNDEFINED.search(word.value)
+            if name and not text.startswith('"', word.start):
+                message = f"{name[0]} is not defined: keepalived takes its '}}' for the end of the block"
+                self.problems.append(Problem(ProblemKind.VALUE, message, at))
 
     def _directive(self, origin: _Origin, position: int) -> bool:
         """Acts on a line that is not configuration itself: it takes the whole rest of the line."""

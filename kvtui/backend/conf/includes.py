@@ -71,13 +71,11 @@ class Includes:
     """Opens included files for an ``Expander``.
 
     Attributes:
-        files: every file read so far, as keepalived names it.
         problems: what could not be read.
     """
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.files: list[str] = []
         self.problems: list[Problem] = []
 
     def __call__(self, keyword: str, pattern: str, open_files: tuple[str, ...], at: Location) -> list[Opened]:
@@ -111,7 +109,6 @@ class Includes:
         except OSError as error:
             self._problem(f"'{name}' cannot be read: {error.strerror or error}", at)
             return None
-        self.files.append(name)
         return Opened(name, text)
 
     def _problem(self, message: str, at: Location) -> None:

@@ -17,6 +17,9 @@ LINE_LIMIT = 1023
 REPLACEMENTS_LIMIT = 1000
 """Replacements on one line: where keepalived itself would turn in circles (``$A=$A``), this one stops."""
 
+UNDEFINED = re.compile(r"\$\{(?!_)[A-Za-z][A-Za-z0-9_]*\}")
+"""What is left of a macro that nobody defined (names with ``_`` in front may be keepalived's own)."""
+
 _REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))")
 _SEQ = re.compile(r"~SEQ(x?)[ \t]*\([ \t]*([^ \t,)]+)[ \t]*,([^)]*)\)[ \t]*")
 _LST = re.compile(r"~LST[ \t]*\([ \t]*(\{[^{}]*\}|[^ \t,{}()]+)[ \t]*,([^()]*)\)[ \t]*")
@@ -35,8 +38,8 @@ class Rounds:
 class Macros:
     """The definitions in force, as lines; ``_PWD`` and ``_INSTANCE`` are there from the start.
 
-    ``_RANDOM``, ``_HASH`` and ``_BANG`` are not replaced: nobody can know the first, and the others only hide a
-    comment mark.
+    A definition lasts over files. ``_RANDOM``, ``_HASH`` and ``_BANG`` are not replaced: nobody can know the first,
+    and the others only hide a comment mark.
     """
 
     def __init__(self, config_id: str) -> None:

@@ -54,7 +54,6 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
     outside = inside(root, path)
     text = read_text(outside)
     includes = Includes(root)
-    includes.files.append(path)
     if executable(outside):
         message = "keepalived refuses this file: not a regular file, or executable"
         includes.problems.append(Problem(ProblemKind.INCLUDE, message, Location(path, 1)))
@@ -66,7 +65,7 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
         path=path,
         now=now,
         modified=os.stat(outside).st_mtime,  # noqa: PTH116 - text in, numbers out
-        files=includes.files,
+        files=expander.files,
         copy=expander.copy,
         problems=expander.problems + includes.problems + problems,
     )

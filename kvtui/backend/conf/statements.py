@@ -114,8 +114,7 @@ def build(pieces: Iterable[Piece], problems: list[Problem]) -> Statement:
         if piece.text == "{":
             if header is None:
                 problems.append(_syntax("This '{' follows no statement", piece))
-                header = Statement(piece)
-                children.append(header)
+                header = Statement(piece)  # hangs nowhere: what is inside belongs to nothing that is known
             open_blocks.append((children, header))
             children = header.children = []
             header = None
