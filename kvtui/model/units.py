@@ -38,3 +38,12 @@ def ago(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def coarse(seconds: float) -> str:
+    """A duration that changes once a minute at most: ``<1m``, ``7m``, ``2h07m``, ``9d04h``."""
+    if seconds < 60:
+        return "<1m"
+    if seconds < 3600:
+        return f"{int(seconds) // 60}m"
+    return ago(seconds)

@@ -44,7 +44,7 @@ class Service:
 MASQ, DIRECT = ForwardingMethod.MASQ, ForwardingMethod.DIRECT
 SERVICES = (
     Service("default/nginx", "10.4.0.50", 80, MASQ, tuple((f"10.2.{n}.5", 8080) for n in (68, 69, 70)), 6.0, 700),
-    Service("shop/pay", "10.4.0.51", 443, DIRECT, (("10.4.0.61", 443), ("10.4.0.62", 443)), 2.5, 2100, persistence=1800),
+    Service("shop/pay", "10.4.0.51", 443, DIRECT, (("10.4.0.61", 443), ("10.4.0.62", 443)), 2.5, 900, persistence=1800),
     Service("kube-system/dns", "10.4.0.52", 53, MASQ, (("10.2.68.9", 53), ("10.2.69.9", 53)), 22.0, 64, Protocol.UDP),
     Service("default/nginx", "fd00:10:4::50", 80, MASQ, (("fd00:10:2::5", 8080), ("fd00:10:2::6", 8080)), 0.8, 900),
 )  # fmt: skip

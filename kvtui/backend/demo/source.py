@@ -77,9 +77,7 @@ class Demo:
     ) -> tuple[tuple[Connection, ...], int]:
         """As many as the table counts, from invented clients (addresses of RFC 5737)."""
         snapshot = await self.read()
-        virtual = (
-            next((v for v in snapshot.ipvs.virtual_servers if v.key == service), None) if snapshot.ipvs else None
-        )
+        virtual = next((v for v in snapshot.ipvs.virtual_servers if v.key == service), None) if snapshot.ipvs else None
         if virtual is None or virtual.address is None or virtual.port is None:
             return ((), 0)
         found: list[Connection] = []

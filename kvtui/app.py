@@ -1,0 +1,167 @@
+"""The terminal UI: observations come in as messages, screens draw them, keys send intents."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from kvtui.screens.help import HelpPanel
+from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.panel import Panel
+from kvtui.screens.sources import SourcesPanel
+from kvtui.screens.vips import VipsScreen
+from kvtui.screens.vrrp import VrrpScreen
+from kvtui.widgets.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from textual.screen import Screen
+
+    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.observation import Observation
+    from kvtui.model.settings import UiSettings
+    from kvtui.observer import Observer
+
+
+class Observed(Message):
+    """A new observation."""
+
+    def __init__(self, observation: Observation) -> None:
+        self.observation = observation
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Of a burst only the newest is drawn."""
+        return isinstance(message, Observed)
+
+
+class KvtuiApp(App[None]):
+    """kvtui.
+
+    Args:
+        observer: gives observations; the app closes it.
+        settings: how to draw.
+        ansi: use the terminal's own 16 colours.
+    """
+
+    TITLE = "kvtui"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
+        Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP instances, peers, timeline"),
+        Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="Virtual and real servers"),
+        Binding("i", "sources", "Sources", id="app.sources", tooltip="Every source: state, age, what is lost"),
+        Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still; again to go on"),
+        Binding("question_mark", "keys", "Keys", id="app.keys", tooltip="These keys"),
+        Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave kvtui"),
+    ]
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
+        "vips": VipsScreen,
+        "vrrp": VrrpScreen,
+        "ipvs": IpvsScreen,
+    }
+    DEFAULT_MODE = "vips"
+
+    def __init__(self, observer: Observer, settings: UiSettings, *, ansi: bool = False) -> None:
+        super().__init__(ansi_color=ansi)
+        self.settings = settings
+        self.history = History()
+        self.latest: Observation | None = None
+        self.paused = False
+        self.ended_by: LookupError | None = None
+        self._observer = observer
+        self._waiting: Observation | None = None
+
+    def on_mount(self) -> None:
+        """Start to observe; the first frame waits for nothing."""
+        self._observe()
+
+    async def on_unmount(self) -> None:
+        """Give sockets back."""
+        await self._observer.close()
+
+    @work(exclusive=True, name="observe")
+    async def _observe(self) -> None:
+        try:
+            async with aclosing(self._observer.observations()) as observations:
+                async for seen in observations:
+                    self.post_message(Observed(seen))
+        except LookupError as gone:
+            self.ended_by = gone
+            self.exit()
+
+    @on(Observed)
+    def _observed(self, message: Observed) -> None:
+        self.history.add(message.observation)
+        if self.paused:
+            self._waiting = message.observation
+            return
+        self.latest = message.observation
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.latest is None:
+            return
+        for screen in self.screen_stack:
+            if isinstance(screen, NodeScreen | Panel):
+                screen.show(self.latest)
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        """See ``Observer.connections``."""
+        return await self._observer.connections(service, real, limit)
+
+    # --- keys
+
+    async def action_view(self, name: str) -> None:
+        """Switch the screen; a panel over it is closed first."""
+        while isinstance(self.screen, Panel):
+            await self.pop_screen()
+        await self.switch_mode(name)
+
+    def action_sources(self) -> None:
+        """Open the sources, or close them."""
+        self._toggle(SourcesPanel)
+
+    def action_keys(self) -> None:
+        """Open the keys, or close them."""
+        if isinstance(self.screen, HelpPanel):
+            self.pop_screen()
+            return
+        bindings = [b for _node, b, enabled, _tip in self.screen.active_bindings.values() if enabled and not b.system]
+        self.push_screen(HelpPanel(bindings))
+
+    def _toggle(self, panel: type[SourcesPanel]) -> None:
+        if isinstance(self.screen, panel):
+            self.pop_screen()
+        else:
+            self.push_screen(panel())
+
+    def action_pause(self) -> None:
+        """Stand still, or go on with the newest observation."""
+        self.paused = not self.paused
+        if not self.paused and self._waiting is not None:
+            self.latest, self._waiting = self._waiting, None
+        self._draw()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette offers what the keys do, and the themes."""
+        for _node, binding, enabled, _tip in screen.active_bindings.values():
+            if enabled and binding.tooltip and not binding.system and binding.id:
+                yield SystemCommand(binding.description, binding.tooltip, self._runner(binding.action))
+        yield SystemCommand("Theme", "Other colours", self.action_change_theme)
+
+    def _runner(self, action: str) -> Callable[[], None]:
+        def run() -> None:
+            self.call_later(self.run_action, action, self.screen)
+
+        return run

@@ -1,0 +1,227 @@
+"""Screen 3: virtual servers with their real servers as a tree, the kernel beside the config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+
+from kvtui.model.ipvs import endpoint
+from kvtui.model.observation import ManagedBy, RealServerState
+from kvtui.model.source import SourceName
+from kvtui.model.text import plain
+from kvtui.model.units import count, per_second
+from kvtui.screens.node_screen import NodeScreen
+from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.widgets.glyphs import Glyphs, sparkline
+from kvtui.widgets.history import server_key
+from kvtui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kvtui.model.observation import Observation, RealServerView, StatsView, VirtualServerView
+
+    ServerKey = tuple[str, str]
+
+COLUMNS = (
+    Column("name", "VIRTUAL / REAL SERVER", 23, 0, stretch=5, most=48),
+    Column("weight", "WEIGHT", 6, 0, right=True),
+    Column("active", "ACTIVE", 6, 1, right=True),
+    Column("inactive", "INACT", 5, 2, right=True),
+    Column("persistent", "PERS", 5, 6, right=True),
+    Column("cps", "CONN/S", 6, 1, right=True),
+    Column("bps", "B/S", 4, 2, right=True),
+    Column("state", "STATE", 9, 1, stretch=2, most=24),
+    Column("method", "METHOD", 6, 3),
+    Column("spark", "TRAFFIC", 7, 4, stretch=4, most=60),
+    Column("conns", "CONNS", 6, 8, right=True),
+    Column("in", "IN", 5, 9, right=True),
+    Column("out", "OUT", 5, 9, right=True),
+    Column("managed", "MANAGED BY", 10, 10),
+    Column("service", "SERVICE", 12, 10, stretch=3, most=40),
+)
+STATES = {
+    RealServerState.UP: Tone.GOOD,
+    RealServerState.DRAINED: Tone.WARN,
+    RealServerState.FAILED: Tone.BAD,
+    RealServerState.REMOVED: Tone.BAD,
+}
+
+
+class IpvsScreen(NodeScreen):
+    """IPVS."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "fold(True)", "Fold", show=False, id="ipvs.fold", tooltip="Hide the real servers of this one"),
+        Binding("right", "fold(False)", "Unfold", show=False, id="ipvs.unfold", tooltip="Show its real servers"),
+        Binding("minus", "fold_all(True)", "Fold all", show=False, id="ipvs.fold_all", tooltip="Only virtual servers"),
+        Binding("plus", "fold_all(False)", "Unfold all", show=False, id="ipvs.unfold_all", tooltip="Every real server"),
+    ]
+    sorts: ClassVar = (
+        ("", "kernel"),
+        ("name", "name"),
+        ("cps", "CONN/S"),
+        ("active", "active"),
+        ("state", "trouble"),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folded: set[Hashable] = set()
+
+    def make_table(self) -> LineTable:
+        """Virtual servers, real servers below each."""
+        return LineTable(COLUMNS, "Reading the IPVS table …", id="ipvs")
+
+    def draw(self, seen: Observation) -> None:
+        """The servers that pass the filter."""
+        self.table.empty = why_empty(seen) if not self.filter else f"No server matches «{self.filter}». Esc shows all."
+        servers = {server_key(v.protocol.value, v.name): v for v in seen.virtual_servers or ()}
+        reals: dict[Hashable, RealServerView] = {}
+        keys: list[Hashable] = []
+        order = {
+            "name": lambda k: servers[k].name,
+            "cps": lambda k: -rate(servers[k].stats),
+            "active": lambda k: -sum(r.active or 0 for r in servers[k].real_servers),
+            "state": lambda k: servers[k].up - len(servers[k].real_servers),
+        }
+        for key in self.ordered(list(servers), order):
+            self._add(servers[key], key, keys, reals)  # type: ignore[index]  # keys are those of servers
+        width = self.table.width_of("spark")
+        history, drawing = self.host.history, self.glyphs
+
+        def render(key: Hashable) -> tuple[Cell, ...]:
+            spark = sparkline(history.of(key), width, drawing.bars) if width else ""
+            real = reals.get(key)
+            if real is not None:
+                return real_cells(real, spark, drawing)
+            return virtual_cells(servers[key], spark, drawing, folded=key in self._folded)  # type: ignore[index]
+
+        self.table.show_rows(keys, render, changes=not self.host.paused)
+
+    def _add(
+        self, virtual: VirtualServerView, key: Hashable, keys: list[Hashable], reals: dict[Hashable, RealServerView]
+    ) -> None:
+        whole = self.matches(virtual.name, virtual.service, virtual.protocol.value, virtual.managed_by.value)
+        wanted = virtual.real_servers if whole else tuple(r for r in virtual.real_servers if self._fits(r))
+        if not whole and not wanted:
+            return
+        keys.append(key)
+        if key in self._folded and not self.filter:
+            return
+        for real in wanted:
+            name = (key, real.key)
+            reals[name] = real
+            keys.append(name)
+
+    def _fits(self, real: RealServerView) -> bool:
+        return self.matches(endpoint(real.address, real.port), real.state.value)
+
+    def action_fold(self, closed: bool) -> None:
+        """Hide or show the real servers of the virtual server under the cursor."""
+        key: Any = self.table.selected
+        if key is None:
+            return
+        virtual = key[0] if isinstance(key[0], tuple) else key
+        (self._folded.add if closed else self._folded.discard)(virtual)
+        if closed and virtual in self.table.keys:
+            self.table.move_to(self.table.keys.index(virtual))
+        self.again()
+
+    def action_fold_all(self, closed: bool) -> None:
+        """Hide or show all real servers."""
+        seen = self.host.latest
+        every = [server_key(v.protocol.value, v.name) for v in seen.virtual_servers or ()] if seen else []
+        self._folded = set(every) if closed else set()
+        self.again()
+
+    @on(LineTable.Chosen, "#ipvs")
+    def _detail(self, event: LineTable.Chosen) -> None:
+        from kvtui.screens.connections import ServerDetail  # noqa: PLC0415 - only on Enter
+
+        key: Any = event.key
+        if isinstance(key[0], tuple):
+            self.app.push_screen(ServerDetail(key[0], key[1]))
+        else:
+            self.app.push_screen(ServerDetail(key, None))
+
+
+def why_empty(seen: Observation) -> str:
+    """Why there is no virtual server to show."""
+    if seen.virtual_servers is None:
+        return f"The IPVS table cannot be read: {seen.snapshot.source(SourceName.IPVS).detail or 'not read yet'}"
+    return (
+        "The IPVS table is empty. keepalived fills it from its virtual_server blocks: does the config have any (1, i), "
+        "and do its health checks pass? In keepalived-vip a Service without ready endpoints has none."
+    )
+
+
+def rate(stats: StatsView | None) -> float:
+    """Connections per second; none without counters."""
+    return stats.cps if stats else 0.0
+
+
+def traffic_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell]:
+    """Connections and bytes per second."""
+    if stats is None:
+        return (Cell(dash), Cell(dash))
+    return (Cell(per_second(stats.cps)), Cell(per_second(stats.in_bps + stats.out_bps)))
+
+
+def total_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell, Cell]:
+    """Connections, bytes in, bytes out since the server was added."""
+    if stats is None:
+        return (Cell(dash), Cell(dash), Cell(dash))
+    return (Cell(count(stats.connections)), Cell(count(stats.in_bytes)), Cell(count(stats.out_bytes)))
+
+
+def _sum(virtual: VirtualServerView, name: str, dash: str) -> Cell:
+    values = [getattr(r, name) for r in virtual.real_servers]
+    known = [v for v in values if v is not None]
+    return Cell(count(sum(known)) if known else dash)
+
+
+def virtual_cells(v: VirtualServerView, spark: str, drawing: Glyphs, *, folded: bool) -> tuple[Cell, ...]:
+    """A virtual server's row."""
+    total = len(v.real_servers)
+    tone = Tone.BAD if not v.up else Tone.WARN if v.up < total else Tone.GOOD
+    state = Cell(f"{v.up}/{total} up", tone) if v.in_kernel else Cell("not in kernel", Tone.BAD)
+    label = f"{v.protocol.value} {plain(v.name)}" if v.fwmark is None else plain(v.name)
+    persistence = drawing.dash if v.persistence_timeout is None else f"{v.persistence_timeout}s"
+    managed = Tone.NORMAL if v.managed_by is ManagedBy.KEEPALIVED else Tone.WARN
+    return (
+        Cell(f"{drawing.closed if folded else drawing.open} {label}", Tone.STRONG),
+        Cell(plain(v.scheduler or "?")),
+        _sum(v, "active", drawing.dash),
+        _sum(v, "inactive", drawing.dash),
+        Cell(persistence),
+        *traffic_cells(v.stats, drawing.dash),
+        state,
+        Cell(" ".join(v.flags)),
+        Cell(spark, Tone.GOOD, volatile=True),
+        *total_cells(v.stats, drawing.dash),
+        Cell(v.managed_by.value, managed),
+        Cell(plain(v.service or "")),
+    )
+
+
+def real_cells(r: RealServerView, spark: str, drawing: Glyphs) -> tuple[Cell, ...]:
+    """A real server's row; a weight that differs from the config shows both."""
+    weight, tone = drawing.dash if r.weight is None else str(r.weight), Tone.NORMAL
+    if r.weight is not None and r.configured_weight is not None and r.weight != r.configured_weight:
+        weight, tone = f"{r.weight}{drawing.differs}{r.configured_weight}", Tone.WARN
+    counts = (Cell(drawing.dash if n is None else count(n)) for n in (r.active, r.inactive, r.persistent))
+    return (
+        Cell(f"  {drawing.branch} {plain(endpoint(r.address, r.port))}"),
+        Cell(weight, tone),
+        *counts,
+        *traffic_cells(r.stats, drawing.dash),
+        Cell(r.state.value, STATES[r.state]),
+        Cell(r.method.value if r.method else "?"),
+        Cell(spark, Tone.GOOD, volatile=True),
+        *total_cells(r.stats, drawing.dash),
+        Cell(""),
+        Cell(plain(r.check or "")),
+    )

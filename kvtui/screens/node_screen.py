@@ -1,0 +1,192 @@
+"""What the three screens have in common: header, body, filter, key line, sort, and how an observation reaches them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+
+from textual import on
+from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from kvtui.widgets.glyphs import Glyphs, glyphs
+from kvtui.widgets.header import HeaderLine, header_text
+from kvtui.widgets.keyline import KeyLine
+from kvtui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from textual.widget import Widget
+
+    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.observation import Observation
+    from kvtui.model.settings import UiSettings
+    from kvtui.widgets.history import History
+
+    SortKey = Callable[[Any], Any]
+
+
+class Host(Protocol):
+    """What a screen may ask of the app."""
+
+    settings: UiSettings
+    history: History
+    latest: Observation | None
+    paused: bool
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        """See ``Observer.connections``."""
+        ...
+
+
+class NodeScreen(Screen[None]):
+    """A screen that draws observations.
+
+    Subclasses give ``table`` its rows in ``rows`` and may add widgets in ``extra``.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show only rows that contain a text"),
+        Binding("s", "sort(1)", "Sort", id="view.sort", tooltip="Sort by the next column"),
+        Binding("S", "reverse", "Reverse", id="view.reverse", tooltip="Sort the other way round"),
+        Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Leave the filter, show every row"),
+    ]
+    DEFAULT_CSS = """
+    NodeScreen { & Input { display: none; height: 1; border: none; padding: 0 1; } & Input.open { display: block; } }
+    """
+    sorts: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """(name of a column, word for it); the first is the order as it comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = ""
+        self.sort = 0
+        self.descending = False
+
+    @property
+    def host(self) -> Host:
+        """The app, as far as a screen may know it."""
+        return cast("Host", self.app)
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """What to draw with."""
+        return glyphs(ascii_only=self.host.settings.ascii)
+
+    def make_table(self) -> LineTable:
+        """The screen's table."""
+        raise NotImplementedError
+
+    def extra(self) -> tuple[Widget, ...]:
+        """What stands below the table."""
+        return ()
+
+    def draw(self, seen: Observation) -> None:
+        """Give the widgets an observation."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """Header, table, what is below, filter, keys."""
+        yield HeaderLine()
+        yield self.make_table()
+        yield from self.extra()
+        yield Input(placeholder="filter: part of a name, address, state …", id="filter")
+        yield KeyLine(self.hints())
+
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """What the key line says."""
+        return (
+            ("1", "VIPs"),
+            ("2", "VRRP"),
+            ("3", "IPVS"),
+            ("Enter", "detail"),
+            ("/", "filter"),
+            ("s", "sort"),
+            ("space", "pause"),
+            ("i", "sources"),
+            ("q", "quit"),
+            ("?", "keys"),
+        )
+
+    @property
+    def table(self) -> LineTable:
+        """The screen's table."""
+        return self.query_one(LineTable)
+
+    def show(self, seen: Observation) -> None:
+        """Draw an observation, header included."""
+        if not self.is_mounted:
+            return
+        label = self.host.settings.source_label
+        self.query_one(HeaderLine).show(header_text(seen, label, self.size.width, paused=self.host.paused))
+        name = self.sorts[self.sort][0] if self.sorts and (self.sort or self.descending) else None
+        self.table.sorted_by(name, self.glyphs.down if self.descending else self.glyphs.up)
+        self.draw(seen)
+
+    def again(self) -> None:
+        """Draw the latest observation again: another filter, sort or size."""
+        if self.host.latest is not None:
+            self.show(self.host.latest)
+
+    def on_screen_resume(self) -> None:
+        """Come back with what is known now."""
+        self.table.focus()
+        self.again()
+
+    def on_resize(self) -> None:
+        """The header and the sparklines depend on the width."""
+        self.call_after_refresh(self.again)
+
+    # --- filter and sort
+
+    def matches(self, *texts: str | None) -> bool:
+        """Whether a row with these texts passes the filter."""
+        wanted = self.filter.casefold()
+        return not wanted or any(wanted in t.casefold() for t in texts if t)
+
+    def ordered(self, rows: list[Hashable], keys: dict[str, SortKey]) -> list[Hashable]:
+        """The rows in the chosen order; stable, so equal rows keep their own."""
+        name = self.sorts[self.sort][0] if self.sorts else ""
+        if name in keys:
+            rows = sorted(rows, key=keys[name])
+        return rows[::-1] if self.descending else rows
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        entry = self.query_one(Input)
+        entry.add_class("open")
+        entry.focus()
+
+    def action_clear(self) -> None:
+        """Close the filter and show every row."""
+        entry = self.query_one(Input)
+        entry.value = ""
+        entry.remove_class("open")
+        self.filter = ""
+        self.table.focus()
+        self.again()
+
+    @on(Input.Changed)
+    def _filtered(self, event: Input.Changed) -> None:
+        self.filter = event.value
+        self.again()
+
+    @on(Input.Submitted)
+    def _keep_filter(self) -> None:
+        self.query_one(Input).set_class(bool(self.filter), "open")
+        self.table.focus()
+
+    def action_sort(self, step: int) -> None:
+        """Sort by the next column."""
+        if self.sorts:
+            self.sort = (self.sort + step) % len(self.sorts)
+            self.again()
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        self.descending = not self.descending
+        self.again()

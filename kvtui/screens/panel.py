@@ -1,0 +1,64 @@
+"""A panel over a screen: a title, text that scrolls, Esc closes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation
+
+
+class Panel(ModalScreen[None]):
+    """A panel; subclasses give its text, anew for every observation."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter", "close", "Close", id="panel.close", tooltip="Back to the screen"),
+    ]
+    DEFAULT_CSS = """
+    Panel {
+        align: center middle;
+        & > VerticalScroll {
+            width: 100%; max-width: 110; height: auto; max-height: 100%;
+            border: solid $primary; padding: 0 1; background: $surface;
+        }
+        & Static { height: auto; width: 1fr; }
+        & .hint { color: $text-muted; }
+    }
+    """
+    heading = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: str | None = None
+
+    def text(self, seen: Observation | None) -> str:
+        """What the panel says about the latest observation."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """Heading in the border, text, how to leave."""
+        with VerticalScroll() as box:
+            box.border_title = self.heading
+            box.border_subtitle = "Esc closes"
+            yield Static("", id="text", markup=False)
+
+    def on_mount(self) -> None:
+        """Show what is known now."""
+        self.show(getattr(self.app, "latest", None))
+
+    def show(self, seen: Observation | None) -> None:
+        """Draw the text when it differs."""
+        text = self.text(seen)
+        if text != self._shown:
+            self._shown = text
+            self.query_one("#text", Static).update(text)
+
+    def action_close(self) -> None:
+        """Back to the screen."""
+        self.dismiss()

@@ -1,0 +1,158 @@
+"""Screen 1, the landing page: every VIP, who owns it and why, what traffic flows, and its chain as one mark a layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+
+from kvtui.model.source import SourceName
+from kvtui.model.text import plain
+from kvtui.model.units import per_second
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.chain import Mark, chain
+from kvtui.screens.node_screen import NodeScreen
+from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.widgets.glyphs import Glyphs, sparkline
+from kvtui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kvtui.model.observation import InstanceView, Observation, VipView
+
+COLUMNS = (
+    Column("vip", "VIP", 15, 0, stretch=4, most=39),
+    Column("owner", "OWNER", 12, 1, stretch=3, most=39),
+    Column("state", "STATE", 6, 0),
+    Column("priority", "PRIO", 4, 2, right=True),
+    Column("service", "SERVICE", 9, 5, stretch=6, most=48),
+    Column("method", "METHOD", 6, 9),
+    Column("up", "UP", 5, 1, right=True),
+    Column("cps", "CONN/S", 6, 3, right=True),
+    Column("bps", "B/S", 4, 4, right=True),
+    Column("spark", "TRAFFIC", 8, 6, stretch=5, most=60),
+    Column("interface", "NIC", 6, 8, stretch=1, most=15),
+    Column("instance", "INSTANCE", 8, 10, stretch=1, most=24),
+    Column("chain", "CRIAV", 5, 1),
+)
+TONES = {
+    VrrpState.MASTER: Tone.GOOD,
+    VrrpState.BACKUP: Tone.NORMAL,
+    VrrpState.FAULT: Tone.BAD,
+    VrrpState.INIT: Tone.WARN,
+    VrrpState.UNKNOWN: Tone.WARN,
+}
+
+
+class VipsScreen(NodeScreen):
+    """VIPs."""
+
+    sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
+
+    def make_table(self) -> LineTable:
+        """One row a VIP."""
+        return LineTable(COLUMNS, "Reading this node …", id="vips")
+
+    def draw(self, seen: Observation) -> None:
+        """The VIPs that pass the filter."""
+        self.table.empty = why_empty(seen) if not self.filter else f"No VIP matches «{self.filter}». Esc shows all."
+        views = {(v.instance, v.address): v for v in seen.vips or ()}
+        keys: list[Hashable] = [k for k, v in views.items() if self.matches(*row_texts(seen, v))]
+        order = {
+            "vip": lambda k: views[k].address,
+            "owner": lambda k: views[k].owner or "",
+            "state": lambda k: views[k].state.value,
+            "cps": lambda k: -traffic(seen, views[k])[0],
+        }
+        width = self.table.width_of("spark")
+        history, drawing = self.host.history, self.glyphs
+
+        def render(key: Hashable) -> tuple[Cell, ...]:
+            view = views[key]  # type: ignore[index]  # keys are those of views
+            return cells(seen, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
+
+        self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused)
+
+    @on(LineTable.Chosen, "#vips")
+    def _detail(self, event: LineTable.Chosen) -> None:
+        from kvtui.screens.detail import VipDetail  # noqa: PLC0415 - only on Enter
+
+        if isinstance(event.key, tuple):
+            self.app.push_screen(VipDetail(*event.key))
+
+
+def why_empty(seen: Observation) -> str:
+    """Why there is no VIP to show, and what to do next."""
+    if seen.snapshot.chosen is None:
+        return (
+            f"{seen.snapshot.source(SourceName.KEEPALIVED).detail}.\n\n"
+            "IPVS (3) and the sources (i) show what can be read all the same. To learn the screens: kvtui --demo"
+        )
+    if seen.vips is None:
+        why = seen.snapshot.source(SourceName.VRRP).detail or seen.snapshot.source(SourceName.CONF).detail
+        return f"The VIPs are not known: {why or 'keepalived was not asked yet'}.\n\nPress i for every source."
+    return (
+        "keepalived runs, but has no VIP: its config has no virtual_ipaddress.\n"
+        "keepalived-vip leaves a VIP out when no port of its Service has a ready endpoint: kubectl get endpoints"
+    )
+
+
+def instance_of(seen: Observation, vip: VipView) -> InstanceView | None:
+    """The VRRP instance of a VIP."""
+    return next((i for i in seen.vrrp_instances or () if i.name == vip.instance), None)
+
+
+def traffic(seen: Observation, vip: VipView) -> tuple[float, float]:
+    """Connections and bytes (in and out) per second over all virtual servers of a VIP."""
+    stats = [s.stats for s in seen.servers_of(vip.address) if s.stats]
+    return (sum(s.cps for s in stats), sum(s.in_bps + s.out_bps for s in stats))
+
+
+def services(seen: Observation, vip: VipView) -> str:
+    """Kubernetes Services behind a VIP, as the config names them."""
+    return " ".join(dict.fromkeys(s.service for s in seen.servers_of(vip.address) if s.service))
+
+
+def row_texts(seen: Observation, vip: VipView) -> tuple[str | None, ...]:
+    """What the filter looks at."""
+    return (vip.address, vip.owner, vip.state.value, vip.instance, vip.interface, services(seen, vip))
+
+
+def owner_cell(vip: VipView, drawing: Glyphs) -> Cell:
+    """Who owns it; this node is marked, two owners are named."""
+    name = vip.owner or ("this node" if vip.owner_is_self else "")
+    if vip.rivals:
+        return Cell(f"{1 + len(vip.rivals)} MASTERS {name}", Tone.BAD)
+    if not name:
+        return Cell("nobody?", Tone.WARN)
+    return Cell(f"{drawing.self_mark}{plain(name)}" if vip.owner_is_self else plain(name), Tone.NORMAL)
+
+
+def cells(seen: Observation, vip: VipView, spark: str, drawing: Glyphs) -> tuple[Cell, ...]:
+    """One VIP's row."""
+    instance = instance_of(seen, vip)
+    priority = None if instance is None else instance.effective_priority or instance.priority
+    servers = seen.servers_of(vip.address)
+    up, known = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
+    methods = dict.fromkeys(r.method.value for s in servers for r in s.real_servers if r.method)
+    cps, bps = traffic(seen, vip)
+    marks = chain(seen, vip)
+    broken = any(m.mark is Mark.BROKEN for m in marks)
+    return (
+        Cell(plain(vip.address), Tone.STRONG),
+        owner_cell(vip, drawing),
+        Cell(vip.state.value if vip.state is not VrrpState.UNKNOWN else "?", TONES[vip.state]),
+        Cell("?" if priority is None else str(priority)),
+        Cell(plain(services(seen, vip)) or drawing.dash),
+        Cell("/".join(methods) or drawing.dash),
+        Cell(f"{up}/{known}", Tone.BAD if not up else Tone.WARN if up < known else Tone.NORMAL)
+        if servers
+        else Cell(drawing.dash, Tone.DIM),
+        Cell(per_second(cps) if servers else drawing.dash),
+        Cell(per_second(bps) if servers else drawing.dash),
+        Cell(spark, Tone.GOOD, volatile=True),
+        Cell(plain(vip.interface or "?")),
+        Cell(plain(vip.instance)),
+        Cell("".join(drawing.marks[m.mark] for m in marks), Tone.BAD if broken else Tone.NORMAL),
+    )

@@ -1,0 +1,49 @@
+"""Starts the terminal UI: what Textual reads from the environment is set before it is imported."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from kvtui.model.settings import UiSettings
+    from kvtui.observer import Observer
+
+FEW_COLOURS = frozenset({"", "linux", "xterm", "screen", "vt100", "vt220", "ansi"})
+"""TERMs for which Textual finds 16 colours: they get the terminal's own palette (measured, textual-and-netlink.md)."""
+
+
+def few_colours(env: MutableMapping[str, str]) -> bool:
+    """Whether only the terminal's own 16 colours are to be used."""
+    if env.get("NO_COLOR"):
+        return True
+    return env.get("TERM", "") in FEW_COLOURS and not env.get("COLORTERM")
+
+
+def prepare(env: MutableMapping[str, str]) -> None:
+    """Set what keeps the line quiet; what the person set already stays."""
+    env.setdefault("TEXTUAL_ANIMATIONS", "none")
+    env.setdefault("TEXTUAL_FPS", "20")
+    if few_colours(env):
+        env.setdefault("TEXTUAL_THEME", "ansi-dark")
+
+
+def run(observer: Observer, settings: UiSettings) -> None:
+    """Run the terminal UI until the person leaves it.
+
+    Args:
+        observer: gives observations; closed in the end.
+        settings: how to draw.
+
+    Raises:
+        LookupError: ``--pid`` names no keepalived.
+    """
+    prepare(os.environ)
+    from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, and only where the UI is wanted
+
+    app = KvtuiApp(observer, settings, ansi=few_colours(os.environ))
+    app.run(mouse=settings.mouse)
+    if app.ended_by is not None:
+        raise app.ended_by

@@ -1,0 +1,79 @@
+"""The characters that kvtui draws with: one set for any terminal with Unicode, one in ASCII."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvtui.rules.chain import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of characters; every one is one column wide.
+
+    Attributes:
+        bars: sparkline levels, from nothing to most.
+        marks: a layer's mark.
+        self_mark: this node.
+        open: an opened branch; ``closed`` a closed one; ``branch`` a leaf.
+        up: ascending sort; ``down`` descending.
+        dash: no value.
+        differs: between the kernel's value and the config's.
+    """
+
+    bars: str
+    marks: dict[Mark, str]
+    self_mark: str
+    open: str
+    closed: str
+    branch: str
+    up: str
+    down: str
+    dash: str
+    differs: str
+
+
+UNICODE = Glyphs(
+    bars=" ▁▂▃▄▅▆▇█",
+    marks={Mark.OK: "✓", Mark.BROKEN: "✗", Mark.UNKNOWN: "?", Mark.NONE: "·"},
+    self_mark="★",
+    open="▾",
+    closed="▸",
+    branch="└",
+    up="▲",
+    down="▼",
+    dash="–",
+    differs="≠",
+)
+ASCII = Glyphs(
+    bars=" ._-=oO#@",
+    marks={Mark.OK: "+", Mark.BROKEN: "X", Mark.UNKNOWN: "?", Mark.NONE: "."},
+    self_mark="*",
+    open="v",
+    closed=">",
+    branch="-",
+    up="^",
+    down="v",
+    dash="-",
+    differs="!",
+)
+
+
+def glyphs(*, ascii_only: bool) -> Glyphs:
+    """The set to draw with."""
+    return ASCII if ascii_only else UNICODE
+
+
+def sparkline(values: list[float], width: int, bars: str) -> str:
+    """The last ``width`` values as bars, the highest one full; blank where there is no history yet.
+
+    Args:
+        values: oldest first.
+        width: columns.
+        bars: levels, lowest first; the lowest stands for nothing at all.
+    """
+    shown = values[-width:] if width > 0 else []
+    top = max(shown, default=0.0)
+    levels = len(bars) - 1
+    drawn = "".join(bars[0] if v <= 0 or top <= 0 else bars[max(1, round(v / top * levels))] for v in shown)
+    return drawn.rjust(max(0, width))

@@ -1,0 +1,37 @@
+"""The one line at the bottom: the keys that matter here, as many as fit."""
+
+from __future__ import annotations
+
+from textual.widgets import Static
+
+Hint = tuple[str, str]
+
+
+class KeyLine(Static):
+    """Key and word, key and word."""
+
+    DEFAULT_CSS = """
+    KeyLine { height: 1; background: $panel; color: $foreground; text-wrap: nowrap; }
+    """
+
+    def __init__(self, hints: tuple[Hint, ...]) -> None:
+        super().__init__("", markup=False)
+        self._hints = hints
+
+    def on_resize(self) -> None:
+        """Fit the hints anew."""
+        self.update(hint_line(self._hints, self.size.width))
+
+
+def hint_line(hints: tuple[Hint, ...], width: int) -> str:
+    """As many hints as fit; the last one (help) always."""
+    if not hints:
+        return ""
+    last = f"{hints[-1][0]} {hints[-1][1]}"
+    line = ""
+    for key, word in hints[:-1]:
+        part = f"{key} {word}  "
+        if len(line) + len(part) + len(last) > width:
+            break
+        line += part
+    return (line + last)[:width]

@@ -1,0 +1,302 @@
+"""A long table on Textual's line API: only visible rows are made, only changed lines are sent.
+
+``DataTable.update_cell`` repaints the whole widget (12 KB a tick at 80×24); this one sends what changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+    from rich.style import Style
+    from textual import events
+
+    Cells = tuple[Cell, ...]
+    Render = Callable[[Hashable], Cells]
+
+HEAD = 1
+"""Lines of the head."""
+
+
+class LineTable(ScrollView, can_focus=True):
+    """Rows under a head, one row a line, with a cursor.
+
+    Args:
+        columns: what there is to show; those that do not fit are left out.
+        empty: what to say when there are no rows.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--head",
+        "table--cursor",
+        "table--changed",
+        *(f"table--{tone.value}" for tone in Tone),
+    }
+    DEFAULT_CSS = """
+    LineTable {
+        height: 1fr;
+        scrollbar-size-horizontal: 0;
+        & .table--head { text-style: bold; color: $text-muted; }
+        & .table--cursor { text-style: reverse; }
+        & .table--changed { text-style: bold; }
+        & .table--strong { text-style: bold; }
+        & .table--good { color: $text-success; }
+        & .table--warn { color: $text-warning; text-style: bold; }
+        & .table--bad { color: $text-error; text-style: bold; }
+        & .table--dim { color: $text-muted; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="table.up", tooltip="One row up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="table.down", tooltip="One row down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="table.page_up", tooltip="A page up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="table.page_down", tooltip="A page down"),
+        Binding("home,g", "edge(-1)", "First", show=False, id="table.first", tooltip="The first row"),
+        Binding("end,G", "edge(1)", "Last", show=False, id="table.last", tooltip="The last row"),
+        Binding("enter", "choose", "Detail", show=False, id="table.detail", tooltip="Detail of this row"),
+    ]
+
+    class Chosen(Message):
+        """Enter was pressed on a row."""
+
+        def __init__(self, table: LineTable, key: Hashable) -> None:
+            self.table = table
+            self.key = key
+            super().__init__()
+
+        @property
+        def control(self) -> LineTable:
+            """The table, for ``@on(…, "#id")``."""
+            return self.table
+
+    def __init__(self, columns: tuple[Column, ...], empty: str = "", *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._columns = columns
+        self._placed: tuple[Placed, ...] = ()
+        self._keys: Sequence[Hashable] = ()
+        self._render_row: Render = lambda _key: ()
+        self._before: dict[Hashable, Cells] = {}
+        self._drawn: dict[Hashable, tuple[Cells, frozenset[int]]] = {}
+        self._sorted: tuple[str, str] | None = None
+        self._styles: dict[str, Style] = {}
+        self.cursor = 0
+        self.empty = empty
+
+    @property
+    def keys(self) -> Sequence[Hashable]:
+        """Keys of all rows, in order."""
+        return self._keys
+
+    @property
+    def selected(self) -> Hashable | None:
+        """The row under the cursor."""
+        return self._keys[self.cursor] if self.cursor < len(self._keys) else None
+
+    def width_of(self, name: str) -> int:
+        """How wide a column is now; 0 when it does not fit."""
+        return next((p.width for p in self._placed if p.column.name == name), 0)
+
+    def sorted_by(self, name: str | None, mark: str = "") -> None:
+        """Show in the head which column the rows are sorted by."""
+        marked = None if name is None else (name, mark)
+        if marked != self._sorted:
+            self._sorted = marked
+            self._refresh_lines({0})
+
+    def show_rows(self, keys: Sequence[Hashable], render: Render, *, changes: bool = True) -> None:
+        """Show these rows.
+
+        Args:
+            keys: one per row, in order.
+            render: makes the cells of a row; called for visible rows only.
+            changes: mark cells whose text differs from the last time.
+        """
+        selected = self.selected
+        same_order = keys == self._keys
+        grew = len(keys) != len(self._keys)
+        self._keys, self._render_row = keys, render
+        if not same_order and selected is not None:
+            self._follow(selected)
+        self.cursor = max(0, min(self.cursor, len(keys) - 1))
+        if grew:
+            self.virtual_size = Size(0, len(keys) + HEAD)
+        self._redraw(changes=changes)
+
+    def _follow(self, key: Hashable) -> None:
+        """Keep the cursor on its row when rows moved."""
+        try:
+            self.cursor = self._keys.index(key)
+        except ValueError:
+            return
+
+    def _visible(self) -> range:
+        first = int(self.scroll_offset.y)
+        return range(first, min(first + max(0, self.size.height - HEAD), len(self._keys)))
+
+    def _redraw(self, *, changes: bool) -> None:
+        """Make the visible rows again and send the lines that differ from what is on the screen."""
+        drawn: dict[Hashable, tuple[Cells, frozenset[int]]] = {}
+        dirty: set[int] = set()
+        visible = self._visible()
+        previous = list(self._drawn.items())
+        for line, index in enumerate(visible):
+            key = self._keys[index]
+            cells = self._render_row(key)
+            marked = _changed(self._before.get(key), cells) if changes else frozenset()
+            drawn[key] = (cells, marked)
+            if line >= len(previous) or previous[line] != (key, drawn[key]):
+                dirty.add(line + HEAD)
+        # lines below the last row are drawn over when rows went away
+        dirty.update(range(len(visible) + HEAD, len(previous) + HEAD))
+        if not self._keys or not previous:
+            dirty.update(range(self.size.height))
+        self._drawn = drawn
+        self._before = {key: cells for key, (cells, _marked) in drawn.items()}
+        self._refresh_lines(dirty)
+
+    def _refresh_lines(self, lines: set[int]) -> None:
+        regions = [Region(0, y, self.size.width, 1) for y in sorted(lines) if y < self.size.height]
+        if regions:
+            self.refresh(*regions)
+
+    # --- drawing
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen: the head, a row, the word for no rows, or nothing."""
+        width = self.size.width
+        if y < HEAD:
+            return self._head().adjust_cell_length(width, self._style("normal"))
+        visible = self._visible()
+        if not self._keys:
+            return self._empty_line(y).adjust_cell_length(width, self._style("normal"))
+        if y - HEAD >= len(visible):
+            return Strip.blank(width, self._style("normal"))
+        index = visible[y - HEAD]
+        return self._row(index).adjust_cell_length(width, self._style("normal"))
+
+    def _empty_line(self, y: int) -> Strip:
+        from textwrap import wrap  # noqa: PLC0415
+
+        lines = [w for part in self.empty.splitlines() for w in wrap(part, max(10, self.size.width - 2)) or [""]]
+        text = lines[y - HEAD] if y - HEAD < len(lines) else ""
+        return Strip([Segment(f" {text}", self._style("normal"))])
+
+    def _head(self) -> Strip:
+        style = self._style("head")
+        parts = []
+        for placed in self._placed:
+            title = placed.column.title
+            if self._sorted and self._sorted[0] == placed.column.name:
+                title = f"{title}{self._sorted[1]}"
+            parts.append(aligned(title, placed.width, right=placed.column.right))
+        return Strip([Segment((" " * GAP).join(parts), style)])
+
+    def _row(self, index: int) -> Strip:
+        key = self._keys[index]
+        cells, marked = self._drawn.get(key) or (self._render_row(key), frozenset[int]())
+        under_cursor = index == self.cursor and self.has_focus
+        segments = []
+        for number, placed in enumerate(self._placed):
+            cell = cells[placed.index] if placed.index < len(cells) else Cell("")
+            style = self._style(cell.tone.value)
+            if placed.index in marked:
+                style += self._style("changed", partial=True)
+            if under_cursor:
+                style += self._style("cursor", partial=True)
+            gap = " " * GAP if number + 1 < len(self._placed) else ""
+            segments.append(Segment(aligned(cell.text, placed.width, right=placed.column.right) + gap, style))
+        return Strip(segments)
+
+    def _style(self, name: str, *, partial: bool = False) -> Style:
+        cached = f"{name}{partial}"
+        if cached not in self._styles:
+            self._styles[cached] = self.get_component_rich_style(f"table--{name}", partial=partial)
+        return self._styles[cached]
+
+    def notify_style_update(self) -> None:
+        """The theme changed: ask for the styles anew."""
+        self._styles.clear()
+        super().notify_style_update()
+
+    # --- moving about
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the columns anew."""
+        self._placed = fit(self._columns, event.size.width)
+        self._before = {}
+        self._drawn = {}
+        self._redraw(changes=False)
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows come into view."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._drawn = {}
+            self._redraw(changes=False)
+            self.refresh()
+
+    def on_focus(self) -> None:
+        """Draw the cursor."""
+        self._refresh_cursor(self.cursor)
+
+    def on_blur(self) -> None:
+        """Take the cursor away."""
+        self._refresh_cursor(self.cursor)
+
+    def _refresh_cursor(self, *rows: int) -> None:
+        first = int(self.scroll_offset.y)
+        self._refresh_lines({row - first + HEAD for row in rows if row >= first})
+
+    def move_to(self, row: int) -> None:
+        """Put the cursor on a row and scroll it into view."""
+        old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
+        height = max(1, self.size.height - HEAD)
+        first = int(self.scroll_offset.y)
+        if self.cursor < first:
+            self.scroll_to(y=self.cursor, animate=False)
+        elif self.cursor >= first + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False)
+        self._refresh_cursor(old, self.cursor)
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self.move_to(self.cursor + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.move_to(self.cursor + pages * max(1, self.size.height - HEAD - 1))
+
+    def action_edge(self, where: int) -> None:
+        """Move the cursor to the first or last row."""
+        self.move_to(0 if where < 0 else len(self._keys) - 1)
+
+    def action_choose(self) -> None:
+        """Tell the screen that this row was chosen."""
+        if self.selected is not None:
+            self.post_message(self.Chosen(self, self.selected))
+
+    def on_click(self, event: events.Click) -> None:
+        """With the mouse: the row that was clicked."""
+        if event.y >= HEAD:
+            self.move_to(int(self.scroll_offset.y) + event.y - HEAD)
+
+
+def _changed(before: Cells | None, now: Cells) -> frozenset[int]:
+    """Which cells say something else than before; a row that was not there is no change."""
+    if before is None or len(before) != len(now):
+        return frozenset()
+    return frozenset(
+        i for i, (old, new) in enumerate(zip(before, now, strict=True)) if old.text != new.text and not new.volatile
+    )
