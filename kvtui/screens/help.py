@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 NAMES = {"slash": "/", "question_mark": "?", "colon": ":", "minus": "-", "plus": "+", "space": "space"}
+ORDER = ("view", "app", "ipvs", "table", "panel")
 LEGEND = """
 Marks of a VIP's chain, a column each (CRIAV):
   C config file   R running config   I IPVS   A address   V VRRP owner
@@ -46,11 +47,10 @@ def key_name(key: str) -> str:
 
 
 def help_text(bindings: list[Binding]) -> str:
-    """Keys and what they do."""
+    """Keys and what they do: kvtui's own, those of the whole program first, moving about last."""
     rows: dict[str, list[str]] = {}
-    for binding in bindings:
-        what = binding.tooltip or binding.description
-        if what:
-            rows.setdefault(what, []).append(key_name(binding.key))
+    ours = [b for b in bindings if b.id and "." in b.id and b.tooltip]
+    for binding in sorted(ours, key=lambda b: ORDER.index((b.id or "").split(".")[0])):
+        rows.setdefault(binding.tooltip, []).append(key_name(binding.key))
     lines = [f"  {' '.join(dict.fromkeys(keys)):<16} {what}" for what, keys in rows.items()]
     return "\n".join([*lines, LEGEND])

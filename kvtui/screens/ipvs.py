@@ -199,7 +199,7 @@ def virtual_cells(v: VirtualServerView, spark: str, drawing: Glyphs, *, folded: 
         Cell(persistence),
         *traffic_cells(v.stats, drawing.dash),
         state,
-        Cell(" ".join(v.flags)),
+        Cell(" ".join(f for f in v.flags if f != "persistent")),
         Cell(spark, Tone.GOOD, volatile=True),
         *total_cells(v.stats, drawing.dash),
         Cell(v.managed_by.value, managed),

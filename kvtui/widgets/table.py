@@ -29,7 +29,7 @@ HEAD = 1
 """Lines of the head."""
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows under a head, one row a line, with a cursor.
 
     Args:
