@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kvtui.backend.conf.reader import read
 from kvtui.model.conf import (
@@ -39,9 +42,7 @@ def values(conf: Conf) -> list[tuple[int, int, str]]:
 
 
 def instance(body: str) -> str:
-    return (
-        f"vrrp_instance V {{\ninterface eth0\nvirtual_router_id 1\n{body}\nvirtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
-    )
+    return f"vrrp_instance V {{\ninterface eth0\nvirtual_router_id 1\n{body}\nvirtual_ipaddress {{\n10.0.0.1\n}}\n}}\n"
 
 
 VIPS = ConfInstance(
@@ -286,9 +287,7 @@ def test_one_line_blocks_lose_their_tails(tmp_path: Path) -> None:
     text = (
         "vrrp_instance V { interface eth0\nvirtual_router_id 1\nauthentication { auth_type PASS auth_pass hunter2 }\n"
     )
-    conf = said(
-        tmp_path, text + "virtual_ipaddress { 10.0.0.1/24 10.0.0.2 }\nunicast_peer { 10.0.0.8 10.0.0.9 }\n}\n"
-    )
+    conf = said(tmp_path, text + "virtual_ipaddress { 10.0.0.1/24 10.0.0.2 }\nunicast_peer { 10.0.0.8 10.0.0.9 }\n}\n")
     (found,) = conf.instances
     assert (found.vips, found.unicast_peers, found.auth_type) == ((vip("10.0.0.1", 24),), ("10.0.0.8",), "PASS")
     assert values(conf) == [
@@ -429,3 +428,54 @@ def test_an_executable_main_file(tmp_path: Path) -> None:
     path.chmod(0o755)
     (problem,) = read(str(path), now=0).problems
     assert (problem.kind, problem.at) == (ProblemKind.INCLUDE, Location(str(path), 1))
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="Not a regular file"):
+        read(str(tmp_path / "pipe"), now=0)
+
+
+PARTS = [
+    *("vrrp_instance V", "virtual_server", "real_server 1.1.1.1", "virtual_ipaddress", "priority", "fwmark", "weight"),
+    *(
+        "global_defs",
+        "authentication",
+        "auth_type",
+        "track_interface",
+        "unicast_peer",
+        "group",
+        "include",
+        "10.0.0.1/24",
+    ),
+    *(
+        "{",
+        "}",
+        '"',
+        "#",
+        "\\",
+        "@id ",
+        "@^id ",
+        "$A=",
+        "$A",
+        "${A}",
+        "${_PWD}",
+        "$A= \\\n",
+        "~SEQ(I,1,3) ",
+        "~LST(I,a,b) ",
+    ),
+    *("7", "-1", "999999999999999999999", "\n", "\n", "\n", "\r\n", "\t", " ", " ", "\0", "é", "*", "/"),
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=80).map("".join))
+@settings(max_examples=300)
+def test_reading_never_fails_and_trouble_lies_in_the_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz" / "keepalived.conf"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text.encode())
+    conf = read(str(path), config_id="id", now=0)
+    lines = text.split("\n")
+    for problem in conf.problems:
+        assert problem.at.file == str(path)
+        assert 1 <= problem.at.column <= len(lines[problem.at.line - 1]) + 1

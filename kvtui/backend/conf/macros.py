@@ -17,6 +17,9 @@ LINE_LIMIT = 1023
 REPLACEMENTS_LIMIT = 1000
 """Replacements on one line: where keepalived itself would turn in circles (``$A=$A``), this one stops."""
 
+LINES_LIMIT = 100_000
+"""Further lines that one line may bring; more are never read (``expand.GENERATED_LIMIT``)."""
+
 UNDEFINED = re.compile(r"\$\{(?!_)[A-Za-z][A-Za-z0-9_]*\}")
 """What is left of a macro that nobody defined (names with ``_`` in front may be keepalived's own)."""
 
@@ -82,6 +85,8 @@ class Macros:
             first = lines[0] if lines else ""
             result = text[: match.start()] + first + text[match.end() :]
             if len(result) > LINE_LIMIT and len(result) > len(text):
+                break
+            if len(more) > LINES_LIMIT:
                 break
             more = lines[1:] + more
             text, changed, position = result, True, match.start()

@@ -9,10 +9,12 @@ keepalived runs have the same digest until somebody edits the file, or one that 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf import servers, vrrp
@@ -49,9 +51,12 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
         now: seconds since the epoch.
 
     Raises:
-        OSError: the main file cannot be read.
+        OSError: the main file cannot be read, or is no file (a FIFO, a device).
     """
     outside = inside(root, path)
+    state = os.stat(outside)  # noqa: PTH116 - text in, numbers out
+    if stat.S_ISFIFO(state.st_mode) or stat.S_ISCHR(state.st_mode):  # opening one may wait for ever
+        raise OSError(errno.EINVAL, "Not a regular file", path)
     text = read_text(outside)
     includes = Includes(root)
     if executable(outside):
@@ -64,7 +69,7 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
         statements,
         path=path,
         now=now,
-        modified=os.stat(outside).st_mtime,  # noqa: PTH116 - text in, numbers out
+        modified=state.st_mtime,
         files=expander.files,
         copy=expander.copy,
         problems=expander.problems + includes.problems + problems,

@@ -294,9 +294,7 @@ class _Builder:
             cutter.take(TokenKind.WORD, word.start, word.end, word.value)
         return end, self._hang(Statement(cutter.done(), condition=condition)).tokens
 
-    def _raw(
-        self, kind: StatementKind, position: int, condition: str | None, line: Line, cutter: _Cutter
-    ) -> Statement:
+    def _raw(self, kind: StatementKind, position: int, condition: str | None, line: Line, cutter: _Cutter) -> Statement:
         """A statement that takes the rest of the line uncut."""
         cutter.take(TokenKind.RAW, position, len(line.text), line.text[position:])
         return self._hang(Statement(cutter.done(), kind, condition))
