@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 KUBE_PROXY_INTERFACE = "kube-ipvs0"
 """The dummy interface on which kube-proxy in IPVS mode puts every service address (pkg/proxy/ipvs/proxier.go)."""
 
+ALWAYS_SET = frozenset({"hashed"})
+"""The kernel sets IP_VS_SVC_F_HASHED on every service in its table: it says nothing, and ipvsadm hides it too."""
+
 
 def views(snapshot: Snapshot, previous: IpvsTable | None) -> tuple[VirtualServerView, ...] | None:
     """Every virtual server: the kernel's in its order, then those that only the config has.
@@ -72,12 +75,21 @@ def _view(
         fwmark=virtual.fwmark,
         scheduler=virtual.scheduler,
         persistence_timeout=virtual.persistence_timeout,
-        flags=virtual.flags,
+        flags=tuple(f for f in virtual.flags if f not in ALWAYS_SET),
         managed_by=_managed_by(snapshot, virtual, conf, checks),
         stats=meter.of_virtual(virtual),
         real_servers=tuple(reals),
-        service=conf.service if conf else None,
+        service=_service(snapshot, virtual.key),
     )
+
+
+def _service(snapshot: Snapshot, key: ServiceKey) -> str | None:
+    """Its Kubernetes Service: a comment in the file, which the running copy has lost."""
+    for conf in (snapshot.conf, snapshot.running):
+        for virtual in conf.virtual_servers if conf else ():
+            if virtual.service and conf_key(virtual) == key:
+                return virtual.service
+    return None
 
 
 def _real(
