@@ -44,8 +44,7 @@ def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | 
         None when there is none (keepalived before 2.2.0), when it cannot be read (needs the right to trace the
         process: root, or CAP_SYS_PTRACE), or when it is being written all the time.
     """
-    path = _copy_of(f"{proc}/{pid}/fd")
-    text = None if path is None else _complete(path)
+    text = read_copy(pid, proc)
     if text is None:
         return None
     problems: list[Problem] = []
@@ -61,6 +60,12 @@ def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | 
         copy=expander.copy,
         problems=expander.problems + problems,
     )
+
+
+def read_copy(pid: int, proc: str = "/proc") -> str | None:
+    """The text of the copy, passwords and all; None as with ``read_running``."""
+    path = _copy_of(f"{proc}/{pid}/fd")
+    return None if path is None else _complete(path)
 
 
 def mark(pid: int, proc: str = "/proc") -> tuple[int, int, int] | None:
