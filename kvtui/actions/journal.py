@@ -1,14 +1,17 @@
 """What was done here, by whom, with what result: append-only, one JSON line an event, fsynced, locked.
 
-Folder: ``KVTUI_STATE_DIR``, else ``/var/lib/kvtui``. In a pod without a hostPath it dies with the pod.
+Folder: see ``kvtui.actions.state_folder``. Whether somebody acts right now is known from the lock alone (an open file
+description lock, fcntl(2)): it ends with its process, however that ends, and holds across containers too.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import secrets
+import struct
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,12 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kvtui.actions.state_folder import folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kvtui.actions.step import Json
 
-DEFAULT_FOLDER = "/var/lib/kvtui"
+LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
 
 
 class JournalLocked(RuntimeError):  # noqa: N818
@@ -46,11 +51,13 @@ class Entry:
         summary: of the plan.
         steps: as JSON, in order.
         done: indexes of the steps that were journaled as done.
-        result: ``done``, ``unverified``, ``failed``, ``put back``, ``undone``; None while it is not finished.
+        result: ``done``, ``unverified``, ``failed``, ``put back``, ``undone``, ``left``; None while it is not
+            finished.
         detail: what was seen in the end.
         process: PID and start time of the kvtui that runs it, to tell whether it still does.
         undoes: id of the action that it took back.
         facts: what the verification saw, before and after.
+        finishes: id of the action, cut short, that it brought to its end.
     """
 
     id: str
@@ -67,11 +74,12 @@ class Entry:
     process: tuple[int, int] = (0, 0)
     undoes: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    finishes: str | None = None
 
-
-def folder() -> Path:
-    """Where journal and drains are kept."""
-    return Path(os.environ.get("KVTUI_STATE_DIR") or DEFAULT_FOLDER)
+    @property
+    def in_force(self) -> bool:
+        """It was carried out and not taken back since."""
+        return self.result in {"done", "unverified"}
 
 
 def operator(env: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -79,11 +87,20 @@ def operator(env: Mapping[str, str] | None = None) -> dict[str, str]:
     env = os.environ if env is None else env
     names = {
         "user": env.get("SUDO_USER") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}",
+        "tty": _terminal(),
         "ssh_client": (env.get("SSH_CLIENT") or env.get("SSH_CONNECTION") or "").split(" ")[0],
         "pod": env.get("POD_NAME") or "",
         "host": os.uname().nodename,
     }
     return {k: v for k, v in names.items() if v}
+
+
+def _terminal() -> str:
+    """Such as ``pts/3``; empty when there is none."""
+    try:
+        return os.ttyname(0).removeprefix("/dev/")
+    except OSError:
+        return ""
 
 
 def start_time(pid: int) -> int:
@@ -106,6 +123,7 @@ class Journal:
         self.folder = path or folder()
         self.file = self.folder / "journal.jsonl"
         self._lock_file = self.folder / "lock"
+        self._mine = False
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -128,13 +146,38 @@ class Journal:
             ) from error
         try:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                fcntl.fcntl(handle, fcntl.F_OFD_SETLK, LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+            except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
                 raise JournalLocked(self._holder()) from None
+            self._mine = True
+            try:
+                self._tell(handle, what)
+                yield
+            finally:
+                self._mine = False
+        finally:
+            os.close(handle)
+
+    def _tell(self, handle: int, what: str) -> None:
+        """Who holds it and for what: for people only, the lock does not rest on it."""
+        text = json.dumps({"who": operator(), "what": what, "at": time.time()}).encode()
+        try:
             os.ftruncate(handle, 0)
-            os.pwrite(handle, json.dumps({"who": operator(), "what": what, "at": time.time()}).encode(), 0)
-            yield
-            os.ftruncate(handle, 0)
+            os.pwrite(handle, text, 0)
+        except OSError as error:
+            raise JournalUnavailable(f"{self._lock_file} cannot be written: {error.strerror}") from error
+
+    def busy(self) -> bool:
+        """Whether an action is being carried out now; asking takes no lock and writes nothing."""
+        if self._mine:
+            return True
+        try:
+            handle = os.open(self._lock_file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            asked = LOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+            return bool(LOCK.unpack(fcntl.fcntl(handle, fcntl.F_OFD_GETLK, asked))[0] != fcntl.F_UNLCK)
         finally:
             os.close(handle)
 
@@ -162,6 +205,7 @@ class Journal:
                 "steps": list(entry.steps),
                 "process": list(entry.process),
                 "undoes": entry.undoes,
+                "finishes": entry.finishes,
             }
         )
 
@@ -177,23 +221,27 @@ class Journal:
     def _append(self, event: Json) -> None:
         line = json.dumps(event, separators=(",", ":"), ensure_ascii=True) + "\n"
         try:
-            handle = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            new = not self.file.exists()
+            handle = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
             try:
-                os.write(handle, self._repair(handle) + line.encode())
+                text = _repair(handle) + line.encode()
+                if os.write(handle, text) < len(text):  # the disk is full; the next line repairs
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(handle)
             finally:
                 os.close(handle)
+            if new:
+                self._sync_folder()
         except OSError as error:
             raise JournalUnavailable(f"{self.file} cannot be written: {error.strerror}") from error
 
-    def _repair(self, handle: int) -> bytes:
-        """A newline first, when the last line was cut short (power loss): then only that line is lost."""
-        size = os.fstat(handle).st_size
-        if not size:
-            return b""
-        with self.file.open("rb") as existing:
-            existing.seek(size - 1)
-            return b"" if existing.read(1) == b"\n" else b"\n"
+    def _sync_folder(self) -> None:
+        """A new file is on disk only when its folder's entry is."""
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def entries(self) -> tuple[Entry, ...]:
         """Every action, oldest first; a line that is no event is passed over.
@@ -206,27 +254,41 @@ class Journal:
         except FileNotFoundError:
             return ()
         found: dict[str, Entry] = {}
-        for line in text.splitlines():
+        for line in text.split("\n"):
             try:
                 event = json.loads(line)
                 _apply(found, event)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError):
                 continue
         return tuple(found.values())
 
+    def entry(self, identity: str) -> Entry | None:
+        """The action with this id."""
+        return next((e for e in self.entries() if e.id == identity), None)
+
     def unfinished(self) -> tuple[Entry, ...]:
-        """Actions that began and never ended, whose kvtui is gone."""
-        return tuple(e for e in self.entries() if e.result is None and not _runs(e))
+        """Actions that began and never ended, and that nobody carries out any more.
+
+        Whoever acts holds the lock and has begun last; when the caller itself holds it, nobody else acts.
+        """
+        open_ends = tuple(e for e in self.entries() if e.result is None)
+        return open_ends[:-1] if self.busy() and not self._mine else open_ends
+
+    def undoable(self) -> Entry | None:
+        """What ``kvtui undo`` without an id means: the newest action that is in force and changed something."""
+        found = [e for e in self.entries() if e.in_force and e.steps and not (e.undoes or e.finishes)]
+        return found[-1] if found else None
+
+
+def _repair(handle: int) -> bytes:
+    """A newline first, when the last line was cut short (power loss, full disk): then only that line is lost."""
+    size = os.fstat(handle).st_size
+    return b"" if not size or os.pread(handle, 1, size - 1) == b"\n" else b"\n"
 
 
 def new_id(now: float) -> str:
     """Sorts by time, is short enough to type."""
     return datetime.fromtimestamp(now, UTC).strftime("%m%d-%H%M%S-") + secrets.token_hex(1)
-
-
-def _runs(entry: Entry) -> bool:
-    pid, started = entry.process
-    return bool(pid) and started != 0 and start_time(pid) == started
 
 
 def _apply(found: dict[str, Entry], event: Json) -> None:
@@ -243,9 +305,12 @@ def _apply(found: dict[str, Entry], event: Json) -> None:
             steps=tuple(event["steps"]),
             process=(int(event["process"][0]), int(event["process"][1])),
             undoes=event.get("undoes"),
+            finishes=event.get("finishes"),
         )
     elif event["event"] == "step":
         found[identity] = replace(found[identity], done=(*found[identity].done, int(event["index"])))
     elif event["event"] == "end":
         facts = event.get("facts") or {}
-        found[identity] = replace(found[identity], result=event["result"], detail=event["detail"], facts=facts)
+        old = found[identity]  # what is written when it is taken back leaves what was seen in the first place
+        result, detail = str(event["result"]), str(event["detail"])
+        found[identity] = replace(old, result=result, detail=detail, facts={**old.facts, **facts})

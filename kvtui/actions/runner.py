@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator, start_time
 from kvtui.actions.step import Side, Step, StepFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from kvtui.actions.plan import Plan
+
+T = TypeVar("T")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends kvtui politely: Ctrl+C, kill, a terminal or ``kubectl exec`` that went away."""
 
 
 class Code(IntEnum):
@@ -54,6 +60,9 @@ class Action:
         verify: looks for evidence after the last step; is given a function that takes progress sentences.
         pauses: seconds to wait after each step, for an action that goes slowly on purpose (``drain --over``).
         undoes: id of the action that this one takes back.
+        finishes: id of the action, cut short, that this one brings to its end.
+        closing: the result that the other action gets in the journal when this one is done: ``undone``, ``put back``,
+            ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
     """
 
     plan: Plan
@@ -61,6 +70,8 @@ class Action:
     verify: Callable[[Callable[[str], None]], Awaitable[Verified]]
     pauses: tuple[float, ...] = ()
     undoes: str | None = None
+    finishes: str | None = None
+    closing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +98,10 @@ class Runner:
     ) -> None:
         self._journal = journal
         self._read_only = read_only
-        self._say = progress or (lambda _text: None)
+        self._progress = progress
 
     async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-        """Do it.
+        """Do it. An action without steps changes nothing: it only looks, and is journaled like any other.
 
         Args:
             action: planned, shown and agreed to.
@@ -106,57 +117,49 @@ class Runner:
             return Outcome(Code.REFUSED, f"refused: {refusal}")
         try:
             with self._journal.locked(action.plan.summary):
-                if blocker := self._unfinished(action):
+                if blocker := self._blocker(action):
                     return Outcome(Code.REFUSED, blocker)
-                return await self._run_locked(action, reason)
+                entry = _entry(action, reason)
+                self._journal.begin(entry)
+                return await self._run_begun(action, entry)
         except (JournalLocked, JournalUnavailable) as why:
             return Outcome(Code.REFUSED, str(why))
+        except OSError as error:
+            return Outcome(Code.REFUSED, f"the journal cannot be read, so nothing is done: {error}")
 
-    def _unfinished(self, action: Action) -> str | None:
-        left = [e for e in self._journal.unfinished() if e.id != action.undoes]
+    def _blocker(self, action: Action) -> str | None:
+        """An action that was cut short comes first: what it left may be what the plan was made from."""
+        left = [e for e in self._journal.unfinished() if e.id not in {action.undoes, action.finishes}]
         if not left:
             return None
         first = left[0]
         return (
-            f"an earlier action was cut short: {first.id} «{first.summary}». "
-            f"First put it back (kvtui undo {first.id}) or finish it (kvtui undo --finish {first.id})"
+            f"an earlier action was cut short: {first.id} «{first.summary}». First put it back "
+            f"(kvtui undo {first.id}), finish it (--finish {first.id}), or leave things as they are "
+            f"(--leave {first.id})"
         )
 
-    async def _run_locked(self, action: Action, reason: str) -> Outcome:
-        now = time.time()
-        pid = os.getpid()
-        entry = Entry(
-            id=new_id(now),
-            at=now,
-            verb=action.plan.verb.value,
-            target=action.plan.target,
-            who=operator(),
-            reason=reason,
-            summary=action.plan.summary,
-            steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
-            process=(pid, start_time(pid)),
-            undoes=action.undoes,
-        )
-        self._journal.begin(entry)
+    async def _run_begun(self, action: Action, entry: Entry) -> Outcome:
         done: list[Step] = []
         try:
             await self._do(action, entry, done)
             verified = await action.verify(self._say)
-        except StepFailed as why:
+        except (StepFailed, JournalUnavailable) as why:
             return await self._put_back(entry, done, Code.FAILED, f"failed: {why}")
         except (asyncio.CancelledError, KeyboardInterrupt):
-            # The person pressed Ctrl+C or the terminal went away; the task must still put things back.
-            current = asyncio.current_task()
-            if current is not None:
-                current.uncancel()
             return await self._put_back(entry, done, Code.INTERRUPTED, "interrupted")
+        except BaseException as fault:  # a fault of kvtui itself: nothing stays half-done, and the fault is not hidden
+            await self._put_back(entry, done, Code.FAILED, f"kvtui failed ({type(fault).__name__})")
+            raise
         if verified.ok is False:
             return await self._put_back(entry, done, Code.FAILED, f"failed: {verified.detail}", verified.facts)
         code, result = (Code.DONE, "done") if verified.ok else (Code.UNVERIFIED, "unverified")
-        self._journal.end(entry.id, result, verified.detail, verified.facts)
-        if action.undoes:
-            self._journal.end(action.undoes, "undone", f"taken back by {entry.id}")
-        return Outcome(code, verified.detail, entry.id, verified.facts)
+        detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts)
+        if other := action.undoes or action.finishes:
+            closing = action.closing or ("undone" if action.undoes else "done")
+            words = "taken back" if action.undoes else "finished"
+            detail += self._end(other, closing, f"{words} by {entry.id}")
+        return Outcome(code, detail, entry.id, verified.facts)
 
     async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
         for index, step in enumerate(action.steps):
@@ -174,19 +177,88 @@ class Runner:
     async def _put_back(
         self, entry: Entry, done: list[Step], code: Code, why: str, facts: Mapping[str, Any] | None = None
     ) -> Outcome:
-        trouble = []
-        for step in reversed(done):
-            try:
-                if await asyncio.to_thread(step.look) is not Side.BEFORE:
-                    self._say(f"putting back: {step.describe()}")
-                    await _uncut(asyncio.to_thread(step.undo))
-            except StepFailed as failed:
-                trouble.append(str(failed))
+        """Undo what was done, to the end, however often the task is cancelled meanwhile."""
+        trouble = await _insist(self._undo(done))
         detail = f"{why}; everything was put back" if not trouble else f"{why}; NOT put back: {'; '.join(trouble)}"
         if not done:
             detail = f"{why}; nothing had been changed"
-        self._journal.end(entry.id, "put back" if not trouble else "failed", detail, facts)
+        detail += self._end(entry.id, "put back" if not trouble else "failed", detail, facts)
         return Outcome(code, detail, entry.id, facts or {})
+
+    async def _undo(self, done: list[Step]) -> list[str]:
+        trouble = []
+        for step in reversed(done):
+            try:
+                side = await asyncio.to_thread(step.look)
+                if side is Side.NEITHER:
+                    trouble.append(f"{step.describe()}: somebody changed it since, so it was left alone")
+                elif side is Side.AFTER:
+                    self._say(f"putting back: {step.describe()}")
+                    await asyncio.to_thread(step.undo)
+            except StepFailed as failed:
+                trouble.append(str(failed))
+        return trouble
+
+    def _end(self, identity: str, result: str, detail: str, facts: Mapping[str, Any] | None = None) -> str:
+        """Write the end down; what to add to the outcome when that fails. Then the next start asks what to do."""
+        try:
+            self._journal.end(identity, result, detail, facts)
+        except JournalUnavailable as why:
+            return f" (and this end is not in the journal: {why})"
+        return ""
+
+    def _say(self, text: str) -> None:
+        """Tell the person; a terminal that went away must not stop what was begun."""
+        if self._progress is not None:
+            try:
+                self._progress(text)
+            except OSError:
+                self._progress = None
+
+
+def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
+    """Run an action from the command line, in an event loop of its own.
+
+    Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
+
+    Args:
+        runner: carries it out.
+        action: planned, shown and agreed to.
+        force: the operator accepts what is unsafe.
+        reason: for the journal.
+    """
+
+    async def main() -> Outcome:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
+        for number in SIGNALS:
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:  # before anything had begun
+            return Outcome(Code.INTERRUPTED, "interrupted; nothing had been changed")
+        finally:
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+
+    return asyncio.run(main())
+
+
+def _entry(action: Action, reason: str) -> Entry:
+    now, pid = time.time(), os.getpid()
+    return Entry(
+        id=new_id(now),
+        at=now,
+        verb=action.plan.verb.value,
+        target=action.plan.target,
+        who=operator(),
+        reason=reason,
+        summary=action.plan.summary,
+        steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
+        process=(pid, start_time(pid)),
+        undoes=action.undoes,
+        finishes=action.finishes,
+    )
 
 
 async def _uncut(work: Awaitable[None]) -> None:
@@ -195,7 +267,23 @@ async def _uncut(work: Awaitable[None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
         if not task.cancelled() and (failed := task.exception()):
             raise failed from None
         raise
+
+
+async def _insist(work: Coroutine[Any, Any, T]) -> T:
+    """Its result, even when the task is cancelled again and again meanwhile: Ctrl+C twice must not leave a mess."""
+    current = asyncio.current_task()
+    task = asyncio.ensure_future(work)
+    while True:
+        while current is not None and current.cancelling():
+            current.uncancel()
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise

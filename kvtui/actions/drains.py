@@ -1,0 +1,145 @@
+"""Which real servers were drained here and not given back: derived from the journal, the one source of truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.actions.plan import Verb
+from kvtui.actions.steps.network import Network
+from kvtui.actions.steps.sysctl import SetSysctl
+from kvtui.actions.steps.weight import SetWeight, service_name
+from kvtui.model.ipvs import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.actions.journal import Entry
+    from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.observation import Observation
+
+    Target = tuple[ServiceKey, tuple[str, int]]
+
+RELEASED = "released"
+"""Fact of an undrain: what it gave back, also where there was nothing to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """One real server of one virtual server, drained.
+
+    Attributes:
+        entry: id of the action in the journal.
+        network: in whose table.
+        service: key of the virtual server.
+        real: address and port.
+        weight: what it had before.
+        reason: ``--reason``.
+        who: drained it.
+        at: seconds since the epoch.
+        sysctl: set together with it, to be put back; None.
+    """
+
+    entry: str
+    network: Network
+    service: ServiceKey
+    real: tuple[str, int]
+    weight: int
+    reason: str
+    who: Mapping[str, str]
+    at: float
+    sysctl: SetSysctl | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostDrain:
+    """A drain that a health check, a reload or a restart of keepalived undid."""
+
+    drain: Drain
+    weight: int
+    """In the kernel now."""
+
+    @property
+    def sentence(self) -> str:
+        """For an operator."""
+        place = f"{endpoint(*self.drain.real)} of {service_name(self.drain.service)}"
+        who = self.drain.who.get("user", "somebody")
+        return (
+            f"{place} was drained by {who} ({self.drain.entry}) but has weight {self.weight} in the kernel: a health "
+            "check, a reload or a restart of keepalived gave it back. Drain it again, or undrain it to forget the drain"
+        )
+
+
+def drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
+    """The drains that are in force as far as the journal knows, oldest first.
+
+    Args:
+        entries: of the journal, oldest first.
+    """
+    found: dict[Target, Drain] = {}
+    for entry in entries:
+        if not entry.in_force or entry.finishes:  # whom an action finishes is itself in force then
+            continue
+        if entry.verb == Verb.DRAIN and not entry.undoes:
+            for drain in _of(entry):
+                found[drain.service, drain.real] = drain
+        elif entry.verb == Verb.UNDRAIN:
+            for target in _released(entry):
+                found.pop(target, None)
+    return tuple(sorted(found.values(), key=lambda d: d.at))
+
+
+def _of(entry: Entry) -> tuple[Drain, ...]:
+    """What one action drained: the weight before its first step, where the last step left 0."""
+    steps = [SetWeight.from_json(s) for s in entry.steps if s.get("kind") == SetWeight.kind]
+    sysctl = next((SetSysctl.from_json(s) for s in entry.steps if s.get("kind") == SetSysctl.kind), None)
+    first = {s.target: s for s in reversed(steps)}
+    last = {s.target: s for s in steps}
+    return tuple(
+        Drain(entry.id, s.network, *target, s.before, entry.reason, entry.who, entry.at, sysctl)
+        for target, s in first.items()
+        if last[target].after == 0
+    )
+
+
+def _released(entry: Entry) -> tuple[Target, ...]:
+    steps = [SetWeight.from_json(s).target for s in entry.steps if s.get("kind") == SetWeight.kind]
+    return (*steps, *(target_from_json(t) for t in entry.facts.get(RELEASED, ())))
+
+
+def target_to_json(target: Target) -> list[list[str | int]]:
+    """For facts in the journal."""
+    protocol, address, port, fwmark = target[0]
+    return [[protocol.value, address, port, fwmark], list(target[1])]
+
+
+def target_from_json(data: list[list[str | int]]) -> Target:
+    """The other way."""
+    from kvtui.model.ipvs import Protocol  # noqa: PLC0415
+
+    protocol, address, port, fwmark = data[0]
+    service = (Protocol(str(protocol)), str(address), int(port), int(fwmark))
+    return service, (str(data[1][0]), int(data[1][1]))
+
+
+def network_of(observation: Observation) -> Network:
+    """The namespace whose IPVS table an observation shows."""
+    keepalived = observation.snapshot.chosen_keepalived
+    return Network(keepalived.pid, keepalived.netns) if keepalived else Network(None, None)
+
+
+def lost_drains(observation: Observation, known: Iterable[Drain]) -> tuple[LostDrain, ...]:
+    """Drains that the kernel does not have any more. A server that is gone is not one: it takes no connections.
+
+    Args:
+        observation: the node as it is now.
+        known: ``drains(journal.entries())``.
+    """
+    here = network_of(observation)
+    weights = {
+        (v.key, r.key): r.weight
+        for v in (observation.snapshot.ipvs.virtual_servers if observation.snapshot.ipvs else ())
+        for r in v.real_servers
+    }
+    mine = [d for d in known if d.network.is_same(here)]
+    return tuple(LostDrain(d, weights[d.service, d.real]) for d in mine if weights.get((d.service, d.real)))
