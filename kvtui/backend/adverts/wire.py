@@ -211,9 +211,7 @@ class Wire:
             self._tell(key, advert.received, f"{advert.source} is back after {gap:.0f} s of silence")
             news = True
         elif holder is heard and before and before.priority != advert.priority:
-            self._tell(
-                key, advert.received, f"{advert.source} changed priority {before.priority} → {advert.priority}"
-            )
+            self._tell(key, advert.received, f"{advert.source} changed priority {before.priority} → {advert.priority}")
             news = True
         return self._dispute(key, router, advert.received) or news
 

@@ -1,0 +1,458 @@
+"""Adverts of real keepaliveds on the wire, in the network namespace of another process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.backend.adverts import Adverts
+from kvtui.backend.adverts.capture import Capture
+from kvtui.backend.adverts.decode import decode
+from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
+from tests.lab.network import command
+from tests.lab.poll import poll
+from tests.lab.spec import ClusterSpec
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # scapy's import uses what cryptography has deprecated
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6
+    from scapy.layers.ipsec import AH
+    from scapy.layers.vrrp import VRRP, VRRPv3
+    from scapy.utils import rdpcap
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.conftest import MakeCluster
+    from tests.lab.node import Node
+
+V4, V6 = AddressFamily.V4, AddressFamily.V6
+PASSWORD = "sesame12"  # noqa: S105 - of the test
+QUIET = ClusterSpec(requests_per_second=0.0)
+BOTH = replace(QUIET, ipv6=True)
+UNICAST = replace(QUIET, unicast=True)
+SIMPLE = replace(QUIET, vrrp_version=2, extra_instance=f"authentication {{\n auth_type PASS\n auth_pass {PASSWORD}\n}}")
+DIGEST = replace(QUIET, vrrp_version=2, extra_instance=f"authentication {{\n auth_type AH\n auth_pass {PASSWORD}\n}}")
+
+SAID = re.compile(
+    r"VRRPv(\d), Advertisement.*?vrid (\d+), prio (\d+),.*?intvl (\d+)(c?)s,.*?addrs(?:\(\d+\))?: (\S+)", re.DOTALL
+)
+"""Version, VRID, priority, interval, its unit and the addresses, as tcpdump -v prints an advert."""
+
+ROGUE = """
+import socket, struct, sys, time
+device, interval, count, message = sys.argv[1:]
+through = struct.pack("=4x4xi", socket.if_nametoindex(device))  # ip_mreqn
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, through)
+for _ in range(int(count)):
+    s.sendto(bytes.fromhex(message), ("224.0.0.18", 0))
+    time.sleep(float(interval))
+"""
+
+
+NOISE = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(20):
+    s.sendto(bytes(100), ("10.4.0.3", 112))
+"""
+
+
+def advert_v2(vrid: int, priority: int) -> bytes:
+    """A version 2 message for 10.4.0.50, one second."""
+    message = bytes([0x21, vrid, priority, 1, 0, 1, 0, 0]) + socket.inet_aton("10.4.0.50") + bytes(8)
+    total = sum(struct.unpack("!10H", message))
+    total = (total & 0xFFFF) + (total >> 16)
+    return message[:6] + struct.pack("!H", total ^ 0xFFFF) + message[8:]
+
+
+@contextmanager
+def sending(
+    netns: str, message: bytes, *, device: str = "eth0", count: int = 1000, interval: float = 1.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody in that namespace multicasts the message again and again."""
+    argv = ["-c", ROGUE, device, str(interval), str(count), message.hex()]
+    with subprocess.Popen(["ip", "netns", "exec", netns, sys.executable, *argv]) as rogue:
+        try:
+            yield rogue
+        finally:
+            rogue.kill()
+
+
+class Listening:
+    """``Adverts`` with the number of its ``changed`` calls."""
+
+    def __init__(self, pid: int, interfaces: frozenset[str] | None = None) -> None:
+        self.adverts = Adverts(pid, interfaces)
+        self.calls = 0
+
+    def changed(self) -> None:
+        self.calls += 1
+
+    async def until(self, condition: Callable[[], bool], what: str, timeout: float = 40) -> None:  # noqa: ASYNC109 - of a test
+        """Let the loop run until it is so."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, (
+                f"not in {timeout} s: {what}; {self.told()}, {self.adverts.advertisers()}"
+            )
+            await asyncio.sleep(0.02)
+
+    def told(self, vrid: int = 50) -> list[str]:
+        return [t.what for t in self.adverts.transitions() if t.vrid == vrid]
+
+    def master(self, vrid: int = 50, family: AddressFamily = V4) -> Advert:
+        found = self.adverts.wire.master(vrid, family, time.time())
+        assert found is not None, self.adverts.advertisers()
+        return found.last
+
+    def master_is(self, source: str) -> bool:
+        found = self.adverts.wire.master(50, V4, time.time())
+        return found is not None and found.last.source == source
+
+    def of(self, source: str) -> Advertiser:
+        return next(a for a in self.adverts.advertisers() if a.last.source == source)
+
+
+@asynccontextmanager
+async def listening(node: Node, interfaces: frozenset[str] | None = None) -> AsyncIterator[Listening]:
+    heard = Listening(node.keepalived_pid, interfaces)
+    await heard.adverts.start(heard.changed)
+    try:
+        yield heard
+    finally:
+        heard.adverts.close()
+
+
+def as_sent(advert: Advert) -> Advert:
+    """What does not depend on when and by whom it was heard."""
+    return replace(advert, received=0.0, outgoing=False)
+
+
+FROM_C = Advert(
+    received=0.0,
+    interface="eth0",
+    source="10.4.0.5",
+    destination="224.0.0.18",
+    outgoing=False,
+    version=3,
+    vrid=50,
+    priority=102,
+    interval=1.0,
+    addresses=("10.4.0.50", "10.4.0.51"),
+)
+
+
+@pytest.fixture
+def both(make_cluster: MakeCluster) -> Cluster:
+    return make_cluster(BOTH)
+
+
+@pytest.mark.parametrize(("name", "own"), [("node-a", False), ("node-c", True)])
+async def test_peers_and_own_adverts_over_ipv4_and_ipv6(both: Cluster, name: str, own: bool) -> None:
+    async with listening(both.node(name)) as heard:
+        assert await heard.adverts.wait_for({50, 51}, 40) == {50, 51}
+        four, six = heard.master(), heard.master(51, V6)
+        assert (four.outgoing, six.outgoing) == (own, own)
+        assert as_sent(four) == FROM_C
+        links = both.node("node-c").exec(["ip", "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link"]).stdout
+        source = re.search(r"inet6 (fe80:\S+)/64", links)
+        assert source
+        assert as_sent(six) == replace(
+            FROM_C, vrid=51, source=source[1], destination="ff02::12", addresses=("fd00:10:4::50",)
+        )
+        assert abs(time.time() - four.received) < 60  # the kernel's clock, in seconds since the epoch
+
+
+async def test_repeated_adverts_are_no_news(both: Cluster) -> None:
+    async with listening(both.node("node-b")) as heard:
+        await heard.until(lambda: all(a.count >= 4 for a in heard.adverts.advertisers()) and heard.calls > 0, "adverts")
+        assert len(heard.adverts.advertisers()) == 2
+        assert heard.calls <= 2  # one for each virtual router
+        assert [a.bad for a in heard.adverts.advertisers()] == [0, 0]
+
+
+async def test_waiting_for_a_vrid_that_nobody_has_ends(both: Cluster) -> None:
+    async with listening(both.node("node-b")) as heard:
+        assert await heard.adverts.wait_for({50, 99}, 4) == {50}
+
+
+async def test_a_stopped_master_steps_down(both: Cluster) -> None:
+    async with listening(both.node("node-a")) as heard:
+        await heard.adverts.wait_for({50, 51}, 40)
+        both.node("node-c").stop()
+        await heard.until(lambda: len(heard.told()) >= 3, "the takeover")
+        assert heard.told() == [
+            "10.4.0.5 is master",
+            "10.4.0.5 stepped down (priority 0)",
+            "10.4.0.5 → 10.4.0.4 is master",
+        ]
+        assert (heard.master().source, heard.master().priority) == ("10.4.0.4", 101)
+        assert heard.of("10.4.0.5").stepped_down
+
+
+async def test_a_killed_master_is_replaced_without_a_word(both: Cluster) -> None:
+    async with listening(both.node("node-a")) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        both.node("node-c").kill()
+        await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
+        assert "10.4.0.5 → 10.4.0.4 is master" in heard.told()
+        assert not any("stepped down" in what for what in heard.told())
+
+
+async def test_a_lowered_priority_is_news(both: Cluster) -> None:
+    node = both.node("node-c")
+    async with listening(node) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        node.reload(node.conf_path.read_text().replace("priority 102", "priority 50"))
+        await heard.until(lambda: "10.4.0.5 → 10.4.0.4 is master" in heard.told(), "the takeover")
+        assert "10.4.0.5 changed priority 102 → 50" in heard.told()
+        assert heard.adverts.wire.rivals(50, V4, time.time()) == ()
+
+
+async def test_nobody_left(both: Cluster) -> None:
+    async with listening(both.node("node-a")) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        for node in both.nodes[:2]:
+            node.stop()
+        both.node("node-c").kill()
+        calls = heard.calls
+        await heard.until(lambda: "10.4.0.5 fell silent, nobody advertises" in heard.told(), "silence")
+        assert heard.calls > calls
+
+
+async def test_two_masters(both: Cluster) -> None:
+    async with listening(both.node("node-a")) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        with sending(both.network.client, advert_v2(50, 7)):
+            await heard.until(
+                lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.told(), "rivals"
+            )
+            rivals = heard.adverts.wire.rivals(50, V4, time.time())
+            assert [a.last.source for a in rivals] == ["10.4.0.5", "10.4.0.100"]
+            assert heard.master().source == "10.4.0.5"
+        await heard.until(lambda: "10.4.0.5 is the only master again" in heard.told(), "the end of it")
+
+
+async def test_a_foreign_vrid_is_heard(both: Cluster) -> None:
+    async with listening(both.node("node-a")) as heard:
+        with sending(both.network.client, advert_v2(77, 100)):
+            assert await heard.adverts.wait_for({77, 50}, 40) == {77, 50}
+        assert (77, V4) in heard.adverts.wire.vrids()
+        assert heard.of("10.4.0.100").last.addresses == ("10.4.0.50",)
+
+
+async def test_unicast(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(UNICAST)
+    async with listening(cluster.node("node-a")) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        assert as_sent(heard.master()) == replace(FROM_C, destination="10.4.0.3")
+    async with listening(cluster.node("node-c")) as heard:
+        await heard.until(lambda: bool(heard.adverts.advertisers()) and heard.of("10.4.0.5").count >= 4, "adverts")
+        assert heard.master().outgoing
+        assert heard.master().destination in {"10.4.0.3", "10.4.0.4"}
+        assert len(heard.adverts.advertisers()) == 1  # a backup says nothing
+
+
+async def test_version_2_with_a_password(make_cluster: MakeCluster) -> None:
+    async with listening(make_cluster(SIMPLE).node("node-a")) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        assert as_sent(heard.master()) == replace(FROM_C, version=2, auth_type=1)
+        assert PASSWORD not in repr(heard.adverts.advertisers()) + repr(heard.adverts.transitions())
+
+
+async def test_version_2_behind_an_authentication_header(make_cluster: MakeCluster) -> None:
+    async with listening(make_cluster(DIGEST).node("node-a")) as heard:
+        await heard.adverts.wait_for({50}, 40)
+        assert as_sent(heard.master()) == replace(FROM_C, version=2, auth_type=2, authentication_header=True)
+
+
+@pytest.mark.parametrize("spec", [BOTH, SIMPLE, DIGEST], ids=["v3", "password", "authentication-header"])
+def test_scapy_and_tcpdump_read_the_same(make_cluster: MakeCluster, spec: ClusterSpec, tmp_path: Path) -> None:
+    pcap = tmp_path / "adverts.pcap"
+    only = "ip proto 112 or ip proto 51 or ip6 proto 112"
+    make_cluster(spec).node("node-b").exec(
+        ["tcpdump", "-Z", "root", "-nni", "eth0", "-c", "6", "-w", str(pcap), only], check=True
+    )
+    text = subprocess.check_output(["tcpdump", "-nnvr", str(pcap)], text=True, stderr=subprocess.DEVNULL)
+    said = SAID.findall(text)
+    mine = [decode(bytes(p.payload), received=0, interface="eth0", outgoing=False) for p in rdpcap(str(pcap))]
+    assert len(mine) == len(said) == 6
+    for frame, advert, (version, vrid, priority, interval, cents, addresses) in zip(
+        rdpcap(str(pcap)), mine, said, strict=True
+    ):
+        assert advert is not None
+        assert advert.error == ""
+        assert (advert.version, advert.vrid, advert.priority) == (int(version), int(vrid), int(priority))
+        assert advert.interval == int(interval) / (100 if cents else 1)
+        assert advert.addresses == tuple(addresses.split(","))
+        ip = frame[IPv6] if IPv6 in frame else frame[IP]
+        layer = VRRPv3 if version == "3" else VRRP
+        theirs = VRRP(bytes(ip[AH].payload)) if AH in ip else ip[layer]
+        assert (advert.source, advert.destination) == (ip.src, ip.dst)
+        assert (advert.vrid, advert.priority, advert.addresses) == (
+            theirs.vrid,
+            theirs.priority,
+            tuple(theirs.addrlist),
+        )
+
+
+# --- interfaces, in namespaces without keepalived
+
+SENDER, RECEIVER = "kvsend", "kvrecv"
+
+
+@pytest.fixture
+def pair() -> Iterator[int]:
+    """Two namespaces, s0 in one and eth0 in the other; the pid of a process in the receiving one."""
+    for netns in (SENDER, RECEIVER):
+        command(["ip", "netns", "add", netns])
+    command(["ip", "-n", SENDER, "link", "add", "s0", "type", "veth", "peer", "name", "eth0", "netns", RECEIVER])
+    sleeper = subprocess.Popen(["ip", "netns", "exec", RECEIVER, "sleep", "1000"])
+    try:
+        batch(SENDER, "link set lo up", "link set s0 up")
+        batch(RECEIVER, "link set lo up", "link set eth0 up")
+        poll(lambda: command(["ip", "netns", "identify", str(sleeper.pid)]).strip() == RECEIVER, 10, "the namespace")
+        yield sleeper.pid
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        for netns in (SENDER, RECEIVER):
+            command(["ip", "netns", "del", netns])
+
+
+def batch(netns: str, *lines: str) -> None:
+    command(["ip", "-n", netns, "-batch", "-"], text="\n".join(lines) + "\n")
+
+
+def captured(capture: Capture, count: int) -> list[Advert]:
+    """At least so many."""
+    got: list[Advert] = []
+
+    def enough() -> bool:
+        got.extend(capture.read(64))
+        return len(got) >= count
+
+    poll(enough, 20, lambda: f"{count} adverts; {got}")
+    return got
+
+
+def send(netns: str, device: str, *messages: bytes) -> None:
+    """Return when they are out."""
+    for message in messages:
+        with sending(netns, message, device=device, count=1, interval=0) as rogue:
+            assert rogue.wait(30) == 0
+
+
+def test_a_bridges_port_is_not_heard_beside_the_bridge(pair: int) -> None:
+    batch(SENDER, "addr add 10.4.0.9/24 dev s0")
+    batch(
+        RECEIVER,
+        "link add br0 type bridge mcast_snooping 0",
+        "link set eth0 master br0",
+        "link set br0 up",
+        "addr add 10.4.0.3/24 dev br0",
+    )
+    capture = Capture.open(pair)
+    try:
+        poll(lambda: "forwarding" in command(["ip", "-n", RECEIVER, "-d", "link", "show", "eth0"]), 40, "the port")
+        send(SENDER, "s0", advert_v2(50, 1), advert_v2(50, 2))
+        send(RECEIVER, "br0", advert_v2(50, 3))
+        got = captured(capture, 3)
+    finally:
+        capture.close()
+    assert [(a.interface, a.priority, a.outgoing) for a in got] == [
+        ("br0", 1, False),
+        ("br0", 2, False),
+        ("br0", 3, True),
+    ]
+
+
+def test_a_tagged_packet_is_heard_on_its_vlan_only(pair: int) -> None:
+    for netns, link, host in ((SENDER, "s0", 9), (RECEIVER, "eth0", 3)):
+        batch(
+            netns,
+            f"link add link {link} name v7 type vlan id 7",
+            "link set v7 up",
+            f"addr add 10.4.0.{host}/24 dev v7",
+        )
+    capture = Capture.open(pair)
+    try:
+        send(SENDER, "v7", advert_v2(50, 1))
+        send(RECEIVER, "v7", advert_v2(50, 2))
+        got = captured(capture, 2)
+    finally:
+        capture.close()
+    assert [(a.interface, a.priority, a.outgoing) for a in got] == [("v7", 1, False), ("v7", 2, True)]
+
+
+def test_a_vmacs_own_advert_is_own_on_both_of_its_interfaces(pair: int) -> None:
+    batch(
+        RECEIVER,
+        "link add link eth0 name vrrp.50 address 00:00:5e:00:01:32 type macvlan mode private",
+        "link set vrrp.50 up",
+        "addr add 10.4.0.3/24 dev vrrp.50",
+    )
+    everywhere, one = Capture.open(pair), Capture.open(pair, frozenset({"eth0"}))
+    try:
+        send(RECEIVER, "vrrp.50", advert_v2(50, 3))
+        assert {(a.interface, a.outgoing) for a in captured(everywhere, 2)} == {("vrrp.50", True), ("eth0", True)}
+        assert [(a.interface, a.outgoing) for a in captured(one, 1)] == [("eth0", True)]
+    finally:
+        everywhere.close()
+        one.close()
+
+
+def test_the_loopbacks_echo_is_dropped(pair: int) -> None:
+    batch(RECEIVER, "addr add 10.4.0.3/32 dev lo")
+    capture = Capture.open(pair)
+    try:
+        send(RECEIVER, "lo", advert_v2(50, 1), advert_v2(50, 2))
+        got = captured(capture, 2)
+    finally:
+        capture.close()
+    assert [(a.priority, a.outgoing) for a in got] == [(1, True), (2, True)]
+
+
+def test_the_kernel_drops_everything_else(pair: int) -> None:
+    batch(SENDER, "addr add 10.4.0.9/24 dev s0")
+    batch(RECEIVER, "addr add 10.4.0.3/24 dev eth0")
+    capture = Capture.open(pair)
+    try:
+        command(["ip", "netns", "exec", SENDER, sys.executable, "-c", NOISE])
+        send(SENDER, "s0", advert_v2(50, 1))
+        captured(capture, 1)
+        statistics = capture._socket.getsockopt(263, 6, 8)  # SOL_PACKET, PACKET_STATISTICS: packets past the filter
+    finally:
+        capture.close()
+    assert struct.unpack("=II", statistics) == (1, 0)
+
+
+def test_without_the_capability_it_says_what_is_lost() -> None:
+    code = (
+        "import asyncio; from kvtui.backend.adverts import Adverts, CaptureUnavailable\n"
+        "try: asyncio.run(Adverts(None).start(print))\n"
+        "except CaptureUnavailable as why: print(why)"
+    )
+    argv = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sys.executable, "-c", code]
+    assert command(argv) == (
+        "adverts cannot be captured: CAP_NET_RAW is missing: run kvtui as root, or give its container the capability "
+        "NET_RAW; without adverts from the wire kvtui knows masters only from this node's keepalived, and finds no "
+        "split brain\n"
+    )
