@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.lab.cluster import BASE, Cluster
+from tests.lab.spec import ClusterSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +27,10 @@ HINT = """
  Three nodes run keepalived as keepalived-vip's pods do; a client keeps asking.
  Alt-1: kvtui on node-a. Alt-2: this shell. When kvtui quits, the lab goes off.
 
-   stop node-c              SIGTERM: the MASTER hands its VIPs over
-   crash node-c             SIGKILL: its VIPs stay behind on the interface
-   start node-c             either way
-   cut node-c, mend node-c  its cable
+   stop node-a              SIGTERM: the MASTER hands its VIPs over
+   crash node-a             SIGKILL: its VIPs stay behind on the interface
+   start node-a             after either
+   cut node-b, mend node-b  its cable
    down rs-1                a real server dies: watch the health check
    edit node-a              its keepalived.conf; then reload it in kvtui
    logs node-a              what keepalived says
@@ -76,7 +77,9 @@ def progress(text: str, began: float = time.monotonic()) -> None:
 def kvtui_command(cluster: Cluster, arguments: Sequence[str]) -> list[str]:
     """What the operator on node-a types."""
     program = shlex.split(os.environ.get("KVTUI_LAB_PROGRAM", "")) or [sys.executable, "-m", "kvtui"]
-    return ["ip", "netns", "exec", cluster.node("node-a").netns, *program, *arguments]
+    netns = cluster.node("node-a").netns
+    # the nodes share the lab's host name; as in a DaemonSet, the node's own comes from NODE_NAME
+    return ["ip", "netns", "exec", netns, "env", "NODE_NAME=node-a", *program, *arguments]
 
 
 def write_shell(cluster: Cluster) -> Path:
@@ -112,7 +115,8 @@ def windows(cluster: Cluster, arguments: Sequence[str]) -> int:
 def main() -> int:
     """Bring the cluster up and hand over; the kernel's end is the cluster's."""
     mode, *arguments = sys.argv[1:]
-    cluster = Cluster(progress=progress)
+    # node-a is the best node: a person sees traffic at once, and sees it leave when they stop it
+    cluster = Cluster(ClusterSpec(priorities=(102, 101, 100), persistence=300), progress=progress)
     cluster.up()
     progress("")
     if mode == "lab":
