@@ -1,0 +1,95 @@
+"""The number in a track file: keepalived's own knob for priority at run time (``track_file``, 2.0.0+)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.steps.file import write_atomically
+
+if TYPE_CHECKING:
+    from kvtui.actions.step import Json
+
+_NUMBER = re.compile(r"\s*([+-]?\d+)")
+
+
+def value_of(text: str) -> int:
+    """What keepalived reads: the number that the text starts with, else 0 (``process_track_file``; measured)."""
+    match = _NUMBER.match(text)
+    return int(match[1]) if match else 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetTrackValue:
+    """A step: another number in a track file.
+
+    Attributes:
+        daemon: whose.
+        path: of the file, as keepalived names it.
+        before: the number; a file that is not there counts as 0.
+        after: the number.
+        existed: whether the file was there before; if not, it is removed again when the step is undone.
+    """
+
+    kind: ClassVar[str] = "track value"
+
+    daemon: Daemon
+    path: str
+    before: int
+    after: int
+    existed: bool = True
+
+    def describe(self) -> str:
+        """In one line."""
+        return f"write {self.after} into track file {self.path} ({self.before} now)"
+
+    def look(self) -> Side:
+        """By the number in it."""
+        value = self._value()
+        return Side.BEFORE if value == self.before else Side.AFTER if value == self.after else Side.NEITHER
+
+    def _value(self) -> int:
+        try:
+            return value_of(Path(self.daemon.outside(self.path)).read_text("utf-8", errors="replace"))
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise StepFailed(f"{self.path} cannot be read: {error.strerror or error}") from error
+
+    def do(self) -> None:
+        """Write ``after``."""
+        self._write(self.after)
+
+    def undo(self) -> None:
+        """Write ``before``, or remove the file again."""
+        if self.existed:
+            self._write(self.before)
+            return
+        try:
+            Path(self.daemon.outside(self.path)).unlink(missing_ok=True)
+        except OSError as error:
+            raise StepFailed(f"{self.path} was not removed: {error.strerror or error}") from error
+
+    def _write(self, value: int) -> None:
+        path = Path(self.daemon.outside(self.path))
+        try:
+            if not path.exists():
+                path.touch(0o644)
+            write_atomically(str(path), f"{value}\n".encode())
+        except OSError as error:
+            raise StepFailed(f"{self.path} was not written: {error.strerror or error}") from error
+
+    def to_json(self) -> Json:
+        """For the journal."""
+        data = {"daemon": self.daemon.to_json(), "path": self.path, "before": self.before, "after": self.after}
+        return {**data, "existed": self.existed}
+
+    @classmethod
+    def from_json(cls, data: Json) -> SetTrackValue:
+        """From the journal."""
+        daemon = Daemon.from_json(data["daemon"])
+        return cls(daemon, str(data["path"]), int(data["before"]), int(data["after"]), bool(data["existed"]))

@@ -1,0 +1,71 @@
+"""A configuration on disk and the one that runs as lines alike, for a diff that a person reads.
+
+Both are the lines of keepalived's consolidated copy (see ``reader``): no comments, includes followed. They hold
+passwords: whoever shows them masks them (``secrets``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from kvtui.backend.conf.expand import Expander, Opened
+from kvtui.backend.conf.includes import Includes, inside
+from kvtui.backend.conf.reader import default_config_id
+from kvtui.backend.conf.running import read_copy
+from kvtui.backend.conf.secrets import masked, secrets_in
+from kvtui.backend.conf.tree import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
+    """The lines on disk. Arguments as in ``reader.read``.
+
+    Raises:
+        OSError: the main file cannot be read.
+    """
+    opened = Opened(path, read_text(inside(root, path)))
+    return lines_of(opened, root=root, config_id=config_id)
+
+
+def lines_of(opened: Opened, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
+    """The lines of a text that is, or may become, a file."""
+    expander = Expander(config_id if config_id is not None else default_config_id(), Includes(root))
+    for _piece in expander.file(opened):
+        pass
+    return tuple(expander.copy)
+
+
+def running_lines(pid: int, *, config_id: str | None = None) -> tuple[str, ...] | None:
+    """The lines that run; None when they cannot be read (``running.read_copy``)."""
+    text = read_copy(pid)
+    if text is None:
+        return None
+    expander = Expander(config_id if config_id is not None else default_config_id())
+    for _piece in expander.consolidated(text):
+        pass
+    return tuple(expander.copy)
+
+
+def difference(before: Iterable[str], after: Iterable[str], *, names: tuple[str, str]) -> str:
+    """A unified diff, indented by blocks, passwords masked after comparing: a changed one shows as changed."""
+    old, new = _indented(before), _indented(after)
+    known = secrets_in([*old, *new])
+    return "".join(f"{masked(line, known)}\n" for line in difflib.unified_diff(old, new, *names, lineterm=""))
+
+
+def _indented(lines: Iterable[str]) -> Sequence[str]:
+    """The copy has no indentation: give it one."""
+    shown = []
+    depth = 0
+    for line in lines:
+        bare = _QUOTED.sub("", line)
+        closes_first = bare.startswith("}")
+        shown.append("  " * max(0, depth - closes_first) + line)
+        depth = max(0, depth + bare.count("{") - bare.count("}"))
+    return shown

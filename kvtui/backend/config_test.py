@@ -1,0 +1,230 @@
+"""``keepalived -t`` as the running keepalived would judge: its own program, in its own namespaces, with its own flags.
+
+Measured (2.2.7; 2.1.5 in keepalived.md section 4): the exit status alone says little. A missing file exits with 0, a
+mere warning with 5, 2.1.5 with 0 for any error; so what counts is what it prints: no text is clean. The same message
+comes up to four times (once for each process that would read the config): it is kept once.
+
+The config that runs is tested from a sealed-off memory file, so that nothing is written anywhere for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.backend.arguments import parse_arguments
+from kvtui.backend.conf.copies import saved_lines
+from kvtui.backend.conf.secrets import masked, secrets_in
+
+if TYPE_CHECKING:
+    from kvtui.model.keepalived import Keepalived
+
+PATIENCE = 10.0
+"""Seconds: it takes 9 ms; scripts that are not found are looked up by name, which may ask a name server."""
+
+CLONE_FS = 0x00000200  # include/uapi/linux/sched.h
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+CLONE_NEWPID = 0x20000000
+NAMESPACES = {"pid": CLONE_NEWPID, "net": CLONE_NEWNET, "mnt": CLONE_NEWNS}
+"""In the order in which they are entered: the mount namespace last, as /proc is no longer ours behind it."""
+
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+RUNNING = "the running config"
+_PLACE = re.compile(r"\((?:(?P<file>.+): )?Line (?P<line>\d+)\) (?P<text>.*)")
+
+
+class ConfigTestUnavailable(OSError):  # noqa: N818 - reads as what it says
+    """``keepalived -t`` cannot be run there; the text says why and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something that ``keepalived -t`` said: file and line where it named them, passwords masked."""
+
+    text: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """``file:line: text``, as editors jump to it."""
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return f"{place}: {self.text}" if place else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigTest:
+    """A test's result.
+
+    Attributes:
+        exit_code: 0 ok, 2 or 5 config error, 6 script security; see ``keepalived.md`` for what that is worth. None
+            when it did not exit by itself.
+        killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace); None.
+        timed_out: it was ended after ``PATIENCE``.
+        messages: what it printed, each once, in order.
+    """
+
+    exit_code: int | None
+    killed_by: str | None = None
+    timed_out: bool = False
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was said, and it ended well."""
+        return self.exit_code == 0 and not self.messages
+
+
+def run(keepalived: Keepalived, *, text: str | None = None, patience: float = PATIENCE) -> ConfigTest:
+    """Test the keepalived's config file, or a text in its place.
+
+    Args:
+        keepalived: whose program, namespaces and flags.
+        text: test this instead of the file (relative includes in it are not found).
+        patience: seconds.
+
+    Raises:
+        ConfigTestUnavailable: its namespaces may not be entered (needs CAP_SYS_ADMIN, CAP_SYS_CHROOT,
+            CAP_SYS_PTRACE: root), its program cannot be run there, or it is gone.
+    """
+    arguments = parse_arguments(keepalived.argv)
+    with ExitStack() as files:
+        descriptors = []
+        conf = keepalived.conf
+        if text is not None:
+            descriptors.append(_memory_file(files, text))
+            conf = f"/proc/self/fd/{descriptors[0]}"
+        argv = [keepalived.argv[0] if keepalived.argv else "keepalived", "-t", "-f", conf]
+        argv += ["-i", arguments.config_id] if arguments.config_id is not None else []
+        argv += ["-s", arguments.net_namespace] if arguments.net_namespace is not None else []
+        process = _start(keepalived, argv, descriptors, files)
+        exit_code, output, timed_out = _outcome(process, patience)
+    known = secrets_in(text.splitlines() if text is not None else _lines(keepalived, arguments.config_id))
+    return ConfigTest(
+        exit_code=exit_code if exit_code >= 0 and not timed_out else None,
+        killed_by=signal.Signals(-exit_code).name if exit_code < 0 and not timed_out else None,
+        timed_out=timed_out,
+        messages=messages(output, known, names={conf: RUNNING} if text is not None else {}),
+    )
+
+
+def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
+    """The messages in what it printed.
+
+    Args:
+        output: of ``keepalived -t``.
+        known: passwords to mask.
+        names: how files are to be called.
+    """
+    found: dict[tuple[str, int | None], Message] = {}
+    for raw in output.splitlines():
+        line = masked(raw.strip(), known)
+        for real, shown in names.items():
+            line = line.replace(real, shown)
+        if not line:
+            continue
+        match = _PLACE.fullmatch(line)
+        message = Message(match["text"], match["file"], int(match["line"])) if match else Message(line)
+        key = (message.text, message.line)
+        if key not in found or found[key].file is None:
+            found[key] = message  # in its first place, with the file's name once that was said
+    return tuple(found.values())
+
+
+def _lines(keepalived: Keepalived, config_id: str | None) -> tuple[str, ...]:
+    try:
+        return saved_lines(keepalived.conf, root=keepalived.root, config_id=config_id)
+    except OSError:
+        return ()
+
+
+def _memory_file(files: ExitStack, text: str) -> int:
+    """A file that has no name anywhere; keepalived skips executable files, which a memory file is by default."""
+    fd = os.memfd_create("kvtui-config-test", os.MFD_CLOEXEC)
+    files.callback(os.close, fd)
+    os.fchmod(fd, 0o400)
+    data = text.encode("utf-8", "surrogateescape")
+    while data:
+        data = data[os.write(fd, data) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], files: ExitStack) -> subprocess.Popen[str]:
+    """Start it from a thread that enters the namespaces and ends: no other thread ever leaves its own."""
+    proc = f"/proc/{keepalived.pid}"
+    try:
+        program = _opened(files, f"{proc}/exe", os.O_RDONLY)
+        root = _opened(files, f"{proc}/root", os.O_PATH | os.O_DIRECTORY)
+        null = _opened(files, "/dev/null", os.O_RDWR)
+        spaces = [
+            (_opened(files, f"{proc}/ns/{kind}", os.O_RDONLY), flag)
+            for kind, flag in NAMESPACES.items()
+            if os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")  # noqa: PTH115 - no path
+        ]
+    except PermissionError as error:
+        raise ConfigTestUnavailable(
+            error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
+        ) from error
+    except OSError as error:
+        raise ConfigTestUnavailable(error.errno, f"keepalived {keepalived.pid} is gone: look again") from error
+
+    def enter_and_start() -> subprocess.Popen[str]:
+        if spaces or keepalived.root:
+            _enter(spaces, root)
+        return subprocess.Popen(
+            argv,
+            executable=f"/proc/self/fd/{program}",
+            pass_fds=[program, *descriptors],
+            stdin=null,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT,
+            text=True,
+            errors="replace",
+        )
+
+    with ThreadPoolExecutor(1, thread_name_prefix="config-test") as pool:
+        try:
+            return pool.submit(enter_and_start).result()
+        except OSError as error:
+            raise ConfigTestUnavailable(
+                error.errno, f"`keepalived -t` cannot be run where keepalived {keepalived.pid} lives: {error.strerror}"
+            ) from error
+
+
+def _opened(files: ExitStack, path: str, flags: int) -> int:
+    fd = os.open(path, flags | os.O_CLOEXEC)
+    files.callback(os.close, fd)
+    return fd
+
+
+def _enter(spaces: list[tuple[int, int]], root: int) -> None:
+    """Namespaces and root directory, for the calling thread alone (setns(2), unshare(2): CLONE_FS first)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_FS):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    for fd, flag in spaces:
+        if libc.setns(fd, flag):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.fchdir(root)
+    os.chroot(".")
+
+
+def _outcome(process: subprocess.Popen[str], patience: float) -> tuple[int, str, bool]:
+    """Exit code (negative: signal), output, whether it had to be ended."""
+    with process:
+        try:
+            output, _ = process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            return process.returncode, output, True
+    return process.returncode, output, False
