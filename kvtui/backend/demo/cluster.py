@@ -1,20 +1,41 @@
-"""The demo cluster's services and what node-a holds of them at one moment."""
+"""The demo cluster's services and what node-c holds of them at one moment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from kvtui.backend.demo.story import NODES, Scene, scene, transitions
+from kvtui.backend.demo.story import (
+    BACK,
+    CYCLE,
+    DRAINED,
+    EARLIER,
+    FAILS,
+    LEFT,
+    LOWERED,
+    MOVED,
+    NODES,
+    PASSES,
+    RAISED,
+    SELF,
+    STAND_IN,
+    UNDRAINED,
+    WEIGHT,
+    Scene,
+    running,
+    scene,
+    transitions,
+)
 from kvtui.backend.demo.traffic import Flow, total
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfVirtualServer, Location
-from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, VirtualServer
+from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, Stats, VirtualServer
 from kvtui.model.keepalived import Children, Controller, Keepalived
 from kvtui.model.vrrp import (
     AddressFamily,
     Advert,
     Advertiser,
     RealServerCheck,
+    TrackFile,
     Transition,
     VirtualAddress,
     VrrpInstance,
@@ -50,6 +71,9 @@ SERVICES = (
 )  # fmt: skip
 VIP_ONLY = "10.4.0.60"
 FAILING = ("10.2.70.5", 8080)
+DRAINING = ("10.4.0.62", 443)
+MASTER6 = ("fe80::a4:3", 150)
+"""node-a, the master of the IPv6 VIP."""
 VIPS = (*(s.vip for s in SERVICES if ":" not in s.vip), VIP_ONLY)
 VIPS6 = tuple(s.vip for s in SERVICES if ":" in s.vip)
 
@@ -90,7 +114,8 @@ def conf(epoch: float) -> Conf:
             state="BACKUP",
             interface="eth0",
             vrid=vrid,
-            priority=NODES["node-a"][1],
+            priority=NODES[SELF][1],
+            nopreempt=name == "vips6",
             advert_interval=1.0,
             vips=tuple(VirtualAddress(v, bits, "eth0") for v in vips),
         )
@@ -122,62 +147,82 @@ def conf(epoch: float) -> Conf:
 
 
 def instances(t: float, epoch: float) -> tuple[VrrpInstance, ...]:
-    """node-a's own view: always a backup here, since it has the lowest priority."""
+    """This node's own view: usually master of the IPv4 VIPs, always a backup of the IPv6 one."""
     now = scene(t)
-    rcvd = int(max(0.0, t))
-    base = VrrpInstance(
+    base = NODES[SELF][1]
+    mastered = running(t, (MOVED, BACK)) + 4000
+    lost = int(t // CYCLE) + (now.at >= MOVED) + EARLIER
+    own = VrrpInstance(
         name="vips",
-        state=VrrpState.BACKUP,
+        state=VrrpState.MASTER if now.holds else VrrpState.BACKUP,
         interface="eth0",
         vrid=VRID,
         version=3,
-        base_priority=NODES["node-a"][1],
-        effective_priority=NODES["node-a"][1],
+        family=AddressFamily.V4,
+        base_priority=base,
+        effective_priority=base - WEIGHT if now.lowered else base,
         nopreempt=False,
         advert_interval=1.0,
-        master_priority=NODES[now.master][1] if now.master else None,
-        last_transition=epoch - 4015,
-        vips=tuple(VirtualAddress(v, 32, "eth0") for v in VIPS),
-        counters={"advert_rcvd": 4000 + rcvd, "advert_sent": 0, "become_master": 0, "release_master": 0},
+        master_address=None if now.master is None else NODES[now.master][0],
+        master_priority=None if now.holds or now.master is None else NODES[now.master][1],
+        last_transition=epoch + now.since,
+        vips=tuple(VirtualAddress(v, 32, "eth0", installed=now.holds) for v in VIPS),
+        track_files=(TrackFile("vip_ok", "/etc/keepalived/vip_ok", -1 if now.lowered else 0, WEIGHT),),
+        counters={
+            "advert_rcvd": int(t + 4000 - mastered + 4000),
+            "advert_sent": int(mastered),
+            "become_master": 1 + lost - (not now.holds),
+            "release_master": lost,
+            "pri_zero_rcvd": int(t // CYCLE) + (now.at >= LEFT) + EARLIER,
+            "packet_len_err": 2,
+        },
     )
-    six = tuple(VirtualAddress(v, 128, "eth0") for v in VIPS6)
-    own = replace(
-        base,
+    six = VrrpInstance(
         name="vips6",
-        state=VrrpState.MASTER,
+        state=VrrpState.BACKUP,
+        interface="eth0",
         vrid=VRID + 1,
-        vips=six,
-        master_priority=None,
-        last_transition=epoch - 3000,
-        counters={"advert_rcvd": 1000, "advert_sent": 3000 + rcvd, "become_master": 1, "release_master": 0},
+        version=3,
+        family=AddressFamily.V6,
+        base_priority=base,
+        effective_priority=base,
+        nopreempt=True,
+        advert_interval=1.0,
+        master_address=MASTER6[0],
+        master_priority=MASTER6[1],
+        last_transition=epoch - 4015,
+        vips=tuple(VirtualAddress(v, 128, "eth0", installed=False) for v in VIPS6),
+        counters={"advert_rcvd": 4000 + int(t), "advert_sent": 0, "become_master": 0, "release_master": 0},
     )
-    return (base, own)
+    return (own, six)
 
 
 def advertisers(t: float, epoch: float) -> tuple[Advertiser, ...]:
-    """Who was heard: the master of the IPv4 VIPs, earlier masters, and node-a itself for the IPv6 one."""
+    """Who was heard: both nodes that took turns with the IPv4 VIPs, and the master of the IPv6 one."""
     now = scene(t)
-    lately = {"node-c": t if now.master == "node-c" else now.since - (0 if now.master is None else 3.6)}
-    if t > 63.6:
-        lately["node-b"] = t if now.master == "node-b" else now.since - 0.6
-    found = []
-    for name, at in lately.items():
-        address, priority = NODES[name]
-        heard = epoch + (at - at % 1.0 if at == t else at)
-        found.append(_advertiser(address, priority, heard, VRID, VIPS, epoch))
-    link_local = "fe80::a4:3"
-    found.append(
-        _advertiser(link_local, NODES["node-a"][1], epoch + t - t % 1.0, VRID + 1, VIPS6, epoch, outgoing=True)
-    )
-    return tuple(found)
+    tick = t - t % 1.0
+    start = t - now.at
+    own = tick if now.holds else start + MOVED - 0.2
+    other = tick if now.master == STAND_IN else (start if now.at >= LEFT else start - CYCLE) + LEFT
+    return (
+        _advertiser(SELF, own, epoch, lowered=LOWERED <= own % CYCLE < RAISED, outgoing=True),
+        _advertiser(STAND_IN, other, epoch, stepped_down=now.master != STAND_IN),
+        Advertiser(
+            Advert(epoch + tick, "eth0", MASTER6[0], "ff02::12", outgoing=False, version=3, vrid=VRID + 1,
+                   priority=MASTER6[1], interval=1.0, addresses=VIPS6),
+            first_seen=epoch - 60,
+            count=int(t) + 61,
+        ),
+    )  # fmt: skip
 
 
 def _advertiser(
-    source: str, priority: int, at: float, vrid: int, vips: tuple[str, ...], epoch: float, *, outgoing: bool = False
+    node: str, at: float, epoch: float, *, lowered: bool = False, stepped_down: bool = False, outgoing: bool = False
 ) -> Advertiser:
-    group = "ff02::12" if ":" in source else "224.0.0.18"
-    advert = Advert(at, "eth0", source, group, outgoing, 3, vrid, priority, 1.0, vips)
-    return Advertiser(advert, first_seen=epoch - 60, count=max(1, int(at - epoch) + 60))
+    source, priority = NODES[node]
+    told = 0 if stepped_down else priority - WEIGHT if lowered else priority
+    advert = Advert(epoch + at, "eth0", source, "224.0.0.18", outgoing, 3, VRID, told, 1.0, VIPS)
+    return Advertiser(advert, first_seen=epoch - EARLIER * CYCLE, count=max(1, int(at + EARLIER * CYCLE)))
 
 
 def timeline(t: float, epoch: float) -> tuple[Transition, ...]:
@@ -185,18 +230,20 @@ def timeline(t: float, epoch: float) -> tuple[Transition, ...]:
     return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in transitions(t))
 
 
-def addresses(epoch: float) -> AddressTable:
-    """node-a's interfaces: its own addresses and the IPv6 VIP."""
-    held = tuple(InterfaceAddress(v, 128, "eth0") for v in VIPS6)
+def addresses(t: float, epoch: float) -> AddressTable:
+    """This node's interfaces: its own addresses, and the IPv4 VIPs while it is master."""
+    now = scene(t)
+    since = epoch + now.since
+    held = tuple(InterfaceAddress(v, 32, "eth0", since=since) for v in VIPS) if now.holds else ()
     own = (
-        InterfaceAddress("10.4.0.3", 24, "eth0", label="eth0"),
-        InterfaceAddress("fe80::a4:3", 64, "eth0", scope="link"),
+        InterfaceAddress(NODES[SELF][0], 24, "eth0", label="eth0"),
+        InterfaceAddress("fe80::a4:5", 64, "eth0", scope="link"),
     )
     links = (
         Interface(1, "lo", up=True, running=True, mtu=65536),
-        Interface(2, "eth0", up=True, running=True, mtu=1500, mac="02:00:0a:04:00:03"),
+        Interface(2, "eth0", up=True, running=True, mtu=1500, mac="02:00:0a:04:00:05"),
     )
-    return AddressTable((*own, *held), links, epoch)
+    return AddressTable((*own, *held), links, epoch + t)
 
 
 def table(t: float, epoch: float) -> IpvsTable:
@@ -207,25 +254,8 @@ def table(t: float, epoch: float) -> IpvsTable:
 
 
 def _virtual(service: Service, number: int, t: float, now: Scene) -> VirtualServer:
-    share = service.rate / len(service.reals)
-    flows = [Flow(share, service.size, number + 0.7 * i, service.method is MASQ) for i in range(len(service.reals))]
-    stats = [f.stats(t + 4000) for f in flows]
-    reals = tuple(
-        RealServer(
-            address=address,
-            port=port,
-            method=service.method,
-            weight=1,
-            active=round(flow.per_second(t) * 4),
-            inactive=round(flow.per_second(t) * 9),
-            persistent=round(flow.per_second(t) * 30) if service.persistence else 0,
-            upper_threshold=0,
-            lower_threshold=0,
-            stats=s,
-        )
-        for (address, port), flow, s in zip(service.reals, flows, stats, strict=True)
-        if not (now.check_fails and (address, port) == FAILING)
-    )
+    pairs = [(real, _traffic(service, number, index, t, now)) for index, real in enumerate(service.reals)]
+    reals = tuple(_real(service, key, stats, now) for key, stats in pairs if not (now.check_fails and key == FAILING))
     return VirtualServer(
         protocol=service.protocol,
         address=service.vip,
@@ -233,10 +263,41 @@ def _virtual(service: Service, number: int, t: float, now: Scene) -> VirtualServ
         fwmark=None,
         family=6 if ":" in service.vip else 4,
         scheduler="wlc",
-        flags=("persistent",) if service.persistence else (),
+        flags=("hashed", "persistent") if service.persistence else ("hashed",),
         persistence_timeout=service.persistence,
         real_servers=reals,
-        stats=total(stats),
+        stats=total([stats for _key, stats in pairs]),
+    )
+
+
+def _traffic(service: Service, number: int, index: int, t: float, now: Scene) -> Stats:
+    """Counters of a real server: they stand still while it, or this node, takes nothing."""
+    flow = Flow(service.rate / len(service.reals), service.size, number + 0.7 * index, service.method is MASQ)
+    if ":" in service.vip:
+        return Stats()
+    stops = [(MOVED, BACK)]
+    idle = not now.holds
+    if service.reals[index] == FAILING:
+        stops, idle = [*stops, (FAILS, PASSES)], idle or now.check_fails
+    if service.reals[index] == DRAINING:
+        stops, idle = [*stops, (DRAINED, UNDRAINED)], idle or now.drained
+    return flow.stats(running(t, *stops) + 4000, idle=idle)
+
+
+def _real(service: Service, key: tuple[str, int], stats: Stats, now: Scene) -> RealServer:
+    draining = now.drained and key == DRAINING
+    open_ = round(max(0.0, 1 - (now.at - DRAINED) / 12) * service.rate * 2) if draining else stats.cps * 4
+    return RealServer(
+        address=key[0],
+        port=key[1],
+        method=service.method,
+        weight=0 if draining else 1,
+        active=open_,
+        inactive=stats.cps * 9,
+        persistent=stats.cps * 30 if service.persistence else 0,
+        upper_threshold=0,
+        lower_threshold=0,
+        stats=stats,
     )
 
 

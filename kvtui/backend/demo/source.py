@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kvtui.backend.demo import cluster
+from kvtui.backend.demo.story import SELF
 from kvtui.model.ipvs import Connection, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
@@ -31,7 +32,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False) -> Snapsho
     conf = cluster.conf(epoch)
     return Snapshot(
         time=now,
-        node=Node("node-a", read_only),
+        node=Node(SELF, read_only),
         sources=(
             *(Source(n, SourceState.OK, DETAIL, now) for n in live),
             Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not read by this version of kvtui"),
@@ -43,7 +44,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False) -> Snapsho
         instances=cluster.instances(t, epoch),
         checks=cluster.checks(t),
         ipvs=cluster.table(t, epoch),
-        addresses=cluster.addresses(epoch),
+        addresses=cluster.addresses(t, epoch),
         advertisers=cluster.advertisers(t, epoch),
         transitions=cluster.timeline(t, epoch),
     )

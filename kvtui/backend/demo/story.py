@@ -1,7 +1,8 @@
 """What happens on the demo cluster: a pure function of its time, so that every run tells the same story.
 
-The tutorial's cluster: nodes 10.4.0.3, .4 and .5, one ``vrrp_instance vips``. node-a is seen; node-c, the best one,
-is master. Every two minutes it is lost for half a minute and node-b stands in; in between a health check fails.
+The tutorial's cluster: nodes 10.4.0.3, .4 and .5. kvtui looks at node-c, the best one of the IPv4 VIPs. Every two
+minutes a track file lowers its priority for a while, node-b takes over, and then hands back; a health check fails
+and passes again; a real server is drained and comes back.
 """
 
 from __future__ import annotations
@@ -9,15 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CYCLE = 120.0
-LOST, BACK = 60.0, 90.0
-"""Seconds into the cycle at which node-c is lost, and at which it is back."""
-FAILS, PASSES = 25.0, 45.0
+FAILS, PASSES = 20.0, 40.0
 """Seconds into the cycle at which the health check of one real server fails, and passes again."""
+LOWERED, RAISED = 60.0, 82.0
+"""A track file lowers node-c's priority by 50, and gives it back."""
 TAKEOVER = 3.6
-"""Seconds that node-b waits for node-c (3 adverts and its skew, RFC 5798)."""
+"""Seconds that node-b needs (3 adverts and its skew, RFC 5798); node-c keeps the VIPs until then."""
+MOVED = LOWERED + TAKEOVER
+LEFT = 85.0
+"""node-b steps down (priority 0)."""
 RETURN = 0.6
+"""Seconds until node-c takes over after that: its skew."""
+BACK = LEFT + RETURN
+DRAINED, UNDRAINED = 95.0, 115.0
+"""One real server is drained, and gets its weight back."""
+EARLIER = 3
+"""How many cycles before the demo's start the timeline knows."""
 
-NODES = {"node-a": ("10.4.0.3", 100), "node-b": ("10.4.0.4", 101), "node-c": ("10.4.0.5", 102)}
+SELF, STAND_IN = "node-c", "node-b"
+NODES = {"node-a": ("10.4.0.3", 100), STAND_IN: ("10.4.0.4", 101), SELF: ("10.4.0.5", 102)}
+WEIGHT = 50
+"""What the track file takes off the priority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +38,61 @@ class Scene:
     """The cluster at one moment.
 
     Attributes:
-        master: name of the node that advertises; None while nobody does.
+        at: seconds into the cycle.
+        master: name of the node that advertises the IPv4 VIPs; None for the moment after node-b stepped down.
         since: when that began (seconds of demo time).
+        lowered: whether the track file lowers node-c's priority.
         check_fails: whether the health check of the one real server fails.
+        drained: whether the one real server is drained.
     """
 
+    at: float
     master: str | None
     since: float
+    lowered: bool
     check_fails: bool
+    drained: bool
+
+    @property
+    def holds(self) -> bool:
+        """This node holds the IPv4 VIPs."""
+        return self.master == SELF
 
 
 def scene(t: float) -> Scene:
     """The cluster after ``t`` seconds."""
-    start = t - t % CYCLE
-    at = t - start
-    fails = FAILS <= at < PASSES
-    if at < LOST:
-        came = start - CYCLE + BACK + RETURN if start else -3600.0
-        return Scene("node-c", came, fails)
-    if at < LOST + TAKEOVER:
-        return Scene(None, start + LOST, fails)
-    if at < BACK + RETURN:
-        return Scene("node-b", start + LOST + TAKEOVER, fails)
-    return Scene("node-c", start + BACK + RETURN, fails)
+    at = t % CYCLE
+    start = t - at
+    master: str | None
+    if at < MOVED:
+        master, since = SELF, start - CYCLE + BACK
+    elif at < LEFT:
+        master, since = STAND_IN, start + MOVED
+    elif at < BACK:
+        master, since = None, start + LEFT
+    else:
+        master, since = SELF, start + BACK
+    return Scene(at, master, since, LOWERED <= at < RAISED, FAILS <= at < PASSES, DRAINED <= at < UNDRAINED)
+
+
+def running(t: float, *stops: tuple[float, float]) -> float:
+    """Seconds until ``t`` without the parts of each cycle in which it stands still."""
+    cycles, at = divmod(t, CYCLE)
+    standing = sum(end - begin for begin, end in stops)
+    return cycles * (CYCLE - standing) + at - sum(min(max(at - begin, 0.0), end - begin) for begin, end in stops)
 
 
 def transitions(t: float) -> tuple[tuple[float, str], ...]:
-    """What was seen on the wire until ``t``, oldest first: (seconds, sentence); at most the last six cycles."""
+    """What was seen on the wire until ``t``, oldest first: (seconds, sentence); a few cycles' worth."""
+    other, (own, best) = NODES[STAND_IN][0], NODES[SELF]
+    now = int(t // CYCLE)
     found: list[tuple[float, str]] = []
-    first = max(0, int(t // CYCLE) - 5)
-    for number in range(first, int(t // CYCLE) + 1):
+    for number in range(now - EARLIER, now + 1):
         start = number * CYCLE
         found += [
-            (start + LOST + TAKEOVER, "10.4.0.5 → 10.4.0.4 is master"),
-            (start + BACK + RETURN, "10.4.0.4 → 10.4.0.5 is master"),
+            (start + LOWERED + 0.5, f"{own} changed priority {best} → {best - WEIGHT}"),
+            (start + MOVED, f"{own} → {other} is master"),
+            (start + LEFT, f"{other} stepped down (priority 0)"),
+            (start + BACK, f"{other} → {own} is master"),
         ]
     return tuple((at, what) for at, what in found if at <= t)

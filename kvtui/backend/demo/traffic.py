@@ -35,9 +35,9 @@ class Flow:
         swing = 0.6 * math.sin(t / 20 + self.phase) + 0.3 * math.sin(t / 3 + self.phase)
         return self.rate * max(0.0, 1 + swing)
 
-    def stats(self, t: float) -> Stats:
-        """Counters and the kernel's estimates at ``t``."""
-        total, now = int(self.connections(t)), self.per_second(t)
+    def stats(self, t: float, *, idle: bool = False) -> Stats:
+        """Counters and the kernel's estimates at ``t``; no rates when ``idle``."""
+        total, now = int(self.connections(t)), 0.0 if idle else self.per_second(t)
         out = 12 if self.answers_pass else 0
         return Stats(
             connections=total,
