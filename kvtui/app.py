@@ -17,11 +17,13 @@ from kvtui.screens.panel import Panel
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
+from kvtui.widgets.ascii_only import AsciiOnly
 from kvtui.widgets.history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from textual.filter import LineFilter
     from textual.screen import Screen
 
     from kvtui.model.ipvs import Connection, ServiceKey
@@ -55,10 +57,10 @@ class KvtuiApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
-        Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP instances, peers, timeline"),
-        Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="Virtual and real servers"),
-        Binding("i", "sources", "Sources", id="app.sources", tooltip="Every source: state, age, what is lost"),
-        Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still; again to go on"),
+        Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
+        Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
+        Binding("i", "sources", "Sources", id="app.sources", tooltip="What could (not) be read"),
+        Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still, then go on"),
         Binding("question_mark", "keys", "Keys", id="app.keys", tooltip="These keys"),
         Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave kvtui"),
@@ -71,7 +73,8 @@ class KvtuiApp(App[None]):
     DEFAULT_MODE = "vips"
 
     def __init__(self, observer: Observer, settings: UiSettings, *, ansi: bool = False) -> None:
-        super().__init__(ansi_color=ansi)
+        # None leaves it to the theme, so that an ANSI theme chosen later is one
+        super().__init__(ansi_color=ansi or None)
         self.settings = settings
         self.history = History()
         self.latest: Observation | None = None
@@ -79,6 +82,11 @@ class KvtuiApp(App[None]):
         self.ended_by: LookupError | None = None
         self._observer = observer
         self._waiting: Observation | None = None
+        self._more_filters: list[LineFilter] = [AsciiOnly()] if settings.ascii else []
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Every line goes through these on its way to the terminal."""
+        return [*super().get_line_filters(), *self._more_filters]
 
     def on_mount(self) -> None:
         """Start to observe; the first frame waits for nothing."""
@@ -124,27 +132,26 @@ class KvtuiApp(App[None]):
 
     async def action_view(self, name: str) -> None:
         """Switch the screen; a panel over it is closed first."""
-        while isinstance(self.screen, Panel):
-            await self.pop_screen()
+        await self._close_panels()
         await self.switch_mode(name)
 
-    def action_sources(self) -> None:
+    async def action_sources(self) -> None:
         """Open the sources, or close them."""
-        self._toggle(SourcesPanel)
+        if not await self._close_panels(SourcesPanel):
+            await self.push_screen(SourcesPanel())
 
-    def action_keys(self) -> None:
-        """Open the keys, or close them."""
-        if isinstance(self.screen, HelpPanel):
-            self.pop_screen()
-            return
-        bindings = [b for _node, b, enabled, _tip in self.screen.active_bindings.values() if enabled and not b.system]
-        self.push_screen(HelpPanel(bindings))
+    async def action_keys(self) -> None:
+        """Open the keys of the screen below, or close them."""
+        if not await self._close_panels(HelpPanel):
+            bindings = self.screen.active_bindings.values()
+            await self.push_screen(HelpPanel([b for _node, b, enabled, _tip in bindings if enabled and not b.system]))
 
-    def _toggle(self, panel: type[SourcesPanel]) -> None:
-        if isinstance(self.screen, panel):
-            self.pop_screen()
-        else:
-            self.push_screen(panel())
+    async def _close_panels(self, kind: type[Panel] = Panel) -> bool:
+        """Close all panels; whether the uppermost was one of this kind."""
+        was = isinstance(self.screen, kind)
+        while isinstance(self.screen, Panel):
+            await self.pop_screen()
+        return was
 
     def action_pause(self) -> None:
         """Stand still, or go on with the newest observation."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,14 @@ if TYPE_CHECKING:
 
 FEW_COLOURS = frozenset({"", "linux", "xterm", "screen", "vt100", "vt220", "ansi"})
 """TERMs for which Textual finds 16 colours: they get the terminal's own palette (measured, textual-and-netlink.md)."""
+
+NO_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
+"""TERMs whose fonts lack marks, bars and branches: the Linux console shows diamonds instead."""
+
+
+def only_ascii(env: MutableMapping[str, str], encoding: str) -> bool:
+    """Whether this terminal can show ASCII only, said or not: an old terminal, or an encoding that is not UTF-8."""
+    return env.get("TERM", "") in NO_UNICODE or encoding.lower().replace("-", "") != "utf8"
 
 
 def few_colours(env: MutableMapping[str, str]) -> bool:
@@ -43,6 +53,8 @@ def run(observer: Observer, settings: UiSettings) -> None:
     prepare(os.environ)
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, and only where the UI is wanted
 
+    if not settings.ascii and only_ascii(os.environ, sys.__stdout__.encoding if sys.__stdout__ else "utf-8"):
+        settings = replace(settings, ascii=True)
     app = KvtuiApp(observer, settings, ansi=few_colours(os.environ))
     app.run(mouse=settings.mouse)
     if app.ended_by is not None:

@@ -12,7 +12,7 @@ from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import count, per_second
-from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.glyphs import Glyphs, sparkline
 from kvtui.widgets.history import server_key
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     ServerKey = tuple[str, str]
 
 COLUMNS = (
-    Column("name", "VIRTUAL / REAL SERVER", 23, 0, stretch=5, most=48),
-    Column("weight", "WEIGHT", 6, 0, right=True),
+    Column("name", "VIRTUAL / REAL SERVER", 23, 0, most=48),
+    Column("weight", "WEIGHT", 6, 1, right=True),
     Column("active", "ACTIVE", 6, 1, right=True),
     Column("inactive", "INACT", 5, 2, right=True),
     Column("persistent", "PERS", 5, 6, right=True),
     Column("cps", "CONN/S", 6, 1, right=True),
     Column("bps", "B/S", 4, 2, right=True),
-    Column("state", "STATE", 9, 1, stretch=2, most=24),
+    Column("state", "STATE", 9, 0, most=24),
     Column("method", "METHOD", 6, 3),
-    Column("spark", "TRAFFIC", 7, 4, stretch=4, most=60),
+    Column("spark", "TRAFFIC", 7, 4, most=60, fill=True),
     Column("conns", "CONNS", 6, 8, right=True),
     Column("in", "IN", 5, 9, right=True),
     Column("out", "OUT", 5, 9, right=True),
     Column("managed", "MANAGED BY", 10, 10),
-    Column("service", "SERVICE", 12, 10, stretch=3, most=40),
+    Column("service", "SERVICE / CHECK", 15, 10, most=40),
 )
 STATES = {
     RealServerState.UP: Tone.GOOD,
@@ -50,11 +50,15 @@ STATES = {
 }
 
 
+SAID = frozenset({"persistent", "hashed"})
+"""Flags that say nothing more: the timeout stands beside, and every service in the kernel's table is hashed."""
+
+
 class IpvsScreen(NodeScreen):
     """IPVS."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "fold(True)", "Fold", show=False, id="ipvs.fold", tooltip="Hide the real servers of this one"),
+        Binding("left", "fold(True)", "Fold", show=False, id="ipvs.fold", tooltip="Hide its real servers"),
         Binding("right", "fold(False)", "Unfold", show=False, id="ipvs.unfold", tooltip="Show its real servers"),
         Binding("minus", "fold_all(True)", "Fold all", show=False, id="ipvs.fold_all", tooltip="Only virtual servers"),
         Binding("plus", "fold_all(False)", "Unfold all", show=False, id="ipvs.unfold_all", tooltip="Every real server"),
@@ -66,6 +70,7 @@ class IpvsScreen(NodeScreen):
         ("active", "active"),
         ("state", "trouble"),
     )
+    highest_first: ClassVar = frozenset({"cps", "active", "state"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,18 +87,17 @@ class IpvsScreen(NodeScreen):
         reals: dict[Hashable, RealServerView] = {}
         keys: list[Hashable] = []
         order = {
-            "name": lambda k: servers[k].name,
-            "cps": lambda k: -rate(servers[k].stats),
-            "active": lambda k: -sum(r.active or 0 for r in servers[k].real_servers),
-            "state": lambda k: servers[k].up - len(servers[k].real_servers),
+            "name": lambda k: natural(servers[k].name),
+            "cps": lambda k: rate(servers[k].stats),
+            "active": lambda k: sum(r.active or 0 for r in servers[k].real_servers),
+            "state": lambda k: len(servers[k].real_servers) - servers[k].up,
         }
         for key in self.ordered(list(servers), order):
             self._add(servers[key], key, keys, reals)  # type: ignore[index]  # keys are those of servers
-        width = self.table.width_of("spark")
         history, drawing = self.host.history, self.glyphs
 
         def render(key: Hashable) -> tuple[Cell, ...]:
-            spark = sparkline(history.of(key), width, drawing.bars) if width else ""
+            spark = sparkline(history.of(key), self.table.width_of("spark"), drawing.bars)
             real = reals.get(key)
             if real is not None:
                 return real_cells(real, spark, drawing)
@@ -199,7 +203,7 @@ def virtual_cells(v: VirtualServerView, spark: str, drawing: Glyphs, *, folded: 
         Cell(persistence),
         *traffic_cells(v.stats, drawing.dash),
         state,
-        Cell(" ".join(f for f in v.flags if f != "persistent")),
+        Cell(" ".join(f for f in v.flags if f not in SAID)),
         Cell(spark, Tone.GOOD, volatile=True),
         *total_cells(v.stats, drawing.dash),
         Cell(v.managed_by.value, managed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import on
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     SortKey = Callable[[Any], Any]
 
 
+def natural(text: str) -> tuple[tuple[int, str], ...]:
+    """Sort key of a name or an address: numbers count by their value, so that 10.4.0.9 comes before 10.4.0.50."""
+    # 18 digits: int() refuses very long ones, and a name from outside may be one
+    return tuple((int(p) if p.isdecimal() else 0, p.casefold()) for p in re.split("([0-9]{1,18})", text))
+
+
 class Host(Protocol):
     """What a screen may ask of the app."""
 
@@ -50,22 +57,24 @@ class NodeScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show only rows that contain a text"),
+        Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show rows with a text"),
         Binding("s", "sort(1)", "Sort", id="view.sort", tooltip="Sort by the next column"),
         Binding("S", "reverse", "Reverse", id="view.reverse", tooltip="Sort the other way round"),
-        Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Leave the filter, show every row"),
+        Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Show every row again"),
     ]
     DEFAULT_CSS = """
-    NodeScreen { & Input { display: none; height: 1; border: none; padding: 0 1; } & Input.open { display: block; } }
+    NodeScreen { & Input { display: none; padding: 0 1; } & Input.open { display: block; } }
     """
-    sorts: ClassVar[tuple[tuple[str, str], ...]] = ()
+    sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "as it comes"),)
     """(name of a column, word for it); the first is the order as it comes."""
+    highest_first: ClassVar[frozenset[str]] = frozenset()
+    """Columns of which one wants to see the highest values."""
 
     def __init__(self) -> None:
         super().__init__()
         self.filter = ""
         self.sort = 0
-        self.descending = False
+        self.reversed = False
 
     @property
     def host(self) -> Host:
@@ -94,7 +103,7 @@ class NodeScreen(Screen[None]):
         yield HeaderLine()
         yield self.make_table()
         yield from self.extra()
-        yield Input(placeholder="filter: part of a name, address, state …", id="filter")
+        yield Input(placeholder="part of a name, address, state …", id="filter", compact=True)
         yield KeyLine(self.hints())
 
     def hints(self) -> tuple[tuple[str, str], ...]:
@@ -123,8 +132,7 @@ class NodeScreen(Screen[None]):
             return
         label = self.host.settings.source_label
         self.query_one(HeaderLine).show(header_text(seen, label, self.size.width, paused=self.host.paused))
-        name = self.sorts[self.sort][0] if self.sorts and (self.sort or self.descending) else None
-        self.table.sorted_by(name, self.glyphs.down if self.descending else self.glyphs.up)
+        self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._falling else self.glyphs.up)
         self.draw(seen)
 
     def again(self) -> None:
@@ -150,10 +158,15 @@ class NodeScreen(Screen[None]):
 
     def ordered(self, rows: list[Hashable], keys: dict[str, SortKey]) -> list[Hashable]:
         """The rows in the chosen order; stable, so equal rows keep their own."""
-        name = self.sorts[self.sort][0] if self.sorts else ""
+        name = self.sorts[self.sort][0]
         if name in keys:
-            rows = sorted(rows, key=keys[name])
-        return rows[::-1] if self.descending else rows
+            return sorted(rows, key=keys[name], reverse=self._falling)
+        return rows[::-1] if self.reversed else rows
+
+    @property
+    def _falling(self) -> bool:
+        """Highest first: what counts something begins with its highest value, ``S`` turns it round."""
+        return (self.sorts[self.sort][0] in self.highest_first) is not self.reversed
 
     def action_filter(self) -> None:
         """Open the filter."""
@@ -182,11 +195,11 @@ class NodeScreen(Screen[None]):
 
     def action_sort(self, step: int) -> None:
         """Sort by the next column."""
-        if self.sorts:
-            self.sort = (self.sort + step) % len(self.sorts)
-            self.again()
+        self.sort = (self.sort + step) % len(self.sorts)
+        self.reversed = False
+        self.again()
 
     def action_reverse(self) -> None:
         """Sort the other way round."""
-        self.descending = not self.descending
+        self.reversed = not self.reversed
         self.again()

@@ -14,21 +14,32 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
+WIDEST = 110
+FRAME = 5
+"""Columns of a panel that hold no text: border, padding, scrollbar."""
+
+
 class Panel(ModalScreen[None]):
     """A panel; subclasses give its text, anew for every observation."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "close", "Close", id="panel.close", tooltip="Back to the screen"),
+        # a modal screen hides the app's own keys; these go on working, and are listed where they belong
+        Binding("1", "app.view('vips')", system=True),
+        Binding("2", "app.view('vrrp')", system=True),
+        Binding("3", "app.view('ipvs')", system=True),
+        Binding("i", "app.sources", system=True),
+        Binding("question_mark", "app.keys", system=True),
+        Binding("space", "app.pause", system=True),
     ]
     DEFAULT_CSS = """
     Panel {
         align: center middle;
         & > VerticalScroll {
             width: 100%; max-width: 110; height: auto; max-height: 100%;
-            border: solid $primary; padding: 0 1; background: $surface;
+            border: solid $primary; padding: 0 1; background: $surface; scrollbar-size: 1 1;
         }
         & Static { height: auto; width: 1fr; }
-        & .hint { color: $text-muted; }
     }
     """
     heading = ""

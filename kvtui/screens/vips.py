@@ -11,7 +11,7 @@ from kvtui.model.text import plain
 from kvtui.model.units import per_second
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain import Mark, chain
-from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.glyphs import Glyphs, sparkline
 from kvtui.widgets.table import LineTable
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, VipView
 
 COLUMNS = (
-    Column("vip", "VIP", 15, 0, stretch=4, most=39),
-    Column("owner", "OWNER", 12, 1, stretch=3, most=39),
+    Column("vip", "VIP", 15, 0, most=39),
+    Column("owner", "OWNER", 12, 1, most=39),
     Column("state", "STATE", 6, 0),
     Column("priority", "PRIO", 4, 2, right=True),
-    Column("service", "SERVICE", 9, 5, stretch=6, most=48),
+    Column("service", "SERVICE", 15, 5, most=48),
     Column("method", "METHOD", 6, 9),
     Column("up", "UP", 5, 1, right=True),
     Column("cps", "CONN/S", 6, 3, right=True),
     Column("bps", "B/S", 4, 4, right=True),
-    Column("spark", "TRAFFIC", 8, 6, stretch=5, most=60),
-    Column("interface", "NIC", 6, 8, stretch=1, most=15),
-    Column("instance", "INSTANCE", 8, 10, stretch=1, most=24),
+    Column("spark", "TRAFFIC", 7, 6, most=60, fill=True),
+    Column("interface", "NIC", 6, 8, most=15),
+    Column("instance", "INSTANCE", 8, 10, most=24),
     Column("chain", "CRIAV", 5, 1),
 )
 TONES = {
@@ -49,6 +49,7 @@ class VipsScreen(NodeScreen):
     """VIPs."""
 
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
+    highest_first: ClassVar = frozenset({"cps"})
 
     def make_table(self) -> LineTable:
         """One row a VIP."""
@@ -60,16 +61,16 @@ class VipsScreen(NodeScreen):
         views = {(v.instance, v.address): v for v in seen.vips or ()}
         keys: list[Hashable] = [k for k, v in views.items() if self.matches(*row_texts(seen, v))]
         order = {
-            "vip": lambda k: views[k].address,
-            "owner": lambda k: views[k].owner or "",
+            "vip": lambda k: natural(views[k].address),
+            "owner": lambda k: natural(views[k].owner or ""),
             "state": lambda k: views[k].state.value,
-            "cps": lambda k: -traffic(seen, views[k])[0],
+            "cps": lambda k: traffic(seen, views[k])[0],
         }
-        width = self.table.width_of("spark")
         history, drawing = self.host.history, self.glyphs
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             view = views[key]  # type: ignore[index]  # keys are those of views
+            width = self.table.width_of("spark")
             return cells(seen, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused)

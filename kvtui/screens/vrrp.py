@@ -10,7 +10,7 @@ from textual.widgets import Static
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
-from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.vips import TONES
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.table import LineTable
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, Peer
 
 COLUMNS = (
-    Column("name", "INSTANCE / PEER", 17, 0, stretch=4, most=44),
+    Column("name", "INSTANCE / PEER", 17, 0, most=44),
     Column("state", "STATE", 6, 0),
     Column("vrid", "VRID", 4, 3, right=True),
     Column("priority", "PRIO", 7, 1, right=True),
-    Column("master", "MASTER", 14, 1, stretch=4, most=44),
+    Column("master", "MASTER", 14, 1, most=44),
     Column("seen", "HEARD", 6, 2, right=True),
     Column("preempt", "PREEMPT", 7, 4),
     Column("advert", "ADVERT", 6, 6, right=True),
     Column("since", "SINCE", 6, 5, right=True),
     Column("version", "VER", 3, 8, right=True),
-    Column("interface", "NIC", 6, 7, stretch=1, most=15),
-    Column("counters", "ERRORS", 16, 9, stretch=6, most=80),
+    Column("interface", "NIC", 6, 7, most=15),
+    Column("counters", "ERRORS", 16, 9, most=80),
 )
 
 
@@ -60,7 +60,7 @@ class VrrpScreen(NodeScreen):
         instances = {i.name: i for i in seen.vrrp_instances or ()}
         chosen: list[Hashable] = [n for n, i in instances.items() if self.matches(*row_texts(i))]
         order = {
-            "name": lambda n: n,
+            "name": natural,
             "state": lambda n: instances[n].state.value,
             "vrid": lambda n: instances[n].vrid or 0,
         }

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GAP = 1
 """Blank columns between two cells."""
@@ -36,11 +40,11 @@ class Column:
     Attributes:
         name: identifies it.
         title: its head.
-        width: columns it needs.
-        rank: those with the lowest rank stay when the terminal is narrow.
+        width: columns it needs, unless its title and what stands in it need less.
+        rank: those with the lowest rank stay when the terminal is narrow, and grow first when it is wide.
         right: align right.
-        stretch: how much of the room that is left it takes, in parts.
-        most: it grows to at most this many columns.
+        most: it grows with what stands in it to at most this many columns.
+        fill: it has no length of its own (a sparkline): it takes what the others leave, up to ``most``.
     """
 
     name: str
@@ -48,8 +52,8 @@ class Column:
     width: int
     rank: int = 0
     right: bool = False
-    stretch: int = 0
     most: int = 999
+    fill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +65,40 @@ class Placed:
     width: int
 
 
-def fit(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
-    """The columns that fit into ``room``, in their order; those of low rank first, then the rest is given away.
+def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | None = None) -> tuple[Placed, ...]:
+    """The columns that fit into ``room``, in their order: those of low rank first, then each grows to its text.
 
     The first column always stays, however narrow the terminal is.
+
+    Args:
+        columns: all there are.
+        room: columns of the terminal.
+        longest: by index, the longest text seen so far; a column that is not in it keeps its width.
     """
-    chosen: list[int] = []
-    used = 0
-    for index in sorted(range(len(columns)), key=lambda i: (columns[i].rank, i)):
-        need = columns[index].width + (GAP if chosen else 0)
-        if used + need <= room or not chosen:
-            chosen.append(index)
-            used += need
-    chosen.sort()
-    widths = {i: columns[i].width for i in chosen}
-    _stretch(columns, widths, room - used)
-    return tuple(Placed(columns[i], i, max(1, min(widths[i], room))) for i in chosen)
+    known = longest or {}
+    by_rank = sorted(range(len(columns)), key=lambda i: (i > 0, columns[i].rank, i))
+    widths: dict[int, int] = {}
+    left = room
+    for index in by_rank:
+        need = _least(columns[index], known.get(index))
+        gap = GAP if widths else 0
+        if need + gap <= left or not widths:
+            widths[index] = max(1, min(need, room))
+            left -= widths[index] + gap
+    for index in (i for i in by_rank if i in widths and i in known):
+        more = max(0, min(left, min(known[index], columns[index].most) - widths[index]))
+        widths[index] += more
+        left -= more
+    for index in (i for i in by_rank if i in widths and columns[i].fill):
+        more = max(0, min(left, columns[index].most - widths[index]))
+        widths[index] += more
+        left -= more
+    return tuple(Placed(columns[i], i, widths[i]) for i in sorted(widths))
 
 
-def _stretch(columns: tuple[Column, ...], widths: dict[int, int], left: int) -> None:
-    while left > 0:
-        able = [i for i in widths if columns[i].stretch and widths[i] < columns[i].most]
-        parts = sum(columns[i].stretch for i in able)
-        if not parts:
-            return
-        given = 0
-        for i in able:
-            share = min(max(1, left * columns[i].stretch // parts), columns[i].most - widths[i], left - given)
-            widths[i] += share
-            given += share
-        left -= given
+def _least(column: Column, longest: int | None) -> int:
+    """What a column cannot do without: its width, or less when its title and all that stands in it are shorter."""
+    return column.width if longest is None else min(column.width, max(len(column.title), longest))
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:

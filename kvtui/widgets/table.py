@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -14,6 +16,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from kvtui.model.text import plain
 from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from textual import events
 
     Cells = tuple[Cell, ...]
+    Drawn = tuple[Cells, frozenset[int]]
     Render = Callable[[Hashable], Cells]
 
 HEAD = 1
@@ -46,7 +50,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     DEFAULT_CSS = """
     LineTable {
         height: 1fr;
-        scrollbar-size-horizontal: 0;
+        scrollbar-size: 0 1;
         & .table--head { text-style: bold; color: $text-muted; }
         & .table--cursor { text-style: reverse; }
         & .table--changed { text-style: bold; }
@@ -84,14 +88,16 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self._columns = columns
         self._placed: tuple[Placed, ...] = ()
+        self._longest: dict[int, int] = {}
+        self._room = 0
         self._keys: Sequence[Hashable] = ()
         self._render_row: Render = lambda _key: ()
         self._before: dict[Hashable, Cells] = {}
-        self._drawn: dict[Hashable, tuple[Cells, frozenset[int]]] = {}
+        self._drawn: dict[Hashable, Drawn] = {}
         self._sorted: tuple[str, str] | None = None
         self._styles: dict[str, Style] = {}
         self.cursor = 0
-        self.empty = empty
+        self.empty = self._said = empty
 
     @property
     def keys(self) -> Sequence[Hashable]:
@@ -102,6 +108,16 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def selected(self) -> Hashable | None:
         """The row under the cursor."""
         return self._keys[self.cursor] if self.cursor < len(self._keys) else None
+
+    @property
+    def room(self) -> int:
+        """Columns beside the scrollbar."""
+        return self.scrollable_content_region.width
+
+    @property
+    def page(self) -> int:
+        """Rows that are on the screen at a time."""
+        return max(0, self.size.height - HEAD)
 
     def width_of(self, name: str) -> int:
         """How wide a column is now; 0 when it does not fit."""
@@ -122,16 +138,18 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             render: makes the cells of a row; called for visible rows only.
             changes: mark cells whose text differs from the last time.
         """
-        selected = self.selected
+        selected, watched = self.selected, self.cursor in self._visible()
         same_order = keys == self._keys
-        grew = len(keys) != len(self._keys)
+        resized = len(keys) != len(self._keys)
         self._keys, self._render_row = keys, render
         if not same_order and selected is not None:
             self._follow(selected)
         self.cursor = max(0, min(self.cursor, len(keys) - 1))
-        if grew:
+        if resized:
             self.virtual_size = Size(0, len(keys) + HEAD)
         self._redraw(changes=changes)
+        if not same_order and watched:
+            self._into_view()
 
     def _follow(self, key: Hashable) -> None:
         """Keep the cursor on its row when rows moved."""
@@ -140,32 +158,59 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         except ValueError:
             return
 
+    def _first(self) -> int:
+        """The uppermost row on the screen, also in the moment after rows went away."""
+        return max(0, min(int(self.scroll_offset.y), len(self._keys) - self.page))
+
     def _visible(self) -> range:
-        first = int(self.scroll_offset.y)
-        return range(first, min(first + max(0, self.size.height - HEAD), len(self._keys)))
+        first = self._first()
+        return range(first, min(first + self.page, len(self._keys)))
 
     def _redraw(self, *, changes: bool) -> None:
         """Make the visible rows again and send the lines that differ from what is on the screen."""
-        drawn: dict[Hashable, tuple[Cells, frozenset[int]]] = {}
-        dirty: set[int] = set()
-        visible = self._visible()
+        drawn = self._drawn_rows(changes=changes)
+        if self._measure(drawn):
+            drawn = self._drawn_rows(changes=changes)
+            self.refresh()
         previous = list(self._drawn.items())
-        for line, index in enumerate(visible):
-            key = self._keys[index]
-            cells = self._render_row(key)
-            marked = _changed(self._before.get(key), cells) if changes else frozenset()
-            drawn[key] = (cells, marked)
-            if line >= len(previous) or previous[line] != (key, drawn[key]):
-                dirty.add(line + HEAD)
+        rows = list(drawn.items())
+        dirty = {n + HEAD for n, row in enumerate(rows) if n >= len(previous) or previous[n] != row}
         # lines below the last row are drawn over when rows went away
-        dirty.update(range(len(visible) + HEAD, len(previous) + HEAD))
-        if not self._keys or not previous:
+        dirty.update(range(len(rows) + HEAD, len(previous) + HEAD))
+        if not rows or not previous:
             dirty.update(range(self.size.height))
         self._drawn = drawn
         self._before = {key: cells for key, (cells, _marked) in drawn.items()}
         self._refresh_lines(dirty)
 
+    def _drawn_rows(self, *, changes: bool) -> dict[Hashable, Drawn]:
+        drawn: dict[Hashable, Drawn] = {}
+        for index in self._visible():
+            key = self._keys[index]
+            cells = self._render_row(key)
+            drawn[key] = (cells, _changed(self._before.get(key), cells) if changes else frozenset())
+        return drawn
+
+    def _measure(self, drawn: dict[Hashable, Drawn]) -> bool:
+        """Fit the columns to the longest texts seen so far; whether any column changed.
+
+        Columns only grow: a screen on which they breathe cannot be read.
+        """
+        longest = dict(self._longest)
+        for cells, _marked in drawn.values():
+            for index, cell in enumerate(cells):
+                if index < len(self._columns) and not self._columns[index].fill:
+                    longest[index] = max(longest.get(index, 0), cell_len(cell.text))
+        if longest == self._longest and self.room == self._room:
+            return False
+        self._longest, self._room = longest, self.room
+        before, self._placed = self._placed, fit(self._columns, self._room, longest)
+        return before != self._placed
+
     def _refresh_lines(self, lines: set[int]) -> None:
+        if not self._keys:
+            lines = lines | set(range(self.size.height)) if self.empty != self._said else lines
+            self._said = self.empty
         regions = [Region(0, y, self.size.width, 1) for y in sorted(lines) if y < self.size.height]
         if regions:
             self.refresh(*regions)
@@ -174,7 +219,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the head, a row, the word for no rows, or nothing."""
-        width = self.size.width
+        width = self.room
         if y < HEAD:
             return self._head().adjust_cell_length(width, self._style("normal"))
         visible = self._visible()
@@ -186,9 +231,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._row(index).adjust_cell_length(width, self._style("normal"))
 
     def _empty_line(self, y: int) -> Strip:
-        from textwrap import wrap  # noqa: PLC0415
-
-        lines = [w for part in self.empty.splitlines() for w in wrap(part, max(10, self.size.width - 2)) or [""]]
+        width = max(10, self.room - 2)
+        lines = [w for part in self.empty.splitlines() for w in wrap(plain(part), width) or [""]]
         text = lines[y - HEAD] if y - HEAD < len(lines) else ""
         return Strip([Segment(f" {text}", self._style("normal"))])
 
@@ -198,7 +242,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         for placed in self._placed:
             title = placed.column.title
             if self._sorted and self._sorted[0] == placed.column.name:
-                title = f"{title}{self._sorted[1]}"
+                title = title[: placed.width - 1] + self._sorted[1]
             parts.append(aligned(title, placed.width, right=placed.column.right))
         return Strip([Segment((" " * GAP).join(parts), style)])
 
@@ -209,11 +253,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         segments = []
         for number, placed in enumerate(self._placed):
             cell = cells[placed.index] if placed.index < len(cells) else Cell("")
-            style = self._style(cell.tone.value)
+            # one bar, not a patchwork: under the cursor every cell has the same colours
+            style = self._style("cursor" if under_cursor else cell.tone.value)
             if placed.index in marked:
                 style += self._style("changed", partial=True)
-            if under_cursor:
-                style += self._style("cursor", partial=True)
             gap = " " * GAP if number + 1 < len(self._placed) else ""
             segments.append(Segment(aligned(cell.text, placed.width, right=placed.column.right) + gap, style))
         return Strip(segments)
@@ -231,11 +274,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     # --- moving about
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Fit the columns anew."""
-        self._placed = fit(self._columns, event.size.width)
+        self._room = self.room
+        self._placed = fit(self._columns, self._room, self._longest)
         self._before = {}
         self._drawn = {}
+        self._into_view()
         self._redraw(changes=False)
         self.refresh()
 
@@ -256,19 +301,21 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_cursor(self.cursor)
 
     def _refresh_cursor(self, *rows: int) -> None:
-        first = int(self.scroll_offset.y)
+        first = self._first()
         self._refresh_lines({row - first + HEAD for row in rows if row >= first})
 
     def move_to(self, row: int) -> None:
         """Put the cursor on a row and scroll it into view."""
         old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
-        height = max(1, self.size.height - HEAD)
-        first = int(self.scroll_offset.y)
-        if self.cursor < first:
-            self.scroll_to(y=self.cursor, animate=False)
-        elif self.cursor >= first + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False)
+        self._into_view()
         self._refresh_cursor(old, self.cursor)
+
+    def _into_view(self) -> None:
+        """Scroll as little as shows the cursor, and never beyond the last row."""
+        first, page = self._first(), max(1, self.page)
+        wanted = min(max(first, self.cursor - page + 1), self.cursor)
+        if wanted != int(self.scroll_offset.y):
+            self.scroll_to(y=wanted, animate=False, immediate=True, force=True)
 
     def action_move(self, rows: int) -> None:
         """Move the cursor."""
@@ -276,7 +323,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by pages."""
-        self.move_to(self.cursor + pages * max(1, self.size.height - HEAD - 1))
+        self.move_to(self.cursor + pages * max(1, self.page - 1))
 
     def action_edge(self, where: int) -> None:
         """Move the cursor to the first or last row."""
@@ -290,7 +337,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """With the mouse: the row that was clicked."""
         if event.y >= HEAD:
-            self.move_to(int(self.scroll_offset.y) + event.y - HEAD)
+            self.move_to(self._first() + event.y - HEAD)
 
 
 def _changed(before: Cells | None, now: Cells) -> frozenset[int]:
