@@ -22,6 +22,12 @@ BURST = 0.05
 """Seconds: how close together two observations may be. Of a burst of events the first is shown at once, the rest
 together after this time."""
 
+WINDOW = 3.9
+"""Seconds over which rates are taken: the kernel adds up its counters every 2 s only (ip_vs_est.c), so that over one
+second they seem to stand still and then to jump."""
+SPACING = 0.9
+"""Seconds between two tables that are kept."""
+
 
 class Observer:
     """Observations of one source: the first at once, then one for every change and at least one an interval.
@@ -36,7 +42,7 @@ class Observer:
         self._interval = interval
         self._changed = asyncio.Event()
         self._started = False
-        self._tables: deque[IpvsTable] = deque(maxlen=4)
+        self._tables: deque[IpvsTable] = deque(maxlen=5)
 
     async def observe(self, *, patience: float = 0.0) -> Observation:
         """One observation, now, or after at most ``patience`` seconds when adverts must be waited for."""
@@ -75,12 +81,12 @@ class Observer:
             return
 
     def _baseline(self, table: IpvsTable | None) -> IpvsTable | None:
-        """The newest earlier table that is old enough for a steady rate, or the oldest at hand."""
+        """The newest earlier table that is old enough for a steady rate, else the oldest at hand."""
         if table is None:
             self._tables.clear()
             return None
-        old_enough = [t for t in self._tables if table.monotonic - t.monotonic >= 0.8 * self._interval]
+        old_enough = [t for t in self._tables if table.monotonic - t.monotonic >= WINDOW]
         baseline = old_enough[-1] if old_enough else (self._tables[0] if self._tables else None)
-        if not self._tables or table.monotonic - self._tables[-1].monotonic >= 0.4 * self._interval:
+        if not self._tables or table.monotonic - self._tables[-1].monotonic >= SPACING:
             self._tables.append(table)
         return baseline

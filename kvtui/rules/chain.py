@@ -45,7 +45,7 @@ class Link:
 
 def chain(seen: Observation, vip: VipView) -> tuple[Link, ...]:
     """Every layer of one VIP, in order."""
-    return (_conf(seen, vip), _running(seen, vip), _ipvs(seen, vip), _address(vip), _vrrp(vip))
+    return (_conf(seen, vip), _running(seen, vip), _ipvs(seen, vip), _address(seen, vip), _vrrp(vip))
 
 
 def first_break(links: tuple[Link, ...]) -> Link | None:
@@ -68,6 +68,8 @@ def _conf(seen: Observation, vip: VipView) -> Link:
 
 def _running(seen: Observation, vip: VipView) -> Link:
     running, conf = seen.snapshot.running, seen.snapshot.conf
+    if seen.snapshot.chosen is None:
+        return Link(Layer.RUNNING, Mark.BROKEN, "no keepalived runs here")
     if running is None:
         return Link(Layer.RUNNING, Mark.UNKNOWN, "the running config cannot be read (keepalived ≥ 2.2.0, as root)")
     if not _has(running, vip.address):
@@ -92,7 +94,7 @@ def _ipvs(seen: Observation, vip: VipView) -> Link:
     return Link(Layer.IPVS, Mark.OK, words)
 
 
-def _address(vip: VipView) -> Link:
+def _address(seen: Observation, vip: VipView) -> Link:
     if vip.present is None:
         return Link(Layer.ADDRESS, Mark.UNKNOWN, "the addresses of this node cannot be read")
     where = f"on {vip.interface}" if vip.interface else "on an interface"
@@ -100,6 +102,8 @@ def _address(vip: VipView) -> Link:
         if vip.present:
             return Link(Layer.ADDRESS, Mark.OK, f"{where}, as it should be on the master")
         return Link(Layer.ADDRESS, Mark.BROKEN, "this node is MASTER but does not have the address")
+    if seen.snapshot.chosen is None and vip.present:
+        return Link(Layer.ADDRESS, Mark.BROKEN, f"left {where} by a keepalived that is gone: ip addr del, or start it")
     if vip.state is VrrpState.UNKNOWN:
         return Link(Layer.ADDRESS, Mark.UNKNOWN, f"{where if vip.present else 'not here'}; the VRRP state is unknown")
     if vip.present:

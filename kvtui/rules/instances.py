@@ -29,6 +29,8 @@ class Evidence:
     """Whether its VIPs are on an interface here; None when addresses cannot be read."""
     held_since: float | None
     now: float
+    alive: bool = True
+    """Whether a keepalived runs here at all; a dead one has no state, whatever it left behind."""
 
     @property
     def own_live(self) -> bool:
@@ -106,6 +108,7 @@ def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
         held=None if snapshot.addresses is None or not instance.vips else bool(places),
         held_since=max(since, default=None),
         now=snapshot.time,
+        alive=snapshot.chosen is not None,
     )
 
 
@@ -121,6 +124,8 @@ def state_of(known: Evidence) -> tuple[VrrpState, str]:
     The dump is exact but asked seldom (each question is a line in keepalived's log); adverts and address
     events are live. Whatever contradicts the dump and is newer than it wins.
     """
+    if not known.alive:
+        return VrrpState.UNKNOWN, "none"
     dumped = known.instance.state if known.dumped_at is not None else VrrpState.UNKNOWN
     at = known.dumped_at or 0.0
     if known.own_live and known.own and (dumped is VrrpState.MASTER or known.own.last.received > at):

@@ -43,6 +43,13 @@ class ConfLayer:
         self._running_mark: tuple[int, int, int] | None = None
         self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "there is no keepalived to read a config of")
 
+    def lost(self) -> None:
+        """Its keepalived is gone: what was read last stays, with its age."""
+        self._keepalived = None
+        if self.file is not None or self.running is not None:
+            detail = "as it was read last: its keepalived is gone"
+            self._source = Source(SourceName.CONF, SourceState.DEGRADED, detail, self._source.read_at)
+
     def read(self, now: float) -> bool:
         """Read what changed.
 
@@ -64,9 +71,7 @@ class ConfLayer:
             self._source = Source(SourceName.CONF, self._source.state, self._source.detail, now)
             return
         try:
-            self.file = reader.read(
-                keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now
-            )
+            self.file = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
         except OSError as error:
             self.file = None
             self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, _why(keepalived, error))

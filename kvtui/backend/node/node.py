@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.backend.node.conf_layer import ConfLayer
@@ -22,22 +23,18 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 
-class Layers:
-    """Everything that belongs to one keepalived, or to kvtui's own network namespace when there is none.
+class Network:
+    """What belongs to one network namespace; it outlives keepalived's restarts.
 
     Args:
-        keepalived: whose namespaces, config and dumps.
-        signals: whether keepalived may be asked for dumps.
+        pid: a process in that namespace; None for kvtui's own.
         changed: called when something is worth a new snapshot at once.
     """
 
-    def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
-        pid = keepalived.pid if keepalived and keepalived.netns is not None else None
+    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
         self._changed = changed
         self.news = True
         """Something changed since keepalived was asked last."""
-        self.conf = ConfLayer(keepalived)
-        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed)
         self.addresses = AddressesLayer(pid, self._event)
         self.adverts = AdvertsLayer(pid, self._event)
         self.ipvs = IpvsLayer(pid)
@@ -51,12 +48,39 @@ class Layers:
         await self.addresses.start()
         await self.adverts.start()
 
-    async def close(self) -> None:
-        """Close everything."""
-        await self.vrrp.close()
+    def close(self) -> None:
+        """Close them."""
         self.addresses.close()
         self.adverts.close()
         self.ipvs.close()
+
+
+class Daemon:
+    """What belongs to one keepalived process: its config and its own word.
+
+    Args:
+        keepalived: whose; None when there is none.
+        signals: whether it may be asked for dumps.
+        changed: called when it answered.
+    """
+
+    def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
+        self.conf = ConfLayer(keepalived)
+        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed)
+
+    def lost(self) -> None:
+        """The process is gone."""
+        self.conf.lost()
+        self.vrrp.lost()
+
+
+@dataclass(slots=True)
+class Layers:
+    """The layers in use, and which process they are of."""
+
+    network: Network
+    daemon: Daemon
+    of: Keepalived | None
 
 
 class Node:
@@ -72,7 +96,6 @@ class Node:
         self._read_only = read_only
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
-        self._of: tuple[int, int | None] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
         """Find keepalived and open its namespaces' sockets.
@@ -84,18 +107,29 @@ class Node:
         await self._attach(time.time())
 
     async def _attach(self, now: float) -> Layers:
-        """The layers of the keepalived that runs now; new ones when it is another than before."""
+        """The layers of the keepalived that runs now."""
         await asyncio.to_thread(self._processes.read, now)
-        chosen = self._processes.chosen
-        identity = (chosen.pid, chosen.netns) if chosen else (0, None)
-        if self._layers is not None and identity == self._of:
-            return self._layers
-        if self._layers is not None:
-            await self._layers.close()
-        self._layers = Layers(chosen, signals=not self._read_only, changed=self._changed)
-        self._of = identity
-        await self._layers.start()
-        return self._layers
+        chosen, layers = self._processes.chosen, self._layers
+        if layers is None:
+            layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)
+        elif chosen is None and layers.of is not None:
+            layers.daemon.lost()
+            layers.of = None
+        elif chosen is not None and (layers.of is None or layers.of.pid != chosen.pid):
+            await layers.daemon.vrrp.close()
+            layers.daemon, layers.of = self._daemon(chosen), chosen
+            if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
+                layers.network.close()
+                layers.network = await self._open(chosen)
+        return layers
+
+    def _daemon(self, chosen: Keepalived | None) -> Daemon:
+        return Daemon(chosen, signals=not self._read_only, changed=self._changed)
+
+    async def _open(self, chosen: Keepalived | None) -> Network:
+        network = Network(chosen.pid if chosen and chosen.own_netns is False else None, self._changed)
+        await network.start()
+        return network
 
     async def settle(self, patience: float) -> None:
         """Wait for keepalived's dump and for an advert of each of its VRIDs, at most ``patience`` seconds."""
@@ -104,52 +138,54 @@ class Node:
         layers = self._layers
         if layers is None or not snapshot.keepalived:
             return
-        await layers.vrrp.settle()
-        conf = layers.conf.running or layers.conf.file
-        instances = layers.vrrp.dump.instances if layers.vrrp.dump else (conf.instances if conf else ())
+        await layers.daemon.vrrp.settle()
+        dump = layers.daemon.vrrp.dump
+        conf = layers.daemon.conf.running or layers.daemon.conf.file
+        instances = dump.instances if dump else (conf.instances if conf else ())
         vrids = frozenset(i.vrid for i in instances if i.vrid is not None)
-        await layers.adverts.settle(vrids, max(0.0, patience - (time.monotonic() - started)))
+        await layers.network.adverts.settle(vrids, max(0.0, patience - (time.monotonic() - started)))
 
     async def read(self) -> Snapshot:
         """The node now. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now)
-        layers.vrrp.ask(now, urgent=layers.news or reloaded)
-        layers.news = False
+        layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded)
+        layers.network.news = False
         return self._snapshot(layers)
 
     @staticmethod
     def _read_blocking(layers: Layers, now: float) -> bool:
-        layers.ipvs.read()
-        return layers.conf.read(now)
+        layers.network.ipvs.read()
+        return layers.daemon.conf.read(now)
 
     def _snapshot(self, layers: Layers) -> Snapshot:
         now = time.time()
-        dump = layers.vrrp.dump
+        network, daemon = layers.network, layers.daemon
+        dump = daemon.vrrp.dump
         chosen = self._processes.chosen
         return Snapshot(
             time=now,
             node=NodeName(os.environ.get("NODE_NAME") or os.uname().nodename, self._read_only),
             sources=(
                 self._processes.source(),
-                layers.conf.source(),
-                layers.vrrp.source(),
-                layers.ipvs.source(),
-                layers.addresses.source(now),
-                layers.adverts.source(now),
+                daemon.conf.source(),
+                daemon.vrrp.source(),
+                network.ipvs.source(),
+                network.addresses.source(now),
+                network.adverts.source(now),
                 Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not read by this version of kvtui"),
             ),
             keepalived=self._processes.found,
             chosen=chosen.pid if chosen else None,
-            conf=layers.conf.file,
-            running=layers.conf.running,
+            conf=daemon.conf.file,
+            running=daemon.conf.running,
             instances=dump.instances if dump else None,
             checks=dump.checks if dump else None,
-            ipvs=layers.ipvs.table,
-            addresses=layers.addresses.table(),
-            advertisers=layers.adverts.advertisers(),
-            transitions=layers.adverts.transitions(),
+            ipvs=network.ipvs.table,
+            addresses=network.addresses.table(),
+            advertisers=network.adverts.advertisers(),
+            transitions=network.adverts.transitions(),
         )
 
     async def connections(
@@ -157,10 +193,11 @@ class Node:
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``SnapshotSource.connections``."""
         layers = self._layers or await self._attach(time.time())
-        return await layers.ipvs.connections(service, real, limit)
+        return await layers.network.ipvs.connections(service, real, limit)
 
     async def close(self) -> None:
         """Close every socket."""
         if self._layers is not None:
-            await self._layers.close()
+            await self._layers.daemon.vrrp.close()
+            self._layers.network.close()
             self._layers = None

@@ -23,6 +23,9 @@ NOT_FOUND = (
 class ProcessesLayer:
     """Every keepalived on the machine, and the chosen one.
 
+    Once one was chosen, kvtui stays in its network namespace: when it dies only another one *there* takes its place.
+    A keepalived of another namespace would show another node's addresses as this one's.
+
     Args:
         pid: which one (``--pid``); None for the one in kvtui's own network namespace.
     """
@@ -32,6 +35,8 @@ class ProcessesLayer:
         self._looked_at: float | None = None
         self.found: tuple[Keepalived, ...] = ()
         self.chosen: Keepalived | None = None
+        self.last: Keepalived | None = None
+        """The one that was chosen most recently, which may be gone."""
 
     def read(self, now: float) -> None:
         """Look again where that is due.
@@ -42,17 +47,20 @@ class ProcessesLayer:
         Raises:
             LookupError: ``--pid`` names no keepalived, at the first reading.
         """
-        first = self._looked_at is None
-        if not first and now - (self._looked_at or 0.0) < RESCAN and self._alive():
+        if self._looked_at is not None and now - self._looked_at < RESCAN and self._alive():
             return
         self._looked_at = now
         self.found = processes.find()
-        try:
+        if self.last is None:
             self.chosen = processes.choose(self.found, self._pid)
-        except LookupError:
-            if first:
-                raise
-            self.chosen = None
+        else:
+            self.chosen = self._successor(self.last)
+        self.last = self.chosen or self.last
+
+    def _successor(self, last: Keepalived) -> Keepalived | None:
+        same = next((k for k in self.found if (k.pid, k.started) == (last.pid, last.started)), None)
+        there = tuple(k for k in self.found if k.netns == last.netns)
+        return same or processes.choose(there)
 
     def _alive(self) -> bool:
         return self.chosen is not None and os.path.exists(f"/proc/{self.chosen.pid}/stat")  # noqa: PTH110 - hot path
@@ -61,10 +69,19 @@ class ProcessesLayer:
         """Its state."""
         name = SourceName.KEEPALIVED
         if self.chosen is None:
-            gone = f"the keepalived with PID {self._pid} is gone" if self._pid else NOT_FOUND
-            return Source(name, SourceState.UNAVAILABLE, gone, self._looked_at)
+            why = NOT_FOUND
+            if self.last is not None:
+                why = (
+                    f"keepalived (PID {self.last.pid}) is gone and no other runs in its network namespace: "
+                    "start it again; its log says why it ended; what is shown below was read before"
+                )
+            return Source(name, SourceState.UNAVAILABLE, why, self._looked_at)
         detail, state = "", SourceState.OK
         if self.chosen.netns is None:
             state = SourceState.DEGRADED
             detail = f"the namespaces of PID {self.chosen.pid} cannot be read: needs root or CAP_SYS_PTRACE"
+        elif self.chosen.own_netns is False:
+            detail = (
+                f"PID {self.chosen.pid} is in another network namespace than kvtui: what is shown belongs to that one"
+            )
         return Source(name, state, detail, self._looked_at)

@@ -52,11 +52,18 @@ class VrrpLayer:
     async def _ask(self, dumper: Dumper, *, full: bool) -> None:
         try:
             answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
-            self.dump = carry(self.dump, answer)
-            self._trouble = ""
+            if self._dumper is dumper:  # it may have gone meanwhile
+                self.dump = carry(self.dump, answer)
+                self._trouble = ""
         except DumpUnavailable as why:
             self._trouble = str(why)
         self._changed()
+
+    def lost(self) -> None:
+        """Its keepalived is gone: what it said of itself is no longer so."""
+        self._dumper = None
+        self.dump = None
+        self._trouble = "keepalived is gone: there is nobody to ask"
 
     async def settle(self) -> None:
         """Wait for the answer that is under way."""
