@@ -22,11 +22,15 @@ from typing import TYPE_CHECKING, Any
 from kvtui.actions.state_folder import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kvtui.actions.step import Json
 
 LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
+
+
+CLOSINGS = {"undone": "taken back", "put back": "put back", "left": "left as it was", "done": "finished"}
+"""What an action does to another one: the other's result → in words."""
 
 
 class JournalLocked(RuntimeError):  # noqa: N818
@@ -58,6 +62,7 @@ class Entry:
         undoes: id of the action that it took back.
         facts: what the verification saw, before and after.
         finishes: id of the action, cut short, that it brought to its end.
+        closing: the result that the other action gets when this one is done; empty when there is no other.
     """
 
     id: str
@@ -75,6 +80,12 @@ class Entry:
     undoes: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     finishes: str | None = None
+    closing: str = ""
+
+    @property
+    def other(self) -> str | None:
+        """Id of the action that it takes back, finishes or leaves."""
+        return self.undoes or self.finishes
 
     @property
     def in_force(self) -> bool:
@@ -206,6 +217,7 @@ class Journal:
                 "process": list(entry.process),
                 "undoes": entry.undoes,
                 "finishes": entry.finishes,
+                "closing": entry.closing,
             }
         )
 
@@ -213,10 +225,25 @@ class Journal:
         """Step number ``index`` was done."""
         self._append({"event": "step", "id": identity, "at": time.time(), "index": index})
 
-    def end(self, identity: str, result: str, detail: str, facts: Mapping[str, Any] | None = None) -> None:
-        """How it ended."""
+    def end(
+        self,
+        identity: str,
+        result: str,
+        detail: str,
+        facts: Mapping[str, Any] | None = None,
+        closes: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """How it ended.
+
+        Args:
+            identity: the action's id.
+            result: see ``Entry``.
+            detail: what was seen.
+            facts: for later.
+            closes: other actions that end with it, each with its result: one line tells all, or nothing.
+        """
         event = {"event": "end", "id": identity, "at": time.time(), "result": result, "detail": detail}
-        self._append({**event, "facts": dict(facts or {})})
+        self._append({**event, "facts": dict(facts or {}), "closes": [list(c) for c in closes]})
 
     def _append(self, event: Json) -> None:
         line = json.dumps(event, separators=(",", ":"), ensure_ascii=True) + "\n"
@@ -276,7 +303,7 @@ class Journal:
 
     def undoable(self) -> Entry | None:
         """What ``kvtui undo`` without an id means: the newest action that is in force and changed something."""
-        found = [e for e in self.entries() if e.in_force and e.steps and not (e.undoes or e.finishes)]
+        found = [e for e in self.entries() if e.in_force and e.steps and not e.other]
         return found[-1] if found else None
 
 
@@ -306,11 +333,15 @@ def _apply(found: dict[str, Entry], event: Json) -> None:
             process=(int(event["process"][0]), int(event["process"][1])),
             undoes=event.get("undoes"),
             finishes=event.get("finishes"),
+            closing=str(event.get("closing") or ""),
         )
     elif event["event"] == "step":
         found[identity] = replace(found[identity], done=(*found[identity].done, int(event["index"])))
     elif event["event"] == "end":
-        facts = event.get("facts") or {}
-        old = found[identity]  # what is written when it is taken back leaves what was seen in the first place
+        old = found[identity]
         result, detail = str(event["result"]), str(event["detail"])
-        found[identity] = replace(old, result=result, detail=detail, facts={**old.facts, **facts})
+        found[identity] = replace(old, result=result, detail=detail, facts=event.get("facts") or {})
+        for other, closing in event.get("closes") or ():
+            if other in found:
+                words = f"{CLOSINGS.get(closing, closing)} by {identity}"
+                found[other] = replace(found[other], result=str(closing), detail=words)

@@ -15,11 +15,12 @@ from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavaila
 from kvtui.actions.step import Side, Step, StepFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from kvtui.actions.plan import Plan
 
 T = TypeVar("T")
+MOST_CLOSED = 10  # a chain of cut-short repairs is never that long; a damaged journal may be a circle
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends kvtui politely: Ctrl+C, kill, a terminal or ``kubectl exec`` that went away."""
 
@@ -129,10 +130,14 @@ class Runner:
 
     def _blocker(self, action: Action) -> str | None:
         """An action that was cut short comes first: what it left may be what the plan was made from."""
-        left = [e for e in self._journal.unfinished() if e.id not in {action.undoes, action.finishes}]
+        mine = action.undoes or action.finishes
+        about = {mine}
+        if mine and (repair := self._journal.entry(mine)):
+            about.add(repair.other)  # a repair that was cut short comes before what it was to repair
+        left = [e for e in self._journal.unfinished() if e.id not in about]
         if not left:
             return None
-        first = left[0]
+        first = left[-1]  # newest first: it may be a repair of an older one
         return (
             f"an earlier action was cut short: {first.id} «{first.summary}». First put it back "
             f"(kvtui undo {first.id}), finish it (--finish {first.id}), or leave things as they are "
@@ -154,11 +159,8 @@ class Runner:
         if verified.ok is False:
             return await self._put_back(entry, done, Code.FAILED, f"failed: {verified.detail}", verified.facts)
         code, result = (Code.DONE, "done") if verified.ok else (Code.UNVERIFIED, "unverified")
-        detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts)
-        if other := action.undoes or action.finishes:
-            closing = action.closing or ("undone" if action.undoes else "done")
-            words = "taken back" if action.undoes else "finished"
-            detail += self._end(other, closing, f"{words} by {entry.id}")
+        closes = self._closes(entry)
+        detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
         return Outcome(code, detail, entry.id, verified.facts)
 
     async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
@@ -199,10 +201,26 @@ class Runner:
                 trouble.append(str(failed))
         return trouble
 
-    def _end(self, identity: str, result: str, detail: str, facts: Mapping[str, Any] | None = None) -> str:
+    def _closes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
+        """Other actions that end with this one: finishing an undo that was cut short ends what that undid as well."""
+        closes: list[tuple[str, str]] = []
+        current: Entry | None = entry
+        while current is not None and current.other and len(closes) < MOST_CLOSED:
+            closes.append((current.other, current.closing))
+            current = self._journal.entry(current.other) if current.finishes and current.closing == "done" else None
+        return tuple(closes)
+
+    def _end(
+        self,
+        identity: str,
+        result: str,
+        detail: str,
+        facts: Mapping[str, Any] | None = None,
+        closes: Sequence[tuple[str, str]] = (),
+    ) -> str:
         """Write the end down; what to add to the outcome when that fails. Then the next start asks what to do."""
         try:
-            self._journal.end(identity, result, detail, facts)
+            self._journal.end(identity, result, detail, facts, closes)
         except JournalUnavailable as why:
             return f" (and this end is not in the journal: {why})"
         return ""
@@ -258,6 +276,7 @@ def _entry(action: Action, reason: str) -> Entry:
         process=(pid, start_time(pid)),
         undoes=action.undoes,
         finishes=action.finishes,
+        closing=action.closing or ("undone" if action.undoes else "done" if action.finishes else ""),
     )
 
 

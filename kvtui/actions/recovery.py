@@ -1,0 +1,211 @@
+"""After a kill -9, and for undo: what state an action of the journal left things in, and the ways on from there."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.actions.plan import Grade, Plan, Remark, Verb
+from kvtui.actions.runner import Action, Verified
+from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.steps import UnknownStep, make
+from kvtui.actions.steps.reversed import Reversed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from kvtui.actions.journal import Entry
+    from kvtui.actions.step import Json, Step
+
+VALUES = ("before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One step of an action and the world now.
+
+    Attributes:
+        text: what the step does.
+        side: where the world is; None when that cannot be told.
+        step: to do or undo; None when this kvtui does not know it.
+        trouble: why it cannot be told or taken back; empty.
+    """
+
+    text: str
+    side: Side | None
+    step: Step | None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What state an action left things in.
+
+    Attributes:
+        entry: the action.
+        steps: each with where the world is.
+        sentence: for an operator.
+        can_finish: every step is done, or can be.
+        can_put_back: every step is not done, or can be undone.
+    """
+
+    entry: Entry
+    steps: tuple[Found, ...]
+    sentence: str
+    can_finish: bool
+    can_put_back: bool
+
+
+def inspect(entry: Entry) -> Recovery:
+    """Look at the world, step by step. Blocking; changes nothing.
+
+    Args:
+        entry: of the journal.
+    """
+    found = _settled(entry.steps, [_look(data) for data in entry.steps])
+    unclear = [f for f in found if f.side not in {Side.BEFORE, Side.AFTER}]
+    done = sum(f.side is Side.AFTER for f in found)
+    count = len(found)
+    if unclear:
+        first = unclear[0]
+        reason = first.trouble or "it is neither as before nor as after: somebody changed it since"
+        sentence = f"{first.text}: {reason}"
+    elif done == count:
+        sentence = "everything was done" if count else "it changed nothing"
+    elif done == 0:
+        sentence = "nothing was done, or all of it was put back"
+    else:
+        sentence = f"{done} of {count} steps are done; next would come: {_next(found)}"
+    one_way = [f for f in found if f.side is Side.AFTER and f.trouble]
+    return Recovery(entry, tuple(found), sentence, not unclear, not unclear and not one_way)
+
+
+def _next(found: Sequence[Found]) -> str:
+    return next(f.text for f in found if f.side is Side.BEFORE)
+
+
+def _look(data: Json) -> Found:
+    try:
+        step = make(data)
+    except UnknownStep as why:
+        return Found(str(data.get("kind")), None, None, str(why))
+    one_way = "a reload cannot be taken back: restore the old file and reload again"
+    trouble = one_way if getattr(step, "alone", False) else ""  # a HangUp without a file to restore
+    try:
+        return Found(step.describe(), step.look(), step, trouble)
+    except StepFailed as why:
+        return Found(step.describe(), None, step, str(why))
+
+
+def _settled(steps: Sequence[Json], found: list[Found]) -> list[Found]:
+    """Judge steps of one thing together: a slow drain lowers one weight ten times.
+
+    While the third of them is the last one done, the first finds neither its before nor its after. When one step of
+    the thing knows where the world is, those ahead of it are done, and those behind it are not.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, data in enumerate(steps):
+        groups.setdefault(_thing(data), []).append(index)
+    settled = list(found)
+    for indexes in groups.values():
+        known = [i for i in indexes if found[i].side in {Side.BEFORE, Side.AFTER}]
+        if len(indexes) < 2 or not known:
+            continue
+        # the newest place that fits: a value that comes twice is taken for the later one
+        last_done = max((i for i in indexes if found[i].side is Side.AFTER), default=-1)
+        for i in indexes:
+            side = Side.AFTER if i <= last_done else Side.BEFORE
+            settled[i] = Found(found[i].text, side, found[i].step, found[i].trouble)
+    return settled
+
+
+def _thing(data: Json) -> str:
+    """What a step is about, whatever the values are."""
+    kept = {k: _thing(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
+    return repr(sorted(kept.items()))
+
+
+def put_back(entry: Entry) -> Action:
+    """Everything as it was before an action that was cut short. Blocking: looks at the world."""
+    return _back(inspect(entry), "put back")
+
+
+def undo(entry: Entry) -> Action:
+    """Take back an action, complete or cut short. Blocking: looks at the world.
+
+    Refused, by a remark that is IMPOSSIBLE, when somebody has changed the same things since, or when there is no way back.
+    """
+    if entry.result is None:
+        return put_back(entry)
+    if entry.other:
+        return _refused(entry, f"{entry.id} took care of {entry.other}; do that again instead of taking this back")
+    return _back(inspect(entry), "undone")
+
+
+def _refused(entry: Entry, why: str) -> Action:
+    plan = Plan(Verb.UNDO, entry.target, f"take back {entry.id}", remarks=(Remark(Grade.IMPOSSIBLE, why),))
+    return Action(plan, (), _verifier(()), undoes=entry.id)
+
+
+def _back(recovery: Recovery, closing: str) -> Action:
+    entry = recovery.entry
+    steps = tuple(Reversed(f.step) for f in reversed(recovery.steps) if f.step and f.side is Side.AFTER)
+    remarks = _refusals(recovery, can=recovery.can_put_back, way="taken back")
+    if entry.result in {"undone", "put back", "left"}:
+        said = {"undone": "was taken back", "put back": "was put back", "left": "was left as it is"}[entry.result]
+        remarks.append(Remark(Grade.IMPOSSIBLE, f"{entry.id} {said} already ({entry.detail})"))
+    plan = _plan(entry, f"take back {entry.id}: {entry.summary}", recovery, steps, remarks)
+    return Action(plan, steps, _verifier(steps), undoes=entry.id, closing=closing)
+
+
+def finish(entry: Entry) -> Action:
+    """The rest of an action that was cut short. Blocking: looks at the world."""
+    recovery = inspect(entry)
+    steps = tuple(f.step for f in recovery.steps if f.step and f.side is Side.BEFORE)
+    remarks = _refusals(recovery, can=recovery.can_finish, way="finished")
+    if entry.result is not None:
+        remarks.append(Remark(Grade.IMPOSSIBLE, f"{entry.id} has ended: {entry.result}"))
+    plan = _plan(entry, f"finish {entry.id}: {entry.summary}", recovery, steps, remarks)
+    return Action(plan, steps, _verifier(steps), finishes=entry.id)
+
+
+def leave(entry: Entry) -> Action:
+    """Nothing: things stay as they are, and the journal says so. The way out where the other two are refused."""
+    recovery = inspect(entry)
+    remarks = []
+    if entry.result is not None:
+        remarks.append(Remark(Grade.IMPOSSIBLE, f"{entry.id} has ended: {entry.result}"))
+    plan = _plan(entry, f"leave things as {entry.id} left them: {entry.summary}", recovery, (), remarks)
+    return Action(plan, (), _verifier(()), finishes=entry.id, closing="left")
+
+
+def _refusals(recovery: Recovery, *, can: bool, way: str) -> list[Remark]:
+    if can:
+        return []
+    reasons = [
+        f"{f.text}: {f.trouble or 'somebody changed it since'}"
+        for f in recovery.steps
+        if f.trouble or f.side not in {Side.BEFORE, Side.AFTER}
+    ]
+    return [Remark(Grade.IMPOSSIBLE, f"{recovery.entry.id} cannot be {way}: {'; '.join(reasons)}")]
+
+
+def _plan(entry: Entry, summary: str, recovery: Recovery, steps: Sequence[Step], remarks: list[Remark]) -> Plan:
+    effects = (f"now: {recovery.sentence}",)
+    texts = tuple(s.describe() for s in steps) or ("write nothing but the journal",)
+    return Plan(Verb.UNDO, entry.target, summary, steps=texts, effects=effects, remarks=tuple(remarks))
+
+
+def _verifier(steps: Sequence[Step]) -> Callable[[Callable[[str], None]], Awaitable[Verified]]:
+    """Every thing is where its last step leaves it."""
+
+    async def verify(_say: Callable[[str], None]) -> Verified:
+        data = [{"kind": s.kind, **s.to_json()} for s in steps]
+        found = [Found(s.describe(), await asyncio.to_thread(s.look), s) for s in steps]
+        wrong = [f.text for f in _settled(data, found) if f.side is not Side.AFTER]
+        if wrong:
+            return Verified(ok=False, detail=f"not as it should be: {'; '.join(wrong)}")
+        return Verified(ok=True, detail="seen to be so" if steps else "nothing had to be changed")
+
+    return verify
