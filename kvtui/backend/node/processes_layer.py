@@ -52,10 +52,14 @@ class ProcessesLayer:
         self._looked_at = now
         self.found = processes.find()
         if self.last is None:
-            self.chosen = processes.choose(self.found, self._pid)
+            self.chosen = None if self._ambiguous() else processes.choose(self.found, self._pid)
         else:
             self.chosen = self._successor(self.last)
         self.last = self.chosen or self.last
+
+    def _ambiguous(self) -> bool:
+        """Several run, each in a network namespace that is not ours: any choice would be a guess."""
+        return self._pid is None and len(self.found) > 1 and all(k.own_netns is False for k in self.found)
 
     def _successor(self, last: Keepalived) -> Keepalived | None:
         same = next((k for k in self.found if (k.pid, k.started) == (last.pid, last.started)), None)
@@ -70,6 +74,11 @@ class ProcessesLayer:
         name = SourceName.KEEPALIVED
         if self.chosen is None:
             why = NOT_FOUND
+            if self._ambiguous():
+                pids = ", ".join(str(k.pid) for k in self.found)
+                why = (
+                    f"no keepalived in this network namespace; others run in theirs (PID {pids}): choose one with --pid"
+                )
             if self.last is not None:
                 why = (
                     f"keepalived (PID {self.last.pid}) is gone and no other runs in its network namespace: "
@@ -81,6 +90,7 @@ class ProcessesLayer:
             state = SourceState.DEGRADED
             detail = f"the namespaces of PID {self.chosen.pid} cannot be read: needs root or CAP_SYS_PTRACE"
         elif self.chosen.own_netns is False:
+            state = SourceState.DEGRADED
             detail = (
                 f"PID {self.chosen.pid} is in another network namespace than kvtui: what is shown belongs to that one"
             )
