@@ -40,7 +40,8 @@ def why_plain(env: Mapping[str, str], streams: Streams) -> str | None:
     """
     missing = [name for name in ("stdin", "stdout", "stderr") if not getattr(streams, name)]
     if missing:
-        return f"{' and '.join(missing)} is no terminal (with kubectl exec, add -it)"
+        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        return f"{names} {'are' if missing[1:] else 'is'} no terminal (with kubectl exec, add -it)"
     if env.get("TERM") == "dumb":
         return "TERM=dumb cannot draw (set TERM=xterm-256color if this is a real terminal)"
     return None

@@ -1,0 +1,133 @@
+"""The command as a person or a script calls it: a process of its own, real streams, real exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from kvtui import __version__
+from kvtui.cli.schema import schema
+
+KVTUI = [sys.executable, "-m", "kvtui"]
+ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
+
+
+def kvtui(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*KVTUI, *arguments], capture_output=True, text=True, check=False, timeout=60, env={**ENV, **env}
+    )
+
+
+def test_version_and_schema() -> None:
+    assert kvtui("--version").stdout == f"kvtui {__version__}\n"
+    assert json.loads(kvtui("schema").stdout) == schema()
+
+
+def test_help_of_every_command_has_an_example() -> None:
+    top = kvtui("--help").stdout
+    for command in ("status", "vrrp", "vips", "ipvs", "schema"):
+        assert command in top
+        assert "Example: kvtui" in kvtui(command, "--help").stdout
+
+
+@pytest.mark.parametrize("arguments", [("status", "-o", "json"), ("-o", "json", "status")])
+def test_demo_status_is_a_document_of_the_schema(arguments: tuple[str, ...]) -> None:
+    done = kvtui("--demo", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    jsonschema.validate(json.loads(done.stdout), schema())
+
+
+def test_the_environment_mirrors_the_options() -> None:
+    document = yaml.safe_load(kvtui("status", KVTUI_DEMO="1", KVTUI_OUTPUT="yaml", KVTUI_READ_ONLY="1").stdout)
+    assert document["node"]["read_only"] is True
+    assert len(document["vips"]) == 5
+
+
+def test_on_any_machine_it_starts_and_says_what_is_missing() -> None:
+    done = kvtui("status", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    sources = {s["name"]: s for s in json.loads(done.stdout)["sources"]}
+    assert list(sources) == ["keepalived", "conf", "vrrp", "ipvs", "addresses", "adverts", "kubernetes"]
+    assert all(s["detail"] for s in sources.values() if s["state"] != "ok")
+    if not Path("/proc/net/ip_vs").exists():
+        assert sources["ipvs"]["state"] == "unavailable"
+        assert "modprobe ip_vs" in sources["ipvs"]["detail"]
+
+
+def test_without_a_terminal_it_prints_plain_status_and_says_why() -> None:
+    done = subprocess.run(
+        [*KVTUI, "--demo"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=ENV
+    )
+    assert done.returncode == 0
+    assert done.stdout.split("\n")[0].split()[1:3] == ["keepalived", "2.2.7,"]
+    assert "stdin, stdout and stderr are no terminal" in done.stderr
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("status", "-o", "xml"), ("--interval", "0", "status")])
+def test_a_usage_error_is_2_and_on_stderr(arguments: tuple[str, ...]) -> None:
+    done = kvtui("--demo", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr
+
+
+def watch(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*KVTUI, "--demo", "--interval", "0.2", *arguments, "--watch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENV,
+    )
+
+
+def test_watch_prints_a_document_a_line_until_interrupted() -> None:
+    with watch("vips", "-o", "json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        documents: list[dict[str, Any]] = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+        assert process.stderr.read() == ""
+    times = [d["time"] for d in documents]
+    assert times == sorted(times)
+    assert len(set(times)) == 3
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    with watch("status", "-o", "json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(20)
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--version']); "
+        "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'asyncio', 'rich') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_status_imports_no_terminal_ui() -> None:
+    code = (
+        "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--demo', 'status', '-o', 'json']); "
+        "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
+    assert done.stdout.splitlines()[-1] == "[]"
