@@ -7,7 +7,7 @@ STEPS = "kMGTPE"
 
 def count(value: float) -> str:
     """At most five characters: ``0``, ``999``, ``1.2k``, ``34M`` (powers of 1,000)."""
-    if value < 1000:
+    if value < 999.5:
         return f"{value:.0f}"
     scaled = float(value)
     for step in STEPS:

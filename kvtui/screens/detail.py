@@ -55,11 +55,12 @@ def server_lines(server: VirtualServerView) -> list[str]:
     """A virtual server and its real servers."""
     service = f"  Service {plain(server.service)}" if server.service else ""
     persistence = f", persistent {server.persistence_timeout} s" if server.persistence_timeout else ""
-    head = f"{server.protocol.value} {server.name}  {server.scheduler or '?'}{persistence}{service}"
+    scheduler = plain(server.scheduler or "?")
+    head = f"{server.protocol.value} {plain(server.name)}  {scheduler}{persistence}{service}"
     lines = [head]
     for real in server.real_servers:
         rate = f"{per_second(real.stats.cps)} conn/s" if real.stats else "no counters"
         check = f", check {plain(real.check)}" if real.check else ""
         weight = "not in the kernel" if real.weight is None else f"weight {real.weight}"
-        lines.append(f"  {endpoint(real.address, real.port)}  {real.state.value}, {weight}, {rate}{check}")
+        lines.append(f"  {plain(endpoint(real.address, real.port))}  {real.state.value}, {weight}, {rate}{check}")
     return lines

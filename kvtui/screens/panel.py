@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -55,7 +56,7 @@ class Panel(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Heading in the border, text, how to leave."""
         with VerticalScroll() as box:
-            box.border_title = self.heading
+            box.border_title = Content(self.heading)  # no markup in it: names come from outside
             box.border_subtitle = "Esc closes"
             yield Static("", id="text", markup=False)
 

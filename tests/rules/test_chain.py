@@ -1,0 +1,153 @@
+"""The chain of a VIP: each layer whole, broken, unknown; the first break is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.chain import Layer, Link, Mark, chain, first_break
+from kvtui.rules.observe import observe
+from tests.build import (
+    NOW,
+    VIP,
+    addresses,
+    advertiser,
+    conf,
+    conf_real,
+    instance,
+    real,
+    snapshot,
+    sources,
+    table,
+)
+
+OWN = advertiser(0, outgoing=True)
+MASTER: dict[str, Any] = {
+    "instances": (instance(VrrpState.MASTER),),
+    "addresses": addresses(VIP),
+    "advertisers": (OWN,),
+}
+ALL_OK = dict.fromkeys(Layer, Mark.OK)
+NO_IPVS = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "the ip_vs module is not loaded: modprobe ip_vs")
+
+
+def links(**changes: Any) -> tuple[Link, ...]:
+    seen = observe(snapshot(**changes))
+    assert seen.vips is not None
+    return chain(seen, seen.vips[0])
+
+
+def marks(found: tuple[Link, ...]) -> dict[Layer, Mark]:
+    assert [link.layer for link in found] == list(Layer)
+    return {link.layer: link.mark for link in found}
+
+
+@pytest.mark.parametrize("changes", [{}, MASTER], ids=["backup", "master"])
+def test_a_whole_chain(changes: dict[str, Any]) -> None:
+    found = links(**changes)
+    assert marks(found) == ALL_OK
+    assert first_break(found) is None
+
+
+WITHOUT = replace(conf(conf_real(5)), instances=())
+CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
+    "the file lost it": (
+        {"conf": WITHOUT},
+        {Layer.CONF: Mark.BROKEN},
+        "/etc/keepalived/keepalived.conf does not have it: a reload removes it",
+    ),
+    "never reloaded": ({"running": WITHOUT}, {Layer.RUNNING: Mark.BROKEN}, "keepalived runs without it: reload"),
+    "no virtual server in the kernel": (
+        {"ipvs": replace(table(), virtual_servers=())},
+        {Layer.IPVS: Mark.BROKEN},
+        "10.4.0.50:80 is in the config but not in the kernel",
+    ),
+    "every real server drained": (
+        {"ipvs": table(real(5, weight=0), real(6, weight=0))},
+        {Layer.IPVS: Mark.BROKEN},
+        "10.4.0.50:80 has no real server that takes connections",
+    ),
+    "a master without the address": (
+        MASTER | {"addresses": addresses()},
+        {Layer.ADDRESS: Mark.BROKEN},
+        "this node is MASTER but does not have the address",
+    ),
+    "a backup with the address": (
+        {"addresses": addresses(VIP)},
+        {Layer.ADDRESS: Mark.BROKEN},
+        "on eth0, though this node is BACKUP: two may hold it",
+    ),
+    "split brain": (
+        MASTER | {"advertisers": (OWN, advertiser(2))},
+        {Layer.VRRP: Mark.BROKEN},
+        "10.4.0.3, 10.4.0.5 advertise it at the same time: split brain",
+    ),
+    "fault and nobody": (
+        {"instances": (instance(VrrpState.FAULT),), "advertisers": ()},
+        {Layer.VRRP: Mark.BROKEN},
+        "this node is in FAULT and no other node advertises it",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "broken", "detail"), CASES.values(), ids=CASES.keys())
+def test_the_broken_layer_alone_is_marked_and_named(
+    changes: dict[str, Any], broken: dict[Layer, Mark], detail: str
+) -> None:
+    found = links(**changes)
+    assert marks(found) == ALL_OK | broken
+    first = first_break(found)
+    assert first is not None
+    assert (first.layer, first.detail) == (next(iter(broken)), detail)
+
+
+UNKNOWN: dict[str, tuple[dict[str, Any], Layer, str]] = {
+    "config": ({"conf": None}, Layer.CONF, "the config file cannot be read"),
+    "running": (
+        {"running": None},
+        Layer.RUNNING,
+        "the running config cannot be read (keepalived ≥ 2.2.0, as root)",
+    ),
+    "ipvs": ({"ipvs": None, "sources": (NO_IPVS, *sources())}, Layer.IPVS, NO_IPVS.detail),
+    "addresses": ({"addresses": None}, Layer.ADDRESS, "the addresses of this node cannot be read"),
+    "adverts": ({"advertisers": None}, Layer.VRRP, "no advert was seen"),
+}
+
+
+@pytest.mark.parametrize(("changes", "layer", "detail"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_what_cannot_be_read_is_unknown_never_broken(changes: dict[str, Any], layer: Layer, detail: str) -> None:
+    found = links(**changes)
+    assert marks(found) == ALL_OK | {layer: Mark.UNKNOWN}
+    assert next(link.detail for link in found if link.layer is layer) == detail
+    assert first_break(found) is None
+
+
+def test_without_a_state_an_address_proves_nothing() -> None:
+    found = links(instances=None, advertisers=(), sources=sources(None), addresses=addresses())
+    assert marks(found)[Layer.ADDRESS] is Mark.UNKNOWN
+    assert next(link.detail for link in found if link.layer is Layer.ADDRESS) == "not here; the VRRP state is unknown"
+
+
+def test_a_vip_without_a_virtual_server_expects_none() -> None:
+    bare = conf(virtual_servers=())
+    found = links(conf=bare, running=bare, ipvs=replace(table(), virtual_servers=()))
+    assert marks(found) == ALL_OK | {Layer.IPVS: Mark.NONE}
+    assert first_break(found) is None
+
+
+def test_a_file_edited_since_is_said_but_breaks_nothing() -> None:
+    found = links(conf=conf(conf_real(5), conf_real(6), digest="new"))
+    assert marks(found) == ALL_OK
+    assert found[1].detail == "keepalived runs it; the file was edited since and not reloaded"
+
+
+def test_the_first_break_is_the_first_in_the_order_of_a_packets_fate() -> None:
+    found = links(running=WITHOUT, addresses=addresses(VIP), ipvs=table(real(5, weight=0), at=NOW))
+    assert [link.layer for link in found if link.mark is Mark.BROKEN] == [Layer.RUNNING, Layer.IPVS, Layer.ADDRESS]
+    first = first_break(found)
+    assert first is not None
+    assert first.layer is Layer.RUNNING
