@@ -23,6 +23,7 @@ from kvtui.widgets.history import History
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.screen import Screen
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
+
+
+COMMANDS = frozenset({"view", "app", "ipvs"})
+"""The kinds of bindings (the first word of their id) that the palette offers."""
 
 
 class Observed(Message):
@@ -161,14 +166,15 @@ class KvtuiApp(App[None]):
         self._draw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette offers what the keys do, and the themes."""
-        for _node, binding, enabled, _tip in screen.active_bindings.values():
-            if enabled and binding.tooltip and not binding.system and binding.id:
-                yield SystemCommand(binding.description, binding.tooltip, self._runner(binding.action))
+        """The palette offers what the keys do, and the themes; not moving about, nor itself."""
+        for node, binding, enabled, _tip in screen.active_bindings.values():
+            kind = (binding.id or "").split(".")[0]
+            if enabled and kind in COMMANDS and binding.id != "app.commands":
+                yield SystemCommand(binding.description, binding.tooltip, self._runner(binding.action, node))
         yield SystemCommand("Theme", "Other colours", self.action_change_theme)
 
-    def _runner(self, action: str) -> Callable[[], None]:
+    def _runner(self, action: str, owner: DOMNode) -> Callable[[], None]:
         def run() -> None:
-            self.call_later(self.run_action, action, self.screen)
+            self.call_later(self.run_action, action, owner)
 
         return run

@@ -1,0 +1,241 @@
+"""Keys and screens: what an operator presses, and what then stands on an 80×24 terminal."""
+
+from __future__ import annotations
+
+from kvtui.model.source import SourceName, SourceState
+from kvtui.screens.detail import VipDetail
+from kvtui.screens.help import HelpPanel
+from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.sources import SourcesPanel
+from kvtui.screens.vips import VipsScreen
+from kvtui.screens.vrrp import VrrpScreen
+from tests.ui.seen import EPOCH, demo, running, seen, server, snapshot, source, vip
+
+
+async def test_the_first_frame_waits_for_nothing() -> None:
+    async with running() as ui:
+        assert "reading" in ui.lines[0].lower()
+        assert ui.lines[-1].startswith("1 VIPs  2 VRRP  3 IPVS")
+        assert "Reading" in ui.text
+
+
+async def test_the_landing_page_names_owner_state_service_and_servers_of_every_vip() -> None:
+    async with running(demo()) as ui:
+        row = next(line for line in ui.lines if line.startswith("10.4.0.50"))
+
+        assert row.split()[1:4] == ["★10.4.0.5", "MASTER", "102"]
+        assert "default/nginx" in row
+        assert "3/3" in row
+        assert row.endswith("✓✓✓✓✓") or row.split()[-1] == "✓✓✓✓✓"
+
+
+async def test_number_keys_switch_screens() -> None:
+    async with running(demo()) as ui:
+        kinds = []
+        for key in "1", "2", "3", "1":
+            await ui.press(key)
+            kinds.append(type(ui.app.screen))
+
+        assert kinds == [VipsScreen, VrrpScreen, IpvsScreen, VipsScreen]
+
+
+async def test_a_screen_that_was_away_shows_what_is_known_now() -> None:
+    async with running(seen(vips=(vip(),), servers=())) as ui:
+        await ui.press("3")
+        await ui.see(seen(vips=(vip("10.4.0.99"),), servers=(server(),)))
+        await ui.press("1")
+
+        assert "10.4.0.99" in ui.text
+        assert "10.4.0.50" not in ui.text
+
+
+async def test_pause_holds_the_picture_and_says_since_when() -> None:
+    async with running(seen(vips=(vip("10.4.0.1"),))) as ui:
+        await ui.press("space")
+        await ui.see(seen(vips=(vip("10.4.0.2"),), of=snapshot(time=EPOCH + 60)))
+
+        assert "PAUSED since" in ui.lines[0]
+        assert "10.4.0.1" in ui.text
+        assert "10.4.0.2" not in ui.text
+
+
+async def test_pause_again_goes_on_with_the_newest() -> None:
+    async with running(seen(vips=(vip("10.4.0.1"),))) as ui:
+        await ui.press("space")
+        await ui.see(seen(vips=(vip("10.4.0.2"),)))
+        await ui.see(seen(vips=(vip("10.4.0.3"),)))
+        await ui.press("space")
+
+        assert "PAUSED" not in ui.lines[0]
+        assert "10.4.0.3" in ui.text
+
+
+async def test_the_filter_works_while_it_is_typed_and_esc_clears_it() -> None:
+    async with running(seen(vips=(vip("10.4.0.1"), vip("10.4.0.22"), vip("10.4.0.23")))) as ui:
+        await ui.press("slash", *"0.2")
+        typed = ui.text
+        await ui.press("3")
+        narrower = ui.text
+        await ui.press("escape")
+
+        assert "10.4.0.1 " not in typed
+        assert "10.4.0.22" in typed
+        assert "10.4.0.22" not in narrower
+        assert "10.4.0.23" in narrower
+        assert "10.4.0.1 " in ui.text
+
+
+async def test_enter_keeps_the_filter_and_gives_the_keys_back() -> None:
+    async with running(seen(vips=(vip("10.4.0.1"), vip("10.4.0.2")), servers=())) as ui:
+        await ui.press("slash", *"0.2", "enter")
+        assert "10.4.0.1 " not in ui.text
+        await ui.press("3")
+
+        assert isinstance(ui.app.screen, IpvsScreen)
+
+
+async def test_a_filter_without_a_match_says_how_to_leave_it() -> None:
+    async with running(seen(vips=(vip(),))) as ui:
+        await ui.press("slash", *"zzz")
+
+        assert "zzz" in ui.text
+        assert "Esc" in ui.text
+
+
+async def test_sort_goes_through_the_columns_and_reverse_turns_it_round() -> None:
+    async with running(seen(vips=(vip("10.4.0.9"), vip("10.4.0.100"), vip("10.4.0.20")))) as ui:
+
+        def order() -> list[str]:
+            return [line.split()[0] for line in ui.lines if line.startswith("10.")]
+
+        as_it_comes = order()
+        await ui.press("s")
+        by_address = order()
+        await ui.press("S")
+
+        assert as_it_comes == ["10.4.0.9", "10.4.0.100", "10.4.0.20"]
+        assert by_address == ["10.4.0.9", "10.4.0.20", "10.4.0.100"]
+        assert order() == by_address[::-1]
+
+
+async def test_enter_on_a_vip_names_its_layers() -> None:
+    async with running(demo()) as ui:
+        await ui.press("enter")
+
+        assert isinstance(ui.app.screen, VipDetail)
+        for word in ("VIP 10.4.0.50", "config file", "running config", "IPVS", "address", "VRRP owner"):
+            assert word in ui.text
+        await ui.press("escape")
+        assert isinstance(ui.app.screen, VipsScreen)
+
+
+async def test_an_open_detail_follows_the_observations() -> None:
+    async with running(demo(5.0)) as ui:
+        await ui.press("enter")
+        assert "10.4.0.5 advertises it (this node)" in ui.text
+        await ui.see(demo(70.0))
+
+        assert "10.4.0.4 advertises it (another node)" in ui.text
+
+
+async def test_help_lists_every_key_of_the_screen_with_what_it_does() -> None:
+    async with running(demo()) as ui:
+        await ui.press("3", "question_mark")
+        bindings = [b for _n, b, _e, _t in ui.app.screen_stack[-2].active_bindings.values() if b.id and not b.system]
+
+        assert isinstance(ui.app.screen, HelpPanel)
+        told = ui.app.screen.text(None)
+        missing = [b.id for b in bindings if b.tooltip and b.tooltip not in told]
+        assert missing == []
+        assert all(b.tooltip for b in bindings)
+
+
+async def test_every_own_key_has_an_id_so_that_it_can_be_remapped() -> None:
+    async with running(demo()) as ui:
+        for key in "1", "2", "3":
+            await ui.press(key)
+            shown = [b for _n, b, _e, _t in ui.app.screen.active_bindings.values() if b.tooltip and not b.system]
+            assert {b.key for b in shown if not b.id} <= {"ctrl+q"}  # Textual's own way out
+
+
+async def test_the_palette_opens_and_runs_a_command_by_its_name() -> None:
+    async with running(demo()) as ui:
+        await ui.press("colon", *"vrrp")
+        for _ in range(50):
+            await ui.pilot.pause(0.02)
+            if "VRRP: instances" in ui.text or "VRRP instances" in ui.text:
+                break
+        await ui.press("enter")
+        for _ in range(50):
+            await ui.pilot.pause(0.02)
+            if isinstance(ui.app.screen, VrrpScreen):
+                break
+
+        assert isinstance(ui.app.screen, VrrpScreen)
+
+
+async def test_sources_say_state_and_reason() -> None:
+    lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
+    half = source(SourceName.ADVERTS, SourceState.DEGRADED, "no CAP_NET_RAW")
+    async with running(seen(vips=(vip(),), of=snapshot(lost, half))) as ui:
+        header = ui.lines[0]
+        await ui.press("i")
+
+        assert "! ipvs adverts?" in header
+        assert isinstance(ui.app.screen, SourcesPanel)
+        assert "ipvs: unavailable" in ui.text
+        assert "modprobe ip_vs" in ui.text
+        assert "no CAP_NET_RAW" in ui.text
+
+
+async def test_no_keepalived_is_said_in_words_with_a_next_step() -> None:
+    gone = source(SourceName.KEEPALIVED, SourceState.UNAVAILABLE, "no keepalived runs here: look with ps")
+    async with running(seen(of=snapshot(gone, chosen=None))) as ui:
+        assert "no keepalived runs here: look with ps" in ui.text
+        assert "kvtui --demo" in ui.text
+
+
+async def test_an_unreadable_ipvs_table_says_why() -> None:
+    lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
+    async with running(seen(vips=(vip(),), of=snapshot(lost))) as ui:
+        await ui.press("3")
+
+        assert "modprobe ip_vs" in ui.text
+
+
+async def test_empty_tables_say_why_and_what_next() -> None:
+    async with running(seen(instances=(), vips=(), servers=())) as ui:
+        landing = ui.text
+        await ui.press("2")
+        vrrp = ui.text
+        await ui.press("3")
+
+        assert "virtual_ipaddress" in landing
+        assert "kubectl get endpoints" in landing
+        assert "vrrp_instance" in vrrp
+        assert "IPVS table is empty" in ui.text
+
+
+async def test_two_masters_are_named() -> None:
+    async with running(seen(vips=(vip(rivals=("10.4.0.4",)),))) as ui:
+        assert "2 MASTERS" in ui.text
+
+
+async def test_q_leaves() -> None:
+    async with running(demo()) as ui:
+        await ui.press("q")
+
+        assert ui.app.return_code == 0
+        assert not ui.app.is_running or ui.app._exit
+
+
+async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> None:
+    gone = LookupError("PID 4711 is no keepalived")
+    async with running(demo()) as ui:
+        ui.feed.push(gone)
+        for _ in range(100):
+            await ui.pilot.pause()
+            if ui.app.ended_by:
+                break
+
+        assert ui.app.ended_by is gone
