@@ -184,9 +184,20 @@ class Addresses:
             self._changed()
 
     def _start_over(self) -> bool:
-        """Events were lost (the socket's buffer was full): read everything again."""
-        if self._questions is None:
+        """Events were lost (the socket's buffer was full): read everything again.
+
+        What is still queued is older than what was lost, and would undo it in a newer table.
+        """
+        if self._events is None or self._questions is None:
             return False
+        while True:
+            try:
+                self._events.recv(rtnetlink.BUFFER)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
         return self._links.replace(*rtnetlink.dump(self._questions), appeared=time.time())
 
 

@@ -120,9 +120,7 @@ def dump(via: socket.socket) -> tuple[list[Link], list[Address]]:
         OSError: the kernel's answer is an error, or none came.
     """
     via.settimeout(PATIENCE)
-    links = [
-        m for _, m in _ask(via, GETLINK, LINK.pack(0, 0, 0, 0, 0) + _without_statistics()) if isinstance(m, Link)
-    ]
+    links = [m for _, m in _ask(via, GETLINK, LINK.pack(0, 0, 0, 0, 0) + _without_statistics()) if isinstance(m, Link)]
     addresses = [m for _, m in _ask(via, GETADDR, ADDRESS.pack(0, 0, 0, 0, 0)) if isinstance(m, Address)]
     return links, addresses
 
