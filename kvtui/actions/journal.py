@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from kvtui.actions.state_folder import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from kvtui.actions.step import Json
 
@@ -313,9 +313,12 @@ def _repair(handle: int) -> bytes:
     return b"" if not size or os.pread(handle, 1, size - 1) == b"\n" else b"\n"
 
 
-def new_id(now: float) -> str:
-    """Sorts by time, is short enough to type."""
-    return datetime.fromtimestamp(now, UTC).strftime("%m%d-%H%M%S-") + secrets.token_hex(1)
+def new_id(now: float, taken: Container[str] = ()) -> str:
+    """Sorts by time, is short enough to type, and is not taken."""
+    while True:
+        identity = datetime.fromtimestamp(now, UTC).strftime("%m%d-%H%M%S-") + secrets.token_hex(1)
+        if identity not in taken:
+            return identity
 
 
 def _apply(found: dict[str, Entry], event: Json) -> None:

@@ -134,7 +134,7 @@ def put_back(entry: Entry) -> Action:
 def undo(entry: Entry) -> Action:
     """Take back an action, complete or cut short. Blocking: looks at the world.
 
-    Refused, by a remark that is IMPOSSIBLE, when somebody has changed the same things since, or when there is no way back.
+    Refused, by a remark that is IMPOSSIBLE, when somebody changed the same things since, or when there is no way back.
     """
     if entry.result is None:
         return put_back(entry)

@@ -15,7 +15,7 @@ from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavaila
 from kvtui.actions.step import Side, Step, StepFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 
     from kvtui.actions.plan import Plan
 
@@ -120,7 +120,8 @@ class Runner:
             with self._journal.locked(action.plan.summary):
                 if blocker := self._blocker(action):
                     return Outcome(Code.REFUSED, blocker)
-                entry = _entry(action, reason)
+                taken = {e.id for e in self._journal.entries()}
+                entry = _entry(action, reason, taken)
                 self._journal.begin(entry)
                 return await self._run_begun(action, entry)
         except (JournalLocked, JournalUnavailable) as why:
@@ -262,10 +263,10 @@ def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: s
     return asyncio.run(main())
 
 
-def _entry(action: Action, reason: str) -> Entry:
+def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
     now, pid = time.time(), os.getpid()
     return Entry(
-        id=new_id(now),
+        id=new_id(now, taken),
         at=now,
         verb=action.plan.verb.value,
         target=action.plan.target,

@@ -1,0 +1,105 @@
+"""A step whose world is a file, and actions made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kvtui.actions.plan import Plan, Verb
+from kvtui.actions.runner import Action, Verified
+from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.steps import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.actions.plan import Remark
+    from kvtui.actions.step import Json, Step
+
+KINDS["note"] = "tests.actions.fakes:WriteNote"
+
+
+@dataclass(frozen=True)
+class WriteNote:
+    """Writes a word into a file."""
+
+    kind: ClassVar[str] = "note"
+
+    path: Path
+    before: str
+    after: str
+    fails: str = ""  # "do", "undo", "look": which of them does
+    dies: str = ""  # "before do", "after do": this very process is killed there
+
+    def describe(self) -> str:
+        return f"write {self.after} into {self.path.name}"
+
+    def look(self) -> Side:
+        if self.fails == "look":
+            raise StepFailed(f"{self.path.name} cannot be read")
+        now = self.path.read_text()
+        return Side.BEFORE if now == self.before else Side.AFTER if now == self.after else Side.NEITHER
+
+    def do(self) -> None:
+        if self.dies == "before do":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fails == "do":
+            raise StepFailed(f"{self.path.name} cannot be written")
+        if self.fails == "bug":
+            raise RuntimeError("a bug")
+        self.path.write_text(self.after)
+        if self.dies == "after do":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def undo(self) -> None:
+        if self.fails == "undo":
+            raise StepFailed(f"{self.path.name} cannot be put back")
+        self.path.write_text(self.before)
+
+    def to_json(self) -> Json:
+        return {"path": str(self.path), "before": self.before, "after": self.after}
+
+    @classmethod
+    def from_json(cls, data: Json) -> WriteNote:
+        return cls(Path(data["path"]), data["before"], data["after"])
+
+
+def note(folder: Path, name: str, after: str = "new", before: str = "old", **changes: Any) -> WriteNote:
+    """A step, and its file as it is before."""
+    path = folder / name
+    if not path.exists():
+        path.write_text(before)
+    return WriteNote(path, before, after, **changes)
+
+
+def words(folder: Path, *names: str) -> list[str]:
+    """What is in the files now."""
+    return [(folder / name).read_text() for name in names]
+
+
+def action(
+    *steps: Step, ok: bool | None = True, remarks: tuple[Remark, ...] = (), verb: Verb = Verb.DRAIN, **changes: Any
+) -> Action:
+    """Of these steps; its verification says ``ok``."""
+
+    async def verify(say: Callable[[str], None]) -> Verified:
+        say("looking")
+        return Verified(ok=ok, detail="as seen", facts={"saw": 1})
+
+    plan = Plan(verb, "the notes", "write the notes", remarks=remarks)
+    return Action(plan, steps, verify, **changes)
+
+
+def hanging(*steps: Step, at: asyncio.Event) -> Action:
+    """Its verification never ends; ``at`` tells that it has begun."""
+
+    async def verify(_say: Callable[[str], None]) -> Verified:
+        at.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return Action(Plan(Verb.DRAIN, "the notes", "write the notes"), steps, verify)
