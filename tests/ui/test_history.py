@@ -1,0 +1,60 @@
+"""Histories: a minute for each server, and nothing for those that went away."""
+
+from __future__ import annotations
+
+from kvtui.widgets.history import SAMPLES, History
+from tests.ui.seen import EPOCH, real, seen, server, snapshot
+
+
+def add(history: History, at: float, *rates: float) -> None:
+    servers = tuple(server(f"10.4.0.{n}", real(), cps=rate) for n, rate in enumerate(rates))
+    history.add(seen(servers=servers, of=snapshot(time=EPOCH + at)))
+
+
+def test_samples_are_kept_in_order_and_only_the_last_ones() -> None:
+    history = History()
+    for n in range(SAMPLES + 10):
+        add(history, n, float(n))
+
+    kept = history.of(("TCP", "10.4.0.0:80"))
+    assert kept == [float(n) for n in range(10, SAMPLES + 10)]
+
+
+def test_a_burst_of_events_is_one_sample() -> None:
+    history = History()
+    for at in 0.0, 0.05, 0.1, 1.0:
+        add(history, at, at)
+
+    assert history.of(("TCP", "10.4.0.0:80")) == [0.0, 1.0]
+
+
+def test_a_vip_is_the_sum_of_its_servers() -> None:
+    history = History()
+    history.add(seen(servers=(server("10.4.0.1", cps=2.0), server("10.4.0.1", cps=3.0))))
+
+    assert history.of(("vip", "10.4.0.1")) == [5.0]
+
+
+def test_what_went_away_is_forgotten() -> None:
+    history = History()
+    add(history, 0, 1.0, 2.0)
+    add(history, 1, 1.0)
+
+    assert history.of(("TCP", "10.4.0.1:80")) == []
+    assert len(history._rings) == 3  # the virtual server, its real server, its VIP
+
+
+def test_ten_thousand_real_servers_leave_memory_flat() -> None:
+    history = History(most_real_servers=2000)
+    reals = tuple(real(f"10.{n // 250}.{n % 250}.1") for n in range(10_000))
+    history.add(seen(servers=(server("10.4.0.1", *reals),)))
+
+    assert len(history._rings) == 2
+
+
+def test_a_clock_that_was_set_back_does_not_stop_it() -> None:
+    history = History()
+    add(history, 100, 1.0)
+    add(history, 10, 2.0)
+
+    assert history.of(("TCP", "10.4.0.0:80")) == [1.0, 2.0]
