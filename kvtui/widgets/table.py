@@ -177,7 +177,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         dirty = {n + HEAD for n, row in enumerate(rows) if n >= len(previous) or previous[n] != row}
         # lines below the last row are drawn over when rows went away
         dirty.update(range(len(rows) + HEAD, len(previous) + HEAD))
-        if not rows or not previous:
+        if bool(rows) != bool(previous):  # rows in place of the word for none, or the other way round
             dirty.update(range(self.size.height))
         self._drawn = drawn
         self._before = {key: cells for key, (cells, _marked) in drawn.items()}
