@@ -236,7 +236,12 @@ class Runner:
 
 
 def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-    """Run an action from the command line, in an event loop of its own.
+    """``guarded`` in an event loop of its own."""
+    return asyncio.run(guarded(runner, action, force=force, reason=reason))
+
+
+async def guarded(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
+    """Run an action from the command line.
 
     Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
 
@@ -246,21 +251,17 @@ def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: s
         force: the operator accepts what is unsafe.
         reason: for the journal.
     """
-
-    async def main() -> Outcome:
-        loop = asyncio.get_running_loop()
-        task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
+    for number in SIGNALS:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:  # before anything had begun
+        return Outcome(Code.INTERRUPTED, "interrupted; nothing had been changed")
+    finally:
         for number in SIGNALS:
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            return await task
-        except asyncio.CancelledError:  # before anything had begun
-            return Outcome(Code.INTERRUPTED, "interrupted; nothing had been changed")
-        finally:
-            for number in SIGNALS:
-                loop.remove_signal_handler(number)
-
-    return asyncio.run(main())
+            loop.remove_signal_handler(number)
 
 
 def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:

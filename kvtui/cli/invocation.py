@@ -26,6 +26,9 @@ class Invocation:
         mouse: let the terminal report the mouse.
         form: output format given before the command.
         interval: seconds between two observations when nothing happens.
+        dry_run: show the plan of an action, do nothing.
+        yes: agree to plans beforehand.
+        reason: why, for the journal.
     """
 
     read_only: bool = False
@@ -35,6 +38,9 @@ class Invocation:
     mouse: bool = False
     form: Format = Format.TEXT
     interval: float = 1.0
+    dry_run: bool = False
+    yes: bool = False
+    reason: str = ""
 
     def source(self) -> SnapshotSource:
         """The node, or the demo."""

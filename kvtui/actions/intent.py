@@ -1,0 +1,128 @@
+"""What an operator asked for, and the plan for it: the one door through which the CLI and the terminal UI act."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.actions import recovery
+from kvtui.actions.drain import plan_drain, plan_undrain
+from kvtui.actions.drains import drains
+from kvtui.actions.failover import plan_failover
+from kvtui.actions.plan import Verb
+from kvtui.actions.priority import plan_priority, plan_reset
+from kvtui.actions.reload import plan_reload
+from kvtui.actions.state_folder import state_note
+from kvtui.actions.survey import survey
+from kvtui.actions.targets import parse_real
+from kvtui.backend.ipvs.sysctls import read_sysctls
+
+if TYPE_CHECKING:
+    from kvtui.actions.journal import Journal
+    from kvtui.actions.runner import Action
+    from kvtui.actions.survey import Survey
+    from kvtui.actions.watch import Watch
+    from kvtui.model.observation import Observation
+
+
+class CannotPlan(LookupError):  # noqa: N818 - what it is, in words for an operator
+    """There is nothing that the action could be done to; the text says why and what next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One request.
+
+    Attributes:
+        verb: what to do.
+        target: real server (drain), instance (priority, failover), journal id (undo; empty: the newest); else empty.
+        value: the wanted priority.
+        service: virtual server, for a drain of one of several.
+        wait: seconds to wait until a drained server is empty; None does not wait.
+        over: seconds over which a drain lowers the weight.
+        fix_persistence: set expire_quiescent_template for a drain.
+        use_track_file: change the priority by its track file.
+        reset: give back the configured priority.
+        finish: finish what was cut short instead of taking it back.
+        leave: leave things as they are and close the entry.
+    """
+
+    verb: Verb
+    target: str = ""
+    value: int = 0
+    service: str | None = None
+    wait: float | None = None
+    over: float = 0.0
+    fix_persistence: bool = False
+    use_track_file: bool = False
+    reset: bool = False
+    finish: bool = False
+    leave: bool = False
+
+
+async def plan(intent: Intent, observation: Observation, watch: Watch, journal: Journal) -> Action:
+    """The plan for an intent; nothing is written.
+
+    Args:
+        intent: what is wanted.
+        observation: the node now.
+        watch: gives new observations, for the verification.
+        journal: of this node.
+
+    Raises:
+        LookupError: there is no such target; the text lists what there is.
+        ValueError: a value is out of range, or the target cannot be understood.
+        OSError: the journal or the config cannot be read.
+    """
+    if intent.verb in {Verb.DRAIN, Verb.UNDRAIN}:
+        return await _drain(intent, observation, journal)
+    if intent.verb is Verb.UNDO:
+        return await asyncio.to_thread(_undo, intent, journal)
+    found = await _survey(observation)
+    if intent.verb is Verb.RELOAD:
+        return plan_reload(observation, found, watch)
+    if intent.verb is Verb.FAILOVER:
+        return plan_failover(observation, found, intent.target, watch)
+    if intent.reset:
+        return plan_reset(observation, found, intent.target, journal.entries(), watch)
+    track = intent.use_track_file
+    return plan_priority(observation, found, intent.target, intent.value, watch, use_track_file=track)
+
+
+async def _drain(intent: Intent, observation: Observation, journal: Journal) -> Action:
+    real = parse_real(intent.target)
+    entries = await asyncio.to_thread(journal.entries)
+    if intent.verb is Verb.UNDRAIN:
+        return plan_undrain(observation, real, intent.service, known=drains(entries))
+    keepalived = observation.snapshot.chosen_keepalived
+    pid = keepalived.pid if keepalived and keepalived.own_netns is False else None
+    sysctls = await asyncio.to_thread(read_sysctls, pid)
+    note = state_note(journal.folder)
+    return plan_drain(
+        observation,
+        real,
+        intent.service,
+        wait=intent.wait,
+        over=intent.over,
+        fix_persistence=intent.fix_persistence,
+        sysctls=sysctls,
+        notes=(note,) if note else (),
+    )
+
+
+async def _survey(observation: Observation) -> Survey:
+    keepalived = observation.snapshot.chosen_keepalived
+    if keepalived is None:
+        raise CannotPlan(f"there is no keepalived to act on: {observation.snapshot.sources[0].detail}")
+    return await asyncio.to_thread(survey, keepalived)
+
+
+def _undo(intent: Intent, journal: Journal) -> Action:
+    entry = journal.entry(intent.target) if intent.target else next(iter(journal.unfinished()), journal.undoable())
+    if entry is None:
+        known = f"no entry {intent.target}" if intent.target else "nothing that could be taken back"
+        raise CannotPlan(f"the journal in {journal.folder} has {known}: kvtui journal lists what was done")
+    if intent.leave:
+        return recovery.leave(entry)
+    return recovery.finish(entry) if intent.finish else recovery.undo(entry)

@@ -1,0 +1,106 @@
+"""The commands that act: the plan is shown, agreed to, carried out, verified and written down."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from kvtui.actions.intent import Intent, plan
+from kvtui.actions.journal import Journal
+from kvtui.actions.runner import Code, Outcome, Runner, guarded
+from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.cli.plan_text import journal_document, journal_text, plan_document, plan_text
+
+if TYPE_CHECKING:
+    from kvtui.actions.runner import Action
+    from kvtui.cli.invocation import Invocation
+    from kvtui.observer import Observer
+
+LISTEN = 1.2
+"""Seconds to listen for adverts before a plan is made: peers are known from the wire."""
+
+
+def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
+    """Plan, show, ask, do.
+
+    Args:
+        invocation: global options: ``--dry-run``, ``--yes``, ``--reason``, ``--read-only``.
+        intent: what is wanted.
+        force: accept what is unsafe.
+
+    Returns:
+        The exit code (design.md: 0 done, 1 failed, 2 usage, 3 refused, 4 not verified, 130 interrupted).
+    """
+    if invocation.demo:
+        narrate("refused: actions do not work on the demo yet; `make lab` boots a real cluster to try them on")
+        return Code.REFUSED
+    try:
+        outcome = asyncio.run(_act(invocation, intent, force=force))
+    except (LookupError, ValueError) as wrong:
+        return int(fail(str(wrong.args[0] if wrong.args else wrong), Code.USAGE))
+    except OSError as error:
+        return int(fail(str(error), Code.REFUSED))
+    narrate(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    return outcome.code
+
+
+async def _act(invocation: Invocation, intent: Intent, *, force: bool) -> Outcome:
+    observer = invocation.observer()
+    try:
+        observation = await observer.observe(patience=LISTEN)
+        action = await plan(intent, observation, observer.observe, Journal())
+        _show(invocation, action)
+        return await _decide(invocation, observer, action, force=force)
+    finally:
+        await observer.close()
+
+
+def _show(invocation: Invocation, action: Action) -> None:
+    if invocation.form is Format.TEXT:
+        write(plan_text(action.plan))
+    else:
+        write(encode(plan_document(action.plan), invocation.form))
+
+
+async def _decide(invocation: Invocation, observer: Observer, action: Action, *, force: bool) -> Outcome:
+    del observer  # held open by the caller: the verification looks through it
+    refusal = action.plan.refusal(force=force)
+    if refusal or invocation.read_only:
+        return Outcome(Code.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
+    if invocation.dry_run:
+        return Outcome(Code.DONE, "dry run: nothing was written")
+    if not invocation.yes and not await asyncio.to_thread(agreed):
+        return Outcome(Code.REFUSED, "not agreed to: nothing was written")
+    runner = Runner(Journal(), read_only=invocation.read_only, progress=narrate)
+    return await guarded(runner, action, force=force, reason=invocation.reason)
+
+
+def agreed() -> bool:
+    """Ask on the terminal; without one the answer is no (use --yes in scripts)."""
+    if not sys.stdin.isatty():
+        narrate("no terminal to ask on: --yes agrees beforehand")
+        return False
+    sys.stderr.write("Do it? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
+def show_journal(invocation: Invocation, form: Format) -> int:
+    """Print the journal; an action that was cut short is named first, with what can be done."""
+    try:
+        entries = Journal().entries()
+        unfinished = Journal().unfinished()
+    except OSError as error:
+        return int(fail(f"the journal cannot be read: {error}", Code.FAILED))
+    del invocation
+    if form is Format.TEXT:
+        write(journal_text(entries))
+        for entry in unfinished:
+            narrate(
+                f"{entry.id} «{entry.summary}» was cut short: kvtui undo {entry.id} puts it back, "
+                f"kvtui undo --finish {entry.id} finishes it"
+            )
+    else:
+        write(encode({"journal": journal_document(entries)}, form))
+    return Code.DONE
