@@ -200,9 +200,8 @@ def test_ids_sort_by_time() -> None:
 
 
 def test_an_id_is_given_once() -> None:
-    taken = {new_id(0.0) for _ in range(2000)}
-    last = f"0101-000000-{'5a'}"
-    assert last in taken
+    taken = {f"0101-000000-{number:02x}" for number in range(256)}
+    last = "0101-000000-5a"
     assert new_id(0.0, taken - {last}) == last
 
 

@@ -1,0 +1,79 @@
+"""Nodes, drains and journal entries for tests of drain plans; the tutorial's cluster, seen from node-a."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kvtui.actions.drains import Drain
+from kvtui.actions.journal import Entry
+from kvtui.actions.steps.network import Network
+from kvtui.model.ipvs import IpvsTable, Protocol, VirtualServer
+from kvtui.rules.observe import observe
+from tests.build import NOW, VIP, addresses, real, snapshot, table
+
+if TYPE_CHECKING:
+    from kvtui.actions.plan import Grade, Plan
+    from kvtui.actions.runner import Action, Verified
+    from kvtui.actions.steps.sysctl import SetSysctl
+    from kvtui.model.ipvs import RealServer
+    from kvtui.model.observation import Observation
+
+NETWORK = Network(820, 4026531840)
+WEB = (Protocol.TCP, VIP, 80, 0)
+FIVE = ("10.2.68.5", 8080)
+QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
+
+
+def virtual(*reals: RealServer, **changes: Any) -> VirtualServer:
+    """The tutorial's virtual server, not persistent."""
+    (base,) = table(*reals).virtual_servers
+    return replace(base, **{"flags": (), "persistence_timeout": None, **changes})
+
+
+def node(*virtuals: VirtualServer, **changes: Any) -> Observation:
+    """What is seen of node-a, which holds the VIP, with these virtual servers in its kernel."""
+    held = {"addresses": addresses(VIP), "ipvs": IpvsTable(virtuals, complete=True, read_at=NOW, monotonic=1.0)}
+    return observe(snapshot(**{**held, **changes}))
+
+
+def grades(plan: Plan) -> dict[Grade, str]:
+    """All remarks of each grade as one text."""
+    found: dict[Grade, str] = {}
+    for remark in plan.remarks:
+        found[remark.grade] = f"{found.get(remark.grade, '')}{remark.text}\n"
+    return found
+
+
+def web() -> Observation:
+    """Two real servers, the first of weight 4."""
+    return node(virtual(real(5, weight=4), real(6)))
+
+
+def done(action: Action, identity: str, at: float, result: str = "done", facts: dict[str, Any] | None = None) -> Entry:
+    """An action as the journal has it."""
+    return Entry(
+        id=identity,
+        at=at,
+        verb=action.plan.verb.value,
+        target=action.plan.target,
+        who={"user": "anna"},
+        reason="disk",
+        summary=action.plan.summary,
+        steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
+        result=result,
+        facts=facts or {},
+    )
+
+
+def drained(weight: int = 4, identity: str = "a", sysctl: SetSysctl | None = None) -> Drain:
+    return Drain(identity, NETWORK, WEB, FIVE, weight, "disk", {"user": "anna"}, 1.0, sysctl)
+
+
+def verified(action: Action) -> Verified:
+    return asyncio.run(_verify(action))
+
+
+async def _verify(action: Action) -> Verified:
+    return await action.verify(lambda _text: None)

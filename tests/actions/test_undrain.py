@@ -1,0 +1,144 @@
+"""What is remembered of a drain, and how it is given back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.drain import plan_drain, plan_undrain
+from kvtui.actions.drains import LostDrain, drains, lost_drains
+from kvtui.actions.journal import Journal
+from kvtui.actions.plan import Grade
+from kvtui.actions.steps import make
+from kvtui.actions.steps.network import Network
+from kvtui.actions.steps.sysctl import SetSysctl
+from kvtui.actions.steps.weight import SetWeight
+from kvtui.actions.targets import UnknownTarget
+from kvtui.model.ipvs import Protocol
+from kvtui.model.vrrp import RealServerCheck
+from tests.actions import nodes
+from tests.actions.nodes import FIVE, NETWORK, WEB, done, drained, grades, node, verified, virtual
+from tests.build import conf, conf_real, real
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kvtui.model.observation import Observation
+
+
+@pytest.fixture
+def web() -> Observation:
+    return nodes.web()
+
+
+@pytest.mark.parametrize(
+    ("result", "counts"),
+    [("done", True), ("unverified", True), ("put back", False), ("undone", False), ("failed", False), ("left", False)],
+)
+def test_a_drain_in_force_is_remembered(web: Observation, result: str, counts: bool) -> None:
+    entry = done(plan_drain(web, FIVE), "a", 1.0, result)
+    assert drains([entry]) == ((drained(),) if counts else ())
+
+
+def test_of_a_slow_drain_the_first_weight_is_remembered(web: Observation) -> None:
+    assert drains([done(plan_drain(web, FIVE, over=60), "a", 1.0)]) == (drained(),)
+
+
+def test_an_undrain_ends_it_and_its_undo_brings_it_back(web: Observation) -> None:
+    first = done(plan_drain(web, FIVE), "a", 1.0)
+    empty = node(virtual(real(5, weight=0), real(6)))
+    second = done(plan_undrain(empty, FIVE, known=drains([first])), "b", 2.0)
+    assert drains([first, second]) == ()
+    assert drains([first, replace(second, result="undone")]) == (drained(),)
+
+
+def test_steps_come_back_from_the_journal_as_they_were(web: Observation) -> None:
+    six = SetWeight(Network(None, None), (Protocol.FWMARK, "::", 0, 7), ("fd00::5", 0), 3, 0)
+    for step in (*plan_drain(web, FIVE).steps, six, SetSysctl(NETWORK, "expire_nodest_conn", 0, 1)):
+        assert make({"kind": step.kind, **step.to_json()}) == step
+
+
+def test_only_two_sysctls_are_ever_set() -> None:
+    with pytest.raises(ValueError, match="expire_nodest_conn, expire_quiescent_template, not 'conntrack'"):
+        SetSysctl(NETWORK, "conntrack", 0, 1)
+
+
+def test_a_drain_that_something_undid_is_noticed(web: Observation) -> None:
+    (lost,) = lost_drains(web, [drained()])
+    assert lost == LostDrain(drained(), 4)
+    assert "10.2.68.5:8080 of 10.4.0.50:80 was drained by anna (a) but has weight 4 in the kernel" in lost.sentence
+    assert lost_drains(node(virtual(real(5, weight=0), real(6))), [drained()]) == ()
+    assert lost_drains(node(virtual(real(6))), [drained()]) == ()
+    elsewhere = replace(drained(), network=Network(820, 1))
+    assert lost_drains(web, [elsewhere]) == ()
+
+
+# --- undrain
+
+
+def test_undrain_gives_back_what_was_there_before() -> None:
+    seen = node(virtual(real(5, weight=0, upper_threshold=9), real(6)))
+    action = plan_undrain(seen, FIVE, known=[drained(weight=4)])
+    assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 0, 4),)
+    assert action.plan.by_hand == ("ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 4 -x 9",)
+    assert "gets it back; the config says 1" in grades(action.plan)[Grade.NOTE]
+    assert action.plan.refusal(force=False) is None
+
+
+def test_without_a_drain_it_gives_the_configured_weight() -> None:
+    action = plan_undrain(node(virtual(real(5, weight=0), real(6))), FIVE)
+    assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 0, 1),)
+
+
+@pytest.mark.parametrize(("weight", "words"), [(None, "the config does not have it"), (0, "has weight 0 for it")])
+def test_without_either_it_is_refused(weight: int | None, words: str) -> None:
+    written = conf(virtual_servers=()) if weight is None else conf(conf_real(5, weight), conf_real(6))
+    seen = node(virtual(real(5, weight=0), real(6)), running=written, conf=written)
+    refusal = plan_undrain(seen, FIVE).plan.refusal(force=True) or ""
+    assert words in refusal
+    assert "ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w WEIGHT" in refusal
+
+
+def test_a_server_whose_check_fails_gets_it_back_by_force_only() -> None:
+    check = RealServerCheck("10.4.0.50:80", *FIVE, alive=False, failed_checkers=1)
+    seen = node(virtual(real(5, weight=0), real(6)), checks=(check,))
+    assert "clients would reach a dead server" in (plan_undrain(seen, FIVE).plan.refusal(force=False) or "")
+
+
+def test_what_has_its_weight_already_is_forgotten_without_a_step(web: Observation) -> None:
+    action = plan_undrain(web, FIVE, known=[drained()])
+    assert (action.steps, action.plan.refusal(force=False)) == ((), None)
+    facts = verified(action).facts
+    assert drains([done(plan_drain(web, FIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))]) == ()
+
+
+def test_a_server_that_is_gone_is_forgotten_too(web: Observation) -> None:
+    gone = node(virtual(real(6)))
+    action = plan_undrain(gone, ("10.2.68.5", None), "10.4.0.50:80", known=[drained()])
+    assert action.plan.summary == "forget the drain of 10.2.68.5:8080 in 10.4.0.50:80"
+    facts = verified(action).facts
+    assert drains([done(plan_drain(web, FIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))]) == ()
+    with pytest.raises(UnknownTarget):
+        plan_undrain(gone, FIVE, "10.4.0.50:443", known=[drained()])
+
+
+def test_the_sysctl_goes_back_with_the_last_drain_that_needs_it() -> None:
+    sysctl = SetSysctl(NETWORK, "expire_quiescent_template", 0, 1)
+    seen = node(virtual(real(5, weight=0), real(6, weight=0)))
+    one = drained(sysctl=sysctl)
+    other = replace(one, real=("10.2.68.6", 8080), entry="b")
+    back = SetSysctl(NETWORK, "expire_quiescent_template", 1, 0)
+    assert back in plan_undrain(seen, FIVE, known=[one]).steps
+    assert back not in plan_undrain(seen, FIVE, known=[one, other]).steps
+
+
+def test_the_journal_is_the_one_source_of_truth(web: Observation, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with journal.locked("test"):
+        entry = done(plan_drain(web, FIVE), "a", 1.0, result="")
+        journal.begin(replace(entry, result=None))
+        assert drains(journal.entries()) == ()
+        journal.end("a", "done", "seen")
+    assert drains(Journal(tmp_path).entries()) == (drained(),)
