@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from contextlib import aclosing
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 COMMANDS = frozenset({"view", "app", "ipvs"})
 """The kinds of bindings (the first word of their id) that the palette offers."""
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
 
 
 class Observed(Message):
@@ -95,10 +100,18 @@ class KvtuiApp(App[None]):
 
     def on_mount(self) -> None:
         """Start to observe; the first frame waits for nothing."""
+        for number in ENDING:
+            # Textual leaves them to their default, which leaves the terminal raw and on its other screen
+            asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self._observe()
 
+    def _end(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
     async def on_unmount(self) -> None:
-        """Give sockets back."""
+        """Give sockets back, and the signals."""
+        for number in ENDING:
+            asyncio.get_running_loop().remove_signal_handler(number)
         await self._observer.close()
 
     @work(exclusive=True, name="observe")

@@ -49,6 +49,7 @@ def run(observer: Observer, settings: UiSettings) -> None:
 
     Raises:
         LookupError: ``--pid`` names no keepalived.
+        SystemExit: a signal ended it.
     """
     prepare(os.environ)
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, and only where the UI is wanted
@@ -59,3 +60,5 @@ def run(observer: Observer, settings: UiSettings) -> None:
     app.run(mouse=settings.mouse)
     if app.ended_by is not None:
         raise app.ended_by
+    if app.return_code:
+        raise SystemExit(app.return_code)
