@@ -65,11 +65,12 @@ class Panel(ModalScreen[None]):
         self.show(getattr(self.app, "latest", None))
 
     def show(self, seen: Observation | None) -> None:
-        """Draw the text when it differs."""
+        """Draw the text when it differs; an observation can come before the panel is on the screen."""
         text = self.text(seen)
-        if text != self._shown:
+        place = self.query("#text").results(Static)
+        for static in place if text != self._shown else ():
             self._shown = text
-            self.query_one("#text", Static).update(text)
+            static.update(text)
 
     def action_close(self) -> None:
         """Back to the screen."""

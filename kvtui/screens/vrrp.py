@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.widgets import Static
 
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
+from kvtui.screens.instance_detail import InstanceDetail, troubles
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.vips import TONES
 from kvtui.widgets.columns import Cell, Column, Tone
@@ -34,7 +36,7 @@ COLUMNS = (
     Column("since", "SINCE", 6, 5, right=True),
     Column("version", "VER", 3, 8, right=True),
     Column("interface", "NIC", 6, 7, most=15),
-    Column("counters", "ERRORS", 16, 9, most=80),
+    Column("counters", "ERRORS", 16, 3, most=80),
 )
 
 
@@ -72,6 +74,10 @@ class VrrpScreen(NodeScreen):
                 rows[name, peer.address] = peer_cells(peer, instance, self.glyphs.branch)
         self.table.show_rows(list(rows), rows.__getitem__, changes=not self.host.paused)
         self._draw_timeline(seen)
+
+    @on(LineTable.Chosen, "#vrrp")
+    def _detail(self, event: LineTable.Chosen) -> None:
+        self.app.push_screen(InstanceDetail(str(event.key[0] if isinstance(event.key, tuple) else event.key)))
 
     def _draw_timeline(self, seen: Observation) -> None:
         panel = self.query_one("#timeline", Static)
@@ -131,7 +137,7 @@ def instance_cells(seen: Observation, i: InstanceView, self_mark: str) -> tuple[
     if i.preempt_delay:
         preempt += f" {i.preempt_delay:g}s"
     since = "?" if i.since is None else coarse(seen.snapshot.time - i.since)
-    errors = [f"{n} {v}" for n, v in (i.counters or {}).items() if v and ("err" in n or n in FAILURES)]
+    errors = troubles(i)
     return (
         Cell(plain(i.name), Tone.STRONG),
         Cell(i.state.value if i.state.value != "UNKNOWN" else "?", TONES[i.state]),
@@ -144,11 +150,8 @@ def instance_cells(seen: Observation, i: InstanceView, self_mark: str) -> tuple[
         Cell(since, volatile=True),
         Cell("?" if i.version is None else f"v{i.version}"),
         Cell(plain(i.interface or "?")),
-        Cell(plain(", ".join(errors)), Tone.WARN if errors else Tone.NORMAL),
+        Cell(", ".join(errors), Tone.WARN if errors else Tone.NORMAL),
     )
-
-
-FAILURES = frozenset({"auth_failure", "invalid_authtype", "authtype_mismatch", "invalid_type_rcvd"})
 
 
 def master_cell(i: InstanceView, self_mark: str) -> Cell:

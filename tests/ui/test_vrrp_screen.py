@@ -1,0 +1,157 @@
+"""Screen 2: instances, the peers as heard on the wire, errors, and the timeline."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from kvtui.model.observation import Peer
+from kvtui.model.source import SourceName, SourceState
+from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
+from kvtui.screens.instance_detail import InstanceDetail, instance_text, is_trouble
+from tests.ui.seen import EPOCH, demo, instance, running, seen, snapshot, source
+
+PEERS = (
+    Peer("10.4.0.4", 90, seen=True, age_seconds=0.4),
+    Peer("10.4.0.5", 0, seen=True, age_seconds=185.0),
+    Peer("10.4.0.6", None, seen=False, age_seconds=None),
+)
+
+
+async def test_an_instance_names_its_master_and_priority() -> None:
+    async with running(seen(instances=(instance(state=VrrpState.BACKUP),))) as ui:
+        await ui.press("2")
+
+        assert ui.lines[2].split()[:4] == ["vips", "BACKUP", "50", "100"]
+        assert "10.4.0.3" in ui.lines[2]
+
+
+async def test_a_priority_that_is_lowered_shows_both() -> None:
+    async with running(seen(instances=(instance(effective=50),))) as ui:
+        await ui.press("2")
+
+        assert "100>50" in ui.lines[2]
+
+
+async def test_peers_stand_below_with_the_age_of_their_last_advert() -> None:
+    async with running(seen(instances=(instance(peers=PEERS),))) as ui:
+        await ui.press("2")
+        below = [line.split() for line in ui.lines[3:6]]
+
+        assert [row[1] for row in below] == ["10.4.0.4", "10.4.0.5", "10.4.0.6"]
+        assert ["now" in below[0], "3m" in below[1], "never" in below[2]] == [True, True, True]
+
+
+async def test_errors_are_seen_at_80_columns() -> None:
+    counters = {"advert_rcvd": 7, "checksum_err": 3, "packet_len_err": 0}
+    async with running(seen(instances=(instance(counters=counters),))) as ui:
+        await ui.press("2")
+
+        assert "ERRORS" in ui.lines[1]
+        assert "checksum_err 3" in ui.lines[2]
+        assert "packet_len_err" not in ui.text
+
+
+async def test_two_masters_are_named() -> None:
+    async with running(seen(instances=(instance(peers=PEERS, rivals=("10.4.0.4",)),))) as ui:
+        await ui.press("2")
+
+        assert "2 MASTERS" in ui.lines[2]
+
+
+async def test_the_timeline_shows_the_newest_first() -> None:
+    changes = tuple(Transition(EPOCH + n, 50, AddressFamily.V4, f"change {n}") for n in range(30))
+    of = replace(snapshot(), transitions=changes)
+    async with running(seen(instances=(instance(),), of=of)) as ui:
+        await ui.press("2")
+        told = [line.split("change ")[1].strip() for line in ui.lines if "change " in line]
+
+        assert told[0] == "29"
+        assert told == [str(n) for n in range(29, 29 - len(told), -1)]
+        assert len(told) >= 5
+
+
+async def test_without_adverts_the_timeline_says_why() -> None:
+    lost = source(SourceName.ADVERTS, SourceState.UNAVAILABLE, "no CAP_NET_RAW: run as root")
+    of = replace(snapshot(lost), advertisers=None)
+    async with running(seen(instances=(instance(),), of=of)) as ui:
+        await ui.press("2")
+
+        assert "no CAP_NET_RAW: run as root" in ui.text
+
+
+async def test_enter_opens_the_instance_also_from_a_peer() -> None:
+    async with running(demo()) as ui:
+        for keys in ("2", "enter"), ("2", "down", "enter"):
+            await ui.press(*keys)
+            assert isinstance(ui.app.screen, InstanceDetail)
+            assert "VRRP instance vips" in ui.text
+            assert "packet_len_err 2" in ui.text
+            await ui.press("escape")
+
+
+async def test_an_instance_that_goes_away_says_so() -> None:
+    async with running(seen(instances=(instance(),))) as ui:
+        await ui.press("2", "enter")
+        await ui.see(seen(instances=()))
+
+        assert "This instance is gone" in ui.text
+
+
+async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None:
+    async with running(demo()) as ui:
+        panel = InstanceDetail("vips")
+        panel.show(demo())
+        ui.app.push_screen(panel)
+        ui.app._draw()
+        await ui.pilot.pause()
+
+        assert "VRRP instance vips" in ui.text
+
+
+def test_the_detail_says_where_the_state_is_known_from() -> None:
+    text = instance_text(replace(instance(), evidence="wire"), EPOCH)
+
+    assert "MASTER since 1m, concluded from adverts on the wire" in text
+
+
+def test_the_detail_names_what_changes_the_priority() -> None:
+    text = instance_text(replace(instance(effective=50), track_files=("vip_ok",)), EPOCH)
+
+    assert "50 now, 100 configured: something it tracks changes it" in text
+    assert "vip_ok" in text
+
+
+def test_the_detail_tells_errors_from_usual_counters() -> None:
+    counters = {"advert_rcvd": 7, "checksum_err": 3, "ip_ttl_err": 0}
+    lines = instance_text(instance(counters=counters), EPOCH).splitlines()
+
+    assert "Errors      checksum_err 3" in lines
+    assert "Counters    advert_rcvd 7" in lines
+
+
+def test_every_counter_of_real_dumps_is_an_error_or_a_usual_one() -> None:
+    dumps = (Path(__file__).parents[2].parent / "shared" / "keepalived-dumps").rglob("*.json")
+    names = {n for d in dumps for n in re.findall(r'"(\w+)":', _stats(d.read_text(errors="replace")))}
+
+    assert names >= {"advert_rcvd", "ip_ttl_err", "auth_failure"}
+    assert {n for n in names if not is_trouble(n)} == {
+        "advert_rcvd", "advert_sent", "become_master", "release_master", "pri_zero_rcvd", "pri_zero_sent",
+    }  # fmt: skip
+
+
+def _stats(dump: str) -> str:
+    return " ".join(re.findall(r'"stats":\s*\{([^}]*)\}', dump))
+
+
+def test_the_detail_says_when_counters_are_not_known() -> None:
+    assert "Counters are not known" in instance_text(instance(), EPOCH)
+
+
+def test_the_detail_lists_every_peer_with_what_is_known() -> None:
+    text = instance_text(instance(peers=PEERS), EPOCH)
+
+    assert "10.4.0.4  heard now with priority 90" in text
+    assert "10.4.0.5  heard 3m ago with priority 0, then it stepped down" in text
+    assert "10.4.0.6  configured, never heard" in text
