@@ -15,7 +15,7 @@ from textual.message import Message
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.node_screen import NodeScreen
-from kvtui.screens.panel import Panel
+from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
     from textual.screen import Screen
 
+    from kvtui.actions.runner import Action, Outcome
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
 
 
-COMMANDS = frozenset({"view", "app", "ipvs"})
+COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal"})
 """The kinds of bindings (the first word of their id) that the palette offers."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -54,6 +55,12 @@ class Observed(Message):
         return isinstance(message, Observed)
 
 
+def _journal() -> Screen[None]:
+    from kvtui.screens.journal import JournalScreen  # noqa: PLC0415 - brings all actions with it
+
+    return JournalScreen()
+
+
 class KvtuiApp(App[None]):
     """kvtui.
 
@@ -69,6 +76,12 @@ class KvtuiApp(App[None]):
         Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
         Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
         Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
+        Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here, by whom"),
+        Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload keepalived"),
+        Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain the real server, or undrain it"),
+        Binding("p", "act('priority')", "Priority", id="act.priority", tooltip="Change the instance's priority"),
+        Binding("f", "act('failover')", "Failover", id="act.failover", tooltip="Make the VIPs leave this node"),
+        Binding("u", "act('undo')", "Undo", id="act.undo", tooltip="Take the last action back"),
         Binding("i", "sources", "Sources", id="app.sources", tooltip="What could (not) be read"),
         Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still, then go on"),
         Binding("question_mark", "keys", "Keys", id="app.keys", tooltip="These keys"),
@@ -79,6 +92,7 @@ class KvtuiApp(App[None]):
         "vips": VipsScreen,
         "vrrp": VrrpScreen,
         "ipvs": IpvsScreen,
+        "journal": _journal,
     }
     DEFAULT_MODE = "vips"
 
@@ -92,6 +106,8 @@ class KvtuiApp(App[None]):
         self.ended_by: LookupError | None = None
         self._observer = observer
         self._waiting: Observation | None = None
+        self._next: list[asyncio.Future[Observation]] = []
+        self._acting: asyncio.Task[Outcome] | None = None
         self._more_filters: list[LineFilter] = [AsciiOnly()] if settings.ascii else []
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -112,6 +128,9 @@ class KvtuiApp(App[None]):
         """Give sockets back, and the signals."""
         for number in ENDING:
             asyncio.get_running_loop().remove_signal_handler(number)
+        if self._acting is not None and not self._acting.done():
+            self._acting.cancel()  # it puts back what it changed; that must come to its end
+            await asyncio.wait([self._acting])
         await self._observer.close()
 
     @work(exclusive=True, name="observe")
@@ -127,6 +146,10 @@ class KvtuiApp(App[None]):
     @on(Observed)
     def _observed(self, message: Observed) -> None:
         self.history.add(message.observation)
+        awaiting, self._next = self._next, []
+        for future in awaiting:
+            if not future.done():
+                future.set_result(message.observation)
         if self.paused:
             self._waiting = message.observation
             return
@@ -137,7 +160,7 @@ class KvtuiApp(App[None]):
         if self.latest is None:
             return
         for screen in self.screen_stack:
-            if isinstance(screen, NodeScreen | Panel):
+            if isinstance(screen, NodeScreen | Panel | LivePanel):
                 screen.show(self.latest)
 
     async def connections(
@@ -145,6 +168,38 @@ class KvtuiApp(App[None]):
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``Observer.connections``."""
         return await self._observer.connections(service, real, limit)
+
+    # --- acting
+
+    async def next_observation(self) -> Observation:
+        """The next one that comes."""
+        future: asyncio.Future[Observation] = asyncio.get_running_loop().create_future()
+        self._next.append(future)
+        return await future
+
+    def carry_out(
+        self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
+    ) -> asyncio.Task[Outcome]:
+        """Run an action in a task of its own; the app does not end before it has."""
+        from kvtui.actions.journal import Journal  # noqa: PLC0415 - only when something is done
+        from kvtui.actions.runner import Runner  # noqa: PLC0415
+
+        runner = Runner(
+            Journal(), read_only=bool(self.latest and self.latest.snapshot.node.read_only), progress=progress
+        )
+        self._acting = asyncio.create_task(runner.run(action, force=force, reason=reason))
+        return self._acting
+
+    def action_act(self, verb: str) -> None:
+        """Open the dialog of an action, or say why not."""
+        from kvtui.screens.acting import start  # noqa: PLC0415 - only when something is done
+
+        if self.settings.source_label == "demo":
+            self.notify(
+                "Actions do not work on the demo yet: make lab boots a real cluster to try them on.", markup=False
+            )
+        elif why := start(self, verb, self.latest):
+            self.notify(why, markup=False)
 
     # --- keys
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.intent import Intent, plan
 from kvtui.actions.journal import Journal
+from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code, Outcome, Runner, guarded
+from kvtui.cli.journal_text import journal_document, journal_text, plan_document
 from kvtui.cli.output import Format, encode, fail, narrate, write
-from kvtui.cli.plan_text import journal_document, journal_text, plan_document, plan_text
 
 if TYPE_CHECKING:
     from kvtui.actions.runner import Action

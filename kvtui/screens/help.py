@@ -26,7 +26,7 @@ NAMES = {
     "home": "Home",
     "end": "End",
 }
-ORDER = ("view", "app", "ipvs", "table", "panel")
+ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "prompt")
 
 
 def legend(drawing: Glyphs) -> str:

@@ -103,7 +103,7 @@ class IpvsScreen(NodeScreen):
                 return real_cells(real, spark, drawing)
             return virtual_cells(servers[key], spark, drawing, folded=key in self._folded)  # type: ignore[index]
 
-        self.table.show_rows(keys, render, changes=not self.host.paused)
+        self.table.show_rows(keys, render, changes=not self.host.paused, at=seen.snapshot.time)
 
     def _add(
         self, virtual: VirtualServerView, key: Hashable, keys: list[Hashable], reals: dict[Hashable, RealServerView]

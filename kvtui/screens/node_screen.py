@@ -112,7 +112,12 @@ class NodeScreen(Screen[None]):
             ("1", "VIPs"),
             ("2", "VRRP"),
             ("3", "IPVS"),
+            ("7", "journal"),
             ("Enter", "detail"),
+            ("r", "reload"),
+            ("d", "drain"),
+            ("p", "priority"),
+            ("f", "failover"),
             ("/", "filter"),
             ("s", "sort"),
             ("space", "pause"),
@@ -133,6 +138,7 @@ class NodeScreen(Screen[None]):
         label = self.host.settings.source_label
         self.query_one(HeaderLine).show(header_text(seen, label, self.size.width, paused=self.host.paused))
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._falling else self.glyphs.up)
+        self.table.find(self.filter)
         self.draw(seen)
 
     def again(self) -> None:

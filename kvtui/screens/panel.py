@@ -20,6 +20,14 @@ FRAME = 5
 """Columns of a panel that hold no text: border, padding, scrollbar."""
 
 
+class LivePanel(ModalScreen[None]):
+    """A panel that is given every observation."""
+
+    def show(self, seen: Observation) -> None:
+        """Draw what follows from it."""
+        raise NotImplementedError
+
+
 class Panel(ModalScreen[None]):
     """A panel; subclasses give its text, anew for every observation."""
 

@@ -73,7 +73,7 @@ class VipsScreen(NodeScreen):
             width = self.table.width_of("spark")
             return cells(seen, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
 
-        self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused)
+        self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
 
     @on(LineTable.Chosen, "#vips")
     def _detail(self, event: LineTable.Chosen) -> None:

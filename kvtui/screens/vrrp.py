@@ -72,7 +72,7 @@ class VrrpScreen(NodeScreen):
             rows[name] = instance_cells(seen, instance, self.glyphs.self_mark)
             for peer in instance.peers:
                 rows[name, peer.address] = peer_cells(peer, instance, self.glyphs.branch)
-        self.table.show_rows(list(rows), rows.__getitem__, changes=not self.host.paused)
+        self.table.show_rows(list(rows), rows.__getitem__, changes=not self.host.paused, at=seen.snapshot.time)
         self._draw_timeline(seen)
 
     @on(LineTable.Chosen, "#vrrp")

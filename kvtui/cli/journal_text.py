@@ -1,4 +1,4 @@
-"""A plan, its outcome and the journal as plain text."""
+"""The journal as text and as a document; a plan as a document."""
 
 from __future__ import annotations
 
@@ -6,40 +6,12 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kvtui.actions.plan import Grade
 from kvtui.cli.text import Row, table
-from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from kvtui.actions.journal import Entry
     from kvtui.actions.plan import Plan
     from kvtui.cli.document import Document
-
-MARKS = {Grade.NOTE: "note", Grade.WARNING: "WARNING", Grade.UNSAFE: "UNSAFE", Grade.IMPOSSIBLE: "REFUSED"}
-
-
-def plan_text(plan: Plan) -> str:
-    """What will change, how, what will happen, what to know, and the commands that would do the same."""
-    parts = [f"{plain(plan.summary)}\n"]
-    if plan.changes:
-        rows: list[Row] = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
-        width = [max(len(plain(r[i])) for r in rows) for i in range(3)]
-        lines = ["  ".join([*(plain(r[i]).ljust(width[i]) for i in range(3)), plain(r[3])]).rstrip() for r in rows]
-        parts.append("\n".join(lines) + "\n")
-    parts += _section("It will", plan.steps)
-    parts += _section("Then", plan.effects)
-    for remark in sorted(plan.remarks, key=lambda r: -r.grade):
-        parts.append(f"{MARKS[remark.grade]}: {plain(remark.text)}\n")
-    if plan.diff:
-        parts.append("".join(f"  {plain(line)}\n" for line in plan.diff.splitlines()))
-    parts += _section("By hand", plan.by_hand)
-    return "".join(parts)
-
-
-def _section(title: str, lines: tuple[str, ...]) -> list[str]:
-    if not lines:
-        return []
-    return [f"{title}:\n", *(f"  {plain(line)}\n" for line in lines)]
 
 
 def plan_document(plan: Plan) -> Document:

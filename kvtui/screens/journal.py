@@ -1,0 +1,170 @@
+"""Screen 7: what was done on this node, by whom, why, and how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+
+from kvtui.actions.intent import Intent
+from kvtui.actions.journal import Journal
+from kvtui.actions.plan import Verb
+from kvtui.model.text import plain
+from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.panel import Panel
+from kvtui.screens.plan_panel import PlanPanel
+from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.widgets.table import LineTable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kvtui.actions.journal import Entry
+    from kvtui.model.observation import Observation
+
+COLUMNS = (
+    Column("id", "ID", 14, 0),
+    Column("at", "TIME", 14, 3),
+    Column("who", "WHO", 8, 2, most=30),
+    Column("result", "RESULT", 12, 0),
+    Column("what", "WHAT", 26, 1, most=90),
+    Column("reason", "REASON", 12, 4, most=60),
+)
+TONES = {"done": Tone.GOOD, "undone": Tone.DIM, "put back": Tone.WARN, "unverified": Tone.WARN, "failed": Tone.BAD}
+EVERY = 3.0
+"""Seconds between two looks at the journal's file."""
+
+
+class JournalScreen(NodeScreen):
+    """The journal."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("u", "undo", "Undo", id="journal.undo", tooltip="Take the selected action back"),
+        Binding("c", "finish", "Complete", id="journal.finish", tooltip="Complete an action that was cut short"),
+    ]
+    sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: dict[str, Entry] = {}
+        self._trouble = ""
+
+    def make_table(self) -> LineTable:
+        """One row an action, the newest first."""
+        return LineTable(COLUMNS, "Reading the journal …", id="journal")
+
+    def on_mount(self) -> None:
+        """Look at the file now and then."""
+        self.set_interval(EVERY, self._look)
+        self._look()
+
+    def _look(self) -> None:
+        if self.is_current:
+            self._read()
+
+    def on_screen_resume(self) -> None:
+        """Come back with what is written now."""
+        super().on_screen_resume()
+        self._read()
+
+    @work(exclusive=True)
+    async def _read(self) -> None:
+        try:
+            found = await asyncio.to_thread(Journal().entries)
+        except OSError as error:
+            found, self._trouble = (
+                (),
+                f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR.",
+            )
+        self._entries = {e.id: e for e in reversed(found)}
+        self.again()
+
+    def draw(self, seen: Observation) -> None:
+        """The actions that pass the filter."""
+        del seen
+        self.table.empty = (
+            self._trouble or "Nothing was done on this node yet. d drains, r reloads, p f change masters."
+        )
+        entries = self._entries
+        keys: list[Hashable] = [
+            k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
+        ]
+        order = {"who": lambda k: who(entries[k]), "result": lambda k: entries[k].result or ""}
+        self.table.show_rows(self.ordered(keys, order), lambda k: cells(entries[str(k)]), changes=False)
+
+    def action_undo(self) -> None:
+        """Plan to take the selected action back."""
+        if isinstance(self.table.selected, str):
+            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected)))
+
+    def action_finish(self) -> None:
+        """Plan to complete the selected action."""
+        if isinstance(self.table.selected, str):
+            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected, finish=True)))
+
+    @on(LineTable.Chosen, "#journal")
+    def _detail(self, event: LineTable.Chosen) -> None:
+        entry = self._entries.get(str(event.key))
+        if entry is not None:
+            self.app.push_screen(EntryPanel(entry))
+
+
+class EntryPanel(Panel):
+    """One entry, whole.
+
+    Args:
+        entry: of the journal.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self._entry = entry
+        self.heading = f"Journal {plain(entry.id)}"
+
+    def text(self, seen: Observation | None) -> str:
+        """Every line of it."""
+        del seen
+        return entry_text(self._entry)
+
+
+def entry_text(entry: Entry) -> str:
+    """One entry in words: what, by whom, why, with what result and what was seen."""
+    at = datetime.fromtimestamp(entry.at).astimezone()
+    lines = [
+        plain(entry.summary),
+        f"{at:%Y-%m-%d %H:%M:%S}  by {plain(who(entry))}"
+        + (f"  because: {plain(entry.reason)}" if entry.reason else ""),
+        f"Result: {result(entry)}",
+    ]
+    if entry.detail:
+        lines.append(plain(entry.detail))
+    if entry.result is None:
+        lines.append("It was cut short. u puts it back, c completes it.")
+    lines += [f"  {plain(str(k))}: {plain(str(v))}" for k, v in entry.facts.items()]
+    return "\n".join(lines)
+
+
+def who(entry: Entry) -> str:
+    """The person, and where they came from."""
+    return " ".join(v for k, v in entry.who.items() if k in {"user", "ssh_client", "pod"})
+
+
+def result(entry: Entry) -> str:
+    """How it ended, in a word or two."""
+    return entry.result or f"CUT SHORT {len(entry.done)}/{len(entry.steps)}"
+
+
+def cells(entry: Entry) -> tuple[Cell, ...]:
+    """An entry's row."""
+    at = datetime.fromtimestamp(entry.at).astimezone()
+    return (
+        Cell(plain(entry.id)),
+        Cell(f"{at:%m-%d %H:%M:%S}"),
+        Cell(plain(who(entry))),
+        Cell(plain(result(entry)), TONES.get(entry.result or "", Tone.BAD)),
+        Cell(plain(entry.summary), Tone.STRONG),
+        Cell(plain(entry.reason)),
+    )
