@@ -39,6 +39,7 @@ class RemoveAddress:
         prefixlen: bits.
         interface: name.
         removed_at: when it was removed (seconds since the epoch); None before.
+        undone: it was taken back, whether keepalived puts the address on again or not.
     """
 
     kind: ClassVar[str] = "address"
@@ -50,6 +51,7 @@ class RemoveAddress:
     prefixlen: int
     interface: str
     removed_at: float | None = field(default=None, init=False)
+    undone: bool = field(default=False, init=False)
 
     def describe(self) -> str:
         """In one line."""
@@ -57,17 +59,18 @@ class RemoveAddress:
 
     def look(self) -> Side:
         """By whether it is there."""
-        return Side.BEFORE if self._inside(self.daemon.found(), remove=False) else Side.AFTER
+        return Side.BEFORE if self.undone or self._inside(self.daemon.found(), remove=False) else Side.AFTER
 
     def do(self) -> None:
         """Remove it."""
         keepalived = self.daemon.found()
         self._wait_for_priority(keepalived)
         self._inside(keepalived, remove=True)
-        self.removed_at = time.time()
+        self.removed_at, self.undone = time.time(), False
 
     def undo(self) -> None:
-        """Nothing: see the class."""
+        """Nothing but a note: see the class."""
+        self.undone = True
 
     def _wait_for_priority(self, keepalived: Keepalived) -> None:
         """Where keepalived cannot be asked, its reload has long been over: 110 ms for the slowest one measured."""

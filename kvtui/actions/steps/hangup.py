@@ -43,22 +43,27 @@ class HangUp:
     Attributes:
         daemon: whom.
         when: on which way.
-        ran: digest of the config that ran when this was planned; None where that cannot be read (before 2.2.0).
+        before: digests of what runs while this is not done: what ran when it was planned, and what the file said then
+            (it may have had edits that did not run yet; a way back brings those in).
         shown: digest of the file that the operator agreed to; None when the file is written by another step.
         alone: nothing else is written: then it cannot be taken back, and says so.
         journaled: it comes from the journal: whether the signal was sent is to be seen, not known.
-        passed: the way there went past here; for the step that signals there, the signal was sent.
+        passed: where this run, or before it the journal's, is on the way: the word that counts where what runs cannot
+            be read (before 2.2.0). One reload too many does no harm.
     """
 
     kind: ClassVar[str] = "hangup"
 
     daemon: Daemon
     when: When
-    ran: str | None = None
+    before: tuple[str, ...] = ()
     shown: str | None = None
     alone: bool = False
     journaled: bool = False
     passed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.passed = self.journaled
 
     def describe(self) -> str:
         """In one line."""
@@ -67,20 +72,14 @@ class HangUp:
         return f"reload: SIGHUP to keepalived {self.daemon.pid}, after testing {self.daemon.conf} once more"
 
     def look(self) -> Side:
-        """By what runs, compared with the file (way there) or with what ran (way back).
-
-        A config without a change is reloaded all the same when it was asked for. Where what runs cannot be read, a
-        step from the journal counts as done: one reload too many does no harm.
-        """
+        """By what runs. A config without a change is reloaded all the same when it was asked for."""
         keepalived = self.daemon.found()
-        if self.when is When.DO and not self.journaled:
-            return Side.AFTER if self.passed else Side.BEFORE
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
-        if running is None:
-            return Side.AFTER if self.journaled or self.passed else Side.BEFORE
-        if self.when is When.UNDO:
-            return Side.BEFORE if running.digest == self.ran else Side.AFTER
-        return Side.AFTER if running.digest == _digest_on_disk(keepalived) else Side.BEFORE
+        if running is None or (self.alone and not self.journaled):
+            return Side.AFTER if self.passed else Side.BEFORE
+        if self.alone:
+            return Side.AFTER if running.digest == self.shown else Side.BEFORE
+        return Side.BEFORE if running.digest in self.before else Side.AFTER
 
     def do(self) -> None:
         """Send it, on the way there."""
@@ -90,10 +89,11 @@ class HangUp:
 
     def undo(self) -> None:
         """Send it, on the way back."""
+        if self.alone:
+            raise StepFailed("a reload cannot be taken back: restore the old file and reload again")
         if self.when is When.UNDO:
             self._reload()
-        elif self.alone:
-            raise StepFailed("a reload cannot be taken back: restore the old file and reload again")
+        self.passed = False
 
     def _reload(self) -> None:
         from kvtui.actions.survey import survey  # noqa: PLC0415 - only when it is carried out
@@ -107,20 +107,20 @@ class HangUp:
         if verdict.fatal:
             raise StepFailed(f"not reloaded, keepalived runs on as before: {verdict.fatal[0]}")
         hang_up(keepalived)
-        self.passed = True
         _wait_until_it_runs(keepalived)
 
     def to_json(self) -> Json:
         """For the journal."""
         data = {"daemon": self.daemon.to_json(), "when": self.when.value, "alone": self.alone}
-        return {**data, "ran": self.ran, "shown": self.shown}
+        return {**data, "before": list(self.before), "shown": self.shown}
 
     @classmethod
     def from_json(cls, data: Json) -> HangUp:
         """From the journal."""
         daemon = Daemon.from_json(data["daemon"])
         alone = bool(data["alone"])
-        return cls(daemon, When(data["when"]), data["ran"], data["shown"], alone=alone, journaled=True)
+        before = tuple(str(digest) for digest in data["before"])
+        return cls(daemon, When(data["when"]), before, data["shown"], alone=alone, journaled=True)
 
 
 def hang_up(keepalived: Keepalived) -> None:

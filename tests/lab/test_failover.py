@@ -1,0 +1,139 @@
+"""Failover: the VIPs leave the node by the gentlest way that works, and come back as undo says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.poll import poll
+from tests.lab.spec import ClusterSpec
+from tests.lab.test_reload import graded, operate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+KNOB = "}\ntrack_file knob {\n  file /tmp/knob"  # ends global_defs: it must be defined before it is tracked
+NOPREEMPT = ClusterSpec(preempt=False)
+TRACKED = replace(
+    NOPREEMPT,
+    extra_instance="track_file {\n    knob weight 0\n  }",
+    extra_global=KNOB,
+)
+
+
+def others(cluster: Cluster, node: Node) -> list[Node]:
+    return [n for n in cluster.nodes if n is not node]
+
+
+def priority_in(node: Node) -> int:
+    match = re.search(r"^ *priority (\d+)", node.conf_path.read_text(), re.MULTILINE)
+    assert match
+    return int(match[1])
+
+
+def test_nopreempt_everywhere(make_cluster: MakeCluster) -> None:
+    """Another node is master in under 1.5 s, though none may preempt; undo leaves the VIP there."""
+    cluster = make_cluster(NOPREEMPT)
+    node = cluster.master()
+    text = node.conf_path.read_text()
+    report = operate(node, "failover", "vips", "--force")
+    assert report["code"] == 0, report
+    owner = cluster.wait_for_master(among=others(cluster, node))
+    facts = report["facts"]
+    assert facts["owner_after"] == owner.address
+    assert 0 < facts["seconds_without_owner"] < 1.5
+    assert facts["way"].startswith("lowest priority, then the VIP is removed")
+    assert cluster.wait_for_answer() != ""
+    for vip in cluster.spec.vips:
+        assert cluster.holders(vip) == [owner]
+    assert priority_in(node) == 1
+    undone = operate(node, "undo", report["id"])
+    assert undone["code"] == 0, undone
+    assert node.conf_path.read_text() == text
+    assert "stays where it is" in facts["undo"]
+    assert cluster.holders() == [owner]
+
+
+def test_peers_that_may_preempt_take_over_without_a_gap(cluster: Cluster) -> None:
+    node = cluster.master()
+    text = node.conf_path.read_text()
+    report = operate(node, "failover", "vips", "--force")
+    assert report["code"] == 0, report
+    facts = report["facts"]
+    assert facts["way"].startswith("lowest priority, peers preempt")
+    assert facts["seconds_without_owner"] < 0.5
+    assert facts["owner_after"] in {n.address for n in others(cluster, node)}
+    undone = operate(node, "undo", report["id"])
+    assert undone["code"] == 0, undone
+    assert node.conf_path.read_text() == text
+    assert cluster.wait_for_master(among=[node]) is node
+
+
+def test_a_track_file_is_used_where_there_is_one(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(TRACKED)
+    node = cluster.master()
+    before = (node.conf_path.read_text(), node.log().count("Reloading"))
+    report = operate(node, "failover", "vips", "--force")
+    assert report["code"] == 0, report
+    assert report["changes"] == [["track file knob", "0", "1"]]
+    assert report["facts"]["seconds_without_owner"] < 1.5
+    assert (node.conf_path.read_text(), node.log().count("Reloading")) == before
+    owner = cluster.wait_for_master(among=others(cluster, node))
+    undone = operate(node, "undo", report["id"])
+    assert undone["code"] == 0, undone
+    assert not (node.folder / "tmp" / "knob").exists()
+    assert poll(lambda: "Entering BACKUP STATE" in node.log()[-1500:], 10, "BACKUP again")
+    assert cluster.holders() == [owner]
+
+
+def test_a_track_file_that_keepalived_ignores_is_not_relied_on(make_cluster: MakeCluster) -> None:
+    """It is defined after the instance that tracks it."""
+    late = replace(TRACKED, extra_global="", extra="track_file knob {\n  file /tmp/knob\n}")
+    report = operate(make_cluster(late).master(), "failover", "vips", "--dry-run")
+    assert report["summary"].endswith("lowest priority, then the VIP is removed so that keepalived steps down")
+
+
+def test_refused_when_no_peer_was_ever_seen(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(ClusterSpec(nodes=1, requests_per_second=0))
+    node = cluster.master()
+    report = operate(node, "failover", "vips")
+    assert report["code"] == 3
+    assert any("no peer has been seen on the wire" in t for t in graded(report, "UNSAFE"))
+    assert node.addresses() >= set(cluster.spec.vips)
+
+
+def test_put_back_when_nobody_takes_over(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(ClusterSpec(nodes=1, requests_per_second=0))
+    node = cluster.master()
+    text = node.conf_path.read_text()
+    report = operate(node, "failover", "vips", "--force")
+    assert report["code"] == 1, report
+    assert "no other node took over" in report["detail"]
+    assert "everything was put back" in report["detail"]
+    assert node.conf_path.read_text() == text
+    assert cluster.wait_for_master() is node
+
+
+@pytest.mark.parametrize("name", ["node-a", "node-b"])
+def test_refused_on_a_node_that_is_not_master(cluster: Cluster, name: str) -> None:
+    node = cluster.node(name)
+    report = operate(node, "failover", "vips", "--force")
+    assert report["code"] == 3
+    assert graded(report, "IMPOSSIBLE")[0].startswith("vips is BACKUP here, not MASTER")
+
+
+def test_unicast_peers_are_known_from_the_config(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(replace(NOPREEMPT, unicast=True))
+    node = cluster.master()
+    report = operate(node, "failover", "vips")
+    assert report["code"] == 0, report
+    assert report["facts"]["owner_after"] in {n.address for n in others(cluster, node)}
+    assert 0 < report["facts"]["seconds_without_owner"] < 1.5

@@ -1,0 +1,177 @@
+"""Priority: one line of the config, the wire, the prediction, and the way back."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import subprocess
+import time
+from typing import TYPE_CHECKING, Self
+
+from tests.lab.poll import poll
+from tests.lab.spec import ClusterSpec
+from tests.lab.test_failover import KNOB
+from tests.lab.test_reload import graded, operate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+TRACKED = ClusterSpec(extra_instance="track_file {\n    knob weight 2\n  }", extra_global=KNOB)
+
+
+class Tcpdump:
+    """The priorities of one node's adverts, as tcpdump prints them."""
+
+    def __init__(self, node: Node) -> None:
+        argv = ["tcpdump", "-nn", "-l", "-v", "-i", "eth0", f"ip proto 112 and src {node.address}"]
+        self._process = subprocess.Popen(
+            ["ip", "netns", "exec", node.netns, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self._process.stderr is not None
+        assert "listening on" in self._process.stderr.readline()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> list[int]:
+        """Everything seen."""
+        self._process.terminate()
+        out, _ = self._process.communicate(timeout=20)
+        self.seen = getattr(self, "seen", []) + [int(p) for p in re.findall(r"prio (\d+)", out)]
+        return self.seen
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    return [x for x in difflib.ndiff(before.splitlines(), after.splitlines()) if x[0] in "+-"]
+
+
+def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> None:
+    node = cluster.master()
+    data = node.conf_path.read_bytes()
+    mode = node.conf_path.stat().st_mode
+    wire = Tcpdump(node)
+    report = operate(node, "priority", "vips", "110")
+    priorities = wire.stop()
+    assert report["code"] == 0, report
+    assert set(priorities) == {102, 110}
+    assert priorities == sorted(priorities)
+    assert changed_lines(data.decode(), node.conf_path.read_text()) == ["-   priority 102", "+   priority 110"]
+    assert node.conf_path.stat().st_mode == mode
+    assert [f.name for f in node.conf_path.parent.iterdir()] == ["keepalived.conf"]
+    facts = report["facts"]
+    assert facts["on_the_wire"] is True
+    assert (facts["predicted_master"], facts["seen_master"]) == (node.address, node.address)
+    assert facts["prediction_came_true"] is True
+    assert [line for line in report["diff"].splitlines() if line[0] in "+-"][2:] == [
+        "-  priority 102",
+        "+  priority 110",
+    ]
+    undone = operate(node, "undo", report["id"])
+    assert undone["code"] == 0, undone
+    assert node.conf_path.read_bytes() == data
+    wire = Tcpdump(node)
+    time.sleep(3)  # three adverts: the time itself is what is looked at
+    assert set(wire.stop()) == {102}
+    assert cluster.master() is node
+
+
+def test_a_backup_that_becomes_the_best_takes_over_as_predicted(cluster: Cluster) -> None:
+    node = cluster.node("node-a")
+    report = operate(node, "priority", "vips", "150")
+    assert report["code"] == 0, report
+    facts = report["facts"]
+    assert (facts["predicted_master"], facts["seen_master"]) == (node.address, node.address)
+    assert 0 < facts["seen_seconds"] <= facts["predicted_seconds"] + 2
+    assert cluster.wait_for_master(among=[node]) is node
+    reset = operate(node, "reset", "vips")
+    assert reset["code"] == 0, reset
+    assert "priority of vips: 150 → 100" in reset["summary"]
+    assert "priority 100" in node.conf_path.read_text()
+    assert cluster.wait_for_master(among=[cluster.node("node-c")]).name == "node-c"
+
+
+def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
+    """All are taken to be nopreempt as this node is; here they are not."""
+    cluster = make_cluster(ClusterSpec(preempt=True, unicast=True))
+    node = cluster.master()
+    text = node.conf_path.read_text()
+    node.reload(text.replace("advert_int 1", "nopreempt\n  advert_int 1"))
+    report = operate(node, "priority", "vips", "50")
+    assert report["code"] == 0, report
+    facts = report["facts"]
+    assert facts["prediction_came_true"] is False
+    assert facts["seen_master"] != node.address
+    assert "NOT as predicted" in report["detail"] or facts["predicted_master"] is None
+
+
+def test_a_track_file_is_offered_and_used(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(TRACKED)
+    node = cluster.master()
+    offered = operate(node, "priority", "vips", "110", "--dry-run")
+    assert any("track file knob (/tmp/knob) is the better knob" in t for t in graded(offered, "NOTE"))
+    text = node.conf_path.read_text()
+    report = operate(node, "track", "vips", "110")
+    assert report["code"] == 0, report
+    assert report["changes"] == [["track file knob", "0", "4"]]
+    assert (node.folder / "tmp" / "knob").read_text() == "4\n"
+    assert node.conf_path.read_text() == text
+    assert report["facts"]["on_the_wire"] is True
+    odd = operate(node, "track", "vips", "109", "--dry-run")
+    assert graded(odd, "IMPOSSIBLE")[0].startswith("priority 109 cannot be reached exactly from 110")
+    reset = operate(node, "reset", "vips")
+    assert reset["code"] == 0, reset
+    assert (node.folder / "tmp" / "knob").read_text() == "0\n"
+
+
+def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
+    node = cluster.master()
+    text = node.conf_path.read_text()
+    node.reload("$PRIO=102\n" + text.replace("priority 102", "priority $PRIO"))
+    before = node.conf_path.read_bytes()
+    report = operate(node, "priority", "vips", "110", "--force")
+    assert report["code"] == 3
+    assert "priority of vrrp_instance vips cannot be changed" in graded(report, "IMPOSSIBLE")[0]
+    assert node.conf_path.read_bytes() == before
+
+
+def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Cluster) -> None:
+    node = cluster.master()
+    node.exec_in_pod(
+        ["mount", "--bind", "/etc/keepalived/keepalived.conf", "/etc/keepalived/keepalived.conf"], check=True
+    )
+    try:
+        report = operate(node, "priority", "vips", "110", "--force")
+        assert report["code"] == 3
+        [why] = graded(report, "IMPOSSIBLE")
+        assert "keepalived.conf is a mount of its own and cannot be replaced: change the file that is mounted" in why
+        assert str(node.conf_path.name) in why
+    finally:
+        node.exec_in_pod(["umount", "/etc/keepalived/keepalived.conf"], check=True)
+
+
+def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
+    node = cluster.master()
+    before = (node.conf_path.read_bytes(), node.log().count("Reloading"))
+    report = operate(node, "priority", "vips", "50", "--dry-run")
+    assert "code" not in report
+    assert (node.conf_path.read_bytes(), node.log().count("Reloading")) == before
+
+
+def test_an_edit_by_somebody_else_makes_undo_refuse(cluster: Cluster) -> None:
+    node = cluster.master()
+    report = operate(node, "priority", "vips", "110")
+    assert report["code"] == 0, report
+    node.write_conf(node.conf_path.read_text() + "\n# mine\n")
+    undone = operate(node, "undo", report["id"])
+    assert undone["code"] == 3, json.dumps(undone)
+    assert node.conf_path.read_text().endswith("# mine\n")
+    assert poll(lambda: cluster.master() is node, 10, "the same master")
