@@ -44,9 +44,7 @@ def make_address(text: str, index: int = 2, *, tentative: bool = False) -> Addre
 
 
 def test_a_peer_address_is_not_taken_for_the_local_one() -> None:
-    body = address_body(
-        "10.0.0.1", prefixlen=32, attributes=attribute(1, aton("10.0.0.2")) + attribute(3, b"eth0:p\0")
-    )
+    body = address_body("10.0.0.1", prefixlen=32, attributes=attribute(1, aton("10.0.0.2")) + attribute(3, b"eth0:p\0"))
     ((kind, found),) = rtnetlink.messages(message(NEWADDR, body))
     assert kind == NEWADDR
     assert isinstance(found, Address)

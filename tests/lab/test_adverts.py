@@ -193,17 +193,18 @@ async def test_waiting_for_a_vrid_that_nobody_has_ends(both: Cluster) -> None:
         assert await heard.adverts.wait_for({50, 99}, 4) == {50}
 
 
+TO_B = (["10.4.0.5 → 10.4.0.4 is master"], ["10.4.0.5 → 10.4.0.3 is master", "10.4.0.3 → 10.4.0.4 is master"])
+"""Backups of priority 100 and 101 wait 4 ms unlike: in a slow kernel the worse may be first, until it is heard."""
+
+
 async def test_a_stopped_master_steps_down(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50, 51}, 40)
         both.node("node-c").stop()
-        await heard.until(lambda: len(heard.told()) >= 3, "the takeover")
-        assert heard.told() == [
-            "10.4.0.5 is master",
-            "10.4.0.5 stepped down (priority 0)",
-            "10.4.0.5 → 10.4.0.4 is master",
-        ]
-        assert (heard.master().source, heard.master().priority) == ("10.4.0.4", 101)
+        await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
+        assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 stepped down (priority 0)"]
+        assert heard.told()[2:] in TO_B
+        assert heard.master().priority == 101
         assert heard.of("10.4.0.5").stepped_down
 
 
@@ -212,8 +213,9 @@ async def test_a_killed_master_is_replaced_without_a_word(both: Cluster) -> None
         await heard.adverts.wait_for({50}, 40)
         both.node("node-c").kill()
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
-        assert "10.4.0.5 → 10.4.0.4 is master" in heard.told()
-        assert not any("stepped down" in what for what in heard.told())
+        told = [what for what in heard.told() if what != "10.4.0.5 fell silent, nobody advertises"]  # a slow kernel's
+        assert told[0] == "10.4.0.5 is master"
+        assert told[1:] in TO_B
 
 
 async def test_a_lowered_priority_is_news(both: Cluster) -> None:
@@ -221,8 +223,9 @@ async def test_a_lowered_priority_is_news(both: Cluster) -> None:
     async with listening(node) as heard:
         await heard.adverts.wait_for({50}, 40)
         node.reload(node.conf_path.read_text().replace("priority 102", "priority 50"))
-        await heard.until(lambda: "10.4.0.5 → 10.4.0.4 is master" in heard.told(), "the takeover")
-        assert "10.4.0.5 changed priority 102 → 50" in heard.told()
+        await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
+        assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 changed priority 102 → 50"]
+        assert heard.told()[2:] in TO_B
         assert heard.adverts.wire.rivals(50, V4, time.time()) == ()
 
 
