@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.widgets import Static
 
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
@@ -18,6 +19,8 @@ from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from textual.widget import Widget
 
     from kvtui.model.observation import InstanceView, Observation, VipView
 
@@ -45,18 +48,53 @@ TONES = {
 }
 
 
+PANE = 7
+"""Lines of the layers of the VIP under the cursor: they stand below the table where its rows leave room for them."""
+FRAME = 3
+"""Lines of header, head and keys."""
+
+
 class VipsScreen(NodeScreen):
     """VIPs."""
 
+    DEFAULT_CSS = """
+    VipsScreen { & #why {
+        height: 7; border-top: solid $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; display: none;
+    } & #why.known { display: block; } }
+    """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._why = ""
 
     def make_table(self) -> LineTable:
         """One row a VIP."""
         return LineTable(COLUMNS, "Reading this node …", id="vips")
 
+    def extra(self) -> tuple[Widget, ...]:
+        """Why the VIP under the cursor is as it is: its layers in words."""
+        return (Static("", id="why", markup=False),)
+
+    @on(LineTable.Moved)
+    def _other_vip(self) -> None:
+        if self.host.latest is not None:
+            self._explain(self.host.latest)
+
+    def _explain(self, seen: Observation) -> None:
+        chosen = self.table.selected
+        vip = next((v for v in seen.vips or () if (v.instance, v.address) == chosen), None)
+        panel = self.query_one("#why", Static)
+        rows = len(self.table.keys)
+        panel.set_class(vip is not None and rows + FRAME + PANE <= self.size.height, "known")
+        text = "" if vip is None else why_text(seen, vip, self.glyphs)
+        if text != self._why:
+            self._why = text
+            panel.update(text, layout=False)
+
     def draw(self, seen: Observation) -> None:
-        """The VIPs that pass the filter."""
+        """The VIPs that pass the filter, and why the one under the cursor is as it is."""
         self.table.empty = why_empty(seen) if not self.filter else f"No VIP matches «{self.filter}». Esc shows all."
         views = {(v.instance, v.address): v for v in seen.vips or ()}
         keys: list[Hashable] = [k for k, v in views.items() if self.matches(*row_texts(seen, v))]
@@ -74,6 +112,7 @@ class VipsScreen(NodeScreen):
             return cells(seen, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
+        self._explain(seen)
 
     @on(LineTable.Chosen, "#vips")
     def _detail(self, event: LineTable.Chosen) -> None:
@@ -97,6 +136,15 @@ def why_empty(seen: Observation) -> str:
         "keepalived runs, but has no VIP: its config has no virtual_ipaddress.\n"
         "keepalived-vip leaves a VIP out when no port of its Service has a ready endpoint: kubectl get endpoints"
     )
+
+
+def why_text(seen: Observation, vip: VipView, drawing: Glyphs) -> str:
+    """A VIP in six lines: what it is for, and each of its layers with its mark."""
+    methods = dict.fromkeys(r.method.value for s in seen.servers_of(vip.address) for r in s.real_servers if r.method)
+    words = (vip.address, services(seen, vip), "/".join(methods), f"on {vip.interface or '?'}", vip.instance)
+    head = "  ".join(plain(w) for w in words if w)
+    links = chain(seen, vip)
+    return "\n".join([head, *(f"{drawing.marks[k.mark]} {k.layer.value:<15}{plain(k.detail)}" for k in links)])
 
 
 def instance_of(seen: Observation, vip: VipView) -> InstanceView | None:

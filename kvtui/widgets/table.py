@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from textual import events
 
     Cells = tuple[Cell, ...]
+    Marks = dict[int, float]
     Drawn = tuple[Cells, frozenset[int]]
     Render = Callable[[Hashable], Cells]
 
 HEAD = 1
 """Lines of the head."""
+MARKED = 0.8
+"""Seconds that a changed cell stays marked, even when a burst of events brings the next observation at once."""
 
 
 class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -45,6 +48,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         "table--head",
         "table--cursor",
         "table--changed",
+        "table--found",
         *(f"table--{tone.value}" for tone in Tone),
     }
     DEFAULT_CSS = """
@@ -54,6 +58,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         & .table--head { text-style: bold; color: $text-muted; }
         & .table--cursor { text-style: reverse; }
         & .table--changed { text-style: bold; }
+        & .table--found { text-style: underline; }
         & .table--strong { text-style: bold; }
         & .table--good { color: $text-success; }
         & .table--warn { color: $text-warning; text-style: bold; }
@@ -84,6 +89,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             """The table, for ``@on(…, "#id")``."""
             return self.table
 
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+        def can_replace(self, message: Message) -> bool:
+            """Of many moves only the last counts."""
+            return isinstance(message, LineTable.Moved)
+
     def __init__(self, columns: tuple[Column, ...], empty: str = "", *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._columns = columns
@@ -94,6 +106,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._render_row: Render = lambda _key: ()
         self._before: dict[Hashable, Cells] = {}
         self._drawn: dict[Hashable, Drawn] = {}
+        self._marks: dict[Hashable, Marks] = {}
+        self._found = ""
         self._sorted: tuple[str, str] | None = None
         self._styles: dict[str, Style] = {}
         self.cursor = 0
@@ -130,13 +144,23 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._sorted = marked
             self._refresh_lines({0})
 
-    def show_rows(self, keys: Sequence[Hashable], render: Render, *, changes: bool = True) -> None:
+    def find(self, text: str) -> None:
+        """Underline this text wherever it stands; upper and lower case are the same."""
+        wanted = text.lower()
+        if wanted != self._found:
+            self._found = wanted
+            self._refresh_lines(set(range(HEAD, self.size.height)))
+
+    def show_rows(
+        self, keys: Sequence[Hashable], render: Render, *, changes: bool = True, at: float | None = None
+    ) -> None:
         """Show these rows.
 
         Args:
             keys: one per row, in order.
             render: makes the cells of a row; called for visible rows only.
             changes: mark cells whose text differs from the last time.
+            at: when the rows were read (seconds), so that a mark lasts; None marks until the next call.
         """
         selected, watched = self.selected, self.cursor in self._visible()
         same_order = keys == self._keys
@@ -147,7 +171,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = max(0, min(self.cursor, len(keys) - 1))
         if resized:
             self.virtual_size = Size(0, len(keys) + HEAD)
-        self._redraw(changes=changes)
+        self._redraw(changes=changes, at=at)
         if not same_order and watched:
             self._into_view()
 
@@ -166,11 +190,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         first = self._first()
         return range(first, min(first + self.page, len(self._keys)))
 
-    def _redraw(self, *, changes: bool) -> None:
+    def _redraw(self, *, changes: bool, at: float | None = None) -> None:
         """Make the visible rows again and send the lines that differ from what is on the screen."""
-        drawn = self._drawn_rows(changes=changes)
+        drawn = self._drawn_rows(changes=changes, at=at)
         if self._measure(drawn):
-            drawn = self._drawn_rows(changes=changes)
+            drawn = self._drawn_rows(changes=changes, at=at)
             self.refresh()
         previous = list(self._drawn.items())
         rows = list(drawn.items())
@@ -183,13 +207,23 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._before = {key: cells for key, (cells, _marked) in drawn.items()}
         self._refresh_lines(dirty)
 
-    def _drawn_rows(self, *, changes: bool) -> dict[Hashable, Drawn]:
+    def _drawn_rows(self, *, changes: bool, at: float | None) -> dict[Hashable, Drawn]:
         drawn: dict[Hashable, Drawn] = {}
+        marks: dict[Hashable, Marks] = {}
         for index in self._visible():
             key = self._keys[index]
             cells = self._render_row(key)
-            drawn[key] = (cells, _changed(self._before.get(key), cells) if changes else frozenset())
+            if changes:
+                marks[key] = self._marked(key, cells, at)
+            drawn[key] = (cells, frozenset(marks.get(key, ())))
+        self._marks = marks
         return drawn
+
+    def _marked(self, key: Hashable, cells: Cells, at: float | None) -> Marks:
+        """Cells that changed just now, and those whose change is not yet old."""
+        now = 0.0 if at is None else at
+        lasting = {} if at is None else {i: t for i, t in self._marks.get(key, {}).items() if 0 <= now - t < MARKED}
+        return lasting | dict.fromkeys(_changed(self._before.get(key), cells), now)
 
     def _measure(self, drawn: dict[Hashable, Drawn]) -> bool:
         """Fit the columns to the longest texts seen so far; whether any column changed.
@@ -258,8 +292,23 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             if placed.index in marked:
                 style += self._style("changed", partial=True)
             gap = " " * GAP if number + 1 < len(self._placed) else ""
-            segments.append(Segment(aligned(cell.text, placed.width, right=placed.column.right) + gap, style))
+            segments += self._found_in(aligned(cell.text, placed.width, right=placed.column.right) + gap, style)
         return Strip(segments)
+
+    def _found_in(self, text: str, style: Style) -> list[Segment]:
+        """The text, with what the filter looks for underlined."""
+        lowered = text.lower()
+        if not self._found or self._found not in lowered or len(lowered) != len(text):
+            return [Segment(text, style)]
+        segments, rest = [], 0
+        while (start := lowered.find(self._found, rest)) >= 0:
+            end = start + len(self._found)
+            segments += [
+                Segment(text[rest:start], style),
+                Segment(text[start:end], style + self._style("found", partial=True)),
+            ]
+            rest = end
+        return [s for s in [*segments, Segment(text[rest:], style)] if s.text]
 
     def _style(self, name: str, *, partial: bool = False) -> Style:
         cached = f"{name}{partial}"
@@ -309,6 +358,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
         self._into_view()
         self._refresh_cursor(old, self.cursor)
+        if old != self.cursor:
+            self.post_message(self.Moved())
 
     def _into_view(self) -> None:
         """Scroll as little as shows the cursor, and never beyond the last row."""

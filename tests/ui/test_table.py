@@ -303,3 +303,53 @@ async def test_ten_thousand_rows_are_shown_anew_in_a_moment() -> None:
 
         assert each < 0.1  # measured: a few milliseconds; DataTable needs 2 s for it
         assert b.table.selected == keys[-1]
+
+
+async def test_a_mark_outlives_the_second_observation_of_a_burst_but_not_the_next_tick() -> None:
+    async with bench() as b:
+        marked = []
+        for value, at in ("1", 10.0), ("2", 11.0), ("2", 11.05), ("2", 12.0):
+            rows: dict[Hashable, tuple[Cell, ...]] = {"a": (Cell("a"), Cell(value))}
+            b.table.show_rows(list(rows), rows.__getitem__, at=at)
+            marked.append(b.marked())
+
+        assert marked == [set(), {("a", 1)}, {("a", 1)}, set()]
+
+
+async def test_what_is_looked_for_is_underlined_in_any_case() -> None:
+    async with bench() as b:
+        await b.show({"Nginx": "1", "dns": "2"})
+        b.table.find("NG")
+        await b.pilot.pause()
+        underlined = [s.text for y in (1, 2) for s in b.table.render_line(y) if s.style and s.style.underline]
+
+        assert underlined == ["Ng"]
+        assert b.rows[:2] == ["Nginx     1", "dns       2"]
+
+
+async def test_every_place_is_underlined_and_nothing_without_a_search() -> None:
+    async with bench() as b:
+        await b.show({"abab": "1"})
+        b.table.find("ab")
+        found = [s.text for s in b.table.render_line(1) if s.style and s.style.underline]
+        b.table.find("")
+
+        assert found == ["ab", "ab"]
+        assert not [s for s in b.table.render_line(1) if s.style and s.style.underline]
+
+
+async def test_moving_tells_the_screen_and_standing_still_does_not() -> None:
+    moves: list[int] = []
+
+    class Listener(Host):
+        def on_line_table_moved(self) -> None:
+            moves.append(self.query_one(Counted).cursor)
+
+    app = Listener()
+    async with app.run_test(size=(30, 6)) as pilot:
+        b = Bench(app, pilot)
+        await b.show({"a": "1", "b": "2"})
+        await pilot.press("up", "down", "down")
+        await pilot.pause()
+
+    assert moves == [1]
