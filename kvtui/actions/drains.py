@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Verb
+from kvtui.actions.steps import UnknownStep, make
 from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight, service_name
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kvtui.actions.journal import Entry
+    from kvtui.actions.step import Step
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
 
@@ -91,8 +94,9 @@ def drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
 
 def _of(entry: Entry) -> tuple[Drain, ...]:
     """What one action drained: the weight before its first step, where the last step left 0."""
-    steps = [SetWeight.from_json(s) for s in entry.steps if s.get("kind") == SetWeight.kind]
-    sysctl = next((SetSysctl.from_json(s) for s in entry.steps if s.get("kind") == SetSysctl.kind), None)
+    made = _steps(entry)
+    steps = [s for s in made if isinstance(s, SetWeight)]
+    sysctl = next((s for s in made if isinstance(s, SetSysctl)), None)
     first = {s.target: s for s in reversed(steps)}
     last = {s.target: s for s in steps}
     return tuple(
@@ -102,9 +106,20 @@ def _of(entry: Entry) -> tuple[Drain, ...]:
     )
 
 
+def _steps(entry: Entry) -> list[Step]:
+    """Those that can be read: a damaged line must not hide the other drains."""
+    steps = []
+    for data in entry.steps:
+        with contextlib.suppress(UnknownStep):
+            steps.append(make(data))
+    return steps
+
+
 def _released(entry: Entry) -> tuple[Target, ...]:
-    steps = [SetWeight.from_json(s).target for s in entry.steps if s.get("kind") == SetWeight.kind]
-    return (*steps, *(target_from_json(t) for t in entry.facts.get(RELEASED, ())))
+    return (
+        *(s.target for s in _steps(entry) if isinstance(s, SetWeight)),
+        *(target_from_json(t) for t in entry.facts.get(RELEASED, ())),
+    )
 
 
 def target_to_json(target: Target) -> list[list[str | int]]:

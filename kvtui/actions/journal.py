@@ -38,7 +38,7 @@ class JournalLocked(RuntimeError):  # noqa: N818
 
 
 class JournalUnavailable(OSError):  # noqa: N818
-    """The journal cannot be written: then nothing is done either."""
+    """The journal cannot be read or written: then nothing is done either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +274,14 @@ class Journal:
         """Every action, oldest first; a line that is no event is passed over.
 
         Raises:
-            OSError: the journal is there and cannot be read.
+            JournalUnavailable: the journal is there and cannot be read.
         """
         try:
             text = self.file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise JournalUnavailable(f"{self.file} cannot be read: {error.strerror}") from error
         found: dict[str, Entry] = {}
         for line in text.split("\n"):
             try:

@@ -126,8 +126,6 @@ class Runner:
                 return await self._run_begun(action, entry)
         except (JournalLocked, JournalUnavailable) as why:
             return Outcome(Code.REFUSED, str(why))
-        except OSError as error:
-            return Outcome(Code.REFUSED, f"the journal cannot be read, so nothing is done: {error}")
 
     def _blocker(self, action: Action) -> str | None:
         """An action that was cut short comes first: what it left may be what the plan was made from."""

@@ -170,6 +170,14 @@ async def test_a_journal_that_fails_half_way(
     assert words(tmp_path, "a", "b") == (["new", "new"] if event == "end" else ["old", "old"])
 
 
+async def test_a_journal_that_cannot_be_read(tmp_path: Path, runner: Runner, journal: Journal) -> None:
+    journal.file.mkdir(parents=True)
+    outcome = await runner.run(action(note(tmp_path, "a")))
+    assert outcome.code is Code.REFUSED
+    assert "journal.jsonl cannot be read: Is a directory" in outcome.detail
+    assert words(tmp_path, "a") == ["old"]
+
+
 @pytest.mark.parametrize("ended", [0, 1, 2])
 async def test_cancelled_after_any_step_it_is_put_back(
     tmp_path: Path, runner: Runner, journal: Journal, ended: int

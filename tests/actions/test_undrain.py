@@ -42,6 +42,12 @@ def test_a_drain_in_force_is_remembered(web: Observation, result: str, counts: b
     assert drains([entry]) == ((drained(),) if counts else ())
 
 
+def test_a_damaged_step_does_not_hide_other_drains(web: Observation) -> None:
+    entry = done(plan_drain(web, FIVE), "a", 1.0)
+    damaged = replace(entry, id="b", steps=({"kind": "weight"}, {"kind": "spell"}))
+    assert drains([damaged, entry]) == (drained(),)
+
+
 def test_of_a_slow_drain_the_first_weight_is_remembered(web: Observation) -> None:
     assert drains([done(plan_drain(web, FIVE, over=60), "a", 1.0)]) == (drained(),)
 
