@@ -19,8 +19,8 @@ from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
-from kvtui.widgets.ascii_only import AsciiOnly
 from kvtui.widgets.history import History
+from kvtui.widgets.last_door import AsciiOnly, Printing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,10 +77,10 @@ class KvtuiApp(App[None]):
         Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
         Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
         Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here, by whom"),
-        Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload keepalived"),
-        Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain the real server, or undrain it"),
+        Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload it"),
+        Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain or undrain it"),
         Binding("p", "act('priority')", "Priority", id="act.priority", tooltip="Change the instance's priority"),
-        Binding("f", "act('failover')", "Failover", id="act.failover", tooltip="Make the VIPs leave this node"),
+        Binding("f", "act('failover')", "Failover", id="act.failover", tooltip="Make the VIPs leave"),
         Binding("u", "act('undo')", "Undo", id="act.undo", tooltip="Take the last action back"),
         Binding("i", "sources", "Sources", id="app.sources", tooltip="What could (not) be read"),
         Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still, then go on"),
@@ -108,7 +108,7 @@ class KvtuiApp(App[None]):
         self._waiting: Observation | None = None
         self._next: list[asyncio.Future[Observation]] = []
         self._acting: asyncio.Task[Outcome] | None = None
-        self._more_filters: list[LineFilter] = [AsciiOnly()] if settings.ascii else []
+        self._more_filters: list[LineFilter] = [Printing(), AsciiOnly()] if settings.ascii else [Printing()]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Every line goes through these on its way to the terminal."""

@@ -33,7 +33,7 @@ class ServerDetail(Panel):
         self._virtual, self._real = virtual, real
         self._connections = "Reading connections …"
         name = plain(virtual[1])
-        self.heading = name if real is None else f"{endpoint(*real)} of {name}"
+        self.heading = name if real is None else f"{plain(endpoint(*real))} of {name}"
 
     def on_mount(self) -> None:
         """Read the connections beside."""
@@ -51,7 +51,7 @@ class ServerDetail(Panel):
             return "This virtual server is gone from the kernel and from the config."
         lines = server_lines(server)
         if self._real is not None:
-            lines = [lines[0], *(x for x in lines[1:] if x.startswith(f"  {endpoint(*self._real)} "))]
+            lines = [lines[0], *(x for x in lines[1:] if x.startswith(f"  {plain(endpoint(*self._real))} "))]
         return "\n".join([*lines, "", self._connections])
 
     @work(exclusive=True)
@@ -82,7 +82,14 @@ def connections_text(found: tuple[Connection, ...], total: int) -> str:
     if not total:
         return "No connections."
     rows = [
-        (c.protocol, endpoint(*c.client), endpoint(*c.real), plain(c.state), f"{c.expires} s", plain(c.persistence))
+        (
+            plain(c.protocol),
+            plain(endpoint(*c.client)),
+            plain(endpoint(*c.real)),
+            plain(c.state),
+            f"{c.expires} s",
+            plain(c.persistence),
+        )
         for c in found
     ]
     head = ("PROTO", "CLIENT", "REAL SERVER", "STATE", "EXPIRES", "")

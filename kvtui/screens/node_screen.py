@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     SortKey = Callable[[Any], Any]
 
 
+PRINTING = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\uf8ff\\ufeff]*"
+"""What may be typed or pasted into a filter: no control character, no mark that has no width."""
+
+
 def natural(text: str) -> tuple[tuple[int, str], ...]:
     """Sort key of a name or an address: numbers count by their value, so that 10.4.0.9 comes before 10.4.0.50."""
     # 18 digits: int() refuses very long ones, and a name from outside may be one
@@ -103,7 +107,7 @@ class NodeScreen(Screen[None]):
         yield HeaderLine()
         yield self.make_table()
         yield from self.extra()
-        yield Input(placeholder="part of a name, address, state …", id="filter", compact=True)
+        yield Input(placeholder="part of a name, address, state …", id="filter", compact=True, restrict=PRINTING)
         yield KeyLine(self.hints())
 
     def hints(self) -> tuple[tuple[str, str], ...]:

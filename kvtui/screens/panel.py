@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from kvtui.model.text import plain
+
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
@@ -64,7 +66,7 @@ class Panel(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Heading in the border, text, how to leave."""
         with VerticalScroll() as box:
-            box.border_title = Content(self.heading)  # no markup in it: names come from outside
+            box.border_title = Content(plain(self.heading))  # no markup in it: names come from outside
             box.border_subtitle = "Esc closes"
             yield Static("", id="text", markup=False)
 
@@ -74,7 +76,8 @@ class Panel(ModalScreen[None]):
 
     def show(self, seen: Observation | None) -> None:
         """Draw the text when it differs; an observation can come before the panel is on the screen."""
-        text = self.text(seen)
+        # the last door: whatever a panel forgot to make plain
+        text = "\n".join(map(plain, self.text(seen).split("\n")))
         place = self.query("#text").results(Static)
         for static in place if text != self._shown else ():
             self._shown = text

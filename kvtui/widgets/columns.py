@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from kvtui.model.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -105,6 +107,7 @@ def aligned(text: str, width: int, *, right: bool) -> str:
     """Exactly ``width`` columns; what is too long ends in ``~`` so that nobody takes it for the whole."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - rich only where something is drawn
 
+    text = plain(text)  # the last door: whatever a screen forgot
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + "~" if width > 1 else set_cell_size(text, width)

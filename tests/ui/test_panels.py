@@ -1,0 +1,67 @@
+"""Panels: the keys go on working over them, and the help names each key once."""
+
+from __future__ import annotations
+
+from kvtui.screens.help import HelpPanel
+from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.sources import SourcesPanel
+from kvtui.screens.vips import VipsScreen
+from tests.ui.seen import demo, running
+
+
+async def test_every_binding_stands_in_the_help_exactly_once() -> None:
+    for size in ((80, 24), (40, 50)):
+        async with running(demo(), size=size) as ui:
+            await ui.press("3")
+            ours = {
+                b.tooltip for _n, b, on, _t in ui.app.screen.active_bindings.values() if b.id and "." in b.id and on
+            }
+            await ui.press("question_mark")
+            assert isinstance(ui.app.screen, HelpPanel)
+            told = ui.app.screen.text(None)
+            assert {what: told.count(what) for what in ours} == dict.fromkeys(ours, 1)
+            assert len(ours) >= 20
+
+
+async def test_at_80_by_24_the_help_is_seen_whole() -> None:
+    async with running(demo()) as ui:
+        await ui.press("3", "question_mark")
+        for text in ("Show rows with a text", "The last row", "CRIAV", "✓ whole", "★ is this node", "n≠m"):
+            assert text in ui.text
+
+
+async def test_a_panel_closes_by_its_own_key_and_another_takes_its_place() -> None:
+    async with running(demo()) as ui:
+        kinds = []
+        for key in ("i", "i", "question_mark", "question_mark", "enter", "i", "question_mark", "escape"):
+            await ui.press(key)
+            kinds.append(type(ui.app.screen).__name__)
+        assert kinds == [
+            SourcesPanel.__name__,
+            VipsScreen.__name__,
+            HelpPanel.__name__,
+            VipsScreen.__name__,
+            "VipDetail",
+            SourcesPanel.__name__,
+            HelpPanel.__name__,
+            VipsScreen.__name__,
+        ]
+
+
+async def test_a_number_leaves_the_panel_for_its_screen() -> None:
+    async with running(demo()) as ui:
+        await ui.press("enter", "3")
+        assert isinstance(ui.app.screen, IpvsScreen)
+        await ui.press("1")
+        assert isinstance(ui.app.screen, VipsScreen)
+
+
+async def test_pause_works_over_a_panel() -> None:
+    async with running(demo(5.0)) as ui:
+        await ui.press("enter", "space")
+        assert ui.app.paused
+        await ui.see(demo(70.0))
+        assert "(this node)" in ui.text
+        await ui.press("space")
+        await ui.pilot.pause()
+        assert "(another node)" in ui.text
