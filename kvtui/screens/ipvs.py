@@ -35,7 +35,7 @@ COLUMNS = (
     Column("bps", "B/S", 4, 2, right=True),
     Column("state", "STATE", 9, 0, most=24),
     Column("method", "METHOD", 6, 3),
-    Column("spark", "TRAFFIC", 7, 4, most=60, fill=True),
+    Column("spark", "TREND", 5, 4, most=60, fill=True),
     Column("conns", "CONNS", 6, 8, right=True),
     Column("in", "IN", 5, 9, right=True),
     Column("out", "OUT", 5, 9, right=True),

@@ -75,7 +75,7 @@ class PlanPanel(LivePanel):
         super().__init__()
         self._intent = intent
         self._action: Action | None = None
-        self._task: asyncio.Task[Outcome] | None = None
+        self._running_action: asyncio.Task[Outcome] | None = None
         self._lines: list[str] = []
         self._at_first: int | None = None
 
@@ -126,14 +126,14 @@ class PlanPanel(LivePanel):
     def action_agree(self, force: bool) -> None:
         """Carry it out."""
         action, seen = self._action, self._host.latest
-        if action is None or self._task is not None or (seen is not None and seen.snapshot.node.read_only):
+        if action is None or self._running_action is not None or (seen is not None and seen.snapshot.node.read_only):
             return
         if (action.plan.refusal(force=False) is not None) is not force or action.plan.refusal(force=force) is not None:
             return  # y is not enough for what is unsafe, and F is not for what is safe
         self._keys("Esc interrupts and puts back")
         reason = self.query_one(Input).value
-        self._task = self._host.carry_out(action, force=force, reason=reason, progress=self._say)
-        self._await_end(self._task)
+        self._running_action = self._host.carry_out(action, force=force, reason=reason, progress=self._say)
+        self._await_end(self._running_action)
 
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
@@ -143,7 +143,7 @@ class PlanPanel(LivePanel):
 
     def show(self, seen: Observation) -> None:
         """A drained server empties before one's eyes."""
-        if self._intent.verb is Verb.DRAIN and self._task is not None and self._task.done():
+        if self._intent.verb is Verb.DRAIN and self._running_action is not None and self._running_action.done():
             text, self._at_first = emptying_text(seen, self._intent, self._at_first)
             self.query_one("#progress", Static).update("\n".join([*self._lines[-8:], text]))
 
@@ -159,8 +159,8 @@ class PlanPanel(LivePanel):
 
     def action_leave(self) -> None:
         """Interrupt what runs; else close."""
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
+        if self._running_action is not None and not self._running_action.done():
+            self._running_action.cancel()
             return
         self.dismiss()
 

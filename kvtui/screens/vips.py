@@ -34,7 +34,7 @@ COLUMNS = (
     Column("up", "UP", 5, 1, right=True),
     Column("cps", "CONN/S", 6, 3, right=True),
     Column("bps", "B/S", 4, 4, right=True),
-    Column("spark", "TRAFFIC", 7, 6, most=60, fill=True),
+    Column("spark", "TREND", 5, 6, most=60, fill=True),
     Column("interface", "NIC", 6, 8, most=15),
     Column("instance", "INSTANCE", 8, 10, most=24),
     Column("chain", "CRIAV", 5, 1),

@@ -40,9 +40,10 @@ def kept_terminal() -> Iterator[None]:
     finally:
         for stream, was_blocking in blocking.items():
             os.set_blocking(stream, was_blocking)
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        sys.stdout.write(SOFT_RESET)
-        sys.stdout.flush()
+        with contextlib.suppress(termios.error, OSError):  # the terminal itself may have gone away
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+            sys.stdout.write(SOFT_RESET)
+            sys.stdout.flush()
 
 
 def stage(mode: str, arguments: Sequence[str]) -> list[str]:
