@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import aclosing
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -120,6 +121,8 @@ class KvtuiApp(App[None]):
             # Textual leaves them to their default, which leaves the terminal raw and on its other screen
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self._observe()
+        if self.settings.source_label == "live":
+            self._watch_journal()
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
@@ -170,6 +173,14 @@ class KvtuiApp(App[None]):
         return await self._observer.connections(service, real, limit)
 
     # --- acting
+
+    @work(name="journal")
+    async def _watch_journal(self) -> None:
+        """What was cut short is offered once, at the start; drains that were undone are told as they are found."""
+        await self.next_observation()
+        # It brings all actions with it: read in a thread, after the first frame, so that nothing waits for it.
+        module = await asyncio.to_thread(import_module, "kvtui.screens.journal_watch")
+        await module.JournalWatch(self, self.next_observation).run()
 
     async def next_observation(self) -> Observation:
         """The next one that comes."""

@@ -1,0 +1,64 @@
+"""Keeps an eye on the journal: actions that were cut short, drains that a health check or a reload undid."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kvtui.actions import recovery
+from kvtui.actions.drains import drains, lost_drains
+from kvtui.actions.journal import Journal
+from kvtui.model.text import plain
+from kvtui.screens.unfinished import UnfinishedPanel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from textual.app import App
+
+    from kvtui.model.observation import Observation
+
+EVERY = 5.0
+"""Seconds between two looks."""
+
+
+class JournalWatch:
+    """Tells the person what the journal and the kernel together say.
+
+    Args:
+        app: to tell it.
+        observe: gives the next observation.
+    """
+
+    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]]) -> None:
+        self._app = app
+        self._observe = observe
+        self._told: set[str] = set()
+
+    async def run(self) -> None:
+        """Until the app ends."""
+        seen = await self._observe()
+        await self._offer_unfinished()
+        while True:
+            await self._tell_lost(seen)
+            await asyncio.sleep(EVERY)
+            seen = await self._observe()
+
+    async def _offer_unfinished(self) -> None:
+        try:
+            left = await asyncio.to_thread(Journal().unfinished)
+        except OSError:
+            return  # screen 7 says why the journal cannot be read
+        for entry in left[:1]:
+            found = await asyncio.to_thread(recovery.inspect, entry)
+            await self._app.push_screen(UnfinishedPanel(found))
+
+    async def _tell_lost(self, seen: Observation) -> None:
+        try:
+            known = drains(await asyncio.to_thread(Journal().entries))
+        except OSError:
+            return
+        for lost in lost_drains(seen, known):
+            if lost.sentence not in self._told:
+                self._told.add(lost.sentence)
+                self._app.notify(plain(lost.sentence), severity="warning", timeout=30, markup=False)
