@@ -82,7 +82,7 @@ def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | Non
     widths: dict[int, int] = {}
     left = room
     for index in by_rank:
-        need = _least(columns[index], known.get(index))
+        need = _least(columns[index], known.get(index), room)
         gap = GAP if widths else 0
         if need + gap <= left or not widths:
             widths[index] = max(1, min(need, room))
@@ -98,9 +98,16 @@ def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | Non
     return tuple(Placed(columns[i], i, widths[i]) for i in sorted(widths))
 
 
-def _least(column: Column, longest: int | None) -> int:
-    """What a column cannot do without: its width, or less when its title and all that stands in it are shorter."""
-    return column.width if longest is None else min(column.width, max(len(column.title), longest))
+def _least(column: Column, longest: int | None, room: int) -> int:
+    """What a column cannot do without.
+
+    That is its width, or less when its title and all that stands in it are shorter. A name (rank 0) is worth more than
+    another column, so it has its whole text, up to a third of the room.
+    """
+    if longest is None:
+        return column.width
+    wanted = column.width if column.rank else max(column.width, min(longest, column.most, room // 3))
+    return min(wanted, max(len(column.title), longest))
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:

@@ -40,6 +40,12 @@ def test_a_column_whose_text_is_short_gives_its_room_away() -> None:
     assert names(24, {0: 6, 1: 3, 2: 4}) == {"name": 6, "rate": 4, "state": 5}
 
 
+def test_a_long_name_is_worth_more_than_a_column_of_high_rank() -> None:
+    assert names(36, {0: 12, 1: 5, 2: 6}) == {"name": 12, "rate": 5, "state": 6, "spark": 10}
+    assert names(30, {0: 12, 1: 5, 2: 6}) == {"name": 12, "rate": 5, "state": 6}
+    assert names(30, {0: 99, 1: 5, 2: 6}) == {"name": 17, "rate": 5, "state": 6}
+
+
 def test_what_is_too_long_shows_that_it_was_cut() -> None:
     assert aligned("kube-system/dns", 8, right=False) == "kube-sy~"
     assert aligned("abc", 1, right=False) == "a"

@@ -1,0 +1,75 @@
+"""Screen 1: below the table, where there is room, the layers of the VIP under the cursor in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kvtui.model.vrrp import VrrpState
+from tests.ui.seen import demo, real, running, seen, server, vip
+
+LAYERS = ["config file", "running config", "IPVS", "address", "VRRP owner"]
+
+
+def layers(lines: list[str]) -> list[str]:
+    """The layers that are named, in order."""
+    return [name for line in lines for name in LAYERS if line[3:].startswith(name)]
+
+
+async def test_the_layers_of_the_first_vip_are_named_at_80_by_24() -> None:
+    async with running(demo()) as ui:
+        assert layers(ui.lines) == LAYERS
+        assert "10.4.0.50  default/nginx  masq  on eth0  vips" in ui.text
+
+
+async def test_they_follow_the_cursor() -> None:
+    async with running(demo()) as ui:
+        await ui.press("end")
+
+        assert "fd00:10:4::50  default/nginx  masq  on eth0  vips6" in ui.text
+        assert "fe80::a4:3 advertises it (another node)" in ui.text
+
+
+async def test_they_follow_what_happens() -> None:
+    async with running(demo(5.0)) as ui:
+        before = ui.text
+        await ui.see(demo(70.0))
+
+        assert "on eth0, as it should be on the master" in before
+        assert "not here, as it should be on a BACKUP" in ui.text
+
+
+async def test_a_broken_layer_has_its_mark() -> None:
+    lost = replace(vip(), present=False, state=VrrpState.MASTER)
+    async with running(seen(vips=(lost,), servers=(server("10.4.0.50", real()),))) as ui:
+        line = next(line for line in ui.lines if "does not have the address" in line)
+
+        assert line.startswith(" ✗ address")
+
+
+async def test_rows_come_first_where_there_is_no_room_for_both() -> None:
+    many = tuple(vip(f"10.4.1.{n}") for n in range(15))
+    async with running(seen(vips=many, servers=())) as ui:
+        assert layers(ui.lines) == []
+        await ui.see(seen(vips=many[:14], servers=()))
+
+        assert layers(ui.lines) == LAYERS
+        assert [f"10.4.1.{n} " in ui.text for n in range(14)] == [True] * 14
+
+
+async def test_no_vip_no_layers() -> None:
+    async with running(seen(vips=(), servers=())) as ui:
+        assert layers(ui.lines) == []
+
+
+async def test_a_filter_that_hides_the_vip_hides_its_layers() -> None:
+    async with running(seen(vips=(vip(),), servers=())) as ui:
+        await ui.press("slash", *"zz")
+
+        assert layers(ui.lines) == []
+
+
+async def test_ascii_only_draws_ascii_only() -> None:
+    async with running(demo(), ascii_only=True) as ui:
+        for key in "1", "2", "3", "i", "question_mark", "escape", "colon":
+            await ui.press(key)
+            assert [line for line in ui.lines if not line.isascii()] == []
