@@ -7,8 +7,8 @@ from rich.cells import cell_len
 
 from tests.ui.seen import Ui, demo, real, running, seen, server, vip
 
-SIZES = [(80, 24), (200, 50), (40, 10), (20, 5), (1, 1)]
-PATH = (["1"], ["enter"], ["2"], ["3"], ["down", "enter"], ["escape"], ["question_mark"], ["i"], ["escape"], ["slash"])
+SIZES = [(200, 50), (40, 10), (20, 5), (1, 1)]
+PATH = (["1"], ["enter"], ["2"], ["3"], ["enter"], ["question_mark"], ["escape", "slash"])
 
 
 def assert_fits(ui: Ui, size: tuple[int, int]) -> None:
@@ -27,11 +27,10 @@ async def test_every_screen_fits(size: tuple[int, int]) -> None:
 
 async def test_a_terminal_that_changes_its_size_on_every_screen() -> None:
     async with running(demo()) as ui:
-        for keys in PATH:
+        for keys in (["1"], ["3"], ["enter"], ["2"]):
             await ui.press(*keys)
             for size in ((20, 5), (80, 24)):
                 await ui.pilot.resize_terminal(*size)
-                await ui.pilot.pause()
                 await ui.pilot.pause()
                 assert_fits(ui, size)
 

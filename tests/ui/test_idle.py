@@ -1,0 +1,70 @@
+"""Nothing happens: nothing is sent. One value changes: its line is sent, once bold, then as before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.ui.seen import Ui, instance, real, running, seen, server, snapshot, stats, vip
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation
+
+EPOCH = 1_700_000_040.0
+
+
+def quiet(second: float, active: int = 3) -> Observation:
+    """A node without traffic."""
+    still = replace(real(active=active), stats=stats(0, 0))
+    servers = (replace(server("10.4.0.50", still), stats=stats(0, 0)),)
+    return seen(instances=(instance(),), vips=(vip(),), servers=servers, of=snapshot(time=EPOCH + second))
+
+
+class Spy:
+    """Counts what the app sends to its driver."""
+
+    def __init__(self, ui: Ui, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[Any] = []
+        display = ui.app._display
+
+        def spy(screen: Any, renderable: Any) -> None:
+            if renderable is not None:
+                self.sent.append(renderable)
+            display(screen, renderable)
+
+        monkeypatch.setattr(ui.app, "_display", spy)
+
+
+@pytest.mark.parametrize("keys", [["1"], ["2"], ["3"], ["3", "i"], ["1", "enter"]], ids="+".join)
+async def test_the_same_again_sends_nothing(keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(quiet(0)) as ui:
+        await ui.press(*keys)
+        await ui.see(quiet(1))
+        await ui.pilot.pause()
+        spy = Spy(ui, monkeypatch)
+        for second in (2, 3, 14):
+            await ui.see(quiet(second))
+        assert spy.sent == []
+
+
+async def test_a_change_sends_its_line_bold_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bold() -> list[str]:
+        strip = ui.app.screen._compositor.render_strips()[3]
+        return [s.text.strip() for s in strip if s.style and s.style.bold and s.text.strip()]
+
+    async with running(quiet(0)) as ui:
+        await ui.press("3")
+        await ui.see(quiet(1))
+        before = ui.lines
+        spy = Spy(ui, monkeypatch)
+        await ui.see(quiet(2, active=4))
+        assert len(spy.sent) >= 1
+        assert [n for n, (old, new) in enumerate(zip(before, ui.lines, strict=True)) if old != new] == [2, 3]
+        assert bold() == ["4"]
+        await ui.see(quiet(3, active=4))
+        assert bold() == []
+        spy.sent.clear()
+        await ui.see(quiet(4, active=4))
+        assert spy.sent == []
