@@ -1,0 +1,158 @@
+"""Writing keepalived's files: the very bytes, at once or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.steps import file as file_module
+from kvtui.actions.steps import make
+from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.steps.file import ReplaceFile, obstacle_in, write_atomically
+from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from tests.actions.surveys import CONF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECRET = CONF.replace("nopreempt", "authentication {\n auth_type PASS\n auth_pass hunter2\n }")
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    """A keepalived that shares our files."""
+    monkeypatch.setattr(Daemon, "outside", lambda _self, path: path)
+    return Daemon(1, 1, "/c", 1, 1)
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "keepalived.conf"
+    path.write_bytes(SECRET.encode() + b"# caf\xe9\r\n")
+    path.chmod(0o640)
+    yield path
+    assert [p.name for p in tmp_path.iterdir()] == ["keepalived.conf"]  # no draft is left
+
+
+def step(here: Daemon, conf: Path) -> ReplaceFile:
+    text = conf.read_bytes().decode("utf-8", "surrogateescape")
+    return ReplaceFile.plan(here, str(conf), text, "vips", (100, 42))
+
+
+def test_there_and_back(here: Daemon, conf: Path) -> None:
+    before = conf.read_bytes()
+    change = step(here, conf)
+    assert change.look() is Side.BEFORE
+    change.do()
+    assert change.look() is Side.AFTER
+    assert conf.read_bytes() == before.replace(b"priority 100", b"priority 42")
+    assert conf.stat().st_mode & 0o7777 == 0o640
+    change.undo()
+    assert conf.read_bytes() == before
+
+
+def test_the_journal_has_all_that_is_needed_and_no_text(here: Daemon, conf: Path) -> None:
+    before = conf.read_bytes()
+    data = json.loads(json.dumps({"kind": "file", **step(here, conf).to_json()}))
+    assert "hunter2" not in json.dumps(data)
+    again = make(data)
+    again.do()
+    assert again.look() is Side.AFTER
+    make(data).undo()
+    assert conf.read_bytes() == before
+
+
+def test_what_somebody_else_changed_is_left_alone(here: Daemon, conf: Path) -> None:
+    change = step(here, conf)
+    conf.write_text("theirs")
+    assert change.look() is Side.NEITHER
+    for act in (change.do, change.undo):
+        with pytest.raises(StepFailed, match="somebody changed"):
+            act()
+    assert conf.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.EROFS, errno.ENOSPC])
+def test_a_failed_write_leaves_the_old_file(
+    here: Daemon, conf: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fails(_self: Path, _target: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    before = conf.read_bytes()
+    change = step(here, conf)
+    monkeypatch.setattr(Path, "replace", fails)
+    monkeypatch.setattr(file_module, "obstacle", lambda _pid, path: f"{path} is a mount: change the ConfigMap")
+    with pytest.raises(StepFailed) as caught:
+        change.do()
+    hint = os.strerror(number) if number == errno.ENOSPC else "change the ConfigMap"
+    assert hint in str(caught.value)
+    assert conf.read_bytes() == before
+
+
+def test_extended_attributes_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    try:
+        os.setxattr(path, "user.kvtui", b"1")
+    except OSError as error:
+        pytest.skip(f"this file system has no extended attributes: {error}")
+    write_atomically(str(path), b"new")
+    assert (path.read_text(), os.getxattr(path, "user.kvtui")) == ("new", b"1")
+
+
+ROOT = "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+C = "/etc/keepalived/keepalived.conf"
+POD = "/var/lib/kubelet/pods/u"
+OWN = f"{C} is a mount of its own and cannot be replaced: change"
+READ_ONLY = f"{C} is mounted read-only: change"
+VOLUME = "the ConfigMap (or other source) of the pod's volume 'conf' instead, and then reload"
+HOST = "on the host's file system, and then reload"
+
+
+@pytest.mark.parametrize(
+    ("source", "point", "options", "expected"),
+    [
+        ("/", "/", "rw", None),
+        ("/srv/k", "/etc/keepalived", "rw", None),
+        ("/srv/k", "/etc/keep", "ro", None),
+        ("/srv/k.conf", C, "rw", f"{OWN} the file that is mounted there, /srv/k.conf {HOST}"),
+        (f"{POD}/volumes/kubernetes.io~configmap/conf", "/etc/keepalived", "ro", f"{READ_ONLY} {VOLUME}"),
+        (f"{POD}/volume-subpaths/conf/keepalived/0", C, "ro", f"{OWN} {VOLUME}"),
+        (
+            "/srv/my\\040k",
+            "/etc/keepalived",
+            "ro",
+            f"{READ_ONLY} the file that is mounted there, /srv/my k/keepalived.conf {HOST}",
+        ),
+    ],
+)
+def test_obstacles(source: str, point: str, options: str, expected: str | None) -> None:
+    mount = f"2 1 8:1 {source} {point} {options} - ext4 /dev/sda1 rw\n"
+    assert obstacle_in(ROOT + mount, C) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("4\n", 4), (" -12 x", -12), ("+3", 3), ("", 0), ("abc", 0), ("1.9", 1), ("\n7", 7)]
+)
+def test_track_values(text: str, value: int) -> None:
+    assert value_of(text) == value
+
+
+def test_a_track_file_that_was_not_there_goes_again(here: Daemon, tmp_path: Path) -> None:
+    path = tmp_path / "knob"
+    change = SetTrackValue(here, str(path), 0, 7, existed=False)
+    assert change.look() is Side.BEFORE
+    change.do()
+    assert (change.look(), path.read_text()) == (Side.AFTER, "7\n")
+    again = make({"kind": "track value", **json.loads(json.dumps(change.to_json()))})
+    again.undo()
+    assert not path.exists()
+    path.write_text("3\n")
+    assert again.look() is Side.NEITHER

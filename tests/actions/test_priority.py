@@ -1,0 +1,164 @@
+"""The plan of a change of priority, and the way back through the journal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.actions.contenders import NoSuchInstance
+from kvtui.actions.plan import Grade
+from kvtui.actions.priority import plan_priority, plan_reset
+from kvtui.actions.track_knobs import Knob, knobs
+from kvtui.model.keepalived import Controller
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.observe import observe
+from tests.actions.nodes import done, grades
+from tests.actions.surveys import CONF, surveyed
+from tests.actions.test_reload import nothing
+from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kvtui.model.observation import Observation
+
+MASTER: dict[str, Any] = {
+    "addresses": addresses(VIP),
+    "advertisers": (advertiser(0, outgoing=True), advertiser(1, at=NOW - 90)),
+}
+
+
+def master(**changes: Any) -> Observation:
+    """This node is MASTER and has heard node-b (priority 101) long ago."""
+    return observe(snapshot(instances=(instance(VrrpState.MASTER, **changes),), **MASTER))
+
+
+def tracked(folder: Path, weight: int, value: int | None = None) -> str:
+    knob = folder / "knob"
+    if value is not None:
+        knob.write_text(f"{value}\n")
+    head = f"track_file knob {{\n file {knob}\n weight {weight}\n}}\n"
+    return head + CONF.replace("  nopreempt\n", "  track_file {\n knob\n}\n")
+
+
+def test_one_line_changes(tmp_path: Path) -> None:
+    action = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing)
+    shown = action.plan
+    assert shown.refusal(force=False) is None
+    lines = shown.diff.splitlines()
+    assert [x for x in lines if x[0] in "+-"][2:] == ["-  priority 100 ! keep", "+  priority 42 ! keep"]
+    assert [s.kind for s in action.steps] == ["hangup", "file", "hangup"]
+    assert [(c.before, c.after) for c in shown.changes] == [("100", "42")]
+    assert (tmp_path / "keepalived.conf").read_text() == CONF
+
+
+def test_the_prediction_knows_nopreempt(tmp_path: Path) -> None:
+    effects = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    assert any("nopreempt keeps it back" in e for e in effects)
+    preempting = plan_priority(master(nopreempt=False), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    assert any(e.startswith("10.4.0.4 becomes master within 3.6 s") for e in preempting)
+
+
+@pytest.mark.parametrize(("line", "why"), [("priority $P", "cannot be changed"), ("@x priority 9", "an '@x' line")])
+def test_a_priority_that_is_not_literal_is_refused(tmp_path: Path, line: str, why: str) -> None:
+    text = "$P=100\n" + CONF.replace("priority 100", line)
+    shown = plan_priority(master(), surveyed(tmp_path, text, text), "vips", 42, nothing).plan
+    assert why in (shown.refusal(force=True) or "")
+    assert "kvtui reload" in (shown.refusal(force=True) or "")
+
+
+@pytest.mark.parametrize("value", [0, 256, -1])
+def test_out_of_range(tmp_path: Path, value: int) -> None:
+    shown = plan_priority(master(), surveyed(tmp_path), "vips", value, nothing).plan
+    assert f"priority {value} is not between 1 and 255" in (shown.refusal(force=True) or "")
+
+
+def test_no_such_instance(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchInstance, match="there is: vips"):
+        plan_priority(master(), surveyed(tmp_path), "nope", 9, nothing)
+
+
+def test_other_edits_are_said(tmp_path: Path) -> None:
+    text = CONF.replace("advert_int 1", "advert_int 2")
+    shown = plan_priority(master(), surveyed(tmp_path, text), "vips", 42, nothing).plan
+    assert "has other edits that do not run yet" in grades(shown)[Grade.WARNING]
+
+
+def test_the_controller_that_owns_the_file_is_said(tmp_path: Path) -> None:
+    owner = {"controller": Controller(7, "kube-keepalived-vip", ("x",))}
+    shown = plan_priority(master(), surveyed(tmp_path, daemon_changes=owner), "vips", 42, nothing).plan
+    warning = grades(shown)[Grade.WARNING]
+    assert "kube-keepalived-vip (7) owns this file: its next sync writes priority 100 into it again" in warning
+    assert "keepalived runs on with 42 until it is reloaded" in warning
+
+
+def test_a_mounted_file_is_refused(tmp_path: Path) -> None:
+    shown = plan_priority(master(), surveyed(tmp_path, obstacle="it is a mount"), "vips", 42, nothing).plan
+    assert "it is a mount" in (shown.refusal(force=True) or "")
+
+
+def test_the_same_value_writes_nothing(tmp_path: Path) -> None:
+    action = plan_priority(master(), surveyed(tmp_path), "vips", 100, nothing)
+    assert action.steps == ()
+    assert "has priority 100 already" in grades(action.plan)[Grade.NOTE]
+
+
+def test_a_value_that_is_only_on_disk_is_reloaded(tmp_path: Path) -> None:
+    text = CONF.replace("priority 100", "priority 42")
+    action = plan_priority(master(), surveyed(tmp_path, text), "vips", 42, nothing)
+    assert [s.kind for s in action.steps] == ["hangup"]
+
+
+def test_a_track_file_is_offered_and_used(tmp_path: Path) -> None:
+    text = tracked(tmp_path, 2, 1)
+    survey = surveyed(tmp_path, text, text)
+    now = master(effective_priority=102)
+    assert "better knob" in grades(plan_priority(now, survey, "vips", 42, nothing).plan)[Grade.NOTE]
+    action = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True)
+    assert [(c.before, c.after) for c in action.plan.changes] == [("1", "5")]  # 100 + 5 × 2
+    odd = plan_priority(now, survey, "vips", 111, nothing, use_track_file=True).plan
+    assert "cannot be reached exactly from 102" in (odd.refusal(force=True) or "")
+
+
+def test_a_track_file_of_weight_0_sets_no_priority(tmp_path: Path) -> None:
+    text = tracked(tmp_path, 0)
+    shown = plan_priority(master(), surveyed(tmp_path, text, text), "vips", 90, nothing, use_track_file=True).plan
+    assert shown.refusal(force=True) is not None
+
+
+@pytest.mark.parametrize("weight", [0, 1, 2, 3, 7, 100, 253, -1, -2, -3, -100, -253])
+def test_the_value_that_is_a_fault(weight: int) -> None:
+    value = Knob("k", "/k", weight, 0, existed=True, shared=()).fault_value()
+    if weight == 0:
+        assert value != 0
+    else:
+        closer = value - (1 if value > 0 else -1)
+        assert value * weight <= -254 < closer * weight
+
+
+def test_knobs(tmp_path: Path) -> None:
+    text = tracked(tmp_path, 3, 9)
+    assert knobs(surveyed(tmp_path, text, text), "vips") == (
+        Knob("knob", str(tmp_path / "knob"), 3, 9, existed=True, shared=()),
+    )
+    assert knobs(surveyed(tmp_path), "vips") == ()
+
+
+def test_reset_goes_back_through_every_change(tmp_path: Path) -> None:
+    first = plan_priority(master(), surveyed(tmp_path), "vips", 90, nothing)
+    ninety = CONF.replace("priority 100", "priority 90")
+    second = plan_priority(master(), surveyed(tmp_path, ninety, ninety), "vips", 80, nothing)
+    eighty = CONF.replace("priority 100", "priority 80")
+    entries = (done(first, "a", 1.0), done(second, "b", 2.0))
+    back = plan_reset(master(base_priority=80), surveyed(tmp_path, eighty, eighty), "vips", entries, nothing)
+    assert [(c.before, c.after) for c in back.plan.changes] == [("80", "100")]
+
+
+def test_reset_does_not_go_back_behind_somebody_elses_change(tmp_path: Path) -> None:
+    first = plan_priority(master(), surveyed(tmp_path), "vips", 90, nothing)
+    theirs = CONF.replace("priority 100", "priority 70")
+    for entry in (done(first, "a", 1.0), replace(done(first, "b", 1.0), result="undone")):
+        back = plan_reset(master(), surveyed(tmp_path, theirs, theirs), "vips", (entry,), nothing)
+        assert "nothing to reset" in (back.plan.refusal(force=True) or "")
