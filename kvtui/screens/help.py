@@ -60,10 +60,6 @@ class HelpPanel(Panel):
         drawing = glyphs(ascii_only=self.app.settings.ascii)  # type: ignore[attr-defined]  # KvtuiApp's, see Host
         return help_text(self._listed, min(self.size.width, WIDEST) - FRAME, drawing)
 
-    def on_resize(self) -> None:
-        """One column or two."""
-        self.show(None)
-
 
 def key_name(key: str) -> str:
     """A key as people write it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
@@ -76,13 +77,26 @@ class Panel(ModalScreen[None]):
 
     def show(self, seen: Observation | None) -> None:
         """Draw the text when it differs; an observation can come before the panel is on the screen."""
-        # the last door: whatever a panel forgot to make plain
-        text = "\n".join(map(plain, self.text(seen).split("\n")))
+        # plain is the last door: whatever a panel forgot
+        width = min(self.size.width, WIDEST) - FRAME
+        text = "\n".join(w for line in self.text(seen).split("\n") for w in hanging(plain(line), width))
         place = self.query("#text").results(Static)
         for static in place if text != self._shown else ():
             self._shown = text
             static.update(text)
 
+    def on_resize(self) -> None:
+        """Wrap the text anew."""
+        self.show(getattr(self.app, "latest", None))
+
     def action_close(self) -> None:
         """Back to the screen."""
         self.dismiss()
+
+
+def hanging(line: str, width: int) -> list[str]:
+    """One line wrapped to ``width``, its continuations as far in as the line itself and two columns more."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    if len(line) <= width or width < 2 * len(indent) + 10:
+        return [line]
+    return wrap(line, width, subsequent_indent=indent, break_on_hyphens=False) or [""]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from kvtui.model.source import SourceName, SourceState
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.panel import hanging
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
-from tests.ui.seen import demo, running
+from tests.ui.seen import demo, running, seen, snapshot, source
 
 
 async def test_every_binding_stands_in_the_help_exactly_once() -> None:
@@ -65,3 +69,31 @@ async def test_pause_works_over_a_panel() -> None:
         await ui.press("space")
         await ui.pilot.pause()
         assert "(another node)" in ui.text
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "wrapped"),
+    [
+        ("short", 20, ["short"]),
+        ("", 20, [""]),
+        ("    ip_vs is not loaded: modprobe ip_vs", 30, ["    ip_vs is not loaded:", "      modprobe ip_vs"]),
+        ("x" * 25, 20, ["x" * 20, "  " + "x" * 5]),
+        ("one keepalived-vip pod", 18, ["one keepalived-vip", "  pod"]),
+        ("no room to hang anything", 13, ["no room to hang anything"]),
+    ],
+)
+def test_long_lines_hang(line: str, width: int, wrapped: list[str]) -> None:
+    assert hanging(line, width) == wrapped
+
+
+async def test_a_long_reason_is_read_in_one_piece_at_any_width() -> None:
+    reason = "the table of PID 4711 cannot be read: run kvtui as root, or with CAP_NET_ADMIN in that namespace"
+    lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, reason)
+    async with running(seen(of=snapshot(lost))) as ui:
+        await ui.press("i")
+        for width in (80, 50, 120):
+            await ui.pilot.resize_terminal(width, 24)
+            await ui.pilot.pause()
+            told = [line.strip("│ ") for line in ui.lines]
+            first = next(n for n, line in enumerate(told) if line.startswith("the table of"))
+            assert reason.startswith(" ".join(told[first : first + 2])) or told[first] == reason
