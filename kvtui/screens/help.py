@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kvtui.rules.chain import Mark
@@ -73,16 +75,28 @@ def help_text(bindings: list[Binding], width: int, drawing: Glyphs = UNICODE) ->
     ours = [b for b in bindings if b.id and "." in b.id and b.tooltip]
     for binding in sorted(ours, key=lambda b: ORDER.index((b.id or "").split(".")[0])):
         rows.setdefault(binding.tooltip, []).append(key_name(binding.key))
-    cells = [f"{' '.join(dict.fromkeys(keys)):<7} {what}" for what, keys in rows.items()]
-    return "\n".join([*in_columns(cells, width), legend(drawing)])
+    named = [(" ".join(dict.fromkeys(keys)), what) for what, keys in rows.items()]
+    return "\n".join([*in_columns(named, width), legend(drawing)])
 
 
-def in_columns(cells: list[str], width: int) -> list[str]:
-    """The cells in two columns, read downwards, where they fit; else in one."""
-    half = (len(cells) + 1) // 2
-    left = max((len(c) for c in cells[:half]), default=0) + 2
-    right = max((len(c) for c in cells[half:]), default=0)
-    if left + right > width:
-        return cells
-    pairs = zip(cells[:half], [*cells[half:], ""], strict=False)
-    return [f"{a:<{left}}{b}".rstrip() for a, b in pairs]
+NARROWEST = 70
+"""Columns below which two columns of keys would be more wrapping than reading."""
+
+
+def in_columns(rows: list[tuple[str, str]], width: int) -> list[str]:
+    """Keys and their words in two columns, read downwards; in one where the terminal is narrow."""
+    lead = max((len(key) for key, _what in rows), default=0) + 1
+    if width < NARROWEST:
+        return [line for key, what in rows for line in _entry(key, what, lead, width)]
+    half = (width - 1) // 2
+    entries = [_entry(key, what, lead, half) for key, what in rows]
+    total, left = sum(map(len, entries)), list[str]()
+    while entries and 2 * len(left) < total:
+        left += entries.pop(0)
+    right = [line for entry in entries for line in entry]
+    return [f"{a:<{half + 1}}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue="")]
+
+
+def _entry(key: str, what: str, lead: int, width: int) -> list[str]:
+    first, *others = wrap(what, max(10, width - lead)) or [""]
+    return [f"{key:<{lead}}{first}", *(" " * lead + more for more in others)]

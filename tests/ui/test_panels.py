@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvtui.model.source import SourceName, SourceState
-from kvtui.screens.help import HelpPanel
+from kvtui.screens.help import HelpPanel, in_columns
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.panel import hanging
 from kvtui.screens.sources import SourcesPanel
@@ -14,7 +14,7 @@ from tests.ui.seen import demo, running, seen, snapshot, source
 
 
 async def test_every_binding_stands_in_the_help_exactly_once() -> None:
-    for size in ((80, 24), (40, 50)):
+    for size in ((80, 24), (60, 50)):
         async with running(demo(), size=size) as ui:
             await ui.press("3")
             ours = {
@@ -97,3 +97,24 @@ async def test_a_long_reason_is_read_in_one_piece_at_any_width() -> None:
             told = [line.strip("│ ") for line in ui.lines]
             first = next(n for n, line in enumerate(told) if line.startswith("the table of"))
             assert reason.startswith(" ".join(told[first : first + 2])) or told[first] == reason
+
+
+def test_keys_stand_in_two_columns_where_there_is_room_and_long_words_hang() -> None:
+    rows = [
+        ("a", "one"),
+        ("b", "a sentence that is too long for half of the terminal"),
+        ("c", "three"),
+        ("d e", "four"),
+    ]
+    assert in_columns(rows, 70) == [
+        "a   one                            c   three",
+        "b   a sentence that is too long    d e four",
+        "    for half of the terminal",
+    ]
+    assert in_columns(rows, 40) == [
+        "a   one",
+        "b   a sentence that is too long for half",
+        "    of the terminal",
+        "c   three",
+        "d e four",
+    ]
