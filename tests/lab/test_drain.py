@@ -1,0 +1,471 @@
+"""Drain and undrain on real IPVS under a client's traffic, by the command line; and what is found after kill -9."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.drains import drains, lost_drains
+from kvtui.actions.journal import Journal
+from kvtui.actions.recovery import finish, inspect, put_back, undo
+from kvtui.actions.runner import Code, Runner
+from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.steps.network import Network
+from kvtui.actions.steps.weight import SetWeight
+from kvtui.backend.ipvs.sysctls import read_sysctls
+from kvtui.backend.namespaces import netns_inode
+from kvtui.backend.node import Node as NodeSource
+from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.observer import Observer
+from tests.lab.poll import poll
+from tests.lab.spec import CLIENTS, NGINX, NGINX6, ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kvtui.model.observation import Observation
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+    from tests.lab.spec import Service
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+PROJECT = Path(__file__).parents[2]
+WEB = (Protocol.TCP, NGINX.vip, 80, 0)
+QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def kvtui(node: Node, state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As an operator on that node."""
+    env = ["env", f"KVTUI_STATE_DIR={state}", "SUDO_USER=anna"]
+    return node.exec([*env, sys.executable, "-m", "kvtui", "--yes", *arguments], timeout=120)
+
+
+def done(node: Node, state: Path, *arguments: str) -> str:
+    """It must succeed; what it said."""
+    ran = kvtui(node, state, *arguments)
+    assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout + ran.stderr
+
+
+def connections(node: Node, service: Service) -> dict[str, int]:
+    """How many connections each real server got so far; the whole virtual server is ''."""
+    vip = endpoint(service.vip, service.port)
+    text = node.exec(["ipvsadm", "-Ln", "--stats", "--exact", "-t", vip], check=True).stdout
+    found = {}
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["TCP"]:
+            found[""] = int(words[2])
+        elif words[:1] == ["->"] and words[1][-1].isdigit():
+            found[words[1]] = int(words[2])
+    return found
+
+
+def observe(node: Node) -> Observation:
+    async def once() -> Observation:
+        observer = Observer(NodeSource(pid=node.keepalived_pid))
+        try:
+            return await observer.observe()
+        finally:
+            await observer.close()
+
+    return asyncio.run(once())
+
+
+def network(node: Node) -> Network:
+    return Network(node.keepalived_pid, netns_inode(node.keepalived_pid))
+
+
+def settled(node: Node, service: Service) -> dict[str, int]:
+    """The counters, which the kernel brings up to date every two seconds, after a connection that is over."""
+    before = connections(node, service)[""]
+    poll(lambda: connections(node, service)[""] > before, 20, "a newer reading of the counters")
+    return connections(node, service)
+
+
+METHODS = {
+    "DR": (ClusterSpec(), NGINX, "Route"),
+    "NAT": (ClusterSpec(method="NAT"), NGINX, "Masq"),
+    "TUN": (ClusterSpec(method="TUN"), NGINX, "Tunnel"),
+    "IPv6 DR": (ClusterSpec(ipv6=True), NGINX6, "Route"),
+}
+
+
+@pytest.mark.lab(timeout=600)
+@pytest.mark.parametrize("name", METHODS)
+def test_under_traffic_nobody_new_comes_and_nobody_fails(make_cluster: MakeCluster, state: Path, name: str) -> None:
+    spec, service, method = METHODS[name]
+    cluster = make_cluster(spec)
+    node = cluster.master()
+    before = node.ipvs()
+    real = endpoint(service.real_servers[0], 80)
+    failed = cluster.traffic()["failed"]
+
+    done(node, state, "--reason", "kernel update", "drain", real, "--service", endpoint(service.vip, 80))
+    line = next(text for text in before.splitlines() if f"-r {real} " in text)
+    assert node.ipvs() == before.replace(line, line.replace("-w 1", "-w 0"))
+    listing = node.exec(["ipvsadm", "-Ln"]).stdout
+    assert re.search(rf"-> {re.escape(real)} +{method} +0 ", listing)
+    start = settled(node, service)
+    poll(lambda: connections(node, service)[""] >= start[""] + 12, 60, "a dozen new connections")
+    end = connections(node, service)
+    assert end[real] == start[real]
+    assert cluster.traffic()["failed"] == failed
+
+    done(node, state, "undrain", real)
+    assert node.ipvs() == before
+    poll(lambda: connections(node, service)[real] > end[real], 60, "a new connection to the undrained server")
+    assert cluster.traffic()["failed"] == failed
+    first, second = Journal(state).entries()
+    assert (first.verb, first.result, first.reason, first.who["user"]) == ("drain", "done", "kernel update", "anna")
+    assert (second.verb, second.result) == ("undrain", "done")
+
+
+HOLD = """
+import socket, sys
+held = socket.create_connection((sys.argv[1], 80), timeout=10)
+def ask():
+    held.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    return held.recv(4096).decode().rpartition("\\r\\n\\r\\n")[2].strip()
+print(ask(), flush=True)
+for _ in sys.stdin:
+    print(ask(), flush=True)
+"""
+
+
+@contextmanager
+def held_connection(cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
+    """A client that keeps one connection; each line asks it once more."""
+    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-c", HOLD, NGINX.vip]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        yield client
+        client.kill()
+
+
+def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
+    assert client.stdin
+    assert client.stdout
+    if ask:
+        client.stdin.write("\n")
+        client.stdin.flush()
+    return client.stdout.readline().strip()
+
+
+@pytest.mark.lab(timeout=600)
+def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    with held_connection(cluster) as client:
+        server = answer(client)
+        real = endpoint(NGINX.real_servers[int(server[-1]) - 1], 80)
+        in_vain = kvtui(node, state, "drain", real, "--wait", "--timeout", "3")
+        assert in_vain.returncode == Code.UNVERIFIED, in_vain.stderr
+        assert "not empty after 3.0s: active 1," in in_vain.stderr
+        assert "active 1, inactive" in in_vain.stderr
+        assert answer(client, ask=True) == server
+        env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
+        argv = [sys.executable, "-m", "kvtui", "--yes", "drain", real, "--wait"]
+        argv = ["ip", "netns", "exec", node.netns, *argv]
+        with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as waiting:
+            assert waiting.stderr
+            poll(lambda: "active 1, inactive" in waiting.stderr.readline(), 60, "progress", interval=0)  # type: ignore[union-attr] # it is there
+            assert client.stdin
+            client.stdin.close()  # and with it the connection
+            assert "weight 0, and empty: active 0, inactive" in waiting.stderr.read()
+        assert waiting.returncode == 0
+    done(node, state, "undrain", real)
+
+
+def thresholds(node: Node) -> list[str]:
+    """Upper and lower one of rs-1; `ipvsadm -S` leaves them out."""
+    text = node.exec(["ipvsadm", "-Ln", "--thresholds"], check=True).stdout
+    return next(line.split()[2:4] for line in text.splitlines() if "-> 10.4.0.11:80" in line)
+
+
+@pytest.mark.lab(timeout=600)
+def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "50", "-x", "900"], check=True)
+    before = node.ipvs()
+    assert "-r 10.4.0.11:80 -g -w 50\n" in before
+    assert thresholds(node) == ["900", "0"]
+    env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
+    argv = ["ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
+    argv = [*argv, "drain", "10.4.0.11", "--over", "90s"]
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as slow:
+        poll(lambda: "-r 10.4.0.11:80 -g -w 45\n" in node.ipvs(), 60, "the first step")
+        slow.send_signal(signal.SIGINT)
+        assert slow.stderr
+        assert "interrupted; everything was put back" in slow.stderr.read()
+    assert slow.returncode == Code.INTERRUPTED
+    assert node.ipvs() == before
+    done(node, state, "drain", "10.4.0.11", "--over", "9s")
+    assert "-r 10.4.0.11:80 -g -w 0\n" in node.ipvs()
+    assert thresholds(node) == ["900", "0"]
+    done(node, state, "undo")
+    assert node.ipvs() == before
+    assert [e.result for e in Journal(state).entries()] == ["put back", "undone", "done"]
+
+
+@pytest.mark.lab(timeout=600)
+def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster, state: Path) -> None:
+    cluster = make_cluster(ClusterSpec(persistence=1800, requests_per_second=0))
+    node = cluster.master()
+
+    def visit() -> list[str]:
+        url = f"http://{NGINX.vip}/"
+        return [cluster.client(["curl", "-sS", "--interface", c, "-m", "3", url]).stdout.strip() for c in CLIENTS]
+
+    homes = visit()
+    server = homes[0]
+    real = NGINX.real_servers[int(server[-1]) - 1]
+    said = done(node, state, "drain", real)
+    assert "clients that were there in the last 1800 s keep coming" in said
+    assert visit() == homes
+    done(node, state, "undrain", real)
+    said = done(node, state, "drain", real, "--fix-persistence", "--wait", "--timeout", "150")
+    assert f"sysctl -w {QUIESCENT}=1" in said
+    assert read_sysctls(node.keepalived_pid)[QUIESCENT] == 1
+    moved = visit()
+    assert server not in moved
+    assert "" not in moved
+    assert [new for new, old in zip(moved, homes, strict=True) if old != server] == [h for h in homes if h != server]
+    done(node, state, "undrain", real)
+    assert read_sysctls(node.keepalived_pid)[QUIESCENT] == 0
+    assert node.is_pristine()
+
+
+@pytest.mark.lab(timeout=600)
+def test_refusals(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    unknown = kvtui(node, state, "drain", "10.4.0.99")
+    assert unknown.returncode == Code.USAGE
+    assert "there is no real server 10.4.0.99 in the kernel's table; there is 10.4.0.1" in unknown.stderr
+    for other in NGINX.real_servers[1:]:
+        done(node, state, "drain", other)
+    before = node.ipvs()
+    last = kvtui(node, state, "drain", NGINX.real_servers[0])
+    assert last.returncode == Code.REFUSED
+    assert "is the last real server of 10.4.0.50:80 that takes connections" in last.stderr
+    assert kvtui(node, state, "--read-only", "undrain", NGINX.real_servers[1]).returncode == Code.REFUSED
+    assert kvtui(node, state, "--dry-run", "undrain", NGINX.real_servers[1]).returncode == Code.DONE
+    assert node.ipvs() == before
+    assert len(Journal(state).entries()) == 2
+
+
+def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster: Cluster, state: Path) -> None:
+    """The fact that the refusal rests on."""
+    node = cluster.master()
+    node.exec(["ipvsadm", "-E", "-t", "10.4.0.50:80", "-s", "sh"], check=True)
+
+    def visit() -> list[str]:
+        url = f"http://{NGINX.vip}/"
+        return [cluster.client(["curl", "-s", "--interface", c, "-m", "2", url]).stdout.strip() for c in CLIENTS]
+
+    homes = visit()
+    assert "" not in homes
+    real = NGINX.real_servers[int(homes[0][-1]) - 1]
+    assert "whose hash leads to a real server of weight 0" in kvtui(node, state, "drain", real).stderr
+    node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", f"{real}:80", "-g", "-w", "0"], check=True)
+    assert "" in visit()
+    node.exec(["ipvsadm", "-E", "-t", "10.4.0.50:80", "-s", "sh", "-b", "sh-fallback"], check=True)
+    assert "" not in visit()
+
+
+# --- undone by others
+
+
+@pytest.mark.lab(timeout=600)
+def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    done(node, state, "drain", "10.4.0.11")
+    known = drains(Journal(state).entries())
+    assert [(d.real, d.weight, d.who["user"]) for d in known] == [(("10.4.0.11", 80), 1, "anna")]
+    conf = node.conf_path.read_text()
+    node.reload(conf)
+    assert lost_drains(observe(node), known) == ()
+    node.reload(conf.replace("weight 1", "weight 3", 1))
+    poll(lambda: "-r 10.4.0.11:80 -g -w 3" in node.ipvs(), 20, "the new configured weight")
+    (lost,) = lost_drains(observe(node), known)
+    assert lost.weight == 3
+    assert "10.4.0.11:80 of 10.4.0.50:80 was drained by anna" in lost.sentence
+    assert "has its weight already" in done(node, state, "undrain", "10.4.0.11")
+    assert drains(Journal(state).entries()) == ()
+
+
+@pytest.mark.lab(timeout=600)
+def test_a_health_check_that_flaps_undoes_a_drain_and_it_is_noticed(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    done(node, state, "drain", "10.4.0.11")
+    known = drains(Journal(state).entries())
+    link = ["ip", "-n", cluster.network.servers[0], "link", "set", "eth0"]
+    subprocess.run([*link, "down"], check=True)
+    poll(lambda: "10.4.0.11:80" not in node.ipvs(), 60, "the failed check")
+    assert lost_drains(observe(node), known) == ()
+    gone = SetWeight(network(node), WEB, ("10.4.0.11", 80), 1, 0)
+    with pytest.raises(
+        StepFailed, match=r"10\.4\.0\.11:80 is not in 10\.4\.0\.50:80 any more: its health check took it"
+    ):
+        gone.look()
+    subprocess.run([*link, "up"], check=True)
+    poll(lambda: "-r 10.4.0.11:80 -g -w 1" in node.ipvs(), 60, "the check that passes again")
+    (lost,) = lost_drains(observe(node), known)
+    assert (lost.drain.real, lost.weight) == (("10.4.0.11", 80), 1)
+    done(node, state, "drain", "10.4.0.11")
+    assert lost_drains(observe(node), drains(Journal(state).entries())) == ()
+    assert len(drains(Journal(state).entries())) == 1
+
+
+# --- another kvtui, another keepalived, no permission
+
+
+def test_the_namespace_is_found_again_when_its_process_is_gone(cluster: Cluster) -> None:
+    node = cluster.master()
+    inode = netns_inode(node.keepalived_pid)
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    step = SetWeight(Network(ended.pid, inode), WEB, ("10.4.0.11", 80), 1, 0)
+    step.do()
+    assert "-r 10.4.0.11:80 -g -w 0" in node.ipvs()
+    step.undo()
+    assert node.is_pristine()
+    nowhere = SetWeight(Network(ended.pid, 1), WEB, ("10.4.0.11", 80), 1, 0)
+    with pytest.raises(StepFailed, match="no process is in network namespace 1 any more"):
+        nowhere.look()
+
+
+def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
+    node = cluster.master()
+    node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "7"], check=True)
+    step = SetWeight(network(node), WEB, ("10.4.0.11", 80), 1, 0)
+    assert step.look() is Side.NEITHER
+    with pytest.raises(StepFailed, match=r"somebody set the weight of 10\.4\.0\.11:80 to 7 meanwhile"):
+        step.do()
+    assert "-r 10.4.0.11:80 -g -w 7" in node.ipvs()
+
+
+def test_a_virtual_server_that_is_gone_is_said_to_be(cluster: Cluster) -> None:
+    node = cluster.master()
+    step = SetWeight(network(node), (Protocol.TCP, NGINX.vip, 81, 0), ("10.4.0.11", 80), 1, 0)
+    with pytest.raises(StepFailed, match=r"virtual server 10\.4\.0\.50:81 is not in the kernel any more"):
+        step.look()
+
+
+SET = """
+from kvtui.actions.step import StepFailed
+from kvtui.actions.steps.network import Network
+from kvtui.actions.steps.sysctl import SetSysctl
+step = SetSysctl(Network(None, None), "expire_quiescent_template", 0, 1)
+print(step.look().value)
+try:
+    step.do()
+    print(step.look().value)
+except StepFailed as why:
+    print(why)
+step.undo()
+"""
+READ_ONLY = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"'
+
+
+def test_a_read_only_proc_sys_is_said_to_be(cluster: Cluster) -> None:
+    node = cluster.master()
+    python = ["env", f"PYTHONPATH={PROJECT}", sys.executable, "-c", SET]
+    assert node.exec(python, check=True).stdout == "before\nafter\n"
+    said = node.exec(["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *python]).stdout
+    assert said.startswith("before\nnet.ipv4.vs.expire_quiescent_template: /proc/sys is mounted read-only here")
+
+
+# --- killed
+
+KILLED = """
+import json, os, signal, sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from kvtui.actions.journal import Journal
+from kvtui.actions.runner import Runner, guarded
+from kvtui.actions.steps.weight import SetWeight
+from tests.actions.fakes import action
+import asyncio
+folder, where, dies, steps = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
+
+class Dying(SetWeight):
+    def do(self):
+        if dies == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().do()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+made = [(Dying if n == where else SetWeight).from_json(s) for n, s in enumerate(steps)]
+asyncio.run(guarded(Runner(Journal(folder)), action(*made)))
+"""
+
+
+@pytest.mark.lab(timeout=600)
+@pytest.mark.parametrize("dies", ["before", "after"])
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
+    cluster: Cluster, state: Path, where: int, dies: str
+) -> None:
+    node = cluster.master()
+    before = node.ipvs()
+    steps = [SetWeight(network(node), WEB, (real, 80), 1, 0) for real in NGINX.real_servers]
+    after = before
+    for real in NGINX.real_servers:
+        after = after.replace(f"-r {real}:80 -g -w 1", f"-r {real}:80 -g -w 0")
+
+    def killed(folder: Path) -> None:
+        data = json.dumps([s.to_json() for s in steps])
+        argv = [sys.executable, "-c", KILLED, str(folder), str(where), dies, data]
+        ran = subprocess.run(argv, cwd=PROJECT, check=False, capture_output=True, text=True)
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+
+    for way, expected in ((put_back, before), (finish, after)):
+        journal = Journal(state / way.__name__)
+        killed(journal.folder)
+        (entry,) = journal.unfinished()
+        changed = where + (dies == "after")
+        found = inspect(entry)
+        assert [s.side for s in found.steps] == [Side.AFTER] * changed + [Side.BEFORE] * (3 - changed)
+        assert (found.can_finish, found.can_put_back) == (True, True)
+        outcome = asyncio.run(Runner(journal).run(way(entry)))
+        assert outcome.code is Code.DONE, outcome.detail
+        assert node.ipvs() == expected
+        assert journal.unfinished() == ()
+    (whole,) = [e for e in journal.entries() if e.steps and not e.other]
+    assert asyncio.run(Runner(journal).run(undo(whole))).code is Code.DONE
+    assert node.ipvs() == before
+
+
+@pytest.mark.lab(timeout=600)
+def test_the_next_kvtui_reports_it_and_acts_on_nothing_else_first(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    before = node.ipvs()
+    env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
+    argv = ["ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
+    argv = [*argv, "drain", "10.4.0.12", "--wait"]
+    with held_connection(cluster), subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL, stdout=-3) as victim:
+        poll(lambda: "-r 10.4.0.12:80 -g -w 0" in node.ipvs(), 60, "the drain")
+        victim.kill()
+    (entry,) = Journal(state).unfinished()
+    assert f"{entry.id} «drain 10.4.0.12:80 in 10.4.0.50:80» was cut short" in kvtui(node, state, "journal").stderr
+    other = kvtui(node, state, "drain", "10.4.0.11")
+    assert other.returncode == Code.REFUSED
+    assert f"an earlier action was cut short: {entry.id}" in other.stderr
+    done(node, state, "undo", entry.id)
+    assert node.ipvs() == before
+    assert Journal(state).unfinished() == ()
