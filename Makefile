@@ -28,6 +28,7 @@ types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 
 unit: $(VENV)/.dev ## pytest, in random order, with coverage
 	packaging/debian-packages lab
+	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 $(VENV)/bin/python:

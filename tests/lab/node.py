@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -60,6 +61,8 @@ class Node:
         """Make the folders that the pod mounts, with its keepalived.conf."""
         for name in ("etc", "run", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for options in Path(self.spec.root, "etc", "keepalived").glob("keepalived.config-opts"):
+            shutil.copy(options, self.folder / "etc")  # Debian's 2.3.3 does not start without it
         self.log_path.touch()
         self.conf_path.write_text(self.spec.conf(self.index))
 
