@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +13,7 @@ import jsonschema
 import pytest
 
 from kvtui.cli.schema import schema
+from tests.lab.follow import Follow
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 
@@ -42,42 +40,6 @@ def status(node: Node) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(done.stdout)
     jsonschema.validate(document, schema())
     return document
-
-
-class Follow:
-    """A command that goes on printing; each line with the time at which it was read."""
-
-    def __init__(self, node: Node, argv: list[str]) -> None:
-        self._lines: list[tuple[float, str]] = []
-        argv = ["ip", "netns", "exec", node.netns, *argv]
-        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.append((time.monotonic(), line))
-
-    def lines(self) -> list[tuple[float, str]]:
-        """What was read so far."""
-        return list(self._lines)
-
-    def documents(self) -> list[dict[str, Any]]:
-        """The lines as JSON."""
-        return [json.loads(text) for _at, text in self._lines]
-
-    def when(self, condition: Callable[[dict[str, Any]], bool]) -> float | None:
-        """When the first document for which this is true was read."""
-        return next((at for at, text in self.lines() if condition(json.loads(text))), None)
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-        self._thread.join(5)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import pyte
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
@@ -34,6 +34,7 @@ class PseudoTerminal:
         env: added to a bare environment.
         size: columns and lines.
         stdin: whether stdin is the terminal; else it is empty.
+        prefix: a command that runs kvtui, such as ``ip netns exec node-a``.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class PseudoTerminal:
         env: Mapping[str, str] | None = None,
         size: tuple[int, int] = (80, 24),
         stdin: bool = True,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.raw = b""
         self._screen = pyte.Screen(*size)
@@ -51,7 +53,7 @@ class PseudoTerminal:
         kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kvtui", *arguments],
+                [*prefix, sys.executable, "-m", "kvtui", *arguments],
                 stdin=theirs if stdin else subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,
@@ -110,6 +112,11 @@ class PseudoTerminal:
     def text(self) -> str:
         """What a person sees, as one string."""
         return "\n".join(self.lines)
+
+    @property
+    def screen(self) -> pyte.Screen:
+        """The emulator's screen, colours included."""
+        return self._screen
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Draw until the condition holds."""

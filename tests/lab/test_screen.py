@@ -1,0 +1,76 @@
+"""The terminal UI in a real pty on the lab's cluster, as an operator on a node sees it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.lab.follow import Follow
+from tests.lab.poll import poll
+from tests.ui.pseudo_terminal import PseudoTerminal
+
+if TYPE_CHECKING:
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+
+def terminal_on(node: Node, *arguments: str) -> PseudoTerminal:
+    """kvtui on that node at 80 by 24, outside keepalived's mount and PID namespaces."""
+    prefix = ["ip", "netns", "exec", node.netns, "env", f"NODE_NAME={node.name}"]
+    return PseudoTerminal(*arguments, prefix=prefix, env={"KVTUI_STATE_DIR": f"/tmp/kvtui-{node.name}"})
+
+
+def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluster) -> None:
+    master = cluster.master()
+    with terminal_on(master) as terminal:
+        terminal.shows("10.4.0.50", f"★{master.address}", "MASTER", "102", "default-nginx", "3/3", "2/2", "✓✓✓✓✓")
+        assert terminal.lines[0].startswith(f"{master.name}  VIPs 2/2 here  keepalived 2.2.7")
+        terminal.press("3")
+        terminal.shows("TCP 10.4.0.50:80", "10.4.0.11:80", "direct", "3/3 up")
+        terminal.press("2")
+        terminal.shows("vips", f"★{master.address}", "VRID")
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_a_backup_shows_who_owns_it(cluster: Cluster) -> None:
+    master = cluster.master()
+    with terminal_on(cluster.node("node-a")) as terminal:
+        terminal.shows("10.4.0.50", master.address, "BACKUP", "3/3", "✓✓✓✓✓")
+        terminal.press("2")
+        terminal.shows(f"└ {master.address}", "MASTER")
+
+
+def test_a_vip_that_moves_is_on_the_screen_when_the_kernel_says_so(cluster: Cluster) -> None:
+    """Within 200 ms of the kernel's own event, as ``ip monitor`` on the same node prints it."""
+    successor = cluster.node("node-b")
+    kernel = Follow(successor, ["ip", "-o", "monitor", "address"])
+    try:
+        with terminal_on(successor) as terminal:
+            terminal.shows("BACKUP", cluster.master().address)
+            cluster.master().kill()
+            terminal.until(lambda: f"★{successor.address}" in terminal.text, "the new owner")
+            shown = time.monotonic()
+        event = poll(lambda: next((at for at, text in kernel.lines() if "10.4.0.50/32" in text), None), 10, "an event")
+    finally:
+        kernel.stop()
+    assert shown - event <= 0.2, f"{1000 * (shown - event):.0f} ms"
+
+
+def test_an_address_that_a_crash_left_behind_is_named(cluster: Cluster) -> None:
+    master = cluster.master()
+    with terminal_on(master) as terminal:
+        terminal.shows("★10.4.0.5", "✓✓✓✓✓")
+        master.kill()
+        cluster.wait_for_answer()
+        terminal.shows("! keepalived", "✓✗✓✗✓")
+        terminal.press("enter")
+        terminal.shows("FIRST BREAK", "no keepalived runs here")
+
+
+def test_status_without_a_terminal(cluster: Cluster) -> None:
+    done = cluster.node("node-a").exec([sys.executable, "-m", "kvtui"])
+    assert done.returncode == 0
+    assert "10.4.0.50/32" in done.stdout
+    assert "no terminal" in done.stderr
