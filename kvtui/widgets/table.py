@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model.text import plain
+from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
 
 if TYPE_CHECKING:
@@ -25,15 +26,12 @@ if TYPE_CHECKING:
     from rich.style import Style
     from textual import events
 
-    Cells = tuple[Cell, ...]
-    Marks = dict[int, float]
-    Drawn = tuple[Cells, frozenset[int]]
+    from kvtui.widgets.changes import Cells, Drawn
+
     Render = Callable[[Hashable], Cells]
 
 HEAD = 1
 """Lines of the head."""
-MARKED = 0.8
-"""Seconds that a changed cell stays marked, even when a burst of events brings the next observation at once."""
 
 
 class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -104,9 +102,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._room = 0
         self._keys: Sequence[Hashable] = ()
         self._render_row: Render = lambda _key: ()
-        self._before: dict[Hashable, Cells] = {}
+        self._changes = Changes()
         self._drawn: dict[Hashable, Drawn] = {}
-        self._marks: dict[Hashable, Marks] = {}
         self._found = ""
         self._sorted: tuple[str, str] | None = None
         self._styles: dict[str, Style] = {}
@@ -191,47 +188,45 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return range(first, min(first + self.page, len(self._keys)))
 
     def _redraw(self, *, changes: bool, at: float | None = None) -> None:
-        """Make the visible rows again and send the lines that differ from what is on the screen."""
-        drawn = self._drawn_rows(changes=changes, at=at)
-        if self._measure(drawn):
-            drawn = self._drawn_rows(changes=changes, at=at)
+        """Make the visible rows again and send what differs from what is on the screen."""
+        rows = self._made()
+        if self._measure(rows):
+            rows = self._made()
             self.refresh()
-        previous = list(self._drawn.items())
-        rows = list(drawn.items())
-        dirty = {n + HEAD for n, row in enumerate(rows) if n >= len(previous) or previous[n] != row}
-        # lines below the last row are drawn over when rows went away
-        dirty.update(range(len(rows) + HEAD, len(previous) + HEAD))
-        if bool(rows) != bool(previous):  # rows in place of the word for none, or the other way round
-            dirty.update(range(self.size.height))
+        drawn = self._changes.take(rows, at, marking=changes)
+        previous, lines = list(self._drawn.items()), list(drawn.items())
         self._drawn = drawn
-        self._before = {key: cells for key, (cells, _marked) in drawn.items()}
-        self._refresh_lines(dirty)
+        if bool(lines) != bool(previous):  # rows in place of the word for none, or the other way round
+            self._refresh_lines(set(range(self.size.height)))
+            return
+        whole = set(range(len(lines) + HEAD, len(previous) + HEAD))  # below the last row, where rows went away
+        for number, line in enumerate(lines):
+            cells = to_draw(previous[number] if number < len(previous) else None, line)
+            if cells is None:
+                whole.add(number + HEAD)
+            else:
+                self._refresh_cells(number + HEAD, cells)
+        self._refresh_lines(whole)
 
-    def _drawn_rows(self, *, changes: bool, at: float | None) -> dict[Hashable, Drawn]:
-        drawn: dict[Hashable, Drawn] = {}
-        marks: dict[Hashable, Marks] = {}
-        for index in self._visible():
-            key = self._keys[index]
-            cells = self._render_row(key)
-            if changes:
-                marks[key] = self._marked(key, cells, at)
-            drawn[key] = (cells, frozenset(marks.get(key, ())))
-        self._marks = marks
-        return drawn
+    def _made(self) -> dict[Hashable, Cells]:
+        """The cells of the visible rows."""
+        return {key: self._render_row(key) for key in (self._keys[i] for i in self._visible())}
 
-    def _marked(self, key: Hashable, cells: Cells, at: float | None) -> Marks:
-        """Cells that changed just now, and those whose change is not yet old."""
-        now = 0.0 if at is None else at
-        lasting = {} if at is None else {i: t for i, t in self._marks.get(key, {}).items() if 0 <= now - t < MARKED}
-        return lasting | dict.fromkeys(_changed(self._before.get(key), cells), now)
+    def _refresh_cells(self, y: int, cells: frozenset[int]) -> None:
+        """Send some cells of a line: on a slow line a whole row of styles is dear."""
+        x = 0
+        for placed in self._placed if cells else ():
+            if placed.index in cells:
+                self.refresh(Region(x, y, placed.width, 1))
+            x += placed.width + GAP
 
-    def _measure(self, drawn: dict[Hashable, Drawn]) -> bool:
+    def _measure(self, rows: dict[Hashable, Cells]) -> bool:
         """Fit the columns to the longest texts seen so far; whether any column changed.
 
         Columns only grow: a screen on which they breathe cannot be read.
         """
         longest = dict(self._longest)
-        for cells, _marked in drawn.values():
+        for cells in rows.values():
             for index, cell in enumerate(cells):
                 if index < len(self._columns) and not self._columns[index].fill:
                     longest[index] = max(longest.get(index, 0), cell_len(cell.text))
@@ -327,7 +322,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Fit the columns anew."""
         self._room = self.room
         self._placed = fit(self._columns, self._room, self._longest)
-        self._before = {}
+        self._changes.forget()
         self._drawn = {}
         self._into_view()
         self._redraw(changes=False)
@@ -389,12 +384,3 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         """With the mouse: the row that was clicked."""
         if event.y >= HEAD:
             self.move_to(self._first() + event.y - HEAD)
-
-
-def _changed(before: Cells | None, now: Cells) -> frozenset[int]:
-    """Which cells say something else than before; a row that was not there is no change."""
-    if before is None or len(before) != len(now):
-        return frozenset()
-    return frozenset(
-        i for i, (old, new) in enumerate(zip(before, now, strict=True)) if old.text != new.text and not new.volatile
-    )

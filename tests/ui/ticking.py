@@ -1,0 +1,57 @@
+"""Run by test_wire on a pty: kvtui on observations that differ by a few values, or not at all, many times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from kvtui.model.settings import UiSettings
+from kvtui.terminal import prepare
+from tests.ui.seen import EPOCH, Feed, instance, real, seen, server, snapshot, vip
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from kvtui.model.observation import Observation
+
+REALS = 200
+
+
+def world(tick: int, changing: int, *, empty: bool) -> Observation:
+    """The node after some ticks; the first ``changing`` real servers have other values each time."""
+    of = snapshot(time=EPOCH + tick)
+    if empty:
+        return seen(instances=(), vips=(), servers=(), of=of)
+    reals = tuple(real(f"10.2.0.{n}", active=tick % 900 + 100 if n < changing else 3) for n in range(REALS))
+    return seen(instances=(instance(),), vips=(vip(),), servers=(server("10.4.0.50", *reals),), of=of)
+
+
+class Ticking(Feed):
+    """Observations in quick succession, each told to the test by a byte."""
+
+    def __init__(self, told: int, changing: int, *, empty: bool, last: int) -> None:
+        super().__init__()
+        self._told, self._changing, self._empty, self._last = told, changing, empty, last
+
+    async def observations(self) -> AsyncGenerator[Observation, None]:
+        tick = 0
+        while True:
+            yield world(tick if self._changing else 0, self._changing, empty=self._empty)
+            os.write(self._told, b".")
+            tick = min(tick + 1, self._last)
+            await asyncio.sleep(0.06)
+
+
+def main() -> None:
+    told, changing, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    last = 30 if kind == "stops" else 10**9
+    prepare(os.environ)
+    from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, as kvtui does it
+
+    KvtuiApp(Ticking(told, changing, empty=kind == "empty", last=last), UiSettings()).run(mouse=False)
+
+
+if __name__ == "__main__":
+    main()
