@@ -119,7 +119,9 @@ async def _survey(observation: Observation) -> Survey:
 
 
 def _undo(intent: Intent, journal: Journal) -> Action:
-    entry = journal.entry(intent.target) if intent.target else next(iter(journal.unfinished()), journal.undoable())
+    # the newest of those that were cut short: a repair comes before what it repaired
+    left = journal.unfinished()
+    entry = journal.entry(intent.target) if intent.target else left[-1] if left else journal.undoable()
     if entry is None:
         known = f"no entry {intent.target}" if intent.target else "nothing that could be taken back"
         raise CannotPlan(f"the journal in {journal.folder} has {known}: kvtui journal lists what was done")

@@ -100,7 +100,7 @@ def show_journal(invocation: Invocation, form: Format) -> int:
         for entry in unfinished:
             narrate(
                 f"{entry.id} «{entry.summary}» was cut short: kvtui undo {entry.id} puts it back, "
-                f"kvtui undo --finish {entry.id} finishes it"
+                f"--finish finishes it, --leave leaves things as they are and closes the entry"
             )
     else:
         write(encode({"journal": journal_document(entries)}, form))

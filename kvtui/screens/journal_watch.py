@@ -49,7 +49,7 @@ class JournalWatch:
             left = await asyncio.to_thread(Journal().unfinished)
         except OSError:
             return  # screen 7 says why the journal cannot be read
-        for entry in left[:1]:
+        for entry in left[-1:]:  # a repair that was cut short comes before what it repaired
             found = await asyncio.to_thread(recovery.inspect, entry)
             await self._app.push_screen(UnfinishedPanel(found))
 
