@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.backend.demo.cluster import DRAINING, FAILING, SERVICES, VIP_ONLY, VIPS
+from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES, VIP_ONLY, VIPS
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.backend.demo.story import BACK, CYCLE, LEFT, MOVED, running, scene, transitions
 from kvtui.model.observation import Observation, RealServerState

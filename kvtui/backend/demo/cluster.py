@@ -1,34 +1,17 @@
-"""The demo cluster's services and what node-c holds of them at one moment."""
+"""What the demo's node-c holds and shows at one moment, layer by layer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from kvtui.backend.demo.story import (
-    BACK,
-    CYCLE,
-    DRAINED,
-    EARLIER,
-    FAILS,
-    LEFT,
-    LOWERED,
-    MOVED,
-    NODES,
-    PASSES,
-    RAISED,
-    SELF,
-    STAND_IN,
-    UNDRAINED,
-    WEIGHT,
-    Scene,
-    running,
-    scene,
-    transitions,
-)
+from kvtui.backend.demo.conf_text import read_text
+from kvtui.backend.demo.deeds import NONE, flowed, flows, standing, told, weight
+from kvtui.backend.demo.services import CONF, FAILING, MASQ, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
+from kvtui.backend.demo.story import CYCLE, EARLIER, NODES, SELF, STAND_IN, WEIGHT, scene
 from kvtui.backend.demo.traffic import Flow, total
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
-from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfVirtualServer, Location
-from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, Stats, VirtualServer
+from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer
 from kvtui.model.keepalived import Children, Controller, Keepalived
 from kvtui.model.vrrp import (
     AddressFamily,
@@ -42,40 +25,12 @@ from kvtui.model.vrrp import (
     VrrpState,
 )
 
-VRID = 50
-CONF = "/etc/keepalived/keepalived.conf"
+if TYPE_CHECKING:
+    from kvtui.backend.demo.deeds import Deeds
+    from kvtui.backend.demo.services import Service
+    from kvtui.model.conf import Conf
+
 KEEPALIVED_PID = 4711
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One Service behind a VIP."""
-
-    name: str
-    vip: str
-    port: int
-    method: ForwardingMethod
-    reals: tuple[tuple[str, int], ...]
-    rate: float
-    size: int
-    protocol: Protocol = Protocol.TCP
-    persistence: int | None = None
-
-
-MASQ, DIRECT = ForwardingMethod.MASQ, ForwardingMethod.DIRECT
-SERVICES = (
-    Service("default/nginx", "10.4.0.50", 80, MASQ, tuple((f"10.2.{n}.5", 8080) for n in (68, 69, 70)), 6.0, 700),
-    Service("shop/pay", "10.4.0.51", 443, DIRECT, (("10.4.0.61", 443), ("10.4.0.62", 443)), 2.5, 900, persistence=1800),
-    Service("kube-system/dns", "10.4.0.52", 53, MASQ, (("10.2.68.9", 53), ("10.2.69.9", 53)), 22.0, 64, Protocol.UDP),
-    Service("default/nginx", "fd00:10:4::50", 80, MASQ, (("fd00:10:2::5", 8080), ("fd00:10:2::6", 8080)), 0.8, 900),
-)  # fmt: skip
-VIP_ONLY = "10.4.0.60"
-FAILING = ("10.2.70.5", 8080)
-DRAINING = ("10.4.0.62", 443)
-MASTER6 = ("fe80::a4:3", 150)
-"""node-a, the master of the IPv6 VIP."""
-VIPS = (*(s.vip for s in SERVICES if ":" not in s.vip), VIP_ONLY)
-VIPS6 = tuple(s.vip for s in SERVICES if ":" in s.vip)
 
 
 def keepalived(epoch: float) -> Keepalived:
@@ -104,79 +59,46 @@ def keepalived(epoch: float) -> Keepalived:
     )
 
 
-def conf(epoch: float) -> Conf:
-    """What the controller wrote."""
-    at = Location(CONF, 1)
-    instances = tuple(
-        ConfInstance(
-            name=name,
-            at=at,
-            state="BACKUP",
-            interface="eth0",
-            vrid=vrid,
-            priority=NODES[SELF][1],
-            nopreempt=name == "vips6",
-            advert_interval=1.0,
-            vips=tuple(VirtualAddress(v, bits, "eth0") for v in vips),
-        )
-        for name, vrid, bits, vips in (("vips", VRID, 32, VIPS), ("vips6", VRID + 1, 128, VIPS6))
-    )
-    virtual_servers = tuple(
-        ConfVirtualServer(
-            at=at,
-            address=s.vip,
-            port=s.port,
-            protocol=s.protocol,
-            scheduler="wlc",
-            method=s.method,
-            persistence_timeout=s.persistence,
-            service=s.name,
-            real_servers=tuple(ConfRealServer(a, p, at, weight=1, checks=("TCP_CHECK",)) for a, p in s.reals),
-        )
-        for s in SERVICES
-    )
-    return Conf(
-        path=CONF,
-        read_at=epoch,
-        modified=epoch - 4020,
-        digest="demo",
-        files=(CONF,),
-        instances=instances,
-        virtual_servers=virtual_servers,
-    )
+def conf(epoch: float, deeds: Deeds = NONE) -> Conf:
+    """The file."""
+    return replace(read_text(deeds.saved), read_at=epoch, modified=epoch + deeds.saved_at)
 
 
-def instances(t: float, epoch: float) -> tuple[VrrpInstance, ...]:
+def running_conf(epoch: float, deeds: Deeds = NONE) -> Conf:
+    """What keepalived runs."""
+    return replace(read_text(deeds.run), read_at=epoch)
+
+
+def instances(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[VrrpInstance, ...]:
     """This node's own view: usually master of the IPv4 VIPs, always a backup of the IPv6 one."""
-    now = scene(t)
-    base = NODES[SELF][1]
-    mastered = running(t, (MOVED, BACK)) + 4000
-    lost = int(t // CYCLE) + (now.at >= MOVED) + EARLIER
+    now = standing(t, deeds)
+    faulty = now.effective is None
     own = VrrpInstance(
         name="vips",
-        state=VrrpState.MASTER if now.holds else VrrpState.BACKUP,
+        state=VrrpState.MASTER if now.holds else VrrpState.FAULT if faulty else VrrpState.BACKUP,
         interface="eth0",
         vrid=VRID,
         version=3,
         family=AddressFamily.V4,
-        base_priority=base,
-        effective_priority=base - WEIGHT if now.lowered else base,
+        base_priority=now.base,
+        effective_priority=now.base if now.effective is None else now.effective,
         nopreempt=False,
         advert_interval=1.0,
         master_address=None if now.master is None else NODES[now.master][0],
         master_priority=None if now.holds or now.master is None else NODES[now.master][1],
         last_transition=epoch + now.since,
         vips=tuple(VirtualAddress(v, 32, "eth0", installed=now.holds) for v in VIPS),
-        track_files=(TrackFile("vip_ok", "/etc/keepalived/vip_ok", -1 if now.lowered else 0, WEIGHT),),
+        track_files=(TrackFile("vip_ok", TRACK_FILE, now.value, WEIGHT),),
         counters={
-            "advert_rcvd": int(t + 4000 - mastered + 4000),
-            "advert_sent": int(mastered),
-            "become_master": 1 + lost - (not now.holds),
-            "release_master": lost,
-            "pri_zero_rcvd": int(t // CYCLE) + (now.at >= LEFT) + EARLIER,
+            "advert_rcvd": int(t + 8000.5 - now.mastered),
+            "advert_sent": int(now.mastered),
+            "become_master": 1 + now.lost - (not now.holds),
+            "release_master": now.lost,
+            "pri_zero_rcvd": now.zeroes,
             "packet_len_err": 2,
         },
     )
+    base6 = next(i.priority for i in read_text(deeds.run).instances if i.name == "vips6")
     six = VrrpInstance(
         name="vips6",
         state=VrrpState.BACKUP,
@@ -184,8 +106,8 @@ def instances(t: float, epoch: float) -> tuple[VrrpInstance, ...]:
         vrid=VRID + 1,
         version=3,
         family=AddressFamily.V6,
-        base_priority=base,
-        effective_priority=base,
+        base_priority=base6,
+        effective_priority=base6,
         nopreempt=True,
         advert_interval=1.0,
         master_address=MASTER6[0],
@@ -197,16 +119,13 @@ def instances(t: float, epoch: float) -> tuple[VrrpInstance, ...]:
     return (own, six)
 
 
-def advertisers(t: float, epoch: float) -> tuple[Advertiser, ...]:
+def advertisers(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[Advertiser, ...]:
     """Who was heard: both nodes that took turns with the IPv4 VIPs, and the master of the IPv6 one."""
-    now = scene(t)
+    now = standing(t, deeds)
     tick = t - t % 1.0
-    start = t - now.at
-    own = tick if now.holds else start + MOVED - 0.2
-    other = tick if now.master == STAND_IN else (start if now.at >= LEFT else start - CYCLE) + LEFT
     return (
-        _advertiser(SELF, own, epoch, lowered=LOWERED <= own % CYCLE < RAISED, outgoing=True),
-        _advertiser(STAND_IN, other, epoch, stepped_down=now.master != STAND_IN),
+        _advertiser(SELF, now.own, epoch, outgoing=True),
+        _advertiser(STAND_IN, now.other, epoch),
         Advertiser(
             Advert(epoch + tick, "eth0", MASTER6[0], "ff02::12", outgoing=False, version=3, vrid=VRID + 1,
                    priority=MASTER6[1], interval=1.0, addresses=VIPS6),
@@ -216,23 +135,20 @@ def advertisers(t: float, epoch: float) -> tuple[Advertiser, ...]:
     )  # fmt: skip
 
 
-def _advertiser(
-    node: str, at: float, epoch: float, *, lowered: bool = False, stepped_down: bool = False, outgoing: bool = False
-) -> Advertiser:
-    source, priority = NODES[node]
-    told = 0 if stepped_down else priority - WEIGHT if lowered else priority
-    advert = Advert(epoch + at, "eth0", source, "224.0.0.18", outgoing, 3, VRID, told, 1.0, VIPS)
+def _advertiser(node: str, last: tuple[float, int], epoch: float, *, outgoing: bool = False) -> Advertiser:
+    at, priority = last
+    advert = Advert(epoch + at, "eth0", NODES[node][0], "224.0.0.18", outgoing, 3, VRID, priority, 1.0, VIPS)
     return Advertiser(advert, first_seen=epoch - EARLIER * CYCLE, count=max(1, int(at + EARLIER * CYCLE)))
 
 
-def timeline(t: float, epoch: float) -> tuple[Transition, ...]:
+def timeline(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[Transition, ...]:
     """Transitions on the wire until now."""
-    return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in transitions(t))
+    return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in told(t, deeds))
 
 
-def addresses(t: float, epoch: float) -> AddressTable:
+def addresses(t: float, epoch: float, deeds: Deeds = NONE) -> AddressTable:
     """This node's interfaces: its own addresses, and the IPv4 VIPs while it is master."""
-    now = scene(t)
+    now = standing(t, deeds)
     since = epoch + now.since
     held = tuple(InterfaceAddress(v, 32, "eth0", since=since) for v in VIPS) if now.holds else ()
     own = (
@@ -246,16 +162,16 @@ def addresses(t: float, epoch: float) -> AddressTable:
     return AddressTable((*own, *held), links, epoch + t)
 
 
-def table(t: float, epoch: float) -> IpvsTable:
+def table(t: float, epoch: float, deeds: Deeds = NONE) -> IpvsTable:
     """The IPVS table of the node."""
-    now = scene(t)
-    virtuals = tuple(_virtual(s, number, t, now) for number, s in enumerate(SERVICES))
+    virtuals = tuple(_virtual(s, number, t, deeds) for number, s in enumerate(SERVICES))
     return IpvsTable(virtuals, complete=True, read_at=epoch + t, monotonic=t)
 
 
-def _virtual(service: Service, number: int, t: float, now: Scene) -> VirtualServer:
-    pairs = [(real, _traffic(service, number, index, t, now)) for index, real in enumerate(service.reals)]
-    reals = tuple(_real(service, key, stats, now) for key, stats in pairs if not (now.check_fails and key == FAILING))
+def _virtual(service: Service, number: int, t: float, deeds: Deeds) -> VirtualServer:
+    failing = scene(t).check_fails
+    pairs = [(real, _traffic(service, number, index, t, deeds)) for index, real in enumerate(service.reals)]
+    reals = tuple(_real(service, key, stats, t, deeds) for key, stats in pairs if not (failing and key == FAILING))
     return VirtualServer(
         protocol=service.protocol,
         address=service.vip,
@@ -270,31 +186,37 @@ def _virtual(service: Service, number: int, t: float, now: Scene) -> VirtualServ
     )
 
 
-def _traffic(service: Service, number: int, index: int, t: float, now: Scene) -> Stats:
+def _traffic(service: Service, number: int, index: int, t: float, deeds: Deeds) -> Stats:
     """Counters of a real server: they stand still while it, or this node, takes nothing."""
-    flow = Flow(service.rate / len(service.reals), service.size, number + 0.7 * index, service.method is MASQ)
     if ":" in service.vip:
         return Stats()
-    stops = [(MOVED, BACK)]
-    idle = not now.holds
-    if service.reals[index] == FAILING:
-        stops, idle = [*stops, (FAILS, PASSES)], idle or now.check_fails
-    if service.reals[index] == DRAINING:
-        stops, idle = [*stops, (DRAINED, UNDRAINED)], idle or now.drained
-    return flow.stats(running(t, *stops) + 4000, idle=idle)
+    target = (service.key, service.reals[index])
+    flow = Flow(service.rate / len(service.reals), service.size, number + 0.7 * index, service.method is MASQ)
+    return flow.stats(flowed(t, target, deeds) + 4000, idle=not flows(t, target, deeds))
 
 
-def _real(service: Service, key: tuple[str, int], stats: Stats, now: Scene) -> RealServer:
-    draining = now.drained and key == DRAINING
-    open_ = round(max(0.0, 1 - (now.at - DRAINED) / 12) * service.rate * 2) if draining else stats.cps * 4
+EMPTYING = 12.0
+"""Seconds until the last connection of a drained real server has ended."""
+
+
+def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, deeds: Deeds) -> RealServer:
+    now, since = weight(t, (service.key, key), deeds)
+    busy = float(stats.cps)
+    templates = busy * 30
+    if now == 0 and standing(t, deeds).holds and ":" not in service.vip:
+        share = service.rate / len(service.reals)
+        busy = share * max(0.0, 1 - (t - since) / EMPTYING)
+        # a template outlives its connections, and brings its client back, unless the sysctl lets go of it
+        fixed = deeds.sysctls["expire_quiescent_template"]
+        templates = busy * 30 if fixed else share * 30 * max(0.0, 1 - (t - since) / (service.persistence or EMPTYING))
     return RealServer(
         address=key[0],
         port=key[1],
         method=service.method,
-        weight=0 if draining else 1,
-        active=open_,
-        inactive=stats.cps * 9,
-        persistent=stats.cps * 30 if service.persistence else 0,
+        weight=now,
+        active=round(busy * 4),
+        inactive=round(busy * 9),
+        persistent=round(templates) if service.persistence else 0,
         upper_threshold=0,
         lower_threshold=0,
         stats=stats,
@@ -302,7 +224,7 @@ def _real(service: Service, key: tuple[str, int], stats: Stats, now: Scene) -> R
 
 
 def checks(t: float) -> tuple[RealServerCheck, ...]:
-    """What the checker says."""
+    """What the checker says: a drain in the kernel is not its affair."""
     failing = scene(t).check_fails
     found = []
     for s in SERVICES:

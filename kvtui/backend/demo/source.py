@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
 from kvtui.backend.demo import cluster
+from kvtui.backend.demo.deeds import NONE
 from kvtui.backend.demo.story import SELF
+from kvtui.backend.demo.world import World
 from kvtui.model.ipvs import Connection, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
@@ -14,22 +17,23 @@ from kvtui.model.source import Source, SourceName, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvtui.backend.demo.deeds import Deeds
     from kvtui.model.ipvs import ServiceKey
 
 DETAIL = "demo: an imitation, nothing here is real"
 
 
-def demo_snapshot(t: float, epoch: float, *, read_only: bool = False) -> Snapshot:
+def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Deeds = NONE) -> Snapshot:
     """The demo node after ``t`` seconds.
 
     Args:
         t: seconds since the demo began.
         epoch: when it began (seconds since the epoch).
         read_only: shown in the snapshot.
+        deeds: what was done to it.
     """
     now = epoch + t
     live = [n for n in SourceName if n is not SourceName.KUBERNETES]
-    conf = cluster.conf(epoch)
     return Snapshot(
         time=now,
         node=Node(SELF, read_only),
@@ -39,39 +43,43 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False) -> Snapsho
         ),
         keepalived=(cluster.keepalived(epoch),),
         chosen=cluster.KEEPALIVED_PID,
-        conf=conf,
-        running=conf,
-        instances=cluster.instances(t, epoch),
+        conf=cluster.conf(epoch, deeds),
+        running=cluster.running_conf(epoch, deeds),
+        instances=cluster.instances(t, epoch, deeds),
         checks=cluster.checks(t),
-        ipvs=cluster.table(t, epoch),
-        addresses=cluster.addresses(t, epoch),
-        advertisers=cluster.advertisers(t, epoch),
-        transitions=cluster.timeline(t, epoch),
+        ipvs=cluster.table(t, epoch, deeds),
+        addresses=cluster.addresses(t, epoch, deeds),
+        advertisers=cluster.advertisers(t, epoch, deeds),
+        transitions=cluster.timeline(t, epoch, deeds),
     )
 
 
 class Demo:
-    """Tells the story of ``story`` in real time.
+    """Tells the story of ``story`` in real time, and what an operator makes of it.
 
     Args:
         read_only: shown in the snapshot.
         clock: seconds; another one in tests.
+
+    Attributes:
+        world: what can be changed; nothing of it is real.
     """
 
     def __init__(self, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
         self._read_only = read_only
-        self._clock = clock
-        self._epoch = clock()
+        self.world = World(clock)
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Nothing to open; the demo never calls ``changed``."""
+        """Nothing to open; ``changed`` is called for what an operator does, and for what comes of it."""
+        self.world.tell(asyncio.get_running_loop(), changed)
 
     async def settle(self, patience: float) -> None:
         """Everything is known at once."""
 
     async def read(self) -> Snapshot:
         """The cluster now."""
-        return demo_snapshot(self._clock() - self._epoch, self._epoch, read_only=self._read_only)
+        world = self.world
+        return demo_snapshot(world.now, world.epoch, read_only=self._read_only, deeds=world.deeds)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
@@ -103,4 +111,5 @@ class Demo:
         return (tuple(found[:limit]), len(found))
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Nothing to close but what was to be told later."""
+        self.world.hush()
