@@ -36,9 +36,7 @@ def instance(state: VrrpState = VrrpState.BACKUP, **changes: Any) -> VrrpInstanc
     return replace(base, **changes)
 
 
-def advertiser(
-    node: int, *, at: float = NOW - 0.5, priority: int | None = None, outgoing: bool = False
-) -> Advertiser:
+def advertiser(node: int, *, at: float = NOW - 0.5, priority: int | None = None, outgoing: bool = False) -> Advertiser:
     """Node number ``node`` (0 is this one) advertising VRID 50."""
     advert = Advert(
         received=at,

@@ -165,9 +165,7 @@ def test_without_json_support_text_is_asked_for(start: Start) -> None:
 
 
 def test_no_json_and_a_data_dump_without_instances_means_none(speaker: Speaker) -> None:
-    (speaker.folder / "keepalived.json").write_text(
-        JSON_TEXT
-    )  # stays, as it does when a reload removes all instances
+    (speaker.folder / "keepalived.json").write_text(JSON_TEXT)  # stays, as it does when a reload removes all instances
     speaker.says({USR1: {"keepalived.data": [(0, EMPTY_TEXT)]}})
     dump = speaker.dumper(patience=0.3).read(time.time())
     assert (dump.instances, dump.how, speaker.heard()) == ((), "data", [JSON, USR1])

@@ -19,9 +19,7 @@ def test_counters_have_the_names_of_the_json_dump() -> None:
 
 def test_equal_lines_under_different_headings_are_different_counters() -> None:
     text = sample("example-2.2.7-master.stats")
-    text = text.replace(
-        "Authentication Errors:\n    Invalid Type: 0", "Authentication Errors:\n    Invalid Type: 3", 1
-    )
+    text = text.replace("Authentication Errors:\n    Invalid Type: 0", "Authentication Errors:\n    Invalid Type: 3", 1)
     text = text.replace("Priority Zero:\n    Received: 0", "Priority Zero:\n    Received: 4", 1)
     first = parse_stats(text)["VI_1"]
     assert (first["invalid_type_rcvd"], first["invalid_authtype"]) == (0, 3)

@@ -270,9 +270,7 @@ def test_flags_beyond_the_forwarding_method_are_masked_out() -> None:
         ),
         pytest.param(
             {"protocol": 17, "flags": 7, "timeout": 60, "netmask": b"\xff\xff\xff\x00", "engine": b"sip"},
-            VirtualServer(
-                Protocol.UDP, "10.0.0.1", 80, None, 4, "wlc", ("hashed", "ops", "persistent"), 60, "sip", 24
-            ),
+            VirtualServer(Protocol.UDP, "10.0.0.1", 80, None, 4, "wlc", ("hashed", "ops", "persistent"), 60, "sip", 24),
             id="persistence engine",
         ),
         pytest.param(

@@ -117,9 +117,7 @@ def test_a_dump_in_several_datagrams(channel: GenericNetlink, kernel: ScriptedKe
     assert channel.dump(4, value) == [1, 2, 3]
 
 
-def test_a_dump_that_was_interrupted_by_a_change_is_read_again(
-    channel: GenericNetlink, kernel: ScriptedKernel
-) -> None:
+def test_a_dump_that_was_interrupted_by_a_change_is_read_again(channel: GenericNetlink, kernel: ScriptedKernel) -> None:
     kernel.replies = [[answer(1), answer(2, flags=MULTI | genl.NLM_F_DUMP_INTR), done()], [answer(5), done()]]
     assert channel.dump(4, value) == [5]
 
@@ -170,9 +168,7 @@ def test_the_kernel_s_errors(
     assert raised.value.errno == number
 
 
-def test_a_command_gives_its_answers_up_to_the_acknowledgement(
-    channel: GenericNetlink, kernel: ScriptedKernel
-) -> None:
+def test_a_command_gives_its_answers_up_to_the_acknowledgement(channel: GenericNetlink, kernel: ScriptedKernel) -> None:
     kernel.replies = [[answer(4, flags=0), error(0)]]
     assert channel.ask(4, b"") == [encode([(1, b"\4")])]
     kernel.replies = [[error(errno.ENOENT)]]

@@ -131,7 +131,5 @@ def test_importing_costs_no_heavy_library() -> None:
         "import sys, kvtui.backend.ipvs.reader, kvtui.backend.ipvs.writer, kvtui.backend.ipvs.sysctls\n"
         "print([m for m in ('pyroute2', 'psutil', 'textual', 'asyncio', 'ctypes', 'subprocess') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout.strip() == "[]"

@@ -67,9 +67,7 @@ class Cluster:
         poll(self.is_pristine, 30, self.describe)
         for service in self.spec.all_services:
             self.wait_for_answer(service.vip, service.port)
-        (
-            self.folder / "go"
-        ).touch()  # traffic before the election would leave half-open connections that wlc remembers
+        (self.folder / "go").touch()  # traffic before the election would leave half-open connections that wlc remembers
 
     def _start_services(self) -> None:
         servers = [(f"rs-{number + 1}", netns, 80) for number, netns in enumerate(self.network.servers)]
@@ -110,9 +108,7 @@ class Cluster:
         """The one node that holds the VIP."""
         holders = self.holders(vip)
         if len(holders) != 1:
-            raise AssertionError(
-                f"{vip or self.spec.vips[0]} is held by {[node.name for node in holders] or 'nobody'}"
-            )
+            raise AssertionError(f"{vip or self.spec.vips[0]} is held by {[node.name for node in holders] or 'nobody'}")
         return holders[0]
 
     def wait_for_master(

@@ -126,9 +126,7 @@ class Kernel:
         self.env = clean_environment(env or {})
         self.cwd = cwd
         self.terminal = terminal
-        self.stdout = (
-            stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
-        )
+        self.stdout = stdout  # a file descriptor that gets the command's output as it comes; None: out of `stdout_text`
         self.files = files or {}  # put into the output folder, for the command to read
         self.dir = Path()
         self._guard: subprocess.Popen[bytes] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.spec import CLIENT6, CLIENTS, GATEWAY, REAL_SERVERS, SUBNET6, real4, real6
@@ -19,6 +20,11 @@ def command(argv: Sequence[str], *, text: str | None = None) -> str:
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}\n{text or ''}")
     return done.stdout
+
+
+def _has_link(name: str) -> bool:
+    """In our own namespace."""
+    return Path("/sys/class/net", name).exists()
 
 
 class Network:
@@ -61,8 +67,14 @@ class Network:
         self._configure(self.client, {}, [*addresses, *self._addresses(None, CLIENT6)])
 
     def down(self) -> None:
-        """Remove everything; the links go with their namespaces."""
-        lines = [f"netns del {netns}" for netns in self.namespaces] + [f"link del {self.bridge}"]
+        """Remove everything, also what was built in part only.
+
+        The links first: with its namespace a link goes when the kernel comes to it, and not while a process is still
+        in there, so that the next cluster of that prefix would find it ("File exists").
+        """
+        lines = [f"link del {netns}-l" for netns in self.namespaces if _has_link(f"{netns}-l")]
+        lines += [f"netns del {netns}" for netns in self.namespaces if Path("/run/netns", netns).exists()]
+        lines += [f"link del {self.bridge}"] if _has_link(self.bridge) else []
         command(["ip", "-batch", "-"], text="\n".join(lines) + "\n")
 
     @staticmethod
@@ -77,17 +89,19 @@ class Network:
         return lines + ([f"addr add {address6}/64 dev eth0 nodad"] if address6 else [])
 
     def _server_sysctls(self) -> dict[str, str]:
-        """Real servers that hold the VIP must not answer ARP for it (LVS-HOWTO, "The ARP problem")."""
+        """Real servers that hold the VIP must not answer ARP for it (LVS-HOWTO, "The ARP problem").
+
+        With NAT the node is the gateway to a client on the same link, and says so in redirects, which would lead the
+        answers past it. It can be told not to over IPv4 (send_redirects); over IPv6 only those who listen can.
+        """
         if self.spec.method == "NAT":
-            return {}
+            return {f"net/ipv6/conf/{link}/accept_redirects": "0" for link in ("all", "eth0")}
         return {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/all/arp_announce": "2"}
 
     def _server_lines(self, number: int) -> list[str]:
         lines = self._addresses(real4(number), real6(number))
         mine = [
-            service
-            for service in self.spec.all_services
-            if {real4(number), real6(number)} & set(service.real_servers)
+            service for service in self.spec.all_services if {real4(number), real6(number)} & set(service.real_servers)
         ]
         if self.spec.method == "TUN":
             lines.append("link set tunl0 up")

@@ -15,9 +15,7 @@ class PollTimeoutError(AssertionError):
     """The condition did not become true in time."""
 
 
-def poll(
-    condition: Callable[[], T | None], timeout: float, what: str | Callable[[], str], interval: float = 0.1
-) -> T:
+def poll(condition: Callable[[], T | None], timeout: float, what: str | Callable[[], str], interval: float = 0.1) -> T:
     """Ask `condition` again and again until it gives something true; `what` says what was waited for."""
     deadline = time.monotonic() + timeout
     while True:

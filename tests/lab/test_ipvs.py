@@ -210,9 +210,7 @@ def unprivileged(pid: int) -> list[VirtualServer]:
 
     table = procfs.read_table(Path(f"/proc/{pid}/net"))
     assert not table.complete
-    return [
-        replace(v, real_servers=tuple(sorted(v.real_servers, key=lambda r: r.key))) for v in table.virtual_servers
-    ]
+    return [replace(v, real_servers=tuple(sorted(v.real_servers, key=lambda r: r.key))) for v in table.virtual_servers]
 
 
 # --- large, truncated, changing

@@ -116,6 +116,7 @@ def _real_server(server: Statement, block: Statement, problems: list[Problem]) -
     """A ``real_server``; weight and inhibit_on_failure of the virtual server are defaults for its real servers."""
     weight = server.integer("weight")
     checks = [child for child in server.children or () if child.children is not None and child.keyword.isupper()]
+    file_check = next((c for c in checks if c.keyword == "FILE_CHECK"), None)
     return ConfRealServer(
         address=_address(server, problems) or "",
         port=integer(server.words[2]) if len(server.words) > 2 else None,
@@ -126,5 +127,13 @@ def _real_server(server: Statement, block: Statement, problems: list[Problem]) -
         lower_threshold=server.integer("lthreshold"),
         inhibit_on_failure=any(s.last("inhibit_on_failure") is not None for s in (server, block)),
         checks=tuple(check.keyword for check in checks),
-        file_check=next((c.value("track_file") for c in checks if c.keyword == "FILE_CHECK"), None),
+        file_check=file_check.value("track_file") if file_check else None,
+        file_check_weight=_file_check_weight(file_check),
     )
+
+
+def _file_check_weight(check: Statement | None) -> int | None:
+    """``weight W [reverse]`` (``track_file_weight_handler`` of keepalived's ``check_file.c``)."""
+    line = check.last("weight") if check else None
+    weight = integer(line.argument) if line else None
+    return -weight if weight is not None and line and line.words[2:3] == ["reverse"] else weight

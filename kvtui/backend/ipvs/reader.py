@@ -21,9 +21,7 @@ LESS = (
     "Traffic counters, thresholds and persistent connections cannot be read: {cause}. Weights and connections come "
     "from {path} instead."
 )
-NOT_UNDERSTOOD = (
-    "this kernel's netlink answer is not understood ({error}), please report it with the kernel's version"
-)
+NOT_UNDERSTOOD = "this kernel's netlink answer is not understood ({error}), please report it with the kernel's version"
 
 
 class IpvsSource(Protocol):
