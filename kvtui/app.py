@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import aclosing
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from kvtui.actions.runner import Action, Outcome
+    from kvtui.actions.site import Site
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
@@ -73,6 +75,8 @@ class KvtuiApp(App[None]):
 
     TITLE = "kvtui"
     ENABLE_COMMAND_PALETTE = True
+    # a double-width picture before the palette's entry: no console and few terminals agree on its width
+    CSS = "CommandPalette SearchIcon { display: none; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
         Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
@@ -121,7 +125,7 @@ class KvtuiApp(App[None]):
             # Textual leaves them to their default, which leaves the terminal raw and on its other screen
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self._observe()
-        if self.settings.source_label == "live":
+        if self.settings.source_label in {"live", "demo"}:
             self._watch_journal()
 
     def _end(self, number: signal.Signals) -> None:
@@ -180,7 +184,14 @@ class KvtuiApp(App[None]):
         await self.next_observation()
         # It brings all actions with it: read in a thread, after the first frame, so that nothing waits for it.
         module = await asyncio.to_thread(import_module, "kvtui.screens.journal_watch")
-        await module.JournalWatch(self, self.next_observation).run()
+        await module.JournalWatch(self, self.next_observation, self.site).run()
+
+    @cached_property
+    def site(self) -> Site:
+        """Where the actions take place: this machine, or the demo's world with a journal of its own."""
+        from kvtui.actions.site import site_of  # noqa: PLC0415 - only when something is done
+
+        return site_of(self._observer.source)
 
     async def next_observation(self) -> Observation:
         """The next one that comes."""
@@ -192,11 +203,10 @@ class KvtuiApp(App[None]):
         self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
     ) -> asyncio.Task[Outcome]:
         """Run an action in a task of its own; the app does not end before it has."""
-        from kvtui.actions.journal import Journal  # noqa: PLC0415 - only when something is done
-        from kvtui.actions.runner import Runner  # noqa: PLC0415
+        from kvtui.actions.runner import Runner  # noqa: PLC0415 - only when something is done
 
         runner = Runner(
-            Journal(), read_only=bool(self.latest and self.latest.snapshot.node.read_only), progress=progress
+            self.site.journal, read_only=bool(self.latest and self.latest.snapshot.node.read_only), progress=progress
         )
         self._acting = asyncio.create_task(runner.run(action, force=force, reason=reason))
         return self._acting
@@ -205,11 +215,7 @@ class KvtuiApp(App[None]):
         """Open the dialog of an action, or say why not."""
         from kvtui.screens.acting import start  # noqa: PLC0415 - only when something is done
 
-        if self.settings.source_label == "demo":
-            self.notify(
-                "Actions do not work on the demo yet: make lab boots a real cluster to try them on.", markup=False
-            )
-        elif why := start(self, verb, self.latest):
+        if why := start(self, verb, self.latest):
             self.notify(why, markup=False)
 
     # --- keys

@@ -174,6 +174,17 @@ async def test_the_palette_opens_and_runs_a_command_by_its_name() -> None:
         assert isinstance(ui.app.screen, VrrpScreen)
 
 
+async def test_the_palette_offers_what_the_keys_do_but_not_moving_about() -> None:
+    async with running(demo()) as ui:
+        titles = {c.title for c in ui.app.get_system_commands(ui.app.screen)}
+        await ui.press("colon")
+
+        assert titles >= {"VIPs", "VRRP", "IPVS", "Filter", "Sort", "Pause", "Sources", "Quit", "Theme"}
+        assert titles.isdisjoint({"Down", "Up", "First", "Commands"})
+        assert "🔎" not in ui.text
+        assert "Search for commands" in ui.text
+
+
 async def test_sources_say_state_and_reason() -> None:
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded: modprobe ip_vs")
     half = source(SourceName.ADVERTS, SourceState.DEGRADED, "no CAP_NET_RAW")
