@@ -61,7 +61,8 @@ class NodeScreen(Screen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show rows with a text"),
+        # priority: what is typed ahead of a slow line belongs to the filter; else the d of "/dns" would drain
+        Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show rows with a text", priority=True),
         Binding("s", "sort(1)", "Sort", id="view.sort", tooltip="Sort by the next column"),
         Binding("S", "reverse", "Reverse", id="view.reverse", tooltip="Sort the other way round"),
         Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Show every row again"),
@@ -178,11 +179,16 @@ class NodeScreen(Screen[None]):
         """Highest first: what counts something begins with its highest value, ``S`` turns it round."""
         return (self.sorts[self.sort][0] in self.highest_first) is not self.reversed
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Within the filter a slash is a character."""
+        del parameters
+        return not (action == "filter" and isinstance(self.focused, Input))
+
     def action_filter(self) -> None:
-        """Open the filter."""
+        """Open the filter; the very next key is its."""
         entry = self.query_one(Input)
         entry.add_class("open")
-        entry.focus()
+        self.set_focus(entry)
 
     def action_clear(self) -> None:
         """Close the filter and show every row."""

@@ -118,6 +118,10 @@ class PseudoTerminal:
         """The emulator's screen, colours included."""
         return self._screen
 
+    def reversed(self, line: int) -> bool:
+        """Whether the line begins in reverse video: the table's cursor, shown while the table has the keys."""
+        return bool(self._screen.buffer[line][0].reverse)
+
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Draw until the condition holds."""
         deadline = time.monotonic() + PATIENCE

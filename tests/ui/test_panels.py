@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.screens.help import HelpPanel, in_columns
@@ -118,3 +120,16 @@ def test_keys_stand_in_two_columns_where_there_is_room_and_long_words_hang() -> 
         "c   three",
         "d e four",
     ]
+
+
+async def test_what_is_typed_ahead_of_a_slow_line_belongs_to_the_filter() -> None:
+    async with running(demo()) as ui:
+        for character, key in (("/", "slash"), ("d", "d"), ("y", "y"), ("/", "slash"), ("n", "n")):
+            ui.app.post_message(events.Key(key, character))  # all in one packet: nobody waits between them
+        for _ in range(50):
+            await ui.pilot.pause()
+            if ui.app.screen.query_one(Input).value == "dy/n":
+                break
+        assert isinstance(ui.app.screen, VipsScreen)
+        assert ui.app.screen.query_one(Input).value == "dy/n"
+        assert ui.app.screen.filter == "dy/n"

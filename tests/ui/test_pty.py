@@ -53,9 +53,11 @@ def test_the_first_screen_then_keys_then_a_terminal_as_it_was() -> None:
         terminal.shows("Keys", "Sort by the next column")
         terminal.press("esc")
         terminal.until(lambda: "Sort by the next column" not in terminal.text, "the keys are gone")
-        terminal.press("1", "/", "5", "1", "enter")
+        terminal.press("1")
+        terminal.shows("OWNER")
+        terminal.press("/", "5", "1", "enter")  # in one packet, as from a slow line
         terminal.until(lambda: "10.4.0.50 " not in terminal.text, "the filter works")
-        terminal.shows("10.4.0.51")
+        terminal.until(lambda: terminal.lines[2].startswith("10.4.0.51") and terminal.reversed(2), "Enter keeps it")
         terminal.press("q")
         assert terminal.ended() == 0
     assert_restored(terminal.raw)
