@@ -29,7 +29,7 @@ types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 unit: $(VENV)/.dev ## pytest, in random order, with coverage
 	packaging/debian-packages lab
 	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m tests.parallel $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
