@@ -35,10 +35,13 @@ class Observer:
     Args:
         source: where snapshots come from. It is started by the first observation and closed by ``close``.
         interval: seconds between observations when nothing happens.
+
+    Attributes:
+        source: the same.
     """
 
     def __init__(self, source: SnapshotSource, *, interval: float = 1.0) -> None:
-        self._source = source
+        self.source = source
         self._interval = interval
         self._changed = asyncio.Event()
         self._started = False
@@ -48,11 +51,11 @@ class Observer:
         """One observation, now, or after at most ``patience`` seconds when adverts must be waited for."""
         if not self._started:
             self._started = True
-            await self._source.start(self._changed.set)
+            await self.source.start(self._changed.set)
         if patience > 0:
-            await self._source.settle(patience)
+            await self.source.settle(patience)
         self._changed.clear()
-        snapshot = await self._source.read()
+        snapshot = await self.source.read()
         previous = self._baseline(snapshot.ipvs)
         return observe(snapshot, previous)
 
@@ -67,11 +70,11 @@ class Observer:
         self, service: ServiceKey, real: tuple[str, int] | None = None, limit: int = 1000
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``SnapshotSource.connections``."""
-        return await self._source.connections(service, real, limit)
+        return await self.source.connections(service, real, limit)
 
     async def close(self) -> None:
         """Close the source."""
-        await self._source.close()
+        await self.source.close()
 
     async def _change_or_tick(self) -> None:
         try:

@@ -79,10 +79,13 @@ def contest(observation: Observation, name: str) -> Contest:
         names = ", ".join(views) or "none"
         raise NoSuchInstance(f"keepalived has no vrrp_instance {name!r} here; there is: {names}")
     view, instance = views[name], known[name]
-    own_advert = evidence(observation.snapshot, instance).own
+    wire = evidence(observation.snapshot, instance)
+    own_advert, usual = wire.own, {a.last.source: a.usual_priority for a in wire.others}
     own = own_advert.last.source if own_advert else self_address(observation.snapshot, instance)
     peers = tuple(
-        Candidate(p.address, p.priority or None, bool(view.nopreempt), view.preempt_delay or 0.0) for p in view.peers
+        # a peer that said goodbye with priority 0 still has its own
+        Candidate(p.address, p.priority or usual.get(p.address), bool(view.nopreempt), view.preempt_delay or 0.0)
+        for p in view.peers
     )
     return Contest(
         view=view,

@@ -15,6 +15,7 @@ from kvtui.actions.hazards import QUIESCENT, hazards
 from kvtui.actions.ipvsadm_text import edit, inside
 from kvtui.actions.plan import Change, Grade, Plan, Remark, Verb
 from kvtui.actions.runner import Action
+from kvtui.actions.site import MACHINE, Site
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight, service_name
 from kvtui.actions.targets import Target, UnknownTarget, find, parse_service
@@ -49,6 +50,7 @@ def plan_drain(
     fix_persistence: bool = False,
     sysctls: Mapping[str, int] | None = None,
     notes: Sequence[str] = (),
+    site: Site = MACHINE,
 ) -> Action:
     """Drain a real server. Pure.
 
@@ -64,6 +66,7 @@ def plan_drain(
         fix_persistence: set expire_quiescent_template to 1 where a persistent service needs it.
         sysctls: ``read_sysctls`` of the same namespace; empty when unknown.
         notes: more to say, such as ``state_note``.
+        site: where it is done.
 
     Raises:
         UnknownTarget: there is no such real server, or more than one.
@@ -93,8 +96,8 @@ def plan_drain(
         by_hand=tuple(hand),
     )
     expected = tuple(Expected(t.virtual.key, t.real, 0) for t in targets)
-    emptying = Emptying(network, expected, wait=wait, persistence_fixed=fixed)
-    return Action(plan, steps, emptying.verify, pauses=(0.0,) * len(fixes) + pauses)
+    emptying = Emptying(network, expected, wait=wait, persistence_fixed=fixed, read=site.table)
+    return Action(plan, site.steps(steps), emptying.verify, pauses=(0.0,) * len(fixes) + pauses)
 
 
 def _lower(network: Network, todo: Sequence[Target], over: float) -> tuple[tuple[SetWeight, ...], tuple[float, ...]]:
@@ -168,6 +171,7 @@ def plan_undrain(
     service: str | None = None,
     *,
     known: Sequence[Drain] = (),
+    site: Site = MACHINE,
 ) -> Action:
     """Give a real server its weight back. Pure.
 
@@ -179,6 +183,7 @@ def plan_undrain(
         real: canonical address, and port or None.
         service: ``--service``; None for every virtual server that has it.
         known: ``drains(journal.entries())``.
+        site: where it is done.
 
     Raises:
         UnknownTarget: there is no such real server, neither in the kernel nor in the journal.
@@ -218,7 +223,8 @@ def plan_undrain(
         by_hand=tuple(inside(edit(t.virtual, t.real, weight), keepalived) for t, weight in written),
     )
     released = tuple(target_to_json(key) for key in by_key)
-    return Action(plan, tuple(steps), Emptying(network, tuple(expected), facts=((RELEASED, released),)).verify)
+    emptying = Emptying(network, tuple(expected), facts=((RELEASED, released),), read=site.table)
+    return Action(plan, site.steps(steps), emptying.verify)
 
 
 def _weight_remarks(t: Target, drain: Drain | None, weight: int | None) -> list[Remark]:

@@ -126,7 +126,7 @@ def _by_track_file(survey: Survey, knob: Knob) -> _Plan:
     return _Plan(
         Way.TRACK_FILE,
         f"it tracks {knob.path}: no reload, and it works against nopreempt",
-        (knob.step(Daemon.of(survey.keepalived), value),),
+        survey.site.steps((knob.step(Daemon.of(survey.keepalived), value),)),
         tuple(remarks),
         (Change(f"track file {knob.name}", str(knob.value), str(value)),),
         by_hand=(f"echo {value} > {survey.keepalived.outside(knob.path)}",),
@@ -149,7 +149,7 @@ def _stepping_down(observation: Observation, survey: Survey, race: Contest, plan
     remove = RemoveAddress(daemon, race.view.name, LOWEST, vip.address, vip.prefixlen, vip.interface)
     return replace(
         plan,
-        steps=(*plan.steps, remove),
+        steps=(*plan.steps, *survey.site.steps((remove,))),
         changes=(*plan.changes, Change(f"{vip.address} on {vip.interface}", "present", "gone")),
         by_hand=(
             *plan.by_hand,

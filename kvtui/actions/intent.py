@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions import recovery
@@ -13,14 +13,11 @@ from kvtui.actions.failover import plan_failover
 from kvtui.actions.plan import Verb
 from kvtui.actions.priority import plan_priority, plan_reset
 from kvtui.actions.reload import plan_reload
-from kvtui.actions.state_folder import state_note
-from kvtui.actions.survey import survey
 from kvtui.actions.targets import parse_real
-from kvtui.backend.ipvs.sysctls import read_sysctls
 
 if TYPE_CHECKING:
-    from kvtui.actions.journal import Journal
     from kvtui.actions.runner import Action
+    from kvtui.actions.site import Site
     from kvtui.actions.survey import Survey
     from kvtui.actions.watch import Watch
     from kvtui.model.observation import Observation
@@ -61,44 +58,47 @@ class Intent:
     leave: bool = False
 
 
-async def plan(intent: Intent, observation: Observation, watch: Watch, journal: Journal) -> Action:
+async def plan(intent: Intent, observation: Observation, watch: Watch, site: Site) -> Action:
     """The plan for an intent; nothing is written.
 
     Args:
         intent: what is wanted.
         observation: the node now.
         watch: gives new observations, for the verification.
-        journal: of this node.
+        site: where it is to be done: its journal, and the world behind the observations.
 
     Raises:
         LookupError: there is no such target; the text lists what there is.
         ValueError: a value is out of range, or the target cannot be understood.
         OSError: the journal or the config cannot be read.
     """
+    action = await _plan(intent, observation, watch, site)
+    return replace(action, plan=site.plan(action.plan))
+
+
+async def _plan(intent: Intent, observation: Observation, watch: Watch, site: Site) -> Action:
     if intent.verb in {Verb.DRAIN, Verb.UNDRAIN}:
-        return await _drain(intent, observation, journal)
+        return await _drain(intent, observation, site)
     if intent.verb is Verb.UNDO:
-        return await asyncio.to_thread(_undo, intent, journal)
-    found = await _survey(observation)
+        return await asyncio.to_thread(_undo, intent, site)
+    found = await _survey(observation, site)
     if intent.verb is Verb.RELOAD:
         return plan_reload(observation, found, watch)
     if intent.verb is Verb.FAILOVER:
         return plan_failover(observation, found, intent.target, watch)
     if intent.reset:
-        return plan_reset(observation, found, intent.target, journal.entries(), watch)
+        return plan_reset(observation, found, intent.target, site.journal.entries(), watch)
     track = intent.use_track_file
     return plan_priority(observation, found, intent.target, intent.value, watch, use_track_file=track)
 
 
-async def _drain(intent: Intent, observation: Observation, journal: Journal) -> Action:
+async def _drain(intent: Intent, observation: Observation, site: Site) -> Action:
     real = parse_real(intent.target)
-    entries = await asyncio.to_thread(journal.entries)
+    entries = await asyncio.to_thread(site.journal.entries)
     if intent.verb is Verb.UNDRAIN:
-        return plan_undrain(observation, real, intent.service, known=drains(entries))
-    keepalived = observation.snapshot.chosen_keepalived
-    pid = keepalived.pid if keepalived and keepalived.own_netns is False else None
-    sysctls = await asyncio.to_thread(read_sysctls, pid)
-    note = state_note(journal.folder)
+        return plan_undrain(observation, real, intent.service, site=site, known=drains(entries))
+    sysctls = await asyncio.to_thread(site.sysctls, observation.snapshot.chosen_keepalived)
+    note = site.note()
     return plan_drain(
         observation,
         real,
@@ -107,18 +107,20 @@ async def _drain(intent: Intent, observation: Observation, journal: Journal) -> 
         over=intent.over,
         fix_persistence=intent.fix_persistence,
         sysctls=sysctls,
+        site=site,
         notes=(note,) if note else (),
     )
 
 
-async def _survey(observation: Observation) -> Survey:
+async def _survey(observation: Observation, site: Site) -> Survey:
     keepalived = observation.snapshot.chosen_keepalived
     if keepalived is None:
         raise CannotPlan(f"there is no keepalived to act on: {observation.snapshot.sources[0].detail}")
-    return await asyncio.to_thread(survey, keepalived)
+    return await asyncio.to_thread(site.survey, keepalived)
 
 
-def _undo(intent: Intent, journal: Journal) -> Action:
+def _undo(intent: Intent, site: Site) -> Action:
+    journal = site.journal
     # the newest of those that were cut short: a repair comes before what it repaired
     left = journal.unfinished()
     entry = journal.entry(intent.target) if intent.target else left[-1] if left else journal.undoable()
@@ -126,5 +128,5 @@ def _undo(intent: Intent, journal: Journal) -> Action:
         known = f"no entry {intent.target}" if intent.target else "nothing that could be taken back"
         raise CannotPlan(f"the journal in {journal.folder} has {known}: kvtui journal lists what was done")
     if intent.leave:
-        return recovery.leave(entry)
-    return recovery.finish(entry) if intent.finish else recovery.undo(entry)
+        return recovery.leave(entry, site)
+    return recovery.finish(entry, site) if intent.finish else recovery.undo(entry, site)

@@ -276,20 +276,22 @@ class Journal:
         Raises:
             JournalUnavailable: the journal is there and cannot be read.
         """
-        try:
-            text = self.file.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise JournalUnavailable(f"{self.file} cannot be read: {error.strerror}") from error
         found: dict[str, Entry] = {}
-        for line in text.split("\n"):
+        for line in self._text().split("\n"):
             try:
                 event = json.loads(line)
                 _apply(found, event)
             except (ValueError, KeyError, TypeError, AttributeError, IndexError):
                 continue
         return tuple(found.values())
+
+    def _text(self) -> str:
+        try:
+            return self.file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise JournalUnavailable(f"{self.file} cannot be read: {error.strerror}") from error
 
     def entry(self, identity: str) -> Entry | None:
         """The action with this id."""

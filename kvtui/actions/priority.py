@@ -15,8 +15,7 @@ from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.track_knobs import FAULT, knobs
-from kvtui.actions.watch import DumpWatch, until
-from kvtui.backend.conf.running import read_running
+from kvtui.actions.watch import until
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.election import takeover
 
@@ -236,7 +235,7 @@ def _track_part(survey: Survey, race: Contest, knob: Knob, number: int) -> _Part
     return _Part(
         way=f"track file {knob.path} (weight {knob.weight})",
         now=race.view.effective_priority,
-        steps=(knob.step(Daemon.of(survey.keepalived), number),),
+        steps=survey.site.steps((knob.step(Daemon.of(survey.keepalived), number),)),
         remarks=tuple(remarks),
         changes=(Change(f"track file {knob.name}", str(knob.value), str(number)),),
         by_hand=(f"echo {number} > {survey.keepalived.outside(knob.path)}",),
@@ -284,7 +283,7 @@ class Verification:
         started = time.time()
         name = self._race.view.name
         say(f"waiting until keepalived has priority {self._value} for {name}")
-        dumps = DumpWatch(self._survey.keepalived)
+        dumps = self._survey.site.dumps(self._survey.keepalived)
         if await dumps.until(self._has_it, PATIENCE) is None and not self._runs_it():
             if dumps.ended():
                 return Verified(ok=False, detail=DIED.format(pid=self._survey.keepalived.pid))
@@ -314,8 +313,7 @@ class Verification:
 
     def _runs_it(self) -> bool:
         """Where keepalived cannot be asked: its running config has it."""
-        keepalived = self._survey.keepalived
-        running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name) if self._files else None
+        running = self._survey.site.running(self._survey.keepalived) if self._files else None
         return running is not None and any(
             i.name == self._race.view.name and i.priority == self._value for i in running.instances
         )

@@ -10,13 +10,11 @@ from kvtui.actions.plan import Change, Grade, Remark
 from kvtui.actions.reload import by_hand
 from kvtui.actions.reload import remarks as reload_remarks
 from kvtui.actions.steps.daemon import Daemon
-from kvtui.actions.steps.file import ReplaceFile, obstacle
+from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.hangup import HangUp, When
 from kvtui.actions.verdict import judge
 from kvtui.backend.conf.editor import EditError, set_priority
 from kvtui.backend.conf.secrets import masked, secrets_in
-from kvtui.backend.conf.tree import read_text
-from kvtui.backend.namespaces import resolve_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +61,7 @@ def reconfiguration(survey: Survey, name: str, value: int) -> Reconfiguration:
     path = (instance.priority_at or instance.at).file
     remarks = [*_obstacles(survey, path), *_pending(survey)]
     try:
-        text = read_text(resolve_inside(survey.keepalived.root, path))
+        text = survey.site.text(survey.keepalived, path)
         edited = set_priority(text, name, value)
     except OSError as error:
         return _impossible(f"{path} cannot be read: {error.strerror or error}", remarks)
@@ -83,7 +81,7 @@ def reconfiguration(survey: Survey, name: str, value: int) -> Reconfiguration:
     if edited == text:
         steps = () if running == value else (HangUp(daemon, When.DO, shown=digests[-1], alone=True),)
     return Reconfiguration(
-        steps=steps,
+        steps=survey.site.steps(steps),
         remarks=tuple(remarks),
         changes=(Change(f"priority of {name}", str(before if running is None else running), str(value)),),
         diff=_diff(path, text, edited),
@@ -113,7 +111,7 @@ def _diff(path: str, before: str, after: str) -> str:
 
 
 def _obstacles(survey: Survey, path: str) -> Iterator[Remark]:
-    why = survey.obstacle if path == survey.keepalived.conf else obstacle(survey.keepalived.pid, path)
+    why = survey.obstacle if path == survey.keepalived.conf else survey.site.obstacle(survey.keepalived, path)
     if why:
         yield Remark(Grade.IMPOSSIBLE, why)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Grade, Plan, Remark, Verb
 from kvtui.actions.runner import Action, Verified
+from kvtui.actions.site import MACHINE, Site
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps import UnknownStep, make
 from kvtui.actions.steps.reversed import Reversed
@@ -57,13 +58,14 @@ class Recovery:
     can_put_back: bool
 
 
-def inspect(entry: Entry) -> Recovery:
+def inspect(entry: Entry, site: Site = MACHINE) -> Recovery:
     """Look at the world, step by step. Blocking; changes nothing.
 
     Args:
         entry: of the journal.
+        site: where it was done.
     """
-    found = _settled(entry.steps, [_look(data) for data in entry.steps])
+    found = _settled(entry.steps, [_look(data, site) for data in entry.steps])
     unclear = [f for f in found if f.side not in {Side.BEFORE, Side.AFTER}]
     done = sum(f.side is Side.AFTER for f in found)
     count = len(found)
@@ -85,9 +87,9 @@ def _next(found: Sequence[Found]) -> str:
     return next(f.text for f in found if f.side is Side.BEFORE)
 
 
-def _look(data: Json) -> Found:
+def _look(data: Json, site: Site) -> Found:
     try:
-        step = make(data)
+        (step,) = site.steps((make(data),))
     except UnknownStep as why:
         return Found(str(data.get("kind")), None, None, str(why))
     one_way = "a reload cannot be taken back: restore the old file and reload again"
@@ -126,21 +128,21 @@ def _thing(data: Json) -> str:
     return repr(sorted(kept.items()))
 
 
-def put_back(entry: Entry) -> Action:
+def put_back(entry: Entry, site: Site = MACHINE) -> Action:
     """Everything as it was before an action that was cut short. Blocking: looks at the world."""
-    return _back(inspect(entry), "put back")
+    return _back(inspect(entry, site), "put back")
 
 
-def undo(entry: Entry) -> Action:
+def undo(entry: Entry, site: Site = MACHINE) -> Action:
     """Take back an action, complete or cut short. Blocking: looks at the world.
 
     Refused, by a remark that is IMPOSSIBLE, when somebody changed the same things since, or when there is no way back.
     """
     if entry.result is None:
-        return put_back(entry)
+        return put_back(entry, site)
     if entry.other:
         return _refused(entry, f"{entry.id} took care of {entry.other}; do that again instead of taking this back")
-    return _back(inspect(entry), "undone")
+    return _back(inspect(entry, site), "undone")
 
 
 def _refused(entry: Entry, why: str) -> Action:
@@ -159,9 +161,9 @@ def _back(recovery: Recovery, closing: str) -> Action:
     return Action(plan, steps, _verifier(steps), undoes=entry.id, closing=closing)
 
 
-def finish(entry: Entry) -> Action:
+def finish(entry: Entry, site: Site = MACHINE) -> Action:
     """The rest of an action that was cut short. Blocking: looks at the world."""
-    recovery = inspect(entry)
+    recovery = inspect(entry, site)
     steps = tuple(f.step for f in recovery.steps if f.step and f.side is Side.BEFORE)
     remarks = _refusals(recovery, can=recovery.can_finish, way="finished")
     if entry.result is not None:
@@ -170,9 +172,9 @@ def finish(entry: Entry) -> Action:
     return Action(plan, steps, _verifier(steps), finishes=entry.id)
 
 
-def leave(entry: Entry) -> Action:
+def leave(entry: Entry, site: Site = MACHINE) -> Action:
     """Nothing: things stay as they are, and the journal says so. The way out where the other two are refused."""
-    recovery = inspect(entry)
+    recovery = inspect(entry, site)
     remarks = []
     if entry.result is not None:
         remarks.append(Remark(Grade.IMPOSSIBLE, f"{entry.id} has ended: {entry.result}"))

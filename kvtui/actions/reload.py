@@ -11,9 +11,8 @@ from kvtui.actions.runner import Action, Verified
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.hangup import HangUp, When
 from kvtui.actions.verdict import judge
-from kvtui.actions.watch import DumpWatch, until
+from kvtui.actions.watch import until
 from kvtui.backend.arguments import parse_arguments
-from kvtui.backend.conf.running import mark, read_running
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def plan_reload(observation: Observation, survey: Survey, watch: Watch) -> Actio
         diff=survey.diff(),
         by_hand=by_hand(keepalived),
     )
-    return Action(plan, (step,), Verification(observation, survey, watch))
+    return Action(plan, survey.site.steps((step,)), Verification(observation, survey, watch))
 
 
 EFFECTS = (
@@ -186,13 +185,12 @@ class Verification:
         self._before = observation
         self._survey = survey
         self._watch = watch
-        self._daemon = Daemon.of(survey.keepalived)
-        self._mark = mark(survey.keepalived.pid)
+        self._mark = survey.site.mark(survey.keepalived)
         self._transitions = {i.name: i.last_transition for i in observation.snapshot.instances or ()}
 
     async def __call__(self, say: Callable[[str], None]) -> Verified:
         """The evidence; the runner's ``verify``."""
-        dumps = DumpWatch(self._survey.keepalived)
+        dumps = self._survey.site.dumps(self._survey.keepalived)
         say("asking keepalived which instances it has now")
         wanted = {i.name for i in self._survey.conf.instances} if self._survey.conf else set()
         answer = await dumps.until(lambda found: [found] if self._complete(found, wanted) else None, PATIENCE)
@@ -216,10 +214,10 @@ class Verification:
 
     def _evidence(self, dumped: tuple[VrrpInstance, ...] | None) -> str | None:
         """Why it is believed that keepalived reloaded; None when nothing says so."""
-        pid = self._survey.keepalived.pid
-        now = mark(pid)
+        site, keepalived = self._survey.site, self._survey.keepalived
+        now = site.mark(keepalived)
         if now is not None and now != self._mark:
-            running = read_running(pid, now=0.0, config_id=self._survey.keepalived.instance_name)
+            running = site.running(keepalived)
             if running is not None and self._survey.conf is not None and running.digest == self._survey.conf.digest:
                 return "the config that runs is the file's"
         for instance in dumped or ():
@@ -233,7 +231,7 @@ class Verification:
             wanted = self._survey.conf is not None and (
                 self._survey.conf.instances if name == "VRRP" else self._survey.conf.virtual_servers
             )
-            if pid is not None and wanted and not _runs(pid):
+            if pid is not None and wanted and not self._survey.site.runs(pid):
                 return name
         return None
 
@@ -268,10 +266,3 @@ DIED = (
     "keepalived {pid} ended at the reload; its VIPs may still be on the interface, where another node has them too: "
     "mend the config, start keepalived again, and look with `ip addr`"
 )
-
-
-def _runs(pid: int) -> bool:
-    from kvtui.backend import procfs  # noqa: PLC0415 - one use
-
-    process = procfs.read(pid)
-    return process is not None and not process.zombie

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvtui.actions.site import MACHINE, Site
 from kvtui.actions.steps.file import obstacle
 from kvtui.backend import config_test
 from kvtui.backend.conf import copies, reader
@@ -41,6 +42,7 @@ class Survey:
         waited: seconds waited for a file that was being written.
         obstacle: why the file cannot be replaced by kvtui; None when it can.
         at: seconds since the epoch.
+        site: where it was found, and is to be changed.
     """
 
     keepalived: Keepalived
@@ -55,6 +57,7 @@ class Survey:
     waited: float = 0.0
     obstacle: str | None = None
     at: float = 0.0
+    site: Site = MACHINE
 
     @property
     def changed(self) -> bool | None:

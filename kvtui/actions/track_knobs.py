@@ -7,11 +7,9 @@ effective = clamp(base + value × weight, 1..254); a product of −254 or less, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
-from kvtui.backend.namespaces import resolve_inside
 
 if TYPE_CHECKING:
     from kvtui.actions.steps.daemon import Daemon
@@ -67,7 +65,7 @@ def knobs(survey: Survey, instance: str) -> tuple[Knob, ...]:
             continue
         weight = next((w for w in (track.weight, file.weight) if w is not None), DEFAULT_WEIGHT)
         shared = tuple(n for n, tracks in tracking.items() if n != instance and track.name in {t.name for t in tracks})
-        value, existed = _value(survey.keepalived.root, file.path)
+        value, existed = _value(survey, file.path)
         found.append(Knob(track.name, file.path, weight, value, existed, shared))
     return tuple(found)
 
@@ -78,8 +76,8 @@ def _is_ignored(survey: Survey, name: str) -> bool:
     return test is not None and any(f"track file {name} not found" in m.text for m in test.messages)
 
 
-def _value(root: str, path: str) -> tuple[int, bool]:
+def _value(survey: Survey, path: str) -> tuple[int, bool]:
     try:
-        return value_of(Path(resolve_inside(root, path)).read_text("utf-8", errors="replace")), True
+        return value_of(survey.site.text(survey.keepalived, path)), True
     except OSError:
         return 0, False

@@ -7,16 +7,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from kvtui.actions.intent import Intent, plan
-from kvtui.actions.journal import Journal
 from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code, Outcome, Runner, guarded
+from kvtui.actions.site import site_of
 from kvtui.cli.journal_text import journal_document, journal_text, plan_document
 from kvtui.cli.output import Format, encode, fail, narrate, write
 
 if TYPE_CHECKING:
     from kvtui.actions.runner import Action
+    from kvtui.actions.site import Site
     from kvtui.cli.invocation import Invocation
-    from kvtui.observer import Observer
 
 LISTEN = 1.2
 """Seconds to listen for adverts before a plan is made: peers are known from the wire."""
@@ -33,9 +33,6 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     Returns:
         The exit code (design.md: 0 done, 1 failed, 2 usage, 3 refused, 4 not verified, 130 interrupted).
     """
-    if invocation.demo:
-        narrate("refused: actions do not work on the demo yet; `make lab` boots a real cluster to try them on")
-        return Code.REFUSED
     try:
         outcome = asyncio.run(_act(invocation, intent, force=force))
     except (LookupError, ValueError) as wrong:
@@ -48,11 +45,12 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
 
 async def _act(invocation: Invocation, intent: Intent, *, force: bool) -> Outcome:
     observer = invocation.observer()
+    site = site_of(observer.source)
     try:
         observation = await observer.observe(patience=LISTEN)
-        action = await plan(intent, observation, observer.observe, Journal())
+        action = await plan(intent, observation, observer.observe, site)
         _show(invocation, action)
-        return await _decide(invocation, observer, action, force=force)
+        return await _decide(invocation, site, action, force=force)
     finally:
         await observer.close()
 
@@ -64,8 +62,8 @@ def _show(invocation: Invocation, action: Action) -> None:
         write(encode(plan_document(action.plan), invocation.form))
 
 
-async def _decide(invocation: Invocation, observer: Observer, action: Action, *, force: bool) -> Outcome:
-    del observer  # held open by the caller: the verification looks through it
+async def _decide(invocation: Invocation, site: Site, action: Action, *, force: bool) -> Outcome:
+    """The observer is held open by the caller meanwhile: the verification looks through it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
         return Outcome(Code.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
@@ -73,7 +71,7 @@ async def _decide(invocation: Invocation, observer: Observer, action: Action, *,
         return Outcome(Code.DONE, "dry run: nothing was written")
     if not invocation.yes and not await asyncio.to_thread(agreed):
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
-    runner = Runner(Journal(), read_only=invocation.read_only, progress=narrate)
+    runner = Runner(site.journal, read_only=invocation.read_only, progress=narrate)
     return await guarded(runner, action, force=force, reason=invocation.reason)
 
 
@@ -89,12 +87,14 @@ def agreed() -> bool:
 
 def show_journal(invocation: Invocation, form: Format) -> int:
     """Print the journal; an action that was cut short is named first, with what can be done."""
+    if invocation.demo:
+        narrate("the demo's journal ends with the kvtui that wrote it; in the terminal UI it is on screen 7")
     try:
-        entries = Journal().entries()
-        unfinished = Journal().unfinished()
+        journal = site_of(invocation.source()).journal
+        entries = journal.entries()
+        unfinished = journal.unfinished()
     except OSError as error:
         return int(fail(f"the journal cannot be read: {error}", Code.FAILED))
-    del invocation
     if form is Format.TEXT:
         write(journal_text(entries))
         for entry in unfinished:

@@ -181,6 +181,7 @@ class Advertiser:
         first_seen: seconds since the epoch.
         count: adverts seen.
         bad: adverts that were malformed, had a wrong checksum or a TTL other than 255.
+        usual_priority: of its latest advert that had another one than 0; None when none was seen.
         stepped_down: the latest advert had priority 0.
     """
 
@@ -188,6 +189,7 @@ class Advertiser:
     first_seen: float
     count: int
     bad: int = 0
+    usual_priority: int | None = None
 
     @property
     def stepped_down(self) -> bool:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 from textual.binding import Binding, BindingType
 
 from kvtui.actions.intent import Intent
-from kvtui.actions.journal import Journal
 from kvtui.actions.plan import Verb
 from kvtui.model.text import plain
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
-from kvtui.screens.plan_panel import PlanPanel
+from kvtui.screens.plan_panel import ActingHost, PlanPanel
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.table import LineTable
 
@@ -73,7 +72,7 @@ class JournalScreen(NodeScreen):
     @work(exclusive=True)
     async def _read(self) -> None:
         try:
-            found = await asyncio.to_thread(Journal().entries)
+            found = await asyncio.to_thread(cast("ActingHost", self.app).site.journal.entries)
         except OSError as error:
             found, self._trouble = (
                 (),

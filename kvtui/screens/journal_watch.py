@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions import recovery
 from kvtui.actions.drains import drains, lost_drains
-from kvtui.actions.journal import Journal
 from kvtui.model.text import plain
 from kvtui.screens.unfinished import UnfinishedPanel
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
+    from kvtui.actions.site import Site
     from kvtui.model.observation import Observation
 
 EVERY = 5.0
@@ -28,10 +28,12 @@ class JournalWatch:
     Args:
         app: to tell it.
         observe: gives the next observation.
+        site: whose journal.
     """
 
-    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]]) -> None:
+    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]], site: Site) -> None:
         self._app = app
+        self._site = site
         self._observe = observe
         self._told: set[str] = set()
 
@@ -46,16 +48,16 @@ class JournalWatch:
 
     async def _offer_unfinished(self) -> None:
         try:
-            left = await asyncio.to_thread(Journal().unfinished)
+            left = await asyncio.to_thread(self._site.journal.unfinished)
         except OSError:
             return  # screen 7 says why the journal cannot be read
         for entry in left[-1:]:  # a repair that was cut short comes before what it repaired
-            found = await asyncio.to_thread(recovery.inspect, entry)
+            found = await asyncio.to_thread(recovery.inspect, entry, self._site)
             await self._app.push_screen(UnfinishedPanel(found))
 
     async def _tell_lost(self, seen: Observation) -> None:
         try:
-            known = drains(await asyncio.to_thread(Journal().entries))
+            known = drains(await asyncio.to_thread(self._site.journal.entries))
         except OSError:
             return
         for lost in lost_drains(seen, known):

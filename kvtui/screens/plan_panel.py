@@ -13,7 +13,6 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from kvtui.actions.intent import Intent, plan
-from kvtui.actions.journal import Journal
 from kvtui.actions.plan import Grade, Verb
 from kvtui.actions.plan_text import plan_text
 from kvtui.model.ipvs import endpoint
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.actions.runner import Action, Outcome
+    from kvtui.actions.site import Site
     from kvtui.model.observation import Observation
 
 BAR = 20
@@ -33,6 +33,11 @@ class ActingHost(Protocol):
     """What the dialog asks of the app."""
 
     latest: Observation | None
+
+    @property
+    def site(self) -> Site:
+        """Where the actions take place."""
+        ...
 
     async def next_observation(self) -> Observation:
         """The next one that comes."""
@@ -103,7 +108,7 @@ class PlanPanel(LivePanel):
     async def _make_plan(self) -> None:
         seen = self._host.latest or await self._host.next_observation()
         try:
-            self._action = await plan(self._intent, seen, self._host.next_observation, Journal())
+            self._action = await plan(self._intent, seen, self._host.next_observation, self._host.site)
         except (LookupError, ValueError, OSError) as wrong:
             self.query_one("#plan", Static).update(plain(str(wrong.args[0] if wrong.args else wrong)))
             return

@@ -70,7 +70,7 @@ class ReplaceFile:
     def look(self) -> Side:
         """By the digest of the file."""
         try:
-            found = digest(Path(self.daemon.outside(self.path)).read_bytes())
+            found = digest(self._read())
         except OSError as error:
             raise StepFailed(f"{self.path} cannot be read: {error.strerror or error}") from error
         before, after = self.digests
@@ -86,19 +86,24 @@ class ReplaceFile:
         self._edit(self.priority[0], (after, before))
 
     def _edit(self, priority: int, digests: tuple[str, str]) -> None:
-        path = self.daemon.outside(self.path)
         try:
-            data = Path(path).read_bytes()
+            data = self._read()
             if digest(data) != digests[0]:
                 raise StepFailed(f"somebody changed {self.path} meanwhile: look again")
             edited = _bytes(set_priority(data.decode("utf-8", "surrogateescape"), self.instance, priority))
             if digest(edited) != digests[1]:
                 raise StepFailed(f"{self.path} would not be as it was: change its priority to {priority} by hand")
-            write_atomically(path, edited)
+            self._write(edited)
         except EditError as why:
             raise StepFailed(f"{self.path}: {why}") from why
         except OSError as error:
             raise StepFailed(f"{self.path} was not written: {self._reason(error)}") from error
+
+    def _read(self) -> bytes:
+        return Path(self.daemon.outside(self.path)).read_bytes()
+
+    def _write(self, data: bytes) -> None:
+        write_atomically(self.daemon.outside(self.path), data)
 
     def _reason(self, error: OSError) -> str:
         if error.errno in (errno.EBUSY, errno.EROFS):

@@ -17,6 +17,7 @@ from kvtui.backend.conf.running import mark, read_running
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json
+    from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
 PATIENCE = 3.0
@@ -73,13 +74,16 @@ class HangUp:
 
     def look(self) -> Side:
         """By what runs. A config without a change is reloaded all the same when it was asked for."""
-        keepalived = self.daemon.found()
-        running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+        running = self._running()
         if running is None or (self.alone and not self.journaled):
             return Side.AFTER if self.passed else Side.BEFORE
         if self.alone:
             return Side.AFTER if running.digest == self.shown else Side.BEFORE
         return Side.BEFORE if running.digest in self.before else Side.AFTER
+
+    def _running(self) -> Conf | None:
+        keepalived = self.daemon.found()
+        return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
 
     def do(self) -> None:
         """Send it, on the way there."""

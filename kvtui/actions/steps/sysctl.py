@@ -53,7 +53,7 @@ class SetSysctl:
 
     def look(self) -> Side:
         """By its value now."""
-        value = self._inside(lambda: int(self._path.read_text("ascii")))
+        value = self._value()
         return Side.BEFORE if value == self.before else Side.AFTER if value == self.after else Side.NEITHER
 
     def do(self) -> None:
@@ -67,6 +67,9 @@ class SetSysctl:
     @property
     def _path(self) -> Path:
         return Path(FOLDER, self.name)
+
+    def _value(self) -> int:
+        return self._inside(lambda: int(self._path.read_text("ascii")))
 
     def _write(self, value: int) -> None:
         self._inside(lambda: self._path.write_text(f"{value}\n", "ascii"))

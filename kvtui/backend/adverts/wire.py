@@ -171,7 +171,8 @@ class Wire:
         if known is None:
             if len(self._heard) >= MOST_ADVERTISERS:
                 self._forget(min(self._heard, key=lambda k: self._heard[k].advertiser.last.received))
-            heard = Heard(Advertiser(advert, advert.received, 1, wrong), advert.received)
+            usual = None if wrong else advert.priority or None
+            heard = Heard(Advertiser(advert, advert.received, 1, wrong, usual), advert.received)
             self._heard[key] = heard
             self._routers.setdefault(key[:3], Router())
             return heard
@@ -180,7 +181,7 @@ class Wire:
         if believable(advert):
             if _paused(known, advert.received) or before.stepped_down or not believable(before.last):
                 known.since = advert.received
-            counted = replace(counted, last=advert)
+            counted = replace(counted, last=advert, usual_priority=advert.priority or before.usual_priority)
         elif not believable(before.last):
             counted = replace(counted, last=advert)
         known.advertiser = counted

@@ -138,7 +138,8 @@ def advertisers(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[Advertiser
 def _advertiser(node: str, last: tuple[float, int], epoch: float, *, outgoing: bool = False) -> Advertiser:
     at, priority = last
     advert = Advert(epoch + at, "eth0", NODES[node][0], "224.0.0.18", outgoing, 3, VRID, priority, 1.0, VIPS)
-    return Advertiser(advert, first_seen=epoch - EARLIER * CYCLE, count=max(1, int(at + EARLIER * CYCLE)))
+    count = max(1, int(at + EARLIER * CYCLE))
+    return Advertiser(advert, epoch - EARLIER * CYCLE, count, usual_priority=priority or NODES[node][1])
 
 
 def timeline(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[Transition, ...]:

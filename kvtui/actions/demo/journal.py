@@ -1,0 +1,49 @@
+"""The demo's journal: in memory, so that nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.actions.journal import Journal, JournalLocked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.actions.step import Json
+
+
+class MemoryJournal(Journal):
+    """A journal that ends with its process."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("the demo's memory"))
+        self._lines: list[str] = []
+        self._held = ""
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the demo for one action.
+
+        Raises:
+            JournalLocked: another action is being carried out.
+        """
+        if self._held:
+            raise JournalLocked(f"«{self._held}» is being done on the demo right now; try again when it is done")
+        self._held, self._mine = what or "something", True
+        try:
+            yield
+        finally:
+            self._held, self._mine = "", False
+
+    def busy(self) -> bool:
+        """Whether an action is being carried out now."""
+        return bool(self._held)
+
+    def _append(self, event: Json) -> None:
+        self._lines.append(json.dumps(event))
+
+    def _text(self) -> str:
+        return "\n".join(self._lines)

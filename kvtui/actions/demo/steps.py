@@ -1,0 +1,128 @@
+"""The steps with the demo's hands: each asks and changes the demo's world instead of kernel, files and processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from kvtui.actions.step import StepFailed
+from kvtui.actions.steps.file import ReplaceFile
+from kvtui.actions.steps.hangup import HangUp
+from kvtui.actions.steps.reversed import Reversed
+from kvtui.actions.steps.sysctl import SetSysctl
+from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from kvtui.actions.steps.weight import SetWeight, service_name
+from kvtui.model.ipvs import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.actions.step import Step
+    from kvtui.backend.demo.world import World
+    from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import RealServer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoWeight(SetWeight):
+    """A weight in the demo's table."""
+
+    world: World = field(repr=False, compare=False)
+
+    def now(self) -> RealServer:
+        """As the demo's table has it."""
+        for virtual in self.world.table().virtual_servers:
+            for real in virtual.real_servers:
+                if (virtual.key, real.key) == self.target:
+                    return real
+        raise StepFailed(
+            f"{endpoint(*self.real)} is not in {service_name(self.service)} any more: its health check took it out"
+        )
+
+    def _set(self, old: int, new: int) -> None:
+        found = self.now().weight
+        if found not in {old, new}:
+            raise StepFailed(f"somebody set the weight of {endpoint(*self.real)} to {found} meanwhile: look again")
+        self.world.weigh(self.target, new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSysctl(SetSysctl):
+    """A sysctl of the demo node."""
+
+    world: World = field(repr=False, compare=False)
+
+    def _value(self) -> int:
+        return self.world.deeds.sysctls[self.name]
+
+    def _write(self, value: int) -> None:
+        self.world.set_sysctl(self.name, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoTrackValue(SetTrackValue):
+    """The number in the demo's track file, which is always there."""
+
+    world: World = field(repr=False, compare=False)
+
+    def _value(self) -> int:
+        return value_of(self.world.read(self.path))
+
+    def _write(self, value: int) -> None:
+        self.world.write(self.path, f"{value}\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoFile(ReplaceFile):
+    """The demo's keepalived.conf."""
+
+    world: World = field(repr=False, compare=False)
+
+    def _read(self) -> bytes:
+        return self.world.read(self.path).encode("utf-8", "surrogateescape")
+
+    def _write(self, data: bytes) -> None:
+        self.world.write(self.path, data.decode("utf-8", "surrogateescape"))
+
+
+@dataclass(slots=True, kw_only=True)
+class DemoHangUp(HangUp):
+    """The demo's keepalived reads its config again."""
+
+    world: World = field(repr=False, compare=False)
+
+    def _running(self) -> Conf | None:
+        return self.world.running
+
+    def _reload(self) -> None:
+        if self.shown is not None and self.world.conf.digest != self.shown:
+            raise StepFailed(f"{self.world.conf.path} was changed since it was shown: look at it again")
+        self.world.reload()
+
+
+HANDS: dict[type[Any], type[Any]] = {
+    SetWeight: DemoWeight,
+    SetSysctl: DemoSysctl,
+    SetTrackValue: DemoTrackValue,
+    ReplaceFile: DemoFile,
+    HangUp: DemoHangUp,
+}
+"""A step → the same with the demo's hands. What is not here cannot be done on the demo."""
+
+
+def with_demo_hands(step: Any, world: World) -> Step:
+    """The step (a dataclass, as all are), done to the demo's world; one that has such hands already stays.
+
+    Raises:
+        StepFailed: the demo has no hands for it.
+    """
+    if isinstance(step, Reversed):
+        return Reversed(with_demo_hands(step.step, world))
+    made: Step = step
+    if type(step) in HANDS.values():
+        return made
+    if type(step) not in HANDS:
+        raise StepFailed(f"the demo cannot do this: {made.describe()}")
+    values = {f.name: getattr(step, f.name) for f in fields(step) if f.init}
+    hands: Callable[..., Step] = HANDS[type(step)]
+    return hands(**values, world=world)
