@@ -182,6 +182,7 @@ class Advertiser:
         count: adverts seen.
         bad: adverts that were malformed, had a wrong checksum or a TTL other than 255.
         usual_priority: of its latest advert that had another one than 0; None when none was seen.
+        since: when it began to advertise without a pause (seconds since the epoch); None when that is not known.
         stepped_down: the latest advert had priority 0.
     """
 
@@ -190,6 +191,7 @@ class Advertiser:
     count: int
     bad: int = 0
     usual_priority: int | None = None
+    since: float | None = None
 
     @property
     def stepped_down(self) -> bool:

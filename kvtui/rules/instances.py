@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
+from kvtui.rules.claims import OVERLAP, claimants
 
 if TYPE_CHECKING:
     from kvtui.model.addresses import InterfaceAddress
@@ -33,15 +34,19 @@ class Evidence:
     """Whether a keepalived runs here at all; a dead one has no state, whatever it left behind."""
 
     @property
+    def claimants(self) -> tuple[Advertiser, ...]:
+        """Every node that claims to be master now, this one included, best first."""
+        return claimants((*self.others, *((self.own,) if self.own else ())), self.now)
+
+    @property
     def own_live(self) -> bool:
-        """This node advertises now."""
-        return self.own is not None and not self.own.stepped_down and not self.own.silent(self.now)
+        """This node advertises now, and nobody has taken over from it."""
+        return any(a is self.own for a in self.claimants)
 
     @property
     def live_others(self) -> tuple[Advertiser, ...]:
-        """Other nodes that advertise now, best first (RFC 5798: priority, then the higher address)."""
-        live = [a for a in self.others if not a.stepped_down and not a.silent(self.now)]
-        return tuple(sorted(live, key=lambda a: (a.last.priority, a.last.received), reverse=True))
+        """Other nodes that claim to be master now, best first."""
+        return tuple(a for a in self.claimants if a is not self.own)
 
 
 def known_instances(snapshot: Snapshot) -> tuple[VrrpInstance, ...] | None:
@@ -158,6 +163,18 @@ def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Ma
     return None
 
 
+def rivals_of(known: Evidence, state: VrrpState) -> tuple[str, ...]:
+    """Other nodes that are master beside the one there should be."""
+    others = known.live_others
+    if state is not VrrpState.MASTER:
+        return tuple(a.last.source for a in others[1:])
+    if not known.own_live:
+        # Master by its dump or its address, but not heard yet: whoever was before it may have sent one more advert.
+        came = max(known.held_since or 0.0, known.instance.last_transition or 0.0)
+        others = tuple(a for a in others if a.last.received > came + OVERLAP * a.last.interval)
+    return tuple(a.last.source for a in others)
+
+
 def peers_of(known: Evidence) -> tuple[Peer, ...]:
     """Other nodes: heard ones first by priority, then configured ones that were never heard."""
     heard = sorted(known.others, key=lambda a: (-a.last.priority, a.last.source))
@@ -185,8 +202,7 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
     known = evidence(snapshot, instance)
     state, why = state_of(known)
     master = master_of(known, state, self_address(snapshot, instance))
-    others = tuple(a.last.source for a in known.live_others)
-    rivals = others if state is VrrpState.MASTER else others[1:]
+    rivals = rivals_of(known, state)
     since = instance.last_transition if why == "dump" else (known.held_since if why == "address" else None)
     return InstanceView(
         name=instance.name,

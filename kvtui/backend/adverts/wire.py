@@ -73,7 +73,7 @@ class Wire:
 
     def advertisers(self) -> tuple[Advertiser, ...]:
         """Everybody heard, by VRID, IP version, interface and source."""
-        return tuple(h.advertiser for _, h in sorted(self._heard.items()))
+        return tuple(replace(h.advertiser, since=h.since) for _, h in sorted(self._heard.items()))
 
     def transitions(self) -> tuple[Transition, ...]:
         """What changed, newest last."""
