@@ -40,7 +40,11 @@ class Cluster:
         self._services: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.up()
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -51,6 +55,8 @@ class Cluster:
         self.progress("network: a bridge, nodes, real servers, a client")
         self.network.up()
         self.folder.mkdir(parents=True, exist_ok=True)
+        for stale in ("pids.json", "go", "traffic.json"):  # of a cluster before, with this prefix
+            (self.folder / stale).unlink(missing_ok=True)
         for node in self.nodes:
             node.prepare()
         self.progress("real servers and traffic")

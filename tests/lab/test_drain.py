@@ -104,6 +104,7 @@ METHODS = {
     "NAT": (ClusterSpec(method="NAT"), NGINX, "Masq"),
     "TUN": (ClusterSpec(method="TUN"), NGINX, "Tunnel"),
     "IPv6 DR": (ClusterSpec(ipv6=True), NGINX6, "Route"),
+    "IPv6 NAT": (ClusterSpec(method="NAT", ipv6=True), NGINX6, "Masq"),
 }
 
 
