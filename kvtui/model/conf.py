@@ -84,7 +84,11 @@ class ConfInstance:
 
 @dataclass(frozen=True, slots=True)
 class ConfRealServer:
-    """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers."""
+    """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers.
+
+    ``file_check`` is the track file of its FILE_CHECK, and ``file_check_weight`` what that check says of its weight
+    (negative for ``reverse``); None leaves it to the track file's own, and that to 1.
+    """
 
     address: str
     port: int | None
@@ -97,6 +101,7 @@ class ConfRealServer:
     checks: tuple[str, ...] = ()
     file_check: str | None = None
     sorry: bool = False
+    file_check_weight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
