@@ -53,6 +53,12 @@ class Line:
                 seen += len(os.read(self.ticks, ticks - seen))
         return size
 
+    def answer(self, what: str) -> None:
+        """Until something was sent."""
+        deadline = time.monotonic() + PATIENCE
+        while self.during(1) == 0:
+            assert time.monotonic() < deadline, f"nothing was drawn after {what!r}"
+
     def settle(self) -> None:
         """Until three observations in a row have sent nothing."""
         deadline = time.monotonic() + PATIENCE
@@ -94,7 +100,7 @@ def test_a_screen_on_which_nothing_changes_sends_nothing(kind: str) -> None:
         for keys in "2", "3", "i", "?", "\x1b", "1\r", "3/10.2\r":
             for key in keys:
                 line.press(key)
-            assert line.during(2) > 0, keys
+            line.answer(keys)
             line.settle()
             assert line.during(8) == 0, keys
 
