@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Verb
 from kvtui.actions.steps import UnknownStep, make
+from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.sysctl import SetSysctl
-from kvtui.actions.steps.weight import SetWeight, service_name
+from kvtui.actions.steps.weight import SetWeight, service_name, target_from_json
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Drain:
         who: drained it.
         at: seconds since the epoch.
         sysctl: set together with it, to be put back; None.
+        check: the number in the track file of its FILE_CHECK, from what it was to what drains; None where the weight
+            was set in the kernel.
     """
 
     entry: str
@@ -52,6 +55,7 @@ class Drain:
     who: Mapping[str, str]
     at: float
     sysctl: SetSysctl | None = None
+    check: SetCheckValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +99,21 @@ def drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
 def _of(entry: Entry) -> tuple[Drain, ...]:
     """What one action drained: the weight before its first step, where the last step left 0."""
     made = _steps(entry)
-    steps = [s for s in made if isinstance(s, SetWeight)]
     sysctl = next((s for s in made if isinstance(s, SetSysctl)), None)
-    first = {s.target: s for s in reversed(steps)}
-    last = {s.target: s for s in steps}
-    return tuple(
-        Drain(entry.id, s.network, *target, s.before, entry.reason, entry.who, entry.at, sysctl)
-        for target, s in first.items()
-        if last[target].after == 0
-    )
+    found: dict[Target, Drain] = {}
+    left: dict[Target, int] = {}
+    for step in made:
+        if not isinstance(step, SetWeight | SetCheckValue):
+            continue
+        check = step if isinstance(step, SetCheckValue) else None
+        who, at, why = entry.who, entry.at, entry.reason
+        for one in step.effects if isinstance(step, SetCheckValue) else (step,):
+            drain = Drain(entry.id, step.network, *one.target, one.before, why, who, at, sysctl, check)
+            first = found.setdefault(one.target, drain)
+            if check and first.check and first is not drain:  # a slow drain: from the first number to the last
+                found[one.target] = replace(first, check=first.check.until(check))
+            left[one.target] = one.after
+    return tuple(drain for target, drain in found.items() if drain.weight and not left[target])
 
 
 def _steps(entry: Entry) -> list[Step]:
@@ -116,25 +126,12 @@ def _steps(entry: Entry) -> list[Step]:
 
 
 def _released(entry: Entry) -> tuple[Target, ...]:
+    steps = _steps(entry)
     return (
-        *(s.target for s in _steps(entry) if isinstance(s, SetWeight)),
+        *(s.target for s in steps if isinstance(s, SetWeight)),
+        *(e.target for s in steps if isinstance(s, SetCheckValue) for e in s.effects),
         *(target_from_json(t) for t in entry.facts.get(RELEASED, ())),
     )
-
-
-def target_to_json(target: Target) -> list[list[str | int]]:
-    """For facts in the journal."""
-    protocol, address, port, fwmark = target[0]
-    return [[protocol.value, address, port, fwmark], list(target[1])]
-
-
-def target_from_json(data: list[list[str | int]]) -> Target:
-    """The other way."""
-    from kvtui.model.ipvs import Protocol  # noqa: PLC0415
-
-    protocol, address, port, fwmark = data[0]
-    service = (Protocol(str(protocol)), str(address), int(port), int(fwmark))
-    return service, (str(data[1][0]), int(data[1][1]))
 
 
 def network_of(observation: Observation) -> Network:

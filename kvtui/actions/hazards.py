@@ -11,10 +11,11 @@ from kvtui.model.observation import ManagedBy
 from kvtui.rules.servers import conf_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     from kvtui.actions.targets import Target
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
@@ -22,23 +23,31 @@ HASHING = {"sh", "mh", "dh"}
 FALLBACK = "sched-flag-1"  # sh-fallback, mh-fallback (IP_VS_SVC_F_SCHED1)
 
 
-def hazards(observation: Observation, targets: Sequence[Target], *, persistence_fixed: bool) -> tuple[Remark, ...]:
+def hazards(
+    observation: Observation,
+    targets: Sequence[Target],
+    *,
+    persistence_fixed: bool,
+    by_file: Container[tuple[ServiceKey, tuple[str, int]]] = (),
+) -> tuple[Remark, ...]:
     """Every remark, the same one only once.
 
     Args:
         observation: the node.
         targets: whose weight becomes 0.
         persistence_fixed: clients of a persistent service do not keep coming, by the sysctl.
+        by_file: those that the track file of their FILE_CHECK drains.
     """
     remarks: list[Remark] = []
     for target in targets:
+        in_file = (target.virtual.key, target.real.key) in by_file
         together = {t.real.key for t in targets if t.virtual.key == target.virtual.key}
         remarks += _alone(target, together)
         remarks += _hashed(target)
-        remarks += _quorum(observation, target, together)
+        remarks += _quorum(observation, target, together, in_file=in_file)
         remarks += _persistence(target, fixed=persistence_fixed)
         remarks += _traffic(target)
-        remarks += _file_check(observation, target)
+        remarks += () if in_file else _file_check(observation, target)
     remarks += _other_nodes(observation, targets)
     return tuple(dict.fromkeys(remarks))
 
@@ -65,8 +74,10 @@ def _hashed(target: Target) -> Iterator[Remark]:
         )
 
 
-def _quorum(observation: Observation, target: Target, together: set[tuple[str, int]]) -> Iterator[Remark]:
-    """What keepalived does not notice: it counts its own weights, not the kernel's."""
+def _quorum(
+    observation: Observation, target: Target, together: set[tuple[str, int]], *, in_file: bool
+) -> Iterator[Remark]:
+    """Keepalived counts its own weights: it does not notice a drain in the kernel, but one by a file it does."""
     conf = _conf_virtual(observation, target)
     if conf is None or (conf.quorum or 1) <= 1:
         return
@@ -74,8 +85,13 @@ def _quorum(observation: Observation, target: Target, together: set[tuple[str, i
     if left < (conf.quorum or 1):
         yield Remark(
             Grade.WARNING,
-            f"weight {left} would be left in {named(target.virtual)}, less than its quorum {conf.quorum}; keepalived "
-            "does not see a drain in the kernel, so it runs no quorum_down and puts no sorry server in",
+            f"weight {left} would be left in {named(target.virtual)}, less than its quorum {conf.quorum}; "
+            + (
+                "keepalived runs quorum_down, and puts the sorry server in if there is one"
+                if in_file
+                else "keepalived does not see a drain in the kernel, so it runs no quorum_down and puts no sorry "
+                "server in"
+            ),
         )
 
 
@@ -116,8 +132,9 @@ def _file_check(observation: Observation, target: Target) -> Iterator[Remark]:
     yield Remark(
         Grade.NOTE,
         f"{endpoint(*real_key(target, real))} has FILE_CHECK with track file {real.file_check} ({path or 'no path'}), "
-        "which outlives health checks and reloads: where the check has a weight W, the value -(weight / W) drains it; "
-        "where it has none, any other value than 0 fails the check, which cuts connections without inhibit_on_failure",
+        "which would outlive health checks and reloads, but cannot be used: the file is not known, it says so already, "
+        "or the check has weight 0 (then any other value than 0 fails the check, which cuts connections without "
+        "inhibit_on_failure)",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions import recovery
+from kvtui.actions.check_knobs import check_knobs
 from kvtui.actions.drain import plan_drain, plan_undrain
 from kvtui.actions.drains import drains
 from kvtui.actions.failover import plan_failover
@@ -95,8 +96,9 @@ async def _plan(intent: Intent, observation: Observation, watch: Watch, site: Si
 async def _drain(intent: Intent, observation: Observation, site: Site) -> Action:
     real = parse_real(intent.target)
     entries = await asyncio.to_thread(site.journal.entries)
+    checks = await asyncio.to_thread(check_knobs, observation, site.text)
     if intent.verb is Verb.UNDRAIN:
-        return plan_undrain(observation, real, intent.service, site=site, known=drains(entries))
+        return plan_undrain(observation, real, intent.service, site=site, known=drains(entries), checks=checks)
     sysctls = await asyncio.to_thread(site.sysctls, observation.snapshot.chosen_keepalived)
     note = site.note()
     return plan_drain(
@@ -107,6 +109,7 @@ async def _drain(intent: Intent, observation: Observation, site: Site) -> Action
         over=intent.over,
         fix_persistence=intent.fix_persistence,
         sysctls=sysctls,
+        checks=checks,
         site=site,
         notes=(note,) if note else (),
     )

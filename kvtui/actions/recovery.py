@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvtui.actions.journal import Entry
     from kvtui.actions.step import Json, Step
 
-VALUES = ("before", "after")
+VALUES = ("before", "after", "existed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ KINDS = {
     "weight": "kvtui.actions.steps.weight:SetWeight",
     "sysctl": "kvtui.actions.steps.sysctl:SetSysctl",
     "track value": "kvtui.actions.steps.track_value:SetTrackValue",
+    "check value": "kvtui.actions.steps.check_value:SetCheckValue",
     "file": "kvtui.actions.steps.file:ReplaceFile",
     "hangup": "kvtui.actions.steps.hangup:HangUp",
     "address": "kvtui.actions.steps.address:RemoveAddress",

@@ -10,8 +10,12 @@ from kvtui.actions.steps.network import Network
 from kvtui.model.ipvs import Protocol, endpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kvtui.actions.step import Json
     from kvtui.model.ipvs import RealServer, ServiceKey
+
+    Target = tuple[ServiceKey, tuple[str, int]]
 
 
 def service_name(service: ServiceKey) -> str:
@@ -21,6 +25,19 @@ def service_name(service: ServiceKey) -> str:
         return f"fwmark {fwmark}" + (" IPv6" if address else "")
     name = endpoint(address, port)
     return name if protocol is Protocol.TCP else f"{protocol.value} {name}"
+
+
+def target_to_json(target: Target) -> list[list[str | int]]:
+    """For the journal."""
+    protocol, address, port, fwmark = target[0]
+    return [[protocol.value, address, port, fwmark], list(target[1])]
+
+
+def target_from_json(data: Sequence[Sequence[str | int]]) -> Target:
+    """The other way."""
+    protocol, address, port, fwmark = data[0]
+    service = (Protocol(str(protocol)), str(address), int(port), int(fwmark))
+    return service, (str(data[1][0]), int(data[1][1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +130,11 @@ class SetWeight:
 
     def to_json(self) -> Json:
         """For the journal."""
-        protocol, address, port, fwmark = self.service
-        key = {"service": [protocol.value, address, port, fwmark], "real": list(self.real)}
-        return {**self.network.to_json(), **key, "before": self.before, "after": self.after}
+        service, real = target_to_json(self.target)
+        return {**self.network.to_json(), "service": service, "real": real, "before": self.before, "after": self.after}
 
     @classmethod
     def from_json(cls, data: Json) -> SetWeight:
         """From the journal."""
-        protocol, address, port, fwmark = data["service"]
-        service = (Protocol(protocol), str(address), int(port), int(fwmark))
-        real = (str(data["real"][0]), int(data["real"][1]))
+        service, real = target_from_json((data["service"], data["real"]))
         return cls(Network.from_json(data), service, real, int(data["before"]), int(data["after"]))

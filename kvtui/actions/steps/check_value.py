@@ -1,0 +1,153 @@
+"""The number in the track file of a FILE_CHECK, and what keepalived makes of it: weights in the kernel's table."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from kvtui.actions.step import StepFailed
+from kvtui.actions.steps.network import Network
+from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.actions.steps.weight import service_name, target_from_json, target_to_json
+from kvtui.model.ipvs import endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.actions.step import Json, Side
+    from kvtui.model.ipvs import ServiceKey
+
+    Target = tuple[ServiceKey, tuple[str, int]]
+    Read = Callable[[Network], dict[Target, int]]
+
+PATIENCE = 10.0
+"""Seconds for keepalived to follow: it watches the file (inotify) and is done within milliseconds (measured)."""
+
+
+def read_weights(network: Network) -> dict[Target, int]:
+    """The weights in the kernel.
+
+    Raises:
+        StepFailed: the table cannot be read.
+    """
+    from kvtui.actions.emptying import read_table  # noqa: PLC0415 - only when it is carried out
+
+    table = read_table(network)
+    return {(v.key, r.key): r.weight for v in table.virtual_servers for r in v.real_servers}
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One real server whose weight the file changes.
+
+    Attributes:
+        service: key of the virtual server.
+        real: address and port.
+        before: weight in the kernel with the old number.
+        after: weight with the new one.
+    """
+
+    service: ServiceKey
+    real: tuple[str, int]
+    before: int
+    after: int
+
+    @property
+    def target(self) -> Target:
+        """What it is about, within its namespace."""
+        return (self.service, self.real)
+
+    @property
+    def name(self) -> str:
+        """For sentences."""
+        return f"{endpoint(*self.real)} in {service_name(self.service)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetCheckValue:
+    """A step: another number in the file; it is done when the kernel's weights have followed.
+
+    A real server that is not in the kernel (its other check fails) is not waited for: keepalived gives it the weight
+    that the file says when it comes back.
+
+    Attributes:
+        file: the number.
+        network: in whose table.
+        effects: every real server that has the file.
+    """
+
+    kind: ClassVar[str] = "check value"
+
+    file: SetTrackValue
+    network: Network
+    effects: tuple[Effect, ...]
+
+    def describe(self) -> str:
+        """In one line."""
+        changed = ", ".join(
+            f"{e.name} from weight {e.before} to {e.after}" for e in self.effects if e.before != e.after
+        )
+        return f"{self.file.describe()}, so that keepalived takes {changed}" if changed else self.file.describe()
+
+    def look(self) -> Side:
+        """By the number in the file: the weights are keepalived's to follow."""
+        return self.file.look()
+
+    def do(self) -> None:
+        """Write the new number, and wait for the weights; where they do not follow, the old number is put back."""
+        self.file.do()
+        if trouble := self._awaited(lambda e, weight: weight == e.after):
+            self.file.undo()
+            raise StepFailed(f"{trouble}; the old number was put back")
+
+    def undo(self) -> None:
+        """Write the old number, and wait until the weights are not those of the new one any more."""
+        self.file.undo()
+        if trouble := self._awaited(lambda e, weight: weight != e.after or e.before == e.after):
+            raise StepFailed(f"{trouble}; the file has the old number")
+
+    def _awaited(self, followed: Callable[[Effect, int], bool]) -> str:
+        """What has not followed in time; empty when all has."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            weights = read_weights(self.network)
+            late = [e for e in self.effects if e.target in weights and not followed(e, weights[e.target])]
+            if not late:
+                return ""
+            if time.monotonic() >= deadline:
+                there = ", ".join(f"{e.name} has weight {weights[e.target]}" for e in late)
+                return (
+                    f"keepalived did not follow {self.file.path} within {PATIENCE:g} s: {there}. Its checker process "
+                    "may be stopped, or runs another config: look at its log"
+                )
+            time.sleep(0.05)
+
+    def reverse(self) -> SetCheckValue:
+        """From the new number to the old one, as a step of its own. The file stays, whether it was there or not."""
+        file = replace(self.file, before=self.file.after, after=self.file.before, existed=True)
+        effects = tuple(replace(e, before=e.after, after=e.before) for e in self.effects)
+        return replace(self, file=file, effects=effects)
+
+    def until(self, later: SetCheckValue) -> SetCheckValue:
+        """From where this one begins to where a later one of the same file ends."""
+        begins = {e.target: e.before for e in self.effects}
+        effects = tuple(replace(e, before=begins.get(e.target, e.before)) for e in later.effects)
+        return replace(self, file=replace(self.file, after=later.file.after), effects=effects)
+
+    def to_json(self) -> Json:
+        """For the journal; the weights apart from the targets, so that steps of one file are seen to be of one."""
+        return {
+            **self.network.to_json(),
+            "file": self.file.to_json(),
+            "targets": [target_to_json(e.target) for e in self.effects],
+            "before": [e.before for e in self.effects],
+            "after": [e.after for e in self.effects],
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> SetCheckValue:
+        """From the journal."""
+        rows = zip(data["targets"], data["before"], data["after"], strict=True)
+        effects = tuple(Effect(*target_from_json(t), int(before), int(after)) for t, before, after in rows)
+        return cls(SetTrackValue.from_json(data["file"]), Network.from_json(data), effects)

@@ -1,0 +1,273 @@
+"""Drains by the track file of a FILE_CHECK: which number, who else is reached, and the way back; without a kernel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.actions.check_knobs import Checked, CheckKnob, check_knobs
+from kvtui.actions.drain import plan_drain, plan_undrain
+from kvtui.actions.drains import drains
+from kvtui.actions.plan import Grade
+from kvtui.actions.recovery import _thing
+from kvtui.actions.site import MACHINE
+from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.steps import check_value, make
+from kvtui.actions.steps.check_value import Effect, SetCheckValue
+from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.actions.steps.weight import SetWeight
+from kvtui.backend.conf.reader import read
+from kvtui.model.conf import ConfTrack, ConfTrackFile
+from tests.actions.nodes import FIVE, NETWORK, WEB, done, grades, node, verified, virtual
+from tests.build import conf, conf_real, real
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kvtui.model.ipvs import IpvsTable
+    from kvtui.model.keepalived import Keepalived
+    from kvtui.model.observation import Observation
+
+SIX = ("10.2.68.6", 8080)
+DAEMON = Daemon(820, 1, "/etc/keepalived/keepalived.conf", 4026532000, 4026531840)
+
+
+def observed(
+    *weights: int, five: int | None = None, six: int | None = None, file: int | None = None, both: bool = False
+) -> Observation:
+    """Real server 5 (configured weight 10) has the FILE_CHECK, 6 (weight 1) where ``both``; weights in the kernel."""
+    checked = replace(conf_real(5, 10), file_check="rs", file_check_weight=five)
+    other = replace(conf_real(6), file_check="rs" if both else None, file_check_weight=six)
+    files = (ConfTrackFile("rs", "/run/rs", file),)
+    written = conf(checked, other, conf_real(7), track_files=files)
+    reals = [real(n, weight=w) for n, w in zip((5, 6, 7), (*weights, 1), strict=True)]
+    return node(virtual(*reals), running=written, conf=written)
+
+
+def knobs(seen: Observation, text: str | None = "0\n") -> tuple[CheckKnob, ...]:
+    def read(_keepalived: Keepalived, path: str) -> str:
+        assert path == "/run/rs"
+        if text is None:
+            raise FileNotFoundError(path)
+        return text
+
+    return tuple(replace(k, daemon=DAEMON) for k in check_knobs(seen, read))
+
+
+@pytest.mark.parametrize(
+    ("check", "file", "value"),
+    [(5, None, -2), (4, None, -3), (None, None, -10), (None, 20, -1), (-3, 20, 4)],
+)
+def test_the_smallest_number_that_drains(check: int | None, file: int | None, value: int) -> None:
+    seen = observed(10, 1, five=check, file=file)
+    action = plan_drain(seen, FIVE, checks=knobs(seen))
+    track = SetTrackValue(DAEMON, "/run/rs", 0, value)
+    assert action.steps == (SetCheckValue(track, NETWORK, (Effect(WEB, FIVE, 10, 0),)),)
+    plan = action.plan
+    assert plan.by_hand == (f"echo {value} > /proc/820/root/run/rs",)
+    assert [(c.what, c.before, c.after) for c in plan.changes] == [
+        ("track file rs (/run/rs)", "0", str(value)),
+        ("weight of 10.2.68.5:8080 in 10.4.0.50:80", "10", "0"),
+    ]
+    (step,) = plan.steps
+    assert step == (
+        f"write {value} into track file /run/rs (0 now), so that keepalived takes 10.2.68.5:8080 in 10.4.0.50:80 from "
+        "weight 10 to 0"
+    )
+    words = f"health checks that fail and pass again, as long as /run/rs says {value}"
+    assert words in " ".join(plan.effects)
+    assert set(grades(plan)) == {Grade.NOTE}
+    assert "FILE_CHECK" not in grades(plan)[Grade.NOTE]
+
+
+def test_the_kernel_is_written_where_the_file_cannot_drain() -> None:
+    by_weight = (SetWeight(NETWORK, WEB, FIVE, 10, 0),)
+    without = observed(10, 1, five=0)
+    action = plan_drain(without, FIVE, checks=knobs(without))
+    assert action.steps == by_weight
+    assert "the check has weight 0" in grades(action.plan)[Grade.NOTE]
+    seen = observed(10, 1, five=5)
+    assert plan_drain(seen, FIVE).steps == by_weight
+    # the file drains it already, but somebody set another weight in the kernel
+    assert plan_drain(seen, FIVE, checks=knobs(seen, "-5")).steps == by_weight
+    (six,) = plan_drain(seen, SIX, checks=knobs(seen)).steps
+    assert six == SetWeight(NETWORK, WEB, SIX, 1, 0)
+
+
+def test_a_file_that_is_not_there_counts_as_0() -> None:
+    seen = observed(10, 1, five=5)
+    (step,) = plan_drain(seen, FIVE, checks=knobs(seen, None)).steps
+    assert isinstance(step, SetCheckValue)
+    assert step.file == SetTrackValue(DAEMON, "/run/rs", 0, -2, existed=False)
+
+
+def test_others_that_share_the_file_are_named() -> None:
+    seen = observed(10, 1, five=5, both=True)
+    action = plan_drain(seen, FIVE, checks=knobs(seen))
+    text = "10.2.68.6:8080 in 10.4.0.50:80 (to weight 0) share track file rs, so they are drained too"
+    assert text in grades(action.plan)[Grade.WARNING]
+    known = drains([done(action, "a", 1.0)])
+    assert [(d.real, d.weight) for d in known] == [(FIVE, 10), (SIX, 1)]
+    assert action.plan.refusal(force=False) is None
+
+
+def test_others_whose_check_would_fail_or_priority_would_change_need_force() -> None:
+    seen = observed(10, 1, five=5, six=0, both=True)
+    refusal = plan_drain(seen, FIVE, checks=knobs(seen)).plan.refusal(force=False)
+    assert "10.2.68.6:8080 in 10.4.0.50:80 share track file rs with weight 0" in (refusal or "")
+    alone = observed(10, 1, five=5)
+    assert alone.snapshot.running
+    (vips,) = alone.snapshot.running.instances
+    tracking = replace(alone.snapshot.running, instances=(replace(vips, tracks=(ConfTrack("file", "rs"),)),))
+    alone = replace(alone, snapshot=replace(alone.snapshot, running=tracking))
+    refusal = plan_drain(alone, FIVE, checks=knobs(alone)).plan.refusal(force=False)
+    assert "VRRP instances vips share track file rs" in (refusal or "")
+
+
+def test_checks_that_pull_apart_cannot_be_drained_by_one_number() -> None:
+    checked = (Checked(WEB, FIVE, 10, 5), Checked(WEB, SIX, 1, -1))
+    knob = CheckKnob(DAEMON, "rs", "/run/rs", "/run/rs", 0, existed=True, checked=checked)
+    assert knob.drains([(WEB, FIVE), (WEB, SIX)]) is None
+    assert knob.drains([(WEB, FIVE)]) == -2
+    assert knob.drains([]) is None
+
+
+def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
+    seen = observed(10, 1, five=4, both=True)
+    action = plan_drain(seen, FIVE, over=10, checks=knobs(seen, None))
+    found = [
+        (s.file.before, s.file.after, s.effects[0].before, s.effects[0].after)
+        for s in action.steps
+        if isinstance(s, SetCheckValue)
+    ]
+    assert found == [(0, -1, 10, 6), (-1, -2, 6, 2), (-2, -3, 2, 0)]
+    assert list(action.pauses) == [5, 5, 0]
+    drain, other = drains([done(action, "a", 1.0)])
+    assert drain.check
+    assert (other.real, other.weight) == (SIX, 1)
+    assert (drain.weight, drain.check.file.before, drain.check.file.after) == (10, 0, -3)
+    assert [s.file.existed for s in action.steps if isinstance(s, SetCheckValue)] == [False, True, True]
+    assert len({_thing({"kind": s.kind, **s.to_json()}) for s in action.steps}) == 1
+    assert [make({"kind": s.kind, **s.to_json()}) for s in action.steps] == list(action.steps)
+
+
+# --- undrain
+
+
+def test_undrain_writes_the_number_that_was_there() -> None:
+    seen = observed(15, 1, five=5)
+    first = done(plan_drain(seen, FIVE, checks=knobs(seen, "1\n")), "a", 1.0)
+    drained = observed(0, 1, five=5)
+    action = plan_undrain(drained, FIVE, known=drains([first]), checks=knobs(drained, "-2\n"))
+    (step,) = action.steps
+    assert step == SetCheckValue(SetTrackValue(DAEMON, "/run/rs", -2, 1), NETWORK, (Effect(WEB, FIVE, 0, 15),))
+    assert action.plan.by_hand == ("echo 1 > /proc/820/root/run/rs",)
+    assert grades(action.plan) == {}
+    assert drains([first, done(action, "b", 2.0)]) == ()
+
+
+def test_without_a_journal_it_writes_0_and_names_who_else_comes_back() -> None:
+    drained = observed(0, 0, five=5, both=True)
+    action = plan_undrain(drained, FIVE, checks=knobs(drained, "-2\n"))
+    (step,) = action.steps
+    assert isinstance(step, SetCheckValue)
+    assert step.effects == (Effect(WEB, FIVE, 0, 10), Effect(WEB, SIX, 0, 1))
+    assert (
+        "10.2.68.6:8080 in 10.4.0.50:80 (to weight 1) share track file rs, so they change too"
+        in (grades(action.plan)[Grade.WARNING])
+    )
+
+
+def test_what_was_drained_in_the_kernel_is_given_back_there() -> None:
+    drained = observed(0, 1, five=5)
+    assert plan_undrain(drained, FIVE, checks=knobs(drained)).steps == (SetWeight(NETWORK, WEB, FIVE, 0, 10),)
+
+
+def test_one_that_is_gone_gets_its_number_back_unless_somebody_wrote_another() -> None:
+    seen = observed(10, 1, five=5)
+    first = done(plan_drain(seen, FIVE, checks=knobs(seen)), "a", 1.0)
+    gone = replace(seen, snapshot=replace(seen.snapshot, ipvs=_table(seen)))
+    known = drains([first])
+    action = plan_undrain(gone, FIVE, known=known, checks=knobs(gone, "-2\n"))
+    assert action.steps == (SetCheckValue(SetTrackValue(DAEMON, "/run/rs", -2, 0), NETWORK, ()),)
+    facts = verified(action).facts
+    assert drains([first, done(action, "b", 2.0, facts=dict(facts))]) == ()
+    assert plan_undrain(gone, FIVE, known=known, checks=knobs(gone, "-7\n")).steps == ()
+
+
+def _table(seen: Observation) -> IpvsTable:
+    table = seen.snapshot.ipvs
+    assert table
+    (web,) = table.virtual_servers
+    left = tuple(r for r in web.real_servers if r.key != FIVE)
+    return replace(table, virtual_servers=(replace(web, real_servers=left),))
+
+
+# --- the step
+
+
+class Kernel:
+    """A file, and a kernel that follows it, if at all."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *, follows: bool = True) -> None:
+        self.path, self.follows = path, follows
+        path.write_text("0\n")
+        monkeypatch.setattr(Daemon, "outside", lambda _daemon, path: path)
+        monkeypatch.setattr(check_value, "read_weights", lambda _network: self.weights())
+        monkeypatch.setattr(check_value, "PATIENCE", 0.1)
+
+    def weights(self) -> dict[Any, int]:
+        value = int(self.path.read_text()) if self.follows else 0
+        return {(WEB, FIVE): max(0, 10 + 5 * value)}
+
+    def step(self) -> SetCheckValue:
+        gone = Effect(WEB, SIX, 1, 0)
+        track = SetTrackValue(DAEMON, str(self.path), 0, -2)
+        return SetCheckValue(track, NETWORK, (Effect(WEB, FIVE, 10, 0), gone))
+
+
+def test_it_is_done_when_the_weights_have_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(tmp_path / "rs", monkeypatch)
+    step = kernel.step()
+    assert step.look() is Side.BEFORE
+    step.do()
+    assert (step.look(), kernel.path.read_text()) == (Side.AFTER, "-2\n")
+    step.undo()
+    assert (step.look(), kernel.path.read_text()) == (Side.BEFORE, "0\n")
+
+
+def test_where_keepalived_does_not_follow_the_number_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = Kernel(tmp_path / "rs", monkeypatch, follows=False)
+    words = r"did not follow .*: 10\.2\.68\.5:8080 in 10\.4\.0\.50:80 has weight 10\..*the old number was put back"
+    with pytest.raises(StepFailed, match=words):
+        kernel.step().do()
+    assert kernel.path.read_text() == "0\n"
+
+
+def test_the_number_is_read_through_keepalived_s_root(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "rs").write_text("-7 seven\n")
+    seen = observed(10, 1, five=5)
+    (keepalived,) = seen.snapshot.keepalived
+    rooted = replace(seen, snapshot=replace(seen.snapshot, keepalived=(replace(keepalived, root=str(tmp_path)),)))
+    (knob,) = check_knobs(rooted, MACHINE.text)
+    assert (knob.value, knob.existed, knob.outside) == (-7, True, f"{tmp_path}/run/rs")
+
+
+@pytest.mark.parametrize(
+    ("line", "weight"), [("weight 4", 4), ("weight -3", -3), ("weight 4 reverse", -4), ("weight 0", 0), ("", None)]
+)
+def test_the_weight_of_a_check_is_read(tmp_path: Path, line: str, weight: int | None) -> None:
+    text = (
+        "virtual_server 10.4.0.50 80 {\n real_server 10.2.68.5 8080 {\n  weight 9\n  FILE_CHECK {\n"
+        f"   track_file rs\n   {line}\n  }}\n }}\n}}\n"
+    )
+    (tmp_path / "keepalived.conf").write_text(text)
+    (web,) = read(str(tmp_path / "keepalived.conf"), config_id="a", now=0).virtual_servers
+    (found,) = web.real_servers
+    assert (found.weight, found.file_check, found.file_check_weight) == (9, "rs", weight)
