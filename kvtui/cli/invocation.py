@@ -26,7 +26,7 @@ class Invocation:
         mouse: let the terminal report the mouse.
         form: output format given before the command.
         interval: seconds between two observations when nothing happens.
-        dry_run: show the plan of an action, do nothing.
+        dry_run: show the plan of an action, do nothing; keepalived is not even asked for a dump, which takes a signal.
         yes: agree to plans beforehand.
         reason: why, for the journal.
     """
@@ -50,7 +50,7 @@ class Invocation:
             return Demo(read_only=self.read_only)
         from kvtui.backend.node import Node  # noqa: PLC0415 - --help, --version and schema do without
 
-        return Node(pid=self.pid, read_only=self.read_only)
+        return Node(pid=self.pid, read_only=self.read_only, signals=not self.dry_run)
 
     def observer(self) -> Observer:
         """An observer of that source."""

@@ -89,11 +89,13 @@ class Node:
     Args:
         pid: which keepalived; None for the one in kvtui's own network namespace.
         read_only: forbids every write. Signals that ask for a dump count as one.
+        signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
     """
 
-    def __init__(self, *, pid: int | None = None, read_only: bool = False) -> None:
+    def __init__(self, *, pid: int | None = None, read_only: bool = False, signals: bool = True) -> None:
         self._processes = ProcessesLayer(pid)
         self._read_only = read_only
+        self._signals = signals and not read_only
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
 
@@ -124,7 +126,7 @@ class Node:
         return layers
 
     def _daemon(self, chosen: Keepalived | None) -> Daemon:
-        return Daemon(chosen, signals=not self._read_only, changed=self._changed)
+        return Daemon(chosen, signals=self._signals, changed=self._changed)
 
     async def _open(self, chosen: Keepalived | None) -> Network:
         network = Network(chosen.pid if chosen and chosen.own_netns is False else None, self._changed)

@@ -1,0 +1,130 @@
+"""`--read-only` and `--dry-run` change nothing: no file, no signal, no netlink message but questions. By strace."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.journal import Journal
+from tests.lab.trace import Trace, strace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+DRAINED, OTHER = "10.4.0.12", "10.4.0.11"
+ACTIONS = {
+    "reload": ["reload"],
+    "drain": ["drain", OTHER, "--over", "60s", "--fix-persistence"],
+    "undrain": ["undrain", DRAINED],
+    "priority": ["priority", "vips", "110"],
+    "failover": ["failover", "vips", "--force"],
+    "undo": ["undo"],
+}
+TESTED = ("reload", "priority", "failover")  # their plans have `keepalived -t` say what it thinks
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def traced(node: Node, state: Path, *words: str) -> tuple[int, str, Trace]:
+    """Exit status, what it printed, and what it did."""
+    trace = state.with_name("trace")
+    argv = ["env", f"KVTUI_STATE_DIR={state}", *strace(str(trace)), sys.executable, "-m", "kvtui", *words]
+    ran = node.exec(argv, timeout=170)
+    return ran.returncode, ran.stdout + ran.stderr, Trace.of(trace.read_text())
+
+
+def drained(cluster: Cluster, state: Path) -> Node:
+    """A node where something was done that can be undone, and that has no dump lying about."""
+    node = cluster.master()
+    argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, "-m", "kvtui", "--yes", "drain", DRAINED]
+    node.exec(argv, check=True, timeout=120)
+    for dump in (node.folder / "tmp").iterdir():
+        dump.unlink()
+    return node
+
+
+def world(node: Node, state: Path) -> list[object]:
+    """Everything that an action could have changed."""
+    files = sorted(path for folder in (node.folder / "etc", node.folder / "tmp", state) for path in folder.rglob("*"))
+    log = node.log()
+    return [
+        [(path, path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()) for path in files if path.is_file()],
+        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("Printing")),
+        sorted((entry.id, entry.result) for entry in Journal(state).entries()),
+    ]
+
+
+@pytest.mark.lab(timeout=600)
+@pytest.mark.parametrize(("option", "status"), [("--read-only", 3), ("--dry-run", 0)])
+def test_no_write_no_signal_no_netlink_change(cluster: Cluster, state: Path, option: str, status: int) -> None:
+    node = drained(cluster, state)
+    before = world(node, state)
+    for name, words in ACTIONS.items():
+        code, said, trace = traced(node, state, option, *words)
+        assert trace.changes == [], f"{name}\n{said}"
+        assert code == status, f"{name}\n{said}"
+        assert trace.calls > 300
+        assert "Then:\n" in said
+        ran, *tests = trace.programs
+        assert '"kvtui"' in ran
+        assert all('"/usr/sbin/keepalived", "-t"' in test for test in tests), tests
+        assert bool(tests) is (name in TESTED)
+    for view in ("status", "journal"):
+        code, said, trace = traced(node, state, option, view)
+        assert (code, trace.changes) == (0, []), said
+    assert world(node, state) == before
+
+
+def test_an_action_that_is_carried_out_is_seen(cluster: Cluster, state: Path) -> None:
+    """The judge is not blind."""
+    node = cluster.master()
+    code, said, trace = traced(node, state, "--yes", "drain", OTHER)
+    assert code == 0, said
+    calls = {change.partition("(")[0] for change in trace.changes}
+    assert {"mkdir", "openat", "write", "fsync", "pidfd_send_signal", "sendto"} <= calls
+    [message] = [change for change in trace.changes if change.startswith("sendto")]
+    assert "nlmsg_type=IPVS" in message
+    assert r'}, "\x06\x01' in message  # IPVS_CMD_SET_DEST
+
+
+HARMLESS = """\
+1 openat(AT_FDCWD</>, "/etc/hosts", O_RDONLY|O_CLOEXEC) = 3</etc/hosts>
+1 openat(AT_FDCWD</>, "/dev/null", O_RDWR|O_CLOEXEC) = 3</dev/null>
+1 kill(17, 0) = 0
+1 tgkill(17, 18, 0) = 0
+1 write(1<pipe:[7]>, "x", 1) = 1
+1 fchmod(3</memfd:kvtui-config-test>(deleted), 0400) = 0
+1 socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0, [4<socket:[9]>, 5<socket:[10]>]) = 0
+1 sendto(5<socket:[10]>, "\\x00", 1, 0, NULL, 0 <unfinished ...>
+1 sendto(6<socket:[11]>, [{nlmsg_len=40, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}, 40, 0) = 40
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_REQUEST|0x300}, "\\x04\\x01"], 20) = 20
+"""
+CHANGES = """\
+1 openat(AT_FDCWD</>, "/etc/hosts", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 3</etc/hosts>
+1 openat(AT_FDCWD</>, "/proc/sys/net/ipv4/vs/expire_quiescent_template", O_RDWR) = -1 EACCES (Permission denied)
+1 kill(17, SIGHUP) = 0
+1 tgkill(17, 18, SIGHUP) = 0
+1 pidfd_send_signal(11<anon_inode:[pidfd]>, SIGUSR1, NULL, 0) = 0
+1 write(3</var/lib/kvtui/journal.jsonl>, "x", 1) = 1
+1 fchmod(3</etc/hosts>, 0400) = 0
+1 rename("/a", "/b") = 0
+1 sendto(6<socket:[11]>, [{nlmsg_len=40, nlmsg_type=RTM_DELADDR, nlmsg_flags=NLM_F_REQUEST|NLM_F_ACK}, 40, 0) = 40
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_REQUEST}, "\\x06\\x01"], 20) = 20
+1 sendto(7<socket:[13]>, "\\x31", 1, 0, {sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("10.4.0.4")}, 16) = 1
+1 connect(7<socket:[14]>, {sa_family=AF_UNIX, sun_path="/dev/log"}, 110) = 0
+1 setsockopt(7<socket:[15]>, SOL_IP, 0x481 /* IP_??? */, "x", 1) = 0
+1 ioctl(7<socket:[15]>, SIOCSIFFLAGS, {ifr_name="eth0"}) = 0
+"""
+
+
+def test_the_judge() -> None:
+    assert Trace.of(HARMLESS).changes == []
+    assert Trace.of(CHANGES).changes == CHANGES.replace("\n1 ", "\n").removeprefix("1 ").splitlines()
