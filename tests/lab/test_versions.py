@@ -1,0 +1,216 @@
+"""The actions, by the command line, on the keepalived of other Debian releases (packaging/keepalived-versions).
+
+2.1.5 differs where it matters: the config that runs cannot be read back, and its `-t` ends with 0 for any error and
+crashes on a missing brace. 2.3.3 writes other dumps. Each is a cluster of three nodes that may not preempt.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.actions.journal import Journal
+from tests.lab.poll import poll
+from tests.lab.spec import ECHO, NGINX, ClusterSpec
+from tests.lab.test_priority import Tcpdump, changed_lines
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Mapping
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+LAB = Path(__file__).parents[2] / ".lab"
+VERSIONS = ("2.1.5", "2.3.3")
+CONF = "/etc/keepalived/keepalived.conf"
+
+
+def spec_of(version: str) -> ClusterSpec:
+    return ClusterSpec(preempt=False, root=str(LAB / f"keepalived-{version}"))
+
+
+def version_of(cluster: Cluster) -> str:
+    return cluster.spec.root.rpartition("-")[2]
+
+
+@pytest.fixture(params=VERSIONS)
+def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
+    """A cluster of that version; without it the test fails and says how to get it."""
+    root = Path(spec_of(request.param).root)
+    if not (root / "usr/sbin/keepalived").exists():
+        why = Path(f"{root}.why")
+        pytest.fail(why.read_text() if why.exists() else f"{root} is missing: packaging/keepalived-versions makes it.")
+    return make_cluster(spec_of(request.param))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def kvtui(node: Node, state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """As an operator on that node."""
+    argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, "-m", "kvtui", *words]
+    return node.exec(argv, timeout=120)
+
+
+def done(node: Node, state: Path, *words: str) -> str:
+    """It must succeed; what it printed."""
+    ran = kvtui(node, state, *words)
+    assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+def last_facts(state: Path) -> Mapping[str, Any]:
+    """What the newest action in the journal saw."""
+    return Journal(state).entries()[-1].facts
+
+
+def seen(node: Node, state: Path) -> dict[str, Any]:
+    """`kvtui status`, every source in order."""
+    status: dict[str, Any] = json.loads(done(node, state, "status", "-o", "json"))
+    states = {s["name"]: (s["state"], s["detail"]) for s in status["sources"] if s["name"] != "kubernetes"}
+    assert set(states.values()) == {("ok", "")}, states
+    return status
+
+
+def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
+    master = other.master()
+    for node in other.nodes:
+        status = seen(node, state)
+        [own] = [k for k in status["keepalived"] if k["pid"] == node.keepalived_pid]
+        assert (own["version"], own["conf"]) == (version_of(other), CONF)
+        children = Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
+        assert sorted(own["children"].values()) == sorted(int(pid) for pid in children)
+        [instance] = status["vrrp_instances"]
+        priority = other.spec.priority(node.index)
+        assert instance["name"] == "vips"
+        assert instance["state"] == ("MASTER" if node is master else "BACKUP")
+        assert (instance["priority"], instance["effective_priority"]) == (priority, priority)
+        assert (instance["vrid"], instance["version"], instance["nopreempt"]) == (50, 3, True)
+        assert instance["vips"] == [NGINX.vip, ECHO.vip]
+        assert instance["master"] == {
+            "address": master.address,
+            "priority": other.spec.priority(master.index),
+            "self": node is master,
+        }
+        assert [(v["address"], v["present"], v["owner"]) for v in status["vips"]] == [
+            (vip, node is master, master.address) for vip in other.spec.vips
+        ]
+        servers = {(r["address"], r["weight"], r["configured_weight"], r["state"]) for r in reals(status)}
+        assert servers == {(f"10.4.0.{n}", 1, 1, "up") for n in range(11, 16)}
+
+
+def reals(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [real for service in status["virtual_servers"] for real in service["real_servers"]]
+
+
+def test_drain_and_undrain(other: Cluster, state: Path) -> None:
+    node = other.master()
+    before = node.ipvs()
+    failed = other.traffic()["failed"]
+    done(node, state, "--yes", "drain", "10.4.0.12")
+    line = "-r 10.4.0.12:80 -g -w "
+    assert node.ipvs() == before.replace(f"{line}1", f"{line}0")
+    [drained] = [r for r in reals(seen(node, state)) if r["address"] == "10.4.0.12"]
+    assert (drained["weight"], drained["configured_weight"], drained["state"]) == (0, 1, "drained")
+    done(node, state, "--yes", "undrain", "10.4.0.12")
+    assert node.ipvs() == before
+    assert other.traffic()["failed"] == failed
+
+
+def test_failover_though_nobody_may_preempt(other: Cluster, state: Path) -> None:
+    node = other.master()
+    data = node.conf_path.read_bytes()
+    done(node, state, "--yes", "failover", "vips", "--force")
+    owner = other.wait_for_master(among=[n for n in other.nodes if n is not node])
+    facts = last_facts(state)
+    assert facts["owner_after"] == owner.address
+    assert 0 < facts["seconds_without_owner"] < 1.5
+    assert [other.holders(vip) for vip in other.spec.vips] == [[owner], [owner]]
+    assert other.wait_for_answer() in {"rs-1", "rs-2", "rs-3"}
+    done(node, state, "--yes", "undo")
+    assert node.conf_path.read_bytes() == data
+    assert [other.holders(vip) for vip in other.spec.vips] == [[owner], [owner]]
+
+
+def advertised(node: Node) -> int:
+    """The priority in the next advert of that node."""
+    advert = ["tcpdump", "-nn", "-v", "-c", "1", "-i", "eth0", f"ip proto 112 and src {node.address}"]
+    return int(re.findall(r"prio (\d+)", node.exec(advert, check=True).stdout)[0])
+
+
+def test_priority_on_the_wire_and_back_to_the_byte(other: Cluster, state: Path) -> None:
+    node = other.master()
+    data = node.conf_path.read_bytes()
+    old = other.spec.priority(node.index)
+    wire = Tcpdump(node)
+    done(node, state, "--yes", "priority", "vips", "110")
+    assert set(wire.stop()) == {old, 110}
+    facts = last_facts(state)
+    assert facts["on_the_wire"] is True
+    assert (facts["predicted_master"], facts["seen_master"]) == (node.address, node.address)
+    changed = [f"-   priority {old}", "+   priority 110"]
+    assert changed_lines(data.decode(), node.conf_path.read_text()) == changed
+    done(node, state, "--yes", "undo")
+    assert node.conf_path.read_bytes() == data
+    poll(lambda: advertised(node) == old, 20, "the old priority on the wire")
+    assert other.master() is node
+
+
+def edited(pattern: str, replacement: str) -> Callable[[str], str]:
+    return lambda text: re.sub(pattern, replacement, text, count=1)
+
+
+BROKEN: dict[str, tuple[Callable[[str], str | None], str]] = {
+    "no VRID": (edited(r"\n *virtual_router_id 50", ""), rf"REFUSED: {CONF}:\d+: .*virtual_router_id is missing"),
+    "early brace": (edited(r"priority (\d+)", r"priority \1\n}"), rf"REFUSED: {CONF}:\d+: This '}}' closes no block"),
+    "empty file": (lambda _text: "", rf"REFUSED: {CONF} has no vrrp_instance and no virtual_server"),
+    "missing file": (lambda _text: None, rf"REFUSED: {CONF} does not exist: a reload would remove every"),
+    "missing include": (lambda text: f"{text}\ninclude nowhere.conf\n", r"UNSAFE: .*No file matches 'nowhere.conf'"),
+    "missing brace": (lambda text: text.rstrip().removesuffix("}"), rf"REFUSED: {CONF}:\d+: "),
+}
+
+
+def test_broken_configs_are_refused(other: Cluster, state: Path) -> None:
+    node = other.master()
+    text = node.conf_path.read_text()
+    before = (node.keepalived_pid, node.addresses(), node.ipvs(), node.log().count("eload"))
+    for name, (edit, sentence) in BROKEN.items():
+        broken = edit(text)
+        if broken is None:
+            node.conf_path.unlink()
+        else:
+            assert broken != text
+            node.write_conf(broken)
+        ran = kvtui(node, state, "--yes", "reload")
+        assert ran.returncode == 3, f"{name}\n{ran.stdout}\n{ran.stderr}"
+        assert re.search(f"^{sentence}", ran.stdout, re.MULTILINE), f"{name}\n{ran.stdout}"
+        assert Path(f"/proc/{node.keepalived_pid}/comm").read_text() == "keepalived\n"
+        assert (node.keepalived_pid, node.addresses(), node.ipvs(), node.log().count("eload")) == before, name
+    assert Journal(state).entries() == ()
+    node.write_conf(text)
+
+
+def test_a_priority_out_of_range_is_warned_of_and_lived_through(other: Cluster, state: Path) -> None:
+    """keepalived takes its default, 100; the VIP stays, as nobody may preempt."""
+    node = other.master()
+    pid, addresses = node.keepalived_pid, node.addresses()
+    text = node.conf_path.read_text()
+    node.write_conf(re.sub(r"priority \d+", "priority 300", text, count=1))
+    ran = kvtui(node, state, "--yes", "reload")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(rf"^WARNING: {CONF}:\d+: .*300", ran.stdout, re.MULTILINE), ran.stdout
+    [row] = last_facts(state)["vrrp"]
+    assert (row["priority_before"], row["priority_after"]) == (other.spec.priority(node.index), 100)
+    assert (node.keepalived_pid, node.addresses()) == (pid, addresses)
+    assert other.master() is node
+    node.reload(text)
