@@ -12,6 +12,7 @@ from kvtui.actions.journal import Journal, JournalLocked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kvtui.actions.journal import Entry
     from kvtui.actions.step import Json
 
 
@@ -22,6 +23,7 @@ class MemoryJournal(Journal):
         super().__init__(Path("the demo's memory"))
         self._lines: list[str] = []
         self._held = ""
+        self._current = ""
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -36,11 +38,21 @@ class MemoryJournal(Journal):
         try:
             yield
         finally:
-            self._held, self._mine = "", False
+            self._held = self._current = ""
+            self._mine = False
 
     def busy(self) -> bool:
         """Whether an action is being carried out now."""
         return bool(self._held)
+
+    def begin(self, entry: Entry) -> None:
+        """Write down what is going to be done."""
+        super().begin(entry)
+        self._current = entry.id
+
+    def unfinished(self) -> tuple[Entry, ...]:
+        """Actions that began and never ended; not the one that is being carried out: all share this journal."""
+        return tuple(e for e in self.entries() if e.result is None and e.id != self._current)
 
     def _append(self, event: Json) -> None:
         self._lines.append(json.dumps(event))

@@ -1,0 +1,121 @@
+"""The demo with a clock that a test moves: who waits, moves it; nobody sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kvtui.actions.intent import Intent, plan
+from kvtui.actions.runner import Runner
+from kvtui.actions.site import site_of
+from kvtui.backend.demo import Demo
+from kvtui.rules.observe import observe
+
+if TYPE_CHECKING:
+    import pytest
+
+    from kvtui.actions.journal import Entry
+    from kvtui.actions.plan import Verb
+    from kvtui.actions.runner import Action, Outcome
+    from kvtui.model.ipvs import RealServer, ServiceKey
+    from kvtui.model.observation import InstanceView, Observation
+
+EPOCH = 1_700_000_000.0
+MODULES = ("watch", "priority", "failover", "journal", "runner")
+"""Those of ``kvtui.actions`` that look at a clock when they act on the demo."""
+
+
+@dataclass
+class Clock:
+    """Stands in for the module ``time``."""
+
+    now: float = EPOCH
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class Stage:
+    """The demo, its site, and what was said."""
+
+    clock: Clock
+    demo: Demo
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.site = site_of(self.demo)
+
+    async def see(self) -> Observation:
+        return observe(await self.demo.read())
+
+    async def plan(self, verb: Verb, target: str = "", **options: Any) -> Action:
+        return await plan(Intent(verb, target, **options), await self.see(), self.see, self.site)
+
+    async def run(self, action: Action, *, force: bool = False, read_only: bool = False) -> Outcome:
+        runner = Runner(self.site.journal, read_only=read_only, progress=self.said.append)
+        return await runner.run(action, force=force, reason="to learn")
+
+    async def do(self, verb: Verb, target: str = "", **options: Any) -> Outcome:
+        return await self.run(await self.plan(verb, target, **options))
+
+    async def instance(self, name: str = "vips") -> InstanceView:
+        return next(i for i in (await self.see()).vrrp_instances or () if i.name == name)
+
+    async def held(self) -> set[str]:
+        """VIPs on an interface of this node."""
+        return {v.address for v in (await self.see()).vips or () if v.present}
+
+    def real(self, service: ServiceKey, key: tuple[str, int]) -> RealServer:
+        table = self.demo.world.table()
+        return next(r for v in table.virtual_servers if v.key == service for r in v.real_servers if r.key == key)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return self.site.journal.entries()
+
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+
+def stage(patch: pytest.MonkeyPatch, at: float = 5.0) -> Stage:
+    """The demo after ``at`` seconds."""
+    clock = Clock()
+    really = asyncio.sleep
+
+    async def sleep(seconds: float, *_: object) -> None:
+        clock.now += seconds
+        await really(0)
+
+    patch.setattr(asyncio, "sleep", sleep)
+    for name in MODULES:
+        patch.setattr(f"kvtui.actions.{name}.time", clock)
+    made = Stage(clock, Demo(clock=clock.time))
+    made.wait(at)
+    return made
+
+
+class Watchman:
+    """Notes what would reach the real world: an audit hook (PEP 578), switched on for a while."""
+
+    EVENTS = frozenset({
+        "os.kill", "os.killpg", "signal.pthread_kill", "socket.__new__", "subprocess.Popen", "os.exec", "os.fork",
+        "os.posix_spawn", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.setxattr",
+        "ctypes.dlopen",
+    })  # fmt: skip
+    WRITING = 0o3 | 0o100 | 0o1000  # O_WRONLY | O_RDWR, O_CREAT, O_TRUNC
+
+    def __init__(self) -> None:
+        self.on = False
+        self.seen: list[str] = []
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, details: tuple[Any, ...]) -> None:
+        if not self.on:
+            return
+        if event in self.EVENTS or (event == "open" and details[2] & self.WRITING):
+            self.seen.append(f"{event} {details}")

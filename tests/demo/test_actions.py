@@ -1,0 +1,356 @@
+"""Every action on the demo, end to end: planned, carried out, verified, journaled, undone; and nothing real touched."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.drains import drains, lost_drains
+from kvtui.actions.plan import Grade, Verb
+from kvtui.actions.runner import Code, Runner
+from kvtui.backend.demo.services import CONF, FAILING, TRACK_FILE, VIPS
+from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.vrrp import VrrpState
+from tests.demo.stage import Stage, Watchman, stage
+
+if TYPE_CHECKING:
+    from kvtui.actions.journal import Entry
+    from kvtui.actions.runner import Outcome
+
+PAY = (Protocol.TCP, "10.4.0.51", 443, 0)
+NGINX = (Protocol.TCP, "10.4.0.50", 80, 0)
+ONE = ("10.4.0.61", 443)
+NODE_B, NODE_C = "10.4.0.4", "10.4.0.5"
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return stage(monkeypatch)
+
+
+async def test_a_drain_sets_the_weight_and_nothing_else_and_undrain_gives_it_back(demo: Stage) -> None:
+    before = demo.real(PAY, ONE)
+
+    outcome = await demo.do(Verb.DRAIN, "10.4.0.61")
+
+    assert (outcome.code, outcome.detail) == (
+        Code.DONE,
+        "seen in the kernel: 10.4.0.61:443 in 10.4.0.51:443: weight 0",
+    )
+    after = demo.real(PAY, ONE)
+    assert (before.weight, after.weight, after.method) == (1, 0, ForwardingMethod.DIRECT)
+    assert [d.real for d in drains(demo.entries())] == [ONE]
+
+    assert (await demo.do(Verb.UNDRAIN, "10.4.0.61")).code is Code.DONE
+    assert demo.real(PAY, ONE).weight == 1
+    assert drains(demo.entries()) == ()
+    assert [(e.verb, e.result, e.reason) for e in demo.entries()] == [
+        ("drain", "done", "to learn"),
+        ("undrain", "done", "to learn"),
+    ]
+
+
+async def test_a_drained_server_takes_nothing_new_and_empties(demo: Stage) -> None:
+    await demo.do(Verb.DRAIN, "10.2.68.5")
+    drained = demo.real(NGINX, ("10.2.68.5", 8080))
+    demo.wait(13)
+
+    later = demo.real(NGINX, ("10.2.68.5", 8080))
+
+    assert drained.active == 8
+    assert (later.active, later.inactive) == (0, 0)
+    assert later.stats is not None
+    assert drained.stats is not None
+    assert later.stats.connections == drained.stats.connections
+
+
+async def test_waiting_ends_when_it_is_empty_where_the_sysctl_lets_go_of_templates(demo: Stage) -> None:
+    outcome = await demo.do(Verb.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True)
+
+    assert outcome.code is Code.DONE
+    assert outcome.detail == "weight 0, and empty: active 0, inactive 0, persistent 0"
+    assert any("left" in line for line in demo.said)
+    assert demo.demo.world.deeds.sysctls["expire_quiescent_template"] == 1
+
+    await demo.do(Verb.UNDRAIN, "10.4.0.61")
+    assert demo.demo.world.deeds.sysctls["expire_quiescent_template"] == 0
+
+
+async def test_templates_of_a_persistent_service_keep_a_drained_server_from_being_empty(demo: Stage) -> None:
+    await demo.do(Verb.DRAIN, "10.4.0.61")
+    demo.wait(30)
+
+    outcome = await demo.do(Verb.DRAIN, "10.4.0.61", wait=0.0)
+
+    assert outcome.code is Code.UNVERIFIED
+    assert "active 0, inactive 0, persistent 37" in outcome.detail
+
+
+async def test_a_health_check_that_passes_again_undoes_a_drain_and_that_is_noticed(demo: Stage) -> None:
+    await demo.do(Verb.DRAIN, "10.2.70.5")
+    known = drains(demo.entries())
+    before = lost_drains(await demo.see(), known)
+    demo.wait(40)  # it failed at 20 s and passed at 40 s
+
+    (lost,) = lost_drains(await demo.see(), known)
+
+    assert before == ()
+    assert (lost.drain.real, lost.weight) == (FAILING, 1)
+
+
+async def test_the_last_one_is_not_drained_without_force(demo: Stage) -> None:
+    await demo.do(Verb.DRAIN, "10.4.0.61")
+    action = await demo.plan(Verb.DRAIN, "10.4.0.62")
+
+    assert (await demo.run(action)).code is Code.REFUSED
+    assert (await demo.run(action, force=True)).code is Code.DONE
+
+
+async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: Stage) -> None:
+    text = demo.demo.world.read(CONF)
+    action = await demo.plan(Verb.PRIORITY, "vips", value=90)
+    assert "-  priority 102\n" in action.plan.diff
+    assert "+  priority 90\n" in action.plan.diff
+    assert f"{NODE_B} becomes master within 3.6 s" in action.plan.effects[1]
+
+    outcome = await demo.run(action)
+
+    changed = [
+        pair
+        for pair in zip(text.split("\n"), demo.demo.world.read(CONF).split("\n"), strict=True)
+        if pair[0] != pair[1]
+    ]
+    assert changed == [("  priority 102", "  priority 90")]
+    assert outcome.code is Code.DONE
+    assert outcome.detail.endswith(f"; as predicted, {NODE_B} is master after 3.6 s")
+    assert outcome.facts["on_the_wire"] is True
+    view = await demo.instance()
+    assert (view.state, view.priority, view.effective_priority) == (VrrpState.BACKUP, 90, 90)
+    assert await demo.held() == set()
+
+
+async def test_undo_gives_the_bytes_back_and_the_vips_return(demo: Stage) -> None:
+    text = demo.demo.world.read(CONF)
+    await demo.do(Verb.PRIORITY, "vips", value=90)
+
+    outcome = await demo.do(Verb.UNDO)
+
+    assert outcome.code is Code.DONE
+    assert demo.demo.world.read(CONF) == text
+    assert await demo.held() == set()
+    demo.wait(3.7)
+    assert await demo.held() == set(VIPS)
+    assert (await demo.instance()).priority == 102
+    assert [(e.verb, e.result) for e in demo.entries()] == [("priority", "undone"), ("undo", "done")]
+
+
+async def test_reset_goes_back_over_several_changes(demo: Stage) -> None:
+    for value in (90, 80):
+        await demo.do(Verb.PRIORITY, "vips", value=value)
+
+    outcome = await demo.do(Verb.PRIORITY, "vips", reset=True)
+
+    assert outcome.code is Code.DONE
+    assert outcome.detail.endswith(f"; as predicted, {NODE_C} is master after 3.6 s")
+    assert (await demo.instance()).priority == 102
+
+
+async def test_undo_of_an_older_change_is_refused(demo: Stage) -> None:
+    first = await demo.do(Verb.PRIORITY, "vips", value=90)
+    await demo.do(Verb.PRIORITY, "vips", value=80)
+
+    outcome = await demo.do(Verb.UNDO, first.id)
+
+    assert outcome.code is Code.REFUSED
+    assert "somebody changed it since" in outcome.detail
+    assert (await demo.instance()).priority == 80
+
+
+async def test_a_priority_by_the_track_file_reloads_nothing(demo: Stage) -> None:
+    outcome = await demo.do(Verb.PRIORITY, "vips", value=52, use_track_file=True)
+
+    assert outcome.code is Code.DONE
+    assert (demo.demo.world.read(TRACK_FILE), demo.demo.world.deeds.reloads) == ("-1\n", 0)
+    assert (await demo.instance()).effective_priority == 52
+    assert outcome.facts["seen_master"] == NODE_B
+
+
+async def test_with_nopreempt_a_better_priority_moves_nothing_as_predicted(demo: Stage) -> None:
+    action = await demo.plan(Verb.PRIORITY, "vips6", value=200)
+    outcome = await demo.run(action)
+
+    assert any("nopreempt keeps it back" in e for e in action.plan.effects)
+    assert outcome.code is Code.DONE
+    view = await demo.instance("vips6")
+    assert (view.state, view.priority) == (VrrpState.BACKUP, 200)
+    assert await demo.held() == set(VIPS)  # the other instance goes on as before
+
+
+async def test_a_failover_takes_its_skew_and_undo_brings_the_vips_back(demo: Stage) -> None:
+    outcome = await demo.do(Verb.FAILOVER, "vips")
+
+    assert outcome.code is Code.DONE
+    facts = outcome.facts
+    assert (facts["way"], facts["owner_before"], facts["owner_after"]) == ("track file FAULT", NODE_C, NODE_B)
+    assert facts["seconds_without_owner"] == pytest.approx(facts["predicted_seconds"], abs=0.01)
+    assert facts["predicted_seconds"] == pytest.approx(155 / 256)
+    assert facts["prediction_came_true"] is True
+    view = await demo.instance()
+    assert (view.state, view.master.address if view.master else None) == (VrrpState.FAULT, NODE_B)
+    demo.wait(1000)  # the story leaves alone what was touched
+    assert await demo.held() == set()
+
+    assert (await demo.do(Verb.UNDO)).code is Code.DONE
+    demo.wait(3.7)
+    assert await demo.held() == set(VIPS)
+
+
+async def test_there_is_nothing_to_fail_over_where_this_node_is_a_backup(demo: Stage) -> None:
+    outcome = await demo.do(Verb.FAILOVER, "vips6")
+
+    assert outcome.code is Code.REFUSED
+    assert "vips6 is BACKUP here, not MASTER" in outcome.detail
+
+
+async def test_the_timeline_tells_of_it(demo: Stage) -> None:
+    await demo.do(Verb.FAILOVER, "vips")
+    demo.wait(1)
+
+    told = [t.what for t in (await demo.see()).snapshot.transitions]
+
+    assert told[-2:] == [f"{NODE_C} stepped down (priority 0)", f"{NODE_C} → {NODE_B} is master"]
+
+
+async def test_a_reload_is_verified_and_the_story_goes_on(demo: Stage) -> None:
+    outcome = await demo.do(Verb.RELOAD)
+
+    assert outcome.code is Code.DONE
+    assert outcome.detail == "reloaded: the config that runs is the file's; same process, 2 instances as configured"
+    assert demo.demo.world.deeds.reloads == 1
+    assert await demo.held() == set(VIPS)
+    demo.wait(70 - (demo.clock.now - demo.demo.world.epoch))
+    assert await demo.held() == set()  # the track file lowered the priority at 60 s
+
+
+async def test_a_reload_brings_in_what_is_in_the_file_and_shows_it_before(demo: Stage) -> None:
+    world = demo.demo.world
+    world.write(CONF, world.read(CONF).replace("priority 102", "priority 77", 1))
+
+    action = await demo.plan(Verb.RELOAD)
+    outcome = await demo.run(action)
+
+    assert "-  priority 102\n+  priority 77\n" in action.plan.diff
+    assert outcome.code is Code.DONE
+    assert (await demo.instance()).priority == 77
+
+
+async def test_a_lowering_of_the_story_that_has_begun_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    demo = stage(monkeypatch, at=70.0)  # the track file lowers it, node-b is master
+
+    await demo.do(Verb.PRIORITY, "vips", value=103)
+
+    demo.wait(82 + 3.7 - (demo.clock.now - demo.demo.world.epoch))
+    view = await demo.instance()
+    assert (view.state, view.effective_priority) == (VrrpState.MASTER, 103)
+
+
+async def test_an_interrupted_failover_is_put_back(demo: Stage) -> None:
+    action = await demo.plan(Verb.FAILOVER, "vips")
+
+    def interrupt(text: str) -> None:
+        if text.startswith("waiting up to"):
+            task.cancel()
+
+    task = asyncio.ensure_future(Runner(demo.site.journal, progress=interrupt).run(action))
+
+    outcome = await task
+
+    assert outcome.code is Code.INTERRUPTED
+    assert demo.demo.world.read(TRACK_FILE) == "0\n"
+    assert [e.result for e in demo.entries()] == ["put back"]
+
+
+async def test_what_was_cut_short_comes_first_and_can_be_finished(demo: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    action = await demo.plan(Verb.PRIORITY, "vips", value=90)
+
+    def died(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as killed:
+        killed.setattr(demo.site.journal, "step_done", died)
+        killed.setattr("kvtui.actions.runner.Runner._put_back", died)
+        with pytest.raises(SystemExit):
+            await demo.run(action)
+    (left,) = demo.site.journal.unfinished()
+
+    refused = await demo.do(Verb.RELOAD)
+    finished = await demo.do(Verb.UNDO, left.id, finish=True)
+
+    assert (refused.code, finished.code) == (Code.REFUSED, Code.DONE)
+    assert (await demo.instance()).priority == 90
+    assert demo.entries()[0].result == "done"
+
+
+async def test_what_is_being_done_is_not_called_cut_short(demo: Stage) -> None:
+    seen: list[tuple[Entry, ...]] = []
+    action = await demo.plan(Verb.DRAIN, "10.4.0.61")
+
+    await Runner(demo.site.journal, progress=lambda _text: seen.append(demo.site.journal.unfinished())).run(action)
+
+    assert seen == [()]
+
+
+async def test_read_only_refuses(demo: Stage) -> None:
+    outcome = await demo.run(await demo.plan(Verb.FAILOVER, "vips"), read_only=True)
+
+    assert (outcome.code, outcome.detail) == (Code.REFUSED, "refused: --read-only forbids every write")
+    assert demo.entries() == ()
+
+
+async def test_every_plan_says_that_it_is_the_demo_and_its_commands_do_nothing_when_pasted(demo: Stage) -> None:
+    for verb, target in ((Verb.RELOAD, ""), (Verb.FAILOVER, "vips"), (Verb.DRAIN, "10.4.0.61")):
+        plan = (await demo.plan(verb, target)).plan
+        assert (plan.remarks[-1].grade, plan.remarks[-1].text[:9]) == (Grade.NOTE, "the demo:")
+        assert plan.by_hand
+        assert all(command.startswith("# on a real node: ") for command in plan.by_hand)
+
+
+async def test_nothing_real_is_touched(demo: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("the demo reached for the real world")
+
+    watchman = Watchman()
+    monkeypatch.setattr(os, "kill", forbidden)
+    monkeypatch.setattr(os, "pidfd_open", forbidden)
+    monkeypatch.setattr(signal, "pidfd_send_signal", forbidden)
+    await demo.do(Verb.RELOAD)  # whatever is imported late is imported now
+    watchman.on = True
+    try:
+        outcomes: list[Outcome] = [
+            await demo.do(Verb.RELOAD),
+            await demo.do(Verb.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True),
+            await demo.do(Verb.UNDRAIN, "10.4.0.61"),
+            await demo.do(Verb.PRIORITY, "vips", value=90),
+            await demo.do(Verb.PRIORITY, "vips", reset=True),
+            await demo.do(Verb.FAILOVER, "vips"),
+            await demo.do(Verb.UNDO),
+        ]
+    finally:
+        watchman.on = False
+
+    assert [o.code for o in outcomes] == [Code.DONE] * 7
+    assert watchman.seen == []
+
+
+async def test_the_watchman_sees_what_is_written(tmp_path: object) -> None:
+    watchman = Watchman()
+    watchman.on = True
+    with open(f"{tmp_path}/file", "w"):  # noqa: PTH123, ASYNC230 - any write will do
+        pass
+    watchman.on = False
+
+    assert len(watchman.seen) == 1

@@ -1,0 +1,41 @@
+"""``kvtui --demo --yes ACTION``: planned, done and verified within one process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def kvtui(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it, with a state folder in which nothing may appear."""
+    env = {**os.environ, "KVTUI_STATE_DIR": str(folder / "state")}
+    return subprocess.run(
+        [sys.executable, "-m", "kvtui", "--demo", *arguments], capture_output=True, text=True, check=False, env=env
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--yes", "drain", "10.4.0.61"), 0, "seen in the kernel: 10.4.0.61:443 in 10.4.0.51:443: weight 0"),
+        (("--yes", "failover", "vips"), 0, "10.4.0.4 is master and has 10.4.0.50"),
+        (("--yes", "reload"), 0, "reloaded: the config that runs is the file's"),
+        (("--dry-run", "priority", "vips", "90"), 0, "dry run: nothing was written"),
+        (("--yes", "--read-only", "failover", "vips"), 3, "--read-only forbids every write"),
+        (("--yes", "failover", "vips6"), 3, "vips6 is BACKUP here"),
+        (("--yes", "undo"), 2, "the journal in the demo's memory has nothing that could be taken back"),
+        (("journal",), 0, "the demo's journal ends with the kvtui that wrote it"),
+    ],
+)
+def test_an_action_on_the_demo(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = kvtui(tmp_path, *arguments)
+
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert not (tmp_path / "state").exists()

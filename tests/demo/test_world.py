@@ -1,0 +1,93 @@
+"""Whatever is done to the demo, its layers agree and its counters never go backwards."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kvtui.backend.demo.deeds import NONE, Deeds
+from kvtui.backend.demo.election import course, skew
+from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES
+from kvtui.backend.demo.source import demo_snapshot
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.chain import Mark, chain
+from kvtui.rules.election import skew as foretold
+from kvtui.rules.observe import observe
+
+EPOCH = 1_700_000_000.0
+TARGETS = tuple((s.key, real) for s in SERVICES for real in s.reals if real in {DRAINING, FAILING, ("10.2.68.5", 8080)})
+times = st.floats(min_value=0, max_value=400, allow_nan=False)
+one = st.one_of(
+    st.tuples(times, st.just("priority"), st.integers(1, 254)),
+    st.tuples(times, st.just("value"), st.sampled_from([0, -1, 1, -6])),
+    st.tuples(times, st.sampled_from(TARGETS), st.sampled_from([0, 1])),
+)
+
+
+def done(what: list[tuple[float, object, int]]) -> Deeds:
+    deeds = NONE
+    for at, kind, number in sorted(what, key=lambda w: w[0]):
+        if kind == "priority":
+            deeds = deeds.set(at, priority=number)
+        elif kind == "value":
+            deeds = deeds.set(at, value=number)
+        else:
+            deeds = deeds.weigh(at, next(t for t in TARGETS if t == kind), number)
+    return deeds
+
+
+@given(st.lists(one, max_size=4), st.floats(min_value=0, max_value=600))
+@settings(max_examples=100, deadline=None)
+def test_no_layer_is_broken_and_the_vips_are_where_the_master_is(
+    what: list[tuple[float, object, int]], t: float
+) -> None:
+    seen = observe(demo_snapshot(t, EPOCH, deeds=done(what)))
+
+    assert [v.present for v in seen.vips or ()] == [v.state is VrrpState.MASTER for v in seen.vips or ()]
+    assert [i.rivals for i in seen.vrrp_instances or ()] == [(), ()]
+    owned = [v for v in seen.vips or () if v.owner is not None]  # in FAULT nobody has it until the skew is over
+    assert [k for v in owned for k in chain(seen, v) if k.mark is Mark.BROKEN] == []
+
+
+@given(st.lists(one, max_size=4), times, st.floats(min_value=0, max_value=5))
+@settings(max_examples=100, deadline=None)
+def test_counters_never_go_backwards(what: list[tuple[float, object, int]], t: float, step: float) -> None:
+    early, late = (demo_snapshot(moment, EPOCH, deeds=done(what)) for moment in (t, t + step))
+    assert early.ipvs is not None
+    assert late.ipvs is not None
+
+    for before, after in zip(early.ipvs.virtual_servers, late.ipvs.virtual_servers, strict=True):
+        assert before.stats is not None
+        assert after.stats is not None
+        assert before.stats.connections <= after.stats.connections
+    for before_own, after_own in zip(early.instances or (), late.instances or (), strict=True):
+        assert all(before_own.counters[name] <= after_own.counters[name] for name in before_own.counters)
+
+
+@given(st.lists(one, max_size=4), st.floats(min_value=0, max_value=600))
+@settings(max_examples=100, deadline=None)
+def test_the_timeline_is_in_order_and_ends_with_who_is_master(what: list[tuple[float, object, int]], t: float) -> None:
+    snapshot = demo_snapshot(t, EPOCH, deeds=done(what))
+    at = [s.at for s in snapshot.transitions]
+
+    assert at == sorted(at)
+    master = (snapshot.instances or ())[0].master_address
+    last = [s.what for s in snapshot.transitions if s.what.endswith("is master")][-1]
+    assert master is None or last.endswith(f"→ {master} is master")
+
+
+def test_nothing_done_is_the_story() -> None:
+    assert demo_snapshot(77.7, EPOCH, deeds=Deeds()) == demo_snapshot(77.7, EPOCH)
+
+
+def test_the_election_takes_as_long_as_the_rules_say() -> None:
+    fault = course(NONE.set(10.0, value=-6).settings).reigns[1:]
+    lower = course(NONE.set(10.0, priority=50).settings).reigns[1:]
+
+    assert [(r.at, r.master) for r in fault] == [(10.0, None), (10.0 + skew(101), "node-b")]
+    assert [(r.at, r.master) for r in lower] == [(10.0 + 3 + skew(101), "node-b")]
+    assert skew(101) == foretold(101, 1.0)
+
+
+def test_of_equal_priorities_the_higher_address_wins() -> None:
+    assert len(course(NONE.set(10.0, priority=101).settings).reigns) == 1
