@@ -29,6 +29,7 @@ types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 unit: $(VENV)/.dev ## pytest, in random order, with coverage
 	packaging/debian-packages lab
 	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
+	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
 	$(BIN)/python -m tests.parallel $(ARGS)
 
 $(VENV)/bin/python:
