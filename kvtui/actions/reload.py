@@ -210,7 +210,13 @@ class Verification:
         return Verified(ok=True, detail=self._told(evidence, len(wanted), facts), facts=facts)
 
     def _complete(self, found: tuple[VrrpInstance, ...], wanted: set[str]) -> bool:
-        return {i.name for i in found} == wanted and self._evidence(found) is not None
+        """What keepalived says is from after the reload: its parent is through with the file before the VRRP child."""
+        conf = {i.name: i.priority for i in self._survey.conf.instances} if self._survey.conf else {}
+        after = all(i.base_priority == conf.get(i.name) or self._counts_anew(i) for i in found)
+        return after and {i.name for i in found} == wanted and self._evidence(found) is not None
+
+    def _counts_anew(self, instance: VrrpInstance) -> bool:
+        return instance.last_transition != self._transitions.get(instance.name)
 
     def _evidence(self, dumped: tuple[VrrpInstance, ...] | None) -> str | None:
         """Why it is believed that keepalived reloaded; None when nothing says so."""
@@ -220,9 +226,8 @@ class Verification:
             running = site.running(keepalived)
             if running is not None and self._survey.conf is not None and running.digest == self._survey.conf.digest:
                 return "the config that runs is the file's"
-        for instance in dumped or ():
-            if instance.last_transition != self._transitions.get(instance.name):
-                return "keepalived counts from this reload"
+        if any(self._counts_anew(instance) for instance in dumped or ()):
+            return "keepalived counts from this reload"
         return None
 
     def _lost_children(self) -> str | None:
