@@ -7,8 +7,10 @@ crashes on a missing brace. 2.3.3 writes other dumps. Each is a cluster of three
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +193,7 @@ def test_broken_configs_are_refused(other: Cluster, state: Path) -> None:
         else:
             assert broken != text
             node.write_conf(broken)
+            os.utime(node.conf_path, (time.time() - 60,) * 2)  # one that was just written would be waited for
         ran = kvtui(node, state, "--yes", "reload")
         assert ran.returncode == 3, f"{name}\n{ran.stdout}\n{ran.stderr}"
         assert re.search(f"^{sentence}", ran.stdout, re.MULTILINE), f"{name}\n{ran.stdout}"
