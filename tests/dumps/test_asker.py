@@ -107,7 +107,7 @@ def test_json_is_asked_for_and_nothing_else(speaker: Speaker) -> None:
         "json",
         "",
     )
-    assert dump.read_at == (speaker.folder / "keepalived.json").stat().st_mtime
+    assert dump.read_at == (speaker.folder / "keepalived.json").stat().st_mtime_ns / 1e9
     assert speaker.heard() == [JSON]
 
 
