@@ -68,7 +68,9 @@ async def _decide(invocation: Invocation, site: Site, action: Action, *, force: 
     if refusal or invocation.read_only:
         return Outcome(Code.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
     if invocation.dry_run:
-        return Outcome(Code.DONE, "dry run: nothing was written, and keepalived was not asked, so its own view may be missing")
+        return Outcome(
+            Code.DONE, "dry run: nothing was written, and keepalived was not asked, so its own view may be missing"
+        )
     if not invocation.yes and not await asyncio.to_thread(agreed):
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
     runner = Runner(site.journal, read_only=invocation.read_only, progress=narrate)
