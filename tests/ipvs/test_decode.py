@@ -169,7 +169,8 @@ def test_a_truncated_real_server_is_a_clear_error(built: Dest, data: st.DataObje
     except MalformedMessage as error:
         assert str(error)  # noqa: PT017 - some cuts leave a whole, shorter message
     else:
-        assert values[:13] == message.walk(raw, 0, len(raw))[:13]
+        # such a message lacks what old kernels do not send (the address family): then both ways lack it
+        assert values == message.walk(raw[:end], 0, end)
 
 
 @given(st.binary(max_size=200), st.booleans())
