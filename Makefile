@@ -47,5 +47,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install -q -e . --group dev
 	@touch $@ $(VENV)/.run
 
+bench: $(VENV)/.dev ## time the reading of a large IPVS table, in the lab's kernel; results in benchmarks/RESULTS.md
+	@packaging/debian-packages lab
+	@$(BIN)/python -m tests.lab.kernel --timeout 600 -- python -m benchmarks.bench_ipvs $(ARGS)
+
 clean: ## remove what these targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .lab
