@@ -226,6 +226,10 @@ def _way_back(race: Contest, way: _Plan) -> str:
     return f"undo {what}; then the VIP comes back if this node has the highest priority, which it does not keep from it"
 
 
+SETTLING = 1.2
+"""Seconds after a takeover until its outcome is told: one more advert at the usual interval."""
+
+
 class Verification:
     """Another node must advertise the VRID, and the VIPs must be gone here; else everything is put back.
 
@@ -257,6 +261,10 @@ class Verification:
         patience = _longest(self._race, self._way, self._prediction) + MARGIN
         say(f"waiting up to {patience:.0f} s for another node to take over")
         done = await until(self._watch, self._moved, patience)
+        if done:
+            # Backups whose priorities differ by one wait 4 ms apart: both take over, and the better one prevails.
+            await until(self._watch, self._note, SETTLING)
+            done = not self._held
         facts = self._facts()
         if done:
             return Verified(ok=True, detail=self._told(), facts=facts)
@@ -276,6 +284,10 @@ class Verification:
             self._taken_at = found.last.received
         self._owner = found.last.source if found else None
         return found is not None and not self._held
+
+    def _note(self, observation: Observation) -> None:
+        """Who has it now; nothing is waited for but the time."""
+        self._moved(observation)
 
     def _note_leaving(self, observation: Observation) -> None:
         """When the VIP left: at our own removal, else at our advert of priority 0, else when it was seen gone."""
