@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kvtui.model.finding import Finding
     from kvtui.model.ipvs import ForwardingMethod, Protocol
+    from kvtui.model.mapping import Mapping
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import VrrpState
 
@@ -144,11 +146,29 @@ class StatsView:
 
 
 @dataclass(frozen=True, slots=True)
+class PodView:
+    """The pod behind a real server, as the API's endpoints name it.
+
+    Attributes:
+        namespace: of the pod.
+        name: of the pod.
+        ready: of its endpoint.
+        node: where it runs; None when not said.
+    """
+
+    namespace: str
+    name: str
+    ready: bool
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RealServerView:
     """One real server of a virtual server, kernel beside config; None where a layer does not say.
 
     Attributes:
         check: what keepalived's checker says, in words; None when not asked.
+        pod: the pod behind it; None when the API was not asked, or its endpoints do not have the address.
     """
 
     address: str
@@ -164,6 +184,7 @@ class RealServerView:
     state: RealServerState
     configured_weight: int | None
     check: str | None = None
+    pod: PodView | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -203,13 +224,21 @@ class VirtualServerView:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A snapshot and what follows from it."""
+    """A snapshot and what follows from it.
+
+    Attributes:
+        mappings: the ConfigMap's entries (or, without an API, what keepalived.conf tells of them); None when neither
+            could be read.
+        findings: of triage, worst first; None when triage was not asked for.
+    """
 
     snapshot: Snapshot
     vrrp_instances: tuple[InstanceView, ...] | None
     vips: tuple[VipView, ...] | None
     virtual_servers: tuple[VirtualServerView, ...] | None
     notes: tuple[str, ...] = field(default=())
+    mappings: tuple[Mapping, ...] | None = None
+    findings: tuple[Finding, ...] | None = None
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
         """The virtual servers on ``vip``."""

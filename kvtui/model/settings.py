@@ -20,3 +20,20 @@ class UiSettings:
     mono: bool = False
     mouse: bool = False
     source_label: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class KubeSettings:
+    """Where to find the Kubernetes API and the ConfigMap; None everywhere means: find out.
+
+    Attributes:
+        wanted: False with ``--no-kube``.
+        kubeconfig: path; else ``$KUBECONFIG``, ``~/.kube/config``, or the pod's own service account.
+        context: of the kubeconfig.
+        configmap: ``namespace/name``; else the controller's ``--services-configmap``.
+    """
+
+    wanted: bool = True
+    kubeconfig: str | None = None
+    context: str | None = None
+    configmap: str | None = None

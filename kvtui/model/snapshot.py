@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kvtui.model.addresses import AddressTable
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.kube import Kube
     from kvtui.model.vrrp import Advertiser, RealServerCheck, Transition, VrrpInstance
 
 
@@ -41,6 +44,8 @@ class Snapshot:
         addresses: of its network namespace.
         advertisers: seen on the wire of its network namespace; None when nothing can be captured.
         transitions: newest last, bounded.
+        kube: what the Kubernetes API says; None when there is none, or it was not asked yet.
+        sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, of its network namespace; None when unreadable.
     """
 
     time: float
@@ -56,6 +61,8 @@ class Snapshot:
     addresses: AddressTable | None = None
     advertisers: tuple[Advertiser, ...] | None = None
     transitions: tuple[Transition, ...] = ()
+    kube: Kube | None = None
+    sysctls: Mapping[str, int] | None = None
 
     @property
     def chosen_keepalived(self) -> Keepalived | None:
