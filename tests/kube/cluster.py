@@ -1,0 +1,351 @@
+"""A Kubernetes API for tests: a real HTTP server on this machine, put together from kmock (tests/kube/emulator.py).
+
+It runs in a thread of its own, so that it serves synchronous and asyncio tests alike, in the lab's kernel too:
+
+    from tests.kube.cluster import FakeCluster
+    from tests.kube import objects
+
+    with FakeCluster() as cluster:                          # host="0.0.0.0" to be reached from a lab node's namespace
+        cluster.put(*objects.tutorial(vip="10.4.0.50"))     # create or replace, any of the kinds in emulator.KINDS
+        path = cluster.kubeconfig(tmp_path / "config")      # kvtui --kubeconfig PATH --configmap default/vip-configmap
+        cluster.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.5", "nginx-1", ready=False)))
+        cluster.delete("endpointslices", "default", "nginx-x1")
+        cluster.forbid("endpointslices"); cluster.allow("endpointslices")       # 403
+        with cluster.outage(): ...                          # connection refused, all connections cut; then back again
+        with cluster.frozen(): ...                          # half-dead: connections stay open, nothing comes
+        cluster.cut(); cluster.cut(halfway=True)            # drop connections; in the middle of a JSON line
+        cluster.compact(); cluster.expire()                 # the next resume gets 410; running watches get 410
+        cluster.requests                                    # what was asked, by whom
+
+A lab node reaches it at the host's own end of the bridge; or run it inside the node's namespace, driven by lines on
+its standard input (``help`` lists them):
+
+    ip netns exec node-a python -m tests.kube.cluster --port 6443 --kubeconfig /tmp/kube
+    python -m tests.kube.cluster                            # by hand: it prints what to type in another terminal
+
+``KVTUI_TEST_KUBECONFIG`` selects a real cluster instead for the tests that can use one (tests/kube/real.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import copy
+import json
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import aiohttp.web
+
+from tests.kube import objects
+from tests.kube.emulator import Emulator, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from tests.kube.objects import Object
+
+T = TypeVar("T")
+READING = ("get", "list", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request that was made."""
+
+    method: str
+    path: str
+    params: dict[str, str]
+    agent: str
+
+
+class FakeCluster:
+    """See the module's text.
+
+    Args:
+        host: address to listen on.
+        port: 0 for any free one; it stays the same through outages.
+        token: what clients must send as bearer token; None lets anybody in.
+        tls: speak HTTPS, with a certificate made for the occasion (needs the ``openssl`` program).
+        bookmark_every: seconds between bookmarks; the real API sends one about every minute.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        tls: bool = False,
+        bookmark_every: float = 60.0,
+    ) -> None:
+        self.host, self.port = host, port
+        self._token, self._tls, self._bookmark_every = token, tls, bookmark_every
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fake-cluster", daemon=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="fake-cluster-")
+        self._runner: aiohttp.web.ServerRunner | None = None
+        self.certificate: Path | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if self._tls:
+            self.certificate = self._make_certificate()
+        self._call(self._begin)
+        self._run(self._listen())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._close())
+        self._run(self._emulator.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+
+    def put(self, *objects: Object) -> None:
+        """Create or replace objects."""
+        self._call(lambda: [self._emulator.store.put(o) for o in objects])
+
+    def delete(self, plural: str, namespace: str, name: str) -> None:
+        """Delete an object; nodes have namespace ""."""
+        self._call(lambda: self._emulator.store.delete(plural, namespace, name))
+
+    def get(self, plural: str, namespace: str, name: str) -> Object:
+        """The stored object."""
+        return self._call(lambda: self._emulator.store.objects[(plural, namespace, name)])
+
+    def all(self, plural: str) -> list[Object]:
+        """Copies of all objects of a kind."""
+        found = self._call(lambda: [o for k, o in self._emulator.store.objects.items() if k[0] == plural])
+        return copy.deepcopy(found)
+
+    def forbid(self, plural: str, *verbs: str, namespace: str | None = None) -> None:
+        """Answer 403, and cut what runs, as an API that restarted with other rights would."""
+        self._call(lambda: self._emulator.rules.add(Rule(plural, frozenset(verbs or READING), namespace)))
+        self.cut()
+
+    def allow(self, plural: str) -> None:
+        """Take ``forbid`` back."""
+        emulator = self._emulator
+        self._call(lambda: emulator.rules.difference_update([r for r in emulator.rules if r.plural == plural]))
+
+    def without(self, plural: str) -> None:
+        """A cluster too old to know this kind."""
+        self._call(lambda: self._emulator.missing.add(plural))
+
+    def require(self, token: str | None) -> None:
+        """From now on another bearer token is needed."""
+        self._token = token
+        self._call(lambda: setattr(self._emulator, "token", token))
+
+    def cut(self, *, halfway: bool = False) -> None:
+        """Drop all connections; ``halfway``: the next event is sent only half, then they are dropped."""
+        if halfway:
+            self._call(lambda: setattr(self._emulator, "half_lines", True))
+        else:
+            self._call(self._abort)
+
+    def finish_halfway(self) -> None:
+        """The half of a line is out: drop all connections, send whole lines again."""
+        self._call(self._abort)
+        self._call(lambda: setattr(self._emulator, "half_lines", False))
+
+    def compact(self) -> None:
+        """Forget the past: who resumes gets 410."""
+        self._call(self._emulator.store.compact)
+
+    def expire(self) -> None:
+        """Running watches get 410 in their stream."""
+        self._call(self._emulator.store.expire)
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """The API is away: connection refused."""
+        self._run(self._close())
+        try:
+            yield
+        finally:
+            self._run(self._listen())
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Nothing is sent, nothing is answered, connections stay open: a half-dead network."""
+        self._call(self._emulator.thawed.clear)
+        try:
+            yield
+        finally:
+            self._call(self._emulator.thawed.set)
+
+    @property
+    def requests(self) -> list[Asked]:
+        """What was asked so far."""
+
+        def read() -> list[Asked]:
+            return [
+                Asked(r.method.value, r.url.path, dict(r.params), r.headers.get("User-Agent", ""))
+                for r in self._emulator  # a handler is the sequence of its requests
+            ]
+
+        return self._call(read)
+
+    def kubeconfig(self, path: Path | str, *, token: str | None = None, namespace: str = "default") -> Path:
+        """Write a kubeconfig for it (context ``fake``); gives its path."""
+        cluster: dict[str, Any] = {"server": self.url}
+        if self.certificate is not None:
+            cluster["certificate-authority"] = str(self.certificate)
+        token = token or self._token
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": cluster}],
+            "users": [{"name": "fake", "user": {"token": token} if token else {}}],
+            "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake", "namespace": namespace}}],
+        }
+        file = Path(path)
+        file.write_text(json.dumps(config))  # JSON is YAML
+        file.chmod(0o600)
+        return file
+
+    def _begin(self) -> None:
+        self._emulator = Emulator()
+
+        async def enter() -> None:
+            await self._emulator.__aenter__()
+            self._emulator.begin()
+            self._emulator.token = self._token
+            self._emulator.bookmark_every = self._bookmark_every
+
+        self._entering = self._loop.create_task(enter())
+
+    async def _listen(self) -> None:
+        await self._entering
+        self._runner = aiohttp.web.ServerRunner(aiohttp.web.Server(self._emulator), shutdown_timeout=0.0)
+        await self._runner.setup()
+        context = None
+        if self.certificate is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))
+        site = aiohttp.web.TCPSite(self._runner, self.host, self.port, ssl_context=context, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _close(self) -> None:
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            for site in list(runner.sites):
+                await site.stop()
+            self._drop(runner)
+            await runner.cleanup()
+
+    def _abort(self) -> None:
+        if self._runner is not None:
+            self._drop(self._runner)
+
+    @staticmethod
+    def _drop(runner: aiohttp.web.ServerRunner) -> None:
+        for connection in list(runner.server.connections) if runner.server else []:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    def _make_certificate(self) -> Path:
+        path = Path(self._folder.name) / "api.crt"
+        own = f",IP:{self.host}" if self.host not in {"127.0.0.1", "0.0.0.0"} else ""
+        command = (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=fake-cluster "
+            f"-addext subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default{own} "
+            f"-keyout {path.with_suffix('.key')} -out {path}"
+        )
+        subprocess.run(command.split(), check=True, capture_output=True)
+        return path
+
+    def _call(self, function: Callable[[], T]) -> T:
+        async def call() -> T:
+            return function()
+
+        return self._run(call())
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+
+HELP = """put FILE              create or replace the objects of a YAML or JSON file
+delete PLURAL NS NAME delete one (NS is - for nodes)
+ready NAME true|false readiness of endpoint NAME (pod) in every slice
+forbid PLURAL, allow PLURAL, without PLURAL
+outage SECONDS, freeze SECONDS, cut, compact, expire
+requests              how many there were"""
+
+
+def _obey(cluster: FakeCluster, words: list[str]) -> str:
+    import yaml  # noqa: PLC0415 - only by hand
+
+    match words:
+        case ["put", file]:
+            cluster.put(*yaml.safe_load_all(Path(file).read_text()))
+        case ["delete", plural, namespace, name]:
+            cluster.delete(plural, "" if namespace == "-" else namespace, name)
+        case ["ready", pod, state]:
+            _set_ready(cluster, pod, ready=state == "true")
+        case [("forbid" | "allow" | "without" | "cut" | "compact" | "expire") as verb, *rest]:
+            getattr(cluster, verb)(*rest)
+        case ["outage", seconds]:
+            with cluster.outage():
+                time.sleep(float(seconds))
+        case ["freeze", seconds]:
+            with cluster.frozen():
+                time.sleep(float(seconds))
+        case ["requests"]:
+            return str(len(cluster.requests))
+        case _:
+            return HELP
+    return "ok"
+
+
+def _set_ready(cluster: FakeCluster, pod: str, *, ready: bool) -> None:
+    """Change one endpoint's condition in every slice that has it."""
+    for obj in cluster.all("endpointslices"):
+        hit = [e for e in obj["endpoints"] if e.get("targetRef", {}).get("name") == pod]
+        for one in hit:
+            one["conditions"]["ready"] = ready
+        if hit:
+            cluster.put(obj)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve the tutorial's cluster until the end of standard input."""
+    parser = argparse.ArgumentParser(description="A pretended Kubernetes API with the tutorial's cluster.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--vip", default="10.4.0.50")
+    parser.add_argument("--empty", action="store_true", help="without the tutorial's objects")
+    parser.add_argument("--kubeconfig", default=str(Path(tempfile.gettempdir()) / "fake-cluster.kubeconfig"))
+    options = parser.parse_args(arguments)
+    with FakeCluster(host=options.host, port=options.port) as cluster:
+        if not options.empty:
+            cluster.put(*objects.tutorial(vip=options.vip))
+        path = cluster.kubeconfig(options.kubeconfig)
+        print(
+            f"serving {cluster.url}; kvtui --kubeconfig {path} --configmap default/vip-configmap mappings", flush=True
+        )
+        for line in sys.stdin:
+            print(_obey(cluster, line.split()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,342 @@
+"""kmock taught what a watching client relies on: resource versions, selectors, pages, bookmarks, 410, 403.
+
+kmock 0.8's own emulator knows none of these: its watch begins with all objects whatever the resourceVersion, and
+its lists ignore selectors. So the store and the two verbs are here; kmock parses, routes, logs and answers.
+Behaviour: https://kubernetes.io/docs/reference/using-api/api-concepts/ (sections on watches, chunks, bookmarks).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import kmock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from tests.kube.objects import Object
+
+
+class Kind(NamedTuple):
+    """Where a kind is served."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+
+KINDS = (
+    Kind("", "v1", "configmaps", "ConfigMap"),
+    Kind("", "v1", "services", "Service"),
+    Kind("", "v1", "endpoints", "Endpoints"),
+    Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
+    Kind("", "v1", "pods", "Pod"),
+    Kind("", "v1", "nodes", "Node", namespaced=False),
+    Kind("", "v1", "namespaces", "Namespace", namespaced=False),
+)
+BY_PLURAL = {k.plural: k for k in KINDS}
+BY_KIND = {k.kind: k for k in KINDS}
+
+Key = tuple[str, str, str]
+"""Plural, namespace (empty for what has none), name."""
+
+EXPIRED = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "metadata": {},
+    "status": "Failure",
+    "message": "too old resource version",
+    "reason": "Expired",
+    "code": 410,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An object before and after; None where there was none."""
+
+    revision: int
+    key: Key
+    before: Object | None
+    after: Object | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is forbidden: a plural, some verbs, in one namespace or (None) everywhere."""
+
+    plural: str
+    verbs: frozenset[str]
+    namespace: str | None
+
+
+class Store:
+    """Objects by revision; used from the server's event loop only."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Object] = {}
+        self.revision = 100
+        self.oldest = 100
+        """Watches from before it are answered 410."""
+        self.expiries = 0
+        """How often running watches were told 410."""
+        self.changes: list[Change] = []
+        self.news = asyncio.Event()
+
+    def put(self, obj: Object) -> Object:
+        """Create or replace; gives what was stored."""
+        kind = BY_KIND[obj["kind"]]
+        after = copy.deepcopy(obj)
+        after.setdefault("apiVersion", f"{kind.group}/{kind.version}".lstrip("/"))
+        meta = after["metadata"]
+        namespace = meta.setdefault("namespace", "default") if kind.namespaced else ""
+        key = (kind.plural, namespace, meta["name"])
+        before = self.objects.get(key)
+        meta["resourceVersion"] = str(self.revision + 1)
+        meta["uid"] = before["metadata"]["uid"] if before else f"uid-{self.revision + 1}"
+        self._change(key, before, after)
+        return after
+
+    def delete(self, plural: str, namespace: str, name: str) -> Object:
+        """Remove; gives what it was.
+
+        Raises:
+            KeyError: there is none.
+        """
+        key = (plural, namespace, name)
+        before = self.objects[key]
+        last = copy.deepcopy(before)
+        last["metadata"]["resourceVersion"] = str(self.revision + 1)
+        self._change(key, last, None)
+        return last
+
+    def _change(self, key: Key, before: Object | None, after: Object | None) -> None:
+        self.revision += 1
+        if after is None:
+            del self.objects[key]
+        else:
+            self.objects[key] = after
+        self.changes.append(Change(self.revision, key, before, after))
+        self.tell()
+
+    def tell(self) -> None:
+        """Wake all watches."""
+        self.news.set()
+        self.news = asyncio.Event()
+
+    def since(self, revision: int) -> Iterator[Change]:
+        """Changes after a revision, oldest first."""
+        start = len(self.changes)
+        while start and self.changes[start - 1].revision > revision:
+            start -= 1
+        yield from self.changes[start:]
+
+    def compact(self) -> None:
+        """Forget the past: whoever resumes from before now gets 410."""
+        self.revision += 1
+        self.oldest = self.revision
+        self.changes.clear()
+
+    def expire(self) -> None:
+        """Tell every running watch 410."""
+        self.compact()
+        self.expiries += 1
+        self.tell()
+
+
+class Emulator(kmock.KubernetesScaffold):
+    """Serves a store; see ``tests.kube.cluster.FakeCluster`` for what it can be made to do."""
+
+    def begin(self) -> None:
+        """Register the verbs; within the event loop, after entering the handler."""
+        self.store = Store()
+        self.rules: set[Rule] = set()
+        self.missing: set[str] = set()
+        self.token: str | None = None
+        self.bookmark_every = 60.0
+        self.thawed = asyncio.Event()
+        self.thawed.set()
+        self.half_lines = False
+        """The next event is sent only half (a proxy that dies in the middle of a line)."""
+        self[kmock.action.LIST] << self._list
+        self[kmock.action.WATCH] << self._watch
+        self[kmock.action.FETCH] << self._fetch
+        self[kmock.action.CREATE] << self._write
+        self[kmock.method.PUT] << self._write
+        self[kmock.action.DELETE] << self._delete
+
+    async def _list(self, request: kmock.Request) -> Any:
+        await self.thawed.wait()
+        kind = self._admit(request, "list")
+        matches = _selector(kind, request)
+        params = request.params
+        after, revision = _continued(params.get("continue", ""), self.store.revision)
+        found = sorted(k for k in self.store.objects if k[0] == kind.plural and k > after)
+        found = [k for k in found if matches(self.store.objects[k])]
+        limit = int(params.get("limit", "0")) or len(found)
+        meta: Object = {"resourceVersion": str(revision)}
+        if len(found) > limit:
+            meta |= {
+                "continue": json.dumps([*found[limit - 1], revision]),
+                "remainingItemCount": len(found) - limit,
+            }
+        return {
+            "kind": f"{kind.kind}List",
+            "apiVersion": f"{kind.group}/{kind.version}".lstrip("/"),
+            "metadata": meta,
+            # As the real API does: kind and apiVersion are left out of the items of a list.
+            "items": [
+                {n: v for n, v in self.store.objects[k].items() if n not in {"kind", "apiVersion"}}
+                for k in found[:limit]
+            ],
+        }
+
+    async def _watch(self, request: kmock.Request) -> Any:
+        await self.thawed.wait()
+        return self._events(request, self._admit(request, "watch"))
+
+    async def _events(self, request: kmock.Request, kind: Kind) -> AsyncIterator[Any]:
+        yield b""  # the headers go out before there is an event
+        matches = _selector(kind, request)
+        bookmarks = request.params.get("allowWatchBookmarks") == "true"
+        ends = time.monotonic() + float(request.params.get("timeoutSeconds", "1800"))
+        revision = int(request.params.get("resourceVersion") or self.store.revision)
+        expiries = self.store.expiries if revision >= self.store.oldest else -1
+        while (left := ends - time.monotonic()) > 0:
+            if expiries != self.store.expiries:
+                yield {"type": "ERROR", "object": EXPIRED}
+                return
+            news = self.store.news
+            for change in self.store.since(revision):
+                revision = change.revision
+                await self.thawed.wait()
+                if change.key[0] == kind.plural and (event := _event(change, matches)):
+                    line = json.dumps(event).encode() + b"\n"
+                    yield line[: len(line) // 2] if self.half_lines else line
+            try:
+                async with asyncio.timeout(min(self.bookmark_every, left)):
+                    await news.wait()
+            except TimeoutError:
+                await self.thawed.wait()
+                if bookmarks:
+                    revision = self.store.revision
+                    yield {"type": "BOOKMARK", "object": _bookmark(kind, revision)}
+
+    async def _fetch(self, request: kmock.Request) -> Any:
+        await self.thawed.wait()
+        kind = self._admit(request, "get")
+        found = self.store.objects.get((kind.plural, request.namespace or "", request.name or ""))
+        if found is None:
+            raise _error(404, "NotFound", f'{kind.plural} "{request.name}" not found')
+        return found
+
+    async def _write(self, request: kmock.Request) -> Any:
+        kind = self._admit(request, "update")
+        return self.store.put({"kind": kind.kind, **request.data})
+
+    async def _delete(self, request: kmock.Request) -> Any:
+        kind = self._admit(request, "delete")
+        if kind.plural == "namespaces":
+            for key in [k for k in self.store.objects if k[1] == request.name]:
+                self.store.delete(*key)
+        try:
+            return self.store.delete(kind.plural, request.namespace or "", request.name or "")
+        except KeyError:
+            raise _error(404, "NotFound", f'{kind.plural} "{request.name}" not found') from None
+
+    def _admit(self, request: kmock.Request, verb: str) -> Kind:
+        """The kind that is asked for, when it is served and allowed."""
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            raise _error(401, "Unauthorized", "Unauthorized")
+        plural = request.resource.plural if request.resource else None
+        kind = BY_PLURAL.get(str(plural))
+        if kind is None or kind.plural in self.missing or request.resource.group != kind.group:  # type: ignore[union-attr]
+            raise _error(404, "NotFound", "the server could not find the requested resource")
+        for rule in self.rules:
+            if rule.plural == kind.plural and verb in rule.verbs and rule.namespace in {None, request.namespace}:
+                raise _forbidden(kind, verb, request.namespace)
+        return kind
+
+
+def _forbidden(kind: Kind, verb: str, namespace: str | None) -> kmock.KubernetesError:
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    what = f"{kind.plural}.{kind.group}".rstrip(".")
+    who = "system:serviceaccount:default:kvtui"
+    return _error(
+        403,
+        "Forbidden",
+        f'{what} is forbidden: User "{who}" cannot {verb} resource "{kind.plural}" in API group "{kind.group}" {where}',
+    )
+
+
+def _error(status: int, reason: str, message: str) -> kmock.KubernetesError:
+    return kmock.KubernetesError(status=status, reason=reason, message=message, details={"x": "y"})
+
+
+def _bookmark(kind: Kind, revision: int) -> Object:
+    return {"kind": kind.kind, "metadata": {"resourceVersion": str(revision), "creationTimestamp": None}}
+
+
+def _continued(text: str, revision: int) -> tuple[tuple[str, ...], int]:
+    if not text:
+        return (), revision
+    *key, revision = json.loads(text)
+    return tuple(key), revision
+
+
+def _event(change: Change, matches: Callable[[Object], bool]) -> Object | None:
+    """What a watch with that selector sees of a change."""
+    before = change.before is not None and matches(change.before)
+    after = change.after is not None and matches(change.after)
+    if after:
+        return {"type": "MODIFIED" if before else "ADDED", "object": change.after}
+    if not before or change.before is None:
+        return None
+    last = copy.deepcopy(change.before)
+    last["metadata"]["resourceVersion"] = str(change.revision)
+    return {"type": "DELETED", "object": last}
+
+
+def _selector(kind: Kind, request: kmock.Request) -> Callable[[Object], bool]:
+    """Whether an object is in the namespace and meets the field and label selectors of a request."""
+    fields = [f.partition("=") for f in request.params.get("fieldSelector", "").split(",") if f]
+    labels = _requirements(request.params.get("labelSelector", ""))
+    supported = {"metadata.name": ("metadata", "name"), "metadata.namespace": ("metadata", "namespace")}
+    if any(name not in supported for name, _, _ in fields):
+        raise _error(400, "BadRequest", "field label not supported")
+
+    def matches(obj: Object) -> bool:
+        meta = obj["metadata"]
+        if kind.namespaced and request.namespace and meta["namespace"] != request.namespace:
+            return False
+        if any(meta.get(supported[name][1]) != value.lstrip("=") for name, _, value in fields):
+            return False
+        own = meta.get("labels") or {}
+        return all(requirement(own) for requirement in labels)
+
+    return matches
+
+
+def _requirements(text: str) -> list[Callable[[Object], bool]]:
+    """Label selectors: ``a=b``, ``a!=b``, ``a in (b,c)``, ``a notin (b,c)``, ``a``, ``!a``."""
+    return [_requirement(part.strip()) for part in re.findall(r"[^,(]+(?:\([^)]*\))?", text)]
+
+
+def _requirement(text: str) -> Callable[[Object], bool]:
+    if match := re.fullmatch(r"(\S+)\s+(in|notin)\s*\(([^)]*)\)", text):
+        name, values, wanted = match[1], {v.strip() for v in match[3].split(",")}, match[2] == "in"
+        return lambda own: (own.get(name) in values) is wanted
+    if match := re.fullmatch(r"([^=!]+?)\s*(!=|==?)\s*(.*)", text):
+        name, value, same = match[1], match[3], match[2] != "!="
+        return lambda own: (own.get(name) == value) is same
+    if text.startswith("!"):
+        return lambda own: text[1:] not in own
+    return lambda own: text in own
