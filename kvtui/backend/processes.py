@@ -247,8 +247,9 @@ def _controller(process: Process, proc: str) -> Controller | None:
 
 def _controller_from(process: Process, name: str, proc: str) -> Controller:
     flags = _flags(process.argv)
-    env = procfs.variables(process.pid, ("POD_NAME", "POD_NAMESPACE"), proc)
-    pod = f"{env['POD_NAMESPACE']}/{env['POD_NAME']}" if len(env) == 2 else None
+    env = procfs.variables(process.pid, ("POD_NAME", "POD_NAMESPACE", "KEEPALIVED_NOTIFY"), proc)
+    named = "POD_NAME" in env and "POD_NAMESPACE" in env
+    pod = f"{env['POD_NAMESPACE']}/{env['POD_NAME']}" if named else None
     return Controller(
         pid=process.pid,
         name=name,
@@ -258,6 +259,7 @@ def _controller_from(process: Process, name: str, proc: str) -> Controller:
         interface=flags.get("iface"),
         http_port=_number(flags.get("http-port")),
         pod=pod,
+        notify=env.get("KEEPALIVED_NOTIFY") or None,
     )
 
 

@@ -42,6 +42,7 @@ class Controller:
         interface: from ``--iface``; None when not given.
         http_port: from ``--http-port``; None when not given.
         pod: ``namespace/name`` from its POD_NAMESPACE and POD_NAME; None when unreadable.
+        notify: KEEPALIVED_NOTIFY, a script that it writes into the config; None when it has none, or is unreadable.
     """
 
     pid: int
@@ -52,6 +53,7 @@ class Controller:
     interface: str | None = None
     http_port: int | None = None
     pod: str | None = None
+    notify: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

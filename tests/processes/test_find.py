@@ -221,7 +221,12 @@ def test_the_controller_is_the_ancestor_with_the_configmap(machine: Machine) -> 
         "--iface=ens3",
         "--http-port=8080",
     )
-    env = {"POD_NAME": "kube-keepalived-vip-x7", "POD_NAMESPACE": "kube-system", "TOKEN": "s3cret"}
+    env = {
+        "POD_NAME": "kube-keepalived-vip-x7",
+        "POD_NAMESPACE": "kube-system",
+        "KEEPALIVED_NOTIFY": "/notify.sh",
+        "TOKEN": "s3cret",
+    }
     machine.process(600, comm="kube-keepalived", argv=argv, exe="/kube-keepalived-vip", environ=env)
     machine.process(610, parent=600, comm="sh", argv=("sh",), exe="/bin/dash")
     machine.pod(controller=610)
@@ -235,6 +240,7 @@ def test_the_controller_is_the_ancestor_with_the_configmap(machine: Machine) -> 
         interface="ens3",
         http_port=8080,
         pod="kube-system/kube-keepalived-vip-x7",
+        notify="/notify.sh",
     )
     assert "s3cret" not in repr(k)
 

@@ -1,0 +1,123 @@
+"""Builders of what the Kubernetes API says: the tutorial's cluster, as a small ``model.kube.Kube``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kvtui.model.keepalived import Controller
+from kvtui.model.kube import (
+    ConfigMap,
+    Endpoint,
+    EndpointGroup,
+    EndpointPort,
+    Kube,
+    KubeNode,
+    KubeService,
+    Pod,
+    Resource,
+    ResourceState,
+    ServicePort,
+)
+from kvtui.model.source import Source, SourceName, SourceState
+from tests import build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kvtui.model.snapshot import Snapshot
+
+NAME = ("default", "vip-configmap")
+NGINX = ("default", "nginx")
+ARGV = ("/kube-keepalived-vip", "--services-configmap=default/vip-configmap")
+
+
+def configmap(data: Mapping[str, str] | None = None, **changes: Any) -> ConfigMap:
+    """The VIP → default/nginx."""
+    base = ConfigMap(*NAME, data={build.VIP: "default/nginx"} if data is None else data, resource_version="100")
+    return replace(base, **changes)
+
+
+def service(
+    name: str = "nginx",
+    *ports: ServicePort,
+    namespace: str = "default",
+    **changes: Any,
+) -> KubeService:
+    """A ClusterIP Service; port 80 → targetPort 8080 unless told otherwise."""
+    base = KubeService(namespace, name, "ClusterIP", ports or (ServicePort("", 80, 8080),), cluster_ip="10.96.0.10")
+    return replace(base, **changes)
+
+
+def endpoint(number: int, *, name: str = "nginx", namespace: str = "default", **changes: Any) -> Endpoint:
+    """Endpoint 10.2.68.``number`` of pod ``name-number`` on node-b."""
+    base = Endpoint(f"10.2.68.{number}", ready=True, pod=(namespace, f"{name}-{number}"), node="node-b")
+    return replace(base, **changes)
+
+
+def group(*endpoints: Endpoint, ports: tuple[EndpointPort, ...] = (EndpointPort("", 8080),)) -> EndpointGroup:
+    """One EndpointSlice."""
+    return EndpointGroup(ports, endpoints)
+
+
+def node(number: int, **changes: Any) -> KubeNode:
+    """Node number ``number`` (0 is this one): node-a has 10.4.0.3."""
+    base = KubeNode(f"node-{'abcdefgh'[number]}", internal_ips=(f"10.4.0.{3 + number}",), external_ips=())
+    return replace(base, **changes)
+
+
+def pods(*endpoints: Endpoint) -> dict[tuple[str, str], Pod]:
+    """The pods behind these endpoints."""
+    named = [(e.pod, e) for e in endpoints if e.pod]
+    return {key: Pod(*key, e.node, e.address, ready=e.ready, phase="Running") for key, e in named}
+
+
+def resources(**states: ResourceState) -> tuple[ResourceState, ...]:
+    """All kinds read just now; by name (``endpoints=…``) what is different."""
+    return tuple(
+        states.get(r.name.lower(), ResourceState(r, SourceState.OK, read_at=build.NOW - 0.2)) for r in Resource
+    )
+
+
+def kube(**changes: Any) -> Kube:
+    """All well: nginx has the two endpoints that ``tests.build`` has in config and kernel."""
+    both = (endpoint(5), endpoint(6))
+    base = Kube(
+        server="https://10.4.0.1:6443",
+        configmap_name=NAME,
+        configmap=configmap(),
+        services={NGINX: service()},
+        endpoints={NGINX: (group(*both),)},
+        pods=pods(*both),
+        nodes={n.name: n for n in map(node, range(3))},
+        resources=resources(),
+    )
+    return replace(base, **changes)
+
+
+def controller(*flags: str, **changes: Any) -> Controller:
+    """kube-keepalived-vip of this node, with these flags beside the ConfigMap's."""
+    base = Controller(
+        pid=800,
+        name="kube-keepalived-vip",
+        argv=(*ARGV, *flags),
+        configmap="/".join(NAME),
+        pod="kube-system/kube-keepalived-vip-x7",
+    )
+    return replace(base, **changes)
+
+
+def source(state: SourceState = SourceState.OK, detail: str = "", read_at: float | None = build.NOW) -> Source:
+    """The API's state as a source."""
+    return Source(SourceName.KUBERNETES, state, detail, read_at)
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    """``tests.build``'s healthy backup, with the API and the controller; ``kube=`` replaces what the API says."""
+    given = {
+        "kube": kube(),
+        "keepalived": (build.keepalived(controller=controller()),),
+        "sources": (*(s for s in build.sources() if s.name is not SourceName.KUBERNETES), source()),
+        **changes,
+    }
+    return build.snapshot(**given)
