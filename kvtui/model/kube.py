@@ -35,12 +35,14 @@ class ResourceState:
         state: ok, degraded (old data, watch cut), unavailable (never read).
         detail: what is lost, the cause (the missing right's verb and resource for a 403), the next step; else empty.
         read_at: the last moment at which it was known to be current (seconds since the epoch); None when never.
+        forbidden: the API answered 403: a right is missing.
     """
 
     resource: Resource
     state: SourceState
     detail: str = ""
     read_at: float | None = None
+    forbidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class Pod:
     """Why it is not ready, such as ``CrashLoopBackOff``; empty when the API does not say."""
     controller: bool = False
     """It is a pod of the keepalived-vip DaemonSet itself (owner of the pod that runs here)."""
+    started: float | None = None
+    """When its node took it up (``status.startTime``, seconds since the epoch); None when the API does not say."""
 
 
 @dataclass(frozen=True, slots=True)
