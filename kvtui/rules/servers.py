@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
+from kvtui.rules.pods import pods
 from kvtui.rules.rates import RateMeter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
+    from kvtui.model.kube import NamespacedName
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
+
+    Checks = dict[tuple[str, str, int], RealServerCheck]
+    """Name of the virtual server, address and port of the real server → what the checker says."""
 
 KUBE_PROXY_INTERFACE = "kube-ipvs0"
 """The dummy interface on which kube-proxy in IPVS mode puts every service address (pkg/proxy/ipvs/proxier.go)."""
@@ -21,12 +29,15 @@ ALWAYS_SET = frozenset({"hashed"})
 """The kernel sets IP_VS_SVC_F_HASHED on every service in its table: it says nothing, and ipvsadm hides it too."""
 
 
-def views(snapshot: Snapshot, previous: IpvsTable | None) -> tuple[VirtualServerView, ...] | None:
+def views(
+    snapshot: Snapshot, previous: IpvsTable | None, services: Mapping[str, NamespacedName] | None = None
+) -> tuple[VirtualServerView, ...] | None:
     """Every virtual server: the kernel's in its order, then those that only the config has.
 
     Args:
         snapshot: the layers to compare.
         previous: an earlier reading of the table, for rates; None when there is none.
+        services: VIP → the Service that the ConfigMap maps it to: it tells the pods behind real servers.
     """
     if snapshot.ipvs is None:
         return None
@@ -36,7 +47,16 @@ def views(snapshot: Snapshot, previous: IpvsTable | None) -> tuple[VirtualServer
     kernel = [_view(snapshot, v, configured.get(v.key), checks, meter) for v in snapshot.ipvs.virtual_servers]
     present = {v.key for v in snapshot.ipvs.virtual_servers}
     missing = [_missing(c) for key, c in configured.items() if key not in present]
-    return (*kernel, *missing)
+    return tuple(_with_pods(snapshot, v, services or {}) for v in (*kernel, *missing))
+
+
+def _with_pods(
+    snapshot: Snapshot, view: VirtualServerView, services: Mapping[str, NamespacedName]
+) -> VirtualServerView:
+    known = pods(snapshot.kube, services.get(view.address or ""))
+    if not known:
+        return view
+    return replace(view, real_servers=tuple(replace(r, pod=known.get(r.address)) for r in view.real_servers))
 
 
 def conf_key(conf: ConfVirtualServer) -> ServiceKey | None:
@@ -57,7 +77,7 @@ def _view(
     snapshot: Snapshot,
     virtual: VirtualServer,
     conf: ConfVirtualServer | None,
-    checks: dict[tuple[str, str, int], RealServerCheck],
+    checks: Checks,
     meter: RateMeter,
 ) -> VirtualServerView:
     wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
@@ -66,7 +86,11 @@ def _view(
         check = checks.get((virtual.name, real.address, real.port))
         reals.append(_real(meter, virtual, real, wanted.get(real.key), check))
     present = {r.key for r in virtual.real_servers}
-    reals += [_removed(key, r, conf) for key, r in wanted.items() if conf and key not in present]
+    reals += [
+        _removed(key, r, conf, checks.get((virtual.name, *key)))
+        for key, r in wanted.items()
+        if conf and key not in present
+    ]
     return VirtualServerView(
         name=virtual.name,
         protocol=virtual.protocol,
@@ -125,7 +149,9 @@ def _check_words(check: RealServerCheck | None) -> str | None:
     return "passes" if check.alive else f"fails ({check.failed_checkers or 1} of its checks)"
 
 
-def _removed(key: tuple[str, int], real: ConfRealServer, conf: ConfVirtualServer) -> RealServerView:
+def _removed(
+    key: tuple[str, int], real: ConfRealServer, conf: ConfVirtualServer, check: RealServerCheck | None = None
+) -> RealServerView:
     return RealServerView(
         address=key[0],
         port=key[1],
@@ -139,6 +165,7 @@ def _removed(key: tuple[str, int], real: ConfRealServer, conf: ConfVirtualServer
         stats=None,
         state=RealServerState.REMOVED,
         configured_weight=1 if real.weight is None else real.weight,
+        check=_check_words(check),
     )
 
 
@@ -166,7 +193,7 @@ def _managed_by(
     snapshot: Snapshot,
     virtual: VirtualServer,
     conf: ConfVirtualServer | None,
-    checks: dict[tuple[str, str, int], RealServerCheck],
+    checks: Checks,
 ) -> ManagedBy:
     if conf is not None or any(c.virtual_server == virtual.name for c in checks.values()):
         return ManagedBy.KEEPALIVED

@@ -42,9 +42,9 @@ def vip_text(seen: Observation, vip: VipView, drawing: Glyphs = UNICODE) -> str:
     """Everything about a VIP, in words."""
     links = chain(seen, vip)
     broken = first_break(links)
-    verdict = "No layer that can be seen here is broken." if broken is None else f"FIRST BREAK: {broken.layer.value}."
+    verdict = "No layer that can be seen here is broken." if broken is None else f"FIRST BREAK: {broken.layer.words}."
     lines = [verdict, ""]
-    lines += [f"{drawing.marks[k.mark]} {k.layer.value:<15}{plain(k.detail)}" for k in links]
+    lines += [f"{drawing.marks[k.mark]} {k.layer.words:<15}{plain(k.detail)}" for k in links]
     lines += ["", f"Instance {plain(vip.instance)}: {vip.state.value} on {plain(vip.interface or '?')}"]
     for server in seen.servers_of(vip.address):
         lines += ["", *server_lines(server)]

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from kvtui.rules.chain import Mark
+from kvtui.rules.chain import LAYERS, LETTERS, Mark
 from kvtui.screens.panel import FRAME, WIDEST, Panel
 from kvtui.widgets.glyphs import UNICODE, Glyphs, glyphs
 
@@ -36,8 +36,9 @@ def legend(drawing: Glyphs) -> str:
     words = {Mark.OK: "whole", Mark.BROKEN: "broken", Mark.UNKNOWN: "not known", Mark.NONE: "nothing expected"}
     marks = "   ".join(f"{drawing.marks[mark]} {word}" for mark, word in words.items())
     return f"""
-Marks of a VIP's chain, a column each (CRIAV):
-  C config file   R running config   I IPVS   A address   V VRRP owner
+Marks of a VIP's chain, a column each ({LETTERS}):
+  {"   ".join(f"{layer.letter} {layer.words}" for layer in LAYERS[:4])}
+  {"   ".join(f"{layer.letter} {layer.words}" for layer in LAYERS[4:])}
   {marks}
 {drawing.self_mark} is this node. A value that changed since the last reading is bold.
 n{drawing.differs}m: the kernel's weight is n, the config says m."""

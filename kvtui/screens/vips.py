@@ -11,7 +11,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import per_second
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import Mark, chain
+from kvtui.rules.chain import LAYERS, LETTERS, Ground, Mark, chain_of
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.glyphs import Glyphs, sparkline
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from kvtui.model.observation import InstanceView, Observation, VipView
+    from kvtui.rules.chain import Links
 
 COLUMNS = (
     Column("vip", "VIP", 15, 0, most=39),
@@ -37,7 +38,7 @@ COLUMNS = (
     Column("spark", "TREND", 5, 6, most=60, fill=True),
     Column("interface", "NIC", 6, 8, most=15),
     Column("instance", "INSTANCE", 8, 10, most=24),
-    Column("chain", "CRIAV", 5, 1),
+    Column("chain", LETTERS, 8, 1),
 )
 TONES = {
     VrrpState.MASTER: Tone.GOOD,
@@ -48,7 +49,7 @@ TONES = {
 }
 
 
-PANE = 7
+PANE = 2 + len(LAYERS)
 """Lines of the layers of the VIP under the cursor: they stand below the table where its rows leave room for them."""
 FRAME = 3
 """Lines of header, head and keys."""
@@ -59,7 +60,7 @@ class VipsScreen(NodeScreen):
 
     DEFAULT_CSS = """
     VipsScreen { & #why {
-        height: 7; border-top: solid $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; display: none;
+        height: 10; border-top: solid $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; display: none;
     } & #why.known { display: block; } }
     """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
@@ -104,12 +105,12 @@ class VipsScreen(NodeScreen):
             "state": lambda k: views[k].state.value,
             "cps": lambda k: traffic(seen, views[k])[0],
         }
-        history, drawing = self.host.history, self.glyphs
+        history, drawing, ground = self.host.history, self.glyphs, Ground(seen)
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             view = views[key]  # type: ignore[index]  # keys are those of views
             width = self.table.width_of("spark")
-            return cells(seen, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
+            return cells(ground, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
         self._explain(seen)
@@ -139,12 +140,12 @@ def why_empty(seen: Observation) -> str:
 
 
 def why_text(seen: Observation, vip: VipView, drawing: Glyphs) -> str:
-    """A VIP in six lines: what it is for, and each of its layers with its mark."""
+    """A VIP in a line for what it is for, and one for each of its layers with its mark."""
     methods = dict.fromkeys(r.method.value for s in seen.servers_of(vip.address) for r in s.real_servers if r.method)
     words = (vip.address, services(seen, vip), "/".join(methods), f"on {vip.interface or '?'}", vip.instance)
     head = "  ".join(plain(w) for w in words if w)
-    links = chain(seen, vip)
-    return "\n".join([head, *(f"{drawing.marks[k.mark]} {k.layer.value:<15}{plain(k.detail)}" for k in links)])
+    links = chain_of(Ground(seen), vip.address, view=vip)
+    return "\n".join([head, *(f"{drawing.marks[k.mark]} {k.layer.words:<15}{plain(k.detail)}" for k in links)])
 
 
 def instance_of(seen: Observation, vip: VipView) -> InstanceView | None:
@@ -178,16 +179,16 @@ def owner_cell(vip: VipView, drawing: Glyphs) -> Cell:
     return Cell(f"{drawing.self_mark}{plain(name)}" if vip.owner_is_self else plain(name), Tone.NORMAL)
 
 
-def cells(seen: Observation, vip: VipView, spark: str, drawing: Glyphs) -> tuple[Cell, ...]:
+def cells(ground: Ground, vip: VipView, spark: str, drawing: Glyphs) -> tuple[Cell, ...]:
     """One VIP's row."""
+    seen = ground.seen
     instance = instance_of(seen, vip)
     priority = None if instance is None else instance.effective_priority or instance.priority
     servers = seen.servers_of(vip.address)
     up, known = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
     methods = dict.fromkeys(r.method.value for s in servers for r in s.real_servers if r.method)
     cps, bps = traffic(seen, vip)
-    marks = chain(seen, vip)
-    broken = any(m.mark is Mark.BROKEN for m in marks)
+    links = chain_of(ground, vip.address, view=vip)
     return (
         Cell(plain(vip.address), Tone.STRONG),
         owner_cell(vip, drawing),
@@ -203,5 +204,11 @@ def cells(seen: Observation, vip: VipView, spark: str, drawing: Glyphs) -> tuple
         Cell(spark, Tone.GOOD, volatile=True),
         Cell(plain(vip.interface or "?")),
         Cell(plain(vip.instance)),
-        Cell("".join(drawing.marks[m.mark] for m in marks), Tone.BAD if broken else Tone.NORMAL),
+        chain_cell(links, drawing),
     )
+
+
+def chain_cell(links: Links, drawing: Glyphs) -> Cell:
+    """A chain as one mark a layer."""
+    broken = any(link.mark is Mark.BROKEN for link in links)
+    return Cell("".join(drawing.marks[link.mark] for link in links), Tone.BAD if broken else Tone.NORMAL)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kvtui.model.source import Source, SourceName, SourceState
-from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import Layer, Link, Mark, chain, first_break
+from kvtui.model.vrrp import RealServerCheck, VrrpState
+from kvtui.rules.chain import LAYERS, Layer, Link, Mark, chain, first_break, whole
 from kvtui.rules.observe import observe
 from tests.build import (
     NOW,
@@ -31,7 +31,9 @@ MASTER: dict[str, Any] = {
     "addresses": addresses(VIP),
     "advertisers": (OWN,),
 }
-ALL_OK = dict.fromkeys(Layer, Mark.OK)
+CLUSTER = (Layer.CONFIGMAP, Layer.SERVICE, Layer.ENDPOINTS)
+ALL_OK = dict.fromkeys(LAYERS, Mark.OK) | dict.fromkeys(CLUSTER, Mark.UNKNOWN)
+"""On a node where no API is asked."""
 NO_IPVS = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "the ip_vs module is not loaded: modprobe ip_vs")
 
 
@@ -42,8 +44,12 @@ def links(**changes: Any) -> tuple[Link, ...]:
 
 
 def marks(found: tuple[Link, ...]) -> dict[Layer, Mark]:
-    assert [link.layer for link in found] == list(Layer)
+    assert [link.layer for link in found] == list(LAYERS)
     return {link.layer: link.mark for link in found}
+
+
+def detail_of(found: tuple[Link, ...], layer: Layer) -> str:
+    return next(link.detail for link in found if link.layer is layer)
 
 
 @pytest.mark.parametrize("changes", [{}, MASTER], ids=["backup", "master"])
@@ -53,7 +59,13 @@ def test_a_whole_chain(changes: dict[str, Any]) -> None:
     assert first_break(found) is None
 
 
-WITHOUT = replace(conf(conf_real(5)), instances=())
+def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
+    found = links()
+    assert [detail_of(found, layer) for layer in CLUSTER] == ["the API was not asked: not read"] * 3
+    assert whole(found) is None
+
+
+WITHOUT = replace(conf(conf_real(5), conf_real(6)), instances=())
 CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "the file lost it": (
         {"conf": WITHOUT},
@@ -69,7 +81,28 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "every real server drained": (
         {"ipvs": table(real(5, weight=0), real(6, weight=0))},
         {Layer.IPVS: Mark.BROKEN},
-        "10.4.0.50:80 has no real server that takes connections",
+        (
+            "10.4.0.50:80 has no real server that takes connections: "
+            "10.2.68.5:8080 is drained (weight 0), 10.2.68.6:8080 is drained (weight 0)"
+        ),
+    ),
+    "a real server was taken away": (
+        {"ipvs": table(real(5))},
+        {Layer.IPVS: Mark.BROKEN},
+        "10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 is not in the kernel",
+    ),
+    "a real server that no config has": (
+        {"ipvs": table(real(5), real(6), real(7))},
+        {Layer.IPVS: Mark.BROKEN},
+        "10.4.0.50:80 3/3 real servers up: 10.2.68.7:8080 is in the kernel only",
+    ),
+    "a real server of the file is not run": (
+        {"conf": conf(conf_real(5), conf_real(6), conf_real(7), digest="new")},
+        {Layer.RUNNING: Mark.BROKEN},
+        (
+            "keepalived runs virtual server 10.4.0.50:80, but lacks 10.2.68.7:8080, which is a real server of the file: "
+            "reload"
+        ),
     ),
     "a master without the address": (
         MASTER | {"addresses": addresses()},
@@ -91,6 +124,16 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
         {Layer.VRRP: Mark.BROKEN},
         "this node is in FAULT and no other node advertises it",
     ),
+    "the owner leaves the VIP out": (
+        {"advertisers": (replace(advertiser(2), last=replace(advertiser(2).last, addresses=("10.4.0.51",))),)},
+        {Layer.VRRP: Mark.BROKEN},
+        "10.4.0.5 is master of VRID 50 but does not advertise this VIP",
+    ),
+    "the owner fell silent": (
+        {"advertisers": (advertiser(2, at=NOW - 12),)},
+        {Layer.ADDRESS: Mark.BROKEN, Layer.VRRP: Mark.BROKEN},
+        "not here, and nobody advertises it any more: no node is known to have it",
+    ),
 }
 
 
@@ -103,6 +146,8 @@ def test_the_broken_layer_alone_is_marked_and_named(
     first = first_break(found)
     assert first is not None
     assert (first.layer, first.detail) == (next(iter(broken)), detail)
+    assert first.remedy
+    assert whole(found) is False
 
 
 UNKNOWN: dict[str, tuple[dict[str, Any], Layer, str]] = {
@@ -122,14 +167,14 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Layer, str]] = {
 def test_what_cannot_be_read_is_unknown_never_broken(changes: dict[str, Any], layer: Layer, detail: str) -> None:
     found = links(**changes)
     assert marks(found) == ALL_OK | {layer: Mark.UNKNOWN}
-    assert next(link.detail for link in found if link.layer is layer) == detail
+    assert detail_of(found, layer) == detail
     assert first_break(found) is None
 
 
 def test_without_a_state_an_address_proves_nothing() -> None:
     found = links(instances=None, advertisers=(), sources=sources(None), addresses=addresses())
     assert marks(found)[Layer.ADDRESS] is Mark.UNKNOWN
-    assert next(link.detail for link in found if link.layer is Layer.ADDRESS) == "not here; the VRRP state is unknown"
+    assert detail_of(found, Layer.ADDRESS) == "not here; the VRRP state is unknown"
 
 
 def test_a_vip_without_a_virtual_server_expects_none() -> None:
@@ -142,7 +187,60 @@ def test_a_vip_without_a_virtual_server_expects_none() -> None:
 def test_a_file_edited_since_is_said_but_breaks_nothing() -> None:
     found = links(conf=conf(conf_real(5), conf_real(6), digest="new"))
     assert marks(found) == ALL_OK
-    assert found[1].detail == "keepalived runs it; the file was edited since and not reloaded"
+    assert detail_of(found, Layer.RUNNING) == "keepalived runs it; the file was edited since and not reloaded"
+
+
+SAID: dict[str, tuple[dict[str, Any], str]] = {
+    "its check fails": (
+        {
+            "ipvs": table(real(5)),
+            "checks": (RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, 1, 0, alive=False, failed_checkers=1),),
+        },
+        "10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 is out, its check fails (1 of its checks)",
+    ),
+    "drained": (
+        {"ipvs": table(real(5), real(6, weight=0))},
+        "10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 is drained (weight 0)",
+    ),
+    "another weight": (
+        {"ipvs": table(real(5), real(6, weight=3))},
+        "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 has weight 3, the config says 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "detail"), SAID.values(), ids=SAID.keys())
+def test_what_keepalived_or_an_operator_did_on_purpose_is_said_by_name_and_breaks_nothing(
+    changes: dict[str, Any], detail: str
+) -> None:
+    found = links(**changes)
+    assert marks(found) == ALL_OK
+    assert detail_of(found, Layer.IPVS) == detail
+
+
+def test_a_server_whose_check_passes_was_taken_away_by_somebody() -> None:
+    passing = RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, 1, 1, alive=True, failed_checkers=0)
+    found = links(ipvs=table(real(5)), checks=(passing,))
+    assert marks(found) == ALL_OK | {Layer.IPVS: Mark.BROKEN}
+    assert detail_of(found, Layer.IPVS).endswith(
+        "10.2.68.6:8080 is not in the kernel, though its check passed when keepalived was asked"
+    )
+
+
+def test_every_layer_tells_how_old_its_source_is() -> None:
+    old = tuple(replace(s, read_at=NOW - n) for n, s in enumerate(sources()))
+    found = links(sources=old, advertisers=(advertiser(2, at=NOW - 0.25),))
+    read = {s.name: NOW - s.read_at for s in old if s.read_at is not None}
+    assert [link.age for link in found] == [
+        None,
+        None,
+        None,
+        read[SourceName.CONF],
+        read[SourceName.CONF],
+        read[SourceName.IPVS],
+        read[SourceName.ADDRESSES],
+        0.25,
+    ]
 
 
 def test_the_first_break_is_the_first_in_the_order_of_a_packets_fate() -> None:

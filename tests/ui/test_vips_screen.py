@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.chain import LAYERS as every_layer
 from tests.ui.seen import demo, real, running, seen, server, vip
 
-LAYERS = ["config file", "running config", "IPVS", "address", "VRRP owner"]
+LAYERS = [layer.words for layer in every_layer]
 
 
 def layers(lines: list[str]) -> list[str]:
@@ -47,13 +48,13 @@ async def test_a_broken_layer_has_its_mark() -> None:
 
 
 async def test_rows_come_first_where_there_is_no_room_for_both() -> None:
-    many = tuple(vip(f"10.4.1.{n}") for n in range(15))
+    many = tuple(vip(f"10.4.1.{n}") for n in range(12))
     async with running(seen(vips=many, servers=())) as ui:
         assert layers(ui.lines) == []
-        await ui.see(seen(vips=many[:14], servers=()))
+        await ui.see(seen(vips=many[:11], servers=()))
 
         assert layers(ui.lines) == LAYERS
-        assert [f"10.4.1.{n} " in ui.text for n in range(14)] == [True] * 14
+        assert [f"10.4.1.{n} " in ui.text for n in range(11)] == [True] * 11
 
 
 async def test_no_vip_no_layers() -> None:

@@ -1,0 +1,71 @@
+"""A VIP, layer by layer: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP owner.
+
+Each layer is judged by what stands before it, as far as that is whole: where a layer is broken or not known, the next
+ones say what they see and are not at fault for it. So the first break is where to begin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.rules.chain.cluster import cluster_links
+from kvtui.rules.chain.config import conf_link, running_link
+from kvtui.rules.chain.ground import Ground, Port, canonical
+from kvtui.rules.chain.link import LAYERS, LETTERS, Layer, Link, Links, Mark, first_break, folded, whole
+from kvtui.rules.chain.owner import address_link, vrrp_link
+from kvtui.rules.chain.servers import ipvs_link
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation, VipView
+
+
+def chain(seen: Observation, vip: VipView) -> Links:
+    """Every layer of one VIP, in order, all its ports in one. For many VIPs make one ``Ground`` and ``chain_of``."""
+    return chain_of(Ground(seen), vip.address, view=vip)
+
+
+def chain_of(ground: Ground, address: str, *, view: VipView | None = None) -> Links:
+    """Every layer of one VIP, all its ports in one: each layer as bad as at its worst port.
+
+    Args:
+        ground: an observation, laid out.
+        address: of the VIP, canonical text; it need not be in any layer.
+        view: which instance's, where several have the address.
+    """
+    ports = ground.ports(address) or (None,)
+    return folded(tuple(port_chain(ground, address, port, view=view) for port in ports))
+
+
+def port_chain(ground: Ground, address: str, port: Port | None, *, view: VipView | None = None) -> Links:
+    """Every layer of one port of a VIP, in order; None stands for a VIP that is only an address."""
+    first, demand = cluster_links(ground, address, port)
+    conf = conf_link(ground, address, port, demand)
+    running = running_link(ground, address, port, conf)
+    view = view or ground.views.get(address)
+    return (
+        *first,
+        conf,
+        running,
+        ipvs_link(ground, address, port, demand),
+        address_link(ground, address, view),
+        vrrp_link(ground, view),
+    )
+
+
+__all__ = [
+    "LAYERS",
+    "LETTERS",
+    "Ground",
+    "Layer",
+    "Link",
+    "Links",
+    "Mark",
+    "Port",
+    "canonical",
+    "chain",
+    "chain_of",
+    "first_break",
+    "folded",
+    "port_chain",
+    "whole",
+]
