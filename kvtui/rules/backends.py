@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvtui.rules.remembered import Remembered
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,8 +59,16 @@ class PortBackends:
     why_none: str = ""
 
 
+_PORTS: Remembered[tuple[PortBackends, ...]] = Remembered()
+_NOTES: Remembered[tuple[str, ...]] = Remembered()
+
+
 def port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
     """What is behind each port of a Service, in the Service's order."""
+    return _PORTS.get((service, *groups), None, lambda: _port_backends(service, groups))
+
+
+def _port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
     groups = _first_family(service, groups)
     return tuple(_behind(port, groups) for port in service.ports)
 
@@ -69,15 +79,20 @@ def service_notes(service: KubeService, ports: tuple[PortBackends, ...], method:
     Args:
         service: of the mapping.
         ports: of ``port_backends``.
-        method: what keepalived makes of the mapping's method: ``NAT`` or ``DR``.
+        method: what keepalived makes of the mapping's method (``NAT`` or ``DR``); ``PROXY`` in proxy mode.
     """
+    return _NOTES.get((service, ports), method, lambda: _service_notes(service, ports, method))
+
+
+def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:
     notes = [f"port {p.port.port}: {p.why_none}" for p in ports if p.why_none]
     if notes and len(notes) == len(ports):
         notes.append("no port has a ready endpoint: the VIP itself leaves virtual_ipaddress, as if it were not mapped")
     if not ports:
         notes.append("the Service has no ports: no virtual server is made, and the VIP is not bound")
-    for p in ports:
-        notes += _port_notes(p, method)
+    if method != "PROXY":
+        for p in ports:
+            notes += _port_notes(p, method)
     if any(len({b.address for b in p.backends}) > MOST_ADDRESSES for p in ports):
         notes.append(
             f"more than {MOST_ADDRESSES} ready endpoints: the controller reads an Endpoints object, which holds "

@@ -68,13 +68,14 @@ def split(value: str) -> Target | None:
     return Target(value[start:slash], value[slash + 1 : colon], value[colon + 1 : end] or DEFAULT_METHOD)
 
 
-def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF) -> Mapping:
+def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None) -> Mapping:
     """One entry, as the controller reads it, and in plain sentences where that surprises.
 
     Args:
         vip: the key.
         value: as it is written.
         dialect: whose grammar.
+        proxy_mode: whether the controller has ``--proxy-protocol-mode``; None when that is not known.
     """
     notes = _key_notes(vip)
     if value == "":
@@ -88,17 +89,19 @@ def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF) -> Mapping:
     if trouble := _impossible(target):
         return _skipped(vip, value, trouble, notes)
     notes += _line_notes(value)
-    notes += _method_notes(target.method, methods)
+    notes += _method_notes(target.method, methods, proxy_mode)
     return Mapping(vip, value, target.namespace, target.service, target.method, MappingState.OK, notes=tuple(notes))
 
 
-def parse_all(configmap: ConfigMap, dialect: Dialect = Dialect.ALEDBF) -> tuple[Mapping, ...]:
+def parse_all(
+    configmap: ConfigMap, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None
+) -> tuple[Mapping, ...]:
     """All entries, in the order in which the controller writes them.
 
     It walks through the map in Go's random order, then sorts its virtual servers by the name in their comment (none
     for a VIP only), VIP and port: so the ConfigMap's own order does not count. Entries that it skips come last.
     """
-    entries = [parse(vip, value, dialect) for vip, value in configmap.data.items()]
+    entries = [parse(vip, value, dialect, proxy_mode=proxy_mode) for vip, value in configmap.data.items()]
     return tuple(sorted(entries, key=lambda m: (m.state is MappingState.ERROR, order(m, dialect))))
 
 
@@ -175,26 +178,28 @@ def _line_notes(value: str) -> list[str]:
     return [f"of {lines} lines only the first one with a slash is used; the others are ignored without a word"]
 
 
-def _method_notes(method: str, methods: tuple[str, ...]) -> list[str]:
+def _method_notes(method: str, methods: tuple[str, ...], proxy_mode: bool | None) -> list[str]:
+    if method == "PROXY" and method in methods:
+        return _proxy_notes(proxy_mode)
     if method in methods:
-        if method != "PROXY":
-            return []
-        return [
-            (
-                "PROXY needs the controller's --proxy-protocol-mode; without it `lvs_method PROXY` is written, which "
-                "keepalived reads as NAT"
-            )
-        ]
+        return []
     effect = keepalived_method(method)
-    notes = [
-        (
-            f"the method {quoted(method)} only has to contain {' or '.join(methods)}: it is written to keepalived.conf "
-            f"as it is, and keepalived takes {effect}"
-        )
-    ]
+    odd = (
+        f"the method {quoted(method)} only has to contain {' or '.join(methods)}: it is written to keepalived.conf "
+        f"as it is, and keepalived takes {effect}"
+    )
     if _SPECIAL.search(method):
-        notes.append("it holds characters that mean something to keepalived's parser: the whole config may break")
-    return notes
+        return [odd, "it holds characters that mean something to keepalived's parser: the whole config may break"]
+    return [odd]
+
+
+def _proxy_notes(proxy_mode: bool | None) -> list[str]:
+    if proxy_mode:
+        return []
+    what = "`lvs_method PROXY` is written, which keepalived reads as NAT"
+    if proxy_mode is None:
+        return [f"PROXY needs the controller's --proxy-protocol-mode; without it {what}"]
+    return [f"PROXY needs --proxy-protocol-mode, which this controller was not given: {what}"]
 
 
 def _key_notes(vip: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.observation import Observation
 from kvtui.rules import instances, servers
+from kvtui.rules.mappings import mappings
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable
@@ -24,9 +25,12 @@ def observe(snapshot: Snapshot, previous: IpvsTable | None = None) -> Observatio
     vips = None
     if known is not None and seen is not None:
         vips = tuple(v for i, s in zip(known, seen, strict=True) for v in instances.vips_of(snapshot, i, s))
+    mapped = mappings(snapshot)
+    services = {m.vip: m.target for m in mapped or () if m.target is not None}
     return Observation(
         snapshot=snapshot,
         vrrp_instances=seen,
         vips=vips,
-        virtual_servers=servers.views(snapshot, previous),
+        virtual_servers=servers.views(snapshot, previous, services),
+        mappings=mapped,
     )

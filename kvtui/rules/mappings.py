@@ -1,0 +1,116 @@
+"""What is mapped to what: the ConfigMap's entries; with no API, what keepalived.conf tells of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.model.ipvs import ForwardingMethod
+from kvtui.model.mapping import Mapping, MappingState
+from kvtui.rules.backends import endpoints_of, port_backends, service_notes
+from kvtui.rules.controller import settings_of
+from kvtui.rules.grammar import keepalived_method, parse_all, quoted
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf, ConfVirtualServer
+    from kvtui.model.kube import Kube
+    from kvtui.model.snapshot import Snapshot
+    from kvtui.rules.controller import ControllerSettings
+
+METHODS = {ForwardingMethod.MASQ: "NAT", ForwardingMethod.DIRECT: "DR", ForwardingMethod.TUNNEL: "TUN"}
+NO_COMMENT = "no `# Service:` comment stands before it: keepalived-vip did not write it, or the comment was removed"
+
+
+def mappings(snapshot: Snapshot) -> tuple[Mapping, ...] | None:
+    """The entries in the controller's order, with what the controller silently does in their notes.
+
+    An entry's state is the grammar's word alone: that its Service does not exist is the next layer's affair, and a
+    note here. None when neither the ConfigMap nor keepalived.conf could be read.
+    """
+    kube = snapshot.kube
+    if kube is not None and kube.configmap is not None:
+        settings = settings_of(snapshot)
+        entries = parse_all(kube.configmap, settings.dialect, proxy_mode=_proxy_mode(snapshot, settings))
+        return tuple(_with_service(m, kube, settings) for m in entries)
+    conf = snapshot.conf or snapshot.running
+    return None if conf is None else from_conf(conf)
+
+
+def from_conf(conf: Conf) -> tuple[Mapping, ...]:
+    """What a config tells of the mappings: one for each VIP of its virtual servers, then the VIPs that have none."""
+    by_vip: dict[str, list[ConfVirtualServer]] = {}
+    for virtual in conf.virtual_servers:
+        if virtual.address is not None:
+            by_vip.setdefault(virtual.address, []).append(virtual)
+    vips = dict.fromkeys(v.address for i in conf.instances for v in (*i.vips, *i.excluded_vips))
+    alone = (
+        Mapping(vip, "", None, None, None, MappingState.VIP_ONLY, source="conf") for vip in vips if vip not in by_vip
+    )
+    return (*alone, *(_of_block(vip, virtuals) for vip, virtuals in by_vip.items()))
+
+
+def _proxy_mode(snapshot: Snapshot, settings: ControllerSettings) -> bool | None:
+    """None where no controller was found that could tell."""
+    keepalived = snapshot.chosen_keepalived
+    return settings.proxy_mode if keepalived and keepalived.controller else None
+
+
+def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) -> Mapping:
+    """The entry with what follows from its Service and endpoints."""
+    target = mapping.target
+    if target is None or mapping.method is None or kube.services is None:
+        return mapping
+    name = "/".join(target)
+    service = kube.services.get(target)
+    if settings.namespace and settings.namespace != target[0]:
+        notes: tuple[str, ...] = (f"the controller watches the namespace {settings.namespace} only: it skips {name}",)
+    elif service is None:
+        notes = (f"Service {name} does not exist: the controller skips the entry, and does not bind the VIP",)
+    elif kube.endpoints is None:
+        return mapping
+    else:
+        method = "PROXY" if settings.proxy_mode else keepalived_method(mapping.method)
+        notes = service_notes(service, port_backends(service, endpoints_of(kube, target)), method)
+    return replace(mapping, notes=(*mapping.notes, *notes)) if notes else mapping
+
+
+def _of_block(vip: str, virtuals: list[ConfVirtualServer]) -> Mapping:
+    """What the virtual servers of one VIP tell: the controller writes one Service's ports there."""
+    names = list(dict.fromkeys(v.service for v in virtuals if v.service))
+    methods = list(dict.fromkeys(METHODS.get(v.method or ForwardingMethod.MASQ, "NAT") for v in virtuals))
+    notes = []
+    if len(names) > 1:
+        notes.append(f"its virtual servers name several Services: {', '.join(quoted(n) for n in names)}")
+    namespace, service = None, None
+    if not names:
+        notes.append(NO_COMMENT)
+    else:
+        namespace, service = service_of(names[0])
+        if service is None:
+            notes.append(_ambiguous(names[0]))
+    value = names[0] if names else ""
+    return Mapping(vip, value, namespace, service, methods[0], MappingState.OK, notes=tuple(notes), source="conf")
+
+
+def service_of(comment: str) -> tuple[str, str] | tuple[None, None]:
+    """Namespace and name that a ``# Service:`` comment stands for; Nones when it can be read in several ways.
+
+    The older controllers write ``namespace/name``; aledbf's ``namespace-name``, where both may hold dashes.
+    """
+    for separator in "/-":
+        namespace, found, name = comment.partition(separator)
+        if found:
+            return (namespace, name) if name and separator not in name else (None, None)
+    return (None, None)
+
+
+def _ambiguous(comment: str) -> str:
+    words = comment.split("-")
+    if "/" in comment or len(words) < 3:
+        return f"the comment {quoted(comment)} names no namespace and Service"
+    readings = [f"{'-'.join(words[:n])}/{'-'.join(words[n:])}" for n in (1, len(words) - 1)]
+    more = "" if len(words) == 3 else ", or one between"
+    return (
+        f"the comment {quoted(comment)} stands for {quoted(readings[0])} or {quoted(readings[1])}{more}: a dash joins "
+        "namespace and name, and only the API can tell which"
+    )
