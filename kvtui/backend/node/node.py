@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsLayer
 from kvtui.backend.node.processes_layer import ProcessesLayer
+from kvtui.backend.node.sysctls_layer import SysctlsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
 from kvtui.model.snapshot import Node as NodeName
 from kvtui.model.snapshot import Snapshot
@@ -19,6 +20,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvtui.model.addresses import AddressTable
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.keepalived import Keepalived
 
@@ -38,6 +40,7 @@ class Network:
         self.addresses = AddressesLayer(pid, self._event)
         self.adverts = AdvertsLayer(pid, self._event)
         self.ipvs = IpvsLayer(pid)
+        self.sysctls = SysctlsLayer(pid)
 
     def _event(self) -> None:
         self.news = True
@@ -151,14 +154,15 @@ class Node:
         """The node now. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
-        reloaded = await asyncio.to_thread(self._read_blocking, layers, now)
+        reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
         layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded)
         layers.network.news = False
         return self._snapshot(layers)
 
     @staticmethod
-    def _read_blocking(layers: Layers, now: float) -> bool:
+    def _read_blocking(layers: Layers, now: float, links: AddressTable | None) -> bool:
         layers.network.ipvs.read()
+        layers.network.sysctls.read(time.monotonic(), links)
         return layers.daemon.conf.read(now)
 
     def _snapshot(self, layers: Layers) -> Snapshot:
@@ -188,6 +192,7 @@ class Node:
             addresses=network.addresses.table(),
             advertisers=network.adverts.advertisers(),
             transitions=network.adverts.transitions(),
+            sysctls=network.sysctls.values,
         )
 
     async def connections(
