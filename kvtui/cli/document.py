@@ -9,12 +9,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kvtui.rules.chain import Ground, canonical, chain_of
+
 if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import (
         InstanceView,
         Master,
         Observation,
+        PodView,
         RealServerView,
         StatsView,
         VipView,
@@ -61,7 +64,7 @@ def document(seen: Observation, view: str = "status") -> Document:
         "vrrp_instances": _each(_instance, seen.vrrp_instances),
         "vips": _each(_vip, seen.vips),
         "virtual_servers": _each(_virtual, seen.virtual_servers),
-        "mappings": None,
+        "mappings": _mappings(seen),
         "findings": None,
     }
     parts = VIEWS[view]
@@ -185,5 +188,33 @@ def _real(view: RealServerView) -> Document:
         "stats": _stats(view.stats),
         "state": view.state.value,
         "configured_weight": view.configured_weight,
-        "pod": None,
+        "pod": _pod(view.pod),
     }
+
+
+def _pod(pod: PodView | None) -> Document | None:
+    return None if pod is None else {"namespace": pod.namespace, "name": pod.name, "ready": pod.ready}
+
+
+def _mappings(seen: Observation) -> list[Document] | None:
+    if seen.mappings is None:
+        return None
+    ground = Ground(seen)
+    return [
+        {
+            "vip": m.vip,
+            "value": m.value,
+            "namespace": m.namespace,
+            "service": m.service,
+            "method": m.method,
+            "state": m.state.value,
+            "error": m.error,
+            "notes": list(m.notes),
+            "source": m.source,
+            "chain": [
+                {"layer": link.layer.value, "ok": link.ok, "detail": link.detail}
+                for link in chain_of(ground, canonical(m.vip))
+            ],
+        }
+        for m in seen.mappings
+    ]

@@ -6,9 +6,11 @@ from typing import Any
 
 from kvtui.cli.document import SCHEMA_VERSION
 from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.mapping import MappingState
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.chain import Layer
 
 Schema = dict[str, Any]
 
@@ -130,6 +132,29 @@ VIP = record(
     owner=maybe(TEXT),
 )
 
+LINK = record(
+    "One layer between the mapping and a client's answer; ok is null when it is not known, or nothing is expected.",
+    layer=one_of(Layer),
+    ok=maybe(BOOL),
+    detail=TEXT,
+)
+
+MAPPING = record(
+    "An entry of the ConfigMap (source: configmap), or what keepalived.conf tells where there is no API (source: "
+    "conf). namespace, service and method are null when it names none; notes say where the controller silently does "
+    "something odd.",
+    vip=TEXT,
+    value=TEXT,
+    namespace=maybe(TEXT),
+    service=maybe(TEXT),
+    method=maybe(TEXT),
+    state=one_of(MappingState),
+    error=maybe(TEXT),
+    notes=array(TEXT),
+    source={"type": "string", "enum": ["configmap", "conf"]},
+    chain=array(LINK),
+)
+
 KEEPALIVED = record(
     "A keepalived on this machine; PIDs as seen from kvtui.",
     pid=COUNT,
@@ -164,7 +189,7 @@ def schema() -> Schema:
         vrrp_instances=maybe(array(INSTANCE)),
         vips=maybe(array(VIP)),
         virtual_servers=maybe(array(VIRTUAL_SERVER)),
-        mappings={"type": "null", "description": "Not read by this version."},
+        mappings=maybe(array(MAPPING)),
         findings={"type": "null", "description": "Not judged by this version."},
     )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kvtui status", **whole}

@@ -13,12 +13,18 @@ from kvtui.cli.document import VIEWS, document, timestamp
 from kvtui.cli.output import Format, encode
 from kvtui.cli.schema import schema
 from kvtui.rules.observe import observe
-from tests.build import addresses, advertiser, snapshot, sources
+from tests import build_kube
+from tests.build import VIP, addresses, advertiser, keepalived, snapshot, sources
+from tests.build_kube import configmap, controller, kube
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
+CLUSTER = kube(
+    configmap=configmap({VIP: "default/nginx", "10.4.0.60": "", "key": "a/b:TUN", "10.4.0.61": "x/\x1b[31m\u202e\n/"})
+)
 CASES = {
+    "mapped": build_kube.snapshot(kube=CLUSTER, keepalived=(keepalived(controller=controller("--http-port=8080")),)),
     "healthy": snapshot(),
     "master": snapshot(advertisers=(advertiser(0, outgoing=True),), addresses=addresses("10.4.0.50")),
     "blind": snapshot(
@@ -49,6 +55,39 @@ def test_an_unknown_layer_is_null_not_empty() -> None:
     assert blind["virtual_servers"] is None
     assert blind["keepalived"] == []
     assert blind["findings"] is None
+    assert blind["mappings"] is None
+
+
+def test_mappings_tell_what_the_controller_makes_of_each_entry() -> None:
+    mapped = document(observe(CASES["mapped"]))["mappings"]
+    assert [(m["vip"], m["namespace"], m["service"], m["method"], m["state"], m["source"]) for m in mapped] == [
+        ("10.4.0.60", None, None, None, "vip-only", "configmap"),
+        (VIP, "default", "nginx", "NAT", "ok", "configmap"),
+        ("10.4.0.61", None, None, None, "error", "configmap"),
+        ("key", None, None, None, "error", "configmap"),
+    ]
+    assert mapped[1]["error"] is None
+    assert [(link["layer"], link["ok"]) for link in mapped[1]["chain"]][:4] == [
+        ("configmap", True), ("service", True), ("endpoints", True), ("conf", True),
+    ]  # fmt: skip
+    assert mapped[2]["value"] == "x/\x1b[31m\u202e\n/"  # data: JSON escapes it
+    assert "\x1b" not in mapped[2]["error"]
+    assert mapped[3]["error"].startswith("the method «TUN» is not known")
+
+
+def test_a_real_server_names_its_pod() -> None:
+    (virtual,) = document(observe(CASES["mapped"]))["virtual_servers"]
+    assert [r["pod"] for r in virtual["real_servers"]] == [
+        {"namespace": "default", "name": "nginx-5", "ready": True},
+        {"namespace": "default", "name": "nginx-6", "ready": True},
+    ]
+    (alone,) = document(observe(snapshot()))["virtual_servers"]
+    assert [r["pod"] for r in alone["real_servers"]] == [None, None]
+
+
+def test_without_an_api_the_config_tells_the_mappings() -> None:
+    (mapping,) = document(observe(snapshot()))["mappings"]
+    assert (mapping["service"], mapping["source"]) == ("nginx", "conf")
 
 
 def test_each_command_prints_its_part() -> None:
