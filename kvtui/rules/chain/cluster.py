@@ -129,8 +129,7 @@ def _configmap(ground: Ground, kube: Kube, address: str, entry: Mapping | None) 
     if entry.state is MappingState.ERROR:
         return Link(Layer.CONFIGMAP, Mark.BROKEN, f"its entry is skipped: {entry.error}{doubt}", age, f"{edit}: fix it")
     what = f"{named(entry)} by {plain(entry.method or '?', 20)}" if entry.target else "an empty value, the VIP alone"
-    notes = "".join(f"; but {n}" for n in entry.notes)
-    return Link(Layer.CONFIGMAP, Mark.OK, f"{whole} maps it to {what}{notes}{doubt}", age)
+    return Link(Layer.CONFIGMAP, Mark.OK, f"{whole} maps it to {what}{doubt}", age)
 
 
 def _without_entry(first: Link) -> tuple[Link, Link]:

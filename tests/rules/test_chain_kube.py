@@ -1,0 +1,315 @@
+"""The chain's first layers: what the API says of a VIP, and what follows from it for the layers below."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.model.ipvs import Protocol
+from kvtui.model.kube import EndpointPort, Kube, Pod, Resource, ResourceState, ServicePort
+from kvtui.model.observation import Observation, PodView
+from kvtui.model.source import SourceState
+from kvtui.rules.chain import LAYERS, Ground, Layer, Links, Mark, Port, chain_of, first_break, port_chain, whole
+from kvtui.rules.observe import observe
+from tests import build_kube
+from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
+from tests.build_kube import NGINX, configmap, controller, endpoint, group, service
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf
+
+PORT = ServicePort("", 80, 8080)
+ALL_OK = dict.fromkeys(LAYERS, Mark.OK)
+AGED = tuple(ResourceState(r, SourceState.OK, "", NOW - n) for n, r in enumerate(Resource))
+"""Each kind is as old as its place."""
+
+
+def kube(data: dict[str, str] | None = None, **changes: Any) -> Kube:
+    """The tutorial's mapping: VIP → default/nginx, two ready endpoints."""
+    return build_kube.kube(**{"configmap": configmap(data), "resources": AGED} | changes)
+
+
+def see(cluster: Kube, **changes: Any) -> Observation:
+    newer = {"keepalived": (keepalived(controller=controller("--iface=eth0")),)}  # a flag that only aledbf's has
+    return observe(build_kube.snapshot(kube=cluster, **newer | changes))
+
+
+def marks(found: Links) -> dict[Layer, Mark]:
+    assert [link.layer for link in found] == list(LAYERS)
+    return {link.layer: link.mark for link in found}
+
+
+def details(found: Links) -> dict[Layer, str]:
+    return {link.layer: link.detail for link in found}
+
+
+def test_every_layer_of_the_tutorials_case_is_whole() -> None:
+    found = chain_of(Ground(see(kube())), VIP)
+    assert marks(found) == ALL_OK
+    assert whole(found) is True
+    assert [link.detail for link in found[:4]] == [
+        "ConfigMap default/vip-configmap maps it to default/nginx by NAT",
+        "default/nginx 80/TCP to targetPort 8080",
+        "2 ready: nginx-5 on node-b (10.2.68.5:8080), nginx-6 on node-b (10.2.68.6:8080)",
+        (
+            "/etc/keepalived/keepalived.conf has it in instance vips, and virtual server 10.4.0.50:80 with 2 real "
+            "servers"
+        ),
+    ]
+
+
+def test_the_apis_layers_are_as_old_as_what_was_read_of_each_kind() -> None:
+    ages = {r: float(n) for n, r in enumerate(Resource)}
+    assert [link.age for link in chain_of(Ground(see(kube())), VIP)[:3]] == [
+        ages[Resource.CONFIGMAPS],
+        ages[Resource.SERVICES],
+        ages[Resource.ENDPOINTS],
+    ]
+
+
+def without(kind: Resource, detail: str) -> tuple[ResourceState, ...]:
+    return tuple(
+        ResourceState(r, SourceState.UNAVAILABLE, detail) if r is kind else s
+        for r, s in zip(Resource, AGED, strict=True)
+    )
+
+
+UNREADY = {NGINX: (group(endpoint(5, ready=False), endpoint(6, ready=False)),)}
+CRASHING = {
+    ("default", f"nginx-{n}"): Pod(
+        "default", f"nginx-{n}", "node-b", f"10.2.68.{n}", ready=False, phase="Running", reason="CrashLoopBackOff"
+    )
+    for n in (5, 6)
+}
+BROKEN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
+    "no entry": (
+        {"data": {}},
+        {Layer.CONFIGMAP: Mark.BROKEN, Layer.SERVICE: Mark.NONE, Layer.ENDPOINTS: Mark.NONE},
+        "ConfigMap default/vip-configmap has no entry for 10.4.0.50",
+    ),
+    "a bad entry": (
+        {"data": {VIP: "nginx"}},
+        {Layer.CONFIGMAP: Mark.BROKEN, Layer.SERVICE: Mark.NONE, Layer.ENDPOINTS: Mark.NONE},
+        "its entry is skipped: «nginx» has no slash: namespace/service is wanted",
+    ),
+    "no ConfigMap": (
+        {"configmap": None, "configmap_missing": True},
+        {Layer.CONFIGMAP: Mark.BROKEN, Layer.SERVICE: Mark.NONE, Layer.ENDPOINTS: Mark.NONE},
+        "the API has no ConfigMap default/vip-configmap",
+    ),
+    "no Service": (
+        {"services": {}},
+        {Layer.SERVICE: Mark.BROKEN, Layer.ENDPOINTS: Mark.NONE},
+        "the API has no Service default/nginx: the controller skips the entry",
+    ),
+    "the Service lost its port": (
+        {"services": {NGINX: service("nginx", replace(PORT, port=81))}},
+        {Layer.SERVICE: Mark.BROKEN, Layer.ENDPOINTS: Mark.NONE},
+        "Service default/nginx has no port 80; its ports: 81",
+    ),
+    "nothing is ready": (
+        {"endpoints": UNREADY, "pods": CRASHING},
+        {Layer.ENDPOINTS: Mark.BROKEN},
+        (
+            "Service default/nginx port 80: none of its 2 endpoints is ready: nginx-5 on node-b (10.2.68.5:8080, "
+            "CrashLoopBackOff), nginx-6 on node-b (10.2.68.6:8080, CrashLoopBackOff); keepalived-vip leaves out a "
+            "port without a ready one, and the VIP when no port has one"
+        ),
+    ),
+    "an endpoint more than the file has": (
+        {"endpoints": {NGINX: (group(endpoint(5), endpoint(6), endpoint(7)),)}},
+        {Layer.CONF: Mark.BROKEN},
+        (
+            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, but lacks 10.2.68.7:8080 (pod "
+            "default/nginx-7), which is a ready endpoint"
+        ),
+    ),
+    "one is not ready, and the file still has it": (
+        {"endpoints": {NGINX: (group(endpoint(5), endpoint(6, ready=False)),)}},
+        {Layer.CONF: Mark.BROKEN},
+        (
+            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, but has 10.2.68.6:8080 (pod "
+            "default/nginx-6), which is no ready endpoint"
+        ),
+    ),
+    "another method": (
+        {"data": {VIP: "default/nginx:DR"}},
+        {Layer.CONF: Mark.BROKEN},
+        (
+            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80 by masq, and the entry asks for direct"
+        ),
+    ),
+    "the VIP alone is asked for": (
+        {"data": {VIP: ""}},
+        {Layer.SERVICE: Mark.NONE, Layer.ENDPOINTS: Mark.NONE, Layer.CONF: Mark.BROKEN},
+        "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, though the entry asks for the VIP alone",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "expected", "detail"), BROKEN.values(), ids=BROKEN.keys())
+def test_the_first_break_is_named_and_no_layer_below_is_at_fault_for_it(
+    changes: dict[str, Any], expected: dict[Layer, Mark], detail: str
+) -> None:
+    found = port_chain(Ground(see(kube(**changes))), VIP, Port(80))
+    assert marks(found) == ALL_OK | expected
+    first = first_break(found)
+    assert first is not None
+    assert first.detail == detail
+    assert first.remedy
+
+
+FORBIDDEN = "services is forbidden: grant the verbs get, list, watch"
+UNKNOWN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
+    "which ConfigMap": (
+        {"configmap": None, "configmap_name": None},
+        dict.fromkeys((Layer.CONFIGMAP, Layer.SERVICE, Layer.ENDPOINTS), Mark.UNKNOWN),
+        "which ConfigMap maps the VIPs is not known: name it with --configmap NAMESPACE/NAME",
+    ),
+    "the ConfigMap": (
+        {"configmap": None, "resources": without(Resource.CONFIGMAPS, "forbidden")},
+        dict.fromkeys((Layer.CONFIGMAP, Layer.SERVICE, Layer.ENDPOINTS), Mark.UNKNOWN),
+        "configmaps were not read: forbidden",
+    ),
+    "Services": (
+        {"services": None, "resources": without(Resource.SERVICES, FORBIDDEN)},
+        dict.fromkeys((Layer.SERVICE, Layer.ENDPOINTS), Mark.UNKNOWN),
+        f"services were not read: {FORBIDDEN}",
+    ),
+    "endpoints": (
+        {"endpoints": None, "resources": without(Resource.ENDPOINTS, "forbidden")},
+        {Layer.ENDPOINTS: Mark.UNKNOWN},
+        "endpointslices were not read: forbidden",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected", "detail"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_what_the_api_does_not_tell_is_unknown_and_says_why(
+    changes: dict[str, Any], expected: dict[Layer, Mark], detail: str
+) -> None:
+    found = chain_of(Ground(see(kube(**changes))), VIP)
+    assert marks(found) == ALL_OK | expected
+    assert detail in [link.detail for link in found]
+    assert whole(found) is None
+
+
+def test_old_data_is_believed_and_says_that_it_is_old() -> None:
+    cut = tuple(ResourceState(r, SourceState.DEGRADED, "the API is gone since 30 s", NOW - 30) for r in Resource)
+    found = chain_of(Ground(see(kube(resources=cut))), VIP)
+    assert marks(found) == ALL_OK
+    assert [link.age for link in found[:3]] == [30.0, 30.0, 30.0]
+    assert found[2].detail.endswith(" (as it was read last: the API is gone since 30 s)")
+
+
+EMPTY: Conf = replace(conf(), instances=(), virtual_servers=())
+BARE: dict[str, Any] = {
+    "conf": EMPTY,
+    "running": EMPTY,
+    "instances": (),
+    "ipvs": replace(table(), virtual_servers=()),
+    "advertisers": (),
+}
+"""A node whose keepalived knows no VIP at all."""
+
+
+def test_a_vip_that_no_ready_endpoint_keeps_in_the_config_is_broken_there_and_expected_nowhere_else() -> None:
+    ground = Ground(see(kube(endpoints=UNREADY), **BARE))
+    assert ground.addresses == (VIP,)
+    found = chain_of(ground, VIP)
+    below = dict.fromkeys(LAYERS[3:], Mark.NONE)
+    assert marks(found) == ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN} | below
+
+
+def test_a_mapping_that_the_controller_never_wrote_is_missing_in_the_file() -> None:
+    found = chain_of(Ground(see(kube(), **BARE)), VIP)
+    assert marks(found) == ALL_OK | {Layer.CONF: Mark.BROKEN} | dict.fromkeys(LAYERS[4:], Mark.NONE)
+    assert details(found)[Layer.CONF] == (
+        "/etc/keepalived/keepalived.conf does not have it, though the cluster asks for it"
+    )
+
+
+def test_a_port_without_ready_endpoints_beside_one_that_has_some() -> None:
+    two = (PORT, ServicePort("admin", 81, 8081))
+    cluster = kube(
+        services={NGINX: service("nginx", *two)},
+        endpoints={
+            NGINX: (
+                group(endpoint(5), endpoint(6)),
+                group(endpoint(5, ready=False), ports=(EndpointPort("admin", 8081),)),
+            )
+        },
+    )
+    ground = Ground(see(cluster))
+    assert ground.ports(VIP) == (Port(80), Port(81))
+    assert marks(port_chain(ground, VIP, Port(80))) == ALL_OK
+    other = ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN, Layer.IPVS: Mark.NONE}
+    assert marks(port_chain(ground, VIP, Port(81))) == other
+    assert marks(chain_of(ground, VIP)) == ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN}
+
+
+def test_an_ipv6_vip_cannot_be_in_a_configmap() -> None:
+    found = chain_of(Ground(see(kube(), **BARE)), "fd00::50")
+    assert marks(found)[Layer.CONFIGMAP] is Mark.NONE
+    assert first_break(found) is None
+
+
+def test_in_proxy_mode_no_virtual_server_is_expected() -> None:
+    started = controller("--proxy-protocol-mode=true")
+    proxied = replace(conf(), virtual_servers=())
+    found = chain_of(
+        Ground(
+            see(
+                kube(),
+                keepalived=(keepalived(controller=started),),
+                conf=proxied,
+                running=proxied,
+                ipvs=replace(table(), virtual_servers=()),
+            )
+        ),
+        VIP,
+    )
+    assert marks(found) == ALL_OK | {Layer.IPVS: Mark.NONE}
+
+
+def test_a_namespace_that_the_controller_does_not_watch() -> None:
+    started = controller("--watch-namespace=shop")
+    found = chain_of(Ground(see(kube(), keepalived=(keepalived(controller=started),))), VIP)
+    assert details(found)[Layer.SERVICE] == (
+        "Service default/nginx is not seen by the controller, which watches shop only"
+    )
+    assert first_break(found) == found[1]
+
+
+def test_without_any_config_the_kernel_is_held_against_the_endpoints() -> None:
+    found = chain_of(Ground(see(kube(), conf=None, running=None, ipvs=table(real(5), real(9)))), VIP)
+    assert marks(found)[Layer.IPVS] is Mark.BROKEN
+    assert details(found)[Layer.IPVS] == (
+        "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 is a ready endpoint but no real server, "
+        "10.2.68.9:8080 is a real server but no ready endpoint"
+    )
+
+
+def test_udp_and_tcp_on_one_port_are_two() -> None:
+    both = (ServicePort("dns", 53, 53, "UDP"), ServicePort("dns-tcp", 53, 53))
+    ground = Ground(see(kube(services={NGINX: service("nginx", *both)}), **BARE))
+    assert ground.ports(VIP) == (Port(53), Port(53, Protocol.UDP))
+    assert [str(p) for p in ground.ports(VIP)] == ["53", "53/UDP"]
+
+
+def test_real_servers_have_the_pods_of_the_mapped_service() -> None:
+    seen = see(kube(endpoints={NGINX: (group(endpoint(5), endpoint(6, ready=False)),)}))
+    reals = (seen.virtual_servers or ())[0].real_servers
+    assert [r.pod for r in reals] == [
+        PodView("default", "nginx-5", ready=True, node="node-b"),
+        PodView("default", "nginx-6", ready=False, node="node-b"),
+    ]
+
+
+def test_a_sorry_server_in_the_kernel_is_no_stranger() -> None:
+    sorry = replace(conf_real(9), sorry=True)
+    both = conf(conf_real(5), conf_real(6), sorry)
+    found = chain_of(Ground(see(kube(), conf=both, running=both, ipvs=table(real(5), real(6), real(9)))), VIP)
+    assert marks(found) == ALL_OK
