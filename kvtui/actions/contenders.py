@@ -129,8 +129,19 @@ def own_advert(observation: Observation, name: str) -> Advertiser | None:
 
 def successor(observation: Observation, name: str, since: float) -> Advertiser | None:
     """Another node that advertises the instance's VRID as master since that time (seconds since the epoch)."""
+    return next(iter(successors(observation, name, since)), None)
+
+
+def successors(observation: Observation, name: str, since: float) -> tuple[Advertiser, ...]:
+    """Every other node that does, best first. Two backups may both take over for a moment (``rules.claims``)."""
     instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
     if instance is None:
-        return None
+        return ()
     live = evidence(observation.snapshot, instance).live_others
-    return next((a for a in live if a.last.received > since), None)
+    return tuple(a for a in live if a.last.received > since)
+
+
+def lasting_owner(observation: Observation, name: str) -> Advertiser | None:
+    """The one node that advertises the instance's VRID and will go on to, this one or another; None before that."""
+    instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
+    return evidence(observation.snapshot, instance).lasting if instance else None

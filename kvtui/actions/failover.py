@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.contenders import contest, group_remark, own_advert, successor, told
+from kvtui.actions.contenders import contest, group_remark, lasting_owner, own_advert, successors, told
 from kvtui.actions.plan import Change, Grade, Plan, Remark, Verb
 from kvtui.actions.reconfigure import reconfiguration
 from kvtui.actions.runner import Action, Verified
@@ -29,6 +29,7 @@ from kvtui.actions.steps.address import RemoveAddress
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.track_knobs import knobs
 from kvtui.actions.watch import until
+from kvtui.rules.claims import began
 from kvtui.rules.election import Leaving, skew, takeover
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from kvtui.actions.track_knobs import Knob
     from kvtui.actions.watch import Watch
     from kvtui.model.observation import Observation
+    from kvtui.model.vrrp import Advertiser
     from kvtui.rules.election import Prediction
 
 LOWEST = 1
@@ -226,8 +228,8 @@ def _way_back(race: Contest, way: _Plan) -> str:
     return f"undo {what}; then the VIP comes back if this node has the highest priority, which it does not keep from it"
 
 
-SETTLING = 1.2
-"""Seconds after a takeover until its outcome is told: one more advert at the usual interval."""
+SETTLING = 6
+"""Advert intervals, at most, until it is settled who has it. Two are enough unless two backups took over at once."""
 
 
 class Verification:
@@ -253,24 +255,30 @@ class Verification:
         self._back = back
         self._left_at: float | None = None
         self._taken_at: float | None = None
+        self._began_at = 0.0
         self._owner: str | None = None
+        self._claimed: dict[str, None] = {}
         self._held: tuple[str, ...] = ()
 
     async def __call__(self, say: Callable[[str], None]) -> Verified:
         """The runner's ``verify``."""
-        patience = _longest(self._race, self._way, self._prediction) + MARGIN
+        self._began_at = time.time()
+        longest = _longest(self._race, self._way, self._prediction)
+        patience = longest + MARGIN
         say(f"waiting up to {patience:.0f} s for another node to take over")
-        done = await until(self._watch, self._moved, patience)
-        if done:
-            # Backups whose priorities differ by one wait 4 ms apart: both take over, and the better one prevails.
-            await until(self._watch, self._note, SETTLING)
-            done = not self._held
-        facts = self._facts()
-        if done:
+        taken = await until(self._watch, self._moved, patience)
+        settled = None
+        if taken:
+            say("waiting until one node alone goes on: two backups may both have taken over")
+            rest = max(0.0, self._began_at + longest - time.time())
+            settled = await until(self._watch, self._settled, rest + SETTLING * self._race.interval)
+        facts = self._facts(settled=settled is True)
+        if settled:
             return Verified(ok=True, detail=self._told(), facts=facts)
-        if self._owner is not None:
-            detail = f"{self._owner} advertises, but {', '.join(self._held)} is still on this node, too"
-            return Verified(ok=False, detail=detail, facts=facts)
+        if self._held and (taken or self._owner):
+            return Verified(ok=False, detail=self._kept(), facts=facts)
+        if taken:
+            return Verified(ok=None, detail=self._unsettled(), facts=facts)
         if not self._race.listening and not self._held:
             return Verified(ok=None, detail="the VIP left this node; adverts cannot be captured", facts=facts)
         return Verified(ok=False, detail=f"no other node took over within {patience:.1f} s", facts=facts)
@@ -279,15 +287,46 @@ class Verification:
         name = self._race.view.name
         self._held = tuple(v.address for v in observation.vips or () if v.instance == name and v.present)
         self._note_leaving(observation)
-        found = successor(observation, name, self._planned_at)
-        if found is not None and self._taken_at is None:
-            self._taken_at = found.last.received
-        self._owner = found.last.source if found else None
-        return found is not None and not self._held
+        found = successors(observation, name, self._planned_at)
+        if found and self._taken_at is None:
+            self._taken_at = min(self._since(a) for a in found)
+        self._claimed |= {a.last.source: None for a in found}
+        self._owner = found[0].last.source if found else None
+        return bool(found) and not self._held
 
-    def _note(self, observation: Observation) -> None:
-        """Who has it now; nothing is waited for but the time."""
-        self._moved(observation)
+    def _since(self, advertiser: Advertiser) -> float:
+        """When it took over: its first advert without a pause since, as far as that is known."""
+        since = began(advertiser)
+        return since if since > self._planned_at else advertiser.last.received
+
+    def _settled(self, observation: Observation) -> bool:
+        """One of the others alone goes on, and nobody else is still to come.
+
+        Backups whose priorities differ by one wait 4 ms apart: both take over, and the better one prevails. One with
+        a preempt_delay comes when others had it for a while.
+        """
+        moved = self._moved(observation)
+        last = lasting_owner(observation, self._race.view.name)
+        if not moved or last is None or last.last.source != self._owner:
+            return False
+        final = self._prediction.moves[-1] if self._prediction.moves else None
+        if final is None or final.to == self._owner:
+            return True
+        return observation.snapshot.time > self._began_at + final.after + self._race.interval
+
+    def _kept(self) -> str:
+        """The VIP did not leave this node for good."""
+        vips = ", ".join(self._held)
+        if self._owner is None:
+            return f"{' and '.join(self._claimed)} took over, but {vips} is here again"
+        return f"{self._owner} advertises, but {vips} is still on this node, too"
+
+    def _unsettled(self) -> str:
+        """The VIP left, and that is all that is sure."""
+        vips = ", ".join(self._race.view.vips)
+        claimed = " and ".join(self._claimed)
+        seconds = SETTLING * self._race.interval
+        return f"{vips} left this node, but it is not settled who has it: after {seconds:.0f} s {claimed} advertised"
 
     def _note_leaving(self, observation: Observation) -> None:
         """When the VIP left: at our own removal, else at our advert of priority 0, else when it was seen gone."""
@@ -307,18 +346,20 @@ class Verification:
             return None
         return round(max(0.0, self._taken_at - self._left_at), 2)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, *, settled: bool) -> dict[str, Any]:
         moves = self._prediction.moves
+        owner, expected = (self._owner if settled else None), self._prediction.master
         return {
             "way": self._way.way.value,
             "vips": list(self._race.view.vips),
             "owner_before": self._race.own,
-            "owner_after": self._owner,
+            "owner_after": owner,
+            "took_over": list(self._claimed),
             "seconds_without_owner": self._ownerless(),
             "still_here": list(self._held),
-            "predicted_master": self._prediction.master,
+            "predicted_master": expected,
             "predicted_seconds": moves[-1].after if moves else None,
-            "prediction_came_true": None if self._prediction.master is None else self._prediction.master == self._owner,
+            "prediction_came_true": None if None in (expected, owner) else expected == owner,
             "undo": self._back,
         }
 
@@ -326,6 +367,8 @@ class Verification:
         seconds = self._ownerless()
         text = f"{self._owner} is master and has {', '.join(self._race.view.vips)}"
         text += f"; {seconds:.2f} s without an owner" if seconds else "; at no time without an owner"
+        if others := [c for c in self._claimed if c != self._owner]:
+            text += f"; {', '.join(others)} took over as well and gave way"
         if self._prediction.master not in (None, self._owner):
             text += f"; NOT as predicted: {self._prediction.master} was expected ({self._prediction.because})"
         return f"{text}. {self._back[0].upper()}{self._back[1:]}"

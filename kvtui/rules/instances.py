@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
-from kvtui.rules.claims import OVERLAP, claimants
+from kvtui.rules.claims import OVERLAP, claimants, lasting
 
 if TYPE_CHECKING:
     from kvtui.model.addresses import InterfaceAddress
@@ -36,7 +36,16 @@ class Evidence:
     @property
     def claimants(self) -> tuple[Advertiser, ...]:
         """Every node that claims to be master now, this one included, best first."""
-        return claimants((*self.others, *((self.own,) if self.own else ())), self.now)
+        return claimants(self._heard, self.now)
+
+    @property
+    def lasting(self) -> Advertiser | None:
+        """The one claimant, this node or another, once it is settled that it stays."""
+        return lasting(self._heard, self.now)
+
+    @property
+    def _heard(self) -> tuple[Advertiser, ...]:
+        return (*self.others, *((self.own,) if self.own else ()))
 
     @property
     def own_live(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kvtui.actions import failover, watch
 from kvtui.actions.failover import plan_failover
 from kvtui.actions.plan import Grade
 from kvtui.model.vrrp import VrrpState
@@ -15,12 +18,15 @@ from tests.actions.nodes import grades
 from tests.actions.surveys import CONF, surveyed
 from tests.actions.test_priority import MASTER, master, tracked
 from tests.actions.test_reload import nothing
-from tests.build import VIP, addresses, advertiser, instance, snapshot
+from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from kvtui.actions.runner import Verified
     from kvtui.model.observation import Observation
+    from kvtui.model.vrrp import Advertiser
 
 
 def alone(**changes: Any) -> Observation:
@@ -103,3 +109,85 @@ def test_a_priority_that_cannot_be_edited_is_refused(tmp_path: Path) -> None:
     action = plan_failover(master(), survey, "vips", nothing)
     assert "cannot be changed" in (action.plan.refusal(force=True) or "")
     assert action.steps == ()
+
+
+@dataclass
+class Ticks:
+    """Stands in for ``time``: it moves when somebody looks."""
+
+    now: float = NOW
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def every_second(node: int, start: float, end: float = 1e9) -> Callable[[float], tuple[Advertiser, ...]]:
+    """The adverts of one node from ``start`` to ``end``, seconds after the plan, as they are known at a time."""
+
+    def known(now: float) -> tuple[Advertiser, ...]:
+        at = [NOW + start + n for n in range(60) if NOW + start + n <= min(now, NOW + end)]
+        return (replace(advertiser(node, at=at[-1]), since=NOW + start),) if at else ()
+
+    return known
+
+
+def verified(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *nodes: Callable[[float], tuple[Advertiser, ...]], held: bool = False
+) -> tuple[Verified, float]:
+    """What the verification says to these adverts after the VIP was taken off, and how many seconds it took."""
+    ticks = Ticks()
+    monkeypatch.setattr(failover, "time", ticks)
+    monkeypatch.setattr(watch, "time", ticks)
+    monkeypatch.setattr(watch, "PAUSE", 0)
+    own = replace(advertiser(0, outgoing=True, priority=0), since=NOW - 100)
+
+    async def look() -> Observation:
+        ticks.now += 0.05
+        heard = (own, *itertools.chain(*(n(ticks.now) for n in nodes)))
+        there = addresses(VIP) if held else addresses()
+        return observe(snapshot(time=ticks.now, instances=(instance(),), advertisers=heard, addresses=there))
+
+    action = plan_failover(master(), surveyed(folder), "vips", look)
+    found = asyncio.run(_verify(action.verify))
+    return found, ticks.now - NOW
+
+
+async def _verify(verify: Callable[[Callable[[str], None]], Any]) -> Verified:
+    found: Verified = await verify(lambda _text: None)
+    return found
+
+
+def test_the_owner_that_is_told_is_the_one_that_lasts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Node 1 is the worse one and gives way, whichever of the two came first. The VIP was seen gone after 0.05 s."""
+    found, seconds = verified(monkeypatch, tmp_path, every_second(1, 0.6, 0.7), every_second(2, 0.604))
+    assert found.ok is True
+    assert (found.facts["owner_after"], found.facts["seconds_without_owner"]) == ("10.4.0.5", 0.55)
+    assert 2.6 < seconds < 3.8
+    found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.604, 0.7), every_second(2, 0.6))
+    assert (found.facts["owner_after"], found.facts["took_over"]) == ("10.4.0.5", ["10.4.0.5"])
+
+
+def test_one_that_gave_way_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.6, 0.7), every_second(2, 0.9))
+    assert (found.facts["owner_after"], found.facts["took_over"]) == ("10.4.0.5", ["10.4.0.4", "10.4.0.5"])
+    assert "0.55 s without an owner; 10.4.0.4 took over as well and gave way" in found.detail
+
+
+def test_two_that_both_go_on_are_not_settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, seconds = verified(monkeypatch, tmp_path, every_second(1, 0.6), every_second(2, 0.7))
+    assert (found.ok, found.facts["owner_after"], found.facts["prediction_came_true"]) == (None, None, None)
+    assert found.detail.startswith("10.4.0.50 left this node, but it is not settled who has it: after 6 s 10.4.0.4 and")
+    assert seconds == pytest.approx(6.7, abs=0.1)
+
+
+def test_when_the_vip_stays_it_went_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.6), held=True)
+    assert (found.ok, found.detail) == (False, "10.4.0.4 advertises, but 10.4.0.50 is still on this node, too")
+
+
+def test_when_nobody_comes_it_went_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found, _ = verified(monkeypatch, tmp_path)
+    assert (found.ok, found.detail) == (False, "no other node took over within 3.6 s")

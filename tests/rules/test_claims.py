@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kvtui.model.vrrp import Advertiser, VrrpState
-from kvtui.rules.claims import claimants, side_by_side
+from kvtui.rules.claims import claimants, lasting, side_by_side
 from kvtui.rules.observe import observe
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
@@ -69,3 +71,70 @@ def test_master_by_its_address_alone_ignores_what_the_old_one_sent_before() -> N
 def test_one_that_was_never_believable_claims_nothing() -> None:
     wrong = replace(advertiser(1), bad=100)
     assert claimants((wrong,), NOW) == ()
+
+
+# Backups of priority 100 and 101, 4 ms apart after a failover: both take over, the second one before it has read the
+# first one's advert, and the worse one gives way when it has. Node 1 has priority 101, node 0 100.
+BOTH = NOW - 10
+
+
+def after(seconds: float) -> tuple[Advertiser, ...]:
+    """What was heard by then: node 1 goes on, node 0 gave way after its first advert."""
+    adverts = [BOTH + n for n in range(4) if BOTH + n <= BOTH + seconds]
+    return heard(1, since=BOTH, last=adverts[-1]), heard(0, since=BOTH + 0.004, last=BOTH + 0.004)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 0.999, 1.001, 1.2, 2.5, 3.4])
+def test_of_two_that_took_over_at_once_the_better_one_counts_whichever_came_last(seconds: float) -> None:
+    assert sources(claimants(after(seconds), BOTH + seconds)) == ["10.4.0.4"]
+    assert sources(claimants(after(seconds)[::-1], BOTH + seconds)) == ["10.4.0.4"]
+
+
+def test_the_better_one_may_come_last() -> None:
+    worse, better = heard(0, since=BOTH, last=BOTH), heard(1, since=BOTH + 0.004, last=BOTH + 0.004)
+    assert sources(claimants((worse, better), BOTH + 0.1)) == ["10.4.0.4"]
+
+
+def test_of_equal_priority_the_higher_address_counts() -> None:
+    low, high = (replace(a, last=replace(a.last, priority=100)) for a in reversed(after(0.5)))
+    assert sources(claimants((low, high), BOTH + 0.5)) == ["10.4.0.4"]
+
+
+def test_a_worse_one_counts_after_the_better_one_died() -> None:
+    died = heard(1, since=NOW - 100, last=NOW - 3.0)
+    assert sources(claimants((died, heard(0, since=NOW - 0.1, last=NOW - 0.1)), NOW)) == ["10.4.0.3"]
+
+
+def test_a_worse_one_counts_when_it_went_on_although_the_last_words_of_the_better_one_were_missed() -> None:
+    gone, new = heard(1, since=NOW - 100, last=NOW - 2.0), heard(0, since=NOW - 1.4, last=NOW - 0.4)
+    assert sources(claimants((gone, new), NOW)) == ["10.4.0.3"]
+
+
+@pytest.mark.parametrize(("seconds", "who"), [(0.5, None), (1.5, None), (2.1, "10.4.0.4"), (3.4, "10.4.0.4")])
+def test_the_owner_lasts_after_two_intervals(seconds: float, who: str | None) -> None:
+    found = lasting(after(seconds), BOTH + seconds)
+    assert (found.last.source if found else None) == who
+
+
+def test_while_both_go_on_nobody_lasts() -> None:
+    both = heard(1, since=NOW - 30, last=NOW - 0.1), heard(0, since=NOW - 29.9, last=NOW - 0.2)
+    assert sources(claimants(both, NOW)) == ["10.4.0.4", "10.4.0.3"]
+    assert lasting(both, NOW) is None
+
+
+def test_of_rivals_one_counts_when_the_other_missed_an_advert() -> None:
+    both = heard(1, since=NOW - 30, last=NOW - 0.1), heard(0, since=NOW - 29.9, last=NOW - 1.7)
+    assert sources(claimants(both, NOW)) == ["10.4.0.4"]
+    found = lasting(both, NOW)
+    assert found is both[0]
+
+
+def test_one_that_stepped_down_does_not_keep_another_from_lasting() -> None:
+    left = heard(2, since=NOW - 100, last=NOW - 2.7)
+    left = replace(left, last=replace(left.last, priority=0))
+    new = heard(0, since=NOW - 2.1, last=NOW - 0.1)
+    assert lasting((left, new), NOW) is new
+
+
+def sources(of: tuple[Advertiser, ...]) -> list[str]:
+    return [a.last.source for a in of]
