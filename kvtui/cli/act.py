@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from kvtui.actions.intent import Intent, plan
+from kvtui.actions.overwritten import found_overwrites
 from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code, Outcome, Runner, guarded
 from kvtui.actions.site import site_of
 from kvtui.cli.journal_text import journal_document, journal_text, plan_document
 from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from kvtui.actions.runner import Action
@@ -88,7 +91,7 @@ def agreed() -> bool:
 
 
 def show_journal(invocation: Invocation, form: Format) -> int:
-    """Print the journal; an action that was cut short is named first, with what can be done."""
+    """Print the journal; what was cut short, or overwritten since, is named after it, with what can be done."""
     if invocation.demo:
         narrate("the demo's journal ends with the kvtui that wrote it; in the terminal UI it is on screen 7")
     try:
@@ -97,13 +100,16 @@ def show_journal(invocation: Invocation, form: Format) -> int:
         unfinished = journal.unfinished()
     except OSError as error:
         return int(fail(f"the journal cannot be read: {error}", Code.FAILED))
+    lost = () if invocation.demo else found_overwrites(entries, time.time())
     if form is Format.TEXT:
         write(journal_text(entries))
+        for overwrite in lost:
+            narrate(plain(overwrite.sentence))
         for entry in unfinished:
             narrate(
                 f"{entry.id} «{entry.summary}» was cut short: kvtui undo {entry.id} puts it back, "
                 f"--finish finishes it, --leave leaves things as they are and closes the entry"
             )
     else:
-        write(encode({"journal": journal_document(entries)}, form))
+        write(encode({"journal": journal_document(entries, lost)}, form))
     return Code.DONE

@@ -10,6 +10,7 @@ from kvtui.cli.text import Row, table
 
 if TYPE_CHECKING:
     from kvtui.actions.journal import Entry
+    from kvtui.actions.overwritten import Overwrite
     from kvtui.actions.plan import Plan
     from kvtui.cli.document import Document
 
@@ -37,8 +38,9 @@ def journal_text(entries: tuple[Entry, ...]) -> str:
     return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
 
 
-def journal_document(entries: tuple[Entry, ...]) -> list[Document]:
-    """The journal for ``-o json``."""
+def journal_document(entries: tuple[Entry, ...], lost: tuple[Overwrite, ...] = ()) -> list[Document]:
+    """The journal for ``-o json``; ``overwritten`` says what became of a priority that is not in the file any more."""
+    overwritten = {o.entry: o.sentence for o in lost}
     return [
         {
             "id": e.id,
@@ -53,6 +55,7 @@ def journal_document(entries: tuple[Entry, ...]) -> list[Document]:
             "undoes": e.undoes,
             "steps": len(e.steps),
             "steps_done": len(e.done),
+            "overwritten": overwritten.get(e.id),
             "facts": json.loads(json.dumps(dict(e.facts), default=str)),
         }
         for e in entries

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kvtui.cli.document import document
-from kvtui.cli.output import Format, encode, fail, home, write
+from kvtui.cli.output import Format, encode, fail, home, narrate, write
 from kvtui.cli.text import render
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
         if watch:
             asyncio.run(_watch(observer, view, form))
         else:
-            write(_text(asyncio.run(_once(observer, listen)), view, form, stream=False))
+            seen = asyncio.run(_once(observer, listen))
+            write(_text(seen, view, form, stream=False))
+            if view == "status" and not invocation.demo:
+                _narrate_overwrites(seen)
     except LookupError as missing:
         fail(str(missing.args[0]), EXIT_USAGE)
 
@@ -46,6 +49,25 @@ async def _once(observer: Observer, listen: float) -> Observation:
         return await observer.observe(patience=listen)
     finally:
         await observer.close()
+
+
+def _narrate_overwrites(seen: Observation) -> None:
+    """What kvtui wrote into a config that a controller has written again since: the file alone looks right."""
+    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - small; the journal is opened where there is one
+
+    if not (folder() / "journal.jsonl").exists():
+        return
+    from kvtui.actions.journal import Journal, JournalUnavailable  # noqa: PLC0415
+    from kvtui.actions.overwritten import seen_overwrites  # noqa: PLC0415
+    from kvtui.model.text import plain  # noqa: PLC0415
+
+    try:
+        entries = Journal().entries()
+    except JournalUnavailable:
+        return  # `kvtui journal` says why; a status needs no right to read it
+    for overwrite in seen_overwrites(entries, seen.snapshot):
+        if overwrite.pending:
+            narrate(plain(overwrite.sentence))
 
 
 async def _watch(observer: Observer, view: str, form: Format) -> None:

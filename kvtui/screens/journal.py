@@ -10,6 +10,7 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 
 from kvtui.actions.intent import Intent
+from kvtui.actions.overwritten import seen_overwrites
 from kvtui.actions.plan import Verb
 from kvtui.model.text import plain
 from kvtui.screens.node_screen import NodeScreen
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from kvtui.actions.journal import Entry
+    from kvtui.actions.overwritten import Overwrite
     from kvtui.model.observation import Observation
 
 COLUMNS = (
@@ -49,6 +51,7 @@ class JournalScreen(NodeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[str, Entry] = {}
+        self._overwritten: dict[str, Overwrite] = {}
         self._trouble = ""
 
     def make_table(self) -> LineTable:
@@ -83,7 +86,7 @@ class JournalScreen(NodeScreen):
 
     def draw(self, seen: Observation) -> None:
         """The actions that pass the filter."""
-        del seen
+        self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
         self.table.empty = (
             self._trouble or "Nothing was done on this node yet. d drains, r reloads, p f change masters."
         )
@@ -92,7 +95,10 @@ class JournalScreen(NodeScreen):
             k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
         ]
         order = {"who": lambda k: who(entries[k]), "result": lambda k: entries[k].result or ""}
-        self.table.show_rows(self.ordered(keys, order), lambda k: cells(entries[str(k)]), changes=False)
+        lost = self._overwritten
+        self.table.show_rows(
+            self.ordered(keys, order), lambda k: cells(entries[str(k)], lost.get(str(k))), changes=False
+        )
 
     def action_undo(self) -> None:
         """Plan to take the selected action back."""
@@ -108,7 +114,7 @@ class JournalScreen(NodeScreen):
     def _detail(self, event: LineTable.Chosen) -> None:
         entry = self._entries.get(str(event.key))
         if entry is not None:
-            self.app.push_screen(EntryPanel(entry))
+            self.app.push_screen(EntryPanel(entry, self._overwritten.get(entry.id)))
 
 
 class EntryPanel(Panel):
@@ -116,20 +122,22 @@ class EntryPanel(Panel):
 
     Args:
         entry: of the journal.
+        overwrite: what became of its priority, when a controller wrote the file again.
     """
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, overwrite: Overwrite | None = None) -> None:
         super().__init__()
         self._entry = entry
+        self._overwrite = overwrite
         self.heading = f"Journal {plain(entry.id)}"
 
     def text(self, seen: Observation | None) -> str:
         """Every line of it."""
         del seen
-        return entry_text(self._entry)
+        return entry_text(self._entry, self._overwrite)
 
 
-def entry_text(entry: Entry) -> str:
+def entry_text(entry: Entry, overwrite: Overwrite | None = None) -> str:
     """One entry in words: what, by whom, why, with what result and what was seen."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     lines = [
@@ -140,6 +148,8 @@ def entry_text(entry: Entry) -> str:
     ]
     if entry.detail:
         lines.append(plain(entry.detail))
+    if overwrite:
+        lines.append(f"Since then {plain(overwrite.sentence)}.")
     if entry.result is None:
         lines.append("It was cut short. u puts it back, c completes it.")
     lines += [f"  {plain(str(k))}: {plain(str(v))}" for k, v in entry.facts.items()]
@@ -156,14 +166,16 @@ def result(entry: Entry) -> str:
     return entry.result or f"CUT SHORT {len(entry.done)}/{len(entry.steps)}"
 
 
-def cells(entry: Entry) -> tuple[Cell, ...]:
-    """An entry's row."""
+def cells(entry: Entry, overwrite: Overwrite | None = None) -> tuple[Cell, ...]:
+    """An entry's row; one whose priority was overwritten says so instead of how it once ended."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     return (
         Cell(plain(entry.id)),
         Cell(f"{at:%m-%d %H:%M:%S}"),
         Cell(plain(who(entry))),
-        Cell(plain(result(entry)), TONES.get(entry.result or "", Tone.BAD)),
+        Cell("OVERWRITTEN", Tone.WARN)
+        if overwrite
+        else Cell(plain(result(entry)), TONES.get(entry.result or "", Tone.BAD)),
         Cell(plain(entry.summary), Tone.STRONG),
         Cell(plain(entry.reason)),
     )

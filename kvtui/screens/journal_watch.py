@@ -1,4 +1,4 @@
-"""Keeps an eye on the journal: actions that were cut short, drains that a health check or a reload undid."""
+"""Keeps an eye on the journal: what was cut short, what a health check, a reload or a controller undid."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions import recovery
 from kvtui.actions.drains import drains, lost_drains
+from kvtui.actions.overwritten import seen_overwrites
 from kvtui.model.text import plain
 from kvtui.screens.unfinished import UnfinishedPanel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from textual.app import App
 
@@ -35,16 +36,16 @@ class JournalWatch:
         self._app = app
         self._site = site
         self._observe = observe
-        self._told: set[str] = set()
+        self._told: set[Hashable] = set()
 
     async def run(self) -> None:
         """Until the app ends."""
         seen = await self._observe()
         await self._offer_unfinished()
+        await self._look(seen, first=True)
         while True:
-            await self._tell_lost(seen)
             await asyncio.sleep(EVERY)
-            seen = await self._observe()
+            await self._look(await self._observe())
 
     async def _offer_unfinished(self) -> None:
         try:
@@ -55,12 +56,22 @@ class JournalWatch:
             found = await asyncio.to_thread(recovery.inspect, entry, self._site)
             await self._app.push_screen(UnfinishedPanel(found))
 
-    async def _tell_lost(self, seen: Observation) -> None:
+    async def _look(self, seen: Observation, *, first: bool = False) -> None:
+        """Tell what is new; a change that was over before kvtui started is on screen 7 only."""
         try:
-            known = drains(await asyncio.to_thread(self._site.journal.entries))
+            entries = await asyncio.to_thread(self._site.journal.entries)
         except OSError:
             return
-        for lost in lost_drains(seen, known):
-            if lost.sentence not in self._told:
-                self._told.add(lost.sentence)
-                self._app.notify(plain(lost.sentence), severity="warning", timeout=30, markup=False)
+        for lost in lost_drains(seen, drains(entries)):
+            self._tell(lost.sentence, lost.sentence)
+        for overwrite in seen_overwrites(entries, seen.snapshot):
+            key = (overwrite.entry, overwrite.instance, overwrite.found, overwrite.pending)
+            if first and not overwrite.pending:
+                self._told.add(key)
+            self._tell(key, overwrite.sentence)
+
+    def _tell(self, key: Hashable, sentence: str) -> None:
+        """Once: a controller writes the same again on every sync."""
+        if key not in self._told:
+            self._told.add(key)
+            self._app.notify(plain(sentence), severity="warning", timeout=30, markup=False)

@@ -1,0 +1,152 @@
+"""A priority that kvtui wrote and a controller wrote over: found, told with what runs, and no more than that."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.actions.journal import Entry
+from kvtui.actions.overwritten import Overwrite, overwrites, seen_overwrites, written
+from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.steps.file import ReplaceFile
+from kvtui.actions.steps.hangup import HangUp, When
+from kvtui.model.keepalived import Controller
+from tests.build import NOW, conf, instance, keepalived, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.actions.step import Step
+    from kvtui.model.conf import Conf
+    from kvtui.model.keepalived import Keepalived
+
+PATH = "/etc/keepalived/keepalived.conf"
+HERE = keepalived()
+DAEMON = Daemon(HERE.pid, 1, PATH, HERE.mntns, HERE.netns)
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def entry(identity: str, before: int, after: int, name: str = "vips", **changes: Any) -> Entry:
+    """An action by the config that is in force."""
+    write = ReplaceFile(DAEMON, PATH, name, (before, after), ("a", "b"))
+    return made(identity, (HangUp(DAEMON, When.UNDO), write, HangUp(DAEMON, When.DO)), target=name, **changes)
+
+
+def made(identity: str, steps: tuple[Step, ...], **changes: Any) -> Entry:
+    data = tuple({"kind": s.kind, **s.to_json()} for s in steps)
+    base = Entry(identity, NOW - 60, "priority", "vips", {"user": "anna"}, "", "", data, result="done")
+    return replace(base, **changes)
+
+
+def on_disk(priority: int | None, modified: float = NOW - 30) -> Conf:
+    base = conf(modified=modified)
+    (one,) = base.instances
+    return replace(base, instances=() if priority is None else (replace(one, priority=priority),))
+
+
+def found(
+    *entries: Entry, disk: Conf | None, runs: int | None = None, by: Keepalived = HERE, now: float = NOW
+) -> tuple[Overwrite, ...]:
+    return overwrites(written(entries), by, disk, {} if runs is None else {"vips": runs}, now)
+
+
+CONTROLLED = keepalived(controller=Controller(812, "kube-keepalived-vip", ("x",)))
+
+
+def test_the_next_sync_of_the_controller_is_told_with_what_runs() -> None:
+    (one,) = found(entry("e1", 100, 110), disk=on_disk(100), runs=110, by=CONTROLLED)
+    assert one.pending
+    assert one.sentence == (
+        "the controller kube-keepalived-vip (812) overwrote /etc/keepalived/keepalived.conf at 13:21:10 UTC: it has "
+        "priority 100, not 110 of e1 for vips; what runs still has priority 110 until the next SIGHUP or restart"
+    )
+
+
+def test_after_the_reload_it_is_lost() -> None:
+    (one,) = found(entry("e1", 100, 110), disk=on_disk(100), runs=100)
+    assert not one.pending
+    assert one.sentence.startswith("somebody overwrote")
+    assert one.sentence.endswith("; keepalived was reloaded or restarted since and runs with 100")
+
+
+def test_what_runs_cannot_be_read() -> None:
+    (one,) = found(entry("e1", 100, 110), disk=on_disk(100))
+    assert (one.pending, one.runs) == (True, None)
+    assert one.sentence.endswith("what runs keeps 110 until the next SIGHUP or restart, if there was none since")
+
+
+def test_an_instance_that_is_gone() -> None:
+    (one,) = found(entry("e1", 100, 110), disk=on_disk(None), runs=110)
+    assert (one.found, one.sentence.count("it has no vips, not 110 of e1")) == (None, 1)
+
+
+def test_nothing_to_tell_while_the_file_has_it() -> None:
+    assert found(entry("e1", 100, 110), disk=on_disk(110), runs=110) == ()
+    assert found(entry("e1", 100, 110), disk=on_disk(110), runs=100) == ()
+
+
+def test_a_file_that_is_being_written_or_cannot_be_read_tells_nothing() -> None:
+    half = on_disk(None, modified=NOW - 0.1)
+    assert found(entry("e1", 100, 110), disk=half, runs=110) == ()
+    assert len(found(entry("e1", 100, 110), disk=half, runs=110, now=NOW + 0.3)) == 1
+    assert found(entry("e1", 100, 110), disk=None, runs=110) == ()
+
+
+def test_the_newest_that_was_not_taken_back_counts() -> None:
+    assert [o.entry for o in found(entry("e1", 100, 110), entry("e2", 110, 120), disk=on_disk(110), runs=120)] == ["e2"]
+    undone = entry("e2", 110, 120, result="undone")
+    assert found(entry("e1", 100, 110), undone, disk=on_disk(110), runs=110) == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"result": r} for r in ("undone", "put back", "failed", "left", None)]
+    + [{"undoes": "e0"}, {"finishes": "e0"}, {"steps": ({"kind": "file"},)}],
+)
+def test_what_is_not_in_force_wrote_nothing(changes: dict[str, Any]) -> None:
+    assert written([replace(entry("e1", 100, 110), **changes)]) == ()
+
+
+def test_an_unverified_one_is_in_force() -> None:
+    assert [w.entry for w in written([entry("e1", 100, 110, result="unverified")])] == ["e1"]
+
+
+def test_going_back_to_what_the_controller_wrote_ends_it() -> None:
+    """`priority vips 100` finds 100 in the file and only reloads."""
+    reload = made("e2", (HangUp(DAEMON, When.DO, shown="x", alone=True),))
+    assert found(entry("e1", 100, 110), reload, disk=on_disk(100), runs=100) == ()
+    assert [w.entry for w in written([entry("e1", 100, 110), replace(reload, target="other")])] == ["e1"]
+
+
+@pytest.mark.parametrize(("changes", "count"), [({"netns": 7}, 0), ({"conf": "/other"}, 0), ({"netns": None}, 1)])
+def test_only_of_this_keepalived(changes: dict[str, Any], count: int) -> None:
+    assert len(found(entry("e1", 100, 110), disk=on_disk(100), by=keepalived(**changes))) == count
+
+
+def test_an_include_has_no_known_time() -> None:
+    wrote = entry("e1", 100, 110)
+    steps = tuple({**s, "path": "/etc/keepalived/more.conf"} if s["kind"] == "file" else s for s in wrote.steps)
+    (one,) = found(replace(wrote, steps=steps), disk=on_disk(100), runs=110)
+    assert one.at is None
+    assert "somebody overwrote /etc/keepalived/more.conf: it has" in one.sentence
+
+
+def test_from_a_snapshot_the_running_config_counts_before_the_dump() -> None:
+    base = snapshot(
+        keepalived=(HERE,), chosen=HERE.pid, conf=on_disk(100), instances=(instance(base_priority=110),), running=None
+    )
+    journal = [entry("e1", 100, 110)]
+    assert [o.runs for o in seen_overwrites(journal, base)] == [110]
+    assert [o.runs for o in seen_overwrites(journal, replace(base, running=on_disk(100)))] == [100]
+    assert seen_overwrites(journal, replace(base, chosen=None)) == ()
