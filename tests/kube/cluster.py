@@ -235,7 +235,9 @@ class FakeCluster:
 
     async def _listen(self) -> None:
         await self._entering
-        self._runner = aiohttp.web.ServerRunner(aiohttp.web.Server(self._emulator), shutdown_timeout=0.0)
+        self._runner = aiohttp.web.ServerRunner(
+            aiohttp.web.Server(self._emulator, handler_cancellation=True), shutdown_timeout=0.0
+        )
         await self._runner.setup()
         context = None
         if self.certificate is not None:
