@@ -116,6 +116,14 @@ def order(mapping: Mapping, dialect: Dialect) -> tuple[str, str]:
     return ("" if target is None else comment_name(*target, dialect), mapping.vip)
 
 
+def canonical_vip(vip: str) -> str:
+    """The key as keepalived understands it; empty when it is no IPv4 address, which keepalived skips."""
+    try:
+        return str(IPv4Address(vip))
+    except AddressValueError:
+        return ""
+
+
 def keepalived_method(method: str) -> str:
     """What keepalived makes of ``lvs_method METHOD``: its first word; NAT when it does not know that."""
     words = re.split(r"[#!]", method, maxsplit=1)[0].split(maxsplit=1)

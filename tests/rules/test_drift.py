@@ -1,0 +1,236 @@
+"""Expected ≠ file ≠ running: every kind of difference, with its objects and its sentence."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.kube import ServicePort
+from kvtui.model.vrrp import VirtualAddress
+from kvtui.rules.controller import ControllerSettings
+from kvtui.rules.drift import Difference, DifferenceKind, ServerKey, drift, edited
+from kvtui.rules.expected import expected
+from tests import build
+from tests.build_kube import NGINX, configmap, endpoint, group, kube, service
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfVirtualServer
+
+VIP = build.VIP
+KEY = ServerKey(VIP, 80, Protocol.TCP)
+HERE = ControllerSettings(interface="eth0", address="10.4.0.3", node_addresses=build.NODES)
+
+
+def instance(**changes: Any) -> ConfInstance:
+    """As the controller writes it."""
+    base = replace(build.conf().instances[0], state="BACKUP")
+    return replace(base, **changes)
+
+
+def server(*reals: ConfRealServer, **changes: Any) -> ConfVirtualServer:
+    base = replace(build.conf(*reals).virtual_servers[0], persistence_timeout=1800)
+    return replace(base, **changes)
+
+
+def written(*servers: ConfVirtualServer, **changes: Any) -> Conf:
+    """A config with these virtual servers and the one instance."""
+    return build.conf(instances=(instance(**changes),), virtual_servers=servers)
+
+
+BOTH = (build.conf_real(5), build.conf_real(6))
+
+
+def differences(conf: Conf, **cluster: Any) -> tuple[Difference, ...]:
+    return drift(expected(kube(**cluster), HERE), conf)
+
+
+def test_what_the_controller_wrote_is_no_difference() -> None:
+    assert differences(written(server(*BOTH))) == ()
+    assert differences(written(server(*reversed(BOTH)))) == ()
+    assert differences(written(server(*(replace(r, weight=None) for r in BOTH)))) == ()
+
+
+def test_a_real_server_is_missing() -> None:
+    (found,) = differences(written(server(build.conf_real(5))))
+    assert found == Difference(
+        DifferenceKind.REAL_MISSING,
+        "virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, which is a ready endpoint (pod default/nginx-6)",
+        VIP,
+        KEY,
+        ("10.2.68.6", 8080),
+        service=NGINX,
+        pod=("default", "nginx-6"),
+    )
+
+
+def test_a_real_server_too_many() -> None:
+    (found,) = differences(written(server(*BOTH, build.conf_real(7))))
+    assert (found.kind, found.real) == (DifferenceKind.REAL_EXTRA, ("10.2.68.7", 8080))
+    assert found.text == (
+        "virtual server 10.4.0.50:80 has real server 10.2.68.7:8080, which is no endpoint of default/nginx"
+    )
+    groups = {NGINX: (group(endpoint(5), endpoint(6, ready=False)),)}
+    (unready,) = differences(written(server(*BOTH)), endpoints=groups)
+    assert (unready.kind, unready.pod) == (DifferenceKind.REAL_EXTRA, ("default", "nginx-6"))
+    assert unready.text == (
+        "virtual server 10.4.0.50:80 has real server 10.2.68.6:8080, whose endpoint is not ready (pod default/nginx-6)"
+    )
+
+
+def test_another_weight() -> None:
+    (found,) = differences(written(server(build.conf_real(5), build.conf_real(6, weight=0))))
+    assert (found.kind, found.value, found.wanted, found.found) == (DifferenceKind.WEIGHT, "weight", "1", "0")
+    assert found.text == (
+        "virtual server 10.4.0.50:80: real server 10.2.68.6:8080 has weight 0, the controller writes 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "wanted", "found"),
+    [
+        ({"scheduler": "rr"}, "lvs_sched", "wlc", "rr"),
+        ({"method": ForwardingMethod.DIRECT}, "lvs_method", "NAT", "DR"),
+        ({"persistence_timeout": None}, "persistence_timeout", "1800", None),
+    ],
+)
+def test_a_value_of_a_virtual_server(change: dict[str, Any], value: str, wanted: str, found: str | None) -> None:
+    (one,) = differences(written(server(*BOTH, **change)))
+    assert (one.kind, one.server, one.value, one.wanted, one.found) == (
+        DifferenceKind.SERVER_VALUE, KEY, value, wanted, found,
+    )  # fmt: skip
+    told = f"virtual server 10.4.0.50:80: {value} is {found or 'not said'}, the controller writes {wanted}"
+    assert one.text == told
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "text"),
+    [
+        (
+            {"priority": 90},
+            "priority",
+            (
+                "instance vips: priority is 90, the controller writes 100 (worked out once, at its start, from the "
+                "nodes that there were)"
+            ),
+        ),
+        ({"vrid": 51}, "virtual_router_id", "instance vips: virtual_router_id is 51, the controller writes 50"),
+        ({"interface": "eth1"}, "interface", "instance vips: interface is eth1, the controller writes eth0"),
+        ({"nopreempt": False}, "nopreempt", "instance vips: nopreempt is not said, the controller writes yes"),
+        ({"state": "MASTER"}, "state", "instance vips: state is MASTER, the controller writes BACKUP"),
+        (
+            {"unicast_source": "10.4.0.3"},
+            "unicast_src_ip",
+            "instance vips: unicast_src_ip is 10.4.0.3, the controller writes none",
+        ),
+    ],
+)
+def test_a_value_of_the_instance(change: dict[str, Any], value: str, text: str) -> None:
+    (one,) = differences(written(server(*BOTH), **change))
+    assert (one.kind, one.value, one.text, one.vip) == (DifferenceKind.INSTANCE_VALUE, value, text, None)
+
+
+def test_unicast_peers_in_any_order() -> None:
+    unicast = expected(kube(), replace(HERE, unicast=True))
+    peers = ("10.4.0.5", "10.4.0.4")
+    same = written(server(*BOTH), unicast_source="10.4.0.3", unicast_peers=peers)
+    assert drift(unicast, same) == ()
+    (one,) = drift(unicast, written(server(*BOTH), unicast_source="10.4.0.3", unicast_peers=("10.4.0.4",)))
+    assert (one.value, one.wanted, one.found) == ("unicast_peer", "10.4.0.4, 10.4.0.5", "10.4.0.4")
+
+
+def test_a_vip_and_its_virtual_server_are_missing() -> None:
+    empty = written(vips=())
+    assert [(d.kind, d.vip, d.server, d.service, d.text) for d in differences(empty)] == [
+        (DifferenceKind.VIP_MISSING, VIP, None, NGINX, f"VIP {VIP} is missing: default/nginx has ready endpoints"),
+        (DifferenceKind.SERVER_MISSING, VIP, KEY, NGINX, f"virtual server {VIP}:80 (default/nginx) is missing"),
+    ]
+    (alone,) = differences(empty, configmap=configmap({VIP: ""}))
+    assert alone.text == f"VIP {VIP} is missing: the ConfigMap binds it"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "vip_reason", "server_reason"),
+    [
+        (
+            {"endpoints": {NGINX: (group(endpoint(5, ready=False)),)}},
+            "its one endpoint is not ready",
+            "its one endpoint is not ready",
+        ),
+        ({"services": {}}, "Service default/nginx does not exist", "Service default/nginx does not exist"),
+        ({"configmap": configmap({})}, "the ConfigMap does not name it", "the ConfigMap maps no Service to its VIP"),
+    ],
+)
+def test_a_vip_and_its_virtual_server_should_not_be_there(
+    cluster: dict[str, Any], vip_reason: str, server_reason: str
+) -> None:
+    assert [(d.kind, d.text) for d in differences(written(server(*BOTH)), **cluster)] == [
+        (DifferenceKind.VIP_EXTRA, f"VIP {VIP} should not be there: {vip_reason}"),
+        (DifferenceKind.SERVER_EXTRA, f"virtual server {VIP}:80 should not be there: {server_reason}"),
+    ]
+
+
+def test_a_port_that_the_service_does_not_have() -> None:
+    (one,) = differences(written(server(*BOTH), server(*BOTH, port=81)))
+    assert (one.server, one.text) == (
+        ServerKey(VIP, 81, Protocol.TCP),
+        f"virtual server {VIP}:81 should not be there: default/nginx has no such port",
+    )
+
+
+def test_protocols_are_told_apart() -> None:
+    both = {NGINX: service("nginx", ServicePort("t", 80, 8080), ServicePort("u", 80, 8080, "UDP"))}
+    (one,) = differences(written(server(*BOTH)), services=both)
+    assert (one.kind, one.server) == (DifferenceKind.SERVER_MISSING, ServerKey(VIP, 80, Protocol.UDP))
+    assert one.text == f"virtual server UDP {VIP}:80 (default/nginx) is missing"
+
+
+def test_a_key_that_keepalived_skips_is_not_missed() -> None:
+    data = {VIP: "default/nginx", "key": "default/nginx", "010.4.0.1": ""}
+    assert differences(written(server(*BOTH)), configmap=configmap(data)) == ()
+
+
+def test_with_nothing_read_nothing_is_said() -> None:
+    assert differences(written(server(*BOTH)), configmap=None) == ()
+    assert differences(written(), services=None) == ()
+
+
+def test_without_nodes_the_instance_is_not_judged_by_its_priority() -> None:
+    blind = expected(kube(), replace(HERE, node_addresses=None))
+    assert drift(blind, written(server(*BOTH), priority=7)) == ()
+    assert len(drift(blind, written(server(build.conf_real(5)), priority=7))) == 1
+
+
+def test_the_file_was_edited_and_not_reloaded() -> None:
+    running = written(server(*BOTH))
+    assert edited(running, running) == ()
+    more = (VirtualAddress(VIP, 32), VirtualAddress("10.4.0.60", 32))
+    file = written(server(build.conf_real(5), build.conf_real(7), scheduler="rr"), priority=90, vips=more)
+    assert [d.text for d in edited(file, running)] == [
+        "VIP 10.4.0.60 is in the file, and keepalived runs without it",
+        f"virtual server {VIP}:80: lvs_sched is rr in the file, wlc in what runs",
+        f"virtual server {VIP}:80: real server 10.2.68.7:8080 is in the file, and keepalived runs without it",
+        f"virtual server {VIP}:80: real server 10.2.68.6:8080 is not in the file, and keepalived runs it",
+        "instance vips: priority is 90 in the file, 100 in what runs",
+    ]
+
+
+def test_ten_thousand_real_servers_take_linear_time() -> None:
+    """The bound is a ratio: four times the servers may not take ten times as long; all of them differ."""
+
+    def seconds(count: int) -> float:
+        addresses = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(count)]
+        known = kube(endpoints={NGINX: (group(*(replace(endpoint(1), address=a) for a in addresses)),)})
+        wanted = expected(known, HERE)
+        conf = written(server(*(replace(build.conf_real(1), address=a, port=81) for a in addresses)))
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            assert len(drift(wanted, conf)) == 2 * count
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert seconds(10_000) < 10 * seconds(2_500)
