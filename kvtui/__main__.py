@@ -23,7 +23,7 @@ def main() -> None:
 def _terminal_ui(invocation: Invocation) -> None:
     from kvtui.terminal import run  # noqa: PLC0415 - textual costs 0.2 s; only the terminal UI needs it
 
-    run(invocation.observer(), invocation.ui())
+    run(invocation.observer(triage=True), invocation.ui())
 
 
 if __name__ == "__main__":

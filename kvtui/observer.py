@@ -6,7 +6,9 @@ The CLI, the terminal UI and a recording all drink from it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.rules.observe import observe
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from kvtui.backend.source import SnapshotSource
+    from kvtui.model.finding import Finding
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
     from kvtui.model.observation import Observation
 
@@ -28,6 +31,45 @@ second they seem to stand still and then to jump."""
 SPACING = 0.9
 """Seconds between two tables that are kept."""
 
+REST = 20
+"""How many times as long as the last judgement took there is none: at most a twentieth of a core, however many
+endpoints change in a second. The findings in between are those of the last one."""
+
+
+class Judge:
+    """Triage of one observation after another: keeps since when each suspicion holds.
+
+    Attributes:
+        past: since when; of the observations that were judged.
+        undecided: what holds now, but not yet for long enough to be told.
+    """
+
+    def __init__(self) -> None:
+        from kvtui.rules.past import Past  # noqa: PLC0415 - a status without triage does without all of its rules
+        from kvtui.rules.triage import judge  # noqa: PLC0415
+
+        self.past = Past()
+        self.undecided: tuple[Finding, ...] = ()
+        self._rules = judge
+        self._findings: tuple[Finding, ...] = ()
+        self._rests_until = 0.0
+
+    def judged(self, seen: Observation) -> Observation:
+        """The same observation with its findings."""
+        started = time.perf_counter()
+        if started >= self._rests_until:
+            self._judge(seen)
+            self._rests_until = started + REST * (time.perf_counter() - started)
+        return replace(seen, findings=self._findings)
+
+    def _judge(self, seen: Observation) -> None:
+        now = seen.snapshot.time
+        suspected = self._rules.suspects(seen, self.past)
+        self.past.fold(now, frozenset(s.condition for s in suspected))
+        self._findings = self._rules.lasting(suspected, self.past, now)
+        told = frozenset(self._findings)
+        self.undecided = tuple(s.finding for s in suspected if s.finding not in told)
+
 
 class Observer:
     """Observations of one source: the first at once, then one for every change and at least one an interval.
@@ -35,13 +77,17 @@ class Observer:
     Args:
         source: where snapshots come from. It is started by the first observation and closed by ``close``.
         interval: seconds between observations when nothing happens.
+        triage: whether observations have findings. What must hold for a while comes with a later one.
 
     Attributes:
         source: the same.
+        judge: keeps what triage has to remember; None without.
     """
 
-    def __init__(self, source: SnapshotSource, *, interval: float = 1.0) -> None:
+    def __init__(self, source: SnapshotSource, *, interval: float = 1.0, triage: bool = False) -> None:
         self.source = source
+        self.judge: Judge | None = None
+        self._triage = triage
         self._interval = interval
         self._changed = asyncio.Event()
         self._started = False
@@ -57,7 +103,12 @@ class Observer:
         self._changed.clear()
         snapshot = await self.source.read()
         previous = self._baseline(snapshot.ipvs)
-        return observe(snapshot, previous)
+        seen = observe(snapshot, previous)
+        if not self._triage:
+            return seen
+        if self.judge is None:
+            self.judge = Judge()
+        return self.judge.judged(seen)
 
     async def observations(self) -> AsyncGenerator[Observation, None]:
         """Observations without end; stop iterating, then ``close``."""

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from kvtui.rules.chain import Ground, canonical, chain_of
 
 if TYPE_CHECKING:
+    from kvtui.model.finding import Finding
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.mapping import Mapping
     from kvtui.model.observation import (
         InstanceView,
         Master,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         VirtualServerView,
     )
     from kvtui.model.source import Source
+    from kvtui.rules.chain import Link
 
 Document = dict[str, Any]
 
@@ -34,6 +37,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "vrrp": ("vrrp_instances",),
     "vips": ("vips",),
     "ipvs": ("virtual_servers",),
+    "mappings": ("mappings",),
+    "triage": ("findings",),
 }
 """Which parts of the document each command prints beside the head; none named means all of them."""
 
@@ -47,25 +52,33 @@ def timestamp(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def head(seen: Observation) -> Document:
+    """What every document begins with: when, where, and how far each source can be believed."""
+    snapshot = seen.snapshot
+    return {
+        "schema": SCHEMA_VERSION,
+        "time": timestamp(snapshot.time),
+        "node": {"name": snapshot.node.name, "read_only": snapshot.node.read_only},
+        "sources": [_source(s, snapshot.time) for s in snapshot.sources],
+    }
+
+
 def document(seen: Observation, view: str = "status") -> Document:
     """The document of one observation, or the part of it that a command is about.
 
     Args:
         seen: the observation.
-        view: ``status``, ``vrrp``, ``vips`` or ``ipvs``.
+        view: a key of ``VIEWS``.
     """
     snapshot = seen.snapshot
     whole: Document = {
-        "schema": SCHEMA_VERSION,
-        "time": timestamp(snapshot.time),
-        "node": {"name": snapshot.node.name, "read_only": snapshot.node.read_only},
-        "sources": [_source(s, snapshot.time) for s in snapshot.sources],
+        **head(seen),
         "keepalived": [_keepalived(k) for k in snapshot.keepalived],
         "vrrp_instances": _each(_instance, seen.vrrp_instances),
         "vips": _each(_vip, seen.vips),
         "virtual_servers": _each(_virtual, seen.virtual_servers),
         "mappings": _mappings(seen),
-        "findings": None,
+        "findings": _each(_finding, seen.findings),
     }
     parts = VIEWS[view]
     return {k: v for k, v in whole.items() if k in HEAD or k in parts} if parts else whole
@@ -74,6 +87,17 @@ def document(seen: Observation, view: str = "status") -> Document:
 def _each(render: Any, values: tuple[Any, ...] | None) -> list[Document] | None:
     """None when the layer is unknown: an empty list would say that there is nothing."""
     return None if values is None else [render(v) for v in values]
+
+
+def _finding(found: Finding) -> Document:
+    return {
+        "id": found.id,
+        "severity": found.severity.value,
+        "title": found.title,
+        "evidence": list(found.evidence),
+        "remedy": found.remedy,
+        "object": found.object,
+    }
 
 
 def _source(source: Source, now: float) -> Document:
@@ -201,20 +225,33 @@ def _mappings(seen: Observation) -> list[Document] | None:
         return None
     ground = Ground(seen)
     return [
-        {
-            "vip": m.vip,
-            "value": m.value,
-            "namespace": m.namespace,
-            "service": m.service,
-            "method": m.method,
-            "state": m.state.value,
-            "error": m.error,
-            "notes": list(m.notes),
-            "source": m.source,
-            "chain": [
-                {"layer": link.layer.value, "ok": link.ok, "detail": link.detail}
-                for link in chain_of(ground, canonical(m.vip))
-            ],
-        }
+        {**mapping_head(m), "chain": [link_document(link) for link in chain_of(ground, canonical(m.vip))]}
         for m in seen.mappings
     ]
+
+
+def mapping_head(mapping: Mapping) -> Document:
+    """An entry of the ConfigMap, without its chain."""
+    return {
+        "vip": mapping.vip,
+        "value": mapping.value,
+        "namespace": mapping.namespace,
+        "service": mapping.service,
+        "method": mapping.method,
+        "state": mapping.state.value,
+        "error": mapping.error,
+        "notes": list(mapping.notes),
+        "source": mapping.source,
+    }
+
+
+def link_document(link: Link) -> Document:
+    """One layer of a chain."""
+    return {
+        "layer": link.layer.value,
+        "ok": link.ok,
+        "mark": link.mark.value,
+        "detail": link.detail,
+        "age_seconds": None if link.age is None else round(link.age, 3),
+        "remedy": link.remedy,
+    }

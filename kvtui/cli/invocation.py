@@ -52,11 +52,11 @@ class Invocation:
 
         return Node(pid=self.pid, read_only=self.read_only, signals=not self.dry_run)
 
-    def observer(self) -> Observer:
-        """An observer of that source."""
+    def observer(self, *, triage: bool = False) -> Observer:
+        """An observer of that source; ``triage``: its observations have findings."""
         from kvtui.observer import Observer  # noqa: PLC0415 - asyncio; --help and --version do without
 
-        return Observer(self.source(), interval=self.interval)
+        return Observer(self.source(), interval=self.interval, triage=triage)
 
     def ui(self) -> UiSettings:
         """How the terminal UI draws."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kvtui.cli.invocation import Invocation
+from kvtui.cli.options import LISTEN, FormatOption, ListenOption, WatchOption
 from kvtui.cli.output import Format, fail, narrate, write
 
 if TYPE_CHECKING:
@@ -40,21 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-FormatOption = Annotated[Format | None, typer.Option("-o", "--output", help="text, json or yaml.")]
-WatchOption = Annotated[
-    bool, typer.Option("--watch", "-w", help="Again at every change, and every --interval seconds, until Ctrl+C.")
-]
-ListenOption = Annotated[
-    float,
-    typer.Option(
-        "--listen",
-        min=0,
-        help="Seconds to wait for adverts, at most: the owner of a VIP is known from the wire. 0: do not wait.",
-    ),
-]
-LISTEN = 1.2
-"""Seconds: adverts come once a second by default (``advert_int 1``)."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -182,6 +168,24 @@ def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption
     Example: kvtui ipvs --watch
     """
     _show(context.obj, "ipvs", output, watch=watch, listen=0.0)
+
+
+@app.command()
+def triage(
+    context: typer.Context,
+    output: FormatOption = None,
+    watch: WatchOption = False,
+    listen: Annotated[
+        float | None, typer.Option("--listen", min=0, help="Seconds to observe; else as long as it takes, about 4 s.")
+    ] = None,
+) -> None:
+    """What is wrong here, worst first, each with evidence and the command that helps.
+
+    Exit code: 0 nothing, 1 a warning, 2 something critical, 3 could not tell. Example: kvtui triage -o json
+    """
+    from kvtui.cli.findings import triage as judge  # noqa: PLC0415 - brings all rules
+
+    raise typer.Exit(judge(context.obj, output or context.obj.form, watch=watch, listen=listen))
 
 
 @app.command()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kvtui.cli.document import SCHEMA_VERSION
+from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.mapping import MappingState
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import Layer
+from kvtui.rules.chain import Layer, Mark
 
 Schema = dict[str, Any]
 
@@ -133,10 +134,14 @@ VIP = record(
 )
 
 LINK = record(
-    "One layer between the mapping and a client's answer; ok is null when it is not known, or nothing is expected.",
+    "One layer between the mapping and a client's answer; ok is null when it is not known, or nothing is expected, and "
+    "mark tells which. The age is that of the layer's source; remedy says what to do when it is broken.",
     layer=one_of(Layer),
     ok=maybe(BOOL),
+    mark=one_of(Mark),
     detail=TEXT,
+    age_seconds=maybe(NUMBER),
+    remedy=TEXT,
 )
 
 MAPPING = record(
@@ -174,6 +179,17 @@ SOURCE = record(
 )
 
 
+FINDING = record(
+    "Something that is wrong here: id is the rule's stable name, remedy the command to type or what to do.",
+    id=TEXT,
+    severity=one_of(Severity),
+    title=TEXT,
+    evidence=array(TEXT),
+    remedy=TEXT,
+    object=TEXT,
+)
+
+
 def schema() -> Schema:
     """The JSON Schema of ``kvtui status -o json``.
 
@@ -190,6 +206,10 @@ def schema() -> Schema:
         vips=maybe(array(VIP)),
         virtual_servers=maybe(array(VIRTUAL_SERVER)),
         mappings=maybe(array(MAPPING)),
-        findings={"type": "null", "description": "Not judged by this version."},
+        findings={
+            **maybe(array(FINDING)),
+            "description": "Of triage, worst first. Null where it was not asked for: what may be passing must hold for "
+            "some seconds, so a status read once has none. See kvtui triage, or kvtui status --watch.",
+        },
     )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kvtui status", **whole}

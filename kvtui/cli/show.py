@@ -31,7 +31,7 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
     Raises:
         SystemExit: 2 when ``--pid`` names no keepalived.
     """
-    observer = invocation.observer()
+    observer = invocation.observer(triage=watch and view == "status")
     try:
         if watch:
             asyncio.run(_watch(observer, view, form))

@@ -1,0 +1,145 @@
+"""``kvtui triage``: observe for long enough to tell, print what was found, and say it in the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from kvtui.cli.document import document
+from kvtui.cli.output import Format, encode, fail, home, narrate, write
+from kvtui.model.finding import Severity
+from kvtui.model.text import plain
+from kvtui.rules.triage.needed import unknown
+
+if TYPE_CHECKING:
+    from kvtui.cli.invocation import Invocation
+    from kvtui.model.finding import Finding
+    from kvtui.model.observation import Observation
+    from kvtui.observer import Observer
+
+NONE, WARNING, CRITICAL, COULD_NOT_TELL = 0, 1, 2, 3
+"""Exit codes of ``kvtui triage`` (design.md). Something that is only worth knowing ends with 0."""
+EXIT_USAGE = 2
+
+LISTEN = 4.0
+"""Seconds: with adverts every second the slowest backup takes over within 3.996 s (RFC 5798 6.1)."""
+SLOWEST = 4.2
+"""Advert intervals to observe where they are longer than a second."""
+LONGEST = 30.0
+"""Seconds that are observed unasked, at most."""
+
+
+def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float | None) -> int:
+    """Print the findings once, or with ``watch`` whenever they change.
+
+    Args:
+        invocation: global options.
+        form: text, JSON or YAML; watched JSON is one document a line.
+        watch: go on until interrupted.
+        listen: seconds to observe; None for as long as it takes to tell.
+
+    Returns:
+        0 nothing was found, 1 a warning, 2 something critical, 3 nothing, but a source that is needed says nothing.
+
+    Raises:
+        SystemExit: 2 when ``--pid`` names no keepalived.
+    """
+    observer = invocation.observer(triage=True)
+    try:
+        if watch:
+            asyncio.run(_watch(observer, form))
+            return NONE
+        seen = asyncio.run(_observed(observer, listen))
+    except LookupError as missing:
+        return int(fail(str(missing.args[0]), EXIT_USAGE))
+    write(_text(seen, form, stream=False))
+    _narrate(observer, seen)
+    return exit_code(seen)
+
+
+def exit_code(seen: Observation) -> int:
+    """The worst finding's; where there is none, whether that can be believed."""
+    severities = {f.severity for f in seen.findings or ()}
+    if Severity.CRITICAL in severities:
+        return CRITICAL
+    if Severity.WARNING in severities:
+        return WARNING
+    return COULD_NOT_TELL if unknown(seen) else NONE
+
+
+async def _observed(observer: Observer, listen: float | None) -> Observation:
+    """The observation after which nothing is undecided that this time can decide."""
+    try:
+        async with aclosing(observer.observations()) as observations:
+            began: float | None = None
+            async for seen in observations:
+                began = seen.snapshot.time if began is None else began
+                passed = seen.snapshot.time - began
+                if listen is not None:
+                    done = passed >= listen
+                else:
+                    undecided = bool(observer.judge and observer.judge.undecided)
+                    done = passed >= (2 if undecided else 1) * _long_enough(seen)
+                if done:
+                    return seen
+        raise LookupError("the source ended")  # observations have no end
+    finally:
+        await observer.close()
+
+
+def _long_enough(seen: Observation) -> float:
+    """Until every master must have been heard."""
+    slowest = max((i.advert_interval or 1.0 for i in seen.vrrp_instances or ()), default=1.0)
+    return min(LONGEST, max(LISTEN, SLOWEST * slowest))
+
+
+async def _watch(observer: Observer, form: Format) -> None:
+    """Once at the start, then whenever something else is found, or nothing any more; not for another age in a text."""
+    shown: tuple[tuple[str, str, str], ...] | None = None
+    try:
+        async with aclosing(observer.observations()) as observations:
+            async for seen in observations:
+                found = tuple((f.id, f.severity.value, f.object) for f in seen.findings or ())
+                if found != shown:
+                    shown = found
+                    write(_text(seen, form, stream=True))
+    finally:
+        await observer.close()
+
+
+def _narrate(observer: Observer, seen: Observation) -> None:
+    for source in unknown(seen):
+        narrate(f"could not tell all: {source.name.value}: {plain(source.detail)}")
+    for finding in observer.judge.undecided if observer.judge else ():
+        narrate(f"may be passing, a longer --listen would tell: {plain(finding.title)}")
+
+
+def _text(seen: Observation, form: Format, *, stream: bool) -> str:
+    if form is Format.TEXT:
+        return (home() if stream else "") + findings_text(seen)
+    return encode(document(seen, "triage"), form, stream=stream)
+
+
+def findings_text(seen: Observation) -> str:
+    """Every finding with its evidence and remedy, worst first; then how many there are."""
+    found = seen.findings or ()
+    return "".join([*(f"{finding_text(f)}\n" for f in found), f"{summary(found)}\n"])
+
+
+def finding_text(finding: Finding) -> str:
+    """One finding in lines: what, how it is known, what to type."""
+    lines = [f"{finding.severity.value.upper():<8}  {finding.id}: {plain(finding.title)}"]
+    lines += [f"          {plain(e)}" for e in finding.evidence]
+    return "\n".join([*lines, f"        > {plain(finding.remedy)}"]) + "\n"
+
+
+def summary(found: tuple[Finding, ...]) -> str:
+    """``1 critical, 2 warnings``."""
+    numbers = Counter(f.severity for f in found)
+    critical, warnings, infos = (numbers[s] for s in Severity)
+    words = [f"{critical} critical"] * bool(critical)
+    words += [f"{warnings} warning{'s' if warnings > 1 else ''}"] * bool(warnings)
+    words += [f"{infos} worth knowing"] * bool(infos)
+    return ", ".join(words) if words else "Nothing was found."

@@ -1,0 +1,73 @@
+"""A healthy backup (tests.build) with one thing changed, and what triage suspects of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.observe import observe
+from kvtui.rules.past import Past
+from kvtui.rules.triage.judge import suspects
+from tests import build
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf, ConfVirtualServer
+    from kvtui.model.finding import Finding
+    from kvtui.model.snapshot import Snapshot
+
+LISTENED = 60.0
+SYSCTLS = {
+    "net.ipv4.ip_forward": 1,
+    "net.ipv4.ip_nonlocal_bind": 1,
+    "net.ipv4.vs.conntrack": 1,
+    "net.ipv4.vs.expire_nodest_conn": 0,
+    "net.ipv4.vs.expire_quiescent_template": 0,
+    "net.ipv4.conf.all.rp_filter": 1,
+    "net.ipv4.conf.eth0.rp_filter": 1,
+    "net.ipv4.conf.all.arp_ignore": 0,
+    "net.ipv4.conf.eth0.arp_ignore": 0,
+}
+"""A node as keepalived-vip leaves it, with the distribution's strict rp_filter."""
+
+
+def conf(*numbers: int, digest: str = "a", server: dict[str, Any] | None = None, **changes: Any) -> Conf:
+    """The config of the healthy node with real servers 10.2.68.``numbers``, its virtual server changed."""
+    base = build.conf(*(build.conf_real(n) for n in numbers or (5, 6)), digest=digest)
+    (virtual,) = base.virtual_servers
+    changed: ConfVirtualServer = replace(virtual, persistence_timeout=1800, **(server or {}))
+    return replace(base, **{"virtual_servers": (changed,), **changes})
+
+
+def backup(**changes: Any) -> Snapshot:
+    """A healthy backup, changed."""
+    base = build.snapshot(conf=conf(), running=conf(), sysctls=SYSCTLS)
+    return replace(base, **changes)
+
+
+def master(**changes: Any) -> Snapshot:
+    """A healthy master, changed."""
+    base = backup(
+        instances=(build.instance(VrrpState.MASTER, counters={"advert_rcvd": 5, "become_master": 1}),),
+        addresses=build.addresses(build.VIP),
+        advertisers=(build.advertiser(0, outgoing=True),),
+    )
+    return replace(base, **changes)
+
+
+def suspected(snapshot: Snapshot, *, listened: float = LISTENED) -> dict[str, Finding]:
+    """What holds now, by the id of its rule; the time it must have held is not waited for.
+
+    Args:
+        snapshot: of the node.
+        listened: seconds since the first observation.
+    """
+    past = Past(began=snapshot.time - listened)
+    return {s.finding.id: s.finding for s in suspects(observe(snapshot), past)}
+
+
+def only(snapshot: Snapshot, *, listened: float = LISTENED) -> Finding:
+    """The one thing that triage suspects."""
+    found = suspected(snapshot, listened=listened)
+    assert len(found) == 1, list(found)
+    return next(iter(found.values()))
