@@ -10,7 +10,7 @@ from kvtui.cli.output import Format
 
 if TYPE_CHECKING:
     from kvtui.backend.source import SnapshotSource
-    from kvtui.model.settings import UiSettings
+    from kvtui.model.settings import KubeSettings, UiSettings
     from kvtui.observer import Observer
 
 
@@ -29,6 +29,7 @@ class Invocation:
         dry_run: show the plan of an action, do nothing; keepalived is not even asked for a dump, which takes a signal.
         yes: agree to plans beforehand.
         reason: why, for the journal.
+        kube: where the Kubernetes API and the ConfigMap are; None: find out.
     """
 
     read_only: bool = False
@@ -41,6 +42,7 @@ class Invocation:
     dry_run: bool = False
     yes: bool = False
     reason: str = ""
+    kube: KubeSettings | None = None
 
     def source(self) -> SnapshotSource:
         """The node, or the demo."""
@@ -50,7 +52,7 @@ class Invocation:
             return Demo(read_only=self.read_only)
         from kvtui.backend.node import Node  # noqa: PLC0415 - --help, --version and schema do without
 
-        return Node(pid=self.pid, read_only=self.read_only, signals=not self.dry_run)
+        return Node(pid=self.pid, read_only=self.read_only, signals=not self.dry_run, kube=self.kube)
 
     def observer(self, *, triage: bool = False) -> Observer:
         """An observer of that source; ``triage``: its observations have findings."""

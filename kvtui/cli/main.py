@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kvtui.cli import chain_commands
 from kvtui.cli.invocation import Invocation
-from kvtui.cli.options import LISTEN, FormatOption, ListenOption, WatchOption
+from kvtui.cli.options import (
+    LISTEN,
+    ConfigMapOption,
+    ContextOption,
+    FormatOption,
+    KubeconfigOption,
+    ListenOption,
+    NoKubeOption,
+    WatchOption,
+)
 from kvtui.cli.output import Format, fail, narrate, write
+from kvtui.model.settings import KubeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +93,10 @@ def begin(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", envvar="KVTUI_YES", help="Agree to the plan beforehand.")] = False,
     reason: Annotated[str, typer.Option("--reason", envvar="KVTUI_REASON", help="Why, for the journal.")] = "",
+    kubeconfig: KubeconfigOption = None,
+    kube_context: ContextOption = None,
+    configmap: ConfigMapOption = None,
+    no_kube: NoKubeOption = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -102,6 +117,7 @@ def begin(
         dry_run=dry_run,
         yes=yes,
         reason=reason,
+        kube=KubeSettings(not no_kube, kubeconfig, kube_context, configmap),
     )
     run_ui = context.obj
     context.obj = invocation
@@ -168,6 +184,10 @@ def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption
     Example: kvtui ipvs --watch
     """
     _show(context.obj, "ipvs", output, watch=watch, listen=0.0)
+
+
+app.command()(chain_commands.mappings)
+app.command()(chain_commands.trace)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -22,3 +23,41 @@ ListenOption = Annotated[
 ]
 LISTEN = 1.2
 """Seconds: adverts come once a second by default (``advert_int 1``)."""
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+def _namespaced(value: str | None) -> str | None:
+    """``namespace/name``, as the API allows names: usage is told at once, not by a failing request."""
+    namespace, slash, name = (value or "").partition("/")
+    if value is not None and not (slash and _NAME.fullmatch(namespace) and _NAME.fullmatch(name)):
+        raise typer.BadParameter("write NAMESPACE/NAME, such as default/vip-configmap")
+    return value
+
+
+KubeconfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--kubeconfig",
+        envvar="KVTUI_KUBECONFIG",
+        metavar="FILE",
+        help="How to reach the Kubernetes API; else the pod's service account, $KUBECONFIG, ~/.kube/config.",
+    ),
+]
+ContextOption = Annotated[
+    str | None, typer.Option("--context", envvar="KVTUI_CONTEXT", metavar="NAME", help="Which context of it.")
+]
+ConfigMapOption = Annotated[
+    str | None,
+    typer.Option(
+        "--configmap",
+        envvar="KVTUI_CONFIGMAP",
+        metavar="NS/NAME",
+        callback=_namespaced,
+        help="The ConfigMap that maps VIPs; else the controller's own --services-configmap.",
+    ),
+]
+NoKubeOption = Annotated[
+    bool,
+    typer.Option("--no-kube", envvar="KVTUI_NO_KUBE", help="Ask no Kubernetes API; mappings from keepalived.conf."),
+]

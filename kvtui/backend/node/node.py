@@ -8,11 +8,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvtui.backend.connect import connect
 from kvtui.backend.node.conf_layer import ConfLayer
+from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsLayer
 from kvtui.backend.node.processes_layer import ProcessesLayer
 from kvtui.backend.node.sysctls_layer import SysctlsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
+from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
 from kvtui.model.snapshot import Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
@@ -21,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.model.addresses import AddressTable
+    from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.kube import Kube
 
 
 class Network:
@@ -93,9 +98,19 @@ class Node:
         pid: which keepalived; None for the one in kvtui's own network namespace.
         read_only: forbids every write. Signals that ask for a dump count as one.
         signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
+        kube: where the Kubernetes API is; None for whatever is configured here. It is only ever read.
     """
 
-    def __init__(self, *, pid: int | None = None, read_only: bool = False, signals: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        pid: int | None = None,
+        read_only: bool = False,
+        signals: bool = True,
+        kube: KubeSettings | None = None,
+    ) -> None:
+        self._kube_settings = kube or KubeSettings()
+        self._kube: KubeLayer | None = None
         self._processes = ProcessesLayer(pid)
         self._read_only = read_only
         self._signals = signals and not read_only
@@ -110,6 +125,9 @@ class Node:
         """
         self._changed = changed
         await self._attach(time.time())
+        self._kube = KubeLayer(self._kube_settings, changed)
+        self._kube.notice(self._processes.found, self._processes.chosen)
+        self._kube.start()
 
     async def _attach(self, now: float) -> Layers:
         """The layers of the keepalived that runs now."""
@@ -137,7 +155,11 @@ class Node:
         return network
 
     async def settle(self, patience: float) -> None:
-        """Wait for keepalived's dump and for an advert of each of its VRIDs, at most ``patience`` seconds."""
+        """Wait for keepalived's dump, an advert of each of its VRIDs, and the API, at most ``patience`` seconds."""
+        kube = self._kube
+        await asyncio.gather(self._settle_node(patience), *([kube.settle(patience)] if kube else []))
+
+    async def _settle_node(self, patience: float) -> None:
         started = time.monotonic()
         snapshot = await self.read()
         layers = self._layers
@@ -157,6 +179,8 @@ class Node:
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
         layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded)
         layers.network.news = False
+        if self._kube is not None:
+            self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
 
     @staticmethod
@@ -170,6 +194,7 @@ class Node:
         network, daemon = layers.network, layers.daemon
         dump = daemon.vrrp.dump
         chosen = self._processes.chosen
+        cluster, cluster_source = self._cluster(now)
         return Snapshot(
             time=now,
             node=NodeName(os.environ.get("NODE_NAME") or os.uname().nodename, self._read_only),
@@ -180,7 +205,7 @@ class Node:
                 network.ipvs.source(),
                 network.addresses.source(now),
                 network.adverts.source(now),
-                Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not read by this version of kvtui"),
+                cluster_source,
             ),
             keepalived=self._processes.found,
             chosen=chosen.pid if chosen else None,
@@ -192,8 +217,15 @@ class Node:
             addresses=network.addresses.table(),
             advertisers=network.adverts.advertisers(),
             transitions=network.adverts.transitions(),
+            kube=cluster,
             sysctls=network.sysctls.values,
         )
+
+    def _cluster(self, now: float) -> tuple[Kube | None, Source]:
+        if self._kube is None:
+            return None, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not asked yet")
+        found = self._kube.kube(now)
+        return found, self._kube.source(found)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
@@ -202,8 +234,15 @@ class Node:
         layers = self._layers or await self._attach(time.time())
         return await layers.network.ipvs.connections(service, real, limit)
 
+    async def connect(self, address: str, port: int, patience: float) -> Connect:
+        """See ``SnapshotSource.connect``."""
+        return await connect(address, port, patience)
+
     async def close(self) -> None:
         """Close every socket."""
+        if self._kube is not None:
+            await self._kube.close()
+            self._kube = None
         if self._layers is not None:
             await self._layers.daemon.vrrp.close()
             self._layers.network.close()

@@ -1,0 +1,240 @@
+"""The API's JSON → kvtui's own dataclasses. What is not needed is dropped here, labels and managed fields first.
+
+Field meanings: the API reference of Kubernetes 1.31, core/v1 and discovery.k8s.io/v1.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from kvtui.model.kube import (
+    ConfigMap,
+    Endpoint,
+    EndpointGroup,
+    EndpointPort,
+    KubeNode,
+    KubeService,
+    Pod,
+    ServicePort,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.model.kube import NamespacedName
+
+JsonObject = dict[str, Any]
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+def key(obj: JsonObject) -> NamespacedName:
+    """Namespace (empty for what has none) and name."""
+    meta = obj["metadata"]
+    return (intern(str(meta.get("namespace") or "")), str(meta["name"]))
+
+
+def configmap(obj: JsonObject) -> ConfigMap:
+    """``binaryData`` is left out: the controller ignores it too."""
+    namespace, name = key(obj)
+    meta = obj["metadata"]
+    return ConfigMap(
+        namespace,
+        name,
+        {str(k): str(v) for k, v in (obj.get("data") or {}).items()},
+        str(meta.get("resourceVersion", "")),
+        tuple(sorted(meta.get("annotations") or {})),
+    )
+
+
+def service(obj: JsonObject) -> KubeService:
+    """A Service; a port without targetPort has the Service's own."""
+    namespace, name = key(obj)
+    spec = obj.get("spec") or {}
+    ports = tuple(
+        ServicePort(
+            str(p.get("name") or ""), int(p["port"]), _target(p.get("targetPort"), int(p["port"])), _protocol(p)
+        )
+        for p in spec.get("ports") or ()
+    )
+    cluster_ip = spec.get("clusterIP")
+    return KubeService(
+        namespace,
+        name,
+        str(spec.get("type") or "ClusterIP"),
+        ports,
+        str(cluster_ip) if cluster_ip else None,
+        tuple(str(ip) for ip in spec.get("externalIPs") or ()),
+    )
+
+
+def selector(obj: JsonObject) -> Mapping[str, str]:
+    """Labels of the pods behind a Service; empty when somebody else makes its endpoints."""
+    return {str(k): str(v) for k, v in ((obj.get("spec") or {}).get("selector") or {}).items()}
+
+
+def _target(value: object, port: int) -> int | str:
+    if value in {None, 0, ""}:
+        return port
+    if isinstance(value, int):
+        return value
+    text = str(value)
+    return int(text) if text.isdecimal() else text
+
+
+def _protocol(port: JsonObject) -> str:
+    return intern(str(port.get("protocol") or "TCP"))
+
+
+def slice_of(obj: JsonObject) -> tuple[NamespacedName, tuple[EndpointGroup, ...]] | None:
+    """The Service that an EndpointSlice belongs to, and its endpoints; None when it says no Service, or is of FQDNs."""
+    owner = (obj["metadata"].get("labels") or {}).get(SERVICE_LABEL)
+    if not owner or obj.get("addressType") == "FQDN":
+        return None
+    namespace, _ = key(obj)
+    found = tuple(
+        _endpoint(str(address), e, namespace) for e in obj.get("endpoints") or () for address in e.get("addresses", ())
+    )
+    return ((namespace, intern(str(owner))), (EndpointGroup(_ports(obj.get("ports") or ()), found),))
+
+
+def _endpoint(address: str, e: JsonObject, namespace: str) -> Endpoint:
+    conditions = e.get("conditions") or {}
+    node = e.get("nodeName")
+    return Endpoint(
+        canonical(address),
+        conditions.get("ready") is not False,  # None means ready
+        conditions.get("terminating") is True,
+        _pod_of(e.get("targetRef"), namespace),
+        intern(str(node)) if node else None,
+    )
+
+
+def _pod_of(ref: JsonObject | None, namespace: str) -> NamespacedName | None:
+    if not ref or ref.get("kind") != "Pod" or not ref.get("name"):
+        return None
+    return (intern(str(ref.get("namespace") or namespace)), str(ref["name"]))
+
+
+_known_ports: dict[tuple[EndpointPort, ...], tuple[EndpointPort, ...]] = {}
+
+
+def _ports(ports: Iterable[JsonObject]) -> tuple[EndpointPort, ...]:
+    """Equal ones are kept once: thousands of slices have the same. A slice's port may be None (all ports): left out."""
+    found = tuple(
+        EndpointPort(intern(str(p.get("name") or "")), int(p["port"]), _protocol(p)) for p in ports if p.get("port")
+    )
+    if len(_known_ports) > 10_000:
+        _known_ports.clear()
+    return _known_ports.setdefault(found, found)
+
+
+def endpoints(obj: JsonObject) -> tuple[NamespacedName, tuple[EndpointGroup, ...]]:
+    """The same from an Endpoints object (clusters before 1.19): one group a subset."""
+    owner = key(obj)
+    return (owner, tuple(_subset(s, owner[0]) for s in obj.get("subsets") or ()))
+
+
+def _subset(subset: JsonObject, namespace: str) -> EndpointGroup:
+    both = ((True, subset.get("addresses") or ()), (False, subset.get("notReadyAddresses") or ()))
+    found = tuple(
+        Endpoint(
+            canonical(str(a["ip"])),
+            ready,
+            pod=_pod_of(a.get("targetRef"), namespace),
+            node=str(a["nodeName"]) if a.get("nodeName") else None,
+        )
+        for ready, addresses in both
+        for a in addresses
+    )
+    return EndpointGroup(_ports(subset.get("ports") or ()), found)
+
+
+def pod(obj: JsonObject, *, controller: bool = False) -> Pod:
+    """A pod, and why it is not ready."""
+    namespace, name = key(obj)
+    status = obj.get("status") or {}
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    node, ip = (obj.get("spec") or {}).get("nodeName"), status.get("podIP")
+    return Pod(
+        namespace,
+        name,
+        intern(str(node)) if node else None,
+        canonical(str(ip)) if ip else None,
+        ready,
+        intern(str(status.get("phase") or "Unknown")),
+        "" if ready else _reason(obj, status),
+        controller,
+        _moment(status.get("startTime")),
+    )
+
+
+def _moment(text: object) -> float | None:
+    """RFC 3339 → seconds since the epoch."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp() if text else None
+    except ValueError:
+        return None
+
+
+def _reason(obj: JsonObject, status: JsonObject) -> str:
+    """As ``kubectl get pods`` would put it: deletion, the pod's own reason, else the first container that waits."""
+    if obj["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    if status.get("reason"):
+        return str(status["reason"])
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        state = container.get("state") or {}
+        for kind in ("waiting", "terminated"):
+            reason = (state.get(kind) or {}).get("reason")
+            if reason and reason != "Completed":
+                return str(reason)
+    reasons = (c.get("reason") for c in status.get("conditions") or () if c.get("type") == "Ready")
+    return str(next((r for r in reasons if r), ""))
+
+
+def owner_uid(obj: JsonObject) -> str | None:
+    """The uid of the controller (a DaemonSet) that made a pod."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((str(o.get("uid")) for o in owners if o.get("controller") and o.get("uid")), None)
+
+
+def labels(obj: JsonObject) -> Mapping[str, str]:
+    """An object's labels."""
+    return {str(k): str(v) for k, v in (obj["metadata"].get("labels") or {}).items()}
+
+
+def node(obj: JsonObject) -> KubeNode:
+    """A node; unknown readiness is not ready."""
+    status = obj.get("status") or {}
+    addresses = [(str(a.get("type")), str(a.get("address"))) for a in status.get("addresses") or ()]
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    return KubeNode(
+        key(obj)[1],
+        tuple(canonical(a) for kind, a in addresses if kind == "InternalIP"),
+        tuple(canonical(a) for kind, a in addresses if kind == "ExternalIP"),
+        ready,
+    )
+
+
+def canonical(address: str) -> str:
+    """An address as the rest of kvtui writes it; what is none stays as it is."""
+    if address.count(".") == 3 and ":" not in address:
+        return address  # the API only accepts canonical IPv4; 20,000 of them need not be parsed
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
+
+
+def services_configmap(obj: JsonObject) -> str | None:
+    """``--services-configmap`` among the arguments of a pod's containers."""
+    for container in (obj.get("spec") or {}).get("containers") or ():
+        words = [str(w) for w in (*(container.get("command") or ()), *(container.get("args") or ()))]
+        for word, following in zip(words, (*words[1:], ""), strict=True):
+            name, joined, value = word.partition("=")
+            if name == "--services-configmap":
+                return (value if joined else following) or None
+    return None

@@ -1,0 +1,69 @@
+"""One thing to list and watch: a kind, where, and which of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from kvtui.model.kube import Resource
+
+RBAC_FILE = "packaging/kubernetes/rbac.yaml"
+"""What grants every right that is used here; tests compare it with the requests made."""
+DISCOVERY = "discovery.k8s.io"
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A list and watch.
+
+    Attributes:
+        resource: which kind.
+        plural: its name in the URL; ``endpoints`` for ``Resource.ENDPOINTS`` on old clusters.
+        namespace: None for all.
+        labels: label selector.
+        fields: field selector.
+        wanted: what is kept of what it brings (names; for pods, Services and their selectors); None keeps all. A query
+            that keeps something else is another query: what was dropped must be read again.
+    """
+
+    resource: Resource
+    plural: str
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+    wanted: frozenset[tuple[str, str]] | None = None
+
+    @property
+    def group(self) -> str:
+        """The API group; empty for the core."""
+        return DISCOVERY if self.plural == "endpointslices" else ""
+
+    @property
+    def qualified(self) -> str:
+        """The kind as RBAC messages write it: ``endpointslices.discovery.k8s.io``."""
+        return f"{self.plural}.{self.group}".rstrip(".")
+
+    @property
+    def path(self) -> str:
+        """Its path, without a query."""
+        root = f"/apis/{self.group}/v1" if self.group else "/api/v1"
+        where = f"/namespaces/{quote(self.namespace, safe='')}" if self.namespace else ""
+        return f"{root}{where}/{self.plural}"
+
+    def target(self, **parameters: str) -> str:
+        """Path and query, percent-encoded."""
+        chosen = {"labelSelector": self.labels, "fieldSelector": self.fields, **parameters}
+        given = {name: value for name, value in chosen.items() if value}
+        return f"{self.path}?{urlencode(given)}" if given else self.path
+
+    def right(self, verb: str) -> str:
+        """What a 403 means and what helps, a sentence."""
+        where = f"in namespace {self.namespace}" if self.namespace else "in the whole cluster"
+        return f"no right to {verb} {self.qualified} {where}: `kubectl apply -f {RBAC_FILE}` grants it"
+
+    def old(self) -> Query:
+        """The same for a cluster that has Endpoints and no EndpointSlices."""
+        return replace(self, plural="endpoints", labels="")

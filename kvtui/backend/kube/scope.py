@@ -1,0 +1,173 @@
+"""Which objects are needed: from the ConfigMap to queries as narrow as the API allows.
+
+A query for one name or one label costs the API server and this process least; hundreds of them would cost more than one
+for a whole namespace, and dozens of namespaces more than one for the cluster. What a wide query brings that is not
+needed is dropped as it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kvtui.backend.kube.query import SERVICE_LABEL, Query
+from kvtui.model.kube import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.model.kube import NamespacedName
+
+NARROW = 4
+"""Queries of one kind that may run side by side before one wider query takes their place."""
+LONGEST_SELECTOR = 2000
+"""Characters: some proxies cut URLs at 4 KiB."""
+LONGEST_NAME = 253
+DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+VERSIONING = frozenset({"controller-revision-hash", "pod-template-generation", "pod-template-hash"})
+"""Labels that differ between pods of one DaemonSet while it is updated."""
+
+
+def services_named(data: Mapping[str, str]) -> frozenset[NamespacedName]:
+    """Every Service that a ConfigMap's values could mean; rules.grammar decides which they do mean.
+
+    Generous on purpose (``ns/svc:80:DR`` means ``svc:80`` to the controller and ``svc`` to whoever wrote it), so that
+    an error's explanation can say that the Service exists. Linear in the length of a value.
+    """
+    found = set()
+    for value in data.values():
+        for line in value[: 4 * LONGEST_NAME].splitlines()[:2]:
+            namespace, slash, rest = line.partition("/")
+            service = rest.partition(":")[0]
+            pair = (namespace.strip(), service.strip())
+            if slash and all(len(p) <= LONGEST_NAME and DNS_NAME.fullmatch(p) for p in pair):
+                found.add(pair)
+    return frozenset(found)
+
+
+def configmap(name: NamespacedName) -> frozenset[Query]:
+    """The one ConfigMap; RBAC with resourceNames allows exactly this."""
+    return frozenset(
+        {Query(Resource.CONFIGMAPS, "configmaps", name[0], fields=f"metadata.name={name[1]}", wanted=frozenset({name}))}
+    )
+
+
+def nodes() -> frozenset[Query]:
+    """All of them."""
+    return frozenset({Query(Resource.NODES, "nodes")})
+
+
+def services(wanted: frozenset[NamespacedName]) -> frozenset[Query]:
+    """The Services that are wanted."""
+    if len(wanted) <= NARROW:
+        return frozenset(
+            Query(Resource.SERVICES, "services", ns, fields=f"metadata.name={name}", wanted=frozenset({(ns, name)}))
+            for ns, name in wanted
+        )
+    return frozenset(Query(Resource.SERVICES, "services", ns, wanted=_within(wanted, ns)) for ns in _places(wanted))
+
+
+def endpoints(wanted: frozenset[NamespacedName], *, slices: bool) -> frozenset[Query]:
+    """Their EndpointSlices, or Endpoints on old clusters."""
+    if not slices:
+        return frozenset(
+            Query(Resource.ENDPOINTS, "endpoints", q.namespace, fields=q.fields, wanted=q.wanted)
+            for q in services(wanted)
+        )
+    return frozenset(
+        Query(Resource.ENDPOINTS, "endpointslices", ns, labels=_service_labels(chosen), wanted=chosen)
+        for ns in _places(wanted)
+        for chosen in [_within(wanted, ns)]
+    )
+
+
+def _service_labels(wanted: frozenset[NamespacedName]) -> str:
+    names = ",".join(sorted({name for _, name in wanted}))
+    return f"{SERVICE_LABEL} in ({names})" if len(names) <= LONGEST_SELECTOR else SERVICE_LABEL
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPod:
+    """The controller's pod on this node, or kvtui's own beside it: it tells which DaemonSet's pods to look at.
+
+    Attributes:
+        namespace: of the DaemonSet.
+        labels: label selector that its pods meet.
+        owner: uid of the DaemonSet.
+    """
+
+    namespace: str
+    labels: str
+    owner: str
+
+
+def own_pod(namespace: str, labels: Mapping[str, str], owner: str | None) -> OwnPod | None:
+    """See ``OwnPod``; None for a pod that no controller made."""
+    kept = {k: v for k, v in labels.items() if k not in VERSIONING}
+    return OwnPod(namespace, _equal(kept), owner) if owner else None
+
+
+def pods(
+    selectors: Mapping[NamespacedName, Mapping[str, str]] | None,
+    wanted: frozenset[NamespacedName],
+    own: OwnPod | None,
+) -> frozenset[Query]:
+    """The pods behind Services, and those of the controller.
+
+    Args:
+        selectors: of each Service that was read; None when Services cannot be read: then all pods of their namespaces.
+        wanted: the Services of the ConfigMap.
+        own: the controller's DaemonSet, when known.
+    """
+    found: set[Query] = set()
+    if selectors is None:
+        found.update(Query(Resource.PODS, "pods", ns) for ns in _places(wanted))
+    else:
+        chosen = {k: s for k, s in selectors.items() if s}
+        if len(chosen) <= NARROW:
+            found.update(Query(Resource.PODS, "pods", k[0], labels=_equal(s)) for k, s in chosen.items())
+        else:
+            meaning = frozenset((f"{ns}/{name}", _equal(s)) for (ns, name), s in chosen.items())
+            found.update(Query(Resource.PODS, "pods", ns, wanted=meaning) for ns in _places(chosen))
+    if own is not None:
+        found.add(Query(Resource.PODS, "pods", own.namespace, labels=own.labels))
+    return frozenset(found)
+
+
+def _equal(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+
+
+def _within(wanted: frozenset[NamespacedName], namespace: str | None) -> frozenset[NamespacedName]:
+    return wanted if namespace is None else frozenset(w for w in wanted if w[0] == namespace)
+
+
+def _places(wanted: Iterable[NamespacedName]) -> list[str | None]:
+    """The namespaces, or the whole cluster when they are many."""
+    names = sorted({namespace for namespace, _ in wanted})
+    return [None] if len(names) > NARROW else [*names]
+
+
+class PodFilter:
+    """Whether a pod is behind one of the Services, fast for hundreds of them.
+
+    Args:
+        selectors: of each Service; None lets every pod through.
+    """
+
+    def __init__(self, selectors: Mapping[NamespacedName, Mapping[str, str]] | None) -> None:
+        self._all = selectors is None
+        self._by_label: dict[tuple[str, str, str], list[Mapping[str, str]]] = {}
+        for (namespace, _), chosen in (selectors or {}).items():
+            if chosen:
+                label, value = min(chosen.items())
+                self._by_label.setdefault((namespace, label, value), []).append(chosen)
+
+    def __call__(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether it is."""
+        return self._all or any(
+            chosen.items() <= labels.items()
+            for label, value in labels.items()
+            for chosen in self._by_label.get((namespace, label, value), ())
+        )

@@ -1,0 +1,200 @@
+"""What the Kubernetes API says, for the node that kvtui runs on; without an API, a calm sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from kvtui.model.kube import Resource
+from kvtui.model.source import Source, SourceName, SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from kvtui.backend.kube.timing import Timing
+    from kvtui.backend.kube.watch import KubeWatch
+    from kvtui.model.keepalived import Keepalived
+    from kvtui.model.kube import Kube, NamespacedName
+    from kvtui.model.settings import KubeSettings
+
+CONNECTING = "connecting to the Kubernetes API"
+NO_CONFIGMAP = (
+    "which ConfigMap maps VIPs is not known: no controller with --services-configmap was found here; "
+    "name it with --configmap NS/NAME"
+)
+
+
+class Throttle:
+    """Calls ``function`` soon after it is asked to, and at most once an interval however often it is asked.
+
+    Args:
+        function: what to call in the event loop.
+        interval: seconds.
+    """
+
+    def __init__(self, function: Callable[[], None], interval: float) -> None:
+        self._function, self._interval = function, interval
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = float("-inf")
+
+    def __call__(self) -> None:
+        """Ask."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time(), self._last + self._interval), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._last = asyncio.get_running_loop().time()
+        self._function()
+
+    def cancel(self) -> None:
+        """Call it no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class KubeLayer:
+    """Finds the API, and watches what the mappings need of it. Nothing here blocks or raises.
+
+    Args:
+        settings: what the command line says.
+        changed: called when something is worth a new snapshot.
+        timing: how long to wait; other values in tests.
+        environ: instead of the process's own.
+    """
+
+    def __init__(
+        self,
+        settings: KubeSettings,
+        changed: Callable[[], None],
+        *,
+        timing: Timing | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._settings, self._changed, self._timing = settings, changed, timing
+        self._environ = os.environ if environ is None else environ
+        self._watch: KubeWatch | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._throttle: Throttle | None = None
+        self._begun = asyncio.Event()
+        self._trouble = CONNECTING
+        self._configmap = _pair(settings.configmap)
+        self._pod = _pair(f"{self._environ.get('POD_NAMESPACE', '')}/{self._environ.get('POD_NAME', '')}")
+
+    def start(self) -> None:
+        """Begin to look for the API; within the event loop."""
+        self._task = asyncio.create_task(self._begin(), name="kube")
+
+    async def _begin(self) -> None:
+        from kvtui.backend.kube.errors import BadAccess, NotConfigured  # noqa: PLC0415 - for who has an API
+        from kvtui.backend.kube.places import find  # noqa: PLC0415
+
+        while True:
+            try:
+                place = await asyncio.to_thread(find, self._settings, self._environ)
+            except NotConfigured as calm:
+                self._trouble = str(calm)
+                break
+            except BadAccess as bad:  # a file that is not there may come
+                self._trouble = str(bad)
+                self._begun.set()
+                self._changed()
+                await asyncio.sleep(5)
+            else:
+                # In a thread: none of it is paid for where there is no API, nor by the first frame.
+                await asyncio.to_thread(importlib.import_module, "kvtui.backend.kube.watch")
+                from kvtui.backend.kube.api import Api  # noqa: PLC0415
+                from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
+                from kvtui.backend.kube.watch import KubeWatch  # noqa: PLC0415
+
+                timing = self._timing or Timing()
+                self._throttle = Throttle(self._changed, timing.publish)
+                self._watch = KubeWatch(Api(place, timing), self._throttle)
+                self._watch.start()
+                self._watch.aim(self._configmap, self._pod)
+                break
+        self._begun.set()
+        self._changed()
+
+    def notice(self, found: Iterable[Keepalived], chosen: Keepalived | None) -> None:
+        """Learn from the controllers that run here which ConfigMap is looked at, and which DaemonSet they are of."""
+        order = ([chosen] if chosen else []) + [k for k in found if k is not chosen]
+        controllers = [k.controller for k in order if k.controller is not None]
+        named = next((p for c in controllers if (p := _pair(c.configmap))), None)
+        of_pod = _pair(self._watch.configmap_of_pod) if self._watch else None
+        self._configmap = _pair(self._settings.configmap) or named or of_pod or self._configmap
+        self._pod = next((p for c in controllers if (p := _pair(c.pod))), None) or self._pod
+        if self._watch is not None:
+            self._watch.aim(self._configmap, self._pod)
+
+    async def settle(self, patience: float) -> None:
+        """Wait for the first lists, at most ``patience`` seconds; an API that is not there is not waited for."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._begun.wait()
+                if self._watch is not None:
+                    await self._watch.settle()
+        except TimeoutError:
+            return
+
+    def kube(self, now: float) -> Kube | None:
+        """What is known; None where there is no API.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        return self._watch.kube(now) if self._watch else None
+
+    def source(self, kube: Kube | None) -> Source:
+        """How far it can be believed, and what would help.
+
+        Args:
+            kube: what ``kube`` gave.
+        """
+        name = SourceName.KUBERNETES
+        if kube is None:
+            return Source(name, SourceState.UNAVAILABLE, self._trouble)
+        state, detail = _summary(kube)
+        times = [r.read_at for r in kube.resources if r.read_at is not None]
+        return Source(name, state, detail, min(times) if times else None)
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._watch is not None:
+            await self._watch.close()
+        if self._throttle is not None:
+            self._throttle.cancel()
+
+
+def _summary(kube: Kube) -> tuple[SourceState, str]:
+    bad = [r for r in kube.resources if r.state is not SourceState.OK]
+    nodes = kube.resource(Resource.NODES)  # they are read whatever the ConfigMap's name is
+    if kube.configmap_name is None and nodes and nodes.state is SourceState.OK:
+        return SourceState.DEGRADED, NO_CONFIGMAP
+    if not bad:
+        if kube.configmap_missing:
+            wanted = "/".join(kube.configmap_name or ())
+            return SourceState.DEGRADED, f"there is no ConfigMap {wanted}: create it, or name another with --configmap"
+        return SourceState.OK, ""
+    details = list(dict.fromkeys(r.detail for r in bad))
+    if all(r.read_at is None for r in kube.resources):
+        return SourceState.UNAVAILABLE, CONNECTING if details == ["not read yet"] else _first(details)
+    kinds = ", ".join(r.resource for r in bad)
+    return SourceState.DEGRADED, f"{kinds}: {_first(details)}"
+
+
+def _first(details: list[str]) -> str:
+    """The cause rather than what waits for it."""
+    return next((d for d in details if not d.startswith("not read")), details[0])
+
+
+def _pair(text: str | None) -> NamespacedName | None:
+    namespace, slash, name = (text or "").partition("/")
+    return (namespace, name) if slash and namespace and name and "/" not in name else None
