@@ -8,8 +8,10 @@ from kvtui.model.conf import ProblemKind
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.units import ago
+from kvtui.rules.drift import edited
+from kvtui.rules.triage.drift import MOST, is_overwritten
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import listed, quoted
+from kvtui.rules.triage.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,9 @@ def not_reloaded(seen: Observation, _past: Past) -> Iterator[Finding]:
     file, running, chosen = seen.snapshot.conf, seen.snapshot.running, seen.snapshot.chosen_keepalived
     if file is None or running is None or chosen is None or not file.digest or file.digest == running.digest:
         return
+    if is_overwritten(seen):  # which says more
+        return
+    found = edited(file, running)
     written = "" if file.modified is None else f", written {ago(max(0.0, seen.snapshot.time - file.modified))} ago"
     owner = f"; {chosen.controller.name} owns this file" if chosen.controller else ""
     yield Finding(
@@ -32,7 +37,12 @@ def not_reloaded(seen: Observation, _past: Past) -> Iterator[Finding]:
         f"{file.path} is not what keepalived runs",
         (
             f"the file{written}, differs from the running config of PID {chosen.pid} (conf)",
-            *_differences(file, running),
+            *(
+                (d.text for d in found[:MOST])
+                if found
+                else ("VIPs and servers are the same: globals, checks or scripts",)
+            ),
+            *((f"and {len(found) - MOST} more",) if len(found) > MOST else ()),
             f"the next SIGHUP or restart makes it so{owner}",
         ),
         "kvtui --dry-run reload  # shows the difference, tests it; then: kvtui reload",
@@ -43,19 +53,6 @@ def not_reloaded(seen: Observation, _past: Past) -> Iterator[Finding]:
 
 def _vips(conf: Conf) -> set[str]:
     return {v.address for i in conf.instances for v in i.vips}
-
-
-def _differences(file: Conf, running: Conf) -> Iterator[str]:
-    """What differs, as far as a sentence can tell."""
-    written, runs = _vips(file), _vips(running)
-    for what, there in (("only in the file", written - runs), ("only running", runs - written)):
-        if there:
-            yield f"VIPs {what}: {listed(sorted(there))}"
-    before = {i.name: i.priority for i in running.instances}
-    for instance in file.instances:
-        old = before.get(instance.name, instance.priority)
-        if old != instance.priority:
-            yield f"priority of {instance.name}: {instance.priority} in the file, {old} running"
 
 
 def empty_file(seen: Observation, _past: Past) -> Iterator[Finding]:
