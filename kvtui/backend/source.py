@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.snapshot import Snapshot
 
@@ -40,6 +41,13 @@ class SnapshotSource(Protocol):
 
         Raises:
             OSError: the connection table cannot be read.
+        """
+        ...
+
+    async def connect(self, address: str, port: int, patience: float) -> Connect:
+        """One TCP connect to a VIP from kvtui's own network namespace, on request only; at most ``patience`` seconds.
+
+        A failure is part of the result.
         """
         ...
 

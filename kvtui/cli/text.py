@@ -47,9 +47,16 @@ def render(seen: Observation, view: str) -> str:
             "\n".join([header(seen), vips(seen), vrrp(seen), ipvs(seen), sources(seen, every=False)]).rstrip("\n")
             + "\n"
         )
-    body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs}[view](seen)
+    body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs, "mappings": mappings}[view](seen)
     trouble = sources(seen, every=False)
     return body + ("\n" + trouble if trouble else "")
+
+
+def mappings(seen: Observation) -> str:
+    """Each entry of the ConfigMap."""
+    from kvtui.cli.mappings_text import mappings as rows  # noqa: PLC0415 - brings the rules of the chain
+
+    return rows(seen)
 
 
 def header(seen: Observation) -> str:

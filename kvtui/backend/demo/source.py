@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.demo import cluster
 from kvtui.backend.demo.deeds import NONE
-from kvtui.backend.demo.story import SELF
+from kvtui.backend.demo.story import NODES, SELF
 from kvtui.backend.demo.world import World
+from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Connection, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
@@ -109,6 +110,15 @@ class Demo:
                     )
                 )
         return (tuple(found[:limit]), len(found))
+
+    async def connect(self, address: str, port: int, patience: float) -> Connect:
+        """Accepted by whoever holds the VIP, as long as a real server is up; nothing leaves this process."""
+        snapshot = await self.read()
+        virtuals = snapshot.ipvs.virtual_servers if snapshot.ipvs else ()
+        served = any((v.address, v.port) == (address, port) and any(r.weight for r in v.real_servers) for v in virtuals)
+        if served:
+            return Connect(address, port, snapshot.time, 0.0012, source=NODES[SELF][0])
+        return Connect(address, port, snapshot.time, patience, f"no answer within {patience:g} s")
 
     async def close(self) -> None:
         """Nothing to close but what was to be told later."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.rules.chain.cluster import cluster_links
 from kvtui.rules.chain.config import conf_link, running_link
+from kvtui.rules.chain.connect import connect_link
 from kvtui.rules.chain.ground import Ground, Port, canonical
 from kvtui.rules.chain.link import LAYERS, LETTERS, Layer, Link, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
@@ -64,6 +65,7 @@ __all__ = [
     "canonical",
     "chain",
     "chain_of",
+    "connect_link",
     "first_break",
     "folded",
     "port_chain",

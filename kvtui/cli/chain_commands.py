@@ -1,0 +1,37 @@
+"""The commands about what is mapped to what: ``mappings`` and ``trace``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kvtui.cli.options import LISTEN, FormatOption, ListenOption, WatchOption
+
+
+def mappings(
+    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+) -> None:
+    """The ConfigMap's entries: what becomes of each, and where its chain breaks.
+
+    Example: kvtui mappings --watch
+    """
+    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+
+    show(context.obj, "mappings", output or context.obj.form, watch=watch, listen=listen)
+
+
+def trace(
+    context: typer.Context,
+    vip: Annotated[str, typer.Argument(metavar="VIP[:PORT]", help="Of an IPv6 one with a port: [VIP]:PORT.")],
+    connect: Annotated[bool, typer.Option("--connect", help="Also connect to it over TCP, from here.")] = False,
+    output: FormatOption = None,
+    listen: ListenOption = LISTEN,
+) -> None:
+    """One VIP layer by layer, from the ConfigMap to the VRRP owner: the first break, and what to do next.
+
+    Exit code: 0 whole, 1 broken, 2 no such VIP, 3 could not tell. Example: kvtui trace 10.4.0.50:80
+    """
+    from kvtui.cli.trace import trace as follow  # noqa: PLC0415 - brings the rules of the chain
+
+    raise typer.Exit(follow(context.obj, vip, output or context.obj.form, connect=connect, listen=listen))

@@ -1,0 +1,202 @@
+"""``kvtui trace``: which VIP is meant, what is printed, and what the exit code says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+import yaml
+
+from kvtui.actions.targets import UnknownTarget
+from kvtui.backend.demo import Demo
+from kvtui.cli.invocation import Invocation
+from kvtui.cli.output import Format
+from kvtui.cli.schema import LINK
+from kvtui.cli.trace import NoSuchVip, chosen, trace
+from kvtui.model.connect import Connect
+from kvtui.model.ipvs import Protocol
+from kvtui.rules.chain import Ground, Port
+from kvtui.rules.observe import observe
+from tests import build_kube
+from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
+from tests.build_kube import NGINX, configmap, controller, endpoint, group, kube
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf
+    from kvtui.model.snapshot import Snapshot
+
+
+class Still(Demo):
+    """A source that shows one snapshot; its connects end as they are told to."""
+
+    def __init__(self, shown: Snapshot, error: str | None = None) -> None:
+        super().__init__()
+        self._shown, self._error = shown, error
+
+    async def read(self) -> Snapshot:
+        return self._shown
+
+    async def connect(self, address: str, port: int, patience: float) -> Connect:
+        assert patience > 0
+        return Connect(address, port, NOW - 0.5, 0.0015, self._error, None if self._error else "10.4.0.3")
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    newer = (keepalived(controller=controller("--iface=eth0")),)
+    return build_kube.snapshot(**{"keepalived": newer} | changes)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """(VIP, snapshot, …) → exit code, what was printed."""
+
+    def call(
+        vip: str,
+        shown: Snapshot | None = None,
+        form: Format = Format.TEXT,
+        *,
+        connect: bool = False,
+        error: str | None = None,
+    ) -> tuple[int, str]:
+        source = Still(shown or snapshot(), error)
+        monkeypatch.setattr(Invocation, "source", lambda _self: source)
+        code = trace(Invocation(), vip, form, connect=connect, listen=0.0)
+        return int(code), capsys.readouterr().out
+
+    return call
+
+
+WHOLE = """\
+10.4.0.50:80  default/nginx by NAT, seen from node-a
+LAYER           STATE  AGE   EVIDENCE
+ConfigMap       ok     0.2s  ConfigMap default/vip-configmap maps it to default/nginx by NAT
+Service         ok     0.2s  default/nginx 80/TCP to targetPort 8080
+endpoints       ok     0.2s  2 ready: nginx-5 on node-b (10.2.68.5:8080), nginx-6 on node-b (10.2.68.6:8080)
+config file     ok     0.0s  /etc/keepalived/keepalived.conf has it in instance vips, and virtual server 10.4.0.50:80 \
+with 2 real servers
+running config  ok     0.0s  keepalived runs what the file says
+IPVS            ok     0.0s  10.4.0.50:80 2/2 real servers up
+address         ok     0.0s  not here, as it should be on a BACKUP; 10.4.0.5 has it
+VRRP owner      ok     0.5s  10.4.0.5 advertises it (another node)
+Every layer is whole.
+"""
+
+
+def test_a_whole_chain_as_text(run: Any) -> None:
+    assert run(VIP) == (0, WHOLE)
+    assert run(f"{VIP}:80") == (0, WHOLE)
+
+
+def test_the_first_break_is_named_with_what_to_do_next(run: Any) -> None:
+    code, text = run(VIP, snapshot(ipvs=table(real(5))))
+    assert code == 1
+    assert text.splitlines()[-2:] == [
+        (
+            "First break: IPVS: 10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 (pod default/nginx-6) is not in the "
+            "kernel"
+        ),
+        "Next: restart keepalived: a reload does not add it again; was it taken away with ipvsadm?",
+    ]
+
+
+def test_what_cannot_be_told_has_an_exit_code_of_its_own(run: Any) -> None:
+    code, text = run(VIP, snapshot(kube=None))
+    assert code == 3
+    assert text.splitlines()[-1] == "No layer is known to be broken; not known: ConfigMap, Service, endpoints."
+
+
+@pytest.mark.parametrize("form", [Format.JSON, Format.YAML])
+def test_the_same_as_a_document(run: Any, form: Format) -> None:
+    lost = snapshot(kube=kube(configmap=configmap({})))
+    code, text = run(VIP, lost, form)
+    document = json.loads(text) if form is Format.JSON else yaml.safe_load(text)
+    assert code == 1
+    assert (document["schema"], document["vip"], document["mapping"]) == (1, VIP, None)
+    (one,) = document["chains"]
+    assert (one["port"], one["protocol"], one["whole"], one["first_break"]) == (80, "TCP", False, "configmap")
+    for link in one["chain"]:
+        jsonschema.validate(link, LINK)
+    assert [link["ok"] for link in one["chain"]] == [False, None, None, True, True, True, True, True]
+    assert [link["age_seconds"] for link in one["chain"]] == [0.2, None, None, 0.0, 0.0, 0.0, 0.0, 0.5]
+
+
+TEXT = "\x1b[31m[red]\u202e\n" + "x" * 100_000
+
+
+def test_text_from_outside_only_prints(run: Any) -> None:
+    pods = (replace(endpoint(5), pod=(TEXT, TEXT), node=TEXT), endpoint(6))
+    shown = snapshot(
+        kube=kube(configmap=configmap({VIP: "default/nginx", TEXT: TEXT}), endpoints={NGINX: (group(*pods),)})
+    )
+    for vip in VIP, TEXT:
+        text = run(vip, shown)[1]
+        assert [c for c in text if c != "\n" and not c.isprintable()] == []
+        assert len(text) < 40_000
+
+
+SIX = replace(conf(conf_real(5)).virtual_servers[0], address="fd00::50")
+DNS = [replace(SIX, address=VIP, port=53, protocol=p) for p in (Protocol.TCP, Protocol.UDP)]
+MORE: Conf = replace(conf(conf_real(5), conf_real(6)), virtual_servers=(*conf(conf_real(5)).virtual_servers, SIX, *DNS))
+
+
+def ground() -> Ground:
+    return Ground(observe(snapshot(conf=MORE, running=MORE)))
+
+
+CHOICES = {
+    VIP: (VIP, (Port(53), Port(53, Protocol.UDP), Port(80))),
+    f"{VIP}:53": (VIP, (Port(53), Port(53, Protocol.UDP))),
+    f"udp {VIP}:53": (VIP, (Port(53, Protocol.UDP),)),
+    "fd00::50": ("fd00::50", (Port(80),)),
+    "[fd00:0::50]:80": ("fd00::50", (Port(80),)),
+    "[fd00::50]": ("fd00::50", (Port(80),)),
+}
+
+
+@pytest.mark.parametrize(("text", "meant"), CHOICES.items(), ids=list(CHOICES))
+def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, ...]]) -> None:
+    assert chosen(ground(), text) == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("10.4.0.99", "no layer knows the VIP 10.4.0.99; there are: 10.4.0.50, fd00::50"),
+        ("[fd00::50]:81", "no layer knows port 81 of the VIP fd00::50; its ports: 80"),
+    ],
+)
+def test_a_vip_that_nobody_knows_says_which_there_are(text: str, says: str) -> None:
+    with pytest.raises(NoSuchVip, match="^" + says.replace("[", r"\[")):
+        chosen(ground(), text)
+
+
+def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UnknownTarget):
+        chosen(ground(), "nginx")
+    with pytest.raises(SystemExit) as ended:
+        run("10.4.0.99")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "kvtui: no layer knows the VIP 10.4.0.99; there are: 10.4.0.50\n"
+
+
+def test_a_key_that_is_no_address_can_be_traced(run: Any) -> None:
+    code, text = run("my vip", snapshot(kube=kube(configmap=configmap({"my vip": "default/nginx"}))))
+    assert code == 1
+    assert "First break: config file: " in text
+
+
+def test_a_connect_on_request(run: Any) -> None:
+    code, text = run(VIP, connect=True)
+    assert code == 0
+    (line,) = [line for line in text.splitlines() if line.startswith("TCP connect")]
+    assert line.startswith("TCP connect     ok     0.5s  accepted in 2 ms, from 10.4.0.3; through this node's own IPVS")
+    assert "TCP connect" not in run(VIP)[1]
+
+
+def test_a_connect_that_fails_breaks_the_chain(run: Any) -> None:
+    code, text = run(VIP, connect=True, error="connection refused")
+    assert code == 1
+    assert "First break: TCP connect: connection refused after 2 ms" in text
