@@ -11,6 +11,7 @@ from kvtui.actions.runner import Action, Verified
 from kvtui.actions.site import MACHINE, Site
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps import UnknownStep, make
+from kvtui.actions.steps.draft import drafts
 from kvtui.actions.steps.reversed import Reversed
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Recovery:
         sentence: for an operator.
         can_finish: every step is done, or can be.
         can_put_back: every step is not done, or can be undone.
+        drafts: steps that remove what a write in the middle of which kvtui was killed left beside its file.
     """
 
     entry: Entry
@@ -56,6 +58,7 @@ class Recovery:
     sentence: str
     can_finish: bool
     can_put_back: bool
+    drafts: tuple[Step, ...] = ()
 
 
 def inspect(entry: Entry, site: Site = MACHINE) -> Recovery:
@@ -65,7 +68,9 @@ def inspect(entry: Entry, site: Site = MACHINE) -> Recovery:
         entry: of the journal.
         site: where it was done.
     """
-    found = _settled(entry.steps, [_look(data, site) for data in entry.steps])
+    looked = [_look(data, site, done=n in entry.done) for n, data in enumerate(entry.steps)]
+    found = _settled(entry.steps, looked)
+    left = tuple(drafts(entry.steps)) if site is MACHINE else ()
     unclear = [f for f in found if f.side not in {Side.BEFORE, Side.AFTER}]
     done = sum(f.side is Side.AFTER for f in found)
     count = len(found)
@@ -79,17 +84,22 @@ def inspect(entry: Entry, site: Site = MACHINE) -> Recovery:
         sentence = "nothing was done, or all of it was put back"
     else:
         sentence = f"{done} of {count} steps are done; next would come: {_next(found)}"
+    if left:
+        sentence += f"; and {', '.join(d.path for d in left)} has a draft beside it, of a write that was cut short"
     one_way = [f for f in found if f.side is Side.AFTER and f.trouble]
-    return Recovery(entry, tuple(found), sentence, not unclear, not unclear and not one_way)
+    return Recovery(entry, tuple(found), sentence, not unclear, not unclear and not one_way, left)
 
 
 def _next(found: Sequence[Found]) -> str:
     return next(f.text for f in found if f.side is Side.BEFORE)
 
 
-def _look(data: Json, site: Site) -> Found:
+def _look(data: Json, site: Site, *, done: bool) -> Found:
     try:
-        (step,) = site.steps((make(data),))
+        made = make(data)
+        if recall := getattr(made, "recall", None):
+            recall(done=done)
+        (step,) = site.steps((made,))
     except UnknownStep as why:
         return Found(str(data.get("kind")), None, None, str(why))
     one_way = "a reload cannot be taken back: restore the old file and reload again"
@@ -152,7 +162,8 @@ def _refused(entry: Entry, why: str) -> Action:
 
 def _back(recovery: Recovery, closing: str) -> Action:
     entry = recovery.entry
-    steps = tuple(Reversed(f.step) for f in reversed(recovery.steps) if f.step and f.side is Side.AFTER)
+    back = (Reversed(f.step) for f in reversed(recovery.steps) if f.step and f.side is Side.AFTER)
+    steps: tuple[Step, ...] = (*back, *recovery.drafts)
     remarks = _refusals(recovery, can=recovery.can_put_back, way="taken back")
     if entry.result in {"undone", "put back", "left"}:
         said = {"undone": "was taken back", "put back": "was put back", "left": "was left as it is"}[entry.result]
@@ -164,7 +175,7 @@ def _back(recovery: Recovery, closing: str) -> Action:
 def finish(entry: Entry, site: Site = MACHINE) -> Action:
     """The rest of an action that was cut short. Blocking: looks at the world."""
     recovery = inspect(entry, site)
-    steps = tuple(f.step for f in recovery.steps if f.step and f.side is Side.BEFORE)
+    steps = (*recovery.drafts, *(f.step for f in recovery.steps if f.step and f.side is Side.BEFORE))
     remarks = _refusals(recovery, can=recovery.can_finish, way="finished")
     if entry.result is not None:
         remarks.append(Remark(Grade.IMPOSSIBLE, f"{entry.id} has ended: {entry.result}"))
@@ -178,8 +189,9 @@ def leave(entry: Entry, site: Site = MACHINE) -> Action:
     remarks = []
     if entry.result is not None:
         remarks.append(Remark(Grade.IMPOSSIBLE, f"{entry.id} has ended: {entry.result}"))
-    plan = _plan(entry, f"leave things as {entry.id} left them: {entry.summary}", recovery, (), remarks)
-    return Action(plan, (), _verifier(()), finishes=entry.id, closing="left")
+    steps = recovery.drafts
+    plan = _plan(entry, f"leave things as {entry.id} left them: {entry.summary}", recovery, steps, remarks)
+    return Action(plan, steps, _verifier(steps), finishes=entry.id, closing="left")
 
 
 def _refusals(recovery: Recovery, *, can: bool, way: str) -> list[Remark]:

@@ -107,6 +107,15 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     assert (path.read_text(), os.getxattr(path, "user.kvtui")) == ("new", b"1")
 
 
+def test_a_file_that_is_not_there_is_made_only_when_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with pytest.raises(FileNotFoundError):
+        write_atomically(str(path), b"new")
+    assert list(tmp_path.iterdir()) == []
+    write_atomically(str(path), b"new", create=True)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o644)
+
+
 ROOT = "1 0 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
 C = "/etc/keepalived/keepalived.conf"
 POD = "/var/lib/kubelet/pods/u"

@@ -16,6 +16,7 @@ KINDS = {
     "file": "kvtui.actions.steps.file:ReplaceFile",
     "hangup": "kvtui.actions.steps.hangup:HangUp",
     "address": "kvtui.actions.steps.address:RemoveAddress",
+    "draft": "kvtui.actions.steps.draft:RemoveDraft",
     "reversed": "kvtui.actions.steps.reversed:Reversed",
 }
 """``kind`` of a step → ``module:class``; the class has a ``from_json``."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kvtui.actions.step import Json
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+_DRAFT = ".kvtui-"
 _VOLUME = re.compile(r"/volumes/kubernetes\.io~(\w[\w-]*)/([^/]+)|/volume-subpaths/([^/]+)/")
 
 
@@ -133,24 +134,32 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def write_atomically(path: str, data: bytes) -> None:
+def write_atomically(path: str, data: bytes, *, create: bool = False) -> None:
     """Replace a file: there is never a moment at which another reader finds it missing or half-written.
 
     Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The draft is hidden, so
     that no ``include *.conf`` takes it in.
 
+    Args:
+        path: of the file.
+        data: its new bytes.
+        create: also when it is not there yet, readable by everybody then.
+
     Raises:
         OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC; then the old file is untouched.
     """
     target = Path(path)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    old = target.stat()
+    draft = target.with_name(f".{target.name}{_DRAFT}{secrets.token_hex(4)}")
+    old = None if create and not target.exists() else target.stat()
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
-            os.fchown(fd, old.st_uid, old.st_gid)
-            os.fchmod(fd, old.st_mode & 0o7777)
-            _copy_attributes(path, fd)
+            if old is None:
+                os.fchmod(fd, 0o644)
+            else:
+                os.fchown(fd, old.st_uid, old.st_gid)
+                os.fchmod(fd, old.st_mode & 0o7777)
+                _copy_attributes(path, fd)
             rest = data
             while rest:
                 rest = rest[os.write(fd, rest) :]
@@ -166,6 +175,16 @@ def write_atomically(path: str, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def drafts_of(path: Path) -> list[Path]:
+    """What writes that were cut short (kill -9) left beside a file.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    start = f".{path.name}{_DRAFT}"
+    return [found for found in path.parent.iterdir() if found.name.startswith(start)]
 
 
 def _copy_attributes(path: str, fd: int) -> None:

@@ -50,7 +50,7 @@ class HangUp:
         alone: nothing else is written: then it cannot be taken back, and says so.
         journaled: it comes from the journal: whether the signal was sent is to be seen, not known.
         passed: where this run, or before it the journal's, is on the way: the word that counts where what runs cannot
-            be read (before 2.2.0). One reload too many does no harm.
+            be read (before 2.2.0). One reload too many does no harm, so what is not in the journal was not done.
     """
 
     kind: ClassVar[str] = "hangup"
@@ -84,6 +84,10 @@ class HangUp:
     def _running(self) -> Conf | None:
         keepalived = self.daemon.found()
         return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+
+    def recall(self, *, done: bool) -> None:
+        """What the journal says of it: that counts where what runs cannot be read."""
+        self.passed = done
 
     def do(self) -> None:
         """Send it, on the way there."""

@@ -30,6 +30,11 @@ class Reversed:
         """Seen from the other side."""
         return OTHER[self.step.look()]
 
+    def recall(self, *, done: bool) -> None:
+        """See ``HangUp.recall``."""
+        if recall := getattr(self.step, "recall", None):
+            recall(done=not done)
+
     def do(self) -> None:
         """Undo the step."""
         self.step.undo()

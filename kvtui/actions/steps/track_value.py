@@ -77,9 +77,7 @@ class SetTrackValue:
     def _write(self, value: int) -> None:
         path = Path(self.daemon.outside(self.path))
         try:
-            if not path.exists():
-                path.touch(0o644)
-            write_atomically(str(path), f"{value}\n".encode())
+            write_atomically(str(path), f"{value}\n".encode(), create=True)
         except OSError as error:
             raise StepFailed(f"{self.path} was not written: {error.strerror or error}") from error
 
