@@ -39,13 +39,6 @@ def selected_real(screen: Screen[Any], seen: Observation) -> tuple[VirtualServer
     return None
 
 
-def service_option(virtual: VirtualServerView) -> str:
-    """What ``--service`` would be for a virtual server."""
-    if virtual.fwmark is not None:
-        return f"fwmark {virtual.fwmark}"
-    return f"{virtual.protocol.value.lower()} {virtual.name}"
-
-
 def start(app: App[None], verb: str, seen: Observation | None) -> str | None:
     """Open the dialog of an action for what is under the cursor.
 
@@ -58,6 +51,7 @@ def start(app: App[None], verb: str, seen: Observation | None) -> str | None:
         Why not, in a sentence for the person; None when the dialog is open.
     """
     from kvtui.actions.intent import Intent  # noqa: PLC0415 - acting is seldom; the first frame does without
+    from kvtui.actions.options import service_option  # noqa: PLC0415
     from kvtui.actions.plan import Verb  # noqa: PLC0415
 
     if seen is None:
@@ -79,10 +73,7 @@ def start(app: App[None], verb: str, seen: Observation | None) -> str | None:
     instance = selected_instance(app.screen, seen)
     if instance is None:
         return "Go to a VIP (1) or a VRRP instance (2) first."
-    if wanted is Verb.FAILOVER:
-        _open(app, Intent(wanted, instance.name))
-    else:
-        _ask_priority(app, instance)
+    _open(app, Intent(wanted, instance.name))  # the dialog asks for a new priority
     return None
 
 
@@ -90,17 +81,3 @@ def _open(app: App[None], intent: Intent) -> None:
     from kvtui.screens.plan_panel import PlanPanel  # noqa: PLC0415
 
     app.push_screen(PlanPanel(intent))
-
-
-def _ask_priority(app: App[None], instance: InstanceView) -> None:
-    from kvtui.actions.intent import Intent  # noqa: PLC0415
-    from kvtui.actions.plan import Verb  # noqa: PLC0415
-    from kvtui.model.text import plain  # noqa: PLC0415
-    from kvtui.screens.prompt import NumberPrompt  # noqa: PLC0415
-
-    def answered(value: int | None) -> None:
-        if value is not None:
-            _open(app, Intent(Verb.PRIORITY, instance.name, value=value))
-
-    question = f"New priority for {plain(instance.name)} (now {instance.priority})"
-    app.push_screen(NumberPrompt(question, 1, 255), answered)

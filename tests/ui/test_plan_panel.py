@@ -1,0 +1,309 @@
+"""The dialog of an action: every option of the command line has a key, and what stands there is what is done."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import typer.main
+from rich.cells import cell_len
+
+from kvtui.actions.fresh import marked, outline, said
+from kvtui.actions.intent import Intent
+from kvtui.actions.options import Option, missing, options, service_option
+from kvtui.actions.plan import Change, Grade, Plan, Remark, Verb
+from kvtui.cli.main import app as command_line
+from kvtui.model.ipvs import Protocol
+from kvtui.screens.plan_panel import PlanPanel
+from tests.ui.seen import demo, real, running, seen, server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kvtui.model.observation import Observation, VirtualServerView
+    from tests.ui.seen import Ui
+
+REAL = "10.2.0.1:8080"
+PERSISTENT = replace(server("10.4.0.51", real()), persistence_timeout=300)
+NODE = seen(servers=(server("10.4.0.50", real()), PERSISTENT))
+DRAIN = Intent(Verb.DRAIN, REAL, service="tcp 10.4.0.50:80")
+PAY = Intent(Verb.DRAIN, "10.4.0.61:443", service="tcp 10.4.0.51:443")
+
+
+def turned(intent: Intent, key: str, times: int = 1, of: Observation = NODE) -> Intent:
+    for _ in range(times):
+        [then] = [o.then for o in options(intent, of) if o.key == key]
+        assert then is not None
+        intent = then
+    return intent
+
+
+def option(intent: Intent, key: str) -> Option:
+    return next(o for o in options(intent, NODE) if o.key == key)
+
+
+def flags(verb: Verb) -> set[str]:
+    """What the command of that name takes."""
+    command = typer.main.get_command(command_line)
+    found = command.commands[verb.value].params  # type: ignore[attr-defined]
+    return {o for p in found for o in p.opts if o.startswith("--")}
+
+
+@pytest.mark.parametrize("verb", [Verb.DRAIN, Verb.UNDRAIN, Verb.PRIORITY, Verb.UNDO, Verb.FAILOVER, Verb.RELOAD])
+def test_every_option_of_the_command_line_has_a_key(verb: Verb) -> None:
+    intent = Intent(verb, REAL, value=90, fix_persistence=True, finish=verb is Verb.UNDO)
+    elsewhere = {"--force", "--help", "--timeout"}  # F; W types what --wait and --timeout say
+    keys = [o.key for o in options(intent, NODE)]
+    assert {o.flag for o in options(intent, NODE)} - {"VALUE"} == flags(verb) - elsewhere
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & {"y", "F", "e"}
+
+
+def test_wait_and_over_go_round_and_any_other_number_can_be_typed() -> None:
+    assert [turned(DRAIN, "w", n).wait for n in range(5)] == [None, 60, 300, 1800, None]
+    assert [turned(DRAIN, "o", n).over for n in range(5)] == [0, 30, 60, 300, 0]
+    wait, over = option(DRAIN, "w").ask, option(DRAIN, "o").ask
+    assert wait is not None
+    assert over is not None
+    assert wait.answered(45) == replace(DRAIN, wait=45.0)
+    assert over.answered(7) == replace(DRAIN, over=7.0)
+    assert option(wait.answered(45), "w").text == "w wait: at most 45s (W other)"
+    assert turned(wait.answered(45), "w").wait == 60
+
+
+def test_the_service_goes_round_all_that_have_the_real_server() -> None:
+    fwmark = replace(server("10.4.0.99", real()), fwmark=7, protocol=Protocol.FWMARK)
+    gone = server("10.4.0.52", real(weight=None))
+    other = server("10.4.0.53", real("10.2.0.9"))
+    of = seen(servers=(*(NODE.virtual_servers or ()), fwmark, gone, other))
+    assert [turned(DRAIN, "s", n, of).service for n in range(5)] == [
+        "tcp 10.4.0.50:80", "tcp 10.4.0.51:80", "fwmark 7", None, "tcp 10.4.0.50:80",
+    ]  # fmt: skip
+    assert options(replace(DRAIN, service=None), of)[0].value == "all that have it (3)"
+
+
+def test_persistence_is_offered_only_where_there_is_some() -> None:
+    def offered(intent: Intent) -> bool:
+        return "x" in [o.key for o in options(intent, NODE)]
+
+    assert not offered(DRAIN)
+    assert offered(replace(DRAIN, service=None))
+    assert offered(replace(DRAIN, service="tcp 10.4.0.51:80"))
+    assert turned(replace(DRAIN, service=None), "x").fix_persistence
+
+
+def test_a_priority_is_asked_for_until_there_is_one() -> None:
+    intent = Intent(Verb.PRIORITY, "vips")
+    ask = missing(intent, demo())
+    assert ask is not None
+    assert (ask.what, ask.least, ask.most) == ("New priority of vips (now 102)", 1, 255)
+    assert missing(ask.answered(90)) is None
+    assert missing(replace(intent, reset=True)) is None
+    by_file = turned(intent, "t")
+    assert by_file.use_track_file
+    assert [o.key for o in options(replace(intent, reset=True), None)] == ["r"]
+    again = missing(by_file)
+    assert again is not None
+    assert again.most == 254
+
+
+# --- whether a plan still says the truth
+
+BEFORE = Plan(
+    Verb.DRAIN,
+    REAL,
+    "drain it",
+    changes=(Change("weight", "1", "0"),),
+    effects=("no new connection from then on; its 5 active ones go on", "10.4.0.4 becomes master within 0.6 s"),
+    remarks=(Remark(Grade.NOTE, "it has received 4003 adverts"), Remark(Grade.WARNING, "weight 2 would be left")),
+)
+
+
+def test_what_is_only_counted_changes_no_plan() -> None:
+    counted = replace(
+        BEFORE,
+        effects=("no new connection from then on; its 12 active ones go on", BEFORE.effects[1]),
+        remarks=(Remark(Grade.NOTE, "it has received 4009 adverts"), BEFORE.remarks[1]),
+    )
+    assert said(counted) == said(BEFORE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BEFORE, changes=(Change("weight", "2", "0"),)),
+        replace(BEFORE, effects=(BEFORE.effects[0], "10.4.0.3 becomes master within 0.6 s")),
+        replace(BEFORE, effects=(BEFORE.effects[0], "10.4.0.4 becomes master within 3.6 s")),
+        replace(BEFORE, remarks=(BEFORE.remarks[0], Remark(Grade.WARNING, "weight 1 would be left"))),
+        replace(BEFORE, remarks=(*BEFORE.remarks, Remark(Grade.UNSAFE, "the last one"))),
+    ],
+    ids=["value", "address", "time", "warning", "grade"],
+)
+def test_everything_else_does(other: Plan) -> None:
+    assert said(other) != said(BEFORE)
+    assert any(line[:2] == "* " for line in marked(BEFORE, other))
+
+
+def test_what_changed_is_marked_line_by_line() -> None:
+    other = replace(BEFORE, changes=(Change("weight", "3", "0"),))
+    assert [line for line in marked(BEFORE, other) if line[0] != " "] == [
+        "-   weight  1  ->  0",
+        "*   weight  3  ->  0",
+    ]
+
+
+def with_weight(weight: int, active: int = 3) -> Observation:
+    """The demo node, whose first real server of shop/pay has another weight."""
+    of = demo()
+    table = of.snapshot.ipvs
+    assert table is not None
+    virtuals = list(table.virtual_servers)
+    first = replace(virtuals[1].real_servers[0], weight=weight, active=active)
+    virtuals[1] = replace(virtuals[1], real_servers=(first, *virtuals[1].real_servers[1:]))
+    views = list(of.virtual_servers or ())
+    view = replace(views[1].real_servers[0], weight=weight, active=active)
+    views[1] = replace(views[1], real_servers=(view, *views[1].real_servers[1:]))
+    snapshot = replace(of.snapshot, ipvs=replace(table, virtual_servers=tuple(virtuals)))
+    return replace(of, snapshot=snapshot, virtual_servers=tuple(views))
+
+
+def test_the_outline_stays_while_only_traffic_flows() -> None:
+    assert outline(demo(5.0)) == outline(demo(9.0))
+    assert outline(with_weight(1, active=900)) == outline(with_weight(1))
+    assert outline(with_weight(2)) != outline(with_weight(1))
+    assert outline(demo(65.0)) != outline(demo(5.0))  # another master
+
+
+# --- the dialog
+
+SIZES = [(80, 24), (200, 50), (40, 12)]
+
+
+@asynccontextmanager
+async def dialog(intent: Intent, size: tuple[int, int] = (80, 24), *, ascii_only: bool = False) -> AsyncIterator[Ui]:
+    async with running(demo(), size=size, ascii_only=ascii_only) as ui:
+        ui.app.push_screen(PlanPanel(intent))
+        await shows(ui, "" if missing(intent) else "y does it")
+        yield ui
+
+
+async def shows(ui: Ui, *texts: str) -> None:
+    """Until all of them stand on the screen: the plan is made in threads."""
+    for _ in range(300):
+        await ui.pilot.pause()
+        if all(t in ui.text for t in texts):
+            return
+    raise AssertionError(f"{texts} did not appear in\n{ui.text}")
+
+
+async def test_an_option_is_planned_in_place() -> None:
+    async with dialog(PAY, (80, 50)) as ui:
+        assert "quiescent_template     0" not in ui.text
+        await ui.press("x", "w")
+        await shows(ui, "quiescent_template     0  ->  1", "at most 1m00s", "fix persistence: yes")
+        await ui.press("x", "w")
+        await shows(ui, "at most 5m00s", "fix persistence: no")
+        assert "quiescent_template     0  ->  1" not in ui.text
+        await ui.press("s")
+        await shows(ui, "in: all that have it (1)")
+
+
+async def test_a_number_is_typed_for_what_no_key_has() -> None:
+    async with dialog(PAY) as ui:
+        await ui.press("W")
+        await shows(ui, "Seconds to wait until it is empty, at most (1 to 86400, Enter)")
+        await ui.press("0", "enter")
+        await shows(ui, "Seconds to wait")
+        await ui.press("4", "5", "enter")
+        await shows(ui, "wait: at most 45s", "y does it")
+
+
+async def test_a_letter_of_the_reason_turns_no_option() -> None:
+    async with dialog(PAY) as ui:
+        await ui.press("e", *"two boxes", "enter")
+        await shows(ui, "two boxes", "wait: no", "fix persistence: no", "over: at once")
+
+
+async def test_a_priority_by_a_number_its_track_file_or_reset() -> None:
+    async with dialog(Intent(Verb.PRIORITY, "vips"), (80, 40)) as ui:
+        await shows(ui, "New priority of vips (now 102) (1 to 255, Enter)")
+        await ui.press("5", "2", "enter")
+        await shows(ui, "102 → 52, by its config", "value: 52")
+        await ui.press("t")
+        await shows(ui, "102 → 52, by track file", "by: its track file", "y does it")
+        await ui.press("r")
+        await shows(ui, "nothing to reset", "REFUSED: it cannot be done")
+        await ui.press("r", "v", "1", "0", "2", "enter")
+        await shows(ui, "value: 102", "102 → 102")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+async def test_the_options_are_seen_at_every_size(size: tuple[int, int]) -> None:
+    async with dialog(replace(PAY, fix_persistence=True), size) as ui:
+        assert {cell_len(line) for line in ui.lines} == {size[0]}
+        for text in ("s in: tcp 10.4.0.51:443", "w wait: no (W other)", "x fix persistence: yes", "y does it"):
+            assert text in ui.text
+
+
+async def test_in_ascii_every_character_is() -> None:
+    async with dialog(PAY, ascii_only=True) as ui:
+        assert ui.text.isascii()
+
+
+async def test_a_plan_that_changed_while_it_was_open_is_agreed_to_anew() -> None:
+    async with dialog(PAY, (80, 40)) as ui:
+        await ui.see(with_weight(4))
+        await shows(ui, "CHANGED while it was open", "- ", "1  ->  0", "* ", "4  ->  0", "CHANGED: look, then y")
+        await ui.press("y")
+        await shows(ui, "y does it", "4  ->  0")
+        assert "CHANGED" not in ui.text
+        assert "1  ->  0" not in ui.text
+        assert ui.app.site.journal.entries() == ()
+
+
+async def test_traffic_alone_leaves_it_as_it_is() -> None:
+    async with dialog(PAY) as ui:
+        panel = ui.app.screen
+        assert isinstance(panel, PlanPanel)
+        before = panel._action
+        await ui.see(with_weight(1, active=99))
+        await ui.pilot.pause()
+        assert panel._action is before
+        assert "CHANGED" not in ui.text
+
+
+async def test_what_went_back_to_what_was_read_is_no_change() -> None:
+    async with dialog(PAY) as ui:
+        await ui.see(with_weight(4))
+        await shows(ui, "CHANGED: look, then y")
+        await ui.see(with_weight(1))
+        await shows(ui, "y does it")
+        assert "CHANGED" not in ui.text
+
+
+async def test_at_the_moment_of_agreement_it_is_planned_once_more() -> None:
+    """Here nothing told the dialog that the node has changed."""
+    async with dialog(PAY, (80, 40)) as ui:
+        ui.app.latest = with_weight(4)
+        await ui.press("y")
+        await shows(ui, "CHANGED: look, then y", "4  ->  0")
+        assert ui.app.site.journal.entries() == ()
+
+
+async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None:
+    async with dialog(PAY) as ui:
+        without = demo()
+        table = without.snapshot.ipvs
+        assert table is not None
+        snapshot = replace(without.snapshot, ipvs=replace(table, virtual_servers=table.virtual_servers[:1]))
+        await ui.see(replace(without, snapshot=snapshot, virtual_servers=(without.virtual_servers or ())[:1]))
+        await shows(ui, "cannot be done any more", "there is no virtual server tcp 10.4.0.51:443")
+        await ui.press("y")
+        assert ui.app.site.journal.entries() == ()
+
+
+def test_the_service_as_the_command_line_takes_it() -> None:
+    views: list[VirtualServerView] = [server(), replace(server(), fwmark=3)]
+    assert [service_option(v) for v in views] == ["tcp 10.4.0.50:80", "fwmark 3"]
