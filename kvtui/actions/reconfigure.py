@@ -14,7 +14,7 @@ from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.hangup import HangUp, When
 from kvtui.actions.verdict import judge
 from kvtui.backend.conf.editor import EditError, set_priority
-from kvtui.backend.conf.secrets import masked, secrets_in
+from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.arguments import parse_arguments
 from kvtui.backend.conf.copies import saved_lines
-from kvtui.backend.conf.secrets import masked, secrets_in
+from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived

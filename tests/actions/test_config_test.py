@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.backend.conf.copies import difference, saved_lines
-from kvtui.backend.conf.secrets import MASK, masked, secrets_in
 from kvtui.backend.config_test import Message, messages
+from kvtui.model.secrets import MASK, masked, secrets_in
 
 if TYPE_CHECKING:
     from pathlib import Path

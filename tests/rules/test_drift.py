@@ -218,7 +218,7 @@ def test_the_file_was_edited_and_not_reloaded() -> None:
     ]
 
 
-def test_ten_thousand_real_servers_take_linear_time() -> None:
+def test_many_real_servers_take_linear_time() -> None:
     """The bound is a ratio: four times the servers may not take ten times as long; all of them differ."""
 
     def seconds(count: int) -> float:
@@ -233,4 +233,4 @@ def test_ten_thousand_real_servers_take_linear_time() -> None:
             times.append(time.perf_counter() - started)
         return min(times)
 
-    assert seconds(10_000) < 10 * seconds(2_500)
+    assert seconds(4_000) < 10 * seconds(1_000)

@@ -14,8 +14,8 @@ from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.includes import Includes, inside
 from kvtui.backend.conf.reader import default_config_id
 from kvtui.backend.conf.running import read_copy
-from kvtui.backend.conf.secrets import masked, secrets_in
 from kvtui.backend.conf.tree import read_text
+from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,0 +1,168 @@
+"""Two texts of a config, line by line, as ``diff -u`` shows them; passwords masked."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any
+
+from kvtui.model.secrets import masked, secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CONTEXT = 3
+"""Lines around a change."""
+LARGEST_GAP = 2000
+"""Lines: a longer stretch without any line that both texts have once is shown as replaced."""
+
+_COMMENT = re.compile(r'((?:[^"#!]|"[^"]*")*)[#!].*')
+
+Opcode = tuple[str, int, int, int, int]
+Token = tuple[str, str]
+"""The block that a line stands in, and the line."""
+
+
+def same_effect(one: str, other: str) -> bool:
+    """Whether two texts differ in comments and blank space only."""
+    return _effective(one) == _effective(other)
+
+
+def text_diff(before: str, after: str, *, names: tuple[str, str]) -> str:
+    """A unified diff; empty when the texts are equal, but for a line feed at the end.
+
+    Lines count as the same only within the same block: a ``weight 1`` of one real server is not that of the next. So
+    the changes are those that a person sees, and ten thousand alike lines take no longer than others.
+
+    Args:
+        before: the older text.
+        after: the newer one.
+        names: what to call them.
+    """
+    old, new = _lines(before), _lines(after)
+    if old == new:
+        return ""
+    hidden = secrets_in((*old, *new))
+    lines = [f"--- {names[0]}", f"+++ {names[1]}"]
+    for group in _Changes(_tokens(old), _tokens(new)).get_grouped_opcodes(CONTEXT):
+        first, last = group[0], group[-1]
+        lines.append(f"@@ -{_span(first[1], last[2])} +{_span(first[3], last[4])} @@")
+        lines += (mark + masked(line, hidden) for mark, line in _hunk(group, old, new))
+    return "\n".join(lines) + "\n"
+
+
+class _Changes(SequenceMatcher[Token]):
+    """A patience diff: lines that both texts have once each are matched first, then what lies between them.
+
+    ``SequenceMatcher`` alone is quadratic in the number of changes.
+    """
+
+    def __init__(self, old: list[Token], new: list[Token]) -> None:
+        super().__init__(None, (), (), autojunk=False)
+        self._old, self._new = old, new
+
+    def get_opcodes(self) -> list[Any]:
+        """How to make the new tokens of the old, in the form of ``SequenceMatcher.get_opcodes``."""
+        codes: list[Opcode] = []
+        a = c = 0
+        for b, d in (*_anchors(self._old, self._new), (len(self._old), len(self._new))):
+            for code in self._between(a, b, c, d):
+                _append(codes, code)
+            if b < len(self._old):
+                _append(codes, ("equal", b, b + 1, d, d + 1))
+            a, c = b + 1, d + 1
+        return codes
+
+    def _between(self, a: int, b: int, c: int, d: int) -> Iterator[Opcode]:
+        if min(b - a, d - c) > LARGEST_GAP:
+            yield ("replace", a, b, c, d)
+            return
+        inner = SequenceMatcher(None, self._old[a:b], self._new[c:d], autojunk=False)
+        for kind, w, x, y, z in inner.get_opcodes():
+            yield (kind, a + w, a + x, c + y, c + z)
+
+
+def _append(codes: list[Opcode], code: Opcode) -> None:
+    """Two equal ranges side by side are one."""
+    if codes and code[0] == codes[-1][0] == "equal":
+        _, a, _, c, _ = codes.pop()
+        code = ("equal", a, code[2], c, code[4])
+    codes.append(code)
+
+
+def _anchors(old: list[Token], new: list[Token]) -> list[tuple[int, int]]:
+    """Places of the tokens that each text has exactly once, in the longest order that both share."""
+    once, other = _places(old), _places(new)
+    pairs = [(i, other[t]) for t, i in once.items() if i >= 0 and other.get(t, -1) >= 0]
+    ends: list[int] = []
+    ends_at: list[int] = []
+    before: list[int] = []
+    for n, (_, j) in enumerate(pairs):
+        at = bisect_left(ends, j)
+        before.append(ends_at[at - 1] if at else -1)
+        ends[at : at + 1], ends_at[at : at + 1] = [j], [n]
+    chosen = []
+    n = ends_at[-1] if ends_at else -1
+    while n >= 0:
+        chosen.append(pairs[n])
+        n = before[n]
+    return chosen[::-1]
+
+
+def _places(tokens: list[Token]) -> dict[Token, int]:
+    """Token → where it is, in order; -1 when it is there more than once."""
+    places: dict[Token, int] = {}
+    for i, token in enumerate(tokens):
+        places[token] = -1 if token in places else i
+    return places
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as keepalived counts them, by line feeds alone; whether the last one has one does not count."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _hunk(group: list[Opcode], old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for kind, a, b, c, d in group:
+        if kind == "equal":
+            yield from ((" ", line) for line in old[a:b])
+        else:
+            yield from (("-", line) for line in old[a:b])
+            yield from (("+", line) for line in new[c:d])
+
+
+def _span(start: int, stop: int) -> str:
+    """``line,count`` as diff counts: from 1, and before the first line of an empty range."""
+    length = stop - start
+    if length == 1:
+        return str(start + 1)
+    return f"{start + 1 if length else start},{length}"
+
+
+def _tokens(lines: Sequence[str]) -> list[Token]:
+    """Each line with the path of the blocks that it stands in, or that it follows."""
+    path: list[str] = [""]
+    after = ""
+    tokens = []
+    for line in lines:
+        words = line.strip()
+        if words == "}" and len(path) > 1:
+            after = path.pop()
+            tokens.append((after, line))
+            continue
+        if words.endswith("{"):
+            path.append(f"{path[-1]}\n{words}")
+            after = path[-1]
+        tokens.append((after or path[-1], line))
+    return tokens
+
+
+def _effective(text: str) -> list[str]:
+    lines = (" ".join(_without_comment(line).split()) for line in text.split("\n"))
+    return [line for line in lines if line]
+
+
+def _without_comment(line: str) -> str:
+    comment = _COMMENT.match(line)
+    return comment[1] if comment else line
