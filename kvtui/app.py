@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
     from kvtui.actions.runner import Action, Outcome
     from kvtui.actions.site import Site
+    from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
 
 
-COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal"})
+COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 """The kinds of bindings (the first word of their id) that the palette offers."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -64,6 +65,18 @@ def _journal() -> Screen[None]:
     return JournalScreen()
 
 
+def _mappings() -> Screen[None]:
+    from kvtui.screens.mappings import MappingsScreen  # noqa: PLC0415 - only on its key
+
+    return MappingsScreen()
+
+
+def _findings() -> Screen[None]:
+    from kvtui.screens.findings import FindingsScreen  # noqa: PLC0415 - only on its key
+
+    return FindingsScreen()
+
+
 class KvtuiApp(App[None]):
     """kvtui.
 
@@ -81,6 +94,8 @@ class KvtuiApp(App[None]):
         Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
         Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
         Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
+        Binding("4", "view('mappings')", "Mappings", id="view.mappings", tooltip="ConfigMap entries and chains"),
+        Binding("5", "view('findings')", "Findings", id="view.findings", tooltip="What is wrong, worst first"),
         Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here, by whom"),
         Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload it"),
         Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain or undrain it"),
@@ -97,6 +112,8 @@ class KvtuiApp(App[None]):
         "vips": VipsScreen,
         "vrrp": VrrpScreen,
         "ipvs": IpvsScreen,
+        "mappings": _mappings,
+        "findings": _findings,
         "journal": _journal,
     }
     DEFAULT_MODE = "vips"
@@ -175,6 +192,10 @@ class KvtuiApp(App[None]):
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``Observer.connections``."""
         return await self._observer.connections(service, real, limit)
+
+    async def connect(self, address: str, port: int, patience: float) -> Connect:
+        """See ``SnapshotSource.connect``."""
+        return await self._observer.source.connect(address, port, patience)
 
     # --- acting
 

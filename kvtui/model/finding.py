@@ -43,3 +43,21 @@ class Finding:
     remedy: str
     object: str
     vips: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The remedy without the remark after it: not every shell takes a ``#`` for one."""
+        return self.remedy.partition("  # ")[0]
+
+
+def worst(findings: tuple[Finding, ...] | None) -> dict[str, Severity]:
+    """VIP → the severity of the worst finding that touches it, for the mark on its row."""
+    found: dict[str, Severity] = {}
+    for finding in sorted(findings or (), key=lambda f: f.severity.rank):
+        for vip in finding.vips:
+            found.setdefault(vip, finding.severity)
+    return found
+
+
+MARKS = {Severity.CRITICAL: "!!", Severity.WARNING: "!", Severity.INFO: ""}
+"""How a severity is marked where there is no room for the word."""

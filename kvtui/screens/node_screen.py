@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from kvtui.widgets.glyphs import Glyphs, glyphs
-from kvtui.widgets.header import HeaderLine, header_text
+from kvtui.widgets.header import HeaderLine, header_text, is_critical
 from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.table import LineTable
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
+    from kvtui.screens.trace_panel import Target
     from kvtui.widgets.history import History
 
     SortKey = Callable[[Any], Any]
@@ -53,6 +55,10 @@ class Host(Protocol):
         """See ``Observer.connections``."""
         ...
 
+    async def connect(self, address: str, port: int, patience: float) -> Connect:
+        """See ``SnapshotSource.connect``."""
+        ...
+
 
 class NodeScreen(Screen[None]):
     """A screen that draws observations.
@@ -63,6 +69,7 @@ class NodeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         # priority: what is typed ahead of a slow line belongs to the filter; else the d of "/dns" would drain
         Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show rows with a text", priority=True),
+        Binding("t", "trace", "Trace", id="view.trace", tooltip="The chain of this VIP"),
         Binding("s", "sort(1)", "Sort", id="view.sort", tooltip="Sort by the next column"),
         Binding("S", "reverse", "Reverse", id="view.reverse", tooltip="Sort the other way round"),
         Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Show every row again"),
@@ -117,8 +124,11 @@ class NodeScreen(Screen[None]):
             ("1", "VIPs"),
             ("2", "VRRP"),
             ("3", "IPVS"),
+            ("4", "mappings"),
+            ("5", "findings"),
             ("7", "journal"),
             ("Enter", "detail"),
+            ("t", "trace"),
             ("r", "reload"),
             ("d", "drain"),
             ("p", "priority"),
@@ -141,7 +151,8 @@ class NodeScreen(Screen[None]):
         if not self.is_mounted:
             return
         label = self.host.settings.source_label
-        self.query_one(HeaderLine).show(header_text(seen, label, self.size.width, paused=self.host.paused))
+        text = header_text(seen, label, self.size.width, paused=self.host.paused)
+        self.query_one(HeaderLine).show(text, critical=is_critical(seen))
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._falling else self.glyphs.up)
         self.table.find(self.filter)
         self.draw(seen)
@@ -183,6 +194,19 @@ class NodeScreen(Screen[None]):
         """Within the filter a slash is a character."""
         del parameters
         return not (action == "filter" and isinstance(self.focused, Input))
+
+    def traced(self) -> tuple[Target, ...]:
+        """The VIPs that what is under the cursor is about."""
+        return ()
+
+    def action_trace(self) -> None:
+        """Open the chain of the VIP under the cursor."""
+        from kvtui.screens.trace_panel import TracePanel  # noqa: PLC0415 - only on its key
+
+        if targets := self.traced():
+            self.app.push_screen(TracePanel(targets))
+        else:
+            self.notify("There is no VIP under the cursor: go to one on screen 1 or 4.", markup=False)
 
     def action_filter(self) -> None:
         """Open the filter; the very next key is its."""

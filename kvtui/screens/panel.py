@@ -40,6 +40,8 @@ class Panel(ModalScreen[None]):
         Binding("1", "app.view('vips')", system=True),
         Binding("2", "app.view('vrrp')", system=True),
         Binding("3", "app.view('ipvs')", system=True),
+        Binding("4", "app.view('mappings')", system=True),
+        Binding("5", "app.view('findings')", system=True),
         Binding("i", "app.sources", system=True),
         Binding("question_mark", "app.keys", system=True),
         Binding("space", "app.pause", system=True),

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.widgets import Static
 
+from kvtui.model.finding import MARKS, worst
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import per_second
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import LAYERS, LETTERS, Ground, Mark, chain_of
+from kvtui.rules.chain import LETTERS, Ground, Mark, chain_of
+from kvtui.screens.chain_pane import ChainPane, chain_text
 from kvtui.screens.node_screen import NodeScreen, natural
+from kvtui.screens.trace_panel import Target, TracePanel
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.glyphs import Glyphs, sparkline
 from kvtui.widgets.table import LineTable
@@ -49,26 +51,11 @@ TONES = {
 }
 
 
-PANE = 2 + len(LAYERS)
-"""Lines of the layers of the VIP under the cursor: they stand below the table where its rows leave room for them."""
-FRAME = 3
-"""Lines of header, head and keys."""
-
-
 class VipsScreen(NodeScreen):
     """VIPs."""
 
-    DEFAULT_CSS = """
-    VipsScreen { & #why {
-        height: 10; border-top: solid $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; display: none;
-    } & #why.known { display: block; } }
-    """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._why = ""
 
     def make_table(self) -> LineTable:
         """One row a VIP."""
@@ -76,7 +63,7 @@ class VipsScreen(NodeScreen):
 
     def extra(self) -> tuple[Widget, ...]:
         """Why the VIP under the cursor is as it is: its layers in words."""
-        return (Static("", id="why", markup=False),)
+        return (ChainPane(),)
 
     @on(LineTable.Moved)
     def _other_vip(self) -> None:
@@ -86,13 +73,8 @@ class VipsScreen(NodeScreen):
     def _explain(self, seen: Observation) -> None:
         chosen = self.table.selected
         vip = next((v for v in seen.vips or () if (v.instance, v.address) == chosen), None)
-        panel = self.query_one("#why", Static)
-        rows = len(self.table.keys)
-        panel.set_class(vip is not None and rows + FRAME + PANE <= self.size.height, "known")
-        text = "" if vip is None else why_text(seen, vip, self.glyphs)
-        if text != self._why:
-            self._why = text
-            panel.update(text, layout=False)
+        text = "" if vip is None else why_text(Ground(seen), vip, self.glyphs)
+        self.query_one(ChainPane).explain(text, len(self.table.keys), self.size.height)
 
     def draw(self, seen: Observation) -> None:
         """The VIPs that pass the filter, and why the one under the cursor is as it is."""
@@ -106,21 +88,31 @@ class VipsScreen(NodeScreen):
             "cps": lambda k: traffic(seen, views[k])[0],
         }
         history, drawing, ground = self.host.history, self.glyphs, Ground(seen)
+        marks = {vip: MARKS[severity] for vip, severity in worst(seen.findings).items()}
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             view = views[key]  # type: ignore[index]  # keys are those of views
             width = self.table.width_of("spark")
-            return cells(ground, view, sparkline(history.of(("vip", view.address)), width, drawing.bars), drawing)
+            spark = sparkline(history.of(("vip", view.address)), width, drawing.bars)
+            return cells(ground, view, spark, drawing, marks.get(view.address, ""))
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
         self._explain(seen)
 
     @on(LineTable.Chosen, "#vips")
     def _detail(self, event: LineTable.Chosen) -> None:
-        from kvtui.screens.detail import VipDetail  # noqa: PLC0415 - only on Enter
-
         if isinstance(event.key, tuple):
-            self.app.push_screen(VipDetail(*event.key))
+            self.app.push_screen(TracePanel((_target(event.key),)))
+
+    def traced(self) -> tuple[Target, ...]:
+        """The VIP under the cursor."""
+        chosen = self.table.selected
+        return (_target(chosen),) if isinstance(chosen, tuple) else ()
+
+
+def _target(key: tuple[Hashable, ...]) -> Target:
+    instance, address = key
+    return Target(str(address), instance=str(instance))
 
 
 def why_empty(seen: Observation) -> str:
@@ -139,13 +131,12 @@ def why_empty(seen: Observation) -> str:
     )
 
 
-def why_text(seen: Observation, vip: VipView, drawing: Glyphs) -> str:
+def why_text(ground: Ground, vip: VipView, drawing: Glyphs) -> str:
     """A VIP in a line for what it is for, and one for each of its layers with its mark."""
+    seen = ground.seen
     methods = dict.fromkeys(r.method.value for s in seen.servers_of(vip.address) for r in s.real_servers if r.method)
     words = (vip.address, services(seen, vip), "/".join(methods), f"on {vip.interface or '?'}", vip.instance)
-    head = "  ".join(plain(w) for w in words if w)
-    links = chain_of(Ground(seen), vip.address, view=vip)
-    return "\n".join([head, *(f"{drawing.marks[k.mark]} {k.layer.words:<15}{plain(k.detail)}" for k in links)])
+    return chain_text(ground, "  ".join(w for w in words if w), vip.address, drawing, vip)
 
 
 def instance_of(seen: Observation, vip: VipView) -> InstanceView | None:
@@ -179,8 +170,8 @@ def owner_cell(vip: VipView, drawing: Glyphs) -> Cell:
     return Cell(f"{drawing.self_mark}{plain(name)}" if vip.owner_is_self else plain(name), Tone.NORMAL)
 
 
-def cells(ground: Ground, vip: VipView, spark: str, drawing: Glyphs) -> tuple[Cell, ...]:
-    """One VIP's row."""
+def cells(ground: Ground, vip: VipView, spark: str, drawing: Glyphs, mark: str = "") -> tuple[Cell, ...]:
+    """One VIP's row; ``mark`` is that of the worst finding about it."""
     seen = ground.seen
     instance = instance_of(seen, vip)
     priority = None if instance is None else instance.effective_priority or instance.priority
@@ -190,7 +181,7 @@ def cells(ground: Ground, vip: VipView, spark: str, drawing: Glyphs) -> tuple[Ce
     cps, bps = traffic(seen, vip)
     links = chain_of(ground, vip.address, view=vip)
     return (
-        Cell(plain(vip.address), Tone.STRONG),
+        Cell(f"{plain(vip.address)} {mark}".rstrip(), Tone.BAD if mark == "!!" else Tone.WARN if mark else Tone.STRONG),
         owner_cell(vip, drawing),
         Cell(vip.state.value if vip.state is not VrrpState.UNKNOWN else "?", TONES[vip.state]),
         Cell("?" if priority is None else str(priority)),

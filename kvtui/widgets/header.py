@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Static
 
+from kvtui.model.finding import MARKS, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 
@@ -18,15 +19,19 @@ class HeaderLine(Static):
     """Draws what ``header_text`` says; sends nothing when that is what it shows already."""
 
     DEFAULT_CSS = """
-    HeaderLine { height: 1; text-style: bold; background: $panel; color: $foreground; text-wrap: nowrap; }
+    HeaderLine {
+        height: 1; text-style: bold; background: $panel; color: $foreground; text-wrap: nowrap;
+        &.critical { color: $text-error; }
+    }
     """
 
     def __init__(self) -> None:
         super().__init__("kvtui  reading …", markup=False)
         self._shown = ""
 
-    def show(self, text: str) -> None:
-        """Draw the line."""
+    def show(self, text: str, *, critical: bool = False) -> None:
+        """Draw the line; ``critical`` adds a colour to the badge that is in it."""
+        self.set_class(critical, "critical")
         if text != self._shown:
             self._shown = text
             self.update(text)
@@ -45,7 +50,8 @@ def header_text(seen: Observation, label: str, width: int, *, paused: bool = Fal
     """
     at = datetime.fromtimestamp(seen.snapshot.time).astimezone()
     mode = f"PAUSED since {at:%H:%M:%S}" if paused else label
-    parts = [plain(seen.snapshot.node.name, 40), _held(seen), _keepalived(seen), *_trouble(seen), _kubernetes(seen)]
+    name = plain(seen.snapshot.node.name, 40)
+    parts = [name, badge(seen), _held(seen), _keepalived(seen), *_trouble(seen), _kubernetes(seen)]
     if seen.snapshot.node.read_only:
         parts.append("read-only")
     right = f"{mode} {at:%H:%M}" if not paused else mode
@@ -54,6 +60,19 @@ def header_text(seen: Observation, label: str, width: int, *, paused: bool = Fal
         if part and len(left) + len(part) + 2 <= width - len(right) - 2:
             left += ("  " if left else "") + part
     return f"{left}{right:>{max(1, width - len(left))}}"[:width]
+
+
+def badge(seen: Observation) -> str:
+    """How many critical findings and warnings there are: ``!!2 !1 (5)``; empty when there are none."""
+    found = [f.severity for f in seen.findings or ()]
+    counts = [(MARKS[s], found.count(s)) for s in (Severity.CRITICAL, Severity.WARNING)]
+    words = [f"{mark}{number}" for mark, number in counts if number]
+    return f"{' '.join(words)} (5)" if words else ""
+
+
+def is_critical(seen: Observation) -> bool:
+    """Whether anything critical was found."""
+    return any(f.severity is Severity.CRITICAL for f in seen.findings or ())
 
 
 def _keepalived(seen: Observation) -> str:
