@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("severity", "SEVERITY", 8, 0),
-    Column("title", "FINDING", 40, 0, most=110),
+    Column("title", "FINDING", 71, 0, most=110),
     Column("object", "OBJECT", 16, 2, most=40),
     Column("id", "RULE", 12, 3, most=32),
 )
@@ -69,8 +69,9 @@ class FindingsScreen(NodeScreen):
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         """Copying comes before the actions."""
-        first, rest = super().hints()[:7], super().hints()[7:]
-        return (*first, ("y", "copy"), *rest)
+        usual = super().hints()
+        place = [key for key, _word in usual].index("Enter")
+        return (*usual[:place], ("y", "copy"), *usual[place:])
 
     def draw(self, seen: Observation) -> None:
         """The findings that pass the filter."""

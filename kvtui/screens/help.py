@@ -34,14 +34,14 @@ ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "pro
 def legend(drawing: Glyphs) -> str:
     """What the marks mean."""
     words = {Mark.OK: "whole", Mark.BROKEN: "broken", Mark.UNKNOWN: "not known", Mark.NONE: "nothing expected"}
-    marks = "   ".join(f"{drawing.marks[mark]} {word}" for mark, word in words.items())
+    marks = "  ".join(f"{drawing.marks[mark]} {word}" for mark, word in words.items())
+    half = len(LAYERS) // 2
+    layers = ["  ".join(f"{layer.letter} {layer.words}" for layer in some) for some in (LAYERS[:half], LAYERS[half:])]
     return f"""
-Marks of a VIP's chain, a column each ({LETTERS}):
-  {"   ".join(f"{layer.letter} {layer.words}" for layer in LAYERS[:4])}
-  {"   ".join(f"{layer.letter} {layer.words}" for layer in LAYERS[4:])}
-  {marks}
-{drawing.self_mark} is this node. A value that changed since the last reading is bold.
-n{drawing.differs}m: the kernel's weight is n, the config says m."""
+A VIP's chain, {LETTERS}: {marks}
+  {layers[0]}
+  {layers[1]}
+{drawing.self_mark} is this node. What changed since the last reading is bold. n{drawing.differs}m: kernel n, config m."""
 
 
 class HelpPanel(Panel):

@@ -12,7 +12,9 @@ from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import count, per_second
+from kvtui.rules.chain import Port
 from kvtui.screens.node_screen import NodeScreen, natural
+from kvtui.screens.trace_panel import Target
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.glyphs import Glyphs, sparkline
 from kvtui.widgets.history import server_key
@@ -21,7 +23,7 @@ from kvtui.widgets.table import LineTable
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from kvtui.model.observation import Observation, RealServerView, StatsView, VirtualServerView
+    from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
 
     ServerKey = tuple[str, str]
 
@@ -36,6 +38,7 @@ COLUMNS = (
     Column("state", "STATE", 9, 0, most=24),
     Column("method", "METHOD", 6, 3),
     Column("spark", "TREND", 5, 4, most=60, fill=True),
+    Column("pod", "POD, NODE", 20, 5, most=80),
     Column("conns", "CONNS", 6, 8, right=True),
     Column("in", "IN", 5, 9, right=True),
     Column("out", "OUT", 5, 9, right=True),
@@ -121,7 +124,8 @@ class IpvsScreen(NodeScreen):
             keys.append(name)
 
     def _fits(self, real: RealServerView) -> bool:
-        return self.matches(endpoint(real.address, real.port), real.state.value)
+        pod = (real.pod.namespace, real.pod.name, real.pod.node) if real.pod else ()
+        return self.matches(endpoint(real.address, real.port), real.state.value, *pod)
 
     def action_fold(self, closed: bool) -> None:
         """Hide or show the real servers of the virtual server under the cursor."""
@@ -140,6 +144,16 @@ class IpvsScreen(NodeScreen):
         every = [server_key(v.protocol.value, v.name) for v in seen.virtual_servers or ()] if seen else []
         self._folded = set(every) if closed else set()
         self.again()
+
+    def traced(self) -> tuple[Target, ...]:
+        """The virtual server under the cursor, or that of the real server."""
+        key: Any = self.table.selected
+        name = key[0] if key is not None and isinstance(key[0], tuple) else key
+        every = self.host.latest.virtual_servers or () if self.host.latest else ()
+        found = next((v for v in every if server_key(v.protocol.value, v.name) == name), None)
+        if found is None or found.address is None or found.port is None:
+            return ()
+        return (Target(found.address, Port(found.port, found.protocol)),)
 
     @on(LineTable.Chosen, "#ipvs")
     def _detail(self, event: LineTable.Chosen) -> None:
@@ -205,10 +219,20 @@ def virtual_cells(v: VirtualServerView, spark: str, drawing: Glyphs, *, folded: 
         state,
         Cell(" ".join(f for f in v.flags if f not in SAID)),
         Cell(spark, Tone.GOOD, volatile=True),
+        Cell(""),
         *total_cells(v.stats, drawing.dash),
         Cell(v.managed_by.value, managed),
         Cell(plain(v.service or "")),
     )
+
+
+def pod_cell(pod: PodView | None) -> Cell:
+    """The pod behind a real server, its node, and whether it is ready."""
+    if pod is None:
+        return Cell("")
+    where = f" on {plain(pod.node, 60)}" if pod.node else ""
+    unready = "" if pod.ready else " NOT READY"
+    return Cell(f"{plain(pod.name, 60)}{where}{unready}", Tone.NORMAL if pod.ready else Tone.WARN)
 
 
 def real_cells(r: RealServerView, spark: str, drawing: Glyphs) -> tuple[Cell, ...]:
@@ -225,6 +249,7 @@ def real_cells(r: RealServerView, spark: str, drawing: Glyphs) -> tuple[Cell, ..
         Cell(r.state.value, STATES[r.state]),
         Cell(r.method.value if r.method else "?"),
         Cell(spark, Tone.GOOD, volatile=True),
+        pod_cell(r.pod),
         *total_cells(r.stats, drawing.dash),
         Cell(""),
         Cell(plain(r.check or "")),

@@ -13,6 +13,7 @@ from kvtui.model.text import plain
 from kvtui.model.units import coarse
 from kvtui.screens.instance_detail import InstanceDetail, troubles
 from kvtui.screens.node_screen import NodeScreen, natural
+from kvtui.screens.trace_panel import Target
 from kvtui.screens.vips import TONES
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.table import LineTable
@@ -78,6 +79,14 @@ class VrrpScreen(NodeScreen):
     @on(LineTable.Chosen, "#vrrp")
     def _detail(self, event: LineTable.Chosen) -> None:
         self.app.push_screen(InstanceDetail(str(event.key[0] if isinstance(event.key, tuple) else event.key)))
+
+    def traced(self) -> tuple[Target, ...]:
+        """Every VIP of the instance under the cursor."""
+        chosen = self.table.selected
+        name = chosen[0] if isinstance(chosen, tuple) else chosen
+        seen = self.host.latest
+        found = next((i for i in seen.vrrp_instances or () if i.name == name), None) if seen else None
+        return tuple(Target(vip, instance=found.name) for vip in found.vips) if found else ()
 
     def _draw_timeline(self, seen: Observation) -> None:
         panel = self.query_one("#timeline", Static)

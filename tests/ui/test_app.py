@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kvtui.model.source import SourceName, SourceState
-from kvtui.screens.detail import VipDetail
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.sources import SourcesPanel
+from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from tests.ui.seen import EPOCH, demo, running, seen, server, snapshot, source, vip
@@ -122,7 +122,7 @@ async def test_enter_on_a_vip_names_its_layers() -> None:
     async with running(demo()) as ui:
         await ui.press("enter")
 
-        assert isinstance(ui.app.screen, VipDetail)
+        assert isinstance(ui.app.screen, TracePanel)
         for word in ("VIP 10.4.0.50", "config file", "running config", "IPVS", "address", "VRRP owner"):
             assert word in ui.text
         await ui.press("escape")

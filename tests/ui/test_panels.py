@@ -47,7 +47,7 @@ async def test_a_panel_closes_by_its_own_key_and_another_takes_its_place() -> No
             VipsScreen.__name__,
             HelpPanel.__name__,
             VipsScreen.__name__,
-            "VipDetail",
+            "TracePanel",
             SourcesPanel.__name__,
             HelpPanel.__name__,
             VipsScreen.__name__,
