@@ -41,7 +41,7 @@ def legend(drawing: Glyphs) -> str:
 A VIP's chain, {LETTERS}: {marks}
   {layers[0]}
   {layers[1]}
-{drawing.self_mark} is this node. What changed since the last reading is bold. n{drawing.differs}m: kernel n, config m."""
+{drawing.self_mark} is this node. What changed in the last reading is bold. n{drawing.differs}m: kernel n, config m."""
 
 
 class HelpPanel(Panel):
