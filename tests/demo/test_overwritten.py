@@ -1,0 +1,38 @@
+"""A controller of the demo overwrites a priority: the person is told, once, and screen 7 says so."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kvtui.app import KvtuiApp
+from kvtui.screens import journal_watch
+from tests.demo.test_ui_actions import learner
+
+if TYPE_CHECKING:
+    import pytest
+
+
+async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_watch, "EVERY", 0.05)
+    told: list[str] = []
+    monkeypatch.setattr(KvtuiApp, "notify", lambda _self, message, **_options: told.append(message))
+    async with learner((120, 50)) as person:
+        world = person.demo.world
+        before = world.deeds.saved
+        await person.press("2", "p", "9", "0", "enter")
+        await person.sees("102 → 90", "y does it")
+        await person.press("y")
+        await person.sees("DONE: keepalived has priority 90")
+        await person.press("escape", "1")
+        world.write(world.conf.path, before)
+
+        await person.press("7")
+        await person.sees("OVERWRITTEN")
+        await person.press("enter")
+        await person.sees("Since then", "what runs still has priority 90")
+        world.write(world.conf.path, before)  # the next sync writes the same
+        await asyncio.sleep(0.3)  # six looks
+    (one,) = told
+    assert one.startswith("the controller kube-keepalived-vip (4700) overwrote /etc/keepalived/keepalived.conf at ")
+    assert one.endswith("; what runs still has priority 90 until the next SIGHUP or restart")
