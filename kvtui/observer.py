@@ -11,6 +11,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvtui.backend.source import LogSource
+from kvtui.model.log import LogTail
 from kvtui.rules.observe import observe
 
 if TYPE_CHECKING:
@@ -122,6 +124,12 @@ class Observer:
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``SnapshotSource.connections``."""
         return await self.source.connections(service, real, limit)
+
+    async def log(self) -> LogTail:
+        """The end of keepalived's log; where it cannot be had it says why, and where to look."""
+        if isinstance(self.source, LogSource):
+            return await self.source.log()
+        return LogTail(trouble="what is shown here came without keepalived's log")
 
     async def close(self) -> None:
         """Close the source."""

@@ -58,6 +58,9 @@ class Arguments:
         net_namespace: ``-s``.
         pid_files: explicit pid files by kind: keepalived, vrrp, checkers, bfd.
         daemon: it is to run; False for a config test, ``--version`` and their like.
+        log_console: ``-l`` with ``-n``: it logs to standard error (measured, 2.2.7).
+        log_file: ``-g``.
+        syslog: it logs to syslog; not with ``-G``.
     """
 
     conf: str | None = None
@@ -65,6 +68,9 @@ class Arguments:
     net_namespace: str | None = None
     pid_files: dict[str, str] = field(default_factory=dict)
     daemon: bool = True
+    log_console: bool = False
+    log_file: bool = False
+    syslog: bool = True
 
 
 def parse_arguments(argv: tuple[str, ...]) -> Arguments:
@@ -86,6 +92,9 @@ def parse_arguments(argv: tuple[str, ...]) -> Arguments:
         net_namespace=options.get("s"),
         pid_files=files,
         daemon=not ONE_SHOT & options.keys(),
+        log_console={"l", "n"} <= options.keys(),
+        log_file="g" in options,
+        syslog="G" not in options,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
 
 
@@ -53,4 +54,13 @@ class SnapshotSource(Protocol):
 
     async def close(self) -> None:
         """Give back every socket and file."""
+        ...
+
+
+@runtime_checkable
+class LogSource(Protocol):
+    """A source that can also tell what keepalived logged: a live node, the demo. A recording has no log."""
+
+    async def log(self) -> LogTail:
+        """The last lines; what cannot be read is said in it, never an exception."""
         ...

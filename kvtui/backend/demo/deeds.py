@@ -63,7 +63,7 @@ class Deeds:
         saved: text of keepalived.conf on disk.
         saved_at: when it was written (seconds of demo time; negative: before the demo).
         run: the text that keepalived runs.
-        reloads: how often it was told to read it.
+        reloads: how often it was told to read it; ``reloaded``: when (seconds of demo time).
         settings: of node-c's IPv4 VIPs, by time.
         weights: by time.
         sysctls: net.ipv4.vs.… by their last name.
@@ -73,6 +73,7 @@ class Deeds:
     saved_at: float = -4020.0
     run: str = field(default_factory=initial_text)
     reloads: int = 0
+    reloaded: tuple[float, ...] = ()
     settings: tuple[Setting, ...] = ()
     weights: tuple[Weighted, ...] = ()
     sysctls: Mapping[str, int] = field(default_factory=lambda: dict(SYSCTLS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.demo import cluster
 from kvtui.backend.demo.deeds import NONE
+from kvtui.backend.demo.log import log_tail
 from kvtui.backend.demo.story import NODES, SELF
 from kvtui.backend.demo.world import World
 from kvtui.model.connect import Connect
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.demo.deeds import Deeds
     from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.log import LogTail
 
 DETAIL = "demo: an imitation, nothing here is real"
 
@@ -52,6 +54,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Dee
         addresses=cluster.addresses(t, epoch, deeds),
         advertisers=cluster.advertisers(t, epoch, deeds),
         transitions=cluster.timeline(t, epoch, deeds),
+        sysctls={f"net.ipv4.vs.{name}": value for name, value in deeds.sysctls.items()},
     )
 
 
@@ -119,6 +122,10 @@ class Demo:
         if served:
             return Connect(address, port, snapshot.time, 0.0012, source=NODES[SELF][0])
         return Connect(address, port, snapshot.time, patience, f"no answer within {patience:g} s")
+
+    async def log(self) -> LogTail:
+        """What its keepalived logs."""
+        return log_tail(self.world.now, self.world.epoch, self.world.deeds)
 
     async def close(self) -> None:
         """Nothing to close but what was to be told later."""

@@ -118,7 +118,7 @@ class World:
             old, new = (_priority(text) for text in (deeds.run, deeds.saved))
             if new != old:
                 deeds = deeds.set(now, priority=new)
-            return replace(deeds, run=deeds.saved, reloads=deeds.reloads + 1)
+            return replace(deeds, run=deeds.saved, reloads=deeds.reloads + 1, reloaded=(*deeds.reloaded, now))
 
         self._do(work)
 

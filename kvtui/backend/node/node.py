@@ -15,6 +15,7 @@ from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsL
 from kvtui.backend.node.processes_layer import ProcessesLayer
 from kvtui.backend.node.sysctls_layer import SysctlsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
+from kvtui.model.log import LogTail
 from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
 from kvtui.model.snapshot import Snapshot
@@ -23,6 +24,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvtui.backend.log import LogReader
     from kvtui.model.addresses import AddressTable
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
@@ -75,6 +77,15 @@ class Daemon:
     def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
         self.conf = ConfLayer(keepalived)
         self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed)
+        self._log: LogReader | None = None
+
+    def log(self, chosen: Keepalived | None) -> LogTail:
+        """The end of its log; what was read stays when the process is gone. Blocking."""
+        from kvtui.backend.log import LogReader  # noqa: PLC0415 - who does not look at the log does without
+
+        if self._log is None and chosen is not None:
+            self._log = LogReader(chosen)
+        return self._log.read() if self._log else LogTail(trouble="no keepalived runs here")
 
     def lost(self) -> None:
         """The process is gone."""
@@ -237,6 +248,11 @@ class Node:
     async def connect(self, address: str, port: int, patience: float) -> Connect:
         """See ``SnapshotSource.connect``."""
         return await connect(address, port, patience)
+
+    async def log(self) -> LogTail:
+        """See ``LogSource.log``."""
+        layers = self._layers or await self._attach(time.time())
+        return await asyncio.to_thread(layers.daemon.log, self._processes.chosen)
 
     async def close(self) -> None:
         """Close every socket."""

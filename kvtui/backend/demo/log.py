@@ -1,0 +1,79 @@
+"""What the demo's keepalived logs: the story and the deeds in keepalived's own words (2.2.7)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kvtui.backend.demo.deeds import NONE, told
+from kvtui.backend.demo.services import CONF, FAILING, SERVICES
+from kvtui.backend.demo.story import CYCLE, EARLIER, FAILS, NODES, PASSES, SELF
+from kvtui.model.log import LogLine, LogTail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.backend.demo.deeds import Deeds
+
+STARTED = -4020.0
+POD = "default/kube-keepalived-vip-x7k2p"
+OWN = NODES[SELF][0]
+_PRIORITY = re.compile(r"changed priority (\d+) → (\d+)")
+
+
+def log_tail(t: float, epoch: float, deeds: Deeds = NONE) -> LogTail:
+    """Its lines until ``t``.
+
+    Args:
+        t: seconds since the demo began.
+        epoch: when it began (seconds since the epoch).
+        deeds: what was done to it.
+    """
+    events = [*_start(), *_elections(t, deeds), *_checks(t), *_reloads(deeds)]
+    lines = sorted((event for event in events if event[0] <= t), key=lambda event: event[0])
+    return LogTail(
+        tuple(LogLine(text, epoch + at) for at, text in lines), "log of pod default/kube-keepalived-vip-x7k2p"
+    )
+
+
+Event = tuple[float, str]
+
+
+def _start() -> Iterator[Event]:
+    yield STARTED, "Starting Keepalived v2.2.7 (01/16,2022)"
+    yield STARTED, f"Opening file '{CONF}'."
+    yield STARTED + 0.1, "(vips) Entering BACKUP STATE (init)"
+    yield STARTED + 0.1, "(vips6) Entering BACKUP STATE (init)"
+
+
+def _elections(t: float, deeds: Deeds) -> Iterator[Event]:
+    for at, what in told(t, deeds):
+        if match := _PRIORITY.search(what):
+            yield at, f"(vips) Changing effective priority from {match[1]} to {match[2]}"
+        elif what.startswith(f"{OWN} stepped down"):
+            yield at, "(vips) Entering FAULT STATE"
+        elif what.endswith("stepped down (priority 0)"):
+            yield at, f"(vips) Backup received priority 0 advertisement from {what.split()[0]}"
+        elif what.endswith(f"→ {OWN} is master"):
+            yield at, "(vips) Entering MASTER STATE"
+        elif what.startswith(f"{OWN} →"):
+            yield at, f"(vips) Master received advert from {what.split()[2]} with higher priority"
+            yield at, "(vips) Entering BACKUP STATE"
+
+
+def _checks(t: float) -> Iterator[Event]:
+    real = f"[{FAILING[0]}]:tcp:{FAILING[1]}"
+    vip = next(f"[{s.vip}]:tcp:{s.port}" for s in SERVICES if FAILING in s.reals)
+    now = int(t // CYCLE)
+    for start in (number * CYCLE for number in range(now - EARLIER, now + 1)):
+        yield start + FAILS, f"TCP connection to {real} failed."
+        yield start + FAILS, f"Removing service {real} from VS {vip}"
+        yield start + PASSES, f"TCP connection to {real} success."
+        yield start + PASSES, f"Adding service {real} to VS {vip}"
+
+
+def _reloads(deeds: Deeds) -> Iterator[Event]:
+    for at in deeds.reloaded:
+        yield at, "Reloading ..."
+        yield at, f"Opening file '{CONF}'."
+        yield at, "Reload complete"

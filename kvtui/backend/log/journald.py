@@ -1,0 +1,93 @@
+"""keepalived's lines in systemd's journal, by journalctl(1): it reads, and needs nobody to answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.backend.log.lines import without_secrets
+from kvtui.model.log import LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvtui.model.keepalived import Keepalived
+
+FOLDERS = ("/run/log/journal", "/var/log/journal")
+LONGEST = 5.0
+"""Seconds: a journal of years on a slow disk is no reason to wait."""
+
+
+def is_here(root: str = "") -> bool:
+    """Whether there is a journal, and a program to read it with."""
+    full = any(any(Path(root + folder).iterdir()) for folder in FOLDERS if Path(root + folder).is_dir())
+    return full and shutil.which("journalctl") is not None
+
+
+class JournalLog:
+    """The journal's lines of one keepalived, each once.
+
+    Args:
+        keepalived: whose.
+        unit: its systemd unit: then the lines of earlier processes are among them; None goes by PIDs.
+        most: lines at the first reading.
+    """
+
+    def __init__(self, keepalived: Keepalived, unit: str | None, most: int) -> None:
+        self._matches = [f"_SYSTEMD_UNIT={unit}"] if unit else _by_pid(keepalived)
+        self._most = most
+        self._cursor = ""
+        self.where = "systemd's journal" + (f", {unit}" if unit else "")
+
+    def read(self, known: frozenset[str]) -> list[LogLine]:
+        """What is new. Blocking.
+
+        Raises:
+            OSError: journalctl cannot be run, or says that it cannot read.
+        """
+        since = [f"--after-cursor={self._cursor}"] if self._cursor else []
+        argv = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={self._most}", *since, *self._matches]
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=LONGEST,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise TimeoutError(f"journalctl took longer than {LONGEST:.0f} s") from late
+        if done.returncode:
+            raise OSError(None, (done.stderr.strip().splitlines() or ["it failed"])[-1], "journalctl")
+        entries = self._entries(done.stdout.splitlines())
+        return [LogLine(without_secrets(text, known), at) for at, text in entries]
+
+    def _entries(self, lines: Sequence[str]) -> list[tuple[float | None, str]]:
+        found: list[tuple[float | None, str]] = []
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                self._cursor = str(entry["__CURSOR"])
+                found.append((int(entry["__REALTIME_TIMESTAMP"]) / 1e6, _message(entry)))
+            except (ValueError, KeyError, TypeError):
+                continue
+        return found
+
+
+def _message(entry: dict[str, object]) -> str:
+    """With who said it; a message that is no UTF-8 comes as a list of bytes."""
+    message = entry.get("MESSAGE")
+    text = bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
+    return f"{entry.get('SYSLOG_IDENTIFIER') or 'keepalived'}: {text}"
+
+
+def _by_pid(keepalived: Keepalived) -> list[str]:
+    """Matches of one field are alternatives."""
+    children = keepalived.children
+    pids = (keepalived.pid, children.vrrp, children.checker, children.bfd)
+    return [f"_PID={pid}" for pid in pids if pid]

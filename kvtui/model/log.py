@@ -1,0 +1,33 @@
+"""The end of keepalived's log, as far as it can be had from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line.
+
+    Attributes:
+        text: without its time and without secrets; data, so ``model.text.plain`` comes before any terminal.
+        at: seconds since the epoch; None when the line does not say.
+    """
+
+    text: str
+    at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """The last lines.
+
+    Attributes:
+        lines: oldest first; their end only.
+        where: what they are read from, in a few words; empty when nothing is.
+        trouble: why there is nothing, and where to look instead; else empty.
+    """
+
+    lines: tuple[LogLine, ...] = ()
+    where: str = ""
+    trouble: str = ""
