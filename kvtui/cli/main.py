@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kvtui.cli import chain_commands
+from kvtui.cli import chain_commands, self_commands
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.options import (
     LISTEN,
@@ -51,6 +51,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,  # see kvtui.cli.completion
 )
 
 
@@ -208,16 +209,8 @@ def triage(
     raise typer.Exit(judge(context.obj, output or context.obj.form, watch=watch, listen=listen))
 
 
-@app.command()
-def schema() -> None:
-    """The JSON Schema of `kvtui status -o json`.
-
-    Example: kvtui schema > kvtui.schema.json
-    """
-    from kvtui.cli.output import encode  # noqa: PLC0415
-    from kvtui.cli.schema import schema as build  # noqa: PLC0415
-
-    write(encode(build(), Format.JSON))
+app.command()(self_commands.schema)
+app.command()(self_commands.completion)
 
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Do what the plan calls UNSAFE all the same.")]
@@ -389,7 +382,7 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
         The exit code.
     """
     try:
-        result: Any = app(args=arguments, obj=run_ui, standalone_mode=True)
+        result: Any = app(args=arguments, prog_name="kvtui", obj=run_ui, standalone_mode=True)
     except SystemExit as ended:
         return _code(ended)
     except KeyboardInterrupt:

@@ -1,0 +1,30 @@
+"""The commands about kvtui itself: ``schema`` and ``completion``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kvtui.cli.completion import Shell  # noqa: TC001 - Typer reads the annotation
+from kvtui.cli.output import Format, encode, write
+
+
+def schema() -> None:
+    """The JSON Schema of `kvtui status -o json`.
+
+    Example: kvtui schema > kvtui.schema.json
+    """
+    from kvtui.cli.schema import schema as build  # noqa: PLC0415 - only this command needs it
+
+    write(encode(build(), Format.JSON))
+
+
+def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
+    """What makes a shell complete commands, options, and the names of this node.
+
+    Example: eval "$(kvtui completion bash)"
+    """
+    from kvtui.cli.completion import script  # noqa: PLC0415 - only this command needs it
+
+    write(script(shell))
