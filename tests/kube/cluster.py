@@ -94,6 +94,7 @@ class FakeCluster:
         self._folder = tempfile.TemporaryDirectory(prefix="fake-cluster-")
         self._runner: aiohttp.web.ServerRunner | None = None
         self.certificate: Path | None = None
+        self.namespace = "default"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -106,6 +107,7 @@ class FakeCluster:
     def __exit__(self, *_: object) -> None:
         self._run(self._close())
         self._run(self._emulator.__aexit__(None, None, None))
+        self._run(self._finish())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -254,6 +256,16 @@ class FakeCluster:
                 await site.stop()
             self._drop(runner)
             await runner.cleanup()
+
+    @staticmethod
+    async def _finish() -> None:
+        """Let what is under way (a TLS handshake that the client gave up) come to its end."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(5):
+            await asyncio.sleep(0)  # transports close in the loop's next turns
 
     def _abort(self) -> None:
         if self._runner is not None:

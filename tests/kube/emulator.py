@@ -166,12 +166,17 @@ class Emulator(kmock.KubernetesScaffold):
         self.thawed.set()
         self.half_lines = False
         """The next event is sent only half (a proxy that dies in the middle of a line)."""
+        self["get /version"] << self._version
         self[kmock.action.LIST] << self._list
         self[kmock.action.WATCH] << self._watch
         self[kmock.action.FETCH] << self._fetch
         self[kmock.action.CREATE] << self._write
         self[kmock.method.PUT] << self._write
         self[kmock.action.DELETE] << self._delete
+
+    async def _version(self) -> Any:
+        await self.thawed.wait()
+        return {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
 
     async def _list(self, request: kmock.Request) -> Any:
         await self.thawed.wait()

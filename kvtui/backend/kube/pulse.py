@@ -42,7 +42,9 @@ class Pulse:
                     trouble = await self._answers()  # a connection that was idle may just have been closed
                 if trouble is None:
                     answered_at = time.time()
+                    self._api.went_well()
                 else:
+                    self._api.went_wrong()
                     self._lost(trouble, answered_at)
         finally:
             self._drop()

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from kvtui.model.kube import Resource
 
-RBAC_FILE = "packaging/kubernetes/rbac.yaml"
+RBAC_FILE = "packaging/kubernetes/sidecar/rbac.yaml"
 """What grants every right that is used here; tests compare it with the requests made."""
 DISCOVERY = "discovery.k8s.io"
 SERVICE_LABEL = "kubernetes.io/service-name"

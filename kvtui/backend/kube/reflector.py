@@ -90,6 +90,7 @@ class Reflector:
         self._heard = False
         """Something came since the last attempt."""
         self._watching_since = float("inf")
+        self._condemned: KubeTrouble | None = None
 
     @property
     def live(self) -> bool:
@@ -131,9 +132,10 @@ class Reflector:
             self._failed(trouble)
             return self._backoff.next(min(trouble.retry_after or 0.0, 60.0))
         except (Unreachable, BadAccess, Nonsense) as trouble:
-            if isinstance(trouble, Unreachable) and self._went_on():
+            condemned, self._condemned = self._condemned, None
+            if isinstance(trouble, Unreachable) and not condemned and self._went_on():
                 return 0.01  # a live watch was cut: resume at once, and only if that fails it is worth telling
-            self._failed(trouble)
+            self._failed(condemned or trouble)
             self._api.went_wrong()
             return self._backoff.next()
         else:
@@ -184,9 +186,9 @@ class Reflector:
             at: until when what it brought can be believed (seconds since the epoch).
         """
         if self.live:
-            self._heard, self._watching_since = False, float("inf")
+            self._condemned = trouble
             self._failed(trouble, at)
-            self._drop()
+            self._drop()  # whoever reads from it is told that it was cut
 
     def _drop(self) -> None:
         if self._connection is not None:

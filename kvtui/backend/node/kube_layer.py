@@ -13,6 +13,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from kvtui.backend.kube.places import Kubeconfig, ServiceAccount
     from kvtui.backend.kube.timing import Timing
     from kvtui.backend.kube.watch import KubeWatch
     from kvtui.model.keepalived import Keepalived
@@ -65,6 +66,7 @@ class KubeLayer:
         changed: called when something is worth a new snapshot.
         timing: how long to wait; other values in tests.
         environ: instead of the process's own.
+        place: where the API is; None to find out.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class KubeLayer:
         *,
         timing: Timing | None = None,
         environ: Mapping[str, str] | None = None,
+        place: ServiceAccount | Kubeconfig | None = None,
     ) -> None:
-        self._settings, self._changed, self._timing = settings, changed, timing
+        self._settings, self._changed, self._timing, self._place = settings, changed, timing, place
         self._environ = os.environ if environ is None else environ
         self._watch: KubeWatch | None = None
         self._task: asyncio.Task[None] | None = None
@@ -95,7 +98,7 @@ class KubeLayer:
 
         while True:
             try:
-                place = await asyncio.to_thread(find, self._settings, self._environ)
+                place = self._place or await asyncio.to_thread(find, self._settings, self._environ)
             except NotConfigured as calm:
                 self._trouble = str(calm)
                 break

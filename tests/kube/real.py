@@ -1,0 +1,85 @@
+"""A real cluster (``KVTUI_TEST_KUBECONFIG``), in a namespace of its own that is removed afterwards.
+
+Only what a test may do to somebody's cluster: objects in that namespace. Outages and missing rights need the pretended
+one. Try it without a cluster: run ``python -m tests.kube.cluster`` and point the variable at its kubeconfig.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+import uuid
+from typing import TYPE_CHECKING, Any, Self
+
+from kvtui.backend.kube.kubeconfig import load
+from kvtui.backend.kube.places import Kubeconfig
+from tests.kube.emulator import BY_KIND, BY_PLURAL, Kind
+
+if TYPE_CHECKING:
+    import ssl
+
+    from tests.kube.objects import Object
+
+
+class RealCluster:
+    """The part of ``FakeCluster`` that a real cluster has.
+
+    Args:
+        path: of the kubeconfig.
+
+    Attributes:
+        namespace: where objects go; the tests' own.
+        place: what kvtui is given.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.place = Kubeconfig(path, None)
+        self._credentials = asyncio.run(load(self.place))
+        self._tls: ssl.SSLContext | None = self._credentials.tls()
+        self.namespace = f"kvtui-test-{uuid.uuid4().hex[:8]}"
+
+    def __enter__(self) -> Self:
+        self._ask("POST", "/api/v1/namespaces", {"kind": "Namespace", "metadata": {"name": self.namespace}})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ask("DELETE", f"/api/v1/namespaces/{self.namespace}")
+
+    def put(self, *objects: Object) -> None:
+        """Create or replace."""
+        for obj in objects:
+            kind = BY_KIND[obj["kind"]]
+            name = obj["metadata"]["name"]
+            path = self._path(kind)
+            try:
+                there = self._ask("GET", f"{path}/{name}")
+            except urllib.error.HTTPError as missing:
+                if missing.code != 404:
+                    raise
+                self._ask("POST", path, obj)
+            else:
+                version = there["metadata"]["resourceVersion"]
+                self._ask("PUT", f"{path}/{name}", {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}})
+
+    def delete(self, plural: str, namespace: str, name: str) -> None:
+        """Delete an object."""
+        assert namespace == self.namespace
+        self._ask("DELETE", f"{self._path(BY_PLURAL[plural])}/{name}")
+
+    def _path(self, kind: Kind) -> str:
+        root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+        return f"{root}/namespaces/{self.namespace}/{kind.plural}"
+
+    def _ask(self, method: str, path: str, obj: Object | None = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - the kubeconfig's server
+            self._credentials.server + path,
+            method=method,
+            data=None if obj is None else json.dumps(obj).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        if self._credentials.authorization:
+            request.add_header("Authorization", self._credentials.authorization)
+        with urllib.request.urlopen(request, context=self._tls, timeout=30) as answer:  # noqa: S310
+            return json.load(answer)

@@ -1,0 +1,134 @@
+"""What kvtui sees of a cluster: the layer, started, with conditions to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kvtui.backend.kube.places import Kubeconfig, ServiceAccount
+from kvtui.backend.kube.timing import Timing
+from kvtui.backend.node.kube_layer import KubeLayer
+from kvtui.model.settings import KubeSettings
+from tests.lab.poll import PollTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from kvtui.model.kube import Endpoint, Kube, KubeService, NamespacedName, Pod, Resource, ResourceState
+    from kvtui.model.source import Source
+    from tests.kube.cluster import FakeCluster
+    from tests.kube.real import RealCluster
+
+QUICK = Timing(
+    connect=2, answer=2, watch=60, pulse=0.1, pulse_patience=0.3, first=0.02, longest=0.1, forbidden=0.1, renew=0.05
+)
+"""Short pauses, so that a test sees in tenths of seconds what takes an operator half a minute."""
+SOON = 10.0
+"""Seconds that a busy machine may take; what must be faster is measured."""
+
+
+class Seen:
+    """The layer and what it says.
+
+    Args:
+        layer: started.
+        changes: when it said that something changed.
+    """
+
+    def __init__(self, layer: KubeLayer, changes: list[float]) -> None:
+        self.layer = layer
+        self.changes = changes
+
+    @property
+    def kube(self) -> Kube:
+        found = self.layer.kube(time.time())
+        assert found is not None, self.layer.source(None).detail
+        return found
+
+    @property
+    def services(self) -> Mapping[NamespacedName, KubeService]:
+        return self.kube.services or {}
+
+    @property
+    def pods(self) -> Mapping[NamespacedName, Pod]:
+        return self.kube.pods or {}
+
+    def endpoints(self, namespace: str, name: str) -> list[Endpoint]:
+        """Those of a Service, of all its slices."""
+        groups = (self.kube.endpoints or {}).get((namespace, name), ())
+        return [e for g in groups for e in g.endpoints]
+
+    @property
+    def source(self) -> Source:
+        return self.layer.source(self.layer.kube(time.time()))
+
+    def state(self, resource: Resource) -> ResourceState:
+        found = self.kube.resource(resource)
+        assert found is not None
+        return found
+
+    async def until(self, condition: Callable[[], object]) -> float:
+        """Seconds that it took until the condition held."""
+        started = time.monotonic()
+        while not condition():
+            if time.monotonic() - started > SOON:
+                known = self.layer.kube(time.time())
+                raise PollTimeoutError(f"not within {SOON:g} s; {self.layer.source(known)}; {known}")
+            await asyncio.sleep(0.005)
+        return time.monotonic() - started
+
+
+TOKEN = "t0ken-of-the-service-account"  # noqa: S105 - of nobody
+
+
+def place_of(cluster: FakeCluster | RealCluster, folder: Path) -> ServiceAccount | Kubeconfig:
+    """Where the API is, without a kubeconfig's half second for the pretended one: as a pod finds it."""
+    if isinstance(found := getattr(cluster, "place", None), Kubeconfig):
+        return found
+    (folder / "token").write_text(f"{TOKEN}\n")
+    certificate = getattr(cluster, "certificate", None)
+    (folder / "ca.crt").write_text(certificate.read_text() if certificate else "")
+    return ServiceAccount(cluster.url, str(folder))  # type: ignore[union-attr]
+
+
+@asynccontextmanager
+async def seen(
+    cluster: FakeCluster | RealCluster,
+    folder: Path,
+    *,
+    configmap: str | None = "default/vip-configmap",
+    timing: Timing = QUICK,
+    pod: str | None = None,
+    settle: bool = True,
+) -> AsyncIterator[Seen]:
+    """The layer on that cluster; closed afterwards.
+
+    Args:
+        cluster: where.
+        folder: for a service account.
+        configmap: ``--configmap``.
+        timing: pauses.
+        pod: ``namespace/name`` of the controller's own.
+        settle: wait for the first lists.
+    """
+    namespace, _, name = (pod or "/").partition("/")
+    environ = {"POD_NAMESPACE": namespace, "POD_NAME": name}
+    settings = KubeSettings(configmap=configmap)
+    changes: list[float] = []
+    layer = KubeLayer(
+        settings,
+        lambda: changes.append(time.monotonic()),
+        timing=timing,
+        environ=environ,
+        place=place_of(cluster, folder),
+    )
+    layer.start()
+    try:
+        if settle:
+            await layer.settle(SOON)
+        yield Seen(layer, changes)
+    finally:
+        await layer.close()

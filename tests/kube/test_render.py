@@ -1,0 +1,50 @@
+"""``kvtui render`` against an API over HTTP: the golden rendering, byte for byte, from a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.kube import objects
+
+if TYPE_CHECKING:
+    from tests.kube.cluster import FakeCluster
+
+CONFS = Path(__file__).parents[3] / "shared" / "confs"
+ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
+
+
+def test_the_expected_config_of_what_the_api_says(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(
+        objects.configmap({"10.4.0.50": "default/echoheaders"}),
+        objects.service("echoheaders", ports=((80, 8080),)),
+        objects.endpointslice(
+            "echoheaders",
+            objects.endpoint("10.2.68.6", "echo-2"),
+            objects.endpoint("10.2.68.7", "echo-3", ready=False),
+            objects.endpoint("10.2.68.5", "echo-1"),
+            port=8080,
+        ),
+        objects.node("node-a", "10.4.0.3"),
+        objects.node("node-b", "10.4.0.4"),
+    )
+    path = str(fake.kubeconfig(tmp_path / "config"))
+    options = ("--kubeconfig", path, "--configmap", "default/vip-configmap", "render", "--node", "node-a")
+
+    def kvtui(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kvtui", *options, *more],
+            capture_output=True, text=True, check=False, timeout=60, env=ENV,
+        )  # fmt: skip
+
+    done = kvtui("--iface", "eth0", "--dialect", "aledbf")
+    assert (done.returncode, done.stdout) == (0, (CONFS / "golden-aledbf-nat.conf").read_text()), done.stderr
+    done = kvtui("--iface", "eth0", "--dialect", "0.9")
+    assert (done.returncode, done.stdout) == (0, (CONFS / "golden-c09-nat.conf").read_text()), done.stderr
+    fake.forbid("endpointslices")
+    done = kvtui("--iface", "eth0", "--wait", "2")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "cannot tell: the endpoints were not read" in done.stderr

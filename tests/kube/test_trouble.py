@@ -1,0 +1,293 @@
+"""What goes wrong with an API: told in one sentence, believed no longer than it is true, and over by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.backend.kube.places import ServiceAccount
+from kvtui.backend.node.kube_layer import KubeLayer
+from kvtui.model.kube import Resource
+from kvtui.model.settings import KubeSettings
+from kvtui.model.source import SourceState
+from tests.kube import objects
+from tests.kube.cluster import FakeCluster
+from tests.kube.seen import QUICK, SOON, TOKEN, place_of, seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VIP = "10.4.0.50"
+NGINX = ("default", "nginx")
+OTHERS = [r for r in Resource if r is not Resource.ENDPOINTS]
+
+
+async def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        left = time.time()
+        with fake.outage():
+            refused = f"127.0.0.1:{fake.port} refuses connections: the API server does not run there"
+            kinds = "configmaps, services, endpointslices, pods, nodes"
+            await here.until(lambda: here.source.detail == f"{kinds}: {refused}")
+            assert here.source.state is SourceState.DEGRADED
+            await asyncio.sleep(0.3)
+            read_at = here.source.read_at
+            assert read_at is not None
+            assert left - 0.1 <= read_at <= left + 0.2  # the age grows
+            assert [r.state for r in here.kube.resources] == [SourceState.DEGRADED] * 5
+            assert [e.address for e in here.endpoints(*NGINX)] == ["10.2.68.5", "10.2.68.6"]  # still known
+        fake.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.9")))
+        assert await here.until(lambda: [e.address for e in here.endpoints(*NGINX)] == ["10.2.68.9"]) < 1.0
+        await here.until(lambda: here.source.state is SourceState.OK)
+        assert here.source.detail == ""
+
+
+async def test_what_happened_during_a_cut_is_not_missed(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        asked = len(fake.requests)
+        fake.cut()
+        fake.put(objects.service("nginx", ports=((8000, 8080),)))
+        fake.delete("endpointslices", "default", "nginx-x1")
+        await here.until(lambda: here.services[NGINX].ports[0].port == 8000 and not here.endpoints(*NGINX))
+        again = [r for r in fake.requests[asked:] if r.path != "/version"]
+        assert all(
+            "watch" in r.params and int(r.params["resourceVersion"]) >= 111 for r in again
+        )  # resumed, not listed
+
+
+async def test_a_line_that_is_cut_in_the_middle_is_no_event(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        fake.cut(halfway=True)
+        fake.put(objects.service("nginx", ports=((8000, 8080),)))
+        await asyncio.sleep(0.1)  # the half of it is out
+        assert here.services[NGINX].ports[0].port == 80
+        fake.finish_halfway()
+        assert await here.until(lambda: here.services[NGINX].ports[0].port == 8000) < 1.0
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["in the stream", "at the resume"])
+async def test_after_410_it_is_listed_again(fake: FakeCluster, tmp_path: Path, running: bool) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        before = [r.path for r in fake.requests if "limit" in r.params]
+        with fake.outage():  # unseen changes that no watch will tell
+            fake.delete("endpointslices", "default", "nginx-x1")
+            fake.put(objects.service("nginx", ports=((8000, 8080),)))
+            if not running:
+                fake.compact()
+        if running:
+            await here.until(lambda: here.source.state is SourceState.OK)
+            fake.expire()
+        await here.until(lambda: here.services[NGINX].ports[0].port == 8000 and not here.endpoints(*NGINX))
+        await here.until(lambda: here.source.state is SourceState.OK)
+        lists = [r.path for r in fake.requests if "limit" in r.params]
+        await here.until(lambda: len([r for r in fake.requests if "limit" in r.params]) >= 2 * len(before))
+        assert set(lists) == set(before)
+
+
+async def test_a_right_that_is_missing_degrades_one_kind_alone(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    fake.forbid("endpointslices")
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: all(here.state(r).state is SourceState.OK for r in OTHERS))
+        state = here.state(Resource.ENDPOINTS)
+        assert state.state is SourceState.UNAVAILABLE
+        assert state.forbidden
+        assert state.read_at is None
+        assert state.detail == (
+            "no right to list endpointslices.discovery.k8s.io in namespace default: "
+            "`kubectl apply -f packaging/kubernetes/sidecar/rbac.yaml` grants it"
+        )
+        assert here.kube.endpoints is None  # unknown, not none
+        assert len(here.pods) == 2
+        assert here.source.state is SourceState.DEGRADED
+        assert here.source.detail == f"endpointslices: {state.detail}"
+        fake.allow("endpointslices")
+        await here.until(lambda: here.source.state is SourceState.OK)
+        assert len(here.endpoints(*NGINX)) == 2
+
+
+async def test_a_right_that_is_taken_away_leaves_old_data_with_their_age(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: here.source.state is SourceState.OK)
+        taken = time.time()
+        fake.forbid("nodes")
+        lost = "no right to list nodes in the whole cluster: "  # to watch first, then to list either
+        await here.until(lambda: here.state(Resource.NODES).detail.startswith(lost))
+        await here.until(lambda: all(here.state(r).state is SourceState.OK for r in Resource if r != Resource.NODES))
+        state = here.state(Resource.NODES)
+        assert state.state is SourceState.DEGRADED
+        assert abs((state.read_at or 0) - taken) < 0.5
+        assert len(here.kube.nodes or ()) == 3
+
+
+async def test_without_a_right_to_services_pods_are_still_read(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    fake.forbid("services")
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: len(here.pods) == 5)
+        assert here.kube.services is None
+        assert len(here.endpoints(*NGINX)) == 2
+
+
+async def test_without_the_configmap_the_rest_says_that_it_waits_for_it(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    fake.forbid("configmaps")
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: here.state(Resource.CONFIGMAPS).forbidden)
+        assert here.kube.configmap is None
+        assert not here.kube.configmap_missing
+        assert here.state(Resource.SERVICES).detail.startswith("not read: the ConfigMap, which could not be read")
+        assert "no right to list configmaps in namespace default" in here.source.detail
+        await here.until(lambda: here.state(Resource.NODES).state is SourceState.OK)
+
+
+async def test_old_clusters_have_endpoints_instead_of_slices(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.without("endpointslices")
+    fake.put(*objects.tutorial(), objects.endpoints("nginx", ["10.2.68.5"], ["10.2.68.6"], port=8080))
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: here.source.state is SourceState.OK)
+        assert [(e.address, e.ready, e.pod) for e in here.endpoints(*NGINX)] == [
+            ("10.2.68.5", True, ("default", "nginx-5")),
+            ("10.2.68.6", False, ("default", "nginx-6")),
+        ]
+        fake.put(objects.endpoints("nginx", ["10.2.68.5", "10.2.68.6"], port=8080))
+        assert await here.until(lambda: all(e.ready for e in here.endpoints(*NGINX))) < 1.0
+
+
+async def test_a_half_dead_connection_is_noticed(fake: FakeCluster, tmp_path: Path) -> None:
+    """Nothing is closed, nothing comes: as quiet as a cluster in which nothing happens."""
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: here.source.state is SourceState.OK)
+        with fake.frozen():
+            silent = time.time()
+            await here.until(lambda: here.source.state is SourceState.DEGRADED)
+            assert "has not answered for 0.3 s" in here.source.detail
+            assert silent - 0.5 <= (here.source.read_at or 0) <= silent + 0.1  # believed until it answered last
+            fake.put(objects.service("nginx", ports=((8000, 8080),)))
+        await here.until(lambda: here.services[NGINX].ports[0].port == 8000)
+        await here.until(lambda: here.source.state is SourceState.OK)
+
+
+async def test_a_watch_that_the_server_ends_is_opened_again(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path, timing=dataclasses.replace(QUICK, watch=1)) as here:
+
+        def opened() -> int:
+            return sum("watch" in r.params for r in fake.requests)
+
+        await here.until(lambda: opened() >= 10)  # five kinds, twice
+        assert here.source.state is SourceState.OK
+        assert {r.params["timeoutSeconds"] for r in fake.requests if "watch" in r.params} == {"1"}
+
+
+async def test_one_megabyte_of_anything_in_the_configmap_is_only_text(fake: FakeCluster, tmp_path: Path) -> None:
+    evil = "[red]\x1b]0;owned\x07\u202e\n" + "/:" * 500_000
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        fake.put(objects.configmap({VIP: "default/nginx", "a": evil}))
+        assert await here.until(lambda: here.kube.configmap and "a" in here.kube.configmap.data) < 1.0
+        assert here.kube.configmap is not None
+        assert here.kube.configmap.data["a"] == evil
+        assert here.services.keys() == {NGINX}
+
+
+async def test_a_renewed_token_is_taken_from_the_file(tmp_path: Path) -> None:
+    with FakeCluster(token=TOKEN) as fake:
+        fake.put(*objects.tutorial())
+        async with seen(fake, tmp_path) as here:
+            assert here.source.state is SourceState.OK
+            fake.require("another")
+            fake.cut()
+            await here.until(lambda: "does not accept these credentials (401)" in here.source.detail)
+            assert TOKEN not in str(here.kube) + here.source.detail
+            (tmp_path / "token").write_text("another")
+            await here.until(lambda: here.source.state is SourceState.OK)
+
+
+async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> None:
+    with FakeCluster(tls=True, token=TOKEN) as fake:
+        fake.put(*objects.tutorial())
+        async with seen(fake, tmp_path) as here:
+            assert here.source.state is SourceState.OK
+        place = place_of(fake, tmp_path)
+        assert isinstance(place, ServiceAccount)
+        assert fake.certificate is not None
+        with FakeCluster(tls=True) as other:
+            stranger = dataclasses.replace(place, server=other.url)
+            detail = await _trouble(stranger)
+        assert detail == (
+            f"the certificate of 127.0.0.1:{other.port} is not trusted (self-signed certificate): "
+            "compare the kubeconfig's certificate-authority with the cluster's"
+        )
+        plain = dataclasses.replace(place, server=fake.url.replace("https:", "http:"))
+        assert "127.0.0.1" in await _trouble(plain)
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("http://127.0.0.1:1", "127.0.0.1:1 refuses connections: the API server does not run there"),
+        (
+            "http://kubernetes.invalid:6443",
+            "the name kubernetes.invalid cannot be resolved: check DNS, or the server in the kubeconfig",
+        ),
+        ("ftp://10.0.0.1", "the API's address is no http or https URL: ftp://10.0.0.1"),
+    ],
+)
+async def test_an_api_that_cannot_be_reached(tmp_path: Path, server: str, expected: str) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    (tmp_path / "ca.crt").write_text("")
+    assert await _trouble(ServiceAccount(server, str(tmp_path))) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "does not speak as a Kubernetes API does: no JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", "does not speak as a Kubernetes API does: no JSON object"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "in a way that kvtui does not know"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n", "is answered by a redirect (302)"),
+        (b"HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n", "with status 503: it is overloaded or ill"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "does not speak HTTP"),
+        (b"", "cut the connection"),
+    ],
+)
+async def test_whatever_answers_there(tmp_path: Path, answer: bytes, expected: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        (tmp_path / "token").write_text(TOKEN)
+        (tmp_path / "ca.crt").write_text("")
+        assert expected in await _trouble(ServiceAccount(f"http://127.0.0.1:{port}", str(tmp_path)))
+
+
+async def _trouble(place: ServiceAccount) -> str:
+    """What the source says of a place that never was of use."""
+    layer = KubeLayer(
+        KubeSettings(configmap="default/vip-configmap"), lambda: None, timing=QUICK, environ={}, place=place
+    )
+    layer.start()
+    try:
+        await layer.settle(SOON)
+        source = layer.source(layer.kube(time.time()))
+        assert source.state is SourceState.UNAVAILABLE
+        assert source.read_at is None
+        return source.detail
+    finally:
+        await layer.close()

@@ -1,0 +1,238 @@
+"""Edits in the cluster are in the snapshot within a second; nothing but reading is ever asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from kvtui.backend.kube.query import RBAC_FILE
+from kvtui.backend.node import Node
+from kvtui.model.kube import ConfigMap, Endpoint, EndpointPort, KubeNode, KubeService, Resource, ServicePort
+from kvtui.model.settings import KubeSettings
+from kvtui.model.source import SourceName, SourceState
+from tests.kube import objects
+from tests.kube.emulator import BY_PLURAL
+from tests.kube.seen import QUICK, SOON, seen
+
+if TYPE_CHECKING:
+    from tests.kube.cluster import FakeCluster
+    from tests.kube.real import RealCluster
+
+VIP = "10.4.0.50"
+A_SECOND = 1.0
+RBAC = Path(__file__).parents[2] / RBAC_FILE
+
+
+async def test_an_edit_of_configmap_service_or_slice_is_seen_within_a_second(
+    cluster: FakeCluster | RealCluster, tmp_path: Path
+) -> None:
+    ns = cluster.namespace
+    nginx = (ns, "nginx")
+    cluster.put(
+        objects.configmap({VIP: f"{ns}/nginx"}, ns),
+        objects.service("nginx", ns, ((80, 8080),), selector={}),
+        objects.endpointslice("nginx", objects.endpoint("10.2.68.5"), namespace=ns, port=8080),
+    )
+    async with seen(cluster, tmp_path, configmap=f"{ns}/vip-configmap") as here:
+        kube = here.kube
+        assert kube.configmap is not None
+        assert kube.configmap.data == {VIP: f"{ns}/nginx"}
+        assert here.services[nginx].ports == (ServicePort("", 80, 8080),)
+        assert kube.endpoints is not None
+        assert [e.address for e in here.endpoints(*nginx)] == ["10.2.68.5"]
+        assert here.source.state is SourceState.OK
+
+        cluster.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.5", ready=False), namespace=ns, port=8080))
+        took = await here.until(lambda: [e.ready for e in here.endpoints(*nginx)] == [False])
+        assert took < A_SECOND
+        assert kube.endpoints[nginx][0].endpoints[0].ready  # what was handed out does not change
+
+        cluster.put(objects.service("nginx", ns, ((81, 8080),), selector={}))
+        assert await here.until(lambda: here.services[nginx].ports[0].port == 81) < A_SECOND
+
+        cluster.put(objects.service("web", ns, ((443, 8443),), selector={}))
+        cluster.put(objects.configmap({VIP: f"{ns}/nginx", "10.4.0.51": f"{ns}/web:DR"}, ns))
+        assert await here.until(lambda: (ns, "web") in here.services) < A_SECOND
+        assert here.services.keys() == {nginx, (ns, "web")}
+
+        cluster.delete("endpointslices", ns, "nginx-x1")
+        assert await here.until(lambda: nginx not in (here.kube.endpoints or {})) < A_SECOND
+        cluster.delete("configmaps", ns, "vip-configmap")
+        assert await here.until(lambda: here.kube.configmap_missing) < A_SECOND
+        assert here.source.detail == (
+            f"there is no ConfigMap {ns}/vip-configmap: create it, or name another with --configmap"
+        )
+
+
+async def test_the_whole_of_the_tutorials_cluster(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial(), objects.service("other"), objects.pod("stranger", labels={"app": "other"}))
+    async with seen(fake, tmp_path, pod="default/kube-keepalived-vip-node-a") as here:
+        await here.until(lambda: len(here.pods) == 5)
+        kube = here.kube
+        assert kube.configmap == ConfigMap("default", "vip-configmap", {VIP: "default/nginx"}, "101")
+        assert kube.services == {
+            ("default", "nginx"): KubeService(
+                "default", "nginx", "ClusterIP", (ServicePort("", 80, 8080),), cluster_ip="10.96.0.10"
+            )
+        }
+        (group,) = (kube.endpoints or {})[("default", "nginx")]
+        assert group.ports == (EndpointPort("", 8080),)
+        assert group.endpoints == (
+            Endpoint("10.2.68.5", ready=True, pod=("default", "nginx-1"), node="node-a"),
+            Endpoint("10.2.68.6", ready=True, pod=("default", "nginx-2"), node="node-b"),
+        )
+        assert {name[1]: p.controller for name, p in here.pods.items()} == {
+            "nginx-1": False,
+            "nginx-2": False,
+            "kube-keepalived-vip-node-a": True,
+            "kube-keepalived-vip-node-b": True,
+            "kube-keepalived-vip-node-c": True,
+        }
+        assert (kube.nodes or {})["node-b"] == KubeNode("node-b", ("10.4.0.4",), ())
+        assert [r.state for r in kube.resources] == [SourceState.OK] * 5
+
+
+async def test_the_slices_of_one_service_are_one(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(
+        *objects.tutorial(pods=()),
+        objects.endpointslice("nginx", objects.endpoint("10.2.0.1"), suffix="b"),
+        objects.endpointslice("nginx", objects.endpoint("10.2.0.2", terminating=True, ready=None), suffix="a"),
+    )
+    fake.delete("endpointslices", "default", "nginx-x1")
+    async with seen(fake, tmp_path) as here:
+        assert here.endpoints("default", "nginx") == [
+            Endpoint("10.2.0.2", ready=True, terminating=True),  # ready: None means yes
+            Endpoint("10.2.0.1", ready=True),
+        ]
+
+
+async def test_changed_is_called_at_most_every_50_ms(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        here.changes.clear()
+        for number in range(200):
+            fake.put(objects.endpointslice("nginx", objects.endpoint(f"10.2.1.{number}")))
+        await here.until(lambda: here.endpoints("default", "nginx")[0].address == "10.2.1.199")
+        await asyncio.sleep(0.06)  # the call that is due
+        assert here.changes
+        assert all(later - earlier > 0.049 for earlier, later in itertools.pairwise(here.changes))
+
+
+async def test_many_services_and_namespaces_are_asked_for_together(fake: FakeCluster, tmp_path: Path) -> None:
+    names = [(f"ns{i % 6}", f"svc{i}") for i in range(30)]
+    fake.put(
+        objects.configmap({f"10.5.0.{i}": f"{ns}/{name}" for i, (ns, name) in enumerate(names)}),
+        *(objects.service(name, ns) for ns, name in names),
+        *(objects.endpointslice(name, objects.endpoint("10.2.0.1"), namespace=ns) for ns, name in names),
+        *(objects.pod(f"{name}-1", ns, labels={"app": name}) for ns, name in names),
+        objects.service("unmapped", "ns0"),
+        objects.endpointslice("unmapped", objects.endpoint("10.2.0.1"), namespace="ns0"),
+        objects.pod("unmapped-1", "ns0", labels={"app": "unmapped"}),
+        *(objects.node(f"n{i:03}", f"10.9.0.{i}") for i in range(250)),  # three pages
+    )
+    async with seen(fake, tmp_path) as here:
+        kube = here.kube
+        assert here.services.keys() == set(names)
+        assert (kube.endpoints or {}).keys() == set(names)
+        assert {n for _, n in here.pods} == {f"{name}-1" for _, name in names}
+        assert len(kube.nodes or ()) == 250
+        lists = [r for r in fake.requests if "limit" in r.params]
+        assert len(lists) == 4 + 3  # one a kind, and three pages of nodes
+        fake.put(objects.pod("svc3-2", "ns3", labels={"app": "svc3", "extra": "yes"}), objects.pod("x", "ns3"))
+        assert await here.until(lambda: ("ns3", "svc3-2") in here.pods) < A_SECOND
+        assert ("ns3", "x") not in here.pods
+
+
+async def test_nothing_but_reading_is_asked_for_and_the_manifest_allows_just_that(
+    fake: FakeCluster, tmp_path: Path
+) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path, pod="default/kube-keepalived-vip-node-a") as here:
+        fake.without("endpointslices")
+        fake.cut()
+        await here.until(lambda: any(r.path.endswith("/endpoints") for r in fake.requests))
+        fake.put(objects.configmap({VIP: "default/other"}))
+        await here.until(lambda: any("other" in str(r.params) for r in fake.requests))
+    used = set()
+    for request in fake.requests:
+        assert request.method == "GET"
+        assert request.agent.startswith("kvtui/")
+        *_, last = (part for part in request.path.split("/") if part)
+        if last != "version":
+            named = last not in BY_PLURAL
+            plural = request.path.split("/")[-2] if named else last
+            used.add((plural, "get" if named else "watch" if request.params.get("watch") else "list"))
+    documents = list(yaml.safe_load_all(RBAC.read_text()))
+    (role,) = (d for d in documents if d["kind"] == "ClusterRole")
+    granted = {(r, v) for rule in role["rules"] for r in rule["resources"] for v in rule["verbs"]}
+    assert used <= granted
+    assert {v for _, v in granted} == {"get", "list", "watch"}
+    assert {r for r, _ in granted} == {*map(str, Resource), "endpoints"}
+
+
+async def test_a_node_takes_the_configmap_from_the_api_where_the_controller_cannot_be_seen(
+    fake: FakeCluster, tmp_path: Path
+) -> None:
+    """A sidecar without shareProcessNamespace: its own pod's spec tells what the controller was told."""
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path, configmap=None, pod="default/kube-keepalived-vip-node-a") as here:
+
+        def known() -> bool:
+            here.layer.notice((), None)  # as each snapshot does
+            return here.kube.configmap is not None
+
+        await here.until(known)
+        assert here.kube.configmap_name == ("default", "vip-configmap")
+
+
+async def test_without_a_name_of_the_configmap_the_nodes_are_read_and_the_next_step_is_told(
+    fake: FakeCluster, tmp_path: Path
+) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path, configmap=None) as here:
+        assert len(here.kube.nodes or ()) == 3
+        assert here.kube.services is None
+        assert here.source.state is SourceState.DEGRADED
+        assert here.source.detail.endswith("name it with --configmap NS/NAME")
+
+
+async def test_the_node_has_it_in_its_snapshot(fake: FakeCluster, tmp_path: Path) -> None:
+    """By way of a kubeconfig and the `kubernetes` library, as an operator's own call does."""
+    fake.put(*objects.tutorial())
+    settings = KubeSettings(kubeconfig=str(fake.kubeconfig(tmp_path / "config")), configmap="default/vip-configmap")
+    node = Node(kube=settings, read_only=True)
+    changes = asyncio.Event()
+    await node.start(changes.set)
+    try:
+        await node.settle(SOON)
+        snapshot = await node.read()
+        assert snapshot.kube is not None
+        assert snapshot.kube.server == fake.url
+        assert (snapshot.kube.configmap or ConfigMap("", "", {})).data == {VIP: "default/nginx"}
+        assert snapshot.source(SourceName.KUBERNETES).state is SourceState.OK
+        await asyncio.sleep(0.06)
+        changes.clear()
+        fake.put(objects.configmap({"10.4.0.51": "default/nginx"}))
+        async with asyncio.timeout(A_SECOND):
+            await changes.wait()  # nobody has to ask
+    finally:
+        await node.close()
+
+
+@pytest.mark.parametrize("resource", list(Resource))
+async def test_the_age_of_a_quiet_watch_does_not_grow(fake: FakeCluster, tmp_path: Path, resource: Resource) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path, timing=QUICK) as here:
+        await here.until(lambda: here.source.state is SourceState.OK)
+        now = time.time() + 3
+        found = here.layer.kube(now)
+        assert found is not None
+        state = found.resource(resource)
+        assert state is not None
+        assert state.read_at == now
