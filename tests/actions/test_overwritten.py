@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.actions.journal import Entry
-from kvtui.actions.overwritten import Overwrite, overwrites, seen_overwrites, written
+from kvtui.actions.overwritten import Overwrite, found_overwrites, overwrites, seen_overwrites, written
+from kvtui.actions.site import MACHINE
+from kvtui.actions.step import StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.hangup import HangUp, When
 from kvtui.model.keepalived import Controller
+from tests.actions.surveys import CONF
 from tests.build import NOW, conf, instance, keepalived, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from kvtui.actions.step import Step
     from kvtui.model.conf import Conf
@@ -150,3 +154,23 @@ def test_from_a_snapshot_the_running_config_counts_before_the_dump() -> None:
     assert [o.runs for o in seen_overwrites(journal, base)] == [110]
     assert [o.runs for o in seen_overwrites(journal, replace(base, running=on_disk(100)))] == [100]
     assert seen_overwrites(journal, replace(base, chosen=None)) == ()
+
+
+def test_for_the_journal_only_the_config_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "keepalived.conf"
+    file.write_text(CONF)
+    here = keepalived(root=str(tmp_path), conf="/keepalived.conf")
+    wrote = entry("e1", 100, 110)
+    steps = tuple({**s, "daemon": {**s["daemon"], "conf": "/keepalived.conf"}} for s in wrote.steps)
+    journal = [replace(wrote, steps=steps)]
+    monkeypatch.setattr(Daemon, "found", lambda _self: here)
+    monkeypatch.setattr(MACHINE, "running", lambda _keepalived: on_disk(110))
+    (one,) = found_overwrites(journal, time.time() + 1)
+    assert (one.found, one.runs, one.path) == (100, 110, PATH)
+    assert found_overwrites([], time.time()) == ()
+
+    def gone(_self: Daemon) -> Keepalived:
+        raise StepFailed("it does not run any more")
+
+    monkeypatch.setattr(Daemon, "found", gone)
+    assert found_overwrites(journal, time.time() + 1) == ()
