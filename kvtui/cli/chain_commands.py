@@ -1,4 +1,4 @@
-"""The commands about what is mapped to what: ``mappings`` and ``trace``."""
+"""The commands about what is mapped to what: ``mappings``, ``trace`` and ``render``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvtui.cli.options import LISTEN, FormatOption, ListenOption, WatchOption
+from kvtui.cli.options import LISTEN, DialectOption, FormatOption, ListenOption, WatchOption
 
 
 def mappings(
@@ -35,3 +35,29 @@ def trace(
     from kvtui.cli.trace import trace as follow  # noqa: PLC0415 - brings the rules of the chain
 
     raise typer.Exit(follow(context.obj, vip, output or context.obj.form, connect=connect, listen=listen))
+
+
+def render(
+    context: typer.Context,
+    dialect: DialectOption = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="How keepalived.conf of this node differs; passwords are masked.")
+    ] = False,
+    node: Annotated[
+        str | None, typer.Option("--node", metavar="NAME", help="For this node of the cluster; else the one here.")
+    ] = None,
+    iface: Annotated[
+        str | None, typer.Option("--iface", metavar="NAME", help="That node's interface, where nothing here tells it.")
+    ] = None,
+    output: FormatOption = None,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds for the API to answer, at most.")] = 5.0,
+) -> None:
+    """The keepalived.conf that the controller should have written for what the API says now.
+
+    Exit code: 0 printed (--diff: the same), 1 the file differs, 2 usage, 3 could not tell. Example: kvtui render --diff
+    """
+    from kvtui.cli.render import Wanted  # noqa: PLC0415 - brings the rules of what is expected
+    from kvtui.cli.render import render as print_expected  # noqa: PLC0415
+
+    wanted = Wanted(dialect, node, iface, diff, output or context.obj.form, wait)
+    raise typer.Exit(print_expected(context.obj, wanted))

@@ -189,6 +189,7 @@ def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption
 
 app.command()(chain_commands.mappings)
 app.command()(chain_commands.trace)
+app.command()(chain_commands.render)
 
 
 @app.command()

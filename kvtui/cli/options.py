@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.output import Format
+from kvtui.model.mapping import Dialect
 
 FormatOption = Annotated[Format | None, typer.Option("-o", "--output", help="text, json or yaml.")]
 WatchOption = Annotated[
@@ -23,6 +24,10 @@ ListenOption = Annotated[
 ]
 LISTEN = 1.2
 """Seconds: adverts come once a second by default (``advert_int 1``)."""
+
+DialectOption = Annotated[
+    Dialect | None, typer.Option("--dialect", help="Which controller writes it; else guessed, and said so.")
+]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 

@@ -88,13 +88,16 @@ class ControllerSettings:
         return tuple(sorted(a for a in self.node_addresses if a != self.address))
 
 
-def settings_of(snapshot: Snapshot, *, dialect: Dialect | None = None, node: str | None = None) -> ControllerSettings:
+def settings_of(
+    snapshot: Snapshot, *, dialect: Dialect | None = None, node: str | None = None, interface: str | None = None
+) -> ControllerSettings:
     """The settings of the controller on this node, or on another.
 
     Args:
         snapshot: one reading of this node.
         dialect: which controller; None to guess it.
         node: name of a node of the cluster to compute for; None for this one.
+        interface: instead of ``--iface``; None to find it out.
     """
     keepalived = snapshot.chosen_keepalived
     controller = keepalived.controller if keepalived else None
@@ -104,7 +107,7 @@ def settings_of(snapshot: Snapshot, *, dialect: Dialect | None = None, node: str
         [] if controller else ["no kube-keepalived-vip was found here: its flags are taken to be the defaults"]
     )
     place = _place(snapshot, chosen, node, assumptions)
-    interface = controller.interface if controller else None
+    interface = interface or (controller.interface if controller else None)
     if not interface:
         interface = _interface(snapshot, node, assumptions)
     return replace(

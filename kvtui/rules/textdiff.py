@@ -141,20 +141,22 @@ def _span(start: int, stop: int) -> str:
 
 
 def _tokens(lines: Sequence[str]) -> list[Token]:
-    """Each line with the path of the blocks that it stands in, or that it follows."""
+    """Each line with the path of the blocks that it stands in; a blank one with the line that it follows."""
     path: list[str] = [""]
-    after = ""
-    tokens = []
+    follows = ""
+    tokens: list[Token] = []
     for line in lines:
         words = line.strip()
-        if words == "}" and len(path) > 1:
-            after = path.pop()
-            tokens.append((after, line))
+        if not words:
+            tokens.append((follows, line))
             continue
         if words.endswith("{"):
             path.append(f"{path[-1]}\n{words}")
-            after = path[-1]
-        tokens.append((after or path[-1], line))
+        where = path[-1]
+        if words == "}" and len(path) > 1:
+            path.pop()
+        tokens.append((where, line))
+        follows = f"{where}\n{line}\n"
     return tokens
 
 

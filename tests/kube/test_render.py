@@ -42,9 +42,7 @@ def test_the_expected_config_of_what_the_api_says(fake: FakeCluster, tmp_path: P
 
     done = kvtui("--iface", "eth0", "--dialect", "aledbf")
     assert (done.returncode, done.stdout) == (0, (CONFS / "golden-aledbf-nat.conf").read_text()), done.stderr
-    done = kvtui("--iface", "eth0", "--dialect", "0.9")
-    assert (done.returncode, done.stdout) == (0, (CONFS / "golden-c09-nat.conf").read_text()), done.stderr
     fake.forbid("endpointslices")
-    done = kvtui("--iface", "eth0", "--wait", "2")
+    done = kvtui("--iface", "eth0", "--wait", "1")
     assert (done.returncode, done.stdout) == (3, "")
     assert "cannot tell: the endpoints were not read" in done.stderr

@@ -1,0 +1,208 @@
+"""``kvtui render``: the keepalived.conf that the controller should have written, and how the file differs from it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from kvtui.cli.document import head
+from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.model.source import SourceName
+from kvtui.model.text import plain
+from kvtui.rules.controller import settings_of
+from kvtui.rules.drift import drift
+from kvtui.rules.expected import Expected, expected
+from kvtui.rules.textdiff import same_effect, text_diff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kvtui.cli.document import Document
+    from kvtui.cli.invocation import Invocation
+    from kvtui.model.conf import Conf
+    from kvtui.model.mapping import Dialect
+    from kvtui.model.observation import Observation
+    from kvtui.model.snapshot import Snapshot
+    from kvtui.rules.controller import ControllerSettings
+    from kvtui.rules.drift import Difference
+
+MANY = 20
+"""So many differences of what runs are told on stderr."""
+
+
+class Code(IntEnum):
+    """Exit codes."""
+
+    DONE = 0
+    """Printed; with ``--diff``: the file says the same."""
+    DIFFERS = 1
+    USAGE = 2
+    NOT_KNOWN = 3
+    """Something that the config depends on could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for on the command line.
+
+    Attributes:
+        dialect: which controller; None to guess.
+        node: for which node; None for this one.
+        interface: of that node; None to find it out.
+        diff: compare with the file.
+        form: text, JSON or YAML.
+        wait: seconds for the API to answer, at most.
+    """
+
+    dialect: Dialect | None
+    node: str | None
+    interface: str | None
+    diff: bool
+    form: Format
+    wait: float
+
+
+def render(invocation: Invocation, wanted: Wanted) -> int:
+    """Print the expected config, or its difference from the file.
+
+    Returns:
+        See ``Code``.
+    """
+    if wanted.diff and wanted.node is not None:
+        fail("--diff compares with the file of this node: leave --node out", Code.USAGE)
+    try:
+        seen = asyncio.run(_observe(invocation, wanted.wait))
+    except LookupError as missing:
+        return int(fail(str(missing.args[0]), Code.USAGE))
+    snapshot = seen.snapshot
+    if snapshot.kube is None:
+        why = plain(snapshot.source(SourceName.KUBERNETES).detail) or "it was not asked"
+        return int(fail(f"what the controller should have written needs the Kubernetes API: {why}", Code.NOT_KNOWN))
+    nodes = snapshot.kube.nodes
+    if wanted.node is not None and nodes is not None and wanted.node not in nodes:
+        there = ", ".join(sorted(nodes)[:MANY]) or "none"
+        return int(fail(f"the cluster has no node {plain(wanted.node, 60)}; there are: {plain(there)}", Code.USAGE))
+    settings = settings_of(snapshot, dialect=wanted.dialect, node=wanted.node, interface=wanted.interface)
+    result = expected(snapshot.kube, settings)
+    if wanted.form is not Format.TEXT:
+        return _as_document(seen, settings, result, wanted)
+    _narrate(settings, result)
+    if result.text is None:
+        return Code.NOT_KNOWN
+    if wanted.diff:
+        return _diff(snapshot, result)
+    write(_printable(result.text))
+    return Code.DONE
+
+
+async def _observe(invocation: Invocation, wait: float) -> Observation:
+    observer = invocation.observer()
+    try:
+        return await observer.observe(patience=wait)
+    finally:
+        await observer.close()
+
+
+def _narrate(settings: ControllerSettings, result: Expected) -> None:
+    """What was guessed, what is skipped, what is missing: on stderr, since stdout is the config."""
+    narrate(f"as controller {settings.dialect.value} writes it: {plain(settings.why_dialect)} (--dialect overrides)")
+    for note in result.notes:
+        narrate(f"assumed: {plain(note)}")
+    for skipped in result.skipped:
+        port = "" if skipped.port is None else f" port {skipped.port}"
+        narrate(f"skipped: {plain(skipped.vip, 60)}{port}: {plain(skipped.why)}")
+    for what in result.missing:
+        narrate(f"cannot tell: {plain(what)}")
+
+
+def _diff(snapshot: Snapshot, result: Expected) -> int:
+    text = _file_text(snapshot)
+    if text is None or result.text is None or snapshot.conf is None:
+        why = plain(snapshot.source(SourceName.CONF).detail) or "keepalived.conf was not read"
+        return int(fail(why, Code.NOT_KNOWN))
+    if snapshot.running is not None:
+        _narrate_differences("what keepalived runs", drift(result, snapshot.running))
+    if same_effect(text, result.text):
+        if text != result.text:
+            narrate("the file differs in comments and blank space only")
+        return Code.DONE
+    _narrate_differences("the file", drift(result, snapshot.conf))
+    changes = text_diff(text, result.text, names=(snapshot.conf.path, "expected"))
+    write("".join(f"{plain(line, len(line) + 1)}\n" for line in changes.split("\n")[:-1]))
+    return Code.DIFFERS
+
+
+def _narrate_differences(where: str, found: tuple[Difference, ...]) -> None:
+    for difference in found[:MANY]:
+        narrate(f"{where}: {plain(difference.text)}")
+    if len(found) > MANY:
+        narrate(f"{where}: and {len(found) - MANY} more differences")
+
+
+def _file_text(snapshot: Snapshot) -> str | None:
+    """The main file's own text, comments and all; None when it cannot be read (any more)."""
+    from kvtui.backend.conf.includes import inside  # noqa: PLC0415 - only --diff reads the file again
+    from kvtui.backend.conf.tree import read_text  # noqa: PLC0415
+
+    keepalived = snapshot.chosen_keepalived
+    if keepalived is None or snapshot.conf is None:
+        return None
+    try:
+        return read_text(inside(keepalived.root, keepalived.conf))
+    except OSError:
+        return None
+
+
+def _printable(text: str) -> str:
+    """As it is into a file or pipe; to a terminal only what prints."""
+    whole = text.encode("utf-8", "replace").decode()
+    if not sys.stdout.isatty():
+        return whole
+    return "".join(f"{plain(line, len(line) + 1)}\n" for line in whole.removesuffix("\n").split("\n"))
+
+
+def _as_document(seen: Observation, settings: ControllerSettings, result: Expected, wanted: Wanted) -> int:
+    snapshot = seen.snapshot
+    differences: Iterable[tuple[str, Conf | None]] = (("file", snapshot.conf), ("running", snapshot.running))
+    content: Document = {
+        **head(seen),
+        "dialect": settings.dialect.value,
+        "dialect_reason": settings.why_dialect,
+        "text": result.text,
+        "vips": list(result.vips) if result.read else None,
+        "skipped": [{"vip": s.vip, "port": s.port, "why": s.why} for s in result.skipped],
+        "missing": list(result.missing),
+        "assumed": list(result.notes),
+    }
+    if wanted.diff:
+        content |= {name: _differences(result, conf) for name, conf in differences}
+    write(encode(content, wanted.form))
+    if result.text is None:
+        return Code.NOT_KNOWN
+    if wanted.diff and content["file"] is None:
+        return Code.NOT_KNOWN
+    return Code.DIFFERS if wanted.diff and content["file"] else Code.DONE
+
+
+def _differences(result: Expected, conf: Conf | None) -> list[Document] | None:
+    if conf is None or not result.read:
+        return None
+    return [
+        {
+            "kind": d.kind.value,
+            "text": d.text,
+            "vip": d.vip,
+            "port": d.server.port if d.server else None,
+            "protocol": d.server.protocol.value if d.server else None,
+            "real_server": {"address": d.real[0], "port": d.real[1]} if d.real else None,
+            "value": d.value,
+            "wanted": d.wanted,
+            "found": d.found,
+            "service": "/".join(d.service) if d.service else None,
+            "pod": "/".join(d.pod) if d.pod else None,
+        }
+        for d in drift(result, conf)
+    ]

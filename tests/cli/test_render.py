@@ -1,0 +1,215 @@
+"""``kvtui render``: what is printed, how the file differs, and what the exit code says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvtui.backend.conf import reader
+from kvtui.backend.demo import Demo
+from kvtui.cli.invocation import Invocation
+from kvtui.cli.output import Format
+from kvtui.cli.render import Code, Wanted, render
+from kvtui.model.mapping import Dialect
+from kvtui.model.source import SourceState
+from tests import build, build_kube
+from tests.build_kube import configmap, controller, endpoint, group, kube, service, source
+
+if TYPE_CHECKING:
+    from kvtui.model.kube import Kube
+    from kvtui.model.snapshot import Snapshot
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "confs" / "golden-aledbf-nat.conf"
+ECHO = ("default", "echoheaders")
+
+
+class Still(Demo):
+    """A source that shows one snapshot."""
+
+    def __init__(self, shown: Snapshot) -> None:
+        super().__init__()
+        self._shown = shown
+
+    async def read(self) -> Snapshot:
+        return self._shown
+
+
+def golden_kube(**changes: Any) -> Kube:
+    """What the golden rendering was made of."""
+    known = kube(
+        configmap=configmap({build.VIP: "default/echoheaders"}),
+        services={ECHO: service("echoheaders")},
+        endpoints={ECHO: (group(endpoint(5), endpoint(6)),)},
+    )
+    return replace(known, **changes)
+
+
+def snapshot(**changes: Any) -> Snapshot:
+    newer = (build.keepalived(controller=controller("--http-port=8080")),)
+    return build_kube.snapshot(**{"keepalived": newer, "kube": golden_kube()} | changes)
+
+
+def on_disk(path: Path, text: str, **changes: Any) -> Snapshot:
+    """A node whose keepalived.conf is this file."""
+    path.write_text(text)
+    newer = build.keepalived(controller=controller("--http-port=8080"), root="", conf=str(path))
+    conf = reader.read(str(path), now=build.NOW)
+    return snapshot(keepalived=(newer,), conf=conf, **{"running": conf} | changes)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """(snapshot, options) → exit code, stdout, stderr."""
+
+    def call(shown: Snapshot, form: Format = Format.TEXT, **options: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr(Invocation, "source", lambda _self: Still(shown))
+        wanted = Wanted(None, None, None, diff=False, form=form, wait=0.0)
+        try:
+            code = render(Invocation(), replace(wanted, **options))
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return (code, printed.out, printed.err)
+
+    return call
+
+
+def test_stdout_is_the_config_byte_for_byte_and_stderr_says_what_was_guessed(run: Any) -> None:
+    code, out, err = run(snapshot())
+    assert (code, out) == (Code.DONE, GOLDEN.read_text())
+    assert err.splitlines() == [
+        "kvtui: as controller aledbf writes it: only its controllers have --http-port (--dialect overrides)",
+        "kvtui: assumed: all 3 nodes are counted; a nodeSelector of the DaemonSet would leave some out",
+    ]
+
+
+def test_another_controller_and_another_node(run: Any) -> None:
+    code, out, err = run(snapshot(), dialect=Dialect.V09, node="node-c", interface="ens3")
+    assert code == Code.DONE
+    assert "  interface ens3\n" in out
+    assert "  priority 102\n" in out
+    assert "# Service: default/echoheaders\n" in out
+    assert "as it was asked for" in err
+
+
+def test_what_is_skipped_is_said(run: Any) -> None:
+    data = {build.VIP: "default/echoheaders", "10.4.0.51": "default/gone", "10.4.0.52": "a/b:TUN"}
+    code, out, err = run(snapshot(kube=golden_kube(configmap=configmap(data))))
+    assert (code, out) == (Code.DONE, GOLDEN.read_text())
+    assert "kvtui: skipped: 10.4.0.51: Service default/gone does not exist\n" in err
+    assert "kvtui: skipped: 10.4.0.52: the method «TUN» is not known" in err
+
+
+def test_without_an_api_it_says_what_is_missing(run: Any) -> None:
+    blind = snapshot(kube=None, sources=(source(SourceState.UNAVAILABLE, "no API; --kubeconfig names one"),))
+    assert run(blind) == (
+        Code.NOT_KNOWN,
+        "",
+        "kvtui: what the controller should have written needs the Kubernetes API: no API; --kubeconfig names one\n",
+    )
+
+
+def test_a_right_that_is_missing_is_no_empty_config(run: Any) -> None:
+    code, out, err = run(snapshot(kube=golden_kube(endpoints=None)))
+    assert (code, out) == (Code.NOT_KNOWN, "")
+    assert "kvtui: cannot tell: the endpoints were not read\n" in err
+
+
+def test_a_node_that_is_not_there_is_usage(run: Any) -> None:
+    code, out, err = run(snapshot(), node="node-x")
+    assert (code, out) == (Code.USAGE, "")
+    assert "the cluster has no node node-x; there are: node-a, node-b, node-c" in err
+    assert run(snapshot(), node="node-c", diff=True)[0] == Code.USAGE
+
+
+def test_the_file_that_the_controller_wrote_has_no_diff(run: Any, tmp_path: Path) -> None:
+    code, out, _ = run(on_disk(tmp_path / "k.conf", GOLDEN.read_text()), diff=True)
+    assert (code, out) == (Code.DONE, "")
+    blanks = "\n".join(x for x in GOLDEN.read_text().split("\n") if x.strip())
+    code, out, err = run(on_disk(tmp_path / "k.conf", blanks), diff=True)
+    assert (code, out) == (Code.DONE, "")
+    assert err.endswith("kvtui: the file differs in comments and blank space only\n")
+
+
+def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> None:
+    edited = GOLDEN.read_text().replace("priority 100", "priority 90\n  authentication {\n    auth_pass s3cr3t\n  }")
+    code, out, err = run(on_disk(tmp_path / "k.conf", edited, running=None), diff=True)
+    assert code == Code.DIFFERS
+    assert out.split("\n")[:13] == [
+        f"--- {tmp_path}/k.conf",
+        "+++ expected",
+        "@@ -20,10 +20,7 @@",
+        "   state BACKUP",
+        "   interface eth0",
+        "   virtual_router_id 50",
+        "-  priority 90",
+        "-  authentication {",
+        "-    auth_pass ********",
+        "-  }",
+        "+  priority 100",
+        "   nopreempt",
+        "   advert_int 1",
+    ]
+    assert "s3cr3t" not in out + err
+    assert "the file: instance vips: priority is 90, the controller writes 100" in err
+
+
+def test_what_runs_is_compared_too(run: Any, tmp_path: Path) -> None:
+    running = build.conf(build.conf_real(5))
+    code, out, err = run(on_disk(tmp_path / "k.conf", GOLDEN.read_text(), running=running), diff=True)
+    assert (code, out) == (Code.DONE, "")
+    assert (
+        "what keepalived runs: virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, which is a ready endpoint "
+        "(pod default/nginx-6)\n"
+    ) in err
+
+
+def test_a_file_that_cannot_be_read(run: Any, tmp_path: Path) -> None:
+    gone = on_disk(tmp_path / "k.conf", GOLDEN.read_text())
+    (tmp_path / "k.conf").unlink()
+    assert run(gone, diff=True)[:2] == (Code.NOT_KNOWN, "")
+    assert run(snapshot(conf=None, running=None), diff=True)[0] == Code.NOT_KNOWN
+
+
+def test_json_has_text_and_differences(run: Any, tmp_path: Path) -> None:
+    edited = GOLDEN.read_text().replace("weight 1", "weight 0", 1)
+    code, out, err = run(on_disk(tmp_path / "k.conf", edited, running=None), Format.JSON, diff=True)
+    assert (code, err) == (Code.DIFFERS, "")
+    document = json.loads(out)
+    assert document["text"] == GOLDEN.read_text()
+    assert (document["dialect"], document["vips"], document["missing"]) == ("aledbf", [build.VIP], [])
+    assert document["running"] is None
+    assert document["file"] == [
+        {
+            "kind": "weight",
+            "text": "virtual server 10.4.0.50:80: real server 10.2.68.5:8080 has weight 0, the controller writes 1",
+            "vip": build.VIP,
+            "port": 80,
+            "protocol": "TCP",
+            "real_server": {"address": "10.2.68.5", "port": 8080},
+            "value": "weight",
+            "wanted": "1",
+            "found": "0",
+            "service": "default/echoheaders",
+            "pod": "default/nginx-5",
+        }
+    ]
+    assert run(snapshot(kube=golden_kube(services=None)), Format.JSON)[0] == Code.NOT_KNOWN
+
+
+def test_outside_text_reaches_no_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = configmap({build.VIP: "default/echoheaders:NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}"})
+    shown = snapshot(kube=golden_kube(configmap=evil))
+    code, out, err = run(shown)
+    assert code == Code.DONE
+    assert "lvs_method NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}\n" in out  # a pipe gets what the controller writes
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    _, shown_out, shown_err = run(shown)
+    for text in (shown_out, err, shown_err):
+        assert "\x1b" not in text
+        assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in text
+    assert "lvs_method NAT\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}\n" in shown_out
