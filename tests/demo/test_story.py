@@ -9,7 +9,7 @@ from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES, VIP_ONLY, V
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.backend.demo.story import BACK, CYCLE, LEFT, MOVED, running, scene, transitions
 from kvtui.model.observation import Observation, RealServerState
-from kvtui.model.source import SourceState
+from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain import Mark, chain
 from kvtui.rules.observe import observe
@@ -79,11 +79,11 @@ def test_every_kind_of_service_is_there() -> None:
     assert VIP_ONLY not in {s.vip for s in SERVICES}
 
 
-def test_every_source_but_kubernetes_answers_and_says_that_it_is_a_demo() -> None:
+def test_every_source_answers_and_says_that_it_is_a_demo() -> None:
     sources = demo_snapshot(0.0, EPOCH).sources
 
-    assert [s.name.value for s in sources if s.state is not SourceState.OK] == ["kubernetes"]
-    assert all(s.detail.startswith("demo") for s in sources if s.state is SourceState.OK)
+    assert [s.name for s in sources if s.state is SourceState.OK] == list(SourceName)
+    assert all(s.detail.startswith("demo") for s in sources)
 
 
 @given(moments)

@@ -26,7 +26,7 @@ async def test_the_landing_page_names_owner_state_service_and_servers_of_every_v
         assert row.split()[1:4] == ["★10.4.0.5", "MASTER", "102"]
         assert "default/nginx" in row
         assert "3/3" in row
-        assert row.split()[-1] == "???✓✓✓✓✓"
+        assert row.split()[-1] == "✓✓✓✓✓✓✓✓"
 
 
 async def test_number_keys_switch_screens() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.demo import cluster
 from kvtui.backend.demo.deeds import NONE
+from kvtui.backend.demo.kube import kube
 from kvtui.backend.demo.log import log_tail
 from kvtui.backend.demo.story import NODES, SELF
 from kvtui.backend.demo.world import World
@@ -36,14 +37,10 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Dee
         deeds: what was done to it.
     """
     now = epoch + t
-    live = [n for n in SourceName if n is not SourceName.KUBERNETES]
     return Snapshot(
         time=now,
         node=Node(SELF, read_only),
-        sources=(
-            *(Source(n, SourceState.OK, DETAIL, now) for n in live),
-            Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not read by this version of kvtui"),
-        ),
+        sources=tuple(Source(n, SourceState.OK, DETAIL, now) for n in SourceName),
         keepalived=(cluster.keepalived(epoch),),
         chosen=cluster.KEEPALIVED_PID,
         conf=cluster.conf(epoch, deeds),
@@ -54,6 +51,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Dee
         addresses=cluster.addresses(t, epoch, deeds),
         advertisers=cluster.advertisers(t, epoch, deeds),
         transitions=cluster.timeline(t, epoch, deeds),
+        kube=kube(now),
         sysctls={f"net.ipv4.vs.{name}": value for name, value in deeds.sysctls.items()},
     )
 

@@ -46,6 +46,8 @@ def _without(ground: Ground, address: str, port: Port | None, demand: Demand, ag
         return Link(Layer.IPVS, Mark.BROKEN, missing, age, "kvtui ipvs; see keepalived's log")
     if port is not None and port in ground.conf.get(address, ()):
         return Link(Layer.IPVS, Mark.NONE, f"no virtual server on port {port}, as keepalived runs none", age)
+    if address not in ground.views:
+        return Link(Layer.IPVS, Mark.NONE, "no virtual server, as keepalived does not have the VIP", age)
     return Link(Layer.IPVS, Mark.NONE, "no virtual server: the VIP is only an address", age)
 
 

@@ -1,0 +1,114 @@
+"""What the demo's Kubernetes API says: a ConfigMap, its Services, their pods. Two of its entries serve nobody."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from kvtui.backend.demo.services import DIRECT, SERVICES, VIP_ONLY
+from kvtui.backend.demo.story import NODES
+from kvtui.model.kube import (
+    ConfigMap,
+    Endpoint,
+    EndpointGroup,
+    EndpointPort,
+    Kube,
+    KubeNode,
+    KubeService,
+    Pod,
+    Resource,
+    ResourceState,
+    ServicePort,
+)
+from kvtui.model.source import SourceState
+
+if TYPE_CHECKING:
+    from kvtui.backend.demo.services import Service
+    from kvtui.model.kube import NamespacedName
+
+SERVER = "https://10.96.0.1:443"
+CONFIGMAP = ("default", "vip-configmap")
+TYPO = "10.4.0.53"
+"""Its entry has a method in small letters: the controller skips it."""
+UNREADY = "10.4.0.54"
+"""Its Service has a pod that does not become ready: the controller leaves the VIP out."""
+SEARCH: NamespacedName = ("shop", "search")
+CONTROLLERS = {
+    "node-a": "kube-keepalived-vip-2vq8d",
+    "node-b": "kube-keepalived-vip-9m4zt",
+    "node-c": "kube-keepalived-vip-x7k2p",
+}
+SUFFIXES = ("4kx9p", "7hm2q", "b8w5z")
+"""Of pods' names."""
+
+
+def kube(now: float) -> Kube:
+    """All of it, read just now.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    services, endpoints, pods = _cluster()
+    return Kube(
+        server=SERVER,
+        configmap_name=CONFIGMAP,
+        configmap=ConfigMap(*CONFIGMAP, data=_data(), resource_version="48213"),
+        services=services,
+        endpoints=endpoints,
+        pods=pods,
+        nodes={name: KubeNode(name, internal_ips=(address,), external_ips=()) for name, (address, _) in NODES.items()},
+        resources=tuple(ResourceState(r, SourceState.OK, read_at=now) for r in Resource),
+    )
+
+
+def _data() -> dict[str, str]:
+    """VIP → value; an IPv6 address cannot be a key, so that VIP comes from elsewhere."""
+    served = {s.vip: f"{s.name}{':DR' if s.method is DIRECT else ''}" for s in SERVICES if ":" not in s.vip}
+    return {**served, VIP_ONLY: "", TYPO: "shop/cart:nat", UNREADY: "/".join(SEARCH)}
+
+
+@lru_cache(maxsize=1)
+def _cluster() -> tuple[
+    dict[NamespacedName, KubeService],
+    dict[NamespacedName, tuple[EndpointGroup, ...]],
+    dict[NamespacedName, Pod],
+]:
+    """Services, endpoints and pods: they do not change."""
+    services: dict[NamespacedName, KubeService] = {}
+    endpoints: dict[NamespacedName, tuple[EndpointGroup, ...]] = {}
+    pods: dict[NamespacedName, Pod] = {}
+    for number, service in enumerate(s for s in SERVICES if ":" not in s.vip):
+        key = _key(service)
+        target = service.reals[0][1]
+        port = ServicePort("", service.port, target, service.protocol.value)
+        services[key] = KubeService(*key, "ClusterIP", (port,), cluster_ip=f"10.96.0.{10 + number}")
+        found = tuple(_endpoint(key, index, address) for index, (address, _port) in enumerate(service.reals))
+        endpoints[key] = (EndpointGroup((EndpointPort("", target, service.protocol.value),), found),)
+        pods.update(_pod(e) for e in found)
+    services[SEARCH] = KubeService(*SEARCH, "ClusterIP", (ServicePort("", 80, 8080),), cluster_ip="10.96.0.20")
+    lost = Endpoint("10.2.69.14", ready=False, pod=(SEARCH[0], f"search-5d9c7f-{SUFFIXES[0]}"), node="node-b")
+    endpoints[SEARCH] = (EndpointGroup((EndpointPort("", 8080),), (lost,)),)
+    pods.update([_pod(lost, reason="CrashLoopBackOff")])
+    for node, name in CONTROLLERS.items():
+        own = ("default", name)
+        pods[own] = Pod(*own, node, NODES[node][0], ready=True, phase="Running", controller=True)
+    return services, endpoints, pods
+
+
+def _key(service: Service) -> NamespacedName:
+    namespace, _, name = service.name.partition("/")
+    return (namespace, name)
+
+
+def _endpoint(service: NamespacedName, index: int, address: str) -> Endpoint:
+    """The pod networks are 10.2.68.0/24 of node-a and so on; pods in a node's own network are spread likewise."""
+    namespace, name = service
+    nodes = list(NODES)
+    third = int(address.split(".")[2])
+    node = nodes[third - 68] if third >= 68 else nodes[index % len(nodes)]
+    return Endpoint(address, ready=True, pod=(namespace, f"{name}-6f7b8d-{SUFFIXES[index]}"), node=node)
+
+
+def _pod(endpoint: Endpoint, reason: str = "") -> tuple[NamespacedName, Pod]:
+    key = endpoint.pod or ("", "")
+    return key, Pod(*key, endpoint.node, endpoint.address, ready=endpoint.ready, phase="Running", reason=reason)
