@@ -29,15 +29,16 @@ def service(
     namespace: str = "default",
     ports: Sequence[tuple[int, int | str]] = ((80, 80),),
     selector: Mapping[str, str] | None = None,
+    **spec: Any,
 ) -> Object:
-    """A Service; ``ports`` are (port, targetPort)."""
+    """A Service; ``ports`` are (port, targetPort), ``spec`` further fields (a real cluster chooses a clusterIP)."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(namespace, name),
         "spec": {
             "type": "ClusterIP",
-            "clusterIP": "10.96.0.10",
+            **spec,
             "selector": dict(selector if selector is not None else {"app": name}),
             "ports": [{"port": p, "targetPort": t, "protocol": "TCP"} for p, t in ports],
         },
@@ -180,7 +181,7 @@ def tutorial(
     placed = [(f"nginx-{i + 1}", ip, names[i % len(names)]) for i, ip in enumerate(pods)]
     return [
         configmap({vip: "default/nginx"}),
-        service("nginx", ports=((port, target_port),)),
+        service("nginx", ports=((port, target_port),), clusterIP="10.96.0.10"),
         endpointslice("nginx", *(endpoint(ip, name, node=on) for name, ip, on in placed), port=target_port),
         *(pod(name, labels={"app": "nginx"}, ip=ip, node=on) for name, ip, on in placed),
         *(node(name, ip) for name, ip in nodes.items()),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
+import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kvtui.backend.kube.errors import BadAccess, Unreachable
+from kvtui.backend.kube.http import Connection
 from kvtui.backend.kube.places import ServiceAccount
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.kube import Resource
@@ -291,3 +295,47 @@ async def _trouble(place: ServiceAccount) -> str:
         return source.detail
     finally:
         await layer.close()
+
+
+async def test_a_proxy_is_gone_through_and_its_refusal_told(tmp_path: Path) -> None:
+    """kubeconfig's proxy-url, or HTTPS_PROXY: a tunnel, with TLS to the API inside it."""
+    asked: list[bytes] = []
+    refuse = False
+
+    async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head)
+        if refuse:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            writer.close()
+            return
+        onward, back = await asyncio.open_connection("127.0.0.1", fake.port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_pour(reader, back), _pour(onward, writer))
+
+    with FakeCluster(tls=True, token=TOKEN) as fake:
+        proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+        async with proxy:
+            port = proxy.sockets[0].getsockname()[1]
+            place = place_of(fake, tmp_path)
+            assert isinstance(place, ServiceAccount)
+            plain = place.credentials()
+            through = dataclasses.replace(plain, proxy=f"http://me:p%40ss@127.0.0.1:{port}")
+            connection = await Connection.open(through, through.tls(), QUICK)
+            response = await connection.get("/version")
+            assert json.loads(await response.body(2))["major"] == "1"
+            connection.close()
+            assert asked[0].startswith(f"CONNECT 127.0.0.1:{fake.port} HTTP/1.1\r\n".encode())
+            assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:p@ss") in asked[0]
+            refuse = True
+            with pytest.raises(Unreachable, match=rf"^the proxy 127.0.0.1:{port} does not lead to .* answers 407$"):
+                await Connection.open(through, through.tls(), QUICK)
+            socks = dataclasses.replace(plain, proxy="socks5://127.0.0.1:1080")
+            with pytest.raises(BadAccess, match=r"a proxy of the kind «socks5»; only http:// is supported$"):
+                await Connection.open(socks, socks.tls(), QUICK)
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65536):
+        writer.write(piece)
+    writer.transport.abort()

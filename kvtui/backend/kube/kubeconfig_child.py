@@ -76,8 +76,7 @@ def read(paths: str, context: str | None, folder: str) -> dict[str, Any]:
         raise Trouble(NO_LIBRARY) from None
     log = PluginLog()
     logging.getLogger().addHandler(log)
-    # Set before it reads proxies and defaults from the environment of this process, which is kvtui's own.
-    configuration = client.Configuration()
+    configuration = client.Configuration()  # takes the proxy of the environment; a proxy-url of the file goes first
     try:
         merged = KubeConfigMerger(paths).config
         _check_context(merged, paths, context)
@@ -92,6 +91,8 @@ def read(paths: str, context: str | None, folder: str) -> dict[str, Any]:
         raise Trouble(f"{paths}: {error.filename or 'a file that it names'} cannot be read: {error.strerror}") from None
     except (TypeError, AttributeError, KeyError, ValueError):
         raise Trouble(f"{paths} is no kubeconfig: it has not the fields of one") from None
+    finally:
+        logging.getLogger().removeHandler(log)
     if log.outcome:
         raise Trouble(
             f"the exec plugin of {paths} {log.outcome}: try `kubectl get nodes` with the same kubeconfig to see why"
@@ -131,7 +132,7 @@ def _hint(message: str) -> str:
     """Of the library's messages, only the name of a missing key or file."""
     if match := re.search(r"Expected key ([\w-]{1,60}) in", message):
         return f": it lacks `{match[1]}`"
-    if match := re.search(r"Expected object with name ([\w.@:/-]{1,100}) in kube-config/(\w+) list", message):
+    if match := re.search(r"Expected object with name ([\w.@:/-]{1,100}) in \S*?(\w+) list", message):
         return f": {match[2]} has no «{match[1]}»"
     if match := re.search(r"File does not exist: (\S{1,200})", message):
         return f": {match[1]} is not there"

@@ -233,8 +233,8 @@ def services_configmap(obj: JsonObject) -> str | None:
     """``--services-configmap`` among the arguments of a pod's containers."""
     for container in (obj.get("spec") or {}).get("containers") or ():
         words = [str(w) for w in (*(container.get("command") or ()), *(container.get("args") or ()))]
-        for word, following in zip(words, (*words[1:], ""), strict=True):
+        for position, word in enumerate(words):
             name, joined, value = word.partition("=")
             if name == "--services-configmap":
-                return (value if joined else following) or None
+                return (value if joined else "".join(words[position + 1 : position + 2])) or None
     return None
