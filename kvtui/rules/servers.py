@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import Protocol, endpoint
@@ -11,11 +11,13 @@ from kvtui.rules.pods import pods
 from kvtui.rules.rates import RateMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Self
 
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
     from kvtui.model.kube import NamespacedName
+    from kvtui.model.observation import PodView, StatsView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
 
@@ -41,22 +43,53 @@ def views(
     """
     if snapshot.ipvs is None:
         return None
-    meter = RateMeter(previous, snapshot.ipvs)
-    configured = _configured(snapshot)
-    checks = {(c.virtual_server, c.address, c.port): c for c in snapshot.checks or ()}
-    kernel = [_view(snapshot, v, configured.get(v.key), checks, meter) for v in snapshot.ipvs.virtual_servers]
+    beside = _Beside.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {})
+    kernel = [_view(v, beside) for v in snapshot.ipvs.virtual_servers]
     present = {v.key for v in snapshot.ipvs.virtual_servers}
-    missing = [_missing(c) for key, c in configured.items() if key not in present]
-    return tuple(_with_pods(snapshot, v, services or {}) for v in (*kernel, *missing))
+    missing = [_missing(c, beside.pods(c.address)) for key, c in beside.configured.items() if key not in present]
+    return (*kernel, *missing)
 
 
-def _with_pods(
-    snapshot: Snapshot, view: VirtualServerView, services: Mapping[str, NamespacedName]
-) -> VirtualServerView:
-    known = pods(snapshot.kube, services.get(view.address or ""))
-    if not known:
-        return view
-    return replace(view, real_servers=tuple(replace(r, pod=known.get(r.address)) for r in view.real_servers))
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What stands beside the kernel's table, laid out so that each look-up is one step.
+
+    Attributes:
+        snapshot: the layers.
+        configured: the virtual servers of the running config (else of the file).
+        comments: the Kubernetes Service that the file's comment names; the running copy has lost it.
+        checks: what the checkers say.
+        checked: names of the virtual servers that they know.
+        meter: for rates.
+        services: VIP → Service.
+    """
+
+    snapshot: Snapshot
+    configured: dict[ServiceKey, ConfVirtualServer]
+    comments: dict[ServiceKey, str]
+    checks: Checks
+    checked: frozenset[str]
+    meter: RateMeter
+    services: Mapping[str, NamespacedName]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName]) -> Self:
+        """Laid out of a snapshot."""
+        conf = snapshot.running or snapshot.conf
+        commented = [v for c in (snapshot.running, snapshot.conf) if c for v in c.virtual_servers if v.service]
+        return cls(
+            snapshot=snapshot,
+            configured=_keyed(conf.virtual_servers if conf else ()),
+            comments={key: v.service or "" for key, v in _keyed(commented).items()},
+            checks={(c.virtual_server, c.address, c.port): c for c in snapshot.checks or ()},
+            checked=frozenset(c.virtual_server for c in snapshot.checks or ()),
+            meter=meter,
+            services=services,
+        )
+
+    def pods(self, vip: str | None) -> dict[str, PodView]:
+        """Address → pod, behind one VIP."""
+        return pods(self.snapshot.kube, self.services.get(vip or ""))
 
 
 def conf_key(conf: ConfVirtualServer) -> ServiceKey | None:
@@ -67,30 +100,24 @@ def conf_key(conf: ConfVirtualServer) -> ServiceKey | None:
     return None if conf.address is None else (conf.protocol, conf.address, conf.port or 0, 0)
 
 
-def _configured(snapshot: Snapshot) -> dict[ServiceKey, ConfVirtualServer]:
-    conf = snapshot.running or snapshot.conf
-    pairs = [(conf_key(v), v) for v in conf.virtual_servers] if conf else []
+def _keyed(virtuals: Iterable[ConfVirtualServer]) -> dict[ServiceKey, ConfVirtualServer]:
+    pairs = ((conf_key(v), v) for v in virtuals)
     return {key: v for key, v in pairs if key is not None}
 
 
-def _view(
-    snapshot: Snapshot,
-    virtual: VirtualServer,
-    conf: ConfVirtualServer | None,
-    checks: Checks,
-    meter: RateMeter,
-) -> VirtualServerView:
+def _view(virtual: VirtualServer, beside: _Beside) -> VirtualServerView:
+    conf, known = beside.configured.get(virtual.key), beside.pods(virtual.address)
     wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
     reals = []
     for real in virtual.real_servers:
-        check = checks.get((virtual.name, real.address, real.port))
-        reals.append(_real(meter, virtual, real, wanted.get(real.key), check))
+        check = beside.checks.get((virtual.name, real.address, real.port))
+        stats = beside.meter.of_real(virtual, real)
+        reals.append(_real(real, wanted.get(real.key), check, stats, known.get(real.address)))
     present = {r.key for r in virtual.real_servers}
-    reals += [
-        _removed(key, r, conf, checks.get((virtual.name, *key)))
-        for key, r in wanted.items()
-        if conf and key not in present
-    ]
+    for key, configured in wanted.items():
+        if conf and key not in present:
+            check = beside.checks.get((virtual.name, *key))
+            reals.append(_removed(key, configured, conf, known.get(key[0]), check))
     return VirtualServerView(
         name=virtual.name,
         protocol=virtual.protocol,
@@ -100,28 +127,19 @@ def _view(
         scheduler=virtual.scheduler,
         persistence_timeout=virtual.persistence_timeout,
         flags=tuple(f for f in virtual.flags if f not in ALWAYS_SET),
-        managed_by=_managed_by(snapshot, virtual, conf, checks),
-        stats=meter.of_virtual(virtual),
+        managed_by=_managed_by(virtual, conf, beside),
+        stats=beside.meter.of_virtual(virtual),
         real_servers=tuple(reals),
-        service=_service(snapshot, virtual.key),
+        service=beside.comments.get(virtual.key),
     )
 
 
-def _service(snapshot: Snapshot, key: ServiceKey) -> str | None:
-    """Its Kubernetes Service: a comment in the file, which the running copy has lost."""
-    for conf in (snapshot.conf, snapshot.running):
-        for virtual in conf.virtual_servers if conf else ():
-            if virtual.service and conf_key(virtual) == key:
-                return virtual.service
-    return None
-
-
 def _real(
-    meter: RateMeter,
-    virtual: VirtualServer,
     real: RealServer,
     conf: ConfRealServer | None,
     check: RealServerCheck | None,
+    stats: StatsView | None,
+    pod: PodView | None,
 ) -> RealServerView:
     failed = check is not None and check.alive is False
     weight = (1 if conf.weight is None else conf.weight) if conf else (check.configured_weight if check else None)
@@ -136,10 +154,11 @@ def _real(
         persistent=real.persistent,
         upper_threshold=real.upper_threshold,
         lower_threshold=real.lower_threshold,
-        stats=meter.of_real(virtual, real),
+        stats=stats,
         state=state,
         configured_weight=weight,
         check=_check_words(check),
+        pod=pod,
     )
 
 
@@ -150,7 +169,11 @@ def _check_words(check: RealServerCheck | None) -> str | None:
 
 
 def _removed(
-    key: tuple[str, int], real: ConfRealServer, conf: ConfVirtualServer, check: RealServerCheck | None = None
+    key: tuple[str, int],
+    real: ConfRealServer,
+    conf: ConfVirtualServer,
+    pod: PodView | None,
+    check: RealServerCheck | None = None,
 ) -> RealServerView:
     return RealServerView(
         address=key[0],
@@ -166,12 +189,17 @@ def _removed(
         state=RealServerState.REMOVED,
         configured_weight=1 if real.weight is None else real.weight,
         check=_check_words(check),
+        pod=pod,
     )
 
 
-def _missing(conf: ConfVirtualServer) -> VirtualServerView:
+def _missing(conf: ConfVirtualServer, known: Mapping[str, PodView]) -> VirtualServerView:
     name = f"fwmark {conf.fwmark}" if conf.fwmark is not None else endpoint(conf.address or "", conf.port or 0)
-    reals = tuple(_removed((r.address, r.port or conf.port or 0), r, conf) for r in conf.real_servers if not r.sorry)
+    reals = tuple(
+        _removed((r.address, r.port or conf.port or 0), r, conf, known.get(r.address))
+        for r in conf.real_servers
+        if not r.sorry
+    )
     return VirtualServerView(
         name=name,
         protocol=conf.protocol,
@@ -189,15 +217,11 @@ def _missing(conf: ConfVirtualServer) -> VirtualServerView:
     )
 
 
-def _managed_by(
-    snapshot: Snapshot,
-    virtual: VirtualServer,
-    conf: ConfVirtualServer | None,
-    checks: Checks,
-) -> ManagedBy:
-    if conf is not None or any(c.virtual_server == virtual.name for c in checks.values()):
+def _managed_by(virtual: VirtualServer, conf: ConfVirtualServer | None, beside: _Beside) -> ManagedBy:
+    if conf is not None or virtual.name in beside.checked:
         return ManagedBy.KEEPALIVED
-    places = snapshot.addresses.holding(virtual.address) if snapshot.addresses and virtual.address else ()
+    addresses = beside.snapshot.addresses
+    places = addresses.holding(virtual.address) if addresses and virtual.address else ()
     if any(p.interface == KUBE_PROXY_INTERFACE for p in places):
         return ManagedBy.KUBE_PROXY
     return ManagedBy.UNKNOWN
