@@ -35,7 +35,7 @@ def conf(*numbers: int, digest: str = "a", server: dict[str, Any] | None = None,
     """The config of the healthy node with real servers 10.2.68.``numbers``, its virtual server changed."""
     base = build.conf(*(build.conf_real(n) for n in numbers or (5, 6)), digest=digest)
     (virtual,) = base.virtual_servers
-    changed: ConfVirtualServer = replace(virtual, persistence_timeout=1800, **(server or {}))
+    changed: ConfVirtualServer = replace(virtual, **{"persistence_timeout": 1800, **(server or {})})
     return replace(base, **{"virtual_servers": (changed,), **changes})
 
 

@@ -82,7 +82,9 @@ def test_fault_without_another_master_is_critical_and_names_the_link() -> None:
 
 
 def changes(*ago: float) -> tuple[Transition, ...]:
-    return tuple(Transition(NOW - a, 50, AddressFamily.V4, f"10.4.0.{3 + n % 2} → x is master") for n, a in enumerate(ago))
+    return tuple(
+        Transition(NOW - a, 50, AddressFamily.V4, f"10.4.0.{3 + n % 2} → x is master") for n, a in enumerate(ago)
+    )
 
 
 def test_flapping_as_the_wire_shows_it() -> None:

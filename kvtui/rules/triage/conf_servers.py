@@ -57,7 +57,7 @@ def port_changes(seen: Observation, _past: Past) -> Iterator[Finding]:
 
 def udp_checked_by_tcp(seen: Observation, _past: Past) -> Iterator[Finding]:
     """Written by keepalived-vip for UDP as well (#44), which is no harm where TCP is answered there too."""
-    gone = {v.name for v in seen.virtual_servers or () if v.up < len(v.real_servers) and v.protocol is Protocol.UDP}
+    gone = {v.name for v in seen.virtual_servers or () if v.protocol is Protocol.UDP and v.up < len(v.real_servers)}
     for virtual, name in _servers(seen):
         if virtual.protocol is not Protocol.UDP or name not in gone:
             continue

@@ -1,0 +1,94 @@
+"""Findings about VIPs on interfaces."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kvtui.model.addresses import Interface, InterfaceAddress
+from kvtui.model.finding import Severity
+from kvtui.model.vrrp import VirtualAddress, VrrpState
+from tests.build import NOW, VIP, addresses, advertiser, instance
+from tests.triage.case import backup, conf, master, only, suspected
+
+LEFT = addresses(VIP, since=NOW - 3000)
+
+
+def on(interface: str, *, tentative: bool = False, address: str = VIP) -> InterfaceAddress:
+    return InterfaceAddress(address, 32, interface, tentative=tentative)
+
+
+def with_address(place: InterfaceAddress, *, kind: str | None = None) -> object:
+    table = addresses()
+    link = Interface(9, place.interface, up=True, running=True, mtu=1500, kind=kind)
+    return replace(table, addresses=(*table.addresses, place), interfaces=(*table.interfaces, link))
+
+
+def test_a_vip_on_a_backup_says_what_to_remove() -> None:
+    found = only(backup(addresses=LEFT))
+
+    assert (found.id, found.severity, found.vips) == ("vip-on-backup", Severity.CRITICAL, (VIP,))
+    assert found.remedy == f"ip addr del {VIP}/32 dev eth0"
+    assert found.title == f"{VIP} is on eth0 though this node is BACKUP of vips"
+
+
+def test_a_real_servers_own_copy_on_lo_is_no_stray_vip() -> None:
+    assert "vip-on-backup" not in suspected(backup(addresses=with_address(on("lo"))))
+
+
+def test_a_vip_that_a_dead_keepalived_left() -> None:
+    found = suspected(backup(chosen=None, addresses=LEFT))
+
+    assert set(found) == {"keepalived-not-running", "vip-left-behind"}
+    assert found["vip-left-behind"].evidence[2].startswith("10.4.0.5 advertises VRID 50")
+
+
+def test_it_is_found_by_adverts_alone() -> None:
+    nothing_known = backup(chosen=None, addresses=LEFT, conf=None, running=None, instances=None)
+
+    assert suspected(nothing_known)["vip-left-behind"].vips == (VIP,)
+
+
+def test_a_master_without_its_address() -> None:
+    two = instance(VrrpState.MASTER, vips=(VirtualAddress(VIP, 32), VirtualAddress("10.4.0.51", 32)))
+    advert = replace(advertiser(0, outgoing=True).last, addresses=(VIP, "10.4.0.51"))
+    own = replace(advertiser(0, outgoing=True), last=advert)
+    found = only(master(instances=(two,), advertisers=(own,)))
+
+    assert (found.id, found.severity, found.object) == ("vip-missing-on-master", Severity.CRITICAL, "10.4.0.51")
+
+
+def test_held_and_silent() -> None:
+    found = only(master(advertisers=(advertiser(0, at=NOW - 9.0, outgoing=True),)))
+
+    assert (found.id, found.severity) == ("vip-held-no-advert", Severity.CRITICAL)
+    assert found.evidence[0] == "no advert of its own for 9.0 s, one is due every 1 s (adverts)"
+
+
+def test_held_and_silent_needs_to_be_listened_to() -> None:
+    assert suspected(master(advertisers=()), listened=3.0) == {}
+
+
+def test_a_vip_on_another_interface() -> None:
+    place = InterfaceAddress(VIP, 32, "eth1")
+    table = addresses()
+    links = (*table.interfaces, Interface(3, "eth1", up=True, running=True, mtu=1500))
+    found = only(master(addresses=replace(table, addresses=(*table.addresses, place), interfaces=links)))
+
+    assert (found.id, found.severity) == ("vip-on-wrong-interface", Severity.WARNING)
+    assert found.remedy == f"ip addr del {VIP}/32 dev eth1"
+
+
+def test_duplicate_detection() -> None:
+    held = LEFT.addresses[-1]
+    table = replace(LEFT, addresses=(*LEFT.addresses[:-1], replace(held, tentative=True)))
+
+    assert only(master(addresses=table)).id == "vip-duplicate-detected"
+
+
+def test_an_interface_that_is_not_there() -> None:
+    base = conf()
+    elsewhere = replace(base, instances=(replace(base.instances[0], interface="bond0"),))
+    found = only(backup(conf=elsewhere, running=elsewhere))
+
+    assert (found.id, found.severity) == ("interface-missing", Severity.CRITICAL)
+    assert found.evidence[0] == "/etc/keepalived/keepalived.conf:1:1: interface bond0 (conf)"
