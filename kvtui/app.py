@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kvtui.actions.site import Site
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.log import LogTail
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
@@ -96,7 +97,7 @@ class KvtuiApp(App[None]):
         Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
         Binding("4", "view('mappings')", "Mappings", id="view.mappings", tooltip="ConfigMap entries and chains"),
         Binding("5", "view('findings')", "Findings", id="view.findings", tooltip="What is wrong, worst first"),
-        Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here, by whom"),
+        Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here; the log"),
         Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload it"),
         Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain or undrain it"),
         Binding("p", "act('priority')", "Priority", id="act.priority", tooltip="Change the instance's priority"),
@@ -192,6 +193,10 @@ class KvtuiApp(App[None]):
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``Observer.connections``."""
         return await self._observer.connections(service, real, limit)
+
+    async def keepalived_log(self) -> LogTail:
+        """See ``Observer.log``."""
+        return await self._observer.log()
 
     async def connect(self, address: str, port: int, patience: float) -> Connect:
         """See ``SnapshotSource.connect``."""

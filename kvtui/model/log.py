@@ -25,9 +25,11 @@ class LogTail:
     Attributes:
         lines: oldest first; their end only.
         where: what they are read from, in a few words; empty when nothing is.
-        trouble: why there is nothing, and where to look instead; else empty.
+        trouble: why there is nothing (more), and where to look instead; else empty.
+        first: how many lines came before the first of these and are not kept.
     """
 
     lines: tuple[LogLine, ...] = ()
     where: str = ""
     trouble: str = ""
+    first: int = 0

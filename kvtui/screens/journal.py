@@ -1,4 +1,4 @@
-"""Screen 7: what was done on this node, by whom, why, and how it ended."""
+"""Screen 7: what was done on this node, by whom, why, and how it ended; below it what keepalived logged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from textual.binding import Binding, BindingType
 from kvtui.actions.intent import Intent
 from kvtui.actions.overwritten import seen_overwrites
 from kvtui.actions.plan import Verb
+from kvtui.model.log import LogTail
 from kvtui.model.text import plain
+from kvtui.screens.log_view import LogLinePanel, LogView
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import ActingHost, PlanPanel
@@ -21,6 +23,8 @@ from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from textual.widget import Widget
 
     from kvtui.actions.journal import Entry
     from kvtui.actions.overwritten import Overwrite
@@ -37,6 +41,8 @@ COLUMNS = (
 TONES = {"done": Tone.GOOD, "undone": Tone.DIM, "put back": Tone.WARN, "unverified": Tone.WARN, "failed": Tone.BAD}
 EVERY = 3.0
 """Seconds between two looks at the journal's file."""
+LOG_EVERY = 1.0
+"""Seconds between two looks at keepalived's log."""
 
 
 class JournalScreen(NodeScreen):
@@ -45,6 +51,7 @@ class JournalScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "undo", "Undo", id="journal.undo", tooltip="Take the selected action back"),
         Binding("c", "finish", "Complete", id="journal.finish", tooltip="Complete an action that was cut short"),
+        Binding("tab", "other", "Log", id="journal.other", tooltip="From the journal to the log, and back"),
     ]
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
 
@@ -53,29 +60,57 @@ class JournalScreen(NodeScreen):
         self._entries: dict[str, Entry] = {}
         self._overwritten: dict[str, Overwrite] = {}
         self._trouble = ""
+        self._tail = LogTail()
+        self._reading_log = False
 
     def make_table(self) -> LineTable:
         """One row an action, the newest first."""
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
+    def extra(self) -> tuple[Widget, ...]:
+        """Keepalived's log."""
+        return (LogView(),)
+
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """What the key line says: what can be done here first."""
+        own = (("u", "undo"), ("c", "complete"), ("Tab", "log"))
+        return (*own, *(hint for hint in super().hints() if hint[0] not in {"7", "d", "p", "f"}))
+
     def on_mount(self) -> None:
-        """Look at the file now and then."""
+        """Look at the file now and then, and at the log."""
         self.set_interval(EVERY, self._look)
+        self.set_interval(LOG_EVERY, self._look_at_log)
         self._look()
+        self._look_at_log()
 
     def _look(self) -> None:
         if self.is_current:
             self._read()
 
+    def _look_at_log(self) -> None:
+        if self.is_current and not self.host.paused and not self._reading_log:
+            self._reading_log = True
+            self._read_log()
+
+    @work(group="log")
+    async def _read_log(self) -> None:
+        try:
+            self._tail = await self.host.keepalived_log()
+        finally:
+            self._reading_log = False
+        self.again()
+
     def on_screen_resume(self) -> None:
         """Come back with what is written now."""
         super().on_screen_resume()
         self._read()
+        self._look_at_log()
 
     @work(exclusive=True)
     async def _read(self) -> None:
         try:
             found = await asyncio.to_thread(cast("ActingHost", self.app).site.journal.entries)
+            self._trouble = ""
         except OSError as error:
             found, self._trouble = (
                 (),
@@ -99,6 +134,14 @@ class JournalScreen(NodeScreen):
         self.table.show_rows(
             self.ordered(keys, order), lambda k: cells(entries[str(k)], lost.get(str(k))), changes=False
         )
+        view = self.query_one(LogView)
+        view.table.find(self.filter)
+        view.show(self._tail, self.matches, seen.snapshot.time)
+
+    def action_other(self) -> None:
+        """From the journal to the log, and back."""
+        log = self.query_one(LogView).table
+        (self.table if log.has_focus else log).focus()
 
     def action_undo(self) -> None:
         """Plan to take the selected action back."""
@@ -109,6 +152,12 @@ class JournalScreen(NodeScreen):
         """Plan to complete the selected action."""
         if isinstance(self.table.selected, str):
             self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected, finish=True)))
+
+    @on(LineTable.Chosen, "#log")
+    def _whole_line(self, event: LineTable.Chosen) -> None:
+        line = self.query_one(LogView).line(event.key)
+        if line is not None:
+            self.app.push_screen(LogLinePanel(line))
 
     @on(LineTable.Chosen, "#journal")
     def _detail(self, event: LineTable.Chosen) -> None:

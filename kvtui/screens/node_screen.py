@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.log import LogTail
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.screens.trace_panel import Target
@@ -53,6 +54,10 @@ class Host(Protocol):
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
         """See ``Observer.connections``."""
+        ...
+
+    async def keepalived_log(self) -> LogTail:
+        """See ``Observer.log``."""
         ...
 
     async def connect(self, address: str, port: int, patience: float) -> Connect:
@@ -124,9 +129,9 @@ class NodeScreen(Screen[None]):
             ("1", "VIPs"),
             ("2", "VRRP"),
             ("3", "IPVS"),
-            ("4", "mappings"),
+            ("4", "maps"),
             ("5", "findings"),
-            ("7", "journal"),
+            ("7", "log"),
             ("Enter", "detail"),
             ("t", "trace"),
             ("r", "reload"),

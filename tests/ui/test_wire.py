@@ -105,6 +105,16 @@ def test_a_screen_on_which_nothing_changes_sends_nothing(kind: str) -> None:
             assert line.during(8) == 0, keys
 
 
+def test_a_log_to_which_nothing_is_added_sends_nothing() -> None:
+    with kvtui() as line:
+        line.during(3)
+        line.press("7")
+        line.answer("7")
+        line.settle()
+        assert any("VRRP sockpool" in text for text in line.picture)
+        assert line.during(40) == 0  # the log is looked at every second
+
+
 def test_five_changed_rows_of_two_hundred_cost_little() -> None:
     with kvtui(changing=5) as line:
         line.during(5)

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from kvtui.model.log import LogLine, LogTail
 from kvtui.model.settings import UiSettings
 from kvtui.terminal import prepare
 from tests.ui.seen import EPOCH, Feed, instance, real, seen, server, snapshot, vip
@@ -42,6 +43,9 @@ class Ticking(Feed):
             os.write(self._told, b".")
             tick = min(tick + 1, self._last)
             await asyncio.sleep(0.06)
+
+    async def log(self) -> LogTail:
+        return LogTail((LogLine("Opening file", EPOCH), LogLine("VRRP sockpool", EPOCH)), "a file")
 
 
 def main() -> None:

@@ -47,16 +47,19 @@ def _start() -> Iterator[Event]:
 
 
 def _elections(t: float, deeds: Deeds) -> Iterator[Event]:
+    fault = False
     for at, what in told(t, deeds):
         if match := _PRIORITY.search(what):
             yield at, f"(vips) Changing effective priority from {match[1]} to {match[2]}"
         elif what.startswith(f"{OWN} stepped down"):
+            fault = True
             yield at, "(vips) Entering FAULT STATE"
         elif what.endswith("stepped down (priority 0)"):
             yield at, f"(vips) Backup received priority 0 advertisement from {what.split()[0]}"
         elif what.endswith(f"→ {OWN} is master"):
+            fault = False
             yield at, "(vips) Entering MASTER STATE"
-        elif what.startswith(f"{OWN} →"):
+        elif what.startswith(f"{OWN} →") and not fault:
             yield at, f"(vips) Master received advert from {what.split()[2]} with higher priority"
             yield at, "(vips) Entering BACKUP STATE"
 

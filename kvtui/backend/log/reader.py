@@ -55,6 +55,7 @@ class LogReader:
         self._known: frozenset[str] = frozenset()
         self._missing: list[str] = []
         self._looked = 0.0
+        self._seen = 0
         self._lock = Lock()
 
     def read(self) -> LogTail:
@@ -68,11 +69,14 @@ class LogReader:
             self._find()
         if self._source is not None:
             try:
-                self._lines.extend(self._source())
+                lines = self._source()
+                self._seen += len(lines)
+                self._lines.extend(lines)
             except OSError as error:
                 self._missing = [f"{self._where} cannot be read any more: {error.strerror or error}"]
                 self._source = None
-        return LogTail(tuple(self._lines), self._where, "" if self._source else ". ".join(self._missing))
+        trouble = "" if self._source else ". ".join(self._missing)
+        return LogTail(tuple(self._lines), self._where, trouble, self._seen - len(self._lines))
 
     # --- where it goes
 

@@ -1,0 +1,75 @@
+"""The end of a growing file: each line once, little of a long one, and no pipe is ever drained."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.backend.log.tail import FIRST, MOST, Tail
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "keepalived.log"
+    path.write_text("one\ntwo\nthr")
+    return path
+
+
+def append(log: Path, text: str) -> None:
+    with log.open("a") as file:
+        file.write(text)
+
+
+def test_each_line_once_and_only_when_it_is_whole(log: Path) -> None:
+    tail = Tail(str(log))
+    assert tail.read() == ["one", "two"]
+    assert tail.read() == []
+    append(log, "ee\nfour\n\n")
+    assert tail.read() == ["three", "four", ""]
+
+
+def test_of_a_long_file_the_end_only_without_the_line_that_was_cut(log: Path) -> None:
+    log.write_text("".join(f"{n:09}\n" for n in range(FIRST)))
+    found = Tail(str(log)).read()
+    assert found[-1] == f"{FIRST - 1:09}"
+    assert FIRST - 20 <= 10 * len(found) <= FIRST
+    assert all(len(line) == 9 for line in found)
+
+
+def test_of_a_flood_the_end_and_how_much_is_missing(log: Path) -> None:
+    tail = Tail(str(log))
+    tail.read()
+    append(log, "\n" + "x" * 99 + "\n" + "y" * (MOST - 5) + "\nend\n")
+    found = tail.read()
+    assert found == ["(101 bytes were skipped)", "end"]
+
+
+def test_a_rotated_file_and_one_that_was_cut_off_are_read_from_their_beginning(log: Path) -> None:
+    tail = Tail(str(log))
+    tail.read()
+    log.rename(log.with_suffix(".1"))
+    log.write_text("new\n")
+    assert tail.read() == ["new"]
+    log.write_text("")
+    assert tail.read() == []
+    append(log, "newer\n")
+    assert tail.read() == ["newer"]
+
+
+def test_bytes_that_are_no_text_are_replaced(log: Path) -> None:
+    log.write_bytes(b"a\xffb\x1b[2J\n")
+    assert Tail(str(log)).read() == ["a\N{REPLACEMENT CHARACTER}b\x1b[2J"]
+
+
+def test_a_pipe_is_not_read_and_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with pytest.raises(OSError, match="no regular file"):
+        Tail(str(fifo)).read()
+    with pytest.raises(FileNotFoundError):
+        Tail(str(tmp_path / "none")).read()

@@ -1,0 +1,160 @@
+"""Screen 7: the journal above, keepalived's log below."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.cells import cell_len
+
+from kvtui.backend.demo.deeds import NONE
+from kvtui.backend.demo.log import log_tail
+from kvtui.model.log import LogLine, LogTail
+from kvtui.observer import Observer
+from kvtui.screens.journal import JournalScreen
+from kvtui.screens.log_view import LogLinePanel, LogView
+from tests.ui.seen import EPOCH, Ui, demo, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LINES = tuple(LogLine(f"line {n}", EPOCH + n) for n in range(40))
+
+
+@asynccontextmanager
+async def screen_7(tail: LogTail, size: tuple[int, int] = (80, 24), *, ascii_only: bool = False) -> AsyncIterator[Ui]:
+    async with running(demo(), size=size, ascii_only=ascii_only) as ui:
+        await say(ui, tail)
+        await ui.press("7")
+        await ui.pilot.pause()
+        yield ui
+
+
+async def say(ui: Ui, tail: LogTail) -> None:
+    """From now on this is the log; the screen looks at it at once."""
+
+    async def log() -> LogTail:
+        return tail
+
+    ui.feed.log = log  # type: ignore[method-assign]
+    if isinstance(ui.app.screen, JournalScreen):
+        ui.app.screen._look_at_log()
+        await ui.pilot.pause()
+        await ui.pilot.pause()
+
+
+def log_lines(ui: Ui) -> list[str]:
+    title = next(n for n, line in enumerate(ui.lines) if line.startswith("keepalived's log"))
+    return [line.rstrip("▁▂▃▄▅▆▇█ ") for line in ui.lines[title:-1]]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50), (40, 10), (20, 5)], ids=str)
+async def test_both_halves_fit(size: tuple[int, int]) -> None:
+    async with screen_7(LogTail(LINES, "/var/log/syslog"), size) as ui:
+        assert len(ui.lines) == size[1]
+        assert {cell_len(line) for line in ui.lines} == {size[0]}
+
+
+async def test_the_newest_line_is_seen_and_followed() -> None:
+    async with screen_7(LogTail(LINES, "/var/log/syslog")) as ui:
+        assert ui.lines[1].startswith("ID")
+        assert log_lines(ui)[0] == "keepalived's log: /var/log/syslog"
+        assert log_lines(ui)[-1].endswith("line 39")
+        await say(ui, LogTail((*LINES, LogLine("(vips) Entering FAULT STATE", EPOCH + 40)), "/var/log/syslog"))
+        assert log_lines(ui)[-1].endswith("(vips) Entering FAULT STATE")
+
+
+async def test_who_reads_further_up_is_left_there_while_lines_come_and_old_ones_go() -> None:
+    async with screen_7(LogTail(LINES, "a file")) as ui:
+        await ui.press("tab", "up", "up", "up", "up")
+        table = ui.app.screen.query_one(LogView).table
+        assert table.has_focus
+        assert table.selected == 35
+        await say(ui, LogTail((*LINES[10:], LogLine("newer")), "a file", first=10))
+        assert table.selected == 35
+        await ui.press("enter")
+        assert isinstance(ui.app.screen, LogLinePanel)
+        assert "line 35" in ui.text
+
+
+async def test_tab_goes_to_the_log_and_back() -> None:
+    async with screen_7(LogTail(LINES)) as ui:
+        screen = ui.app.screen
+        assert isinstance(screen, JournalScreen)
+        focused = []
+        for _ in range(3):
+            focused.append(screen.table.has_focus)
+            await ui.press("tab")
+        assert focused == [True, False, True]
+        assert "Tab log" in ui.lines[-1]
+        assert "u undo" in ui.lines[-1]
+
+
+async def test_the_filter_is_for_both() -> None:
+    async with screen_7(LogTail(LINES)) as ui:
+        await ui.press("slash", *"line 7", "enter")
+        *shown, typed = [line for line in log_lines(ui) if "line" in line]
+        assert [line[-7:] for line in shown] == [" line 7"]
+        assert typed.strip() == "line 7"
+
+
+async def test_a_log_out_of_reach_says_where_to_look() -> None:
+    trouble = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
+    async with screen_7(LogTail(trouble=trouble)) as ui:
+        assert "kubectl logs -n default vip-x7k2p" in " ".join(line.strip() for line in log_lines(ui))
+
+
+async def test_lines_that_were_read_stay_beside_the_trouble() -> None:
+    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log cannot be read any more"), (120, 24)) as ui:
+        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log cannot be read any more"
+        assert log_lines(ui)[3].endswith("line 1")
+
+
+async def test_what_a_line_holds_is_never_obeyed() -> None:
+    evil = LogTail((LogLine("\x1b[2J[red]x\u202eabc\nd", EPOCH),), "[b]\x1b[0m")
+    async with screen_7(evil, ascii_only=True) as ui:
+        assert "\x1b" not in ui.text
+        assert "[red]x" in ui.text
+        assert ui.text.isascii()
+
+
+async def test_an_older_day_is_named() -> None:
+    async with screen_7(LogTail((LogLine("old", EPOCH - 200_000), LogLine("timeless"), LogLine("new", EPOCH)))) as ui:
+        times = [line.split()[0] for line in log_lines(ui)[2:5]]
+        assert len(times[0]) == 5
+        assert times[0][2] == "-"
+        assert times[1] == "timeless"
+        assert times[2].count(":") == 2
+
+
+async def test_a_picture_that_stands_still_does_so_here_too() -> None:
+    async with screen_7(LogTail(LINES)) as ui:
+        await ui.press("space")
+        await say(ui, LogTail((*LINES, LogLine("later"))))
+        assert "later" not in ui.text
+
+
+def test_the_demo_logs_its_story_and_what_is_done_to_it() -> None:
+    texts = [line.text for line in log_tail(130.0, EPOCH).lines if (line.at or 0) > EPOCH]
+    assert texts == [
+        "TCP connection to [10.2.70.5]:tcp:8080 failed.",
+        "Removing service [10.2.70.5]:tcp:8080 from VS [10.4.0.50]:tcp:80",
+        "TCP connection to [10.2.70.5]:tcp:8080 success.",
+        "Adding service [10.2.70.5]:tcp:8080 to VS [10.4.0.50]:tcp:80",
+        "(vips) Changing effective priority from 102 to 52",
+        "(vips) Master received advert from 10.4.0.4 with higher priority",
+        "(vips) Entering BACKUP STATE",
+        "(vips) Backup received priority 0 advertisement from 10.4.0.4",
+        "(vips) Entering MASTER STATE",
+    ]
+    done = NONE.set(5.0, value=-6)
+    assert [line.text for line in log_tail(8.0, EPOCH, done).lines][-1] == "(vips) Entering FAULT STATE"
+
+
+async def test_a_source_without_a_log_says_so() -> None:
+    class Recording:
+        """No ``log``."""
+
+    tail = await Observer(Recording()).log()  # type: ignore[arg-type]
+    assert (tail.lines, tail.trouble) == ((), "what is shown here came without keepalived's log")
