@@ -72,11 +72,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 WHOLE = """\
 10.4.0.50:80  default/nginx by NAT, seen from node-a
 LAYER           STATE  AGE   EVIDENCE
-ConfigMap       ok     0.2s  ConfigMap default/vip-configmap maps it to default/nginx by NAT
+ConfigMap       ok     0.2s  default/vip-configmap maps it to default/nginx by NAT
 Service         ok     0.2s  default/nginx 80/TCP to targetPort 8080
 endpoints       ok     0.2s  2 ready: nginx-5 on node-b (10.2.68.5:8080), nginx-6 on node-b (10.2.68.6:8080)
-config file     ok     0.0s  /etc/keepalived/keepalived.conf has it in instance vips, and virtual server 10.4.0.50:80 \
-with 2 real servers
+config file     ok     0.0s  in instance vips; virtual server 10.4.0.50:80 has 2 real servers
 running config  ok     0.0s  keepalived runs what the file says
 IPVS            ok     0.0s  10.4.0.50:80 2/2 real servers up
 address         ok     0.0s  not here, as it should be on a BACKUP; 10.4.0.5 has it

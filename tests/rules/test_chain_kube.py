@@ -50,13 +50,10 @@ def test_every_layer_of_the_tutorials_case_is_whole() -> None:
     assert marks(found) == ALL_OK
     assert whole(found) is True
     assert [link.detail for link in found[:4]] == [
-        "ConfigMap default/vip-configmap maps it to default/nginx by NAT",
+        "default/vip-configmap maps it to default/nginx by NAT",
         "default/nginx 80/TCP to targetPort 8080",
         "2 ready: nginx-5 on node-b (10.2.68.5:8080), nginx-6 on node-b (10.2.68.6:8080)",
-        (
-            "/etc/keepalived/keepalived.conf has it in instance vips, and virtual server 10.4.0.50:80 with 2 real "
-            "servers"
-        ),
+        "in instance vips; virtual server 10.4.0.50:80 has 2 real servers",
     ]
 
 
@@ -113,7 +110,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
         {"endpoints": UNREADY, "pods": CRASHING},
         {Layer.ENDPOINTS: Mark.BROKEN},
         (
-            "Service default/nginx port 80: none of its 2 endpoints is ready: nginx-5 on node-b (10.2.68.5:8080, "
+            "port 80: none of its 2 endpoints is ready: nginx-5 on node-b (10.2.68.5:8080, "
             "CrashLoopBackOff), nginx-6 on node-b (10.2.68.6:8080, CrashLoopBackOff); keepalived-vip leaves out a "
             "port without a ready one, and the VIP when no port has one"
         ),

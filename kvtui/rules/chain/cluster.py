@@ -129,7 +129,7 @@ def _configmap(ground: Ground, kube: Kube, address: str, entry: Mapping | None) 
     if entry.state is MappingState.ERROR:
         return Link(Layer.CONFIGMAP, Mark.BROKEN, f"its entry is skipped: {entry.error}{doubt}", age, f"{edit}: fix it")
     what = f"{named(entry)} by {plain(entry.method or '?', 20)}" if entry.target else "an empty value, the VIP alone"
-    return Link(Layer.CONFIGMAP, Mark.OK, f"{whole} maps it to {what}{doubt}", age)
+    return Link(Layer.CONFIGMAP, Mark.OK, f"{namespace}/{name} maps it to {what}{doubt}", age)
 
 
 def _without_entry(first: Link) -> tuple[Link, Link]:
@@ -184,8 +184,7 @@ def _endpoints(ground: Ground, kube: Kube, service: KubeService, port: ServicePo
         words = f"{len(found.backends)} ready: {listed([_pod(kube, b, known.get(b.address)) for b in found.backends])}"
         more = f"; {len(found.others)} not ready: {waiting}" if waiting else ""
         return Link(layer, Mark.OK, words + more + _doubt(kube, Resource.ENDPOINTS), age), found
-    whose = f"Service {plain('/'.join(service.key), QUOTED)} port {port.port}"
-    none = f"{whose}: {found.why_none}" + (f": {waiting}" if waiting else "")
+    none = f"port {port.port}: {found.why_none}" + (f": {waiting}" if waiting else "")
     left_out = "; keepalived-vip leaves out a port without a ready one, and the VIP when no port has one"
     look = f"kubectl -n {plain(service.namespace, QUOTED)} get endpoints,pods -o wide"
     return Link(layer, Mark.BROKEN, none + left_out, age, look), None

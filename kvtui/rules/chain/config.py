@@ -38,12 +38,8 @@ def conf_link(ground: Ground, address: str, port: Port | None, demand: Demand) -
         return _without_vip(ground, conf, address, demand, age)
     if wrong := _differs_from_demand(ground, address, port, demand):
         return Link(Layer.CONF, Mark.BROKEN, f"{conf.path} {wrong}", age, SYNC)
-    return Link(
-        Layer.CONF,
-        Mark.OK,
-        f"{conf.path} has it in instance {_instance(conf, address)}{_reals(ground, address, port)}",
-        age,
-    )
+    has = f"in instance {_instance(conf, address)}{_reals(ground, address, port)}"
+    return Link(Layer.CONF, Mark.OK, has, age)
 
 
 def _without_vip(ground: Ground, conf: Conf, address: str, demand: Demand, age: float | None) -> Link:
@@ -68,7 +64,7 @@ def _reals(ground: Ground, address: str, port: Port | None) -> str:
     if virtual is None:
         return ""
     count = len(_backends(virtual))
-    return f", and virtual server {endpoint(address, virtual.port or 0)} with {count} real server{'s' * (count != 1)}"
+    return f"; virtual server {endpoint(address, virtual.port or 0)} has {count} real server{'s' * (count != 1)}"
 
 
 def _backends(virtual: ConfVirtualServer) -> set[Backend]:
