@@ -1,0 +1,203 @@
+"""Screen 4 and the trace: entries with their chains, the VIP under the cursor of every screen, a connect on request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.model.source import SourceName, SourceState
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.chain import LETTERS, Ground
+from kvtui.rules.observe import observe
+from kvtui.screens.mappings import MappingsScreen
+from kvtui.screens.trace_panel import Target, TracePanel, trace_text
+from tests import build_kube
+from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
+from tests.build_kube import configmap, controller, kube, resources
+from tests.ui.seen import demo, running, seen, source
+from tests.ui.seen import snapshot as bare
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation
+
+
+def row(lines: list[str], start: str) -> list[str]:
+    """The words of the row that begins with it."""
+    return next(line for line in lines if line.startswith(start)).split()
+
+
+async def test_each_entry_has_its_state_its_servers_and_its_chain() -> None:
+    async with running(demo()) as ui:
+        await ui.press("4")
+
+        assert isinstance(ui.app.screen, MappingsScreen)
+        assert LETTERS in ui.lines[1]
+        assert row(ui.lines, "10.4.0.50")[1:7] == ["default/nginx", "NAT", "ok", "3/3", "3/3", "✓✓✓✓✓✓✓✓"]
+        assert row(ui.lines, "10.4.0.51")[1:7] == ["shop/pay", "DR", "ok", "2/2", "2/2", "✓✓✓✓✓✓✓✓"]
+        assert row(ui.lines, "10.4.0.60")[1:7] == ["–", "–", "vip-only", "–", "–", "✓··✓✓·✓✓"]
+        assert row(ui.lines, "10.4.0.54")[1:7] == ["shop/search", "NAT", "ok", "0/1", "–", "✓✓✗·····"]
+        assert row(ui.lines, "10.4.0.53")[1:7] == ["shop/cart:nat", "–", "error", "–", "–", "✗·······"]
+        assert not any(line.startswith("fd00") for line in ui.lines)
+
+
+async def test_a_wide_terminal_says_why() -> None:
+    async with running(demo(), size=(200, 50)) as ui:
+        await ui.press("4")
+
+        assert "ConfigMap: its entry is skipped: the method «nat» is not known" in ui.text
+        assert "its one endpoint is not ready: search-5d9c7f-4kx9p on node-b (10.2.69.14:8080, CrashLoop" in ui.text
+
+
+async def test_the_layers_of_the_entry_under_the_cursor_stand_below() -> None:
+    async with running(demo()) as ui:
+        await ui.press("4", "end")
+
+        assert " 10.4.0.53  shop/cart:nat: the method «nat» is not known" in ui.text
+        assert " ✗ ConfigMap      its entry is skipped" in ui.text
+        await ui.press("up")
+        assert " ✗ endpoints      port 80: its one endpoint is not ready" in ui.text
+
+
+async def test_sorted_by_trouble_the_break_nearest_to_the_configmap_comes_first() -> None:
+    async with running(demo()) as ui:
+        await ui.press("4", "s", "s", "s")
+
+        assert [line.split()[0] for line in ui.lines[2:5]] == ["10.4.0.53", "10.4.0.54", "10.4.0.60"]
+
+
+async def test_the_filter_looks_at_the_service_and_at_what_is_wrong() -> None:
+    async with running(demo()) as ui:
+        await ui.press("4", "slash", *"not ready")
+        assert [line.split()[0] for line in ui.lines if line.startswith("10.4.")] == ["10.4.0.54"]
+        await ui.press("escape", "slash", *"kube-system")
+        assert [line.split()[0] for line in ui.lines if line.startswith("10.4.")] == ["10.4.0.52"]
+
+
+async def test_without_an_api_the_entries_come_from_the_config_and_say_so() -> None:
+    detail = "no kubeconfig and no service account"
+    alone = build_kube.snapshot(kube=None, sources=(build_kube.source(SourceState.UNAVAILABLE, detail, None),))
+    async with running(observe(alone)) as ui:
+        await ui.press("4")
+
+        assert row(ui.lines, VIP)[1:4] == ["default/nginx", "NAT", "ok"]
+        assert f"? ConfigMap      the API was not asked: {detail}" in ui.text
+        assert "default/nginx by NAT, as keepalived.conf tells" in ui.text
+
+
+EMPTY = {
+    "no entries": (
+        observe(build_kube.snapshot(kube=kube(configmap=configmap({})))),
+        "default/vip-configmap has no entries",
+    ),
+    "nothing read": (
+        seen(of=bare(source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API here"))),
+        "The mappings are not known: no API here",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shown", "words"), EMPTY.values(), ids=EMPTY.keys())
+async def test_an_empty_screen_says_why(shown: Observation, words: str) -> None:
+    async with running(shown) as ui:
+        await ui.press("4")
+
+        assert words in ui.text
+
+
+PLACES = {
+    "screen 1": (["1"], "VIP 10.4.0.50"),
+    "screen 1, Enter": (["1", "enter"], "VIP 10.4.0.50"),
+    "an instance": (["2"], "4 VIPs: 10.4.0.50, 10.4.0.51, 10.4.0.52, 10.4.0.60"),
+    "a peer": (["2", "down"], "4 VIPs: 10.4.0.50, 10.4.0.51, 10.4.0.52, 10.4.0.60"),
+    "a virtual server": (["3"], "VIP 10.4.0.50"),
+    "a real server": (["3", "down"], "VIP 10.4.0.50"),
+    "an entry": (["4", "end"], "VIP 10.4.0.53"),
+    "an entry, Enter": (["4", "end", "enter"], "VIP 10.4.0.53"),
+}
+
+
+@pytest.mark.parametrize(("keys", "heading"), PLACES.values(), ids=PLACES.keys())
+async def test_t_traces_the_vip_under_the_cursor(keys: list[str], heading: str) -> None:
+    async with running(demo()) as ui:
+        await ui.press(*keys, *(() if keys[-1] == "enter" else ("t",)))
+
+        assert isinstance(ui.app.screen, TracePanel)
+        assert f"─ {heading} ─" in ui.text
+
+
+async def test_t_where_there_is_no_vip_says_so() -> None:
+    async with running(demo()) as ui:
+        await ui.press("7", "t")
+        await ui.pilot.pause()
+
+        assert not isinstance(ui.app.screen, TracePanel)
+        assert [n.message for n in ui.app._notifications] == [
+            "There is no VIP under the cursor: go to one on screen 1 or 4."
+        ]
+
+
+async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
+    async with running(demo()) as ui:
+        await ui.press("4", "end", "enter")
+        assert "FIRST BREAK: ConfigMap." in ui.text
+        assert "> kubectl -n default edit configmap vip-configmap: fix it" in ui.text
+        await ui.press("escape", "home", "down", "enter")
+        assert "Every layer is whole." in ui.text
+        assert "✓ address        on eth0, as it should be on the master" in ui.text
+        await ui.see(demo(70.0))
+        assert "✓ address        not here, as it should be on a BACKUP; 10.4.0.4 has it" in ui.text
+
+
+async def test_a_connect_is_made_when_it_is_asked_for_and_not_before() -> None:
+    async with running(demo()) as ui:
+        await ui.press("enter")
+        assert "TCP connect" not in ui.text
+        await ui.press("c")
+        await ui.pilot.pause()
+        assert "✓ TCP connect    accepted in 1 ms, from 10.4.0.5" in ui.text
+        await ui.press("escape", "end", "up", "enter", "c")
+        await ui.pilot.pause()
+        assert "TCP connect" not in ui.text  # an address alone
+
+
+async def test_real_servers_show_their_pods() -> None:
+    async with running(demo(), size=(200, 50)) as ui:
+        await ui.press("3")
+        assert "nginx-6f7b8d-7hm2q on node-b" in next(line for line in ui.lines if "10.2.69.5:8080" in line)
+        await ui.press("down", "enter")
+        assert "pod default/nginx-6f7b8d-4kx9p on node-a, ready" in ui.text
+    async with running(demo()) as ui:
+        await ui.press("3", "slash", *"nginx-6f7b8d-b8w5z")
+        assert [line.split()[1] for line in ui.lines if "10.2." in line] == ["10.2.70.5:8080"]
+
+
+def text_of(**changes: object) -> str:
+    newer = (keepalived(controller=controller("--iface=eth0")),)
+    shown = build_kube.snapshot(**{"keepalived": newer} | changes)
+    return trace_text(Ground(observe(shown)), (Target(VIP),))
+
+
+def test_what_is_old_says_so() -> None:
+    cut = {
+        r.resource.name.lower(): replace(r, state=SourceState.DEGRADED, detail="cut", read_at=NOW - 125)
+        for r in resources()
+    }
+    text = text_of(kube=kube(resources=resources(**cut)))
+    assert "✓ Service        default/nginx 80/TCP to targetPort 8080 (as it was read last: cut)  [2m old]" in text
+    assert " old]" not in text_of()
+
+
+def test_a_pod_that_is_not_ready_is_called_so() -> None:
+    both = (build_kube.endpoint(5), build_kube.endpoint(6, ready=False))
+    text = text_of(kube=kube(endpoints={build_kube.NGINX: (build_kube.group(*both),)}))
+    assert "FIRST BREAK: config file." in text
+    assert "10.2.68.6:8080  up, weight 1" in text
+    assert "pod default/nginx-6 on node-b, NOT READY" in text
+
+
+def test_a_real_server_that_somebody_took_away() -> None:
+    text = text_of(ipvs=table(real(5)), instances=(instance(VrrpState.MASTER),), addresses=addresses(VIP),
+                   advertisers=(advertiser(0, outgoing=True),))  # fmt: skip
+    assert "✗ IPVS           10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 (pod default/nginx-6) is not in" in text
