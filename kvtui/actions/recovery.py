@@ -91,7 +91,10 @@ def inspect(entry: Entry, site: Site = MACHINE) -> Recovery:
 
 
 def _next(found: Sequence[Found]) -> str:
-    return next(f.text for f in found if f.side is Side.BEFORE)
+    """Behind the last one that is done: a step that the world does not show may seem open before it."""
+    last = max(i for i, f in enumerate(found) if f.side is Side.AFTER)
+    coming = [*found[last:], *found]
+    return next(f.text for f in coming if f.side is Side.BEFORE)
 
 
 def _look(data: Json, site: Site, *, done: bool) -> Found:
