@@ -44,8 +44,10 @@ def test_every_real_server_of_a_mapped_vip_names_its_ready_pod() -> None:
     }
 
 
-async def test_a_connect_is_accepted_where_a_real_server_is_up() -> None:
+async def test_a_connect_goes_as_on_a_director() -> None:
     demo = Demo(clock=lambda: EPOCH)
     accepted = await demo.connect("10.4.0.50", 80, 3.0)
-    assert (accepted.error, accepted.source) == (None, "10.4.0.5")
+    assert (accepted.error, accepted.source) == (None, "10.4.0.50")
+    assert (await demo.connect("fd00:10:4::50", 80, 3.0)).source == "10.4.0.5"  # held by another node
+    assert (await demo.connect("10.4.0.51", 443, 3.0)).error == "no answer within 3 s"  # DR, and the VIP is here
     assert (await demo.connect(UNREADY, 80, 3.0)).error == "no answer within 3 s"

@@ -156,7 +156,7 @@ async def test_a_connect_is_made_when_it_is_asked_for_and_not_before() -> None:
         assert "TCP connect" not in ui.text
         await ui.press("c")
         await ui.pilot.pause()
-        assert "✓ TCP connect    accepted in 1 ms, from 10.4.0.5" in ui.text
+        assert "✓ TCP connect    accepted in 1 ms, from 10.4.0.50" in ui.text
         await ui.press("escape", "end", "up", "enter", "c")
         await ui.pilot.pause()
         assert "TCP connect" not in ui.text  # an address alone

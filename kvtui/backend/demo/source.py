@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from kvtui.backend.demo import cluster
 from kvtui.backend.demo.deeds import NONE
 from kvtui.backend.demo.kube import kube
-from kvtui.backend.demo.log import log_tail
 from kvtui.backend.demo.story import NODES, SELF
 from kvtui.backend.demo.world import World
 from kvtui.model.connect import Connect
-from kvtui.model.ipvs import Connection, Protocol
+from kvtui.model.ipvs import Connection, ForwardingMethod, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from kvtui.backend.demo.deeds import Deeds
     from kvtui.model.ipvs import ServiceKey
-    from kvtui.model.log import LogTail
 
 DETAIL = "demo: an imitation, nothing here is real"
 
@@ -113,17 +111,15 @@ class Demo:
         return (tuple(found[:limit]), len(found))
 
     async def connect(self, address: str, port: int, patience: float) -> Connect:
-        """Accepted by whoever holds the VIP, as long as a real server is up; nothing leaves this process."""
+        """As measured on a director: through its own table, from the VIP where it has it; by DR that is unanswered."""
         snapshot = await self.read()
         virtuals = snapshot.ipvs.virtual_servers if snapshot.ipvs else ()
-        served = any((v.address, v.port) == (address, port) and any(r.weight for r in v.real_servers) for v in virtuals)
-        if served:
-            return Connect(address, port, snapshot.time, 0.0012, source=NODES[SELF][0])
+        held = bool(snapshot.addresses and snapshot.addresses.holding(address))
+        up = [r for v in virtuals if (v.address, v.port) == (address, port) for r in v.real_servers if r.weight]
+        if up and not (held and up[0].method is ForwardingMethod.DIRECT):
+            source = address if held else NODES[SELF][0]
+            return Connect(address, port, snapshot.time, 0.0012, source=source)
         return Connect(address, port, snapshot.time, patience, f"no answer within {patience:g} s")
-
-    async def log(self) -> LogTail:
-        """What its keepalived logs."""
-        return log_tail(self.world.now, self.world.epoch, self.world.deeds)
 
     async def close(self) -> None:
         """Nothing to close but what was to be told later."""

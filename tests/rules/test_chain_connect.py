@@ -1,0 +1,73 @@
+"""What a connect proves: from a director it goes another way than a client's, and by DR it may prove nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kvtui.model.connect import Connect
+from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.rules.chain import Ground, Layer, Link, Mark, Port, connect_link
+from kvtui.rules.observe import observe
+from tests.build import NOW, VIP, addresses, keepalived, real, snapshot, table
+
+ACCEPTED = Connect(VIP, 80, NOW - 2, 0.0042, source="10.4.0.3")
+REFUSED = Connect(VIP, 80, NOW - 2, 0.0042, "connection refused")
+UNANSWERED = Connect(VIP, 80, NOW - 2, 3.0, "no answer within 3 s")
+DR = table(*(replace(real(n), method=ForwardingMethod.DIRECT) for n in (5, 6)))
+NOWHERE = replace(table(), virtual_servers=())
+HTTP = Port(80)
+OWN_TABLE = "; through this node's own IPVS table, as every connect from a director, and not by the VIP's owner"
+
+
+def link(result: Connect | None, port: Port | None = HTTP, **changes: Any) -> Link:
+    return connect_link(Ground(observe(snapshot(**changes))), VIP, port, result)
+
+
+def test_accepted_from_a_machine_that_is_no_director() -> None:
+    found = link(ACCEPTED, ipvs=NOWHERE, conf=None, running=None)
+    assert found == Link(Layer.CONNECT, Mark.OK, "accepted in 4 ms, from 10.4.0.3", 2.0)
+
+
+def test_a_director_says_which_way_it_went() -> None:
+    assert link(ACCEPTED) == Link(Layer.CONNECT, Mark.OK, f"accepted in 4 ms, from 10.4.0.3{OWN_TABLE}", 2.0)
+
+
+@pytest.mark.parametrize("result", [REFUSED, UNANSWERED], ids=["refused", "unanswered"])
+def test_a_failure_breaks_the_chain(result: Connect) -> None:
+    found = link(result)
+    assert found.mark is Mark.BROKEN
+    assert found.detail == f"{result.error} after {result.seconds * 1000:.0f} ms{OWN_TABLE}"
+    assert found.remedy
+
+
+def test_by_dr_from_the_master_itself_a_failure_proves_nothing() -> None:
+    found = link(UNANSWERED, ipvs=DR, addresses=addresses(VIP))
+    assert found.mark is Mark.UNKNOWN
+    assert found.detail == (
+        "no answer within 3 s, which proves nothing: this node has the VIP, so its own connect comes from the VIP, and "
+        "by direct the real server, which has the VIP too, answers to itself"
+    )
+    assert found.remedy.startswith("ask again from another machine")
+
+
+def test_by_dr_from_a_backup_it_does() -> None:
+    assert link(UNANSWERED, ipvs=DR).mark is Mark.BROKEN
+    assert link(ACCEPTED, ipvs=DR).mark is Mark.OK
+
+
+def test_by_nat_from_the_master_itself_it_does() -> None:
+    assert link(UNANSWERED, addresses=addresses(VIP)).mark is Mark.BROKEN
+
+
+def test_keepalived_in_another_namespace_has_another_table() -> None:
+    found = link(UNANSWERED, ipvs=DR, addresses=addresses(VIP), keepalived=(keepalived(own_netns=False),))
+    assert found.mark is Mark.BROKEN
+    assert found.detail.endswith("from kvtui's own network namespace, which is not keepalived's")
+
+
+@pytest.mark.parametrize("port", [None, Port(53, Protocol.UDP)], ids=["no port", "UDP"])
+def test_there_is_nothing_to_connect_to_without_a_tcp_port(port: Port | None) -> None:
+    assert link(None, port) == Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")
