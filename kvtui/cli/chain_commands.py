@@ -30,7 +30,9 @@ def trace(
 ) -> None:
     """One VIP layer by layer, from the ConfigMap to the VRRP owner: the first break, and what to do next.
 
-    Exit code: 0 whole, 1 broken, 2 no such VIP, 3 could not tell. Example: kvtui trace 10.4.0.50:80
+    Exit code: 0 whole, 1 broken, 2 no such VIP, 3 could not tell.
+
+    Example: kvtui trace 10.4.0.50:80
     """
     from kvtui.cli.trace import trace as follow  # noqa: PLC0415 - brings the rules of the chain
 

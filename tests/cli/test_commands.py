@@ -34,7 +34,7 @@ def test_version_and_schema() -> None:
 
 def test_help_of_every_command_has_an_example() -> None:
     top = kvtui("--help").stdout
-    for command in ("status", "vrrp", "vips", "ipvs", "schema"):
+    for command in ("status", "vrrp", "vips", "ipvs", "mappings", "trace", "schema"):
         assert command in top
         assert "Example: kvtui" in kvtui(command, "--help").stdout
 
@@ -131,3 +131,22 @@ def test_status_imports_no_terminal_ui() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+TRACES = {"10.4.0.50": (0, ""), "10.4.0.54": (1, ""), "10.4.0.99": (2, "no layer knows the VIP 10.4.0.99")}
+
+
+@pytest.mark.parametrize(("vip", "ends"), TRACES.items(), ids=list(TRACES))
+def test_trace_says_in_its_exit_code_whether_the_chain_is_whole(vip: str, ends: tuple[int, str]) -> None:
+    done = kvtui("--demo", "trace", vip, "-o", "json")
+    assert done.returncode == ends[0]
+    assert ends[1] in done.stderr
+    assert bool(done.stdout) is (done.returncode != 2)
+
+
+def test_mappings_are_a_part_of_the_document() -> None:
+    done = kvtui("--demo", "mappings", "-o", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert list(document) == ["schema", "time", "node", "sources", "mappings"]
+    assert [m["vip"] for m in document["mappings"] if m["state"] != "ok"] == ["10.4.0.60", "10.4.0.53"]
