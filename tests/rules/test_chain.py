@@ -173,6 +173,11 @@ def test_what_cannot_be_read_is_unknown_never_broken(changes: dict[str, Any], la
     assert first_break(found) is None
 
 
+def test_an_owner_that_fell_silent_is_named_with_how_long_it_is_ago() -> None:
+    last = links(advertisers=(advertiser(2, at=NOW - 12),))[-1]
+    assert (last.detail, last.age) == ("nobody advertises it any more; 10.4.0.5 was the last who did", 12.0)
+
+
 def test_without_a_state_an_address_proves_nothing() -> None:
     found = links(instances=None, advertisers=(), sources=sources(None), addresses=addresses())
     assert marks(found)[Layer.ADDRESS] is Mark.UNKNOWN

@@ -11,12 +11,16 @@ from rich.cells import cell_len
 from textual import events
 
 from kvtui.model.ipvs import Connection, Protocol
+from kvtui.model.kube import EndpointPort, Pod, Resource, ResourceState, ServicePort
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.snapshot import Node
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.vrrp import AddressFamily, Transition
-from tests.build import NOW, snapshot
+from kvtui.rules.observe import observe
+from tests import build_kube
+from tests.build import NOW, VIP, snapshot
+from tests.build_kube import NGINX, configmap, endpoint, group, kube, resources, service
 from tests.ui.seen import Ui, instance, real, running, seen, server, vip
 
 if TYPE_CHECKING:
@@ -74,6 +78,32 @@ async def test_on_every_screen_and_panel(text: str) -> None:
         ui.app.screen.query_one("#filter").post_message(events.Paste(text))
         await ui.pilot.pause()
         assert_harmless(ui)
+        assert ui.app.is_running
+
+
+def cluster(text: str) -> Observation:
+    """Every string that the Kubernetes API gives is ``text``, on a node that serves the VIP."""
+    pod = replace(endpoint(5), pod=(text, text), node=text)
+    said = resources(services=ResourceState(Resource.SERVICES, SourceState.DEGRADED, text, NOW - 99))
+    mapped = kube(
+        configmap=configmap(
+            {VIP: "default/nginx", text: text, f"{text}2": f"{text}/{text}"}, namespace=text, name=text
+        ),
+        configmap_name=(text, text),
+        services={NGINX: service("nginx", ServicePort(text, 80, text))},
+        endpoints={NGINX: (group(pod, replace(pod, ready=False), ports=(EndpointPort(text, 8080),)),)},
+        pods={(text, text): Pod(text, text, text, text, ready=False, phase=text, reason=text)},
+        resources=said,
+    )
+    return observe(build_kube.snapshot(kube=mapped))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_what_the_kubernetes_api_says(text: str) -> None:
+    async with running(cluster(text)) as ui:
+        for keys in (["enter"], ["escape", "4"], *[["down"], ["t"], ["escape"]] * 3, ["3", "down", "enter"], ["5"]):
+            await ui.press(*keys)
+            assert_harmless(ui)
         assert ui.app.is_running
 
 

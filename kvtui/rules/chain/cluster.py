@@ -179,9 +179,13 @@ def _endpoints(ground: Ground, kube: Kube, service: KubeService, port: ServicePo
         return Link(layer, Mark.UNKNOWN, _why_not(kube, Resource.ENDPOINTS), age), None
     found = next(p for p in port_backends(service, endpoints_of(kube, service.key)) if p.port == port)
     known = pods(kube, service.key)
-    waiting = listed([_pod(kube, b, known.get(b.address)) for b in found.others])
+
+    def name(backend: Backend) -> str:
+        return _pod(kube, backend, known.get(backend.address))
+
+    waiting = listed(found.others, name)
     if found.backends:
-        words = f"{len(found.backends)} ready: {listed([_pod(kube, b, known.get(b.address)) for b in found.backends])}"
+        words = f"{len(found.backends)} ready: {listed(found.backends, name)}"
         more = f"; {len(found.others)} not ready: {waiting}" if waiting else ""
         return Link(layer, Mark.OK, words + more + _doubt(kube, Resource.ENDPOINTS), age), found
     none = f"port {port.port}: {found.why_none}" + (f": {waiting}" if waiting else "")

@@ -98,8 +98,11 @@ def _pods(ground: Ground, address: str) -> dict[str, PodView]:
 
 def _difference(has: set[Backend], wanted: set[Backend], known: dict[str, PodView], what: str) -> str:
     """What one has less and more than the other: ``lacks A, which … and has B, which …``."""
-    lacking = listed([real_name(b, known.get(b[0])) for b in sorted(wanted - has)])
-    extra = listed([real_name(b, known.get(b[0])) for b in sorted(has - wanted)])
+
+    def name(backend: Backend) -> str:
+        return real_name(backend, known.get(backend[0]))
+
+    lacking, extra = listed(sorted(wanted - has), name), listed(sorted(has - wanted), name)
     words = [f"lacks {lacking}, which {what}"] if lacking else []
     return " and ".join([*words, f"has {extra}, which {what.replace('is a', 'is no')}"] if extra else words)
 

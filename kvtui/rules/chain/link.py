@@ -105,7 +105,7 @@ def whole(links: Links) -> bool | None:
 
 def folded(chains: tuple[Links, ...]) -> Links:
     """Several ports' chains as one: each layer as bad as its worst, in the words of those that are so bad."""
-    return tuple(_worst(same) for same in zip(*chains, strict=True))
+    return chains[0] if len(chains) == 1 else tuple(_worst(same) for same in zip(*chains, strict=True))
 
 
 def _worst(links: Links) -> Link:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kvtui.model.observation import PodView
+
+T = TypeVar("T")
 
 MANY = 6
 """So many are named in a sentence."""
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(things: Sequence[T], name: Callable[[T], str] = str) -> str:
     """The names with commas; of many the first, and how many more there are."""
-    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-    return ", ".join(names[:MANY]) + more
+    more = f" and {len(things) - MANY} more" if len(things) > MANY else ""
+    return ", ".join(map(name, things[:MANY])) + more
 
 
 def real_name(backend: tuple[str, int], pod: PodView | None) -> str:

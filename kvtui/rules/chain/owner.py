@@ -94,8 +94,9 @@ def vrrp_link(ground: Ground, view: VipView | None) -> Link:
         )
     if _abandoned(ground, view):
         last = max(heard, key=lambda a: a.last.received).last
-        silent = f"nobody advertises it; {last.source} did until {ground.seen.snapshot.time - last.received:.0f} s ago"
-        return Link(Layer.VRRP, Mark.BROKEN, silent, age, "is keepalived running on any node? kvtui vrrp there")
+        silent = f"nobody advertises it any more; {last.source} was the last who did"
+        again = "is keepalived running on any node? kvtui vrrp there"
+        return Link(Layer.VRRP, Mark.BROKEN, silent, ground.since(last.received), again)
     return Link(Layer.VRRP, Mark.UNKNOWN, "no advert was seen", age)
 
 
