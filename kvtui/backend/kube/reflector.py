@@ -205,6 +205,7 @@ class Reflector:
         continued = ""
         while True:
             page = await self._page(continued)
+            await asyncio.sleep(0)  # decoding took some milliseconds: let the UI draw
             try:
                 items, meta = page["items"] or (), page["metadata"]
                 for obj in items:
@@ -215,7 +216,6 @@ class Reflector:
                 raise Nonsense(f"the API lists {self.query.qualified} in a way that kvtui does not know") from None
             if not continued:
                 break
-            await asyncio.sleep(0)  # let the UI draw
         self._version = version
         if not self.synced or found != self.objects:
             self.objects = found
