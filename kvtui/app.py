@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.keymap import keymap
+from kvtui.screens.keys import EVERYWHERE
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
@@ -27,6 +28,7 @@ from kvtui.widgets.last_door import AsciiOnly, Printing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.filter import LineFilter
     from textual.screen import Screen
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 """The kinds of bindings (the first word of their id) that the palette offers."""
+
+FEW = 3
+"""So many sentences about the configuration are told at the start."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
@@ -91,24 +96,7 @@ class KvtuiApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     # a double-width picture before the palette's entry: no console and few terminals agree on its width
     CSS = "CommandPalette SearchIcon { display: none; }"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
-        Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
-        Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
-        Binding("4", "view('mappings')", "Mappings", id="view.mappings", tooltip="ConfigMap entries and chains"),
-        Binding("5", "view('findings')", "Findings", id="view.findings", tooltip="What is wrong, worst first"),
-        Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here; the log"),
-        Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload it"),
-        Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain or undrain it"),
-        Binding("p", "act('priority')", "Priority", id="act.priority", tooltip="Change the instance's priority"),
-        Binding("f", "act('failover')", "Failover", id="act.failover", tooltip="Make the VIPs leave"),
-        Binding("u", "act('undo')", "Undo", id="act.undo", tooltip="Take the last action back"),
-        Binding("i", "sources", "Sources", id="app.sources", tooltip="What could (not) be read"),
-        Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still, then go on"),
-        Binding("question_mark", "keys", "Keys", id="app.keys", tooltip="These keys"),
-        Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
-        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave kvtui"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "vips": VipsScreen,
         "vrrp": VrrpScreen,
@@ -123,6 +111,7 @@ class KvtuiApp(App[None]):
         # None leaves it to the theme, so that an ANSI theme chosen later is one
         super().__init__(ansi_color=ansi or None)
         self.settings = settings
+        self.keymap = keymap(settings.keys)
         self.history = History()
         self.latest: Observation | None = None
         self.paused = False
@@ -142,12 +131,23 @@ class KvtuiApp(App[None]):
         for number in ENDING:
             # Textual leaves them to their default, which leaves the terminal raw and on its other screen
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
+        self.set_keymap(dict(self.keymap.keys))
+        self._tell_problems()
         self._observe()
         if self.settings.source_label in {"live", "demo"}:
             self._watch_journal()
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
+
+    def _tell_problems(self) -> None:
+        """What of the configuration is not used; a screen of 24 lines has room for a few sentences."""
+        problems = (*self.settings.notices, *self.keymap.problems)
+        for problem in problems[:FEW]:
+            self.notify(problem, title="Configuration", severity="warning", timeout=20, markup=False)
+        if len(problems) > FEW:
+            more = f"and {len(problems) - FEW} more: kvtui config show"
+            self.notify(more, title="Configuration", severity="warning", timeout=20, markup=False)
 
     async def on_unmount(self) -> None:
         """Give sockets back, and the signals."""
@@ -280,7 +280,7 @@ class KvtuiApp(App[None]):
         """The palette offers what the keys do, and the themes; not moving about, nor itself."""
         for node, binding, enabled, _tip in screen.active_bindings.values():
             kind = (binding.id or "").split(".")[0]
-            if enabled and kind in COMMANDS and binding.id != "app.commands":
+            if enabled and kind in COMMANDS and not binding.system and binding.id != "app.commands":
                 yield SystemCommand(binding.description, binding.tooltip, self._runner(binding.action, node))
         yield SystemCommand("Theme", "Other colours", self.action_change_theme)
 

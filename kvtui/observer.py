@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.backend.source import LogSource
+from kvtui.model.config import TriageSettings
 from kvtui.model.log import LogTail
 from kvtui.rules.observe import observe
 
@@ -41,18 +42,22 @@ endpoints change in a second. The findings in between are those of the last one.
 class Judge:
     """Triage of one observation after another: keeps since when each suspicion holds.
 
+    Args:
+        settings: how easily it is alarmed; None for the usual.
+
     Attributes:
         past: since when; of the observations that were judged.
         undecided: what holds now, but not yet for long enough to be told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: TriageSettings | None = None) -> None:
         from kvtui.rules.past import Past  # noqa: PLC0415 - a status without triage does without all of its rules
         from kvtui.rules.triage import judge  # noqa: PLC0415
 
         self.past = Past()
         self.undecided: tuple[Finding, ...] = ()
         self._rules = judge
+        self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
         self._rests_until = 0.0
 
@@ -66,7 +71,11 @@ class Judge:
 
     def _judge(self, seen: Observation) -> None:
         now = seen.snapshot.time
-        suspected = self._rules.suspects(seen, self.past)
+        suspected = tuple(
+            replace(s, after=s.after * self._settings.patience)
+            for s in self._rules.suspects(seen, self.past)
+            if s.finding.id not in self._settings.ignore
+        )
         self.past.fold(now, frozenset(s.condition for s in suspected))
         self._findings = self._rules.lasting(suspected, self.past, now)
         told = frozenset(self._findings)
@@ -80,16 +89,25 @@ class Observer:
         source: where snapshots come from. It is started by the first observation and closed by ``close``.
         interval: seconds between observations when nothing happens.
         triage: whether observations have findings. What must hold for a while comes with a later one.
+        triage_settings: how easily triage is alarmed; None for the usual.
 
     Attributes:
         source: the same.
         judge: keeps what triage has to remember; None without.
     """
 
-    def __init__(self, source: SnapshotSource, *, interval: float = 1.0, triage: bool = False) -> None:
+    def __init__(
+        self,
+        source: SnapshotSource,
+        *,
+        interval: float = 1.0,
+        triage: bool = False,
+        triage_settings: TriageSettings | None = None,
+    ) -> None:
         self.source = source
         self.judge: Judge | None = None
         self._triage = triage
+        self._triage_settings = triage_settings
         self._interval = interval
         self._changed = asyncio.Event()
         self._started = False
@@ -109,7 +127,7 @@ class Observer:
         if not self._triage:
             return seen
         if self.judge is None:
-            self.judge = Judge()
+            self.judge = Judge(self._triage_settings)
         return self.judge.judged(seen)
 
     async def observations(self) -> AsyncGenerator[Observation, None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kvtui.cli.output import Format
+from kvtui.model.config import Config, Theme
 
 if TYPE_CHECKING:
     from kvtui.backend.source import SnapshotSource
@@ -30,6 +31,8 @@ class Invocation:
         yes: agree to plans beforehand.
         reason: why, for the journal.
         kube: where the Kubernetes API and the ConfigMap are; None: find out.
+        theme: colours of the terminal UI.
+        config: what the configuration files say.
     """
 
     read_only: bool = False
@@ -43,6 +46,8 @@ class Invocation:
     yes: bool = False
     reason: str = ""
     kube: KubeSettings | None = None
+    theme: Theme = Theme.AUTO
+    config: Config = field(default_factory=Config)
 
     def source(self) -> SnapshotSource:
         """The node, or the demo."""
@@ -58,11 +63,21 @@ class Invocation:
         """An observer of that source; ``triage``: its observations have findings."""
         from kvtui.observer import Observer  # noqa: PLC0415 - asyncio; --help and --version do without
 
-        return Observer(self.source(), interval=self.interval, triage=triage)
+        return Observer(
+            self.source(), interval=self.interval, triage=triage, triage_settings=self.config.triage if triage else None
+        )
 
     def ui(self) -> UiSettings:
         """How the terminal UI draws."""
         from kvtui.model.settings import UiSettings  # noqa: PLC0415
 
         mono = bool(os.environ.get("NO_COLOR"))
-        return UiSettings(ascii=self.ascii, mono=mono, mouse=self.mouse, source_label="demo" if self.demo else "live")
+        return UiSettings(
+            ascii=self.ascii,
+            mono=mono,
+            mouse=self.mouse,
+            source_label="demo" if self.demo else "live",
+            theme=self.theme,
+            keys=self.config.keys,
+            notices=self.config.problems,
+        )

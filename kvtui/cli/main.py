@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kvtui.cli import act_commands, chain_commands, self_commands
+from kvtui.backend.config_file import read as read_config
+from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
+from kvtui.cli.config_layer import Beginning, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.options import (
     LISTEN,
@@ -18,13 +20,17 @@ from kvtui.cli.options import (
     KubeconfigOption,
     ListenOption,
     NoKubeOption,
+    ThemeOption,
     WatchOption,
 )
 from kvtui.cli.output import Format, fail, narrate, write
+from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kvtui.model.config import Config
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -77,10 +83,11 @@ def begin(
         bool, typer.Option("--demo", envvar="KVTUI_DEMO", help="A built-in three-node cluster instead of this node.")
     ] = False,
     ascii_only: Annotated[
-        bool, typer.Option("--ascii", envvar="KVTUI_ASCII", help="Draw with ASCII characters only.")
+        bool, typer.Option("--ascii/--no-ascii", envvar="KVTUI_ASCII", help="Draw with ASCII characters only.")
     ] = False,
     mouse: Annotated[
-        bool, typer.Option("--mouse", envvar="KVTUI_MOUSE", help="Use the mouse (costs bytes on a slow line).")
+        bool,
+        typer.Option("--mouse/--no-mouse", envvar="KVTUI_MOUSE", help="Use the mouse (costs bytes on a slow line)."),
     ] = False,
     interval: Annotated[
         float,
@@ -98,6 +105,7 @@ def begin(
     kube_context: ContextOption = None,
     configmap: ConfigMapOption = None,
     no_kube: NoKubeOption = False,
+    theme: ThemeOption = Theme.AUTO,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -107,6 +115,8 @@ def begin(
     Without a command, the terminal UI; where there is no terminal, plain status.
     """
     del version
+    beginning: Beginning = context.obj
+    config = beginning.config
     invocation = Invocation(
         read_only=read_only,
         pid=pid,
@@ -119,11 +129,19 @@ def begin(
         yes=yes,
         reason=reason,
         kube=KubeSettings(not no_kube, kubeconfig, kube_context, configmap),
+        theme=theme,
+        config=config,
     )
-    run_ui = context.obj
     context.obj = invocation
     if context.invoked_subcommand is None:
-        _without_command(invocation, run_ui)
+        _without_command(invocation, beginning.run_ui)
+    elif context.invoked_subcommand != "config":  # which says it itself
+        _narrate_problems(config)
+
+
+def _narrate_problems(config: Config) -> None:
+    for problem in config.problems:
+        narrate(problem)
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
@@ -134,6 +152,7 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
     if reason is None and invocation.form is Format.TEXT:
         run_ui(invocation)
         return
+    _narrate_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:
         narrate(f"plain status, since {reason}")
     _show(invocation, "status", None, watch=False, listen=LISTEN)
@@ -212,6 +231,7 @@ def triage(
 
 for command in act_commands.ALL:
     app.command()(command)
+app.add_typer(config_commands.app)
 app.command()(self_commands.schema)
 app.command()(self_commands.completion)
 
@@ -226,8 +246,10 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     Returns:
         The exit code.
     """
+    config = read_config(os.environ)
+    start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
     try:
-        result: Any = app(args=arguments, prog_name="kvtui", obj=run_ui, standalone_mode=True)
+        result: Any = app(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
         return _code(ended)
     except KeyboardInterrupt:

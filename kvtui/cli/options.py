@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.output import Format
+from kvtui.model.config import NAME, Theme
 from kvtui.model.mapping import Dialect
 
 FormatOption = Annotated[Format | None, typer.Option("-o", "--output", help="text, json or yaml.")]
@@ -29,7 +30,7 @@ DialectOption = Annotated[
     Dialect | None, typer.Option("--dialect", help="Which controller writes it; else guessed, and said so.")
 ]
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NAME = re.compile(NAME)
 
 
 def _namespaced(value: str | None) -> str | None:
@@ -62,7 +63,13 @@ ConfigMapOption = Annotated[
         help="The ConfigMap that maps VIPs; else the controller's own --services-configmap.",
     ),
 ]
+ThemeOption = Annotated[
+    Theme,
+    typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto asks the terminal and NO_COLOR."),
+]
 NoKubeOption = Annotated[
     bool,
-    typer.Option("--no-kube", envvar="KVTUI_NO_KUBE", help="Ask no Kubernetes API; mappings from keepalived.conf."),
+    typer.Option(
+        "--no-kube/--kube", envvar="KVTUI_NO_KUBE", help="Ask no Kubernetes API; mappings from keepalived.conf."
+    ),
 ]

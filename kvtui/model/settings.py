@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kvtui.model.config import Theme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kvtui.model.config import Configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +22,18 @@ class UiSettings:
         mono: no colour (NO_COLOR).
         mouse: let the terminal report the mouse.
         source_label: what the header says the data is: ``live``, ``demo`` or ``replay``.
+        theme: colours.
+        keys: id of a binding → its keys, from the configuration.
+        notices: what to tell once, at the start: what of the configuration is not used.
     """
 
     ascii: bool = False
     mono: bool = False
     mouse: bool = False
     source_label: str = "live"
+    theme: Theme = Theme.AUTO
+    keys: Mapping[str, Configured] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kvtui.model.log import LogTail
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
+    from kvtui.screens.keymap import Keymap
     from kvtui.screens.trace_panel import Target
     from kvtui.widgets.history import History
 
@@ -46,6 +47,7 @@ class Host(Protocol):
     """What a screen may ask of the app."""
 
     settings: UiSettings
+    keymap: Keymap
     history: History
     latest: Observation | None
     paused: bool
@@ -121,7 +123,8 @@ class NodeScreen(Screen[None]):
         yield self.make_table()
         yield from self.extra()
         yield Input(placeholder="part of a name, address, state …", id="filter", compact=True, restrict=PRINTING)
-        yield KeyLine(self.hints())
+        scope, keymap = type(self).__name__, self.host.keymap
+        yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         """What the key line says."""
@@ -156,7 +159,9 @@ class NodeScreen(Screen[None]):
         if not self.is_mounted:
             return
         label = self.host.settings.source_label
-        text = header_text(seen, label, self.size.width, paused=self.host.paused)
+        text = header_text(
+            seen, label, self.size.width, paused=self.host.paused, sources=self.host.keymap.hint("i", "")
+        )
         self.query_one(HeaderLine).show(text, critical=is_critical(seen))
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._falling else self.glyphs.up)
         self.table.find(self.filter)

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from kvtui.model.text import plain
+from kvtui.screens.keys import THROUGH_PANELS
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -36,15 +37,7 @@ class Panel(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "close", "Close", id="panel.close", tooltip="Back to the screen"),
-        # a modal screen hides the app's own keys; these go on working, and are listed where they belong
-        Binding("1", "app.view('vips')", system=True),
-        Binding("2", "app.view('vrrp')", system=True),
-        Binding("3", "app.view('ipvs')", system=True),
-        Binding("4", "app.view('mappings')", system=True),
-        Binding("5", "app.view('findings')", system=True),
-        Binding("i", "app.sources", system=True),
-        Binding("question_mark", "app.keys", system=True),
-        Binding("space", "app.pause", system=True),
+        *THROUGH_PANELS,
     ]
     DEFAULT_CSS = """
     Panel {

@@ -37,7 +37,7 @@ class HeaderLine(Static):
             self.update(text)
 
 
-def header_text(seen: Observation, label: str, width: int, *, paused: bool = False) -> str:
+def header_text(seen: Observation, label: str, width: int, *, paused: bool = False, sources: str = "i") -> str:
     """The header, with what matters most first and left out from the end when the terminal is narrow.
 
     No seconds in it: an idle screen sends nothing.
@@ -47,11 +47,12 @@ def header_text(seen: Observation, label: str, width: int, *, paused: bool = Fal
         label: ``live``, ``demo`` or ``replay``.
         width: columns.
         paused: the screen stands still; says since when.
+        sources: the key that shows the sources.
     """
     at = datetime.fromtimestamp(seen.snapshot.time).astimezone()
     mode = f"PAUSED since {at:%H:%M:%S}" if paused else label
     name = plain(seen.snapshot.node.name, 40)
-    parts = [name, badge(seen), _held(seen), _keepalived(seen), *_trouble(seen), _kubernetes(seen)]
+    parts = [name, badge(seen), _held(seen), _keepalived(seen), *_trouble(seen, sources), _kubernetes(seen)]
     if seen.snapshot.node.read_only:
         parts.append("read-only")
     right = f"{mode} {at:%H:%M}" if not paused else mode
@@ -95,10 +96,10 @@ def _kubernetes(seen: Observation) -> str:
     return f"k8s {seen.snapshot.source(SourceName.KUBERNETES).state.value}"
 
 
-def _trouble(seen: Observation) -> list[str]:
+def _trouble(seen: Observation, key: str) -> list[str]:
     bad = [
         s.name.value + ("?" if s.state is SourceState.DEGRADED else "")
         for s in seen.snapshot.sources
         if s.state is not SourceState.OK and s.name is not SourceName.KUBERNETES
     ]
-    return [f"! {' '.join(bad)} (i)"] if bad else []
+    return [f"! {' '.join(bad)} ({key})"] if bad else []

@@ -1,0 +1,144 @@
+"""Reads ``/etc/kvtui.toml`` and ``~/.config/kvtui/config.toml``; what is wrong in them is said, the rest is used."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvtui.model.config import BY_KEY, KEYS, Config, Configured
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SYSTEM = "/etc/kvtui.toml"
+LARGEST = 1 << 20
+"""Bytes: a configuration that is larger is something else."""
+
+_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
+_ENTRY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w.-])+(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+
+
+def paths(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The files, in the order of reading; ``KVTUI_CONFIG`` stands for both."""
+    if chosen := env.get("KVTUI_CONFIG"):
+        return (chosen,)
+    home = env.get("HOME", "")
+    base = env.get("XDG_CONFIG_HOME", "")
+    # a relative one must be ignored (XDG Base Directory Specification)
+    folder = base if base.startswith("/") else f"{home}/.config" if home else ""
+    return (SYSTEM, f"{folder}/kvtui/config.toml") if folder else (SYSTEM,)
+
+
+def read(env: Mapping[str, str]) -> Config:
+    """What the files say; a file that is not there says nothing, unless it was named."""
+    values: dict[str, Configured] = {}
+    keys: dict[str, Configured] = {}
+    problems: list[str] = []
+    files: dict[str, bool] = {}
+    for path in paths(env):
+        try:
+            text = _text(path)
+        except FileNotFoundError:
+            files[path] = False
+            if env.get("KVTUI_CONFIG"):
+                problems.append(f"{plain(path)} (KVTUI_CONFIG) does not exist")
+            continue
+        except (OSError, ValueError) as error:
+            files[path] = False
+            problems.append(f"{plain(path)} cannot be read and is not used: {_why(error)}")
+            continue
+        entries, trouble = parsed(text)
+        files[path] = not trouble
+        problems += [f"{plain(path)}{trouble}; nothing of this file is used"] if trouble else []
+        lines = located(text) if entries else {}
+        for key, value in entries.items():
+            at = Configured(None, path, lines.get(key))
+            _take(key, value, at, values, keys, problems)
+    return Config(values, keys, tuple(problems), files)
+
+
+def _text(path: str) -> str:
+    state = os.stat(path)  # noqa: PTH116 - once, at every start
+    if not stat.S_ISREG(state.st_mode):  # a FIFO would wait for ever
+        raise ValueError("it is no file")
+    if state.st_size > LARGEST:
+        raise ValueError(f"it has {state.st_size} bytes, which is no configuration")
+    return Path(path).read_text(encoding="utf-8")
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no UTF-8 text"
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def parsed(text: str) -> tuple[dict[str, Any], str]:
+    """Dotted keys and their values; and what is wrong with the whole, where it is no TOML."""
+    import tomllib  # noqa: PLC0415 - most nodes have no configuration: nobody pays for what is not there
+
+    try:
+        return dict(_flat(tomllib.loads(text), "")), ""
+    except tomllib.TOMLDecodeError as error:
+        # str(error) ends in "(at line 3, column 5)"
+        match = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", str(error), re.DOTALL)
+        return {}, f":{match[2]}: {plain(match[1])}" if match else f": {plain(str(error))}"
+    except RecursionError:
+        return {}, ": brackets in brackets in brackets without end"
+
+
+def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def located(text: str) -> dict[str, int]:
+    """Dotted key → its line; tomllib does not tell. A key inside of a multi-line text may be taken for one."""
+    found: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TABLE.fullmatch(line):
+            table = f"{_bare(header[1])}."
+        elif entry := _ENTRY.match(line):
+            found.setdefault(table + _bare(entry[1]), number)
+    return found
+
+
+def _bare(key: str) -> str:
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))
+
+
+def _take(
+    key: str,
+    value: object,
+    at: Configured,
+    values: dict[str, Configured],
+    keys: dict[str, Configured],
+    problems: list[str],
+) -> None:
+    """Put one entry where it belongs, or say what is wrong with it."""
+    table, dot, name = key.partition(".")
+    if table == KEYS and dot:
+        if isinstance(value, str) and value.strip():
+            keys[name] = Configured(value, at.file, at.line)
+        else:
+            problems.append(f'{plain(at.where)}: {plain(key)} must be a key in quotes, such as "d" or "ctrl+d"')
+        return
+    setting = BY_KEY.get(key)
+    if setting is None:
+        from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
+        close = get_close_matches(key, BY_KEY, 1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(BY_KEY)} and the table [{KEYS}]"
+        problems.append(f"{plain(at.where)}: there is no setting {plain(key, 80)}; {hint}")
+    elif allowed := setting.refused(value):
+        problems.append(f"{plain(at.where)}: {key} must be {allowed}, not {plain(repr(value), 40)}")
+    else:
+        taken = tuple(value) if isinstance(value, list) else value
+        values[key] = Configured(taken, at.file, at.line)  # type: ignore[arg-type]  # `refused` has looked at it

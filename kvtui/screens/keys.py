@@ -1,0 +1,39 @@
+"""The keys that work on every screen."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+VIEWS = (
+    Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
+    Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
+    Binding("3", "view('ipvs')", "IPVS", id="view.ipvs", tooltip="IPVS: real servers, traffic"),
+    Binding("4", "view('mappings')", "Mappings", id="view.mappings", tooltip="ConfigMap entries and chains"),
+    Binding("5", "view('findings')", "Findings", id="view.findings", tooltip="What is wrong, worst first"),
+    Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here; the log"),
+)
+ACTIONS = (
+    Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload it"),
+    Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain or undrain it"),
+    Binding("p", "act('priority')", "Priority", id="act.priority", tooltip="Change the instance's priority"),
+    Binding("f", "act('failover')", "Failover", id="act.failover", tooltip="Make the VIPs leave"),
+    Binding("u", "act('undo')", "Undo", id="act.undo", tooltip="Take the last action back"),
+)
+ALWAYS = (
+    Binding("i", "sources", "Sources", id="app.sources", tooltip="What could (not) be read"),
+    Binding("space", "pause", "Pause", id="app.pause", tooltip="Stand still, then go on"),
+    Binding("question_mark", "keys", "Keys", id="app.keys", tooltip="These keys"),
+)
+EVERYWHERE = (
+    *VIEWS,
+    *ACTIONS,
+    *ALWAYS,
+    Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
+    Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave kvtui"),
+)
+"""The app's own bindings."""
+
+THROUGH_PANELS = tuple(
+    Binding(b.key, f"app.{b.action}", id=b.id, system=True) for b in (*VIEWS, *ALWAYS) if b.id != "view.journal"
+)
+"""A modal screen hides the app's own keys; these go on working, and are listed where they belong."""

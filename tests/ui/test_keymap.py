@@ -1,0 +1,130 @@
+"""Keys remapped by the configuration: what can be had, what is refused, and what the screens then say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from textual.binding import Binding
+
+from kvtui.actions.plan import Verb
+from kvtui.app import KvtuiApp
+from kvtui.model.config import Configured
+from kvtui.model.settings import UiSettings
+from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.keymap import FIXED, declared, is_key, key_value, keymap
+from kvtui.screens.plan_panel import PlanPanel
+from kvtui.screens.vips import VipsScreen
+from tests.ui.seen import Feed, demo, painted
+
+
+def wanted(**keys: str) -> dict[str, Configured]:
+    """``act_drain="x"``: the binding ``act.drain``, from the line that its place says."""
+    return {
+        name.replace("_", ".", 1): Configured(value, "/etc/kvtui.toml", line)
+        for line, (name, value) in enumerate(keys.items(), 1)
+    }
+
+
+def test_keys_by_their_names_or_as_they_are_typed() -> None:
+    assert [key_value(k) for k in ("?", "/", "D", "-", " f5", "ctrl+d")] == [
+        "question_mark", "slash", "D", "minus", "f5", "ctrl+d",
+    ]  # fmt: skip
+    assert all(map(is_key, ("d", "D", "7", "f12", "ctrl+d", "question_mark", "slash", "space", "shift+tab", "pageup")))
+    assert not any(map(is_key, ("", "dd", "nokey", "ctrl+", "<any>")))
+
+
+def test_what_can_be_had() -> None:
+    found = keymap(wanted(act_drain="x", view_vips="0,f1", app_keys="?,h", table_up="up,w"))
+    assert found.keys == {
+        "act.drain": "x", "view.vips": "0,f1", "app.keys": "question_mark,h", "table.up": "up,w"
+    }  # fmt: skip
+    assert found.problems == ()
+    assert found.instead("d") == "x"
+    assert found.instead("r") == "r"
+    assert found.hint("1", "VipsScreen") == "0"
+    assert found.hint("/", "VipsScreen") == "/"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "sentence"),
+    [
+        ("act_drian", "x", "no key is called act.drian; did you mean act.drain?"),
+        ("act_drain", "nokey", 'there is no key «nokey»; write "d", "D", "ctrl+d", "f5" or "?"'),
+        ("plan_agree", "x", "the key of plan.agree is always the same: dialogs name their keys"),
+        ("act_drain", "r", "act.drain cannot have the key r: it is act.reload's; give that one another key"),
+        ("act_drain", "j", "act.drain cannot have the key j: it is table.down's; give that one another key"),
+        ("act_drain", "minus", "act.drain cannot have the key minus: it is ipvs.fold_all's; give that one another key"),
+        (
+            "app_sources",
+            "enter",
+            "app.sources cannot have the key enter: it is table.detail's; give that one another key",
+        ),
+    ],
+)
+def test_what_cannot_be_had_is_told_and_stays_as_it_was(name: str, key: str, sentence: str) -> None:
+    found = keymap(wanted(**{name: key}))
+    assert found.problems == (f"/etc/kvtui.toml:1: {sentence}",)
+    assert found.keys == {}
+
+
+def test_keys_can_change_places() -> None:
+    found = keymap(wanted(act_drain="r", act_reload="d"))
+    assert (found.keys, found.problems) == ({"act.drain": "r", "act.reload": "d"}, ())
+
+
+def test_of_two_that_want_the_same_key_the_first_has_it() -> None:
+    found = keymap(wanted(act_drain="x", act_reload="x"))
+    assert found.keys == {"act.drain": "x"}
+    assert found.problems[0].startswith("/etc/kvtui.toml:2: act.reload cannot have the key x: it is act.drain's")
+
+
+def test_what_is_refused_gives_its_own_key_back() -> None:
+    # reload wants drain's key while drain wants one that is taken: neither moves
+    found = keymap(wanted(act_drain="u", act_reload="d"))
+    assert found.keys == {}
+    assert len(found.problems) == 2
+
+
+def test_every_binding_that_shows_has_an_id_that_can_be_remapped_or_is_a_dialogs() -> None:
+    ids = {d.id for d in declared()}
+    assert {"view.vips", "act.drain", "app.quit", "table.up", "ipvs.fold", "journal.undo", "panel.close"} <= ids
+    for screen in (KvtuiApp, VipsScreen, IpvsScreen):
+        for binding in screen.BINDINGS:
+            assert isinstance(binding, Binding)
+            assert binding.id in ids
+    assert all(name.endswith(".") or name in ids for name in FIXED)
+
+
+async def test_the_screens_obey_and_show_the_real_keys() -> None:
+    settings = UiSettings(keys=wanted(view_ipvs="f3", app_keys="h", act_drain="x", app_sources="I"))
+    app = KvtuiApp(Feed(demo()), settings)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert painted(app)[-1].startswith("1 VIPs  2 VRRP  f3 IPVS")
+        assert painted(app)[-1].rstrip().endswith("h keys")
+        await pilot.press("3")
+        assert isinstance(app.screen, VipsScreen)
+        await pilot.press("f3")
+        assert isinstance(app.screen, IpvsScreen)
+        await pilot.press("h")
+        text = "\n".join(painted(app))
+        assert "f3 " in text
+        assert "x " in text
+        await pilot.press("1")  # through a panel too
+        assert isinstance(app.screen, VipsScreen)
+        await pilot.press("h", "f3")
+        assert isinstance(app.screen, IpvsScreen)
+
+
+async def test_what_is_not_used_is_told_at_the_start() -> None:
+    settings = replace(UiSettings(keys=wanted(act_drain="u")), notices=("/etc/kvtui.toml:9: no such thing",))
+    app = KvtuiApp(Feed(demo()), settings)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        told = [toast.message for toast in app._notifications]
+        assert told[0] == "/etc/kvtui.toml:9: no such thing"
+        assert told[1].startswith("/etc/kvtui.toml:1: act.drain cannot have the key u")
+        assert len(told) == 2
+        await pilot.press("u")
+        assert isinstance(app.screen, PlanPanel)
+        assert app.screen._intent.verb is Verb.UNDO
