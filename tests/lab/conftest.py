@@ -39,10 +39,13 @@ class Clusters:
     def get(self, spec: ClusterSpec) -> Cluster:
         """A cluster of this spec in its initial state."""
         cluster = self._built.pop(spec, None)
+        if cluster is not None:
+            cluster.heal()
+            if cluster.has_stuck_connections():  # only a new network namespace has a new table of connections
+                self._remove(cluster)
+                cluster = None
         if cluster is None:
             cluster = self._build(spec)
-        else:
-            cluster.heal()
         self._built[spec] = cluster  # now the most recent one
         return cluster
 

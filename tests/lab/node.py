@@ -193,6 +193,15 @@ class Node:
         """The node's IPVS table as `ipvsadm -Sn` prints it."""
         return self.exec(["ipvsadm", "-Sn"], check=True).stdout
 
+    def silent_for(self) -> list[float]:
+        """Seconds since the latest packet of each established connection through this node's IPVS.
+
+        /proc/net/ip_vs_conn says when it expires, which is 900 s after a packet (ip_vs_proto_tcp.c).
+        """
+        text = Path(f"/proc/{self.keepalived_pid}/net/ip_vs_conn").read_text()
+        rows = [line.split() for line in text.splitlines()]
+        return [900.0 - float(words[8]) for words in rows if len(words) > 8 and words[7] == "ESTABLISHED"]
+
     # --- repair between tests
 
     def is_pristine(self) -> bool:

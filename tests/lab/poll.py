@@ -15,12 +15,19 @@ class PollTimeoutError(AssertionError):
     """The condition did not become true in time."""
 
 
-def poll(condition: Callable[[], T | None], timeout: float, what: str | Callable[[], str], interval: float = 0.1) -> T:
-    """Ask `condition` again and again until it gives something true; `what` says what was waited for."""
-    deadline = time.monotonic() + timeout
+def poll(
+    condition: Callable[[], T | None], timeout: float, what: str | Callable[[], str], interval: float | None = None
+) -> T:
+    """Ask `condition` again and again until it gives something true; `what` says what was waited for.
+
+    Without `interval` (seconds) it is asked more and more seldom, up to twice a second: to ask costs a process in the
+    lab, whose one CPU is what everybody else waits for.
+    """
+    began = time.monotonic()
     while True:
         if got := condition():
             return got
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             raise PollTimeoutError(f"not within {timeout:g} s: {what if isinstance(what, str) else what()}")
-        time.sleep(interval)
+        time.sleep(min(0.5, max(0.05, waited / 6)) if interval is None else interval)
