@@ -102,8 +102,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
         {"conf": conf(conf_real(5), conf_real(6), conf_real(7), digest="new")},
         {Layer.RUNNING: Mark.BROKEN},
         (
-            "keepalived runs virtual server 10.4.0.50:80, but lacks 10.2.68.7:8080, which is a real server of the file: "
-            "reload"
+            "keepalived runs virtual server 10.4.0.50:80, but lacks 10.2.68.7:8080, which is a real server of the "
+            "file: reload"
         ),
     ),
     "a master without the address": (

@@ -91,7 +91,7 @@ def test_the_window_grows_and_shrinks() -> None:
         terminal.shows("INSTANCE MSECRIAV", "METHOD", "TREND")
         terminal.until(lambda: terminal.lines[49].startswith("1 VIPs"), "the keys are at the bottom")
         terminal.resize((40, 10))
-        terminal.until(lambda: terminal.lines[9] == "1 VIPs  2 VRRP  3 IPVS  ? keys", "the keys fit")
+        terminal.until(lambda: terminal.lines[9] == "1 VIPs  2 VRRP  3 IPVS  4 maps  ? keys", "the keys fit")
         terminal.shows("10.4.0.50")
         terminal.press("q")
         assert terminal.ended() == 0
