@@ -22,6 +22,7 @@ from kvtui.actions.intent import Intent, plan
 from kvtui.actions.options import Ask, Option, missing, options
 from kvtui.actions.plan import Grade, Verb
 from kvtui.actions.plan_text import plan_text
+from kvtui.actions.runner import Code
 from kvtui.model.text import plain
 from kvtui.screens.emptying import emptying_text
 from kvtui.screens.panel import FRAME, WIDEST, LivePanel, hanging
@@ -105,6 +106,7 @@ class PlanPanel(LivePanel):
         self._running_action: asyncio.Task[Outcome] | None = None
         self._lines: list[str] = []
         self._at_first: int | None = None
+        self._drained = False
 
     @property
     def _host(self) -> ActingHost:
@@ -147,7 +149,7 @@ class PlanPanel(LivePanel):
         """The plan is made anew when what it rests on is another; a drained server empties before one's eyes."""
         if self._running_action is None and not missing(self._intent) and self._of not in {None, outline(seen)}:
             self._plan_anew()
-        if self._intent.verb is Verb.DRAIN and self._running_action is not None and self._running_action.done():
+        if self._drained:
             text, self._at_first = emptying_text(seen, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
@@ -285,6 +287,7 @@ class PlanPanel(LivePanel):
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
         outcome = await asyncio.shield(task)
+        self._drained = self._intent.verb is Verb.DRAIN and outcome.code in {Code.DONE, Code.UNVERIFIED}
         self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
         self._keys("Esc closes")
 

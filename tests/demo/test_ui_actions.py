@@ -76,6 +76,21 @@ async def test_drain_and_undo_by_keys() -> None:
         assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
 
 
+async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_no_bar() -> None:
+    async with learner((100, 40)) as person:
+        await person.press("3")
+        await person.sees("10.2.68.5:8080")
+        await person.press("down", "d", "w")
+        await person.sees("wait: at most 1m00s", "y does it")
+        await person.press("y")
+        await person.sees("active ", "Esc interrupts and puts back")
+        await person.press("escape")
+        text = await person.sees("INTERRUPTED: interrupted; everything was put back", "Esc closes")
+        assert "[#" not in text
+        assert "w wait" not in text
+        assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
+
+
 async def test_failover_by_keys_moves_the_vips_and_the_journal_knows_it() -> None:
     async with learner((100, 40)) as person:
         await person.press("f")
