@@ -23,6 +23,7 @@ YOUNG = 0.3
 PATIENCE = 2.0
 """Seconds to wait for a half-written file to be whole."""
 PAUSE = 0.05
+MISSING = "does not exist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Survey:
     obstacle: str | None = None
     at: float = 0.0
     site: Site = MACHINE
+
+    @property
+    def is_missing(self) -> bool:
+        """The file is not there: a reload would find nothing to run."""
+        return self.trouble.endswith(MISSING)
 
     @property
     def changed(self) -> bool | None:
@@ -117,6 +123,8 @@ def _settled(keepalived: Keepalived, patience: float) -> tuple[Conf | None, str]
     deadline = time.monotonic() + patience
     while True:
         conf, trouble = _read(keepalived)
+        if trouble and not trouble.endswith(MISSING):  # no permission, say: waiting does not help
+            return None, trouble
         age = time.time() - conf.modified if conf is not None and conf.modified is not None else YOUNG
         young = 0 <= age < YOUNG
         broken = conf is None or not conf.instances or any(p.kind is ProblemKind.SYNTAX for p in conf.problems)
@@ -131,7 +139,7 @@ def _read(keepalived: Keepalived) -> tuple[Conf | None, str]:
         now = time.time()
         return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now), ""
     except FileNotFoundError:
-        return None, f"{keepalived.conf} does not exist"
+        return None, f"{keepalived.conf} {MISSING}"
     except OSError as error:
         return None, f"{keepalived.conf} cannot be read: {error.strerror or error}"
 

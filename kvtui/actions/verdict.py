@@ -59,7 +59,9 @@ class Verdict:
 def judge(survey: Survey) -> Verdict:
     """What a reload would do, from what was found."""
     if survey.conf is None:
-        return Verdict(fatal=(f"{survey.trouble}: a reload would remove every instance and its VIPs",))
+        missing = "a reload would remove every instance and its VIPs"
+        unseen = "what a reload would do cannot be told; run kvtui as root or with CAP_SYS_PTRACE"
+        return Verdict(fatal=(f"{survey.trouble}: {missing if survey.is_missing else unseen}",))
     fatal = [*_emptied(survey.conf, survey), *_from_conf(survey.conf, survey.running)]
     unsafe = _missing_includes(survey.conf, survey.running)
     new: list[str] = []

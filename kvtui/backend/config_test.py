@@ -10,10 +10,12 @@ The config that runs is tested from a sealed-off memory file, so that nothing is
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import signal
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +37,21 @@ CLONE_NEWNET = 0x40000000
 CLONE_NEWPID = 0x20000000
 NAMESPACES = {"pid": CLONE_NEWPID, "net": CLONE_NEWNET, "mnt": CLONE_NEWNS}
 """In the order in which they are entered: the mount namespace last, as /proc is no longer ours behind it."""
+
+CHROOT = """
+import os, sys
+root, program, *argv = sys.argv[1:]
+try:
+    os.fchdir(int(root))
+    os.chroot(".")
+    os.execve(int(program), argv, dict(os.environ))
+except OSError as error:
+    sys.exit(100 + error.errno % 100)
+"""
+"""Run by a Python of its own where setns(2) is not permitted: a container without CAP_SYS_ADMIN, whose seccomp profile
+also refuses unshare(2). keepalived's root, reached through /proc/PID/root, shows its mounts all the same."""
+CHROOT_FAILED = range(100, 200)
+"""Its exit codes when it could not become keepalived; keepalived's own are below 10."""
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 RUNNING = "the running config"
@@ -91,8 +108,8 @@ def run(keepalived: Keepalived, *, text: str | None = None, patience: float = PA
         patience: seconds.
 
     Raises:
-        ConfigTestUnavailable: its namespaces may not be entered (needs CAP_SYS_ADMIN, CAP_SYS_CHROOT,
-            CAP_SYS_PTRACE: root), its program cannot be run there, or it is gone.
+        ConfigTestUnavailable: its namespaces may not be entered (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN too
+            when it has another network or PID namespace than kvtui), its program cannot be run there, or it is gone.
     """
     arguments = parse_arguments(keepalived.argv)
     with ExitStack() as files:
@@ -106,6 +123,12 @@ def run(keepalived: Keepalived, *, text: str | None = None, patience: float = PA
         argv += ["-s", arguments.net_namespace] if arguments.net_namespace is not None else []
         process = _start(keepalived, argv, descriptors, files)
         exit_code, output, timed_out = _outcome(process, patience)
+    if exit_code in CHROOT_FAILED:
+        raise ConfigTestUnavailable(
+            errno.EPERM,
+            f"`keepalived -t` cannot be run in the root of keepalived {keepalived.pid} "
+            f"({os.strerror(exit_code - CHROOT_FAILED.start)}): run kvtui as root or with CAP_SYS_CHROOT",
+        )
     known = secrets_in(text.splitlines() if text is not None else _lines(keepalived, arguments.config_id))
     return ConfigTest(
         exit_code=exit_code if exit_code >= 0 and not timed_out else None,
@@ -176,13 +199,11 @@ def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], file
     except OSError as error:
         raise ConfigTestUnavailable(error.errno, f"keepalived {keepalived.pid} is gone: look again") from error
 
-    def enter_and_start() -> subprocess.Popen[str]:
-        if spaces or keepalived.root:
-            _enter(spaces, root)
+    def start(words: list[str], executable: str, *more: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            argv,
-            executable=f"/proc/self/fd/{program}",
-            pass_fds=[program, *descriptors],
+            words,
+            executable=executable,
+            pass_fds=[program, *descriptors, *more],
             stdin=null,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -191,9 +212,23 @@ def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], file
             errors="replace",
         )
 
+    def enter_and_start() -> subprocess.Popen[str]:
+        if spaces or keepalived.root:
+            _enter(spaces, root)
+        return start(argv, f"/proc/self/fd/{program}")
+
     with ThreadPoolExecutor(1, thread_name_prefix="config-test") as pool:
         try:
             return pool.submit(enter_and_start).result()
+        except PermissionError as error:
+            if [flag for _, flag in spaces] == [CLONE_NEWNS]:
+                words = [sys.executable, "-I", "-S", "-c", CHROOT, str(root), str(program), *argv]
+                return start(words, sys.executable, root)
+            raise ConfigTestUnavailable(
+                error.errno,
+                f"`keepalived -t` may not enter the namespaces of process {keepalived.pid}: run kvtui as root "
+                "or with CAP_SYS_ADMIN and CAP_SYS_CHROOT",
+            ) from error
         except OSError as error:
             raise ConfigTestUnavailable(
                 error.errno, f"`keepalived -t` cannot be run where keepalived {keepalived.pid} lives: {error.strerror}"

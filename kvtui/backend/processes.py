@@ -31,7 +31,7 @@ DEFAULT_CONFS = ("/etc/keepalived/keepalived.conf", "/usr/local/etc/keepalived/k
 DEFAULT_TMPDIR = "/tmp"  # noqa: S108 - keepalived's own default, read only
 PROGRAM = re.compile(r"keepalived(-?v?\d[\w.]*)?")  # not keepalived-exporter
 CONTROLLER = "kube-keepalived-vip"
-CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman")
+CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman|:/\.\.")  # :/.. is beside our own group
 BFD_PORT = ":0EC8"  # 3784 as /proc/net/udp writes it
 LARGEST_PROGRAM = 64 << 20
 
@@ -102,7 +102,7 @@ def _describe(process: Process, arguments: Arguments, processes: Iterable[Proces
     pid = process.pid
     netns = netns_inode(pid, proc)
     own = netns_inode("self", proc)
-    root = _root(process, proc)
+    root = _root(process, arguments, proc)
     offspring = [p for p in processes if p.parent == pid]
     files = read_pid_files(root, arguments.pid_files, _family(process, offspring, processes, proc))
     tmpdir = procfs.variables(pid, ("TMPDIR",), proc).get("TMPDIR", "")
@@ -140,18 +140,19 @@ def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[P
     )
 
 
-def _root(process: Process, proc: str) -> str:
+def _root(process: Process, arguments: Arguments, proc: str) -> str:
     """Empty when it shares our mount namespace.
 
-    Without the right to compare them, a process in our own PID namespace and in no container's control group is
-    taken to share it, so that an ordinary user still sees the config of an ordinary daemon.
+    Without the right to compare them, a process in our own PID namespace, in no container's control group and whose
+    config is there for us too is taken to share it, so that an ordinary user still sees the config of an ordinary
+    daemon. The containers of a pod with ``shareProcessNamespace`` are told apart by the latter two alone.
     """
     theirs, ours = mntns_inode(process.pid, proc), mntns_inode("self", proc)
     if theirs is not None and ours is not None:
         return "" if theirs == ours else f"{proc}/{process.pid}/root"
     contained = CONTAINER.search(procfs.text(f"{proc}/{process.pid}/cgroup"))
     same = contained is None and len(process.ns_pids) == len(ns_pids("self", proc))
-    return "" if same else f"{proc}/{process.pid}/root"
+    return "" if same and _exists("", _conf(process, arguments, "", proc)) else f"{proc}/{process.pid}/root"
 
 
 def _conf(process: Process, arguments: Arguments, root: str, proc: str) -> str:

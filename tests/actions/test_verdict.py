@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,15 @@ def test_empty_and_missing_files(tmp_path: Path) -> None:
     assert empty.startswith(f"{path} has no vrrp_instance and no virtual_server")
     [missing] = judge(surveyed(tmp_path, None, test=said(f"Config files missing '{path}'.", 0))).fatal
     assert missing == f"{path} does not exist: a reload would remove every instance and its VIPs"
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path: Path) -> None:
+    found = replace(surveyed(tmp_path, None), trouble="/etc/k.conf cannot be read: Permission denied")
+    [why] = judge(found).fatal
+    assert why == (
+        "/etc/k.conf cannot be read: Permission denied: what a reload would do cannot be told; "
+        "run kvtui as root or with CAP_SYS_PTRACE"
+    )
 
 
 SERVERS = CONF[CONF.index("virtual_server") :]

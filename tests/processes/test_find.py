@@ -200,10 +200,21 @@ def test_same_mount_namespace_needs_no_root(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cgroup", "root"), [("0::/system.slice/keepalived.service\n", ""), ("0::/kubepods.slice/x\n", "{proc}/700/root")]
+    ("cgroup", "conf", "root"),
+    [
+        ("0::/system.slice/keepalived.service\n", True, ""),
+        ("0::/system.slice/keepalived.service\n", False, "{proc}/700/root"),
+        ("0::/kubepods.slice/x\n", True, "{proc}/700/root"),
+        ("0::/../5d3c1f\n", True, "{proc}/700/root"),
+    ],
 )
-def test_unreadable_namespaces_are_guessed_from_the_control_group(machine: Machine, cgroup: str, root: str) -> None:
-    machine.process(700)
+def test_unreadable_namespaces_are_guessed_from_the_control_group_and_the_config(
+    machine: Machine, tmp_path: Path, cgroup: str, conf: bool, root: str
+) -> None:
+    path = tmp_path / "kv.conf"
+    if conf:
+        path.touch()
+    machine.process(700, argv=("keepalived", "-f", str(path)))
     (machine.folder / "700" / "ns" / "mnt").unlink()
     (machine.folder / "700" / "ns" / "net").unlink()
     (machine.folder / "700" / "cgroup").write_text(cgroup)
