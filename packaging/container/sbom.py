@@ -1,0 +1,67 @@
+"""Prints a software bill of materials (CycloneDX 1.6, JSON) of what is installed in folders, from its own metadata.
+
+    python packaging/container/sbom.py LIB [STATUS]
+
+LIB is a folder of Python distributions; STATUS one of Debian control paragraphs, as images without dpkg have it
+(/var/lib/dpkg/status.d). No time and no random number is in it: the same content gives the same text.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from email.parser import HeaderParser
+from importlib.metadata import distributions
+from pathlib import Path
+from urllib.parse import quote
+
+
+def licences(named: str | None) -> dict[str, object]:
+    """The SPDX expression, where the package gives one."""
+    return {"licenses": [{"expression": named}]} if named else {}
+
+
+def python_components(folder: str) -> list[dict[str, object]]:
+    """The distributions, by name."""
+    found = []
+    for distribution in distributions(path=[folder]):
+        name = distribution.name.lower().replace("_", "-")
+        purl = f"pkg:pypi/{name}@{distribution.version}"
+        component: dict[str, object] = {"type": "library", "bom-ref": purl, "name": name, "purl": purl}
+        component["version"] = distribution.version
+        found.append(component | licences(distribution.metadata.get("License-Expression")))
+    return sorted(found, key=lambda c: str(c["name"]))
+
+
+def debian_components(folder: str) -> list[dict[str, object]]:
+    """The packages, by name."""
+    found = []
+    for file in sorted(Path(folder).iterdir()):
+        fields = HeaderParser().parsestr(file.read_text())
+        name, version = fields["Package"], fields["Version"]
+        purl = f"pkg:deb/debian/{name}@{quote(version, safe='.-~')}?arch={fields['Architecture']}"
+        component: dict[str, object] = {"type": "library", "bom-ref": purl, "name": name, "version": version}
+        if fields["Homepage"]:
+            component["externalReferences"] = [{"type": "website", "url": fields["Homepage"]}]
+        found.append(component | {"purl": purl})
+    return found
+
+
+def bill(lib: str, status: str | None) -> dict[str, object]:
+    """The document."""
+    python = python_components(lib)
+    [ours] = [c for c in python if c["name"] == "kvtui"]
+    rest = [c for c in python if c is not ours] + (debian_components(status) if status else [])
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": ours | {"type": "application"}},
+        "components": rest,
+        "dependencies": [{"ref": ours["bom-ref"], "dependsOn": [c["bom-ref"] for c in rest]}],
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(bill(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None), indent=1) + "\n")
