@@ -23,8 +23,17 @@ LONGEST = 5.0
 
 def is_here(root: str = "") -> bool:
     """Whether there is a journal, and a program to read it with."""
-    full = any(any(Path(root + folder).iterdir()) for folder in FOLDERS if Path(root + folder).is_dir())
-    return full and shutil.which("journalctl") is not None
+    return any(_has_files(root + folder) for folder in FOLDERS) and shutil.which("journalctl") is not None
+
+
+def _has_files(folder: str) -> bool:
+    """A folder that may not be looked into has them: journalctl says what is missing."""
+    try:
+        return any(Path(folder).iterdir())
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 class JournalLog:

@@ -158,19 +158,17 @@ class LogReader:
         if self._journal():
             return True
         for path in SYSLOGS:
-            if Path(self._root + path).exists() and self._use(path, Tail(self._root + path), only=_OURS):
+            if _is_there(self._root + path) and self._use(path, Tail(self._root + path), only=_OURS):
                 return True
-        inside = self._keepalived.root or self._root
-        if not Path(f"{inside}/dev/log").is_symlink() and not Path(f"{inside}/dev/log").exists():
-            if not self._missing:
-                self._missing.append(
-                    "keepalived logs to syslog, but nothing listens on its /dev/log: its messages are lost. "
-                    "Start it with --dont-fork --log-console"
-                )
-        else:
+        if _is_there(f"{self._keepalived.root or self._root}/dev/log"):
             self._missing.append(
                 "keepalived logs to syslog, of which neither the journal nor /var/log/syslog, daemon.log or messages "
                 "can be read here; on the node: journalctl -t Keepalived_vrrp -t Keepalived_healthcheckers"
+            )
+        elif not self._missing:
+            self._missing.append(
+                "keepalived logs to syslog, but nothing listens on its /dev/log: its messages are lost. "
+                "Start it with --dont-fork --log-console"
             )
         return False
 
@@ -205,6 +203,17 @@ class LogReader:
         running = copies.running_lines(k.pid, config_id=k.instance_name) or ()
         self._known |= secrets_in([*saved, *running])  # one that was changed stays one
         return self._known
+
+
+def _is_there(path: str) -> bool:
+    """Also a link that leads nowhere, and what may not be looked at."""
+    try:
+        Path(path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def advice(container: pod.Container | None) -> str:
