@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
-from tests.lab.test_reload import graded, operate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_a_track_file_is_used_where_there_is_one(make_cluster: MakeCluster) -> N
 def test_a_track_file_that_keepalived_ignores_is_not_relied_on(make_cluster: MakeCluster) -> None:
     """It is defined after the instance that tracks it."""
     late = replace(TRACKED, extra_global="", extra="track_file knob {\n  file /tmp/knob\n}")
-    report = operate(make_cluster(late).master(), "failover", "vips", "--dry-run")
+    report = operate(make_cluster(late).master(), "failover", "vips", dry_run=True)
     assert report["summary"].endswith("lowest priority, then the VIP is removed so that keepalived steps down")
 
 

@@ -9,10 +9,10 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
+from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 from tests.lab.test_failover import KNOB
-from tests.lab.test_reload import graded, operate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def test_a_backup_that_becomes_the_best_takes_over_as_predicted(cluster: Cluster
     assert (facts["predicted_master"], facts["seen_master"]) == (node.address, node.address)
     assert 0 < facts["seen_seconds"] <= facts["predicted_seconds"] + 2
     assert cluster.wait_for_master(among=[node]) is node
-    reset = operate(node, "reset", "vips")
+    reset = operate(node, "priority", "vips", "--reset")
     assert reset["code"] == 0, reset
     assert "priority of vips: 150 → 100" in reset["summary"]
     assert "priority 100" in node.conf_path.read_text()
@@ -116,18 +116,18 @@ def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
 def test_a_track_file_is_offered_and_used(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(TRACKED)
     node = cluster.master()
-    offered = operate(node, "priority", "vips", "110", "--dry-run")
+    offered = operate(node, "priority", "vips", "110", dry_run=True)
     assert any("track file knob (/tmp/knob) is the better knob" in t for t in graded(offered, "NOTE"))
     text = node.conf_path.read_text()
-    report = operate(node, "track", "vips", "110")
+    report = operate(node, "priority", "vips", "110", "--track-file")
     assert report["code"] == 0, report
     assert report["changes"] == [["track file knob", "0", "4"]]
     assert (node.folder / "tmp" / "knob").read_text() == "4\n"
     assert node.conf_path.read_text() == text
     assert report["facts"]["on_the_wire"] is True
-    odd = operate(node, "track", "vips", "109", "--dry-run")
+    odd = operate(node, "priority", "vips", "109", "--track-file", dry_run=True)
     assert graded(odd, "IMPOSSIBLE")[0].startswith("priority 109 cannot be reached exactly from 110")
-    reset = operate(node, "reset", "vips")
+    reset = operate(node, "priority", "vips", "--reset")
     assert reset["code"] == 0, reset
     assert (node.folder / "tmp" / "knob").read_text() == "0\n"
 
@@ -161,8 +161,8 @@ def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Clust
 def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
     node = cluster.master()
     before = (node.conf_path.read_bytes(), node.log().count("Reloading"))
-    report = operate(node, "priority", "vips", "50", "--dry-run")
-    assert "code" not in report
+    report = operate(node, "priority", "vips", "50", dry_run=True)
+    assert (report["code"], report["id"]) == (0, "")
     assert (node.conf_path.read_bytes(), node.log().count("Reloading")) == before
 
 

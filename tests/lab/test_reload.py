@@ -7,34 +7,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kvtui.actions.survey import survey
 from kvtui.backend.processes import choose, find
+from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
-    from tests.lab.node import Node
-
-OPERATE = Path(__file__).with_name("operate.py")
-
-
-def operate(node: Node, *words: str) -> dict[str, Any]:
-    """What came of an action on that node."""
-    state = node.folder / "state"
-    pid = str(node.keepalived_pid)
-    argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, str(OPERATE), pid, *words]
-    done = node.exec(argv, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
-
-
-def graded(report: dict[str, Any], grade: str) -> list[str]:
-    return [text for g, text in report["remarks"] if g == grade]
 
 
 def line_of(text: str, pattern: str) -> int:
@@ -78,7 +61,7 @@ def test_six_broken_configs(cluster: Cluster, name: str) -> None:
     else:
         node.write_conf(broken)
     try:
-        report = operate(node, "reload", "--dry-run") if grade == "WARNING" else operate(node, "reload")
+        report = operate(node, "reload", dry_run=True) if grade == "WARNING" else operate(node, "reload")
         assert [t for t in graded(report, grade) if re.search(sentence, t)], report["remarks"]
         if grade == "WARNING":
             assert graded(report, "IMPOSSIBLE") + graded(report, "UNSAFE") == []
@@ -162,7 +145,7 @@ def test_warnings_of_the_running_config_are_told_apart(cluster: Cluster) -> None
     old = text.replace("advert_int 1", "advert_int 1\n  frobnicate 1")
     node.reload(old)
     node.write_conf(old.replace("frobnicate 1", "frobnicate 1\n  frobnicate2 1"))
-    report = operate(node, "reload", "--dry-run")
+    report = operate(node, "reload", dry_run=True)
     assert [t for t in graded(report, "WARNING") if "'frobnicate2'" in t]
     assert not [t for t in graded(report, "WARNING") if "'frobnicate'" in t]
     assert [t for t in graded(report, "NOTE") if "'frobnicate'" in t]
