@@ -23,10 +23,8 @@ NONE, WARNING, CRITICAL, COULD_NOT_TELL = 0, 1, 2, 3
 """Exit codes of ``kvtui triage`` (design.md). Something that is only worth knowing ends with 0."""
 EXIT_USAGE = 2
 
-LISTEN = 4.0
-"""Seconds: with adverts every second the slowest backup takes over within 3.996 s (RFC 5798 6.1)."""
 SLOWEST = 4.2
-"""Advert intervals to observe where they are longer than a second."""
+"""Advert intervals to observe, of a second at least: the slowest backup takes over within 3.996 (RFC 5798 6.1)."""
 LONGEST = 30.0
 """Seconds that are observed unasked, at most."""
 
@@ -92,7 +90,7 @@ async def _observed(observer: Observer, listen: float | None) -> Observation:
 def _long_enough(seen: Observation) -> float:
     """Until every master must have been heard."""
     slowest = max((i.advert_interval or 1.0 for i in seen.vrrp_instances or ()), default=1.0)
-    return min(LONGEST, max(LISTEN, SLOWEST * slowest))
+    return min(LONGEST, SLOWEST * max(1.0, slowest))
 
 
 async def _watch(observer: Observer, form: Format) -> None:

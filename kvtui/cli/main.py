@@ -222,7 +222,9 @@ def triage(
 ) -> None:
     """What is wrong here, worst first, each with evidence and the command that helps.
 
-    Exit code: 0 nothing, 1 a warning, 2 something critical, 3 could not tell. Example: kvtui triage -o json
+    Exit code: 0 nothing, 1 a warning, 2 something critical, 3 could not tell.
+
+    Example: kvtui triage -o json | jq '.findings[0].remedy'
     """
     from kvtui.cli.findings import triage as judge  # noqa: PLC0415 - brings all rules
 

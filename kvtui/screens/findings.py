@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 COLUMNS = (
-    Column("severity", "SEVERITY", 8, 0),
-    Column("title", "FINDING", 71, 0, most=110),
+    Column("finding", "SEVERITY FINDING", 80, 0, most=120),
     Column("object", "OBJECT", 16, 2, most=40),
     Column("id", "RULE", 12, 3, most=32),
 )
@@ -151,8 +150,7 @@ def key(finding: Finding) -> tuple[str, str]:
 def cells(finding: Finding) -> tuple[Cell, ...]:
     """A finding's row."""
     return (
-        Cell(finding.severity.value.upper(), TONES[finding.severity]),
-        Cell(plain(finding.title), Tone.STRONG if finding.severity is Severity.CRITICAL else Tone.NORMAL),
+        Cell(f"{finding.severity.value.upper():<8} {plain(finding.title)}", TONES[finding.severity]),
         Cell(plain(finding.object)),
         Cell(finding.id, Tone.DIM),
     )

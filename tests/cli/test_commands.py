@@ -34,7 +34,7 @@ def test_version_and_schema() -> None:
 
 def test_help_of_every_command_has_an_example() -> None:
     top = kvtui("--help").stdout
-    for command in ("status", "vrrp", "vips", "ipvs", "mappings", "trace", "schema"):
+    for command in ("status", "vrrp", "vips", "ipvs", "mappings", "trace", "triage", "schema"):
         assert command in top
         assert "Example: kvtui" in kvtui(command, "--help").stdout
 

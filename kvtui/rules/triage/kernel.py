@@ -61,6 +61,7 @@ def configured(seen: Observation) -> dict[ServiceKey, ConfVirtualServer]:
 
 
 def running_or_file(seen: Observation) -> Conf | None:
+    """What keepalived runs; the file where that cannot be read."""
     return seen.snapshot.running or seen.snapshot.conf
 
 

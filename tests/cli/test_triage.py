@@ -1,0 +1,181 @@
+"""``kvtui triage``: what it prints, when it has seen enough, and what its exit code says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from kvtui.cli import findings
+from kvtui.cli.document import document
+from kvtui.cli.findings import exit_code, finding_text, findings_text
+from kvtui.cli.schema import schema
+from kvtui.model.finding import Finding, Severity, worst
+from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.observer import Observer
+from kvtui.rules.observe import observe
+from tests.build import NOW, VIP, addresses, advertiser, instance, sources
+from tests.triage.case import backup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.snapshot import Snapshot
+
+CRITICAL, WARNING, INFO = (
+    Finding(f"{s.value}-rule", s, f"a {s.value} thing", ("seen here",), "do this  # because", "thing", (VIP,))
+    for s in Severity
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [((), 0), ((INFO,), 0), ((WARNING, INFO), 1), ((CRITICAL, WARNING), 2)],
+)
+def test_the_exit_code_is_the_worst(found: tuple[Finding, ...], code: int) -> None:
+    assert exit_code(replace(observe(backup()), findings=found)) == code
+
+
+def blind() -> Snapshot:
+    others = tuple(s for s in sources() if s.name is not SourceName.ADVERTS)
+    return backup(advertisers=None, sources=(*others, Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, "no right")))
+
+
+@pytest.mark.parametrize(("found", "code"), [((), 3), ((INFO,), 3), ((WARNING,), 1), ((CRITICAL,), 2)])
+def test_what_could_not_be_told_is_no_all_clear(found: tuple[Finding, ...], code: int) -> None:
+    assert exit_code(replace(observe(blind()), findings=found)) == code
+
+
+def test_text_has_evidence_and_remedy() -> None:
+    assert finding_text(CRITICAL) == (
+        "CRITICAL  critical-rule: a critical thing\n          seen here\n        > do this  # because\n"
+    )
+    text = findings_text(replace(observe(backup()), findings=(CRITICAL, WARNING, INFO)))
+    assert text.endswith("\n1 critical, 1 warning, 1 worth knowing\n")
+    assert findings_text(replace(observe(backup()), findings=())) == "Nothing was found.\n"
+
+
+def test_what_is_copied_has_no_remark() -> None:
+    assert CRITICAL.command == "do this"
+
+
+def test_a_vip_is_marked_by_its_worst_finding() -> None:
+    assert worst((INFO, WARNING, CRITICAL)) == {VIP: Severity.CRITICAL}
+
+
+def test_the_document_of_findings() -> None:
+    told = document(replace(observe(backup()), findings=(CRITICAL,)), "status")
+
+    jsonschema.validate(told, schema())
+    assert told["findings"] == [
+        {
+            "id": "critical-rule",
+            "severity": "critical",
+            "title": "a critical thing",
+            "evidence": ["seen here"],
+            "remedy": "do this  # because",
+            "object": "thing",
+        }
+    ]
+    assert document(observe(backup()))["findings"] is None
+
+
+class Clockwork:
+    """A source whose every reading is half a second later than the one before.
+
+    Args:
+        at: what there is after so many seconds.
+    """
+
+    def __init__(self, at: Callable[[float], Snapshot]) -> None:
+        self._at = at
+        self.passed = -0.5
+
+    async def start(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+
+    async def settle(self, patience: float) -> None:
+        raise AssertionError(patience)
+
+    async def read(self) -> Snapshot:
+        self.passed += 0.5
+        asyncio.get_running_loop().call_soon(self._changed)
+        return self._at(self.passed)
+
+    async def connections(
+        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
+    ) -> tuple[tuple[Connection, ...], int]:
+        raise AssertionError(service, real, limit)
+
+    async def connect(self, address: str, port: int) -> object:
+        raise AssertionError(address, port)
+
+    async def close(self) -> None:
+        pass
+
+
+def healthy(passed: float) -> Snapshot:
+    fresh = tuple(replace(s, read_at=NOW + passed) for s in sources())
+    return backup(time=NOW + passed, advertisers=(advertiser(2, at=NOW + passed - 0.1),), sources=fresh)
+
+
+async def observed(source: Clockwork, listen: float | None) -> list[str]:
+    observer = Observer(source, interval=0.05, triage=True)  # type: ignore[arg-type]
+    seen = await findings._observed(observer, listen)
+    return [f.id for f in seen.findings or ()]
+
+
+async def test_it_observes_for_as_long_as_a_takeover_takes() -> None:
+    source = Clockwork(healthy)
+
+    assert await observed(source, None) == []
+    assert source.passed == 4.5
+
+
+async def test_it_observes_for_longer_where_adverts_come_seldom() -> None:
+    slow = (instance(advert_interval=3.0),)
+
+    def seldom(passed: float) -> Snapshot:
+        master = advertiser(2, at=NOW + passed - 0.1)
+        return replace(
+            healthy(passed), instances=slow, advertisers=(replace(master, last=replace(master.last, interval=3.0)),)
+        )
+
+    source = Clockwork(seldom)
+
+    assert await observed(source, None) == []
+    assert source.passed == 13.0
+
+
+async def test_what_begins_meanwhile_is_waited_for() -> None:
+    def stray(passed: float) -> Snapshot:
+        return replace(healthy(passed), addresses=addresses(VIP) if passed >= 2.5 else addresses())
+
+    source = Clockwork(stray)
+    told = await observed(source, None)
+
+    assert (told, source.passed) == (["vip-on-backup"], 4.5)
+
+
+async def test_as_long_as_one_says() -> None:
+    source = Clockwork(healthy)
+
+    assert await observed(source, 1.0) == []
+    assert source.passed == 1.0
+
+
+def test_the_demo_is_triaged_and_its_first_finding_can_be_acted_on() -> None:
+    argv = [sys.executable, "-m", "kvtui", "--demo", "triage", "-o", "json", "--listen", "2.1"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    document_ = json.loads(done.stdout)
+
+    assert set(document_) == {"schema", "time", "node", "sources", "findings"}
+    assert done.returncode == 2
+    assert all(f["remedy"] and f["evidence"] and f["title"] for f in document_["findings"])

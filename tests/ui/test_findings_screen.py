@@ -1,0 +1,140 @@
+"""Screen 5: findings, worst first; the badge in every header; the mark on a VIP's row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.model.finding import Finding, Severity
+from kvtui.screens.findings import FindingPanel
+from kvtui.widgets.header import HeaderLine, badge
+from tests.ui.seen import demo, running, seen, vip
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation
+    from tests.ui.seen import Ui
+
+SPLIT = Finding(
+    "two-masters",
+    Severity.CRITICAL,
+    "2 nodes are master of VRID 50 (vips): split brain",
+    ("10.4.0.3 advertises VRID 50", "10.4.0.4 advertises VRID 50"),
+    "tcpdump -ni eth0 'ip proto 112'  # on each of them",
+    "vips",
+    ("10.4.0.50",),
+)
+DRIFT = Finding(
+    "config-not-reloaded", Severity.WARNING, "the file is not what runs", ("it differs",), "kvtui reload", "/c"
+)
+FYI = Finding("drained", Severity.INFO, "10.2.68.5:8080 is drained", ("0 active",), "kvtui undrain 10.2.68.5", "x -> y")
+
+
+def with_findings(*found: Finding) -> Observation:
+    return replace(seen(vips=(vip(), vip("10.4.0.51")), servers=()), findings=found)
+
+
+def line(ui: Ui, text: str) -> str:
+    return next(line for line in ui.lines if text in line)
+
+
+async def test_the_worst_comes_first_with_its_evidence_and_remedy_below() -> None:
+    async with running(with_findings(SPLIT, DRIFT, FYI)) as ui:
+        await ui.press("5")
+
+        assert [word.split()[0] for word in ui.lines[2:5]] == ["CRITICAL", "WARNING", "INFO"]
+        assert "10.4.0.4 advertises VRID 50" in ui.text
+        assert "> tcpdump -ni eth0 'ip proto 112'  # on each of them" in ui.text
+
+
+async def test_the_cursor_chooses_and_enter_shows_all() -> None:
+    async with running(with_findings(SPLIT, DRIFT)) as ui:
+        await ui.press("5", "down")
+        assert "> kvtui reload" in ui.text
+
+        await ui.press("enter")
+        assert isinstance(ui.app.screen, FindingPanel)
+        assert "about: /c" in ui.text
+
+
+async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:
+    async with running(with_findings(SPLIT)) as ui:
+        await ui.press("5", "enter")
+        await ui.see(with_findings())
+
+        assert "This does not hold any more." in ui.text
+
+
+async def test_y_copies_the_command_without_its_remark() -> None:
+    async with running(with_findings(SPLIT)) as ui:
+        await ui.press("5", "y")
+
+        assert ui.app.clipboard == "tcpdump -ni eth0 'ip proto 112'"
+        assert [n.message for n in ui.app._notifications] == ["tcpdump -ni eth0 'ip proto 112'"]
+
+
+async def test_nothing_found_is_said() -> None:
+    async with running(with_findings()) as ui:
+        await ui.press("5")
+        assert "Nothing is found to be wrong." in ui.text
+
+        await ui.press("y")
+        assert ui.app.clipboard == ""
+
+
+async def test_the_filter_finds_rules_objects_and_vips() -> None:
+    async with running(with_findings(SPLIT, DRIFT, FYI)) as ui:
+        await ui.press("5", "slash", *"10.4.0.50")
+
+        assert "CRITICAL" in ui.text
+        assert "WARNING" not in ui.text
+
+
+@pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "7"])
+async def test_every_header_has_the_badge(screen: str) -> None:
+    async with running(with_findings(SPLIT, DRIFT, DRIFT, FYI)) as ui:
+        await ui.press(screen)
+
+        assert "!!1 !2 (5)" in ui.lines[0]
+        assert ui.app.screen.query_one(HeaderLine).has_class("critical")
+        await ui.see(with_findings(FYI))
+        assert "(5)" not in ui.lines[0]
+        assert not ui.app.screen.query_one(HeaderLine).has_class("critical")
+
+
+def test_no_badge_without_findings() -> None:
+    assert badge(seen()) == ""
+    assert badge(with_findings(DRIFT)) == "!1 (5)"
+
+
+async def test_a_vip_is_marked() -> None:
+    async with running(with_findings(SPLIT)) as ui:
+        assert line(ui, "10.4.0.50").startswith("10.4.0.50 !!")
+        assert line(ui, "10.4.0.51").startswith("10.4.0.51   ")
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 50)])
+async def test_it_fits(size: tuple[int, int]) -> None:
+    async with running(with_findings(SPLIT, DRIFT, FYI), size=size) as ui:
+        await ui.press("5")
+
+        assert all(len(text) <= size[0] for text in ui.lines)
+        assert line(ui, "CRITICAL").startswith("CRITICAL 2 nodes are master")
+
+
+async def test_text_from_outside_stays_text() -> None:
+    nasty = replace(DRIFT, title="\x1b[31m[red]x[/]\u202e", evidence=("a\nb\x07",), object="\x1b]0;t\x07")
+    async with running(with_findings(nasty)) as ui:
+        await ui.press("5")
+        await ui.press("enter")
+
+        assert "[red]x[/]" in ui.text
+        assert not any(c in ui.text for c in "\x1b\x07\u202e")
+
+
+async def test_ascii_only() -> None:
+    async with running(replace(demo(), findings=(SPLIT, DRIFT)), ascii_only=True) as ui:
+        await ui.press("5")
+
+        assert [line for line in ui.lines if not line.isascii()] == []
