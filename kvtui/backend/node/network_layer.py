@@ -92,13 +92,25 @@ class AdvertsLayer:
         self._adverts.close()
 
 
+Shape = tuple[tuple["ServiceKey", int, int], ...]
+"""Of each virtual server: its key, how many real servers it has, and how many of them have no weight."""
+
+
+def shape_of(table: IpvsTable) -> Shape:
+    """What a health check changes when it fails or passes again."""
+    return tuple((v.key, len(v.real_servers), sum(not r.weight for r in v.real_servers)) for v in table.virtual_servers)
+
+
 class IpvsLayer:
     """The IPVS table, read in a thread at each snapshot."""
 
     def __init__(self, pid: int | None) -> None:
         self._reader = IpvsReader(pid)
         self.table: IpvsTable | None = None
+        self.moved = False
+        """Real servers came, went, or lost or got back their weight since the reading before."""
         self._trouble = "not read yet"
+        self._shape: Shape | None = None
 
     def read(self) -> None:
         """Read the table; blocking."""
@@ -106,6 +118,9 @@ class IpvsLayer:
             self.table = self._reader.read()
         except IpvsUnavailable as why:
             self.table, self._trouble = None, str(why)
+        shape = None if self.table is None else shape_of(self.table)
+        self.moved = None not in {shape, self._shape} and shape != self._shape
+        self._shape = shape
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int

@@ -188,7 +188,7 @@ class Node:
         now = time.time()
         layers = await self._attach(now)
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
-        layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded)
+        layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded, checks=layers.network.ipvs.moved)
         layers.network.news = False
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)

@@ -34,19 +34,23 @@ class VrrpLayer:
         self._changed = changed
         self._trouble = "there is no keepalived to ask" if keepalived is None else "not asked yet"
         self._task: asyncio.Task[None] | None = None
+        self._checks_wanted = False
 
-    def ask(self, now: float, *, urgent: bool) -> None:
+    def ask(self, now: float, *, urgent: bool, checks: bool = False) -> None:
         """Ask keepalived in the background, unless that would be too often.
 
         Args:
             now: seconds since the epoch.
             urgent: something changed, so the last dump is likely to be wrong.
+            checks: so are the health checks: only they tell a server that failed from one that was taken away.
         """
+        self._checks_wanted |= checks
         busy = self._task is not None and not self._task.done()
-        if self._dumper is None or busy or not self._dumper.due(now, urgent=urgent):
+        if self._dumper is None or busy or not self._dumper.due(now, urgent=urgent or self._checks_wanted):
             return
         # The full dump costs keepalived two more signals; what it has more than the JSON changes seldom.
-        full = self.dump is None or self._dumper.due(now)
+        full = self.dump is None or self._checks_wanted or self._dumper.due(now)
+        self._checks_wanted = False
         self._task = asyncio.create_task(self._ask(self._dumper, full=full))
 
     async def _ask(self, dumper: Dumper, *, full: bool) -> None:
