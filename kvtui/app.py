@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import App, SystemCommand
+from textual.filter import NoColor
 from textual.message import Message
 
+from kvtui.model.config import Theme
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.keymap import keymap
@@ -23,7 +25,8 @@ from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.widgets.history import History
-from kvtui.widgets.last_door import AsciiOnly, Printing
+from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
+from kvtui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,7 +92,6 @@ class KvtuiApp(App[None]):
     Args:
         observer: gives observations; the app closes it.
         settings: how to draw.
-        ansi: use the terminal's own 16 colours.
     """
 
     TITLE = "kvtui"
@@ -107,9 +109,13 @@ class KvtuiApp(App[None]):
     }
     DEFAULT_MODE = "vips"
 
-    def __init__(self, observer: Observer, settings: UiSettings, *, ansi: bool = False) -> None:
-        # None leaves it to the theme, so that an ANSI theme chosen later is one
-        super().__init__(ansi_color=ansi or None)
+    def __init__(self, observer: Observer, settings: UiSettings) -> None:
+        super().__init__()
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = (Theme.DARK if settings.theme is Theme.AUTO else settings.theme).value
+        for name in self.available_themes.keys() - THEMES.keys():
+            self.unregister_theme(name)  # nobody has looked at their contrast
         self.settings = settings
         self.keymap = keymap(settings.keys)
         self.history = History()
@@ -124,7 +130,9 @@ class KvtuiApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Every line goes through these on its way to the terminal."""
-        return [*super().get_line_filters(), *self._more_filters]
+        few = [Undimmed()] if self.native_ansi_color else []
+        none = [NoColor()] if self.theme == Theme.MONO else []
+        return [*super().get_line_filters(), *few, *none, *self._more_filters]
 
     def on_mount(self) -> None:
         """Start to observe; the first frame waits for nothing."""

@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvtui.model.config import Theme
+
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
@@ -26,18 +28,32 @@ def only_ascii(env: MutableMapping[str, str], encoding: str) -> bool:
 
 
 def few_colours(env: MutableMapping[str, str]) -> bool:
-    """Whether only the terminal's own 16 colours are to be used."""
-    if env.get("NO_COLOR"):
-        return True
+    """Whether this terminal has its own 16 colours only."""
     return env.get("TERM", "") in FEW_COLOURS and not env.get("COLORTERM")
 
 
-def prepare(env: MutableMapping[str, str]) -> None:
-    """Set what keeps the line quiet; what the person set already stays."""
+def prepare(env: MutableMapping[str, str], wanted: Theme = Theme.AUTO) -> Theme:
+    """Set what keeps the line quiet, and choose the colours; what the person set already stays.
+
+    NO_COLOR is taken out of the environment: Textual would turn colours into greys by it, and black into black where
+    the theme is an ANSI one. kvtui's own mono has no colours at all. A theme that was asked for by name counts more
+    (no-color.org: "command-line arguments and configuration override").
+
+    Args:
+        env: the environment.
+        wanted: theme from option, variable or configuration.
+
+    Returns:
+        The theme to use, never AUTO.
+    """
     env.setdefault("TEXTUAL_ANIMATIONS", "none")
     env.setdefault("TEXTUAL_FPS", "20")
-    if few_colours(env):
-        env.setdefault("TEXTUAL_THEME", "ansi-dark")
+    no_color = bool(env.pop("NO_COLOR", ""))
+    if wanted is not Theme.AUTO:
+        return wanted
+    if no_color:
+        return Theme.MONO
+    return Theme.ANSI16 if few_colours(env) else Theme.DARK
 
 
 def run(observer: Observer, settings: UiSettings) -> None:
@@ -51,12 +67,12 @@ def run(observer: Observer, settings: UiSettings) -> None:
         LookupError: ``--pid`` names no keepalived.
         SystemExit: a signal ended it.
     """
-    prepare(os.environ)
+    settings = replace(settings, theme=prepare(os.environ, settings.theme))
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, and only where the UI is wanted
 
     if not settings.ascii and only_ascii(os.environ, sys.__stdout__.encoding if sys.__stdout__ else "utf-8"):
         settings = replace(settings, ascii=True)
-    app = KvtuiApp(observer, settings, ansi=few_colours(os.environ))
+    app = KvtuiApp(observer, settings)
     app.run(mouse=settings.mouse)
     if app.ended_by is not None:
         raise app.ended_by

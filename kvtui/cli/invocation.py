@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,10 +70,8 @@ class Invocation:
         """How the terminal UI draws."""
         from kvtui.model.settings import UiSettings  # noqa: PLC0415
 
-        mono = bool(os.environ.get("NO_COLOR"))
         return UiSettings(
             ascii=self.ascii,
-            mono=mono,
             mouse=self.mouse,
             source_label="demo" if self.demo else "live",
             theme=self.theme,

@@ -19,16 +19,14 @@ class UiSettings:
 
     Attributes:
         ascii: borders, sparklines and marks in ASCII only (the Linux console, an old terminal).
-        mono: no colour (NO_COLOR).
         mouse: let the terminal report the mouse.
         source_label: what the header says the data is: ``live``, ``demo`` or ``replay``.
-        theme: colours.
+        theme: colours; AUTO is dark here, since the terminal was asked before.
         keys: id of a binding → its keys, from the configuration.
         notices: what to tell once, at the start: what of the configuration is not used.
     """
 
     ascii: bool = False
-    mono: bool = False
     mouse: bool = False
     source_label: str = "live"
     theme: Theme = Theme.AUTO

@@ -28,7 +28,7 @@ EVERYWHERE = (
     *VIEWS,
     *ACTIONS,
     *ALWAYS,
-    Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
+    Binding("colon,ctrl+p", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
     Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave kvtui"),
 )
 """The app's own bindings."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import get_character_cell_size
 from rich.segment import Segment
+from rich.style import Style
 from textual.filter import LineFilter
 
 from kvtui.model.text import plain
@@ -39,6 +40,9 @@ BLOCKS = range(0x2580, 0x25A0)
 """Block elements: parts of scrollbars and edges, which their background colour shows as well."""
 
 
+_FULL = Style(dim=False)
+
+
 @lru_cache(4096)
 def ascii_text(text: str) -> str:
     """The same text in ASCII, column for column: what has no likeness becomes ``?``."""
@@ -62,6 +66,15 @@ class AsciiOnly(LineFilter):
         return [
             s if s.text.isascii() or s.control else Segment(ascii_text(s.text), s.style, s.control) for s in segments
         ]
+
+
+class Undimmed(LineFilter):
+    """Takes "dim" away: with 16 colours or none it is whatever the terminal makes of it, and often not readable."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments in full strength."""
+        del background
+        return [Segment(s.text, s.style + _FULL, s.control) if s.style and s.style.dim else s for s in segments]
 
 
 class Printing(LineFilter):

@@ -1,0 +1,185 @@
+"""Every screen and panel in every theme: text can be read (WCAG 2.2, 1.4.3, 1.4.6), and without colour all is said."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.color import ColorType
+from rich.color_triplet import ColorTriplet
+from textual.geometry import Region
+from textual.widget import Widget
+from textual.widgets._toast import Toast, ToastRack
+
+from kvtui.app import KvtuiApp
+from kvtui.model.config import Theme, TriageSettings
+from kvtui.model.settings import UiSettings
+from kvtui.observer import Judge
+from tests.ui.seen import Feed, Ui, demo
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from rich.color import Color
+    from rich.segment import Segment
+    from rich.style import Style
+
+XTERM = (
+    *("000000", "cd0000", "00cd00", "cdcd00", "0000ee", "cd00cd", "00cdcd", "e5e5e5"),
+    *("7f7f7f", "ff0000", "00ff00", "ffff00", "5c5cff", "ff00ff", "00ffff", "ffffff"),
+)
+"""The 16 colours of xterm (XTerm-col.ad), on which ansi16 is judged; each terminal has its own."""
+
+DRAWING = re.compile(r"[\s─-▟■-◿]*")
+"""Frames, bars and blocks: no text; sparklines stand beside their numbers."""
+
+PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("1", ()), ("1", ("enter",)), ("1", ("t",)), ("1", ("slash", "1", "0")), ("1", ("question_mark",)), ("1", ("i",)),
+    ("2", ()), ("2", ("enter",)), ("2", ("p",)), ("2", ("f",)), ("3", ()), ("3", ("enter",)), ("3", ("down", "d")),
+    ("4", ()), ("4", ("enter",)), ("5", ()), ("5", ("enter",)), ("7", ()), ("1", ("r",)), ("1", ("ctrl+p",)),
+)  # fmt: skip
+"""Screens, and what is opened on them."""
+
+
+@asynccontextmanager
+async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
+    """The demo in a moment of trouble, its findings included."""
+    feed = Feed(Judge(TriageSettings(patience=0.0)).judged(demo(40.0)))
+    app = KvtuiApp(feed, UiSettings(theme=theme, source_label="replay"))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        ui = Ui(app, pilot, feed)
+        for _ in range(200):
+            await pilot.pause()
+            if app.latest is not None:
+                break
+        yield ui
+
+
+async def at(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
+    """Go there from wherever one is."""
+    while len(ui.app.screen_stack) > 1:
+        ui.app.pop_screen()
+        await ui.pilot.pause()
+    await ui.press("escape", place[0], *place[1])
+    for _ in range(100):
+        if boxes(ui):
+            return
+        await ui.pilot.pause()
+    raise AssertionError(f"nothing was opened at {place}")
+
+
+WALKS: dict[Theme, dict[tuple[str, tuple[str, ...]], list[Segment]]] = {}
+
+
+async def walk(theme: Theme) -> dict[tuple[str, tuple[str, ...]], list[Segment]]:
+    """What stands at every place; walked once a theme."""
+    if theme not in WALKS:
+        async with painted_in(theme) as ui:
+            WALKS[theme] = {}
+            for place in PLACES:
+                await at(ui, place)
+                WALKS[theme][place] = list(segments(ui))
+            for severity in ("information", "warning", "error"):
+                ui.app.notify("A toast", title="With a title", severity=severity, timeout=600)
+            await ui.pilot.pause()
+            WALKS[theme]["1", ("toasts",)] = list(segments(ui))
+    return WALKS[theme]
+
+
+def boxes(ui: Ui) -> list[Region]:
+    """Where there is something on the uppermost screen, toasts excepted."""
+    return [w.region for w in ui.app.screen.walk_children(Widget) if w.region.area and not isinstance(w, ToastRack | Toast)]
+
+
+def segments(ui: Ui) -> Iterator[Segment]:
+    """What goes to the terminal; of a panel without what it hides."""
+    app, screen = ui.app, ui.app.screen
+    box = Region.from_union(boxes(ui)) if len(app.screen_stack) > 1 else screen.region
+    for y, strip in enumerate(screen._compositor.render_strips()):
+        if not box.y <= y < box.bottom:
+            continue
+        line = strip.crop(box.x, box.right)
+        for line_filter in app.get_line_filters():
+            line = line.apply_filter(line_filter, screen.background_colors[1])
+        yield from line
+
+
+def colours(style: Style) -> tuple[ColorTriplet, ColorTriplet]:
+    """What is in front and what is behind, as the eye sees it."""
+    front, behind = rgb(style.color, "e5e5e5"), rgb(style.bgcolor, "000000")
+    if style.reverse:
+        front, behind = behind, front
+    if style.dim:
+        front = ColorTriplet(*((a + b) // 2 for a, b in zip(front, behind, strict=True)))
+    return front, behind
+
+
+def rgb(colour: Color | None, default: str) -> ColorTriplet:
+    if colour is None or colour.type is ColorType.DEFAULT:
+        text = default
+    elif colour.type is ColorType.STANDARD:
+        text = XTERM[colour.number or 0]
+    else:
+        return colour.get_truecolor()
+    return ColorTriplet(*(int(text[i : i + 2], 16) for i in (0, 2, 4)))
+
+
+def luminance(colour: ColorTriplet) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    linear = [c / 255 / 12.92 if c / 255 <= 0.04045 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(style: Style) -> float:
+    dark, light = sorted(map(luminance, colours(style)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_measure_is_that_of_the_standard() -> None:
+    from rich.style import Style  # noqa: PLC0415
+
+    assert contrast(Style.parse("#000000 on #ffffff")) == 21.0
+    assert round(contrast(Style.parse("#767676 on #ffffff")), 2) == 4.54
+    assert contrast(Style.parse("reverse #767676 on #ffffff")) == contrast(Style.parse("#767676 on #ffffff"))
+    assert contrast(Style.parse("dim #767676 on #ffffff")) < 2.5
+
+
+@pytest.mark.parametrize(
+    ("theme", "least"), [(Theme.DARK, 4.5), (Theme.LIGHT, 4.5), (Theme.CONTRAST, 7.0), (Theme.ANSI16, 4.5)]
+)
+async def test_all_text_can_be_read(theme: Theme, least: float) -> None:
+    poor: dict[str, float] = {}
+    read = 0
+    for place, found in (await walk(theme)).items():
+        for segment in found:
+            if segment.style is None or DRAWING.fullmatch(segment.text):
+                continue
+            read += 1
+            if (ratio := contrast(segment.style)) < least:
+                poor[f"{place} {segment.text.strip()!r} {segment.style}"] = round(ratio, 2)
+    assert poor == {}
+    assert read > 600
+
+
+async def test_mono_has_no_colour_at_all_and_says_the_same() -> None:
+    mono, dark = await walk(Theme.MONO), await walk(Theme.DARK)
+    for place in PLACES:
+        styles = [s.style for s in mono[place] if s.style]
+        assert all(c is None or c.is_default for style in styles for c in (style.color, style.bgcolor)), place
+        assert "".join(s.text for s in mono[place]) == "".join(s.text for s in dark[place])
+
+
+async def test_the_palette_offers_kvtuis_themes_only_and_they_change_at_once() -> None:
+    async with painted_in(Theme.DARK) as ui:
+        assert sorted(ui.app.available_themes) == sorted(t.value for t in Theme if t is not Theme.AUTO)
+        ui.app.theme = Theme.MONO.value
+        await ui.pilot.pause()
+        await at(ui, ("2", ()))
+        assert all(s.style is None or s.style.color is None or s.style.color.is_default for s in segments(ui))
+        ui.app.theme = Theme.LIGHT.value
+        await ui.pilot.pause()
+        await at(ui, ("1", ()))
+        grounds = {s.style.bgcolor.get_truecolor().hex for s in segments(ui) if s.style and s.style.bgcolor}
+        assert "#ffffff" in grounds
