@@ -40,10 +40,14 @@ class NoSuchKeepalived(LookupError):  # noqa: N818 - reads as what it says
     """``--pid`` names no keepalived."""
 
 
-def find(proc: str = "/proc") -> tuple[Keepalived, ...]:
+def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, ...]:
     """All running keepalived daemons: those in our own network namespace first, then unnamed ones, then by age.
 
     Processes that vanish meanwhile, zombies and ``keepalived -t`` are left out. What may not be read is None.
+
+    Args:
+        proc: where procfs is.
+        only: PID of the one parent that is asked for, where others would be looked at for nothing.
     """
     booted = procfs.boot_time(proc)
     running = {}
@@ -56,9 +60,15 @@ def find(proc: str = "/proc") -> tuple[Keepalived, ...]:
     found = [
         _describe(process, arguments, processes, proc)
         for process, arguments in running.values()
-        if process.parent not in running
+        if process.parent not in running and only in (None, process.pid)
     ]
     return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
+
+
+def root_of(pid: int, proc: str = "/proc") -> str | None:
+    """``Keepalived.root`` of one parent; None when it is gone. The rest of it is not looked at."""
+    process = procfs.read(pid, proc)
+    return None if process is None or process.zombie else _root(process, parse_arguments(process.argv), proc)
 
 
 def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.processes import NoSuchKeepalived, choose, find
+from kvtui.backend.processes import NoSuchKeepalived, choose, find, root_of
 from kvtui.model.keepalived import Children, Controller, PidFile
 from tests.processes.machine import (
     BOOTED,
@@ -45,6 +45,16 @@ def test_a_pod_with_hostnetwork_is_described_from_its_node(machine: Machine) -> 
     )
     assert (k.netns, k.mntns, k.own_netns, k.dumps_json, k.tmpdir) == (HOST_NET, POD_MNT, True, True, "/tmp")
     assert k.started == BOOTED + 1_000_000
+
+
+def test_one_of_several_is_described_as_it_is_among_all(machine: Machine) -> None:
+    machine.pod()
+    machine.pod(parent=1796)
+    one, other = find(machine.proc)
+    assert find(machine.proc, only=one.pid) == (one,)
+    assert find(machine.proc, only=other.pid) == (other,)
+    assert find(machine.proc, only=804) == ()  # a child is no parent
+    assert [root_of(pid, machine.proc) for pid in (one.pid, other.pid, 4711)] == [one.root, other.root, None]
 
 
 def test_children_are_told_apart_by_the_signals_they_handle_when_pid_files_are_missing(machine: Machine) -> None:

@@ -48,11 +48,9 @@ class Daemon:
         Raises:
             StepFailed: there is none.
         """
-        running = processes.find()
-        for keepalived in running:
-            if keepalived.pid == self.pid and self.is_same_process():
-                return keepalived
-        for keepalived in running:
+        if self.is_same_process() and (same := processes.find(only=self.pid)):
+            return same[0]
+        for keepalived in processes.find():
             if self.mntns is not None and self._place(keepalived) == (self.conf, self.mntns, self.netns):
                 return keepalived
         raise StepFailed(
@@ -70,8 +68,9 @@ class Daemon:
         Raises:
             StepFailed: keepalived is gone, and its files with it; or the path cannot be followed.
         """
+        root = processes.root_of(self.pid) if self.is_same_process() else None
         try:
-            return resolve_inside(self.found().root, path)
+            return resolve_inside(self.found().root if root is None else root, path)
         except OSError as error:
             raise StepFailed(f"{path} cannot be reached: {error.strerror or error}") from error
 
