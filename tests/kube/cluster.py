@@ -93,6 +93,8 @@ class FakeCluster:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake-cluster", daemon=True)
         self._folder = tempfile.TemporaryDirectory(prefix="fake-cluster-")
         self._runner: aiohttp.web.ServerRunner | None = None
+        self._servers: list[aiohttp.web.Server] = []
+        """One after each outage; an old one may still be given a connection that was accepted at its end."""
         self.certificate: Path | None = None
         self.namespace = "default"
 
@@ -237,9 +239,9 @@ class FakeCluster:
 
     async def _listen(self) -> None:
         await self._entering
-        self._runner = aiohttp.web.ServerRunner(
-            aiohttp.web.Server(self._emulator, handler_cancellation=True), shutdown_timeout=0.0
-        )
+        server = aiohttp.web.Server(self._emulator, handler_cancellation=True)
+        self._servers.append(server)
+        self._runner = aiohttp.web.ServerRunner(server, shutdown_timeout=0.0)
         await self._runner.setup()
         context = None
         if self.certificate is not None:
@@ -254,28 +256,28 @@ class FakeCluster:
             runner, self._runner = self._runner, None
             for site in list(runner.sites):
                 await site.stop()
-            self._drop(runner)
+            self._abort()
             await runner.cleanup()
+            await self._settle()
 
-    @staticmethod
-    async def _finish() -> None:
-        """Let what is under way (a TLS handshake that the client gave up) come to its end."""
+    async def _settle(self) -> None:
+        """Let what is under way end (a TLS handshake given up, a connection just accepted); drop what came of it."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+            self._abort()
+
+    async def _finish(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        for _ in range(5):
-            await asyncio.sleep(0)  # transports close in the loop's next turns
+        await self._settle()
 
     def _abort(self) -> None:
-        if self._runner is not None:
-            self._drop(self._runner)
-
-    @staticmethod
-    def _drop(runner: aiohttp.web.ServerRunner) -> None:
-        for connection in list(runner.server.connections) if runner.server else []:
-            if connection.transport is not None:
-                connection.transport.abort()
+        for server in self._servers:
+            for connection in list(server.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
 
     def _make_certificate(self) -> Path:
         path = Path(self._folder.name) / "api.crt"

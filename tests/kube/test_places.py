@@ -180,21 +180,28 @@ async def test_a_module_in_the_operators_folder_is_not_run(tmp_path: Path, monke
     assert (await load(Kubeconfig(kubeconfig(tmp_path / "config"), None))).authorization == f"Bearer {SECRET}"
 
 
-def test_where_no_api_is_configured_nothing_heavy_is_imported() -> None:
+@pytest.mark.parametrize("configured", [False, True])
+def test_nothing_heavy_is_imported(tmp_path: Path, configured: bool) -> None:
+    """Without an API not even kvtui's own client; with one, still not the library, which runs beside."""
+    options = ""
+    if configured:
+        path = kubeconfig(tmp_path / "config", server="http://127.0.0.1:1")
+        options = f"kubeconfig={path!r}"
     program = (
-        "import asyncio, sys\n"
+        "import asyncio, sys, time\n"
         "from kvtui.backend.node.kube_layer import KubeLayer\n"
         "from kvtui.model.settings import KubeSettings\n"
         "async def main():\n"
-        "    layer = KubeLayer(KubeSettings(), lambda: None, environ={'HOME': '/nowhere'})\n"
+        f"    layer = KubeLayer(KubeSettings({options}), lambda: None, environ={{'HOME': '/nowhere'}})\n"
         "    layer.start()\n"
-        "    await layer.settle(5)\n"
+        "    await layer.settle(30)\n"
+        "    print(layer.source(layer.kube(time.time())).detail.partition(' ')[0])\n"
         "    await layer.close()\n"
         "asyncio.run(main())\n"
-        "print(sorted(m for m in ('kubernetes', 'yaml', 'aiohttp', 'kvtui.backend.kube.watch') if m in sys.modules))\n"
+        "print(*(m for m in ('kubernetes', 'yaml', 'aiohttp', 'kvtui.backend.kube.watch') if m in sys.modules))\n"
     )
     run = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert run.stdout == "[]\n"
+    assert run.stdout.split() == (["127.0.0.1:1", "kvtui.backend.kube.watch"] if configured else ["no"])
 
 
 def test_pauses_grow_to_their_bound_and_never_fall_in_step() -> None:

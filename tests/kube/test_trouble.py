@@ -20,7 +20,7 @@ from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceState
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
-from tests.kube.seen import QUICK, SOON, TOKEN, place_of, seen
+from tests.kube.seen import QUICK, SOON, TOKEN, Seen, place_of, seen, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,6 +218,38 @@ async def test_a_renewed_token_is_taken_from_the_file(tmp_path: Path) -> None:
             await here.until(lambda: here.source.state is SourceState.OK)
 
 
+async def test_a_plugin_is_asked_again_when_its_token_expired(tmp_path: Path) -> None:
+    status = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "%s"}}'
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    plugin.chmod(0o755)
+    (tmp_path / "answer").write_text(status % "first")
+    with FakeCluster(token="first") as fake:  # noqa: S106 - of nobody
+        fake.put(*objects.tutorial())
+        config = json.loads(fake.kubeconfig(tmp_path / "config").read_text())
+        run = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}
+        config["users"][0]["user"] = {"exec": run}
+        (tmp_path / "config").write_text(json.dumps(config))
+        layer = KubeLayer(
+            KubeSettings(kubeconfig=str(tmp_path / "config"), configmap="default/vip-configmap"),
+            lambda: None,
+            timing=QUICK,
+            environ={},
+        )
+        layer.start()
+        here = Seen(layer, [])
+        try:
+            await layer.settle(SOON)
+            assert here.source.state is SourceState.OK
+            (tmp_path / "answer").write_text(status % "second")
+            fake.require("second")
+            fake.put(objects.service("nginx", ports=((8000, 8080),)))
+            fake.cut()
+            await here.until(lambda: here.source.state is SourceState.OK and here.services[NGINX].ports[0].port == 8000)
+        finally:
+            await layer.close()
+
+
 async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> None:
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())
@@ -245,6 +277,10 @@ async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> No
             "http://kubernetes.invalid:6443",
             "the name kubernetes.invalid cannot be resolved: check DNS, or the server in the kubeconfig",
         ),
+        (
+            f"http://{'a' * 70}.example:1",
+            f"{'a' * 70}.example:1 cannot be connected to: the pod's service account names no usable host",
+        ),
         ("ftp://10.0.0.1", "the API's address is no http or https URL: ftp://10.0.0.1"),
     ],
 )
@@ -271,11 +307,8 @@ async def test_whatever_answers_there(tmp_path: Path, answer: bytes, expected: s
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serving(serve) as port:
         (tmp_path / "token").write_text(TOKEN)
         (tmp_path / "ca.crt").write_text("")
         assert expected in await _trouble(ServiceAccount(f"http://127.0.0.1:{port}", str(tmp_path)))
@@ -307,16 +340,13 @@ async def test_a_proxy_is_gone_through_and_its_refusal_told(tmp_path: Path) -> N
         asked.append(head)
         if refuse:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
-            writer.close()
             return
         onward, back = await asyncio.open_connection("127.0.0.1", fake.port)
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await asyncio.gather(_pour(reader, back), _pour(onward, writer))
 
     with FakeCluster(tls=True, token=TOKEN) as fake:
-        proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
-        async with proxy:
-            port = proxy.sockets[0].getsockname()[1]
+        async with serving(tunnel) as port:
             place = place_of(fake, tmp_path)
             assert isinstance(place, ServiceAccount)
             plain = place.credentials()
@@ -336,6 +366,8 @@ async def test_a_proxy_is_gone_through_and_its_refusal_told(tmp_path: Path) -> N
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(65536):
-        writer.write(piece)
-    writer.transport.abort()
+    try:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+    finally:
+        writer.transport.abort()

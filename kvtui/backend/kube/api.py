@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kvtui.backend.kube.timing import Timing
 
 JsonObject = dict[str, Any]
+LONGEST_SPACING = 20
+"""Times ``Timing.renew``: at most so long between two readings of a kubeconfig that does not help."""
 
 
 class Api:
@@ -46,6 +48,7 @@ class Api:
         self._distrusted = False
         self._bad: errors.BadAccess | None = None
         self._loaded_at = float("-inf")
+        self._spacing = timing.renew
         self._stamp: tuple[object, ...] = ()
         self.revived = asyncio.Event()
         self._failing = False
@@ -71,16 +74,21 @@ class Api:
         if self._credentials is not None and not self._distrusted:
             return self._credentials
         now = asyncio.get_running_loop().time()
-        if now - self._loaded_at < self.timing.renew and self._place.stamp() == self._stamp:
+        if now - self._loaded_at < self._spacing and self._place.stamp() == self._stamp:
             if self._credentials is None:
                 raise self._bad or errors.BadAccess("no credentials")
             return self._credentials
         self._loaded_at, self._stamp = now, self._place.stamp()
+        old = self._credentials
+        # Longer from time to time: a plugin may ask a person, who is not to be asked for ever.
+        self._spacing = min(self._spacing * 2, LONGEST_SPACING * self.timing.renew)
         try:
             fresh = self._adopt(await load(self._place))
         except errors.BadAccess as bad:
             self._bad = bad
             raise
+        if fresh != old:
+            self._spacing = self.timing.renew
         self._distrusted = False
         return fresh
 

@@ -63,7 +63,7 @@ class Credentials:
             try:
                 with _in_memory(self.certificate, self.key) as path:
                     context.load_cert_chain(path)
-            except (ssl.SSLError, ValueError):
+            except (OSError, ValueError):  # SSLError is an OSError
                 raise BadAccess(f"the client certificate and key of {self.origin} do not fit together") from None
         return context
 

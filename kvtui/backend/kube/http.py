@@ -100,6 +100,8 @@ class Connection:
                     )
         except (OSError, EOFError) as error:
             raise Unreachable(_why(error, str(address), timing.connect)) from None
+        except (ValueError, asyncio.LimitOverrunError):  # a host that is no name, a head that does not end
+            raise BadAccess(f"{address} cannot be connected to: {credentials.origin} names no usable host") from None
         _watch_peer(writer)
         return cls(reader, writer, credentials, timing)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -28,17 +29,17 @@ async def load(place: Kubeconfig, patience: float = PATIENCE) -> Credentials:
     """
     # -P: a `kubernetes.py` in the operator's current folder must not be run.
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        PROGRAM,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # what a plugin says there may be secret
-        env=environ,
-        start_new_session=True,  # a plugin must not talk to the terminal that the UI draws on
-    )
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", PROGRAM),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # what a plugin says there may be secret
+            env=environ,
+            start_new_session=True,  # a plugin must not talk to the terminal that the UI draws on
+        )
+    except OSError as error:
+        raise BadAccess(f"{place.origin} cannot be read: no process can be started: {error.strerror}") from None
     try:
         asked = json.dumps({"paths": place.paths, "context": place.context}).encode()
         async with asyncio.timeout(patience):
@@ -47,7 +48,8 @@ async def load(place: Kubeconfig, patience: float = PATIENCE) -> Credentials:
         raise BadAccess(f"{place.origin} gave no credentials within {patience:g} s: its plugin hangs") from None
     finally:
         if child.returncode is None:
-            os.killpg(child.pid, signal.SIGKILL)  # its own session: the plugin goes too
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # its own session: the plugin goes too
             await child.wait()
     try:
         answer = json.loads(told)
