@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run lab test lint types unit bench clean help
+.PHONY: run lab test lint types unit bench packages image clean help
 
 help: ## these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,7 @@ types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 
 unit: $(VENV)/.dev ## pytest, in random order, with coverage
 	packaging/debian-packages lab
+	packaging/debian-packages shells # completions and the man page, by the programs that read them
 	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
 	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
 	$(BIN)/python -m tests.parallel $(ARGS)
@@ -52,5 +53,12 @@ bench: $(VENV)/.dev ## time the reading of a large IPVS table, in the lab's kern
 	@packaging/debian-packages lab
 	@$(BIN)/python -m tests.lab.kernel --timeout 600 -- python -m benchmarks.bench_ipvs $(ARGS)
 
+packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
+	@packaging/debian-packages deb
+	@packaging/build packages
+
+image: packages ## the container image localhost/kvtui, by podman, docker or buildah ($$ENGINE, $$BASE)
+	@packaging/build image
+
 clean: ## remove what these targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .lab
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .lab dist build

@@ -35,6 +35,7 @@ class PseudoTerminal:
         size: columns and lines.
         stdin: whether stdin is the terminal; else it is empty.
         prefix: a command that runs kvtui, such as ``ip netns exec node-a``.
+        command: what kvtui is called; else this project's own, in this Python.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PseudoTerminal:
         size: tuple[int, int] = (80, 24),
         stdin: bool = True,
         prefix: Sequence[str] = (),
+        command: Sequence[str] = (sys.executable, "-m", "kvtui"),
     ) -> None:
         self.raw = b""
         self._screen = pyte.Screen(*size)
@@ -53,7 +55,7 @@ class PseudoTerminal:
         kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
         try:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "kvtui", *arguments],
+                [*prefix, *command, *arguments],
                 stdin=theirs if stdin else subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,

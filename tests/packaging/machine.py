@@ -1,0 +1,78 @@
+"""A machine with nothing but Debian: a throw-away layer over one root file system, without a network."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.ui.pseudo_terminal import PseudoTerminal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# Own mounts and PIDs, which end with the command; no network at all: what is installed is what was given.
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net"]
+ENTER = """
+set -e
+root=$1 layer=$2 shared=$3; shift 3
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/root
+mount -t overlay overlay -o "lowerdir=$root,upperdir=$layer/upper,workdir=$layer/work" /mnt/root
+cd /mnt/root
+mkdir -p given
+mount --bind "$shared" given
+mount -t proc proc proc
+mount --rbind /dev dev
+mount -t tmpfs tmpfs run
+exec chroot . "$@"
+"""
+PATH = "/root/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is written stays until the layer's folder is removed.
+
+    Args:
+        root: of the file system below.
+        layer: an empty folder of this machine's own.
+        given: a folder that it finds as /given.
+    """
+
+    root: Path
+    layer: Path
+    given: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("upper", "work"):
+            (self.layer / name).mkdir(parents=True)
+
+    @property
+    def prefix(self) -> list[str]:
+        """What runs a command on it."""
+        variables = {"PATH": PATH, "HOME": "/root", "TERM": "xterm-256color", "LANG": "C.UTF-8", **self.environment}
+        places = [str(self.root), str(self.layer), str(self.given)]
+        return [*NAMESPACES, "sh", "-c", ENTER, "sh", *places, "env", "-i", *(f"{k}={v}" for k, v in variables.items())]
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run([*self.prefix, *command], capture_output=True, text=True, check=False, timeout=300)
+
+    def must(self, *command: str) -> str:
+        """Run a command that has to end well; what it printed."""
+        done = self.run(*command)
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def terminal(self, *command: str) -> PseudoTerminal:
+        """Run a command on a pty."""
+        return PseudoTerminal(prefix=self.prefix, command=command)
+
+    def files(self) -> set[str]:
+        """What was written here and is not below, in the places where packages put things."""
+        upper = self.layer / "upper"
+        places = [upper / name for name in ("usr", "opt", "etc", "var/lib/kvtui") if (upper / name).exists()]
+        return {f"/{p.relative_to(upper)}" for place in places for p in place.rglob("*") if p.is_file()}

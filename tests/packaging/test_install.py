@@ -1,0 +1,163 @@
+"""On a machine with nothing but Debian: one command, and `kvtui --demo` shows its first frame."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import subprocess
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui import __version__
+from tests.packaging.conftest import PROJECT, made
+from tests.ui.pseudo_terminal import PseudoTerminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.packaging.machine import Machine
+
+FIRST_FRAME = ("10.4.0.50", "MASTER", "default/nginx")
+SINGLE_FILE_START = 2.0  # seconds of its own work until the first frame is complete
+
+
+def shows_the_first_frame(terminal: PseudoTerminal) -> None:
+    """And ends when it is told to."""
+    with terminal:
+        terminal.shows(*FIRST_FRAME)
+        assert "VIP" in terminal.lines[1]
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(packages: Path) -> Path:
+    """The wheel with all that it needs: pip asks the registry here once, and not on the machine."""
+    folder = PROJECT / ".lab" / "wheelhouse"
+    [wheel] = packages.glob("*.whl")
+    wanted = [str(wheel), "pip", "setuptools", "wheel"]  # pipx updates these three
+    python = str(PROJECT / ".venv/bin/python")
+    made(python, "-m", "pip", "-q", "download", "--only-binary=:all:", "-d", str(folder), *wanted)
+    return folder
+
+
+def test_pipx_installs_the_wheel(machine: Callable[..., Machine], wheelhouse: Path) -> None:
+    ours = machine(wheelhouse, PIP_NO_INDEX="1", PIP_FIND_LINKS="/given", PIP_NO_COMPILE="1")
+    ours.must("pipx", "install", f"/given/kvtui-{__version__}-py3-none-any.whl")
+    assert ours.must("kvtui", "--version") == f"kvtui {__version__}\n"
+    shows_the_first_frame(ours.terminal("kvtui", "--demo"))
+
+
+def test_the_single_file_runs_where_it_was_copied_to(machine: Callable[..., Machine]) -> None:
+    """Nothing is unpacked: it runs where nothing can be written."""
+    ours = machine()
+    ours.must("cp", "/given/kvtui", "/usr/local/bin/")
+    before = ours.files()
+    script = "mount -t tmpfs -o ro none /tmp; mount -t tmpfs -o ro none /root; exec kvtui --demo"
+    shows_the_first_frame(ours.terminal("sh", "-c", script))
+    assert ours.files() == before == {"/usr/local/bin/kvtui"}
+
+
+def test_the_single_file_starts_in_under_two_seconds(packages: Path) -> None:
+    """By its own processor time: a busy machine is not its fault."""
+    before = os.times()
+    with PseudoTerminal("--demo", command=["/usr/bin/env", "python3", str(packages / "kvtui")]) as terminal:
+        terminal.shows(*FIRST_FRAME)
+        terminal.process.kill()
+        terminal.process.wait()
+    after = os.times()
+    assert (
+        after.children_user + after.children_system - before.children_user - before.children_system < SINGLE_FILE_START
+    )
+
+
+def test_the_debian_package_installs_and_leaves_nothing(machine: Callable[..., Machine]) -> None:
+    ours = machine()
+    before = set(ours.must("dpkg-query", "-W").splitlines())
+    ours.must("sh", "-c", "apt-get install -y -q /given/kvtui_*.deb")
+    assert {line.split("\t")[0] for line in set(ours.must("dpkg-query", "-W").splitlines()) - before} == {"kvtui"}
+    shows_the_first_frame(ours.terminal("kvtui", "--demo"))
+    assert ".TH KVTUI 1 " in ours.must("zcat", "/usr/share/man/man1/kvtui.1.gz")
+    completed = "source /usr/share/bash-completion/completions/kvtui; complete -p kvtui"
+    assert "kvtui" in ours.must("bash", "-c", completed)
+    for script in ("zsh/vendor-completions/_kvtui", "fish/vendor_completions.d/kvtui.fish"):
+        assert "kvtui" in ours.must("cat", f"/usr/share/{script}")
+    ours.must("sh", "-c", "mkdir -p /var/lib/kvtui && touch /var/lib/kvtui/journal.jsonl")
+    ours.must("apt-get", "remove", "-y", "-q", "kvtui")
+    left = {f for f in ours.files() if "kvtui" in f}
+    assert left == {"/var/lib/kvtui/journal.jsonl"}, "what was done here is not forgotten before a purge"
+    ours.must("apt-get", "purge", "-y", "-q", "kvtui")
+    assert {f for f in ours.files() if "kvtui" in f} == set()
+
+
+def test_lintian_is_content(packages: Path) -> None:
+    [package] = packages.glob("*.deb")
+    done = subprocess.run(
+        ["lintian", "--no-cfg", "--allow-root", "--fail-on", "error,warning", str(package)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+@contextmanager
+def container(image: str) -> Iterator[str]:
+    """A container of the image, until the block ends."""
+    name = made("buildah", "from", image).strip()
+    try:
+        yield name
+    finally:
+        made("buildah", "rm", name)
+
+
+def test_the_image_runs_as_nobody_and_has_what_it_needs_only(image: str) -> None:
+    with container(image) as name:
+        shows_the_first_frame(
+            PseudoTerminal("--demo", command=["buildah", "run", "--tty", name, "--", "/usr/bin/kvtui"])
+        )
+        who = "import os; print(os.getuid(), os.getgid(), os.environ['TERM'])"
+        assert made("buildah", "run", name, "--", "/usr/bin/python3", "-c", who) == "65532 65532 xterm-256color\n"
+        root = Path(made("buildah", "mount", name).strip())
+        assert sorted(p.name for p in (root / "usr/bin").iterdir()) == ["kvtui", "python3", "python3.11", "sleep"]
+        assert not list((root / "usr/sbin").iterdir())
+        size = sum(p.lstat().st_size for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+        assert size < 100e6, f"{size / 1e6:.0f} MB"
+        settings = [p for p in root.rglob("*") if p.is_file() and not p.is_symlink() and p.stat().st_mode & 0o6000]
+        assert settings == [], "no setuid programs"
+        bill = json.loads((root / "usr/share/sbom/kvtui.cdx.json").read_text())
+        installed = {p.name for p in (root / "var/lib/dpkg/status.d").iterdir()}
+    named = {c["purl"].partition("@")[0] for c in bill["components"]}
+    assert {f"pkg:deb/debian/{name}" for name in installed} <= named
+    assert {"pkg:pypi/textual", "pkg:pypi/typer", "pkg:pypi/pydantic-core", "pkg:deb/debian/libc6"} <= named
+    assert "pkg:pypi/kubernetes" not in named
+
+
+def test_the_image_says_what_it_is(image: str) -> None:
+    described = json.loads(made("buildah", "inspect", "--type", "image", image))["OCIv1"]["config"]
+    labels = described["Labels"]
+    head = made("git", "rev-parse", "HEAD").strip()
+    assert labels["org.opencontainers.image.version"] == __version__
+    assert labels["org.opencontainers.image.revision"] == head
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert described["User"] == "65532:65532"
+    assert described["Entrypoint"] == ["/usr/bin/kvtui"]
+
+
+def test_the_same_input_gives_the_same_bytes(packages: Path, tmp_path: Path) -> None:
+    python = str(PROJECT / ".venv/bin/python")
+    with zipfile.ZipFile(packages / "kvtui") as archive:
+        when = archive.infolist()[0].date_time
+    epoch = str(calendar.timegm((*when, 0, 0, 0)))
+    made(python, "packaging/singlefile/build.py", "build/lib", str(tmp_path / "kvtui"), SOURCE_DATE_EPOCH=epoch)
+    assert (tmp_path / "kvtui").read_bytes() == (packages / "kvtui").read_bytes()
+    for folder in ("first", "second"):
+        build = [python, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(tmp_path / folder), "."]
+        made(*build, SOURCE_DATE_EPOCH=epoch)
+    [first], [second] = ((tmp_path / folder).glob("*.whl") for folder in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
