@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.finding import Finding
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
     from kvtui.model.observation import Observation
+    from kvtui.model.snapshot import Snapshot
 
 BURST = 0.05
 """Seconds: how close together two observations may be. Of a burst of events the first is shown at once, the rest
@@ -33,6 +34,9 @@ WINDOW = 3.9
 second they seem to stand still and then to jump."""
 SPACING = 0.9
 """Seconds between two tables that are kept."""
+
+MANY = 1000
+"""Real servers above which conclusions are drawn in a thread, so that keys are answered meanwhile."""
 
 REST = 20
 """How many times as long as the last judgement took there is none: at most a twentieth of a core, however many
@@ -112,6 +116,7 @@ class Observer:
         self._changed = asyncio.Event()
         self._started = False
         self._tables: deque[IpvsTable] = deque(maxlen=5)
+        self._before: Observation | None = None
 
     async def observe(self, *, patience: float = 0.0) -> Observation:
         """One observation, now, or after at most ``patience`` seconds when adverts must be waited for."""
@@ -123,7 +128,16 @@ class Observer:
         self._changed.clear()
         snapshot = await self.source.read()
         previous = self._baseline(snapshot.ipvs)
-        seen = observe(snapshot, previous)
+        table = snapshot.ipvs
+        if table is not None and sum(len(v.real_servers) for v in table.virtual_servers) > MANY:
+            seen = await asyncio.to_thread(self._concluded, snapshot, previous)
+        else:
+            seen = self._concluded(snapshot, previous)
+        self._before = seen
+        return seen
+
+    def _concluded(self, snapshot: Snapshot, previous: IpvsTable | None) -> Observation:
+        seen = observe(snapshot, previous, self._before)
         if not self._triage:
             return seen
         if self.judge is None:

@@ -107,6 +107,8 @@ class VirtualServer:
         netmask: persistence granularity as prefix length; None when it is the whole address.
         real_servers: in the kernel's order.
         stats: None with procfs alone.
+        reals_read: CLOCK_MONOTONIC when its real servers were read; None: with the table (large tables are read by
+            turns).
     """
 
     protocol: Protocol
@@ -121,6 +123,7 @@ class VirtualServer:
     netmask: int | None = None
     real_servers: tuple[RealServer, ...] = ()
     stats: Stats | None = None
+    reals_read: float | None = None
 
     @property
     def key(self) -> ServiceKey:
@@ -175,6 +178,16 @@ class IpvsTable:
     complete: bool
     read_at: float
     monotonic: float
+
+    def reals_at(self, virtual: VirtualServer) -> float:
+        """CLOCK_MONOTONIC when the real servers of one of its virtual servers were read."""
+        return self.monotonic if virtual.reals_read is None else virtual.reals_read
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest part was read, in seconds since the epoch."""
+        times = [v.reals_read for v in self.virtual_servers if v.reals_read is not None]
+        return self.read_at - (self.monotonic - min(times) if times else 0.0)
 
 
 def endpoint(address: str, port: int) -> str:

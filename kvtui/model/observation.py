@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class VirtualServerView:
         return sum(1 for r in self.real_servers if r.state is RealServerState.UP)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is laid out on demand is kept
 class Observation:
     """A snapshot and what follows from it.
 
@@ -242,4 +243,12 @@ class Observation:
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
         """The virtual servers on ``vip``."""
-        return tuple(v for v in self.virtual_servers or () if v.address == vip)
+        return self._by_address.get(vip, ())
+
+    @cached_property
+    def _by_address(self) -> dict[str, tuple[VirtualServerView, ...]]:
+        found: dict[str, tuple[VirtualServerView, ...]] = {}
+        for view in self.virtual_servers or ():
+            if view.address is not None:
+                found[view.address] = (*found.get(view.address, ()), view)
+        return found

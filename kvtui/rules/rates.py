@@ -7,25 +7,10 @@ from typing import TYPE_CHECKING
 from kvtui.model.observation import StatsView
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, Stats, VirtualServer
-
-    RealKey = tuple[ServiceKey, tuple[str, int]]
-    StatsIndex = dict[ServiceKey | RealKey, Stats]
+    from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer
 
 SHORTEST = 0.2
 """Seconds: over a shorter time a difference of counters says more about scheduling than about traffic."""
-
-
-def index(table: IpvsTable | None) -> StatsIndex:
-    """Every counter set of a table by what it belongs to."""
-    found: StatsIndex = {}
-    for virtual in table.virtual_servers if table else ():
-        if virtual.stats is not None:
-            found[virtual.key] = virtual.stats
-        for real in virtual.real_servers:
-            if real.stats is not None:
-                found[virtual.key, real.key] = real.stats
-    return found
 
 
 class RateMeter:
@@ -40,27 +25,50 @@ class RateMeter:
     """
 
     def __init__(self, previous: IpvsTable | None, current: IpvsTable) -> None:
+        self._previous = previous
+        self._current = current
         self._elapsed = current.monotonic - previous.monotonic if previous else 0.0
-        self._before = index(previous) if self._elapsed >= SHORTEST else {}
+        self._before = {v.key: v for v in previous.virtual_servers} if previous else {}
 
     def of_virtual(self, virtual: VirtualServer) -> StatsView | None:
         """Counters and rates of a virtual server."""
-        return self._view(virtual.stats, self._before.get(virtual.key))
+        before = self._before.get(virtual.key)
+        return _view(virtual.stats, before.stats if before else None, self._elapsed)
 
     def of_real(self, virtual: VirtualServer, real: RealServer) -> StatsView | None:
         """Counters and rates of a real server within its virtual server."""
-        return self._view(real.stats, self._before.get((virtual.key, real.key)))
+        return next((s for r, s in zip(virtual.real_servers, self.of_reals(virtual), strict=True) if r is real), None)
 
-    def _view(self, now: Stats | None, before: Stats | None) -> StatsView | None:
-        if now is None:
-            return None
-        counters = _counters(now)
-        earlier = _counters(before) if before else None
-        rates: tuple[float, ...] = (now.cps, now.in_pps, now.out_pps, now.in_bps, now.out_bps)
-        if earlier and all(b <= c for b, c in zip(earlier, counters, strict=True)):
-            rates = tuple((c - b) / self._elapsed for b, c in zip(earlier, counters, strict=True))
-        return StatsView(*counters, *rates)
+    def of_reals(self, virtual: VirtualServer) -> list[StatsView | None]:
+        """The same for each real server of a virtual server, over the time between the readings of these."""
+        before = self._before.get(virtual.key)
+        if before is None or self._previous is None:
+            return [_view(real.stats, None, 0.0) for real in virtual.real_servers]
+        elapsed = self._current.reals_at(virtual) - self._previous.reals_at(before)
+        earlier = {real.key: real.stats for real in before.real_servers}
+        return [_view(real.stats, earlier.get(real.key), elapsed) for real in virtual.real_servers]
 
 
-def _counters(stats: Stats) -> tuple[int, int, int, int, int]:
-    return (stats.connections, stats.in_packets, stats.out_packets, stats.in_bytes, stats.out_bytes)
+def _view(now: Stats | None, old: Stats | None, elapsed: float) -> StatsView | None:
+    # Written out, without a loop: it runs for every real server that was read.
+    if now is None:
+        return None
+    if (
+        old is None
+        or elapsed < SHORTEST
+        or now.connections < old.connections
+        or now.in_packets < old.in_packets
+        or now.out_packets < old.out_packets
+        or now.in_bytes < old.in_bytes
+        or now.out_bytes < old.out_bytes
+    ):
+        rates: tuple[float, float, float, float, float] = (now.cps, now.in_pps, now.out_pps, now.in_bps, now.out_bps)
+    else:
+        rates = (
+            (now.connections - old.connections) / elapsed,
+            (now.in_packets - old.in_packets) / elapsed,
+            (now.out_packets - old.out_packets) / elapsed,
+            (now.in_bytes - old.in_bytes) / elapsed,
+            (now.out_bytes - old.out_bytes) / elapsed,
+        )
+    return StatsView(now.connections, now.in_packets, now.out_packets, now.in_bytes, now.out_bytes, *rates)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
+from kvtui.rules.earlier import Earlier
 from kvtui.rules.pods import pods
 from kvtui.rules.rates import RateMeter
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
     from kvtui.model.kube import NamespacedName
-    from kvtui.model.observation import PodView, StatsView
+    from kvtui.model.observation import Observation, PodView, StatsView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
 
@@ -32,7 +33,10 @@ ALWAYS_SET = frozenset({"hashed"})
 
 
 def views(
-    snapshot: Snapshot, previous: IpvsTable | None, services: Mapping[str, NamespacedName] | None = None
+    snapshot: Snapshot,
+    previous: IpvsTable | None,
+    services: Mapping[str, NamespacedName] | None = None,
+    before: Observation | None = None,
 ) -> tuple[VirtualServerView, ...] | None:
     """Every virtual server: the kernel's in its order, then those that only the config has.
 
@@ -40,10 +44,12 @@ def views(
         snapshot: the layers to compare.
         previous: an earlier reading of the table, for rates; None when there is none.
         services: VIP → the Service that the ConfigMap maps it to: it tells the pods behind real servers.
+        before: the observation before this one: the views of servers that are as they were are its objects.
     """
     if snapshot.ipvs is None:
         return None
-    beside = _Beside.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {})
+    meter = RateMeter(previous, snapshot.ipvs)
+    beside = _Beside.of(snapshot, meter, services or {}, Earlier.of(before, snapshot, services or {}))
     kernel = [_view(v, beside) for v in snapshot.ipvs.virtual_servers]
     present = {v.key for v in snapshot.ipvs.virtual_servers}
     missing = [_missing(c, beside.pods(c.address)) for key, c in beside.configured.items() if key not in present]
@@ -62,6 +68,7 @@ class _Beside:
         checked: names of the virtual servers that they know.
         meter: for rates.
         services: VIP → Service.
+        earlier: the views of the observation before.
     """
 
     snapshot: Snapshot
@@ -71,9 +78,10 @@ class _Beside:
     checked: frozenset[str]
     meter: RateMeter
     services: Mapping[str, NamespacedName]
+    earlier: Earlier
 
     @classmethod
-    def of(cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName]) -> Self:
+    def of(cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName], earlier: Earlier) -> Self:
         """Laid out of a snapshot."""
         conf = snapshot.running or snapshot.conf
         commented = [v for c in (snapshot.running, snapshot.conf) if c for v in c.virtual_servers if v.service]
@@ -85,6 +93,7 @@ class _Beside:
             checked=frozenset(c.virtual_server for c in snapshot.checks or ()),
             meter=meter,
             services=services,
+            earlier=earlier,
         )
 
     def pods(self, vip: str | None) -> dict[str, PodView]:
@@ -106,19 +115,9 @@ def _keyed(virtuals: Iterable[ConfVirtualServer]) -> dict[ServiceKey, ConfVirtua
 
 
 def _view(virtual: VirtualServer, beside: _Beside) -> VirtualServerView:
-    conf, known = beside.configured.get(virtual.key), beside.pods(virtual.address)
-    wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
-    reals = []
-    for real in virtual.real_servers:
-        check = beside.checks.get((virtual.name, real.address, real.port))
-        stats = beside.meter.of_real(virtual, real)
-        reals.append(_real(real, wanted.get(real.key), check, stats, known.get(real.address)))
-    present = {r.key for r in virtual.real_servers}
-    for key, configured in wanted.items():
-        if conf and key not in present:
-            check = beside.checks.get((virtual.name, *key))
-            reals.append(_removed(key, configured, conf, known.get(key[0]), check))
-    return VirtualServerView(
+    conf, earlier = beside.configured.get(virtual.key), beside.earlier.virtuals.get(virtual.key)
+    reals = earlier.reals_unless_read(virtual) if earlier else None
+    view = VirtualServerView(
         name=virtual.name,
         protocol=virtual.protocol,
         address=virtual.address,
@@ -129,9 +128,32 @@ def _view(virtual: VirtualServer, beside: _Beside) -> VirtualServerView:
         flags=tuple(f for f in virtual.flags if f not in ALWAYS_SET),
         managed_by=_managed_by(virtual, conf, beside),
         stats=beside.meter.of_virtual(virtual),
-        real_servers=tuple(reals),
+        real_servers=_reals(virtual, conf, beside) if reals is None else reals,
         service=beside.comments.get(virtual.key),
     )
+    return earlier.same(view) if earlier else view
+
+
+def _reals(virtual: VirtualServer, conf: ConfVirtualServer | None, beside: _Beside) -> tuple[RealServerView, ...]:
+    known, name, earlier = beside.pods(virtual.address), virtual.name, beside.earlier.virtuals.get(virtual.key)
+    wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
+    stats = earlier.stats_unless_read(virtual) if earlier else None
+    if stats is None:
+        stats = beside.meter.of_reals(virtual)
+    before = earlier.reals() if earlier else iter(())
+    reals = []
+    for real, counted in zip(virtual.real_servers, stats, strict=True):
+        old, view = next(before, (None, None))
+        if view is None or old != real or view.stats != counted:
+            check = beside.checks.get((name, real.address, real.port))
+            view = _real(real, wanted.get(real.key), check, counted, known.get(real.address))
+        reals.append(view)
+    present = {r.key for r in virtual.real_servers}
+    for key, configured in wanted.items():
+        if conf and key not in present:
+            check = beside.checks.get((name, *key))
+            reals.append(_removed(key, configured, conf, known.get(key[0]), check))
+    return tuple(reals)
 
 
 def _real(

@@ -1,0 +1,83 @@
+"""What has not changed since the last observation is not made again: the same objects, at any size of the table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.model.ipvs import IpvsTable, Stats, VirtualServer
+from kvtui.rules.observe import observe
+from tests.build import conf, conf_real, real, snapshot, table
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import VirtualServerView
+
+CONF = conf(conf_real(5), conf_real(6))
+
+
+def reading(second: float, *virtuals: VirtualServer) -> IpvsTable:
+    return IpvsTable(virtuals, complete=True, read_at=1000.0 + second, monotonic=second)
+
+
+def by_turns(read: float, connections: int = 0) -> VirtualServer:
+    """A virtual server whose real servers were read at another time than the table."""
+    reals = (real(5, stats=Stats(connections=connections)), real(6))
+    return replace(table(*reals).virtual_servers[0], reals_read=read)
+
+
+def views(*tables: IpvsTable) -> list[VirtualServerView]:
+    """Of each of these readings, one after another."""
+    found, before, previous = [], None, None
+    for each in tables:
+        before = observe(snapshot(conf=CONF, running=CONF, ipvs=each), previous, before)
+        previous = each
+        assert before.virtual_servers is not None
+        found.append(before.virtual_servers[0])
+    return found
+
+
+def test_an_idle_virtual_server_keeps_its_view() -> None:
+    one, two, three = views(*(table(real(5), real(6), monotonic=at) for at in (1.0, 2.0, 3.0)))
+    assert one == two
+    assert two is three
+
+
+def test_of_a_changed_virtual_server_the_unchanged_real_servers_keep_theirs() -> None:
+    busy = real(6, active=9)
+    _, one, two = views(
+        table(real(5), real(6), monotonic=1.0),
+        table(real(5), real(6), monotonic=2.0),
+        table(real(5), busy, monotonic=3),
+    )
+    assert one.real_servers[0] is two.real_servers[0]
+    assert [r.active for r in two.real_servers] == [2, 9]
+
+
+def test_real_servers_that_were_not_read_keep_views_and_rates_while_their_virtual_server_goes_on() -> None:
+    first, kept = by_turns(1.0), by_turns(9.0, connections=80)
+    later = replace(kept, stats=Stats(connections=200, in_bytes=5000))
+    _, one, two = views(reading(1.0, first), reading(9.0, kept), reading(10.0, later))
+    assert one.real_servers[0].stats is not None
+    assert one.real_servers[0].stats.cps == 10.0  # 80 in the 8 s between its readings
+    assert two.real_servers is one.real_servers
+    assert two.stats is not None
+    assert two.stats.cps == 100.0
+
+
+def test_another_config_makes_every_view_anew_but_keeps_rates_that_have_no_newer_reading() -> None:
+    first, kept = by_turns(1.0), by_turns(9.0, connections=80)
+    seen = observe(snapshot(conf=CONF, running=CONF, ipvs=reading(1.0, first)))
+    seen = observe(snapshot(conf=CONF, running=CONF, ipvs=reading(9.0, kept)), reading(1.0, first), seen)
+    drained = replace(CONF, virtual_servers=conf(conf_real(5, 7), conf_real(6)).virtual_servers)
+    seen = observe(snapshot(conf=drained, running=drained, ipvs=reading(10.0, kept)), reading(9.0, kept), seen)
+    assert seen.virtual_servers is not None
+    changed = seen.virtual_servers[0].real_servers[0]
+    assert changed.configured_weight == 7
+    assert changed.stats is not None
+    assert changed.stats.cps == 10.0
+
+
+def test_servers_of_a_vip_are_found_without_a_search() -> None:
+    seen = observe(snapshot(conf=CONF, running=CONF, ipvs=table(real(5))))
+    assert seen.servers_of("10.4.0.50") is seen.servers_of("10.4.0.50")
+    assert seen.servers_of("10.4.0.51") == ()
