@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.spec import CLIENT6, CLIENTS, GATEWAY, REAL_SERVERS, SUBNET6, real4, real6
+from tests.lab.spec import CLIENT6, CLIENTS, GATEWAY, REAL_SERVERS, SUBNET4, SUBNET6, real4, real6
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,11 @@ def command(argv: Sequence[str], *, text: str | None = None) -> str:
 def _has_link(name: str) -> bool:
     """In our own namespace."""
     return Path("/sys/class/net", name).exists()
+
+
+def _is_near(vip: str) -> bool:
+    """Whether it is in the lab's own subnet."""
+    return vip.startswith((f"{SUBNET4}.", SUBNET6))
 
 
 class Network:
@@ -64,7 +69,7 @@ class Network:
         for number, netns in enumerate(self.servers, start=1):
             self._configure(netns, self._server_sysctls(), self._server_lines(number))
         addresses = [line for address in CLIENTS for line in self._addresses(address)]
-        self._configure(self.client, {}, [*addresses, *self._addresses(None, CLIENT6)])
+        self._configure(self.client, {}, [*addresses, *self._addresses(None, CLIENT6), *self._routes()])
 
     def down(self) -> None:
         """Remove everything, also what was built in part only.
@@ -88,6 +93,10 @@ class Network:
         lines = [f"addr add {address4}/24 dev eth0"] if address4 else []
         return lines + ([f"addr add {address6}/64 dev eth0 nodad"] if address6 else [])
 
+    def _routes(self) -> list[str]:
+        """VIPs of other subnets are on the same link all the same, as where a router has such a route."""
+        return [f"route add {s.vip}/32 dev eth0" for s in self.spec.all_services if not _is_near(s.vip)]
+
     def _server_sysctls(self) -> dict[str, str]:
         """Real servers that hold the VIP must not answer ARP for it (LVS-HOWTO, "The ARP problem").
 
@@ -110,7 +119,8 @@ class Network:
                 clients = (
                     (f"{SUBNET6}:100/128",) if service.is_ipv6 else (f"{GATEWAY}/32", *(f"{c}/32" for c in CLIENTS))
                 )
-                lines += [f"route add {client} via {service.vip}" for client in clients]
+                onlink = "" if _is_near(service.vip) else " dev eth0 onlink"
+                lines += [f"route add {client} via {service.vip}{onlink}" for client in clients]
             else:
                 device = "tunl0" if self.spec.method == "TUN" else "lo"
                 lines.append(f"addr add {service.vip}/{128 if service.is_ipv6 else 32} dev {device}")

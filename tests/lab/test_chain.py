@@ -1,0 +1,214 @@
+"""The tutorial's case, VIP 10.87.2.50 → default/nginx: every layer whole; then each broken in turn, and named alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.backend.connect import connect
+from kvtui.backend.node import Node
+from kvtui.model.settings import KubeSettings
+from kvtui.observer import Observer
+from kvtui.rules.chain import LAYERS, Ground, Layer, Mark, chain_of, connect_link, first_break
+from kvtui.rules.chain.ground import Port
+from tests.kube import objects
+from tests.kube.cluster import FakeCluster
+from tests.lab.network import command
+from tests.lab.node import setns
+from tests.lab.spec import ClusterSpec, Service, real4
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from kvtui.model.connect import Connect
+    from kvtui.rules.chain import Links
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node as LabNode
+
+VIP = "10.87.2.50"
+PODS = tuple(real4(n) for n in (1, 2, 3))
+NGINX = Service("default-nginx", VIP, PODS)
+SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
+"""As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
+CONFIGMAP = "/".join(objects.CONFIGMAP)
+SOON = 30.0
+
+
+def written(*pods: str) -> str:
+    """What the controller writes for these endpoints, on the node of the best priority."""
+    return replace(SPEC, services=(replace(NGINX, real_servers=pods),)).conf(2)
+
+
+def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
+    """The EndpointSlice with these addresses."""
+    return objects.endpointslice(
+        "nginx",
+        *(objects.endpoint(ip, f"nginx-{ip[-1]}", ready=ip not in unready, node="node-a") for ip in pods),
+        port=80,
+    )
+
+
+class Eye:
+    """Looks at one node through one observer, until it sees what it waits for."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self.ground: Ground | None = None
+
+    async def look(self) -> Links:
+        self.ground = Ground(await self.observer.observe())
+        return chain_of(self.ground, VIP)
+
+    async def until(self, layer: Layer | None) -> Links:
+        """Until exactly this layer is broken; with None, until every one is whole."""
+        deadline = time.monotonic() + SOON
+        while True:
+            links = await self.look()
+            broken = [link.layer for link in links if link.mark is Mark.BROKEN]
+            if broken == [layer] or (layer is None and {link.mark for link in links} == {Mark.OK}):
+                return links
+            told = "\n".join(f"{link.layer.value}: {link.mark.value}: {link.detail}" for link in links)
+            assert time.monotonic() < deadline, f"not {layer or 'whole'}:\n{told}"
+            await asyncio.sleep(0.05)
+
+    async def names(self, layer: Layer, *words: str) -> None:
+        """The trace names this layer, with these words in its evidence, and says what to do."""
+        found = first_break(await self.until(layer))
+        assert found is not None
+        assert found.layer is layer
+        assert found.remedy
+        for word in words:
+            assert word in found.detail
+
+
+@asynccontextmanager
+async def watching(node: LabNode, kubeconfig: Path) -> AsyncIterator[Eye]:
+    kube = KubeSettings(kubeconfig=str(kubeconfig), configmap=CONFIGMAP)
+    observer = Observer(Node(pid=node.keepalived_pid, kube=kube))
+    try:
+        yield Eye(observer)
+    finally:
+        await observer.close()
+
+
+def cli(node: LabNode, kubeconfig: Path) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "kvtui", "--kubeconfig", str(kubeconfig), "--configmap", CONFIGMAP]
+    argv += ["--pid", str(node.keepalived_pid), "trace", VIP, "-o", "json"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+
+
+def connect_from(netns: str, address: str, port: int) -> Connect:
+    """A connect made in another network namespace; to be called in a thread."""
+    with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{netns}").open() as there:
+        setns(there.fileno())
+        try:
+            return asyncio.run(connect(address, port, 3.0))
+        finally:
+            setns(home.fileno())
+
+
+@pytest.mark.lab(timeout=400)
+async def test_every_layer_is_whole_then_each_broken_one_is_named_alone(
+    make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
+) -> None:
+    cluster = make_cluster(SPEC)
+    master = cluster.master(VIP)
+    assert master.name == "node-c"
+    nodes = {node.name: node.address for node in cluster.nodes}
+    with FakeCluster() as api:
+        api.put(*objects.tutorial(VIP, nodes, PODS, target_port=80))
+        api.put(nginx(*PODS))
+        config = api.kubeconfig(tmp_path / "kubeconfig")
+        async with watching(master, config) as eye:
+            whole = await eye.until(None)
+            assert [link.layer for link in whole] == list(LAYERS)
+            assert all(link.age is not None and link.age < SOON for link in whole)
+            assert "nginx-1 on node-a (10.4.0.11:80)" in whole[2].detail
+            await the_cluster_layers(eye, api)
+            await the_nodes_layers(eye, api, cluster, master, config)
+
+
+async def the_cluster_layers(eye: Eye, api: FakeCluster) -> None:
+    """ConfigMap, Service, endpoints."""
+    api.put(objects.configmap({}))
+    await eye.names(Layer.CONFIGMAP, "has no entry for 10.87.2.50")
+    api.put(objects.configmap({VIP: "default/nginx"}))
+    await eye.until(None)
+
+    api.delete("services", "default", "nginx")
+    await eye.names(Layer.SERVICE, "the API has no Service default/nginx")
+    api.put(objects.service("nginx", ports=((80, 80),)))
+    await eye.until(None)
+
+    api.put(nginx(*PODS, unready=PODS))
+    await eye.names(Layer.ENDPOINTS, "none of its 3 endpoints is ready", "nginx-2")
+    api.put(nginx(*PODS))
+    await eye.until(None)
+
+
+async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master: LabNode, config: Path) -> None:
+    """Config file, running config, IPVS, VRRP owner, address."""
+    master.write_conf(written(*PODS[:2]))
+    await eye.names(Layer.CONF, "lacks 10.4.0.13:80 (pod default/nginx-3), which is a ready endpoint")
+    master.write_conf(written(*PODS))
+    await eye.until(None)
+
+    api.put(nginx(*PODS, unready=PODS[2:]))  # one of three: the file still has it
+    await eye.names(Layer.CONF, "has 10.4.0.13:80 (pod default/nginx-3), which is no ready endpoint")
+    api.put(nginx(*PODS))
+    await eye.until(None)
+
+    api.put(nginx(*PODS, real4(4)))
+    master.write_conf(written(*PODS, real4(4)))
+    await eye.names(Layer.RUNNING, "lacks 10.4.0.14:80 (pod default/nginx-4), which is a real server of the file")
+    api.put(nginx(*PODS))
+    master.write_conf(written(*PODS))
+    await eye.until(None)
+
+    master.exec(["ipvsadm", "-d", "-t", f"{VIP}:80", "-r", f"{PODS[0]}:80"], check=True)
+    await eye.names(Layer.IPVS, "2/3 real servers up", "10.4.0.11:80 (pod default/nginx-1) is not in the kernel")
+    done = await asyncio.to_thread(cli, master, config)
+    assert done.returncode == 1, done.stderr
+    assert [c["first_break"] for c in json.loads(done.stdout)["chains"]] == ["ipvs"]
+    master.exec(["ipvsadm", "-a", "-t", f"{VIP}:80", "-r", f"{PODS[0]}:80", "-m", "-w", "1"], check=True)
+    await eye.until(None)
+
+    accepted = await asyncio.to_thread(connect_from, cluster.network.client, VIP, 80)
+    assert eye.ground is not None
+    assert connect_link(eye.ground, VIP, Port(80), accepted).mark is Mark.OK, accepted
+
+    other = cluster.node("node-b")
+    other.stop()
+    other.write_conf(SPEC.conf(other.index).replace("vrrp_version 3", "vrrp_version 2"))  # it ignores the master's
+    other.start()
+    await eye.names(Layer.VRRP, master.address, other.address, "split brain")
+    other.restart_afresh((VIP,))
+    await eye.until(None)
+
+    await the_address(eye, master)
+
+
+async def the_address(eye: Eye, master: LabNode) -> None:
+    """keepalived puts a deleted VIP back, or hands it over, in half a second: so it hangs while somebody deletes it."""
+    assert eye.ground is not None
+    daemon = eye.ground.seen.snapshot.chosen_keepalived
+    assert daemon is not None
+    assert daemon.children.vrrp is not None
+    os.kill(daemon.children.vrrp, signal.SIGSTOP)
+    try:
+        command(["ip", "-n", master.netns, "addr", "del", f"{VIP}/32", "dev", "eth0"])
+        await eye.names(Layer.ADDRESS, "this node is MASTER but does not have the address")
+    finally:
+        os.kill(daemon.children.vrrp, signal.SIGCONT)
+    await eye.until(None)
