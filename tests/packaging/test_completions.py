@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -85,7 +84,7 @@ def test_bash(folder: Path) -> None:
         "kvtui --demo failover ",
         "kvtui --demo drain 10.2.68.5:",
         "kvtui --demo drain 10.2.68.5 --service 10.4.0.50:",
-        "kvtui --kubeconfig /etc/passw",
+        f"kvtui --kubeconfig {folder}/kvtui.f",
         "kvtui nonsense ",
         "kvtui --reason ",
     )
@@ -100,14 +99,10 @@ def test_bash(folder: Path) -> None:
         ["vips", "vips6"],
         ["8080"],
         ["80"],
-        [f for f in ("/etc/passwd", "/etc/passwd-") if Path(f).exists()],
-        sorted_commands(),
+        [str(folder / "kvtui.fish")],
+        [c.path[0] for c in outline().commands],
         [],
-    ] or found["kvtui --kubeconfig /etc/passw"] == ["/etc/passwd-", "/etc/passwd"]
-
-
-def sorted_commands() -> list[str]:
-    return [c.path[0] for c in outline().commands]
+    ]
 
 
 def test_fish(folder: Path) -> None:
@@ -158,7 +153,8 @@ def test_a_name_that_a_shell_would_obey_is_left_out(name: str, monkeypatch: pyte
 def test_names_come_without_typer_textual_and_netlink() -> None:
     code = (
         "import sys; sys.argv[1:] = []; from kvtui.__main__ import main; main(); "
-        "print(sorted({m.split('.')[0] for m in sys.modules} & {'typer', 'textual', 'pyroute2', 'yaml', 'rich', 'kubernetes'}))"
+        "loaded = {m.split('.')[0] for m in sys.modules}; "
+        "print(sorted(loaded & {'typer', 'textual', 'pyroute2', 'yaml', 'rich', 'kubernetes'}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env={**ENV, "_KVTUI_VALUES": "real"}, capture_output=True, text=True, check=True
@@ -167,9 +163,9 @@ def test_names_come_without_typer_textual_and_netlink() -> None:
 
 
 def test_names_come_in_a_quarter_second_of_work() -> None:
-    """CPU time, the best of three: how busy the machine is says nothing about kvtui."""
+    """CPU time, the best of five: how busy the machine is says nothing about kvtui."""
     best = 9.0
-    for _ in range(3):
+    for _ in range(5):
         before = os.times()
         subprocess.run(
             [sys.executable, "-m", "kvtui", "--demo"],
@@ -179,4 +175,3 @@ def test_names_come_in_a_quarter_second_of_work() -> None:
         spent = after.children_user - before.children_user + after.children_system - before.children_system
         best = min(best, spent)
     assert best <= 0.25
-    assert time.monotonic() > 0
