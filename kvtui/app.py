@@ -24,6 +24,7 @@ from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
+from kvtui.widgets.clipboard import sequence
 from kvtui.widgets.history import History
 from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
 from kvtui.widgets.themes import THEMES
@@ -251,6 +252,12 @@ class KvtuiApp(App[None]):
 
         if why := start(self, verb, self.latest):
             self.notify(why, markup=False)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """By OSC 52, through tmux and screen too."""
+        self._clipboard = text
+        if self._driver is not None and (written := sequence(text, self.settings.clipboard)):
+            self._driver.write(written)
 
     # --- keys
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.model.config import Theme
+from kvtui.model.settings import Clipboard
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -25,6 +26,15 @@ NO_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
 def only_ascii(env: MutableMapping[str, str], encoding: str) -> bool:
     """Whether this terminal can show ASCII only, said or not: an old terminal, or an encoding that is not UTF-8."""
     return env.get("TERM", "") in NO_UNICODE or encoding.lower().replace("-", "") != "utf8"
+
+
+def clipboard(env: MutableMapping[str, str]) -> Clipboard:
+    """How OSC 52 gets through to a clipboard."""
+    if env.get("TERM", "") in NO_UNICODE:
+        return Clipboard.NONE
+    if env.get("TMUX"):
+        return Clipboard.TMUX
+    return Clipboard.SCREEN if env.get("STY") else Clipboard.PLAIN
 
 
 def few_colours(env: MutableMapping[str, str]) -> bool:
@@ -67,7 +77,7 @@ def run(observer: Observer, settings: UiSettings) -> None:
         LookupError: ``--pid`` names no keepalived.
         SystemExit: a signal ended it.
     """
-    settings = replace(settings, theme=prepare(os.environ, settings.theme))
+    settings = replace(settings, theme=prepare(os.environ, settings.theme), clipboard=clipboard(os.environ))
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, and only where the UI is wanted
 
     if not settings.ascii and only_ascii(os.environ, sys.__stdout__.encoding if sys.__stdout__ else "utf-8"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kvtui.model.config import Theme
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kvtui.model.config import Configured
+
+
+class Clipboard(StrEnum):
+    """How a terminal's clipboard is reached by OSC 52."""
+
+    NONE = "none"
+    """The Linux console and old terminals have none."""
+    PLAIN = "plain"
+    TMUX = "tmux"
+    SCREEN = "screen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,7 @@ class UiSettings:
         mouse: let the terminal report the mouse.
         source_label: what the header says the data is: ``live``, ``demo`` or ``replay``.
         theme: colours; AUTO is dark here, since the terminal was asked before.
+        clipboard: how the terminal's is reached.
         keys: id of a binding → its keys, from the configuration.
         notices: what to tell once, at the start: what of the configuration is not used.
     """
@@ -30,6 +42,7 @@ class UiSettings:
     mouse: bool = False
     source_label: str = "live"
     theme: Theme = Theme.AUTO
+    clipboard: Clipboard = Clipboard.PLAIN
     keys: Mapping[str, Configured] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from kvtui.model.finding import Severity
@@ -43,9 +42,6 @@ NOTHING = (
 class FindingsScreen(NodeScreen):
     """Findings."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy", id="findings.copy", tooltip="Copy the command that helps"),
-    ]
     DEFAULT_CSS = """
     FindingsScreen {
         & #finding { height: 10; border-top: solid $panel; padding: 0 1; text-wrap: nowrap; display: none; }
@@ -101,14 +97,10 @@ class FindingsScreen(NodeScreen):
         chosen = self.table.selected
         return next((f for f in seen.findings or () if key(f) == chosen), None)
 
-    def action_copy(self) -> None:
-        """Copy the command by the terminal's clipboard (OSC 52), and show it: many terminals have none."""
-        finding = self._selected(self.host.latest) if self.host.latest else None
-        if finding is None:
-            return
-        command = plain(finding.command)
-        self.app.copy_to_clipboard(command)
-        self.notify(command, title="Copied, if this terminal has a clipboard", markup=False)
+    def by_hand(self, seen: Observation) -> str | None:
+        """The command that helps, without the remark after it."""
+        finding = self._selected(seen)
+        return finding.command if finding else None
 
     def traced(self) -> tuple[Target, ...]:
         """The VIPs that the finding under the cursor touches."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
+from kvtui.actions.by_hand import of_server
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName
@@ -154,6 +155,14 @@ class IpvsScreen(NodeScreen):
         if found is None or found.address is None or found.port is None:
             return ()
         return (Target(found.address, Port(found.port, found.protocol)),)
+
+    def by_hand(self, seen: Observation) -> str | None:
+        """What sets this real server as it is, or shows the virtual server."""
+        key: Any = self.table.selected
+        virtual, real = (key[0], key[1]) if key and isinstance(key[0], tuple) else (key, None)
+        servers = seen.virtual_servers or ()
+        view = next((v for v in servers if server_key(v.protocol.value, v.name) == virtual), None)
+        return of_server(seen, view, real) if view else None
 
     @on(LineTable.Chosen, "#ipvs")
     def _detail(self, event: LineTable.Chosen) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on, work
 from textual.binding import Binding, BindingType
 
+from kvtui.actions.by_hand import word
 from kvtui.actions.intent import Intent
 from kvtui.actions.overwritten import seen_overwrites
 from kvtui.actions.plan import Verb
@@ -142,6 +143,11 @@ class JournalScreen(NodeScreen):
         """From the journal to the log, and back."""
         log = self.query_one(LogView).table
         (self.table if log.has_focus else log).focus()
+
+    def by_hand(self, seen: Observation) -> str | None:
+        """What takes the action back."""
+        del seen
+        return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
 
     def action_undo(self) -> None:
         """Plan to take the selected action back."""

@@ -78,7 +78,15 @@ class Keymap:
         return text if real == key else key_name(real)
 
 
-def _bindings() -> Iterator[tuple[str, Iterable[object]]]:
+def bindings() -> Iterator[tuple[str, Binding]]:
+    """Every binding with an id, and the screen that it works on."""
+    for scope, found in _declarations():
+        for binding in found:
+            if isinstance(binding, Binding) and binding.id:
+                yield scope, binding
+
+
+def _declarations() -> Iterator[tuple[str, Iterable[object]]]:
     from kvtui.screens.journal import JournalScreen  # noqa: PLC0415 - brings all actions with it
 
     yield COMMON, EVERYWHERE
@@ -91,12 +99,7 @@ def _bindings() -> Iterator[tuple[str, Iterable[object]]]:
 
 def declared() -> tuple[Declared, ...]:
     """Every binding with an id."""
-    return tuple(
-        Declared(b.id, tuple(key_value(k) for k in b.key.split(",")), scope)
-        for scope, bindings in _bindings()
-        for b in bindings
-        if isinstance(b, Binding) and b.id
-    )
+    return tuple(Declared(b.id or "", tuple(key_value(k) for k in b.key.split(",")), scope) for scope, b in bindings())
 
 
 def key_value(text: str) -> str:

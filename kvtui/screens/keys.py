@@ -28,7 +28,8 @@ EVERYWHERE = (
     *VIEWS,
     *ACTIONS,
     *ALWAYS,
-    Binding("colon,ctrl+p", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
+    Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
+    Binding("ctrl+p", "command_palette", system=True),  # which Textual has only where no other key does it
     Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave kvtui"),
 )
 """The app's own bindings."""

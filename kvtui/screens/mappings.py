@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
+from kvtui.actions.by_hand import of_mapping
 from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
@@ -87,6 +88,11 @@ class MappingsScreen(NodeScreen):
     @on(LineTable.Chosen, "#mappings")
     def _detail(self, event: LineTable.Chosen) -> None:
         self.app.push_screen(TracePanel((Target(canonical(str(event.key))),)))
+
+    def by_hand(self, seen: Observation) -> str | None:
+        """What the API has of it."""
+        entry = next((m for m in seen.mappings or () if m.vip == self.table.selected), None)
+        return of_mapping(seen, entry) if entry else None
 
     def traced(self) -> tuple[Target, ...]:
         """The entry under the cursor."""

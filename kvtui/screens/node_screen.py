@@ -79,6 +79,8 @@ class NodeScreen(Screen[None]):
         Binding("t", "trace", "Trace", id="view.trace", tooltip="The chain of this VIP"),
         Binding("s", "sort(1)", "Sort", id="view.sort", tooltip="Sort by the next column"),
         Binding("S", "reverse", "Reverse", id="view.reverse", tooltip="Sort the other way round"),
+        Binding("y", "copy", "Copy", id="view.copy", tooltip="Copy its command"),
+        Binding("Y", "copy_row", "Copy row", id="view.copy_row", tooltip="Copy the row"),
         Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Show every row again"),
     ]
     DEFAULT_CSS = """
@@ -180,6 +182,31 @@ class NodeScreen(Screen[None]):
     def on_resize(self) -> None:
         """The header and the sparklines depend on the width."""
         self.call_after_refresh(self.again)
+
+    # --- copying
+
+    def by_hand(self, seen: Observation) -> str | None:
+        """The command that does or shows by hand what the row under the cursor says; None where there is none."""
+        raise NotImplementedError
+
+    def action_copy(self) -> None:
+        """Copy the command, and show it: many terminals have no clipboard."""
+        seen = self.host.latest
+        self._copy(self.by_hand(seen) if seen is not None else None)
+
+    def action_copy_row(self) -> None:
+        """Copy the row as text."""
+        self._copy(self.table.row_text)
+
+    def _copy(self, text: str | None) -> None:
+        from kvtui.screens.copying import CopyPanel, one_line  # noqa: PLC0415 - only on the key
+
+        if not text:
+            self.app.notify("There is nothing to copy on this row.", markup=False)
+            return
+        copied = one_line(text)
+        self.app.copy_to_clipboard(copied)
+        self.app.push_screen(CopyPanel(copied, self.host.settings.clipboard))
 
     # --- filter and sort
 

@@ -50,6 +50,8 @@ class Panel(ModalScreen[None]):
     }
     """
     heading = ""
+    wraps: ClassVar = True
+    """Whether its lines are wrapped with their continuations further in."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +76,8 @@ class Panel(ModalScreen[None]):
         """Draw the text when it differs; an observation can come before the panel is on the screen."""
         # plain is the last door: whatever a panel forgot
         width = min(self.size.width, WIDEST) - FRAME
-        text = "\n".join(w for line in self.text(seen).split("\n") for w in hanging(plain(line), width))
+        lines = [plain(line) for line in self.text(seen).split("\n")]
+        text = "\n".join(w for line in lines for w in (hanging(line, width) if self.wraps else [line]))
         place = self.query("#text").results(Static)
         for static in place if text != self._shown else ():
             self._shown = text

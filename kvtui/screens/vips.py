@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
+from kvtui.actions.by_hand import of_vip
 from kvtui.model.finding import MARKS, worst
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
@@ -103,6 +104,11 @@ class VipsScreen(NodeScreen):
     def _detail(self, event: LineTable.Chosen) -> None:
         if isinstance(event.key, tuple):
             self.app.push_screen(TracePanel((_target(event.key),)))
+
+    def by_hand(self, seen: Observation) -> str | None:
+        """Where the VIP is."""
+        vip = next((v for v in seen.vips or () if (v.instance, v.address) == self.table.selected), None)
+        return of_vip(seen, vip) if vip else None
 
     def traced(self) -> tuple[Target, ...]:
         """The VIP under the cursor."""

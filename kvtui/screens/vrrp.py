@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.widgets import Static
 
+from kvtui.actions.by_hand import of_instance
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
@@ -79,6 +80,13 @@ class VrrpScreen(NodeScreen):
     @on(LineTable.Chosen, "#vrrp")
     def _detail(self, event: LineTable.Chosen) -> None:
         self.app.push_screen(InstanceDetail(str(event.key[0] if isinstance(event.key, tuple) else event.key)))
+
+    def by_hand(self, seen: Observation) -> str | None:
+        """The adverts of its interface."""
+        chosen = self.table.selected
+        name = chosen[0] if isinstance(chosen, tuple) else chosen
+        instance = next((i for i in seen.vrrp_instances or () if i.name == name), None)
+        return of_instance(seen, instance) if instance else None
 
     def traced(self) -> tuple[Target, ...]:
         """Every VIP of the instance under the cursor."""

@@ -121,6 +121,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._keys[self.cursor] if self.cursor < len(self._keys) else None
 
     @property
+    def row_text(self) -> str:
+        """The row under the cursor as text: every cell of it, those for which there is no room too."""
+        if self.selected is None:
+            return ""
+        return "  ".join(text for cell in self._render_row(self.selected) if (text := cell.text.strip()))
+
+    @property
     def room(self) -> int:
         """Columns beside the scrollbar."""
         return self.scrollable_content_region.width
