@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kvtui import __version__
 from kvtui.cli.outline import Command, Parameter, outline
+from kvtui.model.config import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,18 +116,42 @@ def one_command(command: Command) -> Iterator[str]:
 
 def keys() -> Iterator[str]:
     """The keys of the screens, from their bindings."""
-    from textual.binding import Binding  # noqa: PLC0415 - only this section needs the terminal UI
+    from kvtui.screens.help import key_name  # noqa: PLC0415 - only this section needs the terminal UI
+    from kvtui.screens.keymap import COMMON, bindings  # noqa: PLC0415
 
-    from kvtui.app import KvtuiApp  # noqa: PLC0415
-    from kvtui.screens.help import key_name  # noqa: PLC0415
-    from kvtui.screens.ipvs import IpvsScreen  # noqa: PLC0415
-    from kvtui.screens.node_screen import NodeScreen  # noqa: PLC0415
-    from kvtui.widgets.table import LineTable  # noqa: PLC0415
+    for scope, binding in bindings():
+        if binding.tooltip:
+            place = "" if scope in {COMMON, "Panel"} else f", on the {scope.removesuffix('Screen')} screen"
+            yield item(key_name(binding.key), f"{binding.tooltip} ({binding.id}){place}.")
 
-    declared = (*KvtuiApp.BINDINGS, *NodeScreen.BINDINGS, *IpvsScreen.BINDINGS, *LineTable.BINDINGS)
-    for binding in dict.fromkeys(declared):
-        if isinstance(binding, Binding) and binding.tooltip:
-            yield item(f"{key_name(binding.key)}", f"{binding.tooltip} ({binding.id}).")
+
+CONFIGURATION = """\
+TOML. A file in the home directory counts more than /etc/kvtui.toml, an environment variable more than both, an option \
+more than all. What is wrong in a file is said with its line, and the rest is used. "kvtui config show" tells each \
+value and where it comes from; KVTUI_CONFIG names one file that is read instead of both."""
+CONFIG_EXAMPLE = """\
+theme = "light"
+read_only = true
+[kubernetes]
+configmap = "default/vip-configmap"
+[triage]
+ignore = ["priority-tie"]
+[keys]
+act.drain = "D"
+view.ipvs = "3,f3\""""
+
+
+def configuration() -> Iterator[str]:
+    """The settings, from their one list."""
+    yield from paragraphs(CONFIGURATION)
+    for setting in SETTINGS:
+        allowed = f"one of {', '.join(setting.choices)}" if setting.choices else setting.shape or setting.kind.value
+        default = "nothing" if setting.default in {None, ()} else str(setting.default).lower()
+        yield item(setting.key, f"{setting.help} {allowed[0].upper()}{allowed[1:]}; default: {default}.")
+    yield item("keys.NAME", "The keys of what KEYS calls NAME, separated by commas. Those of dialogs stay as they are.")
+    yield ".PP\nExample:\n.PP\n.nf\n.RS 4"
+    yield from map(escaped, CONFIG_EXAMPLE.split("\n"))
+    yield ".RE\n.fi"
 
 
 def examples(epilog: str) -> Iterator[str]:
@@ -150,6 +175,7 @@ def page() -> str:
         ("OPTIONS", ["They stand before the command.", *parameters(kvtui.options)]),
         ("COMMANDS", [line for c in everything for line in one_command(c)]),
         ("KEYS", ["In brackets: the name by which a key is changed in the configuration.", *keys()]),
+        ("CONFIGURATION", configuration()),
         ("EXIT STATUS", items(EXIT_STATUS)),
         ("ENVIRONMENT", items([*named, *ENVIRONMENT])),
         ("FILES", items(FILES)),
