@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.backend.source import LogSource
+from kvtui.backend.source import FocusedSource, LogSource
 from kvtui.model.config import TriageSettings
 from kvtui.model.log import LogTail
 from kvtui.rules.observe import observe
@@ -150,6 +150,11 @@ class Observer:
             yield await self.observe()
             await asyncio.sleep(BURST)
             await self._change_or_tick()
+
+    def look_at(self, services: frozenset[ServiceKey]) -> None:
+        """See ``FocusedSource.look_at``; other sources always give everything."""
+        if isinstance(self.source, FocusedSource):
+            self.source.look_at(services)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None = None, limit: int = 1000

@@ -64,3 +64,15 @@ class LogSource(Protocol):
     async def log(self) -> LogTail:
         """The last lines; what cannot be read is said in it, never an exception."""
         ...
+
+
+@runtime_checkable
+class FocusedSource(Protocol):
+    """A source that saves work on what nobody looks at: a live node."""
+
+    def look_at(self, services: frozenset[ServiceKey]) -> None:
+        """From now on only the real servers of these need be current; without this call, all.
+
+        Those of others may be some seconds old, which the source's age and detail say.
+        """
+        ...

@@ -187,7 +187,7 @@ class IpvsTable:
     def oldest(self) -> float:
         """When the oldest part was read, in seconds since the epoch."""
         times = [v.reals_read for v in self.virtual_servers if v.reals_read is not None]
-        return self.read_at - (self.monotonic - min(times) if times else 0.0)
+        return self.read_at - max(0.0, self.monotonic - min(times, default=self.monotonic))
 
 
 def endpoint(address: str, port: int) -> str:

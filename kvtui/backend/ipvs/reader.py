@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from kvtui.backend.ipvs import decode, procfs, uapi
+from kvtui.backend.ipvs import decode, procfs, turns, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
 from kvtui.backend.ipvs.genl import ATTEMPTS, GenericNetlink
 from kvtui.backend.ipvs.namespace import net_folder, open_channel, require_ipvs
@@ -71,6 +71,7 @@ class IpvsReader:
         self._proc = proc
         self._net = net_folder(proc, pid)
         self._channel: GenericNetlink | None = None
+        self._turns = turns.Turns(_with_real_servers)
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +84,14 @@ class IpvsReader:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+            self._turns.forget()
 
-    def read(self) -> IpvsTable:
-        """The table as it is now: by netlink, or, where that is not permitted, by procfs; ``detail`` says which.
+    def read(self, watched: frozenset[ServiceKey] | None = None) -> IpvsTable:
+        """The table: by netlink, or, where that is not permitted, by procfs; ``detail`` says which.
+
+        Args:
+            watched: virtual servers whose real servers must be as they are now; those of a large table's others may
+                then have been read some seconds ago, which ``detail`` says (``kvtui.backend.ipvs.turns``). None: all.
 
         Raises:
             IpvsUnavailable: ip_vs is not loaded, the process has ended, or the table changes too fast.
@@ -93,13 +99,16 @@ class IpvsReader:
         self.detail = ""
         require_ipvs(self._proc, self.pid)
         try:
-            return self._by_netlink()
+            table = self._by_netlink(watched)
         except PermissionError as error:
             self.close()
             cause = error.strerror
         except MalformedMessage as error:
             self.close()
             cause = NOT_UNDERSTOOD.format(error=error)
+        else:
+            self.detail = turns.described(table)
+            return table
         table = self._by_procfs()
         self.detail = LESS.format(cause=cause, path=self._net / "ip_vs")
         return table
@@ -138,23 +147,26 @@ class IpvsReader:
         except (OSError, MalformedMessage) as error:
             raise IpvsUnavailable(Reason.FAILED, f"{self._net}/ip_vs cannot be read: {error}.") from error
 
-    def _by_netlink(self) -> IpvsTable:
+    def _by_netlink(self, watched: frozenset[ServiceKey] | None) -> IpvsTable:
         """Once more with a new socket when the kept one fails: the module may have been loaded anew."""
         if self._channel is not None:
             try:
-                return read_table(self._channel)
+                return self._table(self._channel, watched)
             except IpvsUnavailable:
                 raise
             except OSError:
                 self.close()
         self._channel = open_channel(self.pid)
         try:
-            return read_table(self._channel)
+            return self._table(self._channel, watched)
         except (IpvsUnavailable, PermissionError):
             raise
         except OSError as error:
             self.close()
             raise IpvsUnavailable(Reason.FAILED, f"The kernel does not give its IPVS table: {error}.") from error
+
+    def _table(self, channel: GenericNetlink, watched: frozenset[ServiceKey] | None) -> IpvsTable:
+        return read_table(channel) if watched is None else self._turns.table(channel, watched)
 
 
 def read_table(channel: GenericNetlink) -> IpvsTable:

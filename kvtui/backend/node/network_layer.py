@@ -109,13 +109,15 @@ class IpvsLayer:
         self.table: IpvsTable | None = None
         self.moved = False
         """Real servers came, went, or lost or got back their weight since the reading before."""
+        self.watched: frozenset[ServiceKey] | None = None
+        """The virtual servers that somebody looks at; None: all."""
         self._trouble = "not read yet"
         self._shape: Shape | None = None
 
     def read(self) -> None:
         """Read the table; blocking."""
         try:
-            self.table = self._reader.read()
+            self.table = self._reader.read(self.watched)
         except IpvsUnavailable as why:
             self.table, self._trouble = None, str(why)
         shape = None if self.table is None else shape_of(self.table)
@@ -133,7 +135,7 @@ class IpvsLayer:
         if self.table is None:
             return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._trouble)
         state = SourceState.OK if self.table.complete else SourceState.DEGRADED
-        return Source(SourceName.IPVS, state, self._reader.detail, self.table.read_at)
+        return Source(SourceName.IPVS, state, self._reader.detail, self.table.oldest)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -127,6 +127,7 @@ class Node:
         self._signals = signals and not read_only
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
+        self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
         """Find keepalived and open its namespaces' sockets.
@@ -183,10 +184,15 @@ class Node:
         vrids = frozenset(i.vrid for i in instances if i.vrid is not None)
         await layers.network.adverts.settle(vrids, max(0.0, patience - (time.monotonic() - started)))
 
+    def look_at(self, services: frozenset[ServiceKey]) -> None:
+        """See ``FocusedSource.look_at``."""
+        self._watched = services
+
     async def read(self) -> Snapshot:
         """The node now. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
+        layers.network.ipvs.watched = self._watched
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
         layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded, checks=layers.network.ipvs.moved)
         layers.network.news = False
