@@ -193,9 +193,13 @@ class KvtuiApp(App[None]):
     def _draw(self) -> None:
         if self.latest is None:
             return
+        watched: frozenset[ServiceKey] = frozenset()
         for screen in self.screen_stack:
             if isinstance(screen, NodeScreen | Panel | LivePanel):
                 screen.show(self.latest)
+            if isinstance(screen, NodeScreen) and screen.is_mounted:
+                watched |= screen.looked_at(self.latest)
+        self._observer.look_at(watched)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int

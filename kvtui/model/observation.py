@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
-    from kvtui.model.ipvs import ForwardingMethod, Protocol
+    from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey
     from kvtui.model.mapping import Mapping
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import VrrpState
@@ -216,6 +216,14 @@ class VirtualServerView:
     real_servers: tuple[RealServerView, ...]
     in_kernel: bool = True
     service: str | None = None
+
+    @property
+    def key(self) -> ServiceKey:
+        """What names it in the kernel's table."""
+        if self.fwmark is None:
+            return (self.protocol, self.address or "", self.port or 0, 0)
+        six = self.name.endswith(" IPv6") or any(":" in r.address for r in self.real_servers)
+        return (self.protocol, "::" if six else "", 0, self.fwmark)
 
     @property
     def up(self) -> int:

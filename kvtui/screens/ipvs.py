@@ -24,6 +24,7 @@ from kvtui.widgets.table import LineTable
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
 
     ServerKey = tuple[str, str]
@@ -79,6 +80,7 @@ class IpvsScreen(NodeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._folded: set[Hashable] = set()
+        self._names: dict[Hashable, tuple[tuple[RealServerView, ...], list[Hashable]]] = {}
 
     def make_table(self) -> LineTable:
         """Virtual servers, real servers below each."""
@@ -88,7 +90,7 @@ class IpvsScreen(NodeScreen):
         """The servers that pass the filter."""
         self.table.empty = why_empty(seen) if not self.filter else f"No server matches «{self.filter}». Esc shows all."
         servers = {server_key(v.protocol.value, v.name): v for v in seen.virtual_servers or ()}
-        reals: dict[Hashable, RealServerView] = {}
+        names, self._names = self._names, {}  # of servers that went away none are kept
         keys: list[Hashable] = []
         order = {
             "name": lambda k: natural(servers[k].name),
@@ -97,36 +99,52 @@ class IpvsScreen(NodeScreen):
             "state": lambda k: len(servers[k].real_servers) - servers[k].up,
         }
         for key in self.ordered(list(servers), order):
-            self._add(servers[key], key, keys, reals)  # type: ignore[index]  # keys are those of servers
+            self._add(servers[key], key, keys, names.get(key))  # type: ignore[index]  # keys are those of servers
         history, drawing = self.host.history, self.glyphs
+        reals: dict[Hashable, dict[tuple[str, int], RealServerView]] = {}
 
-        def render(key: Hashable) -> tuple[Cell, ...]:
+        def render(key: Any) -> tuple[Cell, ...]:
             spark = sparkline(history.of(key), self.table.width_of("spark"), drawing.bars)
-            real = reals.get(key)
-            if real is not None:
-                return real_cells(real, spark, drawing)
-            return virtual_cells(servers[key], spark, drawing, folded=key in self._folded)  # type: ignore[index]
+            if not isinstance(key[0], tuple):
+                return virtual_cells(servers[key], spark, drawing, folded=key in self._folded)
+            if key[0] not in reals:  # laid out for the few that are on the screen
+                reals[key[0]] = {r.key: r for r in servers[key[0]].real_servers}
+            return real_cells(reals[key[0]][key[1]], spark, drawing)
 
         self.table.show_rows(keys, render, changes=not self.host.paused, at=seen.snapshot.time)
 
     def _add(
-        self, virtual: VirtualServerView, key: Hashable, keys: list[Hashable], reals: dict[Hashable, RealServerView]
+        self,
+        virtual: VirtualServerView,
+        key: Hashable,
+        keys: list[Hashable],
+        before: tuple[tuple[RealServerView, ...], list[Hashable]] | None,
     ) -> None:
+        """Append the rows of a virtual server; ``before``: what it had when it was last drawn."""
+        if before is None or before[0] is not virtual.real_servers:
+            names: list[Hashable] = [(key, r.key) for r in virtual.real_servers]
+            # the same objects as before, so that long lists of them are compared at once
+            before = (virtual.real_servers, before[1] if before is not None and before[1] == names else names)
+        self._names[key] = before
         whole = self.matches(virtual.name, virtual.service, virtual.protocol.value, virtual.managed_by.value)
-        wanted = virtual.real_servers if whole else tuple(r for r in virtual.real_servers if self._fits(r))
-        if not whole and not wanted:
-            return
+        wanted = before[1]
+        if not whole:
+            wanted = [n for n, r in zip(wanted, virtual.real_servers, strict=True) if self._fits(r)]
+            if not wanted:
+                return
         keys.append(key)
-        if key in self._folded and not self.filter:
-            return
-        for real in wanted:
-            name = (key, real.key)
-            reals[name] = real
-            keys.append(name)
+        if key not in self._folded or self.filter:
+            keys.extend(wanted)
 
     def _fits(self, real: RealServerView) -> bool:
         pod = (real.pod.namespace, real.pod.name, real.pod.node) if real.pod else ()
         return self.matches(endpoint(real.address, real.port), real.state.value, *pod)
+
+    def looked_at(self, seen: Observation) -> frozenset[ServiceKey]:
+        """The virtual servers of which something is on the screen."""
+        shown: list[Any] = self.table.shown
+        names = {key[0] if isinstance(key[0], tuple) else key for key in shown}
+        return frozenset(v.key for v in seen.virtual_servers or () if server_key(v.protocol.value, v.name) in names)
 
     def action_fold(self, closed: bool) -> None:
         """Hide or show the real servers of the virtual server under the cursor."""

@@ -156,6 +156,11 @@ class NodeScreen(Screen[None]):
         """The screen's table."""
         return self.query_one(LineTable)
 
+    def looked_at(self, seen: Observation) -> frozenset[ServiceKey]:
+        """The virtual servers whose real servers must be as they are now; those of others may be some seconds old."""
+        del seen
+        return frozenset()
+
     def show(self, seen: Observation) -> None:
         """Draw an observation, header included."""
         if not self.is_mounted:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import InstanceView, Observation, VipView
     from kvtui.rules.chain import Links
 
@@ -99,6 +100,15 @@ class VipsScreen(NodeScreen):
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
         self._explain(seen)
+
+    def looked_at(self, seen: Observation) -> frozenset[ServiceKey]:
+        """The virtual servers of the VIP under the cursor, whose layers are told below."""
+        chosen = self.table.selected
+        return (
+            frozenset(v.key for v in seen.servers_of(str(chosen[1])) if v.in_kernel)
+            if isinstance(chosen, tuple)
+            else frozenset()
+        )
 
     @on(LineTable.Chosen, "#vips")
     def _detail(self, event: LineTable.Chosen) -> None:

@@ -128,6 +128,11 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return "  ".join(text for cell in self._render_row(self.selected) if (text := cell.text.strip()))
 
     @property
+    def shown(self) -> list[Hashable]:
+        """Keys of the rows on the screen."""
+        return [self._keys[i] for i in self._visible()]
+
+    @property
     def room(self) -> int:
         """Columns beside the scrollbar."""
         return self.scrollable_content_region.width
