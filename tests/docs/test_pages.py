@@ -1,0 +1,86 @@
+"""The pages of docs/ that say how to add something: followed to the letter in a copy of the package, then run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PAGES = ("add-a-source", "add-a-finding", "add-an-action")
+MOST = 60
+"""Lines of code, blank ones and the page's own test not counted."""
+
+BLOCK = re.compile(
+    r"(?:New file `(?P<new>[^`\n]+)`|In `(?P<old>[^`\n]+)`, after `(?P<line>[^`\n]+)`):\n\n```python\n(?P<code>.*?)```",
+    re.DOTALL,
+)
+
+
+class Edit(NamedTuple):
+    """One block of a page: a new file, or what to insert after a line of one."""
+
+    path: str
+    after: str | None
+    code: str
+
+
+def edits(page: str) -> list[Edit]:
+    text = (PROJECT / "docs" / f"{page}.md").read_text()
+    found = [Edit(m["new"] or m["old"], m["line"], m["code"]) for m in BLOCK.finditer(text)]
+    assert len(found) == text.count("```python"), "a block of code that nothing says where to put"
+    return found
+
+
+def follow(page: str, folder: Path) -> list[str]:
+    """Do what the page says in a copy; the tests that it adds."""
+    shutil.copytree(PROJECT / "kvtui", folder / "kvtui", ignore=shutil.ignore_patterns("__pycache__"))
+    for edit in edits(page):
+        path = folder / edit.path
+        if edit.after is None:
+            assert not path.exists(), f"{edit.path} is there already"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(edit.code)
+            continue
+        lines = path.read_text().split("\n")
+        assert lines.count(edit.after) == 1, f"{edit.path} has {lines.count(edit.after)} lines {edit.after!r}"
+        at = lines.index(edit.after) + 1
+        path.write_text("\n".join([*lines[:at], *edit.code.rstrip("\n").split("\n"), *lines[at:]]))
+    return [edit.path for edit in edits(page) if edit.path.startswith("tests/")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_works(page: str, tmp_path: Path) -> None:
+    tests = follow(page, tmp_path)
+    assert len(tests) == 1
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "PYTEST", "COV"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", ".", *tests],
+        cwd=tmp_path, env={**env, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    # the copy was tested, not the package beside it
+    where = subprocess.run(
+        [sys.executable, "-c", "import kvtui; print(kvtui.__file__)"],
+        cwd=tmp_path, env={**env, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert where.stdout.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_it_is_short(page: str) -> None:
+    code = [line for edit in edits(page) if not edit.path.startswith("tests/") for line in edit.code.split("\n")]
+    assert len([line for line in code if line.strip()]) < MOST
+
+
+def test_every_link_of_the_docs_leads_somewhere() -> None:
+    for page in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
