@@ -117,7 +117,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 def test_help_and_version_import_nothing_heavy() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--version']); "
-        "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'asyncio', 'rich') "
+        "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'asyncio', 'rich', 'pydantic') "
         "if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
@@ -127,7 +127,8 @@ def test_help_and_version_import_nothing_heavy() -> None:
 def test_status_imports_no_terminal_ui() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--demo', 'status', '-o', 'json']); "
-        "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'rich') if m in sys.modules])"
+        "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'rich', 'pydantic') "
+        "if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.splitlines()[-1] == "[]"
