@@ -150,7 +150,11 @@ async def test_without_the_configmap_the_rest_says_that_it_waits_for_it(fake: Fa
         assert here.kube.configmap is None
         assert not here.kube.configmap_missing
         assert here.state(Resource.SERVICES).detail.startswith("not read: the ConfigMap, which could not be read")
-        assert "no right to list configmaps in namespace default" in here.source.detail
+        assert here.state(Resource.CONFIGMAPS).detail == (
+            "no right to list configmaps vip-configmap in namespace default: `kubectl apply -f "
+            "packaging/kubernetes/sidecar/rbac.yaml` grants it, with default/vip-configmap as its ConfigMap"
+        )
+        assert here.source.detail.endswith(here.state(Resource.CONFIGMAPS).detail)
         await here.until(lambda: here.state(Resource.NODES).state is SourceState.OK)
 
 

@@ -17,11 +17,10 @@ from kvtui.model.kube import ConfigMap, Endpoint, EndpointPort, KubeNode, KubeSe
 from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceName, SourceState
 from tests.kube import objects
-from tests.kube.emulator import BY_PLURAL
 from tests.kube.seen import QUICK, SOON, seen
 
 if TYPE_CHECKING:
-    from tests.kube.cluster import FakeCluster
+    from tests.kube.cluster import Asked, FakeCluster
     from tests.kube.real import RealCluster
 
 VIP = "10.4.0.50"
@@ -159,21 +158,34 @@ async def test_nothing_but_reading_is_asked_for_and_the_manifest_allows_just_tha
         await here.until(lambda: any(r.path.endswith("/endpoints") for r in fake.requests))
         fake.put(objects.configmap({VIP: "default/other"}))
         await here.until(lambda: any("other" in str(r.params) for r in fake.requests))
-    used = set()
+    documents = list(yaml.safe_load_all(RBAC.read_text()))
+    roles = [d for d in documents if d["kind"] in {"Role", "ClusterRole"}]
+    assert {v for d in roles for rule in d["rules"] for v in rule["verbs"]} == {"get", "list", "watch"}
+    kinds = {r for d in roles for rule in d["rules"] for r in rule["resources"]}
+    assert kinds == {*map(str, Resource), "endpoints"}
     for request in fake.requests:
         assert request.method == "GET"
         assert request.agent.startswith("kvtui/")
-        *_, last = (part for part in request.path.split("/") if part)
-        if last != "version":
-            named = last not in BY_PLURAL
-            plural = request.path.split("/")[-2] if named else last
-            used.add((plural, "get" if named else "watch" if request.params.get("watch") else "list"))
-    documents = list(yaml.safe_load_all(RBAC.read_text()))
-    (role,) = (d for d in documents if d["kind"] == "ClusterRole")
-    granted = {(r, v) for rule in role["rules"] for r in rule["resources"] for v in rule["verbs"]}
-    assert used <= granted
-    assert {v for _, v in granted} == {"get", "list", "watch"}
-    assert {r for r, _ in granted} == {*map(str, Resource), "endpoints"}
+        assert request.path == "/version" or any(_allows(d, request) for d in roles), request
+
+
+def _allows(role: objects.Object, request: Asked) -> bool:
+    """Whether RBAC allows it (kubernetes.io, "Using RBAC Authorization"): resourceNames by name or fieldSelector."""
+    parts = request.path.strip("/").split("/")
+    group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
+    namespace = rest[1] if rest[0] == "namespaces" else None
+    plural, *name = rest[2:] if namespace else rest
+    verb = "get" if name else "watch" if request.params.get("watch") else "list"
+    asked = name[0] if name else request.params.get("fieldSelector", "").removeprefix("metadata.name=")
+    if role["kind"] == "Role" and role["metadata"]["namespace"] != namespace:
+        return False
+    return any(
+        group in rule["apiGroups"]
+        and plural in rule["resources"]
+        and verb in rule["verbs"]
+        and asked in rule.get("resourceNames", [asked])
+        for rule in role["rules"]
+    )
 
 
 async def test_a_node_takes_the_configmap_from_the_api_where_the_controller_cannot_be_seen(

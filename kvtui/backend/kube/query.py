@@ -62,7 +62,10 @@ class Query:
     def right(self, verb: str) -> str:
         """What a 403 means and what helps, a sentence."""
         where = f"in namespace {self.namespace}" if self.namespace else "in the whole cluster"
-        return f"no right to {verb} {self.qualified} {where}: `kubectl apply -f {RBAC_FILE}` grants it"
+        named = self.fields.removeprefix("metadata.name=") if self.plural == "configmaps" else ""
+        what = f"{self.qualified} {named}".rstrip()  # a Role names its ConfigMap: the file's own may be another
+        edit = f", with {self.namespace}/{named} as its ConfigMap" if named else ""
+        return f"no right to {verb} {what} {where}: `kubectl apply -f {RBAC_FILE}` grants it{edit}"
 
     def old(self) -> Query:
         """The same for a cluster that has Endpoints and no EndpointSlices."""
