@@ -98,7 +98,9 @@ class KubeLayer:
 
         while True:
             try:
-                place = self._place or await asyncio.to_thread(find, self._settings, self._environ)
+                place = self._place
+                if place is None:
+                    place = await asyncio.to_thread(find, self._settings, self._environ)
             except NotConfigured as calm:
                 self._trouble = str(calm)
                 break

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.kube import Kube
 
+FIRST_LISTS = 4.0
+"""Seconds that a single reading waits for the Kubernetes API."""
+
 
 class Network:
     """What belongs to one network namespace; it outlives keepalived's restarts.
@@ -167,9 +170,14 @@ class Node:
         return network
 
     async def settle(self, patience: float) -> None:
-        """Wait for keepalived's dump, an advert of each of its VRIDs, and the API, at most ``patience`` seconds."""
+        """Wait for keepalived's dump and an advert of each of its VRIDs, at most ``patience`` seconds.
+
+        Where an API is configured, for its first lists too: at least ``FIRST_LISTS`` seconds, since a kubeconfig alone
+        takes half a second to be read. An API that refuses is not waited for; one that is silent is.
+        """
         kube = self._kube
-        await asyncio.gather(self._settle_node(patience), *([kube.settle(patience)] if kube else []))
+        waits = [kube.settle(max(patience, FIRST_LISTS))] if kube else []
+        await asyncio.gather(self._settle_node(patience), *waits)
 
     async def _settle_node(self, patience: float) -> None:
         started = time.monotonic()
