@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.docs.incidents import INCIDENTS, README, block, capture
+
 PROJECT = Path(__file__).parents[2]
 PAGES = ("add-a-source", "add-a-finding", "add-an-action")
 MOST = 60
@@ -84,3 +86,10 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
     for page in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("name", INCIDENTS)
+async def test_the_readmes_screens_are_what_the_app_paints(name: str) -> None:
+    """After a wanted change: ``python -m tests.docs.incidents`` writes them anew."""
+    found = block(name).findall(README.read_text())
+    assert found == [await capture(name)]
