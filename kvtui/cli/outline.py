@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,15 +96,13 @@ def _command(command: Any, path: tuple[str, ...]) -> Command:
 def _parameter(parameter: Any, context: Any) -> Parameter:
     usage, text = parameter.get_help_record(context) or (parameter.name, "")
     option = parameter.param_type_name == "option"
-    annotation = parameter.type_descriptor.annotation
-    listed = isinstance(annotation, type) and issubclass(annotation, Enum)
     kind = parameter.name if parameter.name in KINDS else "file" if parameter.metavar == "FILE" else ""
     shown = parameter.metavar or parameter.name.upper()
     return Parameter(
         tuple(sorted((*parameter.opts, *parameter.secondary_opts), key=len)) if option else (shown,),
         flag=bool(option and parameter.is_flag),
         kind=kind,
-        choices=tuple(str(choice.value) for choice in annotation) if listed else (),
+        choices=tuple(str(choice) for choice in getattr(parameter.type, "choices", ())),
         usage=usage if option else shown,
         help=" ".join(text.split()),
         summary=" ".join((parameter.help or "").split()),
