@@ -2,18 +2,16 @@
 
     python packaging/bundle.py WHEEL FOLDER [--wheels FOLDER]
 
-The wheels of what kvtui depends on are downloaded once, by pip, into the wheel folder. Everything is pure Python but
-pydantic's core, whose machine code for each Python of ``PYTHONS`` is put side by side: its file names allow it, and one
-folder serves them all (glibc 2.17 or newer, this machine's architecture).
+The wheels of what kvtui depends on are downloaded once, by pip, into the wheel folder. All of it is pure Python, so one
+folder serves every Python from 3.11 on and every architecture; a dependency with machine code ends the build.
 
-Left out: the ``kubernetes`` library (126 MB, only for kubeconfigs; a pod's service account does without), type stubs,
-scripts, bytecode.
+Left out: the ``kubernetes`` library (126 MB, only for kubeconfigs; a pod's service account does without), PyYAML's
+accelerator, type stubs, scripts, bytecode.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
 import shutil
 import subprocess
 import sys
@@ -21,7 +19,6 @@ import zipfile
 from email.parser import HeaderParser
 from pathlib import Path
 
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LEFT_OUT = ("kubernetes",)
 UNUSED = ("_yaml.*.so", "*.pyi", "py.typed", "__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
@@ -36,48 +33,30 @@ def requirements(wheel: Path) -> list[str]:
     return [text for text in wanted if not text.startswith(LEFT_OUT)]
 
 
-def compiled(wheels: Path) -> list[Path]:
-    """The wheels with machine code."""
-    return sorted(w for w in wheels.glob("*.whl") if not w.stem.endswith("-any"))
-
-
-def download(wheel: Path, wheels: Path) -> None:
-    """Everything that kvtui needs, for every Python; what is there already is not asked for again."""
-    wheels.mkdir(parents=True, exist_ok=True)
+def download(wanted: list[str], wheels: Path) -> None:
+    """Everything that kvtui needs; what is there already is not asked for again."""
     done = wheels / "complete"
-    wanted = "\n".join([*PYTHONS, *requirements(wheel)])
-    if done.exists() and done.read_text() == wanted:
+    if done.exists() and done.read_text() == "\n".join(wanted):
         return
-    for old in wheels.glob("*.whl"):
-        old.unlink()
-    download = [*PIP, "download", "--only-binary=:all:", "--dest", str(wheels)]
-    subprocess.run([*download, *requirements(wheel)], check=True)
-    pinned = ["==".join(w.name.split("-")[:2]) for w in compiled(wheels)]
-    machine = platform.machine()
-    for version in PYTHONS:
-        tags = [f"--platform=manylinux{tag}_{machine}" for tag in ("2014", "_2_17", "_2_28")]
-        subprocess.run([*download, "--no-deps", "--python-version", version, *tags, *pinned], check=True)
-    done.write_text(wanted)
+    shutil.rmtree(wheels, ignore_errors=True)
+    wheels.mkdir(parents=True)
+    subprocess.run([*PIP, "download", "--only-binary=:all:", "--dest", str(wheels), *wanted], check=True)
+    done.write_text("\n".join(wanted))
 
 
-def lay_out(wheel: Path, wheels: Path, folder: Path) -> None:
-    """Install, add the machine code of the other Pythons, and take away what nothing reads at run time."""
+def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
+    """Install, and take away what nothing reads at run time."""
     shutil.rmtree(folder, ignore_errors=True)
-    offline = ["install", "--no-index", "--no-compile", "--find-links", str(wheels), "--target", str(folder)]
-    subprocess.run([*PIP, *offline, *requirements(wheel)], check=True)
-    subprocess.run([*PIP, *offline, "--no-deps", str(wheel)], check=True)
-    for other in compiled(wheels):
-        with zipfile.ZipFile(other) as archive:
-            for name in archive.namelist():
-                if name.endswith(".so"):
-                    archive.extract(name, folder)
+    offline = [*PIP, "install", "--no-index", "--no-compile", "--find-links", str(wheels), "--target", str(folder)]
+    subprocess.run([*offline, *wanted], check=True)
+    shutil.rmtree(folder / "bin", ignore_errors=True)
+    subprocess.run([*offline, "--no-deps", str(wheel)], check=True)
+    shutil.rmtree(folder / "bin", ignore_errors=True)
     for pattern in UNUSED:
         for path in sorted(folder.rglob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    shutil.rmtree(folder / "bin", ignore_errors=True)
-    for path in sorted((p for p in folder.rglob("*") if p.is_dir()), reverse=True):
-        if not any(path.iterdir()):
-            path.rmdir()  # zipimport would take an empty folder of stubs for a package
+    if machine_code := sorted(str(p.relative_to(folder)) for p in folder.rglob("*.so")):
+        sys.exit(f"packaging/bundle.py: only pure Python can be bundled; this is not: {', '.join(machine_code)}")
 
 
 def main() -> None:
@@ -87,8 +66,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--wheels", type=Path, default=Path("build/wheels"))
     options = parser.parse_args()
-    download(options.wheel, options.wheels)
-    lay_out(options.wheel, options.wheels, options.folder)
+    wanted = requirements(options.wheel)
+    download(wanted, options.wheels)
+    lay_out(options.wheel, wanted, options.wheels, options.folder)
 
 
 if __name__ == "__main__":
