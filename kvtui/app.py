@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
+from textual._compositor import ChopsUpdate
 from textual.app import App, SystemCommand
 from textual.filter import NoColor
 from textual.message import Message
@@ -25,6 +26,7 @@ from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.widgets.clipboard import sequence
+from kvtui.widgets.cropped import Cropped
 from kvtui.widgets.history import History
 from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
 from kvtui.widgets.themes import THEMES
@@ -32,6 +34,7 @@ from kvtui.widgets.themes import THEMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.filter import LineFilter
@@ -131,9 +134,8 @@ class KvtuiApp(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Every line goes through these on its way to the terminal."""
-        few = [Undimmed()] if self.native_ansi_color else []
         none = [NoColor()] if self.theme == Theme.MONO else []
-        return [*super().get_line_filters(), *few, *none, *self._more_filters]
+        return [Undimmed(), *super().get_line_filters(), *none, *self._more_filters]
 
     def on_mount(self) -> None:
         """Start to observe; the first frame waits for nothing."""
@@ -145,6 +147,10 @@ class KvtuiApp(App[None]):
         self._observe()
         if self.settings.source_label in {"live", "demo"}:
             self._watch_journal()
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """What is sent is cropped to what changed."""
+        super()._display(screen, Cropped.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

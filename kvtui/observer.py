@@ -146,10 +146,12 @@ class Observer:
 
     async def observations(self) -> AsyncGenerator[Observation, None]:
         """Observations without end; stop iterating, then ``close``."""
+        event = False
         while True:
             yield await self.observe()
-            await asyncio.sleep(BURST)
-            await self._change_or_tick()
+            if event:
+                await asyncio.sleep(BURST)
+            event = await self._change_or_tick()
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
         """See ``FocusedSource.look_at``; other sources always give everything."""
@@ -172,12 +174,14 @@ class Observer:
         """Close the source."""
         await self.source.close()
 
-    async def _change_or_tick(self) -> None:
+    async def _change_or_tick(self) -> bool:
+        """Whether something happened before the time was up."""
         try:
-            async with asyncio.timeout(max(0.0, self._interval - BURST)):
+            async with asyncio.timeout(self._interval):
                 await self._changed.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
     def _baseline(self, table: IpvsTable | None) -> IpvsTable | None:
         """The newest earlier table that is old enough for a steady rate, else the oldest at hand."""

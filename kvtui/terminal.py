@@ -57,7 +57,9 @@ def prepare(env: MutableMapping[str, str], wanted: Theme = Theme.AUTO) -> Theme:
         The theme to use, never AUTO.
     """
     env.setdefault("TEXTUAL_ANIMATIONS", "none")
-    env.setdefault("TEXTUAL_FPS", "20")
+    env.setdefault(
+        "TEXTUAL_FPS", "60"
+    )  # a change waits up to one frame; nothing is animated, so more frames cost nothing
     no_color = bool(env.pop("NO_COLOR", ""))
     if wanted is not Theme.AUTO:
         return wanted

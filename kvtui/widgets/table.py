@@ -225,12 +225,17 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return {key: self._render_row(key) for key in (self._keys[i] for i in self._visible())}
 
     def _refresh_cells(self, y: int, cells: frozenset[int]) -> None:
-        """Send some cells of a line: on a slow line a whole row of styles is dear."""
-        x = 0
+        """Send some cells of a line, neighbours together: on a slow line a whole row of styles is dear."""
+        x, begin = 0, None
         for placed in self._placed if cells else ():
             if placed.index in cells:
-                self.refresh(Region(x, y, placed.width, 1))
+                begin = x if begin is None else begin
+            elif begin is not None:
+                self.refresh(Region(begin, y, x - GAP - begin, 1))
+                begin = None
             x += placed.width + GAP
+        if begin is not None:
+            self.refresh(Region(begin, y, x - GAP - begin, 1))
 
     def _measure(self, rows: dict[Hashable, Cells]) -> bool:
         """Fit the columns to the longest texts seen so far; whether any column changed.

@@ -146,7 +146,8 @@ class Node:
 
     async def _attach(self, now: float) -> Layers:
         """The layers of the keepalived that runs now."""
-        await asyncio.to_thread(self._processes.read, now)
+        hurry = self._layers is not None and self._layers.network.news
+        await asyncio.to_thread(self._processes.read, now, hurry=hurry)
         chosen, layers = self._processes.chosen, self._layers
         if layers is None:
             layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)

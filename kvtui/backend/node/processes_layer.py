@@ -38,16 +38,18 @@ class ProcessesLayer:
         self.last: Keepalived | None = None
         """The one that was chosen most recently, which may be gone."""
 
-    def read(self, now: float) -> None:
+    def read(self, now: float, *, hurry: bool = False) -> None:
         """Look again where that is due.
 
         Args:
             now: seconds since the epoch.
+            hurry: something happened that is to be seen at once: a look at all processes can wait for a while.
 
         Raises:
             LookupError: ``--pid`` names no keepalived, at the first reading.
         """
-        if self._looked_at is not None and now - self._looked_at < RESCAN and self._alive():
+        patience = 2 * RESCAN if hurry else RESCAN
+        if self._looked_at is not None and now - self._looked_at < patience and self._alive():
             return
         self._looked_at = now
         self.found = processes.find()

@@ -1,0 +1,93 @@
+# ruff: noqa: INP001 - part of the benchmarks, which are scripts
+"""A command on a pseudo-terminal of 80 by 24: what it sends, what it costs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TICKS = os.sysconf("SC_CLK_TCK")
+KVTUI = (sys.executable, "-m", "kvtui", "--no-kube")
+
+
+class Line:
+    """The command runs until the ``with`` block ends.
+
+    Args:
+        argv: the command.
+        env: added to the environment.
+    """
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        self.began = time.perf_counter()
+        self.sent = b""
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **(env or {})}
+        self._process = subprocess.Popen(
+            argv, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._ours)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._ours, keys.encode())
+
+    def until(self, *texts: str, patience: float = 60.0) -> float:
+        """Seconds until all these were sent since the last call of ``forget``.
+
+        Raises:
+            TimeoutError: they do not come.
+        """
+        began = time.perf_counter()
+        wanted = [text.encode() for text in texts]
+        while not all(text in self.sent for text in wanted):
+            if time.perf_counter() - began > patience:
+                raise TimeoutError(f"{texts} did not come; the last of {len(self.sent)} bytes: {self.sent[-600:]!r}")
+            self._take(0.5)
+        return time.perf_counter() - began
+
+    def forget(self) -> None:
+        """What comes from now on counts."""
+        self.sent = b""
+
+    def during(self, seconds: float) -> tuple[int, float]:
+        """Bytes sent, and CPU seconds of the command and of what it has run, in this time."""
+        self.forget()
+        before, end = self.cpu(), time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            self._take(left)
+        return len(self.sent), self.cpu() - before
+
+    def _take(self, seconds: float) -> None:
+        if select.select([self._ours], [], [], seconds)[0]:
+            self.sent += os.read(self._ours, 65536)
+
+    def cpu(self) -> float:
+        """CPU seconds so far, those of children that have ended too."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(field) for field in fields[11:15]) / TICKS
+
+    def resident(self) -> float:
+        """MB in memory."""
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
