@@ -69,7 +69,7 @@ class AsciiOnly(LineFilter):
 
 
 class Undimmed(LineFilter):
-    """Takes "dim" away: with 16 colours or none it is whatever the terminal makes of it, and often not readable."""
+    """Takes "dim" away: what is left of a colour is for the terminal to choose, and often not readable."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The segments in full strength."""
