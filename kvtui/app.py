@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual._compositor import ChopsUpdate
-from textual.app import App, SystemCommand
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.filter import NoColor
 from textual.message import Message
 
@@ -151,6 +151,14 @@ class KvtuiApp(App[None]):
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """What is sent is cropped to what changed."""
         super()._display(screen, Cropped.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
+
+    def clear_selection(self) -> None:
+        """Asked for by each prompt as it is mounted, when there may be no screen yet.
+
+        From Python 3.12 on Textual starts tasks eagerly: the first prompt is mounted before its screen is there.
+        """
+        with suppress(ScreenStackError):
+            super().clear_selection()
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from textual.app import ScreenStackError
+
+from kvtui.app import KvtuiApp
+from kvtui.model.settings import UiSettings
 from kvtui.model.source import SourceName, SourceState
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
@@ -9,7 +14,7 @@ from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
-from tests.ui.seen import EPOCH, demo, running, seen, server, snapshot, source, vip
+from tests.ui.seen import EPOCH, Feed, demo, running, seen, server, snapshot, source, vip
 
 
 async def test_the_first_frame_waits_for_nothing() -> None:
@@ -17,6 +22,14 @@ async def test_the_first_frame_waits_for_nothing() -> None:
         assert "reading" in ui.lines[0].lower()
         assert ui.lines[-1].startswith("1 VIPs  2 VRRP  3 IPVS")
         assert "Reading" in ui.text
+
+
+def test_a_prompt_may_be_mounted_before_its_screen_is_there() -> None:
+    """So it is from Python 3.12 on; the Python of this test may be an older one."""
+    app = KvtuiApp(Feed(demo()), settings=UiSettings())
+    with pytest.raises(ScreenStackError):
+        app.screen  # noqa: B018 - there is none
+    app.clear_selection()
 
 
 async def test_the_landing_page_names_owner_state_service_and_servers_of_every_vip() -> None:
