@@ -65,10 +65,10 @@ class Judge:
         self._findings: tuple[Finding, ...] = ()
         self._rests_until = 0.0
 
-    def judged(self, seen: Observation) -> Observation:
-        """The same observation with its findings."""
+    def judged(self, seen: Observation, *, restless: bool = False) -> Observation:
+        """The same observation with its findings; those of ``seen`` itself at any cost when ``restless``."""
         started = time.perf_counter()
-        if started >= self._rests_until:
+        if restless or started >= self._rests_until:
             self._judge(seen)
             self._rests_until = started + REST * (time.perf_counter() - started)
         return replace(seen, findings=self._findings)
@@ -118,8 +118,11 @@ class Observer:
         self._tables: deque[IpvsTable] = deque(maxlen=5)
         self._before: Observation | None = None
 
-    async def observe(self, *, patience: float = 0.0) -> Observation:
-        """One observation, now, or after at most ``patience`` seconds when adverts must be waited for."""
+    async def observe(self, *, patience: float = 0.0, restless: bool = False) -> Observation:
+        """One observation, now, or after at most ``patience`` seconds when adverts must be waited for.
+
+        Triage rests between judgements that cost much, unless ``restless``.
+        """
         if not self._started:
             self._started = True
             await self.source.start(self._changed.set)
@@ -130,25 +133,25 @@ class Observer:
         previous = self._baseline(snapshot.ipvs)
         table = snapshot.ipvs
         if table is not None and sum(len(v.real_servers) for v in table.virtual_servers) > MANY:
-            seen = await asyncio.to_thread(self._concluded, snapshot, previous)
+            seen = await asyncio.to_thread(self._concluded, snapshot, previous, restless=restless)
         else:
-            seen = self._concluded(snapshot, previous)
+            seen = self._concluded(snapshot, previous, restless=restless)
         self._before = seen
         return seen
 
-    def _concluded(self, snapshot: Snapshot, previous: IpvsTable | None) -> Observation:
+    def _concluded(self, snapshot: Snapshot, previous: IpvsTable | None, *, restless: bool) -> Observation:
         seen = observe(snapshot, previous, self._before)
         if not self._triage:
             return seen
         if self.judge is None:
             self.judge = Judge(self._triage_settings)
-        return self.judge.judged(seen)
+        return self.judge.judged(seen, restless=restless)
 
-    async def observations(self) -> AsyncGenerator[Observation, None]:
-        """Observations without end; stop iterating, then ``close``."""
+    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:
+        """Observations without end, see ``observe``; stop iterating, then ``close``."""
         event = False
         while True:
-            yield await self.observe()
+            yield await self.observe(restless=restless)
             if event:
                 await asyncio.sleep(BURST)
             event = await self._change_or_tick()

@@ -70,7 +70,7 @@ def exit_code(seen: Observation) -> int:
 async def _observed(observer: Observer, listen: float | None) -> Observation:
     """The observation after which nothing is undecided that this time can decide."""
     try:
-        async with aclosing(observer.observations()) as observations:
+        async with aclosing(observer.observations(restless=True)) as observations:
             began: float | None = None
             async for seen in observations:
                 began = seen.snapshot.time if began is None else began

@@ -21,6 +21,7 @@ def test_all_that_is_read() -> None:
         config_id="pod-1",
         net_namespace="blue",
         pid_files={"keepalived": "/a", "vrrp": "/b", "checkers": "/c", "bfd": "/d"},
+        log_file=True,
     )
 
 
