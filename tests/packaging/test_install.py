@@ -14,12 +14,11 @@ import pytest
 
 from kvtui import __version__
 from tests.packaging.conftest import PROJECT, made
+from tests.packaging.machine import Machine
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from tests.packaging.machine import Machine
 
 FIRST_FRAME = ("10.4.0.50", "MASTER", "default/nginx")
 SINGLE_FILE_START = 2.0  # seconds of its own work until the first frame is complete
@@ -60,6 +59,16 @@ def test_the_single_file_runs_where_it_was_copied_to(machine: Callable[..., Mach
     script = "mount -t tmpfs -o ro none /tmp; mount -t tmpfs -o ro none /root; exec kvtui --demo"
     shows_the_first_frame(ours.terminal("sh", "-c", script))
     assert ours.files() == before == {"/usr/local/bin/kvtui"}
+
+
+def test_the_single_file_runs_on_the_python_of_debian_13(debian: Path, packages: Path, tmp_path: Path) -> None:
+    """3.13, whose bytecode is not in it."""
+    assert debian.exists()
+    wanted = "python3-minimal,libpython3-stdlib,coreutils"
+    root = made(str(PROJECT / "packaging/debian-root"), "trixie", wanted).strip()
+    ours = Machine(Path(root), tmp_path / "layer", packages)
+    assert ours.must("python3", "--version").startswith("Python 3.13")
+    shows_the_first_frame(ours.terminal("/given/kvtui", "--demo"))
 
 
 def test_the_single_file_starts_in_under_two_seconds(packages: Path) -> None:
