@@ -1,0 +1,91 @@
+# ruff: noqa: INP001 - part of the benchmarks, which are scripts
+"""A node that never was: virtual servers with traffic, read by turns as the live node's are, at a clock of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.backend.demo.source import Demo
+from kvtui.model.conf import ConfRealServer, ConfVirtualServer
+from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, Stats, VirtualServer
+from tests.build import NOW, addresses, conf, snapshot
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf
+    from kvtui.model.snapshot import Snapshot
+
+ROUND = 10
+"""Ticks until every virtual server has been read again."""
+
+
+class Moving(Demo):
+    """A source of snapshots, one second apart each.
+
+    Args:
+        virtuals: how many virtual servers.
+        reals: how many real servers each has.
+    """
+
+    def __init__(self, virtuals: int, reals: int) -> None:
+        super().__init__()
+        self.tick = 0
+        self._reals = reals
+        self._conf = _conf(virtuals, reals)
+        self._addresses = addresses("10.4.0.50")
+        self._virtuals = [self._virtual(number) for number in range(virtuals)]
+
+    def _virtual(self, number: int) -> VirtualServer:
+        """As it is now, its real servers included."""
+        at, traffic = float(self.tick), (self.tick + 1) * (1 + number % 7)
+        counters = Stats(traffic, traffic * 10, traffic * 8, traffic * 1500, traffic * 90000, 1, 10, 8, 1500, 90000)
+        reals = tuple(
+            RealServer(real_address(number, r), 80, ForwardingMethod.DIRECT, 1, 3 + self.tick % 5, 1, 0, 0, 0, counters)
+            for r in range(self._reals)
+        )
+        return VirtualServer(
+            Protocol.TCP, vip(number), 80, None, 4, "wlc", real_servers=reals, stats=counters, reals_read=at
+        )
+
+    async def read(self) -> Snapshot:
+        """The next second."""
+        self.tick += 1
+        for number, virtual in enumerate(self._virtuals):
+            if number % ROUND == self.tick % ROUND or len(self._virtuals) < ROUND:
+                self._virtuals[number] = self._virtual(number)
+            else:
+                traffic = (self.tick + 1) * (1 + number % 7)
+                counters = Stats(traffic, traffic * 10, traffic * 8, traffic * 1500, traffic * 90000)
+                self._virtuals[number] = replace(virtual, stats=counters)
+        now = NOW + self.tick
+        table = IpvsTable(tuple(self._virtuals), complete=True, read_at=now, monotonic=float(self.tick))
+        return snapshot(time=now, conf=self._conf, running=self._conf, ipvs=table, addresses=self._addresses)
+
+
+def vip(number: int) -> str:
+    """Of a virtual server."""
+    return f"10.{number // 250}.4.{number % 250 + 1}"
+
+
+def real_address(virtual: int, number: int) -> str:
+    """Of its real servers."""
+    return f"10.{100 + number % 100}.{virtual // 250 + number // 100}.{virtual % 250 + 1}"
+
+
+def _conf(virtuals: int, reals: int) -> Conf:
+    base = conf()
+    blocks = tuple(
+        ConfVirtualServer(
+            at=base.virtual_servers[0].at,
+            address=vip(number),
+            port=80,
+            scheduler="wlc",
+            method=ForwardingMethod.DIRECT,
+            service=f"default/service-{number}",
+            real_servers=tuple(
+                ConfRealServer(real_address(number, r), 80, base.virtual_servers[0].at, weight=1) for r in range(reals)
+            ),
+        )
+        for number in range(virtuals)
+    )
+    return replace(base, virtual_servers=blocks)
