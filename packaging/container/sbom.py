@@ -13,12 +13,21 @@ import sys
 from email.parser import HeaderParser
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+if TYPE_CHECKING:
+    from importlib.metadata import PackageMetadata
 
-def licences(named: str | None) -> dict[str, object]:
-    """The SPDX expression, where the package gives one."""
-    return {"licenses": [{"expression": named}]} if named else {}
+
+def licences(metadata: PackageMetadata) -> dict[str, object]:
+    """The SPDX expression where the package gives one, else what it calls its licence."""
+    if expression := metadata.get("License-Expression"):
+        return {"licenses": [{"expression": expression}]}
+    classifiers = [c for c in metadata.get_all("Classifier", []) if c.startswith("License ::")]
+    names = [c.rsplit(" :: ", 1)[1] for c in classifiers] or [metadata.get("License") or ""]
+    found = [{"license": {"name": name}} for name in names if name and "\n" not in name]
+    return {"licenses": found} if found else {}
 
 
 def python_components(folder: str) -> list[dict[str, object]]:
@@ -29,7 +38,7 @@ def python_components(folder: str) -> list[dict[str, object]]:
         purl = f"pkg:pypi/{name}@{distribution.version}"
         component: dict[str, object] = {"type": "library", "bom-ref": purl, "name": name, "purl": purl}
         component["version"] = distribution.version
-        found.append(component | licences(distribution.metadata.get("License-Expression")))
+        found.append(component | licences(distribution.metadata))
     return sorted(found, key=lambda c: str(c["name"]))
 
 

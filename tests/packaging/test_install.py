@@ -144,6 +144,8 @@ def test_the_image_runs_as_nobody_and_has_what_it_needs_only(image: str) -> None
     assert {f"pkg:deb/debian/{name}" for name in installed} <= named
     assert {"pkg:pypi/textual", "pkg:pypi/typer", "pkg:deb/debian/libc6"} <= named
     assert "pkg:pypi/kubernetes" not in named
+    python = [c for c in bill["components"] if c["purl"].startswith("pkg:pypi/")]
+    assert [c["name"] for c in python if not c["licenses"]] == []
 
 
 def test_the_image_says_what_it_is(image: str) -> None:
