@@ -6,7 +6,6 @@ import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from kvtui.cli.document import document
 from kvtui.cli.output import Format, encode, fail, home, narrate, write
 from kvtui.cli.text import render
 
@@ -82,4 +81,6 @@ async def _watch(observer: Observer, view: str, form: Format) -> None:
 def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:
     if form is Format.TEXT:
         return (home() if stream else "") + render(seen, view)
+    from kvtui.cli.document import document  # noqa: PLC0415 - text does without the chain of every VIP
+
     return encode(document(seen, view), form, stream=stream)

@@ -134,6 +134,16 @@ def test_status_imports_no_terminal_ui() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_plain_status_does_without_chains_json_and_triage() -> None:
+    code = (
+        "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--no-kube', 'status', '--listen', '0']); "
+        "print([m for m in ('kvtui.rules.chain', 'kvtui.rules.triage', 'kvtui.cli.document', 'kvtui.actions.runner') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 TRACES = {"10.4.0.50": (0, ""), "10.4.0.54": (1, ""), "10.4.0.99": (2, "no layer knows the VIP 10.4.0.99")}
 
 
