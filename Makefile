@@ -49,16 +49,13 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install -q -e . --group dev
 	@touch $@ $(VENV)/.run
 
-bench: $(VENV)/.dev ## time the reading of a large IPVS table, in the lab's kernel; results in benchmarks/RESULTS.md
+bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md
 	@packaging/debian-packages lab
+	@$(BIN)/python -m compileall -q kvtui tests benchmarks # the lab's guests cannot keep what they compile
 	@$(BIN)/python -m tests.lab.kernel --timeout 600 -- python -m benchmarks.bench_ipvs $(ARGS)
-
-packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
-	@packaging/debian-packages deb
-	@packaging/build packages
-
-image: packages ## the container image localhost/kvtui, by podman, docker or buildah ($$ENGINE, $$BASE)
-	@packaging/build image
+	@$(BIN)/python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node
+	@$(BIN)/python -m benchmarks.bench_screen
+	@$(BIN)/python -m benchmarks.bench_kube
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .lab dist build
