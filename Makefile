@@ -57,5 +57,12 @@ bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab
 	@$(BIN)/python -m benchmarks.bench_screen
 	@$(BIN)/python -m benchmarks.bench_kube
 
+packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
+	@packaging/debian-packages deb
+	@packaging/build packages
+
+image: packages ## the container image localhost/kvtui, by podman, docker or buildah ($$ENGINE, $$BASE)
+	@packaging/build image
+
 clean: ## remove what these targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* .lab dist build
