@@ -142,7 +142,7 @@ class Pod:
     controller: bool = False
     """It is a pod of the keepalived-vip DaemonSet itself (owner of the pod that runs here)."""
     started: float | None = None
-    """When its node took it up (``status.startTime``, seconds since the epoch); None when the API does not say."""
+    """When the last of its containers started, else its node took it up (seconds since the epoch); None if not said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,10 @@ def test_why_a_pod_is_not_ready() -> None:
     evicted["status"] |= {"phase": "Failed", "reason": "Evicted", "startTime": "2026-11-24T18:00:00Z"}
     assert (parse.pod(evicted).reason, parse.pod(evicted).phase) == ("Evicted", "Failed")
     assert parse.pod(evicted).started == 1795543200.0
+    restarted = objects.pod("a")
+    restarted["status"]["startTime"] = "2026-11-24T18:00:00Z"
+    restarted["status"]["containerStatuses"][0]["state"] = {"running": {"startedAt": "2026-11-24T18:10:00Z"}}
+    assert parse.pod(restarted).started == 1795543800.0
     assert parse.pod({"metadata": {"namespace": "a", "name": "b"}}).phase == "Unknown"
 
 

@@ -167,8 +167,15 @@ def pod(obj: JsonObject, *, controller: bool = False) -> Pod:
         intern(str(status.get("phase") or "Unknown")),
         "" if ready else _reason(obj, status),
         controller,
-        _moment(status.get("startTime")),
+        _started(status),
     )
+
+
+def _started(status: JsonObject) -> float | None:
+    """When its last container started, since those of a pod are restarted without it; else when its node took it up."""
+    states = (c.get("state") or {} for c in status.get("containerStatuses") or ())
+    moments = [_moment((s.get("running") or {}).get("startedAt")) for s in states]
+    return max((m for m in moments if m is not None), default=None) or _moment(status.get("startTime"))
 
 
 def _moment(text: object) -> float | None:
