@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import LAYERS as every_layer
+from kvtui.rules import chain
 from tests.ui.seen import demo, real, running, seen, server, vip
 
-LAYERS = [layer.words for layer in every_layer]
+LAYERS = [layer.words for layer in chain.LAYERS]
 
 
 def layers(lines: list[str]) -> list[str]:
