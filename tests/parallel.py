@@ -25,6 +25,7 @@ SECONDS = {
     "adverts": 130,
     "ipvs": 150,
     "lab": 120,
+    "sidecar": 95,
     "reload": 110,
     "status": 80,
 }

@@ -72,7 +72,19 @@ class SetSysctl:
         return self._inside(lambda: int(self._path.read_text("ascii")))
 
     def _write(self, value: int) -> None:
-        self._inside(lambda: self._path.write_text(f"{value}\n", "ascii"))
+        self._inside(lambda: self._written(f"{value}\n"))
+
+    def _written(self, text: str) -> int:
+        """Containers have /proc/sys read-only; a privileged one beside ours, such as keepalived's own, does not."""
+        try:
+            return self._path.write_text(text, "ascii")
+        except OSError as error:
+            if error.errno != errno.EROFS or self.network.pid is None:
+                raise
+            try:
+                return Path(f"/proc/{self.network.pid}/root{self._path}").write_text(text, "ascii")
+            except OSError:
+                raise error from None
 
     def _inside(self, work: Callable[[], int]) -> int:
         try:

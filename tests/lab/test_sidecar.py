@@ -1,0 +1,191 @@
+"""The sidecar of packaging/kubernetes run for real: its namespaces, capabilities, mounts and refusals, and no more."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.poll import poll
+from tests.lab.sidecar import Sidecar
+from tests.lab.spec import ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+SPEC = ClusterSpec(persistence=60)
+BITS = {"KILL": 5, "NET_ADMIN": 12, "NET_RAW": 13, "SYS_CHROOT": 18, "SYS_PTRACE": 19, "SYS_ADMIN": 21}  # capability.h
+RIGHTS = """
+cat /proc/self/status
+for kind in net pid mnt; do
+  [ "$(readlink /proc/self/ns/$kind)" = "$(readlink /proc/1/ns/$kind)" ] && echo "same: $kind"
+done
+touch /probe 2>&1; echo 1 2>&1 >/proc/sys/net/ipv4/vs/expire_nodest_conn; unshare -m true 2>&1
+exit 0
+"""
+QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
+
+
+def done(sidecar: Sidecar, *arguments: str) -> str:
+    """An action that has to be done and verified; what was said of it."""
+    ran = sidecar.kvtui("--yes", *arguments)
+    assert ran.returncode == 0, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout + ran.stderr
+
+
+def refused(sidecar: Sidecar, code: int, *arguments: str) -> str:
+    """An action that must not be done; why."""
+    ran = sidecar.kvtui("--yes", *arguments)
+    assert ran.returncode == code, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    assert "Traceback" not in ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def not_ok(document: dict[str, Any]) -> dict[str, str]:
+    """Sources that are not ok, and why; Kubernetes is not there."""
+    return {s["name"]: s["detail"] for s in document["sources"] if s["state"] != "ok" and s["name"] != "kubernetes"}
+
+
+def weights(document: dict[str, Any]) -> list[int]:
+    """Of the real servers of the first virtual server."""
+    return [r["weight"] for r in document["virtual_servers"][0]["real_servers"]]
+
+
+def test_the_container_has_what_the_manifest_says_and_no_more(make_cluster: MakeCluster) -> None:
+    sidecar = Sidecar(make_cluster(SPEC).master())
+    said = sidecar.run("sh", "-c", RIGHTS).stdout
+    status = dict(re.findall(r"^(\w+):\s*(.*)$", said, re.MULTILINE))
+    exactly = sum(1 << BITS[name] for name in sidecar.capabilities)
+    assert {int(status[f"Cap{name}"], 16) for name in ("Prm", "Eff", "Bnd")} == {exactly}
+    assert {int(status[f"Cap{name}"], 16) for name in ("Inh", "Amb")} == {0}
+    assert (status["Uid"].split()[0], status["NoNewPrivs"], status["Seccomp"]) == ("0", "1", "2")
+    assert re.findall(r"^same: (\w+)$", said, re.MULTILINE) == ["net", "pid"]
+    assert said.count("Read-only file system") == 2
+    assert "unshare failed: Operation not permitted" in said
+
+
+@pytest.mark.lab(timeout=400)
+def test_it_sees_keepalived_of_the_other_container_and_every_action_works(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster(SPEC)
+    node = cluster.master()
+    sidecar = Sidecar(node)
+    before = (node.conf_path.read_text(), node.keepalived_pid)
+
+    document = sidecar.status()
+    assert not_ok(document) == {}
+    assert document["node"]["name"] == node.name
+    [keepalived] = document["keepalived"]
+    assert (keepalived["pid"], keepalived["version"]) == (1, "2.2.7")
+    assert {v["owner"] for v in document["vips"]} == {node.address}
+    assert document["vrrp_instances"][0]["priority"] == 102
+    assert weights(document) == [1, 1, 1]
+    assert document["virtual_servers"][0]["stats"]["connections"] is not None
+
+    seen = len(node.log())
+    said = done(sidecar, "reload")
+    assert "could not be tested" not in said
+    assert poll(lambda: "Reload complete" in node.log()[seen:], 10, "the reload in keepalived's log")
+
+    assert "seen in the kernel" in done(sidecar, "drain", "10.4.0.11", "--fix-persistence")
+    assert "-r 10.4.0.11:80 -g -w 0" in node.ipvs()
+    assert node.exec(["sysctl", "-n", QUIESCENT]).stdout == "1\n"  # /proc/sys is read-only here, not beside us
+    done(sidecar, "undo")
+    assert node.exec(["sysctl", "-n", QUIESCENT]).stdout == "0\n"
+    done(sidecar, "drain", "10.4.0.12")
+    assert "-r 10.4.0.12:80 -g -w 0" in node.ipvs()
+    done(sidecar, "undrain", "10.4.0.12")  # by a container that did not drain it
+    assert node.is_pristine()
+
+    assert "so have its adverts on the wire" in done(sidecar, "priority", "vips", "110")
+    assert "priority 110\n" in node.conf_path.read_text()
+    done(sidecar, "undo")
+    assert node.conf_path.read_text() == before[0]
+
+    done(sidecar, "failover", "vips", "--force")  # backups are silent: this new kvtui has heard of none
+    owner = cluster.wait_for_master(among=[n for n in cluster.nodes if n is not node])
+    assert cluster.holders() == [owner]
+    done(sidecar, "undo")
+    assert cluster.wait_for_master(among=[node]) is node
+    assert (node.conf_path.read_text(), node.keepalived_pid) == before
+
+    journal = sidecar.kvtui("journal").stdout
+    assert [verb for verb in ("reload", "drain", "undrain", "priority", "make 10.4.0.50") if verb not in journal] == []
+    assert "vip-x7k2p" in journal  # the pod, from the downward API
+    assert (sidecar.folder_of("kvtui-state") / "journal.jsonl").exists()
+
+
+def without_net_admin(node: Node) -> None:
+    sidecar = Sidecar(node, without=("NET_ADMIN",))
+    document = sidecar.status()
+    lost = not_ok(document)
+    assert set(lost) == {"ipvs"}
+    assert "NET_ADMIN" in lost["ipvs"]
+    assert weights(document) == [1, 1, 1]
+    assert "NET_ADMIN" in refused(sidecar, 1, "drain", "10.4.0.11")
+    assert node.is_pristine()
+    assert "could not be tested" not in done(sidecar, "reload")
+
+
+def without_net_raw(node: Node) -> None:
+    sidecar = Sidecar(node, without=("NET_RAW",))
+    document = sidecar.status()
+    lost = not_ok(document)
+    assert set(lost) == {"adverts"}
+    assert "NET_RAW" in lost["adverts"]
+    assert document["vips"][0]["owner"] == node.address  # from keepalived itself
+    assert "UNSAFE: adverts cannot be captured" in refused(sidecar, 3, "failover", "vips")
+    done(sidecar, "drain", "10.4.0.11")
+    done(sidecar, "undo")
+
+
+def without_sys_ptrace(node: Node) -> None:
+    sidecar = Sidecar(node, without=("SYS_PTRACE",))
+    document = sidecar.status()
+    lost = not_ok(document)
+    assert set(lost) == {"keepalived", "conf", "vrrp"}
+    assert all("SYS_PTRACE" in detail for detail in lost.values())
+    assert weights(document) == [1, 1, 1]
+    assert document["virtual_servers"][0]["stats"]["connections"] is not None
+    assert "SYS_PTRACE" in refused(sidecar, 3, "reload")
+    assert "SYS_PTRACE" in refused(sidecar, 1, "drain", "10.4.0.11")
+
+
+def without_sys_chroot(node: Node) -> None:
+    sidecar = Sidecar(node, without=("SYS_CHROOT",))
+    assert not_ok(sidecar.status()) == {}
+    warned = done(sidecar, "reload")  # of a config that runs already
+    assert "could not be tested" in warned
+    assert "SYS_CHROOT" in warned
+    text = node.conf_path.read_text()
+    node.write_conf(text.replace("priority 102", "priority 104"))
+    assert "SYS_CHROOT" in refused(sidecar, 3, "reload")
+    node.write_conf(text)
+    done(sidecar, "drain", "10.4.0.11")
+    done(sidecar, "undo")
+
+
+TAKEN_AWAY = {
+    "NET_ADMIN": without_net_admin,
+    "NET_RAW": without_net_raw,
+    "SYS_PTRACE": without_sys_ptrace,
+    "SYS_CHROOT": without_sys_chroot,
+}
+
+
+@pytest.mark.lab(timeout=400)
+def test_each_capability_taken_away_is_named_and_the_rest_works(make_cluster: MakeCluster) -> None:
+    """No row for KILL, DAC_OVERRIDE or SYS_ADMIN: without them all of the test above works."""
+    cluster = make_cluster(SPEC)
+    node = cluster.master()
+    assert set(Sidecar(node).capabilities) == set(TAKEN_AWAY)
+    for check in TAKEN_AWAY.values():
+        check(node)
+    assert node.is_pristine()
+    assert cluster.master() is node
