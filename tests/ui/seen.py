@@ -145,7 +145,7 @@ class Feed(Observer):
         """Give an observation, or end with an error."""
         self._queue.put_nowait(observation)
 
-    async def observations(self) -> AsyncGenerator[Observation, None]:
+    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
         for observation in self._first:
             yield observation
         while True:
