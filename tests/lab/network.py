@@ -114,6 +114,8 @@ class Network:
         ]
         if self.spec.method == "TUN":
             lines.append("link set tunl0 up")
+            if self.spec.ipv6:
+                lines += [f"link add tunl6 type ip6tnl mode ip6ip6 local {real6(number)}", "link set tunl6 up"]
         for service in mine:
             if self.spec.method == "NAT":  # answers must pass the node that holds the VIP again
                 clients = (
@@ -122,6 +124,6 @@ class Network:
                 onlink = "" if _is_near(service.vip) else " dev eth0 onlink"
                 lines += [f"route add {client} via {service.vip}{onlink}" for client in clients]
             else:
-                device = "tunl0" if self.spec.method == "TUN" else "lo"
-                lines.append(f"addr add {service.vip}/{128 if service.is_ipv6 else 32} dev {device}")
+                device = ("tunl6" if service.is_ipv6 else "tunl0") if self.spec.method == "TUN" else "lo"
+                lines.append(f"addr add {service.vip}/{'128 nodad' if service.is_ipv6 else 32} dev {device}")
         return lines

@@ -75,8 +75,6 @@ class ClusterSpec:
     requests_per_second: float = 4.0  # 0: no traffic
 
     def __post_init__(self) -> None:
-        if self.ipv6 and self.method == "TUN":
-            raise ValueError("the lab has no IPv6 tunnels")
         if self.priorities and len(self.priorities) != self.nodes:
             raise ValueError("one priority for each node")
 

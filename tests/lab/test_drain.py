@@ -105,6 +105,7 @@ METHODS = {
     "TUN": (ClusterSpec(method="TUN"), NGINX, "Tunnel"),
     "IPv6 DR": (ClusterSpec(ipv6=True), NGINX6, "Route"),
     "IPv6 NAT": (ClusterSpec(method="NAT", ipv6=True), NGINX6, "Masq"),
+    "IPv6 TUN": (ClusterSpec(method="TUN", ipv6=True), NGINX6, "Tunnel"),
 }
 
 
