@@ -1,0 +1,436 @@
+"""Every finding on its real condition: a cluster as keepalived-vip makes it, with the API beside it, broken and healed.
+
+Each step breaks several things that do not touch one another, waits until triage has told each, and puts them back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.backend.node import Node
+from kvtui.model.settings import KubeSettings
+from kvtui.observer import Observer
+from tests.kube import objects
+from tests.kube.cluster import FakeCluster
+from tests.lab.network import command
+from tests.lab.spec import NGINX, ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from kvtui.model.finding import Finding
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node as LabNode
+
+VIP, PODS = NGINX.vip, NGINX.real_servers
+SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
+"""As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
+CONFIGMAP = "/".join(objects.CONFIGMAP)
+SOON = 30.0
+"""Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
+LONG_ENOUGH = 4.5
+EXTRA = f"""
+virtual_server {VIP} 8080 {{
+  delay_loop 60
+  lvs_sched rr
+  lvs_method DR
+  protocol TCP
+  real_server 10.4.0.11 80 {{
+    weight 1
+  }}
+}}
+virtual_server 10.4.0.99 80 {{
+  delay_loop 60
+  lvs_sched rr
+  lvs_method NAT
+  protocol TCP
+  real_server 10.4.0.11 80 {{
+    weight 1
+  }}
+}}
+"""
+
+
+def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
+    """The EndpointSlice with these addresses."""
+    ends = (objects.endpoint(ip, f"nginx-{ip[-1]}", ready=ip not in unready, node="node-a") for ip in pods)
+    return objects.endpointslice("nginx", *ends, port=80)
+
+
+class Watch:
+    """Looks at one node until triage has told what it waits for."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self.told: dict[str, Finding] = {}
+        self.knows_the_api = False
+
+    async def look(self) -> dict[str, Finding]:
+        """What is told now."""
+        seen = await self.observer.observe()
+        assert seen.findings is not None
+        kube = seen.snapshot.kube
+        self.knows_the_api = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
+        self.told = {f.id: f for f in seen.findings}
+        return self.told
+
+    async def until(self, *ids: str) -> None:
+        """Until each of these was told, at the same time or one after the other."""
+        missing, deadline = set(ids), time.monotonic() + SOON
+        while missing:
+            missing -= set(await self.look())
+            if missing and time.monotonic() > deadline:
+                undecided = [f.id for f in self.observer.judge.undecided] if self.observer.judge else []
+                raise AssertionError(f"not told: {sorted(missing)}; told: {sorted(self.told)}; undecided: {undecided}")
+            await asyncio.sleep(0.1)
+        RULES_SHOWN.update(ids)
+
+    async def until_silent(self) -> None:
+        """Until nothing is told, and nothing is suspected."""
+        deadline = time.monotonic() + SOON
+        while await self.look() or (self.observer.judge and self.observer.judge.undecided):
+            assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.told.values())
+            await asyncio.sleep(0.1)
+
+
+RULES_SHOWN: set[str] = set()
+
+
+@asynccontextmanager
+async def watching(node: LabNode, kubeconfig: Path | None = None, pid: int | None = None) -> AsyncIterator[Watch]:
+    kube = KubeSettings(wanted=kubeconfig is not None, kubeconfig=str(kubeconfig), configmap=CONFIGMAP)
+    observer = Observer(Node(pid=pid or node.keepalived_pid, kube=kube), triage=True)
+    try:
+        yield Watch(observer)
+    finally:
+        await observer.close()
+
+
+async def silent(node: LabNode, kubeconfig: Path | None = None) -> None:
+    """Nothing is told, from the first observation on until everything passing has passed."""
+    async with watching(node, kubeconfig) as watch:
+        began = time.monotonic()
+        while time.monotonic() - began < LONG_ENOUGH:
+            found = await watch.look()
+            assert found == {}, f"{node.name}: {[(f.title, f.evidence) for f in found.values()]}"
+            if kubeconfig is not None and not watch.knows_the_api:
+                assert time.monotonic() - began < SOON, "the API was not read"
+                began += 0.2  # what it says must be looked at for just as long
+            await asyncio.sleep(0.2)
+        assert watch.observer.judge is not None
+        assert watch.observer.judge.undecided == (), node.name
+
+
+async def silent_everywhere(cluster: Cluster, kubeconfig: Path | None = None) -> None:
+    await asyncio.gather(*(silent(node, kubeconfig) for node in cluster.nodes))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [ClusterSpec(ipv6=True, requests_per_second=0), ClusterSpec(unicast=True, method="TUN", requests_per_second=0)],
+    ids=["IPv6, direct, preempt", "unicast, tunnel"],
+)
+async def test_silent_on_a_healthy_cluster(make_cluster: Callable[[ClusterSpec], Cluster], spec: ClusterSpec) -> None:
+    await silent_everywhere(make_cluster(spec))
+
+
+@pytest.mark.lab(timeout=400)
+async def test_each_condition_is_told(
+    make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as in a sidecar: so the DaemonSet is known, and with it the controllers' other pods
+    monkeypatch.setenv("POD_NAMESPACE", "default")
+    monkeypatch.setenv("POD_NAME", "kube-keepalived-vip-node-a")
+    cluster = make_cluster(SPEC)
+    nodes = {node.name: node.address for node in cluster.nodes}
+    with FakeCluster() as api:
+        api.put(*objects.tutorial(VIP, nodes, PODS, target_port=80), nginx(*PODS))
+        config = api.kubeconfig(tmp_path / "kubeconfig")
+        await silent_everywhere(cluster, config)
+        node = cluster.master(VIP)
+        async with watching(node, config) as watch:
+            await the_kernel(watch, node)
+            await the_api(watch, api)
+            await the_config(watch, node)
+        await the_exit_code(cluster, node)
+        await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
+        await the_wire(cluster, config, api)
+        await the_death(cluster)
+    assert len(RULES_SHOWN) >= 45, sorted(RULES_SHOWN)
+
+
+def ipvsadm(node: LabNode, *rules: str) -> None:
+    """Many commands of ipvsadm at once."""
+    for rule in rules:
+        node.exec(["ipvsadm", *rule.split()], check=True)
+
+
+def restore(node: LabNode, saved: str) -> None:
+    command(["ip", "netns", "exec", node.netns, "ipvsadm", "-C"])
+    command(["ip", "netns", "exec", node.netns, "ipvsadm", "-R"], text=saved)
+
+
+async def the_kernel(watch: Watch, node: LabNode) -> None:
+    """The IPVS table, sysctls, interfaces, a pid file, a second keepalived."""
+    saved = node.ipvs()
+    one, two, three = (f"-t {VIP}:80 -r {pod}:80" for pod in PODS)
+    pid_file = node.folder / "run" / "vrrp.pid"
+    pid = pid_file.read_text()
+    other = second_keepalived(node)
+    try:
+        pid_file.write_text("4242\n")
+        node.exec(["ip", "link", "add", "kube-ipvs0", "type", "dummy"], check=True)
+        sysctl(node, ip_forward=0)
+        ipvsadm(node, f"-e {one} -m -w 7 -x 1", f"-d {two}", f"-a -t {VIP}:80 -r 10.4.0.14:80 -m -w 1")
+        ipvsadm(node, f"-A -t {VIP}:8443 -s wlc", f"-E -t {VIP}:80 -s rr -p 1800")
+        connect(node)  # a client that persistence pins to the one that is drained next
+        ipvsadm(node, f"-e {three} -m -w 0")
+        await watch.until(
+            "weight-differs", "real-server-not-in-kernel", "persistence-pins-removed", "real-server-not-in-config",
+            "endpoint-gone-in-ipvs", "virtual-server-not-in-config", "virtual-server-differs", "drained",
+            "ip-forward-off", "kube-proxy-ipvs", "stale-pid-file", "two-keepalived", "real-server-full",
+            "persistence-pins-drained",
+        )  # fmt: skip
+        ipvsadm(node, f"-e {one} -m -w 0", f"-e -t {VIP}:80 -r 10.4.0.14:80 -m -w 0")
+        await watch.until("no-live-real-server")
+        ipvsadm(node, "-C")
+        await watch.until("virtual-server-not-in-kernel")
+    finally:
+        other.kill()
+        other.wait()
+        pid_file.write_text(pid)
+        sysctl(node, ip_forward=1)
+        node.exec(["ip", "link", "del", "kube-ipvs0"], check=True)
+        restore(node, saved)
+    await watch.until_silent()
+
+
+def connect(node: LabNode) -> None:
+    """Some requests from different clients, so that each real server has templates."""
+    client = node.netns.removesuffix(node.name) + "client"
+    for host in range(100, 106):
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            client,
+            "curl",
+            "-s",
+            "-m",
+            "2",
+            "--interface",
+            f"10.4.0.{host}",
+            f"http://{VIP}/",
+        ]
+        subprocess.run(argv, check=False, capture_output=True)
+
+
+def sysctl(node: LabNode, **values: int) -> None:
+    for name, value in values.items():
+        node.exec(["sh", "-c", f"echo {value} >/proc/sys/net/ipv4/{name}"], check=True)
+
+
+def second_keepalived(node: LabNode) -> subprocess.Popen[bytes]:
+    """Another tree in the node's network, in a mount namespace of its own, as an old pod that did not go."""
+    folder = node.folder / "old"
+    folder.mkdir(exist_ok=True)
+    (folder / "keepalived.conf").write_text(
+        "vrrp_instance old {\n state BACKUP\n interface eth0\n virtual_router_id 77\n priority 1\n"
+        " virtual_ipaddress {\n 10.4.0.77\n }\n}\n"
+    )
+    pids = [f"--{kind}={folder}/{kind}" for kind in ("pid", "vrrp_pid", "checkers_pid")]
+    argv = [
+        "ip",
+        "netns",
+        "exec",
+        node.netns,
+        "unshare",
+        "-m",
+        "--kill-child",
+        "-f",
+        "keepalived",
+        "-n",
+        "-l",
+        "--vrrp",
+    ]
+    argv += ["-f", str(folder / "keepalived.conf"), *pids]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+async def the_api(watch: Watch, api: FakeCluster) -> None:
+    """What the ConfigMap, Services, endpoints, pods and rights say."""
+    before = [api.get("configmaps", *objects.CONFIGMAP), api.get("pods", "default", "kube-keepalived-vip-node-b")]
+    entries = {
+        VIP: "default/nginx\nother/line",
+        "10.4.0.98": "default/nginx:nat",
+        "10.4.0.97": "shop/none",
+        "10.4.0.96": "shop/waiting",
+        "10.4.0.95": "shop/good",
+    }
+    wanted = objects.configmap(entries)
+    wanted["metadata"]["annotations"] = {"k8s.co/cloud-provider-config": "x"}
+    crashing = objects.controller_pod("node-b", "10.4.0.4", ready=False)
+    crashing["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "CrashLoopBackOff"}}
+    api.put(
+        objects.service("waiting", "shop", clusterIP="10.96.0.11"),
+        objects.endpointslice("waiting", objects.endpoint("10.4.0.15", ready=False), namespace="shop"),
+        objects.service("good", "shop", clusterIP="10.96.0.12"),
+        objects.endpointslice("good", objects.endpoint("10.4.0.15"), namespace="shop"),
+        nginx(*PODS, "10.4.0.14", unready=(PODS[0],)),
+        crashing,
+        wanted,
+    )
+    api.forbid("nodes")
+    api.cut()
+    await watch.until(
+        "mapping-odd", "mapping-error", "service-missing", "no-ready-endpoints", "mapping-not-served",
+        "running-not-expected", "endpoint-not-ready-in-ipvs", "endpoint-not-in-ipvs", "configmap-owned",
+        "controller-not-ready", "rbac-missing",
+    )  # fmt: skip
+    api.allow("nodes")
+    api.delete("configmaps", *objects.CONFIGMAP)
+    await watch.until("configmap-missing")
+    api.put(*before, nginx(*PODS))
+    api.cut()
+
+
+async def the_config(watch: Watch, node: LabNode) -> None:
+    """The file, what runs, and what is asked."""
+    text = node.conf_path.read_text()
+    lowered = text.replace(f"priority {SPEC.priority(node.index)}", "priority 90")
+    assert lowered != text
+    node.write_conf(lowered)
+    await watch.until("config-not-reloaded")
+    node.reload(text.replace("lvs_sched wlc", "lvs_sched rr"))
+    node.write_conf(text)
+    await watch.until("config-overwritten")
+    node.write_conf(f"{text}\ninclude /nowhere.conf\n}}\n")
+    await watch.until("config-syntax", "config-include")
+    node.write_conf("")
+    await watch.until("config-empty")
+    node.conf_path.unlink()
+    await watch.until("config-missing")
+    node.reload(text + EXTRA)
+    await watch.until("port-changed-by-direct-routing", "virtual-server-without-vip")
+    knob = 'global_defs {\n}\nvrrp_track_file low {\n  file "/etc/keepalived/low"\n  weight 1\n}\n'
+    (node.conf_path.parent / "low").write_text("-50\n")
+    node.reload(knob + text.replace("nopreempt", "nopreempt\n  track_file {\n    low weight 1\n  }"))
+    await watch.until("nopreempt-keeps-lowered-master")
+    node.reload(text)
+
+
+async def the_exit_code(cluster: Cluster, node: LabNode) -> None:
+    """The command itself, on a node with a warning, and on one where it may not capture."""
+    argv = [sys.executable, "-m", "kvtui", "--no-kube", "-o", "json", "triage"]
+    ipvsadm(node, f"-e -t {VIP}:80 -r {PODS[0]}:80 -m -w 7")
+    warned, blind = await asyncio.gather(
+        asyncio.to_thread(node.exec, argv),
+        asyncio.to_thread(
+            cluster.node("node-a").exec, ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", *argv]
+        ),
+    )
+    ipvsadm(node, f"-e -t {VIP}:80 -r {PODS[0]}:80 -m -w 1")
+
+    assert [f["id"] for f in json.loads(warned.stdout)["findings"]] == ["weight-differs"], warned.stderr
+    assert warned.returncode == 1
+    assert json.loads(blind.stdout)["findings"] == [], blind.stdout
+    assert blind.returncode == 3
+    assert "could not tell all: adverts:" in blind.stderr
+
+
+async def the_backup(node: LabNode, highest: int) -> None:
+    """Addresses where they do not belong, priorities and intervals that differ from the master's."""
+    text = node.conf_path.read_text()
+    async with watching(node) as watch:
+        await watch.until_silent()
+        node.exec(["ip", "link", "set", "tunl0", "up"], check=True)
+        for link in ("eth0", "lo", "tunl0"):
+            node.exec(["ip", "addr", "add", f"{VIP}/32", "dev", link], check=True)
+        node.exec(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter"], check=True)
+        await watch.until("vip-on-backup", "arp-ignore-off", "rp-filter-strict")
+        for link in ("eth0", "lo", "tunl0"):
+            node.exec(["ip", "addr", "del", f"{VIP}/32", "dev", link], check=True)
+        node.exec(["sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"], check=True)
+        tie = text.replace(f"priority {SPEC.priority(node.index)}", f"priority {highest}")
+        node.reload(tie.replace("advert_int 1", "advert_int 2"))
+        await watch.until("priority-tie", "advert-interval-differs")
+        node.reload(text)
+        await watch.until_silent()
+
+
+def isolated(cluster: Cluster, *, on: bool) -> None:
+    """Whether the nodes can hear each other; clients and real servers are reached all the same."""
+    for netns in cluster.network.nodes:
+        command(["bridge", "link", "set", "dev", f"{netns}-l", "isolated", "on" if on else "off"])
+
+
+async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None:
+    """Other nodes' adverts: none, bogus ones, too many."""
+    b, c = cluster.nodes[1:]
+    text = b.conf_path.read_text()
+    for pod in api.all("pods"):
+        pod["status"]["startTime"] = "2001-01-01T00:00:00Z"
+        api.put(pod)
+    isolated(cluster, on=True)
+    b.stop()
+    b.start()  # it waits for adverts, then it is master
+    async with watching(b, kubeconfig) as watch:
+        await watch.until("multicast-blocked")
+    first = text.replace("priority 101", "priority 110")
+    async with watching(c) as watch:
+        b.reload(first.replace(VIP, f"{VIP}\n    10.4.0.77", 1))
+        isolated(cluster, on=False)
+        await watch.until("two-masters", "vip-lists-differ")
+        b.reload(text.replace(VIP, "10.4.0.77", 1))
+        await watch.until("vrid-collision")
+        b.reload(text.replace("vrrp_version 3", "vrrp_version 2"))
+        await watch.until("vrrp-version-differs")
+        peers = "unicast_src_ip 10.4.0.4\n  unicast_peer {\n    10.4.0.5\n  }\n"
+        b.reload(first.replace("advert_int 1", f"advert_int 1\n  {peers}"))
+        await watch.until("unicast-peers-wrong")
+    b.reload(text)
+
+
+async def the_death(cluster: Cluster) -> None:
+    """A child that hangs, a crash, a cable, nobody left."""
+    a, b, c = cluster.nodes
+    for node in (a, b):
+        node.stop()
+    cluster.wait_for_master(VIP, among=[c])
+    children = [int(p) for p in (c.folder / "run" / "vrrp.pid").read_text().split()]
+    vrrp = next(p for p in child_pids(c) if ns_pid(p) in children)
+    async with watching(c) as watch:
+        await watch.look()
+        os.kill(vrrp, signal.SIGSTOP)
+        await watch.until("vip-held-no-advert")
+        os.kill(vrrp, signal.SIGCONT)
+        c.kill()
+        a.start()
+        command(["ip", "link", "set", f"{a.netns}-l", "down"])
+        await watch.until("keepalived-not-running", "vip-left-behind")
+    async with watching(a) as watch:
+        await watch.until("instance-fault", "no-master")
+    command(["ip", "link", "set", f"{a.netns}-l", "up"])
+
+
+def child_pids(node: LabNode) -> list[int]:
+    return [
+        int(p) for p in Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
+    ]
+
+
+def ns_pid(pid: int) -> int:
+    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("NSpid"))
+    return int(line.split()[-1])
