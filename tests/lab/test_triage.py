@@ -40,6 +40,8 @@ CONFIGMAP = "/".join(objects.CONFIGMAP)
 SOON = 30.0
 """Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
 LONG_ENOUGH = 4.5
+PACE = 0.4
+"""Seconds between two looks: keepalived must come to its adverts on the guest's one CPU."""
 EXTRA = f"""
 virtual_server {VIP} 8080 {{
   delay_loop 60
@@ -93,7 +95,7 @@ class Watch:
             if missing and time.monotonic() > deadline:
                 undecided = [f.id for f in self.observer.judge.undecided] if self.observer.judge else []
                 raise AssertionError(f"not told: {sorted(missing)}; told: {sorted(self.told)}; undecided: {undecided}")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(PACE)
         RULES_SHOWN.update(ids)
 
     async def until_silent(self) -> None:
@@ -101,7 +103,7 @@ class Watch:
         deadline = time.monotonic() + SOON
         while await self.look() or (self.observer.judge and self.observer.judge.undecided):
             assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.told.values())
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(PACE)
 
 
 RULES_SHOWN: set[str] = set()
@@ -126,8 +128,8 @@ async def silent(node: LabNode, kubeconfig: Path | None = None) -> None:
             assert found == {}, f"{node.name}: {[(f.title, f.evidence) for f in found.values()]}"
             if kubeconfig is not None and not watch.knows_the_api:
                 assert time.monotonic() - began < SOON, "the API was not read"
-                began += 0.2  # what it says must be looked at for just as long
-            await asyncio.sleep(0.2)
+                began += PACE  # what it says must be looked at for just as long
+            await asyncio.sleep(PACE)
         assert watch.observer.judge is not None
         assert watch.observer.judge.undecided == (), node.name
 
@@ -191,10 +193,10 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
     try:
         pid_file.write_text("4242\n")
         node.exec(["ip", "link", "add", "kube-ipvs0", "type", "dummy"], check=True)
+        connect(node)  # clients that persistence pins to the one that is drained below
         sysctl(node, ip_forward=0)
         ipvsadm(node, f"-e {one} -m -w 7 -x 1", f"-d {two}", f"-a -t {VIP}:80 -r 10.4.0.14:80 -m -w 1")
         ipvsadm(node, f"-A -t {VIP}:8443 -s wlc", f"-E -t {VIP}:80 -s rr -p 1800")
-        connect(node)  # a client that persistence pins to the one that is drained next
         ipvsadm(node, f"-e {three} -m -w 0")
         await watch.until(
             "weight-differs", "real-server-not-in-kernel", "persistence-pins-removed", "real-server-not-in-config",
@@ -392,7 +394,7 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
     async with watching(c) as watch:
         b.reload(first.replace(VIP, f"{VIP}\n    10.4.0.77", 1))
         isolated(cluster, on=False)
-        await watch.until("two-masters", "vip-lists-differ")
+        await watch.until("two-masters", "vip-lists-differ")  # each rejects the other's adverts
         b.reload(text.replace(VIP, "10.4.0.77", 1))
         await watch.until("vrid-collision")
         b.reload(text.replace("vrrp_version 3", "vrrp_version 2"))

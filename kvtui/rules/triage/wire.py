@@ -49,7 +49,7 @@ def vrid_collision(seen: Observation, _past: Past) -> Iterator[Finding]:
 
 
 def vip_lists_differ(seen: Observation, _past: Past) -> Iterator[Finding]:
-    """Peers reject adverts with VIPs that are not theirs (keepalived#2175; one with fewer is accepted by 2.2.7)."""
+    """Peers reject adverts with VIPs that are not theirs (keepalived#2175; 2.2.7: «unexpected ip number count»)."""
     for router in routers(seen):
         mine = _own_addresses(router)
         for other in router.live_others:
@@ -64,7 +64,7 @@ def vip_lists_differ(seen: Observation, _past: Past) -> Iterator[Finding]:
                     told(other, router.now),
                     *((f"only there: {listed(sorted(theirs - mine))}",) if theirs - mine else ()),
                     *((f"only here: {listed(sorted(mine - theirs))}",) if mine - theirs else ()),
-                    "a node rejects adverts with an address that it does not have, so both may be master",
+                    "each rejects the other's adverts, so both become master",
                 ),
                 "kvtui reload  # on the node whose list is old; its controller's log says why it was not written",
                 router.instance.name,
