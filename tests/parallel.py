@@ -22,6 +22,7 @@ SECONDS = {
     "drain": 400,
     "killed": 190,
     "versions": 230,
+    "triage": 165,
     "adverts": 130,
     "ipvs": 150,
     "lab": 120,
