@@ -74,7 +74,7 @@ def test_an_address_that_a_crash_left_behind_is_named(cluster: Cluster) -> None:
         terminal.shows("★10.4.0.5", "✓✓✓✓✓")
         master.kill()
         cluster.wait_for_answer()
-        terminal.shows("! keepalived", "✓✗✓✗✓")
+        terminal.shows("no keepalived", "✓✗✓✗✓")
         terminal.press("enter")
         terminal.shows("FIRST BREAK", "no keepalived runs here")
 
