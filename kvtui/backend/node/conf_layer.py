@@ -73,6 +73,8 @@ class ConfLayer:
         try:
             self.file = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
         except OSError as error:
+            if _ended(keepalived):
+                return  # what was read last stays until `lost` tells that it is old
             self.file = None
             self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, _why(keepalived, error))
             return
@@ -94,6 +96,17 @@ class ConfLayer:
     def source(self) -> Source:
         """State of the config file."""
         return self._source
+
+
+def _ended(keepalived: Keepalived) -> bool:
+    """Whether the process that its files are seen through is gone, or a zombie: both have no root any more."""
+    try:
+        os.stat(keepalived.root or "/")  # noqa: PTH116 - only whether it is there
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _why(keepalived: Keepalived, error: OSError) -> str:
