@@ -19,6 +19,7 @@ from textual.strip import Strip
 from kvtui.model.text import plain
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
+from kvtui.widgets.found import marked_where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -304,23 +305,9 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             if placed.index in marked:
                 style += self._style("changed", partial=True)
             gap = " " * GAP if number + 1 < len(self._placed) else ""
-            segments += self._found_in(aligned(cell.text, placed.width, right=placed.column.right) + gap, style)
+            text = aligned(cell.text, placed.width, right=placed.column.right) + gap
+            segments += marked_where(text, self._found, style, style + self._style("found", partial=True))
         return Strip(segments)
-
-    def _found_in(self, text: str, style: Style) -> list[Segment]:
-        """The text, with what the filter looks for underlined."""
-        lowered = text.lower()
-        if not self._found or self._found not in lowered or len(lowered) != len(text):
-            return [Segment(text, style)]
-        segments, rest = [], 0
-        while (start := lowered.find(self._found, rest)) >= 0:
-            end = start + len(self._found)
-            segments += [
-                Segment(text[rest:start], style),
-                Segment(text[start:end], style + self._style("found", partial=True)),
-            ]
-            rest = end
-        return [s for s in [*segments, Segment(text[rest:], style)] if s.text]
 
     def _style(self, name: str, *, partial: bool = False) -> Style:
         cached = f"{name}{partial}"

@@ -11,37 +11,26 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.node import Node
-from kvtui.model.settings import KubeSettings
-from kvtui.observer import Observer
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
 from tests.lab.network import command
 from tests.lab.spec import NGINX, ClusterSpec
+from tests.lab.watching import RULES_SHOWN, Watch, silent_everywhere, watching
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
-    from kvtui.model.finding import Finding
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node as LabNode
 
 VIP, PODS = NGINX.vip, NGINX.real_servers
 SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
 """As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
-CONFIGMAP = "/".join(objects.CONFIGMAP)
-SOON = 30.0
-"""Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
-LONG_ENOUGH = 4.5
-PACE = 0.4
-"""Seconds between two looks: keepalived must come to its adverts on the guest's one CPU."""
 EXTRA = f"""
 virtual_server {VIP} 8080 {{
   delay_loop 60
@@ -68,74 +57,6 @@ def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
     """The EndpointSlice with these addresses."""
     ends = (objects.endpoint(ip, f"nginx-{ip[-1]}", ready=ip not in unready, node="node-a") for ip in pods)
     return objects.endpointslice("nginx", *ends, port=80)
-
-
-class Watch:
-    """Looks at one node until triage has told what it waits for."""
-
-    def __init__(self, observer: Observer) -> None:
-        self.observer = observer
-        self.told: dict[str, Finding] = {}
-        self.knows_the_api = False
-
-    async def look(self) -> dict[str, Finding]:
-        """What is told now."""
-        seen = await self.observer.observe()
-        assert seen.findings is not None
-        kube = seen.snapshot.kube
-        self.knows_the_api = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
-        self.told = {f.id: f for f in seen.findings}
-        return self.told
-
-    async def until(self, *ids: str) -> None:
-        """Until each of these was told, at the same time or one after the other."""
-        missing, deadline = set(ids), time.monotonic() + SOON
-        while missing:
-            missing -= set(await self.look())
-            if missing and time.monotonic() > deadline:
-                undecided = [f.id for f in self.observer.judge.undecided] if self.observer.judge else []
-                raise AssertionError(f"not told: {sorted(missing)}; told: {sorted(self.told)}; undecided: {undecided}")
-            await asyncio.sleep(PACE)
-        RULES_SHOWN.update(ids)
-
-    async def until_silent(self) -> None:
-        """Until nothing is told, and nothing is suspected."""
-        deadline = time.monotonic() + SOON
-        while await self.look() or (self.observer.judge and self.observer.judge.undecided):
-            assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.told.values())
-            await asyncio.sleep(PACE)
-
-
-RULES_SHOWN: set[str] = set()
-
-
-@asynccontextmanager
-async def watching(node: LabNode, kubeconfig: Path | None = None, pid: int | None = None) -> AsyncIterator[Watch]:
-    kube = KubeSettings(wanted=kubeconfig is not None, kubeconfig=str(kubeconfig), configmap=CONFIGMAP)
-    observer = Observer(Node(pid=pid or node.keepalived_pid, kube=kube), triage=True)
-    try:
-        yield Watch(observer)
-    finally:
-        await observer.close()
-
-
-async def silent(node: LabNode, kubeconfig: Path | None = None) -> None:
-    """Nothing is told, from the first observation on until everything passing has passed."""
-    async with watching(node, kubeconfig) as watch:
-        began = time.monotonic()
-        while time.monotonic() - began < LONG_ENOUGH:
-            found = await watch.look()
-            assert found == {}, f"{node.name}: {[(f.title, f.evidence) for f in found.values()]}"
-            if kubeconfig is not None and not watch.knows_the_api:
-                assert time.monotonic() - began < SOON, "the API was not read"
-                began += PACE  # what it says must be looked at for just as long
-            await asyncio.sleep(PACE)
-        assert watch.observer.judge is not None
-        assert watch.observer.judge.undecided == (), node.name
-
-
-async def silent_everywhere(cluster: Cluster, kubeconfig: Path | None = None) -> None:
-    await asyncio.gather(*(silent(node, kubeconfig) for node in cluster.nodes))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""Looking at a lab's node until triage has told something, or for as long as it must stay silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kvtui.backend.node import Node
+from kvtui.model.settings import KubeSettings
+from kvtui.observer import Observer
+from tests.kube import objects
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from kvtui.model.finding import Finding
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node as LabNode
+
+CONFIGMAP = "/".join(objects.CONFIGMAP)
+SOON = 30.0
+"""Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
+LONG_ENOUGH = 4.5
+PACE = 0.4
+"""Seconds between two looks: keepalived must come to its adverts on the guest's one CPU."""
+
+
+class Watch:
+    """Looks at one node until triage has told what it waits for."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.observer = observer
+        self.told: dict[str, Finding] = {}
+        self.knows_the_api = False
+
+    async def look(self) -> dict[str, Finding]:
+        """What is told now."""
+        seen = await self.observer.observe()
+        assert seen.findings is not None
+        kube = seen.snapshot.kube
+        self.knows_the_api = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
+        self.told = {f.id: f for f in seen.findings}
+        return self.told
+
+    async def until(self, *ids: str) -> None:
+        """Until each of these was told, at the same time or one after the other."""
+        missing, deadline = set(ids), time.monotonic() + SOON
+        while missing:
+            missing -= set(await self.look())
+            if missing and time.monotonic() > deadline:
+                undecided = [f.id for f in self.observer.judge.undecided] if self.observer.judge else []
+                raise AssertionError(f"not told: {sorted(missing)}; told: {sorted(self.told)}; undecided: {undecided}")
+            await asyncio.sleep(PACE)
+        RULES_SHOWN.update(ids)
+
+    async def until_silent(self) -> None:
+        """Until nothing is told, and nothing is suspected."""
+        deadline = time.monotonic() + SOON
+        while await self.look() or (self.observer.judge and self.observer.judge.undecided):
+            assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.told.values())
+            await asyncio.sleep(PACE)
+
+
+RULES_SHOWN: set[str] = set()
+
+
+@asynccontextmanager
+async def watching(node: LabNode, kubeconfig: Path | None = None, pid: int | None = None) -> AsyncIterator[Watch]:
+    kube = KubeSettings(wanted=kubeconfig is not None, kubeconfig=str(kubeconfig), configmap=CONFIGMAP)
+    observer = Observer(Node(pid=pid or node.keepalived_pid, kube=kube), triage=True)
+    try:
+        yield Watch(observer)
+    finally:
+        await observer.close()
+
+
+async def silent(node: LabNode, kubeconfig: Path | None = None) -> None:
+    """Nothing is told, from the first observation on until everything passing has passed."""
+    async with watching(node, kubeconfig) as watch:
+        began = time.monotonic()
+        while time.monotonic() - began < LONG_ENOUGH:
+            found = await watch.look()
+            assert found == {}, f"{node.name}: {[(f.title, f.evidence) for f in found.values()]}"
+            if kubeconfig is not None and not watch.knows_the_api:
+                assert time.monotonic() - began < SOON, "the API was not read"
+                began += PACE  # what it says must be looked at for just as long
+            await asyncio.sleep(PACE)
+        assert watch.observer.judge is not None
+        assert watch.observer.judge.undecided == (), node.name
+
+
+async def silent_everywhere(cluster: Cluster, kubeconfig: Path | None = None) -> None:
+    await asyncio.gather(*(silent(node, kubeconfig) for node in cluster.nodes))
