@@ -23,6 +23,7 @@ from kvtui.screens.keys import EVERYWHERE
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
+from kvtui.screens.standing import stands
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.widgets.clipboard import sequence
@@ -211,7 +212,7 @@ class KvtuiApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, NodeScreen | Panel | LivePanel):
                 screen.show(self.latest)
-            if isinstance(screen, NodeScreen) and screen.is_mounted:
+            if isinstance(screen, NodeScreen) and stands(screen):
                 watched |= screen.looked_at(self.latest)
         self._observer.look_at(watched)
 

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from kvtui.widgets.glyphs import Glyphs, glyphs
+from kvtui.screens.standing import stands
 from kvtui.widgets.header import HeaderLine, header_text, is_critical
 from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.table import LineTable
@@ -163,7 +164,7 @@ class NodeScreen(Screen[None]):
 
     def show(self, seen: Observation) -> None:
         """Draw an observation, header included."""
-        if not self.is_mounted:
+        if not stands(self):
             return
         label = self.host.settings.source_label
         text = header_text(

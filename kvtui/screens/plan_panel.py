@@ -26,6 +26,7 @@ from kvtui.actions.runner import Code
 from kvtui.model.text import plain
 from kvtui.screens.emptying import emptying_text
 from kvtui.screens.panel import FRAME, WIDEST, LivePanel, hanging
+from kvtui.screens.standing import stands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -149,7 +150,7 @@ class PlanPanel(LivePanel):
         """The plan is made anew when what it rests on is another; a drained server empties before one's eyes."""
         if self._running_action is None and not missing(self._intent) and self._of not in {None, outline(seen)}:
             self._plan_anew()
-        if self._drained:
+        if self._drained and stands(self):
             text, self._at_first = emptying_text(seen, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
@@ -207,7 +208,7 @@ class PlanPanel(LivePanel):
     # --- drawing
 
     def _draw(self) -> None:
-        if not self.is_mounted:
+        if not stands(self):
             return
         width = min(self.size.width, WIDEST) - FRAME
         wrapped = (w for line in self._text for w in hanging(plain(line), width))
@@ -217,9 +218,9 @@ class PlanPanel(LivePanel):
             self._say_keys()
 
     def _put(self, place: str, text: str) -> None:
-        static = self.query_one(place, Static)
-        static.update(text)
-        static.display = bool(text)
+        for static in self.query(place).results(Static):  # none while the panel is taken down
+            static.update(text)
+            static.display = bool(text)
 
     def _say_keys(self) -> None:
         """What may be done with the plan that stands there."""
@@ -235,12 +236,14 @@ class PlanPanel(LivePanel):
             self._keys(f"{'UNSAFE: F forces it' if grade is Grade.UNSAFE else 'y does it'}   e reason   Esc leaves")
 
     def _keys(self, text: str) -> None:
-        self._box.border_subtitle = text
+        if stands(self):
+            self._box.border_subtitle = text
 
     def _say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
-        self._box.scroll_end(animate=False)
+        if stands(self):  # an action goes on, or is put back, while the app ends
+            self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
         """Wrap the text anew."""

@@ -1,0 +1,59 @@
+"""What is due when the app ends meets screens that are being taken down: it draws nothing, and raises nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.intent import Intent, Verb
+from kvtui.screens.node_screen import NodeScreen
+from kvtui.screens.plan_panel import PlanPanel
+from kvtui.screens.standing import stands
+from tests.demo.test_ui_actions import learner
+from tests.ui.seen import demo, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.app import KvtuiApp
+
+
+def when_widgets_are_gone(app: KvtuiApp, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> list[str]:
+    """Call something at the end of the app, after its screens lost their widgets; gives what was called."""
+    close, called = app._close_all, []
+
+    async def close_then() -> None:
+        await close()
+        then()
+        called.append("then")
+
+    monkeypatch.setattr(app, "_close_all", close_then)
+    return called
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(demo()) as ui:
+        await ui.press(key)
+        screen = ui.app.screen
+        assert isinstance(screen, NodeScreen)
+        assert stands(screen)
+        called = when_widgets_are_gone(ui.app, monkeypatch, screen.again)
+    assert called
+    assert not stands(screen)
+
+
+async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with learner((100, 40)) as person:
+        panel = PlanPanel(Intent(Verb.RELOAD))
+        await person.app.push_screen(panel)
+        await person.sees("y does it")
+
+        def late() -> None:
+            panel._say("put back")
+            panel._keys("Esc closes")
+            panel._draw()
+
+        called = when_widgets_are_gone(person.app, monkeypatch, late)
+    assert called
