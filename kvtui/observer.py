@@ -39,7 +39,7 @@ MANY = 1000
 """Real servers above which conclusions are drawn in a thread, so that keys are answered meanwhile."""
 
 REST = 20
-"""How many times as long as the last judgement took there is none: at most a twentieth of a core, however many
+"""How many times the CPU time of the last judgement there is none: at most a twentieth of a core, however many
 endpoints change in a second. The findings in between are those of the last one."""
 
 
@@ -67,10 +67,11 @@ class Judge:
 
     def judged(self, seen: Observation, *, restless: bool = False) -> Observation:
         """The same observation with its findings; those of ``seen`` itself at any cost when ``restless``."""
-        started = time.perf_counter()
-        if restless or started >= self._rests_until:
+        now = time.monotonic()
+        if restless or now >= self._rests_until:
+            began = time.thread_time()  # what it costs, not how long it waits for a core that others use
             self._judge(seen)
-            self._rests_until = started + REST * (time.perf_counter() - started)
+            self._rests_until = now + REST * (time.thread_time() - began)
         return replace(seen, findings=self._findings)
 
     def _judge(self, seen: Observation) -> None:
