@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.lab.registers import fitting, host_size
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -172,7 +174,10 @@ class Kernel:
         (self.out / "command").write_text(script)
 
     def _spawn(self, lifeline: int, resize: int) -> None:
-        kernel = shutil.which("linux.uml", path=SBIN_PATH) or "linux.uml"
+        try:
+            kernel = str(fitting(Path(shutil.which("linux.uml", path=SBIN_PATH) or ""), host_size(), self.dir))
+        except (OSError, ValueError) as error:
+            raise LabError(str(error)) from error
         with (self.dir / "console").open("wb") as console, (self.dir / "stdout").open("wb") as stdout:
             output = os.dup(stdout.fileno() if self.stdout is None else self.stdout)
             words = [

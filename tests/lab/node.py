@@ -61,6 +61,7 @@ class Node:
         """Make the folders that the pod mounts, with its keepalived.conf."""
         for name in ("etc", "run", "tmp"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._forget()
         for options in Path(self.spec.root, "etc", "keepalived").glob("keepalived.config-opts"):
             shutil.copy(options, self.folder / "etc")  # Debian's 2.3.3 does not start without it
         self.log_path.touch()
@@ -208,11 +209,20 @@ class Node:
         """Whether keepalived runs with the spec's config and the kernel has exactly its virtual servers."""
         if not self.running() or self.conf_path.read_text() != self.spec.conf(self.index):
             return False
+        if any(f"/tmp/{left.name}" in self.spec.conf(self.index) for left in (self.folder / "tmp").iterdir()):
+            return False  # a track file that a test wrote
         return sorted(self.ipvs().splitlines()) == sorted(expected_ipvs(self.spec))
+
+    def _forget(self) -> None:
+        """A new pod has a new, empty /tmp; and a node of the next cluster in this folder has no past of its own."""
+        for left in (self.folder / "tmp").iterdir():
+            left.unlink()
+        shutil.rmtree(self.folder / "state", ignore_errors=True)
 
     def restart_afresh(self, vips: Sequence[str]) -> None:
         """Start over with the spec's config, an empty IPVS table and no stray VIP."""
         self.kill()
+        self._forget()
         self.exec(["ipvsadm", "-C"], check=True)
         for vip in vips:
             self.exec(["ip", "addr", "flush", "dev", "eth0", "to", vip])

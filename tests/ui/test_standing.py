@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.intent import Intent, Verb
+from kvtui.actions.intent import Intent
+from kvtui.actions.plan import Verb
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.screens.standing import stands

@@ -1,0 +1,51 @@
+"""The lab's kernel is fitted to the CPU that it runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab.registers import KNOWN, fitting, host_size
+
+CALL = b"\x48\xc7\x45\xf8%b\xbf\x05\x42\x00\x00"
+AMX = 11008
+
+
+def program(tmp_path: Path, *sizes: int) -> Path:
+    path = tmp_path / "program"
+    path.write_bytes(b"ELF" + b"".join(CALL % size.to_bytes(4, "little") for size in sizes) + b"end")
+    return path
+
+
+def test_this_machine_says_how_large_its_registers_are() -> None:
+    assert 576 <= host_size() < 65536  # x87, SSE and the header at the least
+
+
+@pytest.mark.parametrize("size", [0, 832, KNOWN])
+def test_what_fits_stays_as_it_is(tmp_path: Path, size: int) -> None:
+    path = program(tmp_path, KNOWN)
+    assert fitting(path, size, tmp_path) == path
+
+
+def test_a_copy_has_the_hosts_number_and_nothing_else_changed(tmp_path: Path) -> None:
+    path = program(tmp_path, KNOWN)
+    before = path.read_bytes()
+    copy = fitting(path, AMX, tmp_path)
+    assert path.read_bytes() == before
+    assert copy.read_bytes() == before.replace(KNOWN.to_bytes(4, "little"), AMX.to_bytes(4, "little"))
+    assert copy.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("sizes", [(), (KNOWN, KNOWN)])
+def test_a_program_that_is_not_understood_is_not_guessed_at(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    path = program(tmp_path, *sizes)
+    assert fitting(path, KNOWN, tmp_path) == path
+    with pytest.raises(ValueError, match="11008 bytes of registers"):
+        fitting(path, AMX, tmp_path)
+
+
+def test_debians_kernel_is_understood(tmp_path: Path) -> None:
+    kernel = Path("/usr/bin/linux.uml")
+    copy = fitting(kernel, AMX, tmp_path).read_bytes()
+    assert sum(a != b for a, b in zip(copy, kernel.read_bytes(), strict=True)) == 2
