@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from kvtui.widgets.glyphs import Glyphs, glyphs
 from kvtui.screens.standing import stands
+from kvtui.widgets.glyphs import Glyphs, glyphs
 from kvtui.widgets.header import HeaderLine, header_text, is_critical
 from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.table import LineTable
