@@ -12,6 +12,7 @@ from kvtui.backend.config_file import read as read_config
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
 from kvtui.cli.config_layer import Beginning, defaults
 from kvtui.cli.invocation import Invocation
+from kvtui.cli.narrowed import narrowed
 from kvtui.cli.options import (
     LISTEN,
     ConfigMapOption,
@@ -251,7 +252,8 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     config = read_config(os.environ)
     start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
     try:
-        result: Any = app(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
+        wanted = narrowed(app, sys.argv[1:] if arguments is None else arguments)
+        result: Any = wanted(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
         return _code(ended)
     except KeyboardInterrupt:
