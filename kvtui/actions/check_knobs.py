@@ -8,7 +8,6 @@ but 0 fails the check, which takes the real server out: no drain.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.check_value import Effect, SetCheckValue
@@ -17,6 +16,7 @@ from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import service_name
 from kvtui.actions.track_knobs import DEFAULT_WEIGHT
 from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
 from kvtui.rules.servers import conf_key
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Grade, Remark
+from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.election import Candidate, Leaving, Prediction, predict
 from kvtui.rules.instances import evidence, known_instances, self_address

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.runner import Verified
 from kvtui.actions.step import StepFailed
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.record import dataclass
 from kvtui.model.units import ago
 
 if TYPE_CHECKING:

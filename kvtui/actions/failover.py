@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from kvtui.actions.steps.address import RemoveAddress
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.track_knobs import knobs
 from kvtui.actions.watch import until
+from kvtui.model.record import dataclass
 from kvtui.rules.claims import began
 from kvtui.rules.election import Leaving, skew, takeover
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions import recovery
@@ -15,6 +15,7 @@ from kvtui.actions.plan import Verb
 from kvtui.actions.priority import plan_priority, plan_reset
 from kvtui.actions.reload import plan_reload
 from kvtui.actions.targets import parse_real
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.runner import Action

@@ -5,11 +5,12 @@ The terminal UI's dialog draws these under the plan. Pure: an option is nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Verb
 from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
 from kvtui.model.units import ago
 
 if TYPE_CHECKING:

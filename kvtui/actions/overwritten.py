@@ -7,12 +7,12 @@ runs keeps it until the next SIGHUP or restart, which may be weeks away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.hangup import HangUp
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.contenders import contest, group_remark, own_advert, told
@@ -16,6 +16,7 @@ from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.track_knobs import FAULT, knobs
 from kvtui.actions.watch import until
+from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.election import takeover
 

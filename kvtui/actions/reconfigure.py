@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Change, Grade, Remark
@@ -14,6 +13,7 @@ from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.hangup import HangUp, When
 from kvtui.actions.verdict import judge
 from kvtui.backend.conf.editor import EditError, set_priority
+from kvtui.model.record import dataclass
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Grade, Plan, Remark, Verb
@@ -13,6 +12,7 @@ from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps import UnknownStep, make
 from kvtui.actions.steps.draft import drafts
 from kvtui.actions.steps.reversed import Reversed
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -7,12 +7,13 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator, start_time
 from kvtui.actions.step import Side, Step, StepFailed
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence

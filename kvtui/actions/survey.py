@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.site import MACHINE, Site
@@ -12,6 +11,7 @@ from kvtui.backend import config_test
 from kvtui.backend.conf import copies, reader
 from kvtui.backend.conf.running import read_copy, read_running
 from kvtui.model.conf import ProblemKind
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.backend.config_test import ConfigTest

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 
 if TYPE_CHECKING:

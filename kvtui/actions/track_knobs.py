@@ -6,10 +6,10 @@ effective = clamp(base + value × weight, 1..254); a product of −254 or less, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.steps.daemon import Daemon

@@ -9,10 +9,10 @@ instances with an empty, a missing or an executable file. Everything else is onl
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.conf import ProblemKind
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from kvtui.model.record import dataclass
 
 # Long names and their short ones; a name without one gets its own.
 LONG = {

@@ -18,11 +18,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.backend.arguments import parse_arguments
 from kvtui.backend.conf.copies import saved_lines
+from kvtui.model.record import dataclass
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ keepalived's own PID namespace.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.namespaces import resolve_inside
 from kvtui.model.keepalived import PidFile
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,10 +5,10 @@ Click's own ``default_map`` does it, so ``--help`` shows the defaults that hold 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kvtui.model.config import SETTINGS, Config, Configured, Kind, Setting
+from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:

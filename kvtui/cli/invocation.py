@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kvtui.cli.output import Format
 from kvtui.model.config import Config, Theme
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.backend.source import SnapshotSource

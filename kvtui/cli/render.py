@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from kvtui.cli.document import head
 from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.rules.controller import settings_of

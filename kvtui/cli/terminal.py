@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from kvtui.cli.output import Format, encode, fail, write
 from kvtui.cli.text import table
 from kvtui.model.connect import PATIENCE
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.rules.chain import Ground, Mark, connect_link, first_break, port_chain, whole

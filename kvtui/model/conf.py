@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.model.vrrp import VirtualAddress

@@ -5,10 +5,12 @@ The field names are those of the JSON contract (``kvtui schema``); ``cli.documen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding

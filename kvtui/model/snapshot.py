@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvtui.model.record import dataclass
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:

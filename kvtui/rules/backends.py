@@ -6,9 +6,9 @@ addresses but for two things: an Endpoints object has those of the Service's fir
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvtui.model.record import dataclass
 from kvtui.rules.remembered import Remembered
 
 if TYPE_CHECKING:

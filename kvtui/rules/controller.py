@@ -5,11 +5,12 @@ A pure guess from what the snapshot holds; each part that is guessed is said in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.mapping import Dialect
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,11 +5,12 @@ What keepalived does with a config counts, not its text: order, comments and bla
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.model.record import dataclass
 from kvtui.rules import template
 from kvtui.rules.grammar import canonical_vip
 

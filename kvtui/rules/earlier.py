@@ -5,8 +5,10 @@ At 10,000 real servers making every view anew costs 130 ms, of which nearly all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,10 @@ the master were silent. With nopreempt it accepts them, and nothing happens at a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
+
+from kvtui.model.record import dataclass
 
 
 class Leaving(StrEnum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.mapping import MappingState
+from kvtui.model.record import dataclass
 from kvtui.rules import template
 from kvtui.rules.backends import endpoints_of, port_backends
 from kvtui.rules.grammar import comment_name, keepalived_method, parse_all

@@ -9,11 +9,11 @@ a megabyte, and a pattern that goes back and forth over it would take minutes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
 from kvtui.model.mapping import Dialect, Mapping, MappingState
+from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
+from kvtui.model.record import dataclass
 from kvtui.rules.earlier import Earlier
 from kvtui.rules.pods import pods
 from kvtui.rules.rates import RateMeter

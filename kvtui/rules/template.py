@@ -7,10 +7,10 @@ Go's ``text/template`` leaves the lines of its own blocks behind, blanks and all
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.mapping import Dialect
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

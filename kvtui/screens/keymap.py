@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
+from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 from kvtui.screens.findings import FindingsScreen
 from kvtui.screens.help import key_name

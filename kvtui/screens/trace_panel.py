@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
@@ -11,6 +10,7 @@ from textual.binding import Binding, BindingType
 
 from kvtui.model.connect import PATIENCE
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
 from kvtui.rules.chain import Ground, Mark, connect_link, first_break, port_chain

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:

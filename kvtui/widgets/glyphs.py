@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from kvtui.model.record import dataclass
 from kvtui.rules.chain import Mark
 
 

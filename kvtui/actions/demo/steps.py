@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.step import StepFailed
@@ -13,6 +13,7 @@ from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import SetWeight, service_name
 from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side, StepFailed
@@ -12,6 +12,7 @@ from kvtui.actions.steps.daemon import Daemon
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
 from kvtui.backend.namespaces import open_in_network
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute

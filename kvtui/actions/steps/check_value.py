@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import StepFailed
@@ -11,6 +11,7 @@ from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import service_name, target_from_json, target_to_json
 from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.journal import start_time
 from kvtui.actions.step import StepFailed
 from kvtui.backend import processes
 from kvtui.backend.namespaces import resolve_inside
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json

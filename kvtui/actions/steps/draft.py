@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,6 +9,7 @@ from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import ReplaceFile, drafts_of
 from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,13 +12,13 @@ import hashlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.backend.conf.editor import EditError, set_priority
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json

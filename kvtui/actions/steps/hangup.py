@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +14,7 @@ from kvtui.actions.steps.daemon import Daemon
 from kvtui.backend import procfs
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import mark, read_running
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json

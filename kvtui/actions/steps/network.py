@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.actions.step import StepFailed
 from kvtui.backend import procfs
 from kvtui.backend.namespaces import netns_inode
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json

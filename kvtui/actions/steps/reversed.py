@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side
 from kvtui.actions.steps import make
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json, Step

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.network import Network
 from kvtui.backend.namespaces import open_in_network
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

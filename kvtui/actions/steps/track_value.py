@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import write_atomically
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.step import Json

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.network import Network
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
 
+from kvtui.model.record import dataclass
 from kvtui.model.vrrp import Advert
 
 VRRP = 112

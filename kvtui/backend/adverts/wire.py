@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.decode import believable
+from kvtui.model.record import dataclass
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser, Transition
 
 if TYPE_CHECKING:

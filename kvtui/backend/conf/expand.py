@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.lexer import BLANK, CONDITION, DEFINITION, INCLUDE, Line, brace_or_end, decomment, words
 from kvtui.backend.conf.macros import UNDEFINED, Macros, sequence
 from kvtui.model.conf import Location, Problem, ProblemKind
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

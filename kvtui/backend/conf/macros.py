@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.lexer import BLANK
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.lexer import WordSpan, words
 from kvtui.model.conf import Location, Problem, ProblemKind
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

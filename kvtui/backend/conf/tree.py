@@ -7,12 +7,13 @@ kept (``expand`` does those). It is what the editor works on, byte for byte.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvtui.backend.conf.lexer import CONDITION, DEFINITION, INCLUDE, Line, brace_or_end, decomment, words
 from kvtui.model.conf import Location, Problem, ProblemKind
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ goes on failing, though, and gives the configured weight back when it passes aga
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ from kvtui.backend.demo.story import (
     scene,
     transitions,
 )
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

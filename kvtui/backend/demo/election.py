@@ -7,11 +7,11 @@ and node-b keep their priorities, nobody has nopreempt, and every node that is l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
 from kvtui.backend.demo.story import BACK, LOWERED, MOVED, NODES, RAISED, SELF, STAND_IN, WEIGHT, scene
+from kvtui.model.record import dataclass
 
 INTERVAL = 1.0
 FAULT = -254

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey
+from kvtui.model.record import dataclass
 
 VRID = 50
 CONF = "/etc/keepalived/keepalived.conf"

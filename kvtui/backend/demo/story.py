@@ -7,7 +7,7 @@ and passes again; a real server is drained and comes back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from kvtui.model.record import dataclass
 
 CYCLE = 120.0
 FAILS, PASSES = 20.0, 40.0

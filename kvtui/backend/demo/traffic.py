@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from kvtui.model.ipvs import Stats
+from kvtui.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kvtui.backend import procfs
@@ -24,6 +23,7 @@ from kvtui.backend.dumps.file import DumpFile, DumpUnavailable, Stamp, data_file
 from kvtui.backend.dumps.json_dump import parse_json
 from kvtui.backend.dumps.merge import merge
 from kvtui.backend.dumps.text import Incomplete
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

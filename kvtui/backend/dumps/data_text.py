@@ -9,11 +9,12 @@ unindented, in the middle of their instance.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 
 from kvtui.backend.dumps.text import Incomplete, canonical, decimal, family_of, virtual_address, whole_number
 from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpInstance, VrrpState
 
 TOPOLOGY = "VRRP Topology"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from kvtui.backend.namespaces import resolve_inside
+from kvtui.model.record import dataclass
 
 LARGEST = 16 << 20  # bytes; a thousand instances make about 2 MB
 

@@ -8,13 +8,13 @@ values get PAD attributes in between), so it is learnt from the first message in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import itemgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from kvtui.backend.ipvs.attributes import aligned, attributes
 from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,13 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.backend.ipvs.decode import prefix_length
 from kvtui.backend.ipvs.errors import MalformedMessage
 from kvtui.model.ipvs import Connection, ForwardingMethod, IpvsTable, Protocol, RealServer, VirtualServer
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

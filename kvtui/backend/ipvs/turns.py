@@ -8,13 +8,14 @@ current.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, Reason
 from kvtui.backend.ipvs.genl import ATTEMPTS
 from kvtui.model.ipvs import IpvsTable
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kvtui.backend.kube.errors import BadAccess
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,12 +12,12 @@ import errno
 import os
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 from kvtui import __version__
 from kvtui.backend.kube.errors import BadAccess, Nonsense, Unreachable
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

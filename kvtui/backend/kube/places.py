@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.kube.credentials import Credentials
 from kvtui.backend.kube.errors import BadAccess, NotConfigured
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

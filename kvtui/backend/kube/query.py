@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
+
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Resource

@@ -8,11 +8,11 @@ needed is dropped as it is read.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.backend.kube.query import SERVICE_LABEL, Query
 from kvtui.model.kube import Resource
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend import procfs
 from kvtui.backend.namespaces import mntns_inode, resolve_inside
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

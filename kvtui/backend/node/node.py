@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.backend.connect import connect
@@ -16,6 +15,7 @@ from kvtui.backend.node.processes_layer import ProcessesLayer
 from kvtui.backend.node.sysctls_layer import SysctlsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
 from kvtui.model.log import LogTail
+from kvtui.model.record import dataclass
 from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
 from kvtui.model.snapshot import Snapshot

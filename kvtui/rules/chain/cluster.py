@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.kube import Resource
 from kvtui.model.mapping import MappingState
+from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.rules.backends import endpoints_of, port_backends

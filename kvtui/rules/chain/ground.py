@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvtui.model.ipvs import Protocol
+from kvtui.model.record import dataclass
 from kvtui.rules.controller import settings_of
 
 if TYPE_CHECKING:

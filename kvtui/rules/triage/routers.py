@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.claims import live
 from kvtui.rules.instances import family_of, known_instances

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding

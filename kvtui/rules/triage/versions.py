@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.record import dataclass
 from kvtui.rules.triage.rule import Rule
 
 if TYPE_CHECKING:
