@@ -47,3 +47,10 @@ def coarse(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds) // 60}m"
     return ago(seconds)
+
+
+def steps(seconds: float) -> str:
+    """A duration that changes every five seconds in its first minute: ``<5s``, ``25s``; then as ``coarse``: ``7m``."""
+    if seconds >= 60:
+        return coarse(seconds)
+    return f"{int(seconds) // 5 * 5}s" if seconds >= 5 else "<5s"

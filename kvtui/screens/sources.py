@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
-from kvtui.model.units import coarse
+from kvtui.model.units import coarse, steps
 from kvtui.screens.panel import Panel
 
 if TYPE_CHECKING:
@@ -38,10 +38,17 @@ def sources_text(seen: Observation) -> str:
     parts = []
     for source in seen.snapshot.sources:
         age = source.age(seen.snapshot.time)
-        old = "" if age is None else f", read {'just now' if age < 60 else coarse(age) + ' ago'}"
+        old = "" if age is None else f", read {_ago(age, well=source.state is SourceState.OK)}"
         mark = {SourceState.OK: " ", SourceState.DEGRADED: "?", SourceState.UNAVAILABLE: "!"}[source.state]
         lines = [f"{mark} {source.name.value}: {source.state.value}{old}  ({WHAT[source.name.value]})"]
         if source.detail:
             lines.append(f"    {plain(source.detail)}")
         parts.append("\n".join(lines))
     return "\n".join(parts)
+
+
+def _ago(age: float, *, well: bool) -> str:
+    """How old: where all is well no seconds, so that an idle screen sends nothing; of what is away, as it grows."""
+    if age < (60 if well else 5):
+        return "just now"
+    return f"{coarse(age) if well else steps(age)} ago"

@@ -16,6 +16,7 @@ It runs in a thread of its own, so that it serves synchronous and asyncio tests 
         cluster.cut(); cluster.cut(halfway=True)            # drop connections; in the middle of a JSON line
         cluster.compact(); cluster.expire()                 # the next resume gets 410; running watches get 410
         cluster.requests                                    # what was asked, by whom
+        cluster.sent                                        # when which events were sent to watches
 
 A lab node reaches it at the host's own end of the bridge; or run it inside the node's namespace, driven by lines on
 its standard input (``help`` lists them):
@@ -206,6 +207,11 @@ class FakeCluster:
             ]
 
         return self._call(read)
+
+    @property
+    def sent(self) -> list[tuple[float, str]]:
+        """When (``time.monotonic``) an event of which plural was sent to a watch, so far."""
+        return self._call(lambda: list(self._emulator.sent))
 
     def kubeconfig(self, path: Path | str, *, token: str | None = None, namespace: str = "default") -> Path:
         """Write a kubeconfig for it (context ``fake``); gives its path."""

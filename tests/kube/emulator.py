@@ -174,6 +174,8 @@ class Emulator(kmock.KubernetesScaffold):
         self.bookmark_every = 60.0
         self.thawed = asyncio.Event()
         self.thawed.set()
+        self.sent: list[tuple[float, str]] = []
+        """When (monotonic clock) an event of which plural was handed to the network."""
         self.half_lines = False
         """The next event is sent only half (a proxy that dies in the middle of a line)."""
         self["get /version"] << self._version
@@ -235,6 +237,7 @@ class Emulator(kmock.KubernetesScaffold):
                 await self.thawed.wait()
                 if change.key[0] == kind.plural and (event := _event(change, matches)):
                     line = json.dumps(event).encode() + b"\n"
+                    self.sent.append((time.monotonic(), kind.plural))
                     yield line[: len(line) // 2] if self.half_lines else line
             try:
                 async with asyncio.timeout(min(self.bookmark_every, left)):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.model.units import ago, coarse, count, per_second
+from kvtui.model.units import ago, coarse, count, per_second, steps
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,11 @@ def test_a_count_fits_its_column_and_reads_back_within_its_rounding(value: float
 )
 def test_durations(seconds: float, exact: str, rough: str) -> None:
     assert (ago(seconds), coarse(seconds)) == (exact, rough)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "<5s"), (4.9, "<5s"), (5, "5s"), (29.9, "25s"), (59.9, "55s"), (60, "1m"), (7620, "2h07m")],
+)
+def test_what_grows_by_five_seconds(seconds: float, told: str) -> None:
+    assert steps(seconds) == told

@@ -48,6 +48,8 @@ class PseudoTerminal:
         command: Sequence[str] = (sys.executable, "-m", "kvtui"),
     ) -> None:
         self.raw = b""
+        self.arrived = 0.0
+        """When (monotonic clock) bytes came last."""
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, theirs = pty.openpty()
@@ -100,6 +102,7 @@ class PseudoTerminal:
             data = os.read(self._ours, 65536)
         except OSError:  # EIO: nobody has the terminal open any more
             return False
+        self.arrived = time.monotonic()
         self.raw += data
         # pyte knows no SGR with colons nor DECRQM; they are not drawn by a terminal either
         self._stream.feed(data)

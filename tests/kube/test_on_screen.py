@@ -1,0 +1,149 @@
+"""The real terminal UI on a real pty, beside a real HTTP API: edits, an API that goes away, a right that is missing."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.kube import objects
+from tests.kube.cluster import FakeCluster
+from tests.ui.pseudo_terminal import PseudoTerminal
+
+if TYPE_CHECKING:
+    from tests.kube.objects import Object
+    from tests.kube.real import RealCluster
+
+VIP = "10.4.0.50"
+A_SECOND = 1.0
+WIDE = (150, 30)
+"""The chain of the entry under the cursor stands below the table there."""
+SELDOM = "60"
+"""Seconds between readings of everything else: within the test's time only what the API sends moves the screen."""
+
+
+def on_screen(cluster: FakeCluster | RealCluster, folder: Path, *, interval: str = SELDOM) -> PseudoTerminal:
+    """The terminal UI beside that API, on screen 4."""
+    path = cluster.kubeconfig(folder / "kubeconfig") if isinstance(cluster, FakeCluster) else cluster.place.paths
+    options = ("--interval", interval, "--kubeconfig", str(path), "--configmap", f"{cluster.namespace}/vip-configmap")
+    terminal = PseudoTerminal("--read-only", *options, size=WIDE)
+    terminal.press("4")
+    return terminal
+
+
+def queued(terminal: PseudoTerminal) -> float:
+    """Seconds for which kvtui's threads, and this one, were ready to run and others had the CPUs.
+
+    Documentation/scheduler/sched-stats.rst: the second number of a task's schedstat, nanoseconds. A program that
+    sleeps until its next poll is not ready to run.
+    """
+    tasks = list(Path(f"/proc/{terminal.process.pid}/task").iterdir())
+    tasks.append(Path(f"/proc/self/task/{threading.get_native_id()}"))
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
+
+def watches(cluster: FakeCluster | RealCluster, *plurals: str) -> bool:
+    """Whether kvtui watches these kinds; a real cluster does not tell."""
+    if not isinstance(cluster, FakeCluster):
+        return True
+    return set(plurals) <= {r.path.rpartition("/")[2] for r in cluster.requests if "watch" in r.params}
+
+
+def edit(terminal: PseudoTerminal, cluster: FakeCluster | RealCluster, obj: Object, plural: str, *texts: str) -> None:
+    """Change an object; its texts are on the screen within a second, and nothing was asked for in between.
+
+    The clock runs from the moment at which the API sent the event until the bytes came out of the pty.
+    """
+    assert not any(t in terminal.text for t in texts)
+    fake = cluster if isinstance(cluster, FakeCluster) else None
+    sent, asked = (len(fake.sent), len(fake.requests)) if fake else (0, 0)
+    waited = queued(terminal)
+    cluster.put(obj)
+    began = time.monotonic()
+    terminal.shows(*texts)
+    if fake:
+        began = next(at for at, kind in fake.sent[sent:] if kind == plural)
+        assert not [r for r in fake.requests[asked:] if r.path.endswith(plural)]
+    took, waited = terminal.arrived - began, max(0.0, queued(terminal) - waited)
+    assert took - waited <= A_SECOND, f"{plural}: {took:.2f} s, of which {waited:.2f} s without a CPU"
+
+
+def test_an_edit_of_configmap_service_or_slice_is_on_screen_within_a_second(
+    cluster: FakeCluster | RealCluster, tmp_path: Path
+) -> None:
+    ns = cluster.namespace
+    one, two = objects.endpoint("10.2.68.5"), objects.endpoint("10.2.68.6")
+    cluster.put(
+        objects.configmap({VIP: f"{ns}/nginx"}, ns),
+        objects.service("nginx", ns, ((80, 8080),), selector={}),
+        objects.endpointslice("nginx", one, two, namespace=ns, port=8080),
+    )
+    with on_screen(cluster, tmp_path) as terminal:
+        terminal.shows(f"{ns}/nginx 80/TCP to targetPort 8080", "2 ready: 10.2.68.5:8080")
+        terminal.until(lambda: watches(cluster, "configmaps", "services", "endpointslices"), "kvtui watches")
+        more = objects.configmap({VIP: f"{ns}/nginx", "10.4.0.51": f"{ns}/nginx:DR"}, ns)
+        edit(terminal, cluster, more, "configmaps", "10.4.0.51", " DR ")
+        edit(terminal, cluster, objects.service("nginx", ns, ((8081, 8080),), selector={}), "services", "8081/TCP")
+        unready = objects.endpoint("10.2.68.6", ready=False)
+        slice_ = objects.endpointslice("nginx", one, unready, namespace=ns, port=8080)
+        edit(terminal, cluster, slice_, "endpointslices", " 1/2 ", "1 ready: 10.2.68.5:8080; 1 not ready: 10.2.68.6")
+
+
+def answers(terminal: PseudoTerminal, key: str, *texts: str) -> None:
+    """A key is answered within a second."""
+    waited, pressed = queued(terminal), time.monotonic()
+    terminal.press(key)
+    terminal.shows(*texts)
+    took, waited = terminal.arrived - pressed, max(0.0, queued(terminal) - waited)
+    assert took - waited <= A_SECOND, f"{key}: {took:.2f} s, of which {waited:.2f} s without a CPU"
+
+
+def age(terminal: PseudoTerminal) -> int:
+    """Seconds, as the panel of the sources says of the API; 0 where it says none."""
+    found = re.search(r"kubernetes: degraded, read (\d+)s ago", terminal.text)
+    return int(found[1]) if found else 0
+
+
+def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> None:
+    """Connections refused, then connections on which nothing comes: keys are answered, what is old says so."""
+    fake.put(*objects.tutorial())
+    with on_screen(fake, tmp_path, interval="1") as terminal:
+        terminal.shows("2 ready: nginx-1 on node-a", "k8s ok")
+        with fake.outage():
+            terminal.shows("k8s degraded", "as it was read last: 127.0.0.1", "2 ready: nginx-1 on node-a")
+            answers(terminal, "i", "Sources: what is known", "refuses connections", "kubernetes: degraded, read")
+            terminal.until(lambda: age(terminal) >= 5, "it is some seconds old")
+            answers(terminal, "\x1b", "default/nginx by NAT")
+            answers(terminal, "2", "INSTANCE / PEER")
+            answers(terminal, "4", "FIRST BREAK, ERROR, NOTES")
+            answers(terminal, "i", "Sources: what is known")
+            terminal.until(lambda: age(terminal) >= 10, "it grows older")
+            terminal.press("esc")
+        fake.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.9"), port=8080))
+        terminal.shows("1 ready: 10.2.68.9:8080", "k8s ok")  # what happened meanwhile is not missed
+        terminal.until(lambda: "as it was read last" not in terminal.text, "nothing is doubted any more")
+        with fake.frozen():
+            answers(terminal, "2", "INSTANCE / PEER")
+            answers(terminal, "4", "1 ready: 10.2.68.9:8080")
+
+
+def test_a_right_that_is_missing_degrades_one_layer_alone(fake: FakeCluster, tmp_path: Path) -> None:
+    """From the start: the layer is not known. Taken away while kvtui runs: it is as it was read last."""
+    fake.put(*objects.tutorial())
+    fake.forbid("endpointslices")
+    with on_screen(fake, tmp_path) as terminal:
+        terminal.shows("k8s degraded", "✓✓??", "✓ ConfigMap ", "✓ Service ", "? endpoints ")
+        terminal.until(lambda: watches(fake, "services"), "kvtui watches")
+        assert "endpointslices were not read: no right to list endpointslices.discovery.k8s.io" in terminal.text
+        edit(terminal, fake, objects.service("nginx", ports=((8081, 8080),)), "services", "8081/TCP")
+    fake.allow("endpointslices")
+    with on_screen(fake, tmp_path) as terminal:
+        terminal.shows("k8s ok", "✓ endpoints      2 ready")
+        fake.forbid("endpointslices")
+        terminal.shows("k8s degraded", "✓ endpoints      2 ready", "(as it was read last: no right to watch endpoints")
+        terminal.press("i")
+        terminal.shows("kubernetes: degraded", "endpointslices: no right to", "packaging/kubernetes/sidecar/rbac.yaml")
+        terminal.press("esc")
+        edit(terminal, fake, objects.service("nginx", ports=((8082, 8080),)), "services", "8082/TCP")
