@@ -30,7 +30,8 @@ def trace(
 ) -> None:
     """One VIP layer by layer, from the ConfigMap to the VRRP owner: the first break, and what to do next.
 
-    Exit code: 0 whole, 1 broken, 2 no such VIP, 3 could not tell.
+    Exit code: 0 whole, 1 broken, 2 no such VIP, 3 could not tell: a layer that is expected cannot be seen, such as
+    the ConfigMap of a keepalived-vip where no API can be asked. With --no-kube only this node is judged.
 
     Example: kvtui trace 10.4.0.50:80
     """

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvtui.rules.chain import Link, Links, Port
 
 WORDS = {Mark.OK: "ok", Mark.BROKEN: "BROKEN", Mark.UNKNOWN: "?", Mark.NONE: "-"}
+WHOLE = "Every layer is whole.\n"
 MANY = 20
 """So many VIPs are listed in a sentence."""
 
@@ -33,6 +34,7 @@ class Code(IntEnum):
     """Exit codes."""
 
     WHOLE = 0
+    """Every layer that is expected; without an API those of this node, see ``rules.chain.unasked``."""
     BROKEN = 1
     USAGE = 2
     NOT_KNOWN = 3
@@ -71,7 +73,7 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
         listen: seconds to wait for adverts.
 
     Returns:
-        0 whole, 1 broken, 2 no such VIP, 3 could not tell.
+        See ``Code``.
     """
     try:
         ground, traced = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
@@ -146,11 +148,17 @@ def _block(ground: Ground, traced: Traced) -> str:
     ]
     notes = "".join(f"Note: {plain(n)}\n" for n in (entry.notes if entry else ()))
     title = f"{plain(traced.name)}{service}, seen from {plain(ground.seen.snapshot.node.name)}\n"
-    return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + verdict(traced.links)
+    said = verdict(traced.links, of_node=ground.seen.snapshot.kube is None)
+    return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + said
 
 
-def verdict(links: Links) -> str:
-    """The first break and what to do next; or that there is none, as far as can be told."""
+def verdict(links: Links, *, of_node: bool = False) -> str:
+    """The first break and what to do next; or that there is none, as far as can be told.
+
+    Args:
+        links: of a chain.
+        of_node: only this node was looked at, not the cluster.
+    """
     broken = first_break(links)
     if broken is not None:
         return f"First break: {broken.layer.words}: {plain(broken.detail)}\nNext: {plain(broken.remedy)}\n"
@@ -158,7 +166,7 @@ def verdict(links: Links) -> str:
     if unknown:
         names = ", ".join(link.layer.words for link in unknown)
         return f"No layer is known to be broken; not known: {names}.\n" + _next(unknown)
-    return "Every layer is whole.\n"
+    return "Every layer of this node is whole; what a cluster asks for was not looked at.\n" if of_node else WHOLE
 
 
 def _next(unknown: list[Link]) -> str:

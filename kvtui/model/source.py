@@ -29,6 +29,15 @@ class SourceState(StrEnum):
     """It says nothing: ``detail`` says why and what would help."""
 
 
+class Lack(StrEnum):
+    """Why a source that says nothing is no trouble."""
+
+    ABSENT = "absent"
+    """There is none here."""
+    UNWANTED = "unwanted"
+    """The operator said not to ask it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One source's state.
@@ -38,12 +47,14 @@ class Source:
         state: whether to believe it.
         detail: one sentence for an operator: what is lost, the cause, the next step. Empty when all is well.
         read_at: when its data was read from the world (seconds since the epoch); None when it never was.
+        lack: why nothing is amiss though it is unavailable; None where something is, or where it is there.
     """
 
     name: SourceName
     state: SourceState
     detail: str = ""
     read_at: float | None = None
+    lack: Lack | None = None
 
     def age(self, now: float) -> float | None:
         """Seconds since the data was read, or None when nothing was ever read."""

@@ -18,6 +18,7 @@ from kvtui.cli.schema import LINK
 from kvtui.cli.trace import NoSuchVip, chosen, trace
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
+from kvtui.model.source import Lack, Source, SourceName, SourceState
 from kvtui.rules.chain import Ground, Port
 from kvtui.rules.observe import observe
 from tests import build_kube
@@ -105,6 +106,20 @@ def test_what_cannot_be_told_has_an_exit_code_of_its_own(run: Any) -> None:
     code, text = run(VIP, snapshot(kube=None))
     assert code == 3
     assert text.splitlines()[-1] == "No layer is known to be broken; not known: ConfigMap, Service, endpoints."
+
+
+@pytest.mark.parametrize(("lack", "code"), [(Lack.ABSENT, 3), (Lack.UNWANTED, 0)])
+def test_without_an_api_a_node_can_be_judged_alone_where_that_is_asked_for(run: Any, lack: Lack, code: int) -> None:
+    calm = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", lack=lack)
+    others = tuple(s for s in snapshot().sources if s.name is not SourceName.KUBERNETES)
+    ended, text = run(VIP, snapshot(kube=None, sources=(*others, calm)))
+    assert ended == code
+    assert "keepalived.conf's comment and blocks map it to default/nginx, by NAT" in text
+    assert text.splitlines()[-1] == (
+        "Next: --kubeconfig FILE names an API to ask; --no-kube leaves the cluster out, and judges this node alone"
+        if code
+        else "Every layer of this node is whole; what a cluster asks for was not looked at."
+    )
 
 
 @pytest.mark.parametrize("form", [Format.JSON, Format.YAML])

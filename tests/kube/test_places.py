@@ -13,11 +13,13 @@ import pytest
 
 from kvtui.backend import procfs
 from kvtui.backend.kube import kubeconfig_child
-from kvtui.backend.kube.errors import BadAccess, NotConfigured
+from kvtui.backend.kube.errors import BadAccess, NotConfigured, NotWanted
 from kvtui.backend.kube.kubeconfig import load
 from kvtui.backend.kube.places import Kubeconfig, ServiceAccount, find
 from kvtui.backend.kube.timing import Backoff, Timing
+from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.settings import KubeSettings
+from kvtui.model.source import Lack, SourceState
 from tests.kube.cluster import FakeCluster
 from tests.kube.seen import TOKEN
 
@@ -71,8 +73,27 @@ def test_an_ipv6_service_is_a_url(account: str) -> None:
 def test_no_api_is_a_calm_sentence(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match=r"^no Kubernetes API is configured here, so mappings are read from"):
         find(KubeSettings(), {"HOME": str(tmp_path)}, str(tmp_path))
-    with pytest.raises(NotConfigured, match=r"^not asked"):
+    with pytest.raises(NotWanted, match=r"^not asked"):
         find(KubeSettings(wanted=False), IN_A_POD, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "environ", "lack"),
+    [
+        (KubeSettings(), {"HOME": "/nowhere"}, Lack.ABSENT),
+        (KubeSettings(wanted=False), IN_A_POD, Lack.UNWANTED),
+        (KubeSettings(kubeconfig="/nowhere"), {}, None),
+    ],
+)
+async def test_an_api_that_nobody_expects_is_told_from_one_that_cannot_be_used(
+    settings: KubeSettings, environ: dict[str, str], lack: Lack | None
+) -> None:
+    layer = KubeLayer(settings, lambda: None, environ=environ)
+    layer.start()
+    await layer.settle(20)
+    source = layer.source(None)
+    await layer.close()
+    assert (source.state, source.lack) == (SourceState.UNAVAILABLE, lack)
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:

@@ -102,9 +102,10 @@ async def watching(node: LabNode, kubeconfig: Path) -> AsyncIterator[Eye]:
         await observer.close()
 
 
-def cli(node: LabNode, kubeconfig: Path) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "kvtui", "--kubeconfig", str(kubeconfig), "--configmap", CONFIGMAP]
-    argv += ["--pid", str(node.keepalived_pid), "trace", VIP, "-o", "json"]
+def cli(node: LabNode, kubeconfig: Path | None, *form: str) -> subprocess.CompletedProcess[str]:
+    """``kvtui trace``; with ``--no-kube`` where there is no kubeconfig."""
+    api = ["--no-kube"] if kubeconfig is None else ["--kubeconfig", str(kubeconfig), "--configmap", CONFIGMAP]
+    argv = [sys.executable, "-m", "kvtui", *api, "--pid", str(node.keepalived_pid), "trace", VIP, *form]
     return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -177,7 +178,7 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
 
     master.exec(["ipvsadm", "-d", "-t", f"{VIP}:80", "-r", f"{PODS[0]}:80"], check=True)
     await eye.names(Layer.IPVS, "2/3 real servers up", "10.4.0.11:80 (pod default/nginx-1) is not in the kernel")
-    done = await asyncio.to_thread(cli, master, config)
+    done = await asyncio.to_thread(cli, master, config, "-o", "json")
     assert done.returncode == 1, done.stderr
     assert [c["first_break"] for c in json.loads(done.stdout)["chains"]] == ["ipvs"]
     master.exec(["ipvsadm", "-a", "-t", f"{VIP}:80", "-r", f"{PODS[0]}:80", "-m", "-w", "1"], check=True)

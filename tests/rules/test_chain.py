@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.model.source import Lack, Source, SourceName, SourceState
 from kvtui.model.vrrp import RealServerCheck, VrrpState
 from kvtui.rules.chain import LAYERS, Layer, Link, Mark, chain, first_break, whole
 from kvtui.rules.observe import observe
@@ -19,11 +19,13 @@ from tests.build import (
     conf,
     conf_real,
     instance,
+    keepalived,
     real,
     snapshot,
     sources,
     table,
 )
+from tests.build_kube import controller
 
 OWN = advertiser(0, outgoing=True)
 MASTER: dict[str, Any] = {
@@ -62,9 +64,68 @@ def test_a_whole_chain(changes: dict[str, Any]) -> None:
 def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
     found = links()
     unasked = "the API was not asked: not read"
+    mapped = f"{unasked}; keepalived.conf's comment and blocks map it to default/nginx, by NAT"
     named = f"{unasked}; the config's comment names default/nginx"
-    assert [detail_of(found, layer) for layer in CLUSTER] == [unasked, named, unasked]
+    assert [detail_of(found, layer) for layer in CLUSTER] == [mapped, named, unasked]
     assert whole(found) is None
+
+
+def lacking(lack: Lack) -> tuple[Source, ...]:
+    """The API is no trouble: there is none, or it is not wanted."""
+    others = tuple(s for s in sources() if s.name is not SourceName.KUBERNETES)
+    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", lack=lack))
+
+
+WRITTEN = conf(conf_real(5), conf_real(6))
+ANONYMOUS = replace(WRITTEN, virtual_servers=tuple(replace(v, service=None) for v in WRITTEN.virtual_servers))
+"""A keepalived.conf that somebody wrote by hand: no comment names a Service."""
+ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
+    "a node of a cluster": (
+        {"sources": lacking(Lack.ABSENT)},
+        None,
+        "no Kubernetes API is configured here; keepalived.conf's comment and blocks map it to default/nginx, by NAT",
+    ),
+    "no cluster at all": (
+        {"sources": lacking(Lack.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
+        True,
+        "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
+    ),
+    "a controller, though no comment": (
+        {
+            "sources": lacking(Lack.ABSENT),
+            "conf": ANONYMOUS,
+            "running": ANONYMOUS,
+            "keepalived": (keepalived(controller=controller()),),
+        },
+        None,
+        "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
+    ),
+    "not wanted": (
+        {"sources": lacking(Lack.UNWANTED)},
+        True,
+        "not asked (--no-kube); keepalived.conf's comment and blocks map it to default/nginx, by NAT",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "verdict", "detail"), ALONE.values(), ids=ALONE.keys())
+def test_without_an_api_the_clusters_layers_are_expected_where_a_cluster_left_its_traces(
+    changes: dict[str, Any], verdict: bool | None, detail: str
+) -> None:
+    found = links(**changes)
+    expected = dict.fromkeys(CLUSTER, Mark.NONE if verdict else Mark.UNKNOWN)
+    assert marks(found) == ALL_OK | expected
+    assert detail_of(found, Layer.CONFIGMAP) == detail
+    assert whole(found) is verdict
+    assert all("--no-kube" in link.remedy for link in found if link.mark is Mark.UNKNOWN)
+
+
+def test_a_break_on_the_node_is_named_without_an_api_too() -> None:
+    found = links(sources=lacking(Lack.UNWANTED), ipvs=table(real(5)))
+    broken = first_break(found)
+    assert broken is not None
+    assert broken.layer is Layer.IPVS
+    assert whole(found) is False
 
 
 WITHOUT = replace(conf(conf_real(5), conf_real(6)), instances=())

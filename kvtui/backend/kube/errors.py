@@ -11,6 +11,10 @@ class NotConfigured(KubeTrouble):
     """No API is configured here: calm, since kvtui works without."""
 
 
+class NotWanted(NotConfigured):
+    """The operator said not to ask it."""
+
+
 class BadAccess(KubeTrouble):
     """The kubeconfig, its context or its credentials cannot be used."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.kube.credentials import Credentials
-from kvtui.backend.kube.errors import BadAccess, NotConfigured
+from kvtui.backend.kube.errors import BadAccess, NotConfigured, NotWanted
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -91,12 +91,13 @@ def find(
         account: where a pod's service account is mounted.
 
     Raises:
+        NotWanted: the options say not to ask.
         NotConfigured: nothing of that is there.
         BadAccess: a file that was named is not there or is unreadable.
     """
     environ = os.environ if environ is None else environ
     if not settings.wanted:
-        raise NotConfigured(NOT_ASKED)
+        raise NotWanted(NOT_ASKED)
     if settings.kubeconfig:
         return Kubeconfig(_readable(settings.kubeconfig, "--kubeconfig"), settings.context)
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")

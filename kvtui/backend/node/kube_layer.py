@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kvtui.model.kube import Resource
-from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.model.source import Lack, Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -85,6 +85,7 @@ class KubeLayer:
         self._throttle: Throttle | None = None
         self._begun = asyncio.Event()
         self._trouble = CONNECTING
+        self._lack: Lack | None = None
         self._configmap = _pair(settings.configmap)
         self._pod = _pair(f"{self._environ.get('POD_NAMESPACE', '')}/{self._environ.get('POD_NAME', '')}")
 
@@ -93,7 +94,7 @@ class KubeLayer:
         self._task = asyncio.create_task(self._begin(), name="kube")
 
     async def _begin(self) -> None:
-        from kvtui.backend.kube.errors import BadAccess, NotConfigured  # noqa: PLC0415 - for who has an API
+        from kvtui.backend.kube.errors import BadAccess, NotConfigured, NotWanted  # noqa: PLC0415 - for who has an API
         from kvtui.backend.kube.places import find  # noqa: PLC0415
 
         while True:
@@ -103,6 +104,7 @@ class KubeLayer:
                     place = await asyncio.to_thread(find, self._settings, self._environ)
             except NotConfigured as calm:
                 self._trouble = str(calm)
+                self._lack = Lack.UNWANTED if isinstance(calm, NotWanted) else Lack.ABSENT
                 break
             except BadAccess as bad:  # a file that is not there may come
                 self._trouble = str(bad)
@@ -162,7 +164,7 @@ class KubeLayer:
         """
         name = SourceName.KUBERNETES
         if kube is None:
-            return Source(name, SourceState.UNAVAILABLE, self._trouble)
+            return Source(name, SourceState.UNAVAILABLE, self._trouble, lack=self._lack)
         state, detail = _summary(kube)
         times = [r.read_at for r in kube.resources if r.read_at is not None]
         return Source(name, state, detail, min(times) if times else None)

@@ -8,12 +8,13 @@ from kvtui.model.ipvs import endpoint
 from kvtui.model.kube import Resource
 from kvtui.model.mapping import MappingState
 from kvtui.model.record import dataclass
-from kvtui.model.source import SourceName, SourceState
+from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.rules.backends import endpoints_of, port_backends
 from kvtui.rules.chain.ground import protocol
 from kvtui.rules.chain.link import Layer, Link, Mark
-from kvtui.rules.chain.names import listed
+from kvtui.rules.chain.names import QUOTED, listed, named
+from kvtui.rules.chain.unasked import links_without_api
 from kvtui.rules.pods import pods
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ class Demand:
 
 NOT_KNOWN = Demand()
 NOT_ASKED = Demand(vip=False)
-QUOTED = 60
-"""Characters of a value from outside that a sentence repeats."""
 
 
 def cluster_links(ground: Ground, address: str, port: Port | None) -> tuple[tuple[Link, Link, Link], Demand]:
@@ -52,13 +51,7 @@ def cluster_links(ground: Ground, address: str, port: Port | None) -> tuple[tupl
     kube = ground.seen.snapshot.kube
     entry = ground.entries.get(address)
     if kube is None:
-        why = f"the API was not asked: {ground.seen.snapshot.source(SourceName.KUBERNETES).detail or 'not yet'}"
-        told = f"; the config's comment names {named(entry)}" if entry and entry.target else ""
-        return (
-            Link(Layer.CONFIGMAP, Mark.UNKNOWN, why),
-            Link(Layer.SERVICE, Mark.UNKNOWN, why + told),
-            Link(Layer.ENDPOINTS, Mark.UNKNOWN, why),
-        ), NOT_KNOWN
+        return links_without_api(ground, entry), NOT_KNOWN
     first = _configmap(ground, kube, address, entry)
     if entry is None or first.mark is not Mark.OK:
         return (first, *_without_entry(first)), NOT_ASKED if first.mark is Mark.BROKEN else NOT_KNOWN
@@ -79,11 +72,6 @@ def cluster_links(ground: Ground, address: str, port: Port | None) -> tuple[tupl
     proxied = entry.method == "PROXY" or ground.controller.proxy_mode
     reals = None if proxied else frozenset(b.key for b in found.backends)
     return (first, second, third), Demand(vip=True, reals=reals, method=entry.method)
-
-
-def named(entry: Mapping) -> str:
-    """The Service of an entry, for a sentence."""
-    return plain(f"{entry.namespace}/{entry.service}", QUOTED)
 
 
 def _doubt(kube: Kube, resource: Resource) -> str:

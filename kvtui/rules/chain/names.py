@@ -10,18 +10,26 @@ from kvtui.model.text import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kvtui.model.mapping import Mapping
     from kvtui.model.observation import PodView
 
 T = TypeVar("T")
 
 MANY = 6
 """So many are named in a sentence."""
+QUOTED = 60
+"""Characters of a text from outside that a sentence repeats."""
 
 
 def listed(things: Sequence[T], name: Callable[[T], str] = str) -> str:
     """The names with commas; of many the first, and how many more there are."""
     more = f" and {len(things) - MANY} more" if len(things) > MANY else ""
     return ", ".join(map(name, things[:MANY])) + more
+
+
+def named(entry: Mapping) -> str:
+    """The Service of an entry, for a sentence."""
+    return plain(f"{entry.namespace}/{entry.service}", QUOTED)
 
 
 def real_name(backend: tuple[str, int], pod: PodView | None) -> str:
