@@ -81,6 +81,7 @@ class IpvsScreen(NodeScreen):
         super().__init__()
         self._folded: set[Hashable] = set()
         self._names: dict[Hashable, tuple[tuple[RealServerView, ...], list[Hashable]]] = {}
+        self._texts: dict[Hashable, tuple[tuple[RealServerView, ...], list[str]]] = {}
 
     def make_table(self) -> LineTable:
         """Virtual servers, real servers below each."""
@@ -91,6 +92,7 @@ class IpvsScreen(NodeScreen):
         self.table.empty = why_empty(seen) if not self.filter else f"No server matches «{self.filter}». Esc shows all."
         servers = {server_key(v.protocol.value, v.name): v for v in seen.virtual_servers or ()}
         names, self._names = self._names, {}  # of servers that went away none are kept
+        self._texts = {k: t for k, t in self._texts.items() if k in servers} if self.filter else {}
         keys: list[Hashable] = []
         order = {
             "name": lambda k: natural(servers[k].name),
@@ -129,16 +131,24 @@ class IpvsScreen(NodeScreen):
         whole = self.matches(virtual.name, virtual.service, virtual.protocol.value, virtual.managed_by.value)
         wanted = before[1]
         if not whole:
-            wanted = [n for n, r in zip(wanted, virtual.real_servers, strict=True) if self._fits(r)]
-            if not wanted:
+            looked_for = self.filter.casefold()
+            texts = self._searched(key, virtual.real_servers)
+            if looked_for not in texts[0]:
+                return
+            wanted = [n for n, text in zip(wanted, texts[1:], strict=True) if looked_for in text]
+            if not wanted:  # it stood across two of them
                 return
         keys.append(key)
         if key not in self._folded or self.filter:
             keys.extend(wanted)
 
-    def _fits(self, real: RealServerView) -> bool:
-        pod = (real.pod.namespace, real.pod.name, real.pod.node) if real.pod else ()
-        return self.matches(endpoint(real.address, real.port), real.state.value, *pod)
+    def _searched(self, key: Hashable, reals: tuple[RealServerView, ...]) -> list[str]:
+        """What a filter looks through: all of a virtual server's real servers first, then each of them."""
+        known = self._texts.get(key)
+        if known is None or known[0] is not reals:
+            each = [_text(real) for real in reals]
+            known = self._texts[key] = (reals, ["\n".join(each), *each])
+        return known[1]
 
     def looked_at(self, seen: Observation) -> frozenset[ServiceKey]:
         """The virtual servers of which something is on the screen."""
@@ -191,6 +201,12 @@ class IpvsScreen(NodeScreen):
             self.app.push_screen(ServerDetail(key[0], key[1]))
         else:
             self.app.push_screen(ServerDetail(key, None))
+
+
+def _text(real: RealServerView) -> str:
+    """What can be found of a real server, each in a line of its own."""
+    pod = (real.pod.namespace, real.pod.name, real.pod.node or "") if real.pod else ()
+    return "\n".join((endpoint(real.address, real.port), real.state.value, *pod)).casefold()
 
 
 def why_empty(seen: Observation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import on
@@ -38,10 +39,16 @@ PRINTING = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206
 """What may be typed or pasted into a filter: no control character, no mark that has no width."""
 
 
-def natural(text: str) -> tuple[tuple[int, str], ...]:
+def natural(text: str) -> tuple[int | str, ...]:
     """Sort key of a name or an address: numbers count by their value, so that 10.4.0.9 comes before 10.4.0.50."""
-    # 18 digits: int() refuses very long ones, and a name from outside may be one
-    return tuple((int(p) if p.isdecimal() else 0, p.casefold()) for p in re.split("([0-9]{1,18})", text))
+    return _natural(text)
+
+
+@lru_cache(maxsize=4096)
+def _natural(text: str) -> tuple[int | str, ...]:
+    """Kept: the same rows are sorted at every tick."""
+    # every second part is a number; 18 digits: int() refuses very long ones, and a name from outside may be one
+    return tuple(int(p) if i % 2 else p.casefold() for i, p in enumerate(re.split("([0-9]{1,18})", text)))
 
 
 class Host(Protocol):
