@@ -41,7 +41,7 @@ class Intent:
         wait: seconds to wait until a drained server is empty; None does not wait.
         over: seconds over which a drain lowers the weight.
         fix_persistence: set expire_quiescent_template for a drain.
-        use_track_file: change the priority by its track file.
+        use_track_file: change the priority by its track file, or by its config; None for the better way.
         reset: give back the configured priority.
         finish: finish what was cut short instead of taking it back.
         leave: leave things as they are and close the entry.
@@ -54,7 +54,7 @@ class Intent:
     wait: float | None = None
     over: float = 0.0
     fix_persistence: bool = False
-    use_track_file: bool = False
+    use_track_file: bool | None = None
     reset: bool = False
     finish: bool = False
     leave: bool = False

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Verb
+from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
 from kvtui.model.units import ago
@@ -84,7 +85,7 @@ def options(intent: Intent, observation: Observation | None, action: Action | No
     if intent.verb is Verb.UNDRAIN:
         return tuple(_service(intent, _places(intent, observation)))
     if intent.verb is Verb.PRIORITY:
-        return tuple(_priority(intent, observation))
+        return tuple(_priority(intent, observation, action))
     if intent.verb is Verb.UNDO:
         return tuple(_undo(intent, action))
     return ()
@@ -163,12 +164,15 @@ def _service(intent: Intent, places: list[VirtualServerView]) -> Iterator[Option
     yield Option("s", "--service", "in", value, replace(intent, service=following))
 
 
-def _priority(intent: Intent, observation: Observation | None) -> Iterator[Option]:
+def _priority(intent: Intent, observation: Observation | None, action: Action | None) -> Iterator[Option]:
     if not intent.reset:
         value = str(intent.value) if intent.value else "?"
         yield Option("v", "VALUE", "value", value, ask=_new_priority(intent, observation))
-        by = "its track file" if intent.use_track_file else "its config"
-        yield Option("t", "--track-file", "by", by, replace(intent, use_track_file=not intent.use_track_file))
+        tracked = intent.use_track_file
+        if tracked is None and action is not None:
+            tracked = any(step.kind == SetTrackValue.kind for step in action.steps)
+        by = "the better way" if tracked is None else "its track file" if tracked else "its config"
+        yield Option("t", "--track-file", "by", by, replace(intent, use_track_file=not tracked))
     yield Option("r", "--reset", "reset", _yes(on=intent.reset), replace(intent, reset=not intent.reset))
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.contenders import contest, group_remark, own_advert, told
-from kvtui.actions.plan import Change, Grade, Plan, Remark, Verb
-from kvtui.actions.reconfigure import reconfiguration
+from kvtui.actions.plan import Grade, Plan, Remark, Verb
+from kvtui.actions.priority_ways import LEAST, MOST_TRACKED, OWNER, by_knob, way_to
 from kvtui.actions.reload import DIED
 from kvtui.actions.runner import Action, Verified
 from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.actions.track_knobs import FAULT, knobs
+from kvtui.actions.track_knobs import knobs
 from kvtui.actions.watch import until
-from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.election import takeover
 
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.contenders import Contest
     from kvtui.actions.journal import Entry
+    from kvtui.actions.priority_ways import Way
     from kvtui.actions.step import Json, Step
     from kvtui.actions.survey import Survey
     from kvtui.actions.track_knobs import Knob
@@ -46,7 +44,7 @@ def plan_priority(
     value: int,
     watch: Watch,
     *,
-    use_track_file: bool = False,
+    use_track_file: bool | None = None,
 ) -> Action:
     """The plan for another priority.
 
@@ -56,33 +54,33 @@ def plan_priority(
         instance: name.
         value: wanted effective priority, 1 to 255 (254 with a track file).
         watch: gives new observations, for the verification.
-        use_track_file: by its track file instead of its config.
+        use_track_file: by its track file, or by its config; None for the better way (``priority_ways``).
 
     Raises:
         NoSuchInstance: there is none of that name.
     """
     race = contest(observation, instance)
-    if not 1 <= value <= (254 if use_track_file else 255):
-        return _refused(instance, value, f"priority {value} is not between 1 and {254 if use_track_file else 255}")
-    found = knobs(survey, instance)
-    part = _by_track_file(survey, race, found, value) if use_track_file else _by_config(survey, race, found, value)
+    most = MOST_TRACKED if use_track_file else OWNER
+    if not LEAST <= value <= most:
+        return _refused(instance, value, f"priority {value} is not between {LEAST} and {most}")
+    way = way_to(survey, race, value, use_track_file=use_track_file)
     prediction = race.predicted(value)
-    effects = [_wire(race, value, part), *told(prediction, race.own)]
+    effects = [_wire(race, value, way), *told(prediction, race.own)]
     if race.peers:
         effects.append("nopreempt and preempt_delay of the other nodes are taken to be as on this one")
     plan = Plan(
         verb=Verb.PRIORITY,
         target=instance,
-        summary=f"priority of {instance}: {part.now} → {value}, by {part.way}",
-        changes=part.changes,
-        steps=tuple(s.describe() for s in part.steps),
+        summary=f"priority of {instance}: {way.now} → {value}, by {way.name}",
+        changes=way.changes,
+        steps=tuple(s.describe() for s in way.steps),
         effects=tuple(effects),
-        remarks=(*part.remarks, *group_remark(observation, race)),
-        diff=part.diff,
-        by_hand=part.by_hand,
+        remarks=(*way.remarks, *group_remark(observation, race)),
+        diff=way.diff,
+        by_hand=way.by_hand,
     )
-    verification = Verification(survey, race, value, prediction, watch, part.steps)
-    return Action(plan, part.steps, verification)
+    verification = Verification(survey, race, value, prediction, watch, way.steps)
+    return Action(plan, way.steps, verification)
 
 
 def plan_reset(
@@ -112,7 +110,7 @@ def plan_reset(
     if origin is None or origin == now:
         why = f"the journal has no change of {instance} that would have led to its priority {now}: nothing to reset"
         return _refused(instance, now or 0, why)
-    return plan_priority(observation, survey, instance, origin, watch)
+    return plan_priority(observation, survey, instance, origin, watch, use_track_file=False)
 
 
 def _refused(instance: str, value: int, why: str) -> Action:
@@ -154,97 +152,24 @@ def _reset_track(
 ) -> Action:
     race = contest(observation, instance)
     base = race.view.priority or 0
-    wanted = max(1, min(254, base + value * knob.weight))
-    part = _track_part(survey, race, knob, value)
+    wanted = max(LEAST, min(MOST_TRACKED, base + value * knob.weight))
+    way = by_knob(survey, race, knob, value, wanted)
     prediction = race.predicted(wanted)
     plan = Plan(
         verb=Verb.PRIORITY,
         target=instance,
-        summary=f"priority of {instance} back to {wanted}, by {part.way}",
-        changes=part.changes,
-        steps=tuple(s.describe() for s in part.steps),
+        summary=f"priority of {instance} back to {wanted}, by {way.name}",
+        changes=way.changes,
+        steps=tuple(s.describe() for s in way.steps),
         effects=tuple(told(prediction, race.own)),
-        remarks=part.remarks,
-        by_hand=part.by_hand,
+        remarks=way.remarks,
+        by_hand=way.by_hand,
     )
-    return Action(plan, part.steps, Verification(survey, race, wanted, prediction, watch, part.steps))
+    return Action(plan, way.steps, Verification(survey, race, wanted, prediction, watch, way.steps))
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """How the priority gets there: what a plan takes from it."""
-
-    way: str
-    now: int | None
-    steps: tuple[Step, ...] = ()
-    remarks: tuple[Remark, ...] = ()
-    changes: tuple[Change, ...] = ()
-    diff: str = ""
-    by_hand: tuple[str, ...] = ()
-
-
-def _by_config(survey: Survey, race: Contest, found: tuple[Knob, ...], value: int) -> _Part:
-    config = reconfiguration(survey, race.view.name, value)
-    remarks = list(config.remarks)
-    if found and config.steps:
-        knob = found[0]
-        remarks.append(
-            Remark(
-                Grade.NOTE,
-                f"track file {knob.name} ({knob.path}) is the better knob: it changes no config, needs no reload and "
-                "outlives one; use it with --track-file",
-            )
-        )
-    if value == 255:
-        remarks.append(Remark(Grade.WARNING, "255 means the owner of the address: weighted tracks do not count then"))
-    if not config.steps and all(r.grade < Grade.UNSAFE for r in config.remarks):
-        remarks.append(Remark(Grade.NOTE, f"{race.view.name} has priority {value} already: nothing is written"))
-    return _Part(
-        way=f"its config {survey.keepalived.conf} and a reload",
-        now=race.view.priority if race.view.priority is not None else config.before,
-        steps=config.steps,
-        remarks=tuple(remarks),
-        changes=config.changes,
-        diff=config.diff,
-        by_hand=config.by_hand,
-    )
-
-
-def _by_track_file(survey: Survey, race: Contest, found: tuple[Knob, ...], value: int) -> _Part:
-    """The first track file that gets it there exactly."""
-    effective = race.view.effective_priority
-    if effective is None:
-        effective = race.view.priority
-    if not found or effective is None:
-        why = f"{race.view.name} tracks no file whose path is known: change its config instead"
-        return _Part("a track file", effective, remarks=(Remark(Grade.IMPOSSIBLE, why),))
-    for knob in found:
-        others = effective - knob.value * knob.weight
-        if knob.weight != 0 and (value - others) % knob.weight == 0:
-            number = (value - others) // knob.weight
-            if number * knob.weight > FAULT:
-                return replace(_track_part(survey, race, knob, number), now=effective)
-    weights = ", ".join(f"{k.name} weight {k.weight}" for k in found)
-    why = f"priority {value} cannot be reached exactly from {effective} with its track files ({weights})"
-    return _Part("a track file", effective, remarks=(Remark(Grade.IMPOSSIBLE, why),))
-
-
-def _track_part(survey: Survey, race: Contest, knob: Knob, number: int) -> _Part:
-    remarks = []
-    if knob.shared:
-        remarks.append(Remark(Grade.WARNING, f"{', '.join(knob.shared)} track this file as well: theirs changes too"))
-    return _Part(
-        way=f"track file {knob.path} (weight {knob.weight})",
-        now=race.view.effective_priority,
-        steps=survey.site.steps((knob.step(Daemon.of(survey.keepalived), number),)),
-        remarks=tuple(remarks),
-        changes=(Change(f"track file {knob.name}", str(knob.value), str(number)),),
-        by_hand=(f"echo {number} > {survey.keepalived.outside(knob.path)}",),
-    )
-
-
-def _wire(race: Contest, value: int, part: _Part) -> str:
-    if not part.steps:
+def _wire(race: Contest, value: int, way: Way) -> str:
+    if not way.steps:
         return "nothing changes on the wire"
     if race.is_master:
         return f"adverts have priority {value} after at most one with the old one; MASTER state and VIPs are kept"
@@ -310,7 +235,8 @@ class Verification:
         mine = next((i for i in instances if i.name == self._race.view.name), None)
         if mine is None:
             return False
-        return self._value in ((mine.base_priority,) if self._files else (mine.effective_priority, mine.base_priority))
+        effective = mine.base_priority if mine.effective_priority is None else mine.effective_priority
+        return self._value == (mine.base_priority if self._files else effective)
 
     def _runs_it(self) -> bool:
         """Where keepalived cannot be asked: its running config has it."""

@@ -97,10 +97,15 @@ def priority(
     reset: Annotated[
         bool, typer.Option("--reset", help="Give back the priority from before kvtui changed it.")
     ] = False,
-    track_file: Annotated[bool, typer.Option("--track-file", help="By its track file instead of the config.")] = False,
+    track_file: Annotated[
+        bool | None,
+        typer.Option(
+            "--track-file/--config-line", help="By its track file, or its line of the config; else the better one."
+        ),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Change one instance's priority: one line of the config, or its track file; verified on the wire.
+    """Change one instance's priority: its track file, or one line of the config; verified on the wire.
 
     Example: kvtui priority vips 90
     """

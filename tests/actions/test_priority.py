@@ -10,6 +10,7 @@ import pytest
 from kvtui.actions.contenders import NoSuchInstance
 from kvtui.actions.plan import Grade
 from kvtui.actions.priority import plan_priority, plan_reset
+from kvtui.actions.site import Machine
 from kvtui.actions.track_knobs import Knob, knobs
 from kvtui.model.keepalived import Controller
 from kvtui.model.vrrp import VrrpState
@@ -111,21 +112,105 @@ def test_a_value_that_is_only_on_disk_is_reloaded(tmp_path: Path) -> None:
     assert [s.kind for s in action.steps] == ["hangup"]
 
 
-def test_a_track_file_is_offered_and_used(tmp_path: Path) -> None:
+def test_a_track_file_comes_first(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 1)
     survey = surveyed(tmp_path, text, text)
     now = master(effective_priority=102)
-    assert "better knob" in grades(plan_priority(now, survey, "vips", 42, nothing).plan)[Grade.NOTE]
-    action = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True)
+    action = plan_priority(now, survey, "vips", 110, nothing)
+    assert [s.kind for s in action.steps] == ["track value"]
     assert [(c.before, c.after) for c in action.plan.changes] == [("1", "5")]  # 100 + 5 × 2
+    assert action.plan.summary == f"priority of vips: 102 → 110, by track file {tmp_path}/knob (weight 2)"
+    assert "--config-line (key t) changes the config instead" in grades(action.plan)[Grade.NOTE]
+    assert plan_priority(now, survey, "vips", 110, nothing, use_track_file=True).steps == action.steps
+    by_config = plan_priority(now, survey, "vips", 110, nothing, use_track_file=False)
+    assert [s.kind for s in by_config.steps] == ["hangup", "file", "hangup"]
+    assert Grade.NOTE not in grades(by_config.plan)
+
+
+def test_the_config_where_the_track_file_does_not_get_there_exactly(tmp_path: Path) -> None:
+    text = tracked(tmp_path, 2, 1)
+    survey, now = surveyed(tmp_path, text, text), master(effective_priority=102)
+    action = plan_priority(now, survey, "vips", 111, nothing)
+    assert [s.kind for s in action.steps] == ["hangup", "file", "hangup"]
+    assert "not by its track file: priority 111 cannot be reached exactly from 102" in grades(action.plan)[Grade.NOTE]
     odd = plan_priority(now, survey, "vips", 111, nothing, use_track_file=True).plan
     assert "cannot be reached exactly from 102" in (odd.refusal(force=True) or "")
 
 
+@pytest.mark.parametrize("use_track_file", [None, True])
+def test_a_track_file_that_is_there_already_is_not_written(tmp_path: Path, use_track_file: bool | None) -> None:
+    text = tracked(tmp_path, 2, 1)
+    now, survey = master(effective_priority=102), surveyed(tmp_path, text, text)
+    action = plan_priority(now, survey, "vips", 102, nothing, use_track_file=use_track_file)
+    assert action.steps == ()
+    assert "has priority 102 already: nothing is written" in grades(action.plan)[Grade.NOTE]
+
+
+def test_a_track_file_of_others_too_is_used_only_when_asked_for(tmp_path: Path) -> None:
+    text = tracked(tmp_path, 2, 0)
+    second = text[text.index("vrrp_instance") : text.index("virtual_server")]
+    text += second.replace("vips", "more").replace("virtual_router_id 50", "virtual_router_id 51")
+    survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
+    shown = plan_priority(now, survey, "vips", 110, nothing)
+    assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
+    assert f"more track {tmp_path}/knob as well, so theirs would change too" in grades(shown.plan)[Grade.NOTE]
+    asked = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True)
+    assert [s.kind for s in asked.steps] == ["track value"]
+    assert "more track this file as well: theirs changes too" in grades(asked.plan)[Grade.WARNING]
+
+
+def test_a_track_file_that_cannot_be_replaced_is_no_knob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = tracked(tmp_path, 2, 0)
+    survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
+    monkeypatch.setattr(Machine, "obstacle", lambda *_: "it is mounted read-only")
+    shown = plan_priority(now, survey, "vips", 110, nothing)
+    assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
+    assert "not by its track file: it is mounted read-only" in grades(shown.plan)[Grade.NOTE]
+    asked = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True).plan
+    assert "it is mounted read-only" in (asked.refusal(force=True) or "")
+
+
+def test_255_is_never_reached_by_a_track_file(tmp_path: Path) -> None:
+    text = tracked(tmp_path, 1, 0)
+    survey = surveyed(tmp_path, text, text)
+    shown = plan_priority(master(effective_priority=100), survey, "vips", 255, nothing)
+    assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
+    assert "with 255 weighted tracks do not count" in grades(shown.plan)[Grade.NOTE]
+    owner = master(base_priority=255, effective_priority=255)
+    assert "weighted tracks do not count" in grades(plan_priority(owner, survey, "vips", 90, nothing).plan)[Grade.NOTE]
+
+
+@pytest.mark.parametrize(("value", "effective"), [(900, 254), (-150, 1)])
+def test_what_was_cut_off_at_an_end_is_counted_from_the_configured_priority(
+    tmp_path: Path, value: int, effective: int
+) -> None:
+    text = tracked(tmp_path, 1, value)
+    survey = surveyed(tmp_path, text, text)
+    action = plan_priority(master(effective_priority=effective), survey, "vips", 110, nothing)
+    assert [(c.before, c.after) for c in action.plan.changes] == [(str(value), "10")]
+
+
+@pytest.mark.parametrize(("effective", "number"), [(105, "15"), (254, None), (1, None), (None, None)])
+def test_what_else_weighs_is_counted_where_keepalived_says_so(
+    tmp_path: Path, effective: int | None, number: str | None
+) -> None:
+    """A script adds 5; at an end it cannot be told what is left without the file."""
+    text = tracked(tmp_path, 1, 10).replace(" knob\n}\n", " knob\n}\n track_script {\n  check weight 5\n }\n")
+    survey = surveyed(tmp_path, text, text)
+    now = master(base_priority=90, effective_priority=effective)
+    shown = plan_priority(now, survey, "vips", 110, nothing)
+    if number:
+        assert [(c.before, c.after) for c in shown.plan.changes] == [("10", number)]
+        return
+    assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
+    assert "would have without knob is not known" in grades(shown.plan)[Grade.NOTE]
+
+
 def test_a_track_file_of_weight_0_sets_no_priority(tmp_path: Path) -> None:
     text = tracked(tmp_path, 0)
-    shown = plan_priority(master(), surveyed(tmp_path, text, text), "vips", 90, nothing, use_track_file=True).plan
-    assert shown.refusal(force=True) is not None
+    survey = surveyed(tmp_path, text, text)
+    assert plan_priority(master(), survey, "vips", 90, nothing, use_track_file=True).plan.refusal(force=True)
+    assert [s.kind for s in plan_priority(master(), survey, "vips", 90, nothing).steps] == ["hangup", "file", "hangup"]
 
 
 @pytest.mark.parametrize("weight", [0, 1, 2, 3, 7, 100, 253, -1, -2, -3, -100, -253])

@@ -113,13 +113,14 @@ def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
     assert "NOT as predicted" in report["detail"] or facts["predicted_master"] is None
 
 
-def test_a_track_file_is_offered_and_used(make_cluster: MakeCluster) -> None:
+def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(TRACKED)
     node = cluster.master()
-    offered = operate(node, "priority", "vips", "110", dry_run=True)
-    assert any("track file knob (/tmp/knob) is the better knob" in t for t in graded(offered, "NOTE"))
+    line = operate(node, "priority", "vips", "110", "--config-line", dry_run=True)
+    assert line["changes"] == [["priority of vips", "102", "110"]]
     text = node.conf_path.read_text()
-    report = operate(node, "priority", "vips", "110", "--track-file")
+    report = operate(node, "priority", "vips", "110")
+    assert "the better knob" in graded(report, "NOTE")[0]
     assert report["code"] == 0, report
     assert report["changes"] == [["track file knob", "0", "4"]]
     assert (node.folder / "tmp" / "knob").read_text() == "4\n"
@@ -127,6 +128,9 @@ def test_a_track_file_is_offered_and_used(make_cluster: MakeCluster) -> None:
     assert report["facts"]["on_the_wire"] is True
     odd = operate(node, "priority", "vips", "109", "--track-file", dry_run=True)
     assert graded(odd, "IMPOSSIBLE")[0].startswith("priority 109 cannot be reached exactly from 110")
+    odd = operate(node, "priority", "vips", "109", dry_run=True)
+    assert odd["changes"] == [["priority of vips", "102", "109"]]
+    assert "not by its track file: priority 109 cannot be reached exactly from 110" in graded(odd, "NOTE")[0]
     reset = operate(node, "priority", "vips", "--reset")
     assert reset["code"] == 0, reset
     assert (node.folder / "tmp" / "knob").read_text() == "0\n"

@@ -230,9 +230,9 @@ async def test_a_priority_by_a_number_its_track_file_or_reset() -> None:
     async with dialog(Intent(Verb.PRIORITY, "vips"), (80, 40)) as ui:
         await shows(ui, "New priority of vips (now 102) (1 to 255, Enter)")
         await ui.press("5", "2", "enter")
-        await shows(ui, "102 → 52, by its config", "value: 52")
+        await shows(ui, "102 → 52, by track file", "value: 52", "by: its track file", "y does it")
         await ui.press("t")
-        await shows(ui, "102 → 52, by track file", "by: its track file", "y does it")
+        await shows(ui, "102 → 52, by its config", "by: its config", "y does it")
         await ui.press("r")
         await shows(ui, "nothing to reset", "REFUSED: it cannot be done")
         await ui.press("r", "v", "1", "0", "2", "enter")
