@@ -197,9 +197,9 @@ def test_what_did_not_change_is_not_worked_out_again() -> None:
     seen = snapshot(kube=kube(configmap=configmap(data), services=services, endpoints=endpoints))
 
     def seconds() -> float:
-        started = time.perf_counter()
+        started = time.thread_time()
         assert len(all_of(seen)) == 500
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     first = seconds()
     assert min(seconds() for _ in range(3)) < first / 2

@@ -296,10 +296,10 @@ async def test_ten_thousand_rows_are_shown_anew_in_a_moment() -> None:
         await b.pilot.press("end")
         again = [(("TCP", "10.4.0.50:80"), (f"10.{n // 250}.{n % 250}.1", 8080)) for n in range(10_000)]
 
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(5):
             b.table.show_rows(again, lambda k: (Cell(str(k)), Cell("1")))
-        each = (time.perf_counter() - started) / 5
+        each = (time.process_time() - started) / 5
 
         assert each < 0.1  # measured: a few milliseconds; DataTable needs 2 s for it
         assert b.table.selected == keys[-1]
