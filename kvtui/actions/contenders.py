@@ -62,7 +62,17 @@ class Contest:
         return self.view.master.address if self.view.master else None
 
     def predicted(self, priority: int, leaving: Leaving = Leaving.STAYS) -> Prediction:
-        """What happens when this node has another effective priority, or leaves."""
+        """What happens when this node has another effective priority, or leaves.
+
+        Unknown as long as nobody is known to be master: a backup that hears nobody would be master by now, so there
+        is one that kvtui has not heard yet.
+        """
+        name, vrid = self.view.name, self.view.vrid
+        if self.view.state is VrrpState.FAULT:
+            return Prediction(self.master, (), certain=False, because=f"{name} is in FAULT here and takes no part")
+        if self.master is None and all(p.priority is None for p in self.peers):
+            why = f"no node has been heard of VRID {vrid} yet" if self.listening else "adverts cannot be captured"
+            return Prediction(None, (), certain=False, because=why)
         me = Candidate(self.own, priority, bool(self.view.nopreempt), self.view.preempt_delay or 0.0, is_self=True)
         return predict((me, *self.peers), self.master, self.interval, leaving)
 
@@ -97,6 +107,26 @@ def contest(observation: Observation, name: str) -> Contest:
     )
 
 
+def still_to_hear(observation: Observation, name: str) -> float:
+    """Seconds to listen until whoever is master of an instance must have been heard; 0 when somebody was.
+
+    A backup that hears nothing for three advert intervals is master itself.
+
+    Args:
+        observation: the node as it was seen so far.
+        name: of the instance; one that is not there is not waited for.
+    """
+    if observation.snapshot.advertisers is None:
+        return 0.0
+    instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
+    if instance is None:
+        return 0.0
+    wire = evidence(observation.snapshot, instance)
+    if wire.own is not None or wire.others:
+        return 0.0
+    return 3 * (instance.advert_interval or DEFAULT_INTERVAL)
+
+
 def told(prediction: Prediction, own: str) -> Iterator[str]:
     """The prediction in sentences."""
     for move in prediction.moves:
@@ -104,8 +134,9 @@ def told(prediction: Prediction, own: str) -> Iterator[str]:
         ownerless = f", for up to {move.ownerless:.1f} s of which nobody owns the VIP" if move.ownerless else ""
         yield f"{who} becomes master within {move.after:.1f} s{ownerless}: {prediction.because}"
     if not prediction.moves:
-        yield f"the master does not change: {prediction.because}"
-    if not prediction.certain:
+        unknown = prediction.master is None
+        yield f"{'who is master then is not known' if unknown else 'the master does not change'}: {prediction.because}"
+    if not prediction.certain and prediction.master is not None:
         yield "other nodes whose priority was never seen (a backup is silent) may decide otherwise"
 
 

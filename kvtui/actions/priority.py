@@ -281,7 +281,7 @@ class Verification:
 
         await until(self._watch, look, after + MARGIN)
         facts |= {"seen_master": seen[-1], "seen_seconds": round(moved_at[-1], 2) if moved_at else 0}
-        facts["prediction_came_true"] = seen[-1] == expected
+        facts["prediction_came_true"] = None if None in {expected, seen[-1]} else seen[-1] == expected
         if expected is None or seen[-1] is None:
             return f"; master now: {seen[-1] or 'not known'}"
         if seen[-1] == expected:

@@ -7,8 +7,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from kvtui.actions.contenders import still_to_hear
 from kvtui.actions.intent import Intent, plan
 from kvtui.actions.overwritten import found_overwrites
+from kvtui.actions.plan import Verb
 from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code, Outcome, Runner, guarded
 from kvtui.actions.site import site_of
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from kvtui.actions.runner import Action
     from kvtui.actions.site import Site
     from kvtui.cli.invocation import Invocation
+    from kvtui.model.observation import Observation
+    from kvtui.observer import Observer
 
 LISTEN = 1.2
 """Seconds to listen for adverts before a plan is made: peers are known from the wire."""
@@ -50,12 +54,23 @@ async def _act(invocation: Invocation, intent: Intent, *, force: bool) -> Outcom
     observer = invocation.observer()
     site = site_of(observer.source)
     try:
-        observation = await observer.observe(patience=LISTEN)
+        observation = await _listened(observer, intent)
         action = await plan(intent, observation, observer.observe, site)
         _show(invocation, action)
         return await _decide(invocation, site, action, force=force)
     finally:
         await observer.close()
+
+
+async def _listened(observer: Observer, intent: Intent) -> Observation:
+    """The node, after its master had time to be heard where the plan foretells an election."""
+    observation = await observer.observe(patience=LISTEN)
+    if intent.verb not in {Verb.PRIORITY, Verb.FAILOVER}:
+        return observation
+    if not (longer := still_to_hear(observation, intent.target)):
+        return observation
+    narrate(f"no advert of {plain(intent.target)} was heard yet: listening for up to {longer:g} s")
+    return await observer.observe(patience=longer)
 
 
 def _show(invocation: Invocation, action: Action) -> None:
