@@ -107,7 +107,9 @@ class ConfRealServer:
 
 @dataclass(frozen=True, slots=True)
 class ConfVirtualServer:
-    """A ``virtual_server`` block.
+    """A ``virtual_server`` block; one of a ``virtual_server_group``'s members where ``group`` names it.
+
+    Of a group that cannot be resolved address, port and fwmark are None.
 
     ``service`` is the Kubernetes service named by keepalived-vip's comment before the block
     (``# Service: default-nginx``, ``# Service: default/nginx``); None when there is none.

@@ -102,7 +102,7 @@ class _Beside:
 
 
 def conf_key(conf: ConfVirtualServer) -> ServiceKey | None:
-    """The kernel's key for a configured virtual server; None for a group, which stands for several."""
+    """The kernel's key for a configured virtual server; None for a group whose members are not known."""
     if conf.fwmark is not None:
         six = any(":" in r.address for r in conf.real_servers)
         return (Protocol.FWMARK, "::" if six else "", 0, conf.fwmark)

@@ -172,9 +172,48 @@ def test_fwmark() -> None:
 
 
 def test_group() -> None:
-    (server,) = shared("up-virtual_server_group").virtual_servers
-    assert (server.group, server.address, server.port, server.persistence_timeout) == ("VSG_1", None, None, 50)
-    assert [r.checks for r in server.real_servers] == [("HTTP_GET",), ("HTTP_GET",)]
+    """Each member is a virtual server in the kernel; all have the block's real servers."""
+    servers = shared("up-virtual_server_group").virtual_servers
+    assert {(s.group, s.persistence_timeout, len(s.real_servers)) for s in servers} == {("VSG_1", 50, 2)}
+    assert [(s.address, s.port) for s in servers if s.fwmark is None] == [
+        ("10.0.0.1", 8080),
+        ("10.0.0.2", 80),
+        ("192.168.200.1", 1358),
+        *((f"192.168.200.{n}", 80) for n in range(3, 11)),
+    ]
+    assert [(s.protocol, s.fwmark) for s in servers if s.fwmark] == [(Protocol.FWMARK, 1), (Protocol.FWMARK, 2)]
+    assert [r.checks for r in servers[0].real_servers] == [("HTTP_GET",), ("HTTP_GET",)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "members"),
+    [
+        ("fd00::a-c 80", [("fd00::a", 80), ("fd00::b", 80), ("fd00::c", 80)]),
+        ("10.0.0.1", [("10.0.0.1", None)]),
+        ("10.0.0.1 ${_RANDOM}", [(None, None)]),
+        ("10.0.0.9-3 80", [(None, None)]),
+        ("fd00::0-ffff 80", [(None, None)]),
+        ("nonsense 80", [(None, None)]),
+        ("10.0.0.1 80\n10.0.0.300 80", [(None, None)]),  # one that is not known: none is
+        ("", []),
+    ],
+)
+def test_members_of_a_group(tmp_path: Path, lines: str, members: list[tuple[str | None, int | None]]) -> None:
+    conf = said(tmp_path, f"virtual_server_group G {{\n{lines}\n}}\nvirtual_server group G {{\n}}\n")
+    assert [(s.address, s.port) for s in conf.virtual_servers] == members
+    assert {s.group for s in conf.virtual_servers} <= {"G"}
+
+
+def test_a_group_that_is_nowhere_stays_a_group(tmp_path: Path) -> None:
+    (server,) = said(tmp_path, "virtual_server group G {\n}\n").virtual_servers
+    assert (server.group, server.address, server.fwmark) == ("G", None, None)
+
+
+def test_by_direct_routing_a_members_real_servers_have_its_port(tmp_path: Path) -> None:
+    body = "lvs_method DR\nreal_server 10.1.0.1 80 {\n}\nreal_server 10.1.0.2 80 {\nlvs_method NAT\n}\n"
+    group = "virtual_server_group G {\n10.0.0.1 81\nfwmark 7\n}\n"
+    conf = said(tmp_path, f"{group}virtual_server group G {{\n{body}}}\n")
+    assert [[r.port for r in s.real_servers] for s in conf.virtual_servers] == [[81, 80], [80, 80]]
 
 
 def test_sync_groups() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kvtui.backend.conf.groups import expanded, groups
 from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
 from kvtui.backend.conf.vrrp import canonical
 from kvtui.model.conf import ConfRealServer, ConfVirtualServer, Problem
@@ -20,8 +21,9 @@ _PROTOCOLS = {p.value: p for p in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
 
 
 def virtual_servers(root: Statement, problems: list[Problem]) -> tuple[ConfVirtualServer, ...]:
-    """All ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME``."""
-    return tuple(_virtual_server(block, problems) for block in root.each("virtual_server"))
+    """All ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME``, which has several."""
+    blocks = [_virtual_server(block, problems) for block in root.each("virtual_server")]
+    return tuple(expanded(blocks, groups(root)))
 
 
 def _virtual_server(block: Statement, problems: list[Problem]) -> ConfVirtualServer:

@@ -62,7 +62,8 @@ def _instance(conf: Conf, address: str) -> str:
 def _reals(ground: Ground, address: str, port: Port | None) -> str:
     virtual = ground.conf.get(address, {}).get(port) if port else None
     if virtual is None:
-        return ""
+        marks = [v.name for v in ground.marked_for(address) if v.key in ground.conf_marks] if port is None else []
+        return f"; what a firewall marks goes to {listed(marks)}" if marks else ""
     count = len(_backends(virtual))
     return f"; virtual server {endpoint(address, virtual.port or 0)} has {count} real server{'s' * (count != 1)}"
 

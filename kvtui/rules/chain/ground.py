@@ -7,13 +7,16 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from kvtui.model.ipvs import Protocol
+from kvtui.model.observation import ManagedBy
 from kvtui.model.record import dataclass
 from kvtui.rules.controller import settings_of
+from kvtui.rules.servers import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kvtui.model.conf import Conf, ConfVirtualServer
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.kube import KubeService
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation, VipView, VirtualServerView
@@ -85,6 +88,25 @@ class Ground:
             if view.address is not None and view.port is not None:
                 found.setdefault(view.address, {})[Port(view.port, view.protocol)] = view
         return found
+
+    @cached_property
+    def marked(self) -> tuple[VirtualServerView, ...]:
+        """Keepalived's virtual servers of firewall marks: which packets they get, a firewall's rules decide."""
+        servers = self.seen.virtual_servers or ()
+        return tuple(v for v in servers if v.fwmark is not None and v.managed_by is ManagedBy.KEEPALIVED)
+
+    @cached_property
+    def conf_marks(self) -> dict[ServiceKey, ConfVirtualServer]:
+        """The virtual servers of firewall marks in the running config, else in the file, by the kernel's key."""
+        conf = self.seen.snapshot.running or self.seen.snapshot.conf
+        found = {conf_key(v): v for v in (conf.virtual_servers if conf else ()) if v.fwmark is not None}
+        return {key: v for key, v in found.items() if key is not None}
+
+    def marked_for(self, address: str) -> tuple[VirtualServerView, ...]:
+        """Those that can serve a VIP that keepalived has, and for which it has no virtual server: of its family."""
+        if address not in self.views or self.ports(address):
+            return ()
+        return tuple(v for v in self.marked if (v.key[1] == "::") is (":" in address))
 
     @cached_property
     def controller(self) -> ControllerSettings:

@@ -107,10 +107,11 @@ def whole(links: Links) -> bool | None:
 
 def folded(chains: tuple[Links, ...]) -> Links:
     """Several ports' chains as one: each layer as bad as its worst, in the words of those that are so bad."""
-    return chains[0] if len(chains) == 1 else tuple(_worst(same) for same in zip(*chains, strict=True))
+    return chains[0] if len(chains) == 1 else tuple(worst(same) for same in zip(*chains, strict=True))
 
 
-def _worst(links: Links) -> Link:
+def worst(links: Links) -> Link:
+    """Several of one layer as one: as bad as the worst, in the words of those that are so bad."""
     mark = min((link.mark for link in links), key=_WORST_FIRST.index)
     alike = [link for link in links if link.mark is mark]
     detail = "; ".join(dict.fromkeys(link.detail for link in alike))

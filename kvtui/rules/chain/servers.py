@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.model.observation import RealServerState
 from kvtui.model.source import SourceName
-from kvtui.rules.chain.link import Layer, Link, Mark
+from kvtui.rules.chain.cluster import NOT_KNOWN
+from kvtui.rules.chain.ground import Port
+from kvtui.rules.chain.link import Layer, Link, Mark, worst
 from kvtui.rules.chain.names import listed, real_name
 
 if TYPE_CHECKING:
     from kvtui.model.observation import RealServerView, VirtualServerView
     from kvtui.rules.chain.cluster import Demand
-    from kvtui.rules.chain.ground import Ground, Port
+    from kvtui.rules.chain.ground import Ground
 
 PASSES = "passes"
 """What ``RealServerView.check`` says of a check that does."""
@@ -25,13 +28,23 @@ def ipvs_link(ground: Ground, address: str, port: Port | None, demand: Demand) -
         why = ground.seen.snapshot.source(SourceName.IPVS).detail or "not read yet"
         return Link(Layer.IPVS, Mark.UNKNOWN, why, age)
     server = ground.kernel.get(address, {}).get(port) if port else None
-    if server is None:
-        return _without(ground, address, port, demand, age)
+    if server is not None:
+        return _judged(ground, server, demand, age)
+    if marked := ground.marked_for(address):
+        return worst(tuple(_by_mark(_judged(ground, v, NOT_KNOWN, age)) for v in marked))
+    return _without(ground, address, port, demand, age)
+
+
+def _by_mark(link: Link) -> Link:
+    return replace(link, detail=f"by a firewall's mark: {link.detail}")
+
+
+def _judged(ground: Ground, server: VirtualServerView, demand: Demand, age: float | None) -> Link:
     if not server.in_kernel:
         lost = f"{server.name} is in the config but not in the kernel"
         again = "restart keepalived: a reload does not add it again; kube-proxy in IPVS mode may have taken it away"
         return Link(Layer.IPVS, Mark.BROKEN, lost, age, again)
-    told, wrong, remedy = _told(ground, server, port, demand)
+    told, wrong, remedy = _told(ground, server, demand)
     if not server.up:
         words = f"{server.name} has no real server that takes connections" + (f": {told}" if told else "")
         return Link(Layer.IPVS, Mark.BROKEN, words, age, remedy or "kvtui ipvs; kvtui undrain; do they answer?")
@@ -51,11 +64,11 @@ def _without(ground: Ground, address: str, port: Port | None, demand: Demand, ag
     return Link(Layer.IPVS, Mark.NONE, "no virtual server: the VIP is only an address", age)
 
 
-def _told(ground: Ground, server: VirtualServerView, port: Port | None, demand: Demand) -> tuple[str, bool, str]:
+def _told(ground: Ground, server: VirtualServerView, demand: Demand) -> tuple[str, bool, str]:
     """Real servers that are not as they should be, by name; whether that breaks the layer; and what to do."""
     said: list[str] = []
     remedy = ""
-    ours = _configured(ground, server, port)
+    ours = _configured(ground, server)
     for real in server.real_servers:
         name = real_name(real.key, real.pod)
         if real.state is RealServerState.REMOVED and _fails(real):
@@ -89,8 +102,11 @@ def _fails(real: RealServerView) -> bool:
     return real.check is not None and real.check != PASSES
 
 
-def _configured(ground: Ground, server: VirtualServerView, port: Port | None) -> set[tuple[str, int]] | None:
+def _configured(ground: Ground, server: VirtualServerView) -> set[tuple[str, int]] | None:
     """Address and port of every real and sorry server that the config gives it; None when no config has it."""
-    conf = ground.running if ground.seen.snapshot.running is not None else ground.conf
-    virtual = conf.get(server.address or "", {}).get(port) if port else None
+    if server.fwmark is not None:
+        virtual = ground.conf_marks.get(server.key)
+    else:
+        conf = ground.running if ground.seen.snapshot.running is not None else ground.conf
+        virtual = conf.get(server.address or "", {}).get(Port(server.port or 0, server.protocol))
     return None if virtual is None else {(r.address, r.port or virtual.port or 0) for r in virtual.real_servers}

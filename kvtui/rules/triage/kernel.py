@@ -54,7 +54,7 @@ def checks_of(seen: Observation) -> dict[CheckKey, RealServerCheck]:
 
 
 def configured(seen: Observation) -> dict[ServiceKey, ConfVirtualServer]:
-    """The virtual servers of the running config (else of the file) by the kernel's key, without groups."""
+    """The virtual servers of the running config (else of the file) by the kernel's key."""
     conf = running_or_file(seen)
     pairs = ((conf_key(v), v) for v in conf.virtual_servers) if conf else ()
     return {key: v for key, v in pairs if key is not None}

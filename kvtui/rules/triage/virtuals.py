@@ -63,7 +63,8 @@ def virtual_not_in_kernel(seen: Observation, _past: Past) -> Iterator[Finding]:
 def foreign_virtual(seen: Observation, _past: Past) -> Iterator[Finding]:
     """A virtual server on one of our VIPs that keepalived did not make."""
     conf = running_or_file(seen)
-    if conf is None or any(v.group for v in conf.virtual_servers):  # a group's servers are not told apart
+    if conf is None or any(v.address is None and v.fwmark is None for v in conf.virtual_servers):
+        # the members of a group are not known: any may be one
         return
     vips = {v.address for v in seen.vips or ()}
     for virtual in seen.virtual_servers or ():
