@@ -17,7 +17,7 @@ from kvtui.model.log import LogTail
 from kvtui.rules.observe import observe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
@@ -95,6 +95,7 @@ class Observer:
         interval: seconds between observations when nothing happens.
         triage: whether observations have findings. What must hold for a while comes with a later one.
         triage_settings: how easily triage is alarmed; None for the usual.
+        also: findings that come from elsewhere (the journal of actions), with those of triage.
 
     Attributes:
         source: the same.
@@ -108,11 +109,13 @@ class Observer:
         interval: float = 1.0,
         triage: bool = False,
         triage_settings: TriageSettings | None = None,
+        also: Callable[[Snapshot], tuple[Finding, ...]] | None = None,
     ) -> None:
         self.source = source
         self.judge: Judge | None = None
         self._triage = triage
         self._triage_settings = triage_settings
+        self._also = also
         self._interval = interval
         self._changed = asyncio.Event()
         self._started = False
@@ -146,7 +149,15 @@ class Observer:
             return seen
         if self.judge is None:
             self.judge = Judge(self._triage_settings)
-        return self.judge.judged(seen, restless=restless)
+        return self._with_others(self.judge.judged(seen, restless=restless))
+
+    def _with_others(self, seen: Observation) -> Observation:
+        """The findings that come from elsewhere among its own, worst first."""
+        ignored = self._triage_settings.ignore if self._triage_settings else ()
+        others = tuple(f for f in (self._also(seen.snapshot) if self._also else ()) if f.id not in ignored)
+        if not others:
+            return seen
+        return replace(seen, findings=tuple(sorted((*(seen.findings or ()), *others), key=lambda f: f.severity.rank)))
 
     async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:
         """Observations without end, see ``observe``; stop iterating, then ``close``."""

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.state_folder import folder
+from kvtui.actions.state_folder import JOURNAL, folder
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Journal:
 
     def __init__(self, path: Path | None = None) -> None:
         self.folder = path or folder()
-        self.file = self.folder / "journal.jsonl"
+        self.file = self.folder / JOURNAL
         self._lock_file = self.folder / "lock"
         self._mine = False
 

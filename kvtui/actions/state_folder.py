@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 
 DEFAULT_FOLDER = "/var/lib/kvtui"
+JOURNAL = "journal.jsonl"
+"""Name of the journal in it."""
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # include/linux/proc_ns.h: PROC_PID_INIT_INO
 CONTAINER_ROOTS = frozenset({"overlay", "aufs", "fuse.fuse-overlayfs"})
 IN_MEMORY = frozenset({"tmpfs", "ramfs", "rootfs"})

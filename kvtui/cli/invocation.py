@@ -10,8 +10,12 @@ from kvtui.model.config import Config, Theme
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kvtui.backend.source import SnapshotSource
+    from kvtui.model.finding import Finding
     from kvtui.model.settings import KubeSettings, UiSettings
+    from kvtui.model.snapshot import Snapshot
     from kvtui.observer import Observer
 
 
@@ -60,12 +64,24 @@ class Invocation:
         return Node(pid=self.pid, read_only=self.read_only, signals=not self.dry_run, kube=self.kube)
 
     def observer(self, *, triage: bool = False) -> Observer:
-        """An observer of that source; ``triage``: its observations have findings."""
+        """An observer of that source; ``triage``: its observations have findings, those of the journal among them."""
         from kvtui.observer import Observer  # noqa: PLC0415 - asyncio; --help and --version do without
 
         return Observer(
-            self.source(), interval=self.interval, triage=triage, triage_settings=self.config.triage if triage else None
+            self.source(),
+            interval=self.interval,
+            triage=triage,
+            triage_settings=self.config.triage if triage else None,
+            also=self.journal_findings() if triage else None,
         )
+
+    def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
+        """What this node's journal adds to a snapshot's findings; None on the demo."""
+        if self.demo:
+            return None
+        from kvtui.actions.told_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
+
+        return JournalFindings()
 
     def ui(self) -> UiSettings:
         """How the terminal UI draws."""

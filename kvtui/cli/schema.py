@@ -209,7 +209,8 @@ def schema() -> Schema:
         findings={
             **maybe(array(FINDING)),
             "description": "Of triage, worst first. Null where it was not asked for: what may be passing must hold for "
-            "some seconds, so a status read once has none. See kvtui triage, or kvtui status --watch.",
+            "some seconds, so a status read once has those of the journal only (a priority that kvtui wrote and a "
+            "controller overwrote), or null. See kvtui triage, or kvtui status --watch.",
         },
     )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kvtui status", **whole}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.cli.output import Format, encode, fail, home, narrate, write
 from kvtui.cli.text import render
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
+    from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
 
@@ -36,9 +39,10 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
             asyncio.run(_watch(observer, view, form))
         else:
             seen = asyncio.run(_once(observer, listen))
-            write(_text(seen, view, form, stream=False))
-            if view == "status" and not invocation.demo:
-                _narrate_overwrites(seen)
+            told = _of_the_journal(invocation, seen) if view == "status" else ()
+            write(_text(replace(seen, findings=told) if told else seen, view, form, stream=False))
+            for finding in told:
+                narrate(plain(finding.evidence[0]))
     except LookupError as missing:
         fail(str(missing.args[0]), EXIT_USAGE)
 
@@ -50,23 +54,14 @@ async def _once(observer: Observer, listen: float) -> Observation:
         await observer.close()
 
 
-def _narrate_overwrites(seen: Observation) -> None:
-    """What kvtui wrote into a config that a controller has written again since: the file alone looks right."""
-    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - small; the journal is opened where there is one
+def _of_the_journal(invocation: Invocation, seen: Observation) -> tuple[Finding, ...]:
+    """What kvtui wrote into a config that a controller has written again since: the file alone looks right.
 
-    if not (folder() / "journal.jsonl").exists():
-        return
-    from kvtui.actions.journal import Journal, JournalUnavailable  # noqa: PLC0415
-    from kvtui.actions.overwritten import seen_overwrites  # noqa: PLC0415
-    from kvtui.model.text import plain  # noqa: PLC0415
-
-    try:
-        entries = Journal().entries()
-    except JournalUnavailable:
-        return  # `kvtui journal` says why; a status needs no right to read it
-    for overwrite in seen_overwrites(entries, seen.snapshot):
-        if overwrite.pending:
-            narrate(plain(overwrite.sentence))
+    All findings of a single status: most others take seconds of observing (``kvtui triage``).
+    """
+    look = invocation.journal_findings()
+    ignored = invocation.config.triage.ignore
+    return tuple(f for f in look(seen.snapshot) if f.id not in ignored) if look else ()
 
 
 async def _watch(observer: Observer, view: str, form: Format) -> None:

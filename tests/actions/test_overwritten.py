@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
-from kvtui.actions.journal import Entry
+from kvtui.actions.journal import Entry, Journal
 from kvtui.actions.overwritten import Overwrite, found_overwrites, overwrites, seen_overwrites, written
 from kvtui.actions.site import MACHINE
 from kvtui.actions.step import StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.hangup import HangUp, When
+from kvtui.actions.told_findings import JournalFindings
+from kvtui.backend.demo import Demo
+from kvtui.cli.findings import triage
+from kvtui.cli.invocation import Invocation
+from kvtui.cli.output import Format
+from kvtui.cli.schema import schema
+from kvtui.cli.show import show
+from kvtui.model.config import TriageSettings
+from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Controller
+from kvtui.observer import Observer
 from tests.actions.surveys import CONF
-from tests.build import NOW, conf, instance, keepalived, snapshot
+from tests.build import NOW, VIP, conf, instance, keepalived, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +39,7 @@ if TYPE_CHECKING:
     from kvtui.actions.step import Step
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.snapshot import Snapshot
 
 PATH = "/etc/keepalived/keepalived.conf"
 HERE = keepalived()
@@ -174,3 +188,82 @@ def test_for_the_journal_only_the_config_is_read(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Daemon, "found", gone)
     assert found_overwrites(journal, time.time() + 1) == ()
+
+
+def journal_in(folder: Path, *entries: Entry) -> None:
+    """The journal with these, each done."""
+    journal = Journal(folder)
+    for one in entries:
+        journal.begin(one)
+        journal.end(one.id, "done", "seen")
+
+
+def lost(runs: int | None = 110) -> Snapshot:
+    """The file has 100 again."""
+    return snapshot(keepalived=(CONTROLLED,), chosen=HERE.pid, conf=on_disk(100), running=on_disk(runs))
+
+
+def test_it_is_a_finding_with_the_id_of_the_journal(tmp_path: Path) -> None:
+    look = JournalFindings(tmp_path)
+    assert look(lost()) == ()
+    journal_in(tmp_path, entry("e1", 100, 110))
+    (one,) = look(lost())
+    assert (one.id, one.severity, one.object, one.vips) == ("priority-overwritten", Severity.WARNING, "vips", (VIP,))
+    assert one.title == "kube-keepalived-vip (812) has overwritten priority 110 of vips, which kvtui wrote"
+    assert one.evidence[0].startswith("the controller kube-keepalived-vip (812) overwrote /etc/keepalived/keepalived")
+    assert one.evidence[1] == "journal entry e1"
+    assert one.command == "kvtui priority vips 110"
+    assert look(lost(runs=100)) == ()  # it does not even run any more: the journal tells
+    journal_in(tmp_path, entry("e2", 110, 100))  # written meanwhile
+    assert look(lost()) == ()
+
+
+def test_a_journal_that_cannot_be_read_is_no_finding(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").mkdir()
+    assert JournalFindings(tmp_path)(lost()) == ()
+
+
+class Still(Demo):
+    """A source that shows one snapshot."""
+
+    async def read(self) -> Snapshot:
+        return lost()
+
+
+@pytest.mark.parametrize(("command", "code"), [(("status",), 0), (("triage", "--listen", "0"), 1)])
+def test_status_and_triage_have_it_in_their_documents(
+    command: tuple[str, ...],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    journal_in(tmp_path, entry("e1", 100, 110))
+    monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(Invocation, "source", lambda _self: Still())
+    invocation = Invocation()
+    if command[0] == "status":
+        show(invocation, "status", Format.JSON, watch=False, listen=0.0)
+    else:
+        assert triage(invocation, Format.JSON, watch=False, listen=0.0) == code
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    if command[0] == "status":
+        jsonschema.validate(document, schema())
+    told = [f for f in document["findings"] if f["id"] == "priority-overwritten"]
+    assert [(f["object"], f["evidence"][1]) for f in told] == [("vips", "journal entry e1")]
+    assert ("overwrote /etc/keepalived/keepalived.conf" in err) is (command[0] == "status")
+
+
+def test_a_finding_that_is_not_wanted_is_not_told(tmp_path: Path) -> None:
+    journal_in(tmp_path, entry("e1", 100, 110))
+
+    async def seen(*ignore: str) -> set[str]:
+        settings = TriageSettings(ignore=frozenset(ignore))
+        observer = Observer(Still(), triage=True, triage_settings=settings, also=JournalFindings(tmp_path))
+        observation = await observer.observe()
+        await observer.close()
+        return {f.id for f in observation.findings or ()}
+
+    assert "priority-overwritten" in asyncio.run(seen())
+    assert "priority-overwritten" not in asyncio.run(seen("priority-overwritten"))
