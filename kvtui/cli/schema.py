@@ -1,4 +1,4 @@
-"""The JSON Schema (draft 2020-12) of ``cli.document``, as ``kvtui schema`` prints it."""
+"""The JSON Schema (draft 2020-12) of ``cli.document``, ``render`` and ``trace``, as ``kvtui schema`` prints it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from kvtui.cli.document import SCHEMA_VERSION
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from kvtui.model.mapping import MappingState
+from kvtui.model.mapping import Dialect, MappingState
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain import Layer, Mark
+from kvtui.rules.drift import DifferenceKind
 
 Schema = dict[str, Any]
 
@@ -189,18 +190,81 @@ FINDING = record(
     object=TEXT,
 )
 
+HEAD: Schema = {
+    "schema": {"const": SCHEMA_VERSION},
+    "time": TIME,
+    "node": record("The machine.", name=TEXT, read_only=BOOL),
+    "sources": array(SOURCE),
+}
+"""What every document begins with."""
+
+PORT = maybe(COUNT)
+PROTOCOL = maybe(one_of(Protocol))
+
+DIFFERENCE = record(
+    "One difference of a config from what the controller should have written; a member is null where it says nothing.",
+    kind=one_of(DifferenceKind),
+    text=TEXT,
+    vip=maybe(TEXT),
+    port=PORT,
+    protocol=PROTOCOL,
+    real_server=maybe(record("Which.", address=TEXT, port=COUNT)),
+    value=maybe(TEXT),
+    wanted=maybe(TEXT),
+    found=maybe(TEXT),
+    service=maybe(TEXT),
+    pod=maybe(TEXT),
+)
+
+
+def render_schema() -> Schema:
+    """The JSON Schema of ``kvtui render -o json``; ``file`` and ``running`` are there with ``--diff`` alone."""
+    description = "What the controller should have written; text is null when something that it needs is missing."
+    whole = record(
+        description,
+        **HEAD,
+        dialect=one_of(Dialect),
+        dialect_reason=TEXT,
+        text=maybe(TEXT),
+        vips=maybe(array(TEXT)),
+        skipped=array(record("What the controller leaves out.", vip=TEXT, port=PORT, why=TEXT)),
+        missing=array(TEXT),
+        assumed=array(TEXT),
+    )
+    compared = {**maybe(array(DIFFERENCE)), "description": "Null where that config, or what is expected, is not known."}
+    whole["properties"] |= {"file": compared, "running": compared}
+    whole["dependentRequired"] = {"file": ["running"], "running": ["file"]}
+    return whole
+
+
+def trace_schema() -> Schema:
+    """The JSON Schema of ``kvtui trace -o json``."""
+    return record(
+        "One VIP, layer by layer, for each of its ports.",
+        **HEAD,
+        vip=TEXT,
+        mapping=maybe(record("Its entry.", **{k: v for k, v in MAPPING["properties"].items() if k != "chain"})),
+        chains=array(
+            record(
+                "Of one port; null is a VIP that is only an address. whole is null when some layer is not known.",
+                port=PORT,
+                protocol=PROTOCOL,
+                whole=maybe(BOOL),
+                first_break=maybe(one_of(Layer)),
+                chain=array(LINK),
+            )
+        ),
+    )
+
 
 def schema() -> Schema:
-    """The JSON Schema of ``kvtui status -o json``.
+    """The JSON Schema of ``kvtui status -o json``; under ``$defs`` those of the commands that print something else.
 
     A list that is null is not known (its source says why); an empty list says that there is nothing.
     """
     whole = record(
         "What kvtui knows of a node at one moment.",
-        schema={"const": SCHEMA_VERSION},
-        time=TIME,
-        node=record("The machine.", name=TEXT, read_only=BOOL),
-        sources=array(SOURCE),
+        **HEAD,
         keepalived=array(KEEPALIVED),
         vrrp_instances=maybe(array(INSTANCE)),
         vips=maybe(array(VIP)),
@@ -213,4 +277,10 @@ def schema() -> Schema:
             "controller overwrote), or null. See kvtui triage, or kvtui status --watch.",
         },
     )
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kvtui status", **whole}
+    others = {"render": render_schema(), "trace": trace_schema()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "kvtui status",
+        **whole,
+        "$defs": {name: {"title": f"kvtui {name}", **other} for name, other in others.items()},
+    }

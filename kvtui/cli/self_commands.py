@@ -11,9 +11,9 @@ from kvtui.cli.output import Format, encode, write
 
 
 def schema() -> None:
-    """The JSON Schema of `kvtui status -o json`.
+    """The JSON Schema of `kvtui status -o json`, whose parts the other views print; $defs has render and trace.
 
-    Example: kvtui schema > kvtui.schema.json
+    Example: kvtui schema | jq '."$defs".render'
     """
     from kvtui.cli.schema import schema as build  # noqa: PLC0415 - only this command needs it
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from kvtui.backend.conf import reader
@@ -14,6 +15,7 @@ from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
 from kvtui.cli.render import Code, Wanted, render
+from kvtui.cli.schema import schema
 from kvtui.model.mapping import Dialect
 from kvtui.model.source import SourceState
 from tests import build, build_kube
@@ -199,6 +201,29 @@ def test_json_has_text_and_differences(run: Any, tmp_path: Path) -> None:
         }
     ]
     assert run(snapshot(kube=golden_kube(services=None)), Format.JSON)[0] == Code.NOT_KNOWN
+
+
+UNREADY = {ECHO: (group(endpoint(5, ready=False)),)}
+DOCUMENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain": ({}, {}),
+    "a port that is skipped": ({"kube": golden_kube(endpoints=UNREADY)}, {"diff": True}),
+    "everything differs": ({"kube": golden_kube(), "conf": None, "running": build.conf()}, {"diff": True}),
+    "not known": ({"kube": golden_kube(services=None)}, {"diff": True}),
+    "another node": ({}, {"node": "node-b", "interface": "eth1"}),
+}
+
+
+@pytest.mark.parametrize(("changes", "options"), DOCUMENTS.values(), ids=DOCUMENTS.keys())
+def test_the_document_is_what_the_schema_says(run: Any, changes: dict[str, Any], options: dict[str, Any]) -> None:
+    _, out, _ = run(snapshot(**changes), Format.JSON, **options)
+    document = json.loads(out)
+    wanted = schema()["$defs"]["render"]
+    jsonschema.Draft202012Validator.check_schema(wanted)
+    jsonschema.validate(document, wanted, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+    assert ("file" in document) is bool(options.get("diff"))
+    for strange in ({**document, "extra": 1}, {k: v for k, v in document.items() if k != "text"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(strange, wanted)
 
 
 def test_outside_text_reaches_no_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

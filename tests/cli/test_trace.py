@@ -14,7 +14,7 @@ from kvtui.actions.targets import UnknownTarget
 from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
-from kvtui.cli.schema import LINK
+from kvtui.cli.schema import LINK, schema
 from kvtui.cli.trace import NoSuchVip, chosen, trace
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
@@ -129,6 +129,8 @@ def test_the_same_as_a_document(run: Any, form: Format) -> None:
     document = json.loads(text) if form is Format.JSON else yaml.safe_load(text)
     assert code == 1
     assert (document["schema"], document["vip"], document["mapping"]) == (1, VIP, None)
+    jsonschema.validate(document, schema()["$defs"]["trace"])
+    jsonschema.validate(json.loads(run(VIP, form=Format.JSON)[1]), schema()["$defs"]["trace"])
     (one,) = document["chains"]
     assert (one["port"], one["protocol"], one["whole"], one["first_break"]) == (80, "TCP", False, "configmap")
     for link in one["chain"]:

@@ -126,6 +126,14 @@ def healthy(passed: float) -> Snapshot:
     return backup(time=NOW + passed, advertisers=(advertiser(2, at=NOW + passed - 0.1),), sources=fresh)
 
 
+@pytest.mark.parametrize("judged", [True, False], ids=["watched", "read once"])
+async def test_findings_are_null_exactly_where_nobody_asked_for_triage(judged: bool) -> None:
+    """From the first observation on, also while triage rests; what must hold for a while comes with a later one."""
+    observer = Observer(Clockwork(healthy), interval=0.05, triage=judged)  # type: ignore[arg-type]
+    for _ in range(3):
+        assert document(await observer.observe())["findings"] == ([] if judged else None)
+
+
 async def observed(source: Clockwork, listen: float | None) -> list[str]:
     observer = Observer(source, interval=0.05, triage=True)  # type: ignore[arg-type]
     seen = await findings._observed(observer, listen)
