@@ -1,0 +1,68 @@
+"""kvtui in a process of its own, with an action whose world outlives it: ``python -m tests.actions.acting FOLDER``.
+
+The screens are the demo's. Every dialog plans the same action: two notes in FOLDER, a long pause between them, so that
+a test can take the terminal away while the first is written and the second is not.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui import terminal
+from kvtui.actions import intent as intents
+from kvtui.actions.journal import Journal
+from kvtui.actions.plan import Verb
+from kvtui.actions.site import Machine
+from kvtui.app import KvtuiApp
+from kvtui.backend.demo import Demo
+from kvtui.model.settings import UiSettings
+from kvtui.observer import Observer
+from kvtui.screens import plan_panel
+from tests.actions.fakes import WriteNote, action
+
+if TYPE_CHECKING:
+    from kvtui.actions.intent import Intent
+    from kvtui.actions.runner import Action
+    from kvtui.actions.site import Site
+    from kvtui.actions.watch import Watch
+    from kvtui.model.observation import Observation
+
+NOTES = ("a", "b")
+PAUSE = 600.0
+"""Seconds between the two steps: longer than any test."""
+
+
+class Here(Machine):
+    """This machine, with a journal in the folder."""
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(Path(sys.argv[1], "state"))
+
+
+HERE = Here()
+
+
+class Acting(KvtuiApp):
+    """kvtui, acting on notes."""
+
+    @cached_property
+    def site(self) -> Site:
+        return HERE
+
+
+async def plan(intent: Intent, seen: Observation, watch: Watch, site: Site) -> Action:
+    """The notes, but for an undo: that is planned as ever."""
+    if intent.verb is Verb.UNDO:
+        return await intents.plan(intent, seen, watch, site)
+    steps = [WriteNote(Path(sys.argv[1], name), "old", "new") for name in NOTES]
+    return action(*steps, verb=intent.verb, pauses=(PAUSE,))
+
+
+if __name__ == "__main__":
+    vars(plan_panel)["plan"] = plan
+    vars(sys.modules["kvtui.app"])["KvtuiApp"] = Acting
+    terminal.run(Observer(Demo(), interval=0.2), UiSettings(source_label="demo"))
