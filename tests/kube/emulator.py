@@ -71,7 +71,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is forbidden: a plural, some verbs, in one namespace or (None) everywhere."""
+    """What is forbidden: a plural, some verbs, in one namespace, ("") over all of them, or (None) everywhere."""
 
     plural: str
     verbs: frozenset[str]
@@ -276,7 +276,7 @@ class Emulator(kmock.KubernetesScaffold):
         if kind is None or kind.plural in self.missing or request.resource.group != kind.group:  # type: ignore[union-attr]
             raise _error(404, "NotFound", "the server could not find the requested resource")
         for rule in self.rules:
-            if rule.plural == kind.plural and verb in rule.verbs and rule.namespace in {None, request.namespace}:
+            if rule.plural == kind.plural and verb in rule.verbs and rule.namespace in {None, request.namespace or ""}:
                 raise _forbidden(kind, verb, request.namespace)
         return kind
 

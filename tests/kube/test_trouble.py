@@ -118,6 +118,43 @@ async def test_a_right_that_is_missing_degrades_one_kind_alone(fake: FakeCluster
         assert len(here.endpoints(*NGINX)) == 2
 
 
+def many_namespaces(fake: FakeCluster) -> None:
+    """A ConfigMap with Services of so many namespaces that one query for all takes the place of one for each."""
+    places = [f"shop-{n}" for n in range(6)]
+    fake.put(*objects.tutorial(), objects.configmap({f"10.4.1.{n}": f"{ns}/web" for n, ns in enumerate(places)}))
+    for ns in places:
+        fake.put(objects.service("web", ns), objects.endpointslice("web", objects.endpoint("10.2.68.5"), namespace=ns))
+
+
+async def test_services_of_many_namespaces_are_asked_for_at_once(fake: FakeCluster, tmp_path: Path) -> None:
+    many_namespaces(fake)
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: len(here.services) == 6 and here.source.state is SourceState.OK)
+        paths = {r.path for r in fake.requests if r.path.endswith(("/services", "/endpointslices", "/pods"))}
+        assert paths == {"/api/v1/services", "/apis/discovery.k8s.io/v1/endpointslices", "/api/v1/pods"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "plural", "qualified"),
+    [
+        (Resource.SERVICES, "services", "services"),
+        (Resource.ENDPOINTS, "endpointslices", "endpointslices.discovery.k8s.io"),
+        (Resource.PODS, "pods", "pods"),
+    ],
+)
+async def test_whoever_has_rights_to_the_namespaces_alone_is_told_why_that_does_not_do(
+    fake: FakeCluster, tmp_path: Path, resource: Resource, plural: str, qualified: str
+) -> None:
+    many_namespaces(fake)
+    fake.forbid(plural, namespace="")
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: here.state(resource).forbidden)
+        assert here.state(resource).detail == (
+            f"no right to list {qualified} in the whole cluster (the ConfigMap names Services of 6 namespaces: too "
+            "many to ask for each): `kubectl apply -f packaging/kubernetes/sidecar/rbac.yaml` grants it"
+        )
+
+
 async def test_a_right_that_is_taken_away_leaves_old_data_with_their_age(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
     async with seen(fake, tmp_path) as here:

@@ -158,6 +158,9 @@ async def test_nothing_but_reading_is_asked_for_and_the_manifest_allows_just_tha
         await here.until(lambda: any(r.path.endswith("/endpoints") for r in fake.requests))
         fake.put(objects.configmap({VIP: "default/other"}))
         await here.until(lambda: any("other" in str(r.params) for r in fake.requests))
+        fake.put(objects.configmap({f"10.4.1.{n}": f"shop-{n}/web" for n in range(6)}))  # more than are asked for alone
+        whole = {"/api/v1/services", "/api/v1/endpoints"}
+        await here.until(lambda: whole <= {r.path for r in fake.requests})
     documents = list(yaml.safe_load_all(RBAC.read_text()))
     roles = [d for d in documents if d["kind"] in {"Role", "ClusterRole"}]
     assert {v for d in roles for rule in d["rules"] for v in rule["verbs"]} == {"get", "list", "watch"}

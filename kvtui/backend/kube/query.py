@@ -63,11 +63,16 @@ class Query:
 
     def right(self, verb: str) -> str:
         """What a 403 means and what helps, a sentence."""
-        where = f"in namespace {self.namespace}" if self.namespace else "in the whole cluster"
+        where = f"in namespace {self.namespace}" if self.namespace else f"in the whole cluster{self._why_whole()}"
         named = self.fields.removeprefix("metadata.name=") if self.plural == "configmaps" else ""
         what = f"{self.qualified} {named}".rstrip()  # a Role names its ConfigMap: the file's own may be another
         edit = f", with {self.namespace}/{named} as its ConfigMap" if named else ""
         return f"no right to {verb} {what} {where}: `kubectl apply -f {RBAC_FILE}` grants it{edit}"
+
+    def _why_whole(self) -> str:
+        """Why a right to some namespaces alone does not do; empty where the kind has none (nodes)."""
+        names = {first.partition("/")[0] for first, _ in self.wanted or ()}  # of pods: namespace/service
+        return f" (the ConfigMap names Services of {len(names)} namespaces: too many to ask for each)" if names else ""
 
     def old(self) -> Query:
         """The same for a cluster that has Endpoints and no EndpointSlices."""
