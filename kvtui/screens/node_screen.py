@@ -173,9 +173,9 @@ class NodeScreen(Screen[None]):
         """Draw an observation, header included."""
         if not stands(self):
             return
-        label = self.host.settings.source_label
+        label, hint = self.host.settings.source_label, self.host.keymap.hint
         text = header_text(
-            seen, label, self.size.width, paused=self.host.paused, sources=self.host.keymap.hint("i", "")
+            seen, label, self.size.width, paused=self.host.paused, sources=hint("i", ""), findings=hint("5", "")
         )
         self.query_one(HeaderLine).show(text, critical=is_critical(seen))
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._falling else self.glyphs.up)

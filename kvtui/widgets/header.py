@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
+GAP = 2
+"""Blank columns between two parts."""
+
+MATTERS = (0, 1, 4, 2, 3, 5, 6)
+"""The parts, what matters most first: name, findings, missing sources, VIPs, keepalived, Kubernetes, read-only."""
+
+
 class HeaderLine(Static):
     """Draws what ``header_text`` says; sends nothing when that is what it shows already."""
 
@@ -37,8 +44,10 @@ class HeaderLine(Static):
             self.update(text)
 
 
-def header_text(seen: Observation, label: str, width: int, *, paused: bool = False, sources: str = "i") -> str:
-    """The header, with what matters most first and left out from the end when the terminal is narrow.
+def header_text(
+    seen: Observation, label: str, width: int, *, paused: bool = False, sources: str = "i", findings: str = "5"
+) -> str:
+    """The header; where the terminal is narrow each part is said in fewer words first, then what matters least goes.
 
     No seconds in it: an idle screen sends nothing.
 
@@ -48,27 +57,41 @@ def header_text(seen: Observation, label: str, width: int, *, paused: bool = Fal
         width: columns.
         paused: the screen stands still; says since when.
         sources: the key that shows the sources.
+        findings: the key that shows the findings.
     """
     at = datetime.fromtimestamp(seen.snapshot.time).astimezone()
-    mode = f"PAUSED since {at:%H:%M:%S}" if paused else label
+    right = f"PAUSED since {at:%H:%M:%S}" if paused else f"{label} {at:%H:%M}"
     name = plain(seen.snapshot.node.name, 40)
-    parts = [name, badge(seen), _held(seen), _keepalived(seen), *_trouble(seen, sources), _kubernetes(seen)]
-    if seen.snapshot.node.read_only:
-        parts.append("read-only")
-    right = f"{mode} {at:%H:%M}" if not paused else mode
-    left = ""
-    for part in parts:
-        if part and len(left) + len(part) + 2 <= width - len(right) - 2:
-            left += ("  " if left else "") + part
+    found, trouble = badge(seen, findings), _trouble(seen, sources)
+    ways = ((name,), (found,), (_held(seen),), _keepalived(seen), trouble, _kubernetes(seen), _rights(seen))
+    left = "  ".join(_fitting(ways, width - len(right) - GAP))
     return f"{left}{right:>{max(1, width - len(left))}}"[:width]
 
 
-def badge(seen: Observation) -> str:
-    """How many critical findings and warnings there are: ``!!2 !1 (5)``; empty when there are none."""
+def _fitting(parts: tuple[tuple[str, ...], ...], room: int) -> list[str]:
+    """The parts that fit, in their order: first each in its fewest words, by ``MATTERS``; then in more words."""
+    chosen = [""] * len(parts)
+    for among in (slice(-1, None), slice(None)):
+        for index in MATTERS:
+            for text in parts[index][among]:
+                more = [*chosen[:index], text, *chosen[index + 1 :]]
+                if sum(len(part) + GAP for part in more if part) - GAP <= room:
+                    chosen = more
+                    break
+    return [part for part in chosen if part]
+
+
+def badge(seen: Observation, key: str = "5") -> str:
+    """How many critical findings and warnings there are: ``!!2 !1 (5)``; empty when there are none.
+
+    Args:
+        seen: what was found.
+        key: the key that shows them.
+    """
     found = [f.severity for f in seen.findings or ()]
     counts = [(MARKS[s], found.count(s)) for s in (Severity.CRITICAL, Severity.WARNING)]
     words = [f"{mark}{number}" for mark, number in counts if number]
-    return f"{' '.join(words)} (5)" if words else ""
+    return f"{' '.join(words)} ({key})" if words else ""
 
 
 def is_critical(seen: Observation) -> bool:
@@ -76,14 +99,14 @@ def is_critical(seen: Observation) -> bool:
     return any(f.severity is Severity.CRITICAL for f in seen.findings or ())
 
 
-def _keepalived(seen: Observation) -> str:
+def _keepalived(seen: Observation) -> tuple[str, ...]:
     chosen = seen.snapshot.chosen_keepalived
     if chosen is None:
-        return "no keepalived"
+        return ("no keepalived",)
     minutes = int(max(0.0, seen.snapshot.time - chosen.started) // 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     up = f"{days}d{hours:02d}h" if days else f"{hours}h{minutes % 60:02d}m" if hours else f"{minutes}m"
-    return f"keepalived {chosen.version or '?'} up {up}"
+    return f"keepalived {chosen.version or '?'} up {up}", f"keepalived up {up}"
 
 
 def _held(seen: Observation) -> str:
@@ -92,14 +115,24 @@ def _held(seen: Observation) -> str:
     return f"VIPs {sum(1 for v in seen.vips if v.present)}/{len(seen.vips)} here"
 
 
-def _kubernetes(seen: Observation) -> str:
-    return f"k8s {seen.snapshot.source(SourceName.KUBERNETES).state.value}"
+def _kubernetes(seen: Observation) -> tuple[str, ...]:
+    state = seen.snapshot.source(SourceName.KUBERNETES).state
+    said = f"k8s {state.value}"
+    return (said, "no k8s") if state is SourceState.UNAVAILABLE else (said,)
 
 
-def _trouble(seen: Observation, key: str) -> list[str]:
+def _rights(seen: Observation) -> tuple[str, ...]:
+    return ("read-only", "ro") if seen.snapshot.node.read_only else ("",)
+
+
+def _trouble(seen: Observation, key: str) -> tuple[str, ...]:
+    """Which sources do not say all: by name, by number, or that there are any."""
     bad = [
         s.name.value + ("?" if s.state is SourceState.DEGRADED else "")
         for s in seen.snapshot.sources
         if s.state is not SourceState.OK and s.name is not SourceName.KUBERNETES
     ]
-    return [f"! {' '.join(bad)} ({key})"] if bad else []
+    if not bad:
+        return ("",)
+    named = f"! {' '.join(bad)} ({key})"
+    return (named, f"! {len(bad)} sources ({key})", f"! ({key})") if len(bad) > 1 else (named, f"! ({key})")

@@ -10,6 +10,7 @@ from textual.binding import Binding
 from kvtui.actions.plan import Verb
 from kvtui.app import KvtuiApp
 from kvtui.model.config import Configured
+from kvtui.model.finding import Finding, Severity
 from kvtui.model.settings import UiSettings
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.keymap import FIXED, declared, is_key, key_value, keymap
@@ -115,6 +116,14 @@ async def test_the_screens_obey_and_show_the_real_keys() -> None:
         assert isinstance(app.screen, VipsScreen)
         await pilot.press("h", "f3")
         assert isinstance(app.screen, IpvsScreen)
+
+
+async def test_the_header_names_the_key_that_the_findings_have() -> None:
+    seen = replace(demo(), findings=(Finding("two-masters", Severity.CRITICAL, "split brain", (), "", "vips"),))
+    app = KvtuiApp(Feed(seen), UiSettings(keys=wanted(view_findings="F")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "!!1 (F)" in painted(app)[0]
 
 
 async def test_what_is_not_used_is_told_at_the_start() -> None:

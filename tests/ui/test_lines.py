@@ -66,6 +66,26 @@ def test_read_only_is_said() -> None:
     assert "read-only" in header_text(seen, "live", 120)
 
 
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (110, "keepalived 2.2.7 up 1h00m  ! conf vrrp adverts (i)  k8s unavailable  ro"),
+        (99, "keepalived 2.2.7 up 1h00m  ! conf vrrp adverts (i)  no k8s  ro"),
+        (90, "keepalived 2.2.7 up 1h00m  ! 3 sources (i)  no k8s  ro"),
+        (80, "keepalived 2.2.7 up 1h00m  ! (i)  no k8s  ro"),
+        (66, "VIPs 0/1 here  keepalived up 1h00m  ! (i)  ro"),
+        (40, "node-a  VIPs 0/1 here  ! (i)"),
+        (26, "node-a  ! (i)"),
+    ],
+)
+def test_a_narrow_header_says_in_fewer_words_that_sources_are_missing(width: int, said: str) -> None:
+    names = (SourceName.CONF, SourceName.VRRP, SourceName.ADVERTS)
+    bad = tuple(Source(name, SourceState.UNAVAILABLE, "no right") for name in names)
+    seen = observe(snapshot(node=Node("node-a", read_only=True)))
+    text = header_text(replace(seen, snapshot=replace(seen.snapshot, sources=bad)), "live", width)
+    assert text.removesuffix(f"live {CLOCK}").rstrip().endswith(said)
+
+
 def test_nothing_known_is_no_lie() -> None:
     text = header_text(observe(BLIND), "live", 100)
     assert "VIPs ?" in text
