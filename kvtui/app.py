@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 """The kinds of bindings (the first word of their id) that the palette offers."""
 
-FEW = 3
-"""So many sentences about the configuration are told at the start."""
+LONGEST = 160
+"""Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
@@ -165,13 +165,11 @@ class KvtuiApp(App[None]):
         self.exit(return_code=128 + number)
 
     def _tell_problems(self) -> None:
-        """What of the configuration is not used; a screen of 24 lines has room for a few sentences."""
-        problems = (*self.settings.notices, *self.keymap.problems)
-        for problem in problems[:FEW]:
-            self.notify(problem, title="Configuration", severity="warning", timeout=20, markup=False)
-        if len(problems) > FEW:
-            more = f"and {len(problems) - FEW} more: kvtui config show"
-            self.notify(more, title="Configuration", severity="warning", timeout=20, markup=False)
+        """What of the configuration is not used: the first sentence, and where the others are. Esc takes it away."""
+        if problems := (*self.settings.notices, *self.keymap.problems):
+            first = problems[0] if len(problems[0]) <= LONGEST else f"{problems[0][: LONGEST - 1]}…"
+            more = f"\nand {len(problems) - 1} more: kvtui config show" if len(problems) > 1 else ""
+            self.notify(f"{first}{more}", title="Configuration", severity="warning", timeout=20, markup=False)
 
     async def on_unmount(self) -> None:
         """Give sockets back, and the signals."""
@@ -295,6 +293,15 @@ class KvtuiApp(App[None]):
         if not await self._close_panels(HelpPanel):
             bindings = self.screen.active_bindings.values()
             await self.push_screen(HelpPanel([b for _node, b, enabled, _tip in bindings if enabled and not b.system]))
+
+    async def action_below(self, action: str) -> None:
+        """Do what a key does on the screen below a panel; what it copied before makes room."""
+        from kvtui.screens.copying import CopyPanel  # noqa: PLC0415 - only on the key
+
+        if isinstance(self.screen, CopyPanel):
+            await self.pop_screen()
+        below = next(s for s in reversed(self.screen_stack) if isinstance(s, NodeScreen))
+        await self.run_action(action, below)
 
     async def _close_panels(self, kind: type[Panel] = Panel) -> bool:
         """Close all panels; whether the uppermost was one of this kind."""

@@ -39,7 +39,7 @@ class CopyPanel(Panel):
     def __init__(self, copied: str, clipboard: Clipboard) -> None:
         super().__init__()
         self.copied = copied
-        self.heading = SAID[clipboard]
+        self.heading = f"{SAID[clipboard]}   Esc closes"
 
     def text(self, seen: Observation | None) -> str:
         """The text in lines that a shell joins again: a newline in the middle would run half a command."""

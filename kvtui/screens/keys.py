@@ -34,7 +34,9 @@ EVERYWHERE = (
 )
 """The app's own bindings."""
 
-THROUGH_PANELS = tuple(
-    Binding(b.key, f"app.{b.action}", id=b.id, system=True) for b in (*VIEWS, *ALWAYS) if b.id != "view.journal"
+THROUGH_PANELS = (
+    *(Binding(b.key, f"app.{b.action}", id=b.id, system=True) for b in (*VIEWS, *ALWAYS)),
+    Binding("y", "app.below('copy')", id="view.copy", system=True),
+    Binding("Y", "app.below('copy_row')", id="view.copy_row", system=True),
 )
 """A modal screen hides the app's own keys; these go on working, and are listed where they belong."""

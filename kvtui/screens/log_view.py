@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.log import LogLine
     from kvtui.model.observation import Observation
 
-COLUMNS = (Column("at", "TIME", 8, 1, most=11), Column("text", "MESSAGE", 60, 0, most=400))
+COLUMNS = (Column("at", "TIME", 8, 1, most=11), Column("text", "MESSAGE", 20, 0, most=400))
 TROUBLED = re.compile(r"(?i)\b(FAULT|fail\w*|errors?|warning|invalid|unknown|cannot|unable|removing)\b")
 TURNING = re.compile(r"\b(MASTER|BACKUP) STATE\b|Reload|Starting|Stopping")
 

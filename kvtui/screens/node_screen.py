@@ -265,7 +265,8 @@ class NodeScreen(Screen[None]):
         self.set_focus(entry)
 
     def action_clear(self) -> None:
-        """Close the filter and show every row."""
+        """Close the filter, show every row, and take messages away."""
+        self.app.clear_notifications()
         entry = self.query_one(Input)
         entry.value = ""
         entry.remove_class("open")

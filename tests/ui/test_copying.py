@@ -78,6 +78,26 @@ async def test_y_copies_the_command_and_shows_it() -> None:
         assert not isinstance(ui.app.screen, CopyPanel)
 
 
+async def test_what_was_copied_says_how_to_leave_and_makes_room_for_the_row() -> None:
+    async with running(demo()) as ui:
+        await ui.press("3", "down", "y")
+        assert "Esc closes" in ui.text
+        await ui.press("Y")
+        assert ui.app.clipboard.startswith("└ 10.2.68.5:8080")
+        await ui.press("escape")
+        assert not isinstance(ui.app.screen, CopyPanel)
+
+
+async def test_y_copies_from_a_detail_and_goes_back_to_it() -> None:
+    async with running(demo()) as ui:
+        await ui.press("3", "down", "enter")
+        detail = ui.app.screen
+        await ui.press("y")
+        assert ui.app.clipboard == COMMAND
+        await ui.press("escape")
+        assert ui.app.screen is detail
+
+
 async def test_capital_y_copies_the_row() -> None:
     async with running(demo()) as ui:
         await ui.press("Y")

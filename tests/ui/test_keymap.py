@@ -118,6 +118,16 @@ async def test_the_screens_obey_and_show_the_real_keys() -> None:
         assert isinstance(app.screen, IpvsScreen)
 
 
+async def test_a_long_sentence_at_the_start_leaves_most_of_the_screen_free() -> None:
+    notice = f"/etc/kvtui.toml:3: there is no setting nosuch; there are {', '.join(['kubernetes.kubeconfig'] * 20)}"
+    app = KvtuiApp(Feed(demo()), replace(UiSettings(), notices=(notice,) * 5))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.pause()
+        [told] = [toast.message for toast in app._notifications]
+        assert told.endswith("…\nand 4 more: kvtui config show")
+        assert sum("▌" in line for line in painted(app)) <= 10
+
+
 async def test_the_header_names_the_key_that_the_findings_have() -> None:
     seen = replace(demo(), findings=(Finding("two-masters", Severity.CRITICAL, "split brain", (), "", "vips"),))
     app = KvtuiApp(Feed(seen), UiSettings(keys=wanted(view_findings="F")))
@@ -131,9 +141,9 @@ async def test_what_is_not_used_is_told_at_the_start() -> None:
     app = KvtuiApp(Feed(demo()), settings)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         told = [toast.message for toast in app._notifications]
-        assert told[0] == "/etc/kvtui.toml:9: no such thing"
-        assert told[1].startswith("/etc/kvtui.toml:1: act.drain cannot have the key u")
-        assert len(told) == 2
+        assert told == ["/etc/kvtui.toml:9: no such thing\nand 1 more: kvtui config show"]
+        await pilot.press("escape")
+        assert not app._notifications
         await pilot.press("u")
         assert isinstance(app.screen, PlanPanel)
         assert app.screen._intent.verb is Verb.UNDO

@@ -56,6 +56,14 @@ async def test_both_halves_fit(size: tuple[int, int]) -> None:
         assert {cell_len(line) for line in ui.lines} == {size[0]}
 
 
+@pytest.mark.parametrize("width", [80, 60, 40])
+async def test_the_message_is_there_however_narrow_the_terminal_is(width: int) -> None:
+    long = LogLine("(vips) Received advert with lower priority 90, ours 102, forcing new election", EPOCH)
+    async with screen_7(LogTail((long,), "/var/log/syslog"), (width, 15)) as ui:
+        assert "(vips) Received adv" in ui.text
+        assert "MESSAGE" in ui.text
+
+
 async def test_the_newest_line_is_seen_and_followed() -> None:
     async with screen_7(LogTail(LINES, "/var/log/syslog")) as ui:
         assert ui.lines[1].startswith("ID")

@@ -62,6 +62,15 @@ async def test_a_number_leaves_the_panel_for_its_screen() -> None:
         assert isinstance(ui.app.screen, VipsScreen)
 
 
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+async def test_each_number_works_over_a_panel(key: str) -> None:
+    async with running(demo()) as ui:
+        await ui.press(key)
+        there = ui.app.screen
+        await ui.press("2" if key == "1" else "1", "i", key)
+        assert ui.app.screen is there
+
+
 async def test_pause_works_over_a_panel() -> None:
     async with running(demo(5.0)) as ui:
         await ui.press("enter", "space")
