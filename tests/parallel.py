@@ -105,7 +105,7 @@ def groups(more: list[str]) -> list[Group]:
         Group(f"lab-{number}", ["-p", "no:cacheprovider", *(str(f.relative_to(PROJECT)) for f in hand), *more])
         for number, hand in enumerate(dealt(files, KERNELS), 1)
     ]
-    unit = Group("unit", ["--ignore=tests/lab", "--ignore=tests/packaging", "--cov", "--cov-report=term", *more])
+    unit = Group("unit", ["--ignore=tests/lab", "--ignore=tests/packaging", "-p", "tests.covering", *more])
     packaging = Group("packaging", ["tests/packaging", *more])
     return [unit, *lab[:2], packaging, *lab[2:]]
 
