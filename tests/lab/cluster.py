@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.lab.inside import run_inside
 from tests.lab.network import Network
 from tests.lab.node import Node
 from tests.lab.poll import poll
@@ -191,8 +192,7 @@ class Cluster:
 
     def client(self, argv: Sequence[str], *, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command on the client."""
-        argv = ["ip", "netns", "exec", self.network.client, *argv]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout)
+        return run_inside(self.network.client, argv, timeout=timeout)
 
     def wait_for_answer(self, vip: str | None = None, port: int = 80, timeout: float = 10) -> str:
         """Ask a VIP until a real server answers; its name."""

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.lab.inside import inside
 from tests.lab.spec import CLIENT6, CLIENTS, GATEWAY, REAL_SERVERS, SUBNET4, SUBNET6, real4, real6
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ class Network:
 
     @staticmethod
     def _configure(netns: str, sysctls: dict[str, str], lines: Sequence[str]) -> None:
-        script = "".join(f"echo {value} >/proc/sys/{name}\n" for name, value in sysctls.items())
-        batch = "\n".join(["link set lo up", "link set eth0 up", *lines])
-        command(["ip", "netns", "exec", netns, "sh", "-e"], text=f"{script}exec ip -batch - <<END\n{batch}\nEND\n")
+        with inside(netns):
+            for name, value in sysctls.items():  # /proc/sys/net is that of the thread which opens it
+                Path("/proc/sys", name).write_text(value)
+            command(["ip", "-batch", "-"], text="\n".join(["link set lo up", "link set eth0 up", *lines]) + "\n")
 
     @staticmethod
     def _addresses(address4: str | None = None, address6: str | None = None) -> list[str]:

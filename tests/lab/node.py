@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.network import command
+from tests.lab.inside import addresses, inside, run_inside
+from tests.lab.inside import setns as setns  # as test_chain knows it
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from tests.lab.spec import ClusterSpec
 
@@ -35,7 +34,6 @@ shift; root=$1; shift
 [ "$root" = / ] && exec "$@"
 exec chroot "$root" "$@"
 """
-CLONE_NEWNET = 0x40000000
 KEEPALIVED_ARGS = ("--dont-fork", "--log-console", "--log-detail", "--release-vips")  # as keepalived-vip gives them
 
 
@@ -165,8 +163,7 @@ class Node:
         self, argv: Sequence[str], *, check: bool = False, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as an operator logged in on the node: its network, but not the pod's files and processes."""
-        argv = ["ip", "netns", "exec", self.netns, *argv]
-        return subprocess.run(argv, capture_output=True, text=True, check=check, timeout=timeout)
+        return run_inside(self.netns, argv, check=check, timeout=timeout)
 
     def exec_in_pod(
         self, argv: Sequence[str], *, check: bool = False, timeout: float = 60
@@ -175,20 +172,13 @@ class Node:
         argv = ["nsenter", "-t", str(self.keepalived_pid), "-m", "-p", "-n", "-r", "-w", *argv]
         return subprocess.run(argv, capture_output=True, text=True, check=check, timeout=timeout)
 
-    @contextmanager
-    def inside(self) -> Iterator[None]:
+    def inside(self) -> AbstractContextManager[None]:
         """Move the calling thread into the node's network namespace for a while, for sockets opened in process."""
-        with Path("/proc/thread-self/ns/net").open() as home, Path(f"/run/netns/{self.netns}").open() as there:
-            setns(there.fileno())
-            try:
-                yield
-            finally:
-                setns(home.fileno())
+        return inside(self.netns)
 
     def addresses(self) -> set[str]:
         """Addresses on eth0."""
-        links = json.loads(command(["ip", "-n", self.netns, "-j", "addr", "show", "dev", "eth0"]))
-        return {address["local"] for link in links for address in link.get("addr_info", [])}
+        return addresses(self.netns, "eth0")
 
     def ipvs(self) -> str:
         """The node's IPVS table as `ipvsadm -Sn` prints it."""
@@ -243,12 +233,6 @@ def expected_ipvs(spec: ClusterSpec) -> list[str]:
             real_host = f"[{real}]" if service.is_ipv6 else real
             lines.append(f"-a -t {host}:{service.port} -r {real_host}:{service.port} {flag} -w 1{suffix}")
     return lines
-
-
-def setns(namespace: int) -> None:
-    """setns(2) for a network namespace; Python has it only from 3.12 on."""
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def children(pid: int) -> list[int]:

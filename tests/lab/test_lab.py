@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,14 @@ def test_a_thread_can_step_into_a_node(cluster: Cluster) -> None:
     with cluster.node("node-a").inside():
         assert "10.4.0.3\n" in addresses()
     assert "10.4.0.3\n" not in addresses()
+
+
+def test_addresses_are_those_that_ip_prints(cluster: Cluster) -> None:
+    """The lab asks for them without a process."""
+    for node in cluster.nodes:
+        [link] = json.loads(node.exec(["ip", "-j", "addr", "show", "dev", "eth0"], check=True).stdout)
+        assert node.addresses() == {address["local"] for address in link["addr_info"]}
+        assert len(node.addresses()) > 2  # IPv4, IPv6 and that of the link
 
 
 def test_a_reload_takes_the_new_config(cluster: Cluster) -> None:
