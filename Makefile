@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+OFFLINE = { echo "kvtui: its Python packages could not be had from PyPI (see above); with a mirror:" \
+  "PIP_INDEX_URL=https://... make $(MAKECMDGOALS); with no network: copy the single file here (packaging/README.md)" >&2; exit 1; }
 
+# an environment whose making failed half-way is made again
+.DELETE_ON_ERROR:
 .PHONY: run lab test lint types unit bench packages image clean help
 
 help: ## these targets
@@ -39,14 +43,16 @@ $(VENV)/bin/python:
 	  { echo "kvtui needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || packaging/debian-packages venv
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install -q 'pip>=25.1'
+	@$(PIP) install -q 'pip>=25.1' || $(OFFLINE)
 
 $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	$(PIP) install -q -e .
+	@echo "kvtui: installing what it needs into $(VENV)" >&2
+	@$(PIP) install -q -e . || $(OFFLINE)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(PIP) install -q -e . --group dev
+	@echo "kvtui: installing what it and its tests need into $(VENV)" >&2
+	@$(PIP) install -q -e . --group dev || $(OFFLINE)
 	@touch $@ $(VENV)/.run
 
 bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md

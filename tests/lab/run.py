@@ -13,6 +13,9 @@ from typing import NoReturn
 from tests.lab.kernel import LabError, why_not
 from tests.lab.terminal import has_terminal, on_terminal, without_terminal
 
+ALONE = frozenset({"--demo", "--help", "-h", "--version"})
+"""Arguments with which kvtui looks at no node: nothing has to be booted for them."""
+
 
 def keepalived_runs_here(proc: Path = Path("/proc")) -> bool:
     """Whether any process that we can see is keepalived."""
@@ -33,6 +36,8 @@ def become_kvtui(*arguments: str) -> NoReturn:
 
 def main(arguments: list[str]) -> int:
     """Choose, and say what was chosen."""
+    if ALONE.intersection(arguments):
+        become_kvtui(*arguments)
     if keepalived_runs_here():
         if os.geteuid() != 0:
             print("keepalived runs here; kvtui shows more as root: sudo make run", file=sys.stderr)

@@ -1,0 +1,44 @@
+"""`make run` as the first command on a machine: what it says without a network, and what it leaves behind."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lab import run
+
+PROJECT = Path(__file__).resolve().parents[2]
+PYTHON = """#!/bin/sh
+# a Python whose environments come without an index of packages
+case "$*" in
+"-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+*" install "*) echo "ERROR: no matching distribution" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_without_packages_make_says_what_helps_and_begins_anew_the_next_time(tmp_path: Path) -> None:
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    python = tmp_path / "python3"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    command = ["make", "run", f"PYTHON={python}"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "could not be had from PyPI" in ended.stderr
+    assert "PIP_INDEX_URL=https://... make run" in ended.stderr
+    assert not (tmp_path / ".venv/bin/python").exists()
+
+
+@pytest.mark.parametrize("argument", ["--demo", "--help", "-h", "--version"])
+def test_nothing_is_booted_for_what_looks_at_no_node(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def become(*arguments: str) -> None:
+        raise SystemExit(" ".join(arguments))
+
+    monkeypatch.setattr(run, "become_kvtui", become)
+    with pytest.raises(SystemExit, match=f"{argument} vips"):
+        run.main([argument, "vips"])
