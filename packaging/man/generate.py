@@ -33,7 +33,7 @@ down, and can be undone."""
 
 EXIT_STATUS = (
     ("0", "Done and verified; for triage: nothing is wrong; for trace: the chain is whole."),
-    ("1", "Failed, and put back; for triage: warnings; for trace: the chain is broken."),
+    ("1", "Failed, and put back; for triage: warnings; for trace: the chain is broken; for render --diff: the file differs."),
     ("2", "Wrong usage; for triage: something critical; for trace: no such VIP."),
     ("3", "Refused: read-only, no permission, or unsafe without --force; for triage and trace: could not tell."),
     ("4", "Applied, and not verified in time."),
@@ -121,7 +121,8 @@ def keys() -> Iterator[str]:
 
     for scope, binding in bindings():
         if binding.tooltip:
-            place = "" if scope in {COMMON, "Panel"} else f", on the {scope.removesuffix('Screen')} screen"
+            screen = scope.removesuffix("Screen").replace("Ipvs", "IPVS")
+            place = "" if scope in {COMMON, "Panel"} else f", on the {screen} screen"
             yield item(key_name(binding.key), f"{binding.tooltip} ({binding.id}){place}.")
 
 
