@@ -33,7 +33,7 @@ down, and can be undone."""
 
 EXIT_STATUS = (
     ("0", "Done and verified; for triage: nothing is wrong; for trace: the chain is whole."),
-    ("1", "Failed, and put back; for triage: warnings; for trace: the chain is broken; for render --diff: the file differs."),
+    ("1", "Failed, and put back; for triage: warnings; for trace: the chain is broken; render --diff: differs."),
     ("2", "Wrong usage; for triage: something critical; for trace: no such VIP."),
     ("3", "Refused: read-only, no permission, or unsafe without --force; for triage and trace: could not tell."),
     ("4", "Applied, and not verified in time."),

@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
             print("keepalived runs here; kvtui shows more as root: sudo make run", file=sys.stderr)
         become_kvtui(*arguments)
     if why := why_not():
-        print(f"No keepalived runs here. {why} `make lab` installs them, as root. This is the demonstration.", file=sys.stderr)
+        print(f"No keepalived runs here. {why} `make lab` installs them, as root.", file=sys.stderr)
+        print("This is the demonstration.", file=sys.stderr)
         become_kvtui("--demo", *arguments)
     print("No keepalived runs here: booting the lab, a kernel with three nodes of its own (20 s).", file=sys.stderr)
     try:
