@@ -63,8 +63,10 @@ def test_the_page_works(page: str, tmp_path: Path) -> None:
     assert len(tests) == 1
     env = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "PYTEST", "COV"))}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--rootdir", ".", *tests],
-        cwd=tmp_path, env={**env, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", *tests],
+        cwd=tmp_path,
+        # no plugins: to import all of them takes longer than the rest
+        env={**env, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
