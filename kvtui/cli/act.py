@@ -89,6 +89,8 @@ async def _decide(invocation: Invocation, site: Site, action: Action, *, force: 
         return Outcome(
             Code.DONE, "dry run: nothing was written, and keepalived was not asked, so its own view may be missing"
         )
+    if not action.steps and not (action.undoes or action.finishes):
+        return Outcome(Code.DONE, "nothing had to be changed")
     if not invocation.yes and not await asyncio.to_thread(agreed):
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
     runner = Runner(site.journal, read_only=invocation.read_only, progress=narrate)

@@ -71,7 +71,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise typer.BadParameter(f"«{text}» is no time; write 60s or 2m")
+        raise typer.BadParameter(f"«{text}» is no time; write 60s or 2m", param_hint="'--over'")
     return value
 
 
@@ -93,7 +93,7 @@ def undrain(
 def priority(
     context: typer.Context,
     instance: Annotated[str, typer.Argument(help="Name of the vrrp_instance.")],
-    value: Annotated[int | None, typer.Argument(help="1 to 255.")] = None,
+    value: Annotated[int | None, typer.Argument(min=1, max=255, help="1 to 255.")] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Give back the priority from before kvtui changed it.")
     ] = False,
@@ -112,7 +112,7 @@ def priority(
     from kvtui.actions.plan import Verb  # noqa: PLC0415
 
     if (value is None) is not reset:
-        raise typer.BadParameter("give either a VALUE or --reset")
+        raise typer.BadParameter("give either a number from 1 to 255 or --reset", param_hint="'VALUE'")
     _act(
         context,
         force=force,
@@ -164,5 +164,10 @@ def journal(context: typer.Context, output: FormatOption = None) -> None:
     raise typer.Exit(show_journal(context.obj, output or context.obj.form))
 
 
-ALL = (reload, drain, undrain, priority, failover, undo, journal)
+CODES = (
+    "Exit code: 0 done and verified, 1 failed and put back, 2 usage, 3 refused, 4 not verified in time, "
+    "130 interrupted and put back."
+)
+"""What stands below the help of each command that acts."""
+ACTING = (reload, drain, undrain, priority, failover, undo)
 """In the order of the help."""

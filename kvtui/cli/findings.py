@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kvtui.cli.document import document
-from kvtui.cli.output import Format, encode, fail, home, narrate, write
+from kvtui.cli.output import Format, encode, fail, heading, narrate, write
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.rules.triage.needed import unknown
@@ -116,7 +116,7 @@ def _narrate(observer: Observer, seen: Observation) -> None:
 
 def _text(seen: Observation, form: Format, *, stream: bool) -> str:
     if form is Format.TEXT:
-        return (home() if stream else "") + findings_text(seen)
+        return (heading(seen.snapshot.time) if stream else "") + findings_text(seen)
     return encode(document(seen, "triage"), form, stream=stream)
 
 

@@ -232,8 +232,9 @@ def triage(
     raise typer.Exit(judge(context.obj, output or context.obj.form, watch=watch, listen=listen))
 
 
-for command in act_commands.ALL:
-    app.command()(command)
+for command in act_commands.ACTING:
+    app.command(epilog=act_commands.CODES)(command)
+app.command()(act_commands.journal)
 app.add_typer(config_commands.app)
 app.command()(self_commands.schema)
 app.command()(self_commands.completion)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -64,8 +65,21 @@ def fail(text: str, code: int) -> Any:
     raise SystemExit(code)
 
 
-def home() -> str:
-    """What to write before a repeated text view: clears a terminal, separates blocks anywhere else."""
+def heading(at: float) -> str:
+    """What stands before each of repeated text views: when it was seen; on a terminal it is cleared first.
+
+    Args:
+        at: seconds since the epoch.
+    """
+    clock = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return "\x1b[H\x1b[2J"
-    return "\n"
+        return f"\x1b[H\x1b[2J{clock}\n"
+    return f"{clock}\n"
+
+
+def room() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none: a pipe and a file get every column."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):  # no terminal; no file at all
+        return None

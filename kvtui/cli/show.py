@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, home, narrate, write
+from kvtui.cli.output import Format, encode, fail, heading, narrate, room, write
 from kvtui.cli.text import render
 from kvtui.model.text import plain
 
@@ -75,7 +75,7 @@ async def _watch(observer: Observer, view: str, form: Format) -> None:
 
 def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:
     if form is Format.TEXT:
-        return (home() if stream else "") + render(seen, view)
+        return (heading(seen.snapshot.time) if stream else "") + render(seen, view, room())
     from kvtui.cli.document import document  # noqa: PLC0415 - text does without the chain of every VIP
 
     return encode(document(seen, view), form, stream=stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
-from kvtui.model.observation import RealServerState
+from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, count, per_second
@@ -23,37 +23,55 @@ if TYPE_CHECKING:
 Row = tuple[str, ...]
 
 
-def table(head: Row, rows: list[Row], right: frozenset[int] = frozenset()) -> str:
+def table(
+    head: Row,
+    rows: list[Row],
+    right: frozenset[int] = frozenset(),
+    *,
+    room: int | None = None,
+    spare: tuple[int, ...] = (),
+) -> str:
     """Rows under a head, columns as wide as their widest cell; outside text is made plain here.
 
     Args:
         head: column titles.
         rows: cells.
         right: indexes of the columns to align right.
+        room: columns of the terminal; None for as many as it takes.
+        spare: indexes of the columns that are left out where the room is too small, the first of them first.
     """
     clean = [head, *(tuple(plain(c) for c in row) for row in rows)]
-    widths = [max(len(row[i]) for row in clean) for i in range(len(head))]
+    widths = {i: max(len(row[i]) for row in clean) for i in range(len(head))}
+    for index in spare:
+        if room is None or sum(widths.values()) + 2 * (len(widths) - 1) <= room:
+            break
+        del widths[index]
     lines = []
     for row in clean:
-        cells = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        cells = [row[i].rjust(w) if i in right else row[i].ljust(w) for i, w in widths.items()]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines) + "\n"
 
 
-def render(seen: Observation, view: str) -> str:
-    """One command's view of an observation."""
+def render(seen: Observation, view: str, room: int | None = None) -> str:
+    """One command's view of an observation.
+
+    Args:
+        seen: what to show.
+        view: the command's name.
+        room: columns of the terminal; None for every column of every table.
+    """
     if view == "status":
-        return (
-            "\n".join([header(seen), vips(seen), vrrp(seen), ipvs(seen), sources(seen, every=False)]).rstrip("\n")
-            + "\n"
-        )
-    body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs, "mappings": mappings}[view](seen)
+        parts = [header(seen), vips(seen, room), vrrp(seen, room), ipvs(seen, room), sources(seen, every=False)]
+        return "\n".join(parts).rstrip("\n") + "\n"
+    body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs, "mappings": mappings}[view](seen, room)
     trouble = sources(seen, every=False)
     return body + ("\n" + trouble if trouble else "")
 
 
-def mappings(seen: Observation) -> str:
+def mappings(seen: Observation, room: int | None = None) -> str:
     """Each entry of the ConfigMap."""
+    del room
     from kvtui.cli.mappings_text import mappings as rows  # noqa: PLC0415 - brings the rules of the chain
 
     return rows(seen)
@@ -94,14 +112,15 @@ def _unknown(what: str, seen: Observation, *names: str) -> str:
     return f"{what} unknown: {plain('; '.join(details)) or 'nothing was read'}\n"
 
 
-def vips(seen: Observation) -> str:
+def vips(seen: Observation, room: int | None = None) -> str:
     """Each VIP: who owns it, and whether it is on an interface here."""
     if seen.vips is None:
         return _unknown("VIPs", seen, "vrrp", "conf")
     if not seen.vips:
         return "No VIPs: the configuration has no virtual_ipaddress.\n"
     rows = [_vip_row(seen, v) for v in seen.vips]
-    return table(("VIP", "OWNER", "HERE", "STATE", "INSTANCE", "INTERFACE", "REAL UP/ALL"), rows)
+    head = ("VIP", "OWNER", "HERE", "STATE", "INSTANCE", "INTERFACE", "REAL UP/ALL")
+    return table(head, rows, room=room, spare=(5, 4))
 
 
 def _vip_row(seen: Observation, v: VipView) -> Row:
@@ -119,16 +138,15 @@ def _vip_row(seen: Observation, v: VipView) -> Row:
     return (f"{v.address}/{v.prefixlen}", owner, here, v.state.value, v.instance, v.interface or "?", up)
 
 
-def vrrp(seen: Observation) -> str:
+def vrrp(seen: Observation, room: int | None = None) -> str:
     """Each instance, then the peers that were heard."""
     if seen.vrrp_instances is None:
         return _unknown("VRRP instances", seen, "vrrp", "conf")
     if not seen.vrrp_instances:
         return "No VRRP instances: keepalived runs without a vrrp_instance.\n"
     rows = [_instance_row(seen, i) for i in seen.vrrp_instances]
-    text = table(
-        ("INSTANCE", "STATE", "VRID", "VER", "INTERFACE", "PRIO", "PREEMPT", "ADVERT", "MASTER", "SINCE"), rows
-    )
+    head = ("INSTANCE", "STATE", "VRID", "VER", "INTERFACE", "PRIO", "PREEMPT", "ADVERT", "MASTER", "SINCE")
+    text = table(head, rows, room=room, spare=(3, 4, 7))
     peers: list[Row] = [
         (i.name, p.address, "?" if p.priority is None else str(p.priority), _heard(p.age_seconds))
         for i in seen.vrrp_instances
@@ -177,9 +195,11 @@ IPVS_HEAD = (
     "CONN/S", "IN B/S", "OUT B/S", "CONNS", "IN", "OUT", "STATE",
 )  # fmt: skip
 IPVS_RIGHT = frozenset(range(2, 12))
+IPVS_SPARE = (11, 10, 9, 8, 7, 5, 4)
+"""Left out first: totals, of which `-o json` has every digit; then bytes, persistent and inactive connections."""
 
 
-def ipvs(seen: Observation) -> str:
+def ipvs(seen: Observation, room: int | None = None) -> str:
     """Weight, connections, rates, totals and persistence side by side; real servers below their virtual server."""
     if seen.virtual_servers is None:
         return _unknown("IPVS table", seen, "ipvs")
@@ -189,14 +209,16 @@ def ipvs(seen: Observation) -> str:
     for virtual in seen.virtual_servers:
         rows.append(_virtual_row(virtual))
         rows.extend(_real_row(r) for r in virtual.real_servers)
-    return table(IPVS_HEAD, rows, IPVS_RIGHT)
+    return table(IPVS_HEAD, rows, IPVS_RIGHT, room=room, spare=IPVS_SPARE)
 
 
 def _virtual_row(v: VirtualServerView) -> Row:
     name = f"{v.protocol.value} {v.name}" if v.fwmark is None else f"FWM {v.fwmark}"
     words = [v.scheduler or "?", *v.flags]
     persistence = "" if v.persistence_timeout is None else f"{v.persistence_timeout} s"
-    state = f"{v.up}/{len(v.real_servers)} up, {v.managed_by.value}"
+    state = f"{v.up}/{len(v.real_servers)} up"
+    if v.managed_by is not ManagedBy.KEEPALIVED:
+        state += f", {v.managed_by.value}"
     if not v.in_kernel:
         state = "in the config, not in the kernel"
     return (name, " ".join(words), "", "", "", persistence, *_traffic(v.stats), state)

@@ -1,0 +1,42 @@
+"""What is wrong with the words of an action is said with the option's name, before anything is read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "kvtui", "--demo", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["drain", "10.2.68.5", "--over", "abc"], "Invalid value for '--over': «abc» is no time; write 60s or 2m"),
+        (["priority", "vips"], "Invalid value for 'VALUE': give either a number from 1 to 255 or --reset"),
+        (["priority", "vips", "300"], "300 is not in the range 1<=x<=255"),
+    ],
+    ids=["no time", "no number", "too high"],
+)
+def test_usage(words: list[str], said: str) -> None:
+    done = kvtui(*words)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+
+
+def test_nothing_to_do_is_not_asked_about() -> None:
+    done = kvtui("undrain", "10.2.68.5:8080")
+    assert done.returncode == 0
+    assert "has its weight already" in done.stdout
+    assert done.stderr == "kvtui: nothing had to be changed\n"
+
+
+@pytest.mark.parametrize("command", ["reload", "drain", "undrain", "priority", "failover", "undo"])
+def test_help_says_the_exit_codes(command: str) -> None:
+    words = kvtui(command, "--help").stdout.split()
+    assert "Exit code: 0 done and verified, 1 failed and put back, 2 usage, 3 refused" in " ".join(words)

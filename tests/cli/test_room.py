@@ -1,0 +1,44 @@
+"""Plain text on a terminal: no line is wider than it, and each of repeated views says when it was seen."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from kvtui.cli.text import IPVS_HEAD, render
+from tests.ui.pseudo_terminal import PseudoTerminal
+from tests.ui.seen import demo
+
+KVTUI = [sys.executable, "-m", "kvtui", "--demo"]
+
+
+@pytest.mark.parametrize("view", ["status", "vips", "vrrp", "ipvs"])
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_no_table_is_wider_than_the_terminal(view: str, width: int) -> None:
+    text = render(demo(), view, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "10.4.0.5" in text
+
+
+def test_without_a_terminal_every_column_is_there() -> None:
+    head = next(line for line in render(demo(), "ipvs").splitlines() if line.startswith("SERVER"))
+    assert re.split(r"  +", head) == list(IPVS_HEAD)
+
+
+def test_the_terminals_width_is_asked_for() -> None:
+    with PseudoTerminal("--demo", "ipvs", size=(80, 24)) as terminal:
+        terminal.shows("SERVER", "10.2.68.5:8080", "3/3 up")
+        assert "OUT B/S" not in terminal.text
+
+
+def test_each_of_repeated_views_begins_with_its_time() -> None:
+    argv = [*KVTUI, "--interval", "0.2", "vips", "--watch"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = [process.stdout.readline() for _ in range(2)]
+        process.terminate()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\n", first[0])
+    assert first[1].startswith("VIP ")
