@@ -15,6 +15,7 @@ from kvtui.actions.overwritten import seen_overwrites
 from kvtui.actions.plan import Verb
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
+from kvtui.screens.facts import fact_lines
 from kvtui.screens.log_view import LogLinePanel, LogView
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
@@ -207,8 +208,7 @@ def entry_text(entry: Entry, overwrite: Overwrite | None = None) -> str:
         lines.append(f"Since then {plain(overwrite.sentence)}.")
     if entry.result is None:
         lines.append("It was cut short. u puts it back, c completes it.")
-    lines += [f"  {plain(str(k))}: {plain(str(v))}" for k, v in entry.facts.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *fact_lines(entry.facts)])
 
 
 def who(entry: Entry) -> str:

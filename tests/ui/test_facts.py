@@ -1,0 +1,42 @@
+"""The facts of a journal's entry, as a person reads them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvtui.screens.facts import fact_lines
+
+DRAINED = {
+    "before": {"10.2.68.5:8080 in 10.4.0.50:80": {"weight": 1, "active": 4}},
+    "on_the_wire": True,
+    "seconds": 0.65,
+    "owner": None,
+    "vrrp": [{"instance": "vips", "vips_before": ["10.4.0.50", "10.4.0.51"]}],
+    "ipvs": [],
+}
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3),
+    max_leaves=12,
+)
+
+
+def test_what_was_seen_is_said_in_words() -> None:
+    assert list(fact_lines(DRAINED)) == [
+        "  before:",
+        "    10.2.68.5:8080 in 10.4.0.50:80: weight 1, active 4",
+        "  on the wire: yes",
+        "  seconds: 0.65",
+        "  owner: not known",
+        "  vrrp:",
+        "    instance vips, vips before 10.4.0.50, 10.4.0.51",
+        "  ipvs: none",
+    ]
+
+
+@given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4))
+def test_whatever_is_in_the_journal_is_lines_without_control_characters(facts: dict[str, object]) -> None:
+    assert not [c for line in fact_lines(facts) for c in line if unicodedata.category(c)[0] == "C"]
