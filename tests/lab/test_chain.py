@@ -20,7 +20,7 @@ from kvtui.backend.connect import connect
 from kvtui.backend.node import Node
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
-from kvtui.rules.chain import LAYERS, Ground, Layer, Mark, chain_of, connect_link, first_break
+from kvtui.rules.chain import LAYERS, Ground, Layer, Mark, chain_of, connect_link, first_break, port_chain
 from kvtui.rules.chain.ground import Port
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 VIP = "10.87.2.50"
 PODS = tuple(real4(n) for n in (1, 2, 3))
+MARKED, GROUPED = "10.87.2.51", "10.87.2.52"
 NGINX = Service("default-nginx", VIP, PODS)
 SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
 """As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
@@ -80,6 +81,17 @@ class Eye:
                 return links
             told = "\n".join(f"{link.layer.value}: {link.mark.value}: {link.detail}" for link in links)
             assert time.monotonic() < deadline, f"not {layer or 'whole'}:\n{told}"
+            await asyncio.sleep(0.05)
+
+    async def ipvs(self, address: str, port: Port | None, mark: Mark, detail: str) -> None:
+        """Until the IPVS layer of another VIP begins with this."""
+        deadline = time.monotonic() + SOON
+        while True:
+            self.ground = Ground(await self.observer.observe())
+            found = next(k for k in port_chain(self.ground, address, port) if k.layer is Layer.IPVS)
+            if found.mark is mark and found.detail.startswith(detail):
+                return
+            assert time.monotonic() < deadline, found
             await asyncio.sleep(0.05)
 
     async def names(self, layer: Layer, *words: str) -> None:
@@ -137,6 +149,7 @@ async def test_every_layer_is_whole_then_each_broken_one_is_named_alone(
             assert "nginx-1 on node-a (10.4.0.11:80)" in whole[2].detail
             await the_cluster_layers(eye, api)
             await the_nodes_layers(eye, api, cluster, master, config)
+            await marks_and_groups(eye, master)
 
 
 async def the_cluster_layers(eye: Eye, api: FakeCluster) -> None:
@@ -184,6 +197,10 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
     master.exec(["ipvsadm", "-a", "-t", f"{VIP}:80", "-r", f"{PODS[0]}:80", "-m", "-w", "1"], check=True)
     await eye.until(None)
 
+    alone = await asyncio.to_thread(cli, master, None)
+    assert alone.returncode == 0, alone.stdout
+    assert "Every layer of this node is whole" in alone.stdout
+
     accepted = await asyncio.to_thread(connect_from, cluster.network.client, VIP, 80)
     assert eye.ground is not None
     assert connect_link(eye.ground, VIP, Port(80), accepted).mark is Mark.OK, accepted
@@ -197,6 +214,29 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
     await eye.until(None)
 
     await the_address(eye, master)
+
+
+async def marks_and_groups(eye: Eye, master: LabNode) -> None:
+    """VIPs that a firewall's mark serves, and a group: each member is a virtual server of its own in the kernel."""
+    text = master.conf_path.read_text()
+    pods = "".join(f"real_server {pod} 80 {{\n weight 1\n }}\n" for pod in PODS)
+    master.reload(
+        text.replace(VIP, f"{VIP}\n{MARKED}\n{GROUPED}", 1)
+        + f"virtual_server_group web {{\n {GROUPED} 80\n {GROUPED} 81\n}}\n"
+        + f"virtual_server group web {{\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n {pods} }}\n"
+        + f"virtual_server fwmark 51 {{\n lvs_sched rr\n lvs_method NAT\n {pods} }}\n"
+    )
+    await eye.ipvs(MARKED, None, Mark.OK, "by a firewall's mark: fwmark 51 3/3 real servers up")
+    for port in (80, 81):
+        await eye.ipvs(GROUPED, Port(port), Mark.OK, f"{GROUPED}:{port} 3/3 real servers up")
+    master.exec(["ipvsadm", "-D", "-f", "51"], check=True)
+    master.exec(["ipvsadm", "-d", "-t", f"{GROUPED}:81", "-r", f"{PODS[0]}:80"], check=True)
+    gone = "by a firewall's mark: fwmark 51 is in the config but not in the kernel"
+    await eye.ipvs(MARKED, None, Mark.BROKEN, gone)
+    lacks = f"{GROUPED}:81 2/3 real servers up: {PODS[0]}:80 is not in the kernel"
+    await eye.ipvs(GROUPED, Port(81), Mark.BROKEN, lacks)
+    await eye.ipvs(GROUPED, Port(80), Mark.OK, f"{GROUPED}:80 3/3 real servers up")
+    master.reload(text)
 
 
 async def the_address(eye: Eye, master: LabNode) -> None:
