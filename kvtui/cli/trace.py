@@ -13,6 +13,7 @@ from kvtui.cli.text import table
 from kvtui.model.connect import PATIENCE
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
+from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.rules.chain import Ground, Mark, connect_link, first_break, port_chain, whole
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WORDS = {Mark.OK: "ok", Mark.BROKEN: "BROKEN", Mark.UNKNOWN: "?", Mark.NONE: "-"}
 WHOLE = "Every layer is whole.\n"
+TELL_VIPS = frozenset({SourceName.CONF, SourceName.IPVS, SourceName.ADDRESSES, SourceName.KUBERNETES})
 MANY = 20
 """So many VIPs are listed in a sentence."""
 
@@ -43,6 +45,10 @@ class Code(IntEnum):
 
 class NoSuchVip(LookupError):  # noqa: N818 - what it is, in words for an operator
     """No layer knows it; the text says which VIPs there are."""
+
+
+class CannotTell(LookupError):  # noqa: N818 - as above
+    """No layer that can be read knows it; the text says which cannot be read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
     """
     try:
         ground, traced = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
+    except CannotTell as unread:
+        return int(fail(str(unread), Code.NOT_KNOWN))
     except (LookupError, ValueError) as wrong:
         return int(fail(str(wrong.args[0] if wrong.args else wrong), Code.USAGE))
     write(trace_text(ground, traced) if form is Format.TEXT else encode(trace_document(ground, traced), form))
@@ -107,11 +115,21 @@ async def _trace(
     return ground, tuple(found)
 
 
+def _unread(ground: Ground) -> str:
+    """The sources that know VIPs and could not be read, each with why; empty when all that there are could be."""
+    return "; ".join(
+        f"{s.name.value} ({plain(s.detail)})"
+        for s in ground.seen.snapshot.sources
+        if s.name in TELL_VIPS and s.state is SourceState.UNAVAILABLE and s.lack is None
+    )
+
+
 def chosen(ground: Ground, text: str) -> tuple[str, tuple[Port | None, ...]]:
     """Which VIP is meant, and which of its ports.
 
     Raises:
         NoSuchVip: no layer has it.
+        CannotTell: none that can be read has it, but some cannot be read.
         UnknownTarget: it is no address.
     """
     known = ground.addresses
@@ -120,6 +138,8 @@ def chosen(ground: Ground, text: str) -> tuple[str, tuple[Port | None, ...]]:
     wanted = parse_service(text)
     address = wanted.address
     if address is None or address not in known:
+        if unread := _unread(ground):
+            raise CannotTell(f"no layer that can be read knows the VIP {plain(text, 60)}; not read: {unread}")
         there = ", ".join(plain(a, 60) for a in known[:MANY]) or "none"
         more = f" and {len(known) - MANY} more" if len(known) > MANY else ""
         raise NoSuchVip(f"no layer knows the VIP {plain(text, 60)}; there are: {there}{more}")

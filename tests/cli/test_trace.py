@@ -15,13 +15,13 @@ from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
 from kvtui.cli.schema import LINK, schema
-from kvtui.cli.trace import NoSuchVip, chosen, trace
+from kvtui.cli.trace import CannotTell, NoSuchVip, chosen, trace
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
 from kvtui.model.source import Lack, Source, SourceName, SourceState
 from kvtui.rules.chain import Ground, Port
 from kvtui.rules.observe import observe
-from tests import build_kube
+from tests import build, build_kube
 from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
 from tests.build_kube import NGINX, configmap, controller, endpoint, group, kube
 
@@ -187,6 +187,18 @@ def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, 
 def test_a_vip_that_nobody_knows_says_which_there_are(text: str, says: str) -> None:
     with pytest.raises(NoSuchVip, match="^" + says.replace("[", r"\[")):
         chosen(ground(), text)
+
+
+def test_where_a_source_cannot_be_read_it_is_not_said_that_nobody_knows_the_vip() -> None:
+    dead = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded in this kernel")
+    absent = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API is configured here", lack=Lack.ABSENT)
+    said = {s.name: s for s in build.sources()} | {SourceName.KUBERNETES: absent}
+    whole = Ground(observe(snapshot(sources=tuple(said.values()))))
+    with pytest.raises(NoSuchVip):
+        chosen(whole, "10.4.0.99")
+    deaf = Ground(observe(snapshot(sources=tuple((said | {SourceName.IPVS: dead}).values()))))
+    with pytest.raises(CannotTell, match=r"knows the VIP 10.4.0.99; not read: ipvs \(ip_vs is not loaded"):
+        chosen(deaf, "10.4.0.99")
 
 
 def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
