@@ -96,6 +96,41 @@ def test_a_failed_write_leaves_the_old_file(
     assert conf.read_bytes() == before
 
 
+def test_what_a_controller_writes_while_the_draft_goes_to_disk_is_not_lost(
+    here: Daemon, conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, fsync = step(here, conf), os.fsync
+
+    def slow(fd: int) -> None:
+        fsync(fd)
+        conf.write_text("theirs")  # in place, as keepalived-vip does
+
+    monkeypatch.setattr(os, "fsync", slow)
+    with pytest.raises(StepFailed, match="was not written: somebody changed it meanwhile"):
+        change.do()
+    assert conf.read_text() == "theirs"
+
+
+def test_an_attribute_that_may_not_be_set_keeps_no_other_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+    held = {"security.theirs": b"1", "user.mine": b"2"}
+    given: dict[str, bytes] = {}
+
+    def give(_fd: int, name: str, value: bytes) -> None:
+        if name.startswith("security"):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        given[name] = value
+
+    monkeypatch.setattr(os, "listxattr", lambda _path: list(held))
+    monkeypatch.setattr(os, "getxattr", lambda _path, name: held[name])
+    monkeypatch.setattr(os, "setxattr", give)
+    write_atomically(str(path), b"new")
+    assert (path.read_text(), given) == ("new", {"user.mine": b"2"})
+
+
 def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_text("old")

@@ -82,7 +82,8 @@ class DemoFile(ReplaceFile):
     def _read(self) -> bytes:
         return self.world.read(self.path).encode("utf-8", "surrogateescape")
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes, instead_of: bytes) -> None:
+        del instead_of  # the demo's world has one writer
         self.world.write(self.path, data.decode("utf-8", "surrogateescape"))
 
 

@@ -94,7 +94,7 @@ class ReplaceFile:
             edited = _bytes(set_priority(data.decode("utf-8", "surrogateescape"), self.instance, priority))
             if digest(edited) != digests[1]:
                 raise StepFailed(f"{self.path} would not be as it was: change its priority to {priority} by hand")
-            self._write(edited)
+            self._write(edited, data)
         except EditError as why:
             raise StepFailed(f"{self.path}: {why}") from why
         except OSError as error:
@@ -103,8 +103,8 @@ class ReplaceFile:
     def _read(self) -> bytes:
         return Path(self.daemon.outside(self.path)).read_bytes()
 
-    def _write(self, data: bytes) -> None:
-        write_atomically(self.daemon.outside(self.path), data)
+    def _write(self, data: bytes, instead_of: bytes) -> None:
+        write_atomically(self.daemon.outside(self.path), data, instead_of=instead_of)
 
     def _reason(self, error: OSError) -> str:
         if error.errno in (errno.EBUSY, errno.EROFS):
@@ -134,7 +134,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def write_atomically(path: str, data: bytes, *, create: bool = False) -> None:
+def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of: bytes | None = None) -> None:
     """Replace a file: there is never a moment at which another reader finds it missing or half-written.
 
     Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The draft is hidden, so
@@ -144,9 +144,12 @@ def write_atomically(path: str, data: bytes, *, create: bool = False) -> None:
         path: of the file.
         data: its new bytes.
         create: also when it is not there yet, readable by everybody then.
+        instead_of: what is in it; looked at once more when the draft is on disk, which may take a while: a controller
+            that rewrites the file in place meanwhile would write into a file that nobody has any more.
 
     Raises:
-        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC; then the old file is untouched.
+        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when somebody changed it meanwhile;
+            then the old file is untouched.
     """
     target = Path(path)
     draft = target.with_name(f".{target.name}{_DRAFT}{secrets.token_hex(4)}")
@@ -166,6 +169,8 @@ def write_atomically(path: str, data: bytes, *, create: bool = False) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+        if instead_of is not None:
+            _require(target, instead_of)
         draft.replace(target)
     except OSError:
         draft.unlink(missing_ok=True)
@@ -175,6 +180,11 @@ def write_atomically(path: str, data: bytes, *, create: bool = False) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _require(target: Path, data: bytes) -> None:
+    if target.read_bytes() != data:
+        raise OSError(errno.EAGAIN, "somebody changed it meanwhile: look again")
 
 
 def drafts_of(path: Path) -> list[Path]:
@@ -188,9 +198,12 @@ def drafts_of(path: Path) -> list[Path]:
 
 
 def _copy_attributes(path: str, fd: int) -> None:
-    """Where the file system has any."""
+    """Where the file system has any; one that may not be set (another module's label) keeps no other from it."""
+    names: list[str] = []
     with contextlib.suppress(OSError):
-        for name in os.listxattr(path):
+        names = os.listxattr(path)
+    for name in names:
+        with contextlib.suppress(OSError):
             os.setxattr(fd, name, os.getxattr(path, name))
 
 
