@@ -133,4 +133,8 @@ def _undo(intent: Intent, site: Site) -> Action:
         raise CannotPlan(f"the journal in {journal.folder} has {known}: kvtui journal lists what was done")
     if intent.leave:
         return recovery.leave(entry, site)
-    return recovery.finish(entry, site) if intent.finish else recovery.undo(entry, site)
+    if intent.finish:
+        return recovery.finish(entry, site)
+    entries = journal.entries()
+    place = next((n for n, e in enumerate(entries) if e.id == entry.id), len(entries))
+    return recovery.undo(entry, site, entries[place + 1 :])

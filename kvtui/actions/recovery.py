@@ -10,8 +10,11 @@ from kvtui.actions.runner import Action, Verified
 from kvtui.actions.site import MACHINE, Site
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps import UnknownStep, make
+from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.draft import drafts
 from kvtui.actions.steps.reversed import Reversed
+from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.actions.steps.weight import SetWeight
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from kvtui.actions.step import Json, Step
 
 VALUES = ("before", "after", "existed")
+VALUED = frozenset({SetWeight.kind, SetTrackValue.kind, SetCheckValue.kind})
+"""Kinds of steps that are told by a value alone, and not by a digest of everything around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +151,33 @@ def put_back(entry: Entry, site: Site = MACHINE) -> Action:
     return _back(inspect(entry, site), "put back")
 
 
-def undo(entry: Entry, site: Site = MACHINE) -> Action:
+def undo(entry: Entry, site: Site = MACHINE, later: Sequence[Entry] = ()) -> Action:
     """Take back an action, complete or cut short. Blocking: looks at the world.
 
     Refused, by a remark that is IMPOSSIBLE, when somebody changed the same things since, or when there is no way back.
+
+    Args:
+        entry: of the journal.
+        site: where it was done.
+        later: what was done after it. A weight of 0 may be that of a later drain by now.
     """
     if entry.result is None:
         return put_back(entry, site)
     if entry.other:
         return _refused(entry, f"{entry.id} took care of {entry.other}; do that again instead of taking this back")
+    if entry.in_force and (newer := _newest_of_the_same(entry, later)):
+        why = f"{newer.id} «{newer.summary}» changed the same since: take that back first (kvtui undo {newer.id})"
+        return _refused(entry, why)
     return _back(inspect(entry, site), "undone")
+
+
+def _newest_of_the_same(entry: Entry, later: Sequence[Entry]) -> Entry | None:
+    mine = _valued(entry)
+    return next((e for e in reversed(later) if e.in_force and not e.other and mine & _valued(e)), None)
+
+
+def _valued(entry: Entry) -> set[str]:
+    return {_thing(data) for data in entry.steps if data.get("kind") in VALUED}
 
 
 def _refused(entry: Entry, why: str) -> Action:

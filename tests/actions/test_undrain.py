@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ import pytest
 
 from kvtui.actions.drain import plan_drain, plan_undrain
 from kvtui.actions.drains import LostDrain, drains, lost_drains
+from kvtui.actions.intent import Intent, plan
 from kvtui.actions.journal import Journal
-from kvtui.actions.plan import Grade
+from kvtui.actions.plan import Grade, Verb
+from kvtui.actions.site import Machine
 from kvtui.actions.steps import make
 from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.sysctl import SetSysctl
@@ -148,3 +151,32 @@ def test_the_journal_is_the_one_source_of_truth(web: Observation, tmp_path: Path
         assert drains(journal.entries()) == ()
         journal.end("a", "done", "seen")
     assert drains(Journal(tmp_path).entries()) == (drained(),)
+
+
+def test_an_undo_does_not_take_back_a_later_drain(web: Observation, tmp_path: Path) -> None:
+    """The weight is 0 again, but of another drain: by its value alone the first one would take it for its own."""
+    journal = Journal(tmp_path)
+    drain, undrain = plan_drain(web, FIVE), plan_undrain(node(virtual(real(5, weight=0))), FIVE, known=[drained()])
+    first, second, third = (done(a, i, at) for a, i, at in ((drain, "a", 1.0), (undrain, "b", 2.0), (drain, "c", 3.0)))
+    for entry in (first, second, third):
+        journal.begin(entry)
+        journal.end(entry.id, "done", "seen")
+
+    class Here(Machine):
+        @property
+        def journal(self) -> Journal:
+            return journal
+
+    def refusal(identity: str) -> str:
+        planned = asyncio.run(plan(Intent(Verb.UNDO, identity), web, unused, Here()))
+        return planned.plan.refusal(force=True) or ""
+
+    assert "c «drain 10.2.68.5:8080 in 10.4.0.50:80» changed the same since: take that back first" in refusal("a")
+    assert "c «drain" in refusal("b")
+    assert "changed the same since" not in refusal("c")
+    journal.end("c", "undone", "by d")
+    assert "b «undrain" in refusal("a")
+
+
+async def unused() -> Observation:
+    raise AssertionError
