@@ -16,6 +16,7 @@ from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
+from kvtui.model.text import plain
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.keymap import keymap
@@ -56,6 +57,12 @@ COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 
 LONGEST = 160
 """Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
+
+FAULT = (
+    "kvtui: that is a fault of its own. An action under way is put back, or offered at the next start. "
+    "To see the node all the same: kvtui status; what was done: kvtui journal"
+)
+"""What a person reads last when the terminal UI breaks."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
@@ -160,6 +167,20 @@ class KvtuiApp(App[None]):
         """
         with suppress(ScreenStackError):
             super().clear_selection()
+
+    def _fatal_error(self) -> None:
+        """Tell a fault of kvtui's own, and what to do now.
+
+        Without the values of variables, which Textual would show: a config's text, or a token, may be among them.
+        """
+        from traceback import format_exc  # noqa: PLC0415 - once, at the end
+
+        from rich.text import Text  # noqa: PLC0415
+
+        if not self._exit_renderables:
+            lines = [plain(line) for line in format_exc().rstrip().split("\n")]
+            self._exit_renderables.append(Text("\n".join([*lines, FAULT])))
+        self._close_messages_no_wait()
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

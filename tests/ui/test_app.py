@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from textual.app import ScreenStackError
 
@@ -15,6 +17,11 @@ from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from tests.ui.seen import EPOCH, Feed, demo, running, seen, server, snapshot, source, vip
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from kvtui.model.observation import Observation
 
 
 async def test_the_first_frame_waits_for_nothing() -> None:
@@ -263,3 +270,26 @@ async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> Non
                 break
 
         assert ui.app.ended_by is gone
+
+
+class Broken(Feed):
+    """An observer with a fault."""
+
+    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:
+        read = "-".join(["auth", "pass", str(restless)])
+        yield demo()
+        raise ValueError(f"line \x1b[31m{len(read)}")
+
+
+async def test_a_fault_of_its_own_is_told_without_what_variables_hold_and_with_what_to_do_now(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = KvtuiApp(Broken(), UiSettings())
+    await app.run_async(headless=True)
+    assert app.return_code == 1
+    told = capsys.readouterr().err
+    assert "in observations" in told
+    assert "ValueError: line" in told
+    assert "\x1b[31m" not in told
+    assert "auth-pass-False" not in told
+    assert " ".join(told.split()).endswith("To see the node all the same: kvtui status; what was done: kvtui journal")
