@@ -102,7 +102,8 @@ class _Plan:
 
 
 def _way(observation: Observation, survey: Survey, race: Contest) -> _Plan:
-    usable = sorted(knobs(survey, race.view.name), key=lambda k: len(k.shared))
+    found = (k for k in knobs(survey, race.view.name) if not survey.site.obstacle(survey.keepalived, k.path))
+    usable = sorted(found, key=lambda k: len(k.shared))
     if usable:
         return _by_track_file(survey, usable[0])
     config = reconfiguration(survey, race.view.name, LOWEST)

@@ -12,6 +12,7 @@ import pytest
 from kvtui.actions import failover, watch
 from kvtui.actions.failover import plan_failover
 from kvtui.actions.plan import Grade
+from kvtui.actions.site import Machine
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import grades
@@ -51,6 +52,15 @@ def test_peers_that_may_preempt_are_left_to_it(tmp_path: Path) -> None:
     action = plan_failover(master(nopreempt=False), surveyed(tmp_path, text, text), "vips", nothing)
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup"]
     assert "comes back" in action.plan.effects[-1]
+
+
+def test_a_track_file_that_cannot_be_replaced_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = tracked(tmp_path, 0)
+    survey = surveyed(tmp_path, text, text)
+    knob = str(tmp_path / "knob")
+    monkeypatch.setattr(Machine, "obstacle", lambda _self, _of, path: "read-only" if path == knob else None)
+    steps = plan_failover(master(), survey, "vips", nothing).steps
+    assert [s.kind for s in steps] == ["hangup", "file", "hangup", "address"]
 
 
 @pytest.mark.parametrize(("weight", "value"), [(0, "1"), (2, "-127"), (-100, "3")])
