@@ -51,8 +51,11 @@ def write(text: str, out: TextIO | None = None) -> None:
 
 
 def narrate(text: str) -> None:
-    """A sentence for the person, on stderr; stdout is data."""
-    sys.stderr.write(f"kvtui: {text}\n")
+    """A sentence for the person, on stderr; stdout is data. Where nobody reads any more the exit code still tells."""
+    try:
+        sys.stderr.write(f"kvtui: {text}\n")
+    except OSError:  # EIO: the terminal is gone; EPIPE: the reader is. Python must not complain at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def fail(text: str, code: int) -> Any:

@@ -1,7 +1,8 @@
 """kvtui in a process of its own, with an action whose world outlives it: ``python -m tests.actions.acting FOLDER``.
 
-The screens are the demo's. Every dialog plans the same action: two notes in FOLDER, a long pause between them, so that
-a test can take the terminal away while the first is written and the second is not.
+The screens are the demo's; with ``--yes`` behind it, it is a command line instead. Every action plans the same: two
+notes in FOLDER, a long pause between them, so that a test can take the terminal away while the first is written and the
+second is not.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import TYPE_CHECKING
 
 from kvtui import terminal
 from kvtui.actions import intent as intents
+from kvtui.actions.intent import Intent
 from kvtui.actions.journal import Journal
 from kvtui.actions.plan import Verb
 from kvtui.actions.site import Machine
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo import Demo
+from kvtui.cli import act
+from kvtui.cli.invocation import Invocation
 from kvtui.model.settings import UiSettings
 from kvtui.observer import Observer
 from kvtui.screens import plan_panel
 from tests.actions.fakes import WriteNote, action
 
 if TYPE_CHECKING:
-    from kvtui.actions.intent import Intent
     from kvtui.actions.runner import Action
     from kvtui.actions.site import Site
     from kvtui.actions.watch import Watch
@@ -62,7 +65,15 @@ async def plan(intent: Intent, seen: Observation, watch: Watch, site: Site) -> A
     return action(*steps, verb=intent.verb, pauses=(PAUSE,))
 
 
+def command_line() -> int:
+    """As ``kvtui --yes failover vips``."""
+    vars(act).update(plan=plan, site_of=lambda _source: HERE)
+    return act.act(Invocation(demo=True, yes=True), Intent(Verb.FAILOVER, "vips"))
+
+
 if __name__ == "__main__":
+    if "--yes" in sys.argv:
+        sys.exit(command_line())
     vars(plan_panel)["plan"] = plan
     vars(sys.modules["kvtui.app"])["KvtuiApp"] = Acting
     terminal.run(Observer(Demo(), interval=0.2), UiSettings(source_label="demo"))

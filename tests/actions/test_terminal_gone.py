@@ -21,18 +21,23 @@ if TYPE_CHECKING:
 class Window(PseudoTerminal):
     """A terminal in which somebody has agreed to the notes; the first is written."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(command=(sys.executable, "-m", "tests.actions.acting", str(folder)))
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        for name in NOTES:
+            if not (folder / name).exists():
+                note(folder, name)
+        super().__init__(*options, command=(sys.executable, "-m", "tests.actions.acting", str(folder)))
 
     def act(self) -> None:
-        for name in NOTES:
-            note(self.folder, name)
         self.shows("10.4.0.50")
         self.press("f")
         self.shows("write the notes", "y does it")
         self.press("y")
         self.shows("Esc interrupts and puts back")
+        self.acts()
+
+    def acts(self) -> None:
+        """Wait until the first note is written."""
         self.until(lambda: words(self.folder, *NOTES) == ["new", "old"], "the first note")
 
     def close(self) -> None:
@@ -60,6 +65,16 @@ def test_a_window_that_is_closed_puts_back_what_the_dialog_began(tmp_path: Path)
         window.act()
         window.close()
         window.process.wait(timeout=PATIENCE)
+    assert words(tmp_path, *NOTES) == ["old", "old"]
+    assert results(tmp_path) == ["put back"]
+
+
+def test_a_window_that_is_closed_puts_back_what_the_command_line_began(tmp_path: Path) -> None:
+    """Nothing that is said then arrives anywhere; the exit code is right all the same."""
+    with Window(tmp_path, "--yes") as window:
+        window.acts()
+        window.close()
+        assert window.process.wait(timeout=PATIENCE) == 130
     assert words(tmp_path, *NOTES) == ["old", "old"]
     assert results(tmp_path) == ["put back"]
 
