@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kvtui.actions.drain_by_file import kernel_weights, key, to_drain, to_undrain
-from kvtui.actions.drains import RELEASED, network_of
+from kvtui.actions.drains import RELEASED, RELEASED_IN, network_of
 from kvtui.actions.emptying import Emptying, Expected
 from kvtui.actions.hazards import QUIESCENT, hazards
 from kvtui.actions.ipvsadm_text import edit, inside
@@ -262,7 +262,8 @@ def plan_undrain(
         ),
     )
     released = tuple(target_to_json(target) for target in by_key)
-    emptying = Emptying(network, tuple(expected), facts=((RELEASED, released),), read=site.table)
+    facts = ((RELEASED, released), (RELEASED_IN, network.to_json()))
+    emptying = Emptying(network, tuple(expected), facts=facts, read=site.table)
     return Action(plan, site.steps(steps), emptying.verify)
 
 
@@ -316,7 +317,9 @@ def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckKn
         by_hand=tuple(k.by_hand(before) for k, before in files),
     )
     released = tuple(target_to_json((d.service, d.real)) for d in asked)
-    return Action(plan, steps, Emptying(network, (), facts=((RELEASED, released),)).verify)
+    return Action(
+        plan, steps, Emptying(network, (), facts=((RELEASED, released), (RELEASED_IN, network.to_json()))).verify
+    )
 
 
 def _is_meant(key: ServiceKey, drained: tuple[str, int], real: tuple[str, int | None], service: str | None) -> bool:

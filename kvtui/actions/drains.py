@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Target = tuple[ServiceKey, tuple[str, int]]
 
 RELEASED = "released"
+RELEASED_IN = "released_in"
 """Fact of an undrain: what it gave back, also where there was nothing to write."""
 
 
@@ -84,17 +85,25 @@ def drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
     Args:
         entries: of the journal, oldest first.
     """
-    found: dict[Target, Drain] = {}
+    found: list[Drain] = []
     for entry in entries:
         if not entry.in_force or entry.finishes:  # whom an action finishes is itself in force then
             continue
         if entry.verb == Verb.DRAIN and not entry.undoes:
             for drain in _of(entry):
-                found[drain.service, drain.real] = drain
+                found = _without(found, drain.network, (drain.service, drain.real))
+                found.append(drain)
         elif entry.verb == Verb.UNDRAIN:
-            for target in _released(entry):
-                found.pop(target, None)
-    return tuple(sorted(found.values(), key=lambda d: d.at))
+            for network, target in _released(entry):
+                found = _without(found, network, target)
+    return tuple(sorted(found, key=lambda d: d.at))
+
+
+def _without(known: list[Drain], network: Network | None, target: Target) -> list[Drain]:
+    """Less those of a real server; another namespace may have one of the same address. None: whichever it is."""
+    return [
+        d for d in known if (d.service, d.real) != target or (network is not None and not d.network.is_same(network))
+    ]
 
 
 def _of(entry: Entry) -> tuple[Drain, ...]:
@@ -126,12 +135,14 @@ def _steps(entry: Entry) -> list[Step]:
     return steps
 
 
-def _released(entry: Entry) -> tuple[Target, ...]:
+def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
     steps = _steps(entry)
+    inside = entry.facts.get(RELEASED_IN)
+    network = Network.from_json(inside) if inside else None  # a journal of before it was written down
     return (
-        *(s.target for s in steps if isinstance(s, SetWeight)),
-        *(e.target for s in steps if isinstance(s, SetCheckValue) for e in s.effects),
-        *(target_from_json(t) for t in entry.facts.get(RELEASED, ())),
+        *((s.network, s.target) for s in steps if isinstance(s, SetWeight)),
+        *((s.network, e.target) for s in steps if isinstance(s, SetCheckValue) for e in s.effects),
+        *((network, target_from_json(t)) for t in entry.facts.get(RELEASED, ())),
     )
 
 

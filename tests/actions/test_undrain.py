@@ -21,9 +21,10 @@ from kvtui.actions.steps.weight import SetWeight
 from kvtui.actions.targets import UnknownTarget
 from kvtui.model.ipvs import Protocol
 from kvtui.model.vrrp import RealServerCheck
+from kvtui.rules.observe import observe
 from tests.actions import nodes
 from tests.actions.nodes import FIVE, NETWORK, WEB, done, drained, grades, node, verified, virtual
-from tests.build import conf, conf_real, real
+from tests.build import conf, conf_real, keepalived, real
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,19 @@ def test_an_undrain_ends_it_and_its_undo_brings_it_back(web: Observation) -> Non
     second = done(plan_undrain(empty, FIVE, known=drains([first])), "b", 2.0)
     assert drains([first, second]) == ()
     assert drains([first, replace(second, result="undone")]) == (drained(),)
+
+
+def test_another_namespace_may_have_a_real_server_of_the_same_address(web: Observation) -> None:
+    elsewhere = keepalived(pid=900, netns=4026532999)
+    there = observe(replace(web.snapshot, keepalived=(elsewhere,), chosen=900))
+    both = [done(plan_drain(seen, FIVE), identity, 1.0) for seen, identity in ((web, "a"), (there, "b"))]
+    assert {(d.entry, d.network.inode) for d in drains(both)} == {("a", NETWORK.inode), ("b", 4026532999)}
+    gone = observe(replace(node(virtual(real(6))).snapshot, keepalived=(elsewhere,), chosen=900))
+    back = plan_undrain(gone, FIVE, known=drains(both))  # nothing to write: what was seen is all that tells of it
+    assert back.steps == ()
+    assert [d.entry for d in drains([*both, done(back, "c", 2.0, facts=dict(verified(back).facts))])] == ["a"]
+    old = {k: v for k, v in verified(back).facts.items() if k != "released_in"}
+    assert drains([*both, done(back, "c", 2.0, facts=old)]) == ()
 
 
 def test_steps_come_back_from_the_journal_as_they_were(web: Observation) -> None:
