@@ -103,7 +103,7 @@ class _Plan:
 
 def _way(observation: Observation, survey: Survey, race: Contest) -> _Plan:
     found = (k for k in knobs(survey, race.view.name) if not survey.site.obstacle(survey.keepalived, k.path))
-    usable = sorted(found, key=lambda k: len(k.shared))
+    usable = sorted(found, key=lambda k: (len(k.checked), len(k.shared)))
     if usable:
         return _by_track_file(survey, usable[0])
     config = reconfiguration(survey, race.view.name, LOWEST)
@@ -127,6 +127,9 @@ def _by_track_file(survey: Survey, knob: Knob) -> _Plan:
     remarks = []
     if knob.shared:
         remarks.append(Remark(Grade.WARNING, f"{', '.join(knob.shared)} track this file as well and leave too"))
+    if knob.checked:
+        reals = ", ".join(knob.checked)
+        remarks.append(Remark(Grade.WARNING, f"it is the FILE_CHECK of {reals} as well: their weights here change too"))
     return _Plan(
         Way.TRACK_FILE,
         f"it tracks {knob.path}: no reload, and it works against nopreempt",

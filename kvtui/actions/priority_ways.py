@@ -66,11 +66,18 @@ def way_to(survey: Survey, race: Contest, value: int, *, use_track_file: bool | 
     reasons = []
     for knob in found:
         number = number_for(survey, race, knob, value)
-        if isinstance(number, int) and not knob.shared:
+        others = _others(knob)
+        if isinstance(number, int) and not others:
             return _offered(survey, race, knob, number, value)
-        theirs = f"{', '.join(knob.shared)} track {knob.path} as well, so theirs would change too"
-        reasons.append(number if isinstance(number, str) else theirs)
+        reasons.append(number if isinstance(number, str) else f"{knob.path} is more than a priority's: {others}")
     return _by_config(survey, race, value, tuple(reasons))
+
+
+def _others(knob: Knob) -> str:
+    """What else would change with it; empty when nothing does."""
+    instances = f"{', '.join(knob.shared)} track it as well: theirs changes too" if knob.shared else ""
+    checked = f"it is the FILE_CHECK of {', '.join(knob.checked)}: their weights change too" if knob.checked else ""
+    return "; ".join(filter(None, (instances, checked)))
 
 
 def _offered(survey: Survey, race: Contest, knob: Knob, number: int, value: int) -> Way:
@@ -179,11 +186,11 @@ def by_knob(survey: Survey, race: Contest, knob: Knob, number: int, value: int) 
     name = f"track file {knob.path} (weight {knob.weight})"
     if number == knob.value:
         return Way(name, _effective(race), remarks=(_already(race, value),))
-    theirs = f"{', '.join(knob.shared)} track this file as well: theirs changes too"
+    others = _others(knob)
     return Way(
         name=name,
         now=_effective(race),
-        remarks=(Remark(Grade.WARNING, theirs),) if knob.shared else (),
+        remarks=(Remark(Grade.WARNING, f"{knob.path}: {others}"),) if others else (),
         steps=survey.site.steps((knob.step(Daemon.of(survey.keepalived), number),)),
         changes=(Change(f"track file {knob.name}", str(knob.value), str(number)),),
         by_hand=(f"echo {number} > {survey.keepalived.outside(knob.path)}",),

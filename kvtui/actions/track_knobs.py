@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.steps.daemon import Daemon
     from kvtui.actions.survey import Survey
+    from kvtui.model.conf import Conf
 
 FAULT = -254
 DEFAULT_WEIGHT = 1
@@ -30,6 +32,7 @@ class Knob:
         value: the number in it now; 0 also where it is not there.
         existed: the file is there.
         shared: other instances that track it too.
+        checked: real servers that have it as their FILE_CHECK: their weights follow it.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Knob:
     value: int
     existed: bool
     shared: tuple[str, ...]
+    checked: tuple[str, ...] = ()
 
     def fault_value(self) -> int:
         """The smallest value that puts the instance into FAULT."""
@@ -66,8 +70,19 @@ def knobs(survey: Survey, instance: str) -> tuple[Knob, ...]:
         weight = next((w for w in (track.weight, file.weight) if w is not None), DEFAULT_WEIGHT)
         shared = tuple(n for n, tracks in tracking.items() if n != instance and track.name in {t.name for t in tracks})
         value, existed = _value(survey, file.path)
-        found.append(Knob(track.name, file.path, weight, value, existed, shared))
+        found.append(Knob(track.name, file.path, weight, value, existed, shared, _checked(conf, track.name)))
     return tuple(found)
+
+
+def _checked(conf: Conf, name: str) -> tuple[str, ...]:
+    """Each once, though several virtual servers may have it."""
+    found = (
+        endpoint(real.address, real.port or virtual.port or 0)
+        for virtual in conf.virtual_servers
+        for real in virtual.real_servers
+        if real.file_check == name
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _is_ignored(survey: Survey, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.actions.contenders import NoSuchInstance
+from kvtui.actions.failover import plan_failover
 from kvtui.actions.plan import Grade
 from kvtui.actions.priority import plan_priority, plan_reset
 from kvtui.actions.site import Machine
@@ -153,10 +154,24 @@ def test_a_track_file_of_others_too_is_used_only_when_asked_for(tmp_path: Path) 
     survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
     shown = plan_priority(now, survey, "vips", 110, nothing)
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
-    assert f"more track {tmp_path}/knob as well, so theirs would change too" in grades(shown.plan)[Grade.NOTE]
+    assert "is more than a priority's: more track it as well: theirs changes too" in grades(shown.plan)[Grade.NOTE]
     asked = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True)
     assert [s.kind for s in asked.steps] == ["track value"]
-    assert "more track this file as well: theirs changes too" in grades(asked.plan)[Grade.WARNING]
+    assert "more track it as well: theirs changes too" in grades(asked.plan)[Grade.WARNING]
+
+
+def test_a_track_file_that_checks_real_servers_is_used_only_when_asked_for(tmp_path: Path) -> None:
+    check = "weight 1\n    FILE_CHECK {\n track_file knob\n weight 1\n }\n"
+    text = tracked(tmp_path, 2, 0).replace("weight 1\n  }", check + "  }", 1)
+    survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
+    assert [k.checked for k in knobs(survey, "vips")] == [("10.2.68.5:8080",)]
+    shown = plan_priority(now, survey, "vips", 110, nothing)
+    assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
+    theirs = "it is the FILE_CHECK of 10.2.68.5:8080: their weights change too"
+    assert theirs in grades(shown.plan)[Grade.NOTE]
+    assert theirs in grades(plan_priority(now, survey, "vips", 110, nothing, use_track_file=True).plan)[Grade.WARNING]
+    by_file = plan_failover(now, survey, "vips", nothing).plan
+    assert "it is the FILE_CHECK of 10.2.68.5:8080 as well" in grades(by_file)[Grade.WARNING]
 
 
 def test_a_track_file_that_cannot_be_replaced_is_no_knob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
