@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
+from kvtui.rules.triage.needed import unknown
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel, hanging
 from kvtui.screens.trace_panel import Target
@@ -35,8 +36,9 @@ LEAST = 17
 """Lines of a terminal that has room for it beside a few rows."""
 NOTHING = (
     "Nothing is found to be wrong.\n\nWhat an election or a reload brings about in passing is told after some seconds "
-    "only. The sources (i) say what could not be read."
+    "only. The sources ({key}) say what could not be read."
 )
+NOT_ALL = "Nothing is found to be wrong in what can be read, but {names} cannot be: the sources ({key}) say why."
 
 
 class FindingsScreen(NodeScreen):
@@ -71,13 +73,22 @@ class FindingsScreen(NodeScreen):
     def draw(self, seen: Observation) -> None:
         """The findings that pass the filter."""
         found: dict[Hashable, Finding] = {key(f): f for f in seen.findings or ()}
-        self.table.empty = NOTHING if seen.findings is not None else "Triage did not look yet."
+        self.table.empty = self._why_empty(seen)
         keys = [k for k, f in found.items() if self.matches(f.id, f.title, f.object, f.severity.value, *f.vips)]
         order = {"object": lambda k: natural(found[k].object), "id": lambda k: found[k].id}
         self.table.show_rows(
             self.ordered(keys, order), lambda k: cells(found[k]), changes=not self.host.paused, at=seen.snapshot.time
         )
         self._explain(seen)
+
+    def _why_empty(self, seen: Observation) -> str:
+        if seen.findings is None:
+            return "Triage did not look yet."
+        if seen.findings and self.filter:
+            return f"No finding matches «{self.filter}». Esc shows all."
+        key, missing = self.host.keymap.hint("i", ""), unknown(seen)
+        said = NOT_ALL if missing else NOTHING
+        return said.format(key=key, names=", ".join(source.name.value for source in missing))
 
     @on(LineTable.Moved)
     def _other(self) -> None:

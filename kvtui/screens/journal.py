@@ -41,6 +41,7 @@ COLUMNS = (
     Column("reason", "REASON", 12, 4, most=60),
 )
 TONES = {"done": Tone.GOOD, "undone": Tone.DIM, "put back": Tone.WARN, "unverified": Tone.WARN, "failed": Tone.BAD}
+NOTHING = "Nothing was done on this node yet. d drains, r reloads, p f change masters."
 EVERY = 3.0
 """Seconds between two looks at the journal's file."""
 LOG_EVERY = 1.0
@@ -124,10 +125,10 @@ class JournalScreen(NodeScreen):
     def draw(self, seen: Observation) -> None:
         """The actions that pass the filter."""
         self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
-        self.table.empty = (
-            self._trouble or "Nothing was done on this node yet. d drains, r reloads, p f change masters."
-        )
         entries = self._entries
+        self.table.empty = self._trouble or (
+            f"No entry matches «{self.filter}». Esc shows all." if self.filter and entries else NOTHING
+        )
         keys: list[Hashable] = [
             k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
         ]
@@ -138,7 +139,7 @@ class JournalScreen(NodeScreen):
         )
         view = self.query_one(LogView)
         view.table.find(self.filter)
-        view.show(self._tail, self.matches, seen.snapshot.time)
+        view.show(self._tail, self.matches, seen.snapshot.time, dumps=bool(self.filter))
 
     def action_other(self) -> None:
         """From the journal to the log, and back."""
@@ -152,13 +153,17 @@ class JournalScreen(NodeScreen):
 
     def action_undo(self) -> None:
         """Plan to take the selected action back."""
-        if isinstance(self.table.selected, str):
-            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected)))
+        self._plan(finish=False)
 
     def action_finish(self) -> None:
         """Plan to complete the selected action."""
+        self._plan(finish=True)
+
+    def _plan(self, *, finish: bool) -> None:
         if isinstance(self.table.selected, str):
-            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected, finish=True)))
+            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected, finish=finish)))
+        else:
+            self.notify("There is no action under the cursor.", markup=False)
 
     @on(LineTable.Chosen, "#log")
     def _whole_line(self, event: LineTable.Chosen) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (Column("at", "TIME", 8, 1, most=11), Column("text", "MESSAGE", 20, 0, most=400))
 TROUBLED = re.compile(r"(?i)\b(FAULT|fail\w*|errors?|warning|invalid|unknown|cannot|unable|removing)\b")
+ASKED = re.compile(r"\bPrinting .+ on signal$")
+"""What keepalived logs whenever it is asked for a dump, which kvtui does twice a minute: it would fill the screen."""
 TURNING = re.compile(r"\b(MASTER|BACKUP) STATE\b|Reload|Starting|Stopping")
 
 
@@ -57,26 +59,32 @@ class LogView(Vertical):
         number = int(str(key)) - self._tail.first
         return self._tail.lines[number] if 0 <= number < len(self._tail.lines) else None
 
-    def show(self, tail: LogTail, matches: Callable[[str], bool], at: float) -> None:
+    def show(self, tail: LogTail, matches: Callable[[str], bool], at: float, *, dumps: bool = False) -> None:
         """Draw the lines that match.
 
         Args:
             tail: what is known.
             matches: the screen's filter.
             at: now, in seconds since the epoch: an older day is named.
+            dumps: also what keepalived logs when it is asked for a dump.
         """
         self._tail = tail
         table = self.table
         following = table.cursor >= len(table.keys) - 1
-        table.empty = plain(tail.trouble) or ("No line has that text." if tail.lines else "Nothing was logged yet.")
-        keys: list[Hashable] = [n for n, line in enumerate(tail.lines, tail.first) if matches(line.text)]
+        hidden = {n for n, line in enumerate(tail.lines, tail.first) if not dumps and ASKED.search(line.text)}
+        told = len(tail.lines) - len(hidden)
+        table.empty = plain(tail.trouble) or ("No line has that text." if told else "Nothing was logged yet.")
+        keys: list[Hashable] = [
+            n for n, line in enumerate(tail.lines, tail.first) if n not in hidden and matches(line.text)
+        ]
         table.show_rows(keys, lambda key: self._cells(key, at), changes=False)
         if following and keys and table.cursor != len(keys) - 1:
             table.move_to(len(keys) - 1)
-        self._entitle(tail)
+        self._entitle(tail, len(hidden))
 
-    def _entitle(self, tail: LogTail) -> None:
-        parts = ["keepalived's log", tail.where, tail.trouble if tail.lines else ""]
+    def _entitle(self, tail: LogTail, hidden: int) -> None:
+        without = f"{hidden} lines about dumps left out" if hidden else ""
+        parts = ["keepalived's log", tail.where, without, tail.trouble if tail.lines else ""]
         title = ": ".join(plain(part) for part in parts if part)
         if title != self._title:
             self._title = title

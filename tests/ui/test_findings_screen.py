@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.source import SourceName, SourceState
 from kvtui.screens.findings import FindingPanel
 from kvtui.widgets.header import HeaderLine, badge
-from tests.ui.seen import demo, running, seen, vip
+from tests.ui.seen import demo, running, seen, snapshot, source, vip
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -81,6 +82,21 @@ async def test_nothing_found_is_said() -> None:
 
         await ui.press("y")
         assert ui.app.clipboard == ""
+
+
+async def test_nothing_found_is_no_promise_where_sources_are_missing() -> None:
+    blind = replace(seen(of=snapshot(source(SourceName.CONF, SourceState.UNAVAILABLE))), findings=())
+    async with running(blind) as ui:
+        await ui.press("5")
+        assert "Nothing is found to be wrong in what can be read, but" in ui.text
+        assert "conf" in ui.text
+
+
+async def test_a_filter_that_finds_nothing_is_not_all_well() -> None:
+    async with running(with_findings(SPLIT)) as ui:
+        await ui.press("5", "slash", *"zzz")
+        assert "No finding matches «zzz»" in ui.text
+        assert "Nothing is found" not in ui.text
 
 
 async def test_the_filter_finds_rules_objects_and_vips() -> None:
