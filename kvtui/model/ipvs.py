@@ -110,6 +110,7 @@ class VirtualServer:
         stats: None with procfs alone.
         reals_read: CLOCK_MONOTONIC when its real servers were read; None: with the table (large tables are read by
             turns).
+        stats_read: CLOCK_MONOTONIC when it itself was read; None: with the table, as above.
     """
 
     protocol: Protocol
@@ -125,6 +126,7 @@ class VirtualServer:
     real_servers: tuple[RealServer, ...] = ()
     stats: Stats | None = None
     reals_read: float | None = None
+    stats_read: float | None = None
 
     @property
     def key(self) -> ServiceKey:
@@ -184,10 +186,14 @@ class IpvsTable:
         """CLOCK_MONOTONIC when the real servers of one of its virtual servers were read."""
         return self.monotonic if virtual.reals_read is None else virtual.reals_read
 
+    def stats_at(self, virtual: VirtualServer) -> float:
+        """CLOCK_MONOTONIC when one of its virtual servers itself was read."""
+        return self.monotonic if virtual.stats_read is None else virtual.stats_read
+
     @property
     def oldest(self) -> float:
         """When the oldest part was read, in seconds since the epoch."""
-        times = [v.reals_read for v in self.virtual_servers if v.reals_read is not None]
+        times = [t for v in self.virtual_servers for t in (v.reals_read, v.stats_read) if t is not None]
         return self.read_at - max(0.0, self.monotonic - min(times, default=self.monotonic))
 
 

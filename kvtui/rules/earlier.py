@@ -1,17 +1,19 @@
 """What the observation before knows already: a view that would come out the same is not made again.
 
-At 10,000 real servers making every view anew costs 130 ms, of which nearly all comes to what it was a second ago.
+At 10,000 real servers making every view anew costs 130 ms, of which nearly all comes to what it was a second ago. Of
+a large table most virtual servers were not read again (``kvtui.backend.ipvs.turns``): they are the very objects that
+they were, and so are their views.
 """
 
 from __future__ import annotations
 
-from dataclasses import field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
     from kvtui.model.ipvs import RealServer, ServiceKey, VirtualServer
@@ -33,6 +35,10 @@ class EarlierVirtual:
     virtual: VirtualServer
     view: VirtualServerView
     usable: bool
+
+    def own_stats_unless_read(self, virtual: VirtualServer) -> StatsView | None:
+        """Its own counters and rates, where it was not read since: over no time there is no rate."""
+        return self.view.stats if self.virtual.stats_read == virtual.stats_read is not None else None
 
     def reals_unless_read(self, virtual: VirtualServer) -> tuple[RealServerView, ...] | None:
         """The views of its real servers, where these were not read since."""
@@ -57,11 +63,21 @@ class EarlierVirtual:
         return self.view if self.view == view else view
 
 
-@dataclass(frozen=True, slots=True)
 class Earlier:
-    """The virtual servers of the observation before, by the kernel's key."""
+    """The virtual servers of the observation before.
 
-    virtuals: Mapping[ServiceKey, EarlierVirtual] = field(default_factory=dict)
+    Args:
+        virtuals: as the kernel had them, in its order.
+        views: what was concluded: of these first, in the same order, then of what only the config has.
+        usable: the layers beside the kernel's are as they were.
+    """
+
+    def __init__(
+        self, virtuals: Sequence[VirtualServer] = (), views: Sequence[VirtualServerView] = (), *, usable: bool = False
+    ) -> None:
+        self._virtuals = virtuals
+        self._views = views
+        self._usable = usable
 
     @classmethod
     def of(cls, before: Observation | None, now: Snapshot, services: Mapping[str, NamespacedName]) -> Self:
@@ -75,15 +91,45 @@ class Earlier:
         if before is None or before.snapshot.ipvs is None or before.virtual_servers is None:
             return cls()
         usable = _beside_is_same(before, now, services)
-        # the kernel's virtual servers come first, and in its order
-        pairs = zip(before.snapshot.ipvs.virtual_servers, before.virtual_servers, strict=False)
-        return cls({virtual.key: EarlierVirtual(virtual, view, usable) for virtual, view in pairs})
+        return cls(before.snapshot.ipvs.virtual_servers, before.virtual_servers, usable=usable)
+
+    def find(self, virtual: VirtualServer, place: int) -> EarlierVirtual | None:
+        """What one was; where the table has the same order, without laying out all of it."""
+        if place < len(self._virtuals) and self._virtuals[place].key == virtual.key:
+            return EarlierVirtual(self._virtuals[place], self._views[place], self._usable)
+        at = self._places.get(virtual.key)
+        return None if at is None else EarlierVirtual(self._virtuals[at], self._views[at], self._usable)
+
+    @cached_property
+    def _places(self) -> dict[ServiceKey, int]:
+        return {virtual.key: place for place, virtual in enumerate(self._virtuals)}
+
+    def unread(self, virtuals: Sequence[VirtualServer]) -> list[VirtualServerView | None]:
+        """The views of those that are the very objects they were, None of each that was read again."""
+        if not self._usable:
+            return [None] * len(virtuals)
+        kept: list[VirtualServerView | None] = [
+            view if now is then else None
+            for now, then, view in zip(virtuals, self._virtuals, self._views, strict=False)
+        ]
+        return kept + [None] * (len(virtuals) - len(kept))
+
+    def missing(self, virtuals: Sequence[VirtualServer]) -> Sequence[VirtualServerView] | None:
+        """The views of what only the config has; None where they may be others now."""
+        if not self._usable or len(virtuals) != len(self._virtuals):
+            return None
+        pairs = zip(virtuals, self._virtuals, strict=True)
+        if any(now is not then and now.key != then.key for now, then in pairs):
+            return None
+        return self._views[len(virtuals) :]
 
 
 def _beside_is_same(before: Observation, now: Snapshot, services: Mapping[str, NamespacedName]) -> bool:
     """Whether everything but the kernel's table is the very object that it was."""
     then = before.snapshot
     if then.conf is not now.conf or then.running is not now.running or then.checks is not now.checks:
+        return False
+    if then.addresses is not now.addresses and then.addresses != now.addresses:
         return False
     if _endpoints(then) is not _endpoints(now):
         return False

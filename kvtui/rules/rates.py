@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kvtui.model.observation import StatsView
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import IpvsTable, RealServer, Stats, VirtualServer
+    from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, Stats, VirtualServer
 
 SHORTEST = 0.2
 """Seconds: over a shorter time a difference of counters says more about scheduling than about traffic."""
@@ -27,21 +28,33 @@ class RateMeter:
     def __init__(self, previous: IpvsTable | None, current: IpvsTable) -> None:
         self._previous = previous
         self._current = current
-        self._elapsed = current.monotonic - previous.monotonic if previous else 0.0
-        self._before = {v.key: v for v in previous.virtual_servers} if previous else {}
 
-    def of_virtual(self, virtual: VirtualServer) -> StatsView | None:
-        """Counters and rates of a virtual server."""
-        before = self._before.get(virtual.key)
-        return _view(virtual.stats, before.stats if before else None, self._elapsed)
+    @cached_property
+    def _before(self) -> dict[ServiceKey, VirtualServer]:
+        return {v.key: v for v in self._previous.virtual_servers} if self._previous else {}
+
+    def _earlier(self, virtual: VirtualServer, place: int) -> VirtualServer | None:
+        """What it was; where the table has the same order, without laying out all of it."""
+        servers = self._previous.virtual_servers if self._previous else ()
+        if 0 <= place < len(servers) and servers[place].key == virtual.key:
+            return servers[place]
+        return self._before.get(virtual.key)
+
+    def of_virtual(self, virtual: VirtualServer, place: int = -1) -> StatsView | None:
+        """Counters and rates of a virtual server; ``place``: where it stands in the table, if that is known."""
+        before = self._earlier(virtual, place)
+        if before is None or self._previous is None:
+            return _view(virtual.stats, None, 0.0)
+        elapsed = self._current.stats_at(virtual) - self._previous.stats_at(before)
+        return _view(virtual.stats, before.stats, elapsed)
 
     def of_real(self, virtual: VirtualServer, real: RealServer) -> StatsView | None:
         """Counters and rates of a real server within its virtual server."""
         return next((s for r, s in zip(virtual.real_servers, self.of_reals(virtual), strict=True) if r is real), None)
 
-    def of_reals(self, virtual: VirtualServer) -> list[StatsView | None]:
+    def of_reals(self, virtual: VirtualServer, place: int = -1) -> list[StatsView | None]:
         """The same for each real server of a virtual server, over the time between the readings of these."""
-        before = self._before.get(virtual.key)
+        before = self._earlier(virtual, place)
         if before is None or self._previous is None:
             return [_view(real.stats, None, 0.0) for real in virtual.real_servers]
         elapsed = self._current.reals_at(virtual) - self._previous.reals_at(before)

@@ -10,17 +10,19 @@ from kvtui.model.record import dataclass
 from kvtui.rules.earlier import Earlier
 from kvtui.rules.pods import pods
 from kvtui.rules.rates import RateMeter
+from kvtui.rules.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Self
 
-    from kvtui.model.conf import ConfRealServer, ConfVirtualServer
+    from kvtui.model.conf import Conf, ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
     from kvtui.model.kube import NamespacedName
     from kvtui.model.observation import Observation, PodView, StatsView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
+    from kvtui.rules.earlier import EarlierVirtual
 
     Checks = dict[tuple[str, str, int], RealServerCheck]
     """Name of the virtual server, address and port of the real server → what the checker says."""
@@ -48,11 +50,16 @@ def views(
     """
     if snapshot.ipvs is None:
         return None
-    meter = RateMeter(previous, snapshot.ipvs)
-    beside = _Beside.of(snapshot, meter, services or {}, Earlier.of(before, snapshot, services or {}))
-    kernel = [_view(v, beside) for v in snapshot.ipvs.virtual_servers]
-    present = {v.key for v in snapshot.ipvs.virtual_servers}
-    missing = [_missing(c, beside.pods(c.address)) for key, c in beside.configured.items() if key not in present]
+    virtuals = snapshot.ipvs.virtual_servers
+    earlier = Earlier.of(before, snapshot, services or {})
+    kept, missing = earlier.unread(virtuals), earlier.missing(virtuals)
+    if before is not None and before.virtual_servers is not None and all(kept) and missing is not None:
+        return before.virtual_servers
+    beside = _Beside.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, earlier)
+    kernel = [_view(v, n, beside) if k is None else k for n, (v, k) in enumerate(zip(virtuals, kept, strict=True))]
+    if missing is None:
+        present = {v.key for v in virtuals}
+        missing = [_missing(c, beside.pods(c.address)) for key, c in beside.configured.items() if key not in present]
     return (*kernel, *missing)
 
 
@@ -82,15 +89,15 @@ class _Beside:
 
     @classmethod
     def of(cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName], earlier: Earlier) -> Self:
-        """Laid out of a snapshot."""
-        conf = snapshot.running or snapshot.conf
-        commented = [v for c in (snapshot.running, snapshot.conf) if c for v in c.virtual_servers if v.service]
+        """Laid out of a snapshot; what of it is as it was, once."""
+        confs = (snapshot.running, snapshot.conf)
+        conf, checks = snapshot.running or snapshot.conf, snapshot.checks or ()
         return cls(
             snapshot=snapshot,
-            configured=_keyed(conf.virtual_servers if conf else ()),
-            comments={key: v.service or "" for key, v in _keyed(commented).items()},
-            checks={(c.virtual_server, c.address, c.port): c for c in snapshot.checks or ()},
-            checked=frozenset(c.virtual_server for c in snapshot.checks or ()),
+            configured=_configured.get((conf,), "", lambda: _keyed(conf.virtual_servers if conf else ())),
+            comments=_comments.get(confs, "", lambda: _commented(confs)),
+            checks=_checks.get((checks,), "", lambda: {(c.virtual_server, c.address, c.port): c for c in checks}),
+            checked=_checked.get((checks,), "", lambda: frozenset(c.virtual_server for c in checks)),
             meter=meter,
             services=services,
             earlier=earlier,
@@ -99,6 +106,17 @@ class _Beside:
     def pods(self, vip: str | None) -> dict[str, PodView]:
         """Address → pod, behind one VIP."""
         return pods(self.snapshot.kube, self.services.get(vip or ""))
+
+
+_configured: Remembered[dict[ServiceKey, ConfVirtualServer]] = Remembered(2)
+_comments: Remembered[dict[ServiceKey, str]] = Remembered(2)
+_checks: Remembered[Checks] = Remembered(2)
+_checked: Remembered[frozenset[str]] = Remembered(2)
+
+
+def _commented(confs: tuple[Conf | None, ...]) -> dict[ServiceKey, str]:
+    commented = [v for c in confs if c for v in c.virtual_servers if v.service]
+    return {key: v.service or "" for key, v in _keyed(commented).items()}
 
 
 def conf_key(conf: ConfVirtualServer) -> ServiceKey | None:
@@ -114,8 +132,9 @@ def _keyed(virtuals: Iterable[ConfVirtualServer]) -> dict[ServiceKey, ConfVirtua
     return {key: v for key, v in pairs if key is not None}
 
 
-def _view(virtual: VirtualServer, beside: _Beside) -> VirtualServerView:
-    conf, earlier = beside.configured.get(virtual.key), beside.earlier.virtuals.get(virtual.key)
+def _view(virtual: VirtualServer, place: int, beside: _Beside) -> VirtualServerView:
+    conf, earlier = beside.configured.get(virtual.key), beside.earlier.find(virtual, place)
+    own = earlier.own_stats_unless_read(virtual) if earlier else None
     reals = earlier.reals_unless_read(virtual) if earlier else None
     view = VirtualServerView(
         name=virtual.name,
@@ -127,19 +146,25 @@ def _view(virtual: VirtualServer, beside: _Beside) -> VirtualServerView:
         persistence_timeout=virtual.persistence_timeout,
         flags=tuple(f for f in virtual.flags if f not in ALWAYS_SET),
         managed_by=_managed_by(virtual, conf, beside),
-        stats=beside.meter.of_virtual(virtual),
-        real_servers=_reals(virtual, conf, beside) if reals is None else reals,
+        stats=beside.meter.of_virtual(virtual, place) if own is None else own,
+        real_servers=_reals(virtual, place, conf, beside, earlier) if reals is None else reals,
         service=beside.comments.get(virtual.key),
     )
     return earlier.same(view) if earlier else view
 
 
-def _reals(virtual: VirtualServer, conf: ConfVirtualServer | None, beside: _Beside) -> tuple[RealServerView, ...]:
-    known, name, earlier = beside.pods(virtual.address), virtual.name, beside.earlier.virtuals.get(virtual.key)
+def _reals(
+    virtual: VirtualServer,
+    place: int,
+    conf: ConfVirtualServer | None,
+    beside: _Beside,
+    earlier: EarlierVirtual | None,
+) -> tuple[RealServerView, ...]:
+    known, name = beside.pods(virtual.address), virtual.name
     wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
     stats = earlier.stats_unless_read(virtual) if earlier else None
     if stats is None:
-        stats = beside.meter.of_reals(virtual)
+        stats = beside.meter.of_reals(virtual, place)
     before = earlier.reals() if earlier else iter(())
     reals = []
     for real, counted in zip(virtual.real_servers, stats, strict=True):

@@ -86,12 +86,13 @@ class IpvsReader:
             self._channel = None
             self._turns.forget()
 
-    def read(self, watched: frozenset[ServiceKey] | None = None) -> IpvsTable:
+    def read(self, watched: frozenset[ServiceKey] | None = None, *, urgent: bool = False) -> IpvsTable:
         """The table: by netlink, or, where that is not permitted, by procfs; ``detail`` says which.
 
         Args:
-            watched: virtual servers whose real servers must be as they are now; those of a large table's others may
+            watched: virtual servers that must be as they are now, with their real servers; a large table's others may
                 then have been read some seconds ago, which ``detail`` says (``kvtui.backend.ipvs.turns``). None: all.
+            urgent: something happened that may have changed the list of virtual servers: read that now.
 
         Raises:
             IpvsUnavailable: ip_vs is not loaded, the process has ended, or the table changes too fast.
@@ -99,7 +100,7 @@ class IpvsReader:
         self.detail = ""
         require_ipvs(self._proc, self.pid)
         try:
-            table = self._by_netlink(watched)
+            table = self._by_netlink(watched, urgent=urgent)
         except PermissionError as error:
             self.close()
             cause = error.strerror
@@ -147,26 +148,26 @@ class IpvsReader:
         except (OSError, MalformedMessage) as error:
             raise IpvsUnavailable(Reason.FAILED, f"{self._net}/ip_vs cannot be read: {error}.") from error
 
-    def _by_netlink(self, watched: frozenset[ServiceKey] | None) -> IpvsTable:
+    def _by_netlink(self, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
         """Once more with a new socket when the kept one fails: the module may have been loaded anew."""
         if self._channel is not None:
             try:
-                return self._table(self._channel, watched)
+                return self._table(self._channel, watched, urgent=urgent)
             except IpvsUnavailable:
                 raise
             except OSError:
                 self.close()
         self._channel = open_channel(self.pid)
         try:
-            return self._table(self._channel, watched)
+            return self._table(self._channel, watched, urgent=urgent)
         except (IpvsUnavailable, PermissionError):
             raise
         except OSError as error:
             self.close()
             raise IpvsUnavailable(Reason.FAILED, f"The kernel does not give its IPVS table: {error}.") from error
 
-    def _table(self, channel: GenericNetlink, watched: frozenset[ServiceKey] | None) -> IpvsTable:
-        return read_table(channel) if watched is None else self._turns.table(channel, watched)
+    def _table(self, channel: GenericNetlink, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
+        return read_table(channel) if watched is None else self._turns.table(channel, watched, urgent=urgent)
 
 
 def read_table(channel: GenericNetlink) -> IpvsTable:

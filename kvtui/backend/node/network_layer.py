@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.model.addresses import AddressTable
-    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
+    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
     from kvtui.model.vrrp import Advertiser, Transition
 
 
@@ -92,13 +92,17 @@ class AdvertsLayer:
         self._adverts.close()
 
 
-Shape = tuple[tuple["ServiceKey", int, int], ...]
-"""Of each virtual server: its key, how many real servers it has, and how many of them have no weight."""
+def has_moved(before: IpvsTable, now: IpvsTable) -> bool:
+    """Whether real servers came, went, or lost or got back their weight: what a health check changes."""
+    if len(before.virtual_servers) != len(now.virtual_servers):
+        return True
+    pairs = zip(before.virtual_servers, now.virtual_servers, strict=True)
+    # most of a large table's are the very objects, since they were not read again
+    return any(a.key != b.key or _shape(a) != _shape(b) for a, b in pairs if a is not b)
 
 
-def shape_of(table: IpvsTable) -> Shape:
-    """What a health check changes when it fails or passes again."""
-    return tuple((v.key, len(v.real_servers), sum(not r.weight for r in v.real_servers)) for v in table.virtual_servers)
+def _shape(virtual: VirtualServer) -> tuple[int, int]:
+    return len(virtual.real_servers), sum(not real.weight for real in virtual.real_servers)
 
 
 class IpvsLayer:
@@ -112,17 +116,19 @@ class IpvsLayer:
         self.watched: frozenset[ServiceKey] | None = None
         """The virtual servers that somebody looks at; None: all."""
         self._trouble = "not read yet"
-        self._shape: Shape | None = None
 
-    def read(self) -> None:
-        """Read the table; blocking."""
+    def read(self, *, urgent: bool = False) -> None:
+        """Read the table; blocking.
+
+        Args:
+            urgent: something happened: which virtual servers there are is read now.
+        """
+        before = self.table
         try:
-            self.table = self._reader.read(self.watched)
+            self.table = self._reader.read(self.watched, urgent=urgent)
         except IpvsUnavailable as why:
             self.table, self._trouble = None, str(why)
-        shape = None if self.table is None else shape_of(self.table)
-        self.moved = None not in {shape, self._shape} and shape != self._shape
-        self._shape = shape
+        self.moved = before is not None and self.table is not None and has_moved(before, self.table)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int

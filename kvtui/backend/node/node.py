@@ -153,10 +153,10 @@ class Node:
             layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)
         elif chosen is None and layers.of is not None:
             layers.daemon.lost()
-            layers.of = None
+            layers.of, layers.network.news = None, True
         elif chosen is not None and (layers.of is None or layers.of.pid != chosen.pid):
             await layers.daemon.vrrp.close()
-            layers.daemon, layers.of = self._daemon(chosen), chosen
+            layers.daemon, layers.of, layers.network.news = self._daemon(chosen), chosen, True
             if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
                 layers.network.close()
                 layers.network = await self._open(chosen)
@@ -211,9 +211,10 @@ class Node:
 
     @staticmethod
     def _read_blocking(layers: Layers, now: float, links: AddressTable | None) -> bool:
-        layers.network.ipvs.read()
+        reloaded = layers.daemon.conf.read(now)
+        layers.network.ipvs.read(urgent=layers.network.news or reloaded)
         layers.network.sysctls.read(time.monotonic(), links)
-        return layers.daemon.conf.read(now)
+        return reloaded
 
     def _snapshot(self, layers: Layers) -> Snapshot:
         now = time.time()
