@@ -14,7 +14,9 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.bench_ipvs import rules
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 WATCH = ("watch", "-n1", "ipvsadm", "-Ln", "--stats")
 STARTS = 3
+PARTS = ("small", "idle", "large")
 
 
 def on(node: Node, argv: Sequence[str]) -> list[str]:
@@ -118,7 +121,18 @@ def events(node: Node, samples: int) -> None:
     print(f"\nevent to pty, {len(took)} events: median {median:.0f} ms, p99 {p99:.0f} ms, longest {took[-1]:.0f} ms")
 
 
-def large(node: Node, seconds: float) -> None:
+def profile(node: Node, name: str, keys: str, seconds: float) -> None:
+    """Where the CPU of a screen goes; the looks cost something themselves."""
+    with tempfile.NamedTemporaryFile() as file:
+        argv = [sys.executable, "-m", "benchmarks.sampled", file.name, "20", f"{seconds:.0f}", "--no-kube"]
+        with Line(on(node, argv), {"KVTUI_STATE_DIR": "/tmp/bench-state"}) as line:  # noqa: S108 - the lab's own
+            line.until("10.4.0.50")
+            line.type(keys)
+            line.during(20 + seconds + 10)
+        print(f"\nprofile: {name}\n{Path(file.name).read_text()}")
+
+
+def large(node: Node, seconds: float, *, profiled: bool = False) -> None:
     """Rows 3 and 9: 1,000 virtual servers with 10 real servers each beside keepalived's own."""
     table = rules(1000, 10)
     subprocess.run(on(node, ["ipvsadm", "-R"]), input=table, text=True, check=True)
@@ -134,6 +148,8 @@ def large(node: Node, seconds: float) -> None:
             f"{'kvtui, IPVS screen':<44} {100 * ours:5.1f} % of a core, {size / seconds:6.0f} B/s, "
             f"{line.resident():.0f} MB; {ours / theirs:.2f} x watch"
         )
+    if profiled:
+        profile(node, "IPVS screen, 10,000 real servers", "3", seconds)
     subprocess.run(on(node, ["ipvsadm", "-C"]), check=True)
 
 
@@ -142,23 +158,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--only", choices=["large", "small"])
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--profile", action="store_true", help="also where kvtui's CPU goes (benchmarks.sampled)")
     options = parser.parse_args()
     os.environ.setdefault("LANG", "C.UTF-8")
     with Cluster(ClusterSpec()) as cluster:
         master = cluster.master()
         backup = next(node for node in cluster.nodes if node is not master)
-        if options.only != "large":
+        if "small" in options.only:
             commands(master)
             start(master)
             print()
             watched(master, options.seconds)
             running(master, "kvtui on the master, IPVS, traffic flows", "3", options.seconds)
             running(master, "kvtui on the master, VIPs, traffic flows", "1", options.seconds)
-            running(backup, "kvtui on a backup, VIPs, idle", "1", options.seconds)
             events(backup, options.samples)
-        if options.only != "small":
-            large(backup, options.seconds)
+        if "idle" in options.only:
+            running(backup, "kvtui on a backup, VIPs, idle", "1", options.seconds)
+            if options.profile:
+                profile(backup, "a backup, VIPs, idle", "1", options.seconds)
+        if "large" in options.only:
+            large(backup, options.seconds, profiled=options.profile)
 
 
 if __name__ == "__main__":
