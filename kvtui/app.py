@@ -331,6 +331,10 @@ class KvtuiApp(App[None]):
             await self.pop_screen()
         return was
 
+    def action_help_quit(self) -> None:
+        """Say after Ctrl+C, which copies in a prompt and would cut off an action, how to leave."""
+        self.notify(f"{self.keymap.hint('q', '')} leaves kvtui; Ctrl+Q does from anywhere.", markup=False)
+
     def action_pause(self) -> None:
         """Stand still, or go on with the newest observation."""
         self.paused = not self.paused

@@ -260,6 +260,14 @@ async def test_q_leaves() -> None:
         assert not ui.app.is_running or ui.app._exit
 
 
+async def test_ctrl_c_says_which_key_leaves() -> None:
+    async with running(demo()) as ui:
+        await ui.press("ctrl+c")
+        assert [n.message for n in ui.app._notifications] == ["q leaves kvtui; Ctrl+Q does from anywhere."]
+        await ui.press("ctrl+q")
+        assert ui.app._exit
+
+
 async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> None:
     gone = LookupError("PID 4711 is no keepalived")
     async with running(demo()) as ui:
