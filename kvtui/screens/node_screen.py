@@ -39,6 +39,10 @@ PRINTING = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206
 """What may be typed or pasted into a filter: no control character, no mark that has no width."""
 
 
+FILTERED = ("Esc", "ends the filter")
+"""The first words of the key line while rows are hidden."""
+
+
 def natural(text: str) -> tuple[int | str, ...]:
     """Sort key of a name or an address: numbers count by their value, so that 10.4.0.9 comes before 10.4.0.50."""
     return _natural(text)
@@ -277,6 +281,8 @@ class NodeScreen(Screen[None]):
     @on(Input.Changed)
     def _filtered(self, event: Input.Changed) -> None:
         self.filter = event.value
+        # rows that a forgotten filter hides look like VIPs that are gone
+        self.query_one(KeyLine).begin_with(*((FILTERED,) if self.filter else ()))
         self.again()
 
     @on(Input.Submitted)

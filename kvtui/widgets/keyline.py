@@ -17,10 +17,17 @@ class KeyLine(Static):
     def __init__(self, hints: tuple[Hint, ...]) -> None:
         super().__init__("", markup=False)
         self._hints = hints
+        self._first: tuple[Hint, ...] = ()
+
+    def begin_with(self, *first: Hint) -> None:
+        """Say this before the hints that are always there; nothing: them alone."""
+        if first != self._first:
+            self._first = first
+            self.on_resize()
 
     def on_resize(self) -> None:
         """Fit the hints anew."""
-        self.update(hint_line(self._hints, self.size.width))
+        self.update(hint_line((*self._first, *self._hints), self.size.width))
 
 
 def hint_line(hints: tuple[Hint, ...], width: int) -> str:

@@ -105,6 +105,16 @@ async def test_the_filter_works_while_it_is_typed_and_esc_clears_it() -> None:
         assert "10.4.0.1 " in ui.text
 
 
+async def test_a_filter_that_is_kept_is_not_forgotten() -> None:
+    async with running(demo()) as ui:
+        await ui.press("slash", *"nginx", "enter")
+        assert ui.lines[-1].startswith("Esc ends the filter  1 VIPs")
+        await ui.press("2", "1")
+        assert ui.lines[-1].startswith("Esc ends the filter  1 VIPs")
+        await ui.press("escape")
+        assert ui.lines[-1].startswith("1 VIPs")
+
+
 async def test_enter_keeps_the_filter_and_gives_the_keys_back() -> None:
     async with running(seen(vips=(vip("10.4.0.1"), vip("10.4.0.2")), servers=())) as ui:
         await ui.press("slash", *"0.2", "enter")
