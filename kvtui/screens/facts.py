@@ -47,6 +47,8 @@ def _said(value: object) -> str:
         return "not known"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return str(round(value, 2))
     if isinstance(value, Mapping):
         return ", ".join(f"{plain(str(k).replace('_', ' '))} {_said(v)}" for k, v in value.items()) or "none"
     if isinstance(value, list | tuple):

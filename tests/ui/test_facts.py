@@ -12,13 +12,13 @@ from kvtui.screens.facts import fact_lines
 DRAINED = {
     "before": {"10.2.68.5:8080 in 10.4.0.50:80": {"weight": 1, "active": 4}},
     "on_the_wire": True,
-    "seconds": 0.65,
+    "seconds": 3.60546875,
     "owner": None,
     "vrrp": [{"instance": "vips", "vips_before": ["10.4.0.50", "10.4.0.51"]}],
     "ipvs": [],
 }
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3),
     max_leaves=12,
 )
@@ -29,7 +29,7 @@ def test_what_was_seen_is_said_in_words() -> None:
         "  before:",
         "    10.2.68.5:8080 in 10.4.0.50:80: weight 1, active 4",
         "  on the wire: yes",
-        "  seconds: 0.65",
+        "  seconds: 3.61",
         "  owner: not known",
         "  vrrp:",
         "    instance vips, vips before 10.4.0.50, 10.4.0.51",
