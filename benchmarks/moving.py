@@ -13,10 +13,13 @@ from tests.build import NOW, addresses, conf, snapshot
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.snapshot import Snapshot
 
 ROUND = 10
-"""Ticks until every virtual server has been read again."""
+"""Ticks until every virtual server's real servers have been read again, as on a fast machine."""
+SERVICES = 3
+"""Ticks until all virtual servers' own counters have been; those that are looked at, at each."""
 
 
 class Moving(Demo):
@@ -30,6 +33,7 @@ class Moving(Demo):
     def __init__(self, virtuals: int, reals: int) -> None:
         super().__init__()
         self.tick = 0
+        self._watched: frozenset[ServiceKey] = frozenset()
         self._reals = reals
         self._conf = _conf(virtuals, reals)
         self._addresses = addresses("10.4.0.50")
@@ -44,19 +48,34 @@ class Moving(Demo):
             for r in range(self._reals)
         )
         return VirtualServer(
-            Protocol.TCP, vip(number), 80, None, 4, "wlc", real_servers=reals, stats=counters, reals_read=at
+            Protocol.TCP,
+            vip(number),
+            80,
+            None,
+            4,
+            "wlc",
+            (),
+            real_servers=reals,
+            stats=counters,
+            reals_read=at,
+            stats_read=at,
         )
+
+    def look_at(self, services: frozenset[ServiceKey]) -> None:
+        """See ``FocusedSource.look_at``."""
+        self._watched = services
 
     async def read(self) -> Snapshot:
         """The next second."""
         self.tick += 1
         for number, virtual in enumerate(self._virtuals):
-            if number % ROUND == self.tick % ROUND or len(self._virtuals) < ROUND:
+            watched = virtual.key in self._watched or len(self._virtuals) < ROUND
+            if watched or number % ROUND == self.tick % ROUND:
                 self._virtuals[number] = self._virtual(number)
-            else:
+            elif self.tick % SERVICES == 0:
                 traffic = (self.tick + 1) * (1 + number % 7)
                 counters = Stats(traffic, traffic * 10, traffic * 8, traffic * 1500, traffic * 90000)
-                self._virtuals[number] = replace(virtual, stats=counters)
+                self._virtuals[number] = replace(virtual, stats=counters, stats_read=float(self.tick))
         now = NOW + self.tick
         table = IpvsTable(tuple(self._virtuals), complete=True, read_at=now, monotonic=float(self.tick))
         return snapshot(time=now, conf=self._conf, running=self._conf, ipvs=table, addresses=self._addresses)

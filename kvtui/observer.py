@@ -41,6 +41,9 @@ MANY = 1000
 REST = 20
 """How many times the CPU time of the last judgement there is none: at most a twentieth of a core, however many
 endpoints change in a second. The findings in between are those of the last one."""
+CALM = 100
+"""The same while nothing but counters moved: at most a hundredth of a core. What else could alarm then is time, and
+servers that nobody's check takes away."""
 
 
 class Judge:
@@ -63,16 +66,24 @@ class Judge:
         self._rules = judge
         self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
-        self._rests_until = 0.0
+        self._judged: Snapshot | None = None
+        self._judged_at = self._cost = 0.0
 
     def judged(self, seen: Observation, *, restless: bool = False) -> Observation:
         """The same observation with its findings; those of ``seen`` itself at any cost when ``restless``."""
         now = time.monotonic()
-        if restless or now >= self._rests_until:
+        if restless or self._is_due(now - self._judged_at, seen.snapshot):
             began = time.thread_time()  # what it costs, not how long it waits for a core that others use
             self._judge(seen)
-            self._rests_until = now + REST * (time.thread_time() - began)
+            self._judged, self._judged_at, self._cost = seen.snapshot, now, time.thread_time() - began
         return replace(seen, findings=self._findings)
+
+    def _is_due(self, rested: float, now: Snapshot) -> bool:
+        then = self._judged
+        if then is None or rested >= CALM * self._cost:
+            return True
+        # what is suspected is told when it has held for long enough, not when it is convenient
+        return rested >= REST * self._cost and (bool(self.undecided) or not is_calm(then, now))
 
     def _judge(self, seen: Observation) -> None:
         now = seen.snapshot.time
@@ -85,6 +96,34 @@ class Judge:
         self._findings = self._rules.lasting(suspected, self.past, now)
         told = frozenset(self._findings)
         self.undecided = tuple(s.finding for s in suspected if s.finding not in told)
+
+
+def is_calm(then: Snapshot, now: Snapshot) -> bool:
+    """Whether nothing happened between two snapshots but that counters and connections moved."""
+    if then.conf is not now.conf or then.running is not now.running or then.kube is not now.kube:
+        return False
+    if then.checks is not now.checks and then.checks != now.checks:
+        return False
+    return _state(then) == _state(now)
+
+
+def _state(snapshot: Snapshot) -> tuple[object, ...]:
+    """What an event changes, as far as it is small."""
+    states = tuple((i.name, i.state, i.effective_priority) for i in snapshot.instances or ())
+    sources = tuple((s.name, s.state) for s in snapshot.sources)
+    virtual_servers = len(snapshot.ipvs.virtual_servers) if snapshot.ipvs else None
+    heard = tuple((a.last.priority, a.silent(snapshot.time)) for a in snapshot.advertisers or ())
+    processes = (snapshot.keepalived, snapshot.chosen)
+    return (
+        processes,
+        snapshot.addresses,
+        snapshot.sysctls,
+        states,
+        sources,
+        virtual_servers,
+        heard,
+        snapshot.transitions,
+    )
 
 
 class Observer:

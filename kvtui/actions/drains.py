@@ -160,10 +160,10 @@ def lost_drains(observation: Observation, known: Iterable[Drain]) -> tuple[LostD
         known: ``drains(journal.entries())``.
     """
     here = network_of(observation)
-    weights = {
-        (v.key, r.key): r.weight
-        for v in (observation.snapshot.ipvs.virtual_servers if observation.snapshot.ipvs else ())
-        for r in v.real_servers
-    }
     mine = [d for d in known if d.network.is_same(here)]
+    if not mine or observation.snapshot.ipvs is None:
+        return ()  # the usual case, which must not cost a walk through a large table
+    services = {d.service for d in mine}
+    drained = ((v.key, v.real_servers) for v in observation.snapshot.ipvs.virtual_servers if v.key in services)
+    weights = {(service, r.key): r.weight for service, reals in drained for r in reals}
     return tuple(LostDrain(d, weights[d.service, d.real]) for d in mine if weights.get((d.service, d.real)))

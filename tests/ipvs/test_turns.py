@@ -26,6 +26,8 @@ class Kernel:
         self.services = {number: Stats(connections=100) for number in range(virtuals)}
         self.asked: list[ServiceKey] = []
         self.dumps = 0
+        self.spent = self.dump_costs = self.real_costs = 0.0
+        self.looked_up: list[ServiceKey] = []
         self.vanishing = 0
 
     def clock(self) -> float:
@@ -34,6 +36,7 @@ class Kernel:
     def dump(self, command: int, _decode: Any) -> list[VirtualServer]:
         assert command == uapi.CMD_GET_SERVICE
         self.dumps += 1
+        self.spent += self.dump_costs
         return [service(n, stats) for n, stats in self.services.items()]
 
     def reals(self, _channel: Any, virtual: VirtualServer) -> VirtualServer | None:
@@ -41,13 +44,27 @@ class Kernel:
             self.vanishing -= 1
             return None
         self.asked.append(virtual.key)
+        self.spent += 2 * self.real_costs
         real = RealServer("10.2.0.1", 80, ForwardingMethod.MASQ, self.weight, 0, 0)
         return replace(virtual, real_servers=(real, replace(real, port=81)))
 
-    def read(self, reader: Turns, watched: frozenset[ServiceKey] = NOBODY, *, after: float = 1.0) -> IpvsTable:
+    def one(self, _channel: Any, wanted: ServiceKey) -> VirtualServer | None:
+        self.looked_up.append(wanted)
+        return next((service(n, stats) for n, stats in self.services.items() if key(n) == wanted), None)
+
+    def cpu(self) -> float:
+        return self.spent
+
+    def turns(self) -> Turns:
+        return Turns(self.reals, ask=self.one, few=50, cpu=self.cpu)
+
+    def read(
+        self, reader: Turns, watched: frozenset[ServiceKey] = NOBODY, *, after: float = 1.0, urgent: bool = False
+    ) -> IpvsTable:
         self.now += after
         self.asked.clear()
-        return reader.table(self, watched, self.clock)  # type: ignore[arg-type]  # this kernel is its own channel
+        self.looked_up.clear()
+        return reader.table(self, watched, self.clock, urgent=urgent)  # type: ignore[arg-type]  # this kernel is its own channel
 
 
 def service(number: int, stats: Stats) -> VirtualServer:
@@ -64,7 +81,7 @@ def weights(table: IpvsTable, number: int) -> list[int]:
 
 def test_a_second_costs_a_tenth_of_the_questions() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     kernel.read(reader)
     assert (kernel.dumps, len(kernel.asked)) == (1, 100)
     kernel.read(reader)
@@ -73,7 +90,7 @@ def test_a_second_costs_a_tenth_of_the_questions() -> None:
 
 def test_a_burst_of_events_costs_no_more_than_the_time_it_takes() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     kernel.read(reader)
     asked = 0
     for _ in range(20):
@@ -84,7 +101,7 @@ def test_a_burst_of_events_costs_no_more_than_the_time_it_takes() -> None:
 
 def test_everything_is_read_within_ten_seconds_and_says_when() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     kernel.read(reader)
     kernel.weight = 7
     tables = [kernel.read(reader) for _ in range(10)]
@@ -100,7 +117,7 @@ def test_everything_is_read_within_ten_seconds_and_says_when() -> None:
 
 def test_what_is_watched_is_read_each_time_and_the_others_still_have_their_turn() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     kernel.read(reader)
     for _ in range(3):
         kernel.read(reader, frozenset({key(99)}))
@@ -109,7 +126,7 @@ def test_what_is_watched_is_read_each_time_and_the_others_still_have_their_turn(
 
 def test_a_new_service_and_one_that_was_made_anew_are_read_at_once() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     kernel.read(reader)
     kernel.services[200] = Stats()
     kernel.services[90] = Stats(connections=3)
@@ -119,7 +136,7 @@ def test_a_new_service_and_one_that_was_made_anew_are_read_at_once() -> None:
 
 def test_a_service_that_went_away_is_forgotten() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     kernel.read(reader)
     del kernel.services[0]
     assert len(kernel.read(reader).virtual_servers) == 99
@@ -127,7 +144,7 @@ def test_a_service_that_went_away_is_forgotten() -> None:
 
 def test_a_small_table_is_always_read_whole_and_says_nothing() -> None:
     kernel = Kernel(20)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     for _ in range(3):
         table = kernel.read(reader)
         assert len(kernel.asked) == 20
@@ -137,16 +154,92 @@ def test_a_small_table_is_always_read_whole_and_says_nothing() -> None:
 def test_a_table_that_changes_while_it_is_read_is_read_again() -> None:
     kernel = Kernel(100)
     kernel.vanishing = 1
-    assert len(kernel.read(Turns(kernel.reals, few=50)).virtual_servers) == 100
+    assert len(kernel.read(kernel.turns()).virtual_servers) == 100
     assert kernel.dumps == 2
 
 
 def test_real_servers_that_were_not_read_are_the_same_objects() -> None:
     kernel = Kernel(100)
-    reader = Turns(kernel.reals, few=50)
+    reader = kernel.turns()
     one, two = kernel.read(reader), kernel.read(reader)
     same = [a.real_servers is b.real_servers for a, b in zip(one.virtual_servers, two.virtual_servers, strict=True)]
     assert same.count(False) == 10
+
+
+def slow() -> Kernel:
+    """A dump of the services alone takes 0.1 s of its CPU, a real server a hundredth."""
+    kernel = Kernel(100)
+    kernel.dump_costs, kernel.real_costs = 0.1, 0.01
+    return kernel
+
+
+def test_a_slow_machine_dumps_the_services_every_five_seconds_and_asks_for_those_that_are_watched() -> None:
+    kernel = slow()
+    reader, watched = kernel.turns(), frozenset({key(7)})
+    kernel.read(reader)
+    dumps = []
+    for _ in range(10):
+        kernel.services[7] = Stats(connections=kernel.services[7].connections + 1)
+        table = kernel.read(reader, watched)
+        dumps.append(kernel.dumps)
+        assert table.virtual_servers[7].stats == kernel.services[7]
+        assert table.stats_at(table.virtual_servers[7]) == kernel.now
+    assert dumps == [1, 1, 1, 1, 2, 2, 2, 2, 2, 3]
+
+
+def test_a_slow_machine_reads_every_real_server_within_half_a_minute() -> None:
+    kernel = slow()
+    reader = kernel.turns()
+    kernel.read(reader)
+    for _ in range(10):
+        kernel.read(reader)  # by and by it is known what they cost
+    kernel.weight = 7
+    tables = [kernel.read(reader) for _ in range(31)]
+    assert weights(tables[12], 99) != weights(tables[-1], 99)
+    assert {weights(tables[-1], n)[0] for n in range(100)} == {7}
+    assert tables[-1].read_at - tables[-1].oldest <= turns.LONGEST
+
+
+def test_what_is_new_or_gone_is_seen_with_the_next_dump() -> None:
+    kernel = slow()
+    reader = kernel.turns()
+    kernel.read(reader)
+    del kernel.services[50]
+    kernel.services[200] = Stats()
+    seen = [{v.key for v in kernel.read(reader).virtual_servers} for _ in range(5)]
+    assert [(key(50) in s, key(200) in s) for s in seen] in (
+        [(True, False)] * 4 + [(False, True)],
+        [(True, False)] * 3 + [(False, True)] * 2,
+    )
+
+
+def test_one_that_is_watched_and_gone_or_made_anew_is_seen_at_once() -> None:
+    kernel = slow()
+    reader, watched = kernel.turns(), frozenset({key(7)})
+    kernel.read(reader, watched)
+    kernel.services[7] = Stats(connections=3)
+    assert kernel.read(reader, watched).virtual_servers[7].stats == Stats(connections=3)
+    assert kernel.dumps == 2
+    del kernel.services[7]
+    assert key(7) not in {v.key for v in kernel.read(reader, watched).virtual_servers}
+    assert kernel.dumps == 3
+
+
+def test_an_event_has_all_services_dumped() -> None:
+    kernel = slow()
+    reader = kernel.turns()
+    kernel.read(reader)
+    kernel.services[200] = Stats()
+    assert key(200) in {v.key for v in kernel.read(reader, urgent=True).virtual_servers}
+
+
+def test_of_what_nobody_looks_at_the_very_objects_stay() -> None:
+    kernel = slow()
+    reader = kernel.turns()
+    one, two = kernel.read(reader), kernel.read(reader, frozenset({key(99)}))
+    changed = [a is not b for a, b in zip(one.virtual_servers, two.virtual_servers, strict=True)]
+    assert changed[99]
+    assert sum(changed) <= 11
 
 
 def test_the_reader_takes_turns_only_where_it_is_told_what_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.backend.ipvs import uapi
+from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, NotInTable, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
-from kvtui.backend.ipvs.reader import IpvsReader
+from kvtui.backend.ipvs.reader import IpvsReader, with_real_servers
 from kvtui.backend.ipvs.sysctls import read_sysctls
+from kvtui.backend.ipvs.turns import Turns, ask_service
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.backend.namespaces import open_in_network
 from kvtui.model.ipvs import Protocol
@@ -440,6 +442,51 @@ def test_connections_of_a_fwmark_service_are_its_template_and_what_it_sent_on(tr
         ("TCP", ("10.0.0.9", 7777), ("10.9.0.2", 7777)),
         ("IP", ("0.0.0.7", 0), ("10.9.0.2", 0)),
     }
+
+
+# --- a large table, by turns
+
+
+def test_a_service_that_is_asked_for_alone_is_what_the_dump_says(rules: int) -> None:
+    with open_in_network(rules, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
+        dumped = channel.dump(uapi.CMD_GET_SERVICE, decode.service)
+        assert {type(v.fwmark) for v in dumped} == {int, type(None)}
+        assert [ask_service(channel, v.key) for v in dumped] == dumped
+        assert ask_service(channel, (Protocol.TCP, "10.0.0.99", 80, 0)) is None
+        assert ask_service(channel, (Protocol.FWMARK, "", 0, 99)) is None
+
+
+def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhere_within_five_seconds() -> None:
+    with namespace("kvtui-turns") as pid:
+
+        def change(*lines: str) -> None:
+            text = "\n".join(lines) + "\n"
+            argv = ["ip", "netns", "exec", "kvtui-turns", "ipvsadm", "-R"]
+            subprocess.run(argv, input=text, text=True, check=True)
+
+        change(*(f"-A -t 10.0.1.{n}:80 -s wlc\n-a -t 10.0.1.{n}:80 -r 10.1.0.1:80 -m -w 1" for n in range(1, 21)))
+        now = 1000.0
+        # at a second of CPU for whatever it does no machine is slower
+        reader = Turns(with_real_servers, few=0, cpu=count(0.0, 1.0).__next__)
+
+        with open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
+
+            def after(seconds: float) -> dict[str, list[int]]:
+                nonlocal now
+                now += seconds
+                watched = frozenset({(Protocol.TCP, "10.0.1.7", 80, 0)})
+                table = reader.table(channel, watched, lambda: now)
+                return {v.name: [r.weight for r in v.real_servers] for v in table.virtual_servers}
+
+            assert len(after(0.0)) == 20
+            change("-e -t 10.0.1.7:80 -r 10.1.0.1:80 -m -w 9", "-D -t 10.0.1.9:80", "-A -t 10.0.2.1:80 -s rr")
+            seen = after(1.0)
+            assert (seen["10.0.1.7:80"], len(seen)) == ([9], 20)
+            seen = after(4.0)
+            assert ("10.0.1.9:80" in seen, seen["10.0.2.1:80"]) == (False, [])
+            change("-D -t 10.0.1.7:80", "-D -t 10.0.1.8:80")
+            seen = after(1.0)
+            assert {"10.0.1.7:80", "10.0.1.8:80"}.isdisjoint(seen)
 
 
 # --- what may not be read

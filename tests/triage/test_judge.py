@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
-from kvtui.observer import Judge
+from kvtui.observer import CALM, REST, Judge
 from kvtui.rules.observe import observe
 from kvtui.rules.past import Past
 from kvtui.rules.triage.judge import RULES, lasting, suspects, triage
@@ -19,6 +19,9 @@ from tests.triage.case import backup, conf
 from tests.triage.test_conf import asked
 
 if TYPE_CHECKING:
+    import pytest
+
+    from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
 STRAY = addresses(VIP, since=NOW - 3000)
@@ -85,9 +88,35 @@ def test_a_judge_remembers_and_says_what_is_undecided() -> None:
 
     assert judge.judged(observe(later(0, addresses=STRAY))).findings == ()
     assert [f.id for f in judge.undecided] == ["vip-on-backup"]
-    judge._rests_until = 0.0
+    judge._judged_at = float("-inf")
     assert [f.id for f in judge.judged(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
     assert judge.undecided == ()
+
+
+def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    judged: list[Observation] = []
+    monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
+    judge = Judge()
+    monkeypatch.setattr(judge, "_judge", judged.append)
+    same = {"conf": conf(5), "running": conf(5)}
+    calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
+    changed = later(2, **same | {"conf": conf(digest="other")})
+    judge.judged(observe(calm))
+    judge._cost = 0.1
+    for snapshot in (busy, changed):
+        now += REST * judge._cost / 3
+        judge.judged(observe(snapshot))  # not yet, whatever it is
+    assert len(judged) == 1
+    now += REST * judge._cost
+    judge.judged(observe(busy))
+    assert len(judged) == 1
+    judge.judged(observe(changed))
+    assert len(judged) == 2
+    judge._cost = 0.1
+    now += CALM * judge._cost
+    judge.judged(observe(changed))
+    assert len(judged) == 3
 
 
 def test_every_rule_says_for_how_long_it_must_hold() -> None:

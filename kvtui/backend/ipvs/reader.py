@@ -71,7 +71,7 @@ class IpvsReader:
         self._proc = proc
         self._net = net_folder(proc, pid)
         self._channel: GenericNetlink | None = None
-        self._turns = turns.Turns(_with_real_servers)
+        self._turns = turns.Turns(with_real_servers)
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +183,7 @@ def read_table(channel: GenericNetlink) -> IpvsTable:
         services = channel.dump(uapi.CMD_GET_SERVICE, decode.service)
         if len({virtual.key for virtual in services}) < len(services):
             continue  # the list moved between two pieces of the dump
-        filled = [_with_real_servers(channel, virtual) for virtual in services]
+        filled = [with_real_servers(channel, virtual) for virtual in services]
         if None not in filled:
             whole = tuple(virtual for virtual in filled if virtual is not None)
             return IpvsTable(whole, complete=True, read_at=read_at, monotonic=monotonic)
@@ -192,7 +192,7 @@ def read_table(channel: GenericNetlink) -> IpvsTable:
     )
 
 
-def _with_real_servers(channel: GenericNetlink, virtual: VirtualServer) -> VirtualServer | None:
+def with_real_servers(channel: GenericNetlink, virtual: VirtualServer) -> VirtualServer | None:
     """The virtual server with its real servers; None when it changed meanwhile."""
     selector = decode.selector(virtual.key)
     family = virtual.family
