@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import resource
 import subprocess
 import sys
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from kvtui.backend.ipvs.attributes import Buffer
 
 RUNS = 3
+GROWTH = (100, 1000, 10_000, 50_000)
+"""Real servers, for row 2."""
 
 
 def rules(services: int, reals: int) -> str:
@@ -101,15 +104,31 @@ def measure(work: Callable[[], int], expected: int, runs: int) -> float:
     return best
 
 
-def main() -> None:
-    """Fill the table, read it in each way, print times and ratios, empty it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--services", type=int, default=1000)
-    parser.add_argument("--reals", type=int, default=10)
-    options = parser.parse_args()
+def growth(sizes: list[int], reals: int) -> None:
+    """Row 2: one full reading at each size, in a process of its own, so that its memory is its own too."""
+    print(f"\nfull reading, {reals} real servers for each virtual server, best of {RUNS}")
+    for size in sizes:
+        subprocess.run(["ipvsadm", "-R"], input=rules(size // reals, reals), text=True, check=True)
+        try:
+            argv = [sys.executable, "-m", "benchmarks.bench_ipvs", "--alone", str(size)]
+            print(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
+        finally:
+            subprocess.run(["ipvsadm", "-C"], check=True)
+
+
+def alone(size: int) -> None:
+    """Read the table that is there; the time, and by how much the process grew."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds = measure(kvtui, size, RUNS)
+    grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(f"{size:>7} real servers {seconds:8.4f} s  {seconds / size * 1e6:6.1f} µs/real  {grew:6.1f} MB more")
+
+
+def compare(services: int, reals: int) -> None:
+    """Row 1."""
     importlib.import_module("pyroute2")
-    expected = options.services * options.reals
-    subprocess.run(["ipvsadm", "-R"], input=rules(options.services, options.reals), text=True, check=True)
+    expected = services * reals
+    subprocess.run(["ipvsadm", "-R"], input=rules(services, reals), text=True, check=True)
     ways: list[tuple[str, Callable[[], int], int]] = [
         ("dump, undecoded", undecoded, RUNS),
         ("kvtui", kvtui, RUNS),
@@ -123,9 +142,27 @@ def main() -> None:
     finally:
         subprocess.run(["ipvsadm", "-C"], check=True)
     ours = dict(times)["kvtui"]
-    print(f"{options.services} virtual servers x {options.reals} real servers, best of {RUNS} (pyroute2: of 1)")
+    print(f"{services} virtual servers x {reals} real servers, best of {RUNS} (pyroute2: of 1)")
     for name, seconds in times:
         print(f"{name:<28} {seconds:7.3f} s  {seconds / ours:6.2f} x kvtui  {seconds / expected * 1e6:7.1f} µs/real")
+
+
+def main() -> None:
+    """Fill the table, read it in each way, print times and ratios, empty it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("--reals", type=int, default=10)
+    parser.add_argument("--growth", type=int, nargs="*", default=GROWTH, help="real servers, size by size; none: not")
+    parser.add_argument("--only-growth", action="store_true")
+    parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.alone:
+        alone(options.alone)
+        return
+    if not options.only_growth:
+        compare(options.services, options.reals)
+    if options.growth:
+        growth(options.growth, options.reals)
 
 
 if __name__ == "__main__":
