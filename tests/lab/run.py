@@ -6,11 +6,12 @@ A keepalived that runs here, else node-a of the lab's cluster, else the built-in
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from tests.lab.kernel import LabError, why_not
+from tests.lab.kernel import PROJECT, LabError, why_not
 from tests.lab.terminal import has_terminal, on_terminal, without_terminal
 
 ALONE = frozenset({"--demo", "--help", "-h", "--version"})
@@ -28,6 +29,13 @@ def keepalived_runs_here(proc: Path = Path("/proc")) -> bool:
     return False
 
 
+def still_missing() -> str | None:
+    """Why the lab cannot boot, after what it needs was installed where we may; None when it can."""
+    if why_not() is not None and os.geteuid() == 0:
+        subprocess.run([PROJECT / "packaging" / "debian-packages", "lab"], check=False)  # says what it does
+    return why_not()
+
+
 def become_kvtui(*arguments: str) -> NoReturn:
     """Replace this process by kvtui."""
     sys.stderr.flush()
@@ -42,8 +50,8 @@ def main(arguments: list[str]) -> int:
         if os.geteuid() != 0:
             print("keepalived runs here; kvtui shows more as root: sudo make run", file=sys.stderr)
         become_kvtui(*arguments)
-    if why := why_not():
-        print(f"No keepalived runs here. {why} `make lab` installs them, as root.", file=sys.stderr)
+    if why := still_missing():
+        print(f"No keepalived runs here. {why} As root, `make run` installs them.", file=sys.stderr)
         print("This is the demonstration.", file=sys.stderr)
         become_kvtui("--demo", *arguments)
     print("No keepalived runs here: booting the lab, a kernel with three nodes of its own (20 s).", file=sys.stderr)

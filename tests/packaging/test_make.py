@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,3 +43,36 @@ def test_nothing_is_booted_for_what_looks_at_no_node(argument: str, monkeypatch:
     monkeypatch.setattr(run, "become_kvtui", become)
     with pytest.raises(SystemExit, match=f"{argument} vips"):
         run.main([argument, "vips"])
+
+
+@pytest.mark.parametrize(
+    ("uid", "installs", "ends"),
+    [(0, True, "lab"), (0, False, "--demo"), (1000, True, "--demo")],
+    ids=["root", "root without a mirror", "not root"],
+)
+def test_what_the_lab_needs_is_installed_where_we_may(
+    uid: int, installs: bool, ends: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[list[str]] = []
+
+    def install(command: list[Path | str], *, check: bool) -> None:
+        assert not check
+        ran.append([Path(word).name for word in command])
+
+    def become(*arguments: str) -> None:
+        raise SystemExit(" ".join(arguments))
+
+    def lab(_arguments: list[str]) -> None:
+        raise SystemExit("lab")
+
+    monkeypatch.setattr(run, "keepalived_runs_here", lambda: False)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(subprocess, "run", install)
+    monkeypatch.setattr(run, "why_not", lambda: None if ran and installs else "It needs user-mode-linux.")
+    monkeypatch.setattr(run, "become_kvtui", become)
+    monkeypatch.setattr(run, "has_terminal", lambda: False)
+    monkeypatch.setattr(run, "without_terminal", lab)
+    with pytest.raises(SystemExit, match=ends):
+        run.main([])
+    assert ran == ([["debian-packages", "lab"]] if uid == 0 else [])
+    assert ("It needs user-mode-linux" in capsys.readouterr().err) is (ends == "--demo")
