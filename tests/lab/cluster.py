@@ -77,6 +77,8 @@ class Cluster:
         for service in self.spec.all_services:
             self.wait_for_answer(service.vip, service.port)
         (self.folder / "go").touch()  # traffic before the election would leave half-open connections that wlc remembers
+        if self.spec.requests_per_second:
+            poll(self.traffic, 20, "the first request of the traffic")
 
     def _start_services(self) -> None:
         servers = [(f"rs-{number + 1}", netns, 80) for number, netns in enumerate(self.network.servers)]

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.bridge import plugin_for
 from tests.lab.cluster import Cluster
 from tests.lab.spec import ClusterSpec
+from tests.lab.zygote import ZYGOTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,25 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what is collected here."""
     if item.get_closest_marker("lab") is None:
         item.add_marker(pytest.mark.lab)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bring those tests of a file together that say that they want equal clusters; all else stays in random order.
+
+    They say so by a parameter, or by `@pytest.mark.lab(spec=…)`. Only so many clusters are kept, see `AT_ONCE`.
+    """
+    together: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        spec = wanted(item)
+        together.setdefault(item.nodeid if spec is None else (item.path, spec), []).append(item)
+    items[:] = [item for group in together.values() for item in group]
+
+
+def wanted(item: pytest.Item) -> ClusterSpec | None:
+    """The cluster that a test says it wants."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    marks = [mark.kwargs.get("spec") for mark in item.iter_markers("lab")]
+    return next((value for value in (*parameters.values(), *marks) if isinstance(value, ClusterSpec)), None)
 
 
 class Clusters:
@@ -77,6 +97,7 @@ def clusters() -> Iterator[Clusters]:
     kept = Clusters()
     yield kept
     kept.close()
+    ZYGOTE.close()
 
 
 @pytest.fixture

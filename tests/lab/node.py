@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.inside import addresses, inside, run_inside
-from tests.lab.inside import setns as setns  # as test_chain knows it
+from tests.lab.inside import setns as setns  # noqa: PLC0414 - test_chain asks for it here
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.journal import Journal
+from tests.lab.zygote import ZYGOTE
 
 if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
     from tests.lab.node import Node
+
+
+def kvtui(node: Node, state: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """`kvtui WORDS`, as an operator on that node types it; `state` is where its journal is, `env` more variables."""
+    return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 120)
 
 
 def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
@@ -26,8 +35,7 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
         ``detail`` (all of it: ``said``), and by the journal ``id`` and ``facts``; both empty where nothing was begun.
     """
     state = node.folder / "state"
-    argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, "-m", "kvtui", "-o", "json"]
-    done = node.exec([*argv, "--dry-run" if dry_run else "--yes", *words], timeout=120)
+    done = kvtui(node, state, "-o", "json", "--dry-run" if dry_run else "--yes", *words)
     assert done.stdout, f"{done.returncode}\n{done.stderr}"
     plan = json.loads(done.stdout)
     said = done.stderr.splitlines()

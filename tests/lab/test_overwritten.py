@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.operate import kvtui
 from tests.lab.poll import poll
-from tests.lab.test_versions import advertised, done, kvtui, state
+from tests.lab.test_versions import advertised, done, state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.actions.journal import Journal
+from tests.lab.operate import kvtui
 from tests.lab.poll import poll
 from tests.lab.spec import ECHO, NGINX, ClusterSpec
 from tests.lab.test_failover import lasting_owner
 from tests.lab.test_priority import Tcpdump, changed_lines
+from tests.lab.watching import watching
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Mapping
 
     from tests.lab.cluster import Cluster
@@ -57,12 +57,6 @@ def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
-
-
-def kvtui(node: Node, state: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """As an operator on that node."""
-    argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, "-m", "kvtui", *words]
-    return node.exec(argv, timeout=120)
 
 
 def done(node: Node, state: Path, *words: str) -> str:
@@ -110,6 +104,21 @@ def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
         ]
         servers = {(r["address"], r["weight"], r["configured_weight"], r["state"]) for r in reals(status)}
         assert servers == {(f"10.4.0.{n}", 1, 1, "up") for n in range(11, 16)}
+
+
+async def test_what_triage_tells_of_a_file_that_cannot_be_compared_with_what_runs(other: Cluster) -> None:
+    """2.1.5 has no copy of what runs: the file counts. Its known fault is told, and no other version's."""
+    node = next(n for n in other.nodes if n is not other.master())
+    text = node.conf_path.read_text()
+    empty = "vrrp_instance empty {\n state BACKUP\n interface nope0\n virtual_router_id 99\n priority 1\n}\n"
+    node.write_conf(text.replace("weight 1", "weight 0", 1) + empty)
+    async with watching(node) as watch:
+        if version_of(other) == "2.1.5":
+            await watch.until("version-fault", "instance-without-vips", "interface-missing")
+        else:
+            await watch.until("config-not-reloaded")
+            assert not watch.told.keys() & {"version-fault", "instance-without-vips", "interface-missing"}
+    node.write_conf(text)
 
 
 def reals(status: dict[str, Any]) -> list[dict[str, Any]]:
