@@ -8,22 +8,35 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import signal
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
+from tests.lab.conditions import (
+    BAD_ADVERTS,
+    EXTRA,
+    child_pids,
+    connect,
+    ipvsadm,
+    ns_pid,
+    restore,
+    second_keepalived,
+    sysctl,
+)
 from tests.lab.network import command
-from tests.lab.spec import NGINX, ClusterSpec
+from tests.lab.node import children
+from tests.lab.poll import poll
+from tests.lab.spec import NGINX, NGINX6, ClusterSpec
 from tests.lab.watching import RULES_SHOWN, Watch, silent_everywhere, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node as LabNode
@@ -31,26 +44,6 @@ if TYPE_CHECKING:
 VIP, PODS = NGINX.vip, NGINX.real_servers
 SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
 """As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
-EXTRA = f"""
-virtual_server {VIP} 8080 {{
-  delay_loop 60
-  lvs_sched rr
-  lvs_method DR
-  protocol TCP
-  real_server 10.4.0.11 80 {{
-    weight 1
-  }}
-}}
-virtual_server 10.4.0.99 80 {{
-  delay_loop 60
-  lvs_sched rr
-  lvs_method NAT
-  protocol TCP
-  real_server 10.4.0.11 80 {{
-    weight 1
-  }}
-}}
-"""
 
 
 def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
@@ -65,7 +58,18 @@ def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
     ids=["IPv6, direct, preempt", "unicast, tunnel"],
 )
 async def test_silent_on_a_healthy_cluster(make_cluster: Callable[[ClusterSpec], Cluster], spec: ClusterSpec) -> None:
-    await silent_everywhere(make_cluster(spec))
+    cluster = make_cluster(spec)
+    await silent_everywhere(cluster)
+    if spec.ipv6:
+        await the_duplicate(next(n for n in cluster.nodes if n is not cluster.master(NGINX6.vip)))
+
+
+async def the_duplicate(node: LabNode) -> None:
+    """Somebody adds the IPv6 VIP to a backup, and the kernel finds the master's."""
+    async with watching(node) as watch:
+        node.exec(["ip", "addr", "add", f"{NGINX6.vip}/128", "dev", "eth0"], check=True)
+        await watch.until("vip-duplicate-detected")
+        node.exec(["ip", "addr", "del", f"{NGINX6.vip}/128", "dev", "eth0"], check=True)
 
 
 @pytest.mark.lab(timeout=400)
@@ -84,24 +88,14 @@ async def test_each_condition_is_told(
         node = cluster.master(VIP)
         async with watching(node, config) as watch:
             await the_kernel(watch, node)
+            await the_controller(node, config, api)
             await the_api(watch, api)
             await the_config(watch, node)
         await the_exit_code(cluster, node)
         await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
         await the_wire(cluster, config, api)
         await the_death(cluster)
-    assert len(RULES_SHOWN) >= 45, sorted(RULES_SHOWN)
-
-
-def ipvsadm(node: LabNode, *rules: str) -> None:
-    """Many commands of ipvsadm at once."""
-    for rule in rules:
-        node.exec(["ipvsadm", *rule.split()], check=True)
-
-
-def restore(node: LabNode, saved: str) -> None:
-    command(["ip", "netns", "exec", node.netns, "ipvsadm", "-C"])
-    command(["ip", "netns", "exec", node.netns, "ipvsadm", "-R"], text=saved)
+    assert len(RULES_SHOWN) >= 60, sorted(RULES_SHOWN)
 
 
 async def the_kernel(watch: Watch, node: LabNode) -> None:
@@ -114,6 +108,8 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
     try:
         pid_file.write_text("4242\n")
         node.exec(["ip", "link", "add", "kube-ipvs0", "type", "dummy"], check=True)
+        node.exec(["ip", "link", "add", "wrong0", "type", "dummy"], check=True)
+        node.exec(["ip", "addr", "add", f"{VIP}/32", "dev", "wrong0"], check=True)
         connect(node)  # clients that persistence pins to the one that is drained below
         sysctl(node, ip_forward=0)
         ipvsadm(node, f"-e {one} -m -w 7 -x 1", f"-d {two}", f"-a -t {VIP}:80 -r 10.4.0.14:80 -m -w 1")
@@ -123,7 +119,7 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
             "weight-differs", "real-server-not-in-kernel", "persistence-pins-removed", "real-server-not-in-config",
             "endpoint-gone-in-ipvs", "virtual-server-not-in-config", "virtual-server-differs", "drained",
             "ip-forward-off", "kube-proxy-ipvs", "stale-pid-file", "two-keepalived", "real-server-full",
-            "persistence-pins-drained",
+            "persistence-pins-drained", "vip-on-wrong-interface",
         )  # fmt: skip
         ipvsadm(node, f"-e {one} -m -w 0", f"-e -t {VIP}:80 -r 10.4.0.14:80 -m -w 0")
         await watch.until("no-live-real-server")
@@ -134,62 +130,30 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
         other.wait()
         pid_file.write_text(pid)
         sysctl(node, ip_forward=1)
-        node.exec(["ip", "link", "del", "kube-ipvs0"], check=True)
+        for link in ("kube-ipvs0", "wrong0"):
+            node.exec(["ip", "link", "del", link], check=True)
         restore(node, saved)
     await watch.until_silent()
 
 
-def connect(node: LabNode) -> None:
-    """Some requests from different clients, so that each real server has templates."""
-    client = node.netns.removesuffix(node.name) + "client"
-    for host in range(100, 106):
-        argv = [
-            "ip",
-            "netns",
-            "exec",
-            client,
-            "curl",
-            "-s",
-            "-m",
-            "2",
-            "--interface",
-            f"10.4.0.{host}",
-            f"http://{VIP}/",
-        ]
-        subprocess.run(argv, check=False, capture_output=True)
-
-
-def sysctl(node: LabNode, **values: int) -> None:
-    for name, value in values.items():
-        node.exec(["sh", "-c", f"echo {value} >/proc/sys/net/ipv4/{name}"], check=True)
-
-
-def second_keepalived(node: LabNode) -> subprocess.Popen[bytes]:
-    """Another tree in the node's network, in a mount namespace of its own, as an old pod that did not go."""
-    folder = node.folder / "old"
-    folder.mkdir(exist_ok=True)
-    (folder / "keepalived.conf").write_text(
-        "vrrp_instance old {\n state BACKUP\n interface eth0\n virtual_router_id 77\n priority 1\n"
-        " virtual_ipaddress {\n 10.4.0.77\n }\n}\n"
-    )
-    pids = [f"--{kind}={folder}/{kind}" for kind in ("pid", "vrrp_pid", "checkers_pid")]
-    argv = [
-        "ip",
-        "netns",
-        "exec",
-        node.netns,
-        "unshare",
-        "-m",
-        "--kill-child",
-        "-f",
-        "keepalived",
-        "-n",
-        "-l",
-        "--vrrp",
-    ]
-    argv += ["-f", str(folder / "keepalived.conf"), *pids]
-    with (folder / "log").open("wb") as log:
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
+    """What it finds on its node, and what it should have set there: seen from the keepalived that it runs."""
+    before = api.get("configmaps", *objects.CONFIGMAP)
+    pod = second_keepalived(node)
+    try:
+        api.put(objects.configmap({VIP: "default/nginx:PROXY"}), objects.node(platform.node(), "10.4.9.9"))
+        sysctl(node, **{"vs/conntrack": 0, "ip_nonlocal_bind": 0})
+        pid = poll(lambda: [k for c in children(pod.pid) for k in children(c)], 20, "a keepalived of the controller")[0]
+        async with watching(node, config, pid) as watch:
+            await watch.until(
+                "proxy-without-mode", "ip-nonlocal-bind-off", "vs-conntrack-off", "node-address-missing"
+            )  # fmt: skip
+    finally:
+        pod.kill()
+        pod.wait()
+        sysctl(node, **{"vs/conntrack": 1, "ip_nonlocal_bind": 1})  # as the lab has them from the start
+        api.put(before)
+        api.delete("nodes", "", platform.node())
 
 
 async def the_api(watch: Watch, api: FakeCluster) -> None:
@@ -246,7 +210,9 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     node.conf_path.unlink()
     await watch.until("config-missing")
     node.reload(text + EXTRA)
-    await watch.until("port-changed-by-direct-routing", "virtual-server-without-vip")
+    await watch.until(
+        "port-changed-by-direct-routing", "virtual-server-without-vip", "udp-with-tcp-check", "real-server-down"
+    )
     knob = 'global_defs {\n}\nvrrp_track_file low {\n  file "/etc/keepalived/low"\n  weight 1\n}\n'
     (node.conf_path.parent / "low").write_text("-50\n")
     node.reload(knob + text.replace("nopreempt", "nopreempt\n  track_file {\n    low weight 1\n  }"))
@@ -302,7 +268,7 @@ def isolated(cluster: Cluster, *, on: bool) -> None:
 async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None:
     """Other nodes' adverts: none, bogus ones, too many."""
     b, c = cluster.nodes[1:]
-    text = b.conf_path.read_text()
+    text, own = b.conf_path.read_text(), c.conf_path.read_text()
     for pod in api.all("pods"):
         pod["status"]["startTime"] = "2001-01-01T00:00:00Z"
         api.put(pod)
@@ -318,8 +284,15 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
         await watch.until("two-masters", "vip-lists-differ")  # each rejects the other's adverts
         b.reload(text.replace(VIP, "10.4.0.77", 1))
         await watch.until("vrid-collision")
-        b.reload(text.replace("vrrp_version 3", "vrrp_version 2"))
-        await watch.until("vrrp-version-differs")
+        second = text.replace("vrrp_version 3", "vrrp_version 2")
+        b.reload(
+            second.replace("advert_int 1", "advert_int 1\n  authentication {\n auth_type PASS\n auth_pass lab\n }")
+        )
+        b.exec([sys.executable, "-c", BAD_ADVERTS], check=True)
+        await watch.until("vrrp-version-differs", "bad-adverts")
+        c.reload(own.replace("vrrp_version 3", "vrrp_version 2"))
+        await watch.until("vrrp-auth-differs")
+        c.reload(own)
         peers = "unicast_src_ip 10.4.0.4\n  unicast_peer {\n    10.4.0.5\n  }\n"
         b.reload(first.replace("advert_int 1", f"advert_int 1\n  {peers}"))
         await watch.until("unicast-peers-wrong")
@@ -332,8 +305,8 @@ async def the_death(cluster: Cluster) -> None:
     for node in (a, b):
         node.stop()
     cluster.wait_for_master(VIP, among=[c])
-    children = [int(p) for p in (c.folder / "run" / "vrrp.pid").read_text().split()]
-    vrrp = next(p for p in child_pids(c) if ns_pid(p) in children)
+    known = [int(p) for p in (c.folder / "run" / "vrrp.pid").read_text().split()]
+    vrrp = next(p for p in child_pids(c) if ns_pid(p) in known)
     async with watching(c) as watch:
         await watch.look()
         os.kill(vrrp, signal.SIGSTOP)
@@ -346,14 +319,3 @@ async def the_death(cluster: Cluster) -> None:
     async with watching(a) as watch:
         await watch.until("instance-fault", "no-master")
     command(["ip", "link", "set", f"{a.netns}-l", "up"])
-
-
-def child_pids(node: LabNode) -> list[int]:
-    return [
-        int(p) for p in Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
-    ]
-
-
-def ns_pid(pid: int) -> int:
-    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("NSpid"))
-    return int(line.split()[-1])
