@@ -22,7 +22,6 @@ from tests.lab.spec import ECHO, NGINX, ClusterSpec
 from tests.lab.test_failover import lasting_owner
 from tests.lab.test_priority import Tcpdump, changed_lines
 from tests.lab.watching import watching
-from tests.lab.watching import watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,21 +104,6 @@ def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
         ]
         servers = {(r["address"], r["weight"], r["configured_weight"], r["state"]) for r in reals(status)}
         assert servers == {(f"10.4.0.{n}", 1, 1, "up") for n in range(11, 16)}
-
-
-async def test_what_triage_tells_of_a_file_that_cannot_be_compared_with_what_runs(other: Cluster) -> None:
-    """2.1.5 has no copy of what runs: the file counts. Its known fault is told, and no other version's."""
-    node = next(n for n in other.nodes if n is not other.master())
-    text = node.conf_path.read_text()
-    empty = "vrrp_instance empty {\n state BACKUP\n interface nope0\n virtual_router_id 99\n priority 1\n}\n"
-    node.write_conf(text.replace("weight 1", "weight 0", 1) + empty)
-    async with watching(node) as watch:
-        if version_of(other) == "2.1.5":
-            await watch.until("version-fault", "instance-without-vips", "interface-missing")
-        else:
-            await watch.until("config-not-reloaded")
-            assert not watch.told.keys() & {"version-fault", "instance-without-vips", "interface-missing"}
-    node.write_conf(text)
 
 
 async def test_what_triage_tells_of_a_file_that_cannot_be_compared_with_what_runs(other: Cluster) -> None:
