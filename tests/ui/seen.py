@@ -27,6 +27,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.observer import Observer
 from kvtui.rules.observe import observe
+from tests.ui.settled import watch_the_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from kvtui.model.ipvs import Connection, ServiceKey
+
+watch_the_loop()
 
 EPOCH = 1_700_000_040.0
 """2023-11-14 22:14:00 UTC: the beginning of a minute."""
