@@ -114,9 +114,10 @@ def _state(snapshot: Snapshot) -> tuple[object, ...]:
     virtual_servers = len(snapshot.ipvs.virtual_servers) if snapshot.ipvs else None
     heard = tuple((a.last.priority, a.silent(snapshot.time)) for a in snapshot.advertisers or ())
     processes = (snapshot.keepalived, snapshot.chosen)
+    addresses = (snapshot.addresses.addresses, snapshot.addresses.interfaces) if snapshot.addresses else None
     return (
         processes,
-        snapshot.addresses,
+        addresses,
         snapshot.sysctls,
         states,
         sources,

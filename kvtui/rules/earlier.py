@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
+    from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.ipvs import RealServer, ServiceKey, VirtualServer
     from kvtui.model.kube import EndpointGroup, NamespacedName
     from kvtui.model.observation import Observation, RealServerView, StatsView, VirtualServerView
@@ -125,17 +126,23 @@ class Earlier:
 
 
 def _beside_is_same(before: Observation, now: Snapshot, services: Mapping[str, NamespacedName]) -> bool:
-    """Whether everything but the kernel's table is the very object that it was."""
+    """Whether everything but the kernel's table is as it was; what is large is compared by identity first."""
     then = before.snapshot
-    if then.conf is not now.conf or then.running is not now.running or then.checks is not now.checks:
+    if then.conf is not now.conf or then.running is not now.running:
         return False
-    if then.addresses is not now.addresses and then.addresses != now.addresses:
+    if then.checks is not now.checks and then.checks != now.checks:  # each full dump has them anew
+        return False
+    if _addresses(then) != _addresses(now):
         return False
     if _endpoints(then) is not _endpoints(now):
         return False
     if _endpoints(now) is None:
         return True
     return services == {m.vip: m.target for m in before.mappings or () if m.target is not None}
+
+
+def _addresses(snapshot: Snapshot) -> tuple[InterfaceAddress, ...] | None:
+    return None if snapshot.addresses is None else snapshot.addresses.addresses
 
 
 def _endpoints(snapshot: Snapshot) -> Mapping[NamespacedName, tuple[EndpointGroup, ...]] | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvtui.model.addresses import InterfaceAddress
 from kvtui.model.ipvs import IpvsTable, Stats, VirtualServer
+from kvtui.model.observation import ManagedBy
 from kvtui.rules.observe import observe
-from tests.build import conf, conf_real, real, snapshot, table
+from tests.build import addresses, conf, conf_real, real, snapshot, table
 
 if TYPE_CHECKING:
     from kvtui.model.observation import VirtualServerView
@@ -75,6 +77,37 @@ def test_another_config_makes_every_view_anew_but_keeps_rates_that_have_no_newer
     assert changed.configured_weight == 7
     assert changed.stats is not None
     assert changed.stats.cps == 10.0
+
+
+def test_what_was_not_read_again_is_not_looked_at_again_though_the_layers_beside_were() -> None:
+    kept = replace(by_turns(1.0), stats_read=1.0)
+    first = observe(snapshot(conf=CONF, running=CONF, ipvs=reading(1.0, kept), addresses=addresses("10.4.0.50")))
+    # every snapshot has its addresses in a table of its own, with the time of it
+    beside = replace(addresses("10.4.0.50"), read_at=2.0)
+    again = snapshot(conf=CONF, running=CONF, ipvs=reading(2.0, kept), addresses=beside)
+    assert observe(again, reading(1.0, kept), first).virtual_servers is first.virtual_servers
+
+
+def test_a_virtual_server_of_another_owner_has_another_view_though_it_was_not_read_again() -> None:
+    kept = replace(by_turns(1.0), stats_read=1.0)
+    first = observe(snapshot(conf=None, running=None, ipvs=reading(1.0, kept), addresses=addresses()))
+    proxied = replace(addresses(), addresses=(InterfaceAddress("10.4.0.50", 32, "kube-ipvs0"),))
+    again = snapshot(conf=None, running=None, ipvs=reading(2.0, kept), addresses=proxied)
+    seen = observe(again, reading(1.0, kept), first)
+    assert [v.managed_by for v in (*(first.virtual_servers or ()), *(seen.virtual_servers or ()))] == [
+        ManagedBy.UNKNOWN,
+        ManagedBy.KUBE_PROXY,
+    ]
+
+
+def test_a_virtual_server_that_was_not_read_again_keeps_its_rate_when_its_real_servers_were() -> None:
+    one, two = (replace(by_turns(at, n), stats=Stats(connections=n), stats_read=at) for at, n in ((1.0, 0), (9.0, 80)))
+    turned = replace(by_turns(10.0, 90), stats=two.stats, stats_read=9.0)
+    _, before, after = views(reading(1.0, one), reading(9.0, two), reading(10.0, turned))
+    assert before.stats is not None
+    assert before.stats.cps == 10.0
+    assert after.stats == before.stats
+    assert after.real_servers is not before.real_servers
 
 
 def test_servers_of_a_vip_are_found_without_a_search() -> None:

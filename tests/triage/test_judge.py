@@ -101,6 +101,8 @@ def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: 
     monkeypatch.setattr(judge, "_judge", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
     calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
+    assert busy.addresses is not None
+    busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
     changed = later(2, **same | {"conf": conf(digest="other")})
     judge.judged(observe(calm))
     judge._cost = 0.1
