@@ -89,6 +89,8 @@ def render(invocation: Invocation, wanted: Wanted) -> int:
     result = expected(snapshot.kube, settings)
     if wanted.form is not Format.TEXT:
         return _as_document(seen, settings, result, wanted)
+    if not result.read:
+        _narrate_cause(snapshot)
     _narrate(settings, result)
     if result.text is None:
         return Code.NOT_KNOWN
@@ -104,6 +106,12 @@ async def _observe(invocation: Invocation, wait: float) -> Observation:
         return await observer.observe(patience=wait)
     finally:
         await observer.close()
+
+
+def _narrate_cause(snapshot: Snapshot) -> None:
+    """Why the API says too little, before what is missing for it: "refuses connections" is what can be acted on."""
+    if cause := plain(snapshot.source(SourceName.KUBERNETES).detail):
+        narrate(f"cannot tell: {cause}")
 
 
 def _narrate(settings: ControllerSettings, result: Expected) -> None:

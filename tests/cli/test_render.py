@@ -17,7 +17,7 @@ from kvtui.cli.output import Format
 from kvtui.cli.render import Code, Wanted, render
 from kvtui.cli.schema import schema
 from kvtui.model.mapping import Dialect
-from kvtui.model.source import SourceState
+from kvtui.model.source import SourceName, SourceState
 from tests import build, build_kube
 from tests.build_kube import configmap, controller, endpoint, group, kube, service, source
 
@@ -119,6 +119,17 @@ def test_a_right_that_is_missing_is_no_empty_config(run: Any) -> None:
     code, out, err = run(snapshot(kube=golden_kube(endpoints=None)))
     assert (code, out) == (Code.NOT_KNOWN, "")
     assert "kvtui: cannot tell: the endpoints were not read\n" in err
+
+
+def test_an_api_that_refuses_is_named_before_what_is_missing_for_it(run: Any) -> None:
+    why = "127.0.0.1:9 refuses connections: the API server does not run there"
+    nothing = golden_kube(configmap_name=None, configmap=None, services=None, endpoints=None, pods=None, nodes=None)
+    others = tuple(s for s in build.sources() if s.name is not SourceName.KUBERNETES)
+    down = snapshot(kube=nothing, sources=(*others, source(SourceState.UNAVAILABLE, why, read_at=None)))
+    code, out, err = run(down)
+    assert (code, out) == (Code.NOT_KNOWN, "")
+    assert err.splitlines()[0] == f"kvtui: cannot tell: {why}"
+    assert "kvtui: cannot tell: the Services were not read\n" in err
 
 
 def test_a_node_that_is_not_there_is_usage(run: Any) -> None:
