@@ -62,7 +62,7 @@ def test_what_a_check_changes_in_the_kernel_is_noticed(
     layer = IpvsLayer(None)
     found = []
     for reading in tables:
-        monkeypatch.setattr(layer._reader, "read", partial(lambda it, _watched, urgent: it, reading))
+        monkeypatch.setattr(layer._reader, "read", partial(lambda it, *_args, **_urgent: it, reading))
         layer.read()
         found.append(layer.moved)
     layer.close()
