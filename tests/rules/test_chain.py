@@ -217,6 +217,34 @@ def test_the_broken_layer_alone_is_marked_and_named(
     assert whole(found) is False
 
 
+REMEDIES = {
+    "never reloaded": "kvtui reload",
+    "every real server drained": "kvtui ipvs  # do they answer? what is drained comes back by kvtui undrain",
+    "a real server that no config has": (
+        "ipvsadm -d -t 10.4.0.50:80 -r 10.2.68.7:8080  # no config has it; or put it into the config"
+    ),
+    "a backup with the address": "ip addr del 10.4.0.50/32 dev eth0  # or restart keepalived",
+    "split brain": "kvtui vrrp  # on each node: do adverts reach it? same VRID, version, password and VIPs?",
+    "fault and nobody": "kvtui vrrp  # an interface, script or file that it tracks is down",
+    "the owner fell silent": "kvtui vrrp  # on the other nodes: is keepalived running?",
+}
+
+
+@pytest.mark.parametrize(("case", "remedy"), REMEDIES.items(), ids=REMEDIES.keys())
+def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
+    first = first_break(links(**CASES[case][0]))
+    assert first is not None
+    assert first.remedy == remedy
+
+
+def test_an_interfaces_name_runs_nothing_when_the_remedy_is_pasted() -> None:
+    held = addresses(VIP)
+    evil = replace(held, addresses=tuple(replace(a, interface="a;reboot") for a in held.addresses))
+    first = first_break(links(addresses=evil))
+    assert first is not None
+    assert first.remedy == "ip addr del 10.4.0.50/32 dev 'a;reboot'  # or restart keepalived"
+
+
 UNKNOWN: dict[str, tuple[dict[str, Any], Layer, str]] = {
     "config": ({"conf": None}, Layer.CONF, "the config file cannot be read"),
     "running": (

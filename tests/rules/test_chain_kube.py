@@ -158,6 +158,27 @@ def test_the_first_break_is_named_and_no_layer_below_is_at_fault_for_it(
     assert first.remedy
 
 
+REMEDIES = {
+    "no entry": (
+        "kubectl -n default edit configmap vip-configmap  # add it as NAMESPACE/SERVICE; else the controller's next "
+        "sync takes the VIP away"
+    ),
+    "a bad entry": "kubectl -n default edit configmap vip-configmap  # fix it",
+    "no ConfigMap": (
+        "kubectl -n default get configmap vip-configmap  # the controller's --services-configmap names it"
+    ),
+    "no Service": "kubectl -n default get service  # create it, or name another one in the entry",
+    "nothing is ready": "kubectl -n default get endpoints,pods -o wide",
+}
+
+
+@pytest.mark.parametrize(("case", "remedy"), REMEDIES.items(), ids=REMEDIES.keys())
+def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
+    first = first_break(port_chain(Ground(see(kube(**BROKEN[case][0]))), VIP, Port(80)))
+    assert first is not None
+    assert first.remedy == remedy
+
+
 FORBIDDEN = "services is forbidden: grant the verbs get, list, watch"
 UNKNOWN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "which ConfigMap": (

@@ -142,7 +142,7 @@ async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_hap
     async with running(demo()) as ui:
         await ui.press("4", "end", "enter")
         assert "FIRST BREAK: ConfigMap." in ui.text
-        assert "> kubectl -n default edit configmap vip-configmap: fix it" in ui.text
+        assert "> kubectl -n default edit configmap vip-configmap  # fix it" in ui.text
         await ui.press("escape", "home", "down", "enter")
         assert "Every layer is whole." in ui.text
         assert "✓ address        on eth0, as it should be on the master" in ui.text

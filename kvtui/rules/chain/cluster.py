@@ -16,6 +16,7 @@ from kvtui.rules.chain.link import Layer, Link, Mark
 from kvtui.rules.chain.names import QUOTED, listed, named
 from kvtui.rules.chain.unasked import links_without_api
 from kvtui.rules.pods import pods
+from kvtui.rules.triage.words import quoted
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeService, ServicePort
@@ -98,24 +99,26 @@ def _configmap(ground: Ground, kube: Kube, address: str, entry: Mapping | None) 
         which = "which ConfigMap maps the VIPs is not known: name it with --configmap NAMESPACE/NAME"
         return Link(Layer.CONFIGMAP, Mark.UNKNOWN, which, age)
     namespace, name = kube.configmap_name
-    whole, at = f"ConfigMap {namespace}/{name}", f"kubectl -n {namespace}"
+    whole, at = f"ConfigMap {namespace}/{name}", f"kubectl -n {quoted(namespace)}"
     if kube.configmap_missing:
-        create = f"{at} get configmap {name}; the controller's --services-configmap names it"
+        create = f"{at} get configmap {quoted(name)}  # the controller's --services-configmap names it"
         return Link(Layer.CONFIGMAP, Mark.BROKEN, f"the API has no {whole}", age, create)
     if kube.configmap is None or ground.seen.mappings is None:
         return Link(Layer.CONFIGMAP, Mark.UNKNOWN, _why_not(kube, Resource.CONFIGMAPS), age)
-    edit = f"{at} edit configmap {name}"
+    edit = f"{at} edit configmap {quoted(name)}"
     if entry is None or entry.source != "configmap":
         if ":" in address:
             other = "an IPv6 address cannot be a key of a ConfigMap: this VIP comes from elsewhere"
             return Link(Layer.CONFIGMAP, Mark.NONE, other, age)
         return Link(
             Layer.CONFIGMAP, Mark.BROKEN, f"{whole} has no entry for {plain(address, QUOTED)}", age,
-            f"{edit}: add it as NAMESPACE/SERVICE; else the controller's next sync takes the VIP away",
+            f"{edit}  # add it as NAMESPACE/SERVICE; else the controller's next sync takes the VIP away",
         )  # fmt: skip
     doubt = _doubt(kube, Resource.CONFIGMAPS)
     if entry.state is MappingState.ERROR:
-        return Link(Layer.CONFIGMAP, Mark.BROKEN, f"its entry is skipped: {entry.error}{doubt}", age, f"{edit}: fix it")
+        return Link(
+            Layer.CONFIGMAP, Mark.BROKEN, f"its entry is skipped: {entry.error}{doubt}", age, f"{edit}  # fix it"
+        )
     what = f"{named(entry)} by {plain(entry.method or '?', 20)}" if entry.target else "an empty value, the VIP alone"
     return Link(Layer.CONFIGMAP, Mark.OK, f"{namespace}/{name} maps it to {what}{doubt}", age)
 
@@ -135,12 +138,12 @@ def _service(
     age, name = _age(ground, kube, Resource.SERVICES), named(entry)
     if kube.services is None or entry.target is None:
         return Link(Layer.SERVICE, Mark.UNKNOWN, _why_not(kube, Resource.SERVICES), age), None, None
-    look = f"kubectl -n {plain(entry.namespace or '', QUOTED)} get service"
+    look = f"kubectl -n {quoted(entry.namespace or '')} get service"
     only = ground.controller.namespace
     if only and only != entry.namespace:
         unseen = f"Service {name} is not seen by the controller, which watches {plain(only, QUOTED)} only"
         return (
-            Link(Layer.SERVICE, Mark.BROKEN, unseen, age, "start the controller without --watch-namespace"),
+            Link(Layer.SERVICE, Mark.BROKEN, unseen, age, "kubectl edit daemonset  # args: without --watch-namespace"),
             None,
             None,
         )
@@ -148,7 +151,7 @@ def _service(
     if service is None:
         gone = f"the API has no Service {name}: the controller skips the entry"
         return (
-            Link(Layer.SERVICE, Mark.BROKEN, gone, age, f"{look}: create it, or name another one in the entry"),
+            Link(Layer.SERVICE, Mark.BROKEN, gone, age, f"{look}  # create it, or name another one in the entry"),
             None,
             None,
         )
@@ -178,7 +181,7 @@ def _endpoints(ground: Ground, kube: Kube, service: KubeService, port: ServicePo
         return Link(layer, Mark.OK, words + more + _doubt(kube, Resource.ENDPOINTS), age), found
     none = f"port {port.port}: {found.why_none}" + (f": {waiting}" if waiting else "")
     left_out = "; keepalived-vip leaves out a port without a ready one, and the VIP when no port has one"
-    look = f"kubectl -n {plain(service.namespace, QUOTED)} get endpoints,pods -o wide"
+    look = f"kubectl -n {quoted(service.namespace)} get endpoints,pods -o wide"
     return Link(layer, Mark.BROKEN, none + left_out, age, look), None
 
 

@@ -75,7 +75,8 @@ class Link:
         mark: whether it is whole.
         detail: the evidence, in a sentence; may hold text from outside.
         age: seconds since its source was known to be current; None when it never was.
-        remedy: what to do next when it is broken; empty otherwise.
+        remedy: what to do next when it is broken: a sentence, or a command with its remark after ``  # ``;
+            empty otherwise.
     """
 
     layer: Layer

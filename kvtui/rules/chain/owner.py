@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain.link import Layer, Link, Mark
+from kvtui.rules.triage.words import quoted
 
 if TYPE_CHECKING:
     from kvtui.model.observation import VipView
@@ -33,9 +34,7 @@ def address_link(ground: Ground, address: str, view: VipView | None) -> Link:
         return _here_for_no_reason(ground, view, where, age)
     if _abandoned(ground, view):
         nobody = "not here, and nobody advertises it any more: no node is known to have it"
-        return Link(
-            Layer.ADDRESS, Mark.BROKEN, nobody, age, "is keepalived running on the other nodes? kvtui vrrp there"
-        )
+        return Link(Layer.ADDRESS, Mark.BROKEN, nobody, age, "kvtui vrrp  # on the other nodes: is keepalived running?")
     if view.state is VrrpState.UNKNOWN:
         return Link(Layer.ADDRESS, Mark.UNKNOWN, "not here; the VRRP state is unknown", age)
     peer = f"; {view.owner} has it" if view.owner else ""
@@ -50,22 +49,20 @@ def _of_nobody(ground: Ground, address: str, age: float | None) -> Link:
     places = table.holding(address)
     if places:
         left = f"on {places[0].interface}, though keepalived does not have it"
-        remove = (
-            f"ip addr del {address}/{places[0].prefixlen} dev {places[0].interface}, unless something else needs it"
-        )
-        return Link(Layer.ADDRESS, Mark.BROKEN, left, age, remove)
+        remove = f"ip addr del {address}/{places[0].prefixlen} dev {quoted(places[0].interface)}"
+        return Link(Layer.ADDRESS, Mark.BROKEN, left, age, f"{remove}  # unless something else needs it")
     return Link(Layer.ADDRESS, Mark.NONE, "not here, as keepalived does not have it", age)
 
 
 def _here_for_no_reason(ground: Ground, view: VipView, where: str, age: float | None) -> Link:
-    remove = f"ip addr del {view.address}/{view.prefixlen} dev {view.interface}"
+    remove = f"ip addr del {view.address}/{view.prefixlen} dev {quoted(view.interface or 'INTERFACE')}"
     if ground.seen.snapshot.chosen is None:
         left = f"left {where} by a keepalived that is gone: ip addr del, or start it"
-        return Link(Layer.ADDRESS, Mark.BROKEN, left, age, f"{remove}, or start keepalived")
+        return Link(Layer.ADDRESS, Mark.BROKEN, left, age, f"{remove}  # or start keepalived")
     if view.state is VrrpState.UNKNOWN:
         return Link(Layer.ADDRESS, Mark.UNKNOWN, f"{where}; the VRRP state is unknown", age)
     twice = f"{where}, though this node is {view.state.value}: two may hold it"
-    return Link(Layer.ADDRESS, Mark.BROKEN, twice, age, f"{remove}, or restart keepalived")
+    return Link(Layer.ADDRESS, Mark.BROKEN, twice, age, f"{remove}  # or restart keepalived")
 
 
 def vrrp_link(ground: Ground, view: VipView | None) -> Link:
@@ -79,7 +76,7 @@ def vrrp_link(ground: Ground, view: VipView | None) -> Link:
     if view.rivals:
         owners = ", ".join((view.owner or "this node", *view.rivals))
         split = f"{owners} advertise it at the same time: split brain"
-        why = "do adverts reach each node? same VRID, version, password and VIPs on each? kvtui vrrp there"
+        why = "kvtui vrrp  # on each node: do adverts reach it? same VRID, version, password and VIPs?"
         return Link(Layer.VRRP, Mark.BROKEN, split, age, why)
     if owner is not None and _left_out(ground, view, owner):
         differs = f"{view.owner} is master of VRID {owner.last.vrid} but does not advertise this VIP"
@@ -90,12 +87,12 @@ def vrrp_link(ground: Ground, view: VipView | None) -> Link:
     if view.state is VrrpState.FAULT:
         fault = "this node is in FAULT and no other node advertises it"
         return Link(
-            Layer.VRRP, Mark.BROKEN, fault, age, "kvtui vrrp: an interface, script or file that it tracks is down"
+            Layer.VRRP, Mark.BROKEN, fault, age, "kvtui vrrp  # an interface, script or file that it tracks is down"
         )
     if _abandoned(ground, view):
         last = max(heard, key=lambda a: a.last.received).last
         silent = f"nobody advertises it any more; {last.source} was the last who did"
-        again = "is keepalived running on any node? kvtui vrrp there"
+        again = "kvtui vrrp  # on each node: is keepalived running?"
         return Link(Layer.VRRP, Mark.BROKEN, silent, ground.since(last.received), again)
     return Link(Layer.VRRP, Mark.UNKNOWN, "no advert was seen", age)
 

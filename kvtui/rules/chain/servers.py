@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
 from kvtui.model.source import SourceName
 from kvtui.rules.chain.cluster import NOT_KNOWN
 from kvtui.rules.chain.ground import Port
 from kvtui.rules.chain.link import Layer, Link, Mark, worst
 from kvtui.rules.chain.names import listed, real_name
+from kvtui.rules.triage.words import service_option
 
 if TYPE_CHECKING:
     from kvtui.model.observation import RealServerView, VirtualServerView
@@ -47,7 +49,13 @@ def _judged(ground: Ground, server: VirtualServerView, demand: Demand, age: floa
     told, wrong, remedy = _told(ground, server, demand)
     if not server.up:
         words = f"{server.name} has no real server that takes connections" + (f": {told}" if told else "")
-        return Link(Layer.IPVS, Mark.BROKEN, words, age, remedy or "kvtui ipvs; kvtui undrain; do they answer?")
+        return Link(
+            Layer.IPVS,
+            Mark.BROKEN,
+            words,
+            age,
+            remedy or "kvtui ipvs  # do they answer? what is drained comes back by kvtui undrain",
+        )
     words = f"{server.name} {server.up}/{len(server.real_servers)} real servers up" + (f": {told}" if told else "")
     return Link(Layer.IPVS, Mark.BROKEN if wrong else Mark.OK, words, age, remedy if wrong else "")
 
@@ -56,7 +64,7 @@ def _without(ground: Ground, address: str, port: Port | None, demand: Demand, ag
     unread = ground.seen.snapshot.conf is None and ground.seen.snapshot.running is None
     if unread and demand.reals:
         missing = f"no virtual server on port {port}, though {len(demand.reals)} endpoints are ready"
-        return Link(Layer.IPVS, Mark.BROKEN, missing, age, "kvtui ipvs; see keepalived's log")
+        return Link(Layer.IPVS, Mark.BROKEN, missing, age, "kvtui ipvs  # then keepalived's log")
     if port is not None and port in ground.conf.get(address, ()):
         return Link(Layer.IPVS, Mark.NONE, f"no virtual server on port {port}, as keepalived runs none", age)
     if address not in ground.views:
@@ -85,7 +93,8 @@ def _told(ground: Ground, server: VirtualServerView, demand: Demand) -> tuple[st
             said.append(f"{name} has weight {real.weight}, the config says {real.configured_weight}")
         if ours is not None and real.key not in ours and real.state is not RealServerState.REMOVED:
             said.append(f"{name} is in the kernel only")
-            remedy = f"no config has it: ipvsadm -d … -r {real.key[0]}:{real.key[1]}, or put it into the config"
+            delete = f"ipvsadm -d {service_option(server)} -r {endpoint(*real.key)}"
+            remedy = f"{delete}  # no config has it; or put it into the config"
     if ours is None and demand.reals is not None:
         have = {r.key for r in server.real_servers if r.state is not RealServerState.REMOVED}
         said += [
