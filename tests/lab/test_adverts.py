@@ -275,6 +275,7 @@ async def test_unicast(make_cluster: MakeCluster) -> None:
         assert len(heard.adverts.advertisers()) == 1  # a backup says nothing
 
 
+@pytest.mark.lab(spec=SIMPLE)
 async def test_version_2_with_a_password(make_cluster: MakeCluster) -> None:
     async with listening(make_cluster(SIMPLE).node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
@@ -282,6 +283,7 @@ async def test_version_2_with_a_password(make_cluster: MakeCluster) -> None:
         assert PASSWORD not in repr(heard.adverts.advertisers()) + repr(heard.adverts.transitions())
 
 
+@pytest.mark.lab(spec=DIGEST)
 async def test_version_2_behind_an_authentication_header(make_cluster: MakeCluster) -> None:
     async with listening(make_cluster(DIGEST).node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -11,14 +10,14 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kvtui.actions.drains import drains, lost_drains
 from kvtui.actions.journal import Journal
 from kvtui.actions.recovery import finish, inspect, put_back, undo
-from kvtui.actions.runner import Code, Runner
+from kvtui.actions.runner import Code, Runner, guarded
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.weight import SetWeight
@@ -27,8 +26,11 @@ from kvtui.backend.namespaces import netns_inode
 from kvtui.backend.node import Node as NodeSource
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.observer import Observer
+from tests.actions.fakes import action
+from tests.lab import operate
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, NGINX, NGINX6, ClusterSpec
+from tests.lab.test_killed import Dying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,9 +53,8 @@ def state(tmp_path: Path) -> Path:
 
 
 def kvtui(node: Node, state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """As an operator on that node."""
-    env = ["env", f"KVTUI_STATE_DIR={state}", "SUDO_USER=anna"]
-    return node.exec([*env, sys.executable, "-m", "kvtui", "--yes", *arguments], timeout=120)
+    """As an operator on that node who is not asked."""
+    return operate.kvtui(node, state, "--yes", *arguments, SUDO_USER="anna")
 
 
 def done(node: Node, state: Path, *arguments: str) -> str:
@@ -101,8 +102,8 @@ def settled(node: Node, service: Service) -> dict[str, int]:
 
 METHODS = {
     "DR": (ClusterSpec(), NGINX, "Route"),
-    "NAT": (ClusterSpec(method="NAT"), NGINX, "Masq"),
-    "TUN": (ClusterSpec(method="TUN"), NGINX, "Tunnel"),
+    "NAT": (ClusterSpec(method="NAT", ipv6=True), NGINX, "Masq"),
+    "TUN": (ClusterSpec(method="TUN", ipv6=True), NGINX, "Tunnel"),
     "IPv6 DR": (ClusterSpec(ipv6=True), NGINX6, "Route"),
     "IPv6 NAT": (ClusterSpec(method="NAT", ipv6=True), NGINX6, "Masq"),
     "IPv6 TUN": (ClusterSpec(method="TUN", ipv6=True), NGINX6, "Tunnel"),
@@ -110,9 +111,10 @@ METHODS = {
 
 
 @pytest.mark.lab(timeout=600)
-@pytest.mark.parametrize("name", METHODS)
-def test_under_traffic_nobody_new_comes_and_nobody_fails(make_cluster: MakeCluster, state: Path, name: str) -> None:
-    spec, service, method = METHODS[name]
+@pytest.mark.parametrize(("spec", "service", "method"), METHODS.values(), ids=METHODS)
+def test_under_traffic_nobody_new_comes_and_nobody_fails(
+    make_cluster: MakeCluster, state: Path, spec: ClusterSpec, service: Service, method: str
+) -> None:
     cluster = make_cluster(spec)
     node = cluster.master()
     before = node.ipvs()
@@ -154,7 +156,7 @@ for _ in sys.stdin:
 @contextmanager
 def held_connection(cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
     """A client that keeps one connection; each line asks it once more."""
-    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-c", HOLD, NGINX.vip]
+    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-I", "-S", "-c", HOLD, NGINX.vip]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         yield client
         client.kill()
@@ -394,27 +396,18 @@ def test_a_read_only_proc_sys_is_said_to_be(cluster: Cluster) -> None:
 
 # --- killed
 
-KILLED = """
-import json, os, signal, sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from kvtui.actions.journal import Journal
-from kvtui.actions.runner import Runner, guarded
-from kvtui.actions.steps.weight import SetWeight
-from tests.actions.fakes import action
-import asyncio
-folder, where, dies, steps = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
 
-class Dying(SetWeight):
-    def do(self):
-        if dies == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().do()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-made = [(Dying if n == where else SetWeight).from_json(s) for n, s in enumerate(steps)]
-asyncio.run(guarded(Runner(Journal(folder)), action(*made)))
-"""
+def killed(folder: Path, where: int, dies: str, steps: list[SetWeight]) -> None:
+    """Carry the steps out in a child that is killed before or after one of them; a Python start costs a second here."""
+    made: list[Any] = [SetWeight.from_json(step.to_json()) for step in steps]
+    made[where] = Dying(made[where], dies)
+    child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(guarded(Runner(Journal(folder)), action(*made)))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 @pytest.mark.lab(timeout=600)
@@ -430,15 +423,9 @@ def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
     for real in NGINX.real_servers:
         after = after.replace(f"-r {real}:80 -g -w 1", f"-r {real}:80 -g -w 0")
 
-    def killed(folder: Path) -> None:
-        data = json.dumps([s.to_json() for s in steps])
-        argv = [sys.executable, "-c", KILLED, str(folder), str(where), dies, data]
-        ran = subprocess.run(argv, cwd=PROJECT, check=False, capture_output=True, text=True)
-        assert ran.returncode == -signal.SIGKILL, ran.stderr
-
     for way, expected in ((put_back, before), (finish, after)):
         journal = Journal(state / way.__name__)
-        killed(journal.folder)
+        killed(journal.folder, where, dies, steps)
         (entry,) = journal.unfinished()
         changed = where + (dies == "after")
         found = inspect(entry)
