@@ -179,6 +179,21 @@ def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
     assert first.remedy == remedy
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ({VIP: "default/nginx:nat"}, "its entry is skipped"),
+        ({VIP: "nginx"}, "its entry is skipped"),
+        ({}, "no entry of the ConfigMap names one"),
+    ],
+    ids=["names a Service", "names none", "no entry"],
+)
+def test_a_skipped_entry_is_not_said_to_be_none(data: dict[str, str], why: str) -> None:
+    found = port_chain(Ground(see(kube(data))), VIP, Port(80))
+    assert marks(found)[Layer.CONFIGMAP] is Mark.BROKEN
+    assert (details(found)[Layer.SERVICE], details(found)[Layer.ENDPOINTS]) == (why, why)
+
+
 FORBIDDEN = "services is forbidden: grant the verbs get, list, watch"
 UNKNOWN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "which ConfigMap": (

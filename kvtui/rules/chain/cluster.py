@@ -55,7 +55,7 @@ def cluster_links(ground: Ground, address: str, port: Port | None) -> tuple[tupl
         return links_without_api(ground, entry), NOT_KNOWN
     first = _configmap(ground, kube, address, entry)
     if entry is None or first.mark is not Mark.OK:
-        return (first, *_without_entry(first)), NOT_ASKED if first.mark is Mark.BROKEN else NOT_KNOWN
+        return (first, *_without_entry(first, entry)), NOT_ASKED if first.mark is Mark.BROKEN else NOT_KNOWN
     if entry.state is MappingState.VIP_ONLY or entry.target is None:
         second = Link(Layer.SERVICE, Mark.NONE, "the entry asks for none")
         return (first, second, Link(Layer.ENDPOINTS, Mark.NONE, "the entry asks for none")), Demand(
@@ -123,12 +123,13 @@ def _configmap(ground: Ground, kube: Kube, address: str, entry: Mapping | None) 
     return Link(Layer.CONFIGMAP, Mark.OK, f"{namespace}/{name} maps it to {what}{doubt}", age)
 
 
-def _without_entry(first: Link) -> tuple[Link, Link]:
+def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
     """Service and endpoints when no usable entry tells which: they are not at fault."""
     if first.mark is Mark.UNKNOWN:
         why = "not known without the ConfigMap"
         return Link(Layer.SERVICE, Mark.UNKNOWN, why), Link(Layer.ENDPOINTS, Mark.UNKNOWN, why)
-    why = "no entry of the ConfigMap names one"
+    skipped = entry is not None and entry.state is MappingState.ERROR  # it may name one: ns/service:nat
+    why = "its entry is skipped" if skipped else "no entry of the ConfigMap names one"
     return Link(Layer.SERVICE, Mark.NONE, why), Link(Layer.ENDPOINTS, Mark.NONE, why)
 
 
