@@ -89,9 +89,9 @@ async def _decide(invocation: Invocation, site: Site, action: Action, *, force: 
         return Outcome(
             Code.DONE, "dry run: nothing was written, and keepalived was not asked, so its own view may be missing"
         )
-    if not action.steps and not (action.undoes or action.finishes):
-        return Outcome(Code.DONE, "nothing had to be changed")
-    if not invocation.yes and not await asyncio.to_thread(agreed):
+    # what changes nothing is not asked about, yet carried out: a drain may be waited for, or its entry closed
+    changes = action.steps or action.undoes or action.finishes
+    if changes and not invocation.yes and not await asyncio.to_thread(agreed):
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
     runner = Runner(site.journal, read_only=invocation.read_only, progress=narrate)
     return await guarded(runner, action, force=force, reason=invocation.reason)
