@@ -311,7 +311,9 @@ async def the_death(cluster: Cluster) -> None:
         await watch.look()
         os.kill(vrrp, signal.SIGSTOP)
         await watch.until("vip-held-no-advert")
-        os.kill(vrrp, signal.SIGCONT)
+        os.kill(c.keepalived_pid, signal.SIGSTOP)  # else it starts another child at once
+        os.kill(vrrp, signal.SIGKILL)
+        await watch.until("keepalived-child-missing")
         c.kill()
         a.start()
         command(["ip", "link", "set", f"{a.netns}-l", "down"])
