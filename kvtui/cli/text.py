@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState
-from kvtui.model.source import SourceState
+from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, count, per_second
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     )
 
 Row = tuple[str, ...]
+
+_NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
+_WIRE = _NODE | {SourceName.VRRP, SourceName.ADDRESSES, SourceName.ADVERTS}
+NEEDED = {"vrrp": _WIRE, "vips": _WIRE | {SourceName.IPVS}, "ipvs": _NODE | {SourceName.IPVS}}
+"""What a view is made of, and so whose trouble is told below it; all sources where the view is not among these."""
 
 
 def table(
@@ -62,10 +67,10 @@ def render(seen: Observation, view: str, room: int | None = None) -> str:
         room: columns of the terminal; None for every column of every table.
     """
     if view == "status":
-        parts = [header(seen), vips(seen, room), vrrp(seen, room), ipvs(seen, room), sources(seen, every=False)]
+        parts = [header(seen), vips(seen, room), vrrp(seen, room), ipvs(seen, room), sources(seen)]
         return "\n".join(parts).rstrip("\n") + "\n"
     body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs, "mappings": mappings}[view](seen, room)
-    trouble = sources(seen, every=False)
+    trouble = sources(seen, NEEDED.get(view))
     return body + ("\n" + trouble if trouble else "")
 
 
@@ -95,12 +100,12 @@ def header(seen: Observation) -> str:
     return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n"
 
 
-def sources(seen: Observation, *, every: bool) -> str:
-    """Sources with their state, age and what is lost; only the troubled ones unless ``every``."""
+def sources(seen: Observation, names: frozenset[SourceName] | None = None) -> str:
+    """The troubled ones of these sources (None: of all), with their state, age and what is lost."""
     now = seen.snapshot.time
     rows: list[Row] = []
     for s in seen.snapshot.sources:
-        if every or s.state is not SourceState.OK:
+        if s.state is not SourceState.OK and (names is None or s.name in names):
             age = s.age(now)
             rows.append((s.name.value, s.state.value, "" if age is None else ago(age), s.detail))
     return table(("SOURCE", "STATE", "AGE", "WHY"), rows) if rows else ""

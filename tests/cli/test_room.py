@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from kvtui.cli.text import IPVS_HEAD, render
+from kvtui.model.source import Source, SourceName, SourceState
 from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.seen import demo
 
@@ -26,6 +28,33 @@ def test_no_table_is_wider_than_the_terminal(view: str, width: int) -> None:
 def test_without_a_terminal_every_column_is_there() -> None:
     head = next(line for line in render(demo(), "ipvs").splitlines() if line.startswith("SERVER"))
     assert re.split(r"  +", head) == list(IPVS_HEAD)
+
+
+TROUBLED = {
+    "status": list(SourceName),
+    "vrrp": [n for n in SourceName if n not in {SourceName.IPVS, SourceName.KUBERNETES}],
+    "vips": [n for n in SourceName if n is not SourceName.KUBERNETES],
+    "ipvs": [SourceName.KEEPALIVED, SourceName.CONF, SourceName.IPVS],
+    "mappings": list(SourceName),
+}
+
+
+@pytest.mark.parametrize(("view", "told"), TROUBLED.items(), ids=TROUBLED.keys())
+def test_a_view_tells_the_trouble_of_what_it_is_made_of(view: str, told: list[SourceName]) -> None:
+    seen = demo()
+    bad = tuple(Source(n, SourceState.UNAVAILABLE, "not asked yet") for n in SourceName)
+    text = render(replace(seen, snapshot=replace(seen.snapshot, sources=bad)), view)
+    below = text.partition("\nSOURCE ")[2].splitlines()[1:]
+    assert [line.split()[0] for line in below] == told
+
+
+def test_a_whole_view_has_no_sources_below_it() -> None:
+    seen = demo()
+    unasked = (Source(SourceName.VRRP, SourceState.UNAVAILABLE, "not asked yet"),)
+    others = tuple(s for s in seen.snapshot.sources if s.name is not SourceName.VRRP)
+    shown = replace(seen, snapshot=replace(seen.snapshot, sources=others + unasked))
+    assert "SOURCE" not in render(shown, "ipvs")
+    assert "SOURCE" in render(shown, "vrrp")
 
 
 def test_the_terminals_width_is_asked_for() -> None:
