@@ -94,14 +94,15 @@ def _long_enough(seen: Observation) -> float:
 
 
 async def _watch(observer: Observer, form: Format) -> None:
-    """Once at the start, then whenever something else is found, or nothing any more; not for another age in a text."""
-    shown: tuple[tuple[str, str, str], ...] | None = None
+    """Once at the start, then whenever something else is found or not known; not for another age in a text."""
+    shown: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
     try:
         async with aclosing(observer.observations()) as observations:
             async for seen in observations:
                 found = tuple((f.id, f.severity.value, f.object) for f in seen.findings or ())
-                if found != shown:
-                    shown = found
+                told = (found, _missing(seen))
+                if told != shown:
+                    shown = told
                     write(_text(seen, form, stream=True))
     finally:
         await observer.close()
@@ -120,10 +121,14 @@ def _text(seen: Observation, form: Format, *, stream: bool) -> str:
     return encode(document(seen, "triage"), form, stream=stream)
 
 
+def _missing(seen: Observation) -> tuple[str, ...]:
+    return tuple(source.name.value for source in unknown(seen))
+
+
 def findings_text(seen: Observation) -> str:
-    """Every finding with its evidence and remedy, worst first; then how many there are."""
+    """Every finding with its evidence and remedy, worst first; then how many there are, and what is not known."""
     found = seen.findings or ()
-    return "".join([*(f"{finding_text(f)}\n" for f in found), f"{summary(found)}\n"])
+    return "".join([*(f"{finding_text(f)}\n" for f in found), f"{summary(found, _missing(seen))}\n"])
 
 
 def finding_text(finding: Finding) -> str:
@@ -133,11 +138,13 @@ def finding_text(finding: Finding) -> str:
     return "\n".join([*lines, f"        > {plain(finding.remedy)}"]) + "\n"
 
 
-def summary(found: tuple[Finding, ...]) -> str:
-    """``1 critical, 2 warnings``."""
+def summary(found: tuple[Finding, ...], missing: tuple[str, ...] = ()) -> str:
+    """``1 critical, 2 warnings``; with the sources that are missing: who pipes this does not see stderr."""
     numbers = Counter(f.severity for f in found)
     critical, warnings, infos = (numbers[s] for s in Severity)
     words = [f"{critical} critical"] * bool(critical)
     words += [f"{warnings} warning{'s' if warnings > 1 else ''}"] * bool(warnings)
     words += [f"{infos} worth knowing"] * bool(infos)
-    return ", ".join(words) if words else "Nothing was found."
+    if not missing:
+        return ", ".join(words) if words else "Nothing was found."
+    return f"{', '.join(words) or 'Nothing was found in what can be read'}; not known: {', '.join(missing)}"

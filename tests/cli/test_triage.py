@@ -15,6 +15,7 @@ import pytest
 from kvtui.cli import findings
 from kvtui.cli.document import document
 from kvtui.cli.findings import exit_code, finding_text, findings_text
+from kvtui.cli.output import Format
 from kvtui.cli.schema import schema
 from kvtui.model.finding import Finding, Severity, worst
 from kvtui.model.source import Source, SourceName, SourceState
@@ -60,6 +61,18 @@ def test_text_has_evidence_and_remedy() -> None:
     text = findings_text(replace(observe(backup()), findings=(CRITICAL, WARNING, INFO)))
     assert text.endswith("\n1 critical, 1 warning, 1 worth knowing\n")
     assert findings_text(replace(observe(backup()), findings=())) == "Nothing was found.\n"
+
+
+@pytest.mark.parametrize(
+    ("found", "last"),
+    [
+        ((), "Nothing was found in what can be read; not known: adverts"),
+        ((INFO,), "1 worth knowing; not known: adverts"),
+    ],
+    ids=["nothing", "something"],
+)
+def test_stdout_says_what_could_not_be_told(found: tuple[Finding, ...], last: str) -> None:
+    assert findings_text(replace(observe(blind()), findings=found)).splitlines()[-1] == last
 
 
 def test_what_is_copied_has_no_remark() -> None:
@@ -177,6 +190,20 @@ async def test_as_long_as_one_says() -> None:
 
     assert await observed(source, 1.0) == []
     assert source.passed == 1.0
+
+
+async def test_watched_it_says_when_what_was_not_known_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    def later(passed: float) -> Snapshot:
+        if passed > 3.0:
+            raise LookupError("seen enough")
+        return healthy(passed) if passed >= 1.5 else replace(blind(), time=NOW + passed)
+
+    with pytest.raises(LookupError, match="seen enough"):
+        await findings._watch(Observer(Clockwork(later), interval=0.05, triage=True), Format.TEXT)  # type: ignore[arg-type]
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Nothing")] == [
+        "Nothing was found in what can be read; not known: adverts",
+        "Nothing was found.",
+    ]
 
 
 def test_the_demo_is_triaged_and_its_first_finding_can_be_acted_on() -> None:
