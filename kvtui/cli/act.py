@@ -119,7 +119,8 @@ def show_journal(invocation: Invocation, form: Format) -> int:
         return int(fail(f"the journal cannot be read: {error}", Code.FAILED))
     lost = () if invocation.demo else found_overwrites(entries, time.time())
     if form is Format.TEXT:
-        write(journal_text(entries))
+        nowhere = not invocation.demo and not journal.file.exists()
+        write(journal_text(entries, journal.folder if nowhere else None))
         for overwrite in lost:
             narrate(plain(overwrite.sentence))
         for entry in unfinished:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kvtui.cli.text import Row, table
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kvtui.actions.journal import Entry
     from kvtui.actions.overwritten import Overwrite
     from kvtui.actions.plan import Plan
@@ -30,10 +33,17 @@ def plan_document(plan: Plan) -> Document:
     }
 
 
-def journal_text(entries: tuple[Entry, ...]) -> str:
-    """Newest last, as a log is read."""
+def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:
+    """Newest last, as a log is read.
+
+    Args:
+        entries: what was done.
+        empty: a folder that has no journal: it is named, since a mistyped one looks like a node on which nothing was
+            done; None where there is a journal.
+    """
     if not entries:
-        return "Nothing was done here yet.\n"
+        where = f": {plain(str(empty))} has no journal" if empty else ""
+        return f"Nothing was done here yet{where}.\n"
     rows: list[Row] = [(e.id, _local(e.at), _who(e), e.summary, _result(e), e.reason) for e in entries]
     return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
 

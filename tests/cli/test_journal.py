@@ -1,0 +1,39 @@
+"""``kvtui journal`` where nothing was done: a folder that has no journal is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.journal import Journal
+from kvtui.cli.act import show_journal
+from kvtui.cli.invocation import Invocation
+from kvtui.cli.output import Format
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["an empty folder", "a folder that is mistyped"])
+def test_a_folder_without_a_journal_is_named(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path if there else tmp_path / "nope"
+    monkeypatch.setenv("KVTUI_STATE_DIR", str(folder))
+    assert show_journal(Invocation(), Format.TEXT) == 0
+    assert capsys.readouterr().out == f"Nothing was done here yet: {folder} has no journal.\n"
+
+
+def test_a_journal_without_an_entry_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Journal(tmp_path).file.touch()
+    monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
+    assert show_journal(Invocation(), Format.TEXT) == 0
+    assert capsys.readouterr().out == "Nothing was done here yet.\n"
+
+
+def test_the_demo_has_no_folder_to_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show_journal(Invocation(demo=True), Format.TEXT) == 0
+    assert capsys.readouterr().out == "Nothing was done here yet.\n"
