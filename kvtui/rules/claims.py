@@ -22,6 +22,9 @@ OVERLAP = 0.9
 """Intervals for which two must have advertised side by side."""
 MISSED = 1.5
 """Intervals without an advert after which one was missed."""
+ESTABLISHED, ESTABLISHED_MISSED = 3.0, 2.5
+"""Intervals: two that have advertised side by side for so long are no takeover, and one late advert of a busy node ends
+no split brain: its rival has gone on without it only after so many."""
 LASTED = 1.9
 """Intervals: one that has advertised for so long, alone, lasts. Its third advert comes after two, but for jitter."""
 
@@ -39,13 +42,19 @@ def live(advertiser: Advertiser, now: float) -> bool:
 
 def side_by_side(one: Advertiser, other: Advertiser) -> bool:
     """Whether both have advertised at the same time for about an interval."""
-    together = min(one.last.received, other.last.received) - max(began(one), began(other))
-    return together >= OVERLAP * _interval(one, other)
+    return _together(one, other) >= OVERLAP * _interval(one, other)
+
+
+def _together(one: Advertiser, other: Advertiser) -> float:
+    """Seconds for which both have advertised."""
+    return min(one.last.received, other.last.received) - max(began(one), began(other))
 
 
 def went_on(one: Advertiser, without: Advertiser) -> bool:
     """Whether one has advertised for longer than an interval in which the other said nothing."""
-    return one.last.received - without.last.received >= MISSED * _interval(one, without)
+    interval = _interval(one, without)
+    missed = ESTABLISHED_MISSED if _together(one, without) >= ESTABLISHED * interval else MISSED
+    return one.last.received - without.last.received >= missed * interval
 
 
 def gave_way(one: Advertiser, to: Advertiser) -> bool:

@@ -46,6 +46,14 @@ def test_two_that_go_on_are_rivals_after_an_interval() -> None:
     assert claimants((goes_on, NEW), NOW) == (goes_on, NEW)
 
 
+@pytest.mark.parametrize(("behind", "rivals"), [(1.0, True), (2.2, True), (2.6, False)])
+def test_a_late_advert_ends_no_split_brain(behind: float, rivals: bool) -> None:
+    """A busy node's adverts come up to two intervals late; who is silent for longer has given way."""
+    late = heard(2, since=NOW - 100, last=NOW - 0.1 - behind)
+    on_time = heard(0, since=NOW - 90, last=NOW - 0.1, outgoing=True)
+    assert (len(claimants((late, on_time), NOW)) == 2) is rivals
+
+
 def test_this_node_preempts_and_sees_no_rival() -> None:
     taken = snapshot(
         instances=(instance(VrrpState.MASTER),), advertisers=(OLD, NEW), addresses=addresses(VIP, since=NOW - 2.2)
@@ -123,7 +131,8 @@ def test_while_both_go_on_nobody_lasts() -> None:
 
 
 def test_of_rivals_one_counts_when_the_other_missed_an_advert() -> None:
-    both = heard(1, since=NOW - 30, last=NOW - 0.1), heard(0, since=NOW - 29.9, last=NOW - 1.7)
+    """Two backups that both took over; for those of an old split brain see the late advert above."""
+    both = heard(1, since=NOW - 3.1, last=NOW - 0.1), heard(0, since=NOW - 3.0, last=NOW - 1.7)
     assert sources(claimants(both, NOW)) == ["10.4.0.4"]
     found = lasting(both, NOW)
     assert found is both[0]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kvtui.rules.textdiff import same_effect, text_diff
@@ -51,19 +51,23 @@ LINES = st.lists(st.sampled_from(["a {", "}", "  weight 1", "", "x", "b {"]), ma
 )
 
 
+@example("a {\n}\na {\n}\na {\na {\n}\n", "}\na {\n}\na {\n}\na {\na {\n}\na {\n")  # seven lines lie between its two hunks
 @given(LINES, LINES)
 def test_the_diff_holds_both_texts(before: str, after: str) -> None:
-    """Read back, with as much context as there is: minus lines and context are the old text, plus lines the new."""
+    """Read back, hunk by hunk: minus lines and context stand in the old text, plus lines and context in the new."""
     body = text_diff(before, after, names=NAMES).split("\n")[2:-1]
-    hunks = [line for line in body if not line.startswith("@@")]
-    old, new = ([line[1:] for line in hunks if line[0] in f" {mark}"] for mark in "-+")
-    if before == after:
-        assert body == []
-    else:
+    assert (body == []) is (before == after)
+    hunks: list[list[str]] = []
+    for line in body:
+        if line.startswith("@@"):
+            hunks.append([])
+        else:
+            hunks[-1].append(line)
+    for hunk in hunks:
+        old, new = ([line[1:] for line in hunk if line[0] in f" {mark}"] for mark in "-+")
         assert "\n".join(old) in before
         assert "\n".join(new) in after
-        changed = [line for line in hunks if line[0] != " "]
-        assert changed
+        assert [line for line in hunk if line[0] != " "]
 
 
 @pytest.mark.parametrize(
