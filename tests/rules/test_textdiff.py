@@ -51,7 +51,7 @@ LINES = st.lists(st.sampled_from(["a {", "}", "  weight 1", "", "x", "b {"]), ma
 )
 
 
-@example("a {\n}\na {\n}\na {\na {\n}\n", "}\na {\n}\na {\n}\na {\na {\n}\na {\n")  # seven lines lie between its two hunks
+@example("a {\n}\na {\n}\na {\na {\n}\n", "}\na {\n}\na {\n}\na {\na {\n}\na {\n")  # two hunks
 @given(LINES, LINES)
 def test_the_diff_holds_both_texts(before: str, after: str) -> None:
     """Read back, hunk by hunk: minus lines and context stand in the old text, plus lines and context in the new."""
