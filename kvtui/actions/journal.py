@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import secrets
 import struct
 import time
@@ -98,13 +99,21 @@ def operator(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Who acts: the person behind sudo, the terminal, the SSH client, the pod; what is not known is left out."""
     env = os.environ if env is None else env
     names = {
-        "user": env.get("SUDO_USER") or env.get("USER") or env.get("LOGNAME") or f"uid {os.getuid()}",
+        "user": env.get("SUDO_USER") or env.get("USER") or env.get("LOGNAME") or _account(os.getuid()),
         "tty": _terminal(),
         "ssh_client": (env.get("SSH_CLIENT") or env.get("SSH_CONNECTION") or "").split(" ")[0],
         "pod": env.get("POD_NAME") or "",
         "host": os.uname().nodename,
     }
     return {k: v for k, v in names.items() if v}
+
+
+def _account(uid: int) -> str:
+    """The name of a user whom the environment does not name: a service's or a container's may be without USER."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container may run as a user that its passwd does not have
+        return f"uid {uid}"
 
 
 def _terminal() -> str:

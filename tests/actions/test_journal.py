@@ -189,8 +189,14 @@ def test_who_acts() -> None:
     assert operator({"SUDO_USER": "anna", "USER": "root", "SSH_CLIENT": "192.0.2.7 1 2"})["user"] == "anna"
     assert operator({"USER": "root", "SSH_CONNECTION": "192.0.2.7 1 192.0.2.1 2"})["ssh_client"] == "192.0.2.7"
     assert operator({"POD_NAME": "kvtui-x"})["pod"] == "kvtui-x"
-    assert operator({})["user"] == f"uid {os.getuid()}"
     assert operator({})["host"] == os.uname().nodename
+
+
+def test_who_acts_where_the_environment_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert operator({})["user"] == "root"
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_001)  # no passwd has it
+    assert operator({})["user"] == "uid 4000000001"
 
 
 def test_ids_sort_by_time() -> None:
