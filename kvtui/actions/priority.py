@@ -65,7 +65,7 @@ def plan_priority(
         return _refused(instance, value, f"priority {value} is not between {LEAST} and {most}")
     way = way_to(survey, race, value, use_track_file=use_track_file)
     prediction = race.predicted(value)
-    effects = [_wire(race, value, way), *told(prediction, race.own)]
+    effects = [_wire(race, value, way, prediction), *told(prediction, race.own)]
     if race.peers:
         effects.append("nopreempt and preempt_delay of the other nodes are taken to be as on this one")
     plan = Plan(
@@ -168,11 +168,13 @@ def _reset_track(
     return Action(plan, way.steps, Verification(survey, race, wanted, prediction, watch, way.steps))
 
 
-def _wire(race: Contest, value: int, way: Way) -> str:
+def _wire(race: Contest, value: int, way: Way, prediction: Prediction) -> str:
     if not way.steps:
         return "nothing changes on the wire"
     if race.is_master:
-        return f"adverts have priority {value} after at most one with the old one; MASTER state and VIPs are kept"
+        wire = f"adverts have priority {value} after at most one with the old one"
+        stays = prediction.master == race.own and not prediction.moves
+        return f"{wire}; MASTER state and VIPs are kept" if stays else wire
     return f"a backup is silent: priority {value} shows on the wire once this node is master"
 
 

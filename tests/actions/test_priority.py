@@ -56,6 +56,15 @@ def test_one_line_changes(tmp_path: Path) -> None:
     assert (tmp_path / "keepalived.conf").read_text() == CONF
 
 
+def test_the_vips_are_kept_only_where_this_node_stays_master(tmp_path: Path) -> None:
+    wire = "adverts have priority 42 after at most one with the old one"
+    kept = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    assert kept[0] == f"{wire}; MASTER state and VIPs are kept"
+    lost = plan_priority(master(nopreempt=False), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    assert lost[0] == wire
+    assert "10.4.0.4 becomes master" in lost[1]
+
+
 def test_the_prediction_knows_nopreempt(tmp_path: Path) -> None:
     effects = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing).plan.effects
     assert any("nopreempt keeps it back" in e for e in effects)
