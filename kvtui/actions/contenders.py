@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.plan import Grade, Remark
 from kvtui.model.record import dataclass
+from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.election import Candidate, Leaving, Prediction, predict
 from kvtui.rules.instances import evidence, known_instances, self_address
@@ -22,6 +23,10 @@ DEFAULT_INTERVAL = 1.0
 
 class NoSuchInstance(LookupError):  # noqa: N818 - reads as what it says
     """This node's keepalived has no instance of that name; the text lists those there are."""
+
+
+class InstancesUnknown(OSError):  # noqa: N818 - reads as what it says
+    """Which instances there are cannot be read; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,14 @@ def contest(observation: Observation, name: str) -> Contest:
     """The election of the named instance.
 
     Raises:
+        InstancesUnknown: they cannot be read.
         NoSuchInstance: there is none of that name.
     """
+    instances = known_instances(observation.snapshot)
+    if instances is None:
+        raise InstancesUnknown(f"the instances are not known: {observation.snapshot.source(SourceName.CONF).detail}")
     views = {v.name: v for v in observation.vrrp_instances or ()}
-    known = {i.name: i for i in known_instances(observation.snapshot) or ()}
+    known = {i.name: i for i in instances}
     if name not in views or name not in known:
         names = ", ".join(views) or "none"
         raise NoSuchInstance(f"keepalived has no vrrp_instance {name!r} here; there is: {names}")

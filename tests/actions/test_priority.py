@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.contenders import NoSuchInstance
+from kvtui.actions.contenders import InstancesUnknown, NoSuchInstance
 from kvtui.actions.failover import plan_failover
 from kvtui.actions.plan import Grade
 from kvtui.actions.priority import plan_priority, plan_reset
 from kvtui.actions.site import Machine
 from kvtui.actions.track_knobs import Knob, knobs
 from kvtui.model.keepalived import Controller
+from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import done, grades
@@ -89,6 +90,15 @@ def test_out_of_range(tmp_path: Path, value: int) -> None:
 def test_no_such_instance(tmp_path: Path) -> None:
     with pytest.raises(NoSuchInstance, match="there is: vips"):
         plan_priority(master(), surveyed(tmp_path), "nope", 9, nothing)
+
+
+def test_instances_that_cannot_be_read_are_not_said_to_be_none(tmp_path: Path) -> None:
+    why = "/proc/820/root cannot be read: no permission"
+    known = snapshot(instances=None, running=None, conf=None)
+    sources = tuple(replace(s, detail=why) if s.name is SourceName.CONF else s for s in known.sources)
+    blind = observe(replace(known, sources=sources))
+    with pytest.raises(InstancesUnknown, match=f"^the instances are not known: {why}$"):
+        plan_priority(blind, surveyed(tmp_path), "vips", 42, nothing)
 
 
 def test_other_edits_are_said(tmp_path: Path) -> None:
