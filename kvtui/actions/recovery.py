@@ -231,9 +231,10 @@ def _refusals(recovery: Recovery, *, can: bool, way: str) -> list[Remark]:
 
 
 def _plan(entry: Entry, summary: str, recovery: Recovery, steps: Sequence[Step], remarks: list[Remark]) -> Plan:
-    effects = (f"now: {recovery.sentence}",)
+    # no effect, as it has happened; and a plan that is refused says it, too
+    now = Remark(Grade.NOTE, f"{entry.id}: {recovery.sentence}")
     texts = tuple(s.describe() for s in steps) or ("write nothing but the journal",)
-    return Plan(Verb.UNDO, entry.target, summary, steps=texts, effects=effects, remarks=tuple(remarks))
+    return Plan(Verb.UNDO, entry.target, summary, steps=texts, remarks=(*remarks, now))
 
 
 def _verifier(steps: Sequence[Step]) -> Callable[[Callable[[str], None]], Awaitable[Verified]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.actions.drains import drains, lost_drains
-from kvtui.actions.plan import Grade, Verb
+from kvtui.actions.plan import Grade, Remark, Verb
 from kvtui.actions.runner import Code, Runner
 from kvtui.backend.demo.services import CONF, FAILING, TRACK_FILE, VIPS
 from kvtui.model.ipvs import ForwardingMethod, Protocol
@@ -157,6 +157,15 @@ async def test_reset_goes_back_over_several_changes(demo: Stage) -> None:
     assert outcome.code is Code.DONE
     assert outcome.detail.endswith(f"; as predicted, {NODE_C} is master after 3.6 s")
     assert (await demo.instance()).priority == 102
+
+
+async def test_the_plan_of_an_undo_says_what_was_done_and_foretells_nothing(demo: Stage) -> None:
+    first = await demo.do(Verb.PRIORITY, "vips", value=90)
+
+    shown = (await demo.plan(Verb.UNDO, first.id)).plan
+
+    assert shown.effects == ()
+    assert Remark(Grade.NOTE, f"{first.id}: everything was done") in shown.remarks
 
 
 async def test_undo_of_an_older_change_is_refused(demo: Stage) -> None:
