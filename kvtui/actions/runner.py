@@ -195,7 +195,7 @@ class Runner:
                 if side is Side.NEITHER:
                     trouble.append(f"{step.describe()}: somebody changed it since, so it was left alone")
                 elif side is Side.AFTER:
-                    self._say(f"putting back: {step.describe()}")
+                    self._say(f"putting back «{step.describe()}»")
                     await asyncio.to_thread(step.undo)
             except StepFailed as failed:
                 trouble.append(str(failed))

@@ -218,7 +218,7 @@ async def test_ctrl_c_again_and_again_does_not_stop_the_putting_back(tmp_path: P
     task = asyncio.ensure_future(Runner(journal, progress=said.append).run(todo))
     await begun.wait()
     async with asyncio.timeout(10):
-        while "putting back: write new into b" not in said:
+        while "putting back «write new into b»" not in said:
             task.cancel()
             await asyncio.sleep(0.01)
         for _ in range(3):

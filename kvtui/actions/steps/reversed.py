@@ -24,7 +24,7 @@ class Reversed:
 
     def describe(self) -> str:
         """In one line."""
-        return f"take back: {self.step.describe()}"
+        return f"take back «{self.step.describe()}»"
 
     def look(self) -> Side:
         """Seen from the other side."""
