@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.bench_kube import resident
 from kvtui.backend.ipvs import decode, procfs, uapi
 from kvtui.backend.ipvs.genl import GenericNetlink
 from kvtui.backend.ipvs.reader import read_table
+from kvtui.terminal import calm_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,11 +118,17 @@ def growth(sizes: list[int], reals: int) -> None:
 
 
 def alone(size: int) -> None:
-    """Read the table that is there; the time, and by how much the process grew."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Read the table that is there: the time, that of the same dumps undecoded, and by how much the process grew."""
+    calm_collector()  # as in the terminal UI
+    before = resident()
+    with GenericNetlink(uapi.GENL_NAME) as channel:
+        table = read_table(channel)  # held, as the terminal UI holds the latest one
+    grew = resident() - before
+    del table
     seconds = measure(kvtui, size, RUNS)
-    grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"{size:>7} real servers {seconds:8.4f} s  {seconds / size * 1e6:6.1f} µs/real  {grew:6.1f} MB more")
+    floor = measure(undecoded, size, RUNS)
+    each, least = seconds / size * 1e6, floor / size * 1e6
+    print(f"{size:>7} real servers {seconds:8.4f} s  {each:6.1f} µs/real  undecoded {least:6.1f}  {grew:6.1f} MB more")
 
 
 def compare(services: int, reals: int) -> None:
