@@ -117,7 +117,8 @@ def _block(ground: Ground, target: Target, port: Port | None, drawing: Glyphs, c
         links = (*links, connect_link(ground, address, port, connects[address, port]))
     name = plain(address) if port is None else f"{port.protocol.value} {plain(endpoint(address, port.number))}"
     entry = ground.entries.get(address)
-    lines = [name if entry is None else f"{name}  {entry_text(entry)}", *verdict(links)]
+    lines = [name if entry is None else f"{name}  {entry_text(entry)}"]
+    lines += verdict(links, of_node=seen.snapshot.kube is None)
     lines += [link_line(link, drawing) for link in links]
     lines += [f"  note: {plain(n)}" for n in (entry.notes if entry else ())]
     if view := view or ground.views.get(address):
@@ -126,14 +127,22 @@ def _block(ground: Ground, target: Target, port: Port | None, drawing: Glyphs, c
     return "\n".join([*lines, *(server_lines(server) if server else ())])
 
 
-def verdict(links: Links) -> list[str]:
-    """The first break and what to do next."""
+WHOLE_NODE = "Every layer of this node is whole; what a cluster asks for was not looked at."
+
+
+def verdict(links: Links, *, of_node: bool) -> list[str]:
+    """The first break and what to do next.
+
+    Args:
+        links: of a chain.
+        of_node: only this node was looked at, not the cluster.
+    """
     broken = first_break(links)
     if broken is None:
         unknown = [link.layer.words for link in links if link.mark is Mark.UNKNOWN]
-        return [
-            f"No layer is known to be broken; not known: {', '.join(unknown)}." if unknown else "Every layer is whole."
-        ]
+        if unknown:
+            return [f"No layer is known to be broken; not known: {', '.join(unknown)}."]
+        return [WHOLE_NODE if of_node else "Every layer is whole."]
     return [f"FIRST BREAK: {broken.layer.words}.", f"> {plain(broken.remedy)}"]
 
 

@@ -138,6 +138,13 @@ async def test_t_where_there_is_no_vip_says_so() -> None:
         ]
 
 
+def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:
+    assert verdict((), of_node=False) == ["Every layer is whole."]
+    assert verdict((), of_node=True) == [
+        "Every layer of this node is whole; what a cluster asks for was not looked at."
+    ]
+
+
 async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end", "enter")
