@@ -12,7 +12,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain import LETTERS, Ground
 from kvtui.rules.observe import observe
 from kvtui.screens.mappings import MappingsScreen
-from kvtui.screens.trace_panel import Target, TracePanel, trace_text
+from kvtui.screens.trace_panel import Target, TracePanel, trace_text, verdict
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.build_kube import configmap, controller, kube, resources
