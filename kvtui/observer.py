@@ -235,6 +235,10 @@ class Observer:
             async with asyncio.timeout(self._interval):
                 await self._changed.wait()
         except TimeoutError:
+            task = asyncio.current_task()
+            # a Ctrl+C that came just before: the timeout takes that for its own (seen on Python 3.11)
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from None
             return False
         return True
 

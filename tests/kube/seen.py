@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.kube.real import RealCluster
 
 QUICK = Timing(
-    connect=2, answer=2, watch=60, pulse=0.1, pulse_patience=0.3, first=0.02, longest=0.1, forbidden=0.1, renew=0.05
+    connect=2, answer=2, watch=60, pulse=0.1, pulse_patience=1.5, first=0.02, longest=0.1, forbidden=0.1, renew=0.05
 )
 """Short pauses, so that a test sees in tenths of seconds what takes an operator half a minute."""
 SOON = 30.0

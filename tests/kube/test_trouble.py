@@ -211,7 +211,7 @@ async def test_old_clusters_have_endpoints_instead_of_slices(fake: FakeCluster, 
 async def test_a_half_dead_connection_is_noticed(fake: FakeCluster, tmp_path: Path) -> None:
     """Nothing is closed, nothing comes: as quiet as a cluster in which nothing happens."""
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path) as here:
+    async with seen(fake, tmp_path, timing=dataclasses.replace(QUICK, pulse_patience=0.3)) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
         with fake.frozen():
             silent = time.time()
@@ -281,7 +281,7 @@ async def test_a_plugin_is_asked_again_when_its_token_expired(tmp_path: Path) ->
         here = Seen(layer, [])
         try:
             await layer.settle(SOON)
-            assert here.source.state is SourceState.OK
+            await here.until(lambda: here.source.state is SourceState.OK)
             (tmp_path / "answer").write_text(status % "second")
             fake.require("second")
             fake.put(objects.service("nginx", ports=((8000, 8080),)))
