@@ -7,10 +7,10 @@ from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from kvtui.cli.document import document
 from kvtui.cli.output import Format, encode, fail, heading, narrate, write
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
+from kvtui.presenters.documents import status
 from kvtui.rules.triage.needed import unknown
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _narrate(observer: Observer, seen: Observation) -> None:
 def _text(seen: Observation, form: Format, *, stream: bool) -> str:
     if form is Format.TEXT:
         return (heading(seen.snapshot.time) if stream else "") + findings_text(seen)
-    return encode(document(seen, "triage"), form, stream=stream)
+    return encode(status(seen, "triage"), form, stream=stream)
 
 
 def _missing(seen: Observation) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kvtui.actions.journal import Entry
     from kvtui.actions.overwritten import Overwrite
     from kvtui.actions.plan import Plan
-    from kvtui.cli.document import Document
+    from kvtui.presenters.documents import Document
 
 
 def plan_document(plan: Plan) -> Document:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import sys
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from kvtui.cli.document import Document
+import msgspec
+
+NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 
 class Format(StrEnum):
@@ -21,8 +22,8 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-def encode(content: Document, form: Format, *, stream: bool = False) -> str:
-    """A document as text.
+def encode(content: object, form: Format, *, stream: bool = False) -> str:
+    """A document as text, in ASCII: text from outside reaches no terminal as it is.
 
     Args:
         content: what to print.
@@ -30,13 +31,18 @@ def encode(content: Document, form: Format, *, stream: bool = False) -> str:
         stream: one of many: JSON takes one line each, YAML starts each with ``---``.
     """
     if form is Format.YAML:
-        return _yaml(content, stream=stream)
-    if stream:
-        return json.dumps(content, separators=(",", ":")) + "\n"
-    return json.dumps(content, indent=2) + "\n"
+        return _yaml(msgspec.to_builtins(content), stream=stream)
+    encoded = msgspec.json.encode(content)
+    text = (encoded if stream else msgspec.json.format(encoded, indent=2)).decode() + "\n"
+    return text if text.isascii() else NOT_ASCII.sub(_escaped, text)
 
 
-def _yaml(content: Document, *, stream: bool) -> str:
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _yaml(content: object, *, stream: bool) -> str:
     import yaml  # noqa: PLC0415 - costs as much as the rest of a start; only -o yaml needs it
 
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=False)

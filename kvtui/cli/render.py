@@ -7,22 +7,18 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kvtui.cli.document import head
 from kvtui.cli.output import Format, encode, fail, narrate, write
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
+from kvtui.presenters.documents import render as render_document
 from kvtui.rules.controller import settings_of
 from kvtui.rules.drift import drift
 from kvtui.rules.expected import Expected, expected
 from kvtui.rules.textdiff import same_effect, text_diff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from kvtui.cli.document import Document
     from kvtui.cli.invocation import Invocation
-    from kvtui.model.conf import Conf
     from kvtui.model.mapping import Dialect
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
@@ -173,44 +169,8 @@ def _printable(text: str) -> str:
 
 
 def _as_document(seen: Observation, settings: ControllerSettings, result: Expected, wanted: Wanted) -> int:
-    snapshot = seen.snapshot
-    differences: Iterable[tuple[str, Conf | None]] = (("file", snapshot.conf), ("running", snapshot.running))
-    content: Document = {
-        **head(seen),
-        "dialect": settings.dialect.value,
-        "dialect_reason": settings.why_dialect,
-        "text": result.text,
-        "vips": list(result.vips) if result.read else None,
-        "skipped": [{"vip": s.vip, "port": s.port, "why": s.why} for s in result.skipped],
-        "missing": list(result.missing),
-        "assumed": list(result.notes),
-    }
-    if wanted.diff:
-        content |= {name: _differences(result, conf) for name, conf in differences}
+    content = render_document(seen, settings, result, diff=wanted.diff)
     write(encode(content, wanted.form))
-    if result.text is None:
-        return Code.NOT_KNOWN
-    if wanted.diff and content["file"] is None:
+    if result.text is None or (wanted.diff and content["file"] is None):
         return Code.NOT_KNOWN
     return Code.DIFFERS if wanted.diff and content["file"] else Code.DONE
-
-
-def _differences(result: Expected, conf: Conf | None) -> list[Document] | None:
-    if conf is None or not result.read:
-        return None
-    return [
-        {
-            "kind": d.kind.value,
-            "text": d.text,
-            "vip": d.vip,
-            "port": d.server.port if d.server else None,
-            "protocol": d.server.protocol.value if d.server else None,
-            "real_server": {"address": d.real[0], "port": d.real[1]} if d.real else None,
-            "value": d.value,
-            "wanted": d.wanted,
-            "found": d.found,
-            "service": "/".join(d.service) if d.service else None,
-            "pod": "/".join(d.pod) if d.pod else None,
-        }
-        for d in drift(result, conf)
-    ]

@@ -15,7 +15,7 @@ def schema() -> None:
 
     Example: kvtui schema | jq '."$defs".render'
     """
-    from kvtui.cli.schema import schema as build  # noqa: PLC0415 - only this command needs it
+    from kvtui.presenters.schema import schema as build  # noqa: PLC0415 - only this command needs it
 
     write(encode(build(), Format.JSON))
 

@@ -76,6 +76,6 @@ async def _watch(observer: Observer, view: str, form: Format) -> None:
 def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:
     if form is Format.TEXT:
         return (heading(seen.snapshot.time) if stream else "") + render(seen, view, room())
-    from kvtui.cli.document import document  # noqa: PLC0415 - text does without the chain of every VIP
+    from kvtui.presenters.documents import status  # noqa: PLC0415 - text does without the chain of every VIP
 
-    return encode(document(seen, view), form, stream=stream)
+    return encode(status(seen, view), form, stream=stream)

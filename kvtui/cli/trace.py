@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from kvtui.actions.targets import parse_service
-from kvtui.cli.document import head, link_document, mapping_head
 from kvtui.cli.output import Format, encode, fail, write
 from kvtui.cli.text import table
 from kvtui.model.connect import PATIENCE
@@ -16,13 +15,14 @@ from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago
+from kvtui.presenters.documents import chain_of_port, head, mapping_entry
 from kvtui.rules.chain import Ground, Mark, connect_link, first_break, port_chain, whole
 
 if TYPE_CHECKING:
-    from kvtui.cli.document import Document
     from kvtui.cli.invocation import Invocation
     from kvtui.cli.text import Row
     from kvtui.model.connect import Connect
+    from kvtui.presenters.documents import Document
     from kvtui.rules.chain import Link, Links, Port
 
 WORDS = {Mark.OK: "ok", Mark.BROKEN: "BROKEN", Mark.UNKNOWN: "?", Mark.NONE: "-"}
@@ -200,15 +200,6 @@ def trace_document(ground: Ground, traced: tuple[Traced, ...]) -> Document:
     return {
         **head(ground.seen),
         "vip": traced[0].address,
-        "mapping": None if entry is None else mapping_head(entry),
-        "chains": [
-            {
-                "port": t.port.number if t.port else None,
-                "protocol": t.port.protocol.value if t.port else None,
-                "whole": whole(t.links),
-                "first_break": broken.layer.value if (broken := first_break(t.links)) else None,
-                "chain": [link_document(k) for k in t.links],
-            }
-            for t in traced
-        ],
+        "mapping": mapping_entry(entry) if entry else None,
+        "chains": [chain_of_port(t.port, t.links) for t in traced],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from kvtui.model.record import dataclass
 
@@ -52,7 +53,7 @@ class Mapping:
     state: MappingState
     error: str | None = None
     notes: tuple[str, ...] = ()
-    source: str = "configmap"
+    source: Literal["configmap", "conf"] = "configmap"
 
     @property
     def target(self) -> tuple[str, str] | None:

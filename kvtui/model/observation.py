@@ -1,6 +1,6 @@
 """What the screens, the CLI and a recording are given: one snapshot and what the rules conclude from it.
 
-The field names are those of the JSON contract (``kvtui schema``); ``cli.document`` turns them into JSON.
+The field names are those of the JSON contract (``kvtui schema``); ``presenters.documents`` makes its objects of them.
 """
 
 from __future__ import annotations

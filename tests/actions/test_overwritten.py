@@ -23,12 +23,12 @@ from kvtui.backend.demo import Demo
 from kvtui.cli.findings import triage
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
-from kvtui.cli.schema import schema
 from kvtui.cli.show import show
 from kvtui.model.config import TriageSettings
 from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Controller
 from kvtui.observer import Observer
+from kvtui.presenters.schema import schema
 from tests.actions.surveys import CONF
 from tests.build import NOW, VIP, conf, instance, keepalived, snapshot
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from kvtui import __version__
-from kvtui.cli.schema import schema
+from kvtui.presenters.schema import schema
 
 KVTUI = [sys.executable, "-m", "kvtui"]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
@@ -137,8 +137,8 @@ def test_status_imports_no_terminal_ui() -> None:
 def test_plain_status_does_without_chains_json_and_triage() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--no-kube', 'status', '--listen', '0']); "
-        "print([m for m in ('kvtui.rules.chain', 'kvtui.rules.triage', 'kvtui.cli.document', 'kvtui.actions.runner') "
-        "if m in sys.modules])"
+        "print([m for m in ('kvtui.rules.chain', 'kvtui.rules.triage', 'kvtui.presenters.documents', "
+        "'kvtui.actions.runner') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.splitlines()[-1] == "[]"

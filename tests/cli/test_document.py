@@ -9,13 +9,14 @@ import jsonschema
 import pytest
 import yaml
 
-from kvtui.cli.document import VIEWS, document, timestamp
 from kvtui.cli.output import Format, encode
-from kvtui.cli.schema import schema
+from kvtui.presenters.documents import VIEWS, timestamp
+from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
 from tests import build_kube
 from tests.build import VIP, addresses, advertiser, keepalived, snapshot, sources
 from tests.build_kube import configmap, controller, kube
+from tests.documents import document
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot

@@ -15,9 +15,9 @@ from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
 from kvtui.cli.render import Code, Wanted, render
-from kvtui.cli.schema import schema
 from kvtui.model.mapping import Dialect
 from kvtui.model.source import SourceName, SourceState
+from kvtui.presenters.schema import schema
 from tests import build, build_kube
 from tests.build_kube import configmap, controller, endpoint, group, kube, service, source
 

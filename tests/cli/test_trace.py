@@ -14,11 +14,11 @@ from kvtui.actions.targets import UnknownTarget
 from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
-from kvtui.cli.schema import LINK, schema
 from kvtui.cli.trace import CannotTell, NoSuchVip, chosen, trace
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
 from kvtui.model.source import Lack, Source, SourceName, SourceState
+from kvtui.presenters.schema import schema
 from kvtui.rules.chain import Ground, Port
 from kvtui.rules.observe import observe
 from tests import build, build_kube
@@ -134,7 +134,7 @@ def test_the_same_as_a_document(run: Any, form: Format) -> None:
     (one,) = document["chains"]
     assert (one["port"], one["protocol"], one["whole"], one["first_break"]) == (80, "TCP", False, "configmap")
     for link in one["chain"]:
-        jsonschema.validate(link, LINK)
+        jsonschema.validate(link, {**schema(), **schema()["$defs"]["Link"]})
     assert [link["ok"] for link in one["chain"]] == [False, None, None, True, True, True, True, True]
     assert [link["age_seconds"] for link in one["chain"]] == [0.2, None, None, 0.0, 0.0, 0.0, 0.0, 0.5]
 

@@ -13,15 +13,15 @@ import jsonschema
 import pytest
 
 from kvtui.cli import findings
-from kvtui.cli.document import document
 from kvtui.cli.findings import exit_code, finding_text, findings_text
 from kvtui.cli.output import Format
-from kvtui.cli.schema import schema
 from kvtui.model.finding import Finding, Severity, worst
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import Observer
+from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
 from tests.build import NOW, VIP, addresses, advertiser, instance, sources
+from tests.documents import document
 from tests.triage.case import backup
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.backend.demo.story import CYCLE
-from kvtui.cli.document import document
-from kvtui.cli.schema import schema
 from kvtui.model.vrrp import VrrpState
+from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
+from tests.documents import document
 
 EPOCH = 1_700_000_000.0
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from kvtui.cli.schema import schema
+from kvtui.presenters.schema import schema
 from tests.lab.follow import Follow
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec

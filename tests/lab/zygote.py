@@ -35,7 +35,7 @@ AHEAD = (
     "kvtui.cli.main",
     "kvtui.cli.act",
     "kvtui.cli.show",
-    "kvtui.cli.document",
+    "kvtui.presenters.documents",
     "kvtui.backend.node",
     "kvtui.observer",
 )
