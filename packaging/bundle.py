@@ -2,16 +2,19 @@
 
     python packaging/bundle.py WHEEL FOLDER [--wheels FOLDER]
 
-The wheels of what kvtui depends on are downloaded once, by pip, into the wheel folder. All of it is pure Python, so one
-folder serves every Python from 3.11 on and every architecture; a dependency with machine code ends the build.
+The wheels of what kvtui depends on are downloaded once, by pip, into the wheel folder. One folder serves every Python
+of ``PYTHONS`` on every architecture of ``MACHINES``: the modules with machine code (``NATIVE``) are in it once for
+each, and Python chooses by the file's name. Machine code of any other package ends the build, but for accelerators
+that have a module in Python beside them, which are left out.
 
-Left out: the ``kubernetes`` library (126 MB, only for kubeconfigs; a pod's service account does without), PyYAML's
-accelerator, type stubs, scripts, bytecode.
+Left out as well: the ``kubernetes`` library (126 MB, only for kubeconfigs; a pod's service account does without), type
+stubs, scripts, bytecode.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import subprocess
 import sys
@@ -20,6 +23,11 @@ from email.parser import HeaderParser
 from pathlib import Path
 
 LEFT_OUT = ("kubernetes",)
+NATIVE = ("msgspec", "psutil")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+MACHINES = ("x86_64", "aarch64")
+PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
+"""Where a wheel may have been built: Debian 12 has glibc 2.36."""
 UNUSED = ("_yaml.*.so", "*.pyi", "py.typed", "__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
@@ -41,7 +49,29 @@ def download(wanted: list[str], wheels: Path) -> None:
     shutil.rmtree(wheels, ignore_errors=True)
     wheels.mkdir(parents=True)
     subprocess.run([*PIP, "download", "--only-binary=:all:", "--dest", str(wheels), *wanted], check=True)
+    download_native(wheels)
     done.write_text("\n".join(wanted))
+
+
+def download_native(wheels: Path) -> None:
+    """The wheels of ``NATIVE`` for each Python and machine, of the version that pip chose, a folder each."""
+    pins = ["==".join(wheel.name.split("-")[:2]) for name in NATIVE for wheel in wheels.glob(f"{name}-*.whl")]
+    for python, machine in itertools.product(PYTHONS, MACHINES):
+        target = [f"--platform={platform}_{machine}" for platform in PLATFORMS]
+        options = ["--no-deps", "--only-binary=:all:", f"--python-version={python}", *target]
+        folder = wheels / f"{python}-{machine}"
+        subprocess.run([*PIP, "download", *options, "--dest", str(folder), *pins], check=True)
+
+
+def lay_out_native(wheels: Path, folder: Path) -> None:
+    """The machine code of ``NATIVE``, each file under the name by which its Python on its machine finds it."""
+    for python, machine in itertools.product(PYTHONS, MACHINES):
+        suffix = f".cpython-{python.replace('.', '')}-{machine}-linux-gnu.so"
+        for wheel in (wheels / f"{python}-{machine}").glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                for name in archive.namelist():
+                    if name.endswith(".so"):
+                        (folder / (name.split(".", 1)[0] + suffix)).write_bytes(archive.read(name))
 
 
 def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
@@ -55,8 +85,14 @@ def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
     for pattern in UNUSED:
         for path in sorted(folder.rglob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if machine_code := sorted(str(p.relative_to(folder)) for p in folder.rglob("*.so")):
-        sys.exit(f"packaging/bundle.py: only pure Python can be bundled; this is not: {', '.join(machine_code)}")
+    for path in sorted(folder.rglob("*.so")):
+        if (
+            path.relative_to(folder).parts[0] not in NATIVE
+            and not path.with_name(f"{path.name.split('.')[0]}.py").exists()
+        ):
+            sys.exit(f"packaging/bundle.py: {path.relative_to(folder)} is machine code: name its package in NATIVE")
+        path.unlink()
+    lay_out_native(wheels, folder)
 
 
 def main() -> None:
