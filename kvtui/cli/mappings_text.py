@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.cli.text import table
+from kvtui.model.ip import canonical_or_same
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.rules.chain import LETTERS, Ground, Mark, canonical, chain_of, first_break
+from kvtui.rules.chain import LETTERS, Ground, Mark, chain_of, first_break
 
 if TYPE_CHECKING:
     from kvtui.cli.text import Row
@@ -42,7 +43,7 @@ def _origin(seen: Observation) -> str:
 
 
 def _row(ground: Ground, mapping: Mapping) -> Row:
-    links = chain_of(ground, canonical(mapping.vip))
+    links = chain_of(ground, canonical_or_same(mapping.vip))
     broken = first_break(links)
     said = [f"{broken.layer.words}: {broken.detail}"] if broken else []
     named = f"{mapping.namespace}/{mapping.service}" if mapping.target else mapping.value

@@ -26,6 +26,11 @@ class ForwardingMethod(StrEnum):
     BYPASS = "bypass"
 
 
+LVS_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN": ForwardingMethod.TUNNEL}
+"""``lvs_method`` of keepalived.conf → what the kernel does."""
+LVS_METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Counters and the kernel's own estimates (struct ip_vs_kstats); all counters are 64 bits wide.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import structs
 
+from kvtui.model.ip import canonical_or_same
 from kvtui.presenters import contract
-from kvtui.rules.chain import Ground, canonical, chain_of, first_break, whole
+from kvtui.rules.chain import Ground, chain_of, first_break, whole
 from kvtui.rules.drift import drift
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _mappings(seen: Observation) -> list[contract.Mapping] | None:
         return None
     ground = Ground(seen)
     return [
-        contract.Mapping(**structs.asdict(mapping_entry(m)), chain=chain(chain_of(ground, canonical(m.vip))))
+        contract.Mapping(**structs.asdict(mapping_entry(m)), chain=chain(chain_of(ground, canonical_or_same(m.vip))))
         for m in seen.mappings
     ]
 

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint
 from kvtui.model.record import dataclass
 from kvtui.rules import template
 from kvtui.rules.grammar import canonical_vip
@@ -195,12 +195,9 @@ def _conf_key(virtual: ConfVirtualServer) -> ServerKey | None:
     return ServerKey(virtual.address, virtual.port or 0, virtual.protocol) if virtual.address else None
 
 
-_METHODS = {ForwardingMethod.MASQ: "NAT", ForwardingMethod.DIRECT: "DR", ForwardingMethod.TUNNEL: "TUN"}
-
-
 def _server(virtual: ConfVirtualServer) -> Server:
     values = {
-        "lvs_method": _METHODS.get(virtual.method, "") if virtual.method else "",
+        "lvs_method": LVS_METHOD_NAMES.get(virtual.method, "") if virtual.method else "",
         "lvs_sched": virtual.scheduler or "",
         "persistence_timeout": "" if virtual.persistence_timeout is None else str(virtual.persistence_timeout),
     }

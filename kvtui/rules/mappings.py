@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import ForwardingMethod
+from kvtui.model.ipvs import LVS_METHOD_NAMES, ForwardingMethod
 from kvtui.model.mapping import Mapping, MappingState
 from kvtui.rules.backends import endpoints_of, port_backends, service_notes
 from kvtui.rules.controller import settings_of
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
     from kvtui.rules.controller import ControllerSettings
 
-METHODS = {ForwardingMethod.MASQ: "NAT", ForwardingMethod.DIRECT: "DR", ForwardingMethod.TUNNEL: "TUN"}
 NO_COMMENT = "no `# Service:` comment stands before it: keepalived-vip did not write it, or the comment was removed"
 
 
@@ -77,7 +76,7 @@ def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) ->
 def _of_block(vip: str, virtuals: list[ConfVirtualServer]) -> Mapping:
     """What the virtual servers of one VIP tell: the controller writes one Service's ports there."""
     names = list(dict.fromkeys(v.service for v in virtuals if v.service))
-    methods = list(dict.fromkeys(METHODS.get(v.method or ForwardingMethod.MASQ, "NAT") for v in virtuals))
+    methods = list(dict.fromkeys(LVS_METHOD_NAMES.get(v.method or ForwardingMethod.MASQ, "NAT") for v in virtuals))
     notes = []
     if len(names) > 1:
         notes.append(f"its virtual servers name several Services: {', '.join(quoted(n) for n in names)}")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 
 from kvtui.actions.by_hand import of_mapping
+from kvtui.model.ip import canonical_or_same
 from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.rules.backends import endpoints_of, port_backends
-from kvtui.rules.chain import LETTERS, Ground, Mark, canonical, chain_of, first_break
+from kvtui.rules.chain import LETTERS, Ground, Mark, chain_of, first_break
 from kvtui.screens.chain_pane import ChainPane, chain_text
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import Target, TracePanel, entry_text
@@ -82,12 +83,12 @@ class MappingsScreen(NodeScreen):
         text = ""
         if entry is not None:
             head = f"{plain(entry.vip, 60)}  {'; '.join((entry_text(entry), *entry.notes))}"
-            text = chain_text(Ground(seen), head, canonical(entry.vip), self.glyphs)
+            text = chain_text(Ground(seen), head, canonical_or_same(entry.vip), self.glyphs)
         self.query_one(ChainPane).explain(text, len(self.table.keys), self.size.height)
 
     @on(LineTable.Chosen, "#mappings")
     def _detail(self, event: LineTable.Chosen) -> None:
-        self.app.push_screen(TracePanel((Target(canonical(str(event.key))),)))
+        self.app.push_screen(TracePanel((Target(canonical_or_same(str(event.key))),)))
 
     def by_hand(self, seen: Observation) -> str | None:
         """What the API has of it."""
@@ -97,7 +98,7 @@ class MappingsScreen(NodeScreen):
     def traced(self) -> tuple[Target, ...]:
         """The entry under the cursor."""
         chosen = self.table.selected
-        return () if chosen is None else (Target(canonical(str(chosen))),)
+        return () if chosen is None else (Target(canonical_or_same(str(chosen))),)
 
 
 def why_empty(seen: Observation) -> str:
@@ -122,13 +123,13 @@ def row_texts(entry: Mapping) -> tuple[str | None, ...]:
 
 def trouble(ground: Ground, entry: Mapping) -> int:
     """The place of the first break, for sorting: nearer to the ConfigMap first, whole ones last."""
-    links = chain_of(ground, canonical(entry.vip))
+    links = chain_of(ground, canonical_or_same(entry.vip))
     return next((n for n, link in enumerate(links) if link.mark is Mark.BROKEN), len(links))
 
 
 def cells(ground: Ground, entry: Mapping, drawing: Glyphs) -> tuple[Cell, ...]:
     """One entry's row."""
-    address = canonical(entry.vip)
+    address = canonical_or_same(entry.vip)
     links = chain_of(ground, address)
     broken = first_break(links)
     said = [f"{broken.layer.words}: {broken.detail}"] if broken else []

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.statements import integer
-from kvtui.backend.conf.vrrp import canonical
+from kvtui.model.ip import canonical
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.record import dataclass
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.groups import expanded, groups
 from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
-from kvtui.backend.conf.vrrp import canonical
 from kvtui.model.conf import ConfRealServer, ConfVirtualServer, Problem
-from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.ip import canonical
+from kvtui.model.ipvs import LVS_METHODS, ForwardingMethod, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 DEFAULT_PERSISTENCE = 360
 """Seconds, when ``persistence_timeout`` has no value (IPVS_SVC_PERSISTENT_TIMEOUT in linux/ip_vs.h)."""
 
-_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN": ForwardingMethod.TUNNEL}
 _PROTOCOLS = {p.value: p for p in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
 
 
@@ -79,7 +78,7 @@ def _method(line: Statement | None, problems: list[Problem]) -> ForwardingMethod
     """NAT, DR or TUN; keepalived reads anything else as NAT (measured with ``PROXY``)."""
     if line is None or unknowable(line.argument):
         return None
-    method = _METHODS.get(line.argument or "")
+    method = LVS_METHODS.get(line.argument or "")
     if method is None:
         problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived takes NAT", line.at(1)))
     return method or ForwardingMethod.MASQ

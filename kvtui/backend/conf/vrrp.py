@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
 from kvtui.model.conf import ConfInstance, ConfTrack, ConfTrackFile, Problem, SyncGroup
+from kvtui.model.ip import canonical
 from kvtui.model.vrrp import VirtualAddress
 
 if TYPE_CHECKING:
@@ -17,14 +17,6 @@ _ADDRESS_OPTIONS = {"dev", "scope", "broadcast", "brd", "label", "peer", "prefer
 _ADDRESS_FLAGS = {"home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac"}
 _PEER_OPTIONS = {"min_ttl", "max_ttl"}
 _AUTH_TYPES = ("PASS", "AH")
-
-
-def canonical(text: str) -> str | None:
-    """An IP address in canonical text; None when it is not one."""
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
 
 
 def instances(root: Statement, problems: list[Problem]) -> tuple[ConfInstance, ...]:

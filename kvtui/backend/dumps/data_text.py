@@ -12,7 +12,8 @@ import re
 from dataclasses import field
 from ipaddress import ip_address
 
-from kvtui.backend.dumps.text import Incomplete, canonical, decimal, family_of, virtual_address, whole_number
+from kvtui.backend.dumps.text import Incomplete, decimal, family_of, virtual_address, whole_number
+from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpInstance, VrrpState

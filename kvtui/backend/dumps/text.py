@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
+from kvtui.model.ip import canonical
 from kvtui.model.vrrp import AddressFamily, VirtualAddress
 
 LARGEST_NUMBER = 20  # digits; more is no counter of keepalived's (64 bits)
@@ -11,14 +10,6 @@ LARGEST_NUMBER = 20  # digits; more is no counter of keepalived's (64 bits)
 
 class Incomplete(Exception):  # noqa: N818 - a state of the text, not a fault of it
     """The text is not (yet) a whole dump: keepalived may still be writing it. The message never quotes the text."""
-
-
-def canonical(address: str) -> str | None:
-    """An address in canonical form; None when it is none."""
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return None
 
 
 def whole_number(text: str) -> int | None:

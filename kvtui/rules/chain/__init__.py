@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kvtui.rules.chain.cluster import cluster_links
 from kvtui.rules.chain.config import conf_link, running_link
 from kvtui.rules.chain.connect import connect_link
-from kvtui.rules.chain.ground import Ground, Port, canonical
+from kvtui.rules.chain.ground import Ground, Port
 from kvtui.rules.chain.link import LAYERS, LETTERS, Layer, Link, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
@@ -62,7 +62,6 @@ __all__ = [
     "Links",
     "Mark",
     "Port",
-    "canonical",
     "chain",
     "chain_of",
     "connect_link",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import ForwardingMethod, endpoint
+from kvtui.model.ipvs import LVS_METHODS, endpoint
 from kvtui.model.source import SourceName
 from kvtui.rules.chain.ground import has_vip
 from kvtui.rules.chain.link import Layer, Link, Mark
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     Backend = tuple[str, int]
     """Address and port of a real server."""
 
-METHODS = {
-    "NAT": ForwardingMethod.MASQ,
-    "DR": ForwardingMethod.DIRECT,
-    "TUN": ForwardingMethod.TUNNEL,
-}
 SYNC = "see the controller's log; any change of an endpoint makes it write the file again"
 
 
@@ -86,7 +81,7 @@ def _differs_from_demand(ground: Ground, address: str, port: Port | None, demand
     has, wanted = _backends(virtual), set(demand.reals)
     if has != wanted:
         return f"has virtual server {name}, but {_difference(has, wanted, known, 'is a ready endpoint')}"
-    method = METHODS.get(keepalived_method(demand.method)) if demand.method else None
+    method = LVS_METHODS.get(keepalived_method(demand.method)) if demand.method else None
     if method is not None and virtual.method is not None and virtual.method is not method:
         return f"has virtual server {name} by {virtual.method.value}, and the entry asks for {method.value}"
     return ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
+from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import ManagedBy
 from kvtui.model.record import dataclass
@@ -38,14 +38,6 @@ class Port(NamedTuple):
 ByPort = dict[Port, "ConfVirtualServer"]
 
 
-def canonical(text: str) -> str:
-    """An address in the form in which all layers write it; what is none is left as it is."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        return text
-
-
 @dataclass(frozen=True)
 class Ground:
     """Indexes over one observation; make one for each.
@@ -59,7 +51,7 @@ class Ground:
     @cached_property
     def entries(self) -> dict[str, Mapping]:
         """VIP → entry of the ConfigMap (or what the config's comments tell of it)."""
-        return {canonical(m.vip): m for m in self.seen.mappings or ()}
+        return {canonical_or_same(m.vip): m for m in self.seen.mappings or ()}
 
     @cached_property
     def views(self) -> dict[str, VipView]:
