@@ -34,13 +34,20 @@ def shows_the_first_frame(terminal: PseudoTerminal) -> None:
 
 
 @pytest.fixture(scope="session")
-def wheelhouse(packages: Path) -> Path:
-    """The wheel with all that it needs: pip asks the registry here once, and not on the machine."""
+def wheelhouse(debian: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel with all that it needs on that machine, by the machine's own Python: pip asks its index once, here."""
     folder = PROJECT / ".lab" / "wheelhouse"
+    folder.mkdir(parents=True, exist_ok=True)
     [wheel] = packages.glob("*.whl")
-    wanted = [str(wheel), "pip", "setuptools", "wheel"]  # pipx updates these three
-    python = str(PROJECT / ".venv/bin/python")
-    made(python, "-m", "pip", "-q", "download", "--only-binary=:all:", "-d", str(folder), *wanted)
+    shutil.copy(wheel, folder)
+    asking = Machine(debian, tmp_path_factory.mktemp("wheelhouse"), folder, online=True)
+    wanted = f"/given/{wheel.name} pip setuptools wheel"  # pipx updates these three
+    pip = "/tmp/asking/bin/python -m pip"
+    asking.must(
+        "sh",
+        "-c",
+        f"python3 -m venv /tmp/asking && {pip} -q download --only-binary=:all: -d /given --find-links /given {wanted}",
+    )
     return folder
 
 
