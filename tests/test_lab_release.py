@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,7 +79,7 @@ def test_the_loader_is_named_in_a_copy_of_the_same_size(tmp_path: Path) -> None:
 def test_the_commands_that_are_missing_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     there = {"keepalived", "modprobe", "ipvsadm", "ip", "ps", "tcpdump", "curl", "nsenter", "unshare"}
-    monkeypatch.setattr(kernel.shutil, "which", lambda command, path: f"{path}/{command}" * (command in there) or None)
+    monkeypatch.setattr(shutil, "which", lambda command, path: f"{path}/{command}" * (command in there) or None)
     assert kernel.why_not() == (
         "The lab cannot boot on this machine: it needs the Debian packages user-mode-linux, util-linux"
         " (not found: linux.uml, pivot_root)."
