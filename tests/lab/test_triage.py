@@ -294,7 +294,7 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
             second.replace("advert_int 1", "advert_int 1\n  authentication {\n auth_type PASS\n auth_pass lab\n }")
         )
         b.exec([sys.executable, "-c", BAD_ADVERTS], check=True)
-        await watch.until("vrrp-version-differs", "bad-adverts", "two-masters")
+        await watch.until("vrrp-version-differs", "bad-adverts")
         c.reload(own.replace("vrrp_version 3", "vrrp_version 2"))
         await watch.until("vrrp-auth-differs")
         c.reload(own)
