@@ -47,7 +47,7 @@ def become_kvtui(*arguments: str) -> NoReturn:
 
 def show_demo(why: str, arguments: Sequence[str]) -> NoReturn:
     """Run the demo; the message stays on the terminal when the demo has ended."""
-    print(f"No keepalived runs here, and the lab cannot be used: {why}", file=sys.stderr)
+    print(f"No keepalived runs here. {why}", file=sys.stderr)
     print("Starting the built-in demo instead: nothing that it shows is real.", file=sys.stderr)
     become_kvtui("--demo", *arguments)
 
@@ -65,8 +65,10 @@ def main(arguments: list[str]) -> int:
     print("No keepalived runs here: booting the lab, a kernel with three nodes of its own (20 s).", file=sys.stderr)
     try:
         return on_terminal("run", arguments) if has_terminal() else without_terminal(arguments)
-    except (LabError, OSError) as error:
+    except LabError as error:
         show_demo(str(error), arguments)
+    except OSError as error:
+        show_demo(f"The lab cannot boot on this machine: {error}", arguments)
     except KeyboardInterrupt:
         return 130
 

@@ -45,7 +45,7 @@ def test_nothing_is_booted_for_what_looks_at_no_node(argument: str, monkeypatch:
         run.main([argument, "vips"])
 
 
-@pytest.mark.parametrize("why", [None, "it needs user-mode-linux.", "kernel panic"])
+@pytest.mark.parametrize("why", [None, "It needs user-mode-linux.", "kernel panic"])
 def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
     why: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +65,7 @@ def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
     with pytest.raises(SystemExit, match=r"^lab$" if why is None else r"^--demo vips$"):
         run.main(["vips"])
     said = capsys.readouterr().err
-    assert (f"the lab cannot be used: {why}" in said) is (why is not None)
+    assert (f"No keepalived runs here. {why}\n" in said) is (why is not None)
 
 
 @pytest.mark.parametrize(
