@@ -8,16 +8,16 @@ OFFLINE = { echo "kvtui: its Python packages could not be had from PyPI (see abo
 
 # The Debian packages of all targets of a call are asked for at once, before anything else (packaging/debian-packages).
 # Without them each target goes on as far as it can.
-HAS_VENV = test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' 2>/dev/null
-NEEDS_VENV = $(shell $(HAS_VENV) || echo venv)
+NEEDS_VENV = $(shell test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo venv)
 IS_ROOT = $(filter 0,$(shell id -u))
 HAS_ENGINE = $(ENGINE)$(shell command -v podman || command -v docker)
-GROUPS_run = $(NEEDS_VENV) $(shell $(PYTHON) -m tests.lab.run --needs-lab $(ARGS) && echo lab)
+GROUPS_run = $(NEEDS_VENV) $(shell $(or $(wildcard $(BIN)/python),$(PYTHON)) -m tests.lab.run --needs-lab $(ARGS) 2>/dev/null && echo lab)
 GROUPS_lab = $(NEEDS_VENV) lab
 GROUPS_lint = $(NEEDS_VENV)
 GROUPS_types = $(NEEDS_VENV)
 GROUPS_unit = $(NEEDS_VENV) lab shells deb $(if $(IS_ROOT),root image) # tests that need root are skipped without
 GROUPS_test = $(GROUPS_unit)
+GROUPS_test-full = $(GROUPS_unit)
 GROUPS_bench = $(NEEDS_VENV) lab
 GROUPS_packages = $(NEEDS_VENV) deb
 GROUPS_image = $(NEEDS_VENV) deb $(if $(HAS_ENGINE),,image $(if $(BASE),,root))
@@ -53,7 +53,7 @@ unit: $(VENV)/.dev ## pytest, in random order, with coverage
 	$(BIN)/python -m tests.parallel $(ARGS)
 
 debian:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "kvtui needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
 	@$(if $(KVTUI_ASKED),,$(if $(GROUPS),packaging/debian-packages --ask $(GROUPS) || true))
 

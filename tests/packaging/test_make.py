@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import run
-from tests.lab.kernel import LabError
+from tests.lab import run, terminal
+from tests.lab.kernel import Kernel, LabError
 
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/bin/sh
@@ -77,3 +77,14 @@ def test_the_lab_s_packages_are_asked_for_only_where_it_will_be_booted(
 ) -> None:
     monkeypatch.setattr(run, "keepalived_runs_here", lambda: keepalived)
     assert run.main(["--needs-lab", *arguments]) == int(not needed)
+
+
+def test_nodes_that_do_not_start_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(["true"])
+    kernel.dir = tmp_path
+    kernel.out.mkdir()
+    monkeypatch.setattr(kernel, "wait", lambda _timeout: 1)
+    assert terminal.wait_for(kernel) == 1
+    (kernel.out / terminal.FAILURE).write_text("not within 20 s: keepalived on node-a\n")
+    with pytest.raises(LabError, match=r"^The nodes of the lab did not start: not within 20 s: keepalived on node-a$"):
+        terminal.wait_for(kernel)
