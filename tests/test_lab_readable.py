@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from tests.lab.readable import closed_folders, opening_script
@@ -15,7 +16,7 @@ def test_folders_on_the_way_that_others_cannot_enter_are_opened(tmp_path: Path) 
     (clone / "kvtui").mkdir(parents=True)
     home.chmod(0o700)
     assert [folder for folder in closed_folders([clone]) if folder.is_relative_to(home)] == [home]
-    assert f"'{tmp_path}/home it'\"'\"'s'\n" in opening_script(clone)
+    assert shlex.quote(str(home)) in opening_script(clone)
     assert "chmod -R" not in opening_script(clone)
 
 

@@ -11,8 +11,9 @@ import pytest
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 SCRIPT = Path(__file__).parents[2] / "packaging" / "debian-packages"
-GROUPS = ("venv", "deb", "image")
-COMMAND = "apt-get install --no-install-recommends python3-venv lintian buildah"
+GROUPS = ("venv", "deb", "root")
+PACKAGES = "python3-venv lintian mmdebstrap debian-archive-keyring"
+COMMAND = f"apt-get install --no-install-recommends {PACKAGES}"
 STAND_INS = {
     "id": "echo 1000",
     "dpkg-query": 'for last in "$@"; do :; done; [ "$last" = dpkg ] && printf installed',
@@ -56,7 +57,9 @@ def on_a_terminal(commands: Path, answer: str, **more: str) -> tuple[str, int]:
         *GROUPS, command=(str(SCRIPT), "--ask"), env=environment(commands, **more), size=(120, 24)
     )
     with terminal:
-        terminal.shows("kvtui needs these Debian packages: python3-venv lintian buildah", "[Y/n]")
+        terminal.shows(
+            "kvtui needs these Debian packages: python3-venv lintian mmdebstrap debian-archive-keyring", "[Y/n]"
+        )
         terminal.press(answer)
         status = terminal.ended()
         return terminal.text, status
@@ -79,7 +82,7 @@ def test_where_sudo_is_missing_the_command_uses_su(commands: Path) -> None:
 def test_one_yes_installs_all_groups_by_sudo(commands: Path, answer: str) -> None:
     _, status = on_a_terminal(commands, answer)
     assert status == 0
-    assert calls(commands).startswith("sudo sh -s -- venv deb image: #!/bin/sh\n")
+    assert calls(commands).startswith("sudo sh -s -- venv deb root: #!/bin/sh\n")
     assert calls(commands).count("sudo sh -s -- venv") == 1
 
 
