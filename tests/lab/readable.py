@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PROJECT = Path(__file__).resolve().parents[2]
-OTHERS_ENTER = 0o001
-OTHERS_READ = 0o005
+FOR_OTHERS = 0o005
+"""Others may list and enter a folder: Python lists those that it imports from."""
 
 
 def closed_folders(paths: Iterable[Path]) -> list[Path]:
-    """Returns the folders on the way to these paths that other users cannot enter, outermost first."""
+    """Returns the folders on the way to these paths that other users cannot list and enter."""
     ways = {folder for path in paths for way in (path, path.resolve()) for folder in (way, *way.parents)}
-    return sorted(f for f in ways if f.is_dir() and not f.stat().st_mode & OTHERS_ENTER)
+    return sorted(folder for folder in ways if folder.is_dir() and is_closed(folder))
+
+
+def is_closed(path: Path) -> bool:
+    """Whether the file mode keeps other users out."""
+    return path.stat().st_mode & FOR_OTHERS != FOR_OTHERS
 
 
 def opening_script(project: Path = PROJECT) -> str:
@@ -30,8 +35,8 @@ def opening_script(project: Path = PROJECT) -> str:
     lines = []
     closed = closed_folders([project, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve()])
     if closed:
-        lines.append(f"chmod o+x -- {shlex.join(map(str, closed))}\n")
+        lines.append(f"chmod o+rx -- {shlex.join(map(str, closed))}\n")
     package = project / "kvtui"
-    if package.stat().st_mode & OTHERS_READ != OTHERS_READ:
+    if is_closed(package):
         lines.append(f"chmod -R o+rX -- {shlex.quote(str(package))}\n")
     return "".join(lines)
