@@ -17,20 +17,22 @@ from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.hangup import hang_up
 from kvtui.backend import processes, procfs
 from tests.build import keepalived
+from tests.signals import DEFAULT_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.keepalived import Keepalived
 
-HANDLES = "import signal; signal.signal(1, lambda *_: print('again', flush=True));"
+HANDLES = "import os, signal; signal.signal(1, lambda *_: os.write(1, b'again\\n'));"
+"""By write(2): the signal may come while print() runs, which must not be called again from its inside."""
 WAITS = "print('ready', flush=True);\nwhile True: signal.pause()"
 
 
 @contextmanager
 def process(code: str) -> Iterator[subprocess.Popen[str]]:
     """A Python that is ready."""
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([*DEFAULT_SIGNALS, sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         try:

@@ -16,6 +16,7 @@ import yaml
 
 from kvtui import __version__
 from kvtui.presenters.schema import schema
+from tests.signals import DEFAULT_SIGNALS
 
 KVTUI = [sys.executable, "-m", "kvtui"]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
@@ -83,7 +84,7 @@ def test_a_usage_error_is_2_and_on_stderr(arguments: tuple[str, ...]) -> None:
 
 def watch(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*KVTUI, "--demo", "--interval", "0.2", *arguments, "--watch"],
+        [*DEFAULT_SIGNALS, *KVTUI, "--demo", "--interval", "0.2", *arguments, "--watch"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,6 +11,7 @@ import pytest
 
 from kvtui.cli.text import IPVS_HEAD, render
 from kvtui.model.source import Source, SourceName, SourceState
+from tests.signals import DEFAULT_SIGNALS
 from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.seen import demo
 
@@ -64,7 +65,7 @@ def test_the_terminals_width_is_asked_for() -> None:
 
 
 def test_each_of_repeated_views_begins_with_its_time() -> None:
-    argv = [*KVTUI, "--interval", "0.2", "vips", "--watch"]
+    argv = [*DEFAULT_SIGNALS, *KVTUI, "--interval", "0.2", "vips", "--watch"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(2)]

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.lab.loader import with_loader
+from tests.lab.readable import opening_script
 from tests.lab.registers import fitting, host_size
 from tests.lab.release import SBIN_PATH, VARIABLE, Release, ReleaseError, chosen, fetch
 
@@ -195,7 +196,8 @@ class Kernel:
         words = [f"{name}={value}" for name, value in {**self.env, "LAB_OUT": str(self.out)}.items()]
         if self.terminal:
             words.append(f"TERM={self.terminal.term}")
-        script = f"cd {shlex.quote(str(self.cwd))} || exit 127\nexec env -i {shlex.join([*words, *self.argv])}\n"
+        enter = f"cd {shlex.quote(str(self.cwd))} || exit 127\n"
+        script = f"{opening_script()}{enter}exec env -i {shlex.join([*words, *self.argv])}\n"
         (self.out / "command").write_text(script)
 
     def _program(self, release: Release) -> list[str]:

@@ -31,6 +31,7 @@ from tests.lab import operate
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, NGINX, NGINX6, ClusterSpec
 from tests.lab.test_killed import Dying
+from tests.signals import DEFAULT_SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,7 +211,7 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
     assert "-r 10.4.0.11:80 -g -w 50\n" in before
     assert thresholds(node) == ["900", "0"]
     env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
-    argv = ["ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
+    argv = [*DEFAULT_SIGNALS, "ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
     argv = [*argv, "drain", "10.4.0.11", "--over", "90s"]
     with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as slow:
         poll(lambda: "-r 10.4.0.11:80 -g -w 45\n" in node.ipvs(), 60, "the first step")

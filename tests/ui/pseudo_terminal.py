@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Self
 
 import pyte
 
+from tests.signals import DEFAULT_SIGNALS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -57,7 +59,7 @@ class PseudoTerminal:
         kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
         try:
             self.process = subprocess.Popen(
-                [*prefix, *command, *arguments],
+                [*DEFAULT_SIGNALS, *prefix, *command, *arguments],
                 stdin=theirs if stdin else subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,

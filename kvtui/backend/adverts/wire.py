@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.decode import believable
@@ -23,7 +23,9 @@ MOST_ADVERTISERS = 256
 MOST_TRANSITIONS = 200
 
 MISSED = 2.0
-"""Intervals without an advert after which one was missed: its sender has paused."""
+"""Usual gaps without an advert after which one was missed: its sender has paused."""
+GAPS = 6
+"""Latest gaps between adverts that tell how slow a busy sender is."""
 OVERLAP = 0.9
 """Intervals that two must advertise side by side to be rivals; a takeover's last advert comes earlier than that."""
 ORPHANED = 4.5
@@ -43,6 +45,7 @@ class Heard:
 
     advertiser: Advertiser
     since: float
+    gaps: deque[float] = field(default_factory=lambda: deque(maxlen=GAPS))
 
 
 @dataclass(slots=True)
@@ -182,7 +185,10 @@ class Wire:
         if believable(advert):
             if _paused(known, advert.received) or before.stepped_down or not believable(before.last):
                 known.since = advert.received
-            counted = replace(counted, last=advert, usual_priority=advert.priority or before.usual_priority)
+            if believable(before.last) and not before.stepped_down and not before.silent(advert.received):
+                known.gaps.append(advert.received - before.last.received)
+            usual = advert.priority or before.usual_priority
+            counted = replace(counted, last=advert, usual_priority=usual, slowest=max(known.gaps, default=0.0))
         elif not believable(before.last):
             counted = replace(counted, last=advert)
         known.advertiser = counted
@@ -270,13 +276,14 @@ def _interval(heard: Heard) -> float:
 
 
 def _paused(heard: Heard, now: float) -> bool:
-    """It missed an advert."""
-    return now - heard.advertiser.last.received > MISSED * _interval(heard)
+    """It missed an advert; after a silence in which a backup takes over it has, however slow it is."""
+    one = heard.advertiser
+    return one.silent(now) or now - one.last.received > MISSED * one.usual_gap
 
 
 def _late(heard: Heard, now: float) -> bool:
     """It missed an advert, or our clock is ahead of the packets by that much: short intervals get a second."""
-    return now - heard.advertiser.last.received > max(1.0, MISSED * _interval(heard))
+    return now - heard.advertiser.last.received > max(1.0, MISSED * heard.advertiser.usual_gap)
 
 
 def _gave_way(holder: Heard, to: Heard) -> bool:
