@@ -60,6 +60,11 @@ class OutputWriter:
         """How many bytes were written since the start."""
         return self._taken
 
+    @property
+    def queued(self) -> int:
+        """How many bytes were put and are not begun."""
+        return self._queued
+
     def raise_error(self) -> None:
         """Report what made writing impossible, once.
 
