@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.control import Control
@@ -53,6 +54,7 @@ class TerminalDriver(LinuxDriver):
         if terminal is None:
             raise RuntimeError("stderr is closed: there is no terminal to draw on")
         self._encoding, self._errors = terminal.encoding, terminal.errors or "replace"
+        self._exit_deadline = 0.0
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
 
     def write(self, data: str) -> None:
@@ -69,11 +71,12 @@ class TerminalDriver(LinuxDriver):
         if self._output.discard():
             self.write(END_OF_FRAME)
         super().stop_application_mode()
+        self._exit_deadline = monotonic() + EXIT_TIMEOUT
 
     def close(self) -> None:
         """Wait a short time for the terminal to take what gives it back."""
         super().close()
-        self._output.wait(EXIT_TIMEOUT)
+        self._output.wait(max(0.0, self._exit_deadline - monotonic()))
 
     def _repaint(self) -> None:
         with suppress(RuntimeError):  # the event loop has ended
