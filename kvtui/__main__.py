@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ def main() -> None:
     if "_KVTUI_VALUES" in os.environ:
         from kvtui.cli.completion.values import answer  # noqa: PLC0415 - a shell waits at a TAB: no typer, 0.15 s less
 
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it also while the shell does not read
         answer()
         return
     from kvtui.cli.main import run  # noqa: PLC0415 - `python -m kvtui` must be importable without typer

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual._compositor import ChopsUpdate
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import SystemCommand
 from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
-from kvtui.model.text import plain
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.keymap import keymap
@@ -27,8 +25,8 @@ from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.standing import stands
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
+from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.cropped import Cropped
 from kvtui.widgets.history import History
 from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
 from kvtui.widgets.themes import THEMES
@@ -36,7 +34,6 @@ from kvtui.widgets.themes import THEMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.filter import LineFilter
@@ -58,13 +55,7 @@ COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 LONGEST = 160
 """Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
 
-FAULT = (
-    "kvtui: that is a fault of its own. An action under way is put back, or offered at the next start. "
-    "To see the node all the same: kvtui status; what was done: kvtui journal"
-)
-"""What a person reads last when the terminal UI breaks."""
-
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
 
 
@@ -98,7 +89,7 @@ def _findings() -> Screen[None]:
     return FindingsScreen()
 
 
-class KvtuiApp(App[None]):
+class KvtuiApp(TerminalApp):
     """kvtui.
 
     Args:
@@ -156,32 +147,6 @@ class KvtuiApp(App[None]):
         if self.settings.source_label in {"live", "demo"}:
             self._watch_journal()
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """What is sent is cropped to what changed."""
-        super()._display(screen, Cropped.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
-
-    def clear_selection(self) -> None:
-        """Asked for by each prompt as it is mounted, when there may be no screen yet.
-
-        From Python 3.12 on Textual starts tasks eagerly: the first prompt is mounted before its screen is there.
-        """
-        with suppress(ScreenStackError):
-            super().clear_selection()
-
-    def _fatal_error(self) -> None:
-        """Tell a fault of kvtui's own, and what to do now.
-
-        Without the values of variables, which Textual would show: a config's text, or a token, may be among them.
-        """
-        from traceback import format_exc  # noqa: PLC0415 - once, at the end
-
-        from rich.text import Text  # noqa: PLC0415
-
-        if not self._exit_renderables:
-            lines = [plain(line) for line in format_exc().rstrip().split("\n")]
-            self._exit_renderables.append(Text("\n".join([*lines, FAULT])))
-        self._close_messages_no_wait()
-
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
 
@@ -193,13 +158,13 @@ class KvtuiApp(App[None]):
             self.notify(f"{first}{more}", title="Configuration", severity="warning", timeout=20, markup=False)
 
     async def on_unmount(self) -> None:
-        """Give sockets back, and the signals."""
-        for number in ENDING:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        """Give sockets back, and the signals: a second one does not cut off what is put back."""
         if self._acting is not None and not self._acting.done():
             self._acting.cancel()  # it puts back what it changed; that must come to its end
             await asyncio.wait([self._acting])
         await self._observer.close()
+        for number in ENDING:
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     @work(exclusive=True, name="observe")
     async def _observe(self) -> None:
@@ -293,9 +258,9 @@ class KvtuiApp(App[None]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """By OSC 52, through tmux and screen too."""
-        self._clipboard = text
-        if self._driver is not None and (written := sequence(text, self.settings.clipboard)):
-            self._driver.write(written)
+        super().copy_to_clipboard(text)
+        if written := sequence(text, self.settings.clipboard):
+            self.write_to_terminal(written)
 
     # --- keys
 

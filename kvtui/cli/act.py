@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.actions.contenders import still_to_hear
@@ -15,7 +17,17 @@ from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code, Outcome, Runner, guarded
 from kvtui.actions.site import site_of
 from kvtui.cli.journal_text import journal_document, journal_text, plan_document
-from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.cli.output import (
+    EXIT_TIMEOUT,
+    Format,
+    encode,
+    fail,
+    is_read,
+    narrate,
+    wait_for_readers,
+    write,
+    write_soon,
+)
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -27,6 +39,9 @@ if TYPE_CHECKING:
 
 LISTEN = 1.2
 """Seconds to listen for adverts before a plan is made: peers are known from the wire."""
+READ_INTERVAL = 0.05
+"""Seconds between looks whether the plan was read."""
+MAX_ANSWER_BYTES = 1000
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
@@ -47,6 +62,8 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     except OSError as error:
         return int(fail(str(error), Code.REFUSED))
     narrate(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    with suppress(KeyboardInterrupt, OSError):  # what was done is done: the exit code tells it, whoever reads
+        wait_for_readers(EXIT_TIMEOUT if outcome.code is Code.INTERRUPTED else None)
     return outcome.code
 
 
@@ -75,9 +92,9 @@ async def _listened(observer: Observer, intent: Intent) -> Observation:
 
 def _show(invocation: Invocation, action: Action) -> None:
     if invocation.form is Format.TEXT:
-        write(plan_text(action.plan))
+        write_soon(plan_text(action.plan))
     else:
-        write(encode(plan_document(action.plan), invocation.form))
+        write_soon(encode(plan_document(action.plan), invocation.form))
 
 
 async def _decide(invocation: Invocation, site: Site, action: Action, *, force: bool) -> Outcome:
@@ -91,20 +108,44 @@ async def _decide(invocation: Invocation, site: Site, action: Action, *, force: 
         )
     # what changes nothing is not asked about, yet carried out: a drain may be waited for, or its entry closed
     changes = action.steps or action.undoes or action.finishes
-    if changes and not invocation.yes and not await asyncio.to_thread(agreed):
+    if changes and not invocation.yes and not await agreed():
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
     runner = Runner(site.journal, read_only=invocation.read_only, progress=narrate)
     return await guarded(runner, action, force=force, reason=invocation.reason)
 
 
-def agreed() -> bool:
-    """Ask on the terminal; without one the answer is no (use --yes in scripts)."""
+async def agreed() -> bool:
+    """Ask on the terminal, once the plan was read; without a terminal the answer is no (use --yes in scripts).
+
+    Ctrl+C ends it: no thread waits for the answer.
+    """
     if not sys.stdin.isatty():
         narrate("no terminal to ask on: --yes agrees beforehand")
         return False
+    while not is_read():  # noqa: ASYNC110 - a thread tells it, and one that waits would hold up the exit
+        await asyncio.sleep(READ_INTERVAL)
     sys.stderr.write("Do it? [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+    return (await _answer(sys.stdin.fileno())).strip().casefold() in {"y", "yes"}
+
+
+async def _answer(fd: int) -> str:
+    """A line that is typed on a terminal; empty at the end of file."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        loop.remove_reader(fd)
+        try:
+            typed.set_result(os.read(fd, MAX_ANSWER_BYTES))
+        except OSError:  # EIO: the terminal is gone
+            typed.set_result(b"")
+
+    loop.add_reader(fd, read)
+    try:
+        return (await typed).decode(errors="replace")
+    finally:
+        loop.remove_reader(fd)
 
 
 def show_journal(invocation: Invocation, form: Format) -> int:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from kvtui.cli.output import Format, encode, fail, heading, narrate, write
+from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.documents import status
@@ -47,7 +48,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
     observer = invocation.observer(triage=True)
     try:
         if watch:
-            asyncio.run(_watch(observer, form))
+            watch_observations(observer, Changes(form).text)
             return NONE
         seen = asyncio.run(_observed(observer, listen))
     except LookupError as missing:
@@ -93,19 +94,20 @@ def _long_enough(seen: Observation) -> float:
     return min(LONGEST, SLOWEST * max(1.0, slowest))
 
 
-async def _watch(observer: Observer, form: Format) -> None:
-    """Once at the start, then whenever something else is found or not known; not for another age in a text."""
-    shown: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
-    try:
-        async with aclosing(observer.observations()) as observations:
-            async for seen in observations:
-                found = tuple((f.id, f.severity.value, f.object) for f in seen.findings or ())
-                told = (found, _missing(seen))
-                if told != shown:
-                    shown = told
-                    write(_text(seen, form, stream=True))
-    finally:
-        await observer.close()
+class Changes:
+    """Renders the first observation, then those with other findings or other missing sources; ages do not count."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._shown: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
+
+    def text(self, seen: Observation) -> str | None:
+        """A document, or None where it would say the same as the last."""
+        shown = (tuple((f.id, f.severity.value, f.object) for f in seen.findings or ()), _missing(seen))
+        if shown == self._shown:
+            return None
+        self._shown = shown
+        return _text(seen, self._form, stream=True)
 
 
 def _narrate(observer: Observer, seen: Observation) -> None:

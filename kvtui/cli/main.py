@@ -24,7 +24,7 @@ from kvtui.cli.options import (
     ThemeOption,
     WatchOption,
 )
-from kvtui.cli.output import Format, fail, narrate, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, narrate, own_streams, write
 from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
 
@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.config import Config
 
-EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 EPILOG = """Examples:
 
@@ -250,6 +248,11 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     Returns:
         The exit code.
     """
+    with own_streams():
+        return finish(_run(run_ui, arguments))
+
+
+def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
     config = read_config(os.environ)
     start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
     try:
@@ -260,9 +263,7 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`kvtui status | head`); keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # the reader went away (`kvtui status | head`)
     return result if isinstance(result, int) else 0
 
 

@@ -15,18 +15,19 @@ from tests.actions.fakes import note, words
 from tests.ui.pseudo_terminal import PATIENCE, PseudoTerminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
 class Window(PseudoTerminal):
     """A terminal in which somebody has agreed to the notes; the first is written."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         for name in NOTES:
             if not (folder / name).exists():
                 note(folder, name)
-        super().__init__(*options, command=(sys.executable, "-m", "tests.actions.acting", str(folder)))
+        super().__init__(*options, env=env, command=(sys.executable, "-m", "tests.actions.acting", str(folder)))
 
     def act(self) -> None:
         self.shows("10.4.0.50")

@@ -159,5 +159,10 @@ class PseudoTerminal:
 
 
 def _controlling() -> None:
-    """Make the terminal on stdin the session's own, so that job control and SIGHUP work as in a real one."""
+    """Make the terminal on stdin the session's own, so that job control and SIGHUP work as in a real one.
+
+    A script in the background hands down signals that are ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

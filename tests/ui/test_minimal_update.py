@@ -9,7 +9,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-from kvtui.widgets.cropped import Cropped
+from kvtui.textual_internals import MinimalUpdate
 
 BOLD = Style(bold=True)
 
@@ -22,7 +22,7 @@ def update(*spans: tuple[int, int, int]) -> ChopsUpdate:
 
 
 def sent(*spans: tuple[int, int, int]) -> str:
-    return Cropped.of(update(*spans)).render_segments(Console(color_system=None, force_terminal=True, width=30))
+    return MinimalUpdate.of(update(*spans)).render_segments(Console(color_system=None, force_terminal=True, width=30))
 
 
 def test_a_span_is_sent_without_what_stands_before_it() -> None:
