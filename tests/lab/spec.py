@@ -6,8 +6,10 @@ vips` for all VIPs, state BACKUP everywhere, a `# Service:` comment before each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from tests.lab.release import keepalived_root
 
 Method = Literal["DR", "NAT", "TUN"]
 SUBNET4, SUBNET6 = "10.4.0", "fd00:10:4:"
@@ -70,7 +72,7 @@ class ClusterSpec:
     extra_instance: str = ""  # text inside each vrrp_instance
     extra: str = ""  # text at the end of the file
     keepalived: str = "/usr/sbin/keepalived"
-    root: str = "/"  # a root folder that holds another version of keepalived
+    root: str = field(default_factory=keepalived_root)  # a root folder that holds another version of keepalived
     extra_args: tuple[str, ...] = ()  # more arguments for keepalived
     requests_per_second: float = 4.0  # 0: no traffic
 
