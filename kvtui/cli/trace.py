@@ -12,7 +12,7 @@ from kvtui.cli.text import table
 from kvtui.model.connect import PATIENCE
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
-from kvtui.model.source import SourceName, SourceState
+from kvtui.model.source import Lack, SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
@@ -120,7 +120,7 @@ def _unread(ground: Ground) -> str:
     return "; ".join(
         f"{s.name.value} ({plain(s.detail)})"
         for s in ground.seen.snapshot.sources
-        if s.name in TELL_VIPS and s.state is SourceState.UNAVAILABLE and s.lack is None
+        if s.name in TELL_VIPS and s.state is SourceState.UNAVAILABLE and s.lack in (None, Lack.PENDING)
     )
 
 

@@ -36,6 +36,8 @@ class Lack(StrEnum):
     """There is none here."""
     UNWANTED = "unwanted"
     """The operator said not to ask it."""
+    PENDING = "pending"
+    """It has been asked for the first time, and the answer has not come yet."""
 
 
 @dataclass(frozen=True, slots=True)

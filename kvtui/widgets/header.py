@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.widgets import Static
 
 from kvtui.model.finding import MARKS, Severity
-from kvtui.model.source import SourceName, SourceState
+from kvtui.model.source import Lack, SourceName, SourceState
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _trouble(seen: Observation, key: str) -> tuple[str, ...]:
     bad = [
         s.name.value + ("?" if s.state is SourceState.DEGRADED else "")
         for s in seen.snapshot.sources
-        if s.state is not SourceState.OK and s.name is not SourceName.KUBERNETES
+        if s.state is not SourceState.OK and s.name is not SourceName.KUBERNETES and s.lack is not Lack.PENDING
     ]
     if not bad:
         return ("",)

@@ -117,7 +117,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **{VARIABLE: value for value in [os.environ.get(VARIABLE)] if value},
+        **({VARIABLE: os.environ[VARIABLE]} if os.environ.get(VARIABLE) else {}),
         **extra,
     }
 

@@ -1,8 +1,8 @@
 """A kernel of another Debian release with its own C library, on a machine whose C library is older.
 
-User-mode Linux is an ordinary program: Debian 13's needs a newer C library than Debian 12 has. Started by that library's
-dynamic loader (``ld.so PROGRAM``) it would miscount its memory, which has to begin at its own end, and could not start
-itself again. So a copy of the program names the loader by a path relative to the folder that it is started in.
+User-mode Linux is an ordinary program: Debian 13's needs a newer C library than Debian 12 has. Started by that
+library's dynamic loader (``ld.so PROGRAM``) it would miscount its memory, which has to begin at its own end, and could
+not start itself again. So a copy of the program names the loader by a path relative to the folder where it starts.
 """
 
 from __future__ import annotations

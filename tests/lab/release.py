@@ -95,20 +95,15 @@ def fetch(release: Release) -> None:
     """Unpacks what is missing of a release into ``.lab``.
 
     Raises:
-        ReleaseError: It cannot be had; packaging/keepalived-versions has said why.
+        ReleaseError: It cannot be fetched; the text says why.
     """
     if not release.number:
         return
-    parts = {f"kernel-{release.number}": release.kernel, f"keepalived-{KEEPALIVED[release.number]}": release.keepalived}
-    for name, program in parts.items():
-        if program is not None and program.exists():
-            continue
-        script = PROJECT / "packaging" / "keepalived-versions"
-        subprocess.run([script, name.removeprefix("keepalived-")], check=False)
-        if not (LAB / name / ("usr/bin/linux.uml" if program is None else "usr/sbin/keepalived")).exists():
-            why = LAB / f"{name}.why"
-            reason = why.read_text().strip() if why.exists() else f"{script} did not make {LAB / name}."
-            raise ReleaseError(f"{VARIABLE}={release.number}: {reason}")
+    parts = (f"kernel-{release.number}", KEEPALIVED[release.number])
+    script = PROJECT / "packaging" / "keepalived-versions"
+    done = subprocess.run([script, *parts], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise ReleaseError(f"{VARIABLE}={release.number}: {done.stderr.strip()}")
 
 
 def keepalived_root() -> str:

@@ -171,6 +171,7 @@ def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
     return client.stdout.readline().strip()
 
 
+@pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
@@ -272,6 +273,7 @@ def test_refusals(cluster: Cluster, state: Path) -> None:
     assert len(Journal(state).entries()) == 2
 
 
+@pytest.mark.debian13
 def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster: Cluster, state: Path) -> None:
     """The fact that the refusal rests on."""
     node = cluster.master()
@@ -294,6 +296,7 @@ def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster
 # --- undone by others
 
 
+@pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
@@ -353,6 +356,7 @@ def test_the_namespace_is_found_again_when_its_process_is_gone(cluster: Cluster)
         nowhere.look()
 
 
+@pytest.mark.debian13
 def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "7"], check=True)
@@ -363,6 +367,7 @@ def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
     assert "-r 10.4.0.11:80 -g -w 7" in node.ipvs()
 
 
+@pytest.mark.debian13
 def test_a_virtual_server_that_is_gone_is_said_to_be(cluster: Cluster) -> None:
     node = cluster.master()
     step = SetWeight(network(node), (Protocol.TCP, NGINX.vip, 81, 0), ("10.4.0.11", 80), 1, 0)

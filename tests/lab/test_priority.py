@@ -9,6 +9,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
+import pytest
+
 from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
@@ -54,6 +56,7 @@ def changed_lines(before: str, after: str) -> list[str]:
     return [x for x in difflib.ndiff(before.splitlines(), after.splitlines()) if x[0] in "+-"]
 
 
+@pytest.mark.debian13
 def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> None:
     node = cluster.master()
     data = node.conf_path.read_bytes()
@@ -136,6 +139,7 @@ def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     assert (node.folder / "tmp" / "knob").read_text() == "0\n"
 
 
+@pytest.mark.debian13
 def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -147,6 +151,7 @@ def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     assert node.conf_path.read_bytes() == before
 
 
+@pytest.mark.debian13
 def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec_in_pod(
@@ -162,6 +167,7 @@ def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Clust
         node.exec_in_pod(["umount", "/etc/keepalived/keepalived.conf"], check=True)
 
 
+@pytest.mark.debian13
 def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
     node = cluster.master()
     before = (node.conf_path.read_bytes(), node.log().count("Reloading"))

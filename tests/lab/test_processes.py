@@ -41,7 +41,7 @@ def test_every_pods_keepalived_is_found(cluster: Cluster) -> None:
 def test_it_is_described_from_outside_its_pod(cluster: Cluster) -> None:
     node = cluster.master()
     k = keepalived_of(node)
-    assert (k.ns_pid, k.version, k.uid, k.dumps_json) == (1, "2.2.7", 0, True)
+    assert (k.ns_pid, k.version, k.uid, k.dumps_json) == (1, node.version.text, 0, True)
     assert k.argv[1:] == ("--dont-fork", "--log-console", "--log-detail", "--release-vips")
     assert (k.conf, k.root, k.tmpdir) == ("/etc/keepalived/keepalived.conf", f"/proc/{k.pid}/root", "/tmp")
     assert Path(k.outside(k.conf)).read_text() == node.conf_path.read_text()

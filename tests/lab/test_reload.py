@@ -19,6 +19,8 @@ from tests.lab.poll import poll
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
+pytestmark = pytest.mark.debian13
+
 
 def line_of(text: str, pattern: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), start=1) if re.search(pattern, line))

@@ -25,7 +25,7 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
     master = cluster.master()
     with terminal_on(master) as terminal:
         terminal.shows("10.4.0.50", f"★{master.address}", "MASTER", "102", "default-nginx", "3/3", "2/2", "✓✓✓✓✓")
-        assert terminal.lines[0].startswith(f"{master.name}  VIPs 2/2 here  keepalived 2.2.7")
+        assert terminal.lines[0].startswith(f"{master.name}  VIPs 2/2 here  keepalived {master.version.text}")
         terminal.press("3")
         terminal.shows("TCP 10.4.0.50:80", "10.4.0.11:80", "direct", "3/3 up")
         terminal.press("j", "d")

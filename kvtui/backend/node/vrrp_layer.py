@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.model.source import Lack, Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kvtui.backend.dumps.asker import Dump
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import VrrpInstance
+
+PENDING = "not asked yet"
 
 
 class VrrpLayer:
@@ -32,7 +34,7 @@ class VrrpLayer:
         self.dump: Dump | None = None
         self._dumper = Dumper(keepalived, signals=signals) if keepalived else None
         self._changed = changed
-        self._trouble = "there is no keepalived to ask" if keepalived is None else "not asked yet"
+        self._trouble = "there is no keepalived to ask" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
         self._checks_wanted = False
 
@@ -77,7 +79,8 @@ class VrrpLayer:
     def source(self) -> Source:
         """Its state; a dump that grew old after a failed attempt is still shown, with its age."""
         if self.dump is None:
-            return Source(SourceName.VRRP, SourceState.UNAVAILABLE, self._trouble)
+            lack = Lack.PENDING if self._trouble == PENDING else None
+            return Source(SourceName.VRRP, SourceState.UNAVAILABLE, self._trouble, lack=lack)
         detail = self._trouble or self.dump.detail
         state = SourceState.DEGRADED if detail else SourceState.OK
         return Source(SourceName.VRRP, state, detail, self.dump.read_at)
