@@ -8,10 +8,10 @@ OFFLINE = { echo "kvtui: its Python packages could not be had from PyPI (see abo
 
 # an environment whose making failed half-way is made again
 .DELETE_ON_ERROR:
-.PHONY: run lab test lint types unit bench packages image clean help
+.PHONY: run lab test test-full lab-packages lint types unit bench packages image clean help
 
 help: ## these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab's cluster; else the demo (ARGS="...")
 	@$(BIN)/python -m tests.lab.run $(ARGS)
@@ -20,8 +20,11 @@ lab: $(VENV)/.run ## a terminal on the lab: kvtui on node-a, traffic flowing, a 
 	@packaging/debian-packages lab
 	@$(BIN)/python -m tests.lab.terminal $(ARGS)
 
-test: lint ## everything, the lab included: what CI runs
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync types unit
+test: $(VENV)/.dev lab-packages ## what CI runs: lint, types and all tests but the long ones, the lab included (tests/README.md)
+	@$(BIN)/python -m tests.parallel $(ARGS)
+
+test-full: $(VENV)/.dev lab-packages ## the long tests too, and the whole lab on Debian 13's kernel as well
+	@$(BIN)/python -m tests.parallel --full $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and the layer contracts
 	$(BIN)/ruff check .
@@ -31,12 +34,14 @@ lint: $(VENV)/.dev ## ruff and the layer contracts
 types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev ## pytest, in random order, with coverage
-	packaging/debian-packages lab
-	packaging/debian-packages shells # completions and the man page, by the programs that read them
-	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
+unit: $(VENV)/.dev ## the tests that need neither the lab's kernel nor a package, in random order
+	$(BIN)/python -m pytest --ignore=tests/lab --ignore=tests/packaging $(ARGS)
+
+lab-packages: $(VENV)/.dev
+	@packaging/debian-packages lab
+	@packaging/debian-packages shells # completions and the man page, by the programs that read them
+	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
 	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
-	$(BIN)/python -m tests.parallel $(ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -28,9 +28,9 @@ from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.observer import Observer
 from tests.actions.fakes import action
 from tests.lab import operate
+from tests.lab.killing import Dying
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, NGINX, NGINX6, ClusterSpec
-from tests.lab.test_killed import Dying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,7 +227,7 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
     assert [e.result for e in Journal(state).entries()] == ["put back", "undone", "done"]
 
 
-@pytest.mark.lab(timeout=600)
+@pytest.mark.lab(timeout=600, spec=ClusterSpec(persistence=1800, requests_per_second=0))
 def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster, state: Path) -> None:
     cluster = make_cluster(ClusterSpec(persistence=1800, requests_per_second=0))
     node = cluster.master()

@@ -72,7 +72,7 @@ async def the_duplicate(node: LabNode) -> None:
         node.exec(["ip", "addr", "del", f"{NGINX6.vip}/128", "dev", "eth0"], check=True)
 
 
-@pytest.mark.lab(timeout=400)
+@pytest.mark.lab(timeout=400, spec=SPEC)
 async def test_each_condition_is_told(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,7 +253,7 @@ async def the_backup(node: LabNode, highest: int) -> None:
             node.exec(["ip", "addr", "del", f"{VIP}/32", "dev", link], check=True)
         node.exec(["sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"], check=True)
         tie = text.replace(f"priority {SPEC.priority(node.index)}", f"priority {highest}")
-        node.reload(tie.replace("advert_int 1", "advert_int 2"))
+        node.reload(tie.replace("advert_int 0.25", "advert_int 2"))
         await watch.until("priority-tie", "advert-interval-differs")
         node.reload(text)
         await watch.until_silent()
@@ -290,16 +290,14 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
         b.reload(text.replace(VIP, "10.4.0.77", 1))
         await watch.until("vrid-collision")
         second = text.replace("vrrp_version 3", "vrrp_version 2")
-        b.reload(
-            second.replace("advert_int 1", "advert_int 1\n  authentication {\n auth_type PASS\n auth_pass lab\n }")
-        )
+        b.reload(second.replace("advert_int", "authentication {\n auth_type PASS\n auth_pass lab\n }\n  advert_int"))
         b.exec([sys.executable, "-c", BAD_ADVERTS], check=True)
         await watch.until("vrrp-version-differs", "bad-adverts", "two-masters")
         c.reload(own.replace("vrrp_version 3", "vrrp_version 2"))
         await watch.until("vrrp-auth-differs")
         c.reload(own)
         peers = "unicast_src_ip 10.4.0.4\n  unicast_peer {\n    10.4.0.5\n  }\n"
-        b.reload(first.replace("advert_int 1", f"advert_int 1\n  {peers}"))
+        b.reload(first.replace("advert_int", f"{peers}\n  advert_int"))
         await watch.until("unicast-peers-wrong")
     b.reload(text)
 
