@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from tests.lab.node import Node as LabNode
 
 VIP, PODS = NGINX.vip, NGINX.real_servers
-SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
-"""As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
+SPEC = ClusterSpec(preempt=False, advert_int=1, method="NAT", persistence=1800, services=(NGINX,))
+"""As keepalived-vip's template has it: NAT, nopreempt, persistence 1800; VRRP version 2 knows whole seconds only."""
 
 
 def nginx(*pods: str, unready: tuple[str, ...] = ()) -> objects.Object:
@@ -253,7 +253,7 @@ async def the_backup(node: LabNode, highest: int) -> None:
             node.exec(["ip", "addr", "del", f"{VIP}/32", "dev", link], check=True)
         node.exec(["sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"], check=True)
         tie = text.replace(f"priority {SPEC.priority(node.index)}", f"priority {highest}")
-        node.reload(tie.replace("advert_int 0.25", "advert_int 2"))
+        node.reload(tie.replace("advert_int 1", "advert_int 2"))
         await watch.until("priority-tie", "advert-interval-differs")
         node.reload(text)
         await watch.until_silent()
