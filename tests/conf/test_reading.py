@@ -25,14 +25,15 @@ from kvtui.model.conf import (
 )
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.vrrp import VirtualAddress
+from tests.shared import SHARED, shared_path
 
-CONFS = Path(__file__).parents[2].parent / "shared" / "confs"
+CONFS = SHARED / "confs"
 
 
 @cache
 def shared(name: str, config_id: str = "node") -> Conf:
     """A real file as it is read; each once, since the runaway one takes seconds."""
-    return read(str(CONFS / f"{name}.conf"), config_id=config_id, now=5.0)
+    return read(str(shared_path("confs", f"{name}.conf")), config_id=config_id, now=5.0)
 
 
 def said(tmp_path: Path, text: str, config_id: str = "node") -> Conf:
@@ -294,7 +295,7 @@ def test_every_real_file_is_read(path: Path) -> None:
 
 
 def test_crlf_and_no_final_newline_change_nothing(tmp_path: Path) -> None:
-    text = (CONFS / "golden-aledbf-nat+vip+unicast.conf").read_text()
+    text = shared_path("confs", "golden-aledbf-nat+vip+unicast.conf").read_text()
     plain = said(tmp_path, text)
     dos = said(tmp_path, text.rstrip().replace("\n", "\r\n"))
     assert (dos.instances, dos.virtual_servers, dos.digest) == (plain.instances, plain.virtual_servers, plain.digest)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -21,9 +21,6 @@ from tests.lab.deal import Deal, Task
 from tests.lab.guest import IN_LAB, Guest
 from tests.lab.reporter import GuestReporter
 from tests.lab.wanted import wanted_cluster
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 TEST_TIME = 180.0  # seconds for one test, set-up included; `@pytest.mark.lab(timeout=…)` gives more
 USUAL, LONG = 8.0, 30.0  # seconds that a test counts for which never ran here; LONG with a timeout of its own
@@ -37,22 +34,26 @@ class HostBridge:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Run the lab tests in kernels first, before pytest's own loop runs the others.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Run the lab tests in kernels, then the others here; pytest's own loop runs where there is nothing to boot.
 
-        pytest-cov wraps this wrapper: the kernels have ended before it combines its data files.
+        pytest-cov wraps this: the kernels have ended before it combines its data files.
         """
         lab = [item for item in session.items if item.get_closest_marker("lab")]
         broken = session.testsfailed and not self.config.option.continue_on_collection_errors
-        if lab and not broken and not self.config.option.collectonly:
-            session.items[:] = [item for item in session.items if not item.get_closest_marker("lab")]
-            run = LabRun(session, lab)
-            try:
-                run.run()
-            finally:
-                run.close()
-        return (yield)
+        if not lab or broken or self.config.option.collectonly:
+            return None
+        run = LabRun(session, lab)
+        try:
+            run.run()
+        finally:
+            run.close()
+        others = [item for item in session.items if not item.get_closest_marker("lab")]
+        for item, following in zip(others, [*others[1:], None], strict=True):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            stop_if_asked(session)
+        return True
 
 
 class LabRun:
@@ -85,7 +86,7 @@ class LabRun:
                 if all(guest.failure is not None for guest in self._guests):
                     self._give_up()
                 time.sleep(LOOK)
-            self._stop_if_asked()
+            stop_if_asked(self.session)
         for guest in self._guests:
             guest.finish()
         if self._cache is not None:
@@ -135,13 +136,6 @@ class LabRun:
         item.ihook.pytest_runtest_logfinish(nodeid=nodeid, location=item.location)
         self._seconds[nodeid] = round(sum(report.duration for report in reports), 1)
 
-    def _stop_if_asked(self) -> None:
-        """End as pytest's own loop does, for -x and --maxfail."""
-        if self.session.shouldfail:
-            raise self.session.Failed(self.session.shouldfail)
-        if self.session.shouldstop:
-            raise self.session.Interrupted(self.session.shouldstop)
-
     def _revive(self, data: dict[str, Any]) -> pytest.TestReport:
         if isinstance(data["longrepr"], list):  # a skip's file, line and reason; JSON knows no tuples
             data["longrepr"] = tuple(data["longrepr"])
@@ -155,6 +149,14 @@ class LabRun:
         """Stop the kernels and remove their folders."""
         for guest in self._guests:
             guest.kernel.close()
+
+
+def stop_if_asked(session: pytest.Session) -> None:
+    """End as pytest's own loop does, for -x and --maxfail."""
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
 
 
 def failed_report(item: pytest.Item, why: str) -> pytest.TestReport:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
-SPEC = replace(TRACKED, requests_per_second=0)
+SPEC = replace(TRACKED, requests_per_second=0, advert_int=1)  # a reload on a busy machine is no reason to elect
 UNTRACKED = replace(SPEC, extra_instance="", extra_global="")
 PROJECT = Path(__file__).parents[2]
 OTHER_VERSIONS = ("2.3.3",)  # 2.1.5 keeps no copy of what runs
