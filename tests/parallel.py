@@ -25,6 +25,8 @@ AT_ONCE = 2
 """Groups at once beside the lab."""
 NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
+NO_TESTS = 5
+"""pytest's exit status where no test was selected."""
 PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -36,6 +38,7 @@ class Group:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
     nice: int = NICE
+    good: tuple[int, ...] = (0,)
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     seconds: float = 0.0
@@ -79,7 +82,7 @@ class Group:
     @property
     def has_failed(self) -> bool:
         """Whether it ended with an error or never ended."""
-        return self.process is None or self.process.returncode != 0
+        return self.process is None or self.process.returncode not in self.good
 
     def seconds_per_file(self) -> Counter[str]:
         """Test file → seconds."""
@@ -178,6 +181,9 @@ def main(arguments: list[str]) -> int:
     options, more = parser.parse_known_args(arguments)
     lab, others = lab_groups(more, full=options.full), other_groups(more)
     groups = [*lab, *others]
+    if more:  # such as -k: not each group has a test of that name
+        for group in groups:
+            group.good = (0, NO_TESTS)
     run(list(lab), list(others))
     return 0 if report(groups) else 1
 
