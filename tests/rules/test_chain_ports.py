@@ -17,10 +17,10 @@ from tests.build import (
     snapshot,
     table,
 )
+from tests.rules.chains import ALL_OK, WRITTEN, detail_of, links, marks
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer, VirtualServer
-from tests.rules.chains import ALL_OK, WRITTEN, detail_of, links, marks
 
 MARK = replace(WRITTEN.virtual_servers[0], address=None, port=None, fwmark=7, protocol=Protocol.FWMARK, service=None)
 MARKED = replace(WRITTEN, virtual_servers=(MARK,))
