@@ -50,7 +50,8 @@ class HostBridge:
         finally:
             run.close()
         others = [item for item in session.items if not item.get_closest_marker("lab")]
-        for item, following in zip(others, [*others[1:], None], strict=True):
+        for number, item in enumerate(others, 1):
+            following = others[number] if number < len(others) else None
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             stop_if_asked(session)
         return True
