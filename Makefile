@@ -15,9 +15,9 @@ GROUPS_run = $(NEEDS_VENV) $(shell $(or $(wildcard $(BIN)/python),$(PYTHON)) -m 
 GROUPS_lab = $(NEEDS_VENV) lab
 GROUPS_lint = $(NEEDS_VENV)
 GROUPS_types = $(NEEDS_VENV)
-GROUPS_unit = $(NEEDS_VENV) lab shells deb $(if $(IS_ROOT),root image) # tests that need root are skipped without
-GROUPS_test = $(GROUPS_unit)
-GROUPS_test-full = $(GROUPS_unit)
+GROUPS_unit = $(NEEDS_VENV)
+GROUPS_test = $(NEEDS_VENV) lab shells deb $(if $(IS_ROOT),root image) # tests that need root are skipped without
+GROUPS_test-full = $(GROUPS_test)
 GROUPS_bench = $(NEEDS_VENV) lab
 GROUPS_packages = $(NEEDS_VENV) deb
 GROUPS_image = $(NEEDS_VENV) deb $(if $(HAS_ENGINE),,image $(if $(BASE),,root))
@@ -25,10 +25,10 @@ GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 
 # an environment whose making failed half-way is made again
 .DELETE_ON_ERROR:
-.PHONY: run lab test lint types unit bench packages image clean help debian
+.PHONY: run lab test test-full lab-packages lint types unit bench packages image clean help debian
 
 help: ## these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab's cluster; else the demo (ARGS="...")
 	@$(BIN)/python -m tests.lab.run $(ARGS)
@@ -36,8 +36,11 @@ run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab'
 lab: $(VENV)/.run ## a terminal on the lab: kvtui on node-a, traffic flowing, a shell beside it
 	@$(BIN)/python -m tests.lab.terminal $(ARGS)
 
-test: lint ## everything, the lab included: what CI runs
-	@KVTUI_ASKED=1 $(MAKE) --no-print-directory --jobs=2 --output-sync types unit
+test: $(VENV)/.dev lab-packages ## what CI runs: lint, types and all tests but the long ones, the lab included (tests/README.md)
+	@$(BIN)/python -m tests.parallel $(ARGS)
+
+test-full: $(VENV)/.dev lab-packages ## the long tests too, and the whole lab on Debian 13's kernel as well
+	@$(BIN)/python -m tests.parallel --full $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and the layer contracts
 	$(BIN)/ruff check .
@@ -47,10 +50,12 @@ lint: $(VENV)/.dev ## ruff and the layer contracts
 types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev ## pytest, in random order, with coverage
-	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
+unit: $(VENV)/.dev ## the tests that need neither the lab's kernel nor a package, in random order
+	$(BIN)/python -m pytest --ignore=tests/lab --ignore=tests/packaging $(ARGS)
+
+lab-packages: $(VENV)/.dev
+	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
 	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
-	$(BIN)/python -m tests.parallel $(ARGS)
 
 debian:
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -59,7 +59,7 @@ class ClusterSpec:
     unicast: bool = False
     preempt: bool = True  # keepalived-vip's own template always has nopreempt
     priorities: tuple[int, ...] = ()  # default: 100 + index, as keepalived-vip computes them
-    advert_int: float = 1
+    advert_int: float = 0.25  # a test waits a quarter as long for an election; VRRP 2 knows whole seconds only
     vrrp_version: Literal[2, 3] = 3
     vrid: int = 50
     method: Method = "DR"
@@ -79,6 +79,8 @@ class ClusterSpec:
     def __post_init__(self) -> None:
         if self.priorities and len(self.priorities) != self.nodes:
             raise ValueError("one priority for each node")
+        if self.vrrp_version == 2 and self.advert_int % 1:
+            raise ValueError("VRRP version 2 has whole seconds between adverts")
 
     @property
     def node_names(self) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def main() -> int:
     """Bring the cluster up and hand over; the kernel's end is the cluster's."""
     mode, *arguments = sys.argv[1:]
     # node-a is the best node: a person sees traffic at once, and sees it leave when they stop it
-    cluster = Cluster(ClusterSpec(priorities=(102, 101, 100), persistence=300), progress=progress)
+    cluster = Cluster(ClusterSpec(priorities=(102, 101, 100), persistence=300, advert_int=1), progress=progress)
     try:
         cluster.up()
     except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as error:

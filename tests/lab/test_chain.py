@@ -40,7 +40,7 @@ VIP = "10.87.2.50"
 PODS = tuple(real4(n) for n in (1, 2, 3))
 MARKED, GROUPED = "10.87.2.51", "10.87.2.52"
 NGINX = Service("default-nginx", VIP, PODS)
-SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
+SPEC = ClusterSpec(preempt=False, advert_int=1, method="NAT", persistence=1800, services=(NGINX,))
 """As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
 CONFIGMAP = "/".join(objects.CONFIGMAP)
 SOON = 60.0
@@ -131,7 +131,7 @@ def connect_from(netns: str, address: str, port: int) -> Connect:
             setns(home.fileno())
 
 
-@pytest.mark.lab(timeout=400)
+@pytest.mark.lab(timeout=400, spec=SPEC)
 async def test_every_layer_is_whole_then_each_broken_one_is_named_alone(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
 ) -> None:

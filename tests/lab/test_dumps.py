@@ -73,6 +73,7 @@ def test_a_backup_knows_master_and_checks(cluster: Cluster) -> None:
     }
 
 
+@pytest.mark.lab(spec=ClusterSpec(unicast=True))
 def test_unicast_peers(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
     cluster = make_cluster(ClusterSpec(unicast=True))
     node = cluster.node("node-a")

@@ -115,7 +115,7 @@ VARIANTS = {
     "NAT": ClusterSpec(method="NAT", requests_per_second=0),
     "TUN": ClusterSpec(method="TUN", requests_per_second=0),
     "IPv6": ClusterSpec(ipv6=True, requests_per_second=0),
-    "VRRP 2, persistence, two nodes": ClusterSpec(nodes=2, vrrp_version=2, persistence=1800),
+    "VRRP 2, persistence, two nodes": ClusterSpec(nodes=2, vrrp_version=2, advert_int=1, persistence=1800),
 }
 
 
@@ -130,6 +130,7 @@ def test_every_variant_has_one_master_and_answers(
     assert cluster.is_pristine()
 
 
+@pytest.mark.lab(spec=VARIANTS["unicast, nopreempt"])
 def test_with_nopreempt_a_returning_better_node_stays_backup(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
     cluster = make_cluster(VARIANTS["unicast, nopreempt"])
     old = cluster.master()

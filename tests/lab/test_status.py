@@ -28,7 +28,7 @@ METHODS = {"-g": "direct", "-m": "masq", "-i": "tunnel"}
 VARIANTS = {
     "multicast, preempt, v3, direct": ClusterSpec(),
     "unicast, nopreempt, v2, NAT, persistent": ClusterSpec(
-        unicast=True, preempt=False, vrrp_version=2, method="NAT", persistence=1800
+        unicast=True, preempt=False, vrrp_version=2, advert_int=1, method="NAT", persistence=1800
     ),
 }
 
@@ -184,6 +184,7 @@ def between(stats: dict[str, int], before: list[str], after: list[str]) -> None:
         assert int(low) <= stats[name] <= int(high), name
 
 
+@pytest.mark.lab(spec=ClusterSpec(requests_per_second=0))
 def test_connections_are_those_that_ipvsadm_counts(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
     """With no traffic of its own going on, so that connections only come when they are made and go when they expire."""
     cluster = make_cluster(ClusterSpec(requests_per_second=0))

@@ -9,7 +9,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.past import Past
 from kvtui.rules.triage.judge import suspects
-from tests import build
+from tests import build, build_kube
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer
@@ -71,3 +71,10 @@ def only(snapshot: Snapshot, *, listened: float = LISTENED) -> Finding:
     found = suspected(snapshot, listened=listened)
     assert len(found) == 1, list(found)
     return next(iter(found.values()))
+
+
+def asked(**changes: object) -> Snapshot:
+    """The healthy node with the API: file, running config and kernel are what the ConfigMap asks."""
+    base = conf(server={"scheduler": "wlc"})
+    good = replace(base, instances=(replace(base.instances[0], state="BACKUP"),))
+    return replace(build_kube.snapshot(), **{"conf": good, "running": good, "sysctls": SYSCTLS, **changes})  # type: ignore[arg-type]

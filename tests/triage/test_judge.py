@@ -15,8 +15,7 @@ from kvtui.rules.triage.judge import RULES, lasting, suspects, triage
 from kvtui.rules.triage.needed import unknown
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
-from tests.triage.case import backup, conf
-from tests.triage.test_conf import asked
+from tests.triage.case import asked, backup, conf
 
 if TYPE_CHECKING:
     import pytest

@@ -11,7 +11,7 @@ from kvtui.actions.plan import Verb
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.screens.standing import stands
-from tests.demo.test_ui_actions import learner
+from tests.demo.learner import learner
 from tests.ui.seen import demo, running
 
 if TYPE_CHECKING:
