@@ -10,6 +10,7 @@ import typer
 
 from kvtui.backend.config_file import read as read_config
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
+from kvtui.cli.completion import values
 from kvtui.cli.config_layer import Beginning, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.narrowed import narrowed
@@ -58,12 +59,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # see kvtui.cli.completion
+    add_completion=False,  # no --install-completion, which edits the person's dotfiles: `kvtui completion` prints it
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # completion parses options too
         from kvtui import __version__  # noqa: PLC0415
 
         write(f"kvtui {__version__}\n")
@@ -78,7 +79,12 @@ def begin(
     ] = False,
     pid: Annotated[
         int | None,
-        typer.Option("--pid", envvar="KVTUI_PID", help="Which keepalived; else the one in this network namespace."),
+        typer.Option(
+            "--pid",
+            envvar="KVTUI_PID",
+            autocompletion=values.pids,
+            help="Which keepalived; else the one in this network namespace.",
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", envvar="KVTUI_DEMO", help="A built-in three-node cluster instead of this node.")
@@ -250,6 +256,10 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     Returns:
         The exit code.
     """
+    if "_KVTUI_COMPLETE" in os.environ:
+        from kvtui.cli.completion.engine import register  # noqa: PLC0415 - only a TAB needs it
+
+        register()
     config = read_config(os.environ)
     start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
     try:
