@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual._compositor import ChopsUpdate
 from textual.app import App, ScreenStackError, SystemCommand
+from textual.binding import Binding
 from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
 from kvtui.model.text import plain
+from kvtui.presenters.keymap import keymap
+from kvtui.presenters.keys import APP
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.keymap import keymap
-from kvtui.screens.keys import EVERYWHERE
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.standing import stands
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
 from kvtui.widgets.cropped import Cropped
 from kvtui.widgets.history import History
@@ -110,7 +112,10 @@ class KvtuiApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     # a double-width picture before the palette's entry: no console and few terminals agree on its width
     CSS = "CommandPalette SearchIcon { display: none; }"
-    BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(APP),
+        Binding("ctrl+p", "command_palette", system=True),  # Textual has it only where no other key does it
+    ]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "vips": VipsScreen,
         "vrrp": VrrpScreen,
