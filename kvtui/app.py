@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from contextlib import aclosing, suppress
 from functools import cached_property
 from importlib import import_module
@@ -17,7 +18,6 @@ from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
-from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.screens.help import HelpPanel
@@ -59,12 +59,6 @@ COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 
 LONGEST = 160
 """Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
-
-FAULT = (
-    "kvtui: that is a fault of its own. An action under way is put back, or offered at the next start. "
-    "To see the node all the same: kvtui status; what was done: kvtui journal"
-)
-"""What a person reads last when the terminal UI breaks."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
@@ -174,17 +168,15 @@ class KvtuiApp(App[None]):
             super().clear_selection()
 
     def _fatal_error(self) -> None:
-        """Tell a fault of kvtui's own, and what to do now.
+        """Save a crash report and say where it is, instead of Textual's traceback with the values of variables."""
+        from rich.text import Text  # noqa: PLC0415 - once, at the end
 
-        Without the values of variables, which Textual would show: a config's text, or a token, may be among them.
-        """
-        from traceback import format_exc  # noqa: PLC0415 - once, at the end
+        from kvtui.actions.state_folder import folder  # noqa: PLC0415 - as above
+        from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
-        from rich.text import Text  # noqa: PLC0415
-
-        if not self._exit_renderables:
-            lines = [plain(line) for line in format_exc().rstrip().split("\n")]
-            self._exit_renderables.append(Text("\n".join([*lines, FAULT])))
+        error = sys.exception()
+        if not self._exit_renderables and error is not None:
+            self._exit_renderables.append(Text(crash_report.save(error, folder()), overflow="fold", no_wrap=True))
         self._close_messages_no_wait()
 
     def _end(self, number: signal.Signals) -> None:

@@ -28,6 +28,7 @@ from kvtui.cli.options import (
 from kvtui.cli.output import Format, fail, narrate, write
 from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,9 @@ def begin(
     configmap: ConfigMapOption = None,
     no_kube: NoKubeOption = False,
     theme: ThemeOption = Theme.AUTO,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Write a debug log without secrets; KVTUI_DEBUG=FILE chooses the file.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -122,6 +126,8 @@ def begin(
     Without a command, the terminal UI; where there is no terminal, plain status.
     """
     del version
+    if debug or os.environ.get("KVTUI_DEBUG"):
+        _start_debug_log()
     beginning: Beginning = context.obj
     config = beginning.config
     invocation = Invocation(
@@ -149,6 +155,24 @@ def begin(
 def _narrate_problems(config: Config) -> None:
     for problem in config.problems:
         narrate(problem)
+
+
+def _start_debug_log() -> None:
+    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - only with --debug
+    from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
+
+    try:
+        narrate(f"debug log: {plain(str(debug_log.start(folder())))}")
+    except OSError as error:
+        narrate(f"no debug log: {plain(str(error))}")
+
+
+def _crashed(error: Exception) -> None:
+    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - once, at the end
+    from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
+
+    for line in crash_report.save(error, folder()).split("\n"):
+        narrate(line)
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
@@ -272,6 +296,9 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     except BrokenPipeError:
         # The reader went away (`kvtui status | head`); keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - a bug of kvtui: the person gets a sentence and a file, no traceback
+        _crashed(error)
         return EXIT_FAILED
     return result if isinstance(result, int) else 0
 

@@ -44,9 +44,15 @@ EXIT_STATUS = (
 FILES = (
     ("/etc/kvtui.toml, ~/.config/kvtui/config.toml", "The configuration; see CONFIGURATION."),
     ("/var/lib/kvtui", "The journal and what is drained; KVTUI_STATE_DIR names another folder."),
+    (
+        "kvtui-debug.log, kvtui-crash-*.txt",
+        "Debug log and crash reports, without secrets: beside the journal, or in $XDG_STATE_HOME/kvtui or /tmp.",
+    ),
 )
 ENVIRONMENT = (
     ("KVTUI_STATE_DIR", "The folder of the journal."),
+    ("KVTUI_DEBUG", "The file of the debug log; without --debug too."),
+    ("XDG_STATE_HOME", "Where the debug log and crash reports go if the folder of the journal does not exist."),
     ("NO_COLOR", "No colour at all."),
     ("KUBECONFIG", "How to reach the Kubernetes API, as kubectl knows it."),
     ("NODE_NAME", "The name of this node, where the host's name is another one."),
