@@ -60,6 +60,8 @@ COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 LONGEST = 160
 """Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
 
+AFTER_CRASH = "To see the node: kvtui status. What was done: kvtui journal"
+
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
 
@@ -176,7 +178,8 @@ class KvtuiApp(App[None]):
 
         error = sys.exception()
         if not self._exit_renderables and error is not None:
-            self._exit_renderables.append(Text(crash_report.save(error, folder()), overflow="fold", no_wrap=True))
+            told = f"{crash_report.save(error, folder())}\n{AFTER_CRASH}"
+            self._exit_renderables.append(Text(told, overflow="fold", no_wrap=True))
         self._close_messages_no_wait()
 
     def _end(self, number: signal.Signals) -> None:

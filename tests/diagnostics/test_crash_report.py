@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.app import KvtuiApp
 from kvtui.backend.diagnostics import crash_report
 from kvtui.backend.diagnostics.private_file import folders
 from kvtui.cli import show
 from kvtui.cli.main import run
-from kvtui.model.settings import UiSettings
-from tests.ui.seen import Feed, demo
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from textual.pilot import Pilot
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +43,7 @@ def test_a_command_says_so_and_where_its_report_is(
     [file] = state.iterdir()
     assert printed.err.splitlines() == [
         "kvtui: kvtui crashed; this is a bug. Your node was not changed.",
+        "kvtui: ValueError: line 3: auth_pass ********",
         f"kvtui: Report: {file}",
     ]
     text = only_report(state)
@@ -85,22 +81,3 @@ def test_folders_in_their_order(state: Path, tmp_path: Path, monkeypatch: pytest
     assert folders(state)[:2] == (state, home / "kvtui")
     assert stat.S_IMODE((home / "kvtui").stat().st_mode) == 0o700
     assert folders(state / "missing")[0] == home / "kvtui"
-
-
-def test_the_terminal_ui_says_so_too(
-    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def press(pilot: Pilot[None]) -> None:
-        await pilot.pause()
-        await pilot.press("space")
-        await pilot.pause()
-
-    app = KvtuiApp(Feed(demo()), UiSettings())
-    monkeypatch.setattr(app, "action_pause", broken)
-    app.run(headless=True, auto_pilot=press)  # type: ignore[arg-type]  # a pilot of any app
-    assert app.return_code == 1
-    printed = capsys.readouterr().err
-    assert "kvtui crashed; this is a bug. Your node was not changed." in printed
-    assert str(state) in printed
-    assert "Traceback" not in printed
-    assert "ValueError: line 3: auth_pass ********" in only_report(state)

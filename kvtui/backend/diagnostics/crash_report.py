@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_REPORT_CHARACTERS = 200_000
+MAX_ERROR_CHARACTERS = 400
 MAX_REPORTS = 10
 """Reports in a folder: kvtui that crashes in a loop does not fill the disk."""
 
@@ -44,7 +45,8 @@ def save(error: BaseException, state: Path) -> str:
         if _actions_begun
         else "Your node was not changed."
     )
-    return f"kvtui crashed; this is a bug. {changed}\n{where}"
+    what = redact("".join(TracebackException.from_exception(error).format_exception_only()).strip())
+    return f"kvtui crashed; this is a bug. {changed}\n{what[:MAX_ERROR_CHARACTERS]}\n{where}"
 
 
 def text(error: BaseException) -> str:
