@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,15 +13,8 @@ def main() -> None:
     """Run kvtui; ends with the exit code of design.md.
 
     Raises:
-        SystemExit: always, but for the names that a completion script asks for.
+        SystemExit: always.
     """
-    if "_KVTUI_VALUES" in os.environ:
-        from kvtui.cli.completion.values import answer  # noqa: PLC0415 - a shell waits at a TAB: no typer, 0.15 s less
-
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it also while the shell does not read
-        answer()
-        return
     from kvtui.cli.main import run  # noqa: PLC0415 - `python -m kvtui` must be importable without typer
 
     sys.exit(run(_terminal_ui))

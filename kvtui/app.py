@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
+from kvtui.presenters.keymap import keymap
+from kvtui.presenters.keys import APP
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.keymap import keymap
-from kvtui.screens.keys import EVERYWHERE
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
@@ -26,6 +27,7 @@ from kvtui.screens.standing import stands
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.textual_internals import TerminalApp
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
 from kvtui.widgets.history import History
 from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
@@ -54,6 +56,8 @@ COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 
 LONGEST = 160
 """Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
+
+AFTER_CRASH = "To see the node: kvtui status. What was done: kvtui journal"
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
@@ -101,7 +105,10 @@ class KvtuiApp(TerminalApp):
     ENABLE_COMMAND_PALETTE = True
     # a double-width picture before the palette's entry: no console and few terminals agree on its width
     CSS = "CommandPalette SearchIcon { display: none; }"
-    BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(APP),
+        Binding("ctrl+p", "command_palette", system=True),  # Textual has it only where no other key does it
+    ]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "vips": VipsScreen,
         "vrrp": VrrpScreen,
@@ -146,6 +153,13 @@ class KvtuiApp(TerminalApp):
         self._observe()
         if self.settings.source_label in {"live", "demo"}:
             self._watch_journal()
+
+    def crash_text(self, error: BaseException) -> str:
+        """Save a crash report; returns where it is, and what to do now."""
+        from kvtui.actions.state_folder import folder  # noqa: PLC0415 - once, at the end
+        from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
+
+        return f"{crash_report.save(error, folder())}\n{AFTER_CRASH}"
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

@@ -6,6 +6,7 @@ The CLI, the terminal UI and a recording all drink from it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from dataclasses import replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
+
+_LOG = logging.getLogger(__name__)
 
 BURST = 0.05
 """Seconds: how close together two observations may be. Of a burst of events the first is shown at once, the rest
@@ -173,15 +176,35 @@ class Observer:
         if patience > 0:
             await self.source.settle(patience)
         self._changed.clear()
+        began = time.monotonic()
         snapshot = await self.source.read()
+        read = time.monotonic()
         previous = self._baseline(snapshot.ipvs)
         table = snapshot.ipvs
         if table is not None and sum(len(v.real_servers) for v in table.virtual_servers) > MANY:
             seen = await asyncio.to_thread(self._concluded, snapshot, previous, restless=restless)
         else:
             seen = self._concluded(snapshot, previous, restless=restless)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            self._log(seen, read - began, time.monotonic() - read)
         self._before = seen
         return seen
+
+    def _log(self, seen: Observation, reading: float, concluding: float) -> None:
+        """Log timings, and what changed: sources, findings, and findings that have not held for long enough."""
+        undecided = self.judge.undecided if self.judge else ()
+        _LOG.debug(
+            "observation: read in %.1f ms, concluded in %.1f ms, %d findings, %d undecided",
+            reading * 1000, concluding * 1000, len(seen.findings or ()), len(undecided),
+        )  # fmt: skip
+        before = self._before
+        for source in seen.snapshot.sources:
+            if before is None or source != replace(before.snapshot.source(source.name), read_at=source.read_at):
+                _LOG.info("source %s: %s %s", source.name.value, source.state.value, source.detail or "")
+        known = {(f.id, f.object) for f in (before.findings if before else None) or ()}
+        for finding in seen.findings or ():
+            if (finding.id, finding.object) not in known:
+                _LOG.info("finding %s of %s: %s", finding.id, finding.object, finding.title)
 
     def _concluded(self, snapshot: Snapshot, previous: IpvsTable | None, *, restless: bool) -> Observation:
         seen = observe(snapshot, previous, self._before)

@@ -14,12 +14,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.control import Control
+from rich.text import Text
 from textual._compositor import ChopsUpdate
 from textual.app import App, ScreenStackError
 from textual.drivers.linux_driver import LinuxDriver
 
 from kvtui.backend.output_writer import OutputWriter
-from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -32,12 +32,6 @@ MAX_QUEUED_BYTES = 1 << 20
 EXIT_TIMEOUT = 0.3
 """Seconds that the terminal has to take the sequences that give it back."""
 END_OF_FRAME = "\x1b[?2026l"
-
-CRASHED = (
-    "kvtui: that is a fault of its own. An action under way is put back, or offered at the next start. "
-    "To see the node all the same: kvtui status; what was done: kvtui journal"
-)
-"""What a person reads last when the terminal UI breaks."""
 
 
 class TerminalDriver(LinuxDriver):
@@ -135,16 +129,13 @@ class TerminalApp(App[None]):
         update = MinimalUpdate.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable
         super()._display(screen, update)
 
+    def crash_text(self, error: BaseException) -> str:
+        """Returns what a person reads last when the app breaks."""
+        return f"{type(error).__name__}: {error}"
+
     def _fatal_error(self) -> None:
-        """Show the error and what to do now.
-
-        Without the values of variables, which Textual would show: a config's text, or a token, may be among them.
-        """
-        from traceback import format_exc  # noqa: PLC0415 - once, at the end
-
-        from rich.text import Text  # noqa: PLC0415
-
-        if not self._exit_renderables:
-            lines = [plain(line) for line in format_exc().rstrip().split("\n")]
-            self._exit_renderables.append(Text("\n".join([*lines, CRASHED])))
+        """Show ``crash_text`` instead of Textual's traceback with the values of variables, which may hold secrets."""
+        error = sys.exception()
+        if not self._exit_renderables and error is not None:
+            self._exit_renderables.append(Text(self.crash_text(error), overflow="fold", no_wrap=True))
         self._close_messages_no_wait()

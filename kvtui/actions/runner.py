@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator, start_time
 from kvtui.actions.step import Side, Step, StepFailed
+from kvtui.backend.diagnostics import crash_report
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from kvtui.actions.plan import Plan
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 MOST_CLOSED = 10  # a chain of cut-short repairs is never that long; a damaged journal may be a circle
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends kvtui politely: Ctrl+C, kill, a terminal or ``kubectl exec`` that went away."""
@@ -146,6 +149,8 @@ class Runner:
 
     async def _run_begun(self, action: Action, entry: Entry) -> Outcome:
         done: list[Step] = []
+        crash_report.action_begins()
+        _LOG.info("action %s begins: %s, %d steps", entry.id, action.plan.summary, len(action.steps))
         try:
             await self._do(action, entry, done)
             verified = await action.verify(self._say)
@@ -160,6 +165,7 @@ class Runner:
             return await self._put_back(entry, done, Code.FAILED, f"failed: {verified.detail}", verified.facts)
         code, result = (Code.DONE, "done") if verified.ok else (Code.UNVERIFIED, "unverified")
         closes = self._closes(entry)
+        _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
         return Outcome(code, detail, entry.id, verified.facts)
 
@@ -169,6 +175,7 @@ class Runner:
             if side is Side.NEITHER:
                 raise StepFailed(f"the world changed since the plan was made: {step.describe()}: look again")
             self._say(step.describe())
+            _LOG.debug("step %d of %s: %s (now: %s)", index, entry.id, step.describe(), side.name)
             if side is Side.BEFORE:
                 done.append(step)  # first: a step that was cut short half-way is looked at when putting back
                 await _uncut(asyncio.to_thread(step.do))
@@ -184,6 +191,7 @@ class Runner:
         detail = f"{why}; everything was put back" if not trouble else f"{why}; NOT put back: {'; '.join(trouble)}"
         if not done:
             detail = f"{why}; nothing had been changed"
+        _LOG.info("action %s ends: %s", entry.id, detail)
         detail += self._end(entry.id, "put back" if not trouble else "failed", detail, facts)
         return Outcome(code, detail, entry.id, facts or {})
 

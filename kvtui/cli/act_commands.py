@@ -6,11 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from kvtui.cli.completion import values
 from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Do what the plan calls UNSAFE all the same.")]
 ServiceOption = Annotated[
-    str | None, typer.Option("--service", help="VIP:PORT or `fwmark N`: only in this virtual server.")
+    str | None,
+    typer.Option(
+        "--service", autocompletion=values.services, help="VIP:PORT or `fwmark N`: only in this virtual server."
+    ),
 ]
 
 
@@ -33,7 +37,9 @@ def reload(context: typer.Context, force: ForceOption = False) -> None:
 
 def drain(
     context: typer.Context,
-    real: Annotated[str, typer.Argument(metavar="REAL[:PORT]", help="Address of the real server.")],
+    real: Annotated[
+        str, typer.Argument(metavar="REAL[:PORT]", autocompletion=values.reals, help="Address of the real server.")
+    ],
     service: ServiceOption = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has no connections left.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=0, help="Seconds that --wait takes at most.")] = 300,
@@ -77,7 +83,9 @@ def _seconds(text: str) -> float:
 
 def undrain(
     context: typer.Context,
-    real: Annotated[str, typer.Argument(metavar="REAL[:PORT]", help="Address of the real server.")],
+    real: Annotated[
+        str, typer.Argument(metavar="REAL[:PORT]", autocompletion=values.reals, help="Address of the real server.")
+    ],
     service: ServiceOption = None,
     force: ForceOption = False,
 ) -> None:
@@ -92,7 +100,7 @@ def undrain(
 
 def priority(
     context: typer.Context,
-    instance: Annotated[str, typer.Argument(help="Name of the vrrp_instance.")],
+    instance: Annotated[str, typer.Argument(autocompletion=values.instances, help="Name of the vrrp_instance.")],
     value: Annotated[int | None, typer.Argument(min=1, max=255, help="1 to 255.")] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Give back the priority from before kvtui changed it.")
@@ -126,7 +134,7 @@ def priority(
 
 def failover(
     context: typer.Context,
-    instance: Annotated[str, typer.Argument(help="Name of the vrrp_instance.")],
+    instance: Annotated[str, typer.Argument(autocompletion=values.instances, help="Name of the vrrp_instance.")],
     force: ForceOption = False,
 ) -> None:
     """Make the VIPs of an instance leave this node, by the gentlest way that works here.
@@ -140,7 +148,10 @@ def failover(
 
 def undo(
     context: typer.Context,
-    entry: Annotated[str, typer.Argument(metavar="[ID]", help="From `kvtui journal`; else the newest.")] = "",
+    entry: Annotated[
+        str,
+        typer.Argument(metavar="[ID]", autocompletion=values.entries, help="From `kvtui journal`; else the newest."),
+    ] = "",
     finish: Annotated[bool, typer.Option("--finish", help="Finish an action that was cut short.")] = False,
     leave: Annotated[bool, typer.Option("--leave", help="Leave things as they are and close the entry.")] = False,
     force: ForceOption = False,

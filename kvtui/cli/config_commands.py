@@ -58,9 +58,7 @@ def show(context: typer.Context, output: FormatOption = None) -> None:
 
 
 def _key_problems(config: Config) -> tuple[str, ...]:
-    if not config.keys:
-        return ()
-    from kvtui.screens.keymap import keymap  # noqa: PLC0415 - which keys there are, only the terminal UI knows
+    from kvtui.presenters.keymap import keymap  # noqa: PLC0415 - only this command needs it
 
     return keymap(config.keys).problems
 

@@ -10,6 +10,7 @@ import typer
 
 from kvtui.backend.config_file import read as read_config
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
+from kvtui.cli.completion import values
 from kvtui.cli.config_layer import Beginning, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.narrowed import narrowed
@@ -27,6 +28,7 @@ from kvtui.cli.options import (
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, narrate, own_streams, write
 from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +58,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # see kvtui.cli.completion
+    add_completion=False,  # no --install-completion, which edits the person's dotfiles: `kvtui completion` prints it
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # completion parses options too
         from kvtui import __version__  # noqa: PLC0415
 
         write(f"kvtui {__version__}\n")
@@ -76,7 +78,12 @@ def begin(
     ] = False,
     pid: Annotated[
         int | None,
-        typer.Option("--pid", envvar="KVTUI_PID", help="Which keepalived; else the one in this network namespace."),
+        typer.Option(
+            "--pid",
+            envvar="KVTUI_PID",
+            autocompletion=values.pids,
+            help="Which keepalived; else the one in this network namespace.",
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", envvar="KVTUI_DEMO", help="A built-in three-node cluster instead of this node.")
@@ -105,6 +112,9 @@ def begin(
     configmap: ConfigMapOption = None,
     no_kube: NoKubeOption = False,
     theme: ThemeOption = Theme.AUTO,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Write a debug log without secrets; KVTUI_DEBUG=FILE chooses the file.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -114,6 +124,8 @@ def begin(
     Without a command, the terminal UI; where there is no terminal, plain status.
     """
     del version
+    if debug or os.environ.get("KVTUI_DEBUG"):
+        _start_debug_log()
     beginning: Beginning = context.obj
     config = beginning.config
     invocation = Invocation(
@@ -141,6 +153,24 @@ def begin(
 def _narrate_problems(config: Config) -> None:
     for problem in config.problems:
         narrate(problem)
+
+
+def _start_debug_log() -> None:
+    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - only with --debug
+    from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
+
+    try:
+        narrate(f"debug log: {plain(str(debug_log.start(folder())))}")
+    except OSError as error:
+        narrate(f"no debug log: {plain(str(error))}")
+
+
+def _crashed(error: Exception) -> None:
+    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - once, at the end
+    from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
+
+    for line in crash_report.save(error, folder()).split("\n"):
+        narrate(line)
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
@@ -253,6 +283,10 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
 
 
 def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
+    if "_KVTUI_COMPLETE" in os.environ:
+        from kvtui.cli.completion.engine import register  # noqa: PLC0415 - only a TAB needs it
+
+        register()
     config = read_config(os.environ)
     start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
     try:
@@ -264,6 +298,9 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED  # the reader went away (`kvtui status | head`)
+    except Exception as error:  # noqa: BLE001 - a bug of kvtui: the person gets a sentence and a file, no traceback
+        _crashed(error)
+        return EXIT_FAILED
     return result if isinstance(result, int) else 0
 
 

@@ -1,4 +1,4 @@
-"""The command line as data, taken from the commands themselves: what the man page and the completions are made of."""
+"""The command line as data, taken from the commands themselves: the manual page is made of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KINDS = frozenset({"real", "service", "instance", "vip", "entry", "pid"})
-"""Names of parameters whose values are found on the node: see ``completion.values``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -19,18 +16,12 @@ class Parameter:
 
     Attributes:
         names: of an option, such as ``-o`` and ``--output``; of an argument what stands for it: ``REAL[:PORT]``.
-        flag: takes no value.
-        kind: what its values are: one of ``KINDS``, ``file``, or nothing.
-        choices: all that it can be; empty when it is free.
         usage: as ``--help`` writes it, such as ``-o, --output <text|json|yaml>``.
         help: what ``--help`` says, with environment variable and default.
         summary: the same without them.
     """
 
     names: tuple[str, ...]
-    flag: bool
-    kind: str
-    choices: tuple[str, ...]
     usage: str
     help: str
     summary: str
@@ -97,13 +88,9 @@ def _command(command: Any, path: tuple[str, ...]) -> Command:
 def _parameter(parameter: Any, context: Any) -> Parameter:
     usage, text = parameter.get_help_record(context) or (parameter.name, "")
     option = parameter.param_type_name == "option"
-    kind = parameter.name if parameter.name in KINDS else "file" if parameter.metavar == "FILE" else ""
     shown = parameter.metavar or parameter.name.upper()
     return Parameter(
         tuple(sorted((*parameter.opts, *parameter.secondary_opts), key=len)) if option else (shown,),
-        flag=bool(option and parameter.is_flag),
-        kind=kind,
-        choices=tuple(str(choice) for choice in getattr(parameter.type, "choices", ())),
         usage=usage if option else shown,
         help=" ".join(text.split()),
         summary=" ".join((parameter.help or "").split()),

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model.text import plain
+from kvtui.presenters.keys import TABLE
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
 from kvtui.widgets.found import marked_where
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from rich.style import Style
     from textual import events
+    from textual.binding import BindingType
 
     from kvtui.widgets.changes import Cells, Drawn
 
@@ -65,15 +67,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         & .table--dim { color: $text-muted; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="table.up", tooltip="One row up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="table.down", tooltip="One row down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="table.page_up", tooltip="A page up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="table.page_down", tooltip="A page down"),
-        Binding("home,g", "edge(-1)", "First", show=False, id="table.first", tooltip="The first row"),
-        Binding("end,G", "edge(1)", "Last", show=False, id="table.last", tooltip="The last row"),
-        Binding("enter", "choose", "Detail", show=False, id="table.detail", tooltip="Detail of this row"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE)
 
     class Chosen(Message):
         """Enter was pressed on a row."""

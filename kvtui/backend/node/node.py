@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.kube import Kube
+
+_LOG = logging.getLogger(__name__)
 
 FIRST_LISTS = 4.0
 """Seconds that a single reading waits for the Kubernetes API."""
@@ -150,11 +153,14 @@ class Node:
         await asyncio.to_thread(self._processes.read, now, hurry=hurry)
         chosen, layers = self._processes.chosen, self._layers
         if layers is None:
+            _LOG.info("keepalived: %s", f"PID {chosen.pid}, {chosen.version}, {chosen.conf}" if chosen else "none")
             layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)
         elif chosen is None and layers.of is not None:
+            _LOG.info("keepalived is gone: PID %d", layers.of.pid)
             layers.daemon.lost()
             layers.of, layers.network.news = None, True
         elif chosen is not None and (layers.of is None or layers.of.pid != chosen.pid):
+            _LOG.info("another keepalived: PID %d, %s, %s", chosen.pid, chosen.version, chosen.conf)
             await layers.daemon.vrrp.close()
             layers.daemon, layers.of, layers.network.news = self._daemon(chosen), chosen, True
             if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import TYPE_CHECKING
-
-from textual.binding import Binding
-from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from kvtui.model.record import dataclass
 from kvtui.model.text import plain
-from kvtui.screens.findings import FindingsScreen
-from kvtui.screens.help import key_name
-from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.keys import EVERYWHERE, THROUGH_PANELS
-from kvtui.screens.mappings import MappingsScreen
-from kvtui.screens.node_screen import NodeScreen
-from kvtui.screens.panel import Panel
-from kvtui.screens.vips import VipsScreen
-from kvtui.screens.vrrp import VrrpScreen
-from kvtui.widgets.table import LineTable
+from kvtui.presenters.key_names import is_key, key_name, key_value
+from kvtui.presenters.keys import COMMON, PANELS, SCOPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from kvtui.model.config import Configured
 
 FIXED = ("panel.", "plan.", "prompt.", "view.clear")
 """Keys of dialogs stay: what agrees to a plan must not depend on the node that one happens to be on."""
-
-COMMON = ""
-"""The scope of what works on every screen."""
-
-NAMES = {k.value for k in Keys} - {"<any>"} | set(KEY_NAME_REPLACEMENTS.values())
-_MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super|meta)\+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,51 +59,13 @@ class Keymap:
         return text if real == key else key_name(real)
 
 
-def bindings() -> Iterator[tuple[str, Binding]]:
-    """Every binding with an id, and the screen that it works on."""
-    for scope, found in _declarations():
-        for binding in found:
-            if isinstance(binding, Binding) and binding.id:
-                yield scope, binding
-
-
-def _declarations() -> Iterator[tuple[str, Iterable[object]]]:
-    from kvtui.screens.journal import JournalScreen  # noqa: PLC0415 - brings all actions with it
-
-    yield COMMON, EVERYWHERE
-    yield COMMON, NodeScreen.BINDINGS
-    yield COMMON, LineTable.BINDINGS
-    for screen in (VipsScreen, VrrpScreen, IpvsScreen, MappingsScreen, FindingsScreen, JournalScreen):
-        yield screen.__name__, vars(screen).get("BINDINGS", ())
-    yield "Panel", (*Panel.BINDINGS, *THROUGH_PANELS)
-
-
 def declared() -> tuple[Declared, ...]:
-    """Every binding with an id."""
-    return tuple(Declared(b.id or "", tuple(key_value(k) for k in b.key.split(",")), scope) for scope, b in bindings())
-
-
-def key_value(text: str) -> str:
-    """A key by the name that Textual has for it: ``?`` is ``question_mark``."""
-    text = text.strip()
-    if len(text) != 1 or text.isalnum():
-        return text
-    try:
-        name = unicodedata.name(text).lower().replace("-", "_").replace(" ", "_")
-    except ValueError:
-        return text
-    return KEY_NAME_REPLACEMENTS.get(name, name)
-
-
-def is_key(value: str) -> bool:
-    """Whether there is such a key."""
-    base = _MODIFIERS.sub("", value, count=1)
-    if value in NAMES or base in NAMES or (len(base) == 1 and base.isalnum()):
-        return True
-    try:
-        return bool(unicodedata.lookup(base.replace("_", " ").upper())) and len(base) > 1
-    except KeyError:
-        return False
+    """Returns every key that has an id."""
+    return tuple(
+        Declared(key.id, tuple(key_value(k) for k in key.keys.split(",")), scope)
+        for scope, keys in SCOPES
+        for key in keys
+    )
 
 
 def keymap(wanted: Mapping[str, Configured]) -> Keymap:
@@ -172,7 +115,7 @@ def _clash(taken: dict[str, str], known: tuple[Declared, ...]) -> tuple[str, str
             for other in known:
                 if other.id == name or not (mine.scope == other.scope or COMMON in {mine.scope, other.scope}):
                     continue
-                if "Panel" in {mine.scope, other.scope} and mine.scope != other.scope:
+                if PANELS in {mine.scope, other.scope} and mine.scope != other.scope:
                     continue  # a panel hides the screen below it
                 theirs = taken[other.id].split(",") if other.id in taken else other.keys
                 for key in taken[name].split(","):
