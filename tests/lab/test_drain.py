@@ -21,8 +21,8 @@ from kvtui.actions.runner import Code, Runner, guarded
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.weight import SetWeight
-from kvtui.backend.ipvs.sysctls import read_sysctls
-from kvtui.backend.namespaces import netns_inode
+from kvtui.backend.linux.namespaces import netns_inode
+from kvtui.backend.linux.sysctls import read_sysctls
 from kvtui.backend.node import Node as NodeSource
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.observer import Observer

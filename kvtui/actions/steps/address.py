@@ -11,7 +11,7 @@ from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.daemon import Daemon
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.addresses import rtnetlink
 from kvtui.backend.addresses.rtnetlink import DELADDR, DELLINK, NEWADDR, NEWLINK, Address, Link
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from kvtui.backend.addresses import rtnetlink
 from kvtui.backend.adverts import filter as bpf
 from kvtui.backend.adverts.decode import decode
 from kvtui.backend.adverts.ports import Ports
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -51,13 +51,13 @@ class Place:
 
     def keepaliveds(self) -> tuple[Keepalived, ...]:
         """Every keepalived that can be seen."""
-        from kvtui.backend import processes  # noqa: PLC0415 - not for the demo
+        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.find()
 
     def keepalived(self) -> Keepalived | None:
         """The chosen one."""
-        from kvtui.backend import processes  # noqa: PLC0415 - not for the demo
+        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.choose(self.keepaliveds(), self._pid)
 
