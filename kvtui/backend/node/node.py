@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backend.connect import connect
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 FIRST_LISTS = 4.0
 """Seconds that a single reading waits for the Kubernetes API."""
+FIRST_TABLE = 5.0
+"""Seconds that the first reading waits for addresses: the kernel answers at once, importing pyroute2 takes a while."""
+FIRST_FRAME = 0.2
+"""Seconds that importing pyroute2 is put off for, where the first reading is drawn without addresses."""
 
 
 class Network:
@@ -41,14 +46,17 @@ class Network:
     Args:
         pid: a process in that namespace; None for kvtui's own.
         changed: called when something is worth a new snapshot at once.
+        at_once: the first reading does not wait for addresses.
     """
 
-    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
+    def __init__(self, pid: int | None, changed: Callable[[], None], *, at_once: bool) -> None:
         self._changed = changed
+        self._at_once = at_once
         self.news = True
         """Something changed since keepalived was asked last."""
+        self._closed = False
         self.addresses = AddressesLayer(pid, self._event)
-        self.adverts = AdvertsLayer(pid, self._event)
+        self.adverts = AdvertsLayer(pid, self._event, self.addresses)
         self.ipvs = IpvsLayer(pid)
         self.sysctls = SysctlsLayer(pid)
 
@@ -58,12 +66,27 @@ class Network:
 
     async def start(self) -> None:
         """Open the sockets."""
-        await self.addresses.start()
+        if self._at_once:
+            asyncio.get_running_loop().call_later(FIRST_FRAME, self._start_addresses)
+        else:
+            self.addresses.start()
         await self.adverts.start()
 
-    def close(self) -> None:
+    def _start_addresses(self) -> None:
+        if not self._closed:
+            self.addresses.start()
+
+    async def ready(self) -> None:
+        """Waits until addresses were read for the first time, or could not be, where that is wanted."""
+        if not self._at_once:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_TABLE):
+                    await self.addresses.ready()
+
+    async def close(self) -> None:
         """Close them."""
-        self.addresses.close()
+        self._closed = True
+        await self.addresses.close()
         self.adverts.close()
         self.ipvs.close()
 
@@ -113,6 +136,7 @@ class Node:
         read_only: forbids every write. Signals that ask for a dump count as one.
         signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
         kube: where the Kubernetes API is; None for whatever is configured here. It is only ever read.
+        at_once: the first reading comes without addresses, which follow: for a first frame that waits for nothing.
     """
 
     def __init__(
@@ -122,6 +146,7 @@ class Node:
         read_only: bool = False,
         signals: bool = True,
         kube: KubeSettings | None = None,
+        at_once: bool = False,
     ) -> None:
         self._kube_settings = kube or KubeSettings()
         self._kube: KubeLayer | None = None
@@ -130,6 +155,7 @@ class Node:
         self._signals = signals and not read_only
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
+        self._at_once = at_once
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
@@ -158,7 +184,7 @@ class Node:
             await layers.daemon.vrrp.close()
             layers.daemon, layers.of, layers.network.news = self._daemon(chosen), chosen, True
             if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
-                layers.network.close()
+                await layers.network.close()
                 layers.network = await self._open(chosen)
         return layers
 
@@ -166,7 +192,9 @@ class Node:
         return Daemon(chosen, signals=self._signals, changed=self._changed)
 
     async def _open(self, chosen: Keepalived | None) -> Network:
-        network = Network(chosen.pid if chosen and chosen.own_netns is False else None, self._changed)
+        pid = chosen.pid if chosen and chosen.own_netns is False else None
+        network = Network(pid, self._changed, at_once=self._at_once)
+        self._at_once = False
         await network.start()
         return network
 
@@ -201,6 +229,7 @@ class Node:
         """The node now. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
+        await layers.network.ready()
         layers.network.ipvs.watched = self._watched
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
         layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded, checks=layers.network.ipvs.moved)
@@ -230,7 +259,7 @@ class Node:
                 daemon.conf.source(),
                 daemon.vrrp.source(),
                 network.ipvs.source(),
-                network.addresses.source(now),
+                network.addresses.source(),
                 network.adverts.source(now),
                 cluster_source,
             ),
@@ -277,5 +306,5 @@ class Node:
             self._kube = None
         if self._layers is not None:
             await self._layers.daemon.vrrp.close()
-            self._layers.network.close()
+            await self._layers.network.close()
             self._layers = None
