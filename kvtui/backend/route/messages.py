@@ -11,7 +11,7 @@ UP, RUNNING = 0x1, 0x40  # net/if.h
 TENTATIVE, DAD_FAILED = 0x40, 0x08  # linux/if_addr.h
 SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}  # iproute2's rt_scopes
 WITH_MAC = frozenset((1, 772))
-"""ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h): tunnels have an IP address there, which pyroute2 takes for a MAC too."""
+"""ARPHRD_ETHER, ARPHRD_LOOPBACK (linux/if_arp.h): tunnels have an IP address there, which pyroute2 reads as a MAC."""
 
 
 class Message(Protocol):
