@@ -61,10 +61,16 @@ class Invocation:
             from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
 
             return Demo(read_only=self.read_only)
+        from kvtui.actions.state_folder import folder  # noqa: PLC0415 - the demo has none
         from kvtui.backend.node import Node  # noqa: PLC0415 - --help, --version and schema do without
 
         return Node(
-            pid=self.pid, read_only=self.read_only, signals=not self.dry_run, kube=self.kube, at_once=self.at_once
+            pid=self.pid,
+            read_only=self.read_only,
+            signals=not self.dry_run,
+            kube=self.kube,
+            at_once=self.at_once,
+            state_folder=folder(),
         )
 
     def observer(self, *, triage: bool = False) -> Observer:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backend.connect import connect
+from kvtui.backend.linux.host import HostLayer
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsLayer
@@ -24,6 +25,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kvtui.backend.log import LogReader
     from kvtui.model.addresses import AddressTable
@@ -136,6 +138,7 @@ class Node:
         read_only: forbids every write. Signals that ask for a dump count as one.
         signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
         kube: where the Kubernetes API is; None for whatever is configured here. It is only ever read.
+        state_folder: where the journal is kept, whose disk is watched.
         at_once: the first reading comes without addresses, which follow: for a first frame that waits for nothing.
     """
 
@@ -147,6 +150,7 @@ class Node:
         signals: bool = True,
         kube: KubeSettings | None = None,
         at_once: bool = False,
+        state_folder: Path | None = None,
     ) -> None:
         self._kube_settings = kube or KubeSettings()
         self._kube: KubeLayer | None = None
@@ -156,6 +160,7 @@ class Node:
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
         self._at_once = at_once
+        self._host = HostLayer(state_folder)
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
@@ -238,8 +243,8 @@ class Node:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
 
-    @staticmethod
-    def _read_blocking(layers: Layers, now: float, links: AddressTable | None) -> bool:
+    def _read_blocking(self, layers: Layers, now: float, links: AddressTable | None) -> bool:
+        self._host.read(now)
         reloaded = layers.daemon.conf.read(now)
         layers.network.ipvs.read(urgent=layers.network.news or reloaded)
         layers.network.sysctls.read(time.monotonic(), links)
@@ -262,6 +267,7 @@ class Node:
                 network.addresses.source(),
                 network.adverts.source(now),
                 cluster_source,
+                self._host.source(),
             ),
             keepalived=self._processes.found,
             chosen=chosen.pid if chosen else None,
@@ -275,6 +281,7 @@ class Node:
             transitions=network.adverts.transitions(),
             kube=cluster,
             sysctls=network.sysctls.values,
+            host=self._host.value,
         )
 
     def _cluster(self, now: float) -> tuple[Kube | None, Source]:
