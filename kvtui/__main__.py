@@ -21,9 +21,11 @@ def main() -> None:
 
 
 def _terminal_ui(invocation: Invocation) -> None:
+    from dataclasses import replace  # noqa: PLC0415 - a TAB does without
+
     from kvtui.terminal import run  # noqa: PLC0415 - textual costs 0.2 s; only the terminal UI needs it
 
-    run(invocation.observer(triage=True), invocation.ui())
+    run(replace(invocation, at_once=True).observer(triage=True), invocation.ui())
 
 
 if __name__ == "__main__":

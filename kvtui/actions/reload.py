@@ -12,7 +12,7 @@ from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.hangup import HangUp, When
 from kvtui.actions.verdict import judge
 from kvtui.actions.watch import until
-from kvtui.backend.arguments import parse_arguments
+from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator, start_time
+from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator
 from kvtui.actions.step import Side, Step, StepFailed
 from kvtui.backend.diagnostics import crash_report
+from kvtui.backend.linux.procfs import start_ticks
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
         reason=reason,
         summary=action.plan.summary,
         steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
-        process=(pid, start_time(pid)),
+        process=(pid, start_ticks(pid)),
         undoes=action.undoes,
         finishes=action.finishes,
         closing=action.closing or ("undone" if action.undoes else "done" if action.finishes else ""),

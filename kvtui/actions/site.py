@@ -123,7 +123,7 @@ class Machine:
     def text(self, keepalived: Keepalived, path: str) -> str:
         """Through the root of its mount namespace."""
         from kvtui.backend.conf.tree import read_text  # noqa: PLC0415
-        from kvtui.backend.namespaces import resolve_inside  # noqa: PLC0415
+        from kvtui.backend.linux.files import resolve_inside  # noqa: PLC0415
 
         return read_text(resolve_inside(keepalived.root, path))
 
@@ -147,10 +147,9 @@ class Machine:
 
     def runs(self, pid: int) -> bool:
         """By /proc; a zombie does not run."""
-        from kvtui.backend import procfs  # noqa: PLC0415
+        from kvtui.backend.linux.process import is_running  # noqa: PLC0415
 
-        process = procfs.read(pid)
-        return process is not None and not process.zombie
+        return is_running(pid)
 
     def dumps(self, keepalived: Keepalived) -> DumpWatch:
         """Asked by a signal."""
@@ -166,7 +165,7 @@ class Machine:
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
         """Of its network namespace."""
-        from kvtui.backend.ipvs.sysctls import read_sysctls  # noqa: PLC0415
+        from kvtui.backend.linux.sysctls import read_sysctls  # noqa: PLC0415
 
         return read_sysctls(keepalived.pid if keepalived and keepalived.own_netns is False else None)
 

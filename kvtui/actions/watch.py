@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.actions.steps.daemon import Daemon
-from kvtui.backend import procfs
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.linux.process import is_running
 from kvtui.model.observation import Observation
 
 if TYPE_CHECKING:
@@ -75,9 +75,4 @@ class DumpWatch:
 
     def ended(self) -> bool:
         """The process is gone."""
-        return not self._daemon.is_same_process() or _is_zombie(self._daemon.pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    process = procfs.read(pid)
-    return process is None or process.zombie
+        return not self._daemon.is_same_process() or not is_running(self._daemon.pid)

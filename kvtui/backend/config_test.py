@@ -9,7 +9,6 @@ The config that runs is tested from a sealed-off memory file, so that nothing is
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
@@ -20,8 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from kvtui.backend.arguments import parse_arguments
 from kvtui.backend.conf.copies import saved_lines
+from kvtui.backend.linux.arguments import parse_arguments
+from kvtui.backend.linux.namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, set_namespace, unshare
 from kvtui.model.record import dataclass
 from kvtui.model.secrets import masked, secrets_in
 
@@ -32,9 +32,6 @@ PATIENCE = 10.0
 """Seconds: it takes 9 ms; scripts that are not found are looked up by name, which may ask a name server."""
 
 CLONE_FS = 0x00000200  # include/uapi/linux/sched.h
-CLONE_NEWNS = 0x00020000
-CLONE_NEWNET = 0x40000000
-CLONE_NEWPID = 0x20000000
 NAMESPACES = {"pid": CLONE_NEWPID, "net": CLONE_NEWNET, "mnt": CLONE_NEWNS}
 """In the order in which they are entered: the mount namespace last, as /proc is no longer ours behind it."""
 
@@ -243,12 +240,9 @@ def _opened(files: ExitStack, path: str, flags: int) -> int:
 
 def _enter(spaces: list[tuple[int, int]], root: int) -> None:
     """Namespaces and root directory, for the calling thread alone (setns(2), unshare(2): CLONE_FS first)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_FS):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    unshare(CLONE_FS)
     for fd, flag in spaces:
-        if libc.setns(fd, flag):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        set_namespace(fd, flag)
     os.fchdir(root)
     os.chroot(".")
 

@@ -17,6 +17,7 @@ class SourceName(StrEnum):
     ADDRESSES = "addresses"
     ADVERTS = "adverts"
     KUBERNETES = "kubernetes"
+    HOST = "host"
 
 
 class SourceState(StrEnum):

@@ -57,7 +57,7 @@ def test_on_any_machine_it_starts_and_says_what_is_missing() -> None:
     done = kvtui("status", "-o", "json")
     assert done.returncode == 0, done.stderr
     sources = {s["name"]: s for s in json.loads(done.stdout)["sources"]}
-    assert list(sources) == ["keepalived", "conf", "vrrp", "ipvs", "addresses", "adverts", "kubernetes"]
+    assert list(sources) == ["keepalived", "conf", "vrrp", "ipvs", "addresses", "adverts", "kubernetes", "host"]
     assert all(s["detail"] for s in sources.values() if s["state"] != "ok")
     if not Path("/proc/net/ip_vs").exists():
         assert sources["ipvs"]["state"] == "unavailable"

@@ -33,8 +33,8 @@ def test_without_a_terminal_every_column_is_there() -> None:
 
 TROUBLED = {
     "status": list(SourceName),
-    "vrrp": [n for n in SourceName if n not in {SourceName.IPVS, SourceName.KUBERNETES}],
-    "vips": [n for n in SourceName if n is not SourceName.KUBERNETES],
+    "vrrp": [n for n in SourceName if n not in {SourceName.IPVS, SourceName.KUBERNETES, SourceName.HOST}],
+    "vips": [n for n in SourceName if n not in {SourceName.KUBERNETES, SourceName.HOST}],
     "ipvs": [SourceName.KEEPALIVED, SourceName.CONF, SourceName.IPVS],
     "mappings": list(SourceName),
 }

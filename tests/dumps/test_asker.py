@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.backend import procfs
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.linux.process import read_process
 from kvtui.model.keepalived import Children, Keepalived
 from tests.dumps.samples import sample
 
@@ -60,7 +60,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        seen = procfs.read(process.pid)
+        seen = read_process(process.pid)
         assert seen is not None
         keepalived = Keepalived(
             pid=process.pid,
@@ -74,6 +74,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             own_netns=True,
             children=Children(vrrp=process.pid) if children is None else children,
             started=seen.started,
+            start_ticks=seen.start_ticks,
             tmpdir=str(tmp_path),
             dumps_json=seen.handles(JSON),
             uid=os.getuid(),
@@ -94,7 +95,7 @@ def speaker(start: Start) -> Speaker:
 
 
 def alive(speaker: Speaker) -> bool:
-    process = procfs.read(speaker.keepalived.pid)
+    process = read_process(speaker.keepalived.pid)
     return process is not None and not process.zombie
 
 
@@ -194,7 +195,7 @@ def test_a_signal_that_would_end_the_process_is_not_sent(start: Start) -> None:
 
 
 def test_another_process_with_the_same_number_is_not_signalled(speaker: Speaker) -> None:
-    speaker.keepalived = replace(speaker.keepalived, started=speaker.keepalived.started - 60)
+    speaker.keepalived = replace(speaker.keepalived, start_ticks=speaker.keepalived.start_ticks - 1)
     with pytest.raises(DumpUnavailable, match="is gone"):
         speaker.dumper().read(time.time())
     assert speaker.heard() == []

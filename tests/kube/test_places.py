@@ -9,9 +9,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
-from kvtui.backend import procfs
 from kvtui.backend.kube import kubeconfig_child
 from kvtui.backend.kube.errors import BadAccess, NotConfigured, NotWanted
 from kvtui.backend.kube.kubeconfig import load
@@ -147,7 +147,7 @@ async def test_a_plugin_that_hangs_is_ended(tmp_path: Path) -> None:
     plugin.chmod(0o755)
     with pytest.raises(BadAccess, match="gave no credentials within 2 s: its plugin hangs"):
         await load(Kubeconfig(kubeconfig(tmp_path / "config", _exec(str(plugin))), None), patience=2)
-    assert str(plugin) not in "".join(" ".join(procfs.argv(pid)) for pid in procfs.pids())
+    assert str(plugin) not in "".join(" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
 
 
 def _broken(tmp_path: Path) -> dict[str, tuple[str, str]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.network import Network
-from kvtui.backend.namespaces import netns_inode
+from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.node import Node as NodeSource
 from kvtui.model.ipvs import Protocol
 from kvtui.observer import Observer

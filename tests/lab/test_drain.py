@@ -18,8 +18,8 @@ from kvtui.actions.runner import Code
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.network import Network
 from kvtui.actions.steps.weight import SetWeight
-from kvtui.backend.ipvs.sysctls import read_sysctls
-from kvtui.backend.namespaces import netns_inode
+from kvtui.backend.linux.namespaces import netns_inode
+from kvtui.backend.linux.sysctls import read_sysctls
 from kvtui.model.ipvs import Protocol, endpoint
 from tests.lab.draining import WEB, done, held_connection, kvtui, network, observe
 from tests.lab.poll import poll

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend import processes
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.linux import processes
 from kvtui.model.vrrp import VrrpState
 from tests.lab.poll import poll
 from tests.lab.spec import ECHO, NGINX, ClusterSpec

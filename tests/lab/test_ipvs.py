@@ -18,10 +18,10 @@ from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, NotInTable, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
 from kvtui.backend.ipvs.reader import IpvsReader, with_real_servers
-from kvtui.backend.ipvs.sysctls import read_sysctls
 from kvtui.backend.ipvs.turns import Turns, ask_service
 from kvtui.backend.ipvs.writer import set_weight
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
+from kvtui.backend.linux.sysctls import read_sysctls
 from kvtui.model.ipvs import Protocol
 from tests.ipvs.ipvsadm import columns, ipvsadm, listed, rates, saved, traffic
 from tests.lab.poll import poll

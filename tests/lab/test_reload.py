@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.actions.survey import survey
-from kvtui.backend.processes import choose, find
+from kvtui.backend.linux.processes import choose, find
 from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
 

@@ -10,7 +10,7 @@ from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection
 
     from kvtui.model.vrrp import Advertiser, Transition
 
@@ -24,23 +24,33 @@ class Adverts:
     Args:
         pid: a process in that namespace; None for our own.
         interfaces: names to listen to; None for all (see ``Capture``).
+        is_port: whether an interface is a port of a bridge or bond (see ``Capture``).
     """
 
-    def __init__(self, pid: int | None, interfaces: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        pid: int | None,
+        interfaces: frozenset[str] | None = None,
+        is_port: Callable[[str], bool] = lambda _interface: False,
+    ) -> None:
         self.wire = Wire()
         """What was concluded: masters, rivals."""
         self._pid = pid
         self._interfaces = interfaces
+        self._is_port = is_port
+        self._waiting: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._woken = asyncio.Event()
         self._changed: Callable[[], None] = lambda: None
 
-    async def start(self, changed: Callable[[], None]) -> None:
+    async def start(self, changed: Callable[[], None], after: Callable[[], Awaitable[None]] | None = None) -> None:
         """Begin to listen.
 
         Args:
+            after: what must be known before adverts are read (which interfaces are ports); the kernel keeps those that
+                arrive meanwhile, with their times.
             changed: called in the event loop when something is news: a new advertiser, another master, another
                 priority, a step down, silence. Not for each repeated advert.
 
@@ -48,9 +58,17 @@ class Adverts:
             CaptureUnavailable: adverts cannot be captured.
         """
         self._changed = changed
-        self._capture = Capture.open(self._pid, self._interfaces)
+        self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._capture.fileno(), self._read)
+        if after is None:
+            self._loop.add_reader(self._capture.fileno(), self._read)
+        else:
+            self._waiting = self._loop.create_task(self._listen(after))
+
+    async def _listen(self, after: Callable[[], Awaitable[None]]) -> None:
+        await after()
+        if self._loop is not None and self._capture is not None:
+            self._loop.add_reader(self._capture.fileno(), self._read)
 
     def advertisers(self) -> tuple[Advertiser, ...]:
         """Everybody heard so far."""
@@ -90,6 +108,8 @@ class Adverts:
 
     def close(self) -> None:
         """Stop listening; harmless when it never started."""
+        if self._waiting is not None:
+            self._waiting.cancel()
         if self._alarm is not None:
             self._alarm.cancel()
         if self._capture is not None:

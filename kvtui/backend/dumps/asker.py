@@ -12,17 +12,17 @@ all.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from kvtui.backend import procfs
 from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.dumps.file import DumpFile, DumpUnavailable, Stamp, data_files
 from kvtui.backend.dumps.json_dump import parse_json
 from kvtui.backend.dumps.merge import merge
 from kvtui.backend.dumps.text import Incomplete
+from kvtui.backend.linux.process import read_process
+from kvtui.backend.linux.signals import SignalNotHandledError, is_same_process, send_signal
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ class Dumper:
         self._asked_at = now
         if not self.signals:
             return self._existing(full=full)
-        process = procfs.read(self.keepalived.pid, self._proc)
-        if process is None or process.zombie or abs(process.started - self.keepalived.started) > START_TOLERANCE:
+        if not is_same_process(read_process(self.keepalived.pid, self._proc), self.keepalived):
             raise DumpUnavailable(f"keepalived {self.keepalived.pid} is gone: look for it again")
         if self.keepalived.children.vrrp is None:
             checks, written = self._ask_checks() if full else (None, now)
@@ -251,29 +250,14 @@ def _stamps(files: Iterable[DumpFile]) -> dict[str, Stamp | None]:
 def _send(keepalived: Keepalived, number: int, proc: str) -> None:
     """The signal, to that process and no other, and only while it handles it."""
     try:
-        fd = os.pidfd_open(keepalived.pid)
+        send_signal(keepalived, number, proc)
     except ProcessLookupError as error:
         raise DumpUnavailable(f"keepalived {keepalived.pid} is gone: look for it again") from error
-    except OSError:  # Linux before 5.3 has no pidfds
-        fd = -1
-    try:
-        process = procfs.read(keepalived.pid, proc)
-        if process is None or abs(process.started - keepalived.started) > START_TOLERANCE:
-            raise DumpUnavailable(f"keepalived {keepalived.pid} is gone: look for it again")
-        if not process.handles(number):
-            raise DumpUnavailable(
-                f"keepalived {keepalived.pid} does not handle signal {number} (yet), which would end it: not sent"
-            )
-        if fd >= 0:
-            signal.pidfd_send_signal(fd, number)
-        else:
-            os.kill(keepalived.pid, number)
-    except ProcessLookupError as error:
-        raise DumpUnavailable(f"keepalived {keepalived.pid} is gone: look for it again") from error
+    except SignalNotHandledError as error:
+        raise DumpUnavailable(
+            f"keepalived {keepalived.pid} does not handle signal {number} (yet), which would end it: not sent"
+        ) from error
     except PermissionError as error:
         raise DumpUnavailable(
             f"keepalived {keepalived.pid} may not be asked: run kvtui as root or with CAP_KILL"
         ) from error
-    finally:
-        if fd >= 0:
-            os.close(fd)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kvtui.backend.addresses import Addresses
 from kvtui.backend.adverts import Adverts, CaptureUnavailable
 from kvtui.backend.ipvs.errors import IpvsUnavailable
 from kvtui.backend.ipvs.reader import IpvsReader
+from kvtui.backend.route import RouteMonitor
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
@@ -23,46 +23,60 @@ class AddressesLayer:
     """Addresses and interfaces, kept current by rtnetlink events."""
 
     def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
-        self._addresses = Addresses(pid)
+        self._monitor = RouteMonitor(pid)
         self._changed = changed
-        self._trouble: str | None = "not read yet"
 
-    async def start(self) -> None:
-        """Open the socket; where that is not permitted the source says so."""
-        try:
-            await self._addresses.start(self._changed)
-        except OSError as error:
-            self._trouble = f"addresses cannot be read: {error.strerror or error}"
-        else:
-            self._trouble = None
+    def start(self) -> None:
+        """Begins to read, once; where that is not permitted the source says so."""
+        if not self._monitor.is_started:
+            self._monitor.start(self._changed)
+
+    async def ready(self) -> None:
+        """Waits until the table was read, or could not be."""
+        await self._monitor.ready()
 
     def table(self) -> AddressTable | None:
-        """The table; None when it cannot be read."""
-        return None if self._trouble else self._addresses.table()
+        """The table; the last one when it cannot be read any more; None when it never could."""
+        return self._monitor.table()
 
-    def source(self, now: float) -> Source:
-        """Live: as old as the event that is not there yet."""
-        if self._trouble:
-            return Source(SourceName.ADDRESSES, SourceState.UNAVAILABLE, self._trouble)
-        return Source(SourceName.ADDRESSES, SourceState.OK, "", now)
+    def is_port(self, interface: str) -> bool:
+        """Whether an interface is a port of a bridge or bond."""
+        return self._monitor.is_port(interface)
 
-    def close(self) -> None:
-        """Close the socket."""
-        self._addresses.close()
+    def source(self) -> Source:
+        """As old as the last reading, or as the oldest event that is not applied yet."""
+        table, error = self._monitor.table(), self._monitor.error
+        detail = f"addresses cannot be read: {error.strerror or error}" if error else ""
+        if table is None:
+            return Source(SourceName.ADDRESSES, SourceState.UNAVAILABLE, detail or "not read yet")
+        if error:
+            return Source(SourceName.ADDRESSES, SourceState.DEGRADED, f"{detail}; shown as read last", table.read_at)
+        return Source(SourceName.ADDRESSES, SourceState.OK, "", table.read_at)
+
+    async def close(self) -> None:
+        """Closes the sockets."""
+        await self._monitor.close()
 
 
 class AdvertsLayer:
-    """VRRP adverts on the wire."""
+    """VRRP adverts on the wire.
 
-    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
-        self._adverts = Adverts(pid)
+    Args:
+        pid: a process in the network namespace; None for kvtui's own.
+        changed: called when something is news.
+        addresses: knows which interfaces are ports of a bridge or bond.
+    """
+
+    def __init__(self, pid: int | None, changed: Callable[[], None], addresses: AddressesLayer) -> None:
+        self._adverts = Adverts(pid, is_port=addresses.is_port)
+        self._addresses = addresses
         self._changed = changed
         self._trouble: str | None = "not opened yet"
 
     async def start(self) -> None:
         """Open the capture; where that is not permitted the source says what is lost."""
         try:
-            await self._adverts.start(self._changed)
+            await self._adverts.start(self._changed, self._addresses.ready)
         except CaptureUnavailable as why:
             self._trouble = str(why)
         else:

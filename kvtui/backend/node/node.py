@@ -6,9 +6,11 @@ import asyncio
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backend.connect import connect
+from kvtui.backend.linux.host import HostLayer
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsLayer
@@ -24,6 +26,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kvtui.backend.log import LogReader
     from kvtui.model.addresses import AddressTable
@@ -36,6 +39,10 @@ _LOG = logging.getLogger(__name__)
 
 FIRST_LISTS = 4.0
 """Seconds that a single reading waits for the Kubernetes API."""
+FIRST_TABLE = 5.0
+"""Seconds that the first reading waits for addresses: the kernel answers at once, importing pyroute2 takes a while."""
+FIRST_FRAME = 0.2
+"""Seconds that importing pyroute2 is put off for, where the first reading is drawn without addresses."""
 
 
 class Network:
@@ -44,14 +51,17 @@ class Network:
     Args:
         pid: a process in that namespace; None for kvtui's own.
         changed: called when something is worth a new snapshot at once.
+        at_once: the first reading does not wait for addresses.
     """
 
-    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
+    def __init__(self, pid: int | None, changed: Callable[[], None], *, at_once: bool) -> None:
         self._changed = changed
+        self._at_once = at_once
         self.news = True
         """Something changed since keepalived was asked last."""
+        self._closed = False
         self.addresses = AddressesLayer(pid, self._event)
-        self.adverts = AdvertsLayer(pid, self._event)
+        self.adverts = AdvertsLayer(pid, self._event, self.addresses)
         self.ipvs = IpvsLayer(pid)
         self.sysctls = SysctlsLayer(pid)
 
@@ -61,12 +71,27 @@ class Network:
 
     async def start(self) -> None:
         """Open the sockets."""
-        await self.addresses.start()
+        if self._at_once:
+            asyncio.get_running_loop().call_later(FIRST_FRAME, self._start_addresses)
+        else:
+            self.addresses.start()
         await self.adverts.start()
 
-    def close(self) -> None:
+    def _start_addresses(self) -> None:
+        if not self._closed:
+            self.addresses.start()
+
+    async def ready(self) -> None:
+        """Waits until addresses were read for the first time, or could not be, where that is wanted."""
+        if not self._at_once:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_TABLE):
+                    await self.addresses.ready()
+
+    async def close(self) -> None:
         """Close them."""
-        self.addresses.close()
+        self._closed = True
+        await self.addresses.close()
         self.adverts.close()
         self.ipvs.close()
 
@@ -116,6 +141,8 @@ class Node:
         read_only: forbids every write. Signals that ask for a dump count as one.
         signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
         kube: where the Kubernetes API is; None for whatever is configured here. It is only ever read.
+        state_folder: where the journal is kept, whose disk is watched.
+        at_once: the first reading comes without addresses, which follow: for a first frame that waits for nothing.
     """
 
     def __init__(
@@ -125,6 +152,8 @@ class Node:
         read_only: bool = False,
         signals: bool = True,
         kube: KubeSettings | None = None,
+        at_once: bool = False,
+        state_folder: Path | None = None,
     ) -> None:
         self._kube_settings = kube or KubeSettings()
         self._kube: KubeLayer | None = None
@@ -133,6 +162,8 @@ class Node:
         self._signals = signals and not read_only
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
+        self._at_once = at_once
+        self._host = HostLayer(state_folder)
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
@@ -164,7 +195,7 @@ class Node:
             await layers.daemon.vrrp.close()
             layers.daemon, layers.of, layers.network.news = self._daemon(chosen), chosen, True
             if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
-                layers.network.close()
+                await layers.network.close()
                 layers.network = await self._open(chosen)
         return layers
 
@@ -172,7 +203,9 @@ class Node:
         return Daemon(chosen, signals=self._signals, changed=self._changed)
 
     async def _open(self, chosen: Keepalived | None) -> Network:
-        network = Network(chosen.pid if chosen and chosen.own_netns is False else None, self._changed)
+        pid = chosen.pid if chosen and chosen.own_netns is False else None
+        network = Network(pid, self._changed, at_once=self._at_once)
+        self._at_once = False
         await network.start()
         return network
 
@@ -207,6 +240,7 @@ class Node:
         """The node now. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
+        await layers.network.ready()
         layers.network.ipvs.watched = self._watched
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
         layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded, checks=layers.network.ipvs.moved)
@@ -215,8 +249,8 @@ class Node:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
 
-    @staticmethod
-    def _read_blocking(layers: Layers, now: float, links: AddressTable | None) -> bool:
+    def _read_blocking(self, layers: Layers, now: float, links: AddressTable | None) -> bool:
+        self._host.read(now)
         reloaded = layers.daemon.conf.read(now)
         layers.network.ipvs.read(urgent=layers.network.news or reloaded)
         layers.network.sysctls.read(time.monotonic(), links)
@@ -236,9 +270,10 @@ class Node:
                 daemon.conf.source(),
                 daemon.vrrp.source(),
                 network.ipvs.source(),
-                network.addresses.source(now),
+                network.addresses.source(),
                 network.adverts.source(now),
                 cluster_source,
+                self._host.source(),
             ),
             keepalived=self._processes.found,
             chosen=chosen.pid if chosen else None,
@@ -252,6 +287,7 @@ class Node:
             transitions=network.adverts.transitions(),
             kube=cluster,
             sysctls=network.sysctls.values,
+            host=self._host.value,
         )
 
     def _cluster(self, now: float) -> tuple[Kube | None, Source]:
@@ -283,5 +319,5 @@ class Node:
             self._kube = None
         if self._layers is not None:
             await self._layers.daemon.vrrp.close()
-            self._layers.network.close()
+            await self._layers.network.close()
             self._layers = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kvtui.backend import processes
+from kvtui.backend.linux import processes
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:

@@ -46,13 +46,13 @@ class Place:
 
     def keepaliveds(self) -> tuple[Keepalived, ...]:
         """Returns every keepalived that can be seen."""
-        from kvtui.backend import processes  # noqa: PLC0415 - not for the demo
+        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.find()
 
     def keepalived(self) -> Keepalived | None:
         """Returns the chosen one."""
-        from kvtui.backend import processes  # noqa: PLC0415 - not for the demo
+        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.choose(self.keepaliveds(), self._pid)
 

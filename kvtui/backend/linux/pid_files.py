@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvtui.backend.namespaces import resolve_inside
+from kvtui.backend.linux.files import resolve_inside
 from kvtui.model.keepalived import PidFile
 from kvtui.model.record import dataclass
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = ("keepalived", "vrrp", "checkers", "bfd")
 PID_FOLDER = "/run/keepalived"
-LONGEST = 32  # a pid file holds one number
+MAX_PID_FILE_BYTES = 32  # a pid file holds one number
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _unique(root: str, candidates: Iterable[tuple[str, str, bool]]) -> Iterable[
                 continue
             seen.add(outside)
             with Path(outside).open("rb") as file:
-                text = file.read(LONGEST)
+                text = file.read(MAX_PID_FILE_BYTES)
         except OSError:
             continue
         yield _Found(kind, path, int(text) if text.strip().isdigit() else None, explicit)
