@@ -20,17 +20,17 @@ from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
-from kvtui.screens.standing import stands
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
 from kvtui.widgets.history import History
-from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
+from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
@@ -136,12 +136,12 @@ class KvtuiApp(TerminalApp):
         self._waiting: Observation | None = None
         self._next: list[asyncio.Future[Observation]] = []
         self._acting: asyncio.Task[Outcome] | None = None
-        self._more_filters: list[LineFilter] = [Printing(), AsciiOnly()] if settings.ascii else [Printing()]
+        self._more_filters: list[LineFilter] = [ControlCharFilter(), *([AsciiFilter()] if settings.ascii else [])]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Every line goes through these on its way to the terminal."""
         none = [NoColor()] if self.theme == Theme.MONO else []
-        return [Undimmed(), *super().get_line_filters(), *none, *self._more_filters]
+        return [NoDimFilter(), *super().get_line_filters(), *none, *self._more_filters]
 
     def on_mount(self) -> None:
         """Start to observe; the first frame waits for nothing."""
@@ -210,7 +210,7 @@ class KvtuiApp(TerminalApp):
         for screen in self.screen_stack:
             if isinstance(screen, NodeScreen | Panel | LivePanel):
                 screen.show(self.latest)
-            if isinstance(screen, NodeScreen) and stands(screen):
+            if isinstance(screen, NodeScreen) and is_drawable(screen):
                 watched |= screen.looked_at(self.latest)
         self._observer.look_at(watched)
 
@@ -224,9 +224,9 @@ class KvtuiApp(TerminalApp):
         """See ``Observer.log``."""
         return await self._observer.log()
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """See ``SnapshotSource.connect``."""
-        return await self._observer.source.connect(address, port, patience)
+        return await self._observer.source.connect(address, port, timeout)
 
     # --- acting
 

@@ -269,9 +269,9 @@ class Verification:
         """The runner's ``verify``."""
         self._began_at = time.time()
         longest = _longest(self._race, self._way, self._prediction)
-        patience = longest + MARGIN
-        say(f"waiting up to {patience:.0f} s for another node to take over")
-        taken = await until(self._watch, self._moved, patience)
+        timeout = longest + MARGIN
+        say(f"waiting up to {timeout:.0f} s for another node to take over")
+        taken = await until(self._watch, self._moved, timeout)
         settled = None
         if taken:
             say("waiting until one node alone goes on: two backups may both have taken over")
@@ -286,7 +286,7 @@ class Verification:
             return Verified(ok=None, detail=self._unsettled(), facts=facts)
         if not self._race.listening and not self._held:
             return Verified(ok=None, detail="the VIP left this node; adverts cannot be captured", facts=facts)
-        return Verified(ok=False, detail=f"no other node took over within {patience:.1f} s", facts=facts)
+        return Verified(ok=False, detail=f"no other node took over within {timeout:.1f} s", facts=facts)
 
     def _moved(self, observation: Observation) -> bool:
         name = self._race.view.name

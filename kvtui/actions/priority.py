@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import VrrpInstance
     from kvtui.rules.election import Prediction
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds until keepalived itself must show the new priority."""
 MARGIN = 2.0
 """Seconds after the predicted time before a prediction counts as missed."""
@@ -212,7 +212,7 @@ class Verification:
         name = self._race.view.name
         say(f"waiting until keepalived has priority {self._value} for {name}")
         dumps = self._survey.site.dumps(self._survey.keepalived)
-        if await dumps.until(self._has_it, PATIENCE) is None and not self._runs_it():
+        if await dumps.until(self._has_it, TIMEOUT) is None and not self._runs_it():
             if dumps.ended():
                 return Verified(ok=False, detail=DIED.format(pid=self._survey.keepalived.pid))
             detail = (

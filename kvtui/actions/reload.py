@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SHOWN = 6
 """Warnings of one kind that are shown in full."""
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds for the evidence of a reload."""
 SETTLING = 0.5
 """Seconds: the checker child reloads beside the VRRP child; its IPVS changes come within this."""
@@ -193,7 +193,7 @@ class Verification:
         dumps = self._survey.site.dumps(self._survey.keepalived)
         say("asking keepalived which instances it has now")
         wanted = {i.name for i in self._survey.conf.instances} if self._survey.conf else set()
-        answer = await dumps.until(lambda found: [found] if self._complete(found, wanted) else None, PATIENCE)
+        answer = await dumps.until(lambda found: [found] if self._complete(found, wanted) else None, TIMEOUT)
         dumped = answer[0] if answer else await dumps.instances()
         if dumps.ended():
             return Verified(ok=False, detail=DIED.format(pid=self._survey.keepalived.pid))

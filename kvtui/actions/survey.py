@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 YOUNG = 0.3
 """Seconds: a file that was written so recently may still be being written (keepalived-vip truncates, then writes)."""
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds to wait for a half-written file to be whole."""
 PAUSE = 0.05
 MISSING = "does not exist"
@@ -80,16 +80,16 @@ class Survey:
         return copies.difference(self.running_lines, self.saved_lines, names=names)
 
 
-def survey(keepalived: Keepalived, *, patience: float = PATIENCE) -> Survey:
+def survey(keepalived: Keepalived, *, timeout: float = TIMEOUT) -> Survey:
     """Look; blocking. Nothing is written, and keepalived is not disturbed.
 
     Args:
         keepalived: whose config.
-        patience: seconds to wait for a file that is being written.
+        timeout: seconds to wait for a file that is being written.
     """
     config_id = keepalived.instance_name
     started = time.monotonic()
-    conf, trouble = _settled(keepalived, patience)
+    conf, trouble = _settled(keepalived, timeout)
     waited = time.monotonic() - started
     running = read_running(keepalived.pid, now=time.time(), config_id=config_id)
     saved = None
@@ -118,9 +118,9 @@ def survey(keepalived: Keepalived, *, patience: float = PATIENCE) -> Survey:
     )
 
 
-def _settled(keepalived: Keepalived, patience: float) -> tuple[Conf | None, str]:
-    """The config once nobody seems to be writing it: no longer young, and whole unless ``patience`` is over."""
-    deadline = time.monotonic() + patience
+def _settled(keepalived: Keepalived, timeout: float) -> tuple[Conf | None, str]:
+    """The config once nobody seems to be writing it: no longer young, and whole unless ``timeout`` is over."""
+    deadline = time.monotonic() + timeout
     while True:
         conf, trouble = _read(keepalived)
         if trouble and not trouble.endswith(MISSING):  # no permission, say: waiting does not help
@@ -128,7 +128,7 @@ def _settled(keepalived: Keepalived, patience: float) -> tuple[Conf | None, str]
         age = time.time() - conf.modified if conf is not None and conf.modified is not None else YOUNG
         young = 0 <= age < YOUNG
         broken = conf is None or not conf.instances or any(p.kind is ProblemKind.SYNTAX for p in conf.problems)
-        recent = conf is None or 0 <= age < patience
+        recent = conf is None or 0 <= age < timeout
         if (not young and not (broken and recent)) or time.monotonic() > deadline:
             return conf, trouble
         time.sleep(PAUSE)

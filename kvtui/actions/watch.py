@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.actions.steps.daemon import Daemon
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.dumps.requester import Dumper
 from kvtui.backend.linux.process import is_running
 from kvtui.model.observation import Observation
 
@@ -26,9 +26,9 @@ DUMP_PAUSE = 0.25
 """Seconds between questions to keepalived while it is being verified: each is a line in its log."""
 
 
-async def until(watch: Watch, condition: Callable[[Observation], T | None], patience: float) -> T | None:
-    """The first true thing that the condition finds in an observation; None when ``patience`` (seconds) is over."""
-    deadline = time.monotonic() + patience
+async def until(watch: Watch, condition: Callable[[Observation], T | None], timeout: float) -> T | None:
+    """The first true thing that the condition finds in an observation; None when ``timeout`` (seconds) is over."""
+    deadline = time.monotonic() + timeout
     while True:
         if found := condition(await watch()):
             return found
@@ -62,9 +62,9 @@ class DumpWatch:
             return None
         return dump.instances
 
-    async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], patience: float) -> T | None:
-        """The first true thing that the condition finds in a dump; None when ``patience`` is over."""
-        deadline = time.monotonic() + patience
+    async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], timeout: float) -> T | None:
+        """The first true thing that the condition finds in a dump; None when ``timeout`` is over."""
+        deadline = time.monotonic() + timeout
         while True:
             instances = await self.instances()
             if instances is not None and (found := condition(instances)):

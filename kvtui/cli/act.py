@@ -22,8 +22,8 @@ from kvtui.cli.output import (
     Format,
     encode,
     fail,
+    info,
     is_read,
-    narrate,
     wait_for_readers,
     write,
     write_soon,
@@ -61,7 +61,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         return int(fail(str(wrong.args[0] if wrong.args else wrong), Code.USAGE))
     except OSError as error:
         return int(fail(str(error), Code.REFUSED))
-    narrate(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
     with suppress(KeyboardInterrupt, OSError):  # what was done is done: the exit code tells it, whoever reads
         wait_for_readers(EXIT_TIMEOUT if outcome.code is Code.INTERRUPTED else None)
     return outcome.code
@@ -81,13 +81,13 @@ async def _act(invocation: Invocation, intent: Intent, *, force: bool) -> Outcom
 
 async def _listened(observer: Observer, intent: Intent) -> Observation:
     """The node, after its master had time to be heard where the plan foretells an election."""
-    observation = await observer.observe(patience=LISTEN)
+    observation = await observer.observe(timeout=LISTEN)
     if intent.verb not in {Verb.PRIORITY, Verb.FAILOVER}:
         return observation
     if not (longer := still_to_hear(observation, intent.target)):
         return observation
-    narrate(f"no advert of {plain(intent.target)} was heard yet: listening for up to {longer:g} s")
-    return await observer.observe(patience=longer)
+    info(f"no advert of {plain(intent.target)} was heard yet: listening for up to {longer:g} s")
+    return await observer.observe(timeout=longer)
 
 
 def _show(invocation: Invocation, action: Action) -> None:
@@ -110,7 +110,7 @@ async def _decide(invocation: Invocation, site: Site, action: Action, *, force: 
     changes = action.steps or action.undoes or action.finishes
     if changes and not invocation.yes and not await agreed():
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
-    runner = Runner(site.journal, read_only=invocation.read_only, progress=narrate)
+    runner = Runner(site.journal, read_only=invocation.read_only, progress=info)
     return await guarded(runner, action, force=force, reason=invocation.reason)
 
 
@@ -120,7 +120,7 @@ async def agreed() -> bool:
     Ctrl+C ends it: no thread waits for the answer.
     """
     if not sys.stdin.isatty():
-        narrate("no terminal to ask on: --yes agrees beforehand")
+        info("no terminal to ask on: --yes agrees beforehand")
         return False
     while not is_read():  # noqa: ASYNC110 - a thread tells it, and one that waits would hold up the exit
         await asyncio.sleep(READ_INTERVAL)
@@ -151,7 +151,7 @@ async def _answer(fd: int) -> str:
 def show_journal(invocation: Invocation, form: Format) -> int:
     """Print the journal; what was cut short, or overwritten since, is named after it, with what can be done."""
     if invocation.demo:
-        narrate("the demo's journal ends with the kvtui that wrote it; in the terminal UI it is on screen 7")
+        info("the demo's journal ends with the kvtui that wrote it; in the terminal UI it is on screen 7")
     try:
         journal = site_of(invocation.source()).journal
         entries = journal.entries()
@@ -163,9 +163,9 @@ def show_journal(invocation: Invocation, form: Format) -> int:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
         for overwrite in lost:
-            narrate(plain(overwrite.sentence))
+            info(plain(overwrite.sentence))
         for entry in unfinished:
-            narrate(
+            info(
                 f"{entry.id} «{entry.summary}» was cut short: kvtui undo {entry.id} puts it back, "
                 f"--finish finishes it, --leave leaves things as they are and closes the entry"
             )

@@ -9,7 +9,7 @@ import typer
 
 from kvtui.cli.config_layer import key_row, shown, written
 from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
-from kvtui.cli.output import Format, encode, narrate, write
+from kvtui.cli.output import Format, encode, info, write
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show(context: typer.Context, output: FormatOption = None) -> None:
         lines = [(r.setting.key, written(r.value, r.setting.kind), plain(r.origin)) for r in rows]
         write(_columns([*lines, *(key_row(name, keys) for name, keys in config.keys.items())]))
         for problem in problems:
-            narrate(problem)
+            info(problem)
     else:
         document = {
             "settings": [

@@ -7,12 +7,12 @@ from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, heading, narrate, write
+from kvtui.cli.output import Format, encode, fail, heading, info, write
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.documents import status
-from kvtui.rules.triage.needed import unknown
+from kvtui.rules.triage.missing_sources import missing_sources
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -65,13 +65,13 @@ def exit_code(seen: Observation) -> int:
         return CRITICAL
     if Severity.WARNING in severities:
         return WARNING
-    return COULD_NOT_TELL if unknown(seen) else NONE
+    return COULD_NOT_TELL if missing_sources(seen) else NONE
 
 
 async def _observed(observer: Observer, listen: float | None) -> Observation:
     """The observation after which nothing is undecided that this time can decide."""
     try:
-        async with aclosing(observer.observations(restless=True)) as observations:
+        async with aclosing(observer.observations(force=True)) as observations:
             began: float | None = None
             async for seen in observations:
                 began = seen.snapshot.time if began is None else began
@@ -79,7 +79,7 @@ async def _observed(observer: Observer, listen: float | None) -> Observation:
                 if listen is not None:
                     done = passed >= listen
                 else:
-                    undecided = bool(observer.judge and observer.judge.undecided)
+                    undecided = bool(observer.triage and observer.triage.undecided)
                     done = passed >= (2 if undecided else 1) * _long_enough(seen)
                 if done:
                     return seen
@@ -111,10 +111,10 @@ class Changes:
 
 
 def _narrate(observer: Observer, seen: Observation) -> None:
-    for source in unknown(seen):
-        narrate(f"could not tell all: {source.name.value}: {plain(source.detail)}")
-    for finding in observer.judge.undecided if observer.judge else ():
-        narrate(f"may be passing, a longer --listen would tell: {plain(finding.title)}")
+    for source in missing_sources(seen):
+        info(f"could not tell all: {source.name.value}: {plain(source.detail)}")
+    for finding in observer.triage.undecided if observer.triage else ():
+        info(f"may be passing, a longer --listen would tell: {plain(finding.title)}")
 
 
 def _text(seen: Observation, form: Format, *, stream: bool) -> str:
@@ -124,7 +124,7 @@ def _text(seen: Observation, form: Format, *, stream: bool) -> str:
 
 
 def _missing(seen: Observation) -> tuple[str, ...]:
-    return tuple(source.name.value for source in unknown(seen))
+    return tuple(source.name.value for source in missing_sources(seen))
 
 
 def findings_text(seen: Observation) -> str:

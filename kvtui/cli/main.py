@@ -11,9 +11,9 @@ import typer
 from kvtui.backend.config_file import read as read_config
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
 from kvtui.cli.completion import values
-from kvtui.cli.config_layer import Beginning, defaults
+from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
-from kvtui.cli.narrowed import narrowed
+from kvtui.cli.lazy_commands import lazy_commands
 from kvtui.cli.options import (
     LISTEN,
     ConfigMapOption,
@@ -25,7 +25,7 @@ from kvtui.cli.options import (
     ThemeOption,
     WatchOption,
 )
-from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, narrate, own_streams, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, info, own_streams, write
 from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
@@ -126,8 +126,8 @@ def begin(
     del version
     if debug or os.environ.get("KVTUI_DEBUG"):
         _start_debug_log()
-    beginning: Beginning = context.obj
-    config = beginning.config
+    cli_context: CliContext = context.obj
+    config = cli_context.config
     invocation = Invocation(
         read_only=read_only,
         pid=pid,
@@ -145,14 +145,14 @@ def begin(
     )
     context.obj = invocation
     if context.invoked_subcommand is None:
-        _without_command(invocation, beginning.run_ui)
+        _without_command(invocation, cli_context.run_ui)
     elif context.invoked_subcommand != "config":  # which says it itself
         _narrate_problems(config)
 
 
 def _narrate_problems(config: Config) -> None:
     for problem in config.problems:
-        narrate(problem)
+        info(problem)
 
 
 def _start_debug_log() -> None:
@@ -160,9 +160,9 @@ def _start_debug_log() -> None:
     from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
 
     try:
-        narrate(f"debug log: {plain(str(debug_log.start(folder())))}")
+        info(f"debug log: {plain(str(debug_log.start(folder())))}")
     except OSError as error:
-        narrate(f"no debug log: {plain(str(error))}")
+        info(f"no debug log: {plain(str(error))}")
 
 
 def _crashed(error: Exception) -> None:
@@ -170,7 +170,7 @@ def _crashed(error: Exception) -> None:
     from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
     for line in crash_report.save(error, folder()).split("\n"):
-        narrate(line)
+        info(line)
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
@@ -183,7 +183,7 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
         return
     _narrate_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:
-        narrate(f"plain status, since {reason}")
+        info(f"plain status, since {reason}")
     _show(invocation, "status", None, watch=False, listen=LISTEN)
 
 
@@ -288,9 +288,9 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
 
         register()
     config = read_config(os.environ)
-    start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
+    start: dict[str, Any] = {"obj": CliContext(run_ui, config), "default_map": defaults(config)}
     try:
-        wanted = narrowed(app, sys.argv[1:] if arguments is None else arguments)
+        wanted = lazy_commands(app, sys.argv[1:] if arguments is None else arguments)
         result: Any = wanted(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
         return _code(ended)

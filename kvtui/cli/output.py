@@ -150,7 +150,7 @@ def finish(code: int) -> int:
     except BrokenPipeError:  # `kvtui status | head`
         return EXIT_FAILED
     except OSError as error:
-        narrate(f"the output cannot be written: {error}")
+        info(f"the output cannot be written: {error}")
         return EXIT_FAILED
     return code
 
@@ -229,7 +229,7 @@ def is_read() -> bool:
     return not isinstance(sys.stdout, OutputStream) or sys.stdout.writer.is_idle
 
 
-def narrate(text: str) -> None:
+def info(text: str) -> None:
     """Write a sentence for the person to stderr; stdout is data. If nobody reads it the exit code still tells."""
     try:
         sys.stderr.write(f"kvtui: {text}\n")
@@ -243,7 +243,7 @@ def fail(text: str, code: int) -> Any:
     Raises:
         SystemExit: always.
     """
-    narrate(text)
+    info(text)
     raise SystemExit(code)
 
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, heading, narrate, room, write
+from kvtui.cli.output import Format, encode, fail, heading, info, room, write
 from kvtui.cli.text import render
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.text import plain
@@ -42,14 +42,14 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
             told = _of_the_journal(invocation, seen) if view == "status" else ()
             write(_text(replace(seen, findings=told) if told else seen, view, form, stream=False))
             for finding in told:
-                narrate(plain(finding.evidence[0]))
+                info(plain(finding.evidence[0]))
     except LookupError as missing:
         fail(str(missing.args[0]), EXIT_USAGE)
 
 
 async def _once(observer: Observer, listen: float) -> Observation:
     try:
-        return await observer.observe(patience=listen)
+        return await observer.observe(timeout=listen)
     finally:
         await observer.close()
 

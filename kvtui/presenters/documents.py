@@ -9,7 +9,7 @@ from msgspec import structs
 
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters import contract
-from kvtui.rules.chain import Ground, chain_of, first_break, whole
+from kvtui.rules.chain import ChainIndex, chain_of, first_break, whole
 from kvtui.rules.drift import drift
 
 if TYPE_CHECKING:
@@ -271,9 +271,9 @@ def _finding(found: Finding) -> contract.Finding:
 def _mappings(seen: Observation) -> list[contract.Mapping] | None:
     if seen.mappings is None:
         return None
-    ground = Ground(seen)
+    index = ChainIndex(seen)
     return [
-        contract.Mapping(**structs.asdict(mapping_entry(m)), chain=chain(chain_of(ground, canonical_or_same(m.vip))))
+        contract.Mapping(**structs.asdict(mapping_entry(m)), chain=chain(chain_of(index, canonical_or_same(m.vip))))
         for m in seen.mappings
     ]
 

@@ -81,7 +81,7 @@ def keymap(wanted: Mapping[str, Configured]) -> Keymap:
     taken: dict[str, str] = {}
     for name, configured in wanted.items():
         keys = [key_value(k) for k in str(configured.value).split(",") if k.strip()]
-        if trouble := _trouble(name, keys, known):
+        if trouble := _error(name, keys, known):
             problems.append(f"{plain(configured.where)}: {trouble}")
         else:
             taken[name] = ",".join(keys)
@@ -94,7 +94,7 @@ def keymap(wanted: Mapping[str, Configured]) -> Keymap:
     return Keymap(taken, tuple(problems))
 
 
-def _trouble(name: str, keys: list[str], known: tuple[Declared, ...]) -> str:
+def _error(name: str, keys: list[str], known: tuple[Declared, ...]) -> str:
     ids = sorted({d.id for d in known if not d.id.startswith(FIXED)})
     if name not in ids:
         from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only

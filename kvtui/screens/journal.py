@@ -60,7 +60,7 @@ class JournalScreen(NodeScreen):
         super().__init__()
         self._entries: dict[str, Entry] = {}
         self._overwritten: dict[str, Overwrite] = {}
-        self._trouble = ""
+        self._error = ""
         self._tail = LogTail()
         self._reading_log = False
 
@@ -111,9 +111,9 @@ class JournalScreen(NodeScreen):
     async def _read(self) -> None:
         try:
             found = await asyncio.to_thread(cast("ActingHost", self.app).site.journal.entries)
-            self._trouble = ""
+            self._error = ""
         except OSError as error:
-            found, self._trouble = (
+            found, self._error = (
                 (),
                 f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR.",
             )
@@ -124,7 +124,7 @@ class JournalScreen(NodeScreen):
         """The actions that pass the filter."""
         self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
         entries = self._entries
-        self.table.empty = self._trouble or (
+        self.table.empty = self._error or (
             f"No entry matches «{self.filter}». Esc shows all." if self.filter and entries else NOTHING
         )
         keys: list[Hashable] = [

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from kvtui.presenters.keys import NODE_SCREEN
-from kvtui.screens.standing import stands
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.glyphs import Glyphs, glyphs
 from kvtui.widgets.header import HeaderLine, header_text, is_critical
@@ -76,7 +76,7 @@ class Host(Protocol):
         """See ``Observer.log``."""
         ...
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """See ``SnapshotSource.connect``."""
         ...
 
@@ -168,7 +168,7 @@ class NodeScreen(Screen[None]):
 
     def show(self, seen: Observation) -> None:
         """Draw an observation, header included."""
-        if not stands(self):
+        if not is_drawable(self):
             return
         label, hint = self.host.settings.source_label, self.host.keymap.hint
         text = header_text(

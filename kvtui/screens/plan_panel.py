@@ -25,8 +25,8 @@ from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code
 from kvtui.model.text import plain
 from kvtui.screens.emptying import emptying_text
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME, WIDEST, LivePanel, hanging
-from kvtui.screens.standing import stands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -150,7 +150,7 @@ class PlanPanel(LivePanel):
         """The plan is made anew when what it rests on is another; a drained server empties before one's eyes."""
         if self._running_action is None and not missing(self._intent) and self._of not in {None, outline(seen)}:
             self._plan_anew()
-        if self._drained and stands(self):
+        if self._drained and is_drawable(self):
             text, self._at_first = emptying_text(seen, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
@@ -173,7 +173,7 @@ class PlanPanel(LivePanel):
     async def _plan(self) -> None:
         """Make the plan; nobody turns an option meanwhile without its being made again."""
         host, intent = self._host, self._intent
-        # a picture that stands still is no ground to act on
+        # a picture that stands still is no index to act on
         seen = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, trouble = None, ""
         try:
@@ -208,7 +208,7 @@ class PlanPanel(LivePanel):
     # --- drawing
 
     def _draw(self) -> None:
-        if not stands(self):
+        if not is_drawable(self):
             return
         width = min(self.size.width, WIDEST) - FRAME
         wrapped = (w for line in self._text for w in hanging(plain(line), width))
@@ -236,13 +236,13 @@ class PlanPanel(LivePanel):
             self._keys(f"{'UNSAFE: F forces it' if grade is Grade.UNSAFE else 'y does it'}   e reason   Esc leaves")
 
     def _keys(self, text: str) -> None:
-        if stands(self):
+        if is_drawable(self):
             self._box.border_subtitle = text
 
     def _say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
-        if stands(self):  # an action goes on, or is put back, while the app ends
+        if is_drawable(self):  # an action goes on, or is put back, while the app ends
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:

@@ -20,7 +20,7 @@ from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
-from kvtui.widgets.found import marked_where
+from kvtui.widgets.highlight import highlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -300,7 +300,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
                 style += self._style("changed", partial=True)
             gap = " " * GAP if number + 1 < len(self._placed) else ""
             text = aligned(cell.text, placed.width, right=placed.column.right) + gap
-            segments += marked_where(text, self._found, style, style + self._style("found", partial=True))
+            segments += highlight(text, self._found, style, style + self._style("found", partial=True))
         return Strip(segments)
 
     def _style(self, name: str, *, partial: bool = False) -> Style:

@@ -16,7 +16,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kvtui import __version__
-from kvtui.cli.outline import Command, Parameter, outline
+from kvtui.cli.command_tree import Command, Parameter, command_tree
 from kvtui.model.config import SETTINGS
 from kvtui.presenters.key_names import key_name
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES
@@ -168,7 +168,7 @@ def examples(epilog: str) -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    kvtui = outline()
+    kvtui = command_tree()
     date = time.strftime("%Y-%m-%d", time.gmtime(float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())))
     everything = [c for c in kvtui.all() if c.path and not c.commands]
     variables = [(p.help, p) for c in kvtui.all() for p in c.options]

@@ -217,7 +217,7 @@ class Kernel:
         path.write_text("0\n")
         monkeypatch.setattr(Daemon, "outside", lambda _daemon, path: path)
         monkeypatch.setattr(check_value, "read_weights", lambda _network: self.weights())
-        monkeypatch.setattr(check_value, "PATIENCE", 0.1)
+        monkeypatch.setattr(check_value, "TIMEOUT", 0.1)
 
     def weights(self) -> dict[Any, int]:
         value = int(self.path.read_text()) if self.follows else 0

@@ -115,8 +115,8 @@ class Clockwork:
     async def start(self, changed: Callable[[], None]) -> None:
         self._changed = changed
 
-    async def settle(self, patience: float) -> None:
-        raise AssertionError(patience)
+    async def settle(self, timeout: float) -> None:
+        raise AssertionError(timeout)
 
     async def read(self) -> Snapshot:
         self.passed += 0.5

@@ -22,7 +22,7 @@ FAST = 4
 """Demo seconds a second: a failover takes 0.15 s, and the story leaves things alone for a quarter of a minute."""
 LOOK = 0.1
 """Seconds of the story's that a look at the screen takes at the most: a busy machine gets no further in it."""
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
 class Clock:
@@ -54,7 +54,7 @@ class Learner:
     async def sees(self, *texts: str) -> str:
         """Wait until all of them stand on the screen."""
         looked = time.monotonic()
-        deadline = looked + PATIENCE
+        deadline = looked + TIMEOUT
         while True:
             text = "\n".join(painted(self.app))
             missing = [t for t in texts if t not in text]

@@ -144,7 +144,7 @@ class Watched:
         assert table is not None, self.monitor.error
         return table
 
-    async def until(self, condition: Callable[[AddressTable], Any], what: str, timeout: float = 20) -> AddressTable:  # noqa: ASYNC109 - of a test
+    async def until(self, condition: Callable[[AddressTable], Any], what: str, timeout: float = 20) -> AddressTable:
         """Wait for events, never for the clock, until the table is as told."""
 
         async def wait() -> AddressTable:

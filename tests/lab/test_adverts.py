@@ -105,7 +105,7 @@ class Listening:
     def changed(self) -> None:
         self.calls += 1
 
-    async def until(self, condition: Callable[[], bool], what: str, timeout: float = 40) -> None:  # noqa: ASYNC109 - of a test
+    async def until(self, condition: Callable[[], bool], what: str, timeout: float = 40) -> None:
         """Let the loop run until it is so."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -118,12 +118,12 @@ class Listening:
         return [t.what for t in self.adverts.transitions() if t.vrid == vrid]
 
     def master(self, vrid: int = 50, family: AddressFamily = V4) -> Advert:
-        found = self.adverts.wire.master(vrid, family, time.time())
+        found = self.adverts.tracker.master(vrid, family, time.time())
         assert found is not None, self.adverts.advertisers()
         return found.last
 
     def master_is(self, source: str) -> bool:
-        found = self.adverts.wire.master(50, V4, time.time())
+        found = self.adverts.tracker.master(50, V4, time.time())
         return found is not None and found.last.source == source
 
     def of(self, source: str) -> Advertiser:
@@ -232,7 +232,7 @@ async def test_a_lowered_priority_is_news(both: Cluster) -> None:
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
         assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 changed priority 102 → 50"]
         assert heard.told()[2:] in TO_B
-        assert heard.adverts.wire.rivals(50, V4, time.time()) == ()
+        assert heard.adverts.tracker.rivals(50, V4, time.time()) == ()
 
 
 @pytest.mark.lab(spec=BOTH)
@@ -257,7 +257,7 @@ async def test_two_masters(both: Cluster) -> None:
             await heard.until(
                 lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.told(), "rivals"
             )
-            rivals = heard.adverts.wire.rivals(50, V4, time.time())
+            rivals = heard.adverts.tracker.rivals(50, V4, time.time())
             assert [a.last.source for a in rivals] == ["10.4.0.5", "10.4.0.100"]
             assert heard.master().source == "10.4.0.5"
         await heard.until(lambda: "10.4.0.5 is the only master again" in heard.told(), "the end of it")
@@ -268,7 +268,7 @@ async def test_a_foreign_vrid_is_heard(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         with sending(both.network.client, advert_v2(77, 100)):
             assert await heard.adverts.wait_for({77, 50}, 40) == {77, 50}
-        assert (77, V4) in heard.adverts.wire.vrids()
+        assert (77, V4) in heard.adverts.tracker.vrids()
         assert heard.of("10.4.0.100").last.addresses == ("10.4.0.50",)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.dumps.requester import Dumper
 from kvtui.backend.linux import processes
 from kvtui.model.vrrp import VrrpState
 from tests.lab.poll import poll
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.debian13
 
-PATIENCE = 20  # the lab's kernel is slow
+TIMEOUT = 20  # the lab's kernel is slow
 
 
-def dumper(node: Node, *, patience: float = PATIENCE, signals: bool = True) -> Dumper:
+def dumper(node: Node, *, timeout: float = TIMEOUT, signals: bool = True) -> Dumper:
     found = processes.choose(processes.find(), node.keepalived_pid)
     assert found is not None
-    return Dumper(found, signals=signals, patience=patience)
+    return Dumper(found, signals=signals, timeout=timeout)
 
 
 def asked(node: Node) -> dict[str, int]:
@@ -46,7 +46,7 @@ def test_the_master_says_so_in_json_for_at_most_one_line_of_log(cluster: Cluster
     assert [(vip.address, vip.installed) for vip in instance.vips] == [(NGINX.vip, True), (ECHO.vip, True)]
     assert instance.counters["become_master"] == 1
     assert (dump.how, dump.checks, dump.detail) == ("json", None, "")
-    assert abs(dump.read_at - time.time()) < PATIENCE
+    assert abs(dump.read_at - time.time()) < TIMEOUT
     lines = 1 if node.version.json_log else 0
     assert asked(node) == {"json": before["json"] + lines, "data": before["data"]}
 
@@ -85,7 +85,7 @@ def test_a_reload_that_removes_all_instances_is_seen_although_the_old_json_stays
     node = cluster.node("node-a")
     assert len(dumper(node).read(time.time()).instances) == 1
     node.reload("global_defs {\n}\n")
-    dump = dumper(node, patience=3).read(time.time())
+    dump = dumper(node, timeout=3).read(time.time())
     assert (node.folder / "tmp" / "keepalived.json").stat().st_size > 0
     assert (dump.instances, dump.how) == ((), "data")
 

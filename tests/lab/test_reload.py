@@ -172,7 +172,7 @@ def test_a_half_written_file_is_waited_out(cluster: Cluster) -> None:
         assert writer.stdout.readline() == "truncated\n"
         keepalived = choose(find(), node.keepalived_pid)
         assert keepalived is not None
-        found = survey(keepalived, patience=20)
+        found = survey(keepalived, timeout=20)
     assert found.conf is not None
     assert [i.advert_interval for i in found.conf.instances] == [2.0]
     assert found.waited > 0

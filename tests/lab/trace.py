@@ -83,7 +83,7 @@ class Trace:
 
     @classmethod
     def of(cls, text: str) -> Trace:
-        """Judge the file that strace wrote."""
+        """TriageRunner the file that strace wrote."""
         trace = cls()
         for line in text.splitlines():
             if match := re.match(r"(?:\d+ +)?((\w+)\((.*))", line):

@@ -15,11 +15,11 @@ import pytest
 from typer.main import get_command
 
 from kvtui.backend.demo import cluster
+from kvtui.cli.command_tree import command_tree
 from kvtui.cli.completion import Shell, values
 from kvtui.cli.completion.engine import LineComplete
 from kvtui.cli.completion.values import Place, lines
 from kvtui.cli.main import app
-from kvtui.cli.outline import outline
 
 PROJECT = Path(__file__).parents[2]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "_KVTUI"))} | {"PYTHONPATH": str(PROJECT)}
@@ -189,7 +189,7 @@ def test_bash(folder: Path) -> None:
         ["8080"],
         ["80"],
         [str(folder / "kvtui.fish")],
-        [c.path[0] for c in outline().commands],
+        [c.path[0] for c in command_tree().commands],
         [],
         ["--dry-run"],
     ]
@@ -230,7 +230,7 @@ def answered(line: str, **env: str) -> list[str]:
 
 def test_every_command_and_option_is_offered() -> None:
     engine = LineComplete(get_command(app), {}, "kvtui", "_KVTUI_COMPLETE")
-    for command in outline().all():
+    for command in command_tree().all():
         below = [item.value for item in engine.get_completions([*command.path], "")]
         assert not command.commands or below == [c.path[-1] for c in command.commands]
         offered = {item.value for item in engine.get_completions([*command.path], "-")}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kvtui.model.source import Lack, Source, SourceName, SourceState
+from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.model.vrrp import RealServerCheck, VrrpState
 from kvtui.rules.chain import Layer, Mark, first_break, whole
 from tests.build import (
@@ -50,28 +50,28 @@ def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
     assert whole(found) is None
 
 
-def lacking(lack: Lack) -> tuple[Source, ...]:
+def lacking(lack: UnavailableReason) -> tuple[Source, ...]:
     """The API is no trouble: there is none, or it is not wanted."""
     others = tuple(s for s in sources() if s.name is not SourceName.KUBERNETES)
-    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", lack=lack))
+    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", reason=lack))
 
 
 ANONYMOUS = replace(WRITTEN, virtual_servers=tuple(replace(v, service=None) for v in WRITTEN.virtual_servers))
 """A keepalived.conf that somebody wrote by hand: no comment names a Service."""
 ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "a node of a cluster": (
-        {"sources": lacking(Lack.ABSENT)},
+        {"sources": lacking(UnavailableReason.ABSENT)},
         None,
         "no Kubernetes API is configured here; keepalived.conf's comment and blocks map it to default/nginx, by NAT",
     ),
     "no cluster at all": (
-        {"sources": lacking(Lack.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
+        {"sources": lacking(UnavailableReason.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
         True,
         "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
     ),
     "a controller, though no comment": (
         {
-            "sources": lacking(Lack.ABSENT),
+            "sources": lacking(UnavailableReason.ABSENT),
             "conf": ANONYMOUS,
             "running": ANONYMOUS,
             "keepalived": (keepalived(controller=controller()),),
@@ -80,7 +80,7 @@ ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
         "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
     ),
     "not wanted": (
-        {"sources": lacking(Lack.UNWANTED)},
+        {"sources": lacking(UnavailableReason.UNWANTED)},
         True,
         "not asked (--no-kube); keepalived.conf's comment and blocks map it to default/nginx, by NAT",
     ),
@@ -100,7 +100,7 @@ def test_without_an_api_the_clusters_layers_are_expected_where_a_cluster_left_it
 
 
 def test_a_break_on_the_node_is_named_without_an_api_too() -> None:
-    found = links(sources=lacking(Lack.UNWANTED), ipvs=table(real(5)))
+    found = links(sources=lacking(UnavailableReason.UNWANTED), ipvs=table(real(5)))
     broken = first_break(found)
     assert broken is not None
     assert broken.layer is Layer.IPVS

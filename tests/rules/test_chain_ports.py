@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.model.ipvs import Protocol
-from kvtui.rules.chain import Ground, Layer, Link, Mark, Port, first_break, port_chain
+from kvtui.rules.chain import ChainIndex, Layer, Link, Mark, Port, first_break, port_chain
 from kvtui.rules.observe import observe
 from tests.build import (
     VIP,
@@ -74,9 +74,9 @@ def test_each_member_of_a_group_is_a_port_of_its_vip() -> None:
     (one,) = WRITTEN.virtual_servers
     both = replace(WRITTEN, virtual_servers=(replace(one, group="web"), replace(one, group="web", port=443)))
     seen = observe(snapshot(conf=both, running=both, ipvs=table(real(5), real(6))))
-    ground = Ground(seen)
-    assert ground.ports(VIP) == (Port(80), Port(443))
-    broken = first_break(port_chain(ground, VIP, Port(443)))
+    index = ChainIndex(seen)
+    assert index.ports(VIP) == (Port(80), Port(443))
+    broken = first_break(port_chain(index, VIP, Port(443)))
     assert broken is not None
     assert broken.detail == "10.4.0.50:443 is in the config but not in the kernel"
-    assert first_break(port_chain(ground, VIP, Port(80))) is None
+    assert first_break(port_chain(index, VIP, Port(80))) is None

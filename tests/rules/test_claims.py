@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.adverts.wire import Wire
+from kvtui.backend.adverts.tracker import AdvertTracker
 from kvtui.model.vrrp import Advertiser, VrrpState
 from kvtui.rules.claims import claimants, lasting, side_by_side
 from kvtui.rules.observe import observe
@@ -157,13 +157,13 @@ SLOW = ([0.3, 2.4, 3.5, 5.8, 7.0, 9.3, 10.4, 12.6, 13.8], [1.1, 2.2, 4.4, 5.5, 7
 
 def at_each_moment(*senders: tuple[str, int, list[float]]) -> dict[float, list[str]]:
     """Who claims to be master, every 0.1 s."""
-    wire = Wire()
+    wire = AdvertTracker()
     found: dict[float, list[str]] = {}
     adverts = sorted((at, source, priority) for source, priority, times in senders for at in times)
     for tenths in range(int(10 * adverts[-1][0])):
         now = tenths / 10
         while adverts and adverts[0][0] <= now:
-            wire.hear(advert(*adverts.pop(0)))
+            wire.record(advert(*adverts.pop(0)))
         found[now] = [a.last.source for a in claimants(wire.advertisers(), NOW + now)]
     return found
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
-PATIENCE = 20.0
+TIMEOUT = 20.0
 """Seconds until a condition has failed: the machine may be busy."""
 
 
@@ -131,10 +131,10 @@ class PseudoTerminal:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Draw until the condition holds."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             if time.monotonic() > deadline or not self._take(0.05):
-                message = f"{what}: not within {PATIENCE:g} s, or kvtui ended; the screen:\n{self.text}"
+                message = f"{what}: not within {TIMEOUT:g} s, or kvtui ended; the screen:\n{self.text}"
                 raise AssertionError(message)
 
     def shows(self, *texts: str) -> None:
@@ -151,7 +151,7 @@ class PseudoTerminal:
 
     def ended(self) -> int:
         """Draw until kvtui ends; its exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self._take(0.05) and time.monotonic() < deadline:
             if self.process.poll() is not None and not select.select([self._ours], [], [], 0.05)[0]:
                 break

@@ -294,8 +294,8 @@ async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> Non
 class Broken(Feed):
     """An observer with a fault."""
 
-    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:
-        read = "-".join(["auth", "pass", str(restless)])
+    async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:
+        read = "-".join(["auth", "pass", str(force)])
         yield demo()
         raise ValueError(f"line \x1b[31m{len(read)}")
 

@@ -8,9 +8,9 @@ import pytest
 
 from kvtui.actions.intent import Intent
 from kvtui.actions.plan import Verb
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
-from kvtui.screens.standing import stands
 from tests.demo.learner import learner
 from tests.ui.seen import demo, running
 
@@ -39,10 +39,10 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
         await ui.press(key)
         screen = ui.app.screen
         assert isinstance(screen, NodeScreen)
-        assert stands(screen)
+        assert is_drawable(screen)
         called = when_widgets_are_gone(ui.app, monkeypatch, screen.again)
     assert called
-    assert not stands(screen)
+    assert not is_drawable(screen)
 
 
 async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.step import Side, StepFailed
 from kvtui.actions.steps.daemon import Daemon
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.dumps.requester import Dumper
 from kvtui.backend.linux.namespaces import open_in_network
 from kvtui.model.record import dataclass
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.actions.step import Json
     from kvtui.model.keepalived import Keepalived
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds until keepalived must say that the lower priority counts."""
 PAUSE = 0.1
 
@@ -72,7 +72,7 @@ class RemoveAddress:
 
     def _wait_for_priority(self, keepalived: Keepalived) -> None:
         """Where keepalived cannot be asked, its reload has long been over: 110 ms for the slowest one measured."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         dumper = Dumper(keepalived)
         while True:
             try:
@@ -83,7 +83,7 @@ class RemoveAddress:
                 return
             if time.monotonic() > deadline:
                 raise StepFailed(
-                    f"keepalived did not take priority {self.priority} for {self.instance} within {PATIENCE:g} s: "
+                    f"keepalived did not take priority {self.priority} for {self.instance} within {TIMEOUT:g} s: "
                     "its VIP was left where it is"
                 )
             time.sleep(PAUSE)

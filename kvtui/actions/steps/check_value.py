@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Target = tuple[ServiceKey, tuple[str, int]]
     Read = Callable[[Network], dict[Target, int]]
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds for keepalived to follow: it watches the file (inotify) and is done within milliseconds (measured)."""
 
 
@@ -110,7 +110,7 @@ class SetCheckValue:
 
     def _awaited(self, followed: Callable[[Effect, int], bool]) -> str:
         """What has not followed in time; empty when all has."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             weights = read_weights(self.network)
             late = [e for e in self.effects if e.target in weights and not followed(e, weights[e.target])]
@@ -119,7 +119,7 @@ class SetCheckValue:
             if time.monotonic() >= deadline:
                 there = ", ".join(f"{e.name} has weight {weights[e.target]}" for e in late)
                 return (
-                    f"keepalived did not follow {self.file.path} within {PATIENCE:g} s: {there}. Its checker process "
+                    f"keepalived did not follow {self.file.path} within {TIMEOUT:g} s: {there}. Its checker process "
                     "may be stopped, or runs another config: look at its log"
                 )
             time.sleep(0.05)

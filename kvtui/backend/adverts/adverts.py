@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
-from kvtui.backend.adverts.wire import Wire
+from kvtui.backend.adverts.tracker import AdvertTracker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -33,7 +33,7 @@ class Adverts:
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
     ) -> None:
-        self.wire = Wire()
+        self.tracker = AdvertTracker()
         """What was concluded: masters, rivals."""
         self._pid = pid
         self._interfaces = interfaces
@@ -51,7 +51,7 @@ class Adverts:
         Args:
             after: what must be known before adverts are read (which interfaces are ports); the kernel keeps those that
                 arrive meanwhile, with their times.
-            changed: called in the event loop when something is news: a new advertiser, another master, another
+            changed: called in the event loop when something is changed: a new advertiser, another master, another
                 priority, a step down, silence. Not for each repeated advert.
 
         Raises:
@@ -72,30 +72,30 @@ class Adverts:
 
     def advertisers(self) -> tuple[Advertiser, ...]:
         """Everybody heard so far."""
-        return self.wire.advertisers()
+        return self.tracker.advertisers()
 
     def transitions(self) -> tuple[Transition, ...]:
         """What changed, newest last; bounded."""
-        return self.wire.transitions()
+        return self.tracker.transitions()
 
     async def heard(self, seconds: float) -> tuple[Advertiser, ...]:
         """Listen for a while; everybody heard so far."""
         await asyncio.sleep(seconds)
         return self.advertisers()
 
-    async def wait_for(self, vrids: Collection[int], patience: float) -> frozenset[int]:
+    async def wait_for(self, vrids: Collection[int], timeout: float) -> frozenset[int]:
         """Wait until each of these VRIDs was heard.
 
         Args:
             vrids: virtual router ids.
-            patience: seconds, at most; a VRID without a master is never heard.
+            timeout: seconds, at most; a VRID without a master is never heard.
 
         Returns:
             Those that were heard.
         """
         wanted = frozenset(vrids)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 while not wanted <= self._heard():
                     self._woken.clear()
                     await self._woken.wait()
@@ -104,7 +104,7 @@ class Adverts:
         return wanted & self._heard()
 
     def _heard(self) -> frozenset[int]:
-        return frozenset(vrid for vrid, _ in self.wire.vrids())
+        return frozenset(vrid for vrid, _ in self.tracker.vrids())
 
     def close(self) -> None:
         """Stop listening; harmless when it never started."""
@@ -124,16 +124,16 @@ class Adverts:
             self._changed()
 
     def _hear(self) -> bool:
-        news = False
+        changed = False
         for advert in self._capture.read(AT_ONCE) if self._capture else ():
-            news |= self.wire.hear(advert)
+            changed |= self.tracker.record(advert)
         self._woken.set()
         self._set_alarm()
-        return news
+        return changed
 
     def _set_alarm(self) -> None:
         """Silence is no event, so the clock has to tell it. Adverts only put it off: an alarm too early is harmless."""
-        due = self.wire.next_quiet()
+        due = self.tracker.next_quiet()
         if self._loop is None or due is None:
             return
         at = self._loop.time() + max(0.0, due - time.time())
@@ -144,8 +144,8 @@ class Adverts:
 
     def _ring(self) -> None:
         self._alarm = None
-        news = self._hear()  # what has arrived meanwhile comes first
-        news |= self.wire.quiet(time.time())
+        changed = self._hear()  # what has arrived meanwhile comes first
+        changed |= self.tracker.check_silence(time.time())
         self._set_alarm()
-        if news:
+        if changed:
             self._changed()

@@ -84,7 +84,7 @@ class Demo:
         """Nothing to open; ``changed`` is called for what an operator does, and for what comes of it."""
         self.world.tell(asyncio.get_running_loop(), changed)
 
-    async def settle(self, patience: float) -> None:
+    async def settle(self, timeout: float) -> None:
         """Everything is known at once."""
 
     async def read(self) -> Snapshot:
@@ -121,7 +121,7 @@ class Demo:
                 )
         return (tuple(found[:limit]), len(found))
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """As measured on a director: through its own table, from the VIP where it has it; by DR that is unanswered."""
         snapshot = await self.read()
         virtuals = snapshot.ipvs.virtual_servers if snapshot.ipvs else ()
@@ -130,7 +130,7 @@ class Demo:
         if up and not (held and up[0].method is ForwardingMethod.DIRECT):
             source = address if held else NODES[SELF][0]
             return Connect(address, port, snapshot.time, 0.0012, source=source)
-        return Connect(address, port, snapshot.time, patience, f"no answer within {patience:g} s")
+        return Connect(address, port, snapshot.time, timeout, f"no answer within {timeout:g} s")
 
     async def close(self) -> None:
         """Nothing to close but what was to be told later."""

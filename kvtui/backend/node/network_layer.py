@@ -63,7 +63,7 @@ class AdvertsLayer:
 
     Args:
         pid: a process in the network namespace; None for kvtui's own.
-        changed: called when something is news.
+        changed: called when something is dirty.
         addresses: knows which interfaces are ports of a bridge or bond.
     """
 
@@ -71,34 +71,34 @@ class AdvertsLayer:
         self._adverts = Adverts(pid, is_port=addresses.is_port)
         self._addresses = addresses
         self._changed = changed
-        self._trouble: str | None = "not opened yet"
+        self._error: str | None = "not opened yet"
 
     async def start(self) -> None:
         """Open the capture; where that is not permitted the source says what is lost."""
         try:
             await self._adverts.start(self._changed, self._addresses.ready)
         except CaptureUnavailable as why:
-            self._trouble = str(why)
+            self._error = str(why)
         else:
-            self._trouble = None
+            self._error = None
 
     def advertisers(self) -> tuple[Advertiser, ...] | None:
         """Who was heard; None when nothing can be captured."""
-        return None if self._trouble else self._adverts.advertisers()
+        return None if self._error else self._adverts.advertisers()
 
     def transitions(self) -> tuple[Transition, ...]:
         """What changed on the wire, oldest first."""
         return self._adverts.transitions()
 
-    async def settle(self, vrids: frozenset[int], patience: float) -> None:
-        """Wait until each of these VRIDs was heard, at most ``patience`` seconds."""
-        if not self._trouble:
-            await self._adverts.wait_for(set(vrids), patience)
+    async def settle(self, vrids: frozenset[int], timeout: float) -> None:
+        """Wait until each of these VRIDs was heard, at most ``timeout`` seconds."""
+        if not self._error:
+            await self._adverts.wait_for(set(vrids), timeout)
 
     def source(self, now: float) -> Source:
         """Live while the capture is open."""
-        if self._trouble:
-            return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._trouble)
+        if self._error:
+            return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._error)
         return Source(SourceName.ADVERTS, SourceState.OK, "", now)
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class IpvsLayer:
         """Real servers came, went, or lost or got back their weight since the reading before."""
         self.watched: frozenset[ServiceKey] | None = None
         """The virtual servers that somebody looks at; None: all."""
-        self._trouble = "not read yet"
+        self._error = "not read yet"
 
     def read(self, *, urgent: bool = False) -> None:
         """Read the table; blocking.
@@ -141,7 +141,7 @@ class IpvsLayer:
         try:
             self.table = self._reader.read(self.watched, urgent=urgent)
         except IpvsUnavailable as why:
-            self.table, self._trouble = None, str(why)
+            self.table, self._error = None, str(why)
         self.moved = before is not None and self.table is not None and has_moved(before, self.table)
 
     async def connections(
@@ -153,7 +153,7 @@ class IpvsLayer:
     def source(self) -> Source:
         """Degraded when only procfs could be read."""
         if self.table is None:
-            return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._trouble)
+            return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._error)
         state = SourceState.OK if self.table.complete else SourceState.DEGRADED
         return Source(SourceName.IPVS, state, self._reader.detail, self.table.oldest)
 

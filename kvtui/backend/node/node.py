@@ -57,7 +57,7 @@ class Network:
     def __init__(self, pid: int | None, changed: Callable[[], None], *, at_once: bool) -> None:
         self._changed = changed
         self._at_once = at_once
-        self.news = True
+        self.dirty = True
         """Something changed since keepalived was asked last."""
         self._closed = False
         self.addresses = AddressesLayer(pid, self._event)
@@ -66,7 +66,7 @@ class Network:
         self.sysctls = SysctlsLayer(pid)
 
     def _event(self) -> None:
-        self.news = True
+        self.dirty = True
         self._changed()
 
     async def start(self) -> None:
@@ -116,12 +116,12 @@ class Daemon:
 
         if self._log is None and chosen is not None:
             self._log = LogReader(chosen)
-        return self._log.read() if self._log else LogTail(trouble="no keepalived runs here")
+        return self._log.read() if self._log else LogTail(error="no keepalived runs here")
 
-    def lost(self) -> None:
+    def mark_gone(self) -> None:
         """The process is gone."""
-        self.conf.lost()
-        self.vrrp.lost()
+        self.conf.mark_gone()
+        self.vrrp.mark_gone()
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ class Node:
 
     async def _attach(self, now: float) -> Layers:
         """The layers of the keepalived that runs now."""
-        hurry = self._layers is not None and self._layers.network.news
+        hurry = self._layers is not None and self._layers.network.dirty
         await asyncio.to_thread(self._processes.read, now, hurry=hurry)
         chosen, layers = self._processes.chosen, self._layers
         if layers is None:
@@ -188,12 +188,12 @@ class Node:
             layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)
         elif chosen is None and layers.of is not None:
             _LOG.info("keepalived is gone: PID %d", layers.of.pid)
-            layers.daemon.lost()
-            layers.of, layers.network.news = None, True
+            layers.daemon.mark_gone()
+            layers.of, layers.network.dirty = None, True
         elif chosen is not None and (layers.of is None or layers.of.pid != chosen.pid):
             _LOG.info("another keepalived: PID %d, %s, %s", chosen.pid, chosen.version, chosen.conf)
             await layers.daemon.vrrp.close()
-            layers.daemon, layers.of, layers.network.news = self._daemon(chosen), chosen, True
+            layers.daemon, layers.of, layers.network.dirty = self._daemon(chosen), chosen, True
             if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
                 await layers.network.close()
                 layers.network = await self._open(chosen)
@@ -209,17 +209,17 @@ class Node:
         await network.start()
         return network
 
-    async def settle(self, patience: float) -> None:
-        """Wait for keepalived's dump and an advert of each of its VRIDs, at most ``patience`` seconds.
+    async def settle(self, timeout: float) -> None:
+        """Wait for keepalived's dump and an advert of each of its VRIDs, at most ``timeout`` seconds.
 
         Where an API is configured, for its first lists too: at least ``FIRST_LISTS`` seconds, since a kubeconfig alone
         takes half a second to be read. An API that refuses is not waited for; one that is silent is.
         """
         kube = self._kube
-        waits = [kube.settle(max(patience, FIRST_LISTS))] if kube else []
-        await asyncio.gather(self._settle_node(patience), *waits)
+        waits = [kube.settle(max(timeout, FIRST_LISTS))] if kube else []
+        await asyncio.gather(self._settle_node(timeout), *waits)
 
-    async def _settle_node(self, patience: float) -> None:
+    async def _settle_node(self, timeout: float) -> None:
         started = time.monotonic()
         snapshot = await self.read()
         layers = self._layers
@@ -230,7 +230,7 @@ class Node:
         conf = layers.daemon.conf.running or layers.daemon.conf.file
         instances = dump.instances if dump else (conf.instances if conf else ())
         vrids = frozenset(i.vrid for i in instances if i.vrid is not None)
-        await layers.network.adverts.settle(vrids, max(0.0, patience - (time.monotonic() - started)))
+        await layers.network.adverts.settle(vrids, max(0.0, timeout - (time.monotonic() - started)))
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
         """See ``FocusedSource.look_at``."""
@@ -243,8 +243,8 @@ class Node:
         await layers.network.ready()
         layers.network.ipvs.watched = self._watched
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
-        layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded, checks=layers.network.ipvs.moved)
-        layers.network.news = False
+        layers.daemon.vrrp.ask(now, urgent=layers.network.dirty or reloaded, checks=layers.network.ipvs.moved)
+        layers.network.dirty = False
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
@@ -252,7 +252,7 @@ class Node:
     def _read_blocking(self, layers: Layers, now: float, links: AddressTable | None) -> bool:
         self._host.read(now)
         reloaded = layers.daemon.conf.read(now)
-        layers.network.ipvs.read(urgent=layers.network.news or reloaded)
+        layers.network.ipvs.read(urgent=layers.network.dirty or reloaded)
         layers.network.sysctls.read(time.monotonic(), links)
         return reloaded
 
@@ -303,9 +303,9 @@ class Node:
         layers = self._layers or await self._attach(time.time())
         return await layers.network.ipvs.connections(service, real, limit)
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """See ``SnapshotSource.connect``."""
-        return await connect(address, port, patience)
+        return await connect(address, port, timeout)
 
     async def log(self) -> LogTail:
         """See ``LogSource.log``."""

@@ -48,8 +48,8 @@ class ProcessesLayer:
         Raises:
             LookupError: ``--pid`` names no keepalived, at the first reading.
         """
-        patience = 2 * RESCAN if hurry else RESCAN
-        if self._looked_at is not None and now - self._looked_at < patience and self._alive():
+        timeout = 2 * RESCAN if hurry else RESCAN
+        if self._looked_at is not None and now - self._looked_at < timeout and self._alive():
             return
         self._looked_at = now
         self.found = processes.find()

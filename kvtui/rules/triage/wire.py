@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import ConfInstance
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 AUTH_WORDS = {0: None, 1: "PASS", 2: "AH"}
@@ -28,7 +28,7 @@ SMALL = 2
 """Bad adverts before one speaks of them: one may be an accident."""
 
 
-def vrid_collision(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vrid_collision(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
     for router in routers(seen):
         mine = _own_addresses(router)
@@ -52,7 +52,7 @@ def vrid_collision(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def vip_lists_differ(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vip_lists_differ(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Compares this node's VIPs with those in other nodes' adverts (keepalived#2175)."""
     for router in routers(seen):
         mine = _own_addresses(router)
@@ -95,7 +95,7 @@ def _own_addresses(router: Router) -> frozenset[str]:
     return frozenset(router.vips)
 
 
-def version_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def version_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """VRRP 2 and 3 do not understand each other."""
     for router in routers(seen):
         for other in router.live_others:
@@ -113,7 +113,7 @@ def version_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def auth_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def auth_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Another authentication type: adverts are dropped."""
     for router in routers(seen):
         for other in router.live_others:
@@ -134,7 +134,7 @@ def auth_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def interval_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def interval_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Version 2 rejects another interval; version 3 takes over the master's, and its takeovers take other times."""
     for router in routers(seen):
         for other in router.live_others:
@@ -156,7 +156,7 @@ def interval_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def bad_adverts(seen: Observation, _past: Past) -> Iterator[Finding]:
+def bad_adverts(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on our VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for router in routers(seen):
         for other in router.others:
@@ -175,7 +175,7 @@ def bad_adverts(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def unicast_mixed(seen: Observation, _past: Past) -> Iterator[Finding]:
+def unicast_mixed(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """One node in unicast, another in multicast, or one that is not among our peers (contrib#808)."""
     for router in routers(seen):
         peers = unicast_peers(seen, router)

@@ -59,7 +59,7 @@ class Command:
             yield from command.all()
 
 
-def outline() -> Command:
+def command_tree() -> Command:
     """The whole command line; hidden commands and options are left out."""
     from typer.main import get_command  # noqa: PLC0415 - only generators need it
 

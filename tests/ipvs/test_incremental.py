@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kvtui.backend.ipvs import turns, uapi
-from kvtui.backend.ipvs.turns import Turns
+from kvtui.backend.ipvs import incremental, uapi
+from kvtui.backend.ipvs.incremental import IncrementalReader
 from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, Stats, VirtualServer
 
 if TYPE_CHECKING:
@@ -55,11 +55,16 @@ class Kernel:
     def cpu(self) -> float:
         return self.spent
 
-    def turns(self) -> Turns:
-        return Turns(self.reals, ask=self.one, few=50, cpu=self.cpu)
+    def turns(self) -> IncrementalReader:
+        return IncrementalReader(self.reals, ask=self.one, few=50, cpu=self.cpu)
 
     def read(
-        self, reader: Turns, watched: frozenset[ServiceKey] = NOBODY, *, after: float = 1.0, urgent: bool = False
+        self,
+        reader: IncrementalReader,
+        watched: frozenset[ServiceKey] = NOBODY,
+        *,
+        after: float = 1.0,
+        urgent: bool = False,
     ) -> IpvsTable:
         self.now += after
         self.asked.clear()
@@ -110,7 +115,7 @@ def test_everything_is_read_within_ten_seconds_and_says_when() -> None:
     assert tables[-1].virtual_servers[0].reals_read == 1002.0
     assert tables[-1].virtual_servers[99].reals_read == 1011.0
     assert tables[-1].read_at - tables[-1].oldest == 9.0
-    assert turns.described(tables[-1], few=50) == (
+    assert incremental.described(tables[-1], few=50) == (
         "200 real servers are read by turns, those on the screen each time: the oldest 9 s ago"
     )
 
@@ -148,7 +153,7 @@ def test_a_small_table_is_always_read_whole_and_says_nothing() -> None:
     for _ in range(3):
         table = kernel.read(reader)
         assert len(kernel.asked) == 20
-    assert turns.described(table, few=50) == ""
+    assert incremental.described(table, few=50) == ""
 
 
 def test_a_table_that_changes_while_it_is_read_is_read_again() -> None:
@@ -197,7 +202,7 @@ def test_a_slow_machine_reads_every_real_server_within_half_a_minute() -> None:
     tables = [kernel.read(reader) for _ in range(31)]
     assert weights(tables[12], 99) != weights(tables[-1], 99)
     assert {weights(tables[-1], n)[0] for n in range(100)} == {7}
-    assert tables[-1].read_at - tables[-1].oldest <= turns.LONGEST
+    assert tables[-1].read_at - tables[-1].oldest <= incremental.LONGEST
 
 
 def test_what_is_new_or_gone_is_seen_with_the_next_dump() -> None:

@@ -67,13 +67,13 @@ def ask_service(channel: GenericNetlink, key: ServiceKey) -> VirtualServer | Non
     return decode.service(answers[0], 0, len(answers[0])) if answers else None
 
 
-class Turns:
+class IncrementalReader:
     """Remembers the table between readings.
 
     Args:
         read: the real servers of one virtual server; None when it changed meanwhile.
         ask: one virtual server without them; None when it is gone.
-        few: up to so many real servers there are no turns.
+        few: up to so many real servers there are no incremental.
         cpu: CPU seconds of this thread so far.
     """
 
@@ -143,7 +143,7 @@ class Turns:
         """Ask for the watched services alone; False when one is gone, or is another than it was."""
         for key in watched & self._whole.keys():
             at, virtual = clock(), self._ask(channel, key)
-            if virtual is None or not _goes_on(self._kept[key], virtual):
+            if virtual is None or not is_same_service(self._kept[key], virtual):
                 return False
             self._whole[key] = self._filled(virtual, self._kept[key], at)
         return True
@@ -155,7 +155,7 @@ class Turns:
         services = {virtual.key: virtual for virtual in dumped}
         if len(services) < len(dumped):
             return False
-        self._kept = {k: kept for k, kept in self._kept.items() if k in services and _goes_on(kept, services[k])}
+        self._kept = {k: kept for k, kept in self._kept.items() if k in services and is_same_service(kept, services[k])}
         self._known = sum(len(kept.reals) for kept in self._kept.values())
         self._whole = {key: self._filled(virtual, self._kept.get(key), now) for key, virtual in services.items()}
         self._dumped, self._dump_cost = now, self._cpu() - began
@@ -207,7 +207,7 @@ class Turns:
         return min(LONGEST, max(ROUND, self._known * self._real_cost / SHARE))
 
 
-def _goes_on(kept: Kept, virtual: VirtualServer) -> bool:
+def is_same_service(kept: Kept, virtual: VirtualServer) -> bool:
     """Whether it is still the same service: counters of one that was made anew, or zeroed, are lower."""
     return (
         kept.stats is None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
-def unknown(seen: Observation) -> tuple[Source, ...]:
+def missing_sources(seen: Observation) -> tuple[Source, ...]:
     """The sources that are needed here and say nothing.
 
     Adverts and addresses are needed where there are VRRP instances, IPVS where there are virtual servers, Kubernetes

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.dumps.requester import Dumper
 from kvtui.backend.linux.process import read_process
 from kvtui.model.keepalived import Children, Keepalived
 from tests.dumps.samples import sample
@@ -120,7 +120,7 @@ def test_an_old_file_is_no_answer(speaker: Speaker) -> None:
 
 def test_a_half_written_answer_is_waited_for(speaker: Speaker) -> None:
     speaker.says({JSON: {"keepalived.json": [(0, ""), (0.05, JSON_TEXT[:700]), (0.05, JSON_TEXT)]}})
-    assert len(speaker.dumper(patience=20).read(time.time()).instances) == 2
+    assert len(speaker.dumper(timeout=20).read(time.time()).instances) == 2
 
 
 def test_a_half_written_data_dump_is_waited_for(start: Start) -> None:
@@ -128,7 +128,7 @@ def test_a_half_written_data_dump_is_waited_for(start: Start) -> None:
     half = DATA_TEXT[: DATA_TEXT.index(" VRRP Instance = VI_6")]  # ends well: only its growing tells
     steps = [(0.0, ""), (0.0, half), (0.005, DATA_TEXT)]
     speaker.says({USR1: {"keepalived.data": steps}})
-    dump = speaker.dumper(patience=20).read(time.time())
+    dump = speaker.dumper(timeout=20).read(time.time())
     assert [i.name for i in dump.instances] == ["VI_1", "VI_6"]
 
 
@@ -136,7 +136,7 @@ def test_the_full_dump_joins_text_json_and_checks(start: Start) -> None:
     speaker = start(JSON, USR1, children=Children(vrrp=7, checker=8))
     texts = {"keepalived.data": [(0, DATA_TEXT)], "keepalived_check.data": [(0.02, CHECK_TEXT)]}
     speaker.says({USR1: texts, JSON: {"keepalived.json": [(0, JSON_TEXT)]}})  # type: ignore[dict-item]  # int and float pauses
-    dump = speaker.dumper(patience=20).read(time.time(), full=True)
+    dump = speaker.dumper(timeout=20).read(time.time(), full=True)
     first = dump.instances[0]
     assert (first.master_address, first.counters["advert_rcvd"], first.track_files[0].name) == ("10.99.0.1", 28, "tf")
     assert dump.checks is not None
@@ -147,7 +147,7 @@ def test_the_full_dump_joins_text_json_and_checks(start: Start) -> None:
 def test_a_silent_checker_is_said(start: Start) -> None:
     speaker = start(USR1, children=Children(vrrp=7, checker=8))
     speaker.says({USR1: {"keepalived.data": [(0, DATA_TEXT)]}})
-    dump = speaker.dumper(patience=0.3).read(time.time(), full=True)
+    dump = speaker.dumper(timeout=0.3).read(time.time(), full=True)
     assert (len(dump.instances), dump.checks) == (2, None)
     assert dump.detail == "the checker did not write keepalived_check.data in time"
 
@@ -155,20 +155,20 @@ def test_a_silent_checker_is_said(start: Start) -> None:
 def test_the_name_of_an_instance_is_in_the_file_name(start: Start) -> None:
     speaker = start(USR1)
     speaker.says({USR1: {"keepalived.bar.data": [(0, DATA_TEXT)]}})
-    assert len(speaker.dumper(patience=20).read(time.time()).instances) == 2
+    assert len(speaker.dumper(timeout=20).read(time.time()).instances) == 2
 
 
 def test_without_json_support_text_is_asked_for(start: Start) -> None:
     speaker = start(USR1)
     speaker.says({USR1: {"keepalived.data": [(0, DATA_TEXT)]}})
-    dump = speaker.dumper(patience=20).read(time.time())
+    dump = speaker.dumper(timeout=20).read(time.time())
     assert (len(dump.instances), dump.how, dump.checks, speaker.heard()) == (2, "data", (), [USR1])
 
 
 def test_no_json_and_a_data_dump_without_instances_means_none(speaker: Speaker) -> None:
     (speaker.folder / "keepalived.json").write_text(JSON_TEXT)  # stays, as it does when a reload removes all instances
     speaker.says({USR1: {"keepalived.data": [(0, EMPTY_TEXT)]}})
-    dump = speaker.dumper(patience=0.3).read(time.time())
+    dump = speaker.dumper(timeout=0.3).read(time.time())
     assert (dump.instances, dump.how, speaker.heard()) == ((), "data", [JSON, USR1])
 
 
@@ -177,13 +177,13 @@ def test_no_vrrp_child_means_no_instances_and_no_question(start: Start) -> None:
     assert speaker.dumper().read(time.time()).instances == ()
     assert speaker.heard() == []
     speaker.says({USR1: {"keepalived_check.data": [(0, CHECK_TEXT)]}})
-    dump = speaker.dumper(patience=20).read(time.time(), full=True)
+    dump = speaker.dumper(timeout=20).read(time.time(), full=True)
     assert (dump.instances, len(dump.checks or ())) == ((), 2)
 
 
 def test_silence_is_said(speaker: Speaker) -> None:
     with pytest.raises(DumpUnavailable, match=r"keepalived \d+ did not answer within 0.1 s: see its log"):
-        speaker.dumper(patience=0.1).read(time.time())
+        speaker.dumper(timeout=0.1).read(time.time())
     assert speaker.heard() == [JSON, USR1]
 
 
@@ -277,7 +277,7 @@ def test_a_dump_of_an_earlier_keepalived_is_not_this_ones(speaker: Speaker) -> N
 
 
 def test_questions_are_seldom(speaker: Speaker) -> None:
-    dumper = speaker.dumper(patience=0.05)
+    dumper = speaker.dumper(timeout=0.05)
     assert dumper.due(1000.0)
     with pytest.raises(DumpUnavailable):
         dumper.read(1000.0)

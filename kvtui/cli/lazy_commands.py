@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HELP = frozenset({"-h", "--help"})
 
 
-def narrowed(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
+def lazy_commands(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
     """The same application with the commands that occur among the words; all of them where a list may be shown.
 
     A command that is to run is one of the words, so nothing can be missed. Building all takes 15 to 20 ms, as long

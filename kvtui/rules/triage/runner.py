@@ -27,7 +27,7 @@ from kvtui.rules.triage import (
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -52,7 +52,7 @@ RULES: tuple[Rule, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class PendingFinding:
     """What a rule found in one observation, and for how long it must hold to be told (seconds)."""
 
     finding: Finding
@@ -60,37 +60,37 @@ class Suspect:
 
     @property
     def condition(self) -> tuple[str, str]:
-        """What ``Past`` knows it by."""
+        """What ``ConditionHistory`` knows it by."""
         return (self.finding.id, self.finding.object)
 
 
-def suspects(seen: Observation, past: Past) -> tuple[Suspect, ...]:
+def pending_findings(seen: Observation, history: ConditionHistory) -> tuple[PendingFinding, ...]:
     """Everything that holds now, in the order of the rules, each rule and object once."""
-    found: dict[tuple[str, str], Suspect] = {}
+    found: dict[tuple[str, str], PendingFinding] = {}
     for rule in RULES:
-        for finding in rule.find(seen, past):
-            suspect = Suspect(finding, rule.after)
+        for finding in rule.find(seen, history):
+            suspect = PendingFinding(finding, rule.after)
             found.setdefault(suspect.condition, suspect)
     return tuple(found.values())
 
 
-def lasting(suspected: tuple[Suspect, ...], past: Past, now: float) -> tuple[Finding, ...]:
+def confirmed(pending: tuple[PendingFinding, ...], history: ConditionHistory, now: float) -> tuple[Finding, ...]:
     """Those that have held for long enough, worst first; stable.
 
     Args:
-        suspected: of the observation that ``past`` has taken in last.
-        past: since when each holds.
+        pending: of the observation that ``past`` has taken in last.
+        history: since when each holds.
         now: time of that observation (seconds since the epoch).
     """
-    told = [s.finding for s in suspected if past.held(s.condition, now) >= s.after]
+    told = [s.finding for s in pending if history.held(s.condition, now) >= s.after]
     return tuple(sorted(told, key=lambda f: f.severity.rank))
 
 
-def triage(seen: Observation, past: Past) -> tuple[Finding, ...]:
+def triage(seen: Observation, history: ConditionHistory) -> tuple[Finding, ...]:
     """The findings of one observation, worst first.
 
     Args:
         seen: what the rules look at.
-        past: since when each condition holds; whoever keeps it has folded the ``suspects`` of ``seen`` into it.
+        history: since when each condition holds; the caller has folded the ``pending_findings`` of ``seen`` into it.
     """
-    return lasting(suspects(seen, past), past, seen.snapshot.time)
+    return confirmed(pending_findings(seen, history), history, seen.snapshot.time)

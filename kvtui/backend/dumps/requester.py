@@ -36,7 +36,7 @@ T = TypeVar("T")
 JSON_SIGNAL = 36  # SIGRTMIN + 2 on glibc
 INTERVAL = 30.0  # seconds between questions
 URGENT_INTERVAL = 2.0
-PATIENCE = 1.0  # seconds until an answer must be there; 11–55 ms were measured for 200 instances
+TIMEOUT = 1.0  # seconds until an answer must be there; 11–55 ms were measured for 200 instances
 PAUSE = 0.01
 START_TOLERANCE = 2.0  # seconds; starting times are known to about one
 SAME_MOMENT = 5.0  # seconds; files of one question
@@ -73,7 +73,7 @@ class Dumper:
         *,
         signals: bool = True,
         interval: float = INTERVAL,
-        patience: float = PATIENCE,
+        timeout: float = TIMEOUT,
         proc: str = "/proc",
     ) -> None:
         """Asks nothing yet.
@@ -82,13 +82,13 @@ class Dumper:
             keepalived: whom to ask, as ``processes.find`` found it.
             signals: False: never signal, only read the files that are there.
             interval: seconds between questions that are not urgent.
-            patience: seconds to wait for each answer.
+            timeout: seconds to wait for each answer.
             proc: where proc is mounted.
         """
         self.keepalived = keepalived
         self.signals = signals
         self.interval = interval
-        self.patience = patience
+        self.timeout = timeout
         self._proc = proc
         self._asked_at: float | None = None
 
@@ -133,12 +133,12 @@ class Dumper:
     def _ask_all(self, *, json: bool = True) -> Dump:
         """The text dumps, then JSON where there is some: the newest word on states is the most exact one."""
         before = _stamps(self._check_files())
-        instances, written = self._ask(signal.SIGUSR1, self._vrrp_files, parse_vrrp_data, calm=True)
+        instances, written = self._ask(signal.SIGUSR1, self._vrrp_files, parse_vrrp_data, require_stable=True)
         checks: tuple[RealServerCheck, ...] | None = ()
         detail = ""
         if self.keepalived.children.checker is not None:
             try:
-                checks, _ = self._await(self._check_files, before, parse_check_data, calm=True)
+                checks, _ = self._await(self._check_files, before, parse_check_data, require_stable=True)
             except _NoAnswer:
                 checks, detail = None, "the checker did not write keepalived_check.data in time"
         if json and self.keepalived.dumps_json and instances:
@@ -152,15 +152,20 @@ class Dumper:
     def _ask_checks(self) -> tuple[tuple[RealServerCheck, ...], float]:
         if self.keepalived.children.checker is None:
             return (), time.time()
-        return self._ask(signal.SIGUSR1, self._check_files, parse_check_data, calm=True)
+        return self._ask(signal.SIGUSR1, self._check_files, parse_check_data, require_stable=True)
 
     def _ask(
-        self, number: int, files: Callable[[], list[DumpFile]], parse: Callable[[str], T], *, calm: bool = False
+        self,
+        number: int,
+        files: Callable[[], list[DumpFile]],
+        parse: Callable[[str], T],
+        *,
+        require_stable: bool = False,
     ) -> tuple[T, float]:
         """Signal, then wait for a new file."""
         before = _stamps(files())
         _send(self.keepalived, number, self._proc)
-        return self._await(files, before, parse, calm=calm)
+        return self._await(files, before, parse, require_stable=require_stable)
 
     def _await(
         self,
@@ -168,28 +173,28 @@ class Dumper:
         before: dict[str, Stamp | None],
         parse: Callable[[str], T],
         *,
-        calm: bool,
+        require_stable: bool,
     ) -> tuple[T, float]:
         """The first file that is new and whole; ``calm``: and of the same size twice in a row."""
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.timeout
         seen: dict[str, Stamp] = {}
         while time.monotonic() < deadline:
             for file in files():
                 stamp = file.stamp()
                 if stamp is None or stamp == before.get(file.path):
                     continue
-                if calm and stamp != seen.get(file.path):
+                if require_stable and stamp != seen.get(file.path):
                     seen[file.path] = stamp
                     continue
                 try:
                     text, read = file.read()
-                    if calm and read != stamp:
+                    if require_stable and read != stamp:
                         continue
                     return parse(text), read.modified_ns / 1e9
                 except (FileNotFoundError, Incomplete):
                     continue
             time.sleep(PAUSE)
-        raise _NoAnswer(f"keepalived {self.keepalived.pid} did not answer within {self.patience:g} s: see its log")
+        raise _NoAnswer(f"keepalived {self.keepalived.pid} did not answer within {self.timeout:g} s: see its log")
 
     # --- only looking
 

@@ -65,7 +65,7 @@ class Router:
     disputed: bool = False
 
 
-class Wire:
+class AdvertTracker:
     """What was heard; bounded: ``MOST_ADVERTISERS`` (the longest silent goes first) and ``MOST_TRANSITIONS``."""
 
     def __init__(self) -> None:
@@ -129,11 +129,11 @@ class Wire:
 
     # --- what happens
 
-    def hear(self, advert: Advert) -> bool:
+    def record(self, advert: Advert) -> bool:
         """Take an advert; they come in the order of their time.
 
         Returns:
-            Whether it is news: a new advertiser, another master, another priority, a step down, or the first that is
+            Whether it is changed: a new advertiser, another master, another priority, a step down, or the first that is
             wrong. A repeated advert is none.
         """
         key: Key = (advert.vrid, advert.family, advert.interface, advert.source)
@@ -141,22 +141,22 @@ class Wire:
         before = known.advertiser if known else None
         heard = self._entered(key, known, advert)
         now = heard.advertiser
-        news = before is None or before.last.priority != now.last.priority or (before.bad == 0) != (now.bad == 0)
+        changed = before is None or before.last.priority != now.last.priority or (before.bad == 0) != (now.bad == 0)
         if believable(advert):
-            news |= self._conclude(key[:3], heard, before.last if before else None)
-        return news
+            changed |= self._conclude(key[:3], heard, before.last if before else None)
+        return changed
 
-    def quiet(self, now: float) -> bool:
+    def check_silence(self, now: float) -> bool:
         """Notice who fell silent; call it at ``next_quiet``. Returns whether there was anybody."""
-        news = False
+        changed = False
         for key, router in self._routers.items():
             due = self._due(key, router)
             if due is not None and due <= now:
                 router.orphaned = True
                 lost = f"{router.holder} fell silent" if router.holder else f"{router.previous} stepped down"
                 self._tell(key, now, f"{lost}, nobody advertises")
-                news = True
-        return news
+                changed = True
+        return changed
 
     def next_quiet(self) -> float | None:
         """When ``quiet`` has something to say unless an advert comes (seconds since the epoch)."""
@@ -200,7 +200,7 @@ class Wire:
             del self._routers[key[:3]]
 
     def _conclude(self, key: RouterKey, heard: Heard, before: Advert | None) -> bool:
-        """What a believable advert means for its virtual router; whether that was news."""
+        """What a believable advert means for its virtual router; whether that was changed."""
         router, advert = self._routers[key], heard.advertiser.last
         if advert.priority == 0:
             return self._step_down(key, router, advert, before)
@@ -212,16 +212,16 @@ class Wire:
             again = f"{advert.source} is master again" if former else f"{advert.source} is master"
             self._tell(key, advert.received, again if former in (None, advert.source) else change)
             return True
-        news = False
+        changed = False
         if holder is heard and router.orphaned:
             router.orphaned = False
             gap = advert.received - (before.received if before else advert.received)
             self._tell(key, advert.received, f"{advert.source} is back after {gap:.0f} s of silence")
-            news = True
+            changed = True
         elif holder is heard and before and before.priority != advert.priority:
             self._tell(key, advert.received, f"{advert.source} changed priority {before.priority} → {advert.priority}")
-            news = True
-        return self._dispute(key, router, advert.received) or news
+            changed = True
+        return self._dispute(key, router, advert.received) or changed
 
     def _step_down(self, key: RouterKey, router: Router, advert: Advert, before: Advert | None) -> bool:
         if before and before.priority == 0 and router.holder != advert.source:

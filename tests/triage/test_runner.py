@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
-from kvtui.observer import CALM, REST, Judge
+from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
+from kvtui.rules.condition_history import ConditionHistory
 from kvtui.rules.observe import observe
-from kvtui.rules.past import Past
-from kvtui.rules.triage.judge import RULES, lasting, suspects, triage
-from kvtui.rules.triage.needed import unknown
+from kvtui.rules.triage.missing_sources import missing_sources
+from kvtui.rules.triage.runner import RULES, confirmed, pending_findings, triage
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
 from tests.triage.case import asked, backup, conf
@@ -28,12 +28,12 @@ STRAY = addresses(VIP, since=NOW - 3000)
 
 def watched(*snapshots: Snapshot) -> list[list[str]]:
     """The ids that are told after each snapshot, as the observer does it."""
-    past = Past()
+    history = ConditionHistory()
     told = []
     for snapshot in snapshots:
         seen = observe(snapshot)
-        past.fold(snapshot.time, frozenset(s.condition for s in suspects(seen, past)))
-        told.append([f.id for f in triage(seen, past)])
+        history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen, history)))
+        told.append([f.id for f in triage(seen, history)])
     return told
 
 
@@ -77,18 +77,18 @@ def test_one_rule_speaks_of_one_object_once() -> None:
         replace(advertiser(n), last=replace(advertiser(n).last, addresses=("192.0.2.9",), priority=9 + n))
         for n in (1, 2)
     )
-    found = suspects(observe(backup(advertisers=strangers)), Past(began=NOW - 60))
+    found = pending_findings(observe(backup(advertisers=strangers)), ConditionHistory(began=NOW - 60))
 
     assert [s.finding.object for s in found if s.finding.id == "vrid-collision"] == ["vips"]
 
 
 def test_a_judge_remembers_and_says_what_is_undecided() -> None:
-    judge = Judge()
+    judge = TriageRunner()
 
-    assert judge.judged(observe(later(0, addresses=STRAY))).findings == ()
+    assert judge.run(observe(later(0, addresses=STRAY))).findings == ()
     assert [f.id for f in judge.undecided] == ["vip-on-backup"]
-    judge._judged_at = float("-inf")
-    assert [f.id for f in judge.judged(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
+    judge._ran_at = float("-inf")
+    assert [f.id for f in judge.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
     assert judge.undecided == ()
 
 
@@ -96,27 +96,27 @@ def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: 
     now = 1000.0
     judged: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
-    judge = Judge()
+    judge = TriageRunner()
     monkeypatch.setattr(judge, "_judge", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
     calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
     assert busy.addresses is not None
     busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
     changed = later(2, **same | {"conf": conf(digest="other")})
-    judge.judged(observe(calm))
+    judge.run(observe(calm))
     judge._cost = 0.1
     for snapshot in (busy, changed):
-        now += REST * judge._cost / 3
-        judge.judged(observe(snapshot))  # not yet, whatever it is
+        now += TRIAGE_DUTY_BUSY * judge._cost / 3
+        judge.run(observe(snapshot))  # not yet, whatever it is
     assert len(judged) == 1
-    now += REST * judge._cost
-    judge.judged(observe(busy))
+    now += TRIAGE_DUTY_BUSY * judge._cost
+    judge.run(observe(busy))
     assert len(judged) == 1
-    judge.judged(observe(changed))
+    judge.run(observe(changed))
     assert len(judged) == 2
     judge._cost = 0.1
-    now += CALM * judge._cost
-    judge.judged(observe(changed))
+    now += TRIAGE_DUTY_IDLE * judge._cost
+    judge.run(observe(changed))
     assert len(judged) == 3
 
 
@@ -135,12 +135,13 @@ def test_what_is_needed_here() -> None:
     plain = replace(away(*every), kube=None)
     addresses_only = conf(virtual_servers=())
 
-    assert [s.name.value for s in unknown(observe(plain))] == ["keepalived", "ipvs", "addresses", "adverts"]
-    assert [s.name.value for s in unknown(observe(replace(plain, conf=addresses_only, running=addresses_only)))] == [
+    assert [s.name.value for s in missing_sources(observe(plain))] == ["keepalived", "ipvs", "addresses", "adverts"]
+    without_servers = observe(replace(plain, conf=addresses_only, running=addresses_only))
+    assert [s.name.value for s in missing_sources(without_servers)] == [
         "keepalived", "addresses", "adverts",
     ]  # fmt: skip
-    assert [s.name.value for s in unknown(observe(replace(plain, kube=build_kube.kube())))][-1] == "kubernetes"
-    assert unknown(observe(backup())) == ()
+    assert [s.name.value for s in missing_sources(observe(replace(plain, kube=build_kube.kube())))][-1] == "kubernetes"
+    assert missing_sources(observe(backup())) == ()
 
 
 def most(number: int) -> Snapshot:
@@ -174,12 +175,12 @@ def most(number: int) -> Snapshot:
 
 def cost(snapshot: Snapshot) -> float:
     seen = observe(snapshot)
-    past = Past(began=0.0)
-    suspects(seen, past)  # what is remembered of the configs
+    history = ConditionHistory(began=0.0)
+    pending_findings(seen, history)  # what is remembered of the configs
     best = 1.0
     for _ in range(3):
         began = time.process_time()
-        lasting(suspects(seen, past), past, NOW)
+        confirmed(pending_findings(seen, history), history, NOW)
         best = min(best, time.process_time() - began)
     return best
 

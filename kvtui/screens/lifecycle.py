@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
-def stands(screen: Screen[Any]) -> bool:
+def is_drawable(screen: Screen[Any]) -> bool:
     """Whether its widgets are there: not before it is composed, and not while it or the app is being taken down.
 
     Textual keeps ``is_mounted`` after a screen was removed, and delivers what was due (a resize, a worker's result)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.style import Style
 
 
-def marked_where(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
+def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
     """The text in segments, each place of ``wanted`` in ``mark``.
 
     Args:

@@ -57,7 +57,7 @@ def _likeness(character: str) -> str:
     return KNOWN.get(character) or "?" * get_character_cell_size(character)
 
 
-class AsciiOnly(LineFilter):
+class AsciiFilter(LineFilter):
     """Turns every segment into ASCII: borders, scrollbars, dialogs of Textual's own and text from outside alike."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
@@ -68,7 +68,7 @@ class AsciiOnly(LineFilter):
         ]
 
 
-class Undimmed(LineFilter):
+class NoDimFilter(LineFilter):
     """Takes "dim" away: what is left of a colour is for the terminal to choose, and often not readable."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
@@ -77,7 +77,7 @@ class Undimmed(LineFilter):
         return [Segment(s.text, s.style + _FULL, s.control) if s.style and s.style.dim else s for s in segments]
 
 
-class Printing(LineFilter):
+class ControlCharFilter(LineFilter):
     """Lets nothing through that a terminal would obey: the last door behind ``model.text.plain``, pasted text too."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:

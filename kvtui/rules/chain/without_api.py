@@ -9,25 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.mapping import MappingState
-from kvtui.model.source import Lack, SourceName
+from kvtui.model.source import SourceName, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.rules.chain.link import Layer, Link, Mark
 from kvtui.rules.chain.names import named
 
 if TYPE_CHECKING:
     from kvtui.model.mapping import Mapping
-    from kvtui.rules.chain.ground import Ground
+    from kvtui.rules.chain.index import ChainIndex
 
-WHY = {Lack.ABSENT: "no Kubernetes API is configured here", Lack.UNWANTED: "not asked (--no-kube)"}
+WHY = {
+    UnavailableReason.ABSENT: "no Kubernetes API is configured here",
+    UnavailableReason.UNWANTED: "not asked (--no-kube)",
+}
 NEXT = "--kubeconfig FILE names an API to ask; --no-kube leaves the cluster out, and judges this node alone"
 
 
-def links_without_api(ground: Ground, entry: Mapping | None) -> tuple[Link, Link, Link]:
+def links_without_api(index: ChainIndex, entry: Mapping | None) -> tuple[Link, Link, Link]:
     """ConfigMap, Service and endpoints, with what keepalived.conf says in their place."""
-    source = ground.seen.snapshot.source(SourceName.KUBERNETES)
-    why = WHY[source.lack] if source.lack else f"the API was not asked: {source.detail or 'not yet'}"
-    mark = Mark.UNKNOWN if _expected(ground, source.lack) else Mark.NONE
-    remedy = NEXT if source.lack and mark is Mark.UNKNOWN else ""
+    source = index.seen.snapshot.source(SourceName.KUBERNETES)
+    why = WHY[source.reason] if source.reason else f"the API was not asked: {source.detail or 'not yet'}"
+    mark = Mark.UNKNOWN if _expected(index, source.reason) else Mark.NONE
+    remedy = NEXT if source.reason and mark is Mark.UNKNOWN else ""
     comment = f"; the config's comment names {named(entry)}" if entry and entry.target else ""
     return (
         Link(Layer.CONFIGMAP, mark, why + _told(entry), remedy=remedy),
@@ -36,12 +39,12 @@ def links_without_api(ground: Ground, entry: Mapping | None) -> tuple[Link, Link
     )
 
 
-def _expected(ground: Ground, lack: Lack | None) -> bool:
+def _expected(index: ChainIndex, reason: UnavailableReason | None) -> bool:
     """Whether there is something that is not seen: an API that gives no answer, or what a cluster left here."""
-    if lack is Lack.UNWANTED:
+    if reason is UnavailableReason.UNWANTED:
         return False
-    controlled = any(k.controller is not None for k in ground.seen.snapshot.keepalived)
-    return lack is None or controlled or any(m.target is not None for m in ground.entries.values())
+    controlled = any(k.controller is not None for k in index.seen.snapshot.keepalived)
+    return reason is None or controlled or any(m.target is not None for m in index.entries.values())
 
 
 def _told(entry: Mapping | None) -> str:

@@ -39,7 +39,7 @@ ByPort = dict[Port, "ConfVirtualServer"]
 
 
 @dataclass(frozen=True)
-class Ground:
+class ChainIndex:
     """Indexes over one observation; make one for each.
 
     Attributes:

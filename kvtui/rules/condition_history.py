@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Past:
+class ConditionHistory:
     """Since when each condition holds without a pause, by the clock of the snapshots.
 
     Attributes:
