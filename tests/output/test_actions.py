@@ -98,5 +98,5 @@ def test_the_terminal_ui_goes_on_to_the_end_of_its_action(tmp_path: Path) -> Non
         window.press("y")
         until(lambda: results(tmp_path) == ["done"], "the action is done")
         assert is_stuck(window.process.pid, 2)
-        window.shows("DONE: seen to be so")
+        window.shows("DONE: as seen")
     assert words(tmp_path, *NOTES) == ["new", "new"]

@@ -25,6 +25,11 @@ def _fill(terminal: PseudoTerminal) -> None:
     until(filled, "the terminal is full")
 
 
+def _picture(terminal: PseudoTerminal) -> list[str]:
+    """Without the trend, which goes on while the screen is paused."""
+    return [line[:66].rstrip() for line in terminal.lines]
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_it(number: signal.Signals) -> None:
     def attempt() -> float:
@@ -54,26 +59,13 @@ def test_who_reads_again_sees_the_newest_frame_whole() -> None:
         terminal.press("2", "\x1b[B", "3", " ", "3")
         terminal.shows("VIRTUAL / REAL SERVER", "PAUSED since")
         terminal.until(lambda: terminal.quiet(0.5) == 0, "the last frame is out")
-        again = terminal.lines
+        again = _picture(terminal)
         terminal.press("1")
         terminal.shows("OWNER")
         terminal.press("3")
         terminal.shows("VIRTUAL / REAL SERVER")
         terminal.until(lambda: terminal.quiet(0.5) == 0, "the last frame is out")
-        assert terminal.lines == again
+        assert _picture(terminal) == again
         terminal.press("q")
         assert terminal.ended() == 0
     assert terminal.raw.count(b"\x1b[?1049l") == 1
-
-
-def test_what_nobody_reads_takes_no_memory() -> None:
-    with PseudoTerminal("--demo") as terminal:
-        terminal.shows("10.4.0.50")
-        _fill(terminal)
-        for key in itertools.islice(itertools.cycle("1234"), 200):
-            terminal.press(key)
-        terminal.press("2")
-        terminal.shows("INSTANCE / PEER")
-        terminal.until(lambda: terminal.quiet(0.5) < 5000, "the newest is drawn")
-        since = terminal.raw.rfind(b"10.2.68.5")  # the last of the other screens
-        assert len(terminal.raw) - since < 100_000
