@@ -97,7 +97,7 @@ def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: 
     judged: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
     judge = TriageRunner()
-    monkeypatch.setattr(judge, "_judge", judged.append)
+    monkeypatch.setattr(judge, "_run", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
     calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
     assert busy.addresses is not None
