@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -121,10 +122,18 @@ def test_lintian_is_content(packages: Path) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+def low_limits() -> Iterator[str]:
+    """Options for buildah, which else raises these limits; that fails in a container without CAP_SYS_RESOURCE."""
+    for name, number in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        _, hard = resource.getrlimit(number)
+        limit = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+        yield f"--ulimit={name}={limit}:{limit}"
+
+
 @contextmanager
 def container(image: str) -> Iterator[str]:
     """A container of the image, until the block ends."""
-    name = made("buildah", "from", image).strip()
+    name = made("buildah", "from", *low_limits(), image).strip()
     try:
         yield name
     finally:
