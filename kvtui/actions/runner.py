@@ -248,7 +248,14 @@ def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: s
     return asyncio.run(guarded(runner, action, force=force, reason=reason))
 
 
-async def guarded(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
+async def guarded(
+    runner: Runner,
+    action: Action,
+    *,
+    force: bool = False,
+    reason: str = "",
+    on_signal: Callable[[], None] | None = None,
+) -> Outcome:
     """Run an action from the command line.
 
     Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
@@ -258,11 +265,18 @@ async def guarded(runner: Runner, action: Action, *, force: bool = False, reason
         action: planned, shown and agreed to.
         force: the operator accepts what is unsafe.
         reason: for the journal.
+        on_signal: called for each signal, also one that comes too late to interrupt anything.
     """
     loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if on_signal is not None:
+            on_signal()
+        task.cancel()
+
     task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
     for number in SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, interrupt)
     try:
         return await task
     except asyncio.CancelledError:  # before anything had begun

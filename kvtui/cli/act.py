@@ -44,6 +44,18 @@ READ_INTERVAL = 0.05
 MAX_ANSWER_BYTES = 1000
 
 
+class _Ending:
+    """How an action ended, and whether a signal came: also one that came too late to interrupt it."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self.is_signalled = False
+
+    def take_signal(self) -> None:
+        """Remember it: what is left to read is not waited for."""
+        self.is_signalled = True
+
+
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     """Plan, show, ask, do.
 
@@ -55,26 +67,32 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     Returns:
         The exit code (design.md: 0 done, 1 failed, 2 usage, 3 refused, 4 not verified, 130 interrupted).
     """
+    ending = _Ending()
     try:
-        outcome = asyncio.run(_act(invocation, intent, force=force))
+        outcome = asyncio.run(_act(invocation, intent, ending, force=force))
+    except KeyboardInterrupt:
+        if ending.outcome is None:
+            raise
+        outcome = ending.outcome
+        ending.is_signalled = True
     except (LookupError, ValueError) as wrong:
         return int(fail(str(wrong.args[0] if wrong.args else wrong), Code.USAGE))
     except OSError as error:
         return int(fail(str(error), Code.REFUSED))
     info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
     with suppress(KeyboardInterrupt, OSError):  # what was done is done: the exit code tells it, whoever reads
-        wait_for_readers(EXIT_TIMEOUT if outcome.code is Code.INTERRUPTED else None)
+        wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
     return outcome.code
 
 
-async def _act(invocation: Invocation, intent: Intent, *, force: bool) -> Outcome:
+async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force: bool) -> Outcome:
     observer = invocation.observer()
     site = site_of(observer.source)
     try:
         observation = await _listened(observer, intent)
         action = await plan(intent, observation, observer.observe, site)
         _show(invocation, action)
-        return await _decide(invocation, site, action, force=force)
+        return await _decide(invocation, site, action, ending, force=force)
     finally:
         await observer.close()
 
@@ -97,7 +115,7 @@ def _show(invocation: Invocation, action: Action) -> None:
         write_soon(encode(plan_document(action.plan), invocation.form))
 
 
-async def _decide(invocation: Invocation, site: Site, action: Action, *, force: bool) -> Outcome:
+async def _decide(invocation: Invocation, site: Site, action: Action, ending: _Ending, *, force: bool) -> Outcome:
     """The observer is held open by the caller meanwhile: the verification looks through it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
@@ -111,7 +129,8 @@ async def _decide(invocation: Invocation, site: Site, action: Action, *, force: 
     if changes and not invocation.yes and not await agreed():
         return Outcome(Code.REFUSED, "not agreed to: nothing was written")
     runner = Runner(site.journal, read_only=invocation.read_only, progress=info)
-    return await guarded(runner, action, force=force, reason=invocation.reason)
+    ending.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=ending.take_signal)
+    return ending.outcome
 
 
 async def agreed() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from tests.actions.acting import NOTES
 from tests.actions.fakes import note, words
 from tests.actions.test_terminal_gone import Window, results
-from tests.output.unread import SIGNALS, Pipe, end, ends_within, is_stuck, kvtui, until
+from tests.output.unread import SIGNALS, Pipe, end, ends_within, is_stuck, kvtui, until, until_full
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +21,8 @@ ACTING = "tests.actions.acting"
 
 def _fill(window: Window) -> None:
     """Let the window pull at its corner until its terminal takes nothing more."""
-    sizes = [(120, 40), (100, 30)]
-
-    def filled() -> bool:
-        sizes.reverse()
-        window.resize(sizes[0])
-        return is_stuck(window.process.pid, 2)
-
-    until(filled, "the terminal is full")
+    sizes = itertools.cycle([(120, 40), (100, 30)])
+    until_full(window.process.pid, lambda: window.resize(next(sizes)))
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.output.unread import SIGNALS, end, ends_within, is_stuck, until
+from tests.output.unread import SIGNALS, end, ends_within, until, until_full
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
@@ -18,11 +18,7 @@ def _fill(terminal: PseudoTerminal) -> None:
     """Switch screens until the terminal takes nothing more."""
     keys = itertools.cycle("1234")
 
-    def filled() -> bool:
-        terminal.press(next(keys))
-        return is_stuck(terminal.process.pid, 2)
-
-    until(filled, "the terminal is full")
+    until_full(terminal.process.pid, lambda: terminal.press(next(keys)))
 
 
 def _picture(terminal: PseudoTerminal) -> list[str]:

@@ -20,6 +20,7 @@ TIMEOUT = 60.0
 """Seconds until a condition has failed: the machine may be busy."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ATTEMPTS = 3
+DRAW_SECONDS = 0.2
 PAGE = 4096
 WRITE = {"1", "64"}
 """write(2) on x86-64 and on arm64, as /proc/PID/task/TID/syscall shows it."""
@@ -30,6 +31,23 @@ def until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {TIMEOUT:g} s: {what}"
         time.sleep(0.02)
+
+
+def until_full(pid: int, draw: Callable[[], None]) -> None:
+    """Let the terminal UI draw until its terminal takes nothing more.
+
+    Each time it is given time to draw: it draws when it has nothing else to do.
+    """
+    drawn = 0.0
+
+    def is_full() -> bool:
+        nonlocal drawn
+        if time.monotonic() - drawn > DRAW_SECONDS:
+            draw()
+            drawn = time.monotonic()
+        return is_stuck(pid, 2)
+
+    until(is_full, "the terminal is full")
 
 
 def is_stuck(pid: int, fd: int) -> bool:
