@@ -83,7 +83,7 @@ class Trace:
 
     @classmethod
     def of(cls, text: str) -> Trace:
-        """TriageRunner the file that strace wrote."""
+        """Returns what the file that strace wrote shows."""
         trace = cls()
         for line in text.splitlines():
             if match := re.match(r"(?:\d+ +)?((\w+)\((.*))", line):
