@@ -7,8 +7,8 @@ import time
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core.step import Side, StepFailed
+from kvtui.actions.core.daemon import Daemon
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
 from kvtui.backend.namespaces import open_in_network
@@ -17,7 +17,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
 PATIENCE = 5.0

@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.step import StepFailed
+from kvtui.actions.core.network import Network
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import service_name, target_from_json, target_to_json
 from kvtui.model.ipvs import endpoint
@@ -16,7 +16,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.step import Json, Side
+    from kvtui.actions.core.step import Json, Side
     from kvtui.model.ipvs import ServiceKey
 
     Target = tuple[ServiceKey, tuple[str, int]]
@@ -32,7 +32,7 @@ def read_weights(network: Network) -> dict[Target, int]:
     Raises:
         StepFailed: the table cannot be read.
     """
-    from kvtui.actions.emptying import read_table  # noqa: PLC0415 - only when it is carried out
+    from kvtui.actions.drain.drain_progress import read_table  # noqa: PLC0415 - only when it is carried out
 
     table = read_table(network)
     return {(v.key, r.key): r.weight for v in table.virtual_servers for r in v.real_servers}

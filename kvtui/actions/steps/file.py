@@ -15,13 +15,13 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core.step import Side, StepFailed
+from kvtui.actions.core.daemon import Daemon
 from kvtui.backend.conf.editor import EditError, set_priority
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _DRAFT = ".kvtui-"

@@ -6,15 +6,15 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.step import Side, StepFailed
+from kvtui.actions.core.network import Network
 from kvtui.backend.namespaces import open_in_network
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
 
 ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
 FOLDER = "/proc/sys/net/ipv4/vs"

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core.step import Side, StepFailed
+from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.steps.file import write_atomically
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
 
 _NUMBER = re.compile(r"\s*([+-]?\d+)")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.step import Side, StepFailed
+from kvtui.actions.core.network import Network
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
     from kvtui.model.ipvs import RealServer, ServiceKey
 
     Target = tuple[ServiceKey, tuple[str, int]]
