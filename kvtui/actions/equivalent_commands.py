@@ -8,7 +8,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kvtui.actions.ipvsadm_text import edit, inside, service
+from kvtui.actions.core.ipvsadm_text import edit, inside, service
 from kvtui.model.text import plain
 from kvtui.model.vrrp import VrrpState
 

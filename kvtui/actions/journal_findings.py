@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.state_folder import JOURNAL, folder
+from kvtui.actions.core.state_folder import JOURNAL, folder
 from kvtui.model.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.overwritten import Overwrite
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.priority.overwritten import PriorityOverwrite
     from kvtui.model.snapshot import Snapshot
 
 OVERWRITTEN = "priority-overwritten"
@@ -51,11 +51,11 @@ class JournalFindings:
 
 
 def _entries(path: Path) -> tuple[Entry, ...]:
-    from kvtui.actions.journal import Journal, JournalUnavailable  # noqa: PLC0415 - only where there is a journal
+    from kvtui.actions.core.journal import Journal, JournalError  # noqa: PLC0415 - only where there is a journal
 
     try:
         return Journal(path).entries()
-    except JournalUnavailable:  # `kvtui journal` says why; a status needs no right to read it
+    except JournalError:  # `kvtui journal` says why; a status needs no right to read it
         return ()
 
 
@@ -63,23 +63,23 @@ def _findings(entries: tuple[Entry, ...], snapshot: Snapshot) -> Iterator[Findin
     """Priorities that run and are in no file any more; one that does not even run is for the journal to tell."""
     if not entries:
         return
-    from kvtui.actions.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
+    from kvtui.actions.priority.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
 
     for found in seen_overwrites(entries, snapshot):
         if found.pending:
             yield _overwritten(found, snapshot)
 
 
-def _overwritten(found: Overwrite, snapshot: Snapshot) -> Finding:
-    who = found.by or "somebody"
+def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:
+    who = found.by or "something else"
     conf = snapshot.running or snapshot.conf
     vips = next((i.vips for i in (conf.instances if conf else ()) if i.name == found.instance), ())
     return Finding(
         OVERWRITTEN,
         Severity.WARNING,
-        f"{who} has overwritten priority {found.wrote} of {found.instance}, which kvtui wrote",
+        f"{who} has overwritten priority {found.wanted} of {found.instance}, which kvtui wrote",
         (found.sentence, f"journal entry {found.entry}"),
-        f"kvtui priority {found.instance} {found.wrote}  # writes it again; kvtui reload makes what the file has run",
+        f"kvtui priority {found.instance} {found.wanted}  # writes it again; kvtui reload applies the file",
         found.instance,
         tuple(v.address for v in vips),
     )

@@ -79,7 +79,7 @@ class Invocation:
         """What this node's journal adds to a snapshot's findings; None on the demo."""
         if self.demo:
             return None
-        from kvtui.actions.told_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
+        from kvtui.actions.journal_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
 
         return JournalFindings()
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on, work
 from textual.binding import Binding, BindingType
 
-from kvtui.actions.by_hand import word
-from kvtui.actions.intent import Intent
-from kvtui.actions.overwritten import seen_overwrites
-from kvtui.actions.plan import Verb
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.equivalent_commands import word
+from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
 from kvtui.screens.facts import fact_lines
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.overwritten import Overwrite
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.priority.overwritten import PriorityOverwrite
     from kvtui.model.observation import Observation
 
 COLUMNS = (
@@ -41,7 +41,7 @@ COLUMNS = (
     Column("reason", "REASON", 12, 4, most=60),
 )
 TONES = {"done": Tone.GOOD, "undone": Tone.DIM, "put back": Tone.WARN, "unverified": Tone.WARN, "failed": Tone.BAD}
-NOTHING = "Nothing was done on this node yet. d drains, r reloads, p f change masters."
+NOTHING = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
 EVERY = 3.0
 """Seconds between two looks at the journal's file."""
 LOG_EVERY = 1.0
@@ -52,8 +52,8 @@ class JournalScreen(NodeScreen):
     """The journal."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "undo", "Undo", id="journal.undo", tooltip="Take the selected action back"),
-        Binding("c", "finish", "Complete", id="journal.finish", tooltip="Complete an action that was cut short"),
+        Binding("u", "undo", "Undo", id="journal.undo", tooltip="Undo the selected action"),
+        Binding("c", "finish", "Complete", id="journal.finish", tooltip="Complete an interrupted action"),
         Binding("tab", "other", "Log", id="journal.other", tooltip="From the journal to the log, and back"),
     ]
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
@@ -61,8 +61,8 @@ class JournalScreen(NodeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[str, Entry] = {}
-        self._overwritten: dict[str, Overwrite] = {}
-        self._trouble = ""
+        self._overwritten: dict[str, PriorityOverwrite] = {}
+        self._error = ""
         self._tail = LogTail()
         self._reading_log = False
 
@@ -112,10 +112,10 @@ class JournalScreen(NodeScreen):
     @work(exclusive=True)
     async def _read(self) -> None:
         try:
-            found = await asyncio.to_thread(cast("ActingHost", self.app).site.journal.entries)
-            self._trouble = ""
+            found = await asyncio.to_thread(cast("ActingHost", self.app).backend.journal.entries)
+            self._error = ""
         except OSError as error:
-            found, self._trouble = (
+            found, self._error = (
                 (),
                 f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR.",
             )
@@ -126,8 +126,8 @@ class JournalScreen(NodeScreen):
         """The actions that pass the filter."""
         self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
         entries = self._entries
-        self.table.empty = self._trouble or (
-            f"No entry matches «{self.filter}». Esc shows all." if self.filter and entries else NOTHING
+        self.table.empty = self._error or (
+            f'No entry matches "{self.filter}". Esc shows all.' if self.filter and entries else NOTHING
         )
         keys: list[Hashable] = [
             k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
@@ -161,9 +161,9 @@ class JournalScreen(NodeScreen):
 
     def _plan(self, *, finish: bool) -> None:
         if isinstance(self.table.selected, str):
-            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected, finish=finish)))
+            self.app.push_screen(PlanPanel(Intent(ActionKind.UNDO, self.table.selected, finish=finish)))
         else:
-            self.notify("There is no action under the cursor.", markup=False)
+            self.notify("No action is selected.", markup=False)
 
     @on(LineTable.Chosen, "#log")
     def _whole_line(self, event: LineTable.Chosen) -> None:
@@ -186,7 +186,7 @@ class EntryPanel(Panel):
         overwrite: what became of its priority, when a controller wrote the file again.
     """
 
-    def __init__(self, entry: Entry, overwrite: Overwrite | None = None) -> None:
+    def __init__(self, entry: Entry, overwrite: PriorityOverwrite | None = None) -> None:
         super().__init__()
         self._entry = entry
         self._overwrite = overwrite
@@ -198,7 +198,7 @@ class EntryPanel(Panel):
         return entry_text(self._entry, self._overwrite)
 
 
-def entry_text(entry: Entry, overwrite: Overwrite | None = None) -> str:
+def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
     """One entry in words: what, by whom, why, with what result and what was seen."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     lines = [
@@ -212,7 +212,7 @@ def entry_text(entry: Entry, overwrite: Overwrite | None = None) -> str:
     if overwrite:
         lines.append(f"Since then {plain(overwrite.sentence)}.")
     if entry.result is None:
-        lines.append("It was cut short. u puts it back, c completes it.")
+        lines.append("It was interrupted. u put back, c complete.")
     return "\n".join([*lines, *fact_lines(entry.facts)])
 
 
@@ -223,10 +223,10 @@ def who(entry: Entry) -> str:
 
 def result(entry: Entry) -> str:
     """How it ended, in a word or two."""
-    return entry.result or f"CUT SHORT {len(entry.done)}/{len(entry.steps)}"
+    return entry.result or f"INTERRUPTED {len(entry.done)}/{len(entry.steps)}"
 
 
-def cells(entry: Entry, overwrite: Overwrite | None = None) -> tuple[Cell, ...]:
+def cells(entry: Entry, overwrite: PriorityOverwrite | None = None) -> tuple[Cell, ...]:
     """An entry's row; one whose priority was overwritten says so instead of how it once ended."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     return (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
+from kvtui.actions.registry import ACTIONS
+
 VIEWS = (
     Binding("1", "view('vips')", "VIPs", id="view.vips", tooltip="VIPs: who owns each, and why"),
     Binding("2", "view('vrrp')", "VRRP", id="view.vrrp", tooltip="VRRP: instances and peers"),
@@ -12,12 +14,8 @@ VIEWS = (
     Binding("5", "view('findings')", "Findings", id="view.findings", tooltip="What is wrong, worst first"),
     Binding("7", "view('journal')", "Journal", id="view.journal", tooltip="What was done here; the log"),
 )
-ACTIONS = (
-    Binding("r", "act('reload')", "Reload", id="act.reload", tooltip="Test the config, reload it"),
-    Binding("d", "act('drain')", "Drain", id="act.drain", tooltip="Drain or undrain it"),
-    Binding("p", "act('priority')", "Priority", id="act.priority", tooltip="Change the instance's priority"),
-    Binding("f", "act('failover')", "Failover", id="act.failover", tooltip="Make the VIPs leave"),
-    Binding("u", "act('undo')", "Undo", id="act.undo", tooltip="Take the last action back"),
+ACTING = tuple(
+    Binding(a.key, f"act('{a.kind}')", a.label, id=f"act.{a.kind}", tooltip=a.tooltip) for a in ACTIONS if a.key
 )
 ALWAYS = (
     Binding("i", "sources", "Sources", id="app.sources", tooltip="What could (not) be read"),
@@ -26,7 +24,7 @@ ALWAYS = (
 )
 EVERYWHERE = (
     *VIEWS,
-    *ACTIONS,
+    *ACTING,
     *ALWAYS,
     Binding("colon", "command_palette", "Commands", id="app.commands", tooltip="Find a command by its name"),
     Binding("ctrl+p", "command_palette", system=True),  # which Textual has only where no other key does it

@@ -21,7 +21,7 @@ async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch
         world = person.demo.world
         before = world.deeds.saved
         await person.press("2", "p", "9", "0", "enter")
-        await person.sees("102 → 90", "y does it")
+        await person.sees("102 → 90", "y apply")
         await person.press("y")
         await person.sees("DONE: keepalived has priority 90")
         await person.press("escape", "1")

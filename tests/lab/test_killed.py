@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions import recovery
-from kvtui.actions.failover import plan_failover
-from kvtui.actions.journal import Journal
-from kvtui.actions.priority import plan_priority
-from kvtui.actions.reload import plan_reload
-from kvtui.actions.runner import Code, Runner, Verified
-from kvtui.actions.step import Side
-from kvtui.actions.survey import survey
+from kvtui.actions.checks.preflight import run_preflight
+from kvtui.actions.core import recovery
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.runner import ExitCode, Runner, Verification
+from kvtui.actions.core.step import StepState
+from kvtui.actions.failover.plan import plan_failover
+from kvtui.actions.live import LIVE
+from kvtui.actions.priority.plan import plan_priority
+from kvtui.actions.reload.plan import plan_reload
 from kvtui.backend.conf.running import read_running
 from kvtui.backend.node import Node as NodeSource
 from kvtui.observer import Observer
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.runner import Action
-    from kvtui.actions.step import Step
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.runner import Action
+    from kvtui.actions.core.step import Step
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
     from tests.lab.spec import ClusterSpec
@@ -91,7 +92,7 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def dying(_say: Callable[[str], None]) -> Verified:
+async def dying(_say: Callable[[str], None]) -> Verification:
     die()
     raise AssertionError
 
@@ -116,7 +117,7 @@ def killed(action: Action, folder: Path, moment: Moment) -> Entry:
 def run(folder: Path, action: Action) -> str:
     """It must succeed; its id."""
     outcome = asyncio.run(Runner(Journal(folder)).run(action))
-    assert outcome.code is Code.DONE, outcome.detail
+    assert outcome.code is ExitCode.DONE, outcome.detail
     assert Journal(folder).unfinished() == ()
     return outcome.id
 
@@ -127,7 +128,7 @@ def entry_of(folder: Path, identity: str) -> Entry:
     return found
 
 
-def planned(node: Node, make: Callable[[Any, Any, Any], Action]) -> Action:
+def planned(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
     """The plan for that node as it is now."""
 
     async def work() -> Action:
@@ -136,7 +137,7 @@ def planned(node: Node, make: Callable[[Any, Any, Any], Action]) -> Action:
             observation = await observer.observe()
             chosen = observation.snapshot.chosen_keepalived
             assert chosen is not None
-            return make(observation, await asyncio.to_thread(survey, chosen), observer.observe)
+            return make(observation, await asyncio.to_thread(run_preflight, chosen), observer.observe, LIVE)
         finally:
             await observer.close()
 
@@ -154,20 +155,20 @@ class World:
     runs: int | None
     vips: frozenset[str]
     ipvs: str
-    knob: str | None
+    control: str | None
 
 
 def world(node: Node) -> World:
     running = read_running(node.keepalived_pid, now=0.0)
     assert running is not None
-    knob = node.folder / "tmp" / "knob"
+    control = node.folder / "tmp" / "knob"
     return World(
         node.conf_path.read_bytes(),
         tuple(sorted(p.name for p in node.conf_path.parent.iterdir())),
         running.instances[0].priority,
         frozenset(node.addresses() & set(node.spec.vips)),
         node.ipvs(),
-        knob.read_text() if knob.exists() else None,
+        control.read_text() if control.exists() else None,
     )
 
 
@@ -179,7 +180,9 @@ def advertised(node: Node) -> str:
 
 
 def sides(state: recovery.Recovery) -> str:
-    return "".join({Side.BEFORE: "b", Side.AFTER: "a"}.get(f.side or Side.NEITHER, "?") for f in state.steps)
+    return "".join(
+        {StepState.PENDING: "b", StepState.APPLIED: "a"}.get(f.state or StepState.CONFLICT, "?") for f in state.steps
+    )
 
 
 LISTENED = {*(Moment("before", step) for step in (1, 2, 3)), *(Moment("verifying", steps) for steps in (3, 4))}
@@ -190,7 +193,7 @@ PRIORITY_SIDES = ("bbb", "bbb", "bab", "aaa")
 PRIORITY_TOLD = (
     NOTHING,
     NOTHING,
-    "1 of 3 steps are done; next would come: reload: SIGHUP to keepalived {pid}, after testing {conf} once more",
+    "1 of 2 steps are done; next: reload: SIGHUP to keepalived {pid}, after testing {conf} again",
     EVERYTHING,
 )
 CONF = "/etc/keepalived/keepalived.conf"
@@ -210,29 +213,29 @@ def test_priority(make_cluster: MakeCluster, tmp_path: Path) -> None:
     old = node.spec.priority(node.index)
     after = replace(before, file=with_priority(before.file, old, 90), runs=90)
     half = replace(before, file=after.file)
-    action = planned(node, lambda o, s, w: plan_priority(o, s, "vips", 90, w))
+    action = planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 90, w, b))
     for number, moment in enumerate([*moments(3), Moment("within", 1)]):
         folder = tmp_path / str(number)
         entry = killed(action, folder, moment)
-        state = recovery.inspect(entry)
+        state = recovery.inspect(entry, backend=LIVE)
         assert sides(state) == PRIORITY_SIDES[moment.done], moment
         told = PRIORITY_TOLD[moment.done].format(pid=node.keepalived_pid, conf=CONF)
-        draft = f"; and {CONF} has a draft beside it, of a write that was cut short"
-        assert state.sentence == told + (draft if moment.when == "within" else ""), moment
+        temp = f"; still to do: remove the temp file that an interrupted write left beside {CONF}"
+        assert state.sentence == told + (temp if moment.when == "within" else ""), moment
         seen = world(node)
         assert replace(seen, folder=before.folder) == (before, before, half, after)[moment.done], moment
         assert len(seen.folder) == len(before.folder) + (moment.when == "within")
-        run(folder, recovery.put_back(entry))
+        run(folder, recovery.put_back(entry, backend=LIVE))
         assert entry_of(folder, entry.id).result == "put back"
         assert world(node) == before, moment
         entry = killed(action, folder, moment)
-        run(folder, recovery.finish(entry))
+        run(folder, recovery.finish(entry, backend=LIVE))
         assert world(node) == after, moment
         if moment in LISTENED:
             assert advertised(node) == "90"
         whole = entry_of(folder, entry.id)
         assert whole.result == "done"
-        run(folder, recovery.undo(whole))
+        run(folder, recovery.undo(whole, backend=LIVE))
         assert world(node) == before, moment
         if moment in LISTENED:
             assert advertised(node) == str(old)
@@ -247,24 +250,29 @@ def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path) -> None:
     old = node.spec.priority(node.index)
     changed = replace(before, file=with_priority(before.file, old, 90), runs=90)
     half = replace(changed, file=before.file)
-    action = planned(node, lambda o, s, w: plan_priority(o, s, "vips", 90, w))
+    action = planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 90, w, b))
 
-    async def seen(_say: Callable[[str], None]) -> Verified:
-        return Verified(ok=True, detail="seen")
+    async def seen(_say: Callable[[str], None]) -> Verification:
+        return Verification(ok=True, detail="seen")
 
     for number, moment in enumerate(moments(3)):
         folder = tmp_path / str(number)
         done = entry_of(folder, run(folder, replace(action, verify=seen)))
         assert world(node) == changed, moment
-        entry = killed(recovery.undo(done), folder, moment)
-        assert sides(recovery.inspect(entry)) == PRIORITY_SIDES[moment.done], moment
+        entry = killed(recovery.undo(done, backend=LIVE), folder, moment)
+        assert sides(recovery.inspect(entry, backend=LIVE)) == PRIORITY_SIDES[moment.done], moment
         assert world(node) == (changed, changed, half, before)[moment.done], moment
-        run(folder, recovery.put_back(entry))
+        run(folder, recovery.put_back(entry, backend=LIVE))
         assert entry_of(folder, done.id).result == "done"
         assert world(node) == changed, moment
         if moment in LISTENED:
             assert advertised(node) == "90"
-        run(folder, recovery.finish(killed(recovery.undo(entry_of(folder, done.id)), folder, moment)))
+        run(
+            folder,
+            recovery.finish(
+                killed(recovery.undo(entry_of(folder, done.id), backend=LIVE), folder, moment), backend=LIVE
+            ),
+        )
         assert entry_of(folder, done.id).result == "undone"
         assert world(node) == before, moment
         if moment in LISTENED:
@@ -287,16 +295,16 @@ def test_reload(make_cluster: MakeCluster, tmp_path: Path) -> None:
         action = planned(node, plan_reload)
         assert node.ipvs() == old
         entry = killed(action, folder, moment)
-        state = recovery.inspect(entry)
+        state = recovery.inspect(entry, backend=LIVE)
         assert (sides(state), state.sentence) == ("a", EVERYTHING) if moment.done else ("b", NOTHING)
         assert (state.can_finish, state.can_put_back) == (True, not moment.done)
         if moment.done:
             poll(lambda: node.ipvs() == new, 10, "the weight of the config that was reloaded")
-            refusal = recovery.put_back(entry).plan.refusal(force=True)
-            assert "a reload cannot be taken back: restore the old file and reload again" in (refusal or "")
-            run(folder, (recovery.finish if moment.when == "after" else recovery.leave)(entry))
+            refusal = recovery.put_back(entry, backend=LIVE).plan.refusal(force=True)
+            assert "a reload cannot be undone: restore the old file and reload again" in (refusal or "")
+            run(folder, (recovery.finish if moment.when == "after" else recovery.leave)(entry, LIVE))
         else:
-            run(folder, recovery.finish(entry))
+            run(folder, recovery.finish(entry, backend=LIVE))
         poll(lambda: node.ipvs() == new, 10, "the weight of the config that was reloaded")
         assert node.conf_path.read_text() == edited
         node.reload(text)
@@ -317,21 +325,21 @@ def test_failover_by_a_track_file(make_cluster: MakeCluster, tmp_path: Path) -> 
         folder = tmp_path / str(number)
         node = cluster.wait_for_master()
         before = world(node)
-        action = planned(node, lambda o, s, w: plan_failover(o, s, "vips", w))
+        action = planned(node, lambda o, p, w, b: plan_failover(o, p, "vips", w, b))
         assert [s.kind for s in action.steps] == ["track value"]
         entry = killed(action, folder, moment)
-        state = recovery.inspect(entry)
+        state = recovery.inspect(entry, backend=LIVE)
         assert sides(state) == ("a" if moment.done else "b"), moment
         assert state.sentence.startswith(EVERYTHING if moment.done else NOTHING)
-        assert ("has a draft beside it" in state.sentence) is (moment.when == "within")
-        assert world(node).knob == ("1\n" if moment.done else None)
+        assert ("remove the temp file" in state.sentence) is (moment.when == "within")
+        assert world(node).control == ("1\n" if moment.done else None)
         if not finish:
-            run(folder, recovery.put_back(entry))
+            run(folder, recovery.put_back(entry, backend=LIVE))
         else:
-            run(folder, recovery.finish(entry))
+            run(folder, recovery.finish(entry, backend=LIVE))
             cluster.wait_for_master(among=others(cluster, node))
-            run(folder, recovery.undo(entry_of(folder, entry.id)))
-        assert (world(node).knob, world(node).file) == (None, before.file)
+            run(folder, recovery.undo(entry_of(folder, entry.id), backend=LIVE))
+        assert (world(node).control, world(node).file) == (None, before.file)
         assert [p.name for p in (node.folder / "tmp").iterdir() if p.name.startswith(".knob")] == []
         if moment.done or finish:
             cluster.wait_for_master(among=others(cluster, node))
@@ -341,7 +349,7 @@ def test_failover_by_a_track_file(make_cluster: MakeCluster, tmp_path: Path) -> 
 
 
 FAILOVER_SIDES = ("bbbb", "bbbb", "babb", "aaab", "aaaa")
-FAILOVER_TOLD = (NOTHING, NOTHING, "1 of 4 steps are done", "3 of 4 steps are done", EVERYTHING)
+FAILOVER_TOLD = (NOTHING, NOTHING, "1 of 3 steps are done", "2 of 3 steps are done", EVERYTHING)
 FAILOVER_NEXT = ("", "", "reload: SIGHUP to keepalived", "remove 10.4.0.50/32 from eth0", "")
 
 
@@ -354,10 +362,10 @@ def test_failover_by_stepping_down(make_cluster: MakeCluster, tmp_path: Path) ->
         node = cluster.wait_for_master()
         before = world(node)
         changed = with_priority(before.file, node.spec.priority(node.index), 1)
-        action = planned(node, lambda o, s, w: plan_failover(o, s, "vips", w))
+        action = planned(node, lambda o, p, w, b: plan_failover(o, p, "vips", w, b))
         assert [s.kind for s in action.steps] == ["hangup", "file", "hangup", "address"]
         entry = killed(action, folder, moment)
-        state = recovery.inspect(entry)
+        state = recovery.inspect(entry, backend=LIVE)
         assert sides(state) == FAILOVER_SIDES[moment.done], moment
         assert state.sentence.startswith(FAILOVER_TOLD[moment.done])
         assert FAILOVER_NEXT[moment.done] in state.sentence
@@ -366,12 +374,12 @@ def test_failover_by_stepping_down(make_cluster: MakeCluster, tmp_path: Path) ->
         assert seen.file == (changed if moment.done > 1 else before.file), moment
         assert seen.runs == (1 if moment.done > 2 else before.runs), moment
         if not finish:
-            run(folder, recovery.put_back(entry))
+            run(folder, recovery.put_back(entry, backend=LIVE))
         else:
-            run(folder, recovery.finish(entry))
+            run(folder, recovery.finish(entry, backend=LIVE))
             cluster.wait_for_master(among=others(cluster, node))
             assert (world(node).file, world(node).runs) == (changed, 1), moment
-            run(folder, recovery.undo(entry_of(folder, entry.id)))
+            run(folder, recovery.undo(entry_of(folder, entry.id), backend=LIVE))
         seen = world(node)
         assert (seen.file, seen.runs, seen.ipvs) == (before.file, before.runs, before.ipvs), moment
         if not finish and moment.done < 4:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 from tests.lab.operate import kvtui
 from tests.lab.poll import poll
 from tests.lab.spec import ECHO, NGINX, ClusterSpec

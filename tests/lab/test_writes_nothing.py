@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 from tests.lab.trace import Trace, strace
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from textual.binding import Binding
 
-from kvtui.actions.plan import Verb
+from kvtui.actions.core.plan import ActionKind
 from kvtui.app import KvtuiApp
 from kvtui.model.config import Configured
 from kvtui.model.finding import Finding, Severity
@@ -146,4 +146,4 @@ async def test_what_is_not_used_is_told_at_the_start() -> None:
         assert not app._notifications
         await pilot.press("u")
         assert isinstance(app.screen, PlanPanel)
-        assert app.screen._intent.verb is Verb.UNDO
+        assert app.screen._intent.kind is ActionKind.UNDO

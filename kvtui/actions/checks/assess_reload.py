@@ -17,7 +17,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kvtui.actions.checks.preflight import Survey
+    from kvtui.actions.core.preflight import Preflight
     from kvtui.backend.config_test import ConfigTest, Message
     from kvtui.model.conf import Conf, Problem
 
@@ -40,7 +40,7 @@ CONFIG_EXIT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReloadAssessment:
     """Sentences for an operator, each with file and line where they are known.
 
     Attributes:
@@ -56,34 +56,34 @@ class Verdict:
     known: tuple[str, ...] = ()
 
 
-def judge(survey: Survey) -> Verdict:
+def assess_reload(preflight: Preflight) -> ReloadAssessment:
     """What a reload would do, from what was found."""
-    if survey.conf is None:
+    if preflight.conf is None:
         missing = "a reload would remove every instance and its VIPs"
         unseen = "what a reload would do cannot be told; run kvtui as root or with CAP_SYS_PTRACE"
-        return Verdict(fatal=(f"{survey.trouble}: {missing if survey.is_missing else unseen}",))
-    fatal = [*_emptied(survey.conf, survey), *_from_conf(survey.conf, survey.running)]
-    unsafe = _missing_includes(survey.conf, survey.running)
+        return ReloadAssessment(fatal=(f"{preflight.error}: {missing if preflight.is_missing else unseen}",))
+    fatal = [*_emptied(preflight.conf, preflight), *_from_conf(preflight.conf, preflight.running)]
+    unsafe = _missing_includes(preflight.conf, preflight.running)
     new: list[str] = []
     known: list[str] = []
-    if survey.test is not None:
-        fatal += _crashes(survey.test)
-        old = {m.text for m in survey.baseline.messages} if survey.baseline else set()
-        for message in survey.test.messages:
-            _sort_in(message, survey, old, (fatal, unsafe, new, known))
-    said = {m.line for m in survey.test.messages} if survey.test else set()
-    old_problems = {p.message for p in survey.running.problems} if survey.running else set()
-    for problem in survey.conf.problems:
+    if preflight.test is not None:
+        fatal += _crashes(preflight.test)
+        old = {m.text for m in preflight.baseline.messages} if preflight.baseline else set()
+        for message in preflight.test.messages:
+            _sort_in(message, preflight, old, (fatal, unsafe, new, known))
+    said = {m.line for m in preflight.test.messages} if preflight.test else set()
+    old_problems = {p.message for p in preflight.running.problems} if preflight.running else set()
+    for problem in preflight.conf.problems:
         if problem.kind is ProblemKind.VALUE and problem.at.line not in said and not _fatal_value(problem):
             (known if problem.message in old_problems else new).append(_placed(problem))
-    return Verdict(*(tuple(dict.fromkeys(group)) for group in (fatal, unsafe, new, known)))
+    return ReloadAssessment(*(tuple(dict.fromkeys(group)) for group in (fatal, unsafe, new, known)))
 
 
 def _sort_in(
-    message: Message, survey: Survey, old: set[str], groups: tuple[list[str], list[str], list[str], list[str]]
+    message: Message, preflight: Preflight, old: set[str], groups: tuple[list[str], list[str], list[str], list[str]]
 ) -> None:
     fatal, unsafe, new, known = groups
-    text = str(message) if message.line is not None else _with_place(message.text, survey)
+    text = str(message) if message.line is not None else _with_place(message.text, preflight)
     if FATAL.search(message.text):
         fatal.append(f"{text}: keepalived would exit at the reload" if "skipping" not in text else text)
     elif UNBALANCED.search(message.text):
@@ -94,24 +94,24 @@ def _sort_in(
         if (
             not any(match["name"] in u for u in unsafe)
             and message.text not in old
-            and not _ran_without(survey, match["name"])
+            and not _ran_without(preflight, match["name"])
         ):
             unsafe.append(f"{text}: what it should bring is missing after the reload")
     else:
         (known if message.text in old else new).append(text)
 
 
-def _ran_without(survey: Survey, name: str) -> bool:
+def _ran_without(preflight: Preflight, name: str) -> bool:
     """The config that runs misses this include as well."""
-    return survey.running is not None and any(
-        p.kind is ProblemKind.INCLUDE and name in p.message for p in survey.running.problems
+    return preflight.running is not None and any(
+        p.kind is ProblemKind.INCLUDE and name in p.message for p in preflight.running.problems
     )
 
 
-def _emptied(conf: Conf, survey: Survey) -> Iterable[str]:
+def _emptied(conf: Conf, preflight: Preflight) -> Iterable[str]:
     """Nothing, or no instance, would be left."""
-    running = survey.running
-    had = bool(running.instances) if running is not None else survey.keepalived.children.vrrp is not None
+    running = preflight.running
+    had = bool(running.instances) if running is not None else preflight.keepalived.children.vrrp is not None
     if conf.instances:
         return
     if not conf.virtual_servers:
@@ -153,10 +153,10 @@ def _crashes(test: ConfigTest) -> Iterable[str]:
         yield "`keepalived -t` gives up on this config (exit status 2)"
 
 
-def _with_place(text: str, survey: Survey) -> str:
+def _with_place(text: str, preflight: Preflight) -> str:
     """The text with the place of the instance that keepalived names in it."""
     match = INSTANCE.match(text)
-    conf = survey.conf
+    conf = preflight.conf
     at = next((i.at for i in (conf.instances if conf and match else ()) if match and i.name == match["name"]), None)
     return f"{at.file}:{at.line}: {text}" if at else text
 

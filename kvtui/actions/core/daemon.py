@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.journal import start_time
-from kvtui.actions.core.step import StepFailed
+from kvtui.actions.core.step import StepError
 from kvtui.backend import processes
 from kvtui.backend.namespaces import resolve_inside
 from kvtui.model.record import dataclass
@@ -53,7 +53,7 @@ class Daemon:
         for keepalived in processes.find():
             if self.mntns is not None and self._place(keepalived) == (self.conf, self.mntns, self.netns):
                 return keepalived
-        raise StepFailed(
+        raise StepError(
             f"keepalived {self.pid} with {self.conf} does not run any more, and none took its place in the same "
             "namespaces: look at what runs with `kvtui status`"
         )
@@ -72,13 +72,11 @@ class Daemon:
         try:
             return resolve_inside(self.found().root if root is None else root, path)
         except OSError as error:
-            raise StepFailed(f"{path} cannot be reached: {error.strerror or error}") from error
+            raise StepError(f"{path} cannot be reached: {error.strerror or error}") from error
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {"pid": self.pid, "start": self.start, "conf": self.conf, "mntns": self.mntns, "netns": self.netns}
 
     @classmethod
     def from_json(cls, data: Json) -> Daemon:
-        """From the journal."""
         return cls(int(data["pid"]), int(data["start"]), str(data["conf"]), data["mntns"], data["netns"])

@@ -1,10 +1,10 @@
-"""Who takes part in an instance's election, as far as this node knows, and what the rules predict for it."""
+"""The nodes in an instance's election, as far as this node knows, and the prediction of the rules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.plan import Grade, Remark
+from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.model.vrrp import Advertiser, VrrpInstance
 
-NOBODY = "0.0.0.0"  # noqa: S104 - stands for our own address in comparisons where that is not known; nothing is bound
+NOBODY = "0.0.0.0"  # noqa: S104 - stands for our own address in comparisons where that is unknown; nothing is bound
 DEFAULT_INTERVAL = 1.0
 
 
-class NoSuchInstance(LookupError):  # noqa: N818 - reads as what it says
+class UnknownInstanceError(LookupError):
     """This node's keepalived has no instance of that name; the text lists those there are."""
 
 
-class InstancesUnknown(OSError):  # noqa: N818 - reads as what it says
+class InstancesUnreadableError(OSError):
     """Which instances there are cannot be read; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class ElectionContext:
     """One instance and its election.
 
     Attributes:
@@ -51,7 +51,6 @@ class Contest:
 
     @property
     def is_master(self) -> bool:
-        """This node holds it."""
         return self.view.state is VrrpState.MASTER
 
     @property
@@ -61,7 +60,6 @@ class Contest:
 
     @property
     def master(self) -> str | None:
-        """Address of the master now."""
         if self.is_master:
             return self.own
         return self.view.master.address if self.view.master else None
@@ -74,15 +72,15 @@ class Contest:
         """
         name, vrid = self.view.name, self.view.vrid
         if self.view.state is VrrpState.FAULT:
-            return Prediction(self.master, (), certain=False, because=f"{name} is in FAULT here and takes no part")
+            return Prediction(self.master, (), certain=False, because=f"{name} is in FAULT here and does not take part")
         if self.master is None and all(p.priority is None for p in self.peers):
-            why = f"no node has been heard of VRID {vrid} yet" if self.listening else "adverts cannot be captured"
+            why = f"no advert of VRID {vrid} was heard yet" if self.listening else "adverts cannot be captured"
             return Prediction(None, (), certain=False, because=why)
         me = Candidate(self.own, priority, bool(self.view.nopreempt), self.view.preempt_delay or 0.0, is_self=True)
         return predict((me, *self.peers), self.master, self.interval, leaving)
 
 
-def contest(observation: Observation, name: str) -> Contest:
+def election_context(observation: Observation, name: str) -> ElectionContext:
     """The election of the named instance.
 
     Raises:
@@ -91,12 +89,14 @@ def contest(observation: Observation, name: str) -> Contest:
     """
     instances = known_instances(observation.snapshot)
     if instances is None:
-        raise InstancesUnknown(f"the instances are not known: {observation.snapshot.source(SourceName.CONF).detail}")
+        raise InstancesUnreadableError(
+            f"the instances are unknown: {observation.snapshot.source(SourceName.CONF).detail}"
+        )
     views = {v.name: v for v in observation.vrrp_instances or ()}
     known = {i.name: i for i in instances}
     if name not in views or name not in known:
         names = ", ".join(views) or "none"
-        raise NoSuchInstance(f"keepalived has no vrrp_instance {name!r} here; there is: {names}")
+        raise UnknownInstanceError(f"keepalived has no vrrp_instance {name!r} here; it has: {names}")
     view, instance = views[name], known[name]
     wire = evidence(observation.snapshot, instance)
     own_advert, usual = wire.own, {a.last.source: a.usual_priority for a in wire.others}
@@ -106,7 +106,7 @@ def contest(observation: Observation, name: str) -> Contest:
         Candidate(p.address, p.priority or usual.get(p.address), bool(view.nopreempt), view.preempt_delay or 0.0)
         for p in view.peers
     )
-    return Contest(
+    return ElectionContext(
         view=view,
         instance=instance,
         own=own or NOBODY,
@@ -136,29 +136,29 @@ def still_to_hear(observation: Observation, name: str) -> float:
     return 3 * (instance.advert_interval or DEFAULT_INTERVAL)
 
 
-def told(prediction: Prediction, own: str) -> Iterator[str]:
-    """The prediction in sentences."""
+def prediction_lines(prediction: Prediction, own: str) -> Iterator[str]:
+    """Yields the prediction in sentences."""
     for move in prediction.moves:
         who = f"{move.to} (this node)" if move.to == own else move.to
         ownerless = f", for up to {move.ownerless:.1f} s of which nobody owns the VIP" if move.ownerless else ""
         yield f"{who} becomes master within {move.after:.1f} s{ownerless}: {prediction.because}"
     if not prediction.moves:
         unknown = prediction.master is None
-        yield f"{'who is master then is not known' if unknown else 'the master does not change'}: {prediction.because}"
+        yield f"{'the master after that is unknown' if unknown else 'the master does not change'}: {prediction.because}"
     if not prediction.certain and prediction.master is not None:
-        yield "other nodes whose priority was never seen (a backup is silent) may decide otherwise"
+        yield "other nodes whose priority was never seen (a backup is silent) may change this"
 
 
-def group_remark(observation: Observation, contest_: Contest) -> Iterator[Remark]:
+def sync_group_notes(observation: Observation, election: ElectionContext) -> Iterator[Note]:
     """Members of a sync group move together."""
-    group = contest_.view.sync_group
+    group = election.view.sync_group
     others = [
         v.name
         for v in observation.vrrp_instances or ()
-        if group is not None and v.sync_group == group and v.name != contest_.view.name
+        if group is not None and v.sync_group == group and v.name != election.view.name
     ]
     if others:
-        yield Remark(Grade.WARNING, f"sync group {group}: {', '.join(others)} changes state together with it")
+        yield Note(NoteSeverity.WARNING, f"sync group {group}: this also changes the state of {', '.join(others)}")
 
 
 def own_advert(observation: Observation, name: str) -> Advertiser | None:

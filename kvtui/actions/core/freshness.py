@@ -1,4 +1,4 @@
-"""Whether a plan that stands on a screen still says the truth: a dialog may be open for an hour. Pure."""
+"""Whether a plan on the screen is still true: a dialog may be open for an hour."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.plan import Grade
+from kvtui.actions.core.plan import NoteSeverity
 from kvtui.actions.core.plan_text import plan_text
 
 if TYPE_CHECKING:
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, VirtualServerView
 
 COUNT = re.compile(r"(?<![\w.:/-])\d+(?![\w:/]|\.\d)")
-"""A number that is counted (connections, adverts): no part of an address, a time or a name."""
+"""A counter (connections, adverts): not part of an address, a time or a name."""
 
 
-def outline(observation: Observation) -> Hashable:
-    """All of an observation that a plan can depend on, and nothing that changes every second.
+def plan_inputs(observation: Observation) -> Hashable:
+    """Returns all of an observation that a plan can depend on, without what changes every second.
 
-    While it stays the same no plan has to be made anew. Files (a track file, the journal) are not in it: for those the
-    plan is made once more before it is carried out.
+    While it is equal, no new plan is needed. Files (a track file, the journal) are not included: for those the plan is
+    made again before it is applied.
     """
     snapshot = observation.snapshot
     return (
@@ -51,20 +51,20 @@ def _virtual(view: VirtualServerView) -> Hashable:
     return (view.protocol, view.name, view.scheduler, view.persistence_timeout, view.managed_by, reals)
 
 
-def said(plan: Plan) -> Plan:
-    """What a plan says, without what is only counted: two plans that say the same are one plan to whoever agrees."""
-    notes = tuple(replace(r, text=_uncounted(r.text)) if r.grade is Grade.NOTE else r for r in plan.remarks)
-    return replace(plan, effects=tuple(map(_uncounted, plan.effects)), remarks=notes)
+def masked(plan: Plan) -> Plan:
+    """Returns a plan without its counters: two plans that are then equal are one plan to the operator."""
+    notes = tuple(replace(r, text=_uncounted(r.text)) if r.severity is NoteSeverity.NOTE else r for r in plan.notes)
+    return replace(plan, effects=tuple(map(_uncounted, plan.effects)), notes=notes)
 
 
 def _uncounted(text: str) -> str:
     return COUNT.sub("#", text)
 
 
-def marked(before: Plan, after: Plan) -> Iterator[str]:
-    """The lines of a new plan with what became of the old one: ``*`` new, ``-`` gone, two blanks as it was."""
+def diff(before: Plan, after: Plan) -> Iterator[str]:
+    """Yields the lines of a new plan, compared with the old one: ``*`` new, ``-`` removed, two blanks unchanged."""
     shown, gone = plan_text(after).splitlines(), plan_text(before).splitlines()
-    old, new = (plan_text(said(plan)).splitlines() for plan in (before, after))  # line by line the same, less counts
+    old, new = (plan_text(masked(plan)).splitlines() for plan in (before, after))  # line by line the same, less counts
     for kind, begin, end, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
             yield from (f"  {line}" for line in shown[first:last])

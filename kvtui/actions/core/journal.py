@@ -1,7 +1,7 @@
-"""What was done here, by whom, with what result: append-only, one JSON line an event, fsynced, locked.
+"""The journal: what was done here, by whom, with what result. Append-only JSON lines, synced, locked.
 
-Folder: see ``kvtui.actions.core.state_folder``. Whether somebody acts right now is known from the lock alone (an open file
-description lock, fcntl(2)): it ends with its process, however that ends, and holds across containers too.
+Folder: see ``state_folder``. Only the lock (an open file description lock, fcntl(2)) says whether a kvtui acts now: it
+ends with its process, however that ends, and holds across containers too.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
 
 
-CLOSINGS = {"undone": "taken back", "put back": "put back", "left": "left as it was", "done": "finished"}
-"""What an action does to another one: the other's result → in words."""
+RESOLUTIONS = {"undone": "undone", "put back": "put back", "left": "left as it was", "done": "finished"}
+"""What an action does to another one: the result of the other → in words."""
 
 
-class JournalLocked(RuntimeError):  # noqa: N818
-    """Somebody else acts on this node right now; the text says who, since when and what."""
+class JournalLockedError(RuntimeError):
+    """Another kvtui acts on this node; the text says who, since when and what."""
 
 
-class JournalUnavailable(OSError):  # noqa: N818
-    """The journal cannot be read or written: then nothing is done either."""
+class JournalError(OSError):
+    """The journal cannot be read or written; then nothing is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One action as its events tell it.
+    """One action, from its events.
 
     Attributes:
         id: names it for ``kvtui undo``.
@@ -61,10 +61,10 @@ class Entry:
             finished.
         detail: what was seen in the end.
         process: PID and start time of the kvtui that runs it, to tell whether it still does.
-        undoes: id of the action that it took back.
-        facts: what the verification saw, before and after.
-        finishes: id of the action, cut short, that it brought to its end.
-        closing: the result that the other action gets when this one is done; empty when there is no other.
+        undoes: id of the action that it undid.
+        facts: of the verification, before and after.
+        finishes: id of the interrupted action that it finished.
+        resolution: the result that the other action gets when this one is done; empty when there is no other.
     """
 
     id: str
@@ -82,7 +82,7 @@ class Entry:
     undoes: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     finishes: str | None = None
-    closing: str = ""
+    resolution: str = ""
 
     @property
     def other(self) -> str | None:
@@ -91,12 +91,12 @@ class Entry:
 
     @property
     def in_force(self) -> bool:
-        """It was carried out and not taken back since."""
+        """It was done and not undone since."""
         return self.result in {"done", "unverified"}
 
 
 def operator(env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Who acts: the person behind sudo, the terminal, the SSH client, the pod; what is not known is left out."""
+    """Returns who acts: the user behind sudo, the terminal, the SSH client, the pod; without what is unknown."""
     env = os.environ if env is None else env
     names = {
         "user": env.get("SUDO_USER") or env.get("USER") or env.get("LOGNAME") or _account(os.getuid()),
@@ -148,28 +148,28 @@ class Journal:
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Hold the node for one action.
+        """Locks the node for one action.
 
         Args:
-            what: is told to whoever comes second.
+            what: for the message to a second kvtui.
 
         Raises:
-            JournalLocked: somebody else holds it.
-            JournalUnavailable: the folder cannot be written.
+            JournalLockedError: another kvtui holds the lock.
+            JournalError: the folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
             handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise JournalUnavailable(
+            raise JournalError(
                 f"the journal in {self.folder} cannot be written ({error.strerror}), so nothing is done: "
-                "run as root, or set KVTUI_STATE_DIR"
+                "run kvtui as root, or set KVTUI_STATE_DIR"
             ) from error
         try:
             try:
                 fcntl.fcntl(handle, fcntl.F_OFD_SETLK, LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
             except (BlockingIOError, PermissionError):  # fcntl(2): EAGAIN or EACCES
-                raise JournalLocked(self._holder()) from None
+                raise JournalLockedError(self._holder()) from None
             self._mine = True
             try:
                 self._tell(handle, what)
@@ -186,7 +186,7 @@ class Journal:
             os.ftruncate(handle, 0)
             os.pwrite(handle, text, 0)
         except OSError as error:
-            raise JournalUnavailable(f"{self._lock_file} cannot be written: {error.strerror}") from error
+            raise JournalError(f"{self._lock_file} cannot be written: {error.strerror}") from error
 
     def busy(self) -> bool:
         """Whether an action is being carried out now; asking takes no lock and writes nothing."""
@@ -208,8 +208,8 @@ class Journal:
             who = " ".join(f"{v}" for v in held["who"].values())
             since = datetime.fromtimestamp(held["at"], UTC).strftime("%H:%M:%S UTC")
         except (OSError, ValueError, KeyError, TypeError):
-            return "another kvtui acts on this node right now; try again when it is done"
-        return f"{who} does «{held['what']}» on this node since {since}; try again when it is done"
+            return "another kvtui is acting on this node; try again when it is done"
+        return f'{who} is running "{held["what"]}" on this node since {since}; try again when it is done'
 
     def begin(self, entry: Entry) -> None:
         """Write down what is going to be done, before it is done."""
@@ -227,7 +227,7 @@ class Journal:
                 "process": list(entry.process),
                 "undoes": entry.undoes,
                 "finishes": entry.finishes,
-                "closing": entry.closing,
+                "closing": entry.resolution,
             }
         )
 
@@ -270,7 +270,7 @@ class Journal:
             if new:
                 self._sync_folder()
         except OSError as error:
-            raise JournalUnavailable(f"{self.file} cannot be written: {error.strerror}") from error
+            raise JournalError(f"{self.file} cannot be written: {error.strerror}") from error
 
     def _sync_folder(self) -> None:
         """A new file is on disk only when its folder's entry is."""
@@ -284,7 +284,7 @@ class Journal:
         """Every action, oldest first; a line that is no event is passed over.
 
         Raises:
-            JournalUnavailable: the journal is there and cannot be read.
+            JournalError: the journal is there and cannot be read.
         """
         found: dict[str, Entry] = {}
         for line in self._text().split("\n"):
@@ -301,7 +301,7 @@ class Journal:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise JournalUnavailable(f"{self.file} cannot be read: {error.strerror}") from error
+            raise JournalError(f"{self.file} cannot be read: {error.strerror}") from error
 
     def entry(self, identity: str) -> Entry | None:
         """The action with this id."""
@@ -350,7 +350,7 @@ def _apply(found: dict[str, Entry], event: Json) -> None:
             process=(int(event["process"][0]), int(event["process"][1])),
             undoes=event.get("undoes"),
             finishes=event.get("finishes"),
-            closing=str(event.get("closing") or ""),
+            resolution=str(event.get("closing") or ""),
         )
     elif event["event"] == "step":
         found[identity] = replace(found[identity], done=(*found[identity].done, int(event["index"])))
@@ -358,7 +358,7 @@ def _apply(found: dict[str, Entry], event: Json) -> None:
         old = found[identity]
         result, detail = str(event["result"]), str(event["detail"])
         found[identity] = replace(old, result=result, detail=detail, facts=event.get("facts") or {})
-        for other, closing in event.get("closes") or ():
+        for other, resolution in event.get("closes") or ():
             if other in found:
-                words = f"{CLOSINGS.get(closing, closing)} by {identity}"
-                found[other] = replace(found[other], result=str(closing), detail=words)
+                words = f"{RESOLUTIONS.get(resolution, resolution)} by {identity}"
+                found[other] = replace(found[other], result=str(resolution), detail=words)

@@ -1,16 +1,17 @@
-"""A network namespace as the journal remembers it: found again after kvtui, or keepalived, was restarted."""
+"""A network namespace as journaled: found again after a restart of kvtui or keepalived."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.step import StepFailed
+from kvtui.actions.core.step import StepError
 from kvtui.backend import procfs
 from kvtui.backend.namespaces import netns_inode
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
+    from kvtui.model.ipvs import IpvsTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,10 @@ class Network:
     inode: int | None
 
     def process(self) -> int | None:
-        """A process that is in it now; None when kvtui itself is.
+        """Returns a process that is in it now; None when kvtui itself is.
 
         Raises:
-            StepFailed: no process is in it any more.
+            StepError: no process is in it any more.
         """
         if self.pid is None or (self.inode is not None and netns_inode() == self.inode):
             return None
@@ -39,23 +40,37 @@ class Network:
             return self.pid
         found = next((pid for pid in procfs.pids() if netns_inode(pid) == self.inode), None)
         if found is None:
-            raise StepFailed(
-                f"no process is in network namespace {self.inode} any more (it was that of process {self.pid}), so "
-                "its IPVS table is gone with it: look at what runs now with `kvtui ipvs`"
+            raise StepError(
+                f"no process is in network namespace {self.inode} any more (it was that of process {self.pid}): its "
+                "IPVS table is gone; see what runs now with `kvtui ipvs`"
             )
         return found
 
     def is_same(self, other: Network) -> bool:
-        """Whether both name one namespace, as far as can be told."""
+        """Whether both are the same namespace, as far as known."""
         if self.inode is not None and other.inode is not None:
             return self.inode == other.inode
         return self.pid == other.pid
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {"pid": self.pid, "netns": self.inode}
 
     @classmethod
     def from_json(cls, data: Json) -> Network:
-        """From the journal."""
         return cls(data["pid"], data["netns"])
+
+
+def read_table(network: Network) -> IpvsTable:
+    """Reads the kernel's IPVS table.
+
+    Raises:
+        StepError: it cannot be read.
+    """
+    from kvtui.backend.ipvs.errors import IpvsUnavailable  # noqa: PLC0415 - only when it is carried out
+    from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
+
+    try:
+        with IpvsReader(network.process()) as reader:
+            return reader.read()
+    except IpvsUnavailable as why:
+        raise StepError(str(why)) from why

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
 from kvtui.model.record import dataclass
 
+if TYPE_CHECKING:
+    from kvtui.actions.core.step import Step
 
-class Verb(StrEnum):
-    """What an operator can ask for."""
+
+class ActionKind(StrEnum):
+    """What an operator can ask for; also the name of the command."""
 
     RELOAD = "reload"
     DRAIN = "drain"
@@ -18,22 +23,22 @@ class Verb(StrEnum):
     UNDO = "undo"
 
 
-class Grade(IntEnum):
-    """How much a remark weighs."""
+class NoteSeverity(IntEnum):
+    """What a note means for the plan."""
 
     NOTE = 0
     WARNING = 1
     UNSAFE = 2
-    """Refused unless --force is given."""
+    """Refused without --force."""
     IMPOSSIBLE = 3
-    """Refused always: it cannot be done, or would break something for sure."""
+    """Always refused: it cannot be done, or is sure to break something."""
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """Something the operator has to know before agreeing."""
+class Note:
+    """Something to know before agreeing."""
 
-    grade: Grade
+    severity: NoteSeverity
     text: str
 
 
@@ -51,36 +56,89 @@ class Plan:
     """A plan; pure data.
 
     Attributes:
-        verb: what was asked for.
-        target: of what: a real server, an instance, a config file.
+        kind: the action.
+        target: a real server, an instance, or a config file.
         summary: one line.
         changes: what will be different afterwards.
         steps: what will be done, in order, in words.
         effects: what will happen on the wire and to clients, with times.
-        remarks: warnings and refusals.
-        diff: unified diff of a config, empty when there is none.
-        by_hand: shell commands that would do the same.
+        notes: warnings and refusals.
+        diff: unified diff of a config; empty when there is none.
+        equivalent_commands: shell commands that would do the same.
     """
 
-    verb: Verb
+    kind: ActionKind
     target: str
     summary: str
     changes: tuple[Change, ...] = ()
     steps: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
-    remarks: tuple[Remark, ...] = ()
+    notes: tuple[Note, ...] = ()
     diff: str = ""
-    by_hand: tuple[str, ...] = ()
+    equivalent_commands: tuple[str, ...] = ()
 
     def refusal(self, *, force: bool) -> str | None:
-        """Why it must not be done; None when it may.
+        """Returns why it must not be done; None when it may.
 
         Args:
             force: the operator accepts what is unsafe.
         """
-        limit = Grade.IMPOSSIBLE if force else Grade.UNSAFE
-        reasons = [r.text for r in self.remarks if r.grade >= limit]
+        limit = NoteSeverity.IMPOSSIBLE if force else NoteSeverity.UNSAFE
+        reasons = [n.text for n in self.notes if n.severity >= limit]
         if not reasons:
             return None
-        forceable = not force and all(r.grade <= Grade.UNSAFE for r in self.remarks)
-        return "; ".join(reasons) + (" (--force does it all the same)" if forceable else "")
+        forceable = not force and all(n.severity <= NoteSeverity.UNSAFE for n in self.notes)
+        return "; ".join(reasons) + (" (override with --force)" if forceable else "")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPart:
+    """What one method of doing something brings into a plan.
+
+    Attributes:
+        steps: in order; empty when it cannot be done, or when there is nothing to do.
+        notes: why not, and what to know.
+        changes: see ``Plan``.
+        diff: see ``Plan``.
+        equivalent_commands: see ``Plan``.
+    """
+
+    steps: tuple[Step, ...] = ()
+    notes: tuple[Note, ...] = ()
+    changes: tuple[Change, ...] = ()
+    diff: str = ""
+    equivalent_commands: tuple[str, ...] = ()
+
+    def with_note(self, severity: NoteSeverity, text: str) -> PlanPart:
+        return replace(self, notes=(*self.notes, Note(severity, text)))
+
+    @property
+    def is_impossible(self) -> bool:
+        return any(n.severity is NoteSeverity.IMPOSSIBLE for n in self.notes)
+
+    def plan(
+        self,
+        kind: ActionKind,
+        target: str,
+        summary: str,
+        effects: tuple[str, ...],
+        before: tuple[Note, ...] = (),
+        after: tuple[Note, ...] = (),
+    ) -> Plan:
+        """Returns the plan, with notes before and after those of the method."""
+        return Plan(
+            kind=kind,
+            target=target,
+            summary=summary,
+            changes=self.changes,
+            steps=described(self.steps),
+            effects=effects,
+            notes=(*before, *self.notes, *after),
+            diff=self.diff,
+            equivalent_commands=self.equivalent_commands,
+        )
+
+
+def described(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """Returns the steps in words; a step that only prepares the way back has none."""
+    return tuple(text for step in steps if (text := step.describe()))

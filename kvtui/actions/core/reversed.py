@@ -1,17 +1,21 @@
-"""A step the other way round: how an action is taken back."""
+"""A step in reverse: how an action is undone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.step import Side
+from kvtui.actions.core.step import StepState
 from kvtui.actions.core.step_kinds import make
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json, Step
 
-OTHER = {Side.BEFORE: Side.AFTER, Side.AFTER: Side.BEFORE, Side.NEITHER: Side.NEITHER}
+OTHER = {
+    StepState.PENDING: StepState.APPLIED,
+    StepState.APPLIED: StepState.PENDING,
+    StepState.CONFLICT: StepState.CONFLICT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +27,26 @@ class Reversed:
     step: Step
 
     def describe(self) -> str:
-        """In one line."""
-        return f"take back «{self.step.describe()}»"
+        return self.step.describe_undo()
 
-    def look(self) -> Side:
-        """Seen from the other side."""
-        return OTHER[self.step.look()]
+    def describe_undo(self) -> str:
+        return self.step.describe()
+
+    def state(self) -> StepState:
+        return OTHER[self.step.state()]
 
     def recall(self, *, done: bool) -> None:
-        """See ``HangUp.recall``."""
+        """See ``ReloadStep.recall``."""
         if recall := getattr(self.step, "recall", None):
             recall(done=not done)
 
     def do(self) -> None:
-        """Undo the step."""
         self.step.undo()
 
     def undo(self) -> None:
-        """Do the step again."""
         self.step.do()
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {"step": {"kind": self.step.kind, **self.step.to_json()}}
 
     @classmethod
@@ -52,6 +54,6 @@ class Reversed:
         """From the journal.
 
         Raises:
-            UnknownStep: the step inside is not known.
+            UnknownStepError: the step inside is unknown.
         """
         return cls(make(data["step"]))

@@ -1,4 +1,4 @@
-"""Runs a plan that was agreed to: journaled before, verified after, put back when it fails or is interrupted."""
+"""Runs a plan that was agreed to: journals and verifies it, puts it back when it fails or is interrupted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kvtui.actions.core.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator, start_time
-from kvtui.actions.core.step import Side, Step, StepFailed
+from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator, start_time
+from kvtui.actions.core.step import Step, StepError, StepState
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from kvtui.actions.core.plan import Plan
 
 T = TypeVar("T")
-MOST_CLOSED = 10  # a chain of cut-short repairs is never that long; a damaged journal may be a circle
+MAX_CLOSED = 10  # a chain of interrupted repairs is shorter; a damaged journal may have a loop
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends kvtui politely: Ctrl+C, kill, a terminal or ``kubectl exec`` that went away."""
 
 
-class Code(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes of actions (design.md)."""
 
     DONE = 0
@@ -38,13 +38,13 @@ class Code(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What was seen after the last step.
+class Verification:
+    """The evidence after the last step.
 
     Attributes:
-        ok: True: it is as planned. False: it went wrong, so it is put back. None: not seen in time.
+        ok: True: as planned. False: it failed, so it is put back. None: not seen in time.
         detail: the evidence, in a sentence.
-        facts: for the journal: states before and after, predictions and what came.
+        facts: for the journal: states before and after, predictions and what happened.
     """
 
     ok: bool | None
@@ -54,45 +54,45 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A plan with what carries it out.
+    """A plan, its steps and its verification.
 
     Attributes:
-        plan: what was shown.
+        plan: as shown.
         steps: in order; each reversible.
-        verify: looks for evidence after the last step; is given a function that takes progress sentences.
+        verify: looks for evidence after the last step; takes a function for progress sentences.
         pauses: seconds to wait after each step, for an action that goes slowly on purpose (``drain --over``).
-        undoes: id of the action that this one takes back.
-        finishes: id of the action, cut short, that this one brings to its end.
-        closing: the result that the other action gets in the journal when this one is done: ``undone``, ``put back``,
+        undoes: id of the action that this one undoes.
+        finishes: id of the interrupted action that this one finishes.
+        resolution: the result that the other action gets in the journal after this one: ``undone``, ``put back``,
             ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
     """
 
     plan: Plan
     steps: tuple[Step, ...]
-    verify: Callable[[Callable[[str], None]], Awaitable[Verified]]
+    verify: Callable[[Callable[[str], None]], Awaitable[Verification]]
     pauses: tuple[float, ...] = ()
     undoes: str | None = None
     finishes: str | None = None
-    closing: str = ""
+    resolution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it ended: exit code, a sentence, the journal's id (empty when nothing was begun) and what was seen."""
+    """How it ended: exit code, a sentence, the journal's id (empty when nothing was begun) and the evidence."""
 
-    code: Code
+    code: ExitCode
     detail: str
     id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Runner:
-    """Carries actions out, one at a time on a node.
+    """Runs actions, one at a time on a node.
 
     Args:
-        journal: where they are written down.
+        journal: of the node.
         read_only: refuse everything, before anything is opened for writing.
-        progress: takes a sentence for the person whenever something happened.
+        progress: takes a sentence for the operator at each step.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Runner:
         self._progress = progress
 
     async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-        """Do it. An action without steps changes nothing: it only looks, and is journaled like any other.
+        """Runs an action. One without steps changes nothing: it is verified and journaled like any other.
 
         Args:
             action: planned, shown and agreed to.
@@ -114,34 +114,34 @@ class Runner:
             The outcome; an interrupted action (the task was cancelled) is put back and says so.
         """
         if self._read_only:
-            return Outcome(Code.REFUSED, "refused: --read-only forbids every write")
+            return Outcome(ExitCode.REFUSED, "refused: --read-only forbids every write")
         if refusal := action.plan.refusal(force=force):
-            return Outcome(Code.REFUSED, f"refused: {refusal}")
+            return Outcome(ExitCode.REFUSED, f"refused: {refusal}")
         try:
             with self._journal.locked(action.plan.summary):
                 if blocker := self._blocker(action):
-                    return Outcome(Code.REFUSED, blocker)
+                    return Outcome(ExitCode.REFUSED, blocker)
                 taken = {e.id for e in self._journal.entries()}
                 entry = _entry(action, reason, taken)
                 self._journal.begin(entry)
                 return await self._run_begun(action, entry)
-        except (JournalLocked, JournalUnavailable) as why:
-            return Outcome(Code.REFUSED, str(why))
+        except (JournalLockedError, JournalError) as why:
+            return Outcome(ExitCode.REFUSED, str(why))
 
     def _blocker(self, action: Action) -> str | None:
-        """An action that was cut short comes first: what it left may be what the plan was made from."""
+        """Returns a refusal while another action is interrupted: the plan may rest on what that left."""
         mine = action.undoes or action.finishes
         about = {mine}
         if mine and (repair := self._journal.entry(mine)):
-            about.add(repair.other)  # a repair that was cut short comes before what it was to repair
+            about.add(repair.other)  # an interrupted repair comes before what it was to repair
         left = [e for e in self._journal.unfinished() if e.id not in about]
         if not left:
             return None
         first = left[-1]  # newest first: it may be a repair of an older one
         return (
-            f"an earlier action was cut short: {first.id} «{first.summary}». First put it back "
-            f"(kvtui undo {first.id}), finish it (--finish {first.id}), or leave things as they are "
-            f"(--leave {first.id})"
+            f'an earlier action was interrupted: {first.id} "{first.summary}". First put it back '
+            f"(kvtui undo {first.id}), finish it (kvtui undo {first.id} --finish), or leave things as they are "
+            f"(kvtui undo {first.id} --leave)"
         )
 
     async def _run_begun(self, action: Action, entry: Entry) -> Outcome:
@@ -149,65 +149,67 @@ class Runner:
         try:
             await self._do(action, entry, done)
             verified = await action.verify(self._say)
-        except (StepFailed, JournalUnavailable) as why:
-            return await self._put_back(entry, done, Code.FAILED, f"failed: {why}")
+        except (StepError, JournalError) as why:
+            return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {why}")
         except (asyncio.CancelledError, KeyboardInterrupt):
-            return await self._put_back(entry, done, Code.INTERRUPTED, "interrupted")
-        except BaseException as fault:  # a fault of kvtui itself: nothing stays half-done, and the fault is not hidden
-            await self._put_back(entry, done, Code.FAILED, f"kvtui failed ({type(fault).__name__})")
+            return await self._put_back(entry, done, ExitCode.INTERRUPTED, "interrupted")
+        except BaseException as fault:  # a bug in kvtui: nothing stays half-done, and the bug is not hidden
+            await self._put_back(entry, done, ExitCode.FAILED, f"kvtui crashed ({type(fault).__name__}); this is a bug")
             raise
         if verified.ok is False:
-            return await self._put_back(entry, done, Code.FAILED, f"failed: {verified.detail}", verified.facts)
-        code, result = (Code.DONE, "done") if verified.ok else (Code.UNVERIFIED, "unverified")
+            return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {verified.detail}", verified.facts)
+        code, result = (ExitCode.DONE, "done") if verified.ok else (ExitCode.UNVERIFIED, "unverified")
         closes = self._closes(entry)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
         return Outcome(code, detail, entry.id, verified.facts)
 
     async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
         for index, step in enumerate(action.steps):
-            side = await asyncio.to_thread(step.look)
-            if side is Side.NEITHER:
-                raise StepFailed(f"the world changed since the plan was made: {step.describe()}: look again")
-            self._say(step.describe())
-            if side is Side.BEFORE:
-                done.append(step)  # first: a step that was cut short half-way is looked at when putting back
-                await _uncut(asyncio.to_thread(step.do))
+            state = await asyncio.to_thread(step.state)
+            if state is StepState.CONFLICT:
+                raise StepError(f"the node changed since the plan was made: {step.describe()}: check it and try again")
+            if text := step.describe():
+                self._say(text)
+            if state is StepState.PENDING:
+                done.append(step)  # first: a step that was interrupted is checked when putting back
+                await run_shielded(asyncio.to_thread(step.do))
             self._journal.step_done(entry.id, index)
             if index < len(action.pauses) and action.pauses[index] > 0:
                 await asyncio.sleep(action.pauses[index])
 
     async def _put_back(
-        self, entry: Entry, done: list[Step], code: Code, why: str, facts: Mapping[str, Any] | None = None
+        self, entry: Entry, done: list[Step], code: ExitCode, why: str, facts: Mapping[str, Any] | None = None
     ) -> Outcome:
-        """Undo what was done, to the end, however often the task is cancelled meanwhile."""
-        trouble = await _insist(self._undo(done))
-        detail = f"{why}; everything was put back" if not trouble else f"{why}; NOT put back: {'; '.join(trouble)}"
+        """Undoes what was done, to the end, however often the task is cancelled."""
+        error = await run_uncancellable(self._undo(done))
+        detail = f"{why}; everything was put back" if not error else f"{why}; NOT put back: {'; '.join(error)}"
         if not done:
             detail = f"{why}; nothing had been changed"
-        detail += self._end(entry.id, "put back" if not trouble else "failed", detail, facts)
+        detail += self._end(entry.id, "put back" if not error else "failed", detail, facts)
         return Outcome(code, detail, entry.id, facts or {})
 
     async def _undo(self, done: list[Step]) -> list[str]:
-        trouble = []
+        error = []
         for step in reversed(done):
             try:
-                side = await asyncio.to_thread(step.look)
-                if side is Side.NEITHER:
-                    trouble.append(f"{step.describe()}: somebody changed it since, so it was left alone")
-                elif side is Side.AFTER:
-                    self._say(f"putting back «{step.describe()}»")
+                state = await asyncio.to_thread(step.state)
+                if state is StepState.CONFLICT:
+                    error.append(f"{step.describe()}: changed by something else since, left alone")
+                elif state is StepState.APPLIED:
+                    if text := step.describe_undo():
+                        self._say(f"putting back: {text}")
                     await asyncio.to_thread(step.undo)
-            except StepFailed as failed:
-                trouble.append(str(failed))
-        return trouble
+            except StepError as failed:
+                error.append(str(failed))
+        return error
 
     def _closes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
-        """Other actions that end with this one: finishing an undo that was cut short ends what that undid as well."""
+        """Returns the other actions that end with this one: finishing an undo also ends what that undid."""
         closes: list[tuple[str, str]] = []
         current: Entry | None = entry
-        while current is not None and current.other and len(closes) < MOST_CLOSED:
-            closes.append((current.other, current.closing))
-            current = self._journal.entry(current.other) if current.finishes and current.closing == "done" else None
+        while current is not None and current.other and len(closes) < MAX_CLOSED:
+            closes.append((current.other, current.resolution))
+            current = self._journal.entry(current.other) if current.finishes and current.resolution == "done" else None
         return tuple(closes)
 
     def _end(
@@ -218,15 +220,15 @@ class Runner:
         facts: Mapping[str, Any] | None = None,
         closes: Sequence[tuple[str, str]] = (),
     ) -> str:
-        """Write the end down; what to add to the outcome when that fails. Then the next start asks what to do."""
+        """Journals the end; returns what to add to the outcome when that fails. Then the next start asks what to do."""
         try:
             self._journal.end(identity, result, detail, facts, closes)
-        except JournalUnavailable as why:
-            return f" (and this end is not in the journal: {why})"
+        except JournalError as why:
+            return f" (this end is not in the journal: {why})"
         return ""
 
     def _say(self, text: str) -> None:
-        """Tell the person; a terminal that went away must not stop what was begun."""
+        """Tells the operator; a closed terminal must not stop what was begun."""
         if self._progress is not None:
             try:
                 self._progress(text)
@@ -235,12 +237,12 @@ class Runner:
 
 
 def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-    """``guarded`` in an event loop of its own."""
+    """Runs ``guarded`` in an event loop of its own."""
     return asyncio.run(guarded(runner, action, force=force, reason=reason))
 
 
 async def guarded(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-    """Run an action from the command line.
+    """Runs an action from the command line.
 
     Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
 
@@ -257,7 +259,7 @@ async def guarded(runner: Runner, action: Action, *, force: bool = False, reason
     try:
         return await task
     except asyncio.CancelledError:  # before anything had begun
-        return Outcome(Code.INTERRUPTED, "interrupted; nothing had been changed")
+        return Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
@@ -268,7 +270,7 @@ def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
     return Entry(
         id=new_id(now, taken),
         at=now,
-        verb=action.plan.verb.value,
+        verb=action.plan.kind.value,
         target=action.plan.target,
         who=operator(),
         reason=reason,
@@ -277,12 +279,12 @@ def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
         process=(pid, start_time(pid)),
         undoes=action.undoes,
         finishes=action.finishes,
-        closing=action.closing or ("undone" if action.undoes else "done" if action.finishes else ""),
+        resolution=action.resolution or ("undone" if action.undoes else "done" if action.finishes else ""),
     )
 
 
-async def _uncut(work: Awaitable[None]) -> None:
-    """Let a step that was begun come to its end, even when the task is cancelled meanwhile."""
+async def run_shielded(work: Awaitable[None]) -> None:
+    """Completes a step that was begun, even when the task is cancelled; then the cancellation goes on."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
@@ -295,8 +297,8 @@ async def _uncut(work: Awaitable[None]) -> None:
         raise
 
 
-async def _insist(work: Coroutine[Any, Any, T]) -> T:
-    """Its result, even when the task is cancelled again and again meanwhile: Ctrl+C twice must not leave a mess."""
+async def run_uncancellable(work: Coroutine[Any, Any, T]) -> T:
+    """Returns its result, however often the task is cancelled: Ctrl+C twice must not leave a mess."""
     current = asyncio.current_task()
     task = asyncio.ensure_future(work)
     while True:

@@ -1,7 +1,7 @@
-"""Every action is a list of small reversible steps; that is what makes it undoable and kill -9 harmless.
+"""Every action is a list of small reversible steps: that makes it undoable, and recoverable after a kill -9.
 
-A step knows the value before and the value after. It is written to the journal before it is done, so the next kvtui
-can look at the world and say for each step: still before, already after, or neither, because somebody else was there.
+A step knows the value before and the value after. It is journaled before it is done, so that the next kvtui can tell
+for each step whether it is pending, applied, or in conflict with what something else did.
 """
 
 from __future__ import annotations
@@ -12,61 +12,65 @@ from typing import Any, ClassVar, Protocol
 Json = dict[str, Any]
 
 
-class Side(StrEnum):
-    """Where the world is, as seen from a step."""
+class StepState(StrEnum):
+    """System state relative to a step."""
 
-    BEFORE = "before"
-    AFTER = "after"
-    NEITHER = "neither"
-    """Somebody changed it since: kvtui will not touch it."""
+    PENDING = "pending"
+    APPLIED = "applied"
+    CONFLICT = "conflict"
+    """Something else changed it since: kvtui leaves it alone."""
 
 
-class StepFailed(RuntimeError):  # noqa: N818 - it is what happened, not a kind of error
-    """A step could not be done; the text says what, why, and what to do next."""
+class StepError(RuntimeError):
+    """A step failed; the text says what, why, and what to do next."""
 
 
 class Step(Protocol):
-    """One reversible change of the world. Blocking: the runner calls it in a thread."""
+    """One reversible change of the system. Blocking: the runner calls it in a thread."""
 
     kind: ClassVar[str]
-    """What names it in the journal."""
+    """Its name in the journal."""
 
     def describe(self) -> str:
-        """What it does, in one line."""
+        """Returns what it does, in one line; empty when it only prepares the way back."""
         ...
 
-    def look(self) -> Side:
-        """Where the world is now.
+    def describe_undo(self) -> str:
+        """Returns what undoing it does, in one line; empty when that does nothing."""
+        ...
+
+    def state(self) -> StepState:
+        """Returns its state now.
 
         Raises:
-            StepFailed: it cannot be told.
+            StepError: it is unknown.
         """
         ...
 
     def do(self) -> None:
-        """From before to after.
+        """Applies it.
 
         Raises:
-            StepFailed: it could not be done; then the world is still before.
+            StepError: it failed; then it is still pending.
         """
         ...
 
     def undo(self) -> None:
-        """From after to before.
+        """Undoes it.
 
         Raises:
-            StepFailed: it could not be done.
+            StepError: it failed.
         """
         ...
 
     def to_json(self) -> Json:
-        """Everything that is needed to undo it later, after kvtui was restarted; no secrets."""
+        """Returns all that a later kvtui needs to undo it; no secrets."""
         ...
 
 
 class StepFactory(Protocol):
-    """Makes a step again from the journal."""
+    """Rebuilds a step from the journal."""
 
     def __call__(self, data: Json, /) -> Step:
-        """The step whose ``to_json`` this was."""
+        """Returns the step whose ``to_json`` this was."""
         ...

@@ -1,4 +1,4 @@
-"""The kinds of steps, and the way from the journal back to a step."""
+"""The kinds of steps; rebuilds a step from the journal."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ KINDS = {
     "track value": "kvtui.actions.steps.track_value:SetTrackValue",
     "check value": "kvtui.actions.steps.check_value:SetCheckValue",
     "file": "kvtui.actions.steps.file:ReplaceFile",
-    "hangup": "kvtui.actions.steps.reload:HangUp",
+    "hangup": "kvtui.actions.steps.reload:ReloadStep",
     "address": "kvtui.actions.steps.address:RemoveAddress",
-    "draft": "kvtui.actions.steps.temp_file:RemoveDraft",
+    "draft": "kvtui.actions.steps.temp_file:RemoveTempFile",
     "reversed": "kvtui.actions.core.reversed:Reversed",
 }
 """``kind`` of a step → ``module:class``; the class has a ``from_json``."""
 
+VALUE_KINDS = frozenset({"weight", "track value", "check value"})
+"""Kinds of steps that set one value, and need no digest of everything around it."""
 
-class UnknownStep(LookupError):  # noqa: N818 - what it is, in words for an operator
-    """The journal has a step that this kvtui does not know (an older or newer one wrote it), or cannot read."""
+
+class UnknownStepError(LookupError):
+    """The journal has a step that this kvtui cannot rebuild: another version wrote it, or the line is damaged."""
 
 
 def make(data: Json) -> Step:
-    """The step that the journal describes.
+    """Rebuilds the step that the journal describes.
 
     Args:
         data: ``kind`` and what the step's ``to_json`` gave.
 
     Raises:
-        UnknownStep: its kind is not known here, or something is missing in it.
+        UnknownStepError: its kind is unknown here, or something is missing in it.
     """
     kind = str(data.get("kind"))
     if kind not in KINDS:
-        raise UnknownStep(f"this kvtui does not know steps of kind {kind!r}; use the version that wrote them")
+        raise UnknownStepError(f"this kvtui does not know steps of kind {kind!r}; use the version that wrote them")
     module, _, name = KINDS[kind].partition(":")
     factory: StepFactory = getattr(import_module(module), name).from_json
     try:
         return factory(data)
     except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise UnknownStep(f"a step of kind {kind!r} in the journal cannot be read: {error!r}") from error
+        raise UnknownStepError(f"a step of kind {kind!r} in the journal cannot be read: {error!r}") from error

@@ -26,9 +26,9 @@ DUMP_PAUSE = 0.25
 """Seconds between questions to keepalived while it is being verified: each is a line in its log."""
 
 
-async def until(watch: Watch, condition: Callable[[Observation], T | None], patience: float) -> T | None:
-    """The first true thing that the condition finds in an observation; None when ``patience`` (seconds) is over."""
-    deadline = time.monotonic() + patience
+async def until(watch: Watch, condition: Callable[[Observation], T | None], within: float) -> T | None:
+    """The first true thing that the condition finds in an observation; None when ``within`` (seconds) is over."""
+    deadline = time.monotonic() + within
     while True:
         if found := condition(await watch()):
             return found
@@ -47,7 +47,7 @@ class DumpWatch:
     def __init__(self, keepalived: Keepalived) -> None:
         self._daemon = Daemon.of(keepalived)
         self._dumper = Dumper(keepalived)
-        self.trouble = ""
+        self.error = ""
         """Why it did not answer last time."""
 
     async def instances(self) -> tuple[VrrpInstance, ...] | None:
@@ -58,13 +58,13 @@ class DumpWatch:
         try:
             dump = self._dumper.read(time.time())
         except DumpUnavailable as why:
-            self.trouble = str(why)
+            self.error = str(why)
             return None
         return dump.instances
 
-    async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], patience: float) -> T | None:
-        """The first true thing that the condition finds in a dump; None when ``patience`` is over."""
-        deadline = time.monotonic() + patience
+    async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], within: float) -> T | None:
+        """The first true thing that the condition finds in a dump; None when ``within`` is over."""
+        deadline = time.monotonic() + within
         while True:
             instances = await self.instances()
             if instances is not None and (found := condition(instances)):

@@ -1,38 +1,38 @@
-"""The demo as a ``Site``: nothing of this machine is read or changed."""
+"""Acting on the demo: nothing of this machine is read or changed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kvtui.actions.core.plan import Note, NoteSeverity
+from kvtui.actions.core.preflight import Preflight
+from kvtui.actions.core.watch import DumpWatch
 from kvtui.actions.demo.journal import MemoryJournal
-from kvtui.actions.demo.steps import with_demo_hands
-from kvtui.actions.plan import Grade, Remark
-from kvtui.actions.survey import Survey
-from kvtui.actions.watch import DumpWatch
+from kvtui.actions.demo.steps import demo_step
 from kvtui.backend.config_test import ConfigTest
 from kvtui.backend.demo.conf_text import copied_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-    from kvtui.actions.journal import Journal
-    from kvtui.actions.plan import Plan
-    from kvtui.actions.step import Step
-    from kvtui.actions.steps.network import Network
+    from kvtui.actions.core.journal import Journal
+    from kvtui.actions.core.network import Network
+    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.core.step import Json, Step
     from kvtui.backend.demo.world import World
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import VrrpInstance
 
-NOTE = Remark(Grade.NOTE, "the demo: nothing real is changed, and its journal ends with this kvtui")
+NOTE = Note(NoteSeverity.NOTE, "this is the demo: nothing real is changed, and its journal ends with this kvtui")
 ELSEWHERE = "# on a real node: "
 """Before a command that would do the same: pasted into a shell by mistake, it does nothing."""
 
 
-class DemoSite:
-    """The demo's world to act in; see ``Site``.
+class DemoBackend:
+    """The demo's world to act in; see ``ActionBackend``.
 
     Args:
         world: of the demo.
@@ -44,74 +44,63 @@ class DemoSite:
 
     @property
     def journal(self) -> Journal:
-        """In memory, one for the site."""
         return self._journal
 
-    def note(self) -> str | None:
-        """Every plan says it, see ``plan``."""
-        return None
+    def journal_note(self) -> str | None:
+        return None  # see ``plan``
 
     def plan(self, plan: Plan) -> Plan:
-        """Says that it is the demo; its commands are comments, as its process IDs may be somebody else's here."""
-        return replace(
-            plan, remarks=(*plan.remarks, NOTE), by_hand=tuple(f"{ELSEWHERE}{command}" for command in plan.by_hand)
-        )
+        """Says that this is the demo; comments out the commands, whose process IDs may belong to others here."""
+        commands = tuple(f"{ELSEWHERE}{command}" for command in plan.equivalent_commands)
+        return replace(plan, notes=(*plan.notes, NOTE), equivalent_commands=commands)
 
     def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
-        """With the demo's hands."""
-        return tuple(with_demo_hands(step, self._world) for step in steps)
+        return tuple(demo_step(step, self._world) for step in steps)
 
-    def survey(self, keepalived: Keepalived) -> Survey:
-        """The demo's config, which passes every test."""
+    def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
+        del steps
+        return ()
+
+    def run_preflight(self, keepalived: Keepalived) -> Preflight:
         world = self._world
-        return Survey(
+        return Preflight(
             keepalived=keepalived,
             conf=world.conf,
             running=world.running,
             saved_lines=copied_lines(world.deeds.saved),
             running_lines=copied_lines(world.deeds.run),
             test=ConfigTest(0),
-            at=world.epoch + world.now,
-            site=self,
         )
 
     def text(self, keepalived: Keepalived, path: str) -> str:
-        """A file of the demo's."""
         del keepalived
         return self._world.read(path)
 
     def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
-        """There is none."""
         del keepalived, path
         return None
 
-    def running(self, keepalived: Keepalived) -> Conf | None:
-        """What the demo's keepalived runs."""
+    def running_conf(self, keepalived: Keepalived) -> Conf | None:
         del keepalived
         return self._world.running
 
-    def mark(self, keepalived: Keepalived) -> Hashable | None:
-        """How often it read its config."""
+    def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         del keepalived
         return self._world.deeds.reloads
 
-    def runs(self, pid: int) -> bool:
-        """The demo's processes do."""
+    def is_running(self, pid: int) -> bool:
         del pid
         return True
 
     def dumps(self, keepalived: Keepalived) -> DumpWatch:
-        """What the demo's keepalived says."""
         del keepalived
         return DemoDumps(self._world)
 
     def table(self, network: Network) -> IpvsTable:
-        """The demo's."""
         del network
         return self._world.table()
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
-        """The demo's."""
         del keepalived
         return {f"net.ipv4.vs.{name}": value for name, value in self._world.deeds.sysctls.items()}
 
@@ -121,7 +110,7 @@ class DemoDumps(DumpWatch):
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.trouble = ""
+        self.error = ""
 
     def _read(self) -> tuple[VrrpInstance, ...] | None:
         return self._world.instances()

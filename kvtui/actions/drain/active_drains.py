@@ -1,4 +1,4 @@
-"""Which real servers were drained here and not given back: derived from the journal, the one source of truth."""
+"""The drains in force: derived from the journal, the only source of truth."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.plan import Verb
-from kvtui.actions.core.step_kinds import UnknownStep, make
-from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.core.network import Network
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.core.step_kinds import UnknownStepError, make
+from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight, service_name, target_from_json
 from kvtui.model.ipvs import endpoint
@@ -70,17 +70,16 @@ class LostDrain:
 
     @property
     def sentence(self) -> str:
-        """For an operator."""
         place = f"{endpoint(*self.drain.real)} of {service_name(self.drain.service)}"
-        who = self.drain.who.get("user", "somebody")
+        who = self.drain.who.get("user", "an unknown user")
         return (
             f"{place} was drained by {who} ({self.drain.entry}) but has weight {self.weight} in the kernel: a health "
-            "check, a reload or a restart of keepalived gave it back. Drain it again, or undrain it to forget the drain"
+            "check, a reload or a restart of keepalived restored it. Drain it again, or undrain it to close the drain"
         )
 
 
-def drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
-    """The drains that are in force as far as the journal knows, oldest first.
+def active_drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
+    """Returns the drains in force according to the journal, oldest first.
 
     Args:
         entries: of the journal, oldest first.
@@ -89,11 +88,11 @@ def drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
     for entry in entries:
         if not entry.in_force or entry.finishes:  # whom an action finishes is itself in force then
             continue
-        if entry.verb == Verb.DRAIN and not entry.undoes:
+        if entry.verb == ActionKind.DRAIN and not entry.undoes:
             for drain in _of(entry):
                 found = _without(found, drain.network, (drain.service, drain.real))
                 found.append(drain)
-        elif entry.verb == Verb.UNDRAIN:
+        elif entry.verb == ActionKind.UNDRAIN:
             for network, target in _released(entry):
                 found = _without(found, network, target)
     return tuple(sorted(found, key=lambda d: d.at))
@@ -127,10 +126,10 @@ def _of(entry: Entry) -> tuple[Drain, ...]:
 
 
 def _steps(entry: Entry) -> list[Step]:
-    """Those that can be read: a damaged line must not hide the other drains."""
+    """Returns the steps that can be read: a damaged line must not hide the other drains."""
     steps = []
     for data in entry.steps:
-        with contextlib.suppress(UnknownStep):
+        with contextlib.suppress(UnknownStepError):
             steps.append(make(data))
     return steps
 
@@ -147,17 +146,17 @@ def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
 
 
 def network_of(observation: Observation) -> Network:
-    """The namespace whose IPVS table an observation shows."""
+    """Returns the namespace whose IPVS table an observation shows."""
     keepalived = observation.snapshot.chosen_keepalived
     return Network(keepalived.pid, keepalived.netns) if keepalived else Network(None, None)
 
 
 def lost_drains(observation: Observation, known: Iterable[Drain]) -> tuple[LostDrain, ...]:
-    """Drains that the kernel does not have any more. A server that is gone is not one: it takes no connections.
+    """Returns the drains that the kernel no longer has. A removed server is not one: it takes no connections.
 
     Args:
         observation: the node as it is now.
-        known: ``drains(journal.entries())``.
+        known: ``active_drains(journal.entries())``.
     """
     here = network_of(observation)
     mine = [d for d in known if d.network.is_same(here)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.plan import Change, Grade, Remark
+from kvtui.actions.core.plan import Change, Note, NoteSeverity
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kvtui.actions.drain.check_files import Checked, CheckKnob
     from kvtui.actions.drain.active_drains import Drain
+    from kvtui.actions.drain.check_files import Checked, CheckFileControl
     from kvtui.actions.drain.targets import Target
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
@@ -29,51 +29,48 @@ class ByFile:
         targets: whom the operator named.
     """
 
-    knob: CheckKnob
+    control: CheckFileControl
     value: int
     targets: tuple[Target, ...]
 
     @property
     def change(self) -> Change:
-        """For the plan."""
-        return Change(f"track file {self.knob.name} ({self.knob.path})", str(self.knob.value), str(self.value))
+        return Change(f"track file {self.control.name} ({self.control.path})", str(self.control.value), str(self.value))
 
     @property
     def outlives(self) -> str:
-        """What keeps the drain."""
         names = ", ".join(t.name for t in self.targets)
         return (
             f"{names} stays drained through reloads, restarts of keepalived and health checks that fail and pass "
-            f"again, as long as {self.knob.path} says {self.value} (a file inside a container goes with it)"
+            f"again, as long as {self.control.path} has {self.value} (a file inside a container is lost with it)"
         )
 
     def weight(self, target: Target) -> int:
         """What one of the targets gets."""
-        checked = self.knob.of(key(target))
+        checked = self.control.of(key(target))
         return checked.weight(self.value) if checked else target.real.weight
 
-    def remarks(self) -> Iterator[Remark]:
+    def notes(self) -> Iterator[Note]:
         """Whom else it reaches."""
         mine = {key(t) for t in self.targets}
-        others = [c for c in self.knob.checked if c.target not in mine]
-        changed = [c for c in others if c.factor and c.changes(self.knob.value, self.value)]
-        shared = f"share track file {self.knob.name}"
+        others = [c for c in self.control.checked if c.target not in mine]
+        changed = [c for c in others if c.factor and c.changes(self.control.value, self.value)]
+        shared = f"share track file {self.control.name}"
         if changed:
             names = ", ".join(f"{c.name} (to weight {c.weight(self.value)})" for c in changed)
             does = "are drained too" if not any(c.weight(self.value) for c in changed) else "change too"
-            yield Remark(Grade.WARNING, f"{names} {shared}, so they {does}")
+            yield Note(NoteSeverity.WARNING, f"{names} {shared}, so they {does}")
         cut = [c.name for c in others if not c.factor]
         if cut and self.value:
-            yield Remark(
-                Grade.UNSAFE,
-                f"{', '.join(cut)} {shared} with weight 0, so their check fails: keepalived takes them out, which cuts "
+            yield Note(
+                NoteSeverity.UNSAFE,
+                f"{', '.join(cut)} {shared} with weight 0, so their check fails: keepalived removes them, which cuts "
                 "their connections",
             )
-        if self.knob.instances:
-            text = (
-                f"VRRP instances {', '.join(self.knob.instances)} {shared}: their priority changes, which may move VIPs"
-            )
-            yield Remark(Grade.UNSAFE, text)
+        if self.control.instances:
+            names = ", ".join(self.control.instances)
+            text = f"VRRP instances {names} {shared}: their priority changes, which may move VIPs"
+            yield Note(NoteSeverity.UNSAFE, text)
 
 
 def key(target: Target) -> Key:
@@ -87,38 +84,38 @@ def kernel_weights(observation: Observation) -> dict[Key, int]:
     return {(v.key, r.key): r.weight for v in (table.virtual_servers if table else ()) for r in v.real_servers}
 
 
-def to_drain(knobs: Sequence[CheckKnob], todo: Sequence[Target]) -> tuple[ByFile, ...]:
+def to_drain(controls: Sequence[CheckFileControl], todo: Sequence[Target]) -> tuple[ByFile, ...]:
     """Where a file can drain, and the number that does it. The others have to be drained in the kernel."""
     found = []
-    for knob in knobs:
+    for control in controls:
         # one whom the number drains already was changed in the kernel by hand: there it must be drained
-        mine = tuple(t for t in todo if (c := knob.of(key(t))) and (not c.factor or c.weight(knob.value)))
-        value = knob.drains(key(t) for t in mine)
+        mine = tuple(t for t in todo if (c := control.of(key(t))) and (not c.factor or c.weight(control.value)))
+        value = control.drains(key(t) for t in mine)
         if value is not None:
-            found.append(ByFile(knob, value, mine))
+            found.append(ByFile(control, value, mine))
     return tuple(found)
 
 
 def to_undrain(
-    knobs: Sequence[CheckKnob], targets: Sequence[Target], drains: Mapping[Key, Drain]
+    controls: Sequence[CheckFileControl], targets: Sequence[Target], drains: Mapping[Key, Drain]
 ) -> tuple[ByFile, ...]:
     """Where it is the file that drains: the number before the drain, as journaled, else 0."""
     found = []
-    for knob in knobs:
-        mine = tuple(t for t in targets if t.real.weight == 0 and _is_drained_by(knob, knob.of(key(t))))
+    for control in controls:
+        mine = tuple(t for t in targets if t.real.weight == 0 and _is_drained_by(control, control.of(key(t))))
         if mine:
-            found.append(ByFile(knob, _number_before(knob, mine, drains), mine))
+            found.append(ByFile(control, _number_before(control, mine, drains), mine))
     return tuple(found)
 
 
-def _is_drained_by(knob: CheckKnob, checked: Checked | None) -> bool:
-    return checked is not None and bool(checked.factor) and not checked.weight(knob.value) and checked.configured > 0
+def _is_drained_by(control: CheckFileControl, checked: Checked | None) -> bool:
+    return checked is not None and bool(checked.factor) and not checked.weight(control.value) and checked.configured > 0
 
 
-def _number_before(knob: CheckKnob, targets: Sequence[Target], drains: Mapping[Key, Drain]) -> int:
+def _number_before(control: CheckFileControl, targets: Sequence[Target], drains: Mapping[Key, Drain]) -> int:
     for target in targets:
-        drain, checked = drains.get(key(target)), knob.of(key(target))
-        if drain and checked and drain.check and drain.check.file.path == knob.path:
+        drain, checked = drains.get(key(target)), control.of(key(target))
+        if drain and checked and drain.check and drain.check.file.path == control.path:
             before = drain.check.file.before
             if checked.weight(before):
                 return before

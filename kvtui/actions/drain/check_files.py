@@ -10,11 +10,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from kvtui.actions.steps.check_value import Effect, SetCheckValue
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.priority.track_files import DEFAULT_WEIGHT
+from kvtui.actions.steps.check_value import Effect, SetCheckValue
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import service_name
-from kvtui.actions.priority.track_files import DEFAULT_WEIGHT
 from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
 from kvtui.rules.servers import conf_key
@@ -50,12 +50,10 @@ class Checked:
 
     @property
     def target(self) -> Target:
-        """What it is about."""
         return (self.service, self.real)
 
     @property
     def name(self) -> str:
-        """For sentences."""
         return f"{endpoint(*self.real)} in {service_name(self.service)}"
 
     def weight(self, value: int) -> int:
@@ -68,7 +66,7 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckKnob:
+class CheckFileControl:
     """One track file that real servers have as FILE_CHECK.
 
     Attributes:
@@ -105,7 +103,7 @@ class CheckKnob:
         """What it says of one real server."""
         return next((c for c in self.checked if c.target == target), None)
 
-    def by_hand(self, value: int) -> str:
+    def command(self, value: int) -> str:
         """The command that writes it."""
         return f"echo {value} > {shlex.quote(self.outside)}"
 
@@ -128,7 +126,7 @@ class CheckKnob:
         return SetCheckValue(file, network, effects)
 
 
-def check_knobs(observation: Observation, read: Read) -> tuple[CheckKnob, ...]:
+def check_file_controls(observation: Observation, read: Read) -> tuple[CheckFileControl, ...]:
     """The track files of FILE_CHECKs in the config that runs (else in the file), with the numbers in them.
 
     Args:
@@ -149,7 +147,7 @@ def check_knobs(observation: Observation, read: Read) -> tuple[CheckKnob, ...]:
             i.name for i in conf.instances if any(t.kind == "file" and t.name == file.name for t in i.tracks)
         )
         daemon, outside = Daemon.of(keepalived), keepalived.outside(file.path)
-        found.append(CheckKnob(daemon, file.name, file.path, outside, value, existed, checked, tracking))
+        found.append(CheckFileControl(daemon, file.name, file.path, outside, value, existed, checked, tracking))
     return tuple(found)
 
 

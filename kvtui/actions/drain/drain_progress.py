@@ -1,4 +1,4 @@
-"""After a drain: is the weight what it should be, is all else as it was, and when will the last connection be gone."""
+"""Verifies a drain: the weight is as planned, all else is unchanged; estimates when the last connection ends."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.core.runner import Verified
-from kvtui.actions.core.step import StepFailed
+from kvtui.actions.core.network import read_table
+from kvtui.actions.core.runner import Verification
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
@@ -31,7 +31,7 @@ WINDOW = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the kernel must show of one real server: this weight, and all else as before."""
+    """What the kernel must show for one real server: this weight, and all else as before."""
 
     service: ServiceKey
     before: RealServer
@@ -39,7 +39,6 @@ class Expected:
 
     @property
     def name(self) -> str:
-        """For sentences."""
         return f"{endpoint(*self.before.key)} in {service_name(self.service)}"
 
 
@@ -64,24 +63,8 @@ class Left:
         return f"active {self.active}, inactive {self.inactive}, persistent {self.persistent}"
 
 
-def read_table(network: Network) -> IpvsTable:
-    """The kernel's table.
-
-    Raises:
-        StepFailed: it cannot be read.
-    """
-    from kvtui.backend.ipvs.errors import IpvsUnavailable  # noqa: PLC0415 - only when it is carried out
-    from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
-
-    try:
-        with IpvsReader(network.process()) as reader:
-            return reader.read()
-    except IpvsUnavailable as why:
-        raise StepFailed(str(why)) from why
-
-
 def blocking(virtual: VirtualServer, real: RealServer, *, persistence_fixed: bool) -> int:
-    """How many connections must end before nothing arrives at a drained real server.
+    """Returns how many connections must end before nothing arrives at a drained real server.
 
     TCP: those in ESTABLISHED; what closes needs the server no more. UDP has no ESTABLISHED: all of them, until they
     time out. A persistence template brings its client back, unless the kernel lets go of templates of drained servers
@@ -93,7 +76,7 @@ def blocking(virtual: VirtualServer, real: RealServer, *, persistence_fixed: boo
 
 
 def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
-    """Seconds until none are left, when they go on ending as they did (each with the same chance a second).
+    """Returns the seconds until none are left, if they keep ending at the same rate.
 
     Args:
         samples: (monotonic seconds, how many), oldest first.
@@ -112,7 +95,7 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Emptying:
+class DrainProgress:
     """Verifies a change of weights; then waits until drained real servers are empty, if asked to.
 
     Attributes:
@@ -135,19 +118,18 @@ class Emptying:
     clock: Callable[[], float] = time.monotonic
     pause: float = 1.0
 
-    async def verify(self, say: Say) -> Verified:
-        """Look, and wait."""
+    async def verify(self, say: Say) -> Verification:
         if not self.expected:
-            return Verified(ok=True, detail="nothing had to be changed", facts=dict(self.facts))
+            return Verification(ok=True, detail="nothing had to be changed", facts=dict(self.facts))
         table = await asyncio.to_thread(self.read, self.network)
         if wrong := self._wrong(table):
             return wrong
         if self.wait is None:
             weights = ", ".join(f"{e.name}: weight {e.weight}" for e in self.expected)
-            return Verified(ok=True, detail=f"seen in the kernel: {weights}", facts=self._facts(table))
+            return Verification(ok=True, detail=f"seen in the kernel: {weights}", facts=self._facts(table))
         return await self._until_empty(say, self.wait)
 
-    async def _until_empty(self, say: Say, wait: float) -> Verified:
+    async def _until_empty(self, say: Say, wait: float) -> Verification:
         deadline = self.clock() + wait
         samples: list[tuple[float, int]] = []
         empty = 0
@@ -159,28 +141,28 @@ class Emptying:
             samples.append((self.clock(), left.blocking))
             empty = 0 if left.blocking else empty + 1
             if empty >= TWICE:
-                return Verified(ok=True, detail=f"weight 0, and empty: {left}", facts=self._facts(table))
+                return Verification(ok=True, detail=f"weight 0, and empty: {left}", facts=self._facts(table))
             if self.clock() >= deadline:
-                detail = f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained and goes on emptying"
-                return Verified(ok=None, detail=detail, facts=self._facts(table))
+                detail = f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained and keeps emptying"
+                return Verification(ok=None, detail=detail, facts=self._facts(table))
             estimate = seconds_left(samples)
             say(str(left) + (f" · about {ago(estimate)} left" if estimate is not None else ""))
             await asyncio.sleep(self.pause)
 
-    def _wrong(self, table: IpvsTable) -> Verified | None:
+    def _wrong(self, table: IpvsTable) -> Verification | None:
         """What is not as planned; None when all is."""
         for expected in self.expected:
             pair = _find(table, expected)
             if pair is None:
-                detail = f"{expected.name} was taken out of the kernel meanwhile, as its health check does"
-                return Verified(ok=None, detail=detail, facts=self._facts(table))
+                detail = f"{expected.name} was removed from the kernel meanwhile, probably by its health check"
+                return Verification(ok=None, detail=detail, facts=self._facts(table))
             real, before = pair[1], expected.before
             if real.weight != expected.weight:
-                detail = f"{expected.name} has weight {real.weight}, not {expected.weight}: somebody else set it"
-                return Verified(ok=False, detail=detail, facts=self._facts(table))
+                detail = f"{expected.name} has weight {real.weight}, not {expected.weight}: something else set it"
+                return Verification(ok=False, detail=detail, facts=self._facts(table))
             if _rest(real) != _rest(before):
                 detail = f"{expected.name} is {_rest(real)}, but was {_rest(before)}"
-                return Verified(ok=False, detail=detail, facts=self._facts(table))
+                return Verification(ok=False, detail=detail, facts=self._facts(table))
         return None
 
     def _left(self, table: IpvsTable) -> Left:

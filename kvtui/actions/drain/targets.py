@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer, VirtualServer
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
-MANY = 8  # so many are listed in a sentence
+MAX_LISTED = 8  # so many are listed in a sentence
 
 
-class UnknownTarget(LookupError):  # noqa: N818 - what it is, in words for an operator
+class UnknownTargetError(LookupError):
     """Nothing there is called so, or more than one thing; the text lists what there is."""
 
 
@@ -31,7 +31,6 @@ class Target:
 
     @property
     def name(self) -> str:
-        """For sentences."""
         return f"{endpoint(*self.real.key)} in {named(self.virtual)}"
 
 
@@ -66,8 +65,8 @@ def parse_real(text: str) -> tuple[str, int | None]:
     try:
         return str(ip_address(host)), port
     except ValueError:
-        raise UnknownTarget(
-            f"{text!r} is no real server: write ADDRESS or ADDRESS:PORT, such as 10.2.68.5:80"
+        raise UnknownTargetError(
+            f"{text!r} is not a real server: write ADDRESS or ADDRESS:PORT, such as 10.2.68.5:80"
         ) from None
 
 
@@ -87,8 +86,8 @@ def parse_service(text: str) -> Wanted:
         host, port = _split(words[0] if len(words) == 1 else "")
         return Wanted(text, protocol, str(ip_address(host)), port)
     except ValueError:
-        raise UnknownTarget(
-            f"{text!r} is no virtual server: write VIP:PORT, [VIP]:PORT, 'udp VIP:PORT' or 'fwmark N'"
+        raise UnknownTargetError(
+            f"{text!r} is not a virtual server: write VIP:PORT, [VIP]:PORT, 'udp VIP:PORT' or 'fwmark N'"
         ) from None
 
 
@@ -119,23 +118,23 @@ def find(observation: Observation, real: tuple[str, int | None], service: str | 
     table = observation.snapshot.ipvs
     if table is None:
         source = observation.snapshot.source(SourceName.IPVS)
-        raise UnknownTarget(f"the IPVS table cannot be read: {source.detail}")
+        raise UnknownTargetError(f"the IPVS table cannot be read: {source.detail}")
     meant = table.virtual_servers
     if service is not None:
         wanted = parse_service(service)
         meant = tuple(v for v in meant if wanted.matches(v))
         if not meant:
             there = _some([named(v) for v in table.virtual_servers])
-            raise UnknownTarget(f"there is no virtual server {service} in the kernel; there is {there}")
+            raise UnknownTargetError(f"no virtual server {service} in the kernel; it has {there}")
     found = []
     for virtual in meant:
         same = [r for r in virtual.real_servers if r.address == address and port in {None, r.port}]
         if len(same) > 1:
             ports = _some([endpoint(*r.key) for r in same])
-            raise UnknownTarget(f"{named(virtual)} has {address} more than once: say which, {ports}")
+            raise UnknownTargetError(f"{named(virtual)} has {address} more than once: choose one of {ports}")
         found += [_target(observation, virtual, r) for r in same]
     if not found:
-        raise UnknownTarget(_nothing(observation, meant, address, port))
+        raise UnknownTargetError(_nothing(observation, meant, address, port))
     return tuple(found)
 
 
@@ -170,16 +169,16 @@ def _nothing(observation: Observation, meant: tuple[VirtualServer, ...], address
     ]
     if removed:
         return (
-            f"{name} is in the config of {_some(removed)} but not in the kernel: its health check took it out, so it "
+            f"{name} is in the config of {_some(removed)} but not in the kernel: its health check removed it, so it "
             "takes no connections; there is nothing to do"
         )
     there = list(dict.fromkeys(endpoint(*r.key) for v in meant for r in v.real_servers))
     where = named(meant[0]) if len(meant) == 1 else "the kernel's table"
-    return f"there is no real server {name} in {where}; there is {_some(there)}"
+    return f"no real server {name} in {where}; it has {_some(there)}"
 
 
 def _some(names: list[str]) -> str:
     if not names:
-        return "none at all"
-    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-    return ", ".join(names[:MANY]) + more
+        return "none"
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more

@@ -1,7 +1,7 @@
-"""How a priority gets where it is wanted: by a track file of the instance, or by its line of the config and a reload.
+"""How to change a priority: by a track file of the instance, or by its line of the config and a reload.
 
-A track file changes no config, needs no reload and outlives one, so it comes first wherever it gets there exactly and
-nothing else changes with it. The config's line is the way everywhere else, and the plan says why.
+A track file changes no config, needs no reload and outlives one. It is used where it reaches the priority exactly and
+changes nothing else. Elsewhere the config's line is changed, and the plan says why.
 """
 
 from __future__ import annotations
@@ -9,189 +9,178 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.plan import Change, Grade, Remark
-from kvtui.actions.priority.config_line import reconfiguration
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.priority.track_files import FAULT, knobs
+from kvtui.actions.core.plan import Change, NoteSeverity, PlanPart
+from kvtui.actions.priority.config_line import change_config_line, find_instance
+from kvtui.actions.priority.track_files import FAULT, track_file_controls
 from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.election_context import Contest
-    from kvtui.actions.core.step import Step
-    from kvtui.actions.checks.preflight import Survey
-    from kvtui.actions.priority.track_files import Knob
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.election_context import ElectionContext
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.priority.track_files import TrackFileControl
 
-LEAST, MOST_TRACKED, OWNER = 1, 254, 255
+LOWEST, MAX_TRACKED, OWNER = 1, 254, 255
 """Priorities: keepalived keeps an effective one within 1 and 254; 255 is the owner of the address."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to a priority: what a plan takes from it.
+class PriorityMethod:
+    """One way to change a priority.
 
     Attributes:
         name: in a sentence, after "by".
-        now: the priority that is given up.
-        steps: empty when it cannot be done, or nothing is to do.
-        remarks: why not, and what to know.
-        changes: what will be different.
-        diff: of the config.
-        by_hand: shell commands.
+        now: the priority before.
+        part: what it brings into the plan.
     """
 
     name: str
     now: int | None
-    steps: tuple[Step, ...] = ()
-    remarks: tuple[Remark, ...] = ()
-    changes: tuple[Change, ...] = ()
-    diff: str = ""
-    by_hand: tuple[str, ...] = ()
+    part: PlanPart
 
 
-def way_to(survey: Survey, race: Contest, value: int, *, use_track_file: bool | None = None) -> Way:
-    """The way to a priority.
+@dataclass(frozen=True, slots=True)
+class MethodChooser:
+    """Chooses how to change the priority of one instance.
 
-    Args:
-        survey: of the config, made just now.
-        race: the instance.
-        value: wanted effective priority.
-        use_track_file: by its track file, or by its config; None for its track file if that is as good as it gets.
+    Attributes:
+        preflight: of the config, made just now.
+        election: the instance.
+        backend: the world to act in.
     """
-    if use_track_file is False:
-        return _by_config(survey, race, value)
-    found = knobs(survey, race.view.name)
-    if use_track_file:
-        return _by_track_file(survey, race, found, value)
-    reasons = []
-    for knob in found:
-        number = number_for(survey, race, knob, value)
-        others = _others(knob)
-        if isinstance(number, int) and not others:
-            return _offered(survey, race, knob, number, value)
-        reasons.append(number if isinstance(number, str) else f"{knob.path} is more than a priority's: {others}")
-    return _by_config(survey, race, value, tuple(reasons))
+
+    preflight: Preflight
+    election: ElectionContext
+    backend: ActionBackend
+
+    def choose(self, value: int, *, use_track_file: bool | None = None) -> PriorityMethod:
+        """Returns the method for a priority.
+
+        Args:
+            value: wanted effective priority.
+            use_track_file: by its track file, or by its config; None chooses.
+        """
+        if use_track_file is False:
+            return self._by_config(value)
+        reasons = []
+        for control in track_file_controls(self.preflight, self.election.view.name, self.backend):
+            number = self._number_for(control, value)
+            others = _others(control)
+            if isinstance(number, int) and (use_track_file or not others):
+                method = self.by_track_file(control, number, value)
+                return method if use_track_file or not method.part.steps else _recommended(method, control)
+            reasons.append(
+                number if isinstance(number, str) else f"{control.path} changes more than this priority: {others}"
+            )
+        if not use_track_file:
+            return self._by_config(value, tuple(reasons))
+        name = self.election.view.name
+        why = "; ".join(reasons) or f"{name} tracks no file whose path is known: change its config instead"
+        return PriorityMethod("a track file", self._effective, PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why))
+
+    def by_track_file(self, control: TrackFileControl, number: int, value: int) -> PriorityMethod:
+        """Returns the method that writes this number into this track file.
+
+        Args:
+            control: the track file.
+            number: to write.
+            value: the effective priority that results.
+        """
+        name = f"track file {control.path} (weight {control.weight})"
+        if number == control.value:
+            return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value))
+        part = PlanPart(
+            steps=self.backend.steps((control.step(Daemon.of(self.preflight.keepalived), number),)),
+            changes=(Change(f"track file {control.name}", str(control.value), str(number)),),
+            equivalent_commands=(f"echo {number} > {self.preflight.keepalived.outside(control.path)}",),
+        )
+        if others := _others(control):
+            part = part.with_note(NoteSeverity.WARNING, f"{control.path}: {others}")
+        return PriorityMethod(name, self._effective, part)
+
+    def _by_config(self, value: int, reasons: tuple[str, ...] = ()) -> PriorityMethod:
+        """Returns the method that changes its line of the config.
+
+        Args:
+            value: wanted.
+            reasons: why its track files, where it has any, are not used.
+        """
+        view = self.election.view
+        part = change_config_line(self.preflight, view.name, value, self.backend)
+        for why in reasons:
+            part = part.with_note(NoteSeverity.NOTE, f"not by its track file: {why}")
+        if value == OWNER:
+            text = "255 means the owner of the address: weighted tracks do not count then"
+            part = part.with_note(NoteSeverity.WARNING, text)
+        if not part.steps and all(n.severity < NoteSeverity.UNSAFE for n in part.notes):
+            part = self._unchanged(part, value)
+        instance = find_instance(self.preflight.conf, view.name)
+        now = view.priority if view.priority is not None else instance.priority if instance else None
+        return PriorityMethod(f"its config {self.preflight.keepalived.conf} and a reload", now, part)
+
+    def _unchanged(self, part: PlanPart, value: int) -> PlanPart:
+        text = f"{self.election.view.name} already has priority {value}: nothing to write"
+        return part.with_note(NoteSeverity.NOTE, text)
+
+    def _number_for(self, control: TrackFileControl, value: int) -> int | str:
+        """Returns the number in the file that makes the effective priority this value; or why there is none."""
+        view = self.election.view
+        if obstacle := self.backend.obstacle(self.preflight.keepalived, control.path):
+            return obstacle
+        if value > MAX_TRACKED or view.priority == OWNER:
+            return f"weighted tracks do not count with 255, so {control.name} reaches {LOWEST} to {MAX_TRACKED} only"
+        rest = self._without(control)
+        if rest is None:
+            return f"the priority of {view.name} without {control.name} is unknown, so the number for it is too"
+        if control.weight and (value - rest) % control.weight == 0:
+            number = (value - rest) // control.weight
+            if number * control.weight > FAULT:
+                return number
+        return (
+            f"priority {value} cannot be reached exactly from {self._effective} with track file {control.name} "
+            f"(weight {control.weight})"
+        )
+
+    @property
+    def _effective(self) -> int | None:
+        view = self.election.view
+        return view.effective_priority if view.effective_priority is not None else view.priority
+
+    def _without(self, control: TrackFileControl) -> int | None:
+        """Returns the priority without this file's part; None when unknown.
+
+        Where no other track has a weight, that is the configured priority. Else it is the effective priority less the
+        file's part, unless that was clamped to 1 or 254, or the file holds the instance in FAULT.
+        """
+        view = self.election.view
+        instance = find_instance(self.preflight.running or self.preflight.conf, view.name)
+        tracks = instance.tracks if instance else ()
+        others = [
+            t for t in tracks if (t.kind, t.name) != ("file", control.name) and (t.kind != "interface" or t.weight)
+        ]
+        if not others and view.priority is not None:
+            return view.priority
+        now = view.effective_priority
+        if now is None or now in {LOWEST, MAX_TRACKED} or view.state is VrrpState.FAULT:
+            return None
+        return now - control.value * control.weight
 
 
-def _others(knob: Knob) -> str:
-    """What else would change with it; empty when nothing does."""
-    instances = f"{', '.join(knob.shared)} track it as well: theirs changes too" if knob.shared else ""
-    checked = f"it is the FILE_CHECK of {', '.join(knob.checked)}: their weights change too" if knob.checked else ""
+def _others(control: TrackFileControl) -> str:
+    """Returns what else would change with it; empty when nothing does."""
+    instances = f"{', '.join(control.shared)} also track it: their priority changes too" if control.shared else ""
+    checked = (
+        f"it is the FILE_CHECK of {', '.join(control.checked)}: their weights change too" if control.checked else ""
+    )
     return "; ".join(filter(None, (instances, checked)))
 
 
-def _offered(survey: Survey, race: Contest, knob: Knob, number: int, value: int) -> Way:
-    way = by_knob(survey, race, knob, number, value)
-    note = (
-        f"the better knob: it changes no config, needs no reload and outlives one. Whatever else writes {knob.path}, "
-        "such as a health check, changes it again. --config-line (key t) changes the config instead"
+def _recommended(method: PriorityMethod, control: TrackFileControl) -> PriorityMethod:
+    text = (
+        f"method automatic: its track file, which changes no config, needs no reload and outlives one. Anything else "
+        f"that writes {control.path}, such as a health check, changes it again. --config-line (key t) changes the "
+        "config instead"
     )
-    return replace(way, remarks=(*way.remarks, Remark(Grade.NOTE, note))) if way.steps else way
-
-
-def _by_config(survey: Survey, race: Contest, value: int, reasons: tuple[str, ...] = ()) -> Way:
-    """Its line of the config.
-
-    Args:
-        survey: of the config.
-        race: the instance.
-        value: wanted.
-        reasons: why its track files, where it has any, are not the way.
-    """
-    config = reconfiguration(survey, race.view.name, value)
-    remarks = [*config.remarks, *(Remark(Grade.NOTE, f"not by its track file: {why}") for why in reasons)]
-    if value == OWNER:
-        remarks.append(Remark(Grade.WARNING, "255 means the owner of the address: weighted tracks do not count then"))
-    if not config.steps and all(r.grade < Grade.UNSAFE for r in config.remarks):
-        remarks.append(_already(race, value))
-    return Way(
-        name=f"its config {survey.keepalived.conf} and a reload",
-        now=race.view.priority if race.view.priority is not None else config.before,
-        steps=config.steps,
-        remarks=tuple(remarks),
-        changes=config.changes,
-        diff=config.diff,
-        by_hand=config.by_hand,
-    )
-
-
-def _already(race: Contest, value: int) -> Remark:
-    return Remark(Grade.NOTE, f"{race.view.name} has priority {value} already: nothing is written")
-
-
-def _by_track_file(survey: Survey, race: Contest, found: tuple[Knob, ...], value: int) -> Way:
-    """The first track file that gets it there exactly, whoever else tracks it; or why there is none."""
-    reasons = []
-    for knob in found:
-        number = number_for(survey, race, knob, value)
-        if isinstance(number, int):
-            return by_knob(survey, race, knob, number, value)
-        reasons.append(number)
-    why = "; ".join(reasons) or f"{race.view.name} tracks no file whose path is known: change its config instead"
-    return Way("a track file", _effective(race), remarks=(Remark(Grade.IMPOSSIBLE, why),))
-
-
-def number_for(survey: Survey, race: Contest, knob: Knob, value: int) -> int | str:
-    """The number in the file that makes the effective priority exactly this; or why no number does, in words."""
-    if obstacle := survey.site.obstacle(survey.keepalived, knob.path):
-        return obstacle
-    if value > MOST_TRACKED or race.view.priority == OWNER:
-        return f"with 255 weighted tracks do not count, so {knob.name} reaches {LEAST} to {MOST_TRACKED} only"
-    rest = _without(survey, race, knob)
-    if rest is None:
-        return f"what {race.view.name} would have without {knob.name} is not known, so the number for it is not either"
-    if knob.weight and (value - rest) % knob.weight == 0:
-        number = (value - rest) // knob.weight
-        if number * knob.weight > FAULT:
-            return number
-    return (
-        f"priority {value} cannot be reached exactly from {_effective(race)} with track file {knob.name} "
-        f"(weight {knob.weight})"
-    )
-
-
-def _effective(race: Contest) -> int | None:
-    view = race.view
-    return view.effective_priority if view.effective_priority is not None else view.priority
-
-
-def _without(survey: Survey, race: Contest, knob: Knob) -> int | None:
-    """The priority less this file's part; None where that cannot be told.
-
-    Where nothing else weighs, that is the configured priority. Else it is what keepalived says now less the file's
-    part, unless it was cut off at 1 or 254, or the file holds the instance in FAULT and has no part.
-    """
-    conf = survey.running or survey.conf
-    instance = next((i for i in (conf.instances if conf else ()) if i.name == race.view.name), None)
-    tracks = instance.tracks if instance else ()
-    others = [t for t in tracks if (t.kind, t.name) != ("file", knob.name) and (t.kind != "interface" or t.weight)]
-    if not others and race.view.priority is not None:
-        return race.view.priority
-    now = race.view.effective_priority
-    if now is None or now in {LEAST, MOST_TRACKED} or race.view.state is VrrpState.FAULT:
-        return None
-    return now - knob.value * knob.weight
-
-
-def by_knob(survey: Survey, race: Contest, knob: Knob, number: int, value: int) -> Way:
-    """By this number in this track file.
-
-    Args:
-        survey: of the config.
-        race: the instance.
-        knob: its track file.
-        number: to write.
-        value: the effective priority that comes of it.
-    """
-    name = f"track file {knob.path} (weight {knob.weight})"
-    if number == knob.value:
-        return Way(name, _effective(race), remarks=(_already(race, value),))
-    others = _others(knob)
-    return Way(
-        name=name,
-        now=_effective(race),
-        remarks=(Remark(Grade.WARNING, f"{knob.path}: {others}"),) if others else (),
-        steps=survey.site.steps((knob.step(Daemon.of(survey.keepalived), number),)),
-        changes=(Change(f"track file {knob.name}", str(knob.value), str(number)),),
-        by_hand=(f"echo {number} > {survey.keepalived.outside(knob.path)}",),
-    )
+    return replace(method, part=method.part.with_note(NoteSeverity.NOTE, text))

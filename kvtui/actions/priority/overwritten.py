@@ -1,4 +1,4 @@
-"""Priorities that kvtui wrote into a config and that are not there any more: a controller wrote the file again.
+"""Priorities that kvtui wrote into a config and that something else, such as a controller, has overwritten.
 
 keepalived-vip rewrites its file on every sync and sends SIGHUP only when the text differs from what it wrote last
 (keepalived-vip.md section 3). So a priority of kvtui's vanishes from the file without anything else happening: what
@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.actions.steps.reload import HangUp
+from kvtui.actions.steps.reload import ReloadStep
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.core.step import Json
     from kvtui.model.conf import Conf
@@ -28,14 +29,14 @@ WHOLE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Overwrite:
+class PriorityOverwrite:
     """One priority that is not in the file any more.
 
     Attributes:
         entry: id of the action in the journal.
         instance: name of the ``vrrp_instance``.
         path: of the file, as keepalived names it.
-        wrote: the priority that the action wrote.
+        wanted: the priority that the action wrote.
         found: the priority in the file now; None when the instance is not in it.
         runs: the priority that keepalived runs with; None when that cannot be told.
         at: when the file was written last (seconds since the epoch); None when that is not known (an included file).
@@ -45,7 +46,7 @@ class Overwrite:
     entry: str
     instance: str
     path: str
-    wrote: int
+    wanted: int
     found: int | None
     runs: int | None
     at: float | None
@@ -54,44 +55,45 @@ class Overwrite:
     @property
     def pending(self) -> bool:
         """What runs still has it, as far as can be told: the next SIGHUP or restart takes it away."""
-        return self.runs in (None, self.wrote)
+        return self.runs in (None, self.wanted)
 
     @property
     def sentence(self) -> str:
-        """For an operator."""
-        who = f"the controller {self.by}" if self.by else "somebody"
+        who = f"the controller {self.by}" if self.by else "something else"
         when = "" if self.at is None else f" at {datetime.fromtimestamp(self.at).astimezone():%H:%M:%S %Z}"
         now = f"priority {self.found}" if self.found is not None else f"no {self.instance}"
-        text = f"{who} overwrote {self.path}{when}: it has {now}, not {self.wrote} of {self.entry} for {self.instance}"
+        wanted = f"not {self.wanted} of {self.entry} for {self.instance}"
+        text = f"{who} overwrote {self.path}{when}: it has {now}, {wanted}"
         if self.runs is None:
-            return f"{text}; what runs keeps {self.wrote} until the next SIGHUP or restart, if there was none since"
+            until = "until the next SIGHUP or restart (unknown whether there was one)"
+            return f"{text}; keepalived runs with {self.wanted} {until}"
         if self.pending:
-            return f"{text}; what runs still has priority {self.wrote} until the next SIGHUP or restart"
+            return f"{text}; keepalived runs with priority {self.wanted} until the next SIGHUP or restart"
         return f"{text}; keepalived was reloaded or restarted since and runs with {self.runs}"
 
 
 @dataclass(frozen=True, slots=True)
-class Wrote:
+class WrittenPriority:
     """What the newest action that is in force wrote for one instance of one keepalived."""
 
     entry: str
     step: ReplaceFile
 
 
-def written(entries: Iterable[Entry]) -> tuple[Wrote, ...]:
+def written(entries: Iterable[Entry]) -> tuple[WrittenPriority, ...]:
     """The priorities that ought to be in files, by the journal: of each instance the newest that was not taken back.
 
     Args:
         entries: of the journal, oldest first.
     """
-    found: dict[tuple[str, int | None, str], Wrote | None] = {}
+    found: dict[tuple[str, int | None, str], WrittenPriority | None] = {}
     for entry in entries:
         if not entry.in_force or entry.other:
             continue
-        steps = [s for s in entry.steps if s.get("kind") in (ReplaceFile.kind, HangUp.kind)]
+        steps = [s for s in entry.steps if s.get("kind") in (ReplaceFile.kind, ReloadStep.kind)]
         made = next((step for s in steps if (step := _file_step(s))), None)
         if made is not None:
-            found[made.daemon.conf, made.daemon.netns, made.instance] = Wrote(entry.id, made)
+            found[made.daemon.conf, made.daemon.netns, made.instance] = WrittenPriority(entry.id, made)
         elif steps:  # it found its value in the file already, and only reloaded: nothing of before is expected now
             for key in [k for k in found if k[2] == entry.target]:
                 found[key] = None
@@ -109,12 +111,16 @@ def _file_step(data: Json) -> ReplaceFile | None:
 
 
 def overwrites(
-    wrote: Iterable[Wrote], keepalived: Keepalived, conf: Conf | None, runs: Mapping[str, int | None], now: float
-) -> tuple[Overwrite, ...]:
+    written_priority: Iterable[WrittenPriority],
+    keepalived: Keepalived,
+    conf: Conf | None,
+    runs: Mapping[str, int | None],
+    now: float,
+) -> tuple[PriorityOverwrite, ...]:
     """What is not in keepalived's file any more.
 
     Args:
-        wrote: ``written(journal.entries())``.
+        written_priority: ``written(journal.entries())``.
         keepalived: whose file it is; what was written for others is passed over.
         conf: the file as it is now; None when it cannot be read.
         runs: base priority that keepalived runs with, by instance; without those that are not known.
@@ -126,7 +132,7 @@ def overwrites(
     controller = keepalived.controller
     by = f"{controller.name} ({controller.pid})" if controller else ""
     return tuple(
-        Overwrite(
+        PriorityOverwrite(
             w.entry,
             w.step.instance,
             w.step.path,
@@ -136,20 +142,20 @@ def overwrites(
             conf.modified if w.step.path == conf.path else None,
             by,
         )
-        for w in wrote
+        for w in written_priority
         if _same(w, keepalived) and there.get(w.step.instance) != w.step.priority[1]
     )
 
 
-def _same(wrote: Wrote, keepalived: Keepalived) -> bool:
+def _same(written_priority: WrittenPriority, keepalived: Keepalived) -> bool:
     """The same keepalived, or one that took its place."""
-    daemon = wrote.step.daemon
+    daemon = written_priority.step.daemon
     if daemon.netns is not None and keepalived.netns is not None and daemon.netns != keepalived.netns:
         return False
     return daemon.conf == keepalived.conf
 
 
-def seen_overwrites(entries: Iterable[Entry], snapshot: Snapshot) -> tuple[Overwrite, ...]:
+def seen_overwrites(entries: Iterable[Entry], snapshot: Snapshot) -> tuple[PriorityOverwrite, ...]:
     """The same from a snapshot.
 
     Args:
@@ -164,25 +170,25 @@ def seen_overwrites(entries: Iterable[Entry], snapshot: Snapshot) -> tuple[Overw
     return overwrites(written(entries), keepalived, snapshot.conf, runs, snapshot.time)
 
 
-def found_overwrites(entries: Iterable[Entry], now: float) -> tuple[Overwrite, ...]:
+def found_overwrites(entries: Iterable[Entry], now: float, backend: ActionBackend) -> tuple[PriorityOverwrite, ...]:
     """The same for the commands that make no snapshot: only what the journal names is read. Blocking.
 
     Args:
         entries: of the journal, oldest first.
         now: seconds since the epoch.
+        backend: where it was done.
     """
-    from kvtui.actions.core.backend import MACHINE  # noqa: PLC0415 - seldom: where a priority was written
-    from kvtui.actions.core.step import StepFailed  # noqa: PLC0415
+    from kvtui.actions.core.step import StepError  # noqa: PLC0415
     from kvtui.backend.conf import reader  # noqa: PLC0415
 
-    found: list[Overwrite] = []
-    for wrote in written(entries):
+    found: list[PriorityOverwrite] = []
+    for written_priority in written(entries):
         try:
-            keepalived = wrote.step.daemon.found()
+            keepalived = written_priority.step.daemon.found()
             conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
-        except (StepFailed, OSError):
+        except (StepError, OSError):
             continue  # it is gone, or may not be read: nothing can be said
-        running = MACHINE.running(keepalived)
+        running = backend.running_conf(keepalived)
         runs = {i.name: i.priority for i in (running.instances if running else ())}
-        found += overwrites((wrote,), keepalived, conf, runs, now)
+        found += overwrites((written_priority,), keepalived, conf, runs, now)
     return tuple(found)

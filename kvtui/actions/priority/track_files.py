@@ -13,8 +13,9 @@ from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
+    from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.daemon import Daemon
-    from kvtui.actions.checks.preflight import Survey
+    from kvtui.actions.core.preflight import Preflight
     from kvtui.model.conf import Conf
 
 FAULT = -254
@@ -22,7 +23,7 @@ DEFAULT_WEIGHT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class TrackFileControl:
     """One track file as one instance tracks it.
 
     Attributes:
@@ -55,9 +56,9 @@ class Knob:
         return SetTrackValue(daemon, self.path, self.value, value, existed=self.existed)
 
 
-def knobs(survey: Survey, instance: str) -> tuple[Knob, ...]:
+def track_file_controls(preflight: Preflight, instance: str, backend: ActionBackend) -> tuple[TrackFileControl, ...]:
     """The track files of an instance, in the config that runs (else in the file); those with a path alone."""
-    conf = survey.running or survey.conf
+    conf = preflight.running or preflight.conf
     if conf is None:
         return ()
     files = {f.name: f for f in conf.track_files}
@@ -65,12 +66,14 @@ def knobs(survey: Survey, instance: str) -> tuple[Knob, ...]:
     found = []
     for track in tracking.get(instance, []):
         file = files.get(track.name)
-        if file is None or file.path is None or _is_ignored(survey, track.name):
+        if file is None or file.path is None or _is_ignored(preflight, track.name):
             continue
         weight = next((w for w in (track.weight, file.weight) if w is not None), DEFAULT_WEIGHT)
         shared = tuple(n for n, tracks in tracking.items() if n != instance and track.name in {t.name for t in tracks})
-        value, existed = _value(survey, file.path)
-        found.append(Knob(track.name, file.path, weight, value, existed, shared, _checked(conf, track.name)))
+        value, existed = _value(preflight, file.path, backend)
+        found.append(
+            TrackFileControl(track.name, file.path, weight, value, existed, shared, _checked(conf, track.name))
+        )
     return tuple(found)
 
 
@@ -85,14 +88,14 @@ def _checked(conf: Conf, name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _is_ignored(survey: Survey, name: str) -> bool:
+def _is_ignored(preflight: Preflight, name: str) -> bool:
     """Keepalived says so of a file that an instance tracks before it is defined (measured with 2.2.7)."""
-    test = survey.baseline or survey.test
+    test = preflight.baseline or preflight.test
     return test is not None and any(f"track file {name} not found" in m.text for m in test.messages)
 
 
-def _value(survey: Survey, path: str) -> tuple[int, bool]:
+def _value(preflight: Preflight, path: str, backend: ActionBackend) -> tuple[int, bool]:
     try:
-        return value_of(survey.site.text(survey.keepalived, path)), True
+        return value_of(backend.text(preflight.keepalived, path)), True
     except OSError:
         return 0, False

@@ -1,4 +1,4 @@
-"""Before and after, side by side, as rows that a person and a journal can read."""
+"""Before and after a reload as rows, for the outcome and the journal."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Weights = dict[tuple[str, str], int]
 
 
 def vrrp_rows(before: Observation, after: Observation, dumped: tuple[VrrpInstance, ...] | None = None) -> Rows:
-    """One row an instance: state, priority and VIPs; None where there is none.
+    """Returns a row per instance: state, priority and VIPs; None where there is none.
 
     Args:
         before: the observation that the plan was made from.
         after: a new one.
-        dumped: what keepalived said of itself after, which is fresher than what is in ``after``.
+        dumped: keepalived's own dump after the reload, which is newer than ``after``.
     """
     old = {i.name: i for i in before.vrrp_instances or ()}
     new = {i.name: i for i in after.vrrp_instances or ()}
-    said = {i.name: i for i in dumped or ()}
-    names = list(dict.fromkeys([*old, *(said if dumped is not None else new)]))
+    exact_rows = {i.name: i for i in dumped or ()}
+    names = list(dict.fromkeys([*old, *(exact_rows if dumped is not None else new)]))
     rows: Rows = []
     for name in names:
-        was, now, exact = old.get(name), new.get(name), said.get(name)
+        was, now, exact = old.get(name), new.get(name), exact_rows.get(name)
         rows.append(
             {
                 "instance": name,
@@ -48,7 +48,7 @@ def _held(observation: Observation, instance: str) -> list[str]:
 
 
 def weights(observation: Observation) -> Weights:
-    """(virtual server, real server) → weight in the kernel."""
+    """Returns the kernel's weights by (virtual server, real server)."""
     table = observation.snapshot.ipvs
     return {
         (virtual.name, endpoint(real.address, real.port)): real.weight
@@ -58,7 +58,7 @@ def weights(observation: Observation) -> Weights:
 
 
 def ipvs_rows(before: Weights, after: Weights) -> Rows:
-    """One row a real server: its weight, None where it is not in the table."""
+    """Returns a row per real server: its weight, None where it is not in the table."""
     return [
         {
             "virtual_server": virtual,
@@ -71,7 +71,7 @@ def ipvs_rows(before: Weights, after: Weights) -> Rows:
 
 
 def undone_drains(before: Weights, after: Weights) -> list[str]:
-    """Real servers that had weight 0 and have another now."""
+    """Returns the real servers that had weight 0 and have another now."""
     return [
         f"{real} in {virtual} (weight {after[virtual, real]} again)"
         for (virtual, real), weight in before.items()

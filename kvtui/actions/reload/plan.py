@@ -1,25 +1,26 @@
-"""``kvtui reload``: tested, shown, signalled, and verified by what keepalived and the kernel then show."""
+"""``kvtui reload``: tests the config, sends SIGHUP, and verifies the result in keepalived and in the kernel."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
-from kvtui.actions.core.plan import Change, Grade, Plan, Remark, Verb
-from kvtui.actions.core.runner import Action, Verified
+from kvtui.actions.checks.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.steps.reload import HangUp, When
-from kvtui.actions.checks.assess_reload import judge
+from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.core.watch import until
+from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
+from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.backend.arguments import parse_arguments
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from kvtui.actions.checks.preflight import Survey
-    from kvtui.actions.checks.assess_reload import Verdict
+    from kvtui.actions.checks.assess_reload import ReloadAssessment
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.watch import Watch
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.keepalived import Keepalived
@@ -28,37 +29,40 @@ if TYPE_CHECKING:
 
 SHOWN = 6
 """Warnings of one kind that are shown in full."""
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds for the evidence of a reload."""
 SETTLING = 0.5
 """Seconds: the checker child reloads beside the VRRP child; its IPVS changes come within this."""
 
 
-def plan_reload(observation: Observation, survey: Survey, watch: Watch) -> Action:
-    """The plan to reload keepalived with its config as it is on disk now.
+def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> Action:
+    """Returns the plan to reload keepalived with its config as it is on disk now.
 
     Args:
-        observation: of the node before.
-        survey: of its config, made just now (``survey.survey``).
+        observation: the node before.
+        preflight: of its config, made just now.
         watch: gives new observations, for the verification.
+        backend: the world to act in.
     """
-    keepalived = survey.keepalived
-    verdict = judge(survey)
-    same = survey.changed is False
-    step = HangUp(Daemon.of(keepalived), When.DO, shown=survey.conf.digest if survey.conf else None, alone=True)
-    what = "nothing in it differs from what runs" if same else "the config on disk takes effect"
+    keepalived = preflight.keepalived
+    assessment = assess_reload(preflight)
+    same = preflight.changed is False
+    step = ReloadStep(
+        Daemon.of(keepalived), When.DO, shown=preflight.conf.digest if preflight.conf else None, alone=True
+    )
+    what = "no difference from what runs" if same else "the config on disk takes effect"
     plan = Plan(
-        verb=Verb.RELOAD,
+        kind=ActionKind.RELOAD,
         target=keepalived.conf,
         summary=f"reload keepalived {keepalived.pid} with {keepalived.conf}: {what}",
-        changes=tuple(changes(survey.running, survey.conf)),
+        changes=tuple(changes(preflight.running, preflight.conf)),
         steps=(step.describe(),),
         effects=EFFECTS,
-        remarks=(*remarks(survey, verdict), *_drain_remarks(observation, survey)),
-        diff=survey.diff(),
-        by_hand=by_hand(keepalived),
+        notes=(*reload_notes(preflight, assessment), *_drain_notes(observation, preflight)),
+        diff=preflight.diff(),
+        equivalent_commands=reload_commands(keepalived),
     )
-    return Action(plan, survey.site.steps((step,)), Verification(observation, survey, watch))
+    return Action(plan, backend.steps((step,)), ReloadVerifier(observation, preflight, watch, backend))
 
 
 EFFECTS = (
@@ -67,8 +71,8 @@ EFFECTS = (
 )
 
 
-def by_hand(keepalived: Keepalived) -> tuple[str, ...]:
-    """The same with util-linux and a shell."""
+def reload_commands(keepalived: Keepalived) -> tuple[str, ...]:
+    """Returns the commands that test the config and reload keepalived."""
     flags = ["-f", keepalived.conf]
     arguments = parse_arguments(keepalived.argv)
     flags += ["-i", arguments.config_id] if arguments.config_id else []
@@ -78,30 +82,31 @@ def by_hand(keepalived: Keepalived) -> tuple[str, ...]:
     return (inside + test, f"kill -HUP {keepalived.pid}")
 
 
-def remarks(survey: Survey, verdict: Verdict) -> Iterator[Remark]:
-    """What the config test and our own reading say, worst first."""
-    yield from (Remark(Grade.IMPOSSIBLE, text) for text in _some(verdict.fatal))
-    yield from (Remark(Grade.UNSAFE, text) for text in _some(verdict.unsafe))
-    if survey.test_trouble:
-        grade = Grade.UNSAFE if survey.changed is not False else Grade.WARNING
-        yield Remark(grade, f"the config could not be tested: {survey.test_trouble}")
-    known = survey.running is not None
-    for text in _some(verdict.new):
-        yield Remark(Grade.WARNING, text if known else f"{text} (whether what runs has it too cannot be told)")
-    if verdict.known:
-        more = f" (and {len(verdict.known) - 1} more)" if len(verdict.known) > 1 else ""
-        yield Remark(Grade.NOTE, f"warned of by the config that runs, too: {verdict.known[0]}{more}")
-    gone = _gone(survey)
-    if gone and not verdict.fatal:
-        yield Remark(Grade.WARNING, f"not in the new config: {', '.join(gone)}: their VIPs leave this node")
-    if survey.changed is False:
-        yield Remark(Grade.NOTE, "nothing changed: the file is what runs already, and is read once more")
-    if survey.changed is None and not verdict.fatal:
-        yield Remark(
-            Grade.NOTE, "what runs cannot be read (keepalived before 2.2.0, or no permission): there is no diff to show"
+def reload_notes(preflight: Preflight, assessment: ReloadAssessment) -> Iterator[Note]:
+    """Yields what the config test and kvtui's own parser found, worst first."""
+    yield from (Note(NoteSeverity.IMPOSSIBLE, text) for text in _some(assessment.fatal))
+    yield from (Note(NoteSeverity.UNSAFE, text) for text in _some(assessment.unsafe))
+    if preflight.test_error:
+        severity = NoteSeverity.UNSAFE if preflight.changed is not False else NoteSeverity.WARNING
+        yield Note(severity, f"the config could not be tested: {preflight.test_error}")
+    known = preflight.running is not None
+    for text in _some(assessment.new):
+        yield Note(NoteSeverity.WARNING, text if known else f"{text} (unknown whether what runs has it too)")
+    if assessment.known:
+        more = f" (and {len(assessment.known) - 1} more)" if len(assessment.known) > 1 else ""
+        yield Note(NoteSeverity.NOTE, f"also a warning of the config that runs: {assessment.known[0]}{more}")
+    gone = _gone(preflight)
+    if gone and not assessment.fatal:
+        yield Note(NoteSeverity.WARNING, f"not in the new config: {', '.join(gone)}: their VIPs leave this node")
+    if preflight.changed is False:
+        yield Note(NoteSeverity.NOTE, "nothing changed: the file already runs; keepalived reads it again")
+    if preflight.changed is None and not assessment.fatal:
+        yield Note(
+            NoteSeverity.NOTE,
+            "no diff: the config that runs cannot be read (keepalived before 2.2.0, or no permission)",
         )
-    if survey.waited:
-        yield Remark(Grade.NOTE, f"the file was being written just now: waited {survey.waited:.1f} s for it")
+    if preflight.waited:
+        yield Note(NoteSeverity.NOTE, f"the file was being written: waited {preflight.waited:.1f} s for it")
 
 
 def _some(texts: tuple[str, ...]) -> Iterable[str]:
@@ -110,13 +115,13 @@ def _some(texts: tuple[str, ...]) -> Iterable[str]:
         yield f"and {len(texts) - SHOWN} more like these"
 
 
-def _gone(survey: Survey) -> list[str]:
-    new = {i.name for i in survey.conf.instances} if survey.conf else set()
-    return [i.name for i in (survey.running.instances if survey.running else ()) if i.name not in new]
+def _gone(preflight: Preflight) -> list[str]:
+    new = {i.name for i in preflight.conf.instances} if preflight.conf else set()
+    return [i.name for i in (preflight.running.instances if preflight.running else ()) if i.name not in new]
 
 
 def changes(old: Conf | None, new: Conf | None) -> Iterator[Change]:
-    """What differs in instances, virtual servers and weights."""
+    """Yields the differences in instances, virtual servers and weights."""
     if old is None or new is None:
         return
     before, after = {i.name: i for i in old.instances}, {i.name: i for i in new.instances}
@@ -160,58 +165,62 @@ def _virtual(address: str | None, port: int | None, fwmark: int | None) -> str:
     return f"fwmark {fwmark}" if fwmark is not None else endpoint(address or "", port or 0)
 
 
-def _drain_remarks(observation: Observation, survey: Survey) -> Iterator[Remark]:
-    """Drained servers whose configured weight changes: the reload takes that drain away."""
-    if survey.running is None or survey.conf is None:
+def _drain_notes(observation: Observation, preflight: Preflight) -> Iterator[Note]:
+    """Yields the drained servers whose configured weight changes: the reload undoes that drain."""
+    if preflight.running is None or preflight.conf is None:
         return
-    old, new = _servers(survey.running), _servers(survey.conf)
+    old, new = _servers(preflight.running), _servers(preflight.conf)
     for (virtual, real), weight in weights(observation).items():
         if weight == 0 and (virtual, real) in new and old.get((virtual, real)) != new[virtual, real]:
-            yield Remark(
-                Grade.WARNING, f"{real} in {virtual} is drained, and gets its configured {new[virtual, real]} back"
+            yield Note(
+                NoteSeverity.WARNING,
+                f"{real} in {virtual} is drained: the reload sets its configured {new[virtual, real]}",
             )
 
 
-class Verification:
-    """Looks for evidence that keepalived took the config, and compares before with after.
+class ReloadVerifier:
+    """Looks for evidence that keepalived loaded the config, and compares before with after.
 
     Args:
         observation: before.
-        survey: before.
+        preflight: before.
         watch: gives new observations.
+        backend: the world to act in.
     """
 
-    def __init__(self, observation: Observation, survey: Survey, watch: Watch) -> None:
+    def __init__(self, observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> None:
         self._before = observation
-        self._survey = survey
+        self._preflight = preflight
         self._watch = watch
-        self._mark = survey.site.mark(survey.keepalived)
+        self._backend = backend
+        self._generation = backend.conf_generation(preflight.keepalived)
         self._transitions = {i.name: i.last_transition for i in observation.snapshot.instances or ()}
 
-    async def __call__(self, say: Callable[[str], None]) -> Verified:
-        """The evidence; the runner's ``verify``."""
-        dumps = self._survey.site.dumps(self._survey.keepalived)
-        say("asking keepalived which instances it has now")
-        wanted = {i.name for i in self._survey.conf.instances} if self._survey.conf else set()
-        answer = await dumps.until(lambda found: [found] if self._complete(found, wanted) else None, PATIENCE)
+    async def __call__(self, say: Callable[[str], None]) -> Verification:
+        dumps = self._backend.dumps(self._preflight.keepalived)
+        say("asking keepalived for its instances")
+        wanted = {i.name for i in self._preflight.conf.instances} if self._preflight.conf else set()
+        answer = await dumps.until(lambda found: [found] if self._complete(found, wanted) else None, TIMEOUT)
         dumped = answer[0] if answer else await dumps.instances()
         if dumps.ended():
-            return Verified(ok=False, detail=DIED.format(pid=self._survey.keepalived.pid))
+            return Verification(ok=False, detail=DIED.format(pid=self._preflight.keepalived.pid))
         lost = self._lost_children()
         if lost:
-            return Verified(ok=False, detail=f"keepalived's {lost} child ended at the reload: see its log")
+            return Verification(ok=False, detail=f"keepalived's {lost} child ended at the reload: see its log")
         facts, after = await self._facts(dumped)
         present = {i.name for i in (after.vrrp_instances or () if dumped is None else dumped)}
         if wanted - present and (dumped is not None or after.vrrp_instances is not None):
-            return Verified(None, f"reloaded, but not seen yet: {', '.join(sorted(wanted - present))}", facts)
+            return Verification(None, f"reloaded, but not seen yet: {', '.join(sorted(wanted - present))}", facts)
         evidence = self._evidence(dumped)
         if evidence is None:
-            return Verified(None, f"SIGHUP was sent, but nothing shows that it was heeded: {dumps.trouble}", facts)
-        return Verified(ok=True, detail=self._told(evidence, len(wanted), facts), facts=facts)
+            return Verification(
+                None, f"SIGHUP was sent, but there is no evidence that keepalived reloaded: {dumps.error}", facts
+            )
+        return Verification(ok=True, detail=self._summary(evidence, len(wanted), facts), facts=facts)
 
     def _complete(self, found: tuple[VrrpInstance, ...], wanted: set[str]) -> bool:
-        """What keepalived says is from after the reload: its parent is through with the file before the VRRP child."""
-        conf = {i.name: i.priority for i in self._survey.conf.instances} if self._survey.conf else {}
+        """Whether the dump is from after the reload: the parent reads the file before the VRRP child does."""
+        conf = {i.name: i.priority for i in self._preflight.conf.instances} if self._preflight.conf else {}
         after = all(i.base_priority == conf.get(i.name) or self._counts_anew(i) for i in found)
         return after and {i.name for i in found} == wanted and self._evidence(found) is not None
 
@@ -219,24 +228,28 @@ class Verification:
         return instance.last_transition != self._transitions.get(instance.name)
 
     def _evidence(self, dumped: tuple[VrrpInstance, ...] | None) -> str | None:
-        """Why it is believed that keepalived reloaded; None when nothing says so."""
-        site, keepalived = self._survey.site, self._survey.keepalived
-        now = site.mark(keepalived)
-        if now is not None and now != self._mark:
-            running = site.running(keepalived)
-            if running is not None and self._survey.conf is not None and running.digest == self._survey.conf.digest:
-                return "the config that runs is the file's"
+        """Returns the evidence that keepalived reloaded; None when there is none."""
+        backend, keepalived = self._backend, self._preflight.keepalived
+        now = backend.conf_generation(keepalived)
+        if now is not None and now != self._generation:
+            running = backend.running_conf(keepalived)
+            if (
+                running is not None
+                and self._preflight.conf is not None
+                and running.digest == self._preflight.conf.digest
+            ):
+                return "the config that runs is the file"
         if any(self._counts_anew(instance) for instance in dumped or ()):
-            return "keepalived counts from this reload"
+            return "keepalived reset its transition times"
         return None
 
     def _lost_children(self) -> str | None:
-        children = self._survey.keepalived.children
+        children = self._preflight.keepalived.children
         for name, pid in (("VRRP", children.vrrp), ("checker", children.checker)):
-            wanted = self._survey.conf is not None and (
-                self._survey.conf.instances if name == "VRRP" else self._survey.conf.virtual_servers
+            wanted = self._preflight.conf is not None and (
+                self._preflight.conf.instances if name == "VRRP" else self._preflight.conf.virtual_servers
             )
-            if pid is not None and wanted and not self._survey.site.runs(pid):
+            if pid is not None and wanted and not self._backend.is_running(pid):
                 return name
         return None
 
@@ -257,7 +270,7 @@ class Verification:
         }
         return facts, after
 
-    def _told(self, evidence: str, instances: int, facts: dict[str, Any]) -> str:
+    def _summary(self, evidence: str, instances: int, facts: dict[str, Any]) -> str:
         text = f"reloaded: {evidence}; same process, {instances} instance{'s' if instances != 1 else ''} as configured"
         if facts["undone_drains"]:
             text += f"; this undid the drain of {', '.join(facts['undone_drains'])}: drain again"
@@ -269,5 +282,5 @@ class Verification:
 
 DIED = (
     "keepalived {pid} ended at the reload; its VIPs may still be on the interface, where another node has them too: "
-    "mend the config, start keepalived again, and look with `ip addr`"
+    "fix the config, start keepalived again, and check with `ip addr`"
 )

@@ -1,4 +1,4 @@
-"""Taking a VIP off its interface, so that keepalived itself steps down (2.0.0+; 0.65 s, measured)."""
+"""Removes a VIP from its interface, so that keepalived itself steps down (2.0.0+; 0.65 s, measured)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.step import Side, StepFailed
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
 from kvtui.backend.namespaces import open_in_network
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds until keepalived must say that the lower priority counts."""
 PAUSE = 0.1
 
@@ -40,7 +40,7 @@ class RemoveAddress:
         prefixlen: bits.
         interface: name.
         removed_at: when it was removed (seconds since the epoch); None before.
-        undone: it was taken back, whether keepalived puts the address on again or not.
+        undone: it was undone, whether keepalived adds the address again or not.
     """
 
     kind: ClassVar[str] = "address"
@@ -55,27 +55,28 @@ class RemoveAddress:
     undone: bool = field(default=False, init=False)
 
     def describe(self) -> str:
-        """In one line."""
         return f"remove {self.address}/{self.prefixlen} from {self.interface}, so that keepalived steps down"
 
-    def look(self) -> Side:
-        """By whether it is there."""
-        return Side.BEFORE if self.undone or self._inside(self.daemon.found(), remove=False) else Side.AFTER
+    def describe_undo(self) -> str:
+        return ""
+
+    def state(self) -> StepState:
+        return (
+            StepState.PENDING if self.undone or self._inside(self.daemon.found(), remove=False) else StepState.APPLIED
+        )
 
     def do(self) -> None:
-        """Remove it."""
         keepalived = self.daemon.found()
         self._wait_for_priority(keepalived)
         self._inside(keepalived, remove=True)
         self.removed_at, self.undone = time.time(), False
 
     def undo(self) -> None:
-        """Nothing but a note: see the class."""
         self.undone = True
 
     def _wait_for_priority(self, keepalived: Keepalived) -> None:
         """Where keepalived cannot be asked, its reload has long been over: 110 ms for the slowest one measured."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         dumper = Dumper(keepalived)
         while True:
             try:
@@ -85,9 +86,9 @@ class RemoveAddress:
             if any(i.name == self.instance and i.base_priority == self.priority for i in instances):
                 return
             if time.monotonic() > deadline:
-                raise StepFailed(
-                    f"keepalived did not take priority {self.priority} for {self.instance} within {PATIENCE:g} s: "
-                    "its VIP was left where it is"
+                raise StepError(
+                    f"keepalived did not apply priority {self.priority} of {self.instance} within {TIMEOUT:g} s: "
+                    "its VIP was not removed"
                 )
             time.sleep(PAUSE)
 
@@ -104,9 +105,9 @@ class RemoveAddress:
         except NetlinkError as error:
             if error.code == errno.EADDRNOTAVAIL:  # it went by itself meanwhile
                 return False
-            raise StepFailed(f"{self.address} cannot be removed from {self.interface}: {error}") from error
+            raise StepError(f"{self.address} cannot be removed from {self.interface}: {error}") from error
         except OSError as error:
-            raise StepFailed(f"the addresses of keepalived {keepalived.pid} cannot be reached: {error}") from error
+            raise StepError(f"the addresses of keepalived {keepalived.pid} cannot be reached: {error}") from error
 
     def _handle(self, route: IPRoute, *, remove: bool) -> bool:
         links = route.link_lookup(ifname=self.interface)
@@ -122,7 +123,6 @@ class RemoveAddress:
         return there
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {
             "daemon": self.daemon.to_json(),
             "instance": self.instance,
@@ -134,7 +134,6 @@ class RemoveAddress:
 
     @classmethod
     def from_json(cls, data: Json) -> RemoveAddress:
-        """From the journal."""
         return cls(
             Daemon.from_json(data["daemon"]),
             str(data["instance"]),

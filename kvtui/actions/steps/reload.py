@@ -1,4 +1,4 @@
-"""SIGHUP to keepalived's parent process, never before its config was tested once more."""
+"""Sends SIGHUP to keepalived's parent process, after testing its config again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.step import Side, StepFailed
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend import procfs
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import mark, read_running
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
-PATIENCE = 3.0
+TIMEOUT = 3.0
 """Seconds until the new config must run: 7 ms were measured, 110 ms with 200 instances."""
 PAUSE = 0.01
 
 
 class When(StrEnum):
-    """On which way through the steps the signal is sent."""
+    """When the signal is sent."""
 
     DO = "do"
     """When the steps are done: after the file was written."""
     UNDO = "undo"
-    """When the steps are undone: as that goes backwards, this one stands before the step that writes the file."""
+    """When the steps are undone: backwards, so that this one comes before the step that writes the file."""
 
 
 @dataclass(slots=True)
-class HangUp:
+class ReloadStep:
     """A step: keepalived reads its config again.
 
     A reload has no way back of its own: what ran is gone. So an action that writes the file has two of these, one
@@ -68,19 +68,23 @@ class HangUp:
         self.passed = self.journaled
 
     def describe(self) -> str:
-        """In one line."""
-        if self.when is When.UNDO:
-            return f"be ready to reload keepalived {self.daemon.pid} again, should this be taken back"
-        return f"reload: SIGHUP to keepalived {self.daemon.pid}, after testing {self.daemon.conf} once more"
+        return self._sends if self.when is When.DO else ""
 
-    def look(self) -> Side:
+    def describe_undo(self) -> str:
+        return self._sends if self.when is When.UNDO else ""
+
+    @property
+    def _sends(self) -> str:
+        return f"reload: SIGHUP to keepalived {self.daemon.pid}, after testing {self.daemon.conf} again"
+
+    def state(self) -> StepState:
         """By what runs. A config without a change is reloaded all the same when it was asked for."""
         running = self._running()
         if running is None or (self.alone and not self.journaled):
-            return Side.AFTER if self.passed else Side.BEFORE
+            return StepState.APPLIED if self.passed else StepState.PENDING
         if self.alone:
-            return Side.AFTER if running.digest == self.shown else Side.BEFORE
-        return Side.BEFORE if running.digest in self.before else Side.AFTER
+            return StepState.APPLIED if running.digest == self.shown else StepState.PENDING
+        return StepState.PENDING if running.digest in self.before else StepState.APPLIED
 
     def _running(self) -> Conf | None:
         keepalived = self.daemon.found()
@@ -91,48 +95,44 @@ class HangUp:
         self.passed = done
 
     def do(self) -> None:
-        """Send it, on the way there."""
         if self.when is When.DO:
             self._reload()
         self.passed = True
 
     def undo(self) -> None:
-        """Send it, on the way back."""
         if self.alone:
-            raise StepFailed("a reload cannot be taken back: restore the old file and reload again")
+            raise StepError("a reload cannot be undone: restore the old file and reload again")
         if self.when is When.UNDO:
             self._reload()
         self.passed = False
 
     def _reload(self) -> None:
-        from kvtui.actions.checks.preflight import survey  # noqa: PLC0415 - only when it is carried out
-        from kvtui.actions.checks.assess_reload import judge  # noqa: PLC0415
+        from kvtui.actions.checks.assess_reload import assess_reload  # noqa: PLC0415
+        from kvtui.actions.checks.preflight import run_preflight  # noqa: PLC0415 - only when it is carried out
 
         keepalived = self.daemon.found()
-        found = survey(keepalived)
+        found = run_preflight(keepalived)
         if self.shown is not None and found.conf is not None and found.conf.digest != self.shown:
-            raise StepFailed(f"{keepalived.conf} was changed since it was shown: look at it again")
-        verdict = judge(found)
-        if verdict.fatal:
-            raise StepFailed(f"not reloaded, keepalived runs on as before: {verdict.fatal[0]}")
-        hang_up(keepalived)
+            raise StepError(f"{keepalived.conf} was changed since it was shown: check it and try again")
+        assessment = assess_reload(found)
+        if assessment.fatal:
+            raise StepError(f"not reloaded, keepalived runs as before: {assessment.fatal[0]}")
+        send_sighup(keepalived)
         _wait_until_it_runs(keepalived)
 
     def to_json(self) -> Json:
-        """For the journal."""
         data = {"daemon": self.daemon.to_json(), "when": self.when.value, "alone": self.alone}
         return {**data, "before": list(self.before), "shown": self.shown}
 
     @classmethod
-    def from_json(cls, data: Json) -> HangUp:
-        """From the journal."""
+    def from_json(cls, data: Json) -> ReloadStep:
         daemon = Daemon.from_json(data["daemon"])
         alone = bool(data["alone"])
         before = tuple(str(digest) for digest in data["before"])
         return cls(daemon, When(data["when"]), before, data["shown"], alone=alone, journaled=True)
 
 
-def hang_up(keepalived: Keepalived) -> None:
+def send_sighup(keepalived: Keepalived) -> None:
     """SIGHUP to that very process, if it handles it: its default action would end it.
 
     Raises:
@@ -142,18 +142,18 @@ def hang_up(keepalived: Keepalived) -> None:
     try:
         fd = os.pidfd_open(pid)
     except OSError as error:
-        raise StepFailed(f"keepalived {pid} cannot be signalled: {error.strerror}") from error
+        raise StepError(f"keepalived {pid} cannot be signalled: {error.strerror}") from error
     try:
         process = procfs.read(pid)
         if process is None or process.zombie or abs(process.started - keepalived.started) > 2.0:
-            raise StepFailed(f"keepalived {pid} is gone: look again")
+            raise StepError(f"keepalived {pid} is gone: check it and try again")
         if not process.handles(signal.SIGHUP):
-            raise StepFailed(f"keepalived {pid} does not handle SIGHUP yet, which would end it: try again")
+            raise StepError(f"keepalived {pid} does not handle SIGHUP yet, which would end it: try again later")
         signal.pidfd_send_signal(fd, signal.SIGHUP)
     except ProcessLookupError as error:
-        raise StepFailed(f"keepalived {pid} is gone: look again") from error
+        raise StepError(f"keepalived {pid} is gone: check it and try again") from error
     except PermissionError as error:
-        raise StepFailed(f"keepalived {pid} may not be signalled: run kvtui as root or with CAP_KILL") from error
+        raise StepError(f"keepalived {pid} may not be signalled: run kvtui as root or with CAP_KILL") from error
     finally:
         os.close(fd)
 
@@ -163,15 +163,13 @@ def _wait_until_it_runs(keepalived: Keepalived) -> None:
     if mark(keepalived.pid) is None:
         return
     wanted = _digest_on_disk(keepalived)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
         if running is not None and running.digest == wanted:
             return
         if procfs.read(keepalived.pid) is None:
-            raise StepFailed(
-                f"keepalived {keepalived.pid} ended at the reload: see its log, and `ip addr` for its VIPs"
-            )
+            raise StepError(f"keepalived {keepalived.pid} ended at the reload: see its log, and `ip addr` for its VIPs")
         time.sleep(PAUSE)
 
 
@@ -179,4 +177,4 @@ def _digest_on_disk(keepalived: Keepalived) -> str:
     try:
         return reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=0.0).digest
     except OSError as error:
-        raise StepFailed(f"{keepalived.conf} cannot be read: {error.strerror or error}") from error
+        raise StepError(f"{keepalived.conf} cannot be read: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""One of the two sysctls that decide what becomes of clients whose real server is drained or gone."""
+"""The two sysctls that decide what happens to clients of a real server that is drained or gone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.step import Side, StepFailed
 from kvtui.actions.core.network import Network
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.namespaces import open_in_network
 from kvtui.model.record import dataclass
 
@@ -48,20 +48,25 @@ class SetSysctl:
             raise ValueError(f"kvtui sets {', '.join(sorted(ALLOWED))}, not {self.name!r}")
 
     def describe(self) -> str:
-        """In one line."""
         return f"set net.ipv4.vs.{self.name} from {self.before} to {self.after}"
 
-    def look(self) -> Side:
-        """By its value now."""
+    def describe_undo(self) -> str:
+        return f"restore net.ipv4.vs.{self.name} to {self.before}"
+
+    def state(self) -> StepState:
         value = self._value()
-        return Side.BEFORE if value == self.before else Side.AFTER if value == self.after else Side.NEITHER
+        return (
+            StepState.PENDING
+            if value == self.before
+            else StepState.APPLIED
+            if value == self.after
+            else StepState.CONFLICT
+        )
 
     def do(self) -> None:
-        """Set ``after``."""
         self._write(self.after)
 
     def undo(self) -> None:
-        """Set ``before``."""
         self._write(self.before)
 
     @property
@@ -90,15 +95,13 @@ class SetSysctl:
         try:
             return open_in_network(self.network.process(), work)
         except OSError as error:
-            raise StepFailed(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
+            raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {**self.network.to_json(), "name": self.name, "before": self.before, "after": self.after}
 
     @classmethod
     def from_json(cls, data: Json) -> SetSysctl:
-        """From the journal."""
         return cls(Network.from_json(data), str(data["name"]), int(data["before"]), int(data["after"]))
 
 

@@ -1,13 +1,13 @@
-"""The hidden draft that a write leaves beside its file when kvtui is killed in the middle of it."""
+"""The hidden temp file that a write leaves beside its file when kvtui is killed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.core.step import Side, StepFailed
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.steps.file import ReplaceFile, drafts_of
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.steps.file import ReplaceFile, temp_files_of
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.model.record import dataclass
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveDraft:
-    """A step: remove it. Nobody reads it, so taking this back does nothing.
+class RemoveTempFile:
+    """A step: removes it. Nothing reads it, so that undo does nothing.
 
     Attributes:
         daemon: whose file.
-        path: of the file that the draft was for, as keepalived names it.
+        path: of the file that it was for, as keepalived names it.
     """
 
     kind: ClassVar[str] = "draft"
@@ -32,49 +32,47 @@ class RemoveDraft:
     path: str
 
     def describe(self) -> str:
-        """In one line."""
-        return f"remove the draft that a write cut short left beside {self.path}"
+        return f"remove the temp file that an interrupted write left beside {self.path}"
 
-    def look(self) -> Side:
-        """By whether there is one."""
-        return Side.BEFORE if self._found() else Side.AFTER
+    def describe_undo(self) -> str:
+        return ""
+
+    def state(self) -> StepState:
+        return StepState.PENDING if self._found() else StepState.APPLIED
 
     def do(self) -> None:
-        """Remove it."""
         try:
-            for draft in self._found():
-                draft.unlink(missing_ok=True)
+            for temp in self._found():
+                temp.unlink(missing_ok=True)
         except OSError as error:
-            raise StepFailed(f"the draft beside {self.path} was not removed: {error.strerror or error}") from error
+            raise StepError(f"the temp file beside {self.path} was not removed: {error.strerror or error}") from error
 
     def undo(self) -> None:
         """Nothing."""
 
     def _found(self) -> list[Path]:
-        return drafts_of(Path(self.daemon.outside(self.path)))
+        return temp_files_of(Path(self.daemon.outside(self.path)))
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {"daemon": self.daemon.to_json(), "path": self.path}
 
     @classmethod
-    def from_json(cls, data: Json) -> RemoveDraft:
-        """From the journal."""
+    def from_json(cls, data: Json) -> RemoveTempFile:
         return cls(Daemon.from_json(data["daemon"]), str(data["path"]))
 
 
-def drafts(steps: Iterable[Json]) -> Iterator[RemoveDraft]:
-    """Those that are left beside the files which these steps of the journal write."""
-    seen: set[RemoveDraft] = set()
+def temp_file_steps(steps: Iterable[Json]) -> Iterator[RemoveTempFile]:
+    """Yields the steps that remove what interrupted writes of these journaled steps left."""
+    seen: set[RemoveTempFile] = set()
     for data in steps:
         inner = data.get("step") or data.get("file") or data
         inner = inner.get("file") or inner
         if inner.get("kind", SetTrackValue.kind) not in (ReplaceFile.kind, SetTrackValue.kind) or "path" not in inner:
             continue
         try:
-            step = RemoveDraft.from_json(inner)
-            if step not in seen and step.look() is Side.BEFORE:
+            step = RemoveTempFile.from_json(inner)
+            if step not in seen and step.state() is StepState.PENDING:
                 yield step
-        except (StepFailed, KeyError, TypeError, ValueError):
+        except (StepError, KeyError, TypeError, ValueError):
             continue  # a damaged line, or keepalived is gone and its files with it
         seen.add(step)

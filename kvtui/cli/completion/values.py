@@ -128,7 +128,7 @@ def entries(place: Place) -> Pairs:
     """The journal's actions, newest first; the demo's die with it."""
     if place.demo:
         return
-    from kvtui.actions.journal import Journal  # noqa: PLC0415 - not for every kind
+    from kvtui.actions.core.journal import Journal  # noqa: PLC0415 - not for every kind
 
     for entry in reversed(Journal().entries()):
         yield entry.id, f"{entry.verb} {entry.target}"

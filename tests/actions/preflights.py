@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.survey import Survey
+from kvtui.actions.core.preflight import Preflight
 from kvtui.backend.conf import copies, reader
 from kvtui.backend.config_test import ConfigTest, messages
 from tests.build import NOW, keepalived
@@ -56,14 +56,14 @@ def daemon(folder: Path, **changes: Any) -> Keepalived:
     return keepalived(**{"pid": os.getpid(), "root": "", "conf": str(folder / "keepalived.conf"), **changes})
 
 
-def surveyed(
+def preflight_of(
     folder: Path,
     text: str | None = CONF,
     running: str | None = CONF,
     test: ConfigTest | None = CLEAN,
     daemon_changes: dict[str, Any] | None = None,
     **changes: Any,
-) -> Survey:
+) -> Preflight:
     """A survey of ``text`` on disk while ``running`` runs."""
     subject = daemon(folder, **(daemon_changes or {}))
     path = folder / "keepalived.conf"
@@ -76,10 +76,10 @@ def surveyed(
             lines[key] = copies.saved_lines(subject.conf)
     base: dict[str, Any] = {
         "conf": confs.get("saved"),
-        "trouble": "" if text is not None else f"{subject.conf} does not exist",
+        "error": "" if text is not None else f"{subject.conf} does not exist",
         "running": confs.get("running"),
         "saved_lines": lines.get("saved"),
         "running_lines": lines.get("running"),
         "test": test,
     }
-    return Survey(subject, **{**base, **changes})
+    return Preflight(subject, **{**base, **changes})

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:
-    from kvtui.actions.intent import Intent
+    from kvtui.actions.core.intent import Intent
     from kvtui.model.observation import Observation
 
 BAR = 20
 
 
-def emptying_text(seen: Observation, intent: Intent, at_first: int | None) -> tuple[str, int]:
+def drain_progress_text(seen: Observation, intent: Intent, at_first: int | None) -> tuple[str, int]:
     """How far a drained server has emptied, with a bar; and the most connections seen so far."""
     active = inactive = persistent = 0
     for virtual in seen.virtual_servers or ():

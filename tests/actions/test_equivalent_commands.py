@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kvtui.actions.by_hand import of_instance, of_mapping, of_server, of_vip, word
+from kvtui.actions.equivalent_commands import of_instance, of_mapping, of_server, of_vip, word
 from kvtui.model.mapping import Mapping, MappingState
 from kvtui.model.vrrp import VrrpState
 from tests.ui.seen import demo
