@@ -33,7 +33,7 @@ class Window(PseudoTerminal):
         self.press("f")
         self.shows("write the notes", "y apply")
         self.press("y")
-        self.shows("Esc interrupts and puts back")
+        self.shows("Esc interrupt and put back")
         self.acts()
 
     def acts(self) -> None:
@@ -91,7 +91,7 @@ def test_what_a_kill_left_is_reported_by_the_next_start_and_put_back_from_there(
         window.press("u")
         window.shows("undo ", "y apply")
         window.press("y")
-        window.shows("DONE: seen to be so")
+        window.shows("· Verified")
         window.press("esc")
         window.until(lambda: "DONE" not in window.text, "the dialog is closed")
         window.press("q")

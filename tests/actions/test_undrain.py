@@ -204,7 +204,7 @@ def test_an_undo_does_not_take_back_a_later_drain(web: Observation, tmp_path: Pa
     assert 'c "drain' in refusal("b")
     assert "changed the same since" not in refusal("c")
     journal.end("c", "undone", "by d")
-    assert "b «undrain" in refusal("a")
+    assert 'b "undrain' in refusal("a")
 
 
 async def unused() -> Observation:

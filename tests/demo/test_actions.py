@@ -325,7 +325,7 @@ async def test_read_only_refuses(demo: Stage) -> None:
 async def test_every_plan_says_that_it_is_the_demo_and_its_commands_do_nothing_when_pasted(demo: Stage) -> None:
     for kind, target in ((ActionKind.RELOAD, ""), (ActionKind.FAILOVER, "vips"), (ActionKind.DRAIN, "10.4.0.61")):
         plan = (await demo.plan(kind, target)).plan
-        assert (plan.notes[-1].severity, plan.notes[-1].text[:9]) == (NoteSeverity.NOTE, "this is t")
+        assert (plan.notes[-1].severity, plan.notes[-1].text[:16]) == (NoteSeverity.NOTE, "this is the demo")
         assert plan.equivalent_commands
         assert all(command.startswith("# on a real node: ") for command in plan.equivalent_commands)
 

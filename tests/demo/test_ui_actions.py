@@ -92,7 +92,7 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.press("u")
         await person.sees("restore weight", "y apply")
         await person.press("y")
-        await person.sees("DONE: seen to be so")
+        await person.sees("· Verified")
         assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
 
 
@@ -103,7 +103,7 @@ async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_
         await person.press("down", "d", "w")
         await person.sees("wait: at most 1m00s", "y apply")
         await person.press("y")
-        await person.sees("active ", "Esc interrupts and puts back")
+        await person.sees("active ", "Esc interrupt and put back")
         await person.press("escape")
         text = await person.sees("INTERRUPTED: interrupted; everything was put back", "Esc close")
         assert "[#" not in text

@@ -55,7 +55,7 @@ def flags(kind: ActionKind) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "verb",
+    "kind",
     [
         ActionKind.DRAIN,
         ActionKind.UNDRAIN,
@@ -250,7 +250,7 @@ async def test_a_priority_by_a_number_its_track_file_or_reset() -> None:
         await ui.press("t")
         await shows(ui, "102 → 52, by its config", "method: its config", "y apply")
         await ui.press("r")
-        await shows(ui, "nothing to reset", "REFUSED: it cannot be done")
+        await shows(ui, "nothing to reset", "REFUSED: not possible")
         await ui.press("r", "v", "1", "0", "2", "enter")
         await shows(ui, "value: 102", "102 → 102")
 
@@ -271,7 +271,7 @@ async def test_in_ascii_every_character_is() -> None:
 async def test_a_plan_that_changed_while_it_was_open_is_agreed_to_anew() -> None:
     async with dialog(PAY, (80, 40)) as ui:
         await ui.see(with_weight(4))
-        await shows(ui, "CHANGED while it was open", "- ", "1  ->  0", "* ", "4  ->  0", "CHANGED: look, then y")
+        await shows(ui, "CHANGED while it was open", "- ", "1  ->  0", "* ", "4  ->  0", "CHANGED: y seen")
         await ui.press("y")
         await shows(ui, "y apply", "4  ->  0")
         assert "CHANGED" not in ui.text
@@ -293,7 +293,7 @@ async def test_traffic_alone_leaves_it_as_it_is() -> None:
 async def test_what_went_back_to_what_was_read_is_no_change() -> None:
     async with dialog(PAY) as ui:
         await ui.see(with_weight(4))
-        await shows(ui, "CHANGED: look, then y")
+        await shows(ui, "CHANGED: y seen")
         await ui.see(with_weight(1))
         await shows(ui, "y apply")
         assert "CHANGED" not in ui.text
@@ -304,7 +304,7 @@ async def test_at_the_moment_of_agreement_it_is_planned_once_more() -> None:
     async with dialog(PAY, (80, 40)) as ui:
         ui.app.latest = with_weight(4)
         await ui.press("y")
-        await shows(ui, "CHANGED: look, then y", "4  ->  0")
+        await shows(ui, "CHANGED: y seen", "4  ->  0")
         assert ui.app.backend.journal.entries() == ()
 
 
