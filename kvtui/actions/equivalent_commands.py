@@ -1,7 +1,4 @@
-"""The command that does by hand, or shows by other means, what a row says: operators trust what they can check.
-
-Names from outside are quoted for a shell; addresses are the kernel's.
-"""
+"""The shell command that shows, or does, what a row says. Names from outside are quoted for a shell."""
 
 from __future__ import annotations
 

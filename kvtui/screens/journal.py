@@ -67,20 +67,16 @@ class JournalScreen(NodeScreen):
         self._reading_log = False
 
     def make_table(self) -> LineTable:
-        """One row an action, the newest first."""
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
     def extra(self) -> tuple[Widget, ...]:
-        """Keepalived's log."""
         return (LogView(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        """What the key line says: what can be done here first."""
         own = (("u", "undo"), ("c", "complete"), ("Tab", "log"))
         return (*own, *(hint for hint in super().hints() if hint[0] not in {"7", "d", "p", "f"}))
 
     def on_mount(self) -> None:
-        """Look at the file now and then, and at the log."""
         self.set_interval(EVERY, self._look)
         self.set_interval(LOG_EVERY, self._look_at_log)
         self._look()
@@ -104,7 +100,6 @@ class JournalScreen(NodeScreen):
         self.again()
 
     def on_screen_resume(self) -> None:
-        """Come back with what is written now."""
         super().on_screen_resume()
         self._read()
         self._look_at_log()
@@ -123,7 +118,6 @@ class JournalScreen(NodeScreen):
         self.again()
 
     def draw(self, seen: Observation) -> None:
-        """The actions that pass the filter."""
         self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
         entries = self._entries
         self.table.empty = self._error or (
@@ -142,21 +136,17 @@ class JournalScreen(NodeScreen):
         view.show(self._tail, self.matches, seen.snapshot.time, dumps=bool(self.filter))
 
     def action_other(self) -> None:
-        """From the journal to the log, and back."""
         log = self.query_one(LogView).table
         (self.table if log.has_focus else log).focus()
 
     def by_hand(self, seen: Observation) -> str | None:
-        """What takes the action back."""
         del seen
         return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
 
     def action_undo(self) -> None:
-        """Plan to take the selected action back."""
         self._plan(finish=False)
 
     def action_finish(self) -> None:
-        """Plan to complete the selected action."""
         self._plan(finish=True)
 
     def _plan(self, *, finish: bool) -> None:
@@ -193,7 +183,6 @@ class EntryPanel(Panel):
         self.heading = f"Journal {plain(entry.id)}"
 
     def text(self, seen: Observation | None) -> str:
-        """Every line of it."""
         del seen
         return entry_text(self._entry, self._overwrite)
 

@@ -1,4 +1,4 @@
-"""Keeps an eye on the journal: what was cut short, what a health check, a reload or a controller undid."""
+"""Watches the journal: what was interrupted, what a health check, a reload or a controller undid."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class JournalWatch:
             left = await asyncio.to_thread(self._site.journal.unfinished)
         except OSError:
             return  # screen 7 says why the journal cannot be read
-        for entry in left[-1:]:  # a repair that was cut short comes before what it repaired
+        for entry in left[-1:]:  # an interrupted repair comes before what it repaired
             found = await asyncio.to_thread(recovery.inspect, entry, self._site)
             await self._app.push_screen(UnfinishedPanel(found))
 

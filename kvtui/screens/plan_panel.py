@@ -119,7 +119,6 @@ class PlanPanel(LivePanel):
         return self.query_one(VerticalScroll)
 
     def compose(self) -> ComposeResult:
-        """The plan, what goes on, the options, the reason or a number, and the keys."""
         with VerticalScroll() as box:
             box.border_title = Content(f"{self._intent.kind.value} {plain(self._intent.target)}".strip())
             yield Static("", id="plan", markup=False)
@@ -130,14 +129,13 @@ class PlanPanel(LivePanel):
                 yield Static("", id="options", markup=False)
 
     def on_mount(self) -> None:
-        """Make the plan, or ask for what it lacks."""
         self._keys("Esc cancel")
         self._want(self._intent)
 
     # --- the plan
 
     def _want(self, intent: Intent) -> None:
-        """Plan what is wanted now; what was shown before is no change that anybody has to be told of."""
+        """Plans what is wanted now; the former plan is not compared with it."""
         self._intent, self._action, self._read, self._changed = intent, None, None, False
         if ask := missing(intent, self._host.latest):
             self._text = ("No plan yet: type a number, or choose below.",)
@@ -148,7 +146,6 @@ class PlanPanel(LivePanel):
         self._plan_anew()
 
     def show(self, seen: Observation) -> None:
-        """The plan is made anew when what it rests on is another; a drained server empties before one's eyes."""
         if self._running_action is None and not missing(self._intent) and self._of not in {None, plan_inputs(seen)}:
             self._plan_anew()
         if self._drained and stands(self):
@@ -249,13 +246,11 @@ class PlanPanel(LivePanel):
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
-        """Wrap the text anew."""
         self._draw()
 
     # --- agreeing
 
     def action_agree(self, force: bool) -> None:
-        """Carry it out; a plan that changed meanwhile is only seen by this, and agreed to by the next."""
         if self._action is None or self._running_action is not None or self._planning or self._read_only:
             return
         if self._changed:
@@ -309,7 +304,6 @@ class PlanPanel(LivePanel):
         return not (action == "option" and self.focused is self.query_one("#reason", Input))
 
     def action_option(self, key: str) -> None:
-        """Turn an option; its capital asks for a value of one's own."""
         option = next((o for o in self._options() if o.key == key.lower()), None)
         if option is None:
             return
@@ -328,17 +322,16 @@ class PlanPanel(LivePanel):
         entry.focus()
 
     def action_reason(self) -> None:
-        """Open the reason."""
         entry = self.query_one("#reason", Input)
         entry.add_class("open")
         entry.focus()
 
     @on(Input.Submitted, "#reason")
-    def _reason_is_told(self) -> None:
+    def _reason_submitted(self) -> None:
         self._box.focus()
 
     @on(Input.Submitted, "#number")
-    def _number_is_told(self, event: Input.Submitted) -> None:
+    def _number_submitted(self, event: Input.Submitted) -> None:
         ask = self._asking
         if ask is None or not event.value.isdecimal() or not ask.least <= int(event.value) <= ask.most:
             event.input.value = ""
@@ -352,7 +345,6 @@ class PlanPanel(LivePanel):
         self._box.focus()
 
     def action_leave(self) -> None:
-        """Interrupt what runs, else close the entry, else the dialog."""
         if self._running_action is not None and not self._running_action.done():
             self._running_action.cancel()
         elif self._asking is not None and missing(self._intent) is None:

@@ -36,12 +36,10 @@ class UnfinishedPanel(Panel):
         self._recovery = recovery
 
     def text(self, seen: Observation | None) -> str:
-        """What it was, where each step is, what can be done."""
         del seen
         return unfinished_text(self._recovery)
 
     def action_go(self, way: str) -> None:
-        """Plan one of the ways on."""
         entry = self._recovery.entry
         intent = Intent(ActionKind.UNDO, entry.id, finish=way == "finish", leave=way == "leave")
         self.app.pop_screen()

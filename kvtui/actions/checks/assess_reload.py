@@ -1,4 +1,4 @@
-"""What a reload of this config would do to keepalived: kill it, leave it without instances, or only be grumbled at.
+"""Assesses what a reload of this config does to keepalived: end it, leave it without instances, or cause warnings.
 
 What is fatal was measured by reloading a running keepalived 2.2.7 with each (VIPs stay on the interface when it dies):
 no virtual_router_id or a bad one, no VIP (an early ``}`` ends there), an interface that does not exist or a tracked
@@ -44,10 +44,10 @@ class ReloadAssessment:
     """Sentences for an operator, each with file and line where they are known.
 
     Attributes:
-        fatal: a reload would end keepalived, or leave it without what it has now.
-        unsafe: it would not end it, but an operator hardly wants it.
-        new: warnings that the config which runs does not have.
-        known: warnings that it has too.
+        fatal: a reload would end keepalived, or remove what it has now.
+        unsafe: it would not end keepalived, but is hardly wanted.
+        new: warnings that the running config does not have.
+        known: warnings that the running config has too.
     """
 
     fatal: tuple[str, ...] = ()
@@ -57,10 +57,10 @@ class ReloadAssessment:
 
 
 def assess_reload(preflight: Preflight) -> ReloadAssessment:
-    """What a reload would do, from what was found."""
+    """Returns what a reload would do."""
     if preflight.conf is None:
         missing = "a reload would remove every instance and its VIPs"
-        unseen = "what a reload would do cannot be told; run kvtui as root or with CAP_SYS_PTRACE"
+        unseen = "the effect of a reload is unknown; run kvtui as root or with CAP_SYS_PTRACE"
         return ReloadAssessment(fatal=(f"{preflight.error}: {missing if preflight.is_missing else unseen}",))
     fatal = [*_emptied(preflight.conf, preflight), *_from_conf(preflight.conf, preflight.running)]
     unsafe = _missing_includes(preflight.conf, preflight.running)
@@ -71,10 +71,10 @@ def assess_reload(preflight: Preflight) -> ReloadAssessment:
         old = {m.text for m in preflight.baseline.messages} if preflight.baseline else set()
         for message in preflight.test.messages:
             _sort_in(message, preflight, old, (fatal, unsafe, new, known))
-    said = {m.line for m in preflight.test.messages} if preflight.test else set()
+    tested = {m.line for m in preflight.test.messages} if preflight.test else set()
     old_problems = {p.message for p in preflight.running.problems} if preflight.running else set()
     for problem in preflight.conf.problems:
-        if problem.kind is ProblemKind.VALUE and problem.at.line not in said and not _fatal_value(problem):
+        if problem.kind is ProblemKind.VALUE and problem.at.line not in tested and not _fatal_value(problem):
             (known if problem.message in old_problems else new).append(_placed(problem))
     return ReloadAssessment(*(tuple(dict.fromkeys(group)) for group in (fatal, unsafe, new, known)))
 

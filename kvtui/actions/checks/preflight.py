@@ -62,7 +62,7 @@ def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT) -> Prefli
 
 
 def _settled(keepalived: Keepalived, timeout: float) -> tuple[Conf | None, str]:
-    """The config once nobody seems to be writing it: no longer young, and whole unless ``patience`` is over."""
+    """Returns the config once nothing seems to write it: not young, and complete unless ``timeout`` is over."""
     deadline = time.monotonic() + timeout
     while True:
         conf, error = _read(keepalived)

@@ -46,7 +46,7 @@ class Daemon:
         """It as it is now: the same process, or one that took its place with the same config in the same namespaces.
 
         Raises:
-            StepFailed: there is none.
+            StepError: there is none.
         """
         if self.is_same_process() and (same := processes.find(only=self.pid)):
             return same[0]
@@ -66,7 +66,7 @@ class Daemon:
         """Where a file that keepalived names ``path`` can be opened from here.
 
         Raises:
-            StepFailed: keepalived is gone, and its files with it; or the path cannot be followed.
+            StepError: keepalived is gone, and its files with it; or the path cannot be followed.
         """
         root = processes.root_of(self.pid) if self.is_same_process() else None
         try:

@@ -84,8 +84,8 @@ def election_context(observation: Observation, name: str) -> ElectionContext:
     """The election of the named instance.
 
     Raises:
-        InstancesUnknown: they cannot be read.
-        NoSuchInstance: there is none of that name.
+        InstancesUnreadableError: they cannot be read.
+        UnknownInstanceError: there is none of that name.
     """
     instances = known_instances(observation.snapshot)
     if instances is None:
@@ -117,7 +117,7 @@ def election_context(observation: Observation, name: str) -> ElectionContext:
 
 
 def still_to_hear(observation: Observation, name: str) -> float:
-    """Seconds to listen until whoever is master of an instance must have been heard; 0 when somebody was.
+    """Returns the seconds until the master of an instance must have been heard; 0 when a node was heard.
 
     A backup that hears nothing for three advert intervals is master itself.
 

@@ -1,4 +1,4 @@
-"""The ipvsadm command lines that would do the same by hand: every option as the kernel has it, the weight excepted."""
+"""The equivalent ipvsadm commands: every option but the weight as the kernel has it."""
 
 from __future__ import annotations
 

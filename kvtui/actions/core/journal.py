@@ -86,12 +86,11 @@ class Entry:
 
     @property
     def other(self) -> str | None:
-        """Id of the action that it takes back, finishes or leaves."""
+        """Id of the action that it undoes, finishes or leaves."""
         return self.undoes or self.finishes
 
     @property
     def in_force(self) -> bool:
-        """It was done and not undone since."""
         return self.result in {"done", "unverified"}
 
 
@@ -322,7 +321,7 @@ class Journal:
 
 
 def _repair(handle: int) -> bytes:
-    """A newline first, when the last line was cut short (power loss, full disk): then only that line is lost."""
+    """Returns a newline when the last line is incomplete (power loss, full disk): then only that line is lost."""
     size = os.fstat(handle).st_size
     return b"" if not size or os.pread(handle, 1, size - 1) == b"\n" else b"\n"
 

@@ -116,5 +116,4 @@ class DemoDumps(DumpWatch):
         return self._world.instances()
 
     def ended(self) -> bool:
-        """Never."""
         return False

@@ -42,16 +42,13 @@ class MemoryJournal(Journal):
             self._mine = False
 
     def busy(self) -> bool:
-        """Whether an action is being carried out now."""
         return bool(self._held)
 
     def begin(self, entry: Entry) -> None:
-        """Write down what is going to be done."""
         super().begin(entry)
         self._current = entry.id
 
     def unfinished(self) -> tuple[Entry, ...]:
-        """Actions that began and never ended; not the one that is being carried out: all share this journal."""
         return tuple(e for e in self.entries() if e.result is None and e.id != self._current)
 
     def _append(self, event: Json) -> None:

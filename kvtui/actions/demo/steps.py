@@ -90,7 +90,7 @@ class DemoFile(ReplaceFile):
 
 
 @dataclass(slots=True, kw_only=True)
-class DemoHangUp(ReloadStep):
+class DemoReloadStep(ReloadStep):
     """The demo's keepalived reads its config again."""
 
     world: World = field(repr=False, compare=False)
@@ -109,7 +109,7 @@ DEMO_STEPS: dict[type[Any], type[Any]] = {
     SetSysctl: DemoSysctl,
     SetTrackValue: DemoTrackValue,
     ReplaceFile: DemoFile,
-    ReloadStep: DemoHangUp,
+    ReloadStep: DemoReloadStep,
 }
 """A step → the same on the demo. Other steps cannot be done there."""
 

@@ -24,7 +24,7 @@ class ByFile:
     """A number to write, and whom it is for.
 
     Attributes:
-        knob: the file.
+        control: the file.
         value: to write.
         targets: whom the operator named.
     """

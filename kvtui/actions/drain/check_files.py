@@ -1,4 +1,4 @@
-"""Track files of FILE_CHECKs: keepalived's own knob for the weight of a real server, which outlives flaps and reloads.
+"""Track files of FILE_CHECKs: keepalived's own control of a weight, which outlives flaps and reloads.
 
 Measured with 2.2.7: weight in the kernel = configured weight + number in the file × weight of the check, never below 0.
 The check's weight is the track file's where it says none, and 1 where that says none either. With weight 0 any number
@@ -118,7 +118,7 @@ class CheckFileControl:
         """
         file = SetTrackValue(self.daemon, self.path, old, new, existed=self.existed or old != self.value)
         effects = tuple(
-            # keepalived writes what changed in its own view: somebody else's weight stays where nothing did
+            # keepalived writes what changed in its own view: another's weight stays where nothing did
             Effect(c.service, c.real, weights[c.target], c.weight(new) if c.changes(old, new) else weights[c.target])
             for c in self.checked
             if c.factor and c.target in weights
@@ -131,7 +131,7 @@ def check_file_controls(observation: Observation, read: Read) -> tuple[CheckFile
 
     Args:
         observation: the node. A track file without a path is left out.
-        read: reads a file of keepalived's, as ``Site.text`` does.
+        read: reads a file of keepalived's, as ``ActionBackend.text`` does.
     """
     conf = observation.snapshot.running or observation.snapshot.conf
     keepalived = observation.snapshot.chosen_keepalived

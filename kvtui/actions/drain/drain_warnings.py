@@ -123,7 +123,7 @@ def _traffic(target: Target) -> Iterator[Note]:
 
 
 def _file_check(observation: Observation, target: Target) -> Iterator[Note]:
-    """The knob of keepalived itself, which outlives flaps (measured with 2.2.7)."""
+    """Keepalived's own control, which outlives flaps (measured with 2.2.7)."""
     real = _conf_real(observation, target)
     if real is None or real.file_check is None:
         return

@@ -71,11 +71,11 @@ def plan_drain(
         over: seconds over which the weight goes down; 0 is at once.
         fix_persistence: set expire_quiescent_template to 1 where a persistent service needs it.
         sysctls: ``read_sysctls`` of the same namespace; empty when unknown.
-        checks: ``check_knobs``: files to drain by, where they can.
+        checks: ``check_file_controls``: track files that can drain.
         extra_notes: such as ``state_note``.
 
     Raises:
-        UnknownTarget: there is no such real server, or more than one.
+        UnknownTargetError: there is no such real server, or more than one.
     """
     targets = find(observation, real, service)
     network = network_of(observation)

@@ -59,7 +59,7 @@ def parse_real(text: str) -> tuple[str, int | None]:
     """``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``; the address in canonical form.
 
     Raises:
-        UnknownTarget: it is no such thing.
+        UnknownTargetError: it is no such thing.
     """
     host, port = _split(text)
     try:
@@ -74,7 +74,7 @@ def parse_service(text: str) -> Wanted:
     """``VIP:PORT``, ``[VIP]:PORT``, ``udp VIP:PORT``, ``VIP`` (all its ports), ``fwmark N`` or ``N``.
 
     Raises:
-        UnknownTarget: it is no such thing.
+        UnknownTargetError: it is no such thing.
     """
     words = text.split()
     if words and words[-1].isdecimal() and (len(words) == 1 or words[0].lower() in {"fwmark", "fwm"}):
@@ -112,7 +112,7 @@ def find(observation: Observation, real: tuple[str, int | None], service: str | 
         service: ``--service``; None for all that have it.
 
     Raises:
-        UnknownTarget: there are none, or an address alone names several of one virtual server.
+        UnknownTargetError: there are none, or an address alone names several of one virtual server.
     """
     address, port = real
     table = observation.snapshot.ipvs

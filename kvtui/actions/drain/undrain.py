@@ -49,10 +49,10 @@ def plan_undrain(
         backend: the world to act in.
         service: ``--service``; None for every virtual server that has it.
         known: ``active_drains(journal.entries())``.
-        checks: ``check_knobs``: what a file drains is given back by the file.
+        checks: ``check_file_controls``: what a file drains, the file restores.
 
     Raises:
-        UnknownTarget: there is no such real server, neither in the kernel nor in the journal.
+        UnknownTargetError: there is no such real server, neither in the kernel nor in the journal.
     """
     network = network_of(observation)
     mine = {(d.service, d.real): d for d in known if d.network.is_same(network)}

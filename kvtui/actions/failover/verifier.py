@@ -32,7 +32,7 @@ class FailoverVerifier:
     """Waits until another node advertises the VRID and the VIPs are gone here; else everything is put back.
 
     Args:
-        race: before.
+        election: before.
         method: that was used.
         prediction: made before.
         watch: gives new observations.

@@ -38,7 +38,7 @@ class PriorityOverwrite:
         path: of the file, as keepalived names it.
         wanted: the priority that the action wrote.
         found: the priority in the file now; None when the instance is not in it.
-        runs: the priority that keepalived runs with; None when that cannot be told.
+        runs: the priority that keepalived runs with; None when unknown.
         at: when the file was written last (seconds since the epoch); None when that is not known (an included file).
         by: the controller that owns the file, such as ``kube-keepalived-vip (812)``; empty when there is none.
     """
@@ -54,7 +54,7 @@ class PriorityOverwrite:
 
     @property
     def pending(self) -> bool:
-        """What runs still has it, as far as can be told: the next SIGHUP or restart takes it away."""
+        """Whether it still runs, as far as known: the next SIGHUP or restart removes it."""
         return self.runs in (None, self.wanted)
 
     @property
@@ -81,7 +81,7 @@ class WrittenPriority:
 
 
 def written(entries: Iterable[Entry]) -> tuple[WrittenPriority, ...]:
-    """The priorities that ought to be in files, by the journal: of each instance the newest that was not taken back.
+    """Returns the priorities that files should have according to the journal: per instance the newest that is in force.
 
     Args:
         entries: of the journal, oldest first.
@@ -187,7 +187,7 @@ def found_overwrites(entries: Iterable[Entry], now: float, backend: ActionBacken
             keepalived = written_priority.step.daemon.found()
             conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
         except (StepError, OSError):
-            continue  # it is gone, or may not be read: nothing can be said
+            continue  # it is gone, or cannot be read
         running = backend.running_conf(keepalived)
         runs = {i.name: i.priority for i in (running.instances if running else ())}
         found += overwrites((written_priority,), keepalived, conf, runs, now)

@@ -1,4 +1,4 @@
-"""Track files of an instance: keepalived's own knob for priority at run time, which outlives reloads.
+"""Track files of an instance: keepalived's own control of the priority at run time, which outlives reloads.
 
 effective = clamp(base + value × weight, 1..254); a product of −254 or less, or weight 0 with any value but 0, is FAULT
 (measured: priority 0 on the wire within 1 ms, a peer is master in 0.65 s, even one with nopreempt).

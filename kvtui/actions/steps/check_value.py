@@ -56,7 +56,6 @@ class Effect:
 
     @property
     def target(self) -> Target:
-        """What it is about, within its namespace."""
         return (self.service, self.real)
 
     @property

@@ -132,18 +132,18 @@ def _bytes(text: str) -> bytes:
 def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of: bytes | None = None) -> None:
     """Replace a file: there is never a moment at which another reader finds it missing or half-written.
 
-    Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The draft is hidden, so
+    Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The temp file is hidden, so
     that no ``include *.conf`` takes it in.
 
     Args:
         path: of the file.
         data: its new bytes.
         create: also when it is not there yet, readable by everybody then.
-        instead_of: what is in it; looked at once more when the draft is on disk, which may take a while: a controller
+        instead_of: its present bytes; compared again when the temp file is on disk, since that takes time: a controller
             that rewrites the file in place meanwhile would write into a file that nobody has any more.
 
     Raises:
-        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when somebody changed it meanwhile;
+        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed it;
             then the old file is untouched.
     """
     target = Path(path)

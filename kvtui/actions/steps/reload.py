@@ -48,7 +48,7 @@ class ReloadStep:
         before: digests of what runs while this is not done: what ran when it was planned, and what the file said then
             (it may have had edits that did not run yet; a way back brings those in).
         shown: digest of the file that the operator agreed to; None when the file is written by another step.
-        alone: nothing else is written: then it cannot be taken back, and says so.
+        alone: nothing else is written: then it cannot be undone.
         journaled: it comes from the journal: whether the signal was sent is to be seen, not known.
         passed: where this run, or before it the journal's, is on the way: the word that counts where what runs cannot
             be read (before 2.2.0). One reload too many does no harm, so what is not in the journal was not done.
@@ -136,7 +136,7 @@ def send_sighup(keepalived: Keepalived) -> None:
     """SIGHUP to that very process, if it handles it: its default action would end it.
 
     Raises:
-        StepFailed: it is gone, not ready yet, or may not be signalled.
+        StepError: it is gone, not ready yet, or may not be signalled.
     """
     pid = keepalived.pid
     try:

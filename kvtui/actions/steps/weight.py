@@ -62,7 +62,6 @@ class SetWeight:
 
     @property
     def target(self) -> tuple[ServiceKey, tuple[str, int]]:
-        """What it changes, within its namespace."""
         return (self.service, self.real)
 
     def describe(self) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def undo_options(intent: Intent, action: Action | None) -> Iterator[Option]:
-    """The ways on from an action that was cut short; one that has ended can only be taken back."""
+    """Yields the choices for an interrupted action; one that has ended can only be undone."""
     cut_short = action is not None and (action.finishes is not None or action.resolution == "put back")
     if not (cut_short or intent.finish or intent.leave):
         return
