@@ -103,7 +103,7 @@ def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path: Path) -> No
     found = replace(preflight_of(tmp_path, None), error="/etc/k.conf cannot be read: Permission denied")
     [why] = assess_reload(found).fatal
     assert why == (
-        "/etc/k.conf cannot be read: Permission denied: what a reload would do cannot be told; "
+        "/etc/k.conf cannot be read: Permission denied: the effect of a reload is unknown; "
         "run kvtui as root or with CAP_SYS_PTRACE"
     )
 
