@@ -104,7 +104,7 @@ def test_undrained_while_its_check_fails_it_comes_back_with_its_weight(
     link = ["ip", "-n", cluster.network.servers[0], "link", "set", "eth0"]
     subprocess.run([*link, "down"], check=True)
     poll(lambda: "10.4.0.11:80" not in node.ipvs(), 60, "the failed check")
-    assert "the file alone is written" in done(node, state, "undrain", "10.4.0.11")
+    assert "only the file is written" in done(node, state, "undrain", "10.4.0.11")
     assert number(node) == "0\n"
     subprocess.run([*link, "up"], check=True)
     poll(lambda: sorted(node.ipvs().splitlines()) == sorted(before.splitlines()), 60, "its weight")
