@@ -1,4 +1,4 @@
-# Each target works as the first command on a fresh Debian 12 with git, make and Python 3.11: it makes what it needs.
+# Each target works as the first command on a fresh Debian 12 or 13 with git, make and Python: it makes what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,22 +6,41 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 OFFLINE = { echo "kvtui: its Python packages could not be had from PyPI (see above); with a mirror:" \
   "PIP_INDEX_URL=https://... make $(MAKECMDGOALS); with no network: copy the single file here (packaging/README.md)" >&2; exit 1; }
 
+# The Debian packages of all targets of a call are asked for at once, before anything else (packaging/debian-packages).
+# Without them each target goes on as far as it can.
+NEEDS_VENV = $(shell test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip' 2>/dev/null || echo venv)
+IS_ROOT = $(filter 0,$(shell id -u))
+HAS_ENGINE = $(ENGINE)$(shell command -v podman || command -v docker)
+GROUPS_run = $(NEEDS_VENV) $(shell $(or $(wildcard $(BIN)/python),$(PYTHON)) -m tests.lab.run --needs-lab $(ARGS) 2>/dev/null && echo lab)
+GROUPS_lab = $(NEEDS_VENV) lab
+GROUPS_lint = $(NEEDS_VENV)
+GROUPS_types = $(NEEDS_VENV)
+GROUPS_unit = $(NEEDS_VENV)
+GROUPS_test = $(NEEDS_VENV) lab shells deb $(if $(IS_ROOT),root image) # tests that need root are skipped without
+GROUPS_test-full = $(GROUPS_test)
+GROUPS_bench = $(NEEDS_VENV) lab
+GROUPS_packages = $(NEEDS_VENV) deb
+GROUPS_image = $(NEEDS_VENV) deb $(if $(HAS_ENGINE),,image $(if $(BASE),,root))
+GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
+
 # an environment whose making failed half-way is made again
 .DELETE_ON_ERROR:
-.PHONY: run lab test lint types unit bench packages image clean help
+.PHONY: run lab test test-full lab-packages lint types unit bench packages image clean help debian
 
 help: ## these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab's cluster; else the demo (ARGS="...")
 	@$(BIN)/python -m tests.lab.run $(ARGS)
 
 lab: $(VENV)/.run ## a terminal on the lab: kvtui on node-a, traffic flowing, a shell beside it
-	@packaging/debian-packages lab
 	@$(BIN)/python -m tests.lab.terminal $(ARGS)
 
-test: lint ## everything, the lab included: what CI runs
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync types unit
+test: $(VENV)/.dev lab-packages ## what CI runs: lint, types and all tests but the long ones, the lab included (tests/README.md)
+	@$(BIN)/python -m tests.parallel $(ARGS)
+
+test-full: $(VENV)/.dev lab-packages ## the long tests too, and the whole lab on Debian 13's kernel as well
+	@$(BIN)/python -m tests.parallel --full $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and the layer contracts
 	$(BIN)/ruff check .
@@ -31,32 +50,35 @@ lint: $(VENV)/.dev ## ruff and the layer contracts
 types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 	$(BIN)/mypy
 
-unit: $(VENV)/.dev ## pytest, in random order, with coverage
-	packaging/debian-packages lab
-	packaging/debian-packages shells # completions and the man page, by the programs that read them
-	packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
+unit: $(VENV)/.dev ## the tests that need neither the lab's kernel nor a package, in random order
+	$(BIN)/python -m pytest --ignore=tests/lab --ignore=tests/packaging $(ARGS)
+
+lab-packages: $(VENV)/.dev
+	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
 	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
-	$(BIN)/python -m tests.parallel $(ARGS)
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+debian:
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "kvtui needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || packaging/debian-packages venv
-	$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -q 'pip>=25.1' || $(OFFLINE)
+	@$(if $(KVTUI_ASKED),,$(if $(GROUPS),packaging/debian-packages --ask $(GROUPS) || true))
 
-$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+# the lab's tests read it as another user: its files are for everybody, whatever this shell's umask
+$(VENV)/bin/python: | debian
+	@umask 022; if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
+	  else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) packaging/install_pip.py $@ || $(OFFLINE); fi
+	@umask 022; $(PIP) install -q 'pip>=25.1' || $(OFFLINE)
+
+$(VENV)/.run: pyproject.toml | debian $(VENV)/bin/python
 	@echo "kvtui: installing what it needs into $(VENV)" >&2
-	@$(PIP) install -q -e . || $(OFFLINE)
+	@umask 022; $(PIP) install -q -e . || $(OFFLINE)
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml | debian $(VENV)/bin/python
 	@echo "kvtui: installing what it and its tests need into $(VENV)" >&2
-	@$(PIP) install -q -e . --group dev || $(OFFLINE)
+	@umask 022; $(PIP) install -q -e . --group dev || $(OFFLINE)
 	@touch $@ $(VENV)/.run
 
 bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md
-	@packaging/debian-packages lab
 	@$(BIN)/python -m compileall -q kvtui tests benchmarks # the lab's guests cannot keep what they compile
 	@$(BIN)/python -m tests.lab.kernel --timeout 600 -- python -m benchmarks.bench_ipvs $(ARGS)
 	@$(BIN)/python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node
@@ -64,7 +86,6 @@ bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab
 	@$(BIN)/python -m benchmarks.bench_kube
 
 packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
-	@packaging/debian-packages deb
 	@packaging/build packages
 
 image: packages ## the container image localhost/kvtui, by podman, docker or buildah ($$ENGINE, $$BASE)

@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="also where kvtui's CPU goes (benchmarks.sampled)")
     options = parser.parse_args()
     os.environ.setdefault("LANG", "C.UTF-8")
-    with Cluster(ClusterSpec()) as cluster:
+    with Cluster(ClusterSpec(advert_int=1)) as cluster:
         master = cluster.master()
         backup = next(node for node in cluster.nodes if node is not master)
         if "small" in options.only:

@@ -53,7 +53,7 @@ class Line:
         """Press keys."""
         os.write(self._ours, keys.encode())
 
-    def until(self, *texts: str, patience: float = 60.0) -> float:
+    def until(self, *texts: str, timeout: float = 60.0) -> float:
         """Seconds until all these were sent since the last call of ``forget``.
 
         Raises:
@@ -62,7 +62,7 @@ class Line:
         began = time.perf_counter()
         wanted = [text.encode() for text in texts]
         while not all(text in self.sent for text in wanted):
-            if time.perf_counter() - began > patience:
+            if time.perf_counter() - began > timeout:
                 raise TimeoutError(f"{texts} did not come; the last of {len(self.sent)} bytes: {self.sent[-600:]!r}")
             self._take(0.5)
         return time.perf_counter() - began

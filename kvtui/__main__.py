@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,22 +13,19 @@ def main() -> None:
     """Run kvtui; ends with the exit code of design.md.
 
     Raises:
-        SystemExit: always, but for the names that a completion script asks for.
+        SystemExit: always.
     """
-    if "_KVTUI_VALUES" in os.environ:
-        from kvtui.cli.completion.values import answer  # noqa: PLC0415 - a shell waits at a TAB: no typer, 0.15 s less
-
-        answer()
-        return
     from kvtui.cli.main import run  # noqa: PLC0415 - `python -m kvtui` must be importable without typer
 
     sys.exit(run(_terminal_ui))
 
 
 def _terminal_ui(invocation: Invocation) -> None:
+    from dataclasses import replace  # noqa: PLC0415 - a TAB does without
+
     from kvtui.terminal import run  # noqa: PLC0415 - textual costs 0.2 s; only the terminal UI needs it
 
-    run(invocation.observer(triage=True), invocation.ui())
+    run(replace(invocation, at_once=True).observer(triage=True), invocation.ui())
 
 
 if __name__ == "__main__":

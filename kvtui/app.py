@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual._compositor import ChopsUpdate
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
-from kvtui.model.text import plain
+from kvtui.presenters.keymap import keymap
+from kvtui.presenters.keys import APP
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.keymap import keymap
-from kvtui.screens.keys import EVERYWHERE
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
 from kvtui.screens.sources import SourcesPanel
-from kvtui.screens.standing import stands
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
+from kvtui.textual_internals import TerminalApp
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.cropped import Cropped
 from kvtui.widgets.history import History
-from kvtui.widgets.last_door import AsciiOnly, Printing, Undimmed
+from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.dom import DOMNode
     from textual.filter import LineFilter
@@ -58,13 +57,9 @@ COMMANDS = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
 LONGEST = 160
 """Characters of the sentence about the configuration that is told at the start: toasts hide what is below them."""
 
-FAULT = (
-    "kvtui: that is a fault of its own. An action under way is put back, or offered at the next start. "
-    "To see the node all the same: kvtui status; what was done: kvtui journal"
-)
-"""What a person reads last when the terminal UI breaks."""
+AFTER_CRASH = "To see the node: kvtui status. What was done: kvtui journal"
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that end the app as ``q`` does, with the exit code of a shell: 128 and their number."""
 
 
@@ -98,7 +93,7 @@ def _findings() -> Screen[None]:
     return FindingsScreen()
 
 
-class KvtuiApp(App[None]):
+class KvtuiApp(TerminalApp):
     """kvtui.
 
     Args:
@@ -110,7 +105,10 @@ class KvtuiApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     # a double-width picture before the palette's entry: no console and few terminals agree on its width
     CSS = "CommandPalette SearchIcon { display: none; }"
-    BINDINGS: ClassVar[list[BindingType]] = list(EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(APP),
+        Binding("ctrl+p", "command_palette", system=True),  # Textual has it only where no other key does it
+    ]
     MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
         "vips": VipsScreen,
         "vrrp": VrrpScreen,
@@ -138,12 +136,12 @@ class KvtuiApp(App[None]):
         self._waiting: Observation | None = None
         self._next: list[asyncio.Future[Observation]] = []
         self._acting: asyncio.Task[Outcome] | None = None
-        self._more_filters: list[LineFilter] = [Printing(), AsciiOnly()] if settings.ascii else [Printing()]
+        self._more_filters: list[LineFilter] = [ControlCharFilter(), *([AsciiFilter()] if settings.ascii else [])]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Every line goes through these on its way to the terminal."""
         none = [NoColor()] if self.theme == Theme.MONO else []
-        return [Undimmed(), *super().get_line_filters(), *none, *self._more_filters]
+        return [NoDimFilter(), *super().get_line_filters(), *none, *self._more_filters]
 
     def on_mount(self) -> None:
         """Start to observe; the first frame waits for nothing."""
@@ -156,31 +154,12 @@ class KvtuiApp(App[None]):
         if self.settings.source_label in {"live", "demo"}:
             self._watch_journal()
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """What is sent is cropped to what changed."""
-        super()._display(screen, Cropped.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable)
+    def crash_text(self, error: BaseException) -> str:
+        """Save a crash report; returns where it is, and what to do now."""
+        from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
+        from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
-    def clear_selection(self) -> None:
-        """Asked for by each prompt as it is mounted, when there may be no screen yet.
-
-        From Python 3.12 on Textual starts tasks eagerly: the first prompt is mounted before its screen is there.
-        """
-        with suppress(ScreenStackError):
-            super().clear_selection()
-
-    def _fatal_error(self) -> None:
-        """Tell a fault of kvtui's own, and what to do now.
-
-        Without the values of variables, which Textual would show: a config's text, or a token, may be among them.
-        """
-        from traceback import format_exc  # noqa: PLC0415 - once, at the end
-
-        from rich.text import Text  # noqa: PLC0415
-
-        if not self._exit_renderables:
-            lines = [plain(line) for line in format_exc().rstrip().split("\n")]
-            self._exit_renderables.append(Text("\n".join([*lines, FAULT])))
-        self._close_messages_no_wait()
+        return f"{crash_report.save(error, folder())}\n{AFTER_CRASH}"
 
     def _end(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)
@@ -193,13 +172,13 @@ class KvtuiApp(App[None]):
             self.notify(f"{first}{more}", title="Configuration", severity="warning", timeout=20, markup=False)
 
     async def on_unmount(self) -> None:
-        """Give sockets back, and the signals."""
-        for number in ENDING:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        """Give sockets back, and the signals: a second one does not cut off what is put back."""
         if self._acting is not None and not self._acting.done():
             self._acting.cancel()  # it puts back what it changed; that must come to its end
             await asyncio.wait([self._acting])
         await self._observer.close()
+        for number in ENDING:
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     @work(exclusive=True, name="observe")
     async def _observe(self) -> None:
@@ -231,7 +210,7 @@ class KvtuiApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, NodeScreen | Panel | LivePanel):
                 screen.show(self.latest)
-            if isinstance(screen, NodeScreen) and stands(screen):
+            if isinstance(screen, NodeScreen) and is_drawable(screen):
                 watched |= screen.looked_at(self.latest)
         self._observer.look_at(watched)
 
@@ -245,9 +224,9 @@ class KvtuiApp(App[None]):
         """See ``Observer.log``."""
         return await self._observer.log()
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """See ``SnapshotSource.connect``."""
-        return await self._observer.source.connect(address, port, patience)
+        return await self._observer.source.connect(address, port, timeout)
 
     # --- acting
 
@@ -293,9 +272,9 @@ class KvtuiApp(App[None]):
 
     def copy_to_clipboard(self, text: str) -> None:
         """By OSC 52, through tmux and screen too."""
-        self._clipboard = text
-        if self._driver is not None and (written := sequence(text, self.settings.clipboard)):
-            self._driver.write(written)
+        super().copy_to_clipboard(text)
+        if written := sequence(text, self.settings.clipboard):
+            self.write_to_terminal(written)
 
     # --- keys
 

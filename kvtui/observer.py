@@ -6,6 +6,7 @@ The CLI, the terminal UI and a recording all drink from it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from dataclasses import replace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
+_LOG = logging.getLogger(__name__)
+
 BURST = 0.05
 """Seconds: how close together two observations may be. Of a burst of events the first is shown at once, the rest
 together after this time."""
@@ -35,18 +38,18 @@ second they seem to stand still and then to jump."""
 SPACING = 0.9
 """Seconds between two tables that are kept."""
 
-MANY = 1000
+MAX_SERVERS_INLINE = 1000
 """Real servers above which conclusions are drawn in a thread, so that keys are answered meanwhile."""
 
-REST = 20
+TRIAGE_DUTY_BUSY = 20
 """How many times the CPU time of the last judgement there is none: at most a twentieth of a core, however many
 endpoints change in a second. The findings in between are those of the last one."""
-CALM = 100
+TRIAGE_DUTY_IDLE = 100
 """The same while nothing but counters moved: at most a hundredth of a core. What else could alarm then is time, and
 servers that nobody's check takes away."""
 
 
-class Judge:
+class TriageRunner:
     """Triage of one observation after another: keeps since when each suspicion holds.
 
     Args:
@@ -58,47 +61,47 @@ class Judge:
     """
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
-        from kvtui.rules.past import Past  # noqa: PLC0415 - a status without triage does without all of its rules
-        from kvtui.rules.triage import judge  # noqa: PLC0415
+        from kvtui.rules.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does without all of its rules
+        from kvtui.rules.triage import runner  # noqa: PLC0415
 
-        self.past = Past()
+        self.history = ConditionHistory()
         self.undecided: tuple[Finding, ...] = ()
-        self._rules = judge
+        self._rules = runner
         self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
-        self._judged: Snapshot | None = None
-        self._judged_at = self._cost = 0.0
+        self._last_snapshot: Snapshot | None = None
+        self._ran_at = self._cost = 0.0
 
-    def judged(self, seen: Observation, *, restless: bool = False) -> Observation:
-        """The same observation with its findings; those of ``seen`` itself at any cost when ``restless``."""
+    def run(self, seen: Observation, *, force: bool = False) -> Observation:
+        """The same observation with its findings; those of ``seen`` itself at any cost when ``force``."""
         now = time.monotonic()
-        if restless or self._is_due(now - self._judged_at, seen.snapshot):
+        if force or self._is_due(now - self._ran_at, seen.snapshot):
             began = time.thread_time()  # what it costs, not how long it waits for a core that others use
-            self._judge(seen)
-            self._judged, self._judged_at, self._cost = seen.snapshot, now, time.thread_time() - began
+            self._run(seen)
+            self._last_snapshot, self._ran_at, self._cost = seen.snapshot, now, time.thread_time() - began
         return replace(seen, findings=self._findings)
 
     def _is_due(self, rested: float, now: Snapshot) -> bool:
-        then = self._judged
-        if then is None or rested >= CALM * self._cost:
+        then = self._last_snapshot
+        if then is None or rested >= TRIAGE_DUTY_IDLE * self._cost:
             return True
-        # what is suspected is told when it has held for long enough, not when it is convenient
-        return rested >= REST * self._cost and (bool(self.undecided) or not is_calm(then, now))
+        # what is pending is told when it has held for long enough, not when it is convenient
+        return rested >= TRIAGE_DUTY_BUSY * self._cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
-    def _judge(self, seen: Observation) -> None:
+    def _run(self, seen: Observation) -> None:
         now = seen.snapshot.time
-        suspected = tuple(
-            replace(s, after=s.after * self._settings.patience)
-            for s in self._rules.suspects(seen, self.past)
+        pending = tuple(
+            replace(s, after=s.after * self._settings.timeout)
+            for s in self._rules.pending_findings(seen, self.history)
             if s.finding.id not in self._settings.ignore
         )
-        self.past.fold(now, frozenset(s.condition for s in suspected))
-        self._findings = self._rules.lasting(suspected, self.past, now)
+        self.history.fold(now, frozenset(s.condition for s in pending))
+        self._findings = self._rules.confirmed(pending, self.history, now)
         told = frozenset(self._findings)
-        self.undecided = tuple(s.finding for s in suspected if s.finding not in told)
+        self.undecided = tuple(s.finding for s in pending if s.finding not in told)
 
 
-def is_calm(then: Snapshot, now: Snapshot) -> bool:
+def only_counters_moved(then: Snapshot, now: Snapshot) -> bool:
     """Whether nothing happened between two snapshots but that counters and connections moved."""
     if then.conf is not now.conf or then.running is not now.running or then.kube is not now.kube:
         return False
@@ -152,7 +155,7 @@ class Observer:
         also: Callable[[Snapshot], tuple[Finding, ...]] | None = None,
     ) -> None:
         self.source = source
-        self.judge: Judge | None = None
+        self.triage: TriageRunner | None = None
         self._triage = triage
         self._triage_settings = triage_settings
         self._also = also
@@ -162,34 +165,54 @@ class Observer:
         self._tables: deque[IpvsTable] = deque(maxlen=5)
         self._before: Observation | None = None
 
-    async def observe(self, *, patience: float = 0.0, restless: bool = False) -> Observation:
-        """One observation, now, or after at most ``patience`` seconds when adverts must be waited for.
+    async def observe(self, *, timeout: float = 0.0, force: bool = False) -> Observation:
+        """One observation, now, or after at most ``timeout`` seconds when adverts must be waited for.
 
-        Triage rests between judgements that cost much, unless ``restless``.
+        Triage rests between judgements that cost much, unless ``force``.
         """
         if not self._started:
             self._started = True
             await self.source.start(self._changed.set)
-        if patience > 0:
-            await self.source.settle(patience)
+        if timeout > 0:
+            await self.source.settle(timeout)
         self._changed.clear()
+        began = time.monotonic()
         snapshot = await self.source.read()
+        read = time.monotonic()
         previous = self._baseline(snapshot.ipvs)
         table = snapshot.ipvs
-        if table is not None and sum(len(v.real_servers) for v in table.virtual_servers) > MANY:
-            seen = await asyncio.to_thread(self._concluded, snapshot, previous, restless=restless)
+        if table is not None and sum(len(v.real_servers) for v in table.virtual_servers) > MAX_SERVERS_INLINE:
+            seen = await asyncio.to_thread(self._concluded, snapshot, previous, force=force)
         else:
-            seen = self._concluded(snapshot, previous, restless=restless)
+            seen = self._concluded(snapshot, previous, force=force)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            self._log(seen, read - began, time.monotonic() - read)
         self._before = seen
         return seen
 
-    def _concluded(self, snapshot: Snapshot, previous: IpvsTable | None, *, restless: bool) -> Observation:
+    def _log(self, seen: Observation, reading: float, concluding: float) -> None:
+        """Log timings, and what changed: sources, findings, and findings that have not held for long enough."""
+        undecided = self.triage.undecided if self.triage else ()
+        _LOG.debug(
+            "observation: read in %.1f ms, concluded in %.1f ms, %d findings, %d undecided",
+            reading * 1000, concluding * 1000, len(seen.findings or ()), len(undecided),
+        )  # fmt: skip
+        before = self._before
+        for source in seen.snapshot.sources:
+            if before is None or source != replace(before.snapshot.source(source.name), read_at=source.read_at):
+                _LOG.info("source %s: %s %s", source.name.value, source.state.value, source.detail or "")
+        known = {(f.id, f.object) for f in (before.findings if before else None) or ()}
+        for finding in seen.findings or ():
+            if (finding.id, finding.object) not in known:
+                _LOG.info("finding %s of %s: %s", finding.id, finding.object, finding.title)
+
+    def _concluded(self, snapshot: Snapshot, previous: IpvsTable | None, *, force: bool) -> Observation:
         seen = observe(snapshot, previous, self._before)
         if not self._triage:
             return seen
-        if self.judge is None:
-            self.judge = Judge(self._triage_settings)
-        return self._with_others(self.judge.judged(seen, restless=restless))
+        if self.triage is None:
+            self.triage = TriageRunner(self._triage_settings)
+        return self._with_others(self.triage.run(seen, force=force))
 
     def _with_others(self, seen: Observation) -> Observation:
         """The findings that come from elsewhere among its own, worst first."""
@@ -199,11 +222,11 @@ class Observer:
             return seen
         return replace(seen, findings=tuple(sorted((*(seen.findings or ()), *others), key=lambda f: f.severity.rank)))
 
-    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:
+    async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:
         """Observations without end, see ``observe``; stop iterating, then ``close``."""
         event = False
         while True:
-            yield await self.observe(restless=restless)
+            yield await self.observe(force=force)
             if event:
                 await asyncio.sleep(BURST)
             event = await self._change_or_tick()
@@ -223,7 +246,7 @@ class Observer:
         """The end of keepalived's log; where it cannot be had it says why, and where to look."""
         if isinstance(self.source, LogSource):
             return await self.source.log()
-        return LogTail(trouble="what is shown here came without keepalived's log")
+        return LogTail(error="what is shown here came without keepalived's log")
 
     async def close(self) -> None:
         """Close the source."""

@@ -1,13 +1,12 @@
-"""`make unit`: the whole suite, a few processes at once, so that it fits into CI's time on two cores.
+"""`make test`: linters, types and all tests, a few processes at once, in CI's time on two cores.
 
-The lab's kernel has one CPU and waits for more than half of its time (elections, health checks), so kernels and the
-tests that need none run side by side, two processes more than there are cores. The tests of the lab are dealt out by
-how long they took when last measured; the table at the end of a run says how long they took this time, and how much
-of that a CPU was at work.
+The lab's tests share kernels (tests/lab/bridge.py); a kernel waits for most of its time, so there are more kernels than
+cores. All other groups run beside them at a lower priority: an election must not wait for a linter.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import resource
@@ -15,40 +14,31 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 PROJECT = Path(__file__).parents[1]
-SECONDS = {
-    "drain": 330,
-    "killed": 220,
-    "versions": 190,
-    "triage": 190,
-    "adverts": 180,
-    "sidecar": 150,
-    "reload": 110,
-    "failover": 110,
-    "priority": 100,
-    "lab": 90,
-    "drain_by_file": 80,
-    "status": 80,
-    "writes_nothing": 75,
-    "screen": 65,
-}
-"""How long the lab's test files take, roughly; one that is not named counts as ``USUAL``."""
-USUAL = 50
-KERNELS = 3
-"""Processes that the lab's tests are dealt out to, beside the one of all others; each boots a kernel and clusters."""
+KERNELS_PER_CORE = 2.5
+"""With 2 cores: 5 kernels. Each costs some 8 s of CPU before its first test; more than these do not end sooner."""
+AT_ONCE = 2
+"""Groups at once beside the lab."""
+NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
+NO_TESTS = 5
+"""pytest's exit status where no test was selected."""
+PYTEST = (sys.executable, "-m", "pytest")
 
 
 @dataclass
 class Group:
-    """Some of the tests, running in a process of their own."""
+    """A command that runs beside others."""
 
     name: str
-    arguments: list[str]
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    nice: int = NICE
+    good: tuple[int, ...] = (0,)
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     seconds: float = 0.0
@@ -56,32 +46,45 @@ class Group:
 
     @property
     def log(self) -> Path:
-        """What pytest prints."""
+        """What the command prints."""
         return PROJECT / ".lab" / f"{self.name}.log"
 
     @property
     def times(self) -> Path:
-        """How long each test took, as JUnit's XML."""
-        return PROJECT / ".lab" / f"{self.name}.xml"
+        """How long each test took, as JUnit's XML; pytest groups only."""
+        return times_file(self.name)
 
     def start(self) -> None:
         """Begin."""
         self.began = time.monotonic()
         self.log.parent.mkdir(exist_ok=True)
+        self.times.unlink(missing_ok=True)
+        command = ["nice", "-n", str(self.nice), *self.command]
+        environment = {**os.environ, **self.environment}
         with self.log.open("wb") as out:
-            command = [sys.executable, "-m", "pytest", f"--junitxml={self.times}", *self.arguments]
-            self.process = subprocess.Popen(command, cwd=PROJECT, stdout=out, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(command, cwd=PROJECT, stdout=out, stderr=subprocess.STDOUT, env=environment)
 
-    def ended(self) -> bool:
-        """Whether it has come to its end; keeps how long it took, and how much of a CPU with all that it waited for."""
-        before = cpu_of_the_ended()
+    def has_ended(self) -> bool:
+        """Return whether it has ended; then its seconds are known, and those of CPU of all processes it waited for."""
+        before = cpu_of_ended_children()
         if self.process is None or self.process.poll() is None:
             return False
-        self.seconds = self.seconds or time.monotonic() - self.began
-        self.cpu = self.cpu or cpu_of_the_ended() - before
+        self.seconds = time.monotonic() - self.began
+        self.cpu = cpu_of_ended_children() - before
         return True
 
-    def seconds_a_file(self) -> Counter[str]:
+    def stop(self) -> None:
+        """End it early."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended with an error or never ended."""
+        return self.process is None or self.process.returncode not in self.good
+
+    def seconds_per_file(self) -> Counter[str]:
         """Test file → seconds."""
         taken: Counter[str] = Counter()
         if self.times.exists():
@@ -90,70 +93,99 @@ class Group:
         return taken
 
 
-def cpu_of_the_ended() -> float:
+def times_file(name: str) -> Path:
+    """Return where pytest writes the seconds of this group's tests."""
+    return PROJECT / ".lab" / f"{name}.xml"
+
+
+def cpu_of_ended_children() -> float:
     """Seconds of CPU of all processes that we have waited for so far, see getrusage(2)."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
-def weight(file: Path) -> int:
-    """Seconds that a file of lab tests takes."""
-    return SECONDS.get(file.stem.removeprefix("test_"), USUAL)
+def pytest_group(name: str, *arguments: str, nice: int = NICE, **environment: str) -> Group:
+    """Return a group of tests."""
+    return Group(name, [*PYTEST, f"--junitxml={times_file(name)}", *arguments], environment, nice)
 
 
-def dealt(files: list[Path], hands: int) -> list[list[Path]]:
-    """The files in so many groups that take about as long: the longest first, each to the group that has least."""
-    groups: list[list[Path]] = [[] for _ in range(hands)]
-    for file in sorted(files, key=lambda f: (-weight(f), f)):
-        min(groups, key=lambda g: sum(map(weight, g))).append(file)
-    return groups
-
-
-def groups(more: list[str]) -> list[Group]:
-    """All of them, in the order in which they begin."""
-    files = sorted((PROJECT / "tests" / "lab").glob("test_*.py"))
-    lab = [
-        Group(f"lab-{number}", ["-p", "no:cacheprovider", *(str(f.relative_to(PROJECT)) for f in hand), *more])
-        for number, hand in enumerate(dealt(files, KERNELS), 1)
+def lab_groups(more: list[str], *, full: bool) -> list[Group]:
+    """Return the lab's tests; on Debian 13's kernel those that depend on the kernel, or all of them."""
+    kernels = max(2, round((os.cpu_count() or 1) * KERNELS_PER_CORE))
+    halves = kernels - kernels // 2, kernels // 2
+    here, there = halves if full else (kernels, 1)
+    which = [] if full else ["-m", "not long"]
+    on_13 = [] if full else ["-m", "debian13"]
+    return [
+        pytest_group("lab", "tests/lab", *which, *more, nice=0, KVTUI_LAB_KERNELS=str(here)),
+        pytest_group(
+            *("lab-debian-13", "tests/lab", "-p", "no:cacheprovider", *on_13, *more),
+            nice=0,
+            KVTUI_LAB_DEBIAN="13",
+            KVTUI_LAB_KERNELS=str(there),
+        ),
     ]
-    unit = Group("unit", ["--ignore=tests/lab", "--ignore=tests/packaging", "-p", "tests.covering", *more])
-    packaging = Group("packaging", ["tests/packaging", *more])
-    return [unit, *lab, packaging]
 
 
-def run(waiting: list[Group], at_once: int) -> None:
-    """Run them, so many at once; whoever stops this stops them."""
+def other_groups(more: list[str]) -> list[Group]:
+    """Return all groups that need no kernel, the longest first."""
+    tool = Path(sys.executable).parent
+    return [
+        pytest_group("unit", "--ignore=tests/lab", "--ignore=tests/packaging", "-p", "tests.covering", *more),
+        pytest_group("packaging", "tests/packaging", "-p", "no:cacheprovider", *more),
+        Group("types", [str(tool / "mypy")]),
+        Group("lint", ["make", "--no-print-directory", "lint"]),
+    ]
+
+
+def run(lab: list[Group], others: list[Group]) -> None:
+    """Run all of the lab's groups at once, and so many of the others beside them."""
     running: list[Group] = []
     try:
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                running.append(waiting.pop(0))
-                running[-1].start()
-            running = [group for group in running if not group.ended()]
+        while lab or others or running:
+            running = [group for group in running if not group.has_ended()]
+            beside = sum(group.nice != 0 for group in running)
+            starting, others = [*lab, *others[: AT_ONCE - beside]], others[max(0, AT_ONCE - beside) :]
+            lab = []
+            for group in starting:
+                running.append(group)
+                group.start()
             time.sleep(0.2)
     finally:
         for group in running:
-            if group.process is not None and group.process.poll() is None:
-                group.process.terminate()
-                group.process.wait()
+            group.stop()
 
 
-def main(more: list[str]) -> int:
-    """Run everything; pytest's own words, those of failed groups last, then how long files took, and the counts."""
-    everything = groups(more)
-    run(list(everything), (os.cpu_count() or 1) + 2)
-    failed, counts = False, {"passed": 0, "failed": 0, "error": 0}
-    for group in sorted(everything, key=lambda g: g.process is None or g.process.returncode != 0):
-        failed |= group.process is None or group.process.returncode != 0
-        text = group.log.read_text(errors="replace")
-        print(f"=== {group.name}: {group.seconds:.0f} s\n{text}", flush=True)
+def report(groups: list[Group]) -> bool:
+    """Print what each group printed, failed ones last, then the slowest files and the counts; True if all passed."""
+    counts = {"passed": 0, "failed": 0, "error": 0}
+    for group in sorted(groups, key=lambda group: group.has_failed):
+        text = group.log.read_text(errors="replace") if group.log.exists() else ""
+        print(f"=== {group.name}: {group.seconds:.0f} s{', failed' if group.has_failed else ''}\n{text}", flush=True)
         for number, what in COUNTS.findall(text.rstrip().splitlines()[-1] if text.strip() else ""):
             counts[what.removesuffix("s") if what == "errors" else what] += int(number)
-    for group in everything:
-        table = " ".join(f"{name} {taken:.0f}" for name, taken in group.seconds_a_file().most_common(12))
+    for group in groups:
+        table = " ".join(f"{name} {taken:.0f}" for name, taken in group.seconds_per_file().most_common(12))
         print(f"seconds in {group.name} ({group.seconds:.0f} in all, {group.cpu:.0f} of CPU): {table}")
+    print(f"CPU: {sum(group.cpu for group in groups) / 60:.1f} minutes")
     print(f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed")
-    return int(failed)
+    return not any(group.has_failed for group in groups)
+
+
+def main(arguments: list[str]) -> int:
+    """Run everything; what is not known here goes to each pytest."""
+    parser = argparse.ArgumentParser(description="Linters, types and all tests, a few processes at once.")
+    parser.add_argument(
+        "--full", action="store_true", help="the long tests too, and the whole lab on Debian 13's kernel"
+    )
+    options, more = parser.parse_known_args(arguments)
+    lab, others = lab_groups(more, full=options.full), other_groups(more)
+    groups = [*lab, *others]
+    if more:  # such as -k: not each group has a test of that name
+        for group in groups:
+            group.good = (0, NO_TESTS)
+    run(list(lab), list(others))
+    return 0 if report(groups) else 1
 
 
 if __name__ == "__main__":

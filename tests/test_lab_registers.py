@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.registers import KNOWN, fitting, host_size
+from tests.lab.release import Release, fetch
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CALL = b"\x48\xc7\x45\xf8%b\xbf\x05\x42\x00\x00"
 AMX = 11008
@@ -45,7 +49,10 @@ def test_a_program_that_is_not_understood_is_not_guessed_at(tmp_path: Path, size
         fitting(path, AMX, tmp_path)
 
 
-def test_debians_kernel_is_understood(tmp_path: Path) -> None:
-    kernel = Path("/usr/bin/linux.uml")
+@pytest.mark.parametrize("release", [Release(), Release("13")], ids=["this machine's", "Debian 13's"])
+def test_debians_kernel_is_understood(release: Release, tmp_path: Path) -> None:
+    fetch(release)
+    kernel = release.kernel
+    assert kernel is not None
     copy = fitting(kernel, AMX, tmp_path).read_bytes()
     assert sum(a != b for a, b in zip(copy, kernel.read_bytes(), strict=True)) == 2

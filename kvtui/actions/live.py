@@ -52,7 +52,7 @@ class LiveBackend:
 
     def text(self, keepalived: Keepalived, path: str) -> str:
         from kvtui.backend.conf.tree import read_text
-        from kvtui.backend.namespaces import resolve_inside
+        from kvtui.backend.linux.files import resolve_inside
 
         return read_text(resolve_inside(keepalived.root, path))
 
@@ -72,10 +72,9 @@ class LiveBackend:
         return mark(keepalived.pid)
 
     def is_running(self, pid: int) -> bool:
-        from kvtui.backend import procfs
+        from kvtui.backend.linux.process import is_running
 
-        process = procfs.read(pid)
-        return process is not None and not process.zombie
+        return is_running(pid)
 
     def dumps(self, keepalived: Keepalived) -> DumpWatch:
         from kvtui.actions.core.watch import DumpWatch
@@ -88,7 +87,7 @@ class LiveBackend:
         return read_table(network)
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
-        from kvtui.backend.ipvs.sysctls import read_sysctls
+        from kvtui.backend.linux.sysctls import read_sysctls
 
         return read_sysctls(keepalived.pid if keepalived and keepalived.own_netns is False else None)
 

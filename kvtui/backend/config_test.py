@@ -9,7 +9,6 @@ The config that runs is tested from a sealed-off memory file, so that nothing is
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
@@ -20,21 +19,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from kvtui.backend.arguments import parse_arguments
 from kvtui.backend.conf.copies import saved_lines
+from kvtui.backend.linux.arguments import parse_arguments
+from kvtui.backend.linux.namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, set_namespace, unshare
 from kvtui.model.record import dataclass
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds: it takes 9 ms; scripts that are not found are looked up by name, which may ask a name server."""
 
 CLONE_FS = 0x00000200  # include/uapi/linux/sched.h
-CLONE_NEWNS = 0x00020000
-CLONE_NEWNET = 0x40000000
-CLONE_NEWPID = 0x20000000
 NAMESPACES = {"pid": CLONE_NEWPID, "net": CLONE_NEWNET, "mnt": CLONE_NEWNS}
 """In the order in which they are entered: the mount namespace last, as /proc is no longer ours behind it."""
 
@@ -84,7 +81,7 @@ class ConfigTest:
         exit_code: 0 ok, 2 or 5 config error, 6 script security; see ``keepalived.md`` for what that is worth. None
             when it did not exit by itself.
         killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace); None.
-        timed_out: it was ended after ``PATIENCE``.
+        timed_out: it was ended after ``TIMEOUT``.
         messages: what it printed, each once, in order.
     """
 
@@ -99,13 +96,13 @@ class ConfigTest:
         return self.exit_code == 0 and not self.messages
 
 
-def run(keepalived: Keepalived, *, text: str | None = None, patience: float = PATIENCE) -> ConfigTest:
+def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIMEOUT) -> ConfigTest:
     """Test the keepalived's config file, or a text in its place.
 
     Args:
         keepalived: whose program, namespaces and flags.
         text: test this instead of the file (relative includes in it are not found).
-        patience: seconds.
+        timeout: seconds.
 
     Raises:
         ConfigTestUnavailable: its namespaces may not be entered (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN too
@@ -122,7 +119,7 @@ def run(keepalived: Keepalived, *, text: str | None = None, patience: float = PA
         argv += ["-i", arguments.config_id] if arguments.config_id is not None else []
         argv += ["-s", arguments.net_namespace] if arguments.net_namespace is not None else []
         process = _start(keepalived, argv, descriptors, files)
-        exit_code, output, timed_out = _outcome(process, patience)
+        exit_code, output, timed_out = _outcome(process, timeout)
     if exit_code in CHROOT_FAILED:
         raise ConfigTestUnavailable(
             errno.EPERM,
@@ -243,21 +240,18 @@ def _opened(files: ExitStack, path: str, flags: int) -> int:
 
 def _enter(spaces: list[tuple[int, int]], root: int) -> None:
     """Namespaces and root directory, for the calling thread alone (setns(2), unshare(2): CLONE_FS first)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_FS):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    unshare(CLONE_FS)
     for fd, flag in spaces:
-        if libc.setns(fd, flag):
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        set_namespace(fd, flag)
     os.fchdir(root)
     os.chroot(".")
 
 
-def _outcome(process: subprocess.Popen[str], patience: float) -> tuple[int, str, bool]:
+def _outcome(process: subprocess.Popen[str], timeout: float) -> tuple[int, str, bool]:
     """Exit code (negative: signal), output, whether it had to be ended."""
     with process:
         try:
-            output, _ = process.communicate(timeout=patience)
+            output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             output, _ = process.communicate()

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-async def connect(address: str, port: int, patience: float, *, clock: Callable[[], float] = time.time) -> Connect:
+async def connect(address: str, port: int, timeout: float, *, clock: Callable[[], float] = time.time) -> Connect:
     """Connect once and hang up.
 
     Args:
         address: a literal IPv4 or IPv6 address; no name is looked up.
         port: TCP.
-        patience: seconds.
+        timeout: seconds.
         clock: seconds since the epoch.
     """
     at, began = clock(), time.monotonic()
@@ -30,9 +30,9 @@ async def connect(address: str, port: int, patience: float, *, clock: Callable[[
     with socket.socket(family, socket.SOCK_STREAM) as client:
         client.setblocking(False)  # noqa: FBT003 - its only argument
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await asyncio.get_running_loop().sock_connect(client, (address, port))
             source = str(client.getsockname()[0])
         except OSError as why:  # a TimeoutError is one; the kernel's own has a number
-            error = os.strerror(why.errno).lower() if why.errno else f"no answer within {patience:g} s"
+            error = os.strerror(why.errno).lower() if why.errno else f"no answer within {timeout:g} s"
     return Connect(address, port, at, time.monotonic() - began, error, source)

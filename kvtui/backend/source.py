@@ -24,8 +24,8 @@ class SnapshotSource(Protocol):
         """
         ...
 
-    async def settle(self, patience: float) -> None:
-        """Wait until what is slow to learn is known (who advertises each VRID), at most ``patience`` seconds.
+    async def settle(self, timeout: float) -> None:
+        """Wait until what is slow to learn is known (who advertises each VRID), at most ``timeout`` seconds.
 
         For a single reading; whoever watches need not wait, since ``changed`` tells.
         """
@@ -45,8 +45,8 @@ class SnapshotSource(Protocol):
         """
         ...
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
-        """One TCP connect to a VIP from kvtui's own network namespace, on request only; at most ``patience`` seconds.
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
+        """One TCP connect to a VIP from kvtui's own network namespace, on request only; at most ``timeout`` seconds.
 
         A failure is part of the result.
         """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.actions.backends import backend_for
@@ -15,7 +17,17 @@ from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
 from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
 from kvtui.cli.journal_text import journal_document, journal_text, plan_document
-from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.cli.output import (
+    EXIT_TIMEOUT,
+    Format,
+    encode,
+    fail,
+    info,
+    is_read,
+    wait_for_readers,
+    write,
+    write_soon,
+)
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -28,6 +40,21 @@ if TYPE_CHECKING:
 
 LISTEN = 1.2
 """Seconds to listen for adverts before a plan is made: peers are known from the wire."""
+READ_INTERVAL = 0.05
+"""Seconds between looks whether the plan was read."""
+MAX_ANSWER_BYTES = 1000
+
+
+class _Ending:
+    """How an action ended, and whether a signal came: also one that came too late to interrupt it."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self.is_signalled = False
+
+    def take_signal(self) -> None:
+        """Remember it: what is left to read is not waited for."""
+        self.is_signalled = True
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
@@ -41,47 +68,57 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     Returns:
         The exit code (design.md: 0 done, 1 failed, 2 usage, 3 refused, 4 not verified, 130 interrupted).
     """
+    ending = _Ending()
     try:
-        outcome = asyncio.run(_act(invocation, intent, force=force))
+        outcome = asyncio.run(_act(invocation, intent, ending, force=force))
+    except KeyboardInterrupt:
+        if ending.outcome is None:
+            raise
+        outcome = ending.outcome
+        ending.is_signalled = True
     except (LookupError, ValueError) as wrong:
         return int(fail(str(wrong.args[0] if wrong.args else wrong), ExitCode.USAGE))
     except OSError as error:
         return int(fail(str(error), ExitCode.REFUSED))
-    narrate(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    with suppress(KeyboardInterrupt, OSError):  # the action has ended: the exit code says so, whoever reads
+        wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
     return outcome.code
 
 
-async def _act(invocation: Invocation, intent: Intent, *, force: bool) -> Outcome:
+async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force: bool) -> Outcome:
     observer = invocation.observer()
     backend = backend_for(observer.source)
     try:
         observation = await _listened(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
         _show(invocation, action)
-        return await _decide(invocation, backend, action, force=force)
+        return await _decide(invocation, backend, action, ending, force=force)
     finally:
         await observer.close()
 
 
 async def _listened(observer: Observer, intent: Intent) -> Observation:
     """Observes the node; where the plan predicts an election, long enough to hear the master."""
-    observation = await observer.observe(patience=LISTEN)
+    observation = await observer.observe(timeout=LISTEN)
     if intent.kind not in {ActionKind.PRIORITY, ActionKind.FAILOVER}:
         return observation
     if not (longer := still_to_hear(observation, intent.target)):
         return observation
-    narrate(f"no advert of {plain(intent.target)} was heard yet: listening for up to {longer:g} s")
-    return await observer.observe(patience=longer)
+    info(f"no advert of {plain(intent.target)} was heard yet: listening for up to {longer:g} s")
+    return await observer.observe(timeout=longer)
 
 
 def _show(invocation: Invocation, action: Action) -> None:
     if invocation.form is Format.TEXT:
-        write(plan_text(action.plan))
+        write_soon(plan_text(action.plan))
     else:
-        write(encode(plan_document(action.plan), invocation.form))
+        write_soon(encode(plan_document(action.plan), invocation.form))
 
 
-async def _decide(invocation: Invocation, backend: ActionBackend, action: Action, *, force: bool) -> Outcome:
+async def _decide(
+    invocation: Invocation, backend: ActionBackend, action: Action, ending: _Ending, *, force: bool
+) -> Outcome:
     """Asks and applies. The caller keeps the observer open: the verification uses it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
@@ -93,26 +130,51 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
         )
     # what changes nothing is not asked about, yet carried out: a drain may be waited for, or its entry closed
     changes = action.steps or action.undoes or action.finishes
-    if changes and not invocation.yes and not await asyncio.to_thread(agreed):
+    if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
-    runner = Runner(backend.journal, read_only=invocation.read_only, progress=narrate)
-    return await guarded(runner, action, force=force, reason=invocation.reason)
+    runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
+    ending.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=ending.take_signal)
+    return ending.outcome
 
 
-def agreed() -> bool:
-    """Asks on the terminal; without one the answer is no (use --yes in scripts)."""
+async def agreed() -> bool:
+    """Asks on the terminal, once the plan was read; without a terminal the answer is no (use --yes in scripts).
+
+    Ctrl+C ends it: no thread waits for the answer.
+    """
     if not sys.stdin.isatty():
-        narrate("no terminal to ask on: use --yes")
+        info("no terminal to ask on: use --yes")
         return False
+    while not is_read():  # noqa: ASYNC110 - a thread sets it, and one that waits would hold up the exit
+        await asyncio.sleep(READ_INTERVAL)
     sys.stderr.write("Apply? [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+    return (await _answer(sys.stdin.fileno())).strip().casefold() in {"y", "yes"}
+
+
+async def _answer(fd: int) -> str:
+    """A line that is typed on a terminal; empty at the end of file."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        loop.remove_reader(fd)
+        try:
+            typed.set_result(os.read(fd, MAX_ANSWER_BYTES))
+        except OSError:  # EIO: the terminal is gone
+            typed.set_result(b"")
+
+    loop.add_reader(fd, read)
+    try:
+        return (await typed).decode(errors="replace")
+    finally:
+        loop.remove_reader(fd)
 
 
 def show_journal(invocation: Invocation, form: Format) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
-        narrate("the demo's journal ends with the kvtui that wrote it; in the terminal UI see screen 7")
+        info("the demo's journal ends with the kvtui that wrote it; in the terminal UI see screen 7")
     try:
         backend = backend_for(invocation.source())
         journal = backend.journal
@@ -125,9 +187,9 @@ def show_journal(invocation: Invocation, form: Format) -> int:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
         for overwrite in lost:
-            narrate(plain(overwrite.sentence))
+            info(plain(overwrite.sentence))
         for entry in unfinished:
-            narrate(
+            info(
                 f'{entry.id} "{entry.summary}" was interrupted: kvtui undo {entry.id} puts it back; with --finish it '
                 f"is finished, with --leave things stay as they are and the entry is closed"
             )

@@ -9,6 +9,7 @@ import typer
 
 from kvtui.actions.core.definition import Argument, Flag, UsageError
 from kvtui.actions.registry import ACTIONS
+from kvtui.cli.completion import values
 from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
 
 if TYPE_CHECKING:
@@ -17,24 +18,31 @@ if TYPE_CHECKING:
     from kvtui.actions.core.definition import ActionDefinition
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Do what the plan calls UNSAFE.")]
+COMPLETIONS = {
+    "real": values.reals,
+    "service": values.services,
+    "instance": values.instances,
+    "entry": values.entries,
+}
+"""Parameters whose values a shell completes from the node."""
 
 
 def command_of(action: ActionDefinition) -> Callable[..., None]:
     """Returns a Typer command with the parameters and the help of an action's definition."""
 
-    def command(context: typer.Context, **values: Any) -> None:
+    def command(context: typer.Context, **parameters: Any) -> None:
         from kvtui.cli.act import act  # noqa: PLC0415 - only a command that acts needs it
 
-        force = values.pop("force")
+        force = parameters.pop("force")
         try:
-            intent = action.command(**values)
+            intent = action.command(**parameters)
         except UsageError as error:
             raise typer.BadParameter(str(error), param_hint=f"'{error.parameter}'") from None
         raise typer.Exit(act(context.obj, intent, force=force))
 
     hints = get_type_hints(action.command, include_extras=True)
     given = inspect.signature(action.command).parameters.values()
-    own = [p.replace(annotation=_for_typer(hints[p.name])) for p in given]
+    own = [p.replace(annotation=_for_typer(p.name, hints[p.name])) for p in given]
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     last = inspect.Parameter("force", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=ForceOption)
     vars(command).update(__signature__=inspect.Signature([first, *own, last]))
@@ -43,13 +51,13 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
     return command
 
 
-def _for_typer(annotation: Any) -> Any:
+def _for_typer(name: str, annotation: Any) -> Any:
     kind, meta = get_args(annotation)
+    common = {"help": meta.help, "min": meta.least, "autocompletion": COMPLETIONS.get(name)}
     if isinstance(meta, Argument):
-        metavar = meta.metavar or None
-        return Annotated[kind, typer.Argument(metavar=metavar, help=meta.help, min=meta.least, max=meta.most)]
+        return Annotated[kind, typer.Argument(metavar=meta.metavar or None, max=meta.most, **common)]
     assert isinstance(meta, Flag)  # noqa: S101 - a definition's parameter is one or the other
-    return Annotated[kind, typer.Option(meta.name, min=meta.least, help=meta.help)]
+    return Annotated[kind, typer.Option(meta.name, **common)]
 
 
 def journal(context: typer.Context, output: FormatOption = None) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from kvtui.cli.completion import values
 from kvtui.cli.options import LISTEN, DialectOption, FormatOption, ListenOption, WatchOption
 
 
@@ -23,7 +24,12 @@ def mappings(
 
 def trace(
     context: typer.Context,
-    vip: Annotated[str, typer.Argument(metavar="VIP[:PORT]", help="Of an IPv6 one with a port: [VIP]:PORT.")],
+    vip: Annotated[
+        str,
+        typer.Argument(
+            metavar="VIP[:PORT]", autocompletion=values.vips, help="Of an IPv6 one with a port: [VIP]:PORT."
+        ),
+    ],
     connect: Annotated[bool, typer.Option("--connect", help="Also connect to it over TCP, from here.")] = False,
     output: FormatOption = None,
     listen: ListenOption = LISTEN,

@@ -9,7 +9,7 @@ import typer
 
 from kvtui.cli.config_layer import key_row, shown, written
 from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
-from kvtui.cli.output import Format, encode, narrate, write
+from kvtui.cli.output import Format, encode, info, write
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show(context: typer.Context, output: FormatOption = None) -> None:
         lines = [(r.setting.key, written(r.value, r.setting.kind), plain(r.origin)) for r in rows]
         write(_columns([*lines, *(key_row(name, keys) for name, keys in config.keys.items())]))
         for problem in problems:
-            narrate(problem)
+            info(problem)
     else:
         document = {
             "settings": [
@@ -58,9 +58,7 @@ def show(context: typer.Context, output: FormatOption = None) -> None:
 
 
 def _key_problems(config: Config) -> tuple[str, ...]:
-    if not config.keys:
-        return ()
-    from kvtui.screens.keymap import keymap  # noqa: PLC0415 - which keys there are, only the terminal UI knows
+    from kvtui.presenters.keymap import keymap  # noqa: PLC0415 - only this command needs it
 
     return keymap(config.keys).problems
 

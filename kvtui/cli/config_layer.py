@@ -21,7 +21,7 @@ LISTENING = ("status", "vrrp", "vips", "mappings", "trace")
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class CliContext:
     """What the command line is started with.
 
     Attributes:

@@ -7,11 +7,12 @@ from collections import Counter
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, heading, narrate, write
+from kvtui.cli.output import Format, encode, fail, heading, info, write
+from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.documents import status
-from kvtui.rules.triage.needed import unknown
+from kvtui.rules.triage.missing_sources import missing_sources
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -47,7 +48,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
     observer = invocation.observer(triage=True)
     try:
         if watch:
-            asyncio.run(_watch(observer, form))
+            watch_observations(observer, Changes(form).text)
             return NONE
         seen = asyncio.run(_observed(observer, listen))
     except LookupError as missing:
@@ -64,13 +65,13 @@ def exit_code(seen: Observation) -> int:
         return CRITICAL
     if Severity.WARNING in severities:
         return WARNING
-    return COULD_NOT_TELL if unknown(seen) else NONE
+    return COULD_NOT_TELL if missing_sources(seen) else NONE
 
 
 async def _observed(observer: Observer, listen: float | None) -> Observation:
     """The observation after which nothing is undecided that this time can decide."""
     try:
-        async with aclosing(observer.observations(restless=True)) as observations:
+        async with aclosing(observer.observations(force=True)) as observations:
             began: float | None = None
             async for seen in observations:
                 began = seen.snapshot.time if began is None else began
@@ -78,7 +79,7 @@ async def _observed(observer: Observer, listen: float | None) -> Observation:
                 if listen is not None:
                     done = passed >= listen
                 else:
-                    undecided = bool(observer.judge and observer.judge.undecided)
+                    undecided = bool(observer.triage and observer.triage.undecided)
                     done = passed >= (2 if undecided else 1) * _long_enough(seen)
                 if done:
                     return seen
@@ -93,26 +94,27 @@ def _long_enough(seen: Observation) -> float:
     return min(LONGEST, SLOWEST * max(1.0, slowest))
 
 
-async def _watch(observer: Observer, form: Format) -> None:
-    """Once at the start, then whenever something else is found or not known; not for another age in a text."""
-    shown: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
-    try:
-        async with aclosing(observer.observations()) as observations:
-            async for seen in observations:
-                found = tuple((f.id, f.severity.value, f.object) for f in seen.findings or ())
-                told = (found, _missing(seen))
-                if told != shown:
-                    shown = told
-                    write(_text(seen, form, stream=True))
-    finally:
-        await observer.close()
+class Changes:
+    """Renders the first observation, then those with other findings or other missing sources; ages do not count."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._shown: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
+
+    def text(self, seen: Observation) -> str | None:
+        """A document, or None where it would say the same as the last."""
+        shown = (tuple((f.id, f.severity.value, f.object) for f in seen.findings or ()), _missing(seen))
+        if shown == self._shown:
+            return None
+        self._shown = shown
+        return _text(seen, self._form, stream=True)
 
 
 def _narrate(observer: Observer, seen: Observation) -> None:
-    for source in unknown(seen):
-        narrate(f"could not tell all: {source.name.value}: {plain(source.detail)}")
-    for finding in observer.judge.undecided if observer.judge else ():
-        narrate(f"may be passing, a longer --listen would tell: {plain(finding.title)}")
+    for source in missing_sources(seen):
+        info(f"could not tell all: {source.name.value}: {plain(source.detail)}")
+    for finding in observer.triage.undecided if observer.triage else ():
+        info(f"may be passing, a longer --listen would tell: {plain(finding.title)}")
 
 
 def _text(seen: Observation, form: Format, *, stream: bool) -> str:
@@ -122,7 +124,7 @@ def _text(seen: Observation, form: Format, *, stream: bool) -> str:
 
 
 def _missing(seen: Observation) -> tuple[str, ...]:
-    return tuple(source.name.value for source in unknown(seen))
+    return tuple(source.name.value for source in missing_sources(seen))
 
 
 def findings_text(seen: Observation) -> str:

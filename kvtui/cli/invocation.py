@@ -37,6 +37,7 @@ class Invocation:
         kube: where the Kubernetes API and the ConfigMap are; None: find out.
         theme: colours of the terminal UI.
         config: what the configuration files say.
+        at_once: the first reading waits for nothing: the terminal UI draws it, and what is slow follows.
     """
 
     read_only: bool = False
@@ -52,6 +53,7 @@ class Invocation:
     kube: KubeSettings | None = None
     theme: Theme = Theme.AUTO
     config: Config = field(default_factory=Config)
+    at_once: bool = False
 
     def source(self) -> SnapshotSource:
         """The node, or the demo."""
@@ -59,9 +61,17 @@ class Invocation:
             from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
 
             return Demo(read_only=self.read_only)
+        from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - the demo has none
         from kvtui.backend.node import Node  # noqa: PLC0415 - --help, --version and schema do without
 
-        return Node(pid=self.pid, read_only=self.read_only, signals=not self.dry_run, kube=self.kube)
+        return Node(
+            pid=self.pid,
+            read_only=self.read_only,
+            signals=not self.dry_run,
+            kube=self.kube,
+            at_once=self.at_once,
+            state_folder=folder(),
+        )
 
     def observer(self, *, triage: bool = False) -> Observer:
         """An observer of that source; ``triage``: its observations have findings, those of the journal among them."""

@@ -10,9 +10,10 @@ import typer
 
 from kvtui.backend.config_file import read as read_config
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
-from kvtui.cli.config_layer import Beginning, defaults
+from kvtui.cli.completion import values
+from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
-from kvtui.cli.narrowed import narrowed
+from kvtui.cli.lazy_commands import lazy_commands
 from kvtui.cli.options import (
     LISTEN,
     ConfigMapOption,
@@ -24,18 +25,17 @@ from kvtui.cli.options import (
     ThemeOption,
     WatchOption,
 )
-from kvtui.cli.output import Format, fail, narrate, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, info, own_streams, write
 from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.model.config import Config
 
-EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 
 EPILOG = """Examples:
 
@@ -58,12 +58,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # see kvtui.cli.completion
+    add_completion=False,  # no --install-completion, which edits the person's dotfiles: `kvtui completion` prints it
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:  # completion parses options too
         from kvtui import __version__  # noqa: PLC0415
 
         write(f"kvtui {__version__}\n")
@@ -78,7 +78,12 @@ def begin(
     ] = False,
     pid: Annotated[
         int | None,
-        typer.Option("--pid", envvar="KVTUI_PID", help="Which keepalived; else the one in this network namespace."),
+        typer.Option(
+            "--pid",
+            envvar="KVTUI_PID",
+            autocompletion=values.pids,
+            help="Which keepalived; else the one in this network namespace.",
+        ),
     ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", envvar="KVTUI_DEMO", help="A built-in three-node cluster instead of this node.")
@@ -107,6 +112,9 @@ def begin(
     configmap: ConfigMapOption = None,
     no_kube: NoKubeOption = False,
     theme: ThemeOption = Theme.AUTO,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Write a debug log without secrets; KVTUI_DEBUG=FILE chooses the file.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -116,8 +124,10 @@ def begin(
     Without a command, the terminal UI; where there is no terminal, plain status.
     """
     del version
-    beginning: Beginning = context.obj
-    config = beginning.config
+    if debug or os.environ.get("KVTUI_DEBUG"):
+        _start_debug_log()
+    cli_context: CliContext = context.obj
+    config = cli_context.config
     invocation = Invocation(
         read_only=read_only,
         pid=pid,
@@ -135,14 +145,32 @@ def begin(
     )
     context.obj = invocation
     if context.invoked_subcommand is None:
-        _without_command(invocation, beginning.run_ui)
+        _without_command(invocation, cli_context.run_ui)
     elif context.invoked_subcommand != "config":  # which says it itself
         _narrate_problems(config)
 
 
 def _narrate_problems(config: Config) -> None:
     for problem in config.problems:
-        narrate(problem)
+        info(problem)
+
+
+def _start_debug_log() -> None:
+    from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - only with --debug
+    from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
+
+    try:
+        info(f"debug log: {plain(str(debug_log.start(folder())))}")
+    except OSError as error:
+        info(f"no debug log: {plain(str(error))}")
+
+
+def _crashed(error: Exception) -> None:
+    from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
+    from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
+
+    for line in crash_report.save(error, folder()).split("\n"):
+        info(line)
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
@@ -155,7 +183,7 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
         return
     _narrate_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:
-        narrate(f"plain status, since {reason}")
+        info(f"plain status, since {reason}")
     _show(invocation, "status", None, watch=False, listen=LISTEN)
 
 
@@ -250,18 +278,28 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
     Returns:
         The exit code.
     """
+    with own_streams():
+        return finish(_run(run_ui, arguments))
+
+
+def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
+    if "_KVTUI_COMPLETE" in os.environ:
+        from kvtui.cli.completion.engine import register  # noqa: PLC0415 - only a TAB needs it
+
+        register()
     config = read_config(os.environ)
-    start: dict[str, Any] = {"obj": Beginning(run_ui, config), "default_map": defaults(config)}
+    start: dict[str, Any] = {"obj": CliContext(run_ui, config), "default_map": defaults(config)}
     try:
-        wanted = narrowed(app, sys.argv[1:] if arguments is None else arguments)
+        wanted = lazy_commands(app, sys.argv[1:] if arguments is None else arguments)
         result: Any = wanted(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
         return _code(ended)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away (`kvtui status | head`); keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED  # the reader went away (`kvtui status | head`)
+    except Exception as error:  # noqa: BLE001 - a bug of kvtui: the person gets a sentence and a file, no traceback
+        _crashed(error)
         return EXIT_FAILED
     return result if isinstance(result, int) else 0
 

@@ -8,7 +8,7 @@ from kvtui.cli.text import table
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.rules.chain import LETTERS, Ground, Mark, chain_of, first_break
+from kvtui.rules.chain import LETTERS, ChainIndex, Mark, chain_of, first_break
 
 if TYPE_CHECKING:
     from kvtui.cli.text import Row
@@ -28,9 +28,9 @@ def mappings(seen: Observation) -> str:
     origin = _origin(seen)
     if not seen.mappings:
         return f"{origin}: no entries.\n"
-    ground = Ground(seen)
+    index = ChainIndex(seen)
     return f"{origin}\n" + table(
-        ("VIP", "SERVICE", "METHOD", "STATE", LETTERS, "FIRST BREAK, NOTES"), [_row(ground, m) for m in seen.mappings]
+        ("VIP", "SERVICE", "METHOD", "STATE", LETTERS, "FIRST BREAK, NOTES"), [_row(index, m) for m in seen.mappings]
     )
 
 
@@ -42,8 +42,8 @@ def _origin(seen: Observation) -> str:
     return f"From keepalived.conf's own comments and blocks, since the ConfigMap is not known ({plain(why)})"
 
 
-def _row(ground: Ground, mapping: Mapping) -> Row:
-    links = chain_of(ground, canonical_or_same(mapping.vip))
+def _row(index: ChainIndex, mapping: Mapping) -> Row:
+    links = chain_of(index, canonical_or_same(mapping.vip))
     broken = first_break(links)
     said = [f"{broken.layer.words}: {broken.detail}"] if broken else []
     named = f"{mapping.namespace}/{mapping.service}" if mapping.target else mapping.value

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kvtui.cli.completion import values
 from kvtui.cli.output import Format
 from kvtui.model.config import NAME, Theme
 from kvtui.model.mapping import Dialect
@@ -47,6 +48,7 @@ KubeconfigOption = Annotated[
         "--kubeconfig",
         envvar="KVTUI_KUBECONFIG",
         metavar="FILE",
+        autocompletion=values.files,
         help="How to reach the Kubernetes API; else the pod's service account, $KUBECONFIG, ~/.kube/config.",
     ),
 ]

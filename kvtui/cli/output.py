@@ -1,17 +1,41 @@
-"""How a command's result reaches stdout: text, JSON or YAML, once or again and again."""
+"""Writes a command's result to stdout (text, JSON or YAML, once or repeatedly) and sentences to stderr.
+
+A reader that stops reading must not hold up signals or actions: ``own_streams`` puts a thread between kvtui and both.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
+from kvtui.backend.output_writer import OutputWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Buffer
+
 NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
+
+WRITE_TIMEOUT = 0.2
+"""Seconds for which a write that must hold up nothing waits for its reader; this keeps stdout and stderr in order."""
+EXIT_TIMEOUT = 0.3
+"""Seconds that the reader has to take what is left after a signal, which must end kvtui within a second."""
+STDERR_TIMEOUT = 3.0
+"""Seconds without a byte taken after which the end does not wait for stderr any more: the exit code still tells."""
+MAX_STDERR_BYTES = 1 << 18
+"""Queued sentences; the oldest are dropped above this."""
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+FIRST_SIGNAL_CODE = 128
 
 
 class Format(StrEnum):
@@ -20,6 +44,134 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     YAML = "yaml"
+
+
+class _WriterFile(io.RawIOBase):
+    """An ``OutputWriter`` as a file.
+
+    Args:
+        writer: does the writing.
+        fd: what it writes to.
+        timeout: how long a write waits for the reader; None for as long as it takes.
+        raises: whether a write tells that the reader is gone.
+    """
+
+    def __init__(self, writer: OutputWriter, fd: int, timeout: float | None, *, raises: bool) -> None:
+        self.writer = writer
+        self._fd = fd
+        self._timeout = timeout
+        self._raises = raises
+        self._stuck_at: int | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def write(self, data: Buffer, /) -> int:
+        copy = bytes(data)
+        self.writer.put(copy)
+        self.settle(self._timeout)
+        return len(copy)
+
+    def settle(self, timeout: float | None) -> None:
+        """Wait for the reader, but not again while it takes nothing."""
+        if timeout is None or self._stuck_at != self.writer.taken:
+            self._stuck_at = None if self.writer.wait(timeout) else self.writer.taken
+        if self._raises:
+            self.writer.raise_error()
+
+
+class OutputStream(io.TextIOWrapper):
+    """Stands in for ``sys.stdout`` or ``sys.stderr``.
+
+    Args:
+        file: the stream that it stands in for.
+        timeout: how long a write waits for the reader; None for as long as it takes.
+        max_queued_bytes: see ``OutputWriter``.
+    """
+
+    def __init__(self, file: TextIO, *, timeout: float | None = None, max_queued_bytes: int | None = None) -> None:
+        fd = file.fileno()
+        self.writer = OutputWriter(fd, max_queued_bytes=max_queued_bytes)
+        self._file = _WriterFile(self.writer, fd, timeout, raises=max_queued_bytes is None)
+        # TextIOWrapper asks for a buffered file only to collect small writes; these are collected nowhere
+        super().__init__(
+            self._file,  # type: ignore[arg-type]
+            encoding=file.encoding,
+            errors=file.errors,
+            newline="\n",
+            write_through=True,
+        )
+
+    def queue(self, text: str) -> None:
+        """Write without waiting longer than ``WRITE_TIMEOUT``."""
+        self.writer.put(text.encode(self.encoding, self.errors or "strict"))
+        self._file.settle(WRITE_TIMEOUT)
+
+    def write_latest(self, text: str) -> None:
+        """Write without waiting, instead of an earlier text that is not begun.
+
+        Raises:
+            OSError: the reader is gone.
+        """
+        self.writer.raise_error()
+        self.writer.put_latest(text.encode(self.encoding, self.errors or "strict"))
+
+
+@contextmanager
+def own_streams() -> Iterator[None]:
+    """Let kvtui's own threads write stdout and stderr; streams that were replaced (by a test) stay."""
+    stdout, stderr = sys.stdout, sys.stderr
+    if isinstance(stdout, io.TextIOWrapper) and stdout is sys.__stdout__:
+        sys.stdout = OutputStream(stdout)
+    if isinstance(stderr, io.TextIOWrapper) and stderr is sys.__stderr__:
+        sys.stderr = OutputStream(stderr, timeout=WRITE_TIMEOUT, max_queued_bytes=MAX_STDERR_BYTES)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = stdout, stderr
+
+
+def finish(code: int) -> int:
+    """Wait until what was printed is read; a signal ends this at once.
+
+    Returns:
+        The exit code: 130 for Ctrl+C, 1 when the reader went away, else ``code``.
+    """
+    try:
+        wait_for_readers(EXIT_TIMEOUT if code >= FIRST_SIGNAL_CODE else None)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `kvtui status | head`
+        return EXIT_FAILED
+    except OSError as error:
+        info(f"the output cannot be written: {error}")
+        return EXIT_FAILED
+    return code
+
+
+def wait_for_readers(timeout: float | None) -> None:
+    """Wait until what was printed is read, and forget it after the time, or when a signal comes.
+
+    Raises:
+        OSError: stdout cannot be written.
+    """
+    out, err = sys.stdout, sys.stderr
+    try:
+        if isinstance(out, OutputStream):
+            out.writer.wait(timeout)
+            out.writer.raise_error()
+        if isinstance(err, OutputStream):
+            err.writer.wait_while_taken(STDERR_TIMEOUT if timeout is None else timeout)
+    finally:
+        for stream in (out, err):
+            if isinstance(stream, OutputStream):
+                stream.writer.abandon()
 
 
 def encode(content: object, form: Format, *, stream: bool = False) -> str:
@@ -50,14 +202,35 @@ def _yaml(content: object, *, stream: bool) -> str:
 
 
 def write(text: str, out: TextIO | None = None) -> None:
-    """Write and flush: a reader of ``--watch`` sees each observation when it is made."""
+    """Write and wait until it is read; Ctrl+C ends the wait. Not for an event loop: see ``write_soon``."""
     out = out or sys.stdout
     out.write(text)
     out.flush()
 
 
-def narrate(text: str) -> None:
-    """A sentence for the person, on stderr; stdout is data. Where nobody reads any more the exit code still tells."""
+def write_soon(text: str) -> None:
+    """Write without holding up an action that runs, or is about to."""
+    if isinstance(sys.stdout, OutputStream):
+        sys.stdout.queue(text)
+    else:
+        write(text)
+
+
+def write_latest(text: str) -> None:
+    """Write one of many texts: a reader that falls behind gets the newest next, not all that it missed."""
+    if isinstance(sys.stdout, OutputStream):
+        sys.stdout.write_latest(text)
+    else:
+        write(text)
+
+
+def is_read() -> bool:
+    """Whether everything that was written to stdout has been read."""
+    return not isinstance(sys.stdout, OutputStream) or sys.stdout.writer.is_idle
+
+
+def info(text: str) -> None:
+    """Write a sentence for the person to stderr; stdout is data. If nobody reads it the exit code still tells."""
     try:
         sys.stderr.write(f"kvtui: {text}\n")
     except OSError:  # EIO: the terminal is gone; EPIPE: the reader is. Python must not complain at exit either
@@ -70,7 +243,7 @@ def fail(text: str, code: int) -> Any:
     Raises:
         SystemExit: always.
     """
-    narrate(text)
+    info(text)
     raise SystemExit(code)
 
 

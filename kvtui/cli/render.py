@@ -7,7 +7,7 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, narrate, write
+from kvtui.cli.output import Format, encode, fail, info, write
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
@@ -99,7 +99,7 @@ def render(invocation: Invocation, wanted: Wanted) -> int:
 async def _observe(invocation: Invocation, wait: float) -> Observation:
     observer = invocation.observer()
     try:
-        return await observer.observe(patience=wait)
+        return await observer.observe(timeout=wait)
     finally:
         await observer.close()
 
@@ -107,19 +107,19 @@ async def _observe(invocation: Invocation, wait: float) -> Observation:
 def _narrate_cause(snapshot: Snapshot) -> None:
     """Why the API says too little, before what is missing for it: "refuses connections" is what can be acted on."""
     if cause := plain(snapshot.source(SourceName.KUBERNETES).detail):
-        narrate(f"cannot tell: {cause}")
+        info(f"cannot tell: {cause}")
 
 
 def _narrate(settings: ControllerSettings, result: Expected) -> None:
     """What was guessed, what is skipped, what is missing: on stderr, since stdout is the config."""
-    narrate(f"as controller {settings.dialect.value} writes it: {plain(settings.why_dialect)} (--dialect overrides)")
+    info(f"as controller {settings.dialect.value} writes it: {plain(settings.why_dialect)} (--dialect overrides)")
     for note in result.notes:
-        narrate(f"assumed: {plain(note)}")
+        info(f"assumed: {plain(note)}")
     for skipped in result.skipped:
         port = "" if skipped.port is None else f" port {skipped.port}"
-        narrate(f"skipped: {plain(skipped.vip, 60)}{port}: {plain(skipped.why)}")
+        info(f"skipped: {plain(skipped.vip, 60)}{port}: {plain(skipped.why)}")
     for what in result.missing:
-        narrate(f"cannot tell: {plain(what)}")
+        info(f"cannot tell: {plain(what)}")
 
 
 def _diff(snapshot: Snapshot, result: Expected) -> int:
@@ -131,7 +131,7 @@ def _diff(snapshot: Snapshot, result: Expected) -> int:
         _narrate_differences("what keepalived runs", drift(result, snapshot.running))
     if same_effect(text, result.text):
         if text != result.text:
-            narrate("the file differs in comments and blank space only")
+            info("the file differs in comments and blank space only")
         return Code.DONE
     _narrate_differences("the file", drift(result, snapshot.conf))
     changes = text_diff(text, result.text, names=(snapshot.conf.path, "expected"))
@@ -141,9 +141,9 @@ def _diff(snapshot: Snapshot, result: Expected) -> int:
 
 def _narrate_differences(where: str, found: tuple[Difference, ...]) -> None:
     for difference in found[:MANY]:
-        narrate(f"{where}: {plain(difference.text)}")
+        info(f"{where}: {plain(difference.text)}")
     if len(found) > MANY:
-        narrate(f"{where}: and {len(found) - MANY} more differences")
+        info(f"{where}: and {len(found) - MANY} more differences")
 
 
 def _file_text(snapshot: Snapshot) -> str | None:

@@ -21,10 +21,10 @@ def schema() -> None:
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
-    """What makes a shell complete commands, options, and the names of this node.
+    """Prints the script that completes commands, options, and names of this node.
 
     Example: eval "$(kvtui completion bash)"
     """
-    from kvtui.cli.completion import script  # noqa: PLC0415 - only this command needs it
+    from kvtui.cli.completion.scripts import SCRIPTS  # noqa: PLC0415 - only this command needs it
 
-    write(script(shell))
+    write(SCRIPTS[shell])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, heading, narrate, room, write
+from kvtui.cli.output import Format, encode, fail, heading, info, room, write
 from kvtui.cli.text import render
+from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -36,20 +36,20 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
     observer = invocation.observer(triage=watch and view == "status")
     try:
         if watch:
-            asyncio.run(_watch(observer, view, form))
+            watch_observations(observer, lambda seen: _text(seen, view, form, stream=True))
         else:
             seen = asyncio.run(_once(observer, listen))
             told = _of_the_journal(invocation, seen) if view == "status" else ()
             write(_text(replace(seen, findings=told) if told else seen, view, form, stream=False))
             for finding in told:
-                narrate(plain(finding.evidence[0]))
+                info(plain(finding.evidence[0]))
     except LookupError as missing:
         fail(str(missing.args[0]), EXIT_USAGE)
 
 
 async def _once(observer: Observer, listen: float) -> Observation:
     try:
-        return await observer.observe(patience=listen)
+        return await observer.observe(timeout=listen)
     finally:
         await observer.close()
 
@@ -62,15 +62,6 @@ def _of_the_journal(invocation: Invocation, seen: Observation) -> tuple[Finding,
     look = invocation.journal_findings()
     ignored = invocation.config.triage.ignore
     return tuple(f for f in look(seen.snapshot) if f.id not in ignored) if look else ()
-
-
-async def _watch(observer: Observer, view: str, form: Format) -> None:
-    try:
-        async with aclosing(observer.observations()) as observations:
-            async for seen in observations:
-                write(_text(seen, view, form, stream=True))
-    finally:
-        await observer.close()
 
 
 def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:

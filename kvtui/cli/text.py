@@ -9,6 +9,7 @@ from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, count, per_second
+from kvtui.presenters.host import host_lines
 
 if TYPE_CHECKING:
     from kvtui.model.observation import (
@@ -83,7 +84,7 @@ def mappings(seen: Observation, room: int | None = None) -> str:
 
 
 def header(seen: Observation) -> str:
-    """The node in a line or two."""
+    """The node in a line or two, and the machine in as many."""
     snapshot = seen.snapshot
     chosen = snapshot.chosen_keepalived
     if chosen is None:
@@ -97,7 +98,8 @@ def header(seen: Observation) -> str:
     held = sum(1 for v in seen.vips or () if v.present)
     vips_held = f"{held} of {len(seen.vips)} VIPs here" if seen.vips is not None else "VIPs unknown"
     read_only = "  read-only" if snapshot.node.read_only else ""
-    return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n"
+    host = "".join(f"{line}\n" for line in host_lines(snapshot.host)) if snapshot.host else ""
+    return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n{host}"
 
 
 def sources(seen: Observation, names: frozenset[SourceName] | None = None) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from kvtui.actions.drain.targets import parse_service
 from kvtui.cli.output import Format, encode, fail, write
 from kvtui.cli.text import table
-from kvtui.model.connect import PATIENCE
+from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
-from kvtui.model.source import SourceName, SourceState
+from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
-from kvtui.rules.chain import Ground, Mark, connect_link, first_break, port_chain, whole
+from kvtui.rules.chain import ChainIndex, Mark, connect_link, first_break, port_chain, whole
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -36,7 +36,7 @@ class Code(IntEnum):
     """Exit codes."""
 
     WHOLE = 0
-    """Every layer that is expected; without an API those of this node, see ``rules.chain.unasked``."""
+    """Every layer that is expected; without an API those of this node, see ``rules.chain.without_api``."""
     BROKEN = 1
     USAGE = 2
     NOT_KNOWN = 3
@@ -82,49 +82,49 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
         See ``Code``.
     """
     try:
-        ground, traced = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
+        index, traced = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
     except CannotTell as unread:
         return int(fail(str(unread), Code.NOT_KNOWN))
     except (LookupError, ValueError) as wrong:
         return int(fail(str(wrong.args[0] if wrong.args else wrong), Code.USAGE))
-    write(trace_text(ground, traced) if form is Format.TEXT else encode(trace_document(ground, traced), form))
+    write(trace_text(index, traced) if form is Format.TEXT else encode(trace_document(index, traced), form))
     verdicts = {whole(t.links) for t in traced}
     return Code.BROKEN if False in verdicts else Code.NOT_KNOWN if None in verdicts else Code.WHOLE
 
 
 async def _trace(
     invocation: Invocation, text: str, *, connect: bool, listen: float
-) -> tuple[Ground, tuple[Traced, ...]]:
+) -> tuple[ChainIndex, tuple[Traced, ...]]:
     observer = invocation.observer()
     try:
-        ground = Ground(await observer.observe(patience=listen))
-        address, ports = chosen(ground, text)
+        index = ChainIndex(await observer.observe(timeout=listen))
+        address, ports = chosen(index, text)
         made: dict[Port | None, Connect] = {}
         if connect:
             tcp = [p for p in ports if p is not None and p.protocol is Protocol.TCP]
-            results = await asyncio.gather(*(observer.source.connect(address, p.number, PATIENCE) for p in tcp))
+            results = await asyncio.gather(*(observer.source.connect(address, p.number, TIMEOUT) for p in tcp))
             made = dict(zip(tcp, results, strict=True))
     finally:
         await observer.close()
     found = []
     for port in ports:
-        links = port_chain(ground, address, port)
+        links = port_chain(index, address, port)
         if connect:
-            links = (*links, connect_link(ground, address, port, made.get(port)))
+            links = (*links, connect_link(index, address, port, made.get(port)))
         found.append(Traced(address, port, links))
-    return ground, tuple(found)
+    return index, tuple(found)
 
 
-def _unread(ground: Ground) -> str:
+def _unread(index: ChainIndex) -> str:
     """The sources that know VIPs and could not be read, each with why; empty when all that there are could be."""
     return "; ".join(
         f"{s.name.value} ({plain(s.detail)})"
-        for s in ground.seen.snapshot.sources
-        if s.name in TELL_VIPS and s.state is SourceState.UNAVAILABLE and s.lack is None
+        for s in index.seen.snapshot.sources
+        if s.name in TELL_VIPS and s.state is SourceState.UNAVAILABLE and s.reason in (None, UnavailableReason.PENDING)
     )
 
 
-def chosen(ground: Ground, text: str) -> tuple[str, tuple[Port | None, ...]]:
+def chosen(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ...]]:
     """Which VIP is meant, and which of its ports.
 
     Raises:
@@ -132,18 +132,18 @@ def chosen(ground: Ground, text: str) -> tuple[str, tuple[Port | None, ...]]:
         CannotTell: none that can be read has it, but some cannot be read.
         UnknownTarget: it is no address.
     """
-    known = ground.addresses
+    known = index.addresses
     if text in known:  # also a key of the ConfigMap that is no address
-        return text, ground.ports(text) or (None,)
+        return text, index.ports(text) or (None,)
     wanted = parse_service(text)
     address = wanted.address
     if address is None or address not in known:
-        if unread := _unread(ground):
+        if unread := _unread(index):
             raise CannotTell(f"no layer that can be read knows the VIP {plain(text, 60)}; not read: {unread}")
         there = ", ".join(plain(a, 60) for a in known[:MANY]) or "none"
         more = f" and {len(known) - MANY} more" if len(known) > MANY else ""
         raise NoSuchVip(f"no layer knows the VIP {plain(text, 60)}; there are: {there}{more}")
-    ports = ground.ports(address)
+    ports = index.ports(address)
     if wanted.port is None:
         return address, ports or (None,)
     meant = tuple(p for p in ports if p.number == wanted.port and wanted.protocol in {None, p.protocol})
@@ -153,13 +153,13 @@ def chosen(ground: Ground, text: str) -> tuple[str, tuple[Port | None, ...]]:
     return address, meant
 
 
-def trace_text(ground: Ground, traced: tuple[Traced, ...]) -> str:
+def trace_text(index: ChainIndex, traced: tuple[Traced, ...]) -> str:
     """Layer by layer, a block for each port."""
-    return "\n".join(_block(ground, t) for t in traced)
+    return "\n".join(_block(index, t) for t in traced)
 
 
-def _block(ground: Ground, traced: Traced) -> str:
-    entry = ground.entries.get(traced.address)
+def _block(index: ChainIndex, traced: Traced) -> str:
+    entry = index.entries.get(traced.address)
     service = ""
     if entry is not None and entry.target is not None:
         service = f"  {plain('/'.join(entry.target), 130)} by {plain(entry.method or '?', 20)}"
@@ -167,8 +167,8 @@ def _block(ground: Ground, traced: Traced) -> str:
         (k.layer.words, WORDS[k.mark], "" if k.age is None else ago(k.age), k.detail) for k in traced.links
     ]
     notes = "".join(f"Note: {plain(n)}\n" for n in (entry.notes if entry else ()))
-    title = f"{plain(traced.name)}{service}, seen from {plain(ground.seen.snapshot.node.name)}\n"
-    said = verdict(traced.links, of_node=ground.seen.snapshot.kube is None)
+    title = f"{plain(traced.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
+    said = verdict(traced.links, of_node=index.seen.snapshot.kube is None)
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + said
 
 
@@ -194,11 +194,11 @@ def _next(unknown: list[Link]) -> str:
     return "".join(f"Next: {plain(r)}\n" for r in remedies)
 
 
-def trace_document(ground: Ground, traced: tuple[Traced, ...]) -> Document:
+def trace_document(index: ChainIndex, traced: tuple[Traced, ...]) -> Document:
     """The same for ``-o json``."""
-    entry = ground.entries.get(traced[0].address)
+    entry = index.entries.get(traced[0].address)
     return {
-        **head(ground.seen),
+        **head(index.seen),
         "vip": traced[0].address,
         "mapping": mapping_entry(entry) if entry else None,
         "chains": [chain_of_port(t.port, t.links) for t in traced],

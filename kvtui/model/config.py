@@ -21,11 +21,11 @@ class TriageSettings:
     """How easily triage is alarmed.
 
     Attributes:
-        patience: how many times as long as usual a suspicion must hold to be told.
+        timeout: how many times as long as usual a suspicion must hold to be told.
         ignore: ids of findings that are never told.
     """
 
-    patience: float = 1.0
+    timeout: float = 1.0
     ignore: frozenset[str] = frozenset()
 
 
@@ -197,7 +197,7 @@ SETTINGS = (
         shape="NAMESPACE/NAME, such as default/vip-configmap",
     ),
     Setting(
-        "triage.patience",
+        "triage.timeout",
         Kind.NUMBER,
         default=1.0,
         help="How many times as long as usual (an election, a rollout) a suspicion must hold to be told.",
@@ -259,8 +259,8 @@ class Config:
     @property
     def triage(self) -> TriageSettings:
         """How easily triage is alarmed."""
-        patience, ignored = self.value("triage.patience"), self.value("triage.ignore")
+        timeout, ignored = self.value("triage.timeout"), self.value("triage.ignore")
         return TriageSettings(
-            float(patience) if isinstance(patience, int | float) else 1.0,
+            float(timeout) if isinstance(timeout, int | float) else 1.0,
             frozenset(ignored) if isinstance(ignored, tuple) else frozenset(),
         )

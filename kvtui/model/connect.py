@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvtui.model.record import dataclass
 
-PATIENCE = 3.0
+TIMEOUT = 3.0
 """Seconds until a connect counts as unanswered: a SYN that was lost is sent again after 1 s, and after 3 s."""
 
 

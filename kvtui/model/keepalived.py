@@ -72,7 +72,8 @@ class Keepalived:
         mntns: inode of its mount namespace; None when unreadable.
         own_netns: whether it is in kvtui's own network namespace; None when unreadable.
         children: its child processes.
-        started: when the parent started (seconds since the epoch).
+        started: when the parent started (seconds since the epoch); moves when the clock is set.
+        start_ticks: clock ticks from boot to the parent's start: with ``pid`` the identity of the process.
         instance_name: ``-i`` / ``--config-id``; None when not given.
         net_namespace: ``net_namespace`` of the config or ``-s``; None when not given.
         tmpdir: where dumps are written, inside its mount namespace.
@@ -100,6 +101,7 @@ class Keepalived:
     pid_files: tuple[PidFile, ...] = ()
     controller: Controller | None = None
     uid: int = 0
+    start_ticks: int = 0
 
     def outside(self, path: str) -> str:
         """The path at which kvtui can open a file that keepalived names ``path``."""

@@ -31,5 +31,5 @@ class LogTail:
 
     lines: tuple[LogLine, ...] = ()
     where: str = ""
-    trouble: str = ""
+    error: str = ""
     first: int = 0

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.addresses import AddressTable
     from kvtui.model.conf import Conf
+    from kvtui.model.host import Host
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.kube import Kube
@@ -46,6 +47,7 @@ class Snapshot:
         transitions: newest last, bounded.
         kube: what the Kubernetes API says; None when there is none, or it was not asked yet.
         sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, of its network namespace; None when unreadable.
+        host: the machine's vitals; None when they cannot be read.
     """
 
     time: float
@@ -63,6 +65,7 @@ class Snapshot:
     transitions: tuple[Transition, ...] = ()
     kube: Kube | None = None
     sysctls: Mapping[str, int] | None = None
+    host: Host | None = None
 
     @property
     def chosen_keepalived(self) -> Keepalived | None:

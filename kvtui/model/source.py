@@ -17,6 +17,7 @@ class SourceName(StrEnum):
     ADDRESSES = "addresses"
     ADVERTS = "adverts"
     KUBERNETES = "kubernetes"
+    HOST = "host"
 
 
 class SourceState(StrEnum):
@@ -29,13 +30,15 @@ class SourceState(StrEnum):
     """It says nothing: ``detail`` says why and what would help."""
 
 
-class Lack(StrEnum):
+class UnavailableReason(StrEnum):
     """Why a source that says nothing is no trouble."""
 
     ABSENT = "absent"
     """There is none here."""
     UNWANTED = "unwanted"
     """The operator said not to ask it."""
+    PENDING = "pending"
+    """It has been asked for the first time, and the answer has not come yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,14 @@ class Source:
         state: whether to believe it.
         detail: one sentence for an operator: what is lost, the cause, the next step. Empty when all is well.
         read_at: when its data was read from the world (seconds since the epoch); None when it never was.
-        lack: why nothing is amiss though it is unavailable; None where something is, or where it is there.
+        reason: why nothing is amiss though it is unavailable; None where something is, or where it is there.
     """
 
     name: SourceName
     state: SourceState
     detail: str = ""
     read_at: float | None = None
-    lack: Lack | None = None
+    reason: UnavailableReason | None = None
 
     def age(self, now: float) -> float | None:
         """Seconds since the data was read, or None when nothing was ever read."""

@@ -186,6 +186,8 @@ class Advertiser:
         usual_priority: of its latest advert that had another one than 0; None when none was seen.
         since: when it began to advertise without a pause (seconds since the epoch); None when that is not known.
         stepped_down: the latest advert had priority 0.
+        slowest: the longest time between two of its latest adverts, without silences (seconds); 0 when unknown. On a
+            busy node it is more than the interval that the adverts name.
     """
 
     last: Advert
@@ -194,11 +196,17 @@ class Advertiser:
     bad: int = 0
     usual_priority: int | None = None
     since: float | None = None
+    slowest: float = 0.0
 
     @property
     def stepped_down(self) -> bool:
         """The latest advert had priority 0: it gave up mastership."""
         return self.last.priority == 0
+
+    @property
+    def usual_gap(self) -> float:
+        """Seconds within which its next advert is due: its interval (0 is nonsense, taken for a second), or more."""
+        return max(self.last.interval or 1.0, self.slowest)
 
     def silent(self, now: float) -> bool:
         """No advert for longer than a backup would wait (RFC 5798: 3 intervals + skew; here 3.5, at least 1 s)."""

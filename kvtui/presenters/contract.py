@@ -240,6 +240,38 @@ Findings = Annotated[
 ]
 
 
+class Nic(Contract, frozen=True):
+    """A network interface and its counters since it came up; speed in Mbit/s, null when the driver does not say."""
+
+    name: str
+    up: bool
+    speed: Count | None
+    mtu: Count
+    errors_in: Count
+    errors_out: Count
+    drops_in: Count
+    drops_out: Count
+
+
+class Host(Contract, frozen=True):
+    """The machine's vitals, at most some seconds old; sizes in bytes.
+
+    cpu and steal are % of all cores since the reading before, and null in the first one, so always in a status that is
+    read once. The disk is that of state_folder, where the journal is kept.
+    """
+
+    cpu: float | None
+    steal: float | None
+    load: list[float]
+    cores: Count
+    memory_total: Count
+    memory_available: Count
+    state_folder: str | None
+    disk_total: Count | None
+    disk_free: Count | None
+    nics: list[Nic]
+
+
 class Status(Head, frozen=True):
     """What kvtui knows of a node at one moment.
 
@@ -253,6 +285,7 @@ class Status(Head, frozen=True):
     virtual_servers: list[VirtualServer] | None
     mappings: list[Mapping] | None
     findings: Findings
+    host: Host | None
 
 
 class PortChain(Contract, frozen=True):

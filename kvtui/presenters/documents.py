@@ -9,7 +9,7 @@ from msgspec import structs
 
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters import contract
-from kvtui.rules.chain import Ground, chain_of, first_break, whole
+from kvtui.rules.chain import ChainIndex, chain_of, first_break, whole
 from kvtui.rules.drift import drift
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Document = dict[str, object]
 """Members of a document by name; ``cli.output.encode`` takes it."""
 
 VIEWS: dict[str, tuple[str, ...]] = {
-    "status": ("keepalived", "vrrp_instances", "vips", "virtual_servers", "mappings", "findings"),
+    "status": ("keepalived", "vrrp_instances", "vips", "virtual_servers", "mappings", "findings", "host"),
     "vrrp": ("vrrp_instances",),
     "vips": ("vips",),
     "ipvs": ("virtual_servers",),
@@ -158,6 +158,36 @@ def _keepalived(seen: Observation) -> list[contract.Keepalived]:
     ]
 
 
+def _host(seen: Observation) -> contract.Host | None:
+    host = seen.snapshot.host
+    if host is None:
+        return None
+    return contract.Host(
+        cpu=host.cpu,
+        steal=host.steal,
+        load=list(host.load),
+        cores=host.cores,
+        memory_total=host.memory_total,
+        memory_available=host.memory_available,
+        state_folder=host.state_folder,
+        disk_total=host.disk_total,
+        disk_free=host.disk_free,
+        nics=[
+            contract.Nic(
+                name=nic.name,
+                up=nic.up,
+                speed=nic.speed,
+                mtu=nic.mtu,
+                errors_in=nic.errors_in,
+                errors_out=nic.errors_out,
+                drops_in=nic.drops_in,
+                drops_out=nic.drops_out,
+            )
+            for nic in host.nics
+        ],
+    )
+
+
 def _instance(view: InstanceView) -> contract.Instance:
     master = view.master
     return contract.Instance(
@@ -241,9 +271,9 @@ def _finding(found: Finding) -> contract.Finding:
 def _mappings(seen: Observation) -> list[contract.Mapping] | None:
     if seen.mappings is None:
         return None
-    ground = Ground(seen)
+    index = ChainIndex(seen)
     return [
-        contract.Mapping(**structs.asdict(mapping_entry(m)), chain=chain(chain_of(ground, canonical_or_same(m.vip))))
+        contract.Mapping(**structs.asdict(mapping_entry(m)), chain=chain(chain_of(index, canonical_or_same(m.vip))))
         for m in seen.mappings
     ]
 
@@ -281,5 +311,6 @@ MEMBERS: dict[str, Callable[[Observation], object]] = {
     "virtual_servers": lambda seen: _each(_virtual_server, seen.virtual_servers),
     "mappings": _mappings,
     "findings": lambda seen: _each(_finding, seen.findings),
+    "host": _host,
 }
 """How each member of a status is made."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.record import dataclass
-from kvtui.rules.remembered import Remembered
+from kvtui.rules.identity_cache import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OVERLAP = 0.9
 """Intervals for which two must have advertised side by side."""
 MISSED = 1.5
-"""Intervals without an advert after which one was missed."""
+"""Usual gaps without an advert after which one was missed: on a busy node they are longer than the interval."""
 ESTABLISHED, ESTABLISHED_MISSED = 3.0, 2.5
 """Intervals: two that have advertised side by side for so long are no takeover, and one late advert of a busy node ends
 no split brain: its rival has gone on without it only after so many."""
@@ -54,7 +54,7 @@ def went_on(one: Advertiser, without: Advertiser) -> bool:
     """Whether one has advertised for longer than an interval in which the other said nothing."""
     interval = _interval(one, without)
     missed = ESTABLISHED_MISSED if _together(one, without) >= ESTABLISHED * interval else MISSED
-    return one.last.received - without.last.received >= missed * interval
+    return one.last.received - without.last.received >= missed * max(interval, without.usual_gap)
 
 
 def gave_way(one: Advertiser, to: Advertiser) -> bool:
@@ -64,7 +64,7 @@ def gave_way(one: Advertiser, to: Advertiser) -> bool:
     if side_by_side(one, to):
         return False
     older, newer = sorted((one, to), key=began)
-    if began(newer) - older.last.received >= MISSED * _interval(older, newer):
+    if began(newer) - older.last.received >= MISSED * max(_interval(older, newer), older.usual_gap):
         return one is older
     return _rank_below(one, to)
 

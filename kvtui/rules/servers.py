@@ -1,4 +1,4 @@
-"""Virtual and real servers: the kernel's table beside keepalived's config and its health checks."""
+"""Virtual and real servers: the kernel's table with keepalived's config and its health checks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
 from kvtui.model.record import dataclass
-from kvtui.rules.earlier import Earlier
+from kvtui.rules.identity_cache import Remembered
 from kvtui.rules.pods import pods
+from kvtui.rules.previous_views import Earlier
 from kvtui.rules.rates import RateMeter
-from kvtui.rules.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, PodView, StatsView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.earlier import EarlierVirtual
+    from kvtui.rules.previous_views import EarlierVirtual
 
     Checks = dict[tuple[str, str, int], RealServerCheck]
     """Name of the virtual server, address and port of the real server → what the checker says."""
@@ -55,17 +55,17 @@ def views(
     kept, missing = earlier.unread(virtuals), earlier.missing(virtuals)
     if before is not None and before.virtual_servers is not None and all(kept) and missing is not None:
         return before.virtual_servers
-    beside = _Beside.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, earlier)
-    kernel = [_view(v, n, beside) if k is None else k for n, (v, k) in enumerate(zip(virtuals, kept, strict=True))]
+    context = ServerContext.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, earlier)
+    kernel = [_view(v, n, context) if k is None else k for n, (v, k) in enumerate(zip(virtuals, kept, strict=True))]
     if missing is None:
         present = {v.key for v in virtuals}
-        missing = [_missing(c, beside.pods(c.address)) for key, c in beside.configured.items() if key not in present]
+        missing = [_missing(c, context.pods(c.address)) for key, c in context.configured.items() if key not in present]
     return (*kernel, *missing)
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
-    """What stands beside the kernel's table, laid out so that each look-up is one step.
+class ServerContext:
+    """What belongs to the rows of the kernel's table, laid out so that each look-up is one step.
 
     Attributes:
         snapshot: the layers.
@@ -132,8 +132,8 @@ def _keyed(virtuals: Iterable[ConfVirtualServer]) -> dict[ServiceKey, ConfVirtua
     return {key: v for key, v in pairs if key is not None}
 
 
-def _view(virtual: VirtualServer, place: int, beside: _Beside) -> VirtualServerView:
-    conf, earlier = beside.configured.get(virtual.key), beside.earlier.find(virtual, place)
+def _view(virtual: VirtualServer, place: int, context: ServerContext) -> VirtualServerView:
+    conf, earlier = context.configured.get(virtual.key), context.earlier.find(virtual, place)
     own = earlier.own_stats_unless_read(virtual) if earlier else None
     reals = earlier.reals_unless_read(virtual) if earlier else None
     view = VirtualServerView(
@@ -145,10 +145,10 @@ def _view(virtual: VirtualServer, place: int, beside: _Beside) -> VirtualServerV
         scheduler=virtual.scheduler,
         persistence_timeout=virtual.persistence_timeout,
         flags=tuple(f for f in virtual.flags if f not in ALWAYS_SET),
-        managed_by=_managed_by(virtual, conf, beside),
-        stats=beside.meter.of_virtual(virtual, place) if own is None else own,
-        real_servers=_reals(virtual, place, conf, beside, earlier) if reals is None else reals,
-        service=beside.comments.get(virtual.key),
+        managed_by=_managed_by(virtual, conf, context),
+        stats=context.meter.of_virtual(virtual, place) if own is None else own,
+        real_servers=_reals(virtual, place, conf, context, earlier) if reals is None else reals,
+        service=context.comments.get(virtual.key),
     )
     return earlier.same(view) if earlier else view
 
@@ -157,26 +157,26 @@ def _reals(
     virtual: VirtualServer,
     place: int,
     conf: ConfVirtualServer | None,
-    beside: _Beside,
+    context: ServerContext,
     earlier: EarlierVirtual | None,
 ) -> tuple[RealServerView, ...]:
-    known, name = beside.pods(virtual.address), virtual.name
+    known, name = context.pods(virtual.address), virtual.name
     wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
     stats = earlier.stats_unless_read(virtual) if earlier else None
     if stats is None:
-        stats = beside.meter.of_reals(virtual, place)
+        stats = context.meter.of_reals(virtual, place)
     before = earlier.reals() if earlier else iter(())
     reals = []
     for real, counted in zip(virtual.real_servers, stats, strict=True):
         old, view = next(before, (None, None))
         if view is None or old != real or view.stats != counted:
-            check = beside.checks.get((name, real.address, real.port))
+            check = context.checks.get((name, real.address, real.port))
             view = _real(real, wanted.get(real.key), check, counted, known.get(real.address))
         reals.append(view)
     present = {r.key for r in virtual.real_servers}
     for key, configured in wanted.items():
         if conf and key not in present:
-            check = beside.checks.get((name, *key))
+            check = context.checks.get((name, *key))
             reals.append(_removed(key, configured, conf, known.get(key[0]), check))
     return tuple(reals)
 
@@ -264,10 +264,10 @@ def _missing(conf: ConfVirtualServer, known: Mapping[str, PodView]) -> VirtualSe
     )
 
 
-def _managed_by(virtual: VirtualServer, conf: ConfVirtualServer | None, beside: _Beside) -> ManagedBy:
-    if conf is not None or virtual.name in beside.checked:
+def _managed_by(virtual: VirtualServer, conf: ConfVirtualServer | None, context: ServerContext) -> ManagedBy:
+    if conf is not None or virtual.name in context.checked:
         return ManagedBy.KEEPALIVED
-    addresses = beside.snapshot.addresses
+    addresses = context.snapshot.addresses
     places = addresses.holding(virtual.address) if addresses and virtual.address else ()
     if any(p.interface == KUBE_PROXY_INTERFACE for p in places):
         return ManagedBy.KUBE_PROXY

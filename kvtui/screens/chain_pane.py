@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.widgets import Static
 
 from kvtui.model.text import plain
-from kvtui.rules.chain import LAYERS, Ground, chain_of
+from kvtui.rules.chain import LAYERS, ChainIndex, chain_of
 from kvtui.screens.trace_panel import link_line
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ChainPane(Static):
             self.update(text, layout=False)
 
 
-def chain_text(ground: Ground, head: str, address: str, drawing: Glyphs, view: VipView | None = None) -> str:
+def chain_text(index: ChainIndex, head: str, address: str, drawing: Glyphs, view: VipView | None = None) -> str:
     """A head and each layer of a VIP with its mark."""
-    links = chain_of(ground, address, view=view)
+    links = chain_of(index, address, view=view)
     return "\n".join([plain(head), *(link_line(link, drawing) for link in links)])

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
-from kvtui.rules.triage.needed import unknown
+from kvtui.rules.triage.missing_sources import missing_sources
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel, hanging
 from kvtui.screens.trace_panel import Target
@@ -86,7 +86,7 @@ class FindingsScreen(NodeScreen):
             return "Triage did not look yet."
         if seen.findings and self.filter:
             return f"No finding matches «{self.filter}». Esc shows all."
-        key, missing = self.host.keymap.hint("i", ""), unknown(seen)
+        key, missing = self.host.keymap.hint("i", ""), missing_sources(seen)
         said = NOT_ALL if missing else NOTHING
         return said.format(key=key, names=", ".join(source.name.value for source in missing))
 

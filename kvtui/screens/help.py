@@ -6,6 +6,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from kvtui.presenters.key_names import key_name
 from kvtui.rules.chain import LAYERS, LETTERS, Mark
 from kvtui.screens.panel import FRAME, WIDEST, Panel
 from kvtui.widgets.glyphs import UNICODE, Glyphs, glyphs
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.observation import Observation
 
-NAMES = {
-    "slash": "/",
-    "question_mark": "?",
-    "colon": ":",
-    "minus": "-",
-    "plus": "+",
-    "escape": "Esc",
-    "enter": "Enter",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-    "home": "Home",
-    "end": "End",
-}
 ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "prompt")
 
 
@@ -62,12 +50,6 @@ class HelpPanel(Panel):
         del seen
         drawing = glyphs(ascii_only=self.app.settings.ascii)  # type: ignore[attr-defined]  # KvtuiApp's, see Host
         return help_text(self._listed, min(self.size.width, WIDEST) - FRAME, drawing)
-
-
-def key_name(key: str) -> str:
-    """A key as people write it."""
-    names = [NAMES.get(k, k) for k in key.split(",")]
-    return " ".join(n.replace("ctrl+", "Ctrl+") for n in names)
 
 
 def help_text(bindings: list[Binding], width: int, drawing: Glyphs = UNICODE) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
@@ -13,9 +12,11 @@ from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import count, per_second
+from kvtui.presenters.keys import IPVS
 from kvtui.rules.chain import Port
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import Target
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.glyphs import Glyphs, sparkline
 from kvtui.widgets.history import server_key
@@ -23,6 +24,8 @@ from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from textual.binding import BindingType
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
@@ -62,12 +65,7 @@ SAID = frozenset({"persistent", "hashed"})
 class IpvsScreen(NodeScreen):
     """IPVS."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "fold(True)", "Fold", show=False, id="ipvs.fold", tooltip="Hide its real servers"),
-        Binding("right", "fold(False)", "Unfold", show=False, id="ipvs.unfold", tooltip="Show its real servers"),
-        Binding("minus", "fold_all(True)", "Fold all", show=False, id="ipvs.fold_all", tooltip="Only virtual servers"),
-        Binding("plus", "fold_all(False)", "Unfold all", show=False, id="ipvs.unfold_all", tooltip="Every real server"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
     sorts: ClassVar = (
         ("", "kernel"),
         ("name", "name"),

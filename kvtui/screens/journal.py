@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
-from textual.binding import Binding, BindingType
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
@@ -15,17 +14,20 @@ from kvtui.actions.equivalent_commands import word
 from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
+from kvtui.presenters.keys import JOURNAL
 from kvtui.screens.facts import fact_lines
 from kvtui.screens.log_view import LogLinePanel, LogView
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import ActingHost, PlanPanel
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.columns import Cell, Column, Tone
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from kvtui.actions.core.journal import Entry
@@ -51,11 +53,7 @@ LOG_EVERY = 1.0
 class JournalScreen(NodeScreen):
     """The journal."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("u", "undo", "Undo", id="journal.undo", tooltip="Undo the selected action"),
-        Binding("c", "finish", "Complete", id="journal.finish", tooltip="Complete an interrupted action"),
-        Binding("tab", "other", "Log", id="journal.other", tooltip="From the journal to the log, and back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(JOURNAL)
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
 
     def __init__(self) -> None:

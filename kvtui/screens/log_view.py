@@ -73,7 +73,7 @@ class LogView(Vertical):
         following = table.cursor >= len(table.keys) - 1
         hidden = {n for n, line in enumerate(tail.lines, tail.first) if not dumps and ASKED.search(line.text)}
         told = len(tail.lines) - len(hidden)
-        table.empty = plain(tail.trouble) or ("No line has that text." if told else "Nothing was logged yet.")
+        table.empty = plain(tail.error) or ("No line has that text." if told else "Nothing was logged yet.")
         keys: list[Hashable] = [
             n for n, line in enumerate(tail.lines, tail.first) if n not in hidden and matches(line.text)
         ]
@@ -84,7 +84,7 @@ class LogView(Vertical):
 
     def _entitle(self, tail: LogTail, hidden: int) -> None:
         without = f"{hidden} lines about dumps left out" if hidden else ""
-        parts = ["keepalived's log", tail.where, without, tail.trouble if tail.lines else ""]
+        parts = ["keepalived's log", tail.where, without, tail.error if tail.lines else ""]
         title = ": ".join(plain(part) for part in parts if part)
         if title != self._title:
             self._title = title

@@ -12,7 +12,7 @@ from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.rules.backends import endpoints_of, port_backends
-from kvtui.rules.chain import LETTERS, Ground, Mark, chain_of, first_break
+from kvtui.rules.chain import LETTERS, ChainIndex, Mark, chain_of, first_break
 from kvtui.screens.chain_pane import ChainPane, chain_text
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import Target, TracePanel, entry_text
@@ -59,16 +59,16 @@ class MappingsScreen(NodeScreen):
         """The entries that pass the filter, and the chain of the one under the cursor."""
         self.table.empty = why_empty(seen) if not self.filter else f"No entry matches «{self.filter}». Esc shows all."
         entries = {m.vip: m for m in seen.mappings or ()}
-        ground, drawing = Ground(seen), self.glyphs
+        index, drawing = ChainIndex(seen), self.glyphs
         keys: list[Hashable] = [v for v, m in entries.items() if self.matches(*row_texts(m))]
         order = {
             "vip": natural,
             "service": lambda k: natural("/".join(entries[k].target or ())),
-            "chain": lambda k: trouble(ground, entries[k]),
+            "chain": lambda k: trouble(index, entries[k]),
         }
 
         def render(key: Hashable) -> tuple[Cell, ...]:
-            return cells(ground, entries[str(key)], drawing)
+            return cells(index, entries[str(key)], drawing)
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
         self._explain(seen)
@@ -83,7 +83,7 @@ class MappingsScreen(NodeScreen):
         text = ""
         if entry is not None:
             head = f"{plain(entry.vip, 60)}  {'; '.join((entry_text(entry), *entry.notes))}"
-            text = chain_text(Ground(seen), head, canonical_or_same(entry.vip), self.glyphs)
+            text = chain_text(ChainIndex(seen), head, canonical_or_same(entry.vip), self.glyphs)
         self.query_one(ChainPane).explain(text, len(self.table.keys), self.size.height)
 
     @on(LineTable.Chosen, "#mappings")
@@ -121,19 +121,19 @@ def row_texts(entry: Mapping) -> tuple[str | None, ...]:
     return (entry.vip, entry.value, entry.method, entry.state.value, entry.error, *entry.notes)
 
 
-def trouble(ground: Ground, entry: Mapping) -> int:
+def trouble(index: ChainIndex, entry: Mapping) -> int:
     """The place of the first break, for sorting: nearer to the ConfigMap first, whole ones last."""
-    links = chain_of(ground, canonical_or_same(entry.vip))
+    links = chain_of(index, canonical_or_same(entry.vip))
     return next((n for n, link in enumerate(links) if link.mark is Mark.BROKEN), len(links))
 
 
-def cells(ground: Ground, entry: Mapping, drawing: Glyphs) -> tuple[Cell, ...]:
+def cells(index: ChainIndex, entry: Mapping, drawing: Glyphs) -> tuple[Cell, ...]:
     """One entry's row."""
     address = canonical_or_same(entry.vip)
-    links = chain_of(ground, address)
+    links = chain_of(index, address)
     broken = first_break(links)
     said = [f"{broken.layer.words}: {broken.detail}"] if broken else []
-    servers = ground.kernel.get(address, {}).values()
+    servers = index.kernel.get(address, {}).values()
     up, known = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
     named = "/".join(entry.target) if entry.target else entry.value
     return (
@@ -141,16 +141,16 @@ def cells(ground: Ground, entry: Mapping, drawing: Glyphs) -> tuple[Cell, ...]:
         Cell(plain(named, 130) or drawing.dash),
         Cell(plain(entry.method or drawing.dash, 20)),
         Cell(entry.state.value, TONES[entry.state]),
-        ready_cell(ground, address, drawing),
+        ready_cell(index, address, drawing),
         Cell(f"{up}/{known}", _tone(up, known)) if servers else Cell(drawing.dash, Tone.DIM),
         chain_cell(links, drawing),
         Cell(plain("; ".join((*said, *entry.notes))), Tone.BAD if broken else Tone.WARN),
     )
 
 
-def ready_cell(ground: Ground, address: str, drawing: Glyphs) -> Cell:
+def ready_cell(index: ChainIndex, address: str, drawing: Glyphs) -> Cell:
     """Ready endpoints of all, over the Service's ports."""
-    service, kube = ground.service(address), ground.seen.snapshot.kube
+    service, kube = index.service(address), index.seen.snapshot.kube
     if service is None or kube is None or kube.endpoints is None:
         return Cell(drawing.dash, Tone.DIM)
     ports = port_backends(service, endpoints_of(kube, service.key))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from textual import on
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from kvtui.screens.standing import stands
+from kvtui.presenters.keys import NODE_SCREEN
+from kvtui.screens.lifecycle import is_drawable
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.glyphs import Glyphs, glyphs
 from kvtui.widgets.header import HeaderLine, header_text, is_critical
 from kvtui.widgets.keyline import KeyLine
@@ -21,6 +22,7 @@ from kvtui.widgets.table import LineTable
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from textual.binding import BindingType
     from textual.widget import Widget
 
     from kvtui.model.connect import Connect
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from kvtui.model.log import LogTail
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
-    from kvtui.screens.keymap import Keymap
+    from kvtui.presenters.keymap import Keymap
     from kvtui.screens.trace_panel import Target
     from kvtui.widgets.history import History
 
@@ -74,7 +76,7 @@ class Host(Protocol):
         """See ``Observer.log``."""
         ...
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """See ``SnapshotSource.connect``."""
         ...
 
@@ -85,16 +87,7 @@ class NodeScreen(Screen[None]):
     Subclasses give ``table`` its rows in ``rows`` and may add widgets in ``extra``.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # priority: what is typed ahead of a slow line belongs to the filter; else the d of "/dns" would drain
-        Binding("slash", "filter", "Filter", id="view.filter", tooltip="Show rows with a text", priority=True),
-        Binding("t", "trace", "Trace", id="view.trace", tooltip="The chain of this VIP"),
-        Binding("s", "sort(1)", "Sort", id="view.sort", tooltip="Sort by the next column"),
-        Binding("S", "reverse", "Reverse", id="view.reverse", tooltip="Sort the other way round"),
-        Binding("y", "copy", "Copy", id="view.copy", tooltip="Copy its command"),
-        Binding("Y", "copy_row", "Copy row", id="view.copy_row", tooltip="Copy the row"),
-        Binding("escape", "clear", "Clear", show=False, id="view.clear", tooltip="Show every row again"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
     NodeScreen { & Input { display: none; padding: 0 1; } & Input.open { display: block; } }
     """
@@ -175,7 +168,7 @@ class NodeScreen(Screen[None]):
 
     def show(self, seen: Observation) -> None:
         """Draw an observation, header included."""
-        if not stands(self):
+        if not is_drawable(self):
             return
         label, hint = self.host.settings.source_label, self.host.keymap.hint
         text = header_text(

@@ -6,16 +6,18 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from kvtui.model.text import plain
-from kvtui.screens.keys import THROUGH_PANELS
+from kvtui.presenters.keys import PANEL
+from kvtui.widgets.bindings import bindings
 
 if TYPE_CHECKING:
+    from textual.binding import BindingType
+
     from kvtui.model.observation import Observation
 
 
@@ -35,10 +37,7 @@ class LivePanel(ModalScreen[None]):
 class Panel(ModalScreen[None]):
     """A panel; subclasses give its text, anew for every observation."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "close", "Close", id="panel.close", tooltip="Back to the screen"),
-        *THROUGH_PANELS,
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(PANEL)
     DEFAULT_CSS = """
     Panel {
         align: center middle;

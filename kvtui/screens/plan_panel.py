@@ -24,8 +24,8 @@ from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.text import plain
 from kvtui.screens.drain_progress import drain_progress_text
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME, WIDEST, LivePanel, hanging
-from kvtui.screens.standing import stands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -148,7 +148,7 @@ class PlanPanel(LivePanel):
     def show(self, seen: Observation) -> None:
         if self._running_action is None and not missing(self._intent) and self._of not in {None, plan_inputs(seen)}:
             self._plan_anew()
-        if self._drained and stands(self):
+        if self._drained and is_drawable(self):
             text, self._at_first = drain_progress_text(seen, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
@@ -171,7 +171,7 @@ class PlanPanel(LivePanel):
     async def _plan(self) -> None:
         """Make the plan; nobody turns an option meanwhile without its being made again."""
         host, intent = self._host, self._intent
-        # a picture that stands still is no ground to act on
+        # never act on a paused screen
         seen = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, error = None, ""
         try:
@@ -206,7 +206,7 @@ class PlanPanel(LivePanel):
     # --- drawing
 
     def _draw(self) -> None:
-        if not stands(self):
+        if not is_drawable(self):
             return
         width = min(self.size.width, WIDEST) - FRAME
         wrapped = (w for line in self._text for w in hanging(plain(line), width))
@@ -236,13 +236,13 @@ class PlanPanel(LivePanel):
             self._keys(f"{'UNSAFE: F force' if severity is NoteSeverity.UNSAFE else 'y apply'} · e reason · Esc cancel")
 
     def _keys(self, text: str) -> None:
-        if stands(self):
+        if is_drawable(self):
             self._box.border_subtitle = text
 
     def _say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
-        if stands(self):  # an action goes on, or is put back, while the app ends
+        if is_drawable(self):  # an action goes on, or is put back, while the app ends
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:

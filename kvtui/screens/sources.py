@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.source import SourceState
+from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import coarse, steps
+from kvtui.presenters.host import host_lines
 from kvtui.screens.panel import Panel
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ WHAT = {
     "addresses": "addresses on interfaces",
     "adverts": "VRRP adverts on the wire: who is master",
     "kubernetes": "ConfigMap, Services and endpoints",
+    "host": "the machine: CPU, memory, the journal's disk, NICs",
 }
 
 
@@ -43,6 +45,8 @@ def sources_text(seen: Observation) -> str:
         lines = [f"{mark} {source.name.value}: {source.state.value}{old}  ({WHAT[source.name.value]})"]
         if source.detail:
             lines.append(f"    {plain(source.detail)}")
+        if source.name is SourceName.HOST and seen.snapshot.host is not None:
+            lines += [f"    {line}" for line in host_lines(seen.snapshot.host)]
         parts.append("\n".join(lines))
     return "\n".join(parts)
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import work
 from textual.binding import Binding, BindingType
 
-from kvtui.model.connect import PATIENCE
+from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
-from kvtui.rules.chain import Ground, Mark, connect_link, first_break, port_chain
+from kvtui.rules.chain import ChainIndex, Mark, connect_link, first_break, port_chain
 from kvtui.screens.detail import server_lines
 from kvtui.screens.panel import Panel
 from kvtui.widgets.glyphs import UNICODE, glyphs
@@ -71,7 +71,7 @@ class TracePanel(Panel):
         if seen is None:
             return "Nothing was read yet."
         drawing = glyphs(ascii_only=cast("Host", self.app).settings.ascii)
-        return trace_text(Ground(seen), self._targets, drawing, self._connects)
+        return trace_text(ChainIndex(seen), self._targets, drawing, self._connects)
 
     def action_connect(self) -> None:
         """Connect to each TCP port that is shown; a person asked for it."""
@@ -82,48 +82,48 @@ class TracePanel(Panel):
         host = cast("Host", self.app)
         if host.latest is None:
             return
-        ground = Ground(host.latest)
+        index = ChainIndex(host.latest)
         wanted = [
             (t.address, port)
             for t in self._targets
-            for port in ([t.port] if t.port else ground.ports(t.address))
+            for port in ([t.port] if t.port else index.ports(t.address))
             if port.protocol is Protocol.TCP
         ]
         if not wanted:
             self.notify("This VIP has no TCP port to connect to.")
             return
-        made = await asyncio.gather(*(host.connect(address, port.number, PATIENCE) for address, port in wanted))
+        made = await asyncio.gather(*(host.connect(address, port.number, TIMEOUT) for address, port in wanted))
         self._connects = dict(zip(wanted, made, strict=True))
         self.show(host.latest)
 
 
 def trace_text(
-    ground: Ground, targets: tuple[Target, ...], drawing: Glyphs = UNICODE, connects: Connects | None = None
+    index: ChainIndex, targets: tuple[Target, ...], drawing: Glyphs = UNICODE, connects: Connects | None = None
 ) -> str:
     """The chains in words, a block for each port of each VIP."""
     blocks = [
-        _block(ground, target, port, drawing, connects or {})
+        _block(index, target, port, drawing, connects or {})
         for target in targets
-        for port in ([target.port] if target.port else ground.ports(target.address) or (None,))
+        for port in ([target.port] if target.port else index.ports(target.address) or (None,))
     ]
     return "\n\n".join([*blocks, "c connects over TCP, from here"])
 
 
-def _block(ground: Ground, target: Target, port: Port | None, drawing: Glyphs, connects: Connects) -> str:
-    seen, address = ground.seen, target.address
+def _block(index: ChainIndex, target: Target, port: Port | None, drawing: Glyphs, connects: Connects) -> str:
+    seen, address = index.seen, target.address
     view = next((v for v in seen.vips or () if (v.instance, v.address) == (target.instance, address)), None)
-    links = port_chain(ground, address, port, view=view)
+    links = port_chain(index, address, port, view=view)
     if port is not None and (address, port) in connects:
-        links = (*links, connect_link(ground, address, port, connects[address, port]))
+        links = (*links, connect_link(index, address, port, connects[address, port]))
     name = plain(address) if port is None else f"{port.protocol.value} {plain(endpoint(address, port.number))}"
-    entry = ground.entries.get(address)
+    entry = index.entries.get(address)
     lines = [name if entry is None else f"{name}  {entry_text(entry)}"]
     lines += verdict(links, of_node=seen.snapshot.kube is None)
     lines += [link_line(link, drawing) for link in links]
     lines += [f"  note: {plain(n)}" for n in (entry.notes if entry else ())]
-    if view := view or ground.views.get(address):
+    if view := view or index.views.get(address):
         lines.append(f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}")
-    server = ground.kernel.get(address, {}).get(port) if port else None
+    server = index.kernel.get(address, {}).get(port) if port else None
     return "\n".join([*lines, *(server_lines(server) if server else ())])
 
 

@@ -12,7 +12,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import per_second
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import LETTERS, Ground, Mark, chain_of
+from kvtui.rules.chain import LETTERS, ChainIndex, Mark, chain_of
 from kvtui.screens.chain_pane import ChainPane, chain_text
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import Target, TracePanel
@@ -75,7 +75,7 @@ class VipsScreen(NodeScreen):
     def _explain(self, seen: Observation) -> None:
         chosen = self.table.selected
         vip = next((v for v in seen.vips or () if (v.instance, v.address) == chosen), None)
-        text = "" if vip is None else why_text(Ground(seen), vip, self.glyphs)
+        text = "" if vip is None else why_text(ChainIndex(seen), vip, self.glyphs)
         self.query_one(ChainPane).explain(text, len(self.table.keys), self.size.height)
 
     def draw(self, seen: Observation) -> None:
@@ -89,14 +89,14 @@ class VipsScreen(NodeScreen):
             "state": lambda k: views[k].state.value,
             "cps": lambda k: traffic(seen, views[k])[0],
         }
-        history, drawing, ground = self.host.history, self.glyphs, Ground(seen)
+        history, drawing, index = self.host.history, self.glyphs, ChainIndex(seen)
         marks = {vip: MARKS[severity] for vip, severity in worst(seen.findings).items()}
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             view = views[key]  # type: ignore[index]  # keys are those of views
             width = self.table.width_of("spark")
             spark = sparkline(history.of(("vip", view.address)), width, drawing.bars)
-            return cells(ground, view, spark, drawing, marks.get(view.address, ""))
+            return cells(index, view, spark, drawing, marks.get(view.address, ""))
 
         self.table.show_rows(self.ordered(keys, order), render, changes=not self.host.paused, at=seen.snapshot.time)
         self._explain(seen)
@@ -147,12 +147,12 @@ def why_empty(seen: Observation) -> str:
     )
 
 
-def why_text(ground: Ground, vip: VipView, drawing: Glyphs) -> str:
+def why_text(index: ChainIndex, vip: VipView, drawing: Glyphs) -> str:
     """A VIP in a line for what it is for, and one for each of its layers with its mark."""
-    seen = ground.seen
+    seen = index.seen
     methods = dict.fromkeys(r.method.value for s in seen.servers_of(vip.address) for r in s.real_servers if r.method)
     words = (vip.address, services(seen, vip), "/".join(methods), f"on {vip.interface or '?'}", vip.instance)
-    return chain_text(ground, "  ".join(w for w in words if w), vip.address, drawing, vip)
+    return chain_text(index, "  ".join(w for w in words if w), vip.address, drawing, vip)
 
 
 def instance_of(seen: Observation, vip: VipView) -> InstanceView | None:
@@ -186,16 +186,16 @@ def owner_cell(vip: VipView, drawing: Glyphs) -> Cell:
     return Cell(f"{drawing.self_mark}{plain(name)}" if vip.owner_is_self else plain(name), Tone.NORMAL)
 
 
-def cells(ground: Ground, vip: VipView, spark: str, drawing: Glyphs, mark: str = "") -> tuple[Cell, ...]:
+def cells(index: ChainIndex, vip: VipView, spark: str, drawing: Glyphs, mark: str = "") -> tuple[Cell, ...]:
     """One VIP's row; ``mark`` is that of the worst finding about it."""
-    seen = ground.seen
+    seen = index.seen
     instance = instance_of(seen, vip)
     priority = None if instance is None else instance.effective_priority or instance.priority
     servers = seen.servers_of(vip.address)
     up, known = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
     methods = dict.fromkeys(r.method.value for s in servers for r in s.real_servers if r.method)
     cps, bps = traffic(seen, vip)
-    links = chain_of(ground, vip.address, view=vip)
+    links = chain_of(index, vip.address, view=vip)
     return (
         Cell(f"{plain(vip.address)} {mark}".rstrip(), Tone.BAD if mark == "!!" else Tone.WARN if mark else Tone.STRONG),
         owner_cell(vip, drawing),

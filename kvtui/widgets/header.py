@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.widgets import Static
 
 from kvtui.model.finding import MARKS, Severity
-from kvtui.model.source import SourceName, SourceState
+from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def header_text(
     at = datetime.fromtimestamp(seen.snapshot.time).astimezone()
     right = f"PAUSED since {at:%H:%M:%S}" if paused else f"{label} {at:%H:%M}"
     name = plain(seen.snapshot.node.name, 40)
-    found, trouble = badge(seen, findings), _trouble(seen, sources)
+    found, trouble = badge(seen, findings), _error(seen, sources)
     ways = ((name,), (found,), (_held(seen),), _keepalived(seen), trouble, _kubernetes(seen), _rights(seen))
     left = "  ".join(_fitting(ways, width - len(right) - GAP))
     return f"{left}{right:>{max(1, width - len(left))}}"[:width]
@@ -125,12 +125,14 @@ def _rights(seen: Observation) -> tuple[str, ...]:
     return ("read-only", "ro") if seen.snapshot.node.read_only else ("",)
 
 
-def _trouble(seen: Observation, key: str) -> tuple[str, ...]:
+def _error(seen: Observation, key: str) -> tuple[str, ...]:
     """Which sources do not say all: by name, by number, or that there are any."""
     bad = [
         s.name.value + ("?" if s.state is SourceState.DEGRADED else "")
         for s in seen.snapshot.sources
-        if s.state is not SourceState.OK and s.name is not SourceName.KUBERNETES
+        if s.state is not SourceState.OK
+        and s.name is not SourceName.KUBERNETES
+        and s.reason is not UnavailableReason.PENDING
     ]
     if not bad:
         return ("",)

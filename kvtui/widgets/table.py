@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model.text import plain
+from kvtui.presenters.keys import TABLE
+from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
-from kvtui.widgets.found import marked_where
+from kvtui.widgets.highlight import highlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from rich.style import Style
     from textual import events
+    from textual.binding import BindingType
 
     from kvtui.widgets.changes import Cells, Drawn
 
@@ -65,15 +67,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         & .table--dim { color: $text-muted; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="table.up", tooltip="One row up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="table.down", tooltip="One row down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="table.page_up", tooltip="A page up"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="table.page_down", tooltip="A page down"),
-        Binding("home,g", "edge(-1)", "First", show=False, id="table.first", tooltip="The first row"),
-        Binding("end,G", "edge(1)", "Last", show=False, id="table.last", tooltip="The last row"),
-        Binding("enter", "choose", "Detail", show=False, id="table.detail", tooltip="Detail of this row"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE)
 
     class Chosen(Message):
         """Enter was pressed on a row."""
@@ -306,7 +300,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
                 style += self._style("changed", partial=True)
             gap = " " * GAP if number + 1 < len(self._placed) else ""
             text = aligned(cell.text, placed.width, right=placed.column.right) + gap
-            segments += marked_where(text, self._found, style, style + self._style("found", partial=True))
+            segments += highlight(text, self._found, style, style + self._style("found", partial=True))
         return Strip(segments)
 
     def _style(self, name: str, *, partial: bool = False) -> Style:

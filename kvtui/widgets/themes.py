@@ -1,4 +1,4 @@
-"""kvtui's themes: text has a contrast of 4.5:1 and more against its ground, in high-contrast 7:1 (WCAG 1.4.3, 1.4.6).
+"""kvtui's themes: text has a contrast of 4.5:1 and more against its index, in high-contrast 7:1 (WCAG 1.4.3, 1.4.6).
 
 ``tests/ui/test_contrast.py`` walks every screen in every theme. Colour is never the only signal: what is coloured has a
 mark or a word too, and mono shows that they are enough.
@@ -30,7 +30,7 @@ def _theme(
 
     Args:
         name: of it.
-        dark: light text on dark ground.
+        dark: light text on dark index.
         background: of screens.
         surface: of panels.
         panel: of header and key line.
@@ -40,7 +40,7 @@ def _theme(
         success: what is well.
         warning: what is not as it should be.
         error: what is broken.
-        selected: ground of a selection, with the background as its text.
+        selected: index of a selection, with the background as its text.
     """
     texts = {"primary": primary, "secondary": primary, "accent": primary}
     texts |= {"success": success, "warning": warning, "error": error}

@@ -16,8 +16,10 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from kvtui import __version__
-from kvtui.cli.outline import Command, Parameter, outline
+from kvtui.cli.command_tree import Command, Parameter, command_tree
 from kvtui.model.config import SETTINGS
+from kvtui.presenters.key_names import key_name
+from kvtui.presenters.keys import COMMON, PANELS, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,9 +44,15 @@ EXIT_STATUS = (
 FILES = (
     ("/etc/kvtui.toml, ~/.config/kvtui/config.toml", "The configuration; see CONFIGURATION."),
     ("/var/lib/kvtui", "The journal and what is drained; KVTUI_STATE_DIR names another folder."),
+    (
+        "kvtui-debug.log, kvtui-crash-*.txt",
+        "Debug log and crash reports, without secrets: beside the journal, or in $XDG_STATE_HOME/kvtui or /tmp.",
+    ),
 )
 ENVIRONMENT = (
     ("KVTUI_STATE_DIR", "The folder of the journal."),
+    ("KVTUI_DEBUG", "The file of the debug log; without --debug too."),
+    ("XDG_STATE_HOME", "Where the debug log and crash reports go if the folder of the journal does not exist."),
     ("NO_COLOR", "No colour at all."),
     ("KUBECONFIG", "How to reach the Kubernetes API, as kubectl knows it."),
     ("NODE_NAME", "The name of this node, where the host's name is another one."),
@@ -116,14 +124,10 @@ def one_command(command: Command) -> Iterator[str]:
 
 def keys() -> Iterator[str]:
     """The keys of the screens, from their bindings."""
-    from kvtui.screens.help import key_name  # noqa: PLC0415 - only this section needs the terminal UI
-    from kvtui.screens.keymap import COMMON, bindings  # noqa: PLC0415
-
-    for scope, binding in bindings():
-        if binding.tooltip:
-            screen = scope.removesuffix("Screen").replace("Ipvs", "IPVS")
-            place = "" if scope in {COMMON, "Panel"} else f", on the {screen} screen"
-            yield item(key_name(binding.key), f"{binding.tooltip} ({binding.id}){place}.")
+    for scope, key in ((scope, key) for scope, keys in SCOPES for key in keys if key.help):
+        screen = scope.removesuffix("Screen").replace("Ipvs", "IPVS")
+        place = "" if scope in {COMMON, PANELS} else f", on the {screen} screen"
+        yield item(key_name(key.keys), f"{key.help} ({key.id}){place}.")
 
 
 CONFIGURATION = """\
@@ -164,7 +168,7 @@ def examples(epilog: str) -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    kvtui = outline()
+    kvtui = command_tree()
     date = time.strftime("%Y-%m-%d", time.gmtime(float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())))
     everything = [c for c in kvtui.all() if c.path and not c.commands]
     variables = [(p.help, p) for c in kvtui.all() for p in c.options]

@@ -7,6 +7,7 @@ second is not.
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from kvtui.app import KvtuiApp
 from kvtui.backend.demo import Demo
 from kvtui.cli import act
 from kvtui.cli.invocation import Invocation
+from kvtui.cli.output import own_streams
 from kvtui.model.settings import UiSettings
 from kvtui.observer import Observer
 from kvtui.screens import plan_panel
@@ -62,13 +64,14 @@ async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionB
     if intent.kind is ActionKind.UNDO:
         return await registry.plan(intent, seen, watch, backend)
     steps = [WriteNote(Path(sys.argv[1], name), "old", "new") for name in NOTES]
-    return action(*steps, kind=intent.kind, pauses=(PAUSE,))
+    return action(*steps, kind=intent.kind, pauses=(float(os.environ.get("PAUSE", PAUSE)),))
 
 
 def command_line() -> int:
     """As ``kvtui --yes failover vips``."""
     vars(act).update(plan=plan, backend_for=lambda _source: HERE)
-    return act.act(Invocation(demo=True, yes=True), Intent(ActionKind.FAILOVER, "vips"))
+    with own_streams():
+        return act.act(Invocation(demo=True, yes=True), Intent(ActionKind.FAILOVER, "vips"))
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ class Late(Demo):
         super().__init__()
         self.listened: list[float] = []
 
-    async def settle(self, patience: float) -> None:
-        self.listened.append(patience)
+    async def settle(self, timeout: float) -> None:
+        self.listened.append(timeout)
 
     async def read(self) -> Snapshot:
         seen = await super().read()

@@ -12,21 +12,22 @@ import pytest
 from kvtui.actions.core.journal import Journal
 from tests.actions.acting import NOTES
 from tests.actions.fakes import note, words
-from tests.ui.pseudo_terminal import PATIENCE, PseudoTerminal
+from tests.ui.pseudo_terminal import TIMEOUT, PseudoTerminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
 class Window(PseudoTerminal):
     """A terminal in which somebody has agreed to the notes; the first is written."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         for name in NOTES:
             if not (folder / name).exists():
                 note(folder, name)
-        super().__init__(*options, command=(sys.executable, "-m", "tests.actions.acting", str(folder)))
+        super().__init__(*options, env=env, command=(sys.executable, "-m", "tests.actions.acting", str(folder)))
 
     def act(self) -> None:
         self.shows("10.4.0.50")
@@ -64,7 +65,7 @@ def test_a_window_that_is_closed_puts_back_what_the_dialog_began(tmp_path: Path)
     with Window(tmp_path) as window:
         window.act()
         window.close()
-        window.process.wait(timeout=PATIENCE)
+        window.process.wait(timeout=TIMEOUT)
     assert words(tmp_path, *NOTES) == ["old", "old"]
     assert results(tmp_path) == ["put back"]
 
@@ -74,7 +75,7 @@ def test_a_window_that_is_closed_puts_back_what_the_command_line_began(tmp_path:
     with Window(tmp_path, "--yes") as window:
         window.acts()
         window.close()
-        assert window.process.wait(timeout=PATIENCE) == 130
+        assert window.process.wait(timeout=TIMEOUT) == 130
     assert words(tmp_path, *NOTES) == ["old", "old"]
     assert results(tmp_path) == ["put back"]
 
@@ -83,7 +84,7 @@ def test_what_a_kill_left_is_reported_by_the_next_start_and_put_back_from_there(
     with Window(tmp_path) as window:
         window.act()
         window.process.kill()
-        window.process.wait(timeout=PATIENCE)
+        window.process.wait(timeout=TIMEOUT)
     assert words(tmp_path, *NOTES) == ["new", "old"]
     assert results(tmp_path) == [None]
     with Window(tmp_path) as window:

@@ -16,6 +16,7 @@ import yaml
 
 from kvtui import __version__
 from kvtui.presenters.schema import schema
+from tests.signals import DEFAULT_SIGNALS
 
 KVTUI = [sys.executable, "-m", "kvtui"]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
@@ -56,7 +57,7 @@ def test_on_any_machine_it_starts_and_says_what_is_missing() -> None:
     done = kvtui("status", "-o", "json")
     assert done.returncode == 0, done.stderr
     sources = {s["name"]: s for s in json.loads(done.stdout)["sources"]}
-    assert list(sources) == ["keepalived", "conf", "vrrp", "ipvs", "addresses", "adverts", "kubernetes"]
+    assert list(sources) == ["keepalived", "conf", "vrrp", "ipvs", "addresses", "adverts", "kubernetes", "host"]
     assert all(s["detail"] for s in sources.values() if s["state"] != "ok")
     if not Path("/proc/net/ip_vs").exists():
         assert sources["ipvs"]["state"] == "unavailable"
@@ -83,7 +84,7 @@ def test_a_usage_error_is_2_and_on_stderr(arguments: tuple[str, ...]) -> None:
 
 def watch(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*KVTUI, "--demo", "--interval", "0.2", *arguments, "--watch"],
+        [*DEFAULT_SIGNALS, *KVTUI, "--demo", "--interval", "0.2", *arguments, "--watch"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,15 +8,15 @@ import pytest
 import typer.main
 
 from kvtui.cli import main
+from kvtui.cli.lazy_commands import lazy_commands
 from kvtui.cli.main import app, run
-from kvtui.cli.narrowed import narrowed
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
 
 
 def commands(words: list[str]) -> set[str]:
-    group = typer.main.get_command(narrowed(app, words))
+    group = typer.main.get_command(lazy_commands(app, words))
     return set(getattr(group, "commands", {}))
 
 
@@ -53,6 +53,6 @@ def test_what_is_wrong_is_said_in_the_same_words(
     words: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, said = run(nobody, words), capfd.readouterr()
-    monkeypatch.setattr(main, "narrowed", lambda whole, _words: whole)
+    monkeypatch.setattr(main, "lazy_commands", lambda whole, _words: whole)
     assert (run(nobody, words), capfd.readouterr()) == (code, said)
     assert code == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -20,13 +19,19 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.schema import schema
 from tests import build, build_kube
 from tests.build_kube import configmap, controller, endpoint, group, kube, service, source
+from tests.shared import shared_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kvtui.model.kube import Kube
     from kvtui.model.snapshot import Snapshot
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "confs" / "golden-aledbf-nat.conf"
 ECHO = ("default", "echoheaders")
+
+
+def golden() -> str:
+    return shared_path("confs", "golden-aledbf-nat.conf").read_text()
 
 
 class Still(Demo):
@@ -82,7 +87,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_stdout_is_the_config_byte_for_byte_and_stderr_says_what_was_guessed(run: Any) -> None:
     code, out, err = run(snapshot())
-    assert (code, out) == (Code.DONE, GOLDEN.read_text())
+    assert (code, out) == (Code.DONE, golden())
     assert err.splitlines() == [
         "kvtui: as controller aledbf writes it: only its controllers have --http-port (--dialect overrides)",
         "kvtui: assumed: all 3 nodes are counted; a nodeSelector of the DaemonSet would leave some out",
@@ -101,7 +106,7 @@ def test_another_controller_and_another_node(run: Any) -> None:
 def test_what_is_skipped_is_said(run: Any) -> None:
     data = {build.VIP: "default/echoheaders", "10.4.0.51": "default/gone", "10.4.0.52": "a/b:TUN"}
     code, out, err = run(snapshot(kube=golden_kube(configmap=configmap(data))))
-    assert (code, out) == (Code.DONE, GOLDEN.read_text())
+    assert (code, out) == (Code.DONE, golden())
     assert "kvtui: skipped: 10.4.0.51: Service default/gone does not exist\n" in err
     assert "kvtui: skipped: 10.4.0.52: the method «TUN» is not known" in err
 
@@ -140,16 +145,16 @@ def test_a_node_that_is_not_there_is_usage(run: Any) -> None:
 
 
 def test_the_file_that_the_controller_wrote_has_no_diff(run: Any, tmp_path: Path) -> None:
-    code, out, _ = run(on_disk(tmp_path / "k.conf", GOLDEN.read_text()), diff=True)
+    code, out, _ = run(on_disk(tmp_path / "k.conf", golden()), diff=True)
     assert (code, out) == (Code.DONE, "")
-    blanks = "\n".join(x for x in GOLDEN.read_text().split("\n") if x.strip())
+    blanks = "\n".join(x for x in golden().split("\n") if x.strip())
     code, out, err = run(on_disk(tmp_path / "k.conf", blanks), diff=True)
     assert (code, out) == (Code.DONE, "")
     assert err.endswith("kvtui: the file differs in comments and blank space only\n")
 
 
 def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> None:
-    edited = GOLDEN.read_text().replace("priority 100", "priority 90\n  authentication {\n    auth_pass s3cr3t\n  }")
+    edited = golden().replace("priority 100", "priority 90\n  authentication {\n    auth_pass s3cr3t\n  }")
     code, out, err = run(on_disk(tmp_path / "k.conf", edited, running=None), diff=True)
     assert code == Code.DIFFERS
     assert out.split("\n")[:13] == [
@@ -173,7 +178,7 @@ def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> Non
 
 def test_what_runs_is_compared_too(run: Any, tmp_path: Path) -> None:
     running = build.conf(build.conf_real(5))
-    code, out, err = run(on_disk(tmp_path / "k.conf", GOLDEN.read_text(), running=running), diff=True)
+    code, out, err = run(on_disk(tmp_path / "k.conf", golden(), running=running), diff=True)
     assert (code, out) == (Code.DONE, "")
     assert (
         "what keepalived runs: virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, which is a ready endpoint "
@@ -182,18 +187,18 @@ def test_what_runs_is_compared_too(run: Any, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read(run: Any, tmp_path: Path) -> None:
-    gone = on_disk(tmp_path / "k.conf", GOLDEN.read_text())
+    gone = on_disk(tmp_path / "k.conf", golden())
     (tmp_path / "k.conf").unlink()
     assert run(gone, diff=True)[:2] == (Code.NOT_KNOWN, "")
     assert run(snapshot(conf=None, running=None), diff=True)[0] == Code.NOT_KNOWN
 
 
 def test_json_has_text_and_differences(run: Any, tmp_path: Path) -> None:
-    edited = GOLDEN.read_text().replace("weight 1", "weight 0", 1)
+    edited = golden().replace("weight 1", "weight 0", 1)
     code, out, err = run(on_disk(tmp_path / "k.conf", edited, running=None), Format.JSON, diff=True)
     assert (code, err) == (Code.DIFFERS, "")
     document = json.loads(out)
-    assert document["text"] == GOLDEN.read_text()
+    assert document["text"] == golden()
     assert (document["dialect"], document["vips"], document["missing"]) == ("aledbf", [build.VIP], [])
     assert document["running"] is None
     assert document["file"] == [

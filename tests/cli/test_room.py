@@ -11,6 +11,7 @@ import pytest
 
 from kvtui.cli.text import IPVS_HEAD, render
 from kvtui.model.source import Source, SourceName, SourceState
+from tests.signals import DEFAULT_SIGNALS
 from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.seen import demo
 
@@ -32,8 +33,8 @@ def test_without_a_terminal_every_column_is_there() -> None:
 
 TROUBLED = {
     "status": list(SourceName),
-    "vrrp": [n for n in SourceName if n not in {SourceName.IPVS, SourceName.KUBERNETES}],
-    "vips": [n for n in SourceName if n is not SourceName.KUBERNETES],
+    "vrrp": [n for n in SourceName if n not in {SourceName.IPVS, SourceName.KUBERNETES, SourceName.HOST}],
+    "vips": [n for n in SourceName if n not in {SourceName.KUBERNETES, SourceName.HOST}],
     "ipvs": [SourceName.KEEPALIVED, SourceName.CONF, SourceName.IPVS],
     "mappings": list(SourceName),
 }
@@ -64,7 +65,7 @@ def test_the_terminals_width_is_asked_for() -> None:
 
 
 def test_each_of_repeated_views_begins_with_its_time() -> None:
-    argv = [*KVTUI, "--interval", "0.2", "vips", "--watch"]
+    argv = [*DEFAULT_SIGNALS, *KVTUI, "--interval", "0.2", "vips", "--watch"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(2)]

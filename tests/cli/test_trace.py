@@ -17,9 +17,9 @@ from kvtui.cli.output import Format
 from kvtui.cli.trace import CannotTell, NoSuchVip, chosen, trace
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
-from kvtui.model.source import Lack, Source, SourceName, SourceState
+from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.presenters.schema import schema
-from kvtui.rules.chain import Ground, Port
+from kvtui.rules.chain import ChainIndex, Port
 from kvtui.rules.observe import observe
 from tests import build, build_kube
 from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
@@ -40,8 +40,8 @@ class Still(Demo):
     async def read(self) -> Snapshot:
         return self._shown
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
-        assert patience > 0
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
+        assert timeout > 0
         return Connect(address, port, NOW - 0.5, 0.0015, self._error, None if self._error else "10.4.0.3")
 
 
@@ -108,9 +108,11 @@ def test_what_cannot_be_told_has_an_exit_code_of_its_own(run: Any) -> None:
     assert text.splitlines()[-1] == "No layer is known to be broken; not known: ConfigMap, Service, endpoints."
 
 
-@pytest.mark.parametrize(("lack", "code"), [(Lack.ABSENT, 3), (Lack.UNWANTED, 0)])
-def test_without_an_api_a_node_can_be_judged_alone_where_that_is_asked_for(run: Any, lack: Lack, code: int) -> None:
-    calm = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", lack=lack)
+@pytest.mark.parametrize(("lack", "code"), [(UnavailableReason.ABSENT, 3), (UnavailableReason.UNWANTED, 0)])
+def test_without_an_api_a_node_can_be_judged_alone_where_that_is_asked_for(
+    run: Any, lack: UnavailableReason, code: int
+) -> None:
+    calm = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", reason=lack)
     others = tuple(s for s in snapshot().sources if s.name is not SourceName.KUBERNETES)
     ended, text = run(VIP, snapshot(kube=None, sources=(*others, calm)))
     assert ended == code
@@ -158,8 +160,8 @@ DNS = [replace(SIX, address=VIP, port=53, protocol=p) for p in (Protocol.TCP, Pr
 MORE: Conf = replace(conf(conf_real(5), conf_real(6)), virtual_servers=(*conf(conf_real(5)).virtual_servers, SIX, *DNS))
 
 
-def ground() -> Ground:
-    return Ground(observe(snapshot(conf=MORE, running=MORE)))
+def index() -> ChainIndex:
+    return ChainIndex(observe(snapshot(conf=MORE, running=MORE)))
 
 
 CHOICES = {
@@ -174,7 +176,7 @@ CHOICES = {
 
 @pytest.mark.parametrize(("text", "meant"), CHOICES.items(), ids=list(CHOICES))
 def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, ...]]) -> None:
-    assert chosen(ground(), text) == meant
+    assert chosen(index(), text) == meant
 
 
 @pytest.mark.parametrize(
@@ -186,24 +188,26 @@ def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, 
 )
 def test_a_vip_that_nobody_knows_says_which_there_are(text: str, says: str) -> None:
     with pytest.raises(NoSuchVip, match="^" + says.replace("[", r"\[")):
-        chosen(ground(), text)
+        chosen(index(), text)
 
 
 def test_where_a_source_cannot_be_read_it_is_not_said_that_nobody_knows_the_vip() -> None:
     dead = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded in this kernel")
-    absent = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API is configured here", lack=Lack.ABSENT)
+    absent = Source(
+        SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API is configured here", reason=UnavailableReason.ABSENT
+    )
     said = {s.name: s for s in build.sources()} | {SourceName.KUBERNETES: absent}
-    whole = Ground(observe(snapshot(sources=tuple(said.values()))))
+    whole = ChainIndex(observe(snapshot(sources=tuple(said.values()))))
     with pytest.raises(NoSuchVip):
         chosen(whole, "10.4.0.99")
-    deaf = Ground(observe(snapshot(sources=tuple((said | {SourceName.IPVS: dead}).values()))))
+    deaf = ChainIndex(observe(snapshot(sources=tuple((said | {SourceName.IPVS: dead}).values()))))
     with pytest.raises(CannotTell, match=r"knows the VIP 10.4.0.99; not read: ipvs \(ip_vs is not loaded"):
         chosen(deaf, "10.4.0.99")
 
 
 def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnknownTargetError):
-        chosen(ground(), "nginx")
+        chosen(index(), "nginx")
     with pytest.raises(SystemExit) as ended:
         run("10.4.0.99")
     assert ended.value.code == 2

@@ -15,6 +15,7 @@ import pytest
 from kvtui.cli import findings
 from kvtui.cli.findings import exit_code, finding_text, findings_text
 from kvtui.cli.output import Format
+from kvtui.cli.watching import watch
 from kvtui.model.finding import Finding, Severity, worst
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import Observer
@@ -114,8 +115,8 @@ class Clockwork:
     async def start(self, changed: Callable[[], None]) -> None:
         self._changed = changed
 
-    async def settle(self, patience: float) -> None:
-        raise AssertionError(patience)
+    async def settle(self, timeout: float) -> None:
+        raise AssertionError(timeout)
 
     async def read(self) -> Snapshot:
         self.passed += 0.5
@@ -192,14 +193,14 @@ async def test_as_long_as_one_says() -> None:
     assert source.passed == 1.0
 
 
-async def test_watched_it_says_when_what_was_not_known_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watched_it_says_when_what_was_not_known_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     def later(passed: float) -> Snapshot:
         if passed > 3.0:
             raise LookupError("seen enough")
         return healthy(passed) if passed >= 1.5 else replace(blind(), time=NOW + passed)
 
     with pytest.raises(LookupError, match="seen enough"):
-        await findings._watch(Observer(Clockwork(later), interval=0.05, triage=True), Format.TEXT)  # type: ignore[arg-type]
+        watch(Observer(Clockwork(later), interval=0.05, triage=True), findings.Changes(Format.TEXT).text)  # type: ignore[arg-type]
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Nothing")] == [
         "Nothing was found in what can be read; not known: adverts",
         "Nothing was found.",

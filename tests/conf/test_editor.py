@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from kvtui.backend.conf.editor import EditError, NoSuchInstance, NotLiteral, set_priority
 from kvtui.backend.conf.reader import read
 from kvtui.backend.conf.tree import read_text
+from tests.shared import SHARED
 
-CONFS = Path(__file__).parents[2].parent / "shared" / "confs"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFS = SHARED / "confs"
 
 before = st.sampled_from(["", "# priority 3\n", "\udcff ! x\r\n", "vrrp_instance W {\n priority 9\n}\n", "a {\n}\n"])
 noise = st.sampled_from(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from kvtui.backend.conf.tree import Block, Statement, StatementKind, TokenKind, Trivia, parse, read_text
 from kvtui.model.conf import ProblemKind
+from tests.shared import SHARED, shared_path
 
-CONFS = sorted((Path(__file__).parents[2].parent / "shared" / "confs").glob("*.conf"))
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFS = sorted((SHARED / "confs").glob("*.conf"))
 
 KEYWORDS = ["vrrp_instance", "virtual_ipaddress", "priority", "include", "real_server", "@low", "@^low", "$A=", "$A"]
 MARKS = [
@@ -64,7 +68,7 @@ def check(text: str) -> None:
 
 
 def test_there_are_real_files() -> None:
-    assert len(CONFS) > 70
+    assert len(list(shared_path("confs").glob("*.conf"))) > 70
 
 
 @pytest.mark.parametrize("path", CONFS, ids=lambda p: p.stem)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kvtui.backend.demo.kube import TYPO, UNREADY
 from kvtui.backend.demo.source import Demo, demo_snapshot
 from kvtui.backend.demo.story import CYCLE
-from kvtui.rules.chain import Ground, Layer, Mark, chain_of, first_break
+from kvtui.rules.chain import ChainIndex, Layer, Mark, chain_of, first_break
 from kvtui.rules.observe import observe
 
 EPOCH = 1_700_000_000.0
@@ -17,7 +17,7 @@ EPOCH = 1_700_000_000.0
 @given(st.floats(0, 3 * CYCLE))
 @settings(max_examples=60, deadline=None)
 def test_two_entries_serve_nobody_and_all_others_are_whole(t: float) -> None:
-    ground = Ground(observe(demo_snapshot(t, EPOCH)))
+    ground = ChainIndex(observe(demo_snapshot(t, EPOCH)))
     broken = {m.vip: first_break(chain_of(ground, m.vip)) for m in ground.seen.mappings or ()}
     assert {vip: link.layer for vip, link in broken.items() if link} == {
         TYPO: Layer.CONFIGMAP,
@@ -27,7 +27,7 @@ def test_two_entries_serve_nobody_and_all_others_are_whole(t: float) -> None:
 
 
 def test_what_the_controller_skips_is_expected_in_no_layer_below() -> None:
-    ground = Ground(observe(demo_snapshot(5.0, EPOCH)))
+    ground = ChainIndex(observe(demo_snapshot(5.0, EPOCH)))
     for vip, whole in ((TYPO, 0), (UNREADY, 2)):
         marks = [link.mark for link in chain_of(ground, vip)]
         assert marks == [*[Mark.OK] * whole, Mark.BROKEN, *[Mark.NONE] * (7 - whole)]

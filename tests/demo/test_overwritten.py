@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.app import KvtuiApp
 from kvtui.screens import journal_watch
-from tests.demo.test_ui_actions import learner
+from tests.demo.learner import learner
 
 if TYPE_CHECKING:
     import pytest

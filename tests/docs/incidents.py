@@ -16,7 +16,7 @@ from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.config import TriageSettings
 from kvtui.model.settings import UiSettings
 from kvtui.model.vrrp import VrrpState
-from kvtui.observer import Judge
+from kvtui.observer import TriageRunner
 from kvtui.rules.observe import observe
 from tests.ui.seen import EPOCH, Feed, painted
 
@@ -98,7 +98,7 @@ INCIDENTS = {
 async def capture(name: str) -> str:
     """The lines of the screen that show an incident."""
     incident = INCIDENTS[name]
-    seen = Judge(TriageSettings(patience=0.0)).judged(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
+    seen = TriageRunner(TriageSettings(timeout=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
     app = KvtuiApp(Feed(seen), UiSettings())
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(200):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-FOLDER = Path(__file__).parents[2].parent / "shared" / "keepalived-dumps"
+from tests.shared import shared_path
+
 SECRET = re.compile(r"s3cret|\*{8}")  # what stands for the password in the samples
 JSON_SAMPLES = (
     "example-2.1.5-backup.json",
@@ -24,4 +24,4 @@ DATA_SAMPLES = (
 
 
 def sample(name: str) -> str:
-    return (FOLDER / name).read_text()
+    return shared_path("keepalived-dumps", name).read_text()

@@ -128,7 +128,7 @@ def test_a_weight_out_of_range_is_refused_before_anything_is_asked(proc: Path, w
 
 def test_importing_costs_no_heavy_library() -> None:
     code = (
-        "import sys, kvtui.backend.ipvs.reader, kvtui.backend.ipvs.writer, kvtui.backend.ipvs.sysctls\n"
+        "import sys, kvtui.backend.ipvs.reader, kvtui.backend.ipvs.writer, kvtui.backend.linux.sysctls\n"
         "print([m for m in ('pyroute2', 'psutil', 'textual', 'asyncio', 'ctypes', 'subprocess') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
-from kvtui.backend import procfs
 from kvtui.backend.kube import kubeconfig_child
 from kvtui.backend.kube.errors import BadAccess, NotConfigured, NotWanted
 from kvtui.backend.kube.kubeconfig import load
@@ -19,7 +19,7 @@ from kvtui.backend.kube.places import Kubeconfig, ServiceAccount, find
 from kvtui.backend.kube.timing import Backoff, Timing
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.settings import KubeSettings
-from kvtui.model.source import Lack, SourceState
+from kvtui.model.source import SourceState, UnavailableReason
 from tests.kube.cluster import FakeCluster
 from tests.kube.seen import TOKEN
 
@@ -80,20 +80,20 @@ def test_no_api_is_a_calm_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "environ", "lack"),
     [
-        (KubeSettings(), {"HOME": "/nowhere"}, Lack.ABSENT),
-        (KubeSettings(wanted=False), IN_A_POD, Lack.UNWANTED),
+        (KubeSettings(), {"HOME": "/nowhere"}, UnavailableReason.ABSENT),
+        (KubeSettings(wanted=False), IN_A_POD, UnavailableReason.UNWANTED),
         (KubeSettings(kubeconfig="/nowhere"), {}, None),
     ],
 )
 async def test_an_api_that_nobody_expects_is_told_from_one_that_cannot_be_used(
-    settings: KubeSettings, environ: dict[str, str], lack: Lack | None
+    settings: KubeSettings, environ: dict[str, str], lack: UnavailableReason | None
 ) -> None:
     layer = KubeLayer(settings, lambda: None, environ=environ)
     layer.start()
     await layer.settle(20)
     source = layer.source(None)
     await layer.close()
-    assert (source.state, source.lack) == (SourceState.UNAVAILABLE, lack)
+    assert (source.state, source.reason) == (SourceState.UNAVAILABLE, lack)
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ async def test_a_plugin_that_hangs_is_ended(tmp_path: Path) -> None:
     plugin.write_text("#!/bin/sh\nsleep 1000\n")
     plugin.chmod(0o755)
     with pytest.raises(BadAccess, match="gave no credentials within 2 s: its plugin hangs"):
-        await load(Kubeconfig(kubeconfig(tmp_path / "config", _exec(str(plugin))), None), patience=2)
-    assert str(plugin) not in "".join(" ".join(procfs.argv(pid)) for pid in procfs.pids())
+        await load(Kubeconfig(kubeconfig(tmp_path / "config", _exec(str(plugin))), None), timeout=2)
+    assert str(plugin) not in "".join(" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
 
 
 def _broken(tmp_path: Path) -> dict[str, tuple[str, str]]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.kube import objects
+from tests.shared import shared_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kube.cluster import FakeCluster
 
-CONFS = Path(__file__).parents[3] / "shared" / "confs"
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
 
 
@@ -41,7 +42,9 @@ def test_the_expected_config_of_what_the_api_says(fake: FakeCluster, tmp_path: P
         )  # fmt: skip
 
     done = kvtui("--iface", "eth0", "--dialect", "aledbf")
-    assert (done.returncode, done.stdout) == (0, (CONFS / "golden-aledbf-nat.conf").read_text()), done.stderr
+    assert (done.returncode, done.stdout) == (0, shared_path("confs", "golden-aledbf-nat.conf").read_text()), (
+        done.stderr
+    )
     fake.forbid("endpointslices")
     done = kvtui("--iface", "eth0", "--wait", "1")
     assert (done.returncode, done.stdout) == (3, "")

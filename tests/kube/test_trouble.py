@@ -301,13 +301,13 @@ async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> No
         assert fake.certificate is not None
         with FakeCluster(tls=True) as other:
             stranger = dataclasses.replace(place, server=other.url)
-            detail = await _trouble(stranger)
+            detail = await _error(stranger)
         assert detail == (
             f"the certificate of 127.0.0.1:{other.port} is not trusted (self-signed certificate): "
             "compare the kubeconfig's certificate-authority with the cluster's"
         )
         plain = dataclasses.replace(place, server=fake.url.replace("https:", "http:"))
-        assert "127.0.0.1" in await _trouble(plain)
+        assert "127.0.0.1" in await _error(plain)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ async def test_tls_is_spoken_and_a_stranger_is_not_trusted(tmp_path: Path) -> No
 async def test_an_api_that_cannot_be_reached(tmp_path: Path, server: str, expected: str) -> None:
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "ca.crt").write_text("")
-    assert await _trouble(ServiceAccount(server, str(tmp_path))) == expected
+    assert await _error(ServiceAccount(server, str(tmp_path))) == expected
 
 
 @pytest.mark.parametrize(
@@ -352,10 +352,10 @@ async def test_whatever_answers_there(tmp_path: Path, answer: bytes, expected: s
     async with serving(serve) as port:
         (tmp_path / "token").write_text(TOKEN)
         (tmp_path / "ca.crt").write_text("")
-        assert expected in await _trouble(ServiceAccount(f"http://127.0.0.1:{port}", str(tmp_path)))
+        assert expected in await _error(ServiceAccount(f"http://127.0.0.1:{port}", str(tmp_path)))
 
 
-async def _trouble(place: ServiceAccount) -> str:
+async def _error(place: ServiceAccount) -> str:
     """What the source says of a place that never was of use."""
     layer = KubeLayer(
         KubeSettings(configmap="default/vip-configmap"), lambda: None, timing=QUICK, environ={}, place=place

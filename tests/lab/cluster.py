@@ -221,6 +221,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[ClusterSpec, list[str]]:
     parser.add_argument("--nopreempt", action="store_true")
     parser.add_argument("--method", choices=("DR", "NAT", "TUN"), default="DR")
     parser.add_argument("--vrrp-version", type=int, choices=(2, 3), default=3)
+    parser.add_argument("--advert-int", type=float, default=1)
     parser.add_argument("--persistence", type=int, default=0)
     parser.add_argument("--ipv6", action="store_true")
     parser.add_argument("command", nargs="+")
@@ -233,6 +234,7 @@ def parse(argv: Sequence[str] | None = None) -> tuple[ClusterSpec, list[str]]:
         vrrp_version=options.vrrp_version,
         persistence=options.persistence,
         ipv6=options.ipv6,
+        advert_int=options.advert_int,
     )
     return spec, options.command
 

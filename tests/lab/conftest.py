@@ -8,15 +8,15 @@ import pytest
 
 from tests.lab.bridge import plugin_for
 from tests.lab.cluster import Cluster
+from tests.lab.deal import CLUSTERS_KEPT
 from tests.lab.spec import ClusterSpec
 from tests.lab.zygote import ZYGOTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
-
-AT_ONCE = 3  # clusters that live side by side; each costs some 20 processes
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,31 +30,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.lab)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bring those tests of a file together that say that they want equal clusters; all else stays in random order.
-
-    They say so by a parameter, or by `@pytest.mark.lab(spec=…)`. Only so many clusters are kept, see `AT_ONCE`.
-    """
-    together: dict[object, list[pytest.Item]] = {}
-    for item in items:
-        spec = wanted(item)
-        together.setdefault(item.nodeid if spec is None else (item.path, spec), []).append(item)
-    items[:] = [item for group in together.values() for item in group]
-
-
-def wanted(item: pytest.Item) -> ClusterSpec | None:
-    """The cluster that a test says it wants."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    marks = [mark.kwargs.get("spec") for mark in item.iter_markers("lab")]
-    return next((value for value in (*parameters.values(), *marks) if isinstance(value, ClusterSpec)), None)
-
-
 class Clusters:
     """Keeps clusters for the next test that wants an equal one; the one that was not used for longest goes first."""
 
     def __init__(self) -> None:
         self._built: dict[ClusterSpec, Cluster] = {}
-        self._prefixes = ["", *(f"c{number}-" for number in range(2, AT_ONCE + 1))]
+        self._prefixes = ["", *(f"c{number}-" for number in range(2, CLUSTERS_KEPT + 1))]
 
     def get(self, spec: ClusterSpec) -> Cluster:
         """A cluster of this spec in its initial state."""
@@ -104,6 +85,12 @@ def clusters() -> Iterator[Clusters]:
 def make_cluster(clusters: Clusters) -> MakeCluster:
     """A factory: `make_cluster(ClusterSpec(unicast=True))`. Equal specs share a cluster, healed between tests."""
     return clusters.get
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A folder for kvtui's journal."""
+    return tmp_path / "state"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import shutil
 import signal
@@ -31,8 +32,10 @@ def become_subreaper() -> None:
 
 def start(argv: list[str]) -> int:
     """Fork the kernel into a session of its own, so that the terminal's Ctrl-C never reaches it directly."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # hostfs keeps each file open that the guest knows
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.setsid()
         os.execv(argv[0], argv)  # noqa: S606 - there is no shell on purpose

@@ -4,6 +4,10 @@
 
 No root, no /dev/kvm and no image are needed. The guest may write nowhere on the host but in the output folder (see
 `init`).
+
+The environment variable ``KVTUI_LAB_DEBIAN`` chooses the Debian release whose kernel and keepalived are used, whatever
+this machine has: ``KVTUI_LAB_DEBIAN=13 pytest tests/lab`` runs the lab on Linux 6.12 and keepalived 2.3.3. What is
+missing is fetched into ``.lab`` (release.py); where it cannot be fetched, every lab test fails with the reason.
 """
 
 from __future__ import annotations
@@ -21,15 +25,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.lab.loader import with_loader
+from tests.lab.readable import opening_script
 from tests.lab.registers import fitting, host_size
+from tests.lab.release import SBIN_PATH, VARIABLE, Release, ReleaseError, chosen, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
-MODULES = Path("/usr/lib/uml/modules")
-SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MEMORY = 1 << 30
 
 # command -> the Debian package that brings it
@@ -43,7 +48,13 @@ NEEDED = {
     "tcpdump": "tcpdump",
     "curl": "curl",
     "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "pivot_root": "util-linux",
 }
+FROM_RELEASE = frozenset({"linux.uml", "keepalived"})
+"""Commands that the chosen Debian release brings, see release.py."""
+FAILED_STEP = "lab init: "
+"""What init puts before the step that failed."""
 
 
 class LabError(Exception):
@@ -60,20 +71,29 @@ class Result:
     out: Path
 
 
-def missing() -> list[str]:
-    """Name the Debian packages that the lab needs and this machine lacks."""
-    lacking = {package for command, package in NEEDED.items() if not shutil.which(command, path=SBIN_PATH)}
-    if not MODULES.is_dir():
-        lacking.add("user-mode-linux")
-    return sorted(lacking)
+def missing_commands(release: Release) -> list[str]:
+    """Returns the commands that the lab needs and this machine lacks."""
+    needed = [command for command in NEEDED if not (release.number and command in FROM_RELEASE)]
+    lacking = [command for command in needed if not shutil.which(command, path=SBIN_PATH)]
+    if not release.number and "linux.uml" not in lacking and not release.modules.is_dir():
+        lacking.append(str(release.modules))
+    return lacking
 
 
 def why_not() -> str | None:
-    """Say in one sentence what has to be installed before the lab can boot; None when it can."""
-    packages = missing()
-    if not packages:
+    """Returns one sentence on what has to be installed before the lab can boot; None when it can."""
+    try:
+        release = chosen()
+    except ReleaseError as error:
+        return str(error)
+    lacking = missing_commands(release)
+    if not lacking:
         return None
-    return f"The lab cannot boot on this machine: it needs the Debian packages {', '.join(packages)}."
+    packages = sorted({NEEDED.get(command, "user-mode-linux") for command in lacking})
+    return (
+        f"The lab cannot boot on this machine: it needs the Debian packages {', '.join(packages)}"
+        f" (not found: {', '.join(lacking)})."
+    )
 
 
 def scratch_base() -> Path:
@@ -98,6 +118,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **({VARIABLE: os.environ[VARIABLE]} if os.environ.get(VARIABLE) else {}),
         **extra,
     }
 
@@ -151,6 +172,11 @@ class Kernel:
         """Boot; returns at once."""
         if (why := why_not()) is not None:
             raise LabError(why)
+        try:
+            release = chosen()
+            fetch(release)
+        except ReleaseError as error:
+            raise LabError(str(error)) from error
         self.dir = Path(tempfile.mkdtemp(prefix="kvtui-lab-", dir=scratch_base()))
         for folder in ("out", "uml", "memory"):
             (self.dir / folder).mkdir()
@@ -161,7 +187,7 @@ class Kernel:
         lifeline, self._lifeline = os.pipe()
         resize, self._resize = os.pipe()
         try:
-            self._spawn(lifeline, resize)
+            self._spawn(release, lifeline, resize)
         finally:
             os.close(lifeline)
             os.close(resize)
@@ -170,20 +196,29 @@ class Kernel:
         words = [f"{name}={value}" for name, value in {**self.env, "LAB_OUT": str(self.out)}.items()]
         if self.terminal:
             words.append(f"TERM={self.terminal.term}")
-        script = f"cd {shlex.quote(str(self.cwd))} || exit 127\nexec env -i {shlex.join([*words, *self.argv])}\n"
+        enter = f"cd {shlex.quote(str(self.cwd))} || exit 127\n"
+        script = f"{opening_script()}{enter}exec env -i {shlex.join([*words, *self.argv])}\n"
         (self.out / "command").write_text(script)
 
-    def _spawn(self, lifeline: int, resize: int) -> None:
+    def _program(self, release: Release) -> list[str]:
+        """Returns the words that start the release's kernel on this machine's CPU and C library."""
+        if release.kernel is None:
+            raise LabError("The lab cannot boot on this machine: linux.uml (Debian package user-mode-linux) is gone.")
         try:
-            kernel = str(fitting(Path(shutil.which("linux.uml", path=SBIN_PATH) or ""), host_size(), self.dir))
+            program = fitting(release.kernel, host_size(), self.dir)
+            return [str(program)] if release.loader is None else with_loader(program, release.loader, self.dir)
         except (OSError, ValueError) as error:
             raise LabError(str(error)) from error
+
+    def _spawn(self, release: Release, lifeline: int, resize: int) -> None:
+        kernel = self._program(release)
         with (self.dir / "console").open("wb") as console, (self.dir / "stdout").open("wb") as stdout:
             output = os.dup(stdout.fileno() if self.stdout is None else self.stdout)
             words = [
                 *("rootfstype=hostfs", "rootflags=/", "ro", "devtmpfs.mount=0", "quiet", f"mem={MEMORY >> 20}M"),
                 *(f"uml_dir={self.dir}/uml/", "umid=lab", "con=null", "ssl=null", f"ssl0=null,fd:{output}"),
                 *(f"init={self.dir}/init", f"LAB_DIR={self.dir}"),
+                f"LAB_MODULES={release.modules}",
             ]
             if self.terminal:
                 words += [
@@ -196,7 +231,8 @@ class Kernel:
             else:
                 words += ["con0=null,fd:1"]
             self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(lifeline), str(self.dir), kernel, *words],
+                [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(lifeline), str(self.dir), *kernel, *words],
+                cwd=self.dir,  # the folder of the loader, see loader.py
                 stdin=None if self.terminal else subprocess.DEVNULL,
                 stdout=None if self.terminal else console,
                 stderr=console,
@@ -227,8 +263,14 @@ class Kernel:
             raise LabError(f"The lab's kernel did not finish in {timeout:g} s.\n{self.console_tail()}") from None
         status = self.out / "status"
         if not status.exists() or not (text := status.read_text().strip()):
-            raise LabError(f"The lab's kernel stopped before the command did.\n{self.console_tail()}")
+            raise LabError(f"{self.failed_step()}\n{self.console_tail()}")
         return int(text)
+
+    def failed_step(self) -> str:
+        """Returns the step of the boot that failed, in one sentence, or that the kernel stopped."""
+        lines = [*self.console_text().splitlines(), *self.stdout_text().splitlines()]
+        steps = [line.partition(FAILED_STEP)[2].strip() for line in lines if FAILED_STEP in line]
+        return f"The lab did not boot: {steps[0]}." if steps else "The lab's kernel stopped before the command did."
 
     def stop(self) -> None:
         """Cut the lifeline: the guard kills every process of the kernel, and ends only then."""

@@ -7,11 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.inside import addresses, inside, run_inside
 from tests.lab.inside import setns as setns  # noqa: PLC0414 - test_chain asks for it here
+from tests.lab.keepalived import Version, version_of
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
@@ -145,10 +147,8 @@ class Node:
             self.write_conf(conf_text)
         before = len(self.log())
         os.kill(self.keepalived_pid, signal.SIGHUP)
-        # 2.1.5 does not say so; opening its sockets is the last that it does
-        end = r"VRRP sockpool" if self.spec.root.endswith("2.1.5") else r"Reload complete|Reload finished"
         poll(
-            lambda: re.search(end, self.log()[before:]),
+            lambda: re.search(self.version.reload_end, self.log()[before:]),
             20,
             f"{self.name}: end of the reload",
         )
@@ -156,6 +156,11 @@ class Node:
     def log(self) -> str:
         """What keepalived has logged."""
         return self.log_path.read_text(errors="replace")
+
+    @cached_property
+    def version(self) -> Version:
+        """What is known of its keepalived."""
+        return version_of(self.spec.root)
 
     # --- commands on it
 

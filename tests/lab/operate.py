@@ -22,6 +22,13 @@ def kvtui(node: Node, state: Path, *words: str, **env: str) -> subprocess.Comple
     return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 120)
 
 
+def succeed(node: Node, state: Path, *words: str) -> str:
+    """Run `kvtui WORDS`, which must succeed, and return what it printed."""
+    ran = kvtui(node, state, *words)
+    assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
 def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
     """What came of ``kvtui WORDS`` on that node.
 

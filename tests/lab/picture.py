@@ -64,7 +64,7 @@ def svg(screen: pyte.Screen, title: str) -> str:
 
 def main() -> None:
     """Boot the cluster, let traffic flow, take the picture."""
-    spec = ClusterSpec(priorities=(102, 101, 100), persistence=300)
+    spec = ClusterSpec(priorities=(102, 101, 100), persistence=300, advert_int=1)
     with Cluster(spec) as cluster:
         netns = cluster.node("node-a").netns
         prefix = ["ip", "netns", "exec", netns, "env", "NODE_NAME=node-a"]

@@ -1,6 +1,7 @@
 """The lab's kernel on a CPU whose registers are larger than it knows.
 
-User-mode Linux 6.1 keeps 2,696 bytes of floating point and vector registers a thread (``HOST_FP_SIZE``, up to AVX-512
+User-mode Linux, 6.1 and 6.12 alike, keeps 2,696 bytes of floating point and vector registers a thread
+(``HOST_FP_SIZE``, up to AVX-512
 and PKRU), and gives them back by ``PTRACE_SETREGSET`` with that length. The host takes nothing but its full size
 (``xstateregs_set``, arch/x86/kernel/fpu/regset.c): with Intel's AMX (Sapphire Rapids and later) that is 11,008 bytes,
 every such call fails, and the first process of the guest is killed: "put_fp_registers … Kernel panic".

@@ -6,8 +6,10 @@ vips` for all VIPs, state BACKUP everywhere, a `# Service:` comment before each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from tests.lab.release import keepalived_root
 
 Method = Literal["DR", "NAT", "TUN"]
 SUBNET4, SUBNET6 = "10.4.0", "fd00:10:4:"
@@ -57,7 +59,7 @@ class ClusterSpec:
     unicast: bool = False
     preempt: bool = True  # keepalived-vip's own template always has nopreempt
     priorities: tuple[int, ...] = ()  # default: 100 + index, as keepalived-vip computes them
-    advert_int: float = 1
+    advert_int: float = 0.25  # a test waits a quarter as long for an election; VRRP 2 knows whole seconds only
     vrrp_version: Literal[2, 3] = 3
     vrid: int = 50
     method: Method = "DR"
@@ -70,13 +72,15 @@ class ClusterSpec:
     extra_instance: str = ""  # text inside each vrrp_instance
     extra: str = ""  # text at the end of the file
     keepalived: str = "/usr/sbin/keepalived"
-    root: str = "/"  # a root folder that holds another version of keepalived
+    root: str = field(default_factory=keepalived_root)  # a root folder that holds another version of keepalived
     extra_args: tuple[str, ...] = ()  # more arguments for keepalived
     requests_per_second: float = 4.0  # 0: no traffic
 
     def __post_init__(self) -> None:
         if self.priorities and len(self.priorities) != self.nodes:
             raise ValueError("one priority for each node")
+        if self.vrrp_version == 2 and self.advert_int % 1:
+            raise ValueError("VRRP version 2 has whole seconds between adverts")
 
     @property
     def node_names(self) -> tuple[str, ...]:

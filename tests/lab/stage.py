@@ -12,14 +12,15 @@ import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.cluster import BASE, Cluster
 from tests.lab.spec import ClusterSpec
+from tests.lab.terminal import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 SOCKET = BASE / "tmux"
 
@@ -116,9 +117,14 @@ def main() -> int:
     """Bring the cluster up and hand over; the kernel's end is the cluster's."""
     mode, *arguments = sys.argv[1:]
     # node-a is the best node: a person sees traffic at once, and sees it leave when they stop it
-    cluster = Cluster(ClusterSpec(priorities=(102, 101, 100), persistence=300), progress=progress)
-    cluster.up()
-    progress("")
+    cluster = Cluster(ClusterSpec(priorities=(102, 101, 100), persistence=300, advert_int=1), progress=progress)
+    try:
+        cluster.up()
+    except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        Path(os.environ["LAB_OUT"], FAILURE).write_text(str(error))  # terminal.py raises it as a LabError
+        return 1
+    finally:
+        progress("")
     if mode == "lab":
         return windows(cluster, arguments)
     return subprocess.run(kvtui_command(cluster, arguments), check=False).returncode

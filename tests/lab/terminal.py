@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # What a full-screen program that was cut off may leave: mouse reports, alternate screen, hidden cursor, colours.
 SOFT_RESET = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1049l\x1b[?25h\x1b[0m\r"
 
+FAILURE = "failure"
+"""File in the output folder in which stage.py says why the cluster did not come up."""
+
 
 def has_terminal() -> bool:
     """Whether a person sits there."""
@@ -62,6 +65,15 @@ def hang_up(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
+def wait_for(kernel: Kernel) -> int:
+    """Wait for the end and return kvtui's exit status; raises LabError if kvtui was never reached."""
+    status = kernel.wait(None)
+    failure = kernel.out / FAILURE
+    if failure.exists():
+        raise LabError(f"The nodes of the lab did not start: {failure.read_text().strip()}")
+    return status
+
+
 def on_terminal(mode: str, arguments: Sequence[str]) -> int:
     """Boot with the terminal as console and wait for the end; raises LabError if kvtui was never reached."""
     columns, rows = os.get_terminal_size()
@@ -76,13 +88,13 @@ def on_terminal(mode: str, arguments: Sequence[str]) -> int:
         signal.signal(number, hang_up)
     with kept_terminal(), kernel:
         signal.signal(signal.SIGWINCH, resized)
-        return kernel.wait(None)
+        return wait_for(kernel)
 
 
 def without_terminal(arguments: Sequence[str]) -> int:
     """Boot, and let kvtui print to our standard output, for pipes and scripts."""
     with Kernel(stage("run", arguments), env=passed_on(), stdout=sys.stdout.fileno()) as kernel:
-        return kernel.wait(None)
+        return wait_for(kernel)
 
 
 def main() -> int:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 V4, V6 = AddressFamily.V4, AddressFamily.V6
 PASSWORD = "sesame12"  # noqa: S105 - of the test
-QUIET = ClusterSpec(requests_per_second=0.0)
+QUIET = ClusterSpec(requests_per_second=0.0, advert_int=1)
 BOTH = replace(QUIET, ipv6=True)
 UNICAST = replace(QUIET, unicast=True)
 SIMPLE = replace(QUIET, vrrp_version=2, extra_instance=f"authentication {{\n auth_type PASS\n auth_pass {PASSWORD}\n}}")
@@ -105,7 +105,7 @@ class Listening:
     def changed(self) -> None:
         self.calls += 1
 
-    async def until(self, condition: Callable[[], bool], what: str, timeout: float = 40) -> None:  # noqa: ASYNC109 - of a test
+    async def until(self, condition: Callable[[], bool], what: str, timeout: float = 40) -> None:
         """Let the loop run until it is so."""
         deadline = time.monotonic() + timeout
         while not condition():
@@ -118,12 +118,12 @@ class Listening:
         return [t.what for t in self.adverts.transitions() if t.vrid == vrid]
 
     def master(self, vrid: int = 50, family: AddressFamily = V4) -> Advert:
-        found = self.adverts.wire.master(vrid, family, time.time())
+        found = self.adverts.tracker.master(vrid, family, time.time())
         assert found is not None, self.adverts.advertisers()
         return found.last
 
     def master_is(self, source: str) -> bool:
-        found = self.adverts.wire.master(50, V4, time.time())
+        found = self.adverts.tracker.master(50, V4, time.time())
         return found is not None and found.last.source == source
 
     def of(self, source: str) -> Advertiser:
@@ -164,6 +164,7 @@ def both(make_cluster: MakeCluster) -> Cluster:
     return make_cluster(BOTH)
 
 
+@pytest.mark.lab(spec=BOTH)
 @pytest.mark.parametrize(("name", "own"), [("node-a", False), ("node-c", True)])
 async def test_peers_and_own_adverts_over_ipv4_and_ipv6(both: Cluster, name: str, own: bool) -> None:
     async with listening(both.node(name)) as heard:
@@ -180,6 +181,7 @@ async def test_peers_and_own_adverts_over_ipv4_and_ipv6(both: Cluster, name: str
         assert abs(time.time() - four.received) < 60  # the kernel's clock, in seconds since the epoch
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_repeated_adverts_are_no_news(both: Cluster) -> None:
     async with listening(both.node("node-b")) as heard:
         await heard.until(lambda: all(a.count >= 4 for a in heard.adverts.advertisers()) and heard.calls > 0, "adverts")
@@ -188,6 +190,7 @@ async def test_repeated_adverts_are_no_news(both: Cluster) -> None:
         assert [a.bad for a in heard.adverts.advertisers()] == [0, 0]
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_waiting_for_a_vrid_that_nobody_has_ends(both: Cluster) -> None:
     async with listening(both.node("node-b")) as heard:
         assert await heard.adverts.wait_for({50, 99}, 4) == {50}
@@ -197,6 +200,7 @@ TO_B = (["10.4.0.5 → 10.4.0.4 is master"], ["10.4.0.5 → 10.4.0.3 is master",
 """Backups of priority 100 and 101 wait 4 ms unlike: in a slow kernel the worse may be first, until it is heard."""
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_a_stopped_master_steps_down(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50, 51}, 40)
@@ -208,6 +212,7 @@ async def test_a_stopped_master_steps_down(both: Cluster) -> None:
         assert heard.of("10.4.0.5").stepped_down
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_a_killed_master_is_replaced_without_a_word(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
@@ -218,6 +223,7 @@ async def test_a_killed_master_is_replaced_without_a_word(both: Cluster) -> None
         assert told[1:] in TO_B
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_a_lowered_priority_is_news(both: Cluster) -> None:
     node = both.node("node-c")
     async with listening(node) as heard:
@@ -226,9 +232,10 @@ async def test_a_lowered_priority_is_news(both: Cluster) -> None:
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
         assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 changed priority 102 → 50"]
         assert heard.told()[2:] in TO_B
-        assert heard.adverts.wire.rivals(50, V4, time.time()) == ()
+        assert heard.adverts.tracker.rivals(50, V4, time.time()) == ()
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_nobody_left(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
@@ -240,6 +247,7 @@ async def test_nobody_left(both: Cluster) -> None:
         assert heard.calls > calls
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_two_masters(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
@@ -249,20 +257,22 @@ async def test_two_masters(both: Cluster) -> None:
             await heard.until(
                 lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.told(), "rivals"
             )
-            rivals = heard.adverts.wire.rivals(50, V4, time.time())
+            rivals = heard.adverts.tracker.rivals(50, V4, time.time())
             assert [a.last.source for a in rivals] == ["10.4.0.5", "10.4.0.100"]
             assert heard.master().source == "10.4.0.5"
         await heard.until(lambda: "10.4.0.5 is the only master again" in heard.told(), "the end of it")
 
 
+@pytest.mark.lab(spec=BOTH)
 async def test_a_foreign_vrid_is_heard(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         with sending(both.network.client, advert_v2(77, 100)):
             assert await heard.adverts.wait_for({77, 50}, 40) == {77, 50}
-        assert (77, V4) in heard.adverts.wire.vrids()
+        assert (77, V4) in heard.adverts.tracker.vrids()
         assert heard.of("10.4.0.100").last.addresses == ("10.4.0.50",)
 
 
+@pytest.mark.lab(spec=UNICAST)
 async def test_unicast(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(UNICAST)
     async with listening(cluster.node("node-a")) as heard:
@@ -376,7 +386,7 @@ def test_a_bridges_port_is_not_heard_beside_the_bridge(pair: int) -> None:
         "link set br0 up",
         "addr add 10.4.0.3/24 dev br0",
     )
-    capture = Capture.open(pair)
+    capture = Capture.open(pair, is_port=lambda interface: interface == "eth0")
     try:
         poll(lambda: "forwarding" in command(["ip", "-n", RECEIVER, "-d", "link", "show", "eth0"]), 40, "the port")
         send(SENDER, "s0", advert_v2(50, 1), advert_v2(50, 2))

@@ -20,8 +20,8 @@ from kvtui.backend.connect import connect
 from kvtui.backend.node import Node
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
-from kvtui.rules.chain import LAYERS, Ground, Layer, Mark, chain_of, connect_link, first_break, port_chain
-from kvtui.rules.chain.ground import Port
+from kvtui.rules.chain import LAYERS, ChainIndex, Layer, Mark, chain_of, connect_link, first_break, port_chain
+from kvtui.rules.chain.index import Port
 from tests.kube import objects
 from tests.kube.cluster import FakeCluster
 from tests.lab.network import command
@@ -40,10 +40,10 @@ VIP = "10.87.2.50"
 PODS = tuple(real4(n) for n in (1, 2, 3))
 MARKED, GROUPED = "10.87.2.51", "10.87.2.52"
 NGINX = Service("default-nginx", VIP, PODS)
-SPEC = ClusterSpec(preempt=False, method="NAT", persistence=1800, services=(NGINX,))
+SPEC = ClusterSpec(preempt=False, advert_int=1, method="NAT", persistence=1800, services=(NGINX,))
 """As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
 CONFIGMAP = "/".join(objects.CONFIGMAP)
-SOON = 30.0
+SOON = 60.0
 
 
 def write(node: LabNode, *pods: str) -> None:
@@ -65,10 +65,10 @@ class Eye:
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
-        self.ground: Ground | None = None
+        self.ground: ChainIndex | None = None
 
     async def look(self) -> Links:
-        self.ground = Ground(await self.observer.observe())
+        self.ground = ChainIndex(await self.observer.observe())
         return chain_of(self.ground, VIP)
 
     async def until(self, layer: Layer | None) -> Links:
@@ -87,7 +87,7 @@ class Eye:
         """Until the IPVS layer of another VIP begins with this."""
         deadline = time.monotonic() + SOON
         while True:
-            self.ground = Ground(await self.observer.observe())
+            self.ground = ChainIndex(await self.observer.observe())
             found = next(k for k in port_chain(self.ground, address, port) if k.layer is Layer.IPVS)
             if found.mark is mark and found.detail.startswith(detail):
                 return
@@ -131,7 +131,7 @@ def connect_from(netns: str, address: str, port: int) -> Connect:
             setns(home.fileno())
 
 
-@pytest.mark.lab(timeout=400)
+@pytest.mark.lab(timeout=400, spec=SPEC)
 async def test_every_layer_is_whole_then_each_broken_one_is_named_alone(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
 ) -> None:

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.network import Network
-from kvtui.actions.core.recovery import finish, inspect, put_back, undo
-from kvtui.actions.core.runner import ExitCode, Runner, guarded
+from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.drain.active_drains import active_drains, lost_drains
-from kvtui.actions.live import LIVE
 from kvtui.actions.steps.weight import SetWeight
-from kvtui.backend.ipvs.sysctls import read_sysctls
-from kvtui.backend.namespaces import netns_inode
-from kvtui.backend.node import Node as NodeSource
+from kvtui.backend.linux.namespaces import netns_inode
+from kvtui.backend.linux.sysctls import read_sysctls
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.observer import Observer
-from tests.actions.fakes import action
-from tests.lab import operate
+from tests.lab.draining import WEB, done, held_connection, kvtui, network, observe
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, NGINX, NGINX6, ClusterSpec
-from tests.lab.test_killed import Dying
+from tests.signals import DEFAULT_SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from kvtui.model.observation import Observation
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
     from tests.lab.spec import Service
@@ -44,25 +36,7 @@ if TYPE_CHECKING:
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
 PROJECT = Path(__file__).parents[2]
-WEB = (Protocol.TCP, NGINX.vip, 80, 0)
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-def kvtui(node: Node, state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """As an operator on that node who is not asked."""
-    return operate.kvtui(node, state, "--yes", *arguments, SUDO_USER="anna")
-
-
-def done(node: Node, state: Path, *arguments: str) -> str:
-    """It must succeed; what it said."""
-    ran = kvtui(node, state, *arguments)
-    assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
-    return ran.stdout + ran.stderr
 
 
 def connections(node: Node, service: Service) -> dict[str, int]:
@@ -77,21 +51,6 @@ def connections(node: Node, service: Service) -> dict[str, int]:
         elif words[:1] == ["->"] and words[1][-1].isdigit():
             found[words[1]] = int(words[2])
     return found
-
-
-def observe(node: Node) -> Observation:
-    async def once() -> Observation:
-        observer = Observer(NodeSource(pid=node.keepalived_pid))
-        try:
-            return await observer.observe()
-        finally:
-            await observer.close()
-
-    return asyncio.run(once())
-
-
-def network(node: Node) -> Network:
-    return Network(node.keepalived_pid, netns_inode(node.keepalived_pid))
 
 
 def settled(node: Node, service: Service) -> dict[str, int]:
@@ -142,27 +101,6 @@ def test_under_traffic_nobody_new_comes_and_nobody_fails(
     assert (second.verb, second.result) == ("undrain", "done")
 
 
-HOLD = """
-import socket, sys
-held = socket.create_connection((sys.argv[1], 80), timeout=10)
-def ask():
-    held.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
-    return held.recv(4096).decode().rpartition("\\r\\n\\r\\n")[2].strip()
-print(ask(), flush=True)
-for _ in sys.stdin:
-    print(ask(), flush=True)
-"""
-
-
-@contextmanager
-def held_connection(cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
-    """A client that keeps one connection; each line asks it once more."""
-    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-I", "-S", "-c", HOLD, NGINX.vip]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
-        yield client
-        client.kill()
-
-
 def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
     assert client.stdin
     assert client.stdout
@@ -172,6 +110,7 @@ def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
     return client.stdout.readline().strip()
 
 
+@pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
@@ -210,7 +149,7 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
     assert "-r 10.4.0.11:80 -g -w 50\n" in before
     assert thresholds(node) == ["900", "0"]
     env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
-    argv = ["ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
+    argv = [*DEFAULT_SIGNALS, "ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
     argv = [*argv, "drain", "10.4.0.11", "--over", "90s"]
     with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as slow:
         poll(lambda: "-r 10.4.0.11:80 -g -w 45\n" in node.ipvs(), 60, "the first step")
@@ -227,7 +166,7 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
     assert [e.result for e in Journal(state).entries()] == ["put back", "undone", "done"]
 
 
-@pytest.mark.lab(timeout=600)
+@pytest.mark.lab(timeout=600, spec=ClusterSpec(persistence=1800, requests_per_second=0))
 def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster, state: Path) -> None:
     cluster = make_cluster(ClusterSpec(persistence=1800, requests_per_second=0))
     node = cluster.master()
@@ -273,6 +212,7 @@ def test_refusals(cluster: Cluster, state: Path) -> None:
     assert len(Journal(state).entries()) == 2
 
 
+@pytest.mark.debian13
 def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster: Cluster, state: Path) -> None:
     """The fact that the refusal rests on."""
     node = cluster.master()
@@ -295,6 +235,7 @@ def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster
 # --- undone by others
 
 
+@pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
@@ -354,6 +295,7 @@ def test_the_namespace_is_found_again_when_its_process_is_gone(cluster: Cluster)
         nowhere.state()
 
 
+@pytest.mark.debian13
 def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "7"], check=True)
@@ -364,6 +306,7 @@ def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
     assert "-r 10.4.0.11:80 -g -w 7" in node.ipvs()
 
 
+@pytest.mark.debian13
 def test_a_virtual_server_that_is_gone_is_said_to_be(cluster: Cluster) -> None:
     node = cluster.master()
     step = SetWeight(network(node), (Protocol.TCP, NGINX.vip, 81, 0), ("10.4.0.11", 80), 1, 0)
@@ -393,69 +336,3 @@ def test_a_read_only_proc_sys_is_said_to_be(cluster: Cluster) -> None:
     assert node.exec(python, check=True).stdout == "pending\napplied\n"
     said = node.exec(["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *python]).stdout
     assert said.startswith("pending\nnet.ipv4.vs.expire_quiescent_template: /proc/sys is mounted read-only here")
-
-
-# --- killed
-
-
-def killed(folder: Path, where: int, dies: str, steps: list[SetWeight]) -> None:
-    """Carry the steps out in a child that is killed before or after one of them; a Python start costs a second here."""
-    made: list[Any] = [SetWeight.from_json(step.to_json()) for step in steps]
-    made[where] = Dying(made[where], dies)
-    child = os.fork()
-    if child == 0:
-        try:
-            asyncio.run(guarded(Runner(Journal(folder)), action(*made)))
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
-@pytest.mark.lab(timeout=600)
-@pytest.mark.parametrize("dies", ["before", "after"])
-@pytest.mark.parametrize("where", [0, 1, 2])
-def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
-    cluster: Cluster, state: Path, where: int, dies: str
-) -> None:
-    node = cluster.master()
-    before = node.ipvs()
-    steps = [SetWeight(network(node), WEB, (real, 80), 1, 0) for real in NGINX.real_servers]
-    after = before
-    for real in NGINX.real_servers:
-        after = after.replace(f"-r {real}:80 -g -w 1", f"-r {real}:80 -g -w 0")
-
-    for way, expected in ((put_back, before), (finish, after)):
-        journal = Journal(state / way.__name__)
-        killed(journal.folder, where, dies, steps)
-        (entry,) = journal.unfinished()
-        changed = where + (dies == "after")
-        found = inspect(entry, backend=LIVE)
-        assert [s.state for s in found.steps] == [StepState.APPLIED] * changed + [StepState.PENDING] * (3 - changed)
-        assert (found.can_finish, found.can_put_back) == (True, True)
-        outcome = asyncio.run(Runner(journal).run(way(entry, LIVE)))
-        assert outcome.code is ExitCode.DONE, outcome.detail
-        assert node.ipvs() == expected
-        assert journal.unfinished() == ()
-    (whole,) = [e for e in journal.entries() if e.steps and not e.other]
-    assert asyncio.run(Runner(journal).run(undo(whole, backend=LIVE))).code is ExitCode.DONE
-    assert node.ipvs() == before
-
-
-@pytest.mark.lab(timeout=600)
-def test_the_next_kvtui_reports_it_and_acts_on_nothing_else_first(cluster: Cluster, state: Path) -> None:
-    node = cluster.master()
-    before = node.ipvs()
-    env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
-    argv = ["ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes"]
-    argv = [*argv, "drain", "10.4.0.12", "--wait"]
-    with held_connection(cluster), subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL, stdout=-3) as victim:
-        poll(lambda: "-r 10.4.0.12:80 -g -w 0" in node.ipvs(), 60, "the drain")
-        victim.kill()
-    (entry,) = Journal(state).unfinished()
-    assert f'{entry.id} "drain 10.4.0.12:80 in 10.4.0.50:80" was interrupted' in kvtui(node, state, "journal").stderr
-    other = kvtui(node, state, "drain", "10.4.0.11")
-    assert other.returncode == ExitCode.REFUSED
-    assert f"an earlier action was interrupted: {entry.id}" in other.stderr
-    done(node, state, "undo", entry.id)
-    assert node.ipvs() == before
-    assert Journal(state).unfinished() == ()

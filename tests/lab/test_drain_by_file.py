@@ -10,8 +10,8 @@ import pytest
 from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.active_drains import active_drains, lost_drains
+from tests.lab.draining import done, kvtui, observe
 from tests.lab.poll import poll
-from tests.lab.test_drain import done, kvtui, observe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from tests.lab.node import Node
 
 DRAINED = "-r 10.4.0.11:80 -g -w 0\n"
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.operate import graded, operate
+from tests.lab.owners import NOPREEMPT, TRACKED, lasting_owner, others
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 
@@ -21,33 +21,6 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
-KNOB = "}\ntrack_file knob {\n  file /tmp/knob"  # ends global_defs: it must be defined before it is tracked
-NOPREEMPT = ClusterSpec(preempt=False)
-TRACKED = replace(
-    NOPREEMPT,
-    extra_instance="track_file {\n    knob weight 0\n  }",
-    extra_global=KNOB,
-)
-
-
-def others(cluster: Cluster, node: Node) -> list[Node]:
-    return [n for n in cluster.nodes if n is not node]
-
-
-def lasting_owner(cluster: Cluster, before: Node) -> Node:
-    """Who has the VIPs instead, alone and for two adverts: backups 4 ms apart may both take them for a moment."""
-    lasts = [cluster.wait_for_master(among=others(cluster, before))]
-    since = time.monotonic()
-
-    def lasted() -> Node | None:
-        nonlocal since
-        if cluster.holders() != lasts:
-            lasts[:] = [cluster.wait_for_master(among=others(cluster, before))]
-            since = time.monotonic()
-        return lasts[0] if time.monotonic() - since > 2 * cluster.spec.advert_int else None
-
-    return poll(lasted, 20, "an owner that lasts")
-
 
 def priority_in(node: Node) -> int:
     match = re.search(r"^ *priority (\d+)", node.conf_path.read_text(), re.MULTILINE)
@@ -55,6 +28,7 @@ def priority_in(node: Node) -> int:
     return int(match[1])
 
 
+@pytest.mark.lab(spec=NOPREEMPT)
 def test_nopreempt_everywhere(make_cluster: MakeCluster) -> None:
     """Another node is master in under 1.5 s, though none may preempt; undo leaves the VIP there."""
     cluster = make_cluster(NOPREEMPT)
@@ -78,6 +52,7 @@ def test_nopreempt_everywhere(make_cluster: MakeCluster) -> None:
     assert cluster.holders() == [owner]
 
 
+@pytest.mark.debian13
 def test_peers_that_may_preempt_take_over_without_a_gap(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -93,6 +68,7 @@ def test_peers_that_may_preempt_take_over_without_a_gap(cluster: Cluster) -> Non
     assert cluster.wait_for_master(among=[node]) is node
 
 
+@pytest.mark.lab(spec=TRACKED)
 def test_a_track_file_is_used_where_there_is_one(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(TRACKED)
     node = cluster.master()
@@ -117,6 +93,7 @@ def test_a_track_file_that_keepalived_ignores_is_not_relied_on(make_cluster: Mak
     assert report["summary"].endswith("lowest priority, then the VIP is removed so that keepalived steps down")
 
 
+@pytest.mark.lab(spec=ClusterSpec(nodes=1, requests_per_second=0))
 def test_refused_when_no_peer_was_ever_seen(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(ClusterSpec(nodes=1, requests_per_second=0))
     node = cluster.master()
@@ -126,6 +103,7 @@ def test_refused_when_no_peer_was_ever_seen(make_cluster: MakeCluster) -> None:
     assert node.addresses() >= set(cluster.spec.vips)
 
 
+@pytest.mark.lab(spec=ClusterSpec(nodes=1, requests_per_second=0))
 def test_put_back_when_nobody_takes_over(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(ClusterSpec(nodes=1, requests_per_second=0))
     node = cluster.master()
@@ -138,6 +116,7 @@ def test_put_back_when_nobody_takes_over(make_cluster: MakeCluster) -> None:
     assert cluster.wait_for_master() is node
 
 
+@pytest.mark.debian13
 @pytest.mark.parametrize("name", ["node-a", "node-b"])
 def test_refused_on_a_node_that_is_not_master(cluster: Cluster, name: str) -> None:
     node = cluster.node(name)

@@ -17,11 +17,11 @@ import pytest
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, NotInTable, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
+from kvtui.backend.ipvs.incremental import IncrementalReader, ask_service
 from kvtui.backend.ipvs.reader import IpvsReader, with_real_servers
-from kvtui.backend.ipvs.sysctls import read_sysctls
-from kvtui.backend.ipvs.turns import Turns, ask_service
 from kvtui.backend.ipvs.writer import set_weight
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
+from kvtui.backend.linux.sysctls import read_sysctls
 from kvtui.model.ipvs import Protocol
 from tests.ipvs.ipvsadm import columns, ipvsadm, listed, rates, saved, traffic
 from tests.lab.poll import poll
@@ -467,7 +467,7 @@ def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhe
         change(*(f"-A -t 10.0.1.{n}:80 -s wlc\n-a -t 10.0.1.{n}:80 -r 10.1.0.1:80 -m -w 1" for n in range(1, 21)))
         now = 1000.0
         # at a second of CPU for whatever it does no machine is slower
-        reader = Turns(with_real_servers, few=0, cpu=count(0.0, 1.0).__next__)
+        reader = IncrementalReader(with_real_servers, few=0, cpu=count(0.0, 1.0).__next__)
 
         with open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
 

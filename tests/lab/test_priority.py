@@ -2,58 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
-import subprocess
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.lab.difference import changed_lines
 from tests.lab.operate import graded, operate
+from tests.lab.owners import KNOB
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
-from tests.lab.test_failover import KNOB
+from tests.lab.tcpdump import Tcpdump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.lab.cluster import Cluster
-    from tests.lab.node import Node
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
 TRACKED = ClusterSpec(extra_instance="track_file {\n    knob weight 2\n  }", extra_global=KNOB)
 
 
-class Tcpdump:
-    """The priorities of one node's adverts, as tcpdump prints them."""
-
-    def __init__(self, node: Node) -> None:
-        argv = ["tcpdump", "-nn", "-l", "-v", "-i", "eth0", f"ip proto 112 and src {node.address}"]
-        self._process = subprocess.Popen(
-            ["ip", "netns", "exec", node.netns, *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert self._process.stderr is not None
-        assert "listening on" in self._process.stderr.readline()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self.stop()
-
-    def stop(self) -> list[int]:
-        """Everything seen."""
-        self._process.terminate()
-        out, _ = self._process.communicate(timeout=20)
-        self.seen = getattr(self, "seen", []) + [int(p) for p in re.findall(r"prio (\d+)", out)]
-        return self.seen
-
-
-def changed_lines(before: str, after: str) -> list[str]:
-    return [x for x in difflib.ndiff(before.splitlines(), after.splitlines()) if x[0] in "+-"]
-
-
+@pytest.mark.debian13
 def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> None:
     node = cluster.master()
     data = node.conf_path.read_bytes()
@@ -99,12 +71,13 @@ def test_a_backup_that_becomes_the_best_takes_over_as_predicted(cluster: Cluster
     assert cluster.wait_for_master(among=[cluster.node("node-c")]).name == "node-c"
 
 
+@pytest.mark.lab(spec=ClusterSpec(unicast=True))
 def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
     """All are taken to be nopreempt as this node is; here they are not."""
-    cluster = make_cluster(ClusterSpec(preempt=True, unicast=True))
+    cluster = make_cluster(ClusterSpec(unicast=True))
     node = cluster.master()
     text = node.conf_path.read_text()
-    node.reload(text.replace("advert_int 1", "nopreempt\n  advert_int 1"))
+    node.reload(text.replace("advert_int", "nopreempt\n  advert_int"))
     report = operate(node, "priority", "vips", "50")
     assert report["code"] == 0, report
     facts = report["facts"]
@@ -113,6 +86,7 @@ def test_a_miss_is_shown(make_cluster: MakeCluster) -> None:
     assert "NOT as predicted" in report["detail"] or facts["predicted_master"] is None
 
 
+@pytest.mark.lab(spec=TRACKED)
 def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(TRACKED)
     node = cluster.master()
@@ -136,6 +110,7 @@ def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     assert (node.folder / "tmp" / "knob").read_text() == "0\n"
 
 
+@pytest.mark.debian13
 def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -147,6 +122,7 @@ def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     assert node.conf_path.read_bytes() == before
 
 
+@pytest.mark.debian13
 def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec_in_pod(
@@ -162,6 +138,7 @@ def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Clust
         node.exec_in_pod(["umount", "/etc/keepalived/keepalived.conf"], check=True)
 
 
+@pytest.mark.debian13
 def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
     node = cluster.master()
     before = (node.conf_path.read_bytes(), node.log().count("Reloading"))

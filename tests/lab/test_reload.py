@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.actions.checks.preflight import run_preflight
-from kvtui.backend.processes import choose, find
+from kvtui.backend.linux.processes import choose, find
 from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
+
+pytestmark = pytest.mark.debian13
 
 
 def line_of(text: str, pattern: str) -> int:
@@ -129,7 +131,7 @@ def test_a_password_is_never_shown(cluster: Cluster) -> None:
     text = node.conf_path.read_text()
     secret = "s3cr3tpw"  # noqa: S105 - made up for the test
     block = f"authentication {{\n auth_type PASS\n auth_pass {secret}\n oops {secret}\n}}"
-    node.write_conf(text.replace("advert_int 1", f"advert_int 1\n  {block}"))
+    node.write_conf(text.replace("track_interface", f"{block}\n  track_interface"))
     report = operate(node, "reload")
     assert report["code"] == 0, report
     assert "Unknown keyword 'oops'" in " ".join(graded(report, "WARNING"))
@@ -142,7 +144,7 @@ def test_a_password_is_never_shown(cluster: Cluster) -> None:
 def test_warnings_of_the_running_config_are_told_apart(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
-    old = text.replace("advert_int 1", "advert_int 1\n  frobnicate 1")
+    old = text.replace("advert_int", "frobnicate 1\n  advert_int")
     node.reload(old)
     node.write_conf(old.replace("frobnicate 1", "frobnicate 1\n  frobnicate2 1"))
     report = operate(node, "reload", dry_run=True)
@@ -156,7 +158,7 @@ def test_a_half_written_file_is_waited_out(cluster: Cluster) -> None:
     """The controller truncates, then writes: what is read in between must not be taken for the config."""
     node = cluster.master()
     text = node.conf_path.read_text()
-    changed = text.replace("advert_int 1", "advert_int 2")
+    changed = text.replace("advert_int 0.25", "advert_int 2")
     script = (
         "import sys,time; p,t=sys.argv[1:]; f=open(p,'w'); deadline=time.monotonic()+1.2\n"
         "print('truncated', flush=True)\n"

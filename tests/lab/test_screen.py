@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from tests.lab.follow import Follow
-from tests.lab.poll import poll
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
+
+NEVER = "3600"
+"""Seconds between readings: longer than any test."""
 
 
 def terminal_on(node: Node, *arguments: str) -> PseudoTerminal:
@@ -25,7 +25,7 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
     master = cluster.master()
     with terminal_on(master) as terminal:
         terminal.shows("10.4.0.50", f"★{master.address}", "MASTER", "102", "default-nginx", "3/3", "2/2", "✓✓✓✓✓")
-        assert terminal.lines[0].startswith(f"{master.name}  VIPs 2/2 here  keepalived 2.2.7")
+        assert terminal.lines[0].startswith(f"{master.name}  VIPs 2/2 here  keepalived {master.version.text}")
         terminal.press("3")
         terminal.shows("TCP 10.4.0.50:80", "10.4.0.11:80", "direct", "3/3 up")
         terminal.press("j", "d")
@@ -52,20 +52,14 @@ def test_a_backup_shows_who_owns_it(cluster: Cluster) -> None:
         terminal.shows(f"└ {master.address}", "MASTER")
 
 
-def test_a_vip_that_moves_is_on_the_screen_when_the_kernel_says_so(cluster: Cluster) -> None:
-    """Within 200 ms of the kernel's own event, as ``ip monitor`` on the same node prints it."""
+def test_a_vip_that_moves_is_on_the_screen_without_waiting_for_the_next_reading(cluster: Cluster) -> None:
+    """Events alone bring it: the periodic reading is far away. How long it takes, benchmarks/ measures."""
     successor = cluster.node("node-b")
-    kernel = Follow(successor, ["ip", "-o", "monitor", "address"])
-    try:
-        with terminal_on(successor) as terminal:
-            terminal.shows("BACKUP", cluster.master().address)
-            cluster.master().kill()
-            terminal.until(lambda: f"★{successor.address}" in terminal.text, "the new owner")
-            shown = time.monotonic()
-        event = poll(lambda: next((at for at, text in kernel.lines() if "10.4.0.50/32" in text), None), 10, "an event")
-    finally:
-        kernel.stop()
-    assert shown - event <= 0.2, f"{1000 * (shown - event):.0f} ms"
+    with terminal_on(successor, "--interval", NEVER) as terminal:
+        terminal.shows("BACKUP", cluster.master().address)
+        cluster.master().kill()
+        terminal.shows(f"★{successor.address}", "MASTER")
+    assert "10.4.0.50/32" in successor.exec(["ip", "-o", "address", "show", "dev", "eth0"], check=True).stdout
 
 
 def test_an_address_that_a_crash_left_behind_is_named(cluster: Cluster) -> None:

@@ -28,7 +28,7 @@ METHODS = {"-g": "direct", "-m": "masq", "-i": "tunnel"}
 VARIANTS = {
     "multicast, preempt, v3, direct": ClusterSpec(),
     "unicast, nopreempt, v2, NAT, persistent": ClusterSpec(
-        unicast=True, preempt=False, vrrp_version=2, method="NAT", persistence=1800
+        unicast=True, preempt=False, vrrp_version=2, advert_int=1, method="NAT", persistence=1800
     ),
 }
 
@@ -81,6 +81,7 @@ def ipvsadm_rows(node: Node, *options: str) -> dict[tuple[str, str], list[str]]:
     return rows
 
 
+@pytest.mark.debian13
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 def test_every_field_agrees_with_the_systems_own_tools(
     make_cluster: Callable[[ClusterSpec], Cluster], variant: ClusterSpec
@@ -103,7 +104,7 @@ def check_keepalived(node: Node, document: dict[str, Any]) -> None:
     assert set(states.values()) == {("ok", "")}, states
     assert len(document["keepalived"]) >= 3
     mine = next(k for k in document["keepalived"] if k["pid"] == node.keepalived_pid)
-    assert mine["version"] == "2.2.7"
+    assert mine["version"] == node.version.text
     assert mine["conf"] == "/etc/keepalived/keepalived.conf"
     assert mine["netns"] == Path(f"/proc/{node.keepalived_pid}/ns/net").stat().st_ino
     children = Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
@@ -183,6 +184,7 @@ def between(stats: dict[str, int], before: list[str], after: list[str]) -> None:
         assert int(low) <= stats[name] <= int(high), name
 
 
+@pytest.mark.lab(spec=ClusterSpec(requests_per_second=0))
 def test_connections_are_those_that_ipvsadm_counts(make_cluster: Callable[[ClusterSpec], Cluster]) -> None:
     """With no traffic of its own going on, so that connections only come when they are made and go when they expire."""
     cluster = make_cluster(ClusterSpec(requests_per_second=0))
@@ -205,23 +207,16 @@ def test_connections_are_those_that_ipvsadm_counts(make_cluster: Callable[[Clust
     assert poll(agree, 60, "a moment at which kvtui and ipvsadm count the same")
 
 
-def test_the_new_owner_is_printed_within_200_ms_of_the_kernels_address_event(cluster: Cluster) -> None:
-    """On the node that takes over, ``ip monitor`` and ``kvtui vips --watch`` run side by side."""
+@pytest.mark.debian13
+def test_watch_prints_the_new_owner_without_waiting_for_the_next_reading(cluster: Cluster) -> None:
+    """Events alone bring it: the periodic reading is an hour away. How long it takes, benchmarks/ measures."""
     old = cluster.master()
     successor = cluster.node("node-b")
-    kernel = Follow(successor, ["ip", "-ts", "-o", "monitor", "address"])
-    watch = Follow(successor, [*KVTUI, "vips", "--watch", "-o", "json"])
+    watch = Follow(successor, [*KVTUI, "--interval", "3600", "vips", "--watch", "-o", "json"])
     try:
-        poll(
-            lambda: [d for d in watch.documents() if d["vips"] and d["vips"][0]["owner"] == old.address],
-            60,
-            "old owner",
-        )
+        poll(lambda: watch.when(lambda d: bool(d["vips"]) and d["vips"][0]["owner"] == old.address), 60, "old owner")
         old.kill()
-        event = poll(lambda: next((at for at, text in kernel.lines() if "10.4.0.50/32" in text), None), 30, "the event")
-        shown = poll(lambda: watch.when(lambda d: d["vips"][0]["owner"] == successor.address), 30, "the new owner")
+        poll(lambda: watch.when(lambda d: d["vips"][0]["owner"] == successor.address), 60, "the new owner")
     finally:
-        kernel.stop()
         watch.stop()
-    # A bound from the issue, measured within one run on the lab's single slow CPU; see benchmarks/ for the numbers.
-    assert shown - event <= 0.2, f"{1000 * (shown - event):.0f} ms"
+    assert "10.4.0.50/32" in successor.exec(["ip", "-o", "address", "show", "dev", "eth0"], check=True).stdout

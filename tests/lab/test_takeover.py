@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ from kvtui.actions.live import LIVE
 from kvtui.backend.node import Node as NodeSource
 from kvtui.observer import Observer
 from tests.lab.network import command
-from tests.lab.test_failover import NOPREEMPT, lasting_owner, others
+from tests.lab.owners import NOPREEMPT, lasting_owner, others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
+SPEC = replace(NOPREEMPT, advert_int=1)
 ROUNDS = 8
 SKEW = 155 / 256
 """Seconds after an advert of priority 0, when the better backup (101) takes over; the worse one (100) 4 ms later."""
@@ -107,9 +109,9 @@ def fail_over(node: Node, worse: Node, journal: Journal) -> tuple[Outcome, set[s
     return outcome, {a.last.source for a in heard if not a.last.outgoing}
 
 
-@pytest.mark.lab(timeout=300)
+@pytest.mark.lab(timeout=300, spec=SPEC)
 def test_the_owner_that_is_named_is_the_one_that_lasts(make_cluster: MakeCluster, tmp_path: Path) -> None:
-    cluster = make_cluster(NOPREEMPT)
+    cluster = make_cluster(SPEC)
     doubles = 0
     for number in range(ROUNDS):
         node = cluster.wait_for_master()

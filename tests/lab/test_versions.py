@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.actions.core.journal import Journal
-from tests.lab.operate import kvtui
+from tests.lab.difference import changed_lines
+from tests.lab.operate import kvtui, succeed
+from tests.lab.owners import lasting_owner
 from tests.lab.poll import poll
 from tests.lab.spec import ECHO, NGINX, ClusterSpec
-from tests.lab.test_failover import lasting_owner
-from tests.lab.test_priority import Tcpdump, changed_lines
+from tests.lab.tcpdump import Tcpdump, next_priority
 from tests.lab.watching import watching
 
 if TYPE_CHECKING:
@@ -40,10 +41,6 @@ def spec_of(version: str) -> ClusterSpec:
     return ClusterSpec(preempt=False, root=str(LAB / f"keepalived-{version}"))
 
 
-def version_of(cluster: Cluster) -> str:
-    return cluster.spec.root.rpartition("-")[2]
-
-
 @pytest.fixture(params=VERSIONS)
 def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
     """A cluster of that version; without it the test fails and says how to get it."""
@@ -54,18 +51,6 @@ def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
     return make_cluster(spec_of(request.param))
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-def done(node: Node, state: Path, *words: str) -> str:
-    """It must succeed; what it printed."""
-    ran = kvtui(node, state, *words)
-    assert ran.returncode == 0, f"{ran.returncode}\n{ran.stdout}\n{ran.stderr}"
-    return ran.stdout
-
-
 def last_facts(state: Path) -> Mapping[str, Any]:
     """What the newest action in the journal saw."""
     return Journal(state).entries()[-1].facts
@@ -73,7 +58,7 @@ def last_facts(state: Path) -> Mapping[str, Any]:
 
 def seen(node: Node, state: Path) -> dict[str, Any]:
     """`kvtui status`, every source in order."""
-    status: dict[str, Any] = json.loads(done(node, state, "status", "-o", "json"))
+    status: dict[str, Any] = json.loads(succeed(node, state, "status", "-o", "json"))
     states = {s["name"]: (s["state"], s["detail"]) for s in status["sources"] if s["name"] != "kubernetes"}
     assert set(states.values()) == {("ok", "")}, states
     return status
@@ -84,7 +69,7 @@ def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
     for node in other.nodes:
         status = seen(node, state)
         [own] = [k for k in status["keepalived"] if k["pid"] == node.keepalived_pid]
-        assert (own["version"], own["conf"]) == (version_of(other), CONF)
+        assert (own["version"], own["conf"]) == (node.version.text, CONF)
         children = Path(f"/proc/{node.keepalived_pid}/task/{node.keepalived_pid}/children").read_text().split()
         assert sorted(own["children"].values()) == sorted(int(pid) for pid in children)
         [instance] = status["vrrp_instances"]
@@ -113,7 +98,7 @@ async def test_what_triage_tells_of_a_file_that_cannot_be_compared_with_what_run
     empty = "vrrp_instance empty {\n state BACKUP\n interface nope0\n virtual_router_id 99\n priority 1\n}\n"
     node.write_conf(text.replace("weight 1", "weight 0", 1) + empty)
     async with watching(node) as watch:
-        if version_of(other) == "2.1.5":
+        if not node.version.keeps_running_conf:
             await watch.until("version-fault", "instance-without-vips", "interface-missing")
         else:
             await watch.until("config-not-reloaded")
@@ -129,12 +114,12 @@ def test_drain_and_undrain(other: Cluster, state: Path) -> None:
     node = other.master()
     before = node.ipvs()
     failed = other.traffic()["failed"]
-    done(node, state, "--yes", "drain", "10.4.0.12")
+    succeed(node, state, "--yes", "drain", "10.4.0.12")
     line = "-r 10.4.0.12:80 -g -w "
     assert node.ipvs() == before.replace(f"{line}1", f"{line}0")
     [drained] = [r for r in reals(seen(node, state)) if r["address"] == "10.4.0.12"]
     assert (drained["weight"], drained["configured_weight"], drained["state"]) == (0, 1, "drained")
-    done(node, state, "--yes", "undrain", "10.4.0.12")
+    succeed(node, state, "--yes", "undrain", "10.4.0.12")
     assert node.ipvs() == before
     assert other.traffic()["failed"] == failed
 
@@ -142,22 +127,16 @@ def test_drain_and_undrain(other: Cluster, state: Path) -> None:
 def test_failover_though_nobody_may_preempt(other: Cluster, state: Path) -> None:
     node = other.master()
     data = node.conf_path.read_bytes()
-    done(node, state, "--yes", "failover", "vips", "--force")
+    succeed(node, state, "--yes", "failover", "vips", "--force")
     facts = last_facts(state)
     owner = lasting_owner(other, node)
     assert facts["owner_after"] == owner.address
     assert 0 < facts["seconds_without_owner"] < 1.5
     assert [other.holders(vip) for vip in other.spec.vips] == [[owner], [owner]]
     assert other.wait_for_answer() in {"rs-1", "rs-2", "rs-3"}
-    done(node, state, "--yes", "undo")
+    succeed(node, state, "--yes", "undo")
     assert node.conf_path.read_bytes() == data
     assert [other.holders(vip) for vip in other.spec.vips] == [[owner], [owner]]
-
-
-def advertised(node: Node) -> int:
-    """The priority in the next advert of that node."""
-    advert = ["tcpdump", "-nn", "-v", "-c", "1", "-i", "eth0", f"ip proto 112 and src {node.address}"]
-    return int(re.findall(r"prio (\d+)", node.exec(advert, check=True).stdout)[0])
 
 
 def test_priority_on_the_wire_and_back_to_the_byte(other: Cluster, state: Path) -> None:
@@ -165,16 +144,16 @@ def test_priority_on_the_wire_and_back_to_the_byte(other: Cluster, state: Path) 
     data = node.conf_path.read_bytes()
     old = other.spec.priority(node.index)
     wire = Tcpdump(node)
-    done(node, state, "--yes", "priority", "vips", "110")
+    succeed(node, state, "--yes", "priority", "vips", "110")
     assert set(wire.stop()) == {old, 110}
     facts = last_facts(state)
     assert facts["on_the_wire"] is True
     assert (facts["predicted_master"], facts["seen_master"]) == (node.address, node.address)
     changed = [f"-   priority {old}", "+   priority 110"]
     assert changed_lines(data.decode(), node.conf_path.read_text()) == changed
-    done(node, state, "--yes", "undo")
+    succeed(node, state, "--yes", "undo")
     assert node.conf_path.read_bytes() == data
-    poll(lambda: advertised(node) == old, 20, "the old priority on the wire")
+    poll(lambda: next_priority(node) == old, 20, "the old priority on the wire")
     assert other.master() is node
 
 

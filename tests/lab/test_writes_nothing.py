@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.actions.core.journal import Journal
-from tests.lab.trace import Trace, strace
+from tests.lab.trace import Trace, netlink_messages, strace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def world(node: Node, state: Path) -> list[object]:
     log = node.log()
     return [
         [(path, path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()) for path in files if path.is_file()],
-        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("Printing")),
+        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("ControlCharFilter")),
         sorted((entry.id, entry.result) for entry in Journal(state).entries()),
     ]
 
@@ -91,8 +91,7 @@ def test_an_action_that_is_carried_out_is_seen(cluster: Cluster, state: Path) ->
     calls = {change.partition("(")[0] for change in trace.changes}
     assert {"mkdir", "openat", "write", "fsync", "pidfd_send_signal", "sendto"} <= calls
     [message] = [change for change in trace.changes if change.startswith("sendto")]
-    assert "nlmsg_type=IPVS" in message
-    assert r'}, "\x06\x01' in message  # IPVS_CMD_SET_DEST
+    assert netlink_messages(message) == [("IPVS", 6)]  # IPVS_CMD_SET_DEST
 
 
 HARMLESS = """\
@@ -106,6 +105,9 @@ HARMLESS = """\
 1 sendto(5<socket:[10]>, "\\x00", 1, 0, NULL, 0 <unfinished ...>
 1 sendto(6<socket:[11]>, [{nlmsg_len=40, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}, 40, 0) = 40
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_REQUEST|0x300}, "\\x04\\x01"], 20) = 20
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=nlctrl, nlmsg_seq=1}, {cmd=CTRL_CMD_GETFAMILY, version=1}]) = 20
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_seq=2}, {cmd=0x4, version=1}], 20) = 20
+1 sendmsg(3<socket:[13]>, {msg_iov=[{iov_base=[{nlmsg_len=20, nlmsg_type=IPVS}, {cmd=0xf, version=1}]}]}, 0) = 20
 """
 CHANGES = """\
 1 openat(AT_FDCWD</>, "/etc/hosts", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 3</etc/hosts>
@@ -118,6 +120,10 @@ CHANGES = """\
 1 rename("/a", "/b") = 0
 1 sendto(6<socket:[11]>, [{nlmsg_len=40, nlmsg_type=RTM_DELADDR, nlmsg_flags=NLM_F_REQUEST|NLM_F_ACK}, 40, 0) = 40
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_REQUEST}, "\\x06\\x01"], 20) = 20
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_REQUEST}, {cmd=0x6, version=1}], 20) = 20
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS}, {cmd=0x4}, {nlmsg_len=20, nlmsg_type=IPVS}, {cmd=0x7}]) = 40
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=nlctrl}, {cmd=CTRL_CMD_UNKNOWN, version=1}], 20) = 20
+1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=0x1f}, {cmd=0x4, version=1}], 20) = 20
 1 sendto(7<socket:[13]>, "\\x31", 1, 0, {sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("10.4.0.4")}, 16) = 1
 1 connect(7<socket:[14]>, {sa_family=AF_UNIX, sun_path="/dev/log"}, 110) = 0
 1 setsockopt(7<socket:[15]>, SOL_IP, 0x481 /* IP_??? */, "x", 1) = 0

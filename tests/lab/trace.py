@@ -36,10 +36,15 @@ OPTIONS = re.compile(
     r"|SOL_NETLINK, |SOL_IP(V6)?, IP(V6)?_RECVERR"
 )
 QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+")
-NLMSG = re.compile(r"nlmsg_len=(\d+), nlmsg_type=(\w+)")
-COMMAND = re.compile(r'\}, "\\x(\w\w)')  # the first byte of a generic netlink message
-CTRL_GETFAMILY = 3  # include/uapi/linux/genetlink.h
-IPVS_GETTERS = frozenset({4, 8, 11, 13, 15})  # include/uapi/linux/ip_vs.h: GET_SERVICE, _DEST, _DAEMON, _CONFIG, _INFO
+NLMSG = re.compile(r"""nlmsg_len=(\d+), nlmsg_type=(\w+)[^}]*\}(?:, (?:"\\x(\w\w)|\{cmd=(\w+)))?""")
+"""A netlink message. The command of a generic one is its first byte; strace 6.1 prints the bytes
+(``"\\x03\\x01…"``), strace 6.13 decodes them (``{cmd=CTRL_CMD_GETFAMILY, version=1}``, ``{cmd=0x4, version=1}``)."""
+NAMES = {"CTRL_CMD_GETFAMILY": 3}  # include/uapi/linux/genetlink.h
+QUERIES = {
+    "nlctrl": frozenset({3}),
+    "IPVS": frozenset({4, 8, 11, 13, 15}),  # ip_vs.h: GET_SERVICE, _DEST, _DAEMON, _CONFIG, _INFO
+}
+"""Generic netlink family → its commands that only ask."""
 
 
 def strace(output: str) -> list[str]:
@@ -47,6 +52,18 @@ def strace(output: str) -> list[str]:
     calls = ",".join(f"?{call}" for call in sorted(CALLS))
     how = ["-f", "--seccomp-bpf", "-y", "-x", "-s", "64", "-e", f"trace={calls}", "-e", "signal=none"]
     return ["strace", *how, "-o", output]
+
+
+def netlink_messages(rest: str) -> list[tuple[str, int | None]]:
+    """Returns the family, or the type, and the generic netlink command of each message that a call sends.
+
+    The command is None where strace does not show it, or by a name that is not known here.
+    """
+    return [
+        (kind, int(byte, 16) if byte else NAMES.get(word) if not word[:1].isdigit() else int(word, 0))
+        for length, kind, byte, word in NLMSG.findall(rest)
+        if int(length)
+    ]
 
 
 @dataclass
@@ -66,7 +83,7 @@ class Trace:
 
     @classmethod
     def of(cls, text: str) -> Trace:
-        """Judge the file that strace wrote."""
+        """Returns what the file that strace wrote shows."""
         trace = cls()
         for line in text.splitlines():
             if match := re.match(r"(?:\d+ +)?((\w+)\((.*))", line):
@@ -92,14 +109,11 @@ class Trace:
         return self._network(call, rest) if call in NETWORK else True
 
     def _sends(self, rest: str) -> bool:
-        messages = [kind for length, kind in NLMSG.findall(rest) if int(length)]
+        messages = netlink_messages(rest)
         if not messages:
             socket = re.match(r"\d+<(socket:\[\d+\])>", rest)
             return socket is None or socket[1] not in self._quiet
-        command = COMMAND.search(rest)
-        number = int(command[1], 16) if command else -1
-        getters = {"nlctrl": {CTRL_GETFAMILY}, "IPVS": IPVS_GETTERS}
-        return not all(kind.startswith("RTM_GET") or number in getters.get(kind, ()) for kind in messages)
+        return not all(kind.startswith("RTM_GET") or command in QUERIES.get(kind, ()) for kind, command in messages)
 
     def _network(self, call: str, rest: str) -> bool:
         sockets = re.findall(r"socket:\[\d+\]", rest)

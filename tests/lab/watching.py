@@ -51,7 +51,7 @@ class Watch:
         while missing:
             missing -= set(await self.look())
             if missing and time.monotonic() > deadline:
-                undecided = [f.id for f in self.observer.judge.undecided] if self.observer.judge else []
+                undecided = [f.id for f in self.observer.triage.undecided] if self.observer.triage else []
                 raise AssertionError(f"not told: {sorted(missing)}; told: {sorted(self.told)}; undecided: {undecided}")
             await asyncio.sleep(PACE)
         RULES_SHOWN.update(ids)
@@ -59,7 +59,7 @@ class Watch:
     async def until_silent(self) -> None:
         """Until nothing is told, and nothing is suspected."""
         deadline = time.monotonic() + SOON
-        while await self.look() or (self.observer.judge and self.observer.judge.undecided):
+        while await self.look() or (self.observer.triage and self.observer.triage.undecided):
             assert time.monotonic() < deadline, "\n".join(f"{f.title} {f.evidence}" for f in self.told.values())
             await asyncio.sleep(PACE)
 
@@ -88,8 +88,8 @@ async def silent(node: LabNode, kubeconfig: Path | None = None) -> None:
                 assert time.monotonic() - began < SOON, "the API was not read"
                 began += PACE  # what it says must be looked at for just as long
             await asyncio.sleep(PACE)
-        assert watch.observer.judge is not None
-        assert watch.observer.judge.undecided == (), node.name
+        assert watch.observer.triage is not None
+        assert watch.observer.triage.undecided == (), node.name
 
 
 async def silent_everywhere(cluster: Cluster, kubeconfig: Path | None = None) -> None:

@@ -89,7 +89,7 @@ def test_standard_error_in_a_file(host: Host, tmp_path: Path) -> None:
     host.output(str(log))
     reader = host.reader()
     tail = reader.read()
-    assert (tail.where, tail.trouble, [line.text for line in tail.lines]) == (str(log), "", ["Starting Keepalived"])
+    assert (tail.where, tail.error, [line.text for line in tail.lines]) == (str(log), "", ["Starting Keepalived"])
     with log.open("a") as file:
         file.write("(vips) Entering MASTER STATE\n")
     assert texts(reader) == ["Starting Keepalived", "(vips) Entering MASTER STATE"]
@@ -104,7 +104,7 @@ def test_the_log_of_a_pod_found_by_its_container(host: Host) -> None:
     link.unlink()
     link.symlink_to(f"/{real.relative_to(host.root)}")  # absolute, as the kubelet makes it
     tail = host.reader().read()
-    assert (tail.where, tail.trouble) == (f"log of pod {POD}", "")
+    assert (tail.where, tail.error) == (f"log of pod {POD}", "")
     assert [line.text for line in tail.lines] == ["(vips) Entering MASTER STATE"]
 
 
@@ -135,16 +135,16 @@ def test_the_log_on_the_host_is_reached_by_its_first_process(host: Host, tmp_pat
 
 def test_a_pod_whose_log_is_out_of_reach_names_the_command(host: Host) -> None:
     host.output("pipe:[4711]")
-    trouble = host.reader(pod=POD).read().trouble
+    trouble = host.reader(pod=POD).read().error
     assert "kubectl logs -n default kube-keepalived-vip-x7k2p" in trouble
     host.cgroup(f"0::/system.slice/docker-{IDENTITY}.scope\n")
-    assert f"crictl logs {IDENTITY[:13]}" in host.reader().read().trouble
+    assert f"crictl logs {IDENTITY[:13]}" in host.reader().read().error
 
 
 def test_it_is_looked_for_again_when_some_time_has_passed(host: Host) -> None:
     host.output("pipe:[4711]")
     reader = host.reader(pod=POD)
-    assert reader.read().trouble
+    assert reader.read().error
     host.write(f"/var/log/pods/{POD.replace('/', '_')}_{UID}/vip/0.log", LINE)
     assert reader.read().lines == ()
     host.now += AGAIN
@@ -160,7 +160,7 @@ def test_what_was_read_stays_when_keepalived_ends(host: Host, tmp_path: Path) ->
     log.unlink()
     tail = reader.read()
     assert [line.text for line in tail.lines] == ["Stopped"]
-    assert f"{log} cannot be read any more" in tail.trouble
+    assert f"{log} cannot be read any more" in tail.error
 
 
 def test_syslog_only_its_own_lines(host: Host) -> None:
@@ -180,20 +180,20 @@ def test_syslog_only_its_own_lines(host: Host) -> None:
 
 
 def test_syslog_that_nobody_listens_to(host: Host) -> None:
-    assert "nothing listens on its /dev/log" in host.reader(("keepalived", "-n")).read().trouble
+    assert "nothing listens on its /dev/log" in host.reader(("keepalived", "-n")).read().error
     (host.inside / "dev").mkdir()
     (host.inside / "dev" / "log").write_text("")
-    assert "journalctl -t Keepalived_vrrp" in host.reader(("keepalived", "-n")).read().trouble
+    assert "journalctl -t Keepalived_vrrp" in host.reader(("keepalived", "-n")).read().error
 
 
 def test_a_terminal_an_unreadable_one_and_none_at_all(host: Host) -> None:
     argv = (*CONSOLE, "--no-syslog")
-    assert "run kvtui as root" in host.reader(argv).read().trouble
+    assert "run kvtui as root" in host.reader(argv).read().error
     host.output("/dev/pts/3")
-    assert host.reader(argv).read().trouble == (
+    assert host.reader(argv).read().error == (
         "keepalived logs to the terminal /dev/pts/3, which cannot be read from here"
     )
-    assert "logs nowhere" in host.reader(("keepalived", "-G")).read().trouble
+    assert "logs nowhere" in host.reader(("keepalived", "-G")).read().error
 
 
 def test_a_log_file_is_known_by_what_is_open(host: Host, tmp_path: Path) -> None:

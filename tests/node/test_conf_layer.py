@@ -25,7 +25,7 @@ def test_a_death_that_is_noticed_later_loses_nothing(tmp_path: Path) -> None:
     root.rename(tmp_path / "gone")
     layer.read(2.0)
     assert layer.file is not None
-    layer.lost()
+    layer.mark_gone()
     assert layer.source().state is SourceState.DEGRADED
     assert layer.source().read_at == 1.0
 

@@ -1,7 +1,8 @@
-"""A machine with nothing but Debian: a throw-away layer over one root file system, without a network."""
+"""A machine with nothing but Debian: a throw-away layer over one root file system, usually without a network."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Own mounts and PIDs, which end with the command; no network at all: what is installed is what was given.
-NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--net"]
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]  # they end with the command
+ONLINE = ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs")
+"""What pip needs of this machine to reach its index of packages."""
 ENTER = """
 set -e
-root=$1 layer=$2 shared=$3; shift 3
+root=$1 layer=$2 shared=$3 online=$4; shift 4
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/root
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$layer/upper,workdir=$layer/work" /mnt/root
@@ -26,6 +28,11 @@ mount --bind "$shared" given
 mount -t proc proc proc
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
+for path in $online; do
+    [ -e "$path" ] || continue
+    if [ -d "$path" ]; then mkdir -p "./$path"; else rm -f "./$path"; touch "./$path"; fi
+    mount --bind "$path" "./$path"
+done
 exec chroot . "$@"
 """
 PATH = "/root/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -39,12 +46,16 @@ class Machine:
         root: of the file system below.
         layer: an empty folder of this machine's own.
         given: a folder that it finds as /given.
+        environment: added to a bare environment.
+        online: whether it has this machine's network, and its settings and variables of pip; else what is installed is
+            what was given.
     """
 
     root: Path
     layer: Path
     given: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    online: bool = False
 
     def __post_init__(self) -> None:
         for name in ("upper", "work"):
@@ -54,8 +65,13 @@ class Machine:
     def prefix(self) -> list[str]:
         """What runs a command on it."""
         variables = {"PATH": PATH, "HOME": "/root", "TERM": "xterm-256color", "LANG": "C.UTF-8", **self.environment}
-        places = [str(self.root), str(self.layer), str(self.given)]
-        return [*NAMESPACES, "sh", "-c", ENTER, "sh", *places, "env", "-i", *(f"{k}={v}" for k, v in variables.items())]
+        if self.online:
+            variables |= {
+                name: value for name, value in os.environ.items() if name.lower().startswith(("pip_", "http"))
+            }
+        places = [str(self.root), str(self.layer), str(self.given), " ".join(ONLINE if self.online else ())]
+        namespaces = NAMESPACES if self.online else [*NAMESPACES, "--net"]
+        return [*namespaces, "sh", "-c", ENTER, "sh", *places, "env", "-i", *(f"{k}={v}" for k, v in variables.items())]
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

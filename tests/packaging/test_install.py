@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -34,13 +35,20 @@ def shows_the_first_frame(terminal: PseudoTerminal) -> None:
 
 
 @pytest.fixture(scope="session")
-def wheelhouse(packages: Path) -> Path:
-    """The wheel with all that it needs: pip asks the registry here once, and not on the machine."""
+def wheelhouse(debian: Path, packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel with all that it needs on that machine, by the machine's own Python: pip asks its index once, here."""
     folder = PROJECT / ".lab" / "wheelhouse"
+    folder.mkdir(parents=True, exist_ok=True)
     [wheel] = packages.glob("*.whl")
-    wanted = [str(wheel), "pip", "setuptools", "wheel"]  # pipx updates these three
-    python = str(PROJECT / ".venv/bin/python")
-    made(python, "-m", "pip", "-q", "download", "--only-binary=:all:", "-d", str(folder), *wanted)
+    shutil.copy(wheel, folder)
+    asking = Machine(debian, tmp_path_factory.mktemp("wheelhouse"), folder, online=True)
+    wanted = f"/given/{wheel.name} pip setuptools wheel"  # pipx updates these three
+    pip = "/tmp/asking/bin/python -m pip"
+    asking.must(
+        "sh",
+        "-c",
+        f"python3 -m venv /tmp/asking && {pip} -q download --only-binary=:all: -d /given --find-links /given {wanted}",
+    )
     return folder
 
 
@@ -114,10 +122,18 @@ def test_lintian_is_content(packages: Path) -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+def low_limits() -> Iterator[str]:
+    """Options for buildah, which else raises these limits; that fails in a container without CAP_SYS_RESOURCE."""
+    for name, number in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        _, hard = resource.getrlimit(number)
+        limit = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+        yield f"--ulimit={name}={limit}:{limit}"
+
+
 @contextmanager
 def container(image: str) -> Iterator[str]:
     """A container of the image, until the block ends."""
-    name = made("buildah", "from", image).strip()
+    name = made("buildah", "from", *low_limits(), image).strip()
     try:
         yield name
     finally:

@@ -14,6 +14,7 @@ import yaml
 
 from kvtui import __version__
 from kvtui.backend.kube import scope
+from tests.shared import shared_path
 
 FOLDER = Path(__file__).parents[2] / "packaging" / "kubernetes"
 VERSIONS = [f"1.{minor}.0" for minor in range(30, 38)]
@@ -136,7 +137,7 @@ def test_the_example_is_the_tutorials_own_case() -> None:
     [port] = found["Service", "nginx"]["spec"]["ports"]
     assert (port["port"], port["targetPort"]) == (80, 80)
     assert pod(resources("example"))["containers"][0]["args"] == ["--services-configmap=default/vip-configmap"]
-    published = Path(__file__).parents[2].parent / "shared" / "manifests"
+    published = shared_path("manifests")
     old = yaml.safe_load((published / "kweisamx-vip-daemonset.yaml").read_text())["spec"]["template"]
     new = found["DaemonSet", "kube-keepalived-vip"]["spec"]["template"]
     assert new["metadata"]["labels"] == old["metadata"]["labels"]

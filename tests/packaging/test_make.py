@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.lab import run
+from tests.lab import run, terminal
+from tests.lab.kernel import Kernel, LabError
 
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/bin/sh
@@ -45,34 +45,46 @@ def test_nothing_is_booted_for_what_looks_at_no_node(argument: str, monkeypatch:
         run.main([argument, "vips"])
 
 
-@pytest.mark.parametrize(
-    ("uid", "installs", "ends"),
-    [(0, True, "lab"), (0, False, "--demo"), (1000, True, "--demo")],
-    ids=["root", "root without a mirror", "not root"],
-)
-def test_what_the_lab_needs_is_installed_where_we_may(
-    uid: int, installs: bool, ends: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("why", [None, "It needs user-mode-linux.", "kernel panic"])
+def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
+    why: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ran: list[list[str]] = []
-
-    def install(command: list[Path | str], *, check: bool) -> None:
-        assert not check
-        ran.append([Path(word).name for word in command])
-
     def become(*arguments: str) -> None:
         raise SystemExit(" ".join(arguments))
 
     def lab(_arguments: list[str]) -> None:
-        raise SystemExit("lab")
+        if why is None:
+            raise SystemExit("lab")
+        raise LabError(why)
 
     monkeypatch.setattr(run, "keepalived_runs_here", lambda: False)
-    monkeypatch.setattr(os, "geteuid", lambda: uid)
-    monkeypatch.setattr(subprocess, "run", install)
-    monkeypatch.setattr(run, "why_not", lambda: None if ran and installs else "It needs user-mode-linux.")
+    monkeypatch.setattr(run, "why_not", lambda: why if why and "needs" in why else None)
     monkeypatch.setattr(run, "become_kvtui", become)
     monkeypatch.setattr(run, "has_terminal", lambda: False)
     monkeypatch.setattr(run, "without_terminal", lab)
-    with pytest.raises(SystemExit, match=ends):
-        run.main([])
-    assert ran == ([["debian-packages", "lab"]] if uid == 0 else [])
-    assert ("It needs user-mode-linux" in capsys.readouterr().err) is (ends == "--demo")
+    with pytest.raises(SystemExit, match=r"^lab$" if why is None else r"^--demo vips$"):
+        run.main(["vips"])
+    said = capsys.readouterr().err
+    assert (f"No keepalived runs here. {why}\n" in said) is (why is not None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keepalived", "needed"),
+    [(["vips"], False, True), (["vips"], True, False), (["--demo"], False, False)],
+)
+def test_the_lab_s_packages_are_asked_for_only_where_it_will_be_booted(
+    arguments: list[str], keepalived: bool, needed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "keepalived_runs_here", lambda: keepalived)
+    assert run.main(["--needs-lab", *arguments]) == int(not needed)
+
+
+def test_nodes_that_do_not_start_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(["true"])
+    kernel.dir = tmp_path
+    kernel.out.mkdir()
+    monkeypatch.setattr(kernel, "wait", lambda _timeout: 1)
+    assert terminal.wait_for(kernel) == 1
+    (kernel.out / terminal.FAILURE).write_text("not within 20 s: keepalived on node-a\n")
+    with pytest.raises(LabError, match=r"^The nodes of the lab did not start: not within 20 s: keepalived on node-a$"):
+        terminal.wait_for(kernel)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.cli.outline import outline
+from kvtui.cli.command_tree import command_tree
 from kvtui.model.config import SETTINGS
 
 PROJECT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_it_is_reproducible_and_plain_ascii(page: Path) -> None:
 def test_everything_is_in_it(page: Path) -> None:
     shown = subprocess.run(["mandoc", "-Tascii", str(page)], capture_output=True, text=True, check=True).stdout
     text = " ".join(re.sub(".\b", "", shown).split())
-    for command in outline().all():
+    for command in command_tree().all():
         assert " ".join(command.path) in text
         for option in command.options:
             assert option.usage in text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.processes.machine import Machine
@@ -11,5 +12,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")  # put back afterwards
     return Machine(tmp_path)

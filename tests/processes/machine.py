@@ -55,7 +55,7 @@ class Machine:
         (here / "net").mkdir()
         ticks = (1_000_000 - age) * os.sysconf("SC_CLK_TCK")
         (here / "stat").write_text(
-            f"{pid} ({comm}) {state} {parent} 1 1 0 -1 4194560 9 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0\n"
+            f"{pid} ({comm}) {state} {parent} 1 1 0 -1 4194560 9 0 0 0 0 0 0 0 20 0 1 0 {ticks}" + " 0" * 30 + "\n"
         )
         numbers = "\t".join(map(str, ns_pids or (pid,)))
         (here / "status").write_text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.backend.arguments import Arguments, parse_arguments
+from kvtui.backend.linux.arguments import Arguments, parse_arguments
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.processes import NoSuchKeepalived, choose, find, root_of
+from kvtui.backend.linux.processes import NoSuchKeepalived, choose, find, root_of
 from kvtui.model.keepalived import Children, Controller, PidFile
 from tests.processes.machine import (
     BOOTED,
@@ -158,7 +158,7 @@ def test_without_the_right_to_read_exe_the_command_line_decides(
 ) -> None:
     machine.process(700, exe=None)
     machine.process(701, exe=None, comm="bash", argv=("bash", "keepalived"))
-    monkeypatch.setattr("kvtui.backend.procfs.program", lambda pid, _proc: None if pid in {700, 701} else "")
+    monkeypatch.setattr("kvtui.backend.linux.procfs.program", lambda pid, _proc: None if pid in {700, 701} else "")
     assert [k.pid for k in find(machine.proc)] == [700]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.backend import namespaces
-from tests.processes.machine import HOST_NET, POD_MNT, POD_PID, Machine
+from kvtui.backend.linux import namespaces, procfs
+from kvtui.backend.linux.files import resolve_inside
+from tests.processes.machine import HOST_NET, POD_MNT, Machine
 
 
 def test_inodes_are_those_of_the_links(machine: Machine) -> None:
@@ -19,15 +20,11 @@ def test_inodes_are_those_of_the_links(machine: Machine) -> None:
     assert namespaces.netns_inode() == Path("/proc/self/ns/net").stat().st_ino
 
 
-def test_pids_of_a_pod_and_back(machine: Machine) -> None:
+def test_pids_of_a_pod(machine: Machine) -> None:
     machine.pod()
-    machine.process(950, ns_pids=(950, 8), pid_ns=POD_PID + 9)
-    assert namespaces.ns_pids(804, machine.proc) == (804, 8)
-    assert namespaces.ns_pids(1, machine.proc) == (1,)
-    assert namespaces.ns_pids(12345, machine.proc) == ()
-    assert namespaces.outside_pid(8, 796, machine.proc) == 804
-    assert namespaces.outside_pid(8, 950, machine.proc) == 950
-    assert namespaces.outside_pid(9, 796, machine.proc) is None
+    assert procfs.ns_pids(804, machine.proc) == (804, 8)
+    assert procfs.ns_pids(1, machine.proc) == (1,)
+    assert procfs.ns_pids(12345, machine.proc) == ()
 
 
 @pytest.mark.parametrize(
@@ -48,18 +45,18 @@ def test_links_are_followed_inside_the_root(tmp_path: Path, path: str, inside: s
     (tmp_path / "var" / "run").symlink_to("/run")
     (tmp_path / "rel").symlink_to("var/../run")
     (tmp_path / "up").symlink_to("../../..")
-    assert Path(namespaces.resolve_inside(str(tmp_path), path)) == tmp_path / inside
+    assert Path(resolve_inside(str(tmp_path), path)) == tmp_path / inside
 
 
 def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("/a")
     with pytest.raises(OSError, match="too many symbolic links in /a"):
-        namespaces.resolve_inside(str(tmp_path), "/a")
+        resolve_inside(str(tmp_path), "/a")
 
 
 def test_our_own_root_is_a_root_too(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
-    assert namespaces.resolve_inside("", f"{tmp_path}/a") == f"{tmp_path.resolve()}/b"
+    assert resolve_inside("", f"{tmp_path}/a") == f"{tmp_path.resolve()}/b"
 
 
 @pytest.mark.parametrize("pid", [None, os.getpid()])

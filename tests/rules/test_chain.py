@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from kvtui.model.ipvs import Protocol
-from kvtui.model.source import Lack, Source, SourceName, SourceState
+from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.model.vrrp import RealServerCheck, VrrpState
-from kvtui.rules.chain import LAYERS, Ground, Layer, Link, Mark, Port, chain, first_break, port_chain, whole
-from kvtui.rules.observe import observe
+from kvtui.rules.chain import Layer, Mark, first_break, whole
 from tests.build import (
     NOW,
     VIP,
@@ -22,14 +20,11 @@ from tests.build import (
     instance,
     keepalived,
     real,
-    snapshot,
     sources,
     table,
 )
 from tests.build_kube import controller
-
-if TYPE_CHECKING:
-    from kvtui.model.ipvs import RealServer, VirtualServer
+from tests.rules.chains import ALL_OK, CLUSTER, UNKNOWN, WRITTEN, detail_of, links, marks
 
 OWN = advertiser(0, outgoing=True)
 MASTER: dict[str, Any] = {
@@ -37,25 +32,6 @@ MASTER: dict[str, Any] = {
     "addresses": addresses(VIP),
     "advertisers": (OWN,),
 }
-CLUSTER = (Layer.CONFIGMAP, Layer.SERVICE, Layer.ENDPOINTS)
-ALL_OK = dict.fromkeys(LAYERS, Mark.OK) | dict.fromkeys(CLUSTER, Mark.UNKNOWN)
-"""On a node where no API is asked."""
-NO_IPVS = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "the ip_vs module is not loaded: modprobe ip_vs")
-
-
-def links(**changes: Any) -> tuple[Link, ...]:
-    seen = observe(snapshot(**changes))
-    assert seen.vips is not None
-    return chain(seen, seen.vips[0])
-
-
-def marks(found: tuple[Link, ...]) -> dict[Layer, Mark]:
-    assert [link.layer for link in found] == list(LAYERS)
-    return {link.layer: link.mark for link in found}
-
-
-def detail_of(found: tuple[Link, ...], layer: Layer) -> str:
-    return next(link.detail for link in found if link.layer is layer)
 
 
 @pytest.mark.parametrize("changes", [{}, MASTER], ids=["backup", "master"])
@@ -74,29 +50,28 @@ def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
     assert whole(found) is None
 
 
-def lacking(lack: Lack) -> tuple[Source, ...]:
+def lacking(lack: UnavailableReason) -> tuple[Source, ...]:
     """The API is no trouble: there is none, or it is not wanted."""
     others = tuple(s for s in sources() if s.name is not SourceName.KUBERNETES)
-    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", lack=lack))
+    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", reason=lack))
 
 
-WRITTEN = conf(conf_real(5), conf_real(6))
 ANONYMOUS = replace(WRITTEN, virtual_servers=tuple(replace(v, service=None) for v in WRITTEN.virtual_servers))
 """A keepalived.conf that somebody wrote by hand: no comment names a Service."""
 ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "a node of a cluster": (
-        {"sources": lacking(Lack.ABSENT)},
+        {"sources": lacking(UnavailableReason.ABSENT)},
         None,
         "no Kubernetes API is configured here; keepalived.conf's comment and blocks map it to default/nginx, by NAT",
     ),
     "no cluster at all": (
-        {"sources": lacking(Lack.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
+        {"sources": lacking(UnavailableReason.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
         True,
         "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
     ),
     "a controller, though no comment": (
         {
-            "sources": lacking(Lack.ABSENT),
+            "sources": lacking(UnavailableReason.ABSENT),
             "conf": ANONYMOUS,
             "running": ANONYMOUS,
             "keepalived": (keepalived(controller=controller()),),
@@ -105,7 +80,7 @@ ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
         "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
     ),
     "not wanted": (
-        {"sources": lacking(Lack.UNWANTED)},
+        {"sources": lacking(UnavailableReason.UNWANTED)},
         True,
         "not asked (--no-kube); keepalived.conf's comment and blocks map it to default/nginx, by NAT",
     ),
@@ -125,7 +100,7 @@ def test_without_an_api_the_clusters_layers_are_expected_where_a_cluster_left_it
 
 
 def test_a_break_on_the_node_is_named_without_an_api_too() -> None:
-    found = links(sources=lacking(Lack.UNWANTED), ipvs=table(real(5)))
+    found = links(sources=lacking(UnavailableReason.UNWANTED), ipvs=table(real(5)))
     broken = first_break(found)
     assert broken is not None
     assert broken.layer is Layer.IPVS
@@ -245,19 +220,6 @@ def test_an_interfaces_name_runs_nothing_when_the_remedy_is_pasted() -> None:
     assert first.remedy == "ip addr del 10.4.0.50/32 dev 'a;reboot'  # or restart keepalived"
 
 
-UNKNOWN: dict[str, tuple[dict[str, Any], Layer, str]] = {
-    "config": ({"conf": None}, Layer.CONF, "the config file cannot be read"),
-    "running": (
-        {"running": None},
-        Layer.RUNNING,
-        "the running config cannot be read (keepalived ≥ 2.2.0, as root)",
-    ),
-    "ipvs": ({"ipvs": None, "sources": (NO_IPVS, *sources())}, Layer.IPVS, NO_IPVS.detail),
-    "addresses": ({"addresses": None}, Layer.ADDRESS, "the addresses of this node cannot be read"),
-    "adverts": ({"advertisers": None}, Layer.VRRP, "no advert was seen"),
-}
-
-
 @pytest.mark.parametrize(("changes", "layer", "detail"), UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_what_cannot_be_read_is_unknown_never_broken(changes: dict[str, Any], layer: Layer, detail: str) -> None:
     found = links(**changes)
@@ -349,63 +311,3 @@ def test_the_first_break_is_the_first_in_the_order_of_a_packets_fate() -> None:
     first = first_break(found)
     assert first is not None
     assert first.layer is Layer.RUNNING
-
-
-MARK = replace(WRITTEN.virtual_servers[0], address=None, port=None, fwmark=7, protocol=Protocol.FWMARK, service=None)
-MARKED = replace(WRITTEN, virtual_servers=(MARK,))
-KERNEL_MARK = replace(table(real(5), real(6)).virtual_servers[0], address=None, port=None, fwmark=7)
-
-
-def by_mark(*virtuals: VirtualServer, **changes: Any) -> tuple[Link, ...]:
-    return links(conf=MARKED, running=MARKED, ipvs=replace(table(), virtual_servers=virtuals), **changes)
-
-
-def test_a_vip_served_by_a_firewalls_mark_has_an_ipvs_layer() -> None:
-    found = by_mark(replace(KERNEL_MARK, protocol=Protocol.FWMARK))
-    assert marks(found) == ALL_OK
-    assert detail_of(found, Layer.CONF) == "in instance vips; what a firewall marks goes to fwmark 7"
-    assert detail_of(found, Layer.IPVS) == "by a firewall's mark: fwmark 7 2/2 real servers up"
-
-
-BY_MARK: dict[str, tuple[tuple[RealServer, ...] | None, str]] = {
-    "not in the kernel": (None, "by a firewall's mark: fwmark 7 is in the config but not in the kernel"),
-    "one real server lacks": (
-        (real(5),),
-        "by a firewall's mark: fwmark 7 1/2 real servers up: 10.2.68.6:8080 is not in the kernel",
-    ),
-    "a stranger": (
-        (real(5), real(6), real(7)),
-        "by a firewall's mark: fwmark 7 3/3 real servers up: 10.2.68.7:8080 is in the kernel only",
-    ),
-}
-
-
-@pytest.mark.parametrize(("reals", "detail"), BY_MARK.values(), ids=BY_MARK.keys())
-def test_a_marks_virtual_server_that_is_broken_breaks_it(reals: tuple[RealServer, ...] | None, detail: str) -> None:
-    there = () if reals is None else (replace(KERNEL_MARK, protocol=Protocol.FWMARK, real_servers=reals),)
-    found = by_mark(*there)
-    assert marks(found) == ALL_OK | {Layer.IPVS: Mark.BROKEN}
-    assert detail_of(found, Layer.IPVS) == detail
-
-
-def test_another_familys_mark_or_somebody_elses_is_not_the_vips() -> None:
-    six = replace(MARKED, virtual_servers=(replace(MARK, real_servers=(replace(conf_real(5), address="fd00::5"),)),))
-    found = links(conf=six, running=six, ipvs=replace(table(), virtual_servers=()))
-    assert detail_of(found, Layer.IPVS) == "no virtual server: the VIP is only an address"
-    none = replace(WRITTEN, virtual_servers=())
-    stranger = replace(KERNEL_MARK, protocol=Protocol.FWMARK)
-    found = links(conf=none, running=none, ipvs=replace(table(), virtual_servers=(stranger,)))
-    assert detail_of(found, Layer.IPVS) == "no virtual server: the VIP is only an address"
-
-
-def test_each_member_of_a_group_is_a_port_of_its_vip() -> None:
-    """As the reader spells a group out: two of one block, with its real servers."""
-    (one,) = WRITTEN.virtual_servers
-    both = replace(WRITTEN, virtual_servers=(replace(one, group="web"), replace(one, group="web", port=443)))
-    seen = observe(snapshot(conf=both, running=both, ipvs=table(real(5), real(6))))
-    ground = Ground(seen)
-    assert ground.ports(VIP) == (Port(80), Port(443))
-    broken = first_break(port_chain(ground, VIP, Port(443)))
-    assert broken is not None
-    assert broken.detail == "10.4.0.50:443 is in the config but not in the kernel"
-    assert first_break(port_chain(ground, VIP, Port(80))) is None

@@ -9,7 +9,7 @@ import pytest
 
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from kvtui.rules.chain import Ground, Layer, Link, Mark, Port, connect_link
+from kvtui.rules.chain import ChainIndex, Layer, Link, Mark, Port, connect_link
 from kvtui.rules.observe import observe
 from tests.build import NOW, VIP, addresses, keepalived, real, snapshot, table
 
@@ -23,7 +23,7 @@ OWN_TABLE = "; through this node's own IPVS table, as every connect from a direc
 
 
 def link(result: Connect | None, port: Port | None = HTTP, **changes: Any) -> Link:
-    return connect_link(Ground(observe(snapshot(**changes))), VIP, port, result)
+    return connect_link(ChainIndex(observe(snapshot(**changes))), VIP, port, result)
 
 
 def test_accepted_from_a_machine_that_is_no_director() -> None:

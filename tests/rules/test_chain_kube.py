@@ -11,7 +11,7 @@ from kvtui.model.ipvs import Protocol
 from kvtui.model.kube import EndpointPort, Kube, Pod, Resource, ResourceState, ServicePort
 from kvtui.model.observation import Observation, PodView
 from kvtui.model.source import SourceState
-from kvtui.rules.chain import LAYERS, Ground, Layer, Links, Mark, Port, chain_of, first_break, port_chain, whole
+from kvtui.rules.chain import LAYERS, ChainIndex, Layer, Links, Mark, Port, chain_of, first_break, port_chain, whole
 from kvtui.rules.observe import observe
 from tests import build_kube
 from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
@@ -46,7 +46,7 @@ def details(found: Links) -> dict[Layer, str]:
 
 
 def test_every_layer_of_the_tutorials_case_is_whole() -> None:
-    found = chain_of(Ground(see(kube())), VIP)
+    found = chain_of(ChainIndex(see(kube())), VIP)
     assert marks(found) == ALL_OK
     assert whole(found) is True
     assert [link.detail for link in found[:4]] == [
@@ -59,7 +59,7 @@ def test_every_layer_of_the_tutorials_case_is_whole() -> None:
 
 def test_the_apis_layers_are_as_old_as_what_was_read_of_each_kind() -> None:
     ages = {r: float(n) for n, r in enumerate(Resource)}
-    assert [link.age for link in chain_of(Ground(see(kube())), VIP)[:3]] == [
+    assert [link.age for link in chain_of(ChainIndex(see(kube())), VIP)[:3]] == [
         ages[Resource.CONFIGMAPS],
         ages[Resource.SERVICES],
         ages[Resource.ENDPOINTS],
@@ -150,7 +150,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
 def test_the_first_break_is_named_and_no_layer_below_is_at_fault_for_it(
     changes: dict[str, Any], expected: dict[Layer, Mark], detail: str
 ) -> None:
-    found = port_chain(Ground(see(kube(**changes))), VIP, Port(80))
+    found = port_chain(ChainIndex(see(kube(**changes))), VIP, Port(80))
     assert marks(found) == ALL_OK | expected
     first = first_break(found)
     assert first is not None
@@ -174,7 +174,7 @@ REMEDIES = {
 
 @pytest.mark.parametrize(("case", "remedy"), REMEDIES.items(), ids=REMEDIES.keys())
 def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
-    first = first_break(port_chain(Ground(see(kube(**BROKEN[case][0]))), VIP, Port(80)))
+    first = first_break(port_chain(ChainIndex(see(kube(**BROKEN[case][0]))), VIP, Port(80)))
     assert first is not None
     assert first.remedy == remedy
 
@@ -189,7 +189,7 @@ def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
     ids=["names a Service", "names none", "no entry"],
 )
 def test_a_skipped_entry_is_not_said_to_be_none(data: dict[str, str], why: str) -> None:
-    found = port_chain(Ground(see(kube(data))), VIP, Port(80))
+    found = port_chain(ChainIndex(see(kube(data))), VIP, Port(80))
     assert marks(found)[Layer.CONFIGMAP] is Mark.BROKEN
     assert (details(found)[Layer.SERVICE], details(found)[Layer.ENDPOINTS]) == (why, why)
 
@@ -223,7 +223,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
 def test_what_the_api_does_not_tell_is_unknown_and_says_why(
     changes: dict[str, Any], expected: dict[Layer, Mark], detail: str
 ) -> None:
-    found = chain_of(Ground(see(kube(**changes))), VIP)
+    found = chain_of(ChainIndex(see(kube(**changes))), VIP)
     assert marks(found) == ALL_OK | expected
     assert detail in [link.detail for link in found]
     assert whole(found) is None
@@ -231,7 +231,7 @@ def test_what_the_api_does_not_tell_is_unknown_and_says_why(
 
 def test_old_data_is_believed_and_says_that_it_is_old() -> None:
     cut = tuple(ResourceState(r, SourceState.DEGRADED, "the API is gone since 30 s", NOW - 30) for r in Resource)
-    found = chain_of(Ground(see(kube(resources=cut))), VIP)
+    found = chain_of(ChainIndex(see(kube(resources=cut))), VIP)
     assert marks(found) == ALL_OK
     assert [link.age for link in found[:3]] == [30.0, 30.0, 30.0]
     assert found[2].detail.endswith(" (as it was read last: the API is gone since 30 s)")
@@ -249,15 +249,15 @@ BARE: dict[str, Any] = {
 
 
 def test_a_vip_that_no_ready_endpoint_keeps_in_the_config_is_broken_there_and_expected_nowhere_else() -> None:
-    ground = Ground(see(kube(endpoints=UNREADY), **BARE))
-    assert ground.addresses == (VIP,)
-    found = chain_of(ground, VIP)
+    index = ChainIndex(see(kube(endpoints=UNREADY), **BARE))
+    assert index.addresses == (VIP,)
+    found = chain_of(index, VIP)
     below = dict.fromkeys(LAYERS[3:], Mark.NONE)
     assert marks(found) == ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN} | below
 
 
 def test_a_mapping_that_the_controller_never_wrote_is_missing_in_the_file() -> None:
-    found = chain_of(Ground(see(kube(), **BARE)), VIP)
+    found = chain_of(ChainIndex(see(kube(), **BARE)), VIP)
     assert marks(found) == ALL_OK | {Layer.CONF: Mark.BROKEN} | dict.fromkeys(LAYERS[4:], Mark.NONE)
     assert details(found)[Layer.CONF] == (
         "/etc/keepalived/keepalived.conf does not have it, though the cluster asks for it"
@@ -275,16 +275,16 @@ def test_a_port_without_ready_endpoints_beside_one_that_has_some() -> None:
             )
         },
     )
-    ground = Ground(see(cluster))
-    assert ground.ports(VIP) == (Port(80), Port(81))
-    assert marks(port_chain(ground, VIP, Port(80))) == ALL_OK
+    index = ChainIndex(see(cluster))
+    assert index.ports(VIP) == (Port(80), Port(81))
+    assert marks(port_chain(index, VIP, Port(80))) == ALL_OK
     other = ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN, Layer.IPVS: Mark.NONE}
-    assert marks(port_chain(ground, VIP, Port(81))) == other
-    assert marks(chain_of(ground, VIP)) == ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN}
+    assert marks(port_chain(index, VIP, Port(81))) == other
+    assert marks(chain_of(index, VIP)) == ALL_OK | {Layer.ENDPOINTS: Mark.BROKEN}
 
 
 def test_an_ipv6_vip_cannot_be_in_a_configmap() -> None:
-    found = chain_of(Ground(see(kube(), **BARE)), "fd00::50")
+    found = chain_of(ChainIndex(see(kube(), **BARE)), "fd00::50")
     assert marks(found)[Layer.CONFIGMAP] is Mark.NONE
     assert first_break(found) is None
 
@@ -293,7 +293,7 @@ def test_in_proxy_mode_no_virtual_server_is_expected() -> None:
     started = controller("--proxy-protocol-mode=true")
     proxied = replace(conf(), virtual_servers=())
     found = chain_of(
-        Ground(
+        ChainIndex(
             see(
                 kube(),
                 keepalived=(keepalived(controller=started),),
@@ -309,7 +309,7 @@ def test_in_proxy_mode_no_virtual_server_is_expected() -> None:
 
 def test_a_namespace_that_the_controller_does_not_watch() -> None:
     started = controller("--watch-namespace=shop")
-    found = chain_of(Ground(see(kube(), keepalived=(keepalived(controller=started),))), VIP)
+    found = chain_of(ChainIndex(see(kube(), keepalived=(keepalived(controller=started),))), VIP)
     assert details(found)[Layer.SERVICE] == (
         "Service default/nginx is not seen by the controller, which watches shop only"
     )
@@ -317,7 +317,7 @@ def test_a_namespace_that_the_controller_does_not_watch() -> None:
 
 
 def test_without_any_config_the_kernel_is_held_against_the_endpoints() -> None:
-    found = chain_of(Ground(see(kube(), conf=None, running=None, ipvs=table(real(5), real(9)))), VIP)
+    found = chain_of(ChainIndex(see(kube(), conf=None, running=None, ipvs=table(real(5), real(9)))), VIP)
     assert marks(found)[Layer.IPVS] is Mark.BROKEN
     assert details(found)[Layer.IPVS] == (
         "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 is a ready endpoint but no real server, "
@@ -327,9 +327,9 @@ def test_without_any_config_the_kernel_is_held_against_the_endpoints() -> None:
 
 def test_udp_and_tcp_on_one_port_are_two() -> None:
     both = (ServicePort("dns", 53, 53, "UDP"), ServicePort("dns-tcp", 53, 53))
-    ground = Ground(see(kube(services={NGINX: service("nginx", *both)}), **BARE))
-    assert ground.ports(VIP) == (Port(53), Port(53, Protocol.UDP))
-    assert [str(p) for p in ground.ports(VIP)] == ["53", "53/UDP"]
+    index = ChainIndex(see(kube(services={NGINX: service("nginx", *both)}), **BARE))
+    assert index.ports(VIP) == (Port(53), Port(53, Protocol.UDP))
+    assert [str(p) for p in index.ports(VIP)] == ["53", "53/UDP"]
 
 
 def test_real_servers_have_the_pods_of_the_mapped_service() -> None:
@@ -344,5 +344,5 @@ def test_real_servers_have_the_pods_of_the_mapped_service() -> None:
 def test_a_sorry_server_in_the_kernel_is_no_stranger() -> None:
     sorry = replace(conf_real(9), sorry=True)
     both = conf(conf_real(5), conf_real(6), sorry)
-    found = chain_of(Ground(see(kube(), conf=both, running=both, ipvs=table(real(5), real(6), real(9)))), VIP)
+    found = chain_of(ChainIndex(see(kube(), conf=both, running=both, ipvs=table(real(5), real(6), real(9)))), VIP)
     assert marks(found) == ALL_OK

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kvtui.backend.adverts.tracker import AdvertTracker
 from kvtui.model.vrrp import Advertiser, VrrpState
 from kvtui.rules.claims import claimants, lasting, side_by_side
 from kvtui.rules.observe import observe
@@ -15,6 +16,7 @@ from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView
     from kvtui.model.snapshot import Snapshot
+    from kvtui.model.vrrp import Advert
 
 
 def heard(node: int, *, since: float, last: float, outgoing: bool = False) -> Advertiser:
@@ -147,3 +149,37 @@ def test_one_that_stepped_down_does_not_keep_another_from_lasting() -> None:
 
 def sources(of: tuple[Advertiser, ...]) -> list[str]:
     return [a.last.source for a in of]
+
+
+SLOW = ([0.3, 2.4, 3.5, 5.8, 7.0, 9.3, 10.4, 12.6, 13.8], [1.1, 2.2, 4.4, 5.5, 7.9, 9.0, 11.2, 12.3, 14.6])
+"""When two busy nodes advertise that should every second: their timers are late, by up to 1.4 s."""
+
+
+def at_each_moment(*senders: tuple[str, int, list[float]]) -> dict[float, list[str]]:
+    """Who claims to be master, every 0.1 s."""
+    wire = AdvertTracker()
+    found: dict[float, list[str]] = {}
+    adverts = sorted((at, source, priority) for source, priority, times in senders for at in times)
+    for tenths in range(int(10 * adverts[-1][0])):
+        now = tenths / 10
+        while adverts and adverts[0][0] <= now:
+            wire.record(advert(*adverts.pop(0)))
+        found[now] = [a.last.source for a in claimants(wire.advertisers(), NOW + now)]
+    return found
+
+
+def advert(at: float, source: str, priority: int) -> Advert:
+    return replace(advertiser(1).last, received=NOW + at, source=source, priority=priority)
+
+
+def test_a_split_brain_of_busy_nodes_stays_named() -> None:
+    found = at_each_moment(("10.4.0.4", 101, SLOW[0]), ("10.4.0.5", 102, SLOW[1]))
+    assert {tuple(sorted(sources)) for now, sources in found.items() if now >= 4.5} == {("10.4.0.4", "10.4.0.5")}
+
+
+def test_a_takeover_from_a_busy_node_is_no_split_brain() -> None:
+    last = SLOW[0][-1]
+    successor = [last + 3.6 + seconds for seconds in (0.0, 1.0, 2.0, 3.0)]
+    found = at_each_moment(("10.4.0.4", 101, SLOW[0]), ("10.4.0.5", 102, successor))
+    assert [sources for now, sources in found.items() if len(sources) > 1] == []
+    assert found[round(last + 3.7, 1)] == ["10.4.0.5"]

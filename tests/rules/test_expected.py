@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +18,11 @@ from kvtui.rules.template import Block, Page
 from tests import build
 from tests.build_kube import configmap, controller, endpoint, group, kube, node, service, snapshot
 from tests.growth import ratio
+from tests.shared import shared_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CONFS = Path(__file__).resolve().parents[3] / "shared" / "confs"
 VIP, VIP2, VIP_ALONE = "10.4.0.50", "10.4.0.51", "10.4.0.60"
 HERE = ControllerSettings(interface="eth0", address="10.4.0.3", node_addresses=("10.4.0.5", "10.4.0.3", "10.4.0.4"))
 
@@ -75,7 +74,7 @@ def test_every_golden_rendering_byte_for_byte(prefix: str, dialect: Dialect, wha
     data, changes = GOLDEN[what]
     if (prefix, what) == ("c09", "udp"):
         data = {VIP2: "kube/system-kube-dns"}  # whoever rendered it put the slash there
-    wanted = (CONFS / f"golden-{prefix}-{what}.conf").read_bytes()
+    wanted = shared_path("confs", f"golden-{prefix}-{what}.conf").read_bytes()
     found = expected(cluster(data), replace(HERE, dialect=dialect, **changes))
     assert found.missing == ()
     assert found.text is not None
@@ -91,13 +90,13 @@ def test_what_0_9_would_write_for_a_vip_only_that_it_skips(what: str) -> None:
     if what != "viponly":
         peers = ("10.4.0.4", "10.4.0.5")
         page = replace(page, blocks=(alone, echo), unicast_source="10.4.0.3", unicast_peers=peers)
-    assert template.render(page, Dialect.V09).encode() == (CONFS / f"golden-c09-{what}.conf").read_bytes()
+    assert template.render(page, Dialect.V09).encode() == shared_path("confs", f"golden-c09-{what}.conf").read_bytes()
 
 
 def test_all_golden_files_are_asked_for() -> None:
     asked = {f"golden-{prefix}-{what}.conf" for prefix, _, what in CASES}
     asked |= {"golden-c09-viponly.conf", "golden-c09-nat+vip+unicast.conf"}
-    assert asked == {p.name for p in CONFS.glob("golden-*.conf")}
+    assert asked == {p.name for p in shared_path("confs").glob("golden-*.conf")}
 
 
 def one(**changes: Any) -> Expected:

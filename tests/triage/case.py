@@ -1,4 +1,4 @@
-"""A healthy backup (tests.build) with one thing changed, and what triage suspects of it."""
+"""A healthy backup (tests.build) with one thing changed, and what triage pending_findings of it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.condition_history import ConditionHistory
 from kvtui.rules.observe import observe
-from kvtui.rules.past import Past
-from kvtui.rules.triage.judge import suspects
-from tests import build
+from kvtui.rules.triage.runner import pending_findings
+from tests import build, build_kube
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer
@@ -62,12 +62,19 @@ def suspected(snapshot: Snapshot, *, listened: float = LISTENED) -> dict[str, Fi
         snapshot: of the node.
         listened: seconds since the first observation.
     """
-    past = Past(began=snapshot.time - listened)
-    return {s.finding.id: s.finding for s in suspects(observe(snapshot), past)}
+    history = ConditionHistory(began=snapshot.time - listened)
+    return {s.finding.id: s.finding for s in pending_findings(observe(snapshot), history)}
 
 
 def only(snapshot: Snapshot, *, listened: float = LISTENED) -> Finding:
-    """The one thing that triage suspects."""
+    """The one thing that triage pending_findings."""
     found = suspected(snapshot, listened=listened)
     assert len(found) == 1, list(found)
     return next(iter(found.values()))
+
+
+def asked(**changes: object) -> Snapshot:
+    """The healthy node with the API: file, running config and kernel are what the ConfigMap asks."""
+    base = conf(server={"scheduler": "wlc"})
+    good = replace(base, instances=(replace(base.instances[0], state="BACKUP"),))
+    return replace(build_kube.snapshot(), **{"conf": good, "running": good, "sysctls": SYSCTLS, **changes})  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VirtualAddress
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, conf_real, real, sources, table
-from tests.triage.case import SYSCTLS, backup, conf, only, suspected
+from tests.triage.case import SYSCTLS, asked, backup, conf, only, suspected
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
@@ -131,13 +131,6 @@ def test_a_virtual_server_whose_vip_is_nowhere() -> None:
 
 
 # --- what the ConfigMap asks
-
-
-def asked(**changes: object) -> Snapshot:
-    """The healthy node with the API: file, running config and kernel are what the ConfigMap asks."""
-    base = conf(server={"scheduler": "wlc"})
-    good = replace(base, instances=(replace(base.instances[0], state="BACKUP"),))
-    return replace(build_kube.snapshot(), **{"conf": good, "running": good, "sysctls": SYSCTLS, **changes})  # type: ignore[arg-type]
 
 
 def test_silent_where_all_is_as_asked() -> None:

@@ -14,8 +14,7 @@ from kvtui.model.vrrp import VrrpState
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.build_kube import NGINX, configmap, endpoint, group, kube, node, resources
-from tests.triage.case import only, suspected
-from tests.triage.test_conf import asked
+from tests.triage.case import asked, only, suspected
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Kube

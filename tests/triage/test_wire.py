@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.model.finding import Severity
-from tests.build import NODES, VIP, advertiser, instance
+from tests.build import NODES, VIP, advertiser, instance, keepalived
 from tests.triage.case import backup, conf, master, only, suspected
 
 if TYPE_CHECKING:
@@ -40,6 +40,21 @@ def test_lists_of_vips_that_differ_name_what_differs() -> None:
 
     assert (found.id, found.severity, found.vips) == ("vip-lists-differ", Severity.CRITICAL, ("10.4.0.51",))
     assert found.evidence[1] == "only there: 10.4.0.51"
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("2.2.7", "each rejects the other's adverts, so both become master"),
+        ("2.3.3", "keepalived 2.3.3 accepts such adverts: one node stays master"),
+        ("2.2.8", "keepalived 2.2.7 rejects such adverts, so both become master; 2.3.3 accepts such adverts"),
+        (None, "keepalived 2.2.7 rejects such adverts"),
+    ],
+)
+def test_what_lists_that_differ_lead_to_depends_on_the_version(version: str | None, said: str) -> None:
+    found = only(backup(advertisers=(heard(addresses=(VIP, "10.4.0.51")),), keepalived=(keepalived(version=version),)))
+
+    assert found.evidence[2].startswith(said)
 
 
 def test_the_order_of_addresses_does_not_count() -> None:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Self
 
 import pyte
 
+from tests.signals import DEFAULT_SIGNALS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
-PATIENCE = 20.0
+TIMEOUT = 20.0
 """Seconds until a condition has failed: the machine may be busy."""
 
 
@@ -57,7 +59,7 @@ class PseudoTerminal:
         kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
         try:
             self.process = subprocess.Popen(
-                [*prefix, *command, *arguments],
+                [*DEFAULT_SIGNALS, *prefix, *command, *arguments],
                 stdin=theirs if stdin else subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,
@@ -129,10 +131,10 @@ class PseudoTerminal:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Draw until the condition holds."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             if time.monotonic() > deadline or not self._take(0.05):
-                message = f"{what}: not within {PATIENCE:g} s, or kvtui ended; the screen:\n{self.text}"
+                message = f"{what}: not within {TIMEOUT:g} s, or kvtui ended; the screen:\n{self.text}"
                 raise AssertionError(message)
 
     def shows(self, *texts: str) -> None:
@@ -149,7 +151,7 @@ class PseudoTerminal:
 
     def ended(self) -> int:
         """Draw until kvtui ends; its exit code."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self._take(0.05) and time.monotonic() < deadline:
             if self.process.poll() is not None and not select.select([self._ours], [], [], 0.05)[0]:
                 break
@@ -157,5 +159,10 @@ class PseudoTerminal:
 
 
 def _controlling() -> None:
-    """Make the terminal on stdin the session's own, so that job control and SIGHUP work as in a real one."""
+    """Make the terminal on stdin the session's own, so that job control and SIGHUP work as in a real one.
+
+    A script in the background hands down signals that are ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -148,7 +148,7 @@ class Feed(Observer):
         """Give an observation, or end with an error."""
         self._queue.put_nowait(observation)
 
-    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
+    async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
         for observation in self._first:
             yield observation
         while True:
@@ -207,7 +207,7 @@ def painted(app: App[None]) -> list[str]:
     for strip in app.screen._compositor.render_strips():
         segments = list(strip)
         for line_filter in filters:
-            if type(line_filter).__name__ == "AsciiOnly":
+            if type(line_filter).__name__ == "AsciiFilter":
                 segments = line_filter.apply(segments, app.screen.background_colors[0])
         lines.append("".join(s.text for s in segments))
     return lines

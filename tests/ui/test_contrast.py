@@ -16,7 +16,7 @@ from textual.widgets._toast import Toast, ToastRack
 from kvtui.app import KvtuiApp
 from kvtui.model.config import Theme, TriageSettings
 from kvtui.model.settings import UiSettings
-from kvtui.observer import Judge
+from kvtui.observer import TriageRunner
 from tests.ui.seen import Feed, Ui, demo
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 @asynccontextmanager
 async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
     """The demo in a moment of trouble, its findings included."""
-    feed = Feed(Judge(TriageSettings(patience=0.0)).judged(demo(40.0)))
+    feed = Feed(TriageRunner(TriageSettings(timeout=0.0)).run(demo(40.0)))
     app = KvtuiApp(feed, UiSettings(theme=theme, source_label="replay"))
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         ui = Ui(app, pilot, feed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kvtui.widgets.glyphs import ASCII, UNICODE, Glyphs, sparkline
-from kvtui.widgets.last_door import ascii_text
+from kvtui.widgets.output_filters import ascii_text
 
 
 def test_the_highest_bar_is_full_and_nothing_is_blank() -> None:

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import pytest
 from textual.binding import Binding
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from kvtui.actions.core.plan import ActionKind
 from kvtui.app import KvtuiApp
 from kvtui.model.config import Configured
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.settings import UiSettings
+from kvtui.presenters import key_names
+from kvtui.presenters.key_names import is_key, key_value
+from kvtui.presenters.keymap import FIXED, declared, keymap
 from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.keymap import FIXED, declared, is_key, key_value, keymap
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.screens.vips import VipsScreen
 from tests.ui.seen import Feed, demo, painted
@@ -33,6 +36,12 @@ def test_keys_by_their_names_or_as_they_are_typed() -> None:
     ]  # fmt: skip
     assert all(map(is_key, ("d", "D", "7", "f12", "ctrl+d", "question_mark", "slash", "space", "shift+tab", "pageup")))
     assert not any(map(is_key, ("", "dd", "nokey", "ctrl+", "<any>")))
+
+
+def test_names_of_keys_are_textuals() -> None:
+    assert all(is_key(key.value) for key in Keys if not key.value.startswith("<"))
+    assert key_names._REPLACEMENTS == KEY_NAME_REPLACEMENTS
+    assert {keys.value.split("+")[-1] for keys in Keys} >= key_names._NAMES
 
 
 def test_what_can_be_had() -> None:

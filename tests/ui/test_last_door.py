@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from kvtui.widgets.last_door import AsciiOnly, Printing, ascii_text
+from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, ascii_text
 
 BLACK = Color(0, 0, 0)
 BOLD = Style(bold=True)
@@ -31,7 +31,7 @@ def test_ascii_is_as_wide_as_what_it_stands_for(text: str) -> None:
 
 def test_ascii_segments_pass_untouched_and_styles_stay() -> None:
     plain = Segment("10.4.0.50", BOLD)
-    out = AsciiOnly().apply([plain, Segment("✓", BOLD)], BLACK)
+    out = AsciiFilter().apply([plain, Segment("✓", BOLD)], BLACK)
     assert out == [plain, Segment("+", BOLD)]
     assert out[0] is plain
 
@@ -39,12 +39,12 @@ def test_ascii_segments_pass_untouched_and_styles_stay() -> None:
 @given(st.text(st.characters(exclude_categories=())))
 @settings(deadline=None)
 def test_no_control_character_gets_out(text: str) -> None:
-    for segment in Printing().apply([Segment(text)], BLACK):
+    for segment in ControlCharFilter().apply([Segment(text)], BLACK):
         assert [c for c in segment.text if unicodedata.category(c)[0] == "C"] == []
 
 
 def test_what_prints_passes_untouched() -> None:
     clean = Segment("10.4.0.50 ✓", BOLD)
-    out = Printing().apply([clean, Segment("a\x1b[2Jb\nc\u202e")], BLACK)
+    out = ControlCharFilter().apply([clean, Segment("a\x1b[2Jb\nc\u202e")], BLACK)
     assert out[0] is clean
     assert out[1].text == "a\ufffd[2Jb⏎c\ufffd"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvtui.model.snapshot import Node
-from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.rules.observe import observe
 from kvtui.widgets.header import header_text
 from kvtui.widgets.keyline import hint_line
@@ -59,6 +59,12 @@ def test_trouble_names_the_sources_and_the_key() -> None:
     seen = observe(snapshot(sources=(*bad, *sources())))
     trouble = replace(seen, snapshot=replace(seen.snapshot, sources=bad))
     assert "! ipvs vrrp? (i)" in header_text(trouble, "live", 120)
+
+
+def test_a_source_whose_first_answer_is_still_to_come_is_no_alarm() -> None:
+    pending = (Source(SourceName.VRRP, SourceState.UNAVAILABLE, "not asked yet", reason=UnavailableReason.PENDING),)
+    seen = observe(snapshot())
+    assert "!" not in header_text(replace(seen, snapshot=replace(seen.snapshot, sources=pending)), "live", 120)
 
 
 def test_read_only_is_said() -> None:

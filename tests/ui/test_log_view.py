@@ -65,14 +65,14 @@ async def test_the_message_is_there_however_narrow_the_terminal_is(width: int) -
 
 
 async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_for() -> None:
-    asked = [LogLine(f"Printing VRRP data for process({n}) on signal", EPOCH + 1) for n in range(30)]
+    asked = [LogLine(f"ControlCharFilter VRRP data for process({n}) on signal", EPOCH + 1) for n in range(30)]
     tail = LogTail((LogLine("(vips) Entering MASTER STATE", EPOCH), *asked), "/var/log/syslog")
     async with screen_7(tail) as ui:
         assert log_lines(ui)[0].strip() == "keepalived's log: /var/log/syslog: 30 lines about dumps left out"
         assert "Entering MASTER STATE" in ui.text
-        assert "Printing" not in ui.text
+        assert "ControlCharFilter" not in ui.text
         await ui.press("slash", *"process")
-        assert "Printing VRRP data for process(29) on signal" in ui.text
+        assert "ControlCharFilter VRRP data for process(29) on signal" in ui.text
         assert "left out" not in ui.text
 
 
@@ -127,7 +127,7 @@ async def test_the_filter_is_for_both() -> None:
 
 async def test_a_log_out_of_reach_says_where_to_look() -> None:
     trouble = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
-    async with screen_7(LogTail(trouble=trouble)) as ui:
+    async with screen_7(LogTail(error=trouble)) as ui:
         assert "kubectl logs -n default vip-x7k2p" in " ".join(line.strip() for line in log_lines(ui))
 
 
@@ -183,4 +183,4 @@ async def test_a_source_without_a_log_says_so() -> None:
         """No ``log``."""
 
     tail = await Observer(Recording()).log()  # type: ignore[arg-type]
-    assert (tail.lines, tail.trouble) == ((), "what is shown here came without keepalived's log")
+    assert (tail.lines, tail.error) == ((), "what is shown here came without keepalived's log")

@@ -9,7 +9,7 @@ import pytest
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import LETTERS, Ground
+from kvtui.rules.chain import LETTERS, ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.mappings import MappingsScreen
 from kvtui.screens.trace_panel import Target, TracePanel, trace_text, verdict
@@ -183,7 +183,7 @@ async def test_real_servers_show_their_pods() -> None:
 def text_of(**changes: object) -> str:
     newer = (keepalived(controller=controller("--iface=eth0")),)
     shown = build_kube.snapshot(**{"keepalived": newer} | changes)
-    return trace_text(Ground(observe(shown)), (Target(VIP),))
+    return trace_text(ChainIndex(observe(shown)), (Target(VIP),))
 
 
 def test_what_is_old_says_so() -> None:

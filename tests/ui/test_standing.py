@@ -8,10 +8,10 @@ import pytest
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
+from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
-from kvtui.screens.standing import stands
-from tests.demo.test_ui_actions import learner
+from tests.demo.learner import learner
 from tests.ui.seen import demo, running
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
         await ui.press(key)
         screen = ui.app.screen
         assert isinstance(screen, NodeScreen)
-        assert stands(screen)
+        assert is_drawable(screen)
         called = when_widgets_are_gone(ui.app, monkeypatch, screen.again)
     assert called
-    assert not stands(screen)
+    assert not is_drawable(screen)
 
 
 async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

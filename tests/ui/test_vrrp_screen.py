@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 from kvtui.model.observation import Peer
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
 from kvtui.screens.instance_detail import InstanceDetail, instance_text, is_trouble
+from tests.shared import shared_path
 from tests.ui.seen import EPOCH, demo, instance, running, seen, snapshot, source
 
 PEERS = (
@@ -132,7 +132,7 @@ def test_the_detail_tells_errors_from_usual_counters() -> None:
 
 
 def test_every_counter_of_real_dumps_is_an_error_or_a_usual_one() -> None:
-    dumps = (Path(__file__).parents[2].parent / "shared" / "keepalived-dumps").rglob("*.json")
+    dumps = shared_path("keepalived-dumps").rglob("*.json")
     names = {n for d in dumps for n in re.findall(r'"(\w+)":', _stats(d.read_text(errors="replace")))}
 
     assert names >= {"advert_rcvd", "ip_ttl_err", "auth_failure"}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
-PATIENCE = 40.0
+TIMEOUT = 40.0
 
 
 class Line:
@@ -41,7 +41,7 @@ class Line:
 
     def during(self, ticks: int) -> int:
         """Bytes that came while the program took so many observations."""
-        seen, size, deadline = 0, 0, time.monotonic() + PATIENCE
+        seen, size, deadline = 0, 0, time.monotonic() + TIMEOUT
         while seen < ticks:
             assert time.monotonic() < deadline, "kvtui stopped to observe"
             ready, _, _ = select.select([self.terminal, self.ticks], [], [], 1.0)
@@ -55,13 +55,13 @@ class Line:
 
     def answer(self, what: str) -> None:
         """Until something was sent."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while self.during(1) == 0:
             assert time.monotonic() < deadline, f"nothing was drawn after {what!r}"
 
     def settle(self) -> None:
         """Until three observations in a row have sent nothing."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         quiet = 0
         while quiet < 3:
             assert time.monotonic() < deadline, "the screen never comes to rest"

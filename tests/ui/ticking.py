@@ -36,7 +36,7 @@ class Ticking(Feed):
         super().__init__()
         self._told, self._changing, self._empty, self._last = told, changing, empty, last
 
-    async def observations(self, *, restless: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
+    async def observations(self, *, force: bool = False) -> AsyncGenerator[Observation, None]:  # noqa: ARG002 - given anyway
         tick = 0
         while True:
             yield world(tick if self._changing else 0, self._changing, empty=self._empty)

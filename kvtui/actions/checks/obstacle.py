@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+from kvtui.backend.linux.mounts import mount_above
+
 _VOLUME = re.compile(r"/volumes/kubernetes\.io~(\w[\w-]*)/([^/]+)|/volume-subpaths/([^/]+)/")
 
 
@@ -20,21 +21,10 @@ def obstacle(pid: int, path: str) -> str | None:
 
 def obstacle_in(mountinfo: str, path: str) -> str | None:
     """The same from the text of ``/proc/PID/mountinfo`` (proc(5)): the last mount above the path counts."""
-    best: tuple[str, str, set[str]] | None = None
-    for line in mountinfo.splitlines():
-        left, _, right = line.partition(" - ")
-        fields, super_fields = left.split(), right.split()
-        if len(fields) < 6 or len(super_fields) < 3:
-            continue
-        source, point = _unescaped(fields[3]), _unescaped(fields[4])
-        above = path == point or path.startswith(point.rstrip("/") + "/")
-        if above and (best is None or len(point) >= len(best[1])):
-            best = (source, point, {*fields[5].split(","), *super_fields[2].split(",")})
-    if best is None:
+    mount = mount_above(mountinfo, path)
+    if mount is None or (mount.point != path and "ro" not in mount.options):
         return None
-    source, point, options = best
-    if point != path and "ro" not in options:
-        return None
+    source, point = mount.source, mount.point
     below = path[len(point) :]
     why = f"{path} is a mount of its own and cannot be replaced" if point == path else f"{path} is mounted read-only"
     return f"{why}: change {_instead(source + below)}"
@@ -48,7 +38,3 @@ def _instead(source: str) -> str:
     if match[1] == "configmap" or match[3]:
         return f"the ConfigMap (or other source) of the pod's volume '{name}' instead, and then reload"
     return f"the source of the pod's volume '{name}' instead, and then reload"
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPED.sub(lambda m: chr(int(m[1], 8)), text)

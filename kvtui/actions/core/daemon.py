@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.journal import start_time
 from kvtui.actions.core.step import StepError
-from kvtui.backend import processes
-from kvtui.backend.namespaces import resolve_inside
+from kvtui.backend.linux import processes
+from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.procfs import start_ticks
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ class Daemon:
     @classmethod
     def of(cls, keepalived: Keepalived) -> Daemon:
         """The one that was found."""
-        return cls(keepalived.pid, start_time(keepalived.pid), keepalived.conf, keepalived.mntns, keepalived.netns)
+        return cls(keepalived.pid, start_ticks(keepalived.pid), keepalived.conf, keepalived.mntns, keepalived.netns)
 
     def is_same_process(self) -> bool:
         """Whether the very process still runs."""
-        return self.start != 0 and start_time(self.pid) == self.start
+        return self.start != 0 and start_ticks(self.pid) == self.start
 
     def found(self) -> Keepalived:
         """It as it is now: the same process, or one that took its place with the same config in the same namespaces.

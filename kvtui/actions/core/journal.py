@@ -17,7 +17,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.core.state_folder import JOURNAL, folder
@@ -25,6 +24,7 @@ from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from kvtui.actions.core.step import Json
 
@@ -121,15 +121,6 @@ def _terminal() -> str:
         return os.ttyname(0).removeprefix("/dev/")
     except OSError:
         return ""
-
-
-def start_time(pid: int) -> int:
-    """A process's start time in clock ticks since boot (field 22 of /proc/PID/stat); 0 when there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    return int(stat.rsplit(")", 1)[1].split()[19])
 
 
 class Journal:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.step import StepError
-from kvtui.backend import procfs
-from kvtui.backend.namespaces import netns_inode
+from kvtui.backend.linux.namespaces import netns_inode
+from kvtui.backend.linux.process import list_pids
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Network:
             return self.pid
         if netns_inode(self.pid) == self.inode:
             return self.pid
-        found = next((pid for pid in procfs.pids() if netns_inode(pid) == self.inode), None)
+        found = next((pid for pid in list_pids() if netns_inode(pid) == self.inode), None)
         if found is None:
             raise StepError(
                 f"no process is in network namespace {self.inode} any more (it was that of process {self.pid}): its "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -11,8 +12,10 @@ from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator, start_time
+from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator
 from kvtui.actions.core.step import Step, StepError, StepState
+from kvtui.backend.diagnostics import crash_report
+from kvtui.backend.linux.procfs import start_ticks
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.plan import Plan
 
 T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
 MAX_CLOSED = 10  # a chain of interrupted repairs is shorter; a damaged journal may have a loop
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends kvtui politely: Ctrl+C, kill, a terminal or ``kubectl exec`` that went away."""
@@ -146,6 +150,8 @@ class Runner:
 
     async def _run_begun(self, action: Action, entry: Entry) -> Outcome:
         done: list[Step] = []
+        crash_report.action_begins()
+        _LOG.info("action %s begins: %s, %d steps", entry.id, action.plan.summary, len(action.steps))
         try:
             await self._do(action, entry, done)
             verified = await action.verify(self._say)
@@ -160,6 +166,7 @@ class Runner:
             return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {verified.detail}", verified.facts)
         code, result = (ExitCode.DONE, "done") if verified.ok else (ExitCode.UNVERIFIED, "unverified")
         closes = self._closes(entry)
+        _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
         return Outcome(code, detail, entry.id, verified.facts)
 
@@ -170,6 +177,7 @@ class Runner:
                 raise StepError(f"the node changed since the plan was made: {step.describe()}: check it and try again")
             if text := step.describe():
                 self._say(text)
+            _LOG.debug("step %d of %s: %s (now: %s)", index, entry.id, text, state.name)
             if state is StepState.PENDING:
                 done.append(step)  # first: a step that was interrupted is checked when putting back
                 await run_shielded(asyncio.to_thread(step.do))
@@ -185,6 +193,7 @@ class Runner:
         detail = f"{why}; everything was put back" if not error else f"{why}; NOT put back: {'; '.join(error)}"
         if not done:
             detail = f"{why}; nothing had been changed"
+        _LOG.info("action %s ends: %s", entry.id, detail)
         detail += self._end(entry.id, "put back" if not error else "failed", detail, facts)
         return Outcome(code, detail, entry.id, facts or {})
 
@@ -241,7 +250,14 @@ def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: s
     return asyncio.run(guarded(runner, action, force=force, reason=reason))
 
 
-async def guarded(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
+async def guarded(
+    runner: Runner,
+    action: Action,
+    *,
+    force: bool = False,
+    reason: str = "",
+    on_signal: Callable[[], None] | None = None,
+) -> Outcome:
     """Runs an action from the command line.
 
     Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
@@ -251,11 +267,18 @@ async def guarded(runner: Runner, action: Action, *, force: bool = False, reason
         action: planned, shown and agreed to.
         force: the operator accepts what is unsafe.
         reason: for the journal.
+        on_signal: called for each signal, also one that comes too late to interrupt anything.
     """
     loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if on_signal is not None:
+            on_signal()
+        task.cancel()
+
     task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
     for number in SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, interrupt)
     try:
         return await task
     except asyncio.CancelledError:  # before anything had begun
@@ -276,7 +299,7 @@ def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
         reason=reason,
         summary=action.plan.summary,
         steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
-        process=(pid, start_time(pid)),
+        process=(pid, start_ticks(pid)),
         undoes=action.undoes,
         finishes=action.finishes,
         resolution=action.resolution or ("undone" if action.undoes else "done" if action.finishes else ""),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kvtui.backend.linux.mounts import mount_above
+
 DEFAULT_FOLDER = "/var/lib/kvtui"
 JOURNAL = "journal.jsonl"
 """Name of the journal in it."""
@@ -62,19 +64,10 @@ def state_note(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str |
 
 
 def _filesystem(path: str, mounts: Path) -> str | None:
-    """Type of the file system that holds a path: that of the longest mount point above it, the last one of equals."""
-    best, kind = "", None
+    """Type of the file system that holds a path."""
     try:
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = mounts.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    for line in lines:
-        left, _, right = line.partition(" - ")
-        fields = left.split()
-        if len(fields) < 5 or not right:
-            continue
-        point = fields[4].replace("\\040", " ")
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, right.split()[0]
-    return kind
+    mount = mount_above(text, path)
+    return mount.filesystem if mount else None

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.backend import procfs
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
+from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.linux.process import is_running
 from kvtui.model.observation import Observation
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ DUMP_PAUSE = 0.25
 """Seconds between questions to keepalived while it is being verified: each is a line in its log."""
 
 
-async def until(watch: Watch, condition: Callable[[Observation], T | None], within: float) -> T | None:
-    """The first true thing that the condition finds in an observation; None when ``within`` (seconds) is over."""
-    deadline = time.monotonic() + within
+async def until(watch: Watch, condition: Callable[[Observation], T | None], timeout: float) -> T | None:
+    """The first true thing that the condition finds in an observation; None when ``timeout`` (seconds) is over."""
+    deadline = time.monotonic() + timeout
     while True:
         if found := condition(await watch()):
             return found
@@ -62,9 +62,9 @@ class DumpWatch:
             return None
         return dump.instances
 
-    async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], within: float) -> T | None:
-        """The first true thing that the condition finds in a dump; None when ``within`` is over."""
-        deadline = time.monotonic() + within
+    async def until(self, condition: Callable[[tuple[VrrpInstance, ...]], T | None], timeout: float) -> T | None:
+        """The first true thing that the condition finds in a dump; None when ``timeout`` is over."""
+        deadline = time.monotonic() + timeout
         while True:
             instances = await self.instances()
             if instances is not None and (found := condition(instances)):
@@ -75,9 +75,4 @@ class DumpWatch:
 
     def ended(self) -> bool:
         """The process is gone."""
-        return not self._daemon.is_same_process() or _is_zombie(self._daemon.pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    process = procfs.read(pid)
-    return process is None or process.zombie
+        return not self._daemon.is_same_process() or not is_running(self._daemon.pid)

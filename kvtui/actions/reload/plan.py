@@ -12,7 +12,7 @@ from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.core.watch import until
 from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
 from kvtui.actions.steps.reload import ReloadStep, When
-from kvtui.backend.arguments import parse_arguments
+from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.model.ipvs import endpoint
 
 if TYPE_CHECKING:

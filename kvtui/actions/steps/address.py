@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.linux.namespaces import open_in_network
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from pyroute2 import IPRoute
-
     from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
@@ -94,33 +91,15 @@ class RemoveAddress:
 
     def _inside(self, keepalived: Keepalived, *, remove: bool) -> bool:
         """Whether the address is there; then it is removed if asked for."""
-        from pyroute2 import IPRoute, NetlinkError  # noqa: PLC0415 - heavy
+        from kvtui.backend.route.sockets import RtnetlinkError, has_address, remove_address  # noqa: PLC0415 - heavy
 
-        def work() -> bool:
-            with IPRoute() as route:
-                return self._handle(route, remove=remove)
-
+        act = remove_address if remove else has_address
         try:
-            return open_in_network(keepalived.pid, work)
-        except NetlinkError as error:
-            if error.code == errno.EADDRNOTAVAIL:  # it went by itself meanwhile
-                return False
-            raise StepError(f"{self.address} cannot be removed from {self.interface}: {error}") from error
+            return open_in_network(keepalived.pid, lambda: act(self.interface, self.address, self.prefixlen))
+        except RtnetlinkError as error:
+            raise StepError(f"{self.address} cannot be removed from {self.interface}: {error.strerror}") from error
         except OSError as error:
             raise StepError(f"the addresses of keepalived {keepalived.pid} cannot be reached: {error}") from error
-
-    def _handle(self, route: IPRoute, *, remove: bool) -> bool:
-        links = route.link_lookup(ifname=self.interface)
-        if not links:
-            return False
-        message = {"index": links[0], "address": self.address, "prefixlen": self.prefixlen}
-        there = any(
-            a.get("prefixlen") == self.prefixlen and a.get_attr("IFA_ADDRESS") == self.address
-            for a in route.get_addr(index=links[0])
-        )
-        if there and remove:
-            route.addr("del", **message)
-        return there
 
     def to_json(self) -> Json:
         return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from dataclasses import field
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend import procfs
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import mark, read_running
+from kvtui.backend.linux.process import read_process
+from kvtui.backend.linux.signals import SignalNotHandledError, send_signal
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -140,22 +140,13 @@ def send_sighup(keepalived: Keepalived) -> None:
     """
     pid = keepalived.pid
     try:
-        fd = os.pidfd_open(pid)
-    except OSError as error:
-        raise StepError(f"keepalived {pid} cannot be signalled: {error.strerror}") from error
-    try:
-        process = procfs.read(pid)
-        if process is None or process.zombie or abs(process.started - keepalived.started) > 2.0:
-            raise StepError(f"keepalived {pid} is gone: check it and try again")
-        if not process.handles(signal.SIGHUP):
-            raise StepError(f"keepalived {pid} does not handle SIGHUP yet, which would end it: try again later")
-        signal.pidfd_send_signal(fd, signal.SIGHUP)
+        send_signal(keepalived, signal.SIGHUP)
     except ProcessLookupError as error:
         raise StepError(f"keepalived {pid} is gone: check it and try again") from error
+    except SignalNotHandledError as error:
+        raise StepError(f"keepalived {pid} does not handle SIGHUP yet, which would end it: try again later") from error
     except PermissionError as error:
         raise StepError(f"keepalived {pid} may not be signalled: run kvtui as root or with CAP_KILL") from error
-    finally:
-        os.close(fd)
 
 
 def _wait_until_it_runs(keepalived: Keepalived) -> None:
@@ -168,7 +159,7 @@ def _wait_until_it_runs(keepalived: Keepalived) -> None:
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
         if running is not None and running.digest == wanted:
             return
-        if procfs.read(keepalived.pid) is None:
+        if read_process(keepalived.pid) is None:
             raise StepError(f"keepalived {keepalived.pid} ended at the reload: see its log, and `ip addr` for its VIPs")
         time.sleep(PAUSE)
 

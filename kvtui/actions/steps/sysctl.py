@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import errno
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.sysctls import read_sysctls, write_sysctl
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kvtui.actions.core.step import Json
 
 ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
-FOLDER = "/proc/sys/net/ipv4/vs"
+NOT_THERE = "it is not there: ip_vs is not loaded, or this kernel lacks it"
 
 
 @dataclass(frozen=True, slots=True)
 class SetSysctl:
     """A step: set ``net.ipv4.vs.NAME`` in a network namespace.
-
-    What /proc/sys/net shows depends on the thread that opens it (net/sysctl_net.c): a thread inside does it.
 
     Attributes:
         network: in which.
@@ -70,30 +65,21 @@ class SetSysctl:
         self._write(self.before)
 
     @property
-    def _path(self) -> Path:
-        return Path(FOLDER, self.name)
+    def _path(self) -> str:
+        return f"net/ipv4/vs/{self.name}"
 
     def _value(self) -> int:
-        return self._inside(lambda: int(self._path.read_text("ascii")))
+        pid = self.network.process()
+        try:
+            return read_sysctls(pid, (self._path,))[self._path.replace("/", ".")]
+        except KeyError:
+            raise StepError(f"net.ipv4.vs.{self.name}: {NOT_THERE}") from None
+        except OSError as error:
+            raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 
     def _write(self, value: int) -> None:
-        self._inside(lambda: self._written(f"{value}\n"))
-
-    def _written(self, text: str) -> int:
-        """Containers have /proc/sys read-only; a privileged one beside ours, such as keepalived's own, does not."""
         try:
-            return self._path.write_text(text, "ascii")
-        except OSError as error:
-            if error.errno != errno.EROFS or self.network.pid is None:
-                raise
-            try:
-                return Path(f"/proc/{self.network.pid}/root{self._path}").write_text(text, "ascii")
-            except OSError:
-                raise error from None
-
-    def _inside(self, work: Callable[[], int]) -> int:
-        try:
-            return open_in_network(self.network.process(), work)
+            write_sysctl(self.network.process(), self._path, value, beside=self.network.pid)
         except OSError as error:
             raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 
@@ -113,7 +99,7 @@ def _reason(error: OSError) -> str:
             "privileged pod, or leave the sysctl out"
         )
     if isinstance(error, FileNotFoundError):
-        return "it is not there: ip_vs is not loaded, or this kernel lacks it"
+        return NOT_THERE
     if isinstance(error, PermissionError):
         return f"it may not be set ({error.strerror}): run kvtui as root"
     return error.strerror or str(error)

@@ -13,14 +13,12 @@ import struct
 import time
 from typing import TYPE_CHECKING, Self
 
-from kvtui.backend.addresses import rtnetlink
 from kvtui.backend.adverts import filter as bpf
 from kvtui.backend.adverts.decode import decode
-from kvtui.backend.adverts.ports import Ports
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kvtui.model.vrrp import Advert
 
@@ -81,32 +79,40 @@ class Capture:
 
     Args:
         opened: the packet socket, filtered and bound.
-        ports: of the same network namespace.
+        is_port: whether an interface of that namespace is a port of a bridge or bond.
         interfaces: names to listen to; None for all but ports.
     """
 
-    def __init__(self, opened: socket.socket, ports: Ports, interfaces: frozenset[str] | None) -> None:
+    def __init__(
+        self, opened: socket.socket, is_port: Callable[[str], bool], interfaces: frozenset[str] | None
+    ) -> None:
         self._socket = opened
-        self._ports = ports
+        self._is_port = is_port
         self._interfaces = interfaces
         self._recent = Recent()
 
     @classmethod
-    def open(cls, pid: int | None, interfaces: frozenset[str] | None = None) -> Self:
+    def open(
+        cls,
+        pid: int | None,
+        interfaces: frozenset[str] | None = None,
+        is_port: Callable[[str], bool] = lambda _interface: False,
+    ) -> Self:
         """Open it in the network namespace of a process.
 
         Args:
             pid: the process; None for our own namespace.
             interfaces: names to listen to; None for all.
+            is_port: whether an interface is a port of a bridge or bond.
 
         Raises:
             CaptureUnavailable: no permission, or the kernel has no packet sockets.
         """
         try:
-            opened, questions = open_in_network(pid, _sockets)
+            opened = open_in_network(pid, _packet_socket)
         except OSError as error:
             raise CaptureUnavailable(f"adverts cannot be captured: {error.strerror or error}; {LOST}") from error
-        return cls(opened, Ports(questions), interfaces)
+        return cls(opened, is_port, interfaces)
 
     def fileno(self) -> int:
         """For select, poll and ``add_reader``."""
@@ -128,25 +134,14 @@ class Capture:
         if self._interfaces is not None:
             if interface not in self._interfaces:
                 return None
-        elif self._ports.has(interface):
+        elif self._is_port(interface):
             return None
         repeated, own = self._recent.again(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
         return None if repeated else decode(packet, received=at, interface=interface, outgoing=own)
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Close the socket."""
         self._socket.close()
-        self._ports.close()
-
-
-def _sockets() -> tuple[socket.socket, socket.socket]:
-    """The packet socket and one for questions; runs inside the namespace."""
-    opened = _packet_socket()
-    try:
-        return opened, rtnetlink.open_socket()
-    except OSError:
-        opened.close()
-        raise
 
 
 def _packet_socket() -> socket.socket:

@@ -12,6 +12,7 @@ from kvtui.backend.demo.kube import kube
 from kvtui.backend.demo.story import NODES, SELF
 from kvtui.backend.demo.world import World
 from kvtui.model.connect import Connect
+from kvtui.model.host import Host, Nic
 from kvtui.model.ipvs import Connection, ForwardingMethod, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from kvtui.backend.demo.deeds import Deeds
     from kvtui.model.ipvs import ServiceKey
 
+HOST = Host(
+    cpu=7.0,
+    steal=0.0,
+    load=(0.31, 0.28, 0.25),
+    cores=2,
+    memory_total=4_000_000_000,
+    memory_available=2_900_000_000,
+    nics=(Nic("eth0", up=True, speed=10_000, mtu=1500, errors_in=0, errors_out=0, drops_in=0, drops_out=0),),
+)
 DETAIL = "demo: an imitation, nothing here is real"
 
 
@@ -50,6 +60,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Dee
         advertisers=cluster.advertisers(t, epoch, deeds),
         transitions=cluster.timeline(t, epoch, deeds),
         kube=kube(now),
+        host=HOST,
         sysctls={f"net.ipv4.vs.{name}": value for name, value in deeds.sysctls.items()},
     )
 
@@ -73,7 +84,7 @@ class Demo:
         """Nothing to open; ``changed`` is called for what an operator does, and for what comes of it."""
         self.world.tell(asyncio.get_running_loop(), changed)
 
-    async def settle(self, patience: float) -> None:
+    async def settle(self, timeout: float) -> None:
         """Everything is known at once."""
 
     async def read(self) -> Snapshot:
@@ -110,7 +121,7 @@ class Demo:
                 )
         return (tuple(found[:limit]), len(found))
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """As measured on a director: through its own table, from the VIP where it has it; by DR that is unanswered."""
         snapshot = await self.read()
         virtuals = snapshot.ipvs.virtual_servers if snapshot.ipvs else ()
@@ -119,7 +130,7 @@ class Demo:
         if up and not (held and up[0].method is ForwardingMethod.DIRECT):
             source = address if held else NODES[SELF][0]
             return Connect(address, port, snapshot.time, 0.0012, source=source)
-        return Connect(address, port, snapshot.time, patience, f"no answer within {patience:g} s")
+        return Connect(address, port, snapshot.time, timeout, f"no answer within {timeout:g} s")
 
     async def close(self) -> None:
         """Nothing to close but what was to be told later."""

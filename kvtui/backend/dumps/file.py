@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
-from kvtui.backend.namespaces import resolve_inside
+from kvtui.backend.linux.files import NotRegularFileError, open_regular, resolve_inside
 from kvtui.model.record import dataclass
 
 LARGEST = 16 << 20  # bytes; a thousand instances make about 2 MB
@@ -60,19 +59,18 @@ class DumpFile:
             FileNotFoundError: there is none.
             DumpUnavailable: it may not be read, or is not a regular file of keepalived's user or of root.
         """
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            fd = os.open(self._outside(), flags)
+            fd = open_regular(self._outside(), follow=False)
         except (FileNotFoundError, NotADirectoryError, ProcessLookupError) as error:
             raise FileNotFoundError(2, f"{self.path} is not there") from error
         except PermissionError as error:
             raise self._denied() from error
+        except NotRegularFileError as error:
+            raise DumpUnavailable(f"{self.path} is no regular file, so it is not keepalived's: remove it") from error
         except OSError as error:
             raise DumpUnavailable(f"{self.path} cannot be opened: {error.strerror}") from error
         with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise DumpUnavailable(f"{self.path} is no regular file, so it is not keepalived's: remove it")
             if status.st_uid not in {self.uid, 0}:
                 raise DumpUnavailable(
                     f"{self.path} belongs to user {status.st_uid}, not to keepalived: not believed; remove it"

@@ -34,7 +34,7 @@ SECONDS = Struct("@ll")  # struct timeval
 HEADERS = MESSAGE.size + GENERIC.size
 
 BUFFER = 1 << 16  # a dump's messages come in pieces of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c)
-PATIENCE = 10  # seconds; the kernel answers within the call
+TIMEOUT = 10  # seconds; the kernel answers within the call
 NOT_PERMITTED = "netlink wants CAP_NET_ADMIN: run kvtui as root, or give its container NET_ADMIN"
 ATTEMPTS = 5  # readings of a table that changes while it is read
 
@@ -59,7 +59,7 @@ class GenericNetlink:
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SECONDS.pack(PATIENCE, 0))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SECONDS.pack(TIMEOUT, 0))
             self._socket.bind((0, 0))
             self._socket.connect((0, 0))  # from now on only the kernel may send to it
             self._family = self._resolve(family)
@@ -160,7 +160,7 @@ class GenericNetlink:
         try:
             size = self._socket.recv_into(self._buffer, 0, socket.MSG_TRUNC)
         except BlockingIOError:
-            raise TimeoutError(errno.ETIMEDOUT, f"the kernel did not answer within {PATIENCE} s") from None
+            raise TimeoutError(errno.ETIMEDOUT, f"the kernel did not answer within {TIMEOUT} s") from None
         self._needed = size
         complete = size <= len(self._buffer)
         return self._messages(min(size, len(self._buffer)), cut=not complete), complete

@@ -7,7 +7,7 @@ from pathlib import Path
 from kvtui.backend.ipvs import uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.namespaces import open_in_network
 
 
 def net_folder(proc: Path, pid: int | None) -> Path:

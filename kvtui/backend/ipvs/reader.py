@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from kvtui.backend.ipvs import decode, procfs, turns, uapi
+from kvtui.backend.ipvs import decode, incremental, procfs, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
 from kvtui.backend.ipvs.genl import ATTEMPTS, GenericNetlink
 from kvtui.backend.ipvs.namespace import net_folder, open_channel, require_ipvs
@@ -71,7 +71,7 @@ class IpvsReader:
         self._proc = proc
         self._net = net_folder(proc, pid)
         self._channel: GenericNetlink | None = None
-        self._turns = turns.Turns(with_real_servers)
+        self._turns = incremental.IncrementalReader(with_real_servers)
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +91,7 @@ class IpvsReader:
 
         Args:
             watched: virtual servers that must be as they are now, with their real servers; a large table's others may
-                then have been read some seconds ago, which ``detail`` says (``kvtui.backend.ipvs.turns``). None: all.
+                then have been read some seconds ago, which ``detail`` says (``ipvs.incremental``). None: all.
             urgent: something happened that may have changed the list of virtual servers: read that now.
 
         Raises:
@@ -108,7 +108,7 @@ class IpvsReader:
             self.close()
             cause = NOT_UNDERSTOOD.format(error=error)
         else:
-            self.detail = turns.described(table)
+            self.detail = incremental.described(table)
             return table
         table = self._by_procfs()
         self.detail = LESS.format(cause=cause, path=self._net / "ip_vs")

@@ -66,7 +66,7 @@ class Group:
 
     def _moved(self) -> None:
         """Let the old ones go as soon as the new ones know, or cannot know."""
-        if self._leaving and all(r.synced or isinstance(r.trouble, Forbidden | Missing) for r in self._wanted.values()):
+        if self._leaving and all(r.synced or isinstance(r.error, Forbidden | Missing) for r in self._wanted.values()):
             for old in self._leaving:
                 self._stop(old)
             self._leaving.clear()
@@ -84,12 +84,12 @@ class Group:
     @property
     def missing(self) -> bool:
         """The cluster does not know the kind."""
-        return any(isinstance(r.trouble, Missing) for r in self._wanted.values())
+        return any(isinstance(r.error, Missing) for r in self._wanted.values())
 
     @property
     def forbidden(self) -> bool:
         """A right is missing."""
-        return any(isinstance(r.trouble, Forbidden) for r in self._wanted.values())
+        return any(isinstance(r.error, Forbidden) for r in self._wanted.values())
 
     @property
     def believable(self) -> bool:
@@ -120,7 +120,7 @@ class Group:
         times = [r.current_at(now) for r in reflectors]
         known = [t for t in times if t is not None]
         read_at = (min(known) if len(known) == len(times) else None) if times else (now if self.asked else None)
-        troubles = [r.trouble for r in reflectors if r.trouble is not None]
+        troubles = [r.error for r in reflectors if r.error is not None]
         if troubles:
             state = SourceState.DEGRADED if self.believable else SourceState.UNAVAILABLE
             return ResourceState(self.resource, state, str(troubles[0]), read_at, self.forbidden)

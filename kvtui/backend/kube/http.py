@@ -234,11 +234,11 @@ class Response:
             left -= len(piece)
             yield piece
 
-    async def body(self, patience: float, most: int = 64 << 20) -> bytes:
+    async def body(self, timeout: float, most: int = 64 << 20) -> bytes:
         """The whole body.
 
         Args:
-            patience: seconds in which it must be there.
+            timeout: seconds in which it must be there.
             most: bytes.
 
         Raises:
@@ -248,14 +248,14 @@ class Response:
         parts: list[bytes] = []
         total = 0
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 async for piece in self.pieces():
                     parts.append(piece)
                     total += len(piece)
                     if total > most:
                         raise Nonsense(f"{self._peer} answers with more than {most >> 20} MiB at once")
         except TimeoutError:
-            raise Unreachable(f"{self._peer} sends so slowly that nothing was whole within {patience:g} s") from None
+            raise Unreachable(f"{self._peer} sends so slowly that nothing was whole within {timeout:g} s") from None
         return b"".join(parts)
 
 
@@ -301,11 +301,11 @@ def _watch_peer(writer: asyncio.StreamWriter) -> None:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000)
 
 
-def _why(error: BaseException, peer: str, patience: float) -> str:  # noqa: PLR0911 - one case each
+def _why(error: BaseException, peer: str, timeout: float) -> str:  # noqa: PLR0911 - one case each
     """One clear sentence."""
     match error:
-        case TimeoutError() if patience:
-            return f"{peer} does not answer within {patience:g} s: is the API server up, and is a firewall between?"
+        case TimeoutError() if timeout:
+            return f"{peer} does not answer within {timeout:g} s: is the API server up, and is a firewall between?"
         case TimeoutError():
             return f"{peer} no longer answers"
         case ssl.SSLCertVerificationError():

@@ -16,12 +16,12 @@ from kvtui.backend.kube.errors import BadAccess
 if TYPE_CHECKING:
     from kvtui.backend.kube.places import Kubeconfig
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds that an exec plugin may take; some ask a distant identity provider."""
 PROGRAM = "kvtui.backend.kube.kubeconfig_child"
 
 
-async def load(place: Kubeconfig, patience: float = PATIENCE) -> Credentials:
+async def load(place: Kubeconfig, timeout: float = TIMEOUT) -> Credentials:
     """The credentials that a kubeconfig gives now; exec plugins and token refreshes run.
 
     Raises:
@@ -42,10 +42,10 @@ async def load(place: Kubeconfig, patience: float = PATIENCE) -> Credentials:
         raise BadAccess(f"{place.origin} cannot be read: no process can be started: {error.strerror}") from None
     try:
         asked = json.dumps({"paths": place.paths, "context": place.context}).encode()
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout):
             told, _ = await child.communicate(asked)
     except TimeoutError:
-        raise BadAccess(f"{place.origin} gave no credentials within {patience:g} s: its plugin hangs") from None
+        raise BadAccess(f"{place.origin} gave no credentials within {timeout:g} s: its plugin hangs") from None
     finally:
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):

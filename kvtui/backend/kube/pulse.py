@@ -51,12 +51,12 @@ class Pulse:
 
     async def _answers(self) -> KubeTrouble | None:
         """What is wrong; None when it answered."""
-        patience = self._api.timing.pulse_patience
+        timeout = self._api.timing.pulse_patience
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await self._ask()
         except TimeoutError:
-            trouble: KubeTrouble = Unreachable(f"{self._api.server} has not answered for {patience:g} s")
+            trouble: KubeTrouble = Unreachable(f"{self._api.server} has not answered for {timeout:g} s")
         except KubeTrouble as why:
             trouble = why
         else:

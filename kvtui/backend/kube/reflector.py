@@ -79,7 +79,7 @@ class Reflector:
         self.objects: dict[NamespacedName, Any] = {}
         self.edition = 0
         self.synced = False
-        self.trouble: KubeTrouble | None = None
+        self.error: KubeTrouble | None = None
         self.tried = asyncio.Event()
         self._version = ""
         self._connection: Connection | None = None
@@ -95,7 +95,7 @@ class Reflector:
     @property
     def live(self) -> bool:
         """The watch is open."""
-        return self.synced and self.trouble is None
+        return self.synced and self.error is None
 
     def current_at(self, now: float) -> float | None:
         """The last moment (seconds since the epoch) at which its objects were known to be current; None when never."""
@@ -166,7 +166,7 @@ class Reflector:
     def _failed(self, trouble: KubeTrouble, at: float | None = None) -> None:
         if self.live:
             self._current_at = time.time() if at is None else at
-        before, self.trouble = self.trouble, trouble
+        before, self.error = self.error, trouble
         if str(before) != str(trouble):
             self._changed()
 
@@ -174,8 +174,8 @@ class Reflector:
         self._watching_since = asyncio.get_running_loop().time()
         self._renewed = False
         self._api.went_well()
-        if self.trouble is not None:
-            self.trouble = None
+        if self.error is not None:
+            self.error = None
             self._changed()
 
     def cut(self, trouble: KubeTrouble, at: float | None) -> None:

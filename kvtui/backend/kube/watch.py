@@ -173,7 +173,7 @@ class KubeWatch:
             return group.state(now)
         if self._configmap is None:
             return ResourceState(resource, SourceState.UNAVAILABLE, NAMELESS)
-        failed = any(r.trouble for r in self._groups[Resource.CONFIGMAPS].reflectors())
+        failed = any(r.error for r in self._groups[Resource.CONFIGMAPS].reflectors())
         return ResourceState(resource, SourceState.UNAVAILABLE, WAITS if failed else NOT_YET)
 
     async def settle(self) -> None:

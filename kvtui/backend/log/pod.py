@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvtui.backend import procfs
-from kvtui.backend.namespaces import mntns_inode, resolve_inside
+from kvtui.backend.linux import procfs
+from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.namespaces import mntns_inode
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Container:
 
 def container_of(keepalived: Keepalived, proc: str = "/proc") -> Container | None:
     """By its control group and its controller's environment; None when nothing tells of a container."""
-    groups = procfs.text(f"{proc}/{keepalived.pid}/cgroup")
+    groups = procfs.cgroup(keepalived.pid, proc)
     uid, identity = _UID.search(groups), _CONTAINER.findall(groups)
     pod = keepalived.controller.pod if keepalived.controller else None
     if not (uid or identity or pod):

@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from kvtui.backend import procfs
-from kvtui.backend.arguments import parse_arguments
 from kvtui.backend.conf import copies
+from kvtui.backend.linux import procfs
+from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.log import journald, pod
 from kvtui.backend.log.lines import line_of
 from kvtui.backend.log.tail import Tail
@@ -175,7 +175,7 @@ class LogReader:
     def _journal(self) -> bool:
         if not journald.is_here(self._root):
             return False
-        unit = _UNIT.search(procfs.text(f"{self._proc}/{self._keepalived.pid}/cgroup"))
+        unit = _UNIT.search(procfs.cgroup(self._keepalived.pid, self._proc))
         log = journald.JournalLog(self._keepalived, unit[1] if unit else None, KEPT)
         try:
             first = log.read(self._secrets())

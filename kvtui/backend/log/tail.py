@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
+
+from kvtui.backend.linux.files import open_regular
 
 FIRST = 64 * 1024
 """Bytes of a file that is looked at for the first time: its end."""
@@ -30,13 +31,9 @@ class Tail:
         Raises:
             OSError: it cannot be read, or is no regular file.
         """
-        # O_NONBLOCK: opening a FIFO for reading would wait for its writer
-        handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        handle = open_regular(self.path)
         try:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(None, "it is no regular file", self.path)
-            return self._read(handle, status)
+            return self._read(handle, os.fstat(handle))
         finally:
             os.close(handle)
 

@@ -43,7 +43,7 @@ class ConfLayer:
         self._running_mark: tuple[int, int, int] | None = None
         self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "there is no keepalived to read a config of")
 
-    def lost(self) -> None:
+    def mark_gone(self) -> None:
         """Its keepalived is gone: what was read last stays, with its age."""
         self._keepalived = None
         if self.file is not None or self.running is not None:
@@ -74,7 +74,7 @@ class ConfLayer:
             self.file = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
         except OSError as error:
             if _ended(keepalived):
-                return  # what was read last stays until `lost` tells that it is old
+                return  # what was read last stays until `mark_gone` tells that it is old
             self.file = None
             self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, _why(keepalived, error))
             return

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kvtui.model.kube import Resource
-from kvtui.model.source import Lack, Source, SourceName, SourceState
+from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -84,8 +84,8 @@ class KubeLayer:
         self._task: asyncio.Task[None] | None = None
         self._throttle: Throttle | None = None
         self._begun = asyncio.Event()
-        self._trouble = CONNECTING
-        self._lack: Lack | None = None
+        self._error = CONNECTING
+        self._lack: UnavailableReason | None = None
         self._configmap = _pair(settings.configmap)
         self._pod = _pair(f"{self._environ.get('POD_NAMESPACE', '')}/{self._environ.get('POD_NAME', '')}")
 
@@ -103,11 +103,11 @@ class KubeLayer:
                 if place is None:
                     place = await asyncio.to_thread(find, self._settings, self._environ)
             except NotConfigured as calm:
-                self._trouble = str(calm)
-                self._lack = Lack.UNWANTED if isinstance(calm, NotWanted) else Lack.ABSENT
+                self._error = str(calm)
+                self._lack = UnavailableReason.UNWANTED if isinstance(calm, NotWanted) else UnavailableReason.ABSENT
                 break
             except BadAccess as bad:  # a file that is not there may come
-                self._trouble = str(bad)
+                self._error = str(bad)
                 self._begun.set()
                 self._changed()
                 await asyncio.sleep(5)
@@ -138,10 +138,10 @@ class KubeLayer:
         if self._watch is not None:
             self._watch.aim(self._configmap, self._pod)
 
-    async def settle(self, patience: float) -> None:
-        """Wait for the first lists, at most ``patience`` seconds; an API that is not there is not waited for."""
+    async def settle(self, timeout: float) -> None:
+        """Wait for the first lists, at most ``timeout`` seconds; an API that is not there is not waited for."""
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await self._begun.wait()
                 if self._watch is not None:
                     await self._watch.settle()
@@ -164,7 +164,7 @@ class KubeLayer:
         """
         name = SourceName.KUBERNETES
         if kube is None:
-            return Source(name, SourceState.UNAVAILABLE, self._trouble, lack=self._lack)
+            return Source(name, SourceState.UNAVAILABLE, self._error, reason=self._lack)
         state, detail = _summary(kube)
         times = [r.read_at for r in kube.resources if r.read_at is not None]
         return Source(name, state, detail, min(times) if times else None)

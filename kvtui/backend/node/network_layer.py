@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kvtui.backend.addresses import Addresses
 from kvtui.backend.adverts import Adverts, CaptureUnavailable
 from kvtui.backend.ipvs.errors import IpvsUnavailable
 from kvtui.backend.ipvs.reader import IpvsReader
+from kvtui.backend.route import RouteMonitor
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
@@ -23,68 +23,82 @@ class AddressesLayer:
     """Addresses and interfaces, kept current by rtnetlink events."""
 
     def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
-        self._addresses = Addresses(pid)
+        self._monitor = RouteMonitor(pid)
         self._changed = changed
-        self._trouble: str | None = "not read yet"
 
-    async def start(self) -> None:
-        """Open the socket; where that is not permitted the source says so."""
-        try:
-            await self._addresses.start(self._changed)
-        except OSError as error:
-            self._trouble = f"addresses cannot be read: {error.strerror or error}"
-        else:
-            self._trouble = None
+    def start(self) -> None:
+        """Begins to read, once; where that is not permitted the source says so."""
+        if not self._monitor.is_started:
+            self._monitor.start(self._changed)
+
+    async def ready(self) -> None:
+        """Waits until the table was read, or could not be."""
+        await self._monitor.ready()
 
     def table(self) -> AddressTable | None:
-        """The table; None when it cannot be read."""
-        return None if self._trouble else self._addresses.table()
+        """The table; the last one when it cannot be read any more; None when it never could."""
+        return self._monitor.table()
 
-    def source(self, now: float) -> Source:
-        """Live: as old as the event that is not there yet."""
-        if self._trouble:
-            return Source(SourceName.ADDRESSES, SourceState.UNAVAILABLE, self._trouble)
-        return Source(SourceName.ADDRESSES, SourceState.OK, "", now)
+    def is_port(self, interface: str) -> bool:
+        """Whether an interface is a port of a bridge or bond."""
+        return self._monitor.is_port(interface)
 
-    def close(self) -> None:
-        """Close the socket."""
-        self._addresses.close()
+    def source(self) -> Source:
+        """As old as the last reading, or as the oldest event that is not applied yet."""
+        table, error = self._monitor.table(), self._monitor.error
+        detail = f"addresses cannot be read: {error.strerror or error}" if error else ""
+        if table is None:
+            return Source(SourceName.ADDRESSES, SourceState.UNAVAILABLE, detail or "not read yet")
+        if error:
+            return Source(SourceName.ADDRESSES, SourceState.DEGRADED, f"{detail}; shown as read last", table.read_at)
+        return Source(SourceName.ADDRESSES, SourceState.OK, "", table.read_at)
+
+    async def close(self) -> None:
+        """Closes the sockets."""
+        await self._monitor.close()
 
 
 class AdvertsLayer:
-    """VRRP adverts on the wire."""
+    """VRRP adverts on the wire.
 
-    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
-        self._adverts = Adverts(pid)
+    Args:
+        pid: a process in the network namespace; None for kvtui's own.
+        changed: called when something is dirty.
+        addresses: knows which interfaces are ports of a bridge or bond.
+    """
+
+    def __init__(self, pid: int | None, changed: Callable[[], None], addresses: AddressesLayer) -> None:
+        self._adverts = Adverts(pid, is_port=addresses.is_port)
+        self._addresses = addresses
         self._changed = changed
-        self._trouble: str | None = "not opened yet"
+        self._error: str | None = "not opened yet"
 
     async def start(self) -> None:
         """Open the capture; where that is not permitted the source says what is lost."""
         try:
-            await self._adverts.start(self._changed)
+            await self._adverts.start(self._changed, self._addresses.ready)
         except CaptureUnavailable as why:
-            self._trouble = str(why)
+            self._error = str(why)
         else:
-            self._trouble = None
+            self._error = None
 
     def advertisers(self) -> tuple[Advertiser, ...] | None:
         """Who was heard; None when nothing can be captured."""
-        return None if self._trouble else self._adverts.advertisers()
+        return None if self._error else self._adverts.advertisers()
 
     def transitions(self) -> tuple[Transition, ...]:
         """What changed on the wire, oldest first."""
         return self._adverts.transitions()
 
-    async def settle(self, vrids: frozenset[int], patience: float) -> None:
-        """Wait until each of these VRIDs was heard, at most ``patience`` seconds."""
-        if not self._trouble:
-            await self._adverts.wait_for(set(vrids), patience)
+    async def settle(self, vrids: frozenset[int], timeout: float) -> None:
+        """Wait until each of these VRIDs was heard, at most ``timeout`` seconds."""
+        if not self._error:
+            await self._adverts.wait_for(set(vrids), timeout)
 
     def source(self, now: float) -> Source:
         """Live while the capture is open."""
-        if self._trouble:
-            return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._trouble)
+        if self._error:
+            return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._error)
         return Source(SourceName.ADVERTS, SourceState.OK, "", now)
 
     def close(self) -> None:
@@ -115,7 +129,7 @@ class IpvsLayer:
         """Real servers came, went, or lost or got back their weight since the reading before."""
         self.watched: frozenset[ServiceKey] | None = None
         """The virtual servers that somebody looks at; None: all."""
-        self._trouble = "not read yet"
+        self._error = "not read yet"
 
     def read(self, *, urgent: bool = False) -> None:
         """Read the table; blocking.
@@ -127,7 +141,7 @@ class IpvsLayer:
         try:
             self.table = self._reader.read(self.watched, urgent=urgent)
         except IpvsUnavailable as why:
-            self.table, self._trouble = None, str(why)
+            self.table, self._error = None, str(why)
         self.moved = before is not None and self.table is not None and has_moved(before, self.table)
 
     async def connections(
@@ -139,7 +153,7 @@ class IpvsLayer:
     def source(self) -> Source:
         """Degraded when only procfs could be read."""
         if self.table is None:
-            return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._trouble)
+            return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._error)
         state = SourceState.OK if self.table.complete else SourceState.DEGRADED
         return Source(SourceName.IPVS, state, self._reader.detail, self.table.oldest)
 

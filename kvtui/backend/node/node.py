@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backend.connect import connect
+from kvtui.backend.linux.host import HostLayer
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsLayer
@@ -23,6 +26,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from kvtui.backend.log import LogReader
     from kvtui.model.addresses import AddressTable
@@ -31,8 +35,14 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.kube import Kube
 
+_LOG = logging.getLogger(__name__)
+
 FIRST_LISTS = 4.0
 """Seconds that a single reading waits for the Kubernetes API."""
+FIRST_TABLE = 5.0
+"""Seconds that the first reading waits for addresses: the kernel answers at once, importing pyroute2 takes a while."""
+FIRST_FRAME = 0.2
+"""Seconds that importing pyroute2 is put off for, where the first reading is drawn without addresses."""
 
 
 class Network:
@@ -41,29 +51,47 @@ class Network:
     Args:
         pid: a process in that namespace; None for kvtui's own.
         changed: called when something is worth a new snapshot at once.
+        at_once: the first reading does not wait for addresses.
     """
 
-    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
+    def __init__(self, pid: int | None, changed: Callable[[], None], *, at_once: bool) -> None:
         self._changed = changed
-        self.news = True
+        self._at_once = at_once
+        self.dirty = True
         """Something changed since keepalived was asked last."""
+        self._closed = False
         self.addresses = AddressesLayer(pid, self._event)
-        self.adverts = AdvertsLayer(pid, self._event)
+        self.adverts = AdvertsLayer(pid, self._event, self.addresses)
         self.ipvs = IpvsLayer(pid)
         self.sysctls = SysctlsLayer(pid)
 
     def _event(self) -> None:
-        self.news = True
+        self.dirty = True
         self._changed()
 
     async def start(self) -> None:
         """Open the sockets."""
-        await self.addresses.start()
+        if self._at_once:
+            asyncio.get_running_loop().call_later(FIRST_FRAME, self._start_addresses)
+        else:
+            self.addresses.start()
         await self.adverts.start()
 
-    def close(self) -> None:
+    def _start_addresses(self) -> None:
+        if not self._closed:
+            self.addresses.start()
+
+    async def ready(self) -> None:
+        """Waits until addresses were read for the first time, or could not be, where that is wanted."""
+        if not self._at_once:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_TABLE):
+                    await self.addresses.ready()
+
+    async def close(self) -> None:
         """Close them."""
-        self.addresses.close()
+        self._closed = True
+        await self.addresses.close()
         self.adverts.close()
         self.ipvs.close()
 
@@ -88,12 +116,12 @@ class Daemon:
 
         if self._log is None and chosen is not None:
             self._log = LogReader(chosen)
-        return self._log.read() if self._log else LogTail(trouble="no keepalived runs here")
+        return self._log.read() if self._log else LogTail(error="no keepalived runs here")
 
-    def lost(self) -> None:
+    def mark_gone(self) -> None:
         """The process is gone."""
-        self.conf.lost()
-        self.vrrp.lost()
+        self.conf.mark_gone()
+        self.vrrp.mark_gone()
 
 
 @dataclass(slots=True)
@@ -113,6 +141,8 @@ class Node:
         read_only: forbids every write. Signals that ask for a dump count as one.
         signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
         kube: where the Kubernetes API is; None for whatever is configured here. It is only ever read.
+        state_folder: where the journal is kept, whose disk is watched.
+        at_once: the first reading comes without addresses, which follow: for a first frame that waits for nothing.
     """
 
     def __init__(
@@ -122,6 +152,8 @@ class Node:
         read_only: bool = False,
         signals: bool = True,
         kube: KubeSettings | None = None,
+        at_once: bool = False,
+        state_folder: Path | None = None,
     ) -> None:
         self._kube_settings = kube or KubeSettings()
         self._kube: KubeLayer | None = None
@@ -130,6 +162,8 @@ class Node:
         self._signals = signals and not read_only
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
+        self._at_once = at_once
+        self._host = HostLayer(state_folder)
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
@@ -146,19 +180,22 @@ class Node:
 
     async def _attach(self, now: float) -> Layers:
         """The layers of the keepalived that runs now."""
-        hurry = self._layers is not None and self._layers.network.news
+        hurry = self._layers is not None and self._layers.network.dirty
         await asyncio.to_thread(self._processes.read, now, hurry=hurry)
         chosen, layers = self._processes.chosen, self._layers
         if layers is None:
+            _LOG.info("keepalived: %s", f"PID {chosen.pid}, {chosen.version}, {chosen.conf}" if chosen else "none")
             layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)
         elif chosen is None and layers.of is not None:
-            layers.daemon.lost()
-            layers.of, layers.network.news = None, True
+            _LOG.info("keepalived is gone: PID %d", layers.of.pid)
+            layers.daemon.mark_gone()
+            layers.of, layers.network.dirty = None, True
         elif chosen is not None and (layers.of is None or layers.of.pid != chosen.pid):
+            _LOG.info("another keepalived: PID %d, %s, %s", chosen.pid, chosen.version, chosen.conf)
             await layers.daemon.vrrp.close()
-            layers.daemon, layers.of, layers.network.news = self._daemon(chosen), chosen, True
+            layers.daemon, layers.of, layers.network.dirty = self._daemon(chosen), chosen, True
             if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
-                layers.network.close()
+                await layers.network.close()
                 layers.network = await self._open(chosen)
         return layers
 
@@ -166,21 +203,23 @@ class Node:
         return Daemon(chosen, signals=self._signals, changed=self._changed)
 
     async def _open(self, chosen: Keepalived | None) -> Network:
-        network = Network(chosen.pid if chosen and chosen.own_netns is False else None, self._changed)
+        pid = chosen.pid if chosen and chosen.own_netns is False else None
+        network = Network(pid, self._changed, at_once=self._at_once)
+        self._at_once = False
         await network.start()
         return network
 
-    async def settle(self, patience: float) -> None:
-        """Wait for keepalived's dump and an advert of each of its VRIDs, at most ``patience`` seconds.
+    async def settle(self, timeout: float) -> None:
+        """Wait for keepalived's dump and an advert of each of its VRIDs, at most ``timeout`` seconds.
 
         Where an API is configured, for its first lists too: at least ``FIRST_LISTS`` seconds, since a kubeconfig alone
         takes half a second to be read. An API that refuses is not waited for; one that is silent is.
         """
         kube = self._kube
-        waits = [kube.settle(max(patience, FIRST_LISTS))] if kube else []
-        await asyncio.gather(self._settle_node(patience), *waits)
+        waits = [kube.settle(max(timeout, FIRST_LISTS))] if kube else []
+        await asyncio.gather(self._settle_node(timeout), *waits)
 
-    async def _settle_node(self, patience: float) -> None:
+    async def _settle_node(self, timeout: float) -> None:
         started = time.monotonic()
         snapshot = await self.read()
         layers = self._layers
@@ -191,7 +230,7 @@ class Node:
         conf = layers.daemon.conf.running or layers.daemon.conf.file
         instances = dump.instances if dump else (conf.instances if conf else ())
         vrids = frozenset(i.vrid for i in instances if i.vrid is not None)
-        await layers.network.adverts.settle(vrids, max(0.0, patience - (time.monotonic() - started)))
+        await layers.network.adverts.settle(vrids, max(0.0, timeout - (time.monotonic() - started)))
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
         """See ``FocusedSource.look_at``."""
@@ -201,18 +240,19 @@ class Node:
         """The node now. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
+        await layers.network.ready()
         layers.network.ipvs.watched = self._watched
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
-        layers.daemon.vrrp.ask(now, urgent=layers.network.news or reloaded, checks=layers.network.ipvs.moved)
-        layers.network.news = False
+        layers.daemon.vrrp.ask(now, urgent=layers.network.dirty or reloaded, checks=layers.network.ipvs.moved)
+        layers.network.dirty = False
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
 
-    @staticmethod
-    def _read_blocking(layers: Layers, now: float, links: AddressTable | None) -> bool:
+    def _read_blocking(self, layers: Layers, now: float, links: AddressTable | None) -> bool:
+        self._host.read(now)
         reloaded = layers.daemon.conf.read(now)
-        layers.network.ipvs.read(urgent=layers.network.news or reloaded)
+        layers.network.ipvs.read(urgent=layers.network.dirty or reloaded)
         layers.network.sysctls.read(time.monotonic(), links)
         return reloaded
 
@@ -230,9 +270,10 @@ class Node:
                 daemon.conf.source(),
                 daemon.vrrp.source(),
                 network.ipvs.source(),
-                network.addresses.source(now),
+                network.addresses.source(),
                 network.adverts.source(now),
                 cluster_source,
+                self._host.source(),
             ),
             keepalived=self._processes.found,
             chosen=chosen.pid if chosen else None,
@@ -246,6 +287,7 @@ class Node:
             transitions=network.adverts.transitions(),
             kube=cluster,
             sysctls=network.sysctls.values,
+            host=self._host.value,
         )
 
     def _cluster(self, now: float) -> tuple[Kube | None, Source]:
@@ -261,9 +303,9 @@ class Node:
         layers = self._layers or await self._attach(time.time())
         return await layers.network.ipvs.connections(service, real, limit)
 
-    async def connect(self, address: str, port: int, patience: float) -> Connect:
+    async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """See ``SnapshotSource.connect``."""
-        return await connect(address, port, patience)
+        return await connect(address, port, timeout)
 
     async def log(self) -> LogTail:
         """See ``LogSource.log``."""
@@ -277,5 +319,5 @@ class Node:
             self._kube = None
         if self._layers is not None:
             await self._layers.daemon.vrrp.close()
-            self._layers.network.close()
+            await self._layers.network.close()
             self._layers = None

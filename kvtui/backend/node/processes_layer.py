@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kvtui.backend import processes
+from kvtui.backend.linux import processes
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class ProcessesLayer:
         Raises:
             LookupError: ``--pid`` names no keepalived, at the first reading.
         """
-        patience = 2 * RESCAN if hurry else RESCAN
-        if self._looked_at is not None and now - self._looked_at < patience and self._alive():
+        timeout = 2 * RESCAN if hurry else RESCAN
+        if self._looked_at is not None and now - self._looked_at < timeout and self._alive():
             return
         self._looked_at = now
         self.found = processes.find()

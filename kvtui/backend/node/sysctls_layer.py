@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvtui.backend.namespaces import open_in_network
+from kvtui.backend.linux.sysctls import read_sysctls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kvtui.model.addresses import AddressTable
 
 EVERY = 5.0
@@ -33,8 +30,7 @@ class SysctlsLayer:
     """Settings by their full names; None while they cannot be read.
 
     Args:
-        pid: whose network namespace; None for kvtui's own. What /proc/sys/net shows depends on the thread that opens
-            it (net/sysctl_net.c), so a thread inside the namespace does.
+        pid: whose network namespace; None for kvtui's own.
     """
 
     def __init__(self, pid: int | None) -> None:
@@ -55,21 +51,6 @@ class SysctlsLayer:
         links = dict.fromkeys(("all", *(a.interface for a in table.addresses if ":" not in a.address))) if table else ()
         names = (*GLOBAL, *(f"net/ipv4/conf/{link}/{n}" for link in [*links][:MOST_LINKS] for n in PER_LINK))
         try:
-            self.values = open_in_network(self._pid, lambda: read_all(names))
+            self.values = read_sysctls(self._pid, names)
         except OSError:  # no right to enter, or its process is gone: then they are not known
             self.values = None
-
-
-def read_all(names: Iterable[str]) -> dict[str, int]:
-    """``net/ipv4/ip_forward`` → ``net.ipv4.ip_forward`` and its value; what this kernel lacks is left out.
-
-    Raises:
-        OSError: /proc/sys cannot be read at all.
-    """
-    values = {}
-    for name in names:
-        try:
-            values[name.replace("/", ".")] = int(Path("/proc/sys", name).read_text("ascii"))
-        except (FileNotFoundError, PermissionError, ValueError):
-            continue
-    return values

@@ -7,16 +7,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.backend.dumps.asker import Dumper
 from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.backend.dumps.requester import Dumper
+from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.backend.dumps.asker import Dump
+    from kvtui.backend.dumps.requester import Dump
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import VrrpInstance
+
+PENDING = "not asked yet"
 
 
 class VrrpLayer:
@@ -32,7 +34,7 @@ class VrrpLayer:
         self.dump: Dump | None = None
         self._dumper = Dumper(keepalived, signals=signals) if keepalived else None
         self._changed = changed
-        self._trouble = "there is no keepalived to ask" if keepalived is None else "not asked yet"
+        self._error = "there is no keepalived to ask" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
         self._checks_wanted = False
 
@@ -58,16 +60,16 @@ class VrrpLayer:
             answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
             if self._dumper is dumper:  # it may have gone meanwhile
                 self.dump = carry(self.dump, answer)
-                self._trouble = ""
+                self._error = ""
         except DumpUnavailable as why:
-            self._trouble = str(why)
+            self._error = str(why)
         self._changed()
 
-    def lost(self) -> None:
+    def mark_gone(self) -> None:
         """Its keepalived is gone: what it said of itself is no longer so."""
         self._dumper = None
         self.dump = None
-        self._trouble = "keepalived is gone: there is nobody to ask"
+        self._error = "keepalived is gone: there is nobody to ask"
 
     async def settle(self) -> None:
         """Wait for the answer that is under way."""
@@ -77,8 +79,9 @@ class VrrpLayer:
     def source(self) -> Source:
         """Its state; a dump that grew old after a failed attempt is still shown, with its age."""
         if self.dump is None:
-            return Source(SourceName.VRRP, SourceState.UNAVAILABLE, self._trouble)
-        detail = self._trouble or self.dump.detail
+            lack = UnavailableReason.PENDING if self._error == PENDING else None
+            return Source(SourceName.VRRP, SourceState.UNAVAILABLE, self._error, reason=lack)
+        detail = self._error or self.dump.detail
         state = SourceState.DEGRADED if detail else SourceState.OK
         return Source(SourceName.VRRP, state, detail, self.dump.read_at)
 

@@ -1,24 +1,20 @@
-"""Values that a shell completes: read from the node without Typer, signals, netlink or the API, in a quarter second.
+"""Values that a shell completes: names from the node, read without signals, netlink or the API.
 
-A completion script asks with ``_KVTUI_VALUES=real kvtui --demo``: a kind, and the options before the command. Each
-answer is a line, ``value TAB what it is``. Whatever cannot be read completes nothing, and says nothing: the operator
-is in the middle of typing.
+Typer calls these functions at a TAB. What cannot be read completes nothing and prints nothing: the operator is typing.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import time
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import endpoint
+import typer  # noqa: TC002 - typer reads the annotations of the callbacks
+
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
 
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import VirtualServer
@@ -26,43 +22,42 @@ if TYPE_CHECKING:
 
     Pairs = Iterable[tuple[str, str]]
 
-VARIABLE = "_KVTUI_VALUES"
-MOST = 500
-"""Values: more than this nobody reads, and a shell is slow to sort them."""
+MAX_VALUES = 500
+"""More than this nobody reads, and a shell is slow to sort them."""
 
 TYPABLE = re.compile(r"[\w.:\[\]/@+,-]+", re.ASCII)
 """What a value may consist of: a name from outside is put on a command line, so it must need no quotes there."""
 
+FILE = "file"
+"""The description of the only value where a file name is expected; the shells complete file names themselves."""
+
 
 class Place:
-    """Where the values come from: the demo, or the keepalived that the options before the command choose.
+    """Where the values come from: the demo, or the keepalived that ``--pid`` chooses.
 
     Args:
-        words: those options.
-        env: the environment.
+        demo: use the built-in cluster.
+        pid: which keepalived; None for the one in this network namespace.
     """
 
-    def __init__(self, words: Sequence[str], env: Mapping[str, str]) -> None:
-        self.demo = "--demo" in words or env.get("KVTUI_DEMO", "").lower() in {"1", "true", "yes", "on", "t", "y"}
-        given = [b for a, b in pairwise(words) if a == "--pid"]
-        given += [w.removeprefix("--pid=") for w in words if w.startswith("--pid=")]
-        number = (given or [env.get("KVTUI_PID", "")])[-1]
-        self._pid = int(number) if number.isdecimal() else None
+    def __init__(self, *, demo: bool = False, pid: int | None = None) -> None:
+        self.demo = demo
+        self._pid = pid
 
     def keepaliveds(self) -> tuple[Keepalived, ...]:
-        """Every keepalived that can be seen."""
-        from kvtui.backend import processes  # noqa: PLC0415 - not for the demo
+        """Returns every keepalived that can be seen."""
+        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.find()
 
     def keepalived(self) -> Keepalived | None:
-        """The chosen one."""
-        from kvtui.backend import processes  # noqa: PLC0415 - not for the demo
+        """Returns the chosen one."""
+        from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.choose(self.keepaliveds(), self._pid)
 
     def conf(self) -> Conf | None:
-        """Its config on disk."""
+        """Returns its config on disk."""
         if self.demo:
             from kvtui.backend.demo.cluster import conf  # noqa: PLC0415 - only --demo needs it
 
@@ -75,7 +70,7 @@ class Place:
         return reader.read(chosen.conf, root=chosen.root, config_id=chosen.instance_name, now=time.time())
 
     def virtual_servers(self) -> tuple[VirtualServer, ...]:
-        """The kernel's, from procfs: any user may read it."""
+        """Returns the kernel's, from procfs, which any user may read."""
         if self.demo:
             from kvtui.backend.demo.cluster import table  # noqa: PLC0415 - only --demo needs it
 
@@ -88,8 +83,10 @@ class Place:
         return read_table(Path(f"/proc/{chosen.pid if chosen else 'self'}/net")).virtual_servers
 
 
-def reals(place: Place) -> Pairs:
-    """Real servers: each address, then each with its port."""
+def _reals(place: Place) -> Pairs:
+    """Yields each address of a real server, then each with its port."""
+    from kvtui.model.ipvs import endpoint  # noqa: PLC0415 - not for every kind
+
     alone: dict[str, int] = {}
     whole: dict[str, int] = {}
     for virtual in place.virtual_servers():
@@ -101,31 +98,32 @@ def reals(place: Place) -> Pairs:
         yield value, f"in {number} virtual server{'s' if number > 1 else ''}"
 
 
-def services(place: Place) -> Pairs:
-    """Virtual servers; a fwmark is two words and is left out."""
+def _services(place: Place) -> Pairs:
+    """Yields virtual servers without those of a fwmark, which are two words."""
+    from kvtui.model.ipvs import endpoint  # noqa: PLC0415 - not for every kind
+
     for virtual in place.virtual_servers():
         if virtual.fwmark is None:
             yield endpoint(virtual.address or "", virtual.port or 0), virtual.protocol.value
 
 
-def instances(place: Place) -> Pairs:
-    """VRRP instances of the config."""
+def _instances(place: Place) -> Pairs:
     conf = place.conf()
     for instance in conf.instances if conf else ():
         yield instance.name, f"VRID {instance.vrid} on {instance.interface}"
 
 
-def vips(place: Place) -> Pairs:
-    """VIPs of the config, then those with the ports of their virtual servers."""
+def _vips(place: Place) -> Pairs:
+    """Yields VIPs of the config, then those with the ports of their virtual servers."""
     conf = place.conf()
     for instance in conf.instances if conf else ():
         for vip in (*instance.vips, *instance.excluded_vips):
             yield vip.address, instance.name
-    yield from services(place)
+    yield from _services(place)
 
 
-def entries(place: Place) -> Pairs:
-    """The journal's actions, newest first; the demo's die with it."""
+def _entries(place: Place) -> Pairs:
+    """Yields the journal's actions, newest first; the demo has no lasting journal."""
     if place.demo:
         return
     from kvtui.actions.core.journal import Journal  # noqa: PLC0415 - not for every kind
@@ -134,37 +132,60 @@ def entries(place: Place) -> Pairs:
         yield entry.id, f"{entry.verb} {entry.target}"
 
 
-def pids(place: Place) -> Pairs:
-    """Every keepalived."""
+def _pids(place: Place) -> Pairs:
     for keepalived in () if place.demo else place.keepaliveds():
         yield str(keepalived.pid), keepalived.conf
 
 
-OF: dict[str, Callable[[Place], Pairs]] = {
-    "real": reals,
-    "service": services,
-    "instance": instances,
-    "vip": vips,
-    "entry": entries,
-    "pid": pids,
-}
-
-
-def lines(kind: str, place: Place) -> list[str]:
-    """The values of a kind as a shell reads them: each once, nothing that a shell or a terminal would obey."""
+def lines(find: Callable[[Place], Pairs], place: Place) -> list[tuple[str, str]]:
+    """Returns values and descriptions, each value once, without what a shell or a terminal would act on."""
     found: dict[str, str] = {}
     try:
-        for value, what in OF[kind](place) if kind in OF else ():
+        for value, description in find(place):
             if TYPABLE.fullmatch(value):
-                found.setdefault(value, plain(what, 60))
-            if len(found) >= MOST:
+                found.setdefault(value, plain(description, 60))
+            if len(found) >= MAX_VALUES:
                 break
     except (OSError, LookupError, ValueError):
         return []
-    return [f"{value}\t{what}" for value, what in found.items()]
+    return list(found.items())
 
 
-def answer() -> None:
-    """Print the values that the environment asks for."""
-    found = lines(os.environ[VARIABLE], Place(sys.argv[1:], os.environ))
-    sys.stdout.write("".join(f"{line}\n" for line in found))
+def _place(context: typer.Context) -> Place:
+    options = context.find_root().params
+    return Place(demo=bool(options.get("demo")), pid=options.get("pid"))
+
+
+def reals(ctx: typer.Context) -> list[tuple[str, str]]:
+    """Returns real servers."""
+    return lines(_reals, _place(ctx))
+
+
+def services(ctx: typer.Context) -> list[tuple[str, str]]:
+    """Returns virtual servers."""
+    return lines(_services, _place(ctx))
+
+
+def instances(ctx: typer.Context) -> list[tuple[str, str]]:
+    """Returns VRRP instances of the config."""
+    return lines(_instances, _place(ctx))
+
+
+def vips(ctx: typer.Context) -> list[tuple[str, str]]:
+    """Returns VIPs."""
+    return lines(_vips, _place(ctx))
+
+
+def entries(ctx: typer.Context) -> list[tuple[str, str]]:
+    """Returns ids of the journal's entries."""
+    return lines(_entries, _place(ctx))
+
+
+def pids(ctx: typer.Context) -> list[tuple[str, str]]:
+    """Returns the PID of every keepalived."""
+    return lines(_pids, _place(ctx))
+
+
+def files(incomplete: str) -> list[tuple[str, str]]:
+    """Returns the mark that makes the shell complete a file name."""
+    return [(incomplete, FILE)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kvtui.rules.chain.cluster import cluster_links
 from kvtui.rules.chain.config import conf_link, running_link
 from kvtui.rules.chain.connect import connect_link
-from kvtui.rules.chain.ground import Ground, Port
+from kvtui.rules.chain.index import ChainIndex, Port
 from kvtui.rules.chain.link import LAYERS, LETTERS, Layer, Link, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
 
 
 def chain(seen: Observation, vip: VipView) -> Links:
-    """Every layer of one VIP, in order, all its ports in one. For many VIPs make one ``Ground`` and ``chain_of``."""
-    return chain_of(Ground(seen), vip.address, view=vip)
+    """Every layer of one VIP, in order, all its ports in one. For many VIPs use ``chain_of``."""
+    return chain_of(ChainIndex(seen), vip.address, view=vip)
 
 
-def chain_of(ground: Ground, address: str, *, view: VipView | None = None) -> Links:
+def chain_of(index: ChainIndex, address: str, *, view: VipView | None = None) -> Links:
     """Every layer of one VIP, all its ports in one: each layer as bad as at its worst port.
 
     Args:
-        ground: an observation, laid out.
+        index: an observation, laid out.
         address: of the VIP, canonical text; it need not be in any layer.
         view: which instance's, where several have the address.
     """
-    ports = ground.ports(address) or (None,)
-    return folded(tuple(port_chain(ground, address, port, view=view) for port in ports))
+    ports = index.ports(address) or (None,)
+    return folded(tuple(port_chain(index, address, port, view=view) for port in ports))
 
 
-def port_chain(ground: Ground, address: str, port: Port | None, *, view: VipView | None = None) -> Links:
+def port_chain(index: ChainIndex, address: str, port: Port | None, *, view: VipView | None = None) -> Links:
     """Every layer of one port of a VIP, in order; None stands for a VIP that is only an address."""
-    first, demand = cluster_links(ground, address, port)
-    conf = conf_link(ground, address, port, demand)
-    running = running_link(ground, address, port, conf)
-    view = view or ground.views.get(address)
+    first, demand = cluster_links(index, address, port)
+    conf = conf_link(index, address, port, demand)
+    running = running_link(index, address, port, conf)
+    view = view or index.views.get(address)
     return (
         *first,
         conf,
         running,
-        ipvs_link(ground, address, port, demand),
-        address_link(ground, address, view),
-        vrrp_link(ground, view),
+        ipvs_link(index, address, port, demand),
+        address_link(index, address, view),
+        vrrp_link(index, view),
     )
 
 
 __all__ = [
     "LAYERS",
     "LETTERS",
-    "Ground",
+    "ChainIndex",
     "Layer",
     "Link",
     "Links",

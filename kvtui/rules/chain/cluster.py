@@ -11,10 +11,10 @@ from kvtui.model.record import dataclass
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.rules.backends import endpoints_of, port_backends
-from kvtui.rules.chain.ground import protocol
+from kvtui.rules.chain.index import protocol
 from kvtui.rules.chain.link import Layer, Link, Mark
 from kvtui.rules.chain.names import QUOTED, listed, named
-from kvtui.rules.chain.unasked import links_without_api
+from kvtui.rules.chain.without_api import links_without_api
 from kvtui.rules.pods import pods
 from kvtui.rules.triage.words import quoted
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import PodView
     from kvtui.rules.backends import Backend, PortBackends
-    from kvtui.rules.chain.ground import Ground, Port
+    from kvtui.rules.chain.index import ChainIndex, Port
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ NOT_KNOWN = Demand()
 NOT_ASKED = Demand(vip=False)
 
 
-def cluster_links(ground: Ground, address: str, port: Port | None) -> tuple[tuple[Link, Link, Link], Demand]:
+def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[tuple[Link, Link, Link], Demand]:
     """The first three links, and what follows from them for the others."""
-    kube = ground.seen.snapshot.kube
-    entry = ground.entries.get(address)
+    kube = index.seen.snapshot.kube
+    entry = index.entries.get(address)
     if kube is None:
-        return links_without_api(ground, entry), NOT_KNOWN
-    first = _configmap(ground, kube, address, entry)
+        return links_without_api(index, entry), NOT_KNOWN
+    first = _configmap(index, kube, address, entry)
     if entry is None or first.mark is not Mark.OK:
         return (first, *_without_entry(first, entry)), NOT_ASKED if first.mark is Mark.BROKEN else NOT_KNOWN
     if entry.state is MappingState.VIP_ONLY or entry.target is None:
@@ -61,16 +61,16 @@ def cluster_links(ground: Ground, address: str, port: Port | None) -> tuple[tupl
         return (first, second, Link(Layer.ENDPOINTS, Mark.NONE, "the entry asks for none")), Demand(
             vip=True, reals=frozenset()
         )
-    second, service, chosen = _service(ground, kube, entry, port)
+    second, service, chosen = _service(index, kube, entry, port)
     if service is None or chosen is None:
         third = Link(Layer.ENDPOINTS, second.mark if second.mark is Mark.UNKNOWN else Mark.NONE, "of no Service")
         gone = second.mark is Mark.BROKEN and service is None
         return (first, second, third), NOT_ASKED if gone else NOT_KNOWN
-    third, found = _endpoints(ground, kube, service, chosen)
+    third, found = _endpoints(index, kube, service, chosen)
     if third.mark is not Mark.OK or found is None:
         return (first, second, third), Demand(vip=_other_port_is_ready(kube, service) if kube.endpoints else None)
     # in proxy mode HAProxy takes the connections, and there is no virtual server
-    proxied = entry.method == "PROXY" or ground.controller.proxy_mode
+    proxied = entry.method == "PROXY" or index.controller.proxy_mode
     reals = None if proxied else frozenset(b.key for b in found.backends)
     return (first, second, third), Demand(vip=True, reals=reals, method=entry.method)
 
@@ -88,13 +88,13 @@ def _why_not(kube: Kube, resource: Resource) -> str:
     return f"{resource.value} were not read: {state.detail if state and state.detail else 'not yet'}"
 
 
-def _age(ground: Ground, kube: Kube, resource: Resource) -> float | None:
+def _age(index: ChainIndex, kube: Kube, resource: Resource) -> float | None:
     state = kube.resource(resource)
-    return ground.since(state.read_at if state else None)
+    return index.since(state.read_at if state else None)
 
 
-def _configmap(ground: Ground, kube: Kube, address: str, entry: Mapping | None) -> Link:
-    age = _age(ground, kube, Resource.CONFIGMAPS)
+def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | None) -> Link:
+    age = _age(index, kube, Resource.CONFIGMAPS)
     if kube.configmap_name is None:
         which = "which ConfigMap maps the VIPs is not known: name it with --configmap NAMESPACE/NAME"
         return Link(Layer.CONFIGMAP, Mark.UNKNOWN, which, age)
@@ -103,7 +103,7 @@ def _configmap(ground: Ground, kube: Kube, address: str, entry: Mapping | None) 
     if kube.configmap_missing:
         create = f"{at} get configmap {quoted(name)}  # the controller's --services-configmap names it"
         return Link(Layer.CONFIGMAP, Mark.BROKEN, f"the API has no {whole}", age, create)
-    if kube.configmap is None or ground.seen.mappings is None:
+    if kube.configmap is None or index.seen.mappings is None:
         return Link(Layer.CONFIGMAP, Mark.UNKNOWN, _why_not(kube, Resource.CONFIGMAPS), age)
     edit = f"{at} edit configmap {quoted(name)}"
     if entry is None or entry.source != "configmap":
@@ -134,13 +134,13 @@ def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
 
 
 def _service(
-    ground: Ground, kube: Kube, entry: Mapping, port: Port | None
+    index: ChainIndex, kube: Kube, entry: Mapping, port: Port | None
 ) -> tuple[Link, KubeService | None, ServicePort | None]:
-    age, name = _age(ground, kube, Resource.SERVICES), named(entry)
+    age, name = _age(index, kube, Resource.SERVICES), named(entry)
     if kube.services is None or entry.target is None:
         return Link(Layer.SERVICE, Mark.UNKNOWN, _why_not(kube, Resource.SERVICES), age), None, None
     look = f"kubectl -n {quoted(entry.namespace or '')} get service"
-    only = ground.controller.namespace
+    only = index.controller.namespace
     if only and only != entry.namespace:
         unseen = f"Service {name} is not seen by the controller, which watches {plain(only, QUOTED)} only"
         return (
@@ -165,8 +165,10 @@ def _service(
     return Link(Layer.SERVICE, Mark.OK, words + _doubt(kube, Resource.SERVICES), age), service, chosen
 
 
-def _endpoints(ground: Ground, kube: Kube, service: KubeService, port: ServicePort) -> tuple[Link, PortBackends | None]:
-    age, layer = _age(ground, kube, Resource.ENDPOINTS), Layer.ENDPOINTS
+def _endpoints(
+    index: ChainIndex, kube: Kube, service: KubeService, port: ServicePort
+) -> tuple[Link, PortBackends | None]:
+    age, layer = _age(index, kube, Resource.ENDPOINTS), Layer.ENDPOINTS
     if kube.endpoints is None:
         return Link(layer, Mark.UNKNOWN, _why_not(kube, Resource.ENDPOINTS), age), None
     found = next(p for p in port_backends(service, endpoints_of(kube, service.key)) if p.port == port)

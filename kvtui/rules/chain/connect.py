@@ -10,36 +10,36 @@ from kvtui.rules.chain.link import Layer, Link, Mark
 if TYPE_CHECKING:
     from kvtui.model.connect import Connect
     from kvtui.model.observation import VirtualServerView
-    from kvtui.rules.chain.ground import Ground, Port
+    from kvtui.rules.chain.index import ChainIndex, Port
 
 ONE_WAY = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 """Methods by which the real server has the VIP itself and answers past the director."""
 ELSEWHERE = "ask again from another machine: curl, or kvtui trace --connect where no keepalived runs"
 
 
-def connect_link(ground: Ground, address: str, port: Port | None, result: Connect | None) -> Link:
+def connect_link(index: ChainIndex, address: str, port: Port | None, result: Connect | None) -> Link:
     """The link of a connect.
 
     Args:
-        ground: the observation beside it.
+        index: the observation beside it.
         address: of the VIP.
         port: of the VIP.
         result: None when none was made: a VIP without a TCP port has nothing to connect to.
     """
     if port is None or port.protocol is not Protocol.TCP or result is None:
         return Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")
-    age = ground.since(result.at)
+    age = index.since(result.at)
     took = f"{result.seconds * 1000:.0f} ms"
-    server = _own_director(ground, address, port)
+    server = _own_director(index, address, port)
     if result.error is None:
-        return Link(Layer.CONNECT, Mark.OK, f"accepted in {took}, from {result.source}{_way(ground, server)}", age)
-    if server is not None and _answers_to_itself(ground, address, server):
+        return Link(Layer.CONNECT, Mark.OK, f"accepted in {took}, from {result.source}{_way(index, server)}", age)
+    if server is not None and _answers_to_itself(index, address, server):
         proves = (
             f"{result.error}, which proves nothing: this node has the VIP, so its own connect comes from the VIP, and "
             f"by {'/'.join(sorted(_methods(server)))} the real server, which has the VIP too, answers to itself"
         )
         return Link(Layer.CONNECT, Mark.UNKNOWN, proves, age, ELSEWHERE)
-    failed = f"{result.error} after {took}{_way(ground, server)}"
+    failed = f"{result.error} after {took}{_way(index, server)}"
     return Link(
         Layer.CONNECT,
         Mark.BROKEN,
@@ -49,17 +49,17 @@ def connect_link(ground: Ground, address: str, port: Port | None, result: Connec
     )
 
 
-def _own_director(ground: Ground, address: str, port: Port) -> VirtualServerView | None:
+def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerView | None:
     """The virtual server of the network namespace from which the connect was made; None when it has none."""
-    chosen = ground.seen.snapshot.chosen_keepalived
-    server = ground.kernel.get(address, {}).get(port)
+    chosen = index.seen.snapshot.chosen_keepalived
+    server = index.kernel.get(address, {}).get(port)
     elsewhere = chosen is not None and chosen.own_netns is False
     return None if server is None or not server.in_kernel or elsewhere else server
 
 
-def _way(ground: Ground, server: VirtualServerView | None) -> str:
+def _way(index: ChainIndex, server: VirtualServerView | None) -> str:
     """Which way it went, where that is not a client's."""
-    chosen = ground.seen.snapshot.chosen_keepalived
+    chosen = index.seen.snapshot.chosen_keepalived
     if chosen is not None and chosen.own_netns is False:
         return ", from kvtui's own network namespace, which is not keepalived's"
     if server is None:
@@ -71,6 +71,6 @@ def _methods(server: VirtualServerView) -> set[str]:
     return {r.method.value for r in server.real_servers if r.method in ONE_WAY}
 
 
-def _answers_to_itself(ground: Ground, address: str, server: VirtualServerView) -> bool:
-    table = ground.seen.snapshot.addresses
+def _answers_to_itself(index: ChainIndex, address: str, server: VirtualServerView) -> bool:
+    table = index.seen.snapshot.addresses
     return bool(_methods(server)) and table is not None and bool(table.holding(address))

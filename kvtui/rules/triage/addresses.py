@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)
@@ -33,7 +33,7 @@ def _held(seen: Observation, router: Router) -> tuple[InterfaceAddress, ...]:
     return tuple(p for p in places if not p.interface.startswith(PRIVATE))
 
 
-def vip_on_backup(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vip_on_backup(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """An address that a crash left behind, or a person added (keepalived-vip#65)."""
     for router in routers(seen):
         held = _held(seen, router)
@@ -59,7 +59,7 @@ def _remove(held: tuple[InterfaceAddress, ...]) -> str:
     return "; ".join(f"ip addr del {p.address}/{p.prefixlen} dev {quoted(p.interface)}" for p in held[:4])
 
 
-def vip_left_behind(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vip_left_behind(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """No keepalived runs here, and addresses that another node advertises are on an interface of this one."""
     snapshot = seen.snapshot
     if snapshot.chosen is not None or snapshot.addresses is None:
@@ -95,7 +95,7 @@ def vip_left_behind(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def vip_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vip_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The master does not have an address that it advertises (keepalived-vip#54: "logs fine, VIP nowhere")."""
     for vip in seen.vips or ():
         if vip.state is not VrrpState.MASTER or vip.present is not False:
@@ -115,14 +115,14 @@ def vip_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def held_without_advert(seen: Observation, past: Past) -> Iterator[Finding]:
+def held_without_advert(seen: Observation, history: ConditionHistory) -> Iterator[Finding]:
     """The VIPs are here, keepalived runs, but it does not advertise: it hangs, or may not send."""
-    if seen.snapshot.advertisers is None or seen.snapshot.chosen is None or past.began is None:
+    if seen.snapshot.advertisers is None or seen.snapshot.chosen is None or history.began is None:
         return
     for router in routers(seen):
         held = _held(seen, router)
         heard = router.own.last.received if router.own else 0.0
-        quiet = router.now - max(past.began, heard)
+        quiet = router.now - max(history.began, heard)
         backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # that is ``vip_on_backup``
         if not held or backup or quiet < HEARD * router.interval:
             continue
@@ -141,7 +141,7 @@ def held_without_advert(seen: Observation, past: Past) -> Iterator[Finding]:
         )
 
 
-def wrong_interface(seen: Observation, _past: Past) -> Iterator[Finding]:
+def wrong_interface(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A VIP on another interface than the config wants (contrib#2328)."""
     for router in routers(seen):
         wanted = {v.address: v.interface or router.instance.interface for v in router.instance.vips}
@@ -163,7 +163,7 @@ def wrong_interface(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def unusable_address(seen: Observation, _past: Past) -> Iterator[Finding]:
+def unusable_address(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """IPv6: duplicate address detection found another owner, so the kernel does not use the VIP."""
     vips = {v.address for v in seen.vips or ()}
     for place in seen.snapshot.addresses.addresses if seen.snapshot.addresses else ():
@@ -179,7 +179,7 @@ def unusable_address(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def interface_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
+def interface_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """An instance on an interface that does not exist (keepalived-vip#41: the node's IP on no NIC)."""
     table = seen.snapshot.addresses
     conf = seen.snapshot.running or seen.snapshot.conf

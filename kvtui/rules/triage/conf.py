@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 
-def not_reloaded(seen: Observation, _past: Past) -> Iterator[Finding]:
+def not_reloaded(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The file was edited, keepalived still runs what it read before."""
     file, running, chosen = seen.snapshot.conf, seen.snapshot.running, seen.snapshot.chosen_keepalived
     if file is None or running is None or chosen is None or not file.digest or file.digest == running.digest:
@@ -55,7 +55,7 @@ def _vips(conf: Conf) -> set[str]:
     return {v.address for i in conf.instances for v in i.vips}
 
 
-def empty_file(seen: Observation, _past: Past) -> Iterator[Finding]:
+def empty_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A reload of such a file removes every instance silently (measured)."""
     file, running = seen.snapshot.conf, seen.snapshot.running
     before = running or None
@@ -73,7 +73,7 @@ def empty_file(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def missing_file(seen: Observation, _past: Past) -> Iterator[Finding]:
+def missing_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The same without a file at all."""
     chosen, source = seen.snapshot.chosen_keepalived, seen.snapshot.source(SourceName.CONF)
     if chosen is None or seen.snapshot.conf is not None or source.state is not SourceState.UNAVAILABLE:
@@ -90,7 +90,7 @@ def missing_file(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def broken_file(seen: Observation, _past: Past) -> Iterator[Finding]:
+def broken_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Syntax that may kill keepalived at the next reload, includes that are gone, values that it rejects."""
     file = seen.snapshot.conf
     for kind in ProblemKind:
@@ -108,7 +108,7 @@ def broken_file(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def no_vips(seen: Observation, _past: Past) -> Iterator[Finding]:
+def no_vips(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """An instance without VIPs: old controllers write it when no Service has endpoints, and keepalived exits."""
     conf = seen.snapshot.running or seen.snapshot.conf
     for instance in conf.instances if conf else ():

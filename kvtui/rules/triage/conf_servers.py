@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 KEEPS_THE_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
@@ -31,7 +31,7 @@ def _name(real: ConfRealServer, port: int) -> str:
     return endpoint(real.address, real.port or port)
 
 
-def port_changes(seen: Observation, _past: Past) -> Iterator[Finding]:
+def port_changes(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Direct routing and tunnels cannot change a port: keepalived resets it (measured)."""
     for virtual, name in _servers(seen):
         moved = [
@@ -55,7 +55,7 @@ def port_changes(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def udp_checked_by_tcp(seen: Observation, _past: Past) -> Iterator[Finding]:
+def udp_checked_by_tcp(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Written by keepalived-vip for UDP as well (#44), which is no harm where TCP is answered there too."""
     gone = {v.name for v in seen.virtual_servers or () if v.protocol is Protocol.UDP and v.up < len(v.real_servers)}
     for virtual, name in _servers(seen):
@@ -75,7 +75,7 @@ def udp_checked_by_tcp(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def vip_not_bound(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vip_not_bound(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A virtual server whose address no instance brings to any interface."""
     conf = seen.snapshot.running or seen.snapshot.conf
     if conf is None or not conf.instances:

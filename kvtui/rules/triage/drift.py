@@ -8,7 +8,7 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.rules.controller import settings_of
 from kvtui.rules.drift import Difference, DifferenceKind, drift
 from kvtui.rules.expected import expected
-from kvtui.rules.remembered import Remembered
+from kvtui.rules.identity_cache import Remembered
 from kvtui.rules.triage.rule import ROLLOUT, Rule
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 MOST = 6
 """Differences that are told; the rest is counted."""
@@ -51,7 +51,7 @@ def is_overwritten(seen: Observation) -> bool:
     return differences(seen, file) == () and bool(differences(seen, running))
 
 
-def overwritten(seen: Observation, _past: Past) -> Iterator[Finding]:
+def overwritten(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """What was edited by hand runs on until the next SIGHUP or restart, and is in no file any more."""
     if not is_overwritten(seen) or seen.snapshot.conf is None:
         return
@@ -73,7 +73,7 @@ def overwritten(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def not_expected(seen: Observation, _past: Past) -> Iterator[Finding]:
+def not_expected(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """What the ConfigMap asks does not run (keepalived-vip#84, #87; contrib#2736)."""
     running, file = seen.snapshot.running, seen.snapshot.conf
     runs = running or file

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from kvtui.model.kube import EndpointGroup
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation, VirtualServerView
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 
-def endpoints_differ(seen: Observation, _past: Past) -> Iterator[Finding]:
+def endpoints_differ(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Three ways in which the two differ; one pass, since there may be tens of thousands of both."""
     kube = seen.snapshot.kube
     if kube is None or kube.endpoints is None or not seen.mappings:

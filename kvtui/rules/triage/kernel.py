@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import RealServerState
-from kvtui.rules.remembered import Remembered
+from kvtui.rules.identity_cache import Remembered
 from kvtui.rules.servers import conf_key
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.kube import KubeNode, Pod
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 CRASHING = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "ImagePullBackOff", "ErrImagePull"})
@@ -24,7 +24,7 @@ EARLIER = 10.0
 """Seconds by which a peer must have been there first, so that this node would have heard it."""
 
 
-def missing_right(seen: Observation, _past: Past) -> Iterator[Finding]:
+def missing_right(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """403: the ServiceAccount that kvtui uses, which is the controller's own in its pod (contrib#2520)."""
     for resource in seen.snapshot.kube.resources if seen.snapshot.kube else ():
         if resource.state is SourceState.OK or not resource.forbidden:
@@ -52,7 +52,7 @@ def own_node(seen: Observation) -> KubeNode | None:
     return next((n for n in kube.nodes.values() if here & {*n.internal_ips, *n.external_ips}), None)
 
 
-def node_address_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
+def node_address_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The controller looks for the NIC that holds the node's IP, and finds none (keepalived-vip#41, #73)."""
     chosen, node, table = seen.snapshot.chosen_keepalived, own_node(seen), seen.snapshot.addresses
     if node is None or table is None or node.address is None or table.holding(node.address):
@@ -75,7 +75,7 @@ def node_address_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def controller_pod(seen: Observation, _past: Past) -> Iterator[Finding]:
+def controller_pod(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A controller that is not ready is a backup that does not take over."""
     kube = seen.snapshot.kube
     own = own_node(seen)
@@ -94,7 +94,7 @@ def controller_pod(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def peers_unheard(seen: Observation, _past: Past) -> Iterator[Finding]:
+def peers_unheard(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Multicast is blocked: this node is master, and never heard a peer that was there before it.
 
     A backup is silent, so that a master hears nobody is no fault in itself. But keepalived-vip starts as a backup: a

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeService
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 CLOUD_PROVIDER = "k8s.co/cloud-provider-config"
 SHORT = 60
@@ -36,7 +36,7 @@ def edit(seen: Observation) -> str:
     return f"kubectl -n {quoted(namespace)} edit configmap {quoted(name)}"
 
 
-def configmap_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
+def configmap_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The controller has nothing to read."""
     kube = seen.snapshot.kube
     if kube is None or not kube.configmap_missing or kube.configmap_name is None:
@@ -54,7 +54,7 @@ def configmap_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def configmap_owned(seen: Observation, _past: Past) -> Iterator[Finding]:
+def configmap_owned(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """keepalived-cloud-provider rewrites the data: hand edits are lost."""
     kube = seen.snapshot.kube
     if kube and kube.configmap and CLOUD_PROVIDER in kube.configmap.annotations:
@@ -69,7 +69,7 @@ def configmap_owned(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def bad_entry(seen: Observation, _past: Past) -> Iterator[Finding]:
+def bad_entry(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The controller warns in its log and skips it."""
     for mapping in seen.mappings or ():
         if mapping.state is not MappingState.ERROR:
@@ -86,7 +86,7 @@ def bad_entry(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def odd_entry(seen: Observation, _past: Past) -> Iterator[Finding]:
+def odd_entry(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The controller takes it, and silently makes something else of it; or its Service has a peculiarity."""
     for mapping in seen.mappings or ():
         # PROXY has a rule of its own: with the controller's mode for it, it is as it should be
@@ -116,7 +116,7 @@ def _said(mapping: Mapping) -> tuple[str, ...]:
     return tuple(plain(n, 300) for n in mapping.notes)
 
 
-def proxy_without_mode(seen: Observation, _past: Past) -> Iterator[Finding]:
+def proxy_without_mode(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """``lvs_method PROXY`` is nothing that keepalived knows: it takes NAT (measured)."""
     chosen = seen.snapshot.chosen_keepalived
     controller = chosen.controller if chosen else None
@@ -137,7 +137,7 @@ def proxy_without_mode(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def not_served(seen: Observation, _past: Past) -> Iterator[Finding]:
+def not_served(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A good entry that is not served: no such Service, no ready endpoint, or nobody wrote it."""
     kube = seen.snapshot.kube
     services = kube.resource(Resource.SERVICES) if kube else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 SLOWEST = 4.1
@@ -27,7 +27,7 @@ OFTEN, AT_LEAST = 60.0, 6
 """Seconds between two times that it became master, on the average of at least so many."""
 
 
-def two_masters(seen: Observation, _past: Past) -> Iterator[Finding]:
+def two_masters(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Several nodes advertise one VRID at the same time (calico#4956, keepalived#2649)."""
     for router in routers(seen):
         if not router.view.rivals:
@@ -46,15 +46,15 @@ def two_masters(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def no_master(seen: Observation, past: Past) -> Iterator[Finding]:
+def no_master(seen: Observation, history: ConditionHistory) -> Iterator[Finding]:
     """Nobody advertises, for longer than any backup waits."""
-    if seen.snapshot.advertisers is None or past.began is None:
+    if seen.snapshot.advertisers is None or history.began is None:
         return
     for router in routers(seen):
         if router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
             continue
         heard = [a.last.received for a in (router.own, *router.others) if a]
-        quiet = router.now - max((past.began, *heard))
+        quiet = router.now - max((history.began, *heard))
         if quiet < SLOWEST * router.interval:
             continue
         never = "none was heard" if not heard else f"the last one {ago(router.now - max(heard))} ago"
@@ -74,7 +74,7 @@ def no_master(seen: Observation, past: Past) -> Iterator[Finding]:
         )
 
 
-def instance_in_fault(seen: Observation, _past: Past) -> Iterator[Finding]:
+def instance_in_fault(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """An instance in FAULT takes no part in elections."""
     links = {i.name: i for i in seen.snapshot.addresses.interfaces} if seen.snapshot.addresses else {}
     for router in routers(seen):
@@ -100,7 +100,7 @@ def instance_in_fault(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def flapping(seen: Observation, _past: Past) -> Iterator[Finding]:
+def flapping(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Mastership changes again and again: as seen on the wire, else as keepalived has counted."""
     chosen, now = seen.snapshot.chosen_keepalived, seen.snapshot.time
     for router in routers(seen):
@@ -134,7 +134,7 @@ def flapping(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def priority_tie(seen: Observation, _past: Past) -> Iterator[Finding]:
+def priority_tie(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Two nodes with one priority: the higher address wins, which nobody has chosen."""
     for router in routers(seen):
         own = router.view.effective_priority or router.view.priority
@@ -153,7 +153,7 @@ def priority_tie(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def stuck_master(seen: Observation, _past: Past) -> Iterator[Finding]:
+def stuck_master(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A check lowers the master's priority, and nopreempt keeps the others from taking over (keepalived#2599)."""
     for router in routers(seen):
         base, now = router.view.priority, router.view.effective_priority
@@ -173,7 +173,7 @@ def stuck_master(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def filtered_adverts(seen: Observation, _past: Past) -> Iterator[Finding]:
+def filtered_adverts(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Adverts of another master reach this node's interface, but not keepalived: a firewall here drops them."""
     for router in routers(seen):
         counters = router.view.counters or {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 NODEST = "net.ipv4.vs.expire_nodest_conn"
@@ -32,7 +32,7 @@ def _persistent(
             yield virtual, reals
 
 
-def pinned_to_drained(seen: Observation, _past: Past) -> Iterator[Finding]:
+def pinned_to_drained(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Returning clients go on reaching a server of weight 0."""
     if (seen.snapshot.sysctls or {}).get(QUIESCENT) != 0:
         return
@@ -57,7 +57,7 @@ def pinned_to_drained(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def pinned_to_removed(seen: Observation, _past: Past) -> Iterator[Finding]:
+def pinned_to_removed(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Connections to a server that left the table hang until they time out."""
     if (seen.snapshot.sysctls or {}).get(NODEST) != 0:
         return

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 
-def not_running(seen: Observation, _past: Past) -> Iterator[Finding]:
+def not_running(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Nothing works without it."""
     if seen.snapshot.chosen is not None:
         return
@@ -38,7 +38,7 @@ def not_running(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def two_trees(seen: Observation, _past: Past) -> Iterator[Finding]:
+def two_trees(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Two keepalived in one network namespace: an old one that did not go (keepalived#1028)."""
     chosen = seen.snapshot.chosen_keepalived
     if chosen is None or chosen.netns is None:
@@ -72,7 +72,7 @@ def _overlap(one: Keepalived, other: Keepalived) -> bool:
     return bool(roles[0] & roles[1]) and not meant
 
 
-def child_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
+def child_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The parent runs, the child that does the work does not."""
     chosen = seen.snapshot.chosen_keepalived
     conf = seen.snapshot.running or seen.snapshot.conf
@@ -103,7 +103,7 @@ def _left_out(chosen: Keepalived, what: str) -> bool:
     return bool(said & (asked["VRRP"] | asked["checker"])) and not said & asked[what]
 
 
-def stale_pid_file(seen: Observation, _past: Past) -> Iterator[Finding]:
+def stale_pid_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A number that is not keepalived's: «daemon is already running» at the next start (keepalived#1527)."""
     chosen = seen.snapshot.chosen_keepalived
     stale = [f for f in chosen.pid_files if f.stale] if chosen else []

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.kernel import CheckKey
 
 
-def no_live_real(seen: Observation, _past: Past) -> Iterator[Finding]:
+def no_live_real(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Clients are refused."""
     vips = {v.address for v in seen.vips or ()}
     for virtual in seen.virtual_servers or ():
@@ -61,7 +61,7 @@ def _some_real(virtual: VirtualServerView) -> str:
     return " ".join(f"{r.address} {r.port}" for r in virtual.real_servers[:1]) or "ADDRESS PORT"
 
 
-def real_down(seen: Observation, _past: Past) -> Iterator[Finding]:
+def real_down(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Its health check fails."""
     absent = {RealServerState.REMOVED, RealServerState.FAILED}
     lookup: dict[CheckKey, RealServerCheck] | None = None
@@ -87,7 +87,7 @@ def _fails(lookup: dict[CheckKey, RealServerCheck], virtual: VirtualServerView, 
     return check is not None and check.alive is False
 
 
-def real_not_in_kernel(seen: Observation, _past: Past) -> Iterator[Finding]:
+def real_not_in_kernel(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Configured, its check does not fail as far as is known, and the kernel does not have it."""
     lookup: dict[CheckKey, RealServerCheck] | None = None
     for virtual, reals in odd(seen, lambda r: r.state is RealServerState.REMOVED):
@@ -110,7 +110,7 @@ def real_not_in_kernel(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def real_not_in_config(seen: Observation, _past: Past) -> Iterator[Finding]:
+def real_not_in_config(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """In the kernel, in a virtual server of keepalived's, but not in its config."""
     if running_or_file(seen) is None:
         return
@@ -140,7 +140,7 @@ def real_not_in_config(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def weight_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def weight_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Neither the configured weight, nor the one that a check gave it, nor a drain."""
     lookup: dict[CheckKey, RealServerCheck] | None = None
     for virtual, reals in odd(seen, _other_weight):
@@ -169,7 +169,7 @@ def _given(check: RealServerCheck | None, real: RealServerView) -> bool:
     return check is not None and check.effective_weight == real.weight
 
 
-def drained(seen: Observation, _past: Past) -> Iterator[Finding]:
+def drained(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Somebody took it out; worth knowing, and often forgotten."""
     for virtual, reals in odd(seen, lambda r: r.state is RealServerState.DRAINED):
         meant = [r for r in reals if r.configured_weight != 0]
@@ -188,7 +188,7 @@ def drained(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def overloaded(seen: Observation, _past: Past) -> Iterator[Finding]:
+def overloaded(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Above its upper threshold a real server takes no more connections."""
     for virtual, reals in odd(seen, _full):
         what, subject, _words = group(virtual, reals)

@@ -10,9 +10,9 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
-Find = Callable[["Observation", "Past"], "Iterator[Finding]"]
+Find = Callable[["Observation", "ConditionHistory"], "Iterator[Finding]"]
 
 PASSING = 2.0
 """Seconds that an election, a health check or a restart may need: an advert or two, a dump, a child's start."""
@@ -25,7 +25,7 @@ class Rule:
     """One rule.
 
     Attributes:
-        find: gives what it suspects in one observation; pure.
+        find: gives what it pending_findings in one observation; pure.
         after: seconds for which a suspicion must have held without a pause to be a finding; 0 for what no election,
             reload or flap brings about in passing.
     """

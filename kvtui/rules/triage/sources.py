@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 OLDEST = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
 """Seconds: keepalived is asked every 30 s at least (each question is a line in its log); a watch is renewed sooner."""
@@ -28,7 +28,7 @@ WHAT = {
 }
 
 
-def stale(seen: Observation, _past: Past) -> Iterator[Finding]:
+def stale(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Shown all the same, with its age; but nothing should be concluded from it."""
     now = seen.snapshot.time
     for source in seen.snapshot.sources:
@@ -49,7 +49,7 @@ def stale(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def clock_set_back(seen: Observation, _past: Past) -> Iterator[Finding]:
+def clock_set_back(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Ages and "since" are wrong until everything was read again."""
     now = seen.snapshot.time
     ahead = [s for s in seen.snapshot.sources if s.read_at is not None and s.read_at - now > AHEAD]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kvtui.model.observation import Observation, VirtualServerView
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 NONLOCAL, CONNTRACK = "net.ipv4.ip_nonlocal_bind", "net.ipv4.vs.conntrack"
 FORWARD4, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
@@ -40,7 +40,7 @@ def _known(seen: Observation) -> Mapping[str, int]:
     return seen.snapshot.sysctls or {}
 
 
-def forwarding_off(seen: Observation, _past: Past) -> Iterator[Finding]:
+def forwarding_off(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Answers to NAT'ed connections must be forwarded by this node."""
     used = _using(seen, ForwardingMethod.MASQ)
     for name, six in ((FORWARD4, False), (FORWARD6, True)):
@@ -58,7 +58,7 @@ def forwarding_off(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def conntrack_off(seen: Observation, _past: Past) -> Iterator[Finding]:
+def conntrack_off(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """keepalived-vip sets it at its start: without, NAT'ed connections are not masqueraded."""
     chosen = seen.snapshot.chosen_keepalived
     servers = _using(seen, ForwardingMethod.MASQ)
@@ -79,7 +79,7 @@ def conntrack_off(seen: Observation, _past: Past) -> Iterator[Finding]:
     )
 
 
-def nonlocal_bind_off(seen: Observation, _past: Past) -> Iterator[Finding]:
+def nonlocal_bind_off(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """HAProxy binds the VIPs on every node, also where they are not (mappings with PROXY)."""
     proxied = [m.vip for m in seen.mappings or () if m.method == "PROXY" and m.state is MappingState.OK]
     if _known(seen).get(NONLOCAL) == 0 and proxied:
@@ -105,7 +105,7 @@ def _own_copies(seen: Observation, links: tuple[str, ...]) -> list[tuple[str, st
     ]
 
 
-def rp_filter_strict(seen: Observation, _past: Past) -> Iterator[Finding]:
+def rp_filter_strict(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A packet out of a tunnel comes from a client that is reached by another interface: strict filtering drops it."""
     for vip, link in _own_copies(seen, TUNNELS):
         values = {n: _known(seen).get(f"net.ipv4.conf.{n}.rp_filter") for n in ("all", link)}
@@ -125,7 +125,7 @@ def rp_filter_strict(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def arp_ignore_off(seen: Observation, _past: Past) -> Iterator[Finding]:
+def arp_ignore_off(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A real server by direct routing must not answer ARP for the VIP (LVS-HOWTO, "The ARP problem")."""
     routers = {v.address: v.interface for v in seen.vips or ()}
     wire = {i.name: i.interface for i in seen.vrrp_instances or ()}

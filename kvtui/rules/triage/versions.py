@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 Version = tuple[int, ...]
 
@@ -81,7 +81,7 @@ FAULTS = (
 )
 
 
-def known_fault(seen: Observation, _past: Past) -> Iterator[Finding]:
+def known_fault(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The version that runs has a fault in something that its config uses."""
     chosen = seen.snapshot.chosen_keepalived
     conf = seen.snapshot.running or seen.snapshot.conf

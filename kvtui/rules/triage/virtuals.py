@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
 
 
-def ip_vs_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
+def ip_vs_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """The config has virtual servers, and this kernel has no ip_vs (contrib#2818)."""
     conf, sysctls = running_or_file(seen), seen.snapshot.sysctls
     if not conf or not conf.virtual_servers or seen.snapshot.ipvs is not None or not sysctls:
@@ -38,7 +38,7 @@ def ip_vs_missing(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def virtual_not_in_kernel(seen: Observation, _past: Past) -> Iterator[Finding]:
+def virtual_not_in_kernel(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Keepalived runs it, the kernel does not have it: somebody deleted it (kubernetes#59507)."""
     proxied = kube_proxy_signs(seen)
     for virtual in seen.virtual_servers or ():
@@ -60,7 +60,7 @@ def virtual_not_in_kernel(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def foreign_virtual(seen: Observation, _past: Past) -> Iterator[Finding]:
+def foreign_virtual(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """A virtual server on one of our VIPs that keepalived did not make."""
     conf = running_or_file(seen)
     if conf is None or any(v.address is None and v.fwmark is None for v in conf.virtual_servers):
@@ -84,7 +84,7 @@ def foreign_virtual(seen: Observation, _past: Past) -> Iterator[Finding]:
         )
 
 
-def virtual_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def virtual_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Scheduler or persistence of the kernel is not what keepalived runs (keepalived#1542)."""
     conf = configured(seen)
     for virtual in seen.virtual_servers or ():
@@ -120,7 +120,7 @@ def kube_proxy_signs(seen: Observation) -> tuple[str, ...]:
     return (*signs, *((f"{its} virtual servers on its addresses (ipvs)",) if its else ()))
 
 
-def kube_proxy(seen: Observation, _past: Past) -> Iterator[Finding]:
+def kube_proxy(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Two masters of one IPVS table (kubernetes#76267, #85799)."""
     signs = kube_proxy_signs(seen)
     conf = running_or_file(seen)

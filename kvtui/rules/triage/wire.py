@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.rules.triage.routers import routers, told
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
+from kvtui.rules.triage.versions import parsed
 from kvtui.rules.triage.words import listed
 
 if TYPE_CHECKING:
@@ -15,16 +16,19 @@ if TYPE_CHECKING:
     from kvtui.model.conf import ConfInstance
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.past import Past
+    from kvtui.rules.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 AUTH_WORDS = {0: None, 1: "PASS", 2: "AH"}
 """Authentication types of VRRP version 2 (RFC 2338 5.3.6) as keepalived names them."""
+REJECTS_OTHER_VIPS, ACCEPTS_OTHER_VIPS = (2, 2, 7), (2, 3, 3)
+"""The last version known to reject adverts with another list of VIPs ("received an unexpected ip number count"), and
+the first known to accept them ("expected 1 VIPs but received 2" is logged once). Both were seen in the lab."""
 SMALL = 2
 """Bad adverts before one speaks of them: one may be an accident."""
 
 
-def vrid_collision(seen: Observation, _past: Past) -> Iterator[Finding]:
+def vrid_collision(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
     for router in routers(seen):
         mine = _own_addresses(router)
@@ -48,8 +52,8 @@ def vrid_collision(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def vip_lists_differ(seen: Observation, _past: Past) -> Iterator[Finding]:
-    """Peers reject adverts with VIPs that are not theirs (keepalived#2175; 2.2.7: «unexpected ip number count»)."""
+def vip_lists_differ(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Compares this node's VIPs with those in other nodes' adverts (keepalived#2175)."""
     for router in routers(seen):
         mine = _own_addresses(router)
         for other in router.live_others:
@@ -64,12 +68,24 @@ def vip_lists_differ(seen: Observation, _past: Past) -> Iterator[Finding]:
                     told(other, router.now),
                     *((f"only there: {listed(sorted(theirs - mine))}",) if theirs - mine else ()),
                     *((f"only here: {listed(sorted(mine - theirs))}",) if mine - theirs else ()),
-                    "each rejects the other's adverts, so both become master",
+                    _other_list(seen),
                 ),
                 "kvtui reload  # on the node whose list is old; its controller's log says why it was not written",
                 router.instance.name,
                 tuple(sorted(theirs ^ mine)),
             )
+
+
+def _other_list(seen: Observation) -> str:
+    """Returns what this node's keepalived does with an advert whose VIPs are not its own."""
+    chosen = seen.snapshot.chosen_keepalived
+    version = parsed(chosen.version or "") if chosen else None
+    if version and version <= REJECTS_OTHER_VIPS:
+        return "each rejects the other's adverts, so both become master"
+    accepted = "accepts such adverts: one node stays master, and VIPs that its list lacks are on no node"
+    if version and version >= ACCEPTS_OTHER_VIPS:
+        return f"keepalived {chosen.version if chosen else ''} {accepted}"
+    return f"keepalived 2.2.7 rejects such adverts, so both become master; 2.3.3 {accepted}"
 
 
 def _own_addresses(router: Router) -> frozenset[str]:
@@ -79,7 +95,7 @@ def _own_addresses(router: Router) -> frozenset[str]:
     return frozenset(router.vips)
 
 
-def version_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def version_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """VRRP 2 and 3 do not understand each other."""
     for router in routers(seen):
         for other in router.live_others:
@@ -97,7 +113,7 @@ def version_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def auth_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def auth_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Another authentication type: adverts are dropped."""
     for router in routers(seen):
         for other in router.live_others:
@@ -118,7 +134,7 @@ def auth_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def interval_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
+def interval_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Version 2 rejects another interval; version 3 takes over the master's, and its takeovers take other times."""
     for router in routers(seen):
         for other in router.live_others:
@@ -140,7 +156,7 @@ def interval_differs(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def bad_adverts(seen: Observation, _past: Past) -> Iterator[Finding]:
+def bad_adverts(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on our VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for router in routers(seen):
         for other in router.others:
@@ -159,7 +175,7 @@ def bad_adverts(seen: Observation, _past: Past) -> Iterator[Finding]:
             )
 
 
-def unicast_mixed(seen: Observation, _past: Past) -> Iterator[Finding]:
+def unicast_mixed(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
     """One node in unicast, another in multicast, or one that is not among our peers (contrib#808)."""
     for router in routers(seen):
         peers = unicast_peers(seen, router)

@@ -1,0 +1,78 @@
+"""What a person reads when kvtui crashes, and the file that a bug report needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from traceback import TracebackException
+from typing import TYPE_CHECKING
+
+from kvtui import __version__
+from kvtui.backend.diagnostics.private_file import folders, open_private
+from kvtui.backend.diagnostics.redact import redact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_REPORT_CHARACTERS = 200_000
+MAX_ERROR_CHARACTERS = 400
+MAX_REPORTS = 10
+"""Reports in a folder: kvtui that crashes in a loop does not fill the disk."""
+
+_actions_begun = 0
+
+
+def action_begins() -> None:
+    """Remember that this process changes the node: a crash must not claim that it did not."""
+    global _actions_begun  # noqa: PLW0603 - a fact about this process
+    _actions_begun += 1
+
+
+def save(error: BaseException, state: Path) -> str:
+    """Write a report, and return the sentences for the person.
+
+    Args:
+        error: what nobody expected.
+        state: kvtui's state folder.
+    """
+    report = text(error)
+    path = _write(report, state)
+    where = f"Report: {path}" if path else f"The report cannot be written to a file:\n{report}"
+    changed = (
+        "An action had begun: `kvtui journal` shows whether it was put back."
+        if _actions_begun
+        else "Your node was not changed."
+    )
+    what = redact("".join(TracebackException.from_exception(error).format_exception_only()).strip())
+    return f"kvtui crashed; this is a bug. {changed}\n{what[:MAX_ERROR_CHARACTERS]}\n{where}"
+
+
+def text(error: BaseException) -> str:
+    """Returns the report: version, command line and traceback, without the values of variables and without secrets."""
+    trace = TracebackException.from_exception(error, capture_locals=False)
+    return redact(
+        f"kvtui {__version__}, Python {sys.version.split()[0]}, Linux {os.uname().release}, uid {os.geteuid()}\n"
+        f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} kvtui {' '.join(sys.argv[1:])}\n\n"
+        f"{''.join(trace.format())}"
+    )[-MAX_REPORT_CHARACTERS:]
+
+
+def _write(report: str, state: Path) -> Path | None:
+    name = time.strftime(f"kvtui-crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
+    for folder in folders(state):
+        with suppress(OSError):
+            path = folder / name
+            descriptor = open_private(path, new=True)
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(report)
+            _remove_old(folder)
+            return path
+    return None
+
+
+def _remove_old(folder: Path) -> None:
+    ours = [p for p in folder.glob("kvtui-crash-*.txt") if p.lstat().st_uid == os.geteuid()]
+    for path in sorted(ours)[:-MAX_REPORTS]:
+        path.unlink(missing_ok=True)

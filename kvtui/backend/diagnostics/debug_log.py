@@ -1,0 +1,82 @@
+"""The debug log: ``--debug`` and ``KVTUI_DEBUG=FILE``. Without them nothing is logged."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui import __version__
+from kvtui.backend.diagnostics.private_file import folders, open_private
+from kvtui.backend.diagnostics.redact import redact
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+
+VARIABLE = "KVTUI_DEBUG"
+MAX_FILE_BYTES = 1_000_000
+OLD_FILES = 2
+MAX_RECORD_CHARACTERS = 8_000
+FORMAT = "%(asctime)s.%(msecs)03d %(process)d %(threadName)s %(name)s: %(message)s"
+
+
+class PrivateRotatingHandler(RotatingFileHandler):
+    """A rotating log that only its owner reads. A full disk stops the log, not kvtui."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = open_private(Path(self.baseFilename))
+        return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Drop the record: there is no better place to say so."""
+
+
+class RedactingFormatter(logging.Formatter):
+    """Masks secrets in the whole record, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the record without secrets, cut to a bounded length."""
+        return redact(super().format(record)[:MAX_RECORD_CHARACTERS])
+
+
+def start(state: Path) -> Path:
+    """Log to the file that ``KVTUI_DEBUG`` names, else to ``kvtui-debug.log`` in one of ``folders``.
+
+    Args:
+        state: kvtui's state folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if named := os.environ.get(VARIABLE):
+        return _start(Path(named))
+    error: OSError | None = None
+    for folder in folders(state):
+        try:
+            return _start(folder / "kvtui-debug.log")
+        except OSError as refused:
+            error = refused
+    raise error or OSError("no folder can be written")
+
+
+def _start(path: Path) -> Path:
+    handler = PrivateRotatingHandler(path, maxBytes=MAX_FILE_BYTES, backupCount=OLD_FILES)
+    handler.setFormatter(RedactingFormatter(FORMAT, "%Y-%m-%dT%H:%M:%S"))
+    logging.getLogger().addHandler(handler)  # libraries' warnings too
+    log = logging.getLogger("kvtui")
+    log.setLevel(logging.DEBUG)
+    log.info(
+        "kvtui %s, Python %s, Linux %s, uid %d: %s",
+        __version__,
+        sys.version.split()[0],
+        os.uname().release,
+        os.geteuid(),
+        " ".join(sys.argv[1:]),
+    )
+    return Path(handler.baseFilename)

@@ -1,0 +1,59 @@
+"""Which child of a keepalived is which.
+
+The parent and its children have the same name and arguments. The children are told apart by, in this order: their pid
+files; their process names (``process_names``, 2.2+); the signals that they handle, which anybody may read: only the
+VRRP child takes SIGUSR2 (measured on 2.2.7: SigBlk 4000000800014a03 for it, 4000000000014203 for checker and BFD); and
+of the latter two, the BFD child by its UDP socket on port 3784 (RFC 5881).
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from kvtui.backend.linux import procfs
+from kvtui.model.keepalived import Children
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvtui.backend.linux.pid_files import PidFiles
+    from kvtui.backend.linux.process import Process
+
+BFD_PORT = ":0EC8"  # 3784 as /proc/net/udp writes it
+NAME_ENDS = {"_vrrp": "vrrp", "_ipvs": "checkers", "_lvs": "checkers", "_heal": "checkers", "_bfd": "bfd"}
+"""``process_names`` makes them call themselves keepalived_vrrp, keepalived_ipvs (or _lvs), keepalived_bfd."""
+
+
+def identify_children(offspring: Sequence[Process], files: PidFiles, proc: str) -> Children:
+    """Returns the PID of each kind of child; see the module's text."""
+    named = {number: kind for kind, number in (files.children or {}).items()}
+    kinds: dict[str, int] = {}
+    unnamed = []
+    for child in offspring:
+        if kind := named.get(child.ns_pids[-1]) or _kind_by_name(child):
+            kinds.setdefault(kind, child.pid)
+        else:
+            unnamed.append(child)
+    for child in unnamed:
+        kinds.setdefault(_kind_by_behaviour(child, proc), child.pid)
+    return Children(vrrp=kinds.get("vrrp"), checker=kinds.get("checkers"), bfd=kinds.get("bfd"))
+
+
+def _kind_by_name(child: Process) -> str | None:
+    return next((kind for end, kind in NAME_ENDS.items() if child.comm.endswith(end)), None)
+
+
+def _kind_by_behaviour(child: Process, proc: str) -> str:
+    if child.handles(signal.SIGUSR2):
+        return "vrrp"
+    return "bfd" if _has_bfd_socket(child, proc) else "checkers"
+
+
+def _has_bfd_socket(child: Process, proc: str) -> bool:
+    inodes = procfs.sockets(child.pid, proc)
+    for family in ("udp", "udp6"):
+        rows = [line.split() for line in procfs.text(f"{proc}/{child.pid}/net/{family}").splitlines()]
+        if any(len(row) > 9 and row[1].endswith(BFD_PORT) and row[9] in inodes for row in rows):
+            return True
+    return False

@@ -1,0 +1,57 @@
+"""The mounts of a process, from ``/proc/PID/mountinfo`` (proc(5))."""
+
+from __future__ import annotations
+
+import re
+
+from kvtui.model.record import dataclass
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount.
+
+    Attributes:
+        source: path inside the mounted file system.
+        point: where it is mounted.
+        options: of the mount and of its file system, such as ``ro``.
+        filesystem: type, such as ``tmpfs``.
+    """
+
+    source: str
+    point: str
+    options: frozenset[str]
+    filesystem: str
+
+
+def mount_above(mountinfo: str, path: str) -> Mount | None:
+    """Returns the mount that holds a path: the longest mount point above it, the last one of equals.
+
+    Args:
+        mountinfo: the file's text.
+        path: absolute.
+    """
+    best: Mount | None = None
+    for line in mountinfo.splitlines():
+        mount = _parse(line)
+        if mount is None:
+            continue
+        above = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
+        if above and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    return best
+
+
+def _parse(line: str) -> Mount | None:
+    left, _, right = line.partition(" - ")
+    fields, more = left.split(), right.split()
+    if len(fields) < 6 or not more:
+        return None
+    options = {*fields[5].split(","), *(more[2].split(",") if len(more) > 2 else ())}
+    return Mount(_unescaped(fields[3]), _unescaped(fields[4]), frozenset(options), more[0])
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 8)), text)

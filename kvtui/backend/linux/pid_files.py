@@ -1,0 +1,129 @@
+"""keepalived's pid files: where they are, and whether they tell the truth (core/pidfile.c, measured on 2.2.7).
+
+``/run/keepalived.pid``, ``/run/{vrrp,checkers,bfd}.pid``; with ``instance bar`` in the config
+``/run/keepalived/vrrp_bar.pid``; with ``use_pid_dir`` or a network namespace ``/run/keepalived/vrrp.pid``.
+``-i`` does not change them. The old images of keepalived-vip have ``/keepalived.pid``. The numbers are those of
+keepalived's own PID namespace.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.backend.linux.files import resolve_inside
+from kvtui.model.keepalived import PidFile
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+KINDS = ("keepalived", "vrrp", "checkers", "bfd")
+PID_FOLDER = "/run/keepalived"
+MAX_PID_FILE_BYTES = 32  # a pid file holds one number
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The PIDs that a keepalived's pid files may name, in its own PID namespace.
+
+    Attributes:
+        parent: PID of the parent.
+        children: PIDs of its children.
+        strangers: PIDs of other keepalived processes there: their pid files are not ours.
+    """
+
+    parent: int
+    children: frozenset[int]
+    strangers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PidFiles:
+    """The pid files of one keepalived.
+
+    Attributes:
+        files: those found, true or stale, in the order of ``KINDS``.
+        children: kind → PID of the child (in its own PID namespace) that a true file names.
+        instance: the name that ``instance`` gives it in its config, as the name of its pid file shows; None.
+    """
+
+    files: tuple[PidFile, ...] = ()
+    children: dict[str, int] | None = None
+    instance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    kind: str
+    path: str
+    number: int | None
+    explicit: bool
+
+    @property
+    def suffix(self) -> str:
+        """``/run/keepalived/*_bar``, ``/run/*``: what the files of one keepalived have in common."""
+        folder, _, name = self.path.rpartition("/")
+        return f"{folder}/*{name.removeprefix(self.kind)}"
+
+
+def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> PidFiles:
+    """Find and judge the pid files of a keepalived.
+
+    Args:
+        root: prefix for its paths (``Keepalived.root``).
+        explicit: those its arguments name (``-p -r -c -b``), by kind.
+        family: its processes.
+    """
+    found = list(_unique(root, _candidates(root, explicit)))
+    true = [f for f in found if _owned(f, family)]
+    ours = {f.suffix for f in true if f.kind == "keepalived" and not f.explicit}
+    kept = [
+        f
+        for f in found
+        if f in true or f.explicit or (f.number not in family.strangers and (not ours or f.suffix in ours))
+    ]
+    return PidFiles(
+        files=tuple(PidFile(f.path, f.number, f not in true) for f in kept),
+        children={f.kind: f.number for f in true if f.kind != "keepalived" and f.number is not None},
+        instance=next((m[1] for suffix in ours if (m := re.search(r"\*_(.+)\.pid$", suffix))), None),
+    )
+
+
+def _owned(found: _Found, family: Family) -> bool:
+    """The file names a process that may own it."""
+    return found.number == family.parent if found.kind == "keepalived" else found.number in family.children
+
+
+def _candidates(root: str, explicit: Mapping[str, str]) -> Iterable[tuple[str, str, bool]]:
+    """(kind, path inside, named by an argument) of all places where a pid file may be."""
+    try:
+        names = sorted(entry.name for entry in Path(resolve_inside(root, PID_FOLDER)).iterdir())
+    except OSError:
+        names = []
+    for kind in KINDS:
+        if kind in explicit:
+            yield kind, explicit[kind], True
+            continue
+        for name in names:
+            if re.fullmatch(rf"{kind}(_.+)?\.pid", name):
+                yield kind, f"{PID_FOLDER}/{name}", False
+        for folder in ("/run", "/var/run", ""):
+            yield kind, f"{folder}/{kind}.pid", False
+
+
+def _unique(root: str, candidates: Iterable[tuple[str, str, bool]]) -> Iterable[_Found]:
+    """Those that exist, each file once, though two names may lead to it."""
+    seen = set()
+    for kind, path, explicit in candidates:
+        try:
+            outside = resolve_inside(root, path)
+            if outside in seen:
+                continue
+            seen.add(outside)
+            with Path(outside).open("rb") as file:
+                text = file.read(MAX_PID_FILE_BYTES)
+        except OSError:
+            continue
+        yield _Found(kind, path, int(text) if text.strip().isdigit() else None, explicit)

@@ -1,0 +1,115 @@
+"""One process, by psutil; what psutil lacks comes from ``procfs``."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from kvtui.backend.linux import procfs
+from kvtui.model.record import dataclass
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What anybody may read of a process.
+
+    Attributes:
+        pid: as seen from the /proc mount.
+        parent: PID of its parent.
+        comm: command name.
+        zombie: it has ended and waits for its parent.
+        started: seconds since the epoch; moves when the clock is set.
+        start_ticks: clock ticks from boot to its start; with the PID this is its identity.
+        argv: command line; empty for a kernel thread or a zombie.
+        uid: effective user id.
+        ns_pids: its PIDs from the /proc mount's PID namespace down to its own.
+        handled: bit ``n - 1`` is set when it blocks or catches signal ``n``.
+    """
+
+    pid: int
+    parent: int
+    comm: str
+    zombie: bool
+    started: float
+    start_ticks: int
+    argv: tuple[str, ...]
+    uid: int
+    ns_pids: tuple[int, ...]
+    handled: int
+
+    def handles(self, signal: int) -> bool:
+        """Whether it blocks or catches the signal: if not, the signal's default action may end it."""
+        return bool(self.handled >> (signal - 1) & 1)
+
+
+def list_pids(proc: str = "/proc") -> list[int]:
+    """All processes, by number."""
+    psutil.PROCFS_PATH = proc
+    return sorted(psutil.pids())
+
+
+def boot_time(proc: str = "/proc") -> float:
+    """When the machine booted, in seconds since the epoch."""
+    psutil.PROCFS_PATH = proc
+    return float(psutil.boot_time())
+
+
+def read_process(pid: int, proc: str = "/proc", booted: float | None = None) -> Process | None:
+    """Returns the process, or None when it is gone or hidden (``hidepid``).
+
+    Args:
+        pid: which.
+        proc: where proc is mounted.
+        booted: ``boot_time(proc)``, when the caller has it already.
+    """
+    booted = boot_time(proc) if booted is None else booted
+    try:
+        found = _open(pid, proc)
+        with found.oneshot():
+            zombie = found.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+            ticks = procfs.start_ticks(pid, proc)
+            return Process(
+                pid=pid,
+                parent=found.ppid(),
+                comm=_readable(found.name()),
+                zombie=zombie,
+                started=booted + ticks / CLOCK_TICKS,
+                start_ticks=ticks,
+                argv=() if zombie else tuple(_readable(word) for word in found.cmdline()),
+                uid=found.uids().effective,
+                ns_pids=procfs.ns_pids(pid, proc) or (pid,),
+                handled=procfs.handled_signals(pid, proc),
+            )
+    except psutil.Error:
+        return None
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there; a zombie does not run."""
+    process = read_process(pid)
+    return process is not None and not process.zombie
+
+
+def read_variables(pid: int, names: tuple[str, ...], proc: str = "/proc") -> dict[str, str]:
+    """The named variables of its first environment; the others, which may be secrets, are dropped at once.
+
+    Empty when it is unreadable (needs CAP_SYS_PTRACE).
+    """
+    try:
+        entries = _open(pid, proc).environ()
+    except psutil.Error:
+        return {}
+    return {name: _readable(entries[name]) for name in names if name in entries}
+
+
+def _open(pid: int, proc: str) -> psutil.Process:
+    psutil.PROCFS_PATH = proc  # psutil's own setting for a /proc that is mounted elsewhere
+    return psutil.Process(pid)
+
+
+def _readable(word: str) -> str:
+    """Psutil keeps bytes that are not UTF-8 as surrogates, which cannot be printed: they are replaced."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,175 @@
+"""Every keepalived on the machine, found from outside its namespaces; it is asked nothing and not disturbed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.backend.linux import procfs
+from kvtui.backend.linux.arguments import Arguments, parse_arguments
+from kvtui.backend.linux.children import identify_children
+from kvtui.backend.linux.controller import find_controller
+from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.namespaces import mntns_inode, netns_inode, pidns_inode
+from kvtui.backend.linux.pid_files import Family, read_pid_files
+from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
+from kvtui.backend.linux.version import read_version
+from kvtui.model.keepalived import Keepalived
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kvtui.backend.linux.process import Process
+
+JSON_SIGNAL = 36  # SIGRTMIN + 2 on glibc; builds without JSON leave it alone
+DEFAULT_CONFS = ("/etc/keepalived/keepalived.conf", "/usr/local/etc/keepalived/keepalived.conf")
+DEFAULT_TMPDIR = "/tmp"  # noqa: S108 - keepalived's own default, read only
+PROGRAM = re.compile(r"keepalived(-?v?\d[\w.]*)?")  # not keepalived-exporter
+CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman|:/\.\.")  # :/.. is beside our own group
+
+
+class NoSuchKeepalived(LookupError):  # noqa: N818 - reads as what it says
+    """``--pid`` names no keepalived."""
+
+
+def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, ...]:
+    """All running keepalived daemons: those in our own network namespace first, then unnamed ones, then by age.
+
+    Processes that vanish meanwhile, zombies and ``keepalived -t`` are left out. What may not be read is None.
+
+    Args:
+        proc: where procfs is.
+        only: PID of the one parent that is asked for, where others would be looked at for nothing.
+    """
+    booted = boot_time(proc)
+    running = {}
+    for pid in list_pids(proc):
+        if _runs_keepalived(pid, proc) and (process := read_process(pid, proc, booted)) and not process.zombie:
+            arguments = parse_arguments(process.argv)
+            if arguments.daemon:
+                running[pid] = (process, arguments)
+    processes = [process for process, _ in running.values()]
+    found = [
+        _describe(process, arguments, processes, proc)
+        for process, arguments in running.values()
+        if process.parent not in running and only in (None, process.pid)
+    ]
+    return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
+
+
+def root_of(pid: int, proc: str = "/proc") -> str | None:
+    """``Keepalived.root`` of one parent; None when it is gone. The rest of it is not looked at."""
+    process = read_process(pid, proc)
+    return None if process is None or process.zombie else _root(process, parse_arguments(process.argv), proc)
+
+
+def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | None:
+    """The keepalived to look at.
+
+    Args:
+        found: what ``find`` gave, in its order.
+        pid: the parent or any child of it, as ``--pid`` names it.
+
+    Returns:
+        The one in our own network namespace (without an instance name first, then the oldest), else the first; None
+        when there is none at all.
+
+    Raises:
+        NoSuchKeepalived: ``pid`` is not one of theirs; the message lists those there are.
+    """
+    if pid is None:
+        return next((k for k in found if k.own_netns), found[0] if found else None)
+    for keepalived in found:
+        children = keepalived.children
+        if pid in {keepalived.pid, children.vrrp, children.checker, children.bfd}:
+            return keepalived
+    known = "; ".join(f"{k.pid} ({k.conf})" for k in found)
+    raise NoSuchKeepalived(
+        f"process {pid} is no keepalived; found: {known}"
+        if found
+        else f"process {pid} is no keepalived, and none runs here"
+    )
+
+
+def _runs_keepalived(pid: int, proc: str) -> bool:
+    """By its program; where that is unreadable, by the command line, which anybody may read."""
+    name = procfs.program(pid, proc)
+    if name is None:
+        name = procfs.first_argument(pid, proc).rpartition("/")[2]
+    return PROGRAM.fullmatch(name) is not None
+
+
+def _describe(process: Process, arguments: Arguments, processes: Iterable[Process], proc: str) -> Keepalived:
+    pid = process.pid
+    netns = netns_inode(pid, proc)
+    own = netns_inode("self", proc)
+    root = _root(process, arguments, proc)
+    offspring = [p for p in processes if p.parent == pid]
+    files = read_pid_files(root, arguments.pid_files, _family(process, offspring, processes, proc))
+    tmpdir = read_variables(pid, ("TMPDIR",), proc).get("TMPDIR", "")
+    return Keepalived(
+        pid=pid,
+        ns_pid=process.ns_pids[-1],
+        argv=process.argv,
+        version=read_version(f"{proc}/{pid}/exe"),
+        conf=_conf(process, arguments, root, proc),
+        root=root,
+        netns=netns,
+        mntns=mntns_inode(pid, proc),
+        own_netns=None if netns is None or own is None else netns == own,
+        children=identify_children(offspring, files, proc),
+        started=process.started,
+        start_ticks=process.start_ticks,
+        instance_name=files.instance or arguments.config_id,
+        net_namespace=arguments.net_namespace,
+        tmpdir=tmpdir if tmpdir.startswith("/") else DEFAULT_TMPDIR,
+        dumps_json=process.handles(JSON_SIGNAL),
+        pid_files=files.files,
+        controller=find_controller(process, proc),
+        uid=process.uid,
+    )
+
+
+def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[Process], proc: str) -> Family:
+    """Who may be named in its pid files, and who, living in the same PID namespace, owns other files."""
+    ours = {parent.pid, *(p.pid for p in offspring)}
+    namespace = pidns_inode(parent.pid, proc)
+    strangers = (p for p in processes if p.pid not in ours and pidns_inode(p.pid, proc) == namespace)
+    return Family(
+        parent=parent.ns_pids[-1],
+        children=frozenset(p.ns_pids[-1] for p in offspring),
+        strangers=frozenset(p.ns_pids[-1] for p in strangers),
+    )
+
+
+def _root(process: Process, arguments: Arguments, proc: str) -> str:
+    """Empty when it shares our mount namespace.
+
+    Without the right to compare them, a process in our own PID namespace, in no container's control group and whose
+    config is there for us too is taken to share it, so that an ordinary user still sees the config of an ordinary
+    daemon. The containers of a pod with ``shareProcessNamespace`` are told apart by the latter two alone.
+    """
+    theirs, ours = mntns_inode(process.pid, proc), mntns_inode("self", proc)
+    if theirs is not None and ours is not None:
+        return "" if theirs == ours else f"{proc}/{process.pid}/root"
+    contained = CONTAINER.search(procfs.cgroup(process.pid, proc))
+    same = contained is None and len(process.ns_pids) == len(procfs.ns_pids("self", proc))
+    return "" if same and _exists("", _conf(process, arguments, "", proc)) else f"{proc}/{process.pid}/root"
+
+
+def _conf(process: Process, arguments: Arguments, root: str, proc: str) -> str:
+    """Path of the config inside its mount namespace: ``-f``, or the first default that exists there."""
+    if arguments.conf is None:
+        return next((path for path in DEFAULT_CONFS if _exists(root, path)), DEFAULT_CONFS[0])
+    if arguments.conf.startswith("/"):
+        return arguments.conf
+    folder = procfs.link(f"{proc}/{process.pid}/cwd")
+    return str(Path(folder) / arguments.conf)
+
+
+def _exists(root: str, path: str) -> bool:
+    try:
+        return Path(resolve_inside(root, path)).exists()
+    except OSError:
+        return False

@@ -1,0 +1,80 @@
+"""Kernel settings of a network namespace.
+
+What /proc/sys/net shows depends on the thread that opens it, not on the path (net/sysctl_net.c): a thread inside the
+namespace does it.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kvtui.backend.linux.namespaces import open_in_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+IPVS = (
+    "net/ipv4/vs/conntrack",
+    "net/ipv4/vs/expire_nodest_conn",
+    "net/ipv4/vs/expire_quiescent_template",
+    "net/ipv4/vs/conn_reuse_mode",
+)
+"""Those that decide what becomes of connections when a real server is drained or removed."""
+
+
+def read_sysctls(pid: int | None = None, names: Iterable[str] = IPVS) -> dict[str, int]:
+    """Reads settings in the network namespace of a process.
+
+    Args:
+        pid: whose network namespace; None is kvtui's own.
+        names: paths below /proc/sys, such as ``net/ipv4/ip_forward``.
+
+    Returns:
+        Dotted names such as ``net.ipv4.ip_forward`` to their values; one that this kernel lacks, or that may not be
+        read, is left out (all of IPVS when ip_vs is not loaded).
+
+    Raises:
+        OSError: the namespace cannot be entered.
+    """
+    return open_in_network(pid, lambda: _read_all(names))
+
+
+def write_sysctl(pid: int | None, name: str, value: int, beside: int | None = None) -> None:
+    """Writes a setting in the network namespace of a process.
+
+    Args:
+        pid: whose network namespace; None is kvtui's own.
+        name: a path below /proc/sys.
+        value: the new value.
+        beside: a process whose /proc/sys is tried where ours is read-only: containers have it so, a privileged one
+            beside ours, such as keepalived's own, does not.
+
+    Raises:
+        OSError: the namespace cannot be entered, or the setting may not be written.
+    """
+    open_in_network(pid, lambda: _write(name, f"{value}\n", beside))
+
+
+def _read_all(names: Iterable[str]) -> dict[str, int]:
+    values = {}
+    for name in names:
+        try:
+            values[name.replace("/", ".")] = int(Path("/proc/sys", name).read_text("ascii"))
+        except (FileNotFoundError, PermissionError, ValueError):
+            continue
+    return values
+
+
+def _write(name: str, text: str, beside: int | None) -> None:
+    path = Path("/proc/sys", name)
+    try:
+        path.write_text(text, "ascii")
+    except OSError as error:
+        if error.errno != errno.EROFS or beside is None:
+            raise
+        try:
+            Path(f"/proc/{beside}/root{path}").write_text(text, "ascii")
+        except OSError:
+            raise error from None

@@ -1,0 +1,176 @@
+"""rtnetlink by pyroute2: the dumps, the events, and the one write. Everything blocks: call it in a thread.
+
+A socket belongs to the network namespace of the thread that opens it (``linux.namespaces``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from pyroute2 import IPRoute, IPRSocket
+from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
+
+from kvtui.backend.route.messages import Address, Link, read_address, read_link
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR (linux/rtnetlink.h)
+NEWLINK, DELLINK, NEWADDR, DELADDR = 16, 17, 20, 21
+SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: a third of the dump's size, for nothing that is read
+INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: the table changed during the dump; pyroute2 0.9 passes it on unheeded
+MAX_DUMPS = 5
+"""Dumps that the kernel says were interrupted, before the last one counts: events put it right."""
+MAX_RECEIVES = 64
+"""Receives before what they changed is shown."""
+RECEIVE_BUFFER = 1 << 20
+"""Bytes of events that the kernel keeps for us."""
+
+Event = tuple[Link | Address, bool]
+"""What an event is about, and whether that is gone."""
+
+
+class RtnetlinkError(OSError):
+    """The kernel's answer is an error, or cannot be decoded."""
+
+
+class RouteSockets:
+    """One socket for events, subscribed before anything is read, and one for dumps.
+
+    Args:
+        receive_buffer: bytes for events; more of them are lost, which ``events`` reports.
+
+    Raises:
+        OSError: the kernel refuses a socket.
+    """
+
+    def __init__(self, receive_buffer: int = RECEIVE_BUFFER) -> None:
+        with _as_os_error():
+            self._events = IPRSocket(rcvbuf=receive_buffer)
+            try:
+                self._events.bind(groups=GROUPS)
+                self._questions = IPRoute()
+            except BaseException:
+                self._events.close()
+                raise
+        self._arrived = select.poll()
+        self._arrived.register(self._events, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.close()
+        self._questions.close()
+
+    def read_all(self) -> tuple[list[Link], list[Address]]:
+        """Returns all links and all addresses.
+
+        Raises:
+            OSError: the kernel's answer is an error, or cannot be decoded.
+        """
+        with _as_os_error():
+            links = self._dump("get_links", ext_mask=SKIP_STATISTICS)
+            addresses = self._dump("get_addr")
+            return (
+                [link for m in links if (link := read_link(m)) is not None],
+                [address for m in addresses if (address := read_address(m)) is not None],
+            )
+
+    def _dump(self, name: str, **query: int) -> list[Any]:
+        messages: list[Any] = []
+        for _ in range(MAX_DUMPS):
+            messages = list(getattr(self._questions, name)(**query))
+            if not any(m["header"]["flags"] & INTERRUPTED for m in messages):
+                break
+        return messages
+
+    def wait(self, wake: int) -> bool:
+        """Waits for an event; returns False when there is something to read from ``wake`` instead."""
+        waiting = select.poll()
+        waiting.register(self._events, select.POLLIN)
+        waiting.register(wake, select.POLLIN)
+        return all(fd != wake for fd, _ in waiting.poll())
+
+    def events(self) -> Iterator[Event]:
+        """Yields what has arrived, of a storm a part.
+
+        Raises:
+            OSError: ENOBUFS, events were lost; or one cannot be decoded.
+        """
+        for _ in range(MAX_RECEIVES):
+            if not self._arrived.poll(0):
+                return
+            with _as_os_error():
+                for message in self._events.get():
+                    kind = message["header"]["type"]
+                    if message["header"]["error"] is not None:
+                        raise message["header"]["error"]
+                    what = _read(kind, message)
+                    if what is not None:
+                        yield what, kind in {DELLINK, DELADDR}
+
+
+def _read(kind: int, message: Any) -> Link | Address | None:
+    if kind in {NEWLINK, DELLINK}:
+        return read_link(message)
+    return read_address(message) if kind in {NEWADDR, DELADDR} else None
+
+
+def has_address(interface: str, address: str, prefixlen: int) -> bool:
+    """Whether an address is on an interface of the calling thread's network namespace.
+
+    Raises:
+        OSError: the kernel's answer is an error.
+    """
+    with _as_os_error(), IPRoute() as route:
+        index = _index(route, interface)
+        return index is not None and _is_there(route, index, address, prefixlen)
+
+
+def remove_address(interface: str, address: str, prefixlen: int) -> bool:
+    """Removes an address in the calling thread's network namespace, as ``ip addr del`` does.
+
+    Returns:
+        Whether it was there.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    with _as_os_error(), IPRoute() as route:
+        index = _index(route, interface)
+        if index is None or not _is_there(route, index, address, prefixlen):
+            return False
+        try:
+            route.addr("del", index=index, address=address, prefixlen=prefixlen)
+        except NetlinkError as error:
+            if error.code == errno.EADDRNOTAVAIL:  # it went by itself meanwhile
+                return False
+            raise
+        return True
+
+
+def _index(route: IPRoute, interface: str) -> int | None:
+    return next(iter(route.link_lookup(ifname=interface)), None)
+
+
+def _is_there(route: IPRoute, index: int, address: str, prefixlen: int) -> bool:
+    found = (read_address(message) for message in route.get_addr(index=index))
+    return any(a is not None and (a.address, a.prefixlen) == (address, prefixlen) for a in found)
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """pyroute2's own errors are not OSErrors; a socket that cannot be bound is a KeyError there."""
+    try:
+        yield
+    except NetlinkError as error:
+        raise RtnetlinkError(abs(error.code), f"rtnetlink: {os.strerror(abs(error.code))}") from error
+    except NetlinkDecodeError as error:
+        raise RtnetlinkError(errno.EBADMSG, f"rtnetlink: an answer cannot be decoded: {error.exception}") from error
+    except KeyError as error:
+        raise RtnetlinkError(errno.EADDRNOTAVAIL, "rtnetlink: the socket cannot be bound") from error

@@ -1,0 +1,69 @@
+"""Names of keys: Textual's, and those that people write. Without Textual, which the command line never imports."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_NAMES = frozenset(
+    {
+        *("backspace", "delete", "down", "end", "enter", "escape", "home", "insert", "left", "pagedown", "pageup"),
+        *("return", "right", "space", "tab", "up", "@", "ctrl-at", *(f"f{number}" for number in range(1, 25))),
+    }
+)
+"""Textual's names of keys that are no character (``textual.keys.Keys``; a test compares them)."""
+
+_REPLACEMENTS = {
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
+    "low_line": "underscore",
+}
+"""Where Textual's name of a character is not Unicode's (``textual.keys.KEY_NAME_REPLACEMENTS``)."""
+
+_MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super|meta)\+)*")
+
+_WRITTEN = {
+    "slash": "/",
+    "question_mark": "?",
+    "colon": ":",
+    "minus": "-",
+    "plus": "+",
+    "escape": "Esc",
+    "enter": "Enter",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+}
+
+
+def key_value(text: str) -> str:
+    """Returns a key by Textual's name: ``question_mark`` for ``?``."""
+    text = text.strip()
+    if len(text) != 1 or text.isalnum():
+        return text
+    try:
+        name = unicodedata.name(text).lower().replace("-", "_").replace(" ", "_")
+    except ValueError:
+        return text
+    return _REPLACEMENTS.get(name, name)
+
+
+def is_key(value: str) -> bool:
+    """Whether Textual knows such a key."""
+    base = _MODIFIERS.sub("", value, count=1)
+    if base in _NAMES or base in _REPLACEMENTS.values() or (len(base) == 1 and base.isalnum()):
+        return True
+    try:
+        return bool(unicodedata.lookup(base.replace("_", " ").upper())) and len(base) > 1
+    except KeyError:
+        return False
+
+
+def key_name(key: str) -> str:
+    """Returns a key as people write it."""
+    names = [_WRITTEN.get(k, k) for k in key.split(",")]
+    return " ".join(n.replace("ctrl+", "Ctrl+") for n in names)

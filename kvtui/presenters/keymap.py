@@ -1,0 +1,124 @@
+"""Keys as the configuration wants them: bindings are remapped by their id, conflicts are told and not used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
+from kvtui.model.text import plain
+from kvtui.presenters.key_names import is_key, key_name, key_value
+from kvtui.presenters.keys import COMMON, PANELS, SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kvtui.model.config import Configured
+
+FIXED = ("panel.", "plan.", "prompt.", "view.clear")
+"""Keys of dialogs stay: what agrees to a plan must not depend on the node that one happens to be on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A binding as the code has it: its id, keys, and the screen that it works on."""
+
+    id: str
+    keys: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keymap:
+    """Which keys to use.
+
+    Attributes:
+        keys: id → its keys, for ``App.set_keymap``.
+        problems: what is not used, a sentence each.
+    """
+
+    keys: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+    def instead(self, key: str, scope: str = COMMON) -> str:
+        """The key that does now what this one does by default: for key lines and texts.
+
+        Args:
+            key: its default, by its name.
+            scope: the screen.
+        """
+        if not self.keys:
+            return key
+        found = [d for d in declared() if key in d.keys and d.scope in {scope, COMMON}]
+        best = next((d for d in found if d.scope == scope), found[0] if found else None)
+        return self.keys[best.id].split(",")[0] if best and best.id in self.keys else key
+
+    def hint(self, text: str, scope: str) -> str:
+        """The same for a hint such as ``Enter`` or ``/``."""
+        key = key_value(text if len(text) == 1 else text.lower())
+        real = self.instead(key, scope)
+        return text if real == key else key_name(real)
+
+
+def declared() -> tuple[Declared, ...]:
+    """Returns every key that has an id."""
+    return tuple(
+        Declared(key.id, tuple(key_value(k) for k in key.keys.split(",")), scope)
+        for scope, keys in SCOPES
+        for key in keys
+    )
+
+
+def keymap(wanted: Mapping[str, Configured]) -> Keymap:
+    """What of the wanted keys can be had.
+
+    Args:
+        wanted: binding's id → keys, from the configuration.
+    """
+    if not wanted:
+        return Keymap({})
+    known = declared()
+    problems: list[str] = []
+    taken: dict[str, str] = {}
+    for name, configured in wanted.items():
+        keys = [key_value(k) for k in str(configured.value).split(",") if k.strip()]
+        if trouble := _error(name, keys, known):
+            problems.append(f"{plain(configured.where)}: {trouble}")
+        else:
+            taken[name] = ",".join(keys)
+    while clash := _clash(taken, known):
+        name, key, other = clash
+        del taken[name]
+        problems.append(
+            f"{plain(wanted[name].where)}: {name} cannot have the key {key}: it is {other}'s; give that one another key"
+        )
+    return Keymap(taken, tuple(problems))
+
+
+def _error(name: str, keys: list[str], known: tuple[Declared, ...]) -> str:
+    ids = sorted({d.id for d in known if not d.id.startswith(FIXED)})
+    if name not in ids:
+        from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
+
+        if name.startswith(FIXED):
+            return f"the key of {plain(name, 60)} is always the same: dialogs name their keys"
+        close = get_close_matches(name, ids, 1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(ids)}"
+        return f"no key is called {plain(name, 60)}; {hint}"
+    wrong = [k for k in keys if not is_key(k)]
+    return f'there is no key «{plain(wrong[0], 40)}»; write "d", "D", "ctrl+d", "f5" or "?"' if wrong else ""
+
+
+def _clash(taken: dict[str, str], known: tuple[Declared, ...]) -> tuple[str, str, str] | None:
+    """A remapped binding, a key, and whose key that is already; the last one that was written gives way."""
+    for name in reversed(taken):
+        for mine in (d for d in known if d.id == name):
+            for other in known:
+                if other.id == name or not (mine.scope == other.scope or COMMON in {mine.scope, other.scope}):
+                    continue
+                if PANELS in {mine.scope, other.scope} and mine.scope != other.scope:
+                    continue  # a panel hides the screen below it
+                theirs = taken[other.id].split(",") if other.id in taken else other.keys
+                for key in taken[name].split(","):
+                    if key in theirs and key not in mine.keys:
+                        return name, key, other.id
+    return None

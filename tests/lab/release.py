@@ -1,0 +1,111 @@
+"""The Debian release whose kernel and keepalived the lab uses: this machine's own, or the one that a variable names.
+
+``KVTUI_LAB_DEBIAN=13`` boots Debian 13's user-mode Linux and runs its keepalived on any machine; ``12`` does the same
+with Debian 12's. Nothing is installed: packaging/keepalived-versions unpacks both into ``.lab``, and `fetch` calls it.
+On a machine that is that release already, its own packages are used.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+LAB = PROJECT / ".lab"
+VARIABLE = "KVTUI_LAB_DEBIAN"
+SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KEEPALIVED = {"12": "2.2.7", "13": "2.3.3"}
+"""Debian release → the version of its keepalived."""
+
+
+class ReleaseError(Exception):
+    """The kernel or keepalived of a Debian release cannot be had; the text says why."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where a release's kernel and keepalived are.
+
+    Args:
+        number: of the Debian release; empty for this machine's own packages.
+    """
+
+    number: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The root that the kernel's packages are unpacked into; ``/`` for this machine's own."""
+        return LAB / f"kernel-{self.number}" if self.number else Path("/")
+
+    @property
+    def kernel(self) -> Path | None:
+        """The kernel's program; None if it is not there."""
+        if not self.number:
+            found = shutil.which("linux.uml", path=SBIN_PATH)
+            return Path(found) if found else None
+        program = self.folder / "usr/bin/linux.uml"
+        return program if program.exists() else None
+
+    @property
+    def modules(self) -> Path:
+        """The folder with its modules, one folder for each Linux release."""
+        return self.folder / "usr/lib/uml/modules"
+
+    @property
+    def loader(self) -> Path | None:
+        """The dynamic loader that the kernel needs beside this machine's own, with its libraries; None if none."""
+        return next(iter(self.folder.glob("usr/lib/*/ld-linux-*.so.*")), None) if self.number else None
+
+    @property
+    def keepalived_root(self) -> str:
+        """The root folder with its keepalived; ``/`` for this machine's own."""
+        return str(LAB / f"keepalived-{KEEPALIVED[self.number]}") if self.number else "/"
+
+    @property
+    def keepalived(self) -> Path:
+        """Its keepalived."""
+        return Path(self.keepalived_root, "usr/sbin/keepalived")
+
+
+def chosen() -> Release:
+    """Returns the release that the environment asks for.
+
+    Raises:
+        ReleaseError: The variable names a release that the lab does not know.
+    """
+    number = os.environ.get(VARIABLE, "")
+    if number and number not in KEEPALIVED:
+        raise ReleaseError(f"{VARIABLE}={number}: the lab knows Debian {' and '.join(KEEPALIVED)} only.")
+    return Release("" if number == machine() else number)
+
+
+def machine(os_release: Path = Path("/etc/os-release")) -> str:
+    """Returns the number of this machine's Debian release; empty on another distribution."""
+    try:
+        lines = dict(line.split("=", 1) for line in os_release.read_text().splitlines() if "=" in line)
+    except FileNotFoundError:
+        return ""
+    return lines.get("VERSION_ID", "").strip('"') if lines.get("ID", "").strip('"') == "debian" else ""
+
+
+def fetch(release: Release) -> None:
+    """Unpacks what is missing of a release into ``.lab``.
+
+    Raises:
+        ReleaseError: It cannot be fetched; the text says why.
+    """
+    if not release.number:
+        return
+    parts = (f"kernel-{release.number}", KEEPALIVED[release.number])
+    script = PROJECT / "packaging" / "keepalived-versions"
+    done = subprocess.run([script, *parts], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise ReleaseError(f"{VARIABLE}={release.number}: {done.stderr.strip()}")
+
+
+def keepalived_root() -> str:
+    """Returns the root folder of the chosen release's keepalived, ``/`` for this machine's own."""
+    return chosen().keepalived_root

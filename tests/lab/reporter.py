@@ -1,0 +1,78 @@
+"""The pytest inside the lab's kernel: runs the tests that the host gives it, and writes each event to a file at once.
+
+The host gives a test by a file `next-N` in the output folder, N = 1, 2, …: a node id, or nothing as the end. A test
+begins when the one after it is known, because pytest tears down only what the next test does not need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORTS = "reports.jsonl"
+LOOK = 0.05  # seconds between looks for the next test
+
+
+def next_file(out: Path, number: int) -> Path:
+    """Return the file that names test `number`."""
+    return out / f"next-{number}"
+
+
+class GuestReporter:
+    """The pytest plugin on the inside."""
+
+    def __init__(self, config: pytest.Config, out: Path) -> None:
+        self.config = config
+        self._out = out
+        self._number = 0
+        self._file = (out / REPORTS).open("a")
+
+    def _write(self, **event: object) -> None:
+        self._file.write(json.dumps(event) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())  # hostfs keeps pages back until then
+
+    def _next(self, items: dict[str, pytest.Item]) -> pytest.Item | None:
+        """Wait for the next test that the host gives; None at the end."""
+        self._number += 1
+        path = next_file(self._out, self._number)
+        while not path.exists():
+            time.sleep(LOOK)
+        nodeid = path.read_text()
+        return items[nodeid] if nodeid else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run test after test until the host says that there are no more."""
+        if session.testsfailed:
+            raise session.Interrupted(f"{session.testsfailed} errors during collection")
+        items = {item.nodeid: item for item in session.items}
+        self._write(event="ready")
+        item = self._next(items)
+        while item is not None:
+            self._write(event="start", nodeid=item.nodeid)
+            following = self._next(items)
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            item = following
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        self._write(event="report", nodeid=report.nodeid, data=data)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._write(event="finish", nodeid=nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._write(event="broken", nodeid=report.nodeid, text=report.longreprtext)
+
+    def pytest_unconfigure(self) -> None:
+        self._file.close()

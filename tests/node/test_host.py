@@ -1,0 +1,90 @@
+"""The machine's vitals: this machine's own, and what is made of its counters."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psutil
+
+from kvtui.backend.linux.host import INTERVAL, HostLayer, shares
+from kvtui.model.host import Host, Nic
+from kvtui.model.source import SourceState
+from kvtui.presenters.host import host_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+Times = namedtuple("Times", "user nice system idle iowait irq softirq steal guest guest_nice")  # noqa: PYI024 - as psutil's
+HOST = Host(
+    cpu=12.4,
+    steal=0.6,
+    load=(0.5, 0.4, 0.3),
+    cores=2,
+    memory_total=8_000_000_000,
+    memory_available=3_100_000_000,
+    state_folder="/var/lib/kvtui",
+    disk_total=20_000_000_000,
+    disk_free=12_000_000_000,
+    nics=(Nic("eth0", up=True, speed=1000, mtu=1500, errors_in=0, errors_out=0, drops_in=0, drops_out=0),),
+)
+
+
+def test_this_machine(tmp_path: Path) -> None:
+    layer = HostLayer(tmp_path / "not" / "there" / "yet")
+    layer.read(100.0)
+    host = layer.value
+    assert host is not None
+    assert (host.cpu, host.steal) == (None, None)  # nothing to compare with
+    assert host.cores == psutil.cpu_count()
+    assert 0 < host.memory_available < host.memory_total
+    assert host.disk_total == psutil.disk_usage(str(tmp_path)).total
+    assert "lo" not in {nic.name for nic in host.nics}
+    assert (layer.source().state, layer.source().read_at) == (SourceState.OK, 100.0)
+
+
+def test_it_is_read_at_most_once_in_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = HostLayer()
+    layer.read(100.0)
+    first = layer.value
+    layer.read(100.0 + INTERVAL / 2)
+    assert layer.value is first
+    monkeypatch.setattr(psutil, "cpu_times", lambda: layer._times)  # a clock that stands still
+    layer.read(100.0 + INTERVAL)
+    assert layer.value is not None
+    assert layer.value is not first
+    assert layer.value.cpu is None
+
+
+def test_guests_are_counted_once_and_stolen_time_is_not_our_work() -> None:
+    before = Times(*[0.0] * 10)
+    now = Times(user=30.0, nice=0, system=10, idle=40, iowait=5, irq=0, softirq=5, steal=10, guest=20, guest_nice=0)
+    assert shares(before, now) == (45.0, 10.0)
+    assert shares(now, now) == (None, None)
+
+
+def test_what_cannot_be_read_is_not_known_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(psutil, "virtual_memory", refuse)
+    layer = HostLayer()
+    layer.read(100.0)
+    assert layer.value is None
+    assert layer.source().state is SourceState.UNAVAILABLE
+    assert "Permission denied" in layer.source().detail
+
+
+def test_it_is_said_in_a_line_and_nics_are_named_when_they_lose_packets() -> None:
+    assert host_lines(HOST) == [
+        "CPU 12%, steal 1%, load 0.50 0.40 0.30, 2 cores, memory 3.1GB of 8.0GB free",
+        "/var/lib/kvtui 12GB free",
+    ]
+    (nic,) = HOST.nics
+    lossy = replace(HOST, cpu=None, nics=(nic, replace(nic, name="eth1", errors_in=3, drops_out=1200)))
+    first, second = host_lines(lossy)
+    assert first.startswith("load 0.50")
+    assert second == "/var/lib/kvtui 12GB free, eth1 3 errors and 1.2k drops"

@@ -1,0 +1,97 @@
+"""Actions whose output nobody reads: carried out or put back, and journaled; on notes in a folder, and on the demo."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.actions.acting import NOTES
+from tests.actions.fakes import note, words
+from tests.actions.test_terminal_gone import Window, results
+from tests.output.unread import SIGNALS, Pipe, end, ends_within, is_stuck, kvtui, until, until_full
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACTING = "tests.actions.acting"
+
+
+def _fill(window: Window) -> None:
+    """Let the window pull at its corner until its terminal takes nothing more."""
+    sizes = itertools.cycle([(120, 40), (100, 30)])
+    until_full(window.process.pid, lambda: window.resize(next(sizes)))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_puts_back_what_a_command_began(tmp_path: Path, number: signal.Signals) -> None:
+    folders = iter(tmp_path / str(n) for n in range(10))
+
+    def attempt() -> float:
+        folder = next(folders)
+        folder.mkdir()
+        for name in NOTES:
+            note(folder, name)
+        with kvtui(str(folder), "--yes", stdout=(out := Pipe()), stderr=Pipe(), module=ACTING) as process:
+            del out
+            until(lambda: words(folder, *NOTES) == ["new", "old"], "the first note")
+            took = end(process, number)
+            assert process.returncode == 130
+        assert words(folder, *NOTES) == ["old", "old"]
+        assert results(folder) == ["put back"]
+        return took
+
+    ends_within(2.0, attempt)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -15), (signal.SIGHUP, -1)])
+def test_a_command_goes_on_to_the_end_of_its_action(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """Its document is still to be read then: a signal ends the wait, and the exit code is that of what was done."""
+    for name in NOTES:
+        note(tmp_path, name)
+    with kvtui(str(tmp_path), "--yes", stdout=Pipe(), stderr=Pipe(), module=ACTING, env={"PAUSE": "0"}) as process:
+        until(lambda: results(tmp_path) == ["done"], "the action is done")
+        until(lambda: is_stuck(process.pid, 1), "its plan waits for a reader")
+        end(process, number)
+        assert process.returncode == code
+    assert words(tmp_path, *NOTES) == ["new", "new"]
+
+
+def test_progress_that_nobody_reads_does_not_keep_a_command() -> None:
+    with kvtui("--demo", "--yes", "drain", "10.2.68.5:8080", "--wait", stderr=Pipe()) as process:
+        until(lambda: process.poll() is not None, "the drain is over")
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_puts_back_what_the_terminal_ui_began(tmp_path: Path, number: signal.Signals) -> None:
+    folders = iter(tmp_path / str(n) for n in range(10))
+
+    def attempt() -> float:
+        folder = next(folders)
+        folder.mkdir()
+        with Window(folder) as window:
+            window.act()
+            _fill(window)
+            took = end(window.process, number)
+            assert window.process.returncode == 128 + number
+        assert words(folder, *NOTES) == ["old", "old"]
+        assert results(folder) == ["put back"]
+        return took
+
+    ends_within(2.0, attempt)
+
+
+def test_the_terminal_ui_goes_on_to_the_end_of_its_action(tmp_path: Path) -> None:
+    with Window(tmp_path, env={"PAUSE": "0"}) as window:
+        window.shows("10.4.0.50")
+        window.press("f")
+        window.shows("write the notes", "y does it")
+        _fill(window)
+        window.press("y")
+        until(lambda: results(tmp_path) == ["done"], "the action is done")
+        assert is_stuck(window.process.pid, 2)
+        window.shows("DONE: as seen")
+    assert words(tmp_path, *NOTES) == ["new", "new"]

@@ -1,0 +1,140 @@
+"""Runs kvtui with output that nobody reads."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PROJECT = Path(__file__).parents[2]
+TIMEOUT = 60.0
+"""Seconds until a condition has failed: the machine may be busy."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ATTEMPTS = 3
+DRAW_SECONDS = 0.2
+PAGE = 4096
+WRITE = {"1", "64"}
+"""write(2) on x86-64 and on arm64, as /proc/PID/task/TID/syscall shows it."""
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {TIMEOUT:g} s: {what}"
+        time.sleep(0.02)
+
+
+def until_full(pid: int, draw: Callable[[], None]) -> None:
+    """Let the terminal UI draw until its terminal takes nothing more.
+
+    Each time it is given time to draw: it draws when it has nothing else to do.
+    """
+    drawn = 0.0
+
+    def is_full() -> bool:
+        nonlocal drawn
+        if time.monotonic() - drawn > DRAW_SECONDS:
+            draw()
+            drawn = time.monotonic()
+        return is_stuck(pid, 2)
+
+    until(is_full, "the terminal is full")
+
+
+def is_stuck(pid: int, fd: int) -> bool:
+    """Whether a thread of the process waits in write(2) to this descriptor."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            call = (task / "syscall").read_text().split()
+        except FileNotFoundError:  # the thread has ended
+            continue
+        if call[0] in WRITE and call[1] == hex(fd):
+            return True
+    return False
+
+
+def default_signals() -> None:
+    """In the child: a script in the background hands down signals that are ignored."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+class Pipe:
+    """A pipe of one page that nobody reads until ``read_all``.
+
+    Args:
+        filled: whether there is no room in it from the start.
+    """
+
+    def __init__(self, *, filled: bool = True) -> None:
+        self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PAGE)
+        if filled:
+            os.write(self.writer, b"." * PAGE)
+
+    def close(self) -> None:
+        os.close(self.reader)
+
+
+@contextmanager
+def kvtui(
+    *arguments: str,
+    stdout: Pipe | None = None,
+    stderr: Pipe | None = None,
+    env: Mapping[str, str] | None = None,
+    module: str = "kvtui",
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process whose output goes into these pipes, else nowhere."""
+    kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout.writer if stdout else subprocess.DEVNULL,
+        stderr=stderr.writer if stderr else subprocess.DEVNULL,
+        cwd=PROJECT,
+        env={**kept, "LANG": "C.UTF-8", **(env or {})},
+        preexec_fn=default_signals,  # noqa: PLW1509 - no threads run here
+    )
+    for pipe in {stdout, stderr} - {None}:
+        assert pipe is not None
+        os.close(pipe.writer)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in {stdout, stderr} - {None}:
+            assert pipe is not None
+            pipe.close()
+
+
+def _waited_for_cpu(pid: int) -> float:
+    """Seconds for which the main thread could run and had no CPU; also of a process that nobody has waited for."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
+def end(process: subprocess.Popen[bytes], number: signal.Signals) -> float:
+    """Send the signal; returns the seconds until the process ended, without those in which others had the CPU."""
+    waited, began = _waited_for_cpu(process.pid), time.monotonic()
+    process.send_signal(number)
+    until(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG), f"the end by {number.name}")
+    took = time.monotonic() - began - (_waited_for_cpu(process.pid) - waited)
+    process.wait()
+    return took
+
+
+def ends_within(seconds: float, attempt: Callable[[], float]) -> None:
+    """On a busy machine one attempt of several is enough: what hangs, hangs each time."""
+    took = [attempt()]
+    while took[-1] > seconds and len(took) < ATTEMPTS:
+        took.append(attempt())
+    assert min(took) <= seconds, took

@@ -1,0 +1,192 @@
+"""What must hold for a while is told only then; order, doubles, cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.model.kube import EndpointGroup
+from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
+from kvtui.rules.condition_history import ConditionHistory
+from kvtui.rules.observe import observe
+from kvtui.rules.triage.missing_sources import missing_sources
+from kvtui.rules.triage.runner import RULES, confirmed, pending_findings, triage
+from tests import build_kube
+from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
+from tests.triage.case import asked, backup, conf
+
+if TYPE_CHECKING:
+    import pytest
+
+    from kvtui.model.observation import Observation
+    from kvtui.model.snapshot import Snapshot
+
+STRAY = addresses(VIP, since=NOW - 3000)
+
+
+def watched(*snapshots: Snapshot) -> list[list[str]]:
+    """The ids that are told after each snapshot, as the observer does it."""
+    history = ConditionHistory()
+    told = []
+    for snapshot in snapshots:
+        seen = observe(snapshot)
+        history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen, history)))
+        told.append([f.id for f in triage(seen, history)])
+    return told
+
+
+def later(seconds: float, **changes: object) -> Snapshot:
+    """The backup after so many seconds, its peer still advertising."""
+    fresh = advertiser(2, at=NOW + seconds - 0.5)
+    aged = tuple(replace(s, read_at=NOW + seconds) for s in sources() if s.name is not SourceName.VRRP)
+    base = backup(
+        time=NOW + seconds, advertisers=(fresh,), sources=(*aged, Source(SourceName.VRRP, SourceState.OK, "", NOW))
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_a_stray_vip_is_told_after_two_seconds() -> None:
+    stray = {"addresses": STRAY}
+
+    assert watched(later(0, **stray), later(1, **stray), later(2, **stray)) == [[], [], ["vip-on-backup"]]
+
+
+def test_a_pause_begins_anew() -> None:
+    stray = {"addresses": STRAY}
+
+    assert watched(later(0, **stray), later(1.5), later(2, **stray), later(3, **stray)) == [[], [], [], []]
+
+
+def test_what_no_election_brings_about_is_told_at_once() -> None:
+    kernel = table(real(5), real(6, weight=0, persistent=0))
+
+    assert watched(later(0, ipvs=kernel)) == [["drained"]]
+
+
+def test_the_worst_comes_first_and_rules_keep_their_order() -> None:
+    bad = {"ipvs": table(real(5), real(6, weight=0, persistent=3)), "addresses": STRAY, "conf": conf(digest="other")}
+    told = watched(later(0, **bad), later(4, **bad))[-1]
+
+    assert told == ["vip-on-backup", "config-not-reloaded", "persistence-pins-drained", "drained"]
+
+
+def test_one_rule_speaks_of_one_object_once() -> None:
+    strangers = tuple(
+        replace(advertiser(n), last=replace(advertiser(n).last, addresses=("192.0.2.9",), priority=9 + n))
+        for n in (1, 2)
+    )
+    found = pending_findings(observe(backup(advertisers=strangers)), ConditionHistory(began=NOW - 60))
+
+    assert [s.finding.object for s in found if s.finding.id == "vrid-collision"] == ["vips"]
+
+
+def test_a_judge_remembers_and_says_what_is_undecided() -> None:
+    judge = TriageRunner()
+
+    assert judge.run(observe(later(0, addresses=STRAY))).findings == ()
+    assert [f.id for f in judge.undecided] == ["vip-on-backup"]
+    judge._ran_at = float("-inf")
+    assert [f.id for f in judge.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
+    assert judge.undecided == ()
+
+
+def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    judged: list[Observation] = []
+    monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
+    judge = TriageRunner()
+    monkeypatch.setattr(judge, "_run", judged.append)
+    same = {"conf": conf(5), "running": conf(5)}
+    calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
+    assert busy.addresses is not None
+    busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
+    changed = later(2, **same | {"conf": conf(digest="other")})
+    judge.run(observe(calm))
+    judge._cost = 0.1
+    for snapshot in (busy, changed):
+        now += TRIAGE_DUTY_BUSY * judge._cost / 3
+        judge.run(observe(snapshot))  # not yet, whatever it is
+    assert len(judged) == 1
+    now += TRIAGE_DUTY_BUSY * judge._cost
+    judge.run(observe(busy))
+    assert len(judged) == 1
+    judge.run(observe(changed))
+    assert len(judged) == 2
+    judge._cost = 0.1
+    now += TRIAGE_DUTY_IDLE * judge._cost
+    judge.run(observe(changed))
+    assert len(judged) == 3
+
+
+def test_every_rule_says_for_how_long_it_must_hold() -> None:
+    assert len(RULES) >= 50
+    assert {rule.after for rule in RULES} == {0.0, 2.0, 3.0}
+
+
+def away(*names: SourceName) -> Snapshot:
+    others = tuple(s for s in sources() if s.name not in names)
+    return backup(sources=(*others, *(Source(n, SourceState.UNAVAILABLE, "away") for n in names)))
+
+
+def test_what_is_needed_here() -> None:
+    every = tuple(SourceName)
+    plain = replace(away(*every), kube=None)
+    addresses_only = conf(virtual_servers=())
+
+    assert [s.name.value for s in missing_sources(observe(plain))] == ["keepalived", "ipvs", "addresses", "adverts"]
+    without_servers = observe(replace(plain, conf=addresses_only, running=addresses_only))
+    assert [s.name.value for s in missing_sources(without_servers)] == [
+        "keepalived", "addresses", "adverts",
+    ]  # fmt: skip
+    assert [s.name.value for s in missing_sources(observe(replace(plain, kube=build_kube.kube())))][-1] == "kubernetes"
+    assert missing_sources(observe(backup())) == ()
+
+
+def most(number: int) -> Snapshot:
+    """So many real servers in hundreds, with an endpoint each, one in ten drained."""
+    base = table(real(5))
+    (virtual,) = base.virtual_servers
+    (wanted,) = conf(5).virtual_servers
+    virtuals, configured, mapped, groups = [], [], {}, {}
+    for v in range(number // 100):
+        vip = f"10.5.{v // 250}.{v % 250}"
+        names = [f"10.6.{v}.{n}" for n in range(100)]
+        weights = [0 if n % 10 == 0 else 1 for n in range(100)]
+        virtuals.append(
+            replace(
+                virtual,
+                address=vip,
+                real_servers=tuple(real(1, address=a, weight=w) for a, w in zip(names, weights, strict=True)),
+            )
+        )
+        configured.append(
+            replace(wanted, address=vip, real_servers=tuple(replace(wanted.real_servers[0], address=a) for a in names))
+        )
+        mapped[vip] = f"default/s{v}"
+        ends = tuple(build_kube.endpoint(5, address=a) for a in names)
+        groups["default", f"s{v}"] = (EndpointGroup(build_kube.group().ports, ends),)
+    services = {key: build_kube.service(key[1]) for key in groups}
+    config = conf(virtual_servers=tuple(configured))
+    kube = build_kube.kube(configmap=build_kube.configmap(mapped), services=services, endpoints=groups)
+    return asked(conf=config, running=config, kube=kube, ipvs=replace(base, virtual_servers=tuple(virtuals)))
+
+
+def cost(snapshot: Snapshot) -> float:
+    seen = observe(snapshot)
+    history = ConditionHistory(began=0.0)
+    pending_findings(seen, history)  # what is remembered of the configs
+    best = 1.0
+    for _ in range(3):
+        began = time.process_time()
+        confirmed(pending_findings(seen, history), history, NOW)
+        best = min(best, time.process_time() - began)
+    return best
+
+
+def test_ten_times_as_much_costs_ten_times_as_much() -> None:
+    """Nothing in it is quadratic: a bound within one run, on whatever machine."""
+    small, large = cost(most(500)), cost(most(5000))
+
+    assert large < 30 * small + 0.02
