@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 
-from kvtui.actions.by_hand import of_server
+from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName

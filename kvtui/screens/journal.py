@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 
-from kvtui.actions.by_hand import word
-from kvtui.actions.intent import Intent
-from kvtui.actions.overwritten import seen_overwrites
-from kvtui.actions.plan import Verb
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.equivalent_commands import word
+from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
 from kvtui.presenters.keys import JOURNAL
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.overwritten import Overwrite
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.priority.overwritten import PriorityOverwrite
     from kvtui.model.observation import Observation
 
 COLUMNS = (
@@ -43,7 +43,7 @@ COLUMNS = (
     Column("reason", "REASON", 12, 4, most=60),
 )
 TONES = {"done": Tone.GOOD, "undone": Tone.DIM, "put back": Tone.WARN, "unverified": Tone.WARN, "failed": Tone.BAD}
-NOTHING = "Nothing was done on this node yet. d drains, r reloads, p f change masters."
+NOTHING = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
 EVERY = 3.0
 """Seconds between two looks at the journal's file."""
 LOG_EVERY = 1.0
@@ -59,26 +59,22 @@ class JournalScreen(NodeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[str, Entry] = {}
-        self._overwritten: dict[str, Overwrite] = {}
+        self._overwritten: dict[str, PriorityOverwrite] = {}
         self._error = ""
         self._tail = LogTail()
         self._reading_log = False
 
     def make_table(self) -> LineTable:
-        """One row an action, the newest first."""
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
     def extra(self) -> tuple[Widget, ...]:
-        """Keepalived's log."""
         return (LogView(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        """What the key line says: what can be done here first."""
         own = (("u", "undo"), ("c", "complete"), ("Tab", "log"))
         return (*own, *(hint for hint in super().hints() if hint[0] not in {"7", "d", "p", "f"}))
 
     def on_mount(self) -> None:
-        """Look at the file now and then, and at the log."""
         self.set_interval(EVERY, self._look)
         self.set_interval(LOG_EVERY, self._look_at_log)
         self._look()
@@ -102,7 +98,6 @@ class JournalScreen(NodeScreen):
         self.again()
 
     def on_screen_resume(self) -> None:
-        """Come back with what is written now."""
         super().on_screen_resume()
         self._read()
         self._look_at_log()
@@ -110,7 +105,7 @@ class JournalScreen(NodeScreen):
     @work(exclusive=True)
     async def _read(self) -> None:
         try:
-            found = await asyncio.to_thread(cast("ActingHost", self.app).site.journal.entries)
+            found = await asyncio.to_thread(cast("ActingHost", self.app).backend.journal.entries)
             self._error = ""
         except OSError as error:
             found, self._error = (
@@ -121,11 +116,10 @@ class JournalScreen(NodeScreen):
         self.again()
 
     def draw(self, seen: Observation) -> None:
-        """The actions that pass the filter."""
         self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
         entries = self._entries
         self.table.empty = self._error or (
-            f"No entry matches «{self.filter}». Esc shows all." if self.filter and entries else NOTHING
+            f'No entry matches "{self.filter}". Esc shows all.' if self.filter and entries else NOTHING
         )
         keys: list[Hashable] = [
             k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
@@ -140,28 +134,24 @@ class JournalScreen(NodeScreen):
         view.show(self._tail, self.matches, seen.snapshot.time, dumps=bool(self.filter))
 
     def action_other(self) -> None:
-        """From the journal to the log, and back."""
         log = self.query_one(LogView).table
         (self.table if log.has_focus else log).focus()
 
     def by_hand(self, seen: Observation) -> str | None:
-        """What takes the action back."""
         del seen
         return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
 
     def action_undo(self) -> None:
-        """Plan to take the selected action back."""
         self._plan(finish=False)
 
     def action_finish(self) -> None:
-        """Plan to complete the selected action."""
         self._plan(finish=True)
 
     def _plan(self, *, finish: bool) -> None:
         if isinstance(self.table.selected, str):
-            self.app.push_screen(PlanPanel(Intent(Verb.UNDO, self.table.selected, finish=finish)))
+            self.app.push_screen(PlanPanel(Intent(ActionKind.UNDO, self.table.selected, finish=finish)))
         else:
-            self.notify("There is no action under the cursor.", markup=False)
+            self.notify("No action is selected.", markup=False)
 
     @on(LineTable.Chosen, "#log")
     def _whole_line(self, event: LineTable.Chosen) -> None:
@@ -184,19 +174,18 @@ class EntryPanel(Panel):
         overwrite: what became of its priority, when a controller wrote the file again.
     """
 
-    def __init__(self, entry: Entry, overwrite: Overwrite | None = None) -> None:
+    def __init__(self, entry: Entry, overwrite: PriorityOverwrite | None = None) -> None:
         super().__init__()
         self._entry = entry
         self._overwrite = overwrite
         self.heading = f"Journal {plain(entry.id)}"
 
     def text(self, seen: Observation | None) -> str:
-        """Every line of it."""
         del seen
         return entry_text(self._entry, self._overwrite)
 
 
-def entry_text(entry: Entry, overwrite: Overwrite | None = None) -> str:
+def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
     """One entry in words: what, by whom, why, with what result and what was seen."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     lines = [
@@ -210,7 +199,7 @@ def entry_text(entry: Entry, overwrite: Overwrite | None = None) -> str:
     if overwrite:
         lines.append(f"Since then {plain(overwrite.sentence)}.")
     if entry.result is None:
-        lines.append("It was cut short. u puts it back, c completes it.")
+        lines.append("It was interrupted. u put back, c complete.")
     return "\n".join([*lines, *fact_lines(entry.facts)])
 
 
@@ -221,10 +210,10 @@ def who(entry: Entry) -> str:
 
 def result(entry: Entry) -> str:
     """How it ended, in a word or two."""
-    return entry.result or f"CUT SHORT {len(entry.done)}/{len(entry.steps)}"
+    return entry.result or f"INTERRUPTED {len(entry.done)}/{len(entry.steps)}"
 
 
-def cells(entry: Entry, overwrite: Overwrite | None = None) -> tuple[Cell, ...]:
+def cells(entry: Entry, overwrite: PriorityOverwrite | None = None) -> tuple[Cell, ...]:
     """An entry's row; one whose priority was overwritten says so instead of how it once ended."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     return (

@@ -1,13 +1,13 @@
-"""Keeps an eye on the journal: what was cut short, what a health check, a reload or a controller undid."""
+"""Watches the journal: what was interrupted, what a health check, a reload or a controller undid."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from kvtui.actions import recovery
-from kvtui.actions.drains import drains, lost_drains
-from kvtui.actions.overwritten import seen_overwrites
+from kvtui.actions.core import recovery
+from kvtui.actions.drain.active_drains import active_drains, lost_drains
+from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.model.text import plain
 from kvtui.screens.unfinished import UnfinishedPanel
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from kvtui.actions.site import Site
+    from kvtui.actions.core.backend import ActionBackend
     from kvtui.model.observation import Observation
 
 EVERY = 5.0
@@ -32,11 +32,11 @@ class JournalWatch:
         site: whose journal.
     """
 
-    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]], site: Site) -> None:
+    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]], backend: ActionBackend) -> None:
         self._app = app
-        self._site = site
+        self._site = backend
         self._observe = observe
-        self._told: set[Hashable] = set()
+        self._notified: set[Hashable] = set()
 
     async def run(self) -> None:
         """Until the app ends."""
@@ -52,7 +52,7 @@ class JournalWatch:
             left = await asyncio.to_thread(self._site.journal.unfinished)
         except OSError:
             return  # screen 7 says why the journal cannot be read
-        for entry in left[-1:]:  # a repair that was cut short comes before what it repaired
+        for entry in left[-1:]:  # an interrupted repair comes before what it repaired
             found = await asyncio.to_thread(recovery.inspect, entry, self._site)
             await self._app.push_screen(UnfinishedPanel(found))
 
@@ -62,16 +62,16 @@ class JournalWatch:
             entries = await asyncio.to_thread(self._site.journal.entries)
         except OSError:
             return
-        for lost in lost_drains(seen, drains(entries)):
+        for lost in lost_drains(seen, active_drains(entries)):
             self._tell(lost.sentence, lost.sentence)
         for overwrite in seen_overwrites(entries, seen.snapshot):
             key = (overwrite.entry, overwrite.instance, overwrite.found, overwrite.pending)
             if first and not overwrite.pending:
-                self._told.add(key)
+                self._notified.add(key)
             self._tell(key, overwrite.sentence)
 
     def _tell(self, key: Hashable, sentence: str) -> None:
         """Once: a controller writes the same again on every sync."""
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._notified:
+            self._notified.add(key)
             self._app.notify(plain(sentence), severity="warning", timeout=30, markup=False)

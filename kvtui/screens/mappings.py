@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
-from kvtui.actions.by_hand import of_mapping
+from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceName

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.widgets import Static
 
-from kvtui.actions.by_hand import of_instance
+from kvtui.actions.equivalent_commands import of_instance
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
