@@ -105,7 +105,7 @@ def fetch(release: Release) -> None:
     if not release.parts:
         return
     script = PROJECT / "packaging" / "keepalived-versions"
-    argv = [script, *release.parts]
+    argv = [str(script), *release.parts]
     done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         raise ReleaseError(f"The lab cannot boot on this machine: {done.stderr.strip()}")
