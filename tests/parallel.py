@@ -114,7 +114,7 @@ def pytest_group(name: str, *arguments: str, nice: int = NICE, **environment: st
 
 
 def lab_groups(more: list[str], *, full: bool) -> list[Group]:
-    """Return the lab's tests: all on one kernel, and what depends on kernel or keepalived on others too, or all of it."""
+    """Return the lab's tests: all on one kernel; on another those marked `debian13`, or all."""
     kernels = max(2, round((os.cpu_count() or 1) * KERNELS_PER_CORE))
     if full:
         number = "12" if machine() == "13" else "13"
