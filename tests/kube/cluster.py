@@ -158,6 +158,15 @@ class FakeCluster:
         self._token = token
         self._call(lambda: setattr(self._emulator, "token", token))
 
+    def starting(self, *, refuses: bool) -> None:
+        """Answer 403 to everything, as an API server does until it has loaded its rights."""
+        self._call(lambda: setattr(self._emulator, "starting", refuses))
+
+    def identify(self, user: str, *, reviews: bool = True) -> None:
+        """Who everybody is; ``reviews``: whether SelfSubjectReview tells it (Kubernetes 1.28 and newer)."""
+        self._call(lambda: setattr(self._emulator, "user", user))
+        self._call(lambda: setattr(self._emulator, "reviews", reviews))
+
     def cut(self, *, halfway: bool = False) -> None:
         """Drop all connections; ``halfway``: the next event is sent only half, then they are dropped."""
         if halfway:
@@ -207,6 +216,11 @@ class FakeCluster:
             ]
 
         return self._call(read)
+
+    @property
+    def headers(self) -> list[list[tuple[str, str]]]:
+        """The headers of each request so far; one may come more than once."""
+        return self._call(lambda: list(self._emulator.seen_headers))
 
     @property
     def sent(self) -> list[tuple[float, str]]:
