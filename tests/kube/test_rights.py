@@ -12,8 +12,12 @@ import pytest
 from kvtui.backend.kube.query import SIDECAR_ACCOUNT
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
+from kvtui.rules.condition_history import ConditionHistory
+from kvtui.rules.observe import observe
+from kvtui.rules.triage.kubernetes import missing_right
+from tests import build_kube
 from tests.kube import objects
-from tests.kube.seen import QUICK, seen
+from tests.kube.seen import QUICK, Seen, seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +58,9 @@ async def test_a_right_that_is_missing_degrades_one_kind_alone(fake: FakeCluster
 
 def many_namespaces(fake: FakeCluster) -> None:
     """A ConfigMap with Services of so many namespaces that one query for all takes the place of one for each."""
-    places = [f"shop-{n}" for n in range(6)]
-    fake.put(*objects.tutorial(), objects.configmap({f"10.4.1.{n}": f"{ns}/web" for n, ns in enumerate(places)}))
-    for ns in places:
+    namespaces = [f"shop-{n}" for n in range(6)]
+    fake.put(*objects.tutorial(), objects.configmap({f"10.4.1.{n}": f"{ns}/web" for n, ns in enumerate(namespaces)}))
+    for ns in namespaces:
         fake.put(objects.service("web", ns), objects.endpointslice("web", objects.endpoint("10.2.68.5"), namespace=ns))
 
 
@@ -130,6 +134,12 @@ async def test_without_the_configmap_the_rest_says_that_it_waits_for_it(fake: Fa
         await here.until(lambda: here.state(Resource.NODES).state is SourceState.OK)
 
 
+def findings(here: Seen) -> list[str]:
+    """What triage finds missing."""
+    seen = observe(build_kube.snapshot(kube=here.kube))
+    return [f.remedy for f in missing_right(seen, ConditionHistory())]
+
+
 async def test_an_api_that_refuses_everything_while_it_starts_is_no_fault(fake: FakeCluster, tmp_path: Path) -> None:
     """A real API server answers 403 to ServiceAccounts until it has loaded its rights: here for 2 s of 4."""
     fake.put(*objects.tutorial())
@@ -142,7 +152,7 @@ async def test_an_api_that_refuses_everything_while_it_starts_is_no_fault(fake: 
         await here.until(lambda: "is refused (403), as an API server does while it starts" in here.source.detail)
         until = time.monotonic() + 2
         while time.monotonic() < until:
-            assert not any(r.forbidden for r in here.kube.resources)
+            assert findings(here) == []
             assert len(here.endpoints(*NGINX)) == 2  # still known
             await asyncio.sleep(0.02)
         fake.starting(refuses=False)
@@ -170,6 +180,7 @@ async def test_a_refusal_that_persists_is_a_missing_right(fake: FakeCluster, tmp
         fake.starting(refuses=True)
         fake.cut()
         await here.until(lambda: all(r.forbidden for r in here.kube.resources))
+        assert sorted(findings(here)) == sorted(r.remedy for r in here.kube.resources)
         fake.starting(refuses=False)
         await here.until(lambda: here.source.state is SourceState.OK)
 
