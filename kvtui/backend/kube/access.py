@@ -59,6 +59,11 @@ class Access:
     proxy: str | None = None
     files: tuple[int, ...] = ()
 
+    @property
+    def expires(self) -> bool:
+        """The library may renew the token by itself."""
+        return self.client.configuration.refresh_api_key_hook is not None
+
     def authorization(self) -> str | None:
         """Returns the token as a header has it now; the library renews what it knows to be expired."""
         settings = self.client.configuration.auth_settings()

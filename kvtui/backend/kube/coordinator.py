@@ -128,15 +128,15 @@ class Coordinator:
                 self._own_tried = True
 
     def _set_targets(self, targets: Targets) -> None:
-        if targets.pod is not None and targets.pod != self._targets.pod:
+        before, self._targets = self._targets, targets
+        if targets.pod is not None and targets.pod != before.pod:
             self._own_tried = False
             threading.Thread(target=self._read_own_pod, args=(targets.pod,), name="own pod", daemon=True).start()
-        self._targets = targets
 
     def _read_own_pod(self, pod: NamespacedName) -> None:
         timing = self._session.timing
         backoff = Backoff(timing.first, timing.longest)
-        while self._targets.pod == pod or not self._own_tried:
+        while self._targets.pod == pod:
             try:
                 obj = self._session.get(f"/api/v1/namespaces/{pod[0]}/pods/{pod[1]}", what="get pods")
                 own = query_plan.own_pod(pod[0], parse.labels(obj), parse.owner_uid(obj))

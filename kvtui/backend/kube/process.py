@@ -112,9 +112,8 @@ class ApiProcess:
             self._process = self.pid = None
             _kill(process)
             await process.wait()
-            transport = getattr(process, "_transport", None)
-            if transport is not None:
-                transport.close()
+            if process.stdin is not None:
+                process.stdin.close()
         code = process.returncode
         ended = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with {code}"
         return sentence or f"the process that speaks to the Kubernetes API {ended}; it is started again"

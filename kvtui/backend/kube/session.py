@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -95,17 +96,12 @@ class Session:
             return self._load()
 
     def _load(self) -> Access:
-        sentence = f"{self._place.origin} gave no credentials within {self.timing.plugin:g} s: its plugin hangs"
-        watchdog = threading.Timer(self.timing.plugin, self._plugin_hangs, [sentence])
-        watchdog.daemon = True
-        watchdog.start()
         try:
-            fresh = access.load(self._place)
+            with self._plugin_watched():
+                fresh = access.load(self._place)
         except AccessError as error:
             self._access_error = error
             raise
-        finally:
-            watchdog.cancel()
         for descriptor in self._retired:
             os.close(descriptor)
         old = self._access
@@ -114,6 +110,26 @@ class Session:
             self._spacing = self.timing.renew
         self._access, self._invalid = fresh, False
         return fresh
+
+    @contextlib.contextmanager
+    def _plugin_watched(self) -> Iterator[None]:
+        """An exec plugin may run meanwhile, and hang."""
+        sentence = f"{self._place.origin} gave no credentials within {self.timing.plugin:g} s: its plugin hangs"
+        watchdog = threading.Timer(self.timing.plugin, self._plugin_hangs, [sentence])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+
+    def _authorization(self, api: Access) -> str | None:
+        """Returns the token; one thread at a time, since the library may run a plugin when it has expired."""
+        with self._lock:
+            if not api.expires:
+                return api.authorization()
+            with self._plugin_watched():
+                return api.authorization()
 
     def invalidate(self) -> None:
         """The API did not accept these credentials: loads others for the next request (a plugin's token expired)."""
@@ -147,7 +163,7 @@ class Session:
             headers["Accept"] = "application/json"
             if body is not None:
                 headers["Content-Type"] = "application/json"
-            if authorization := api.authorization():
+            if authorization := self._authorization(api):
                 if not authorization.isprintable():
                     raise AccessError(f"the token of {api.origin} holds characters that no token has")
                 headers["Authorization"] = authorization
