@@ -32,6 +32,7 @@ class Feed:
         synced: it was listed at least once.
         failure: why it is not current; None while the watch runs.
         tried: the first attempt is over, well or not.
+        read_at: when it is not live: the last moment at which it was.
     """
 
     def __init__(self, query: Query, watcher: Watcher) -> None:
@@ -39,17 +40,12 @@ class Feed:
         self.objects: dict[NamespacedName, Any] = {}
         self.synced = self.tried = False
         self.failure: Failed | None = None
-        self._current_at: float | None = None
+        self.read_at: float | None = None
 
     @property
     def live(self) -> bool:
         """What was listed is current."""
         return self.synced and self.failure is None
-
-    @property
-    def read_at(self) -> float | None:
-        """When it is not live: the last moment at which it was."""
-        return self._current_at
 
     @property
     def forbidden(self) -> bool:
@@ -79,7 +75,7 @@ class Feed:
                 self.failure = None
             case Failed(at=at, pending=pending):
                 if self.live:
-                    self._current_at = time.time() if at is None else at
+                    self.read_at = time.time() if at is None else at
                 self.failure = report
                 self.tried = self.tried or not pending
         return ()

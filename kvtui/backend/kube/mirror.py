@@ -81,11 +81,6 @@ class Mirror:
         }
 
     @property
-    def started(self) -> bool:
-        """A process sent a status."""
-        return self._shown.status is not None
-
-    @property
     def settled(self) -> bool:
         """Everything that is needed was listed, or cannot be."""
         status = self._filling.status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from shlex import quote as quote_shell
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -102,10 +101,6 @@ class Query:
         """Why a right to some namespaces alone does not do; empty where the kind has none (nodes)."""
         names = {first.partition("/")[0] for first, _ in self.wanted or ()}  # of pods: namespace/service
         return f" (the ConfigMap names Services of {len(names)} namespaces: too many to ask for each)" if names else ""
-
-    def old(self) -> Query:
-        """The same for a cluster that has Endpoints and no EndpointSlices."""
-        return replace(self, plural="endpoints", labels="")
 
 
 def _subject(identity: str | None) -> str:

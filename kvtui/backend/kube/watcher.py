@@ -109,7 +109,7 @@ class Watcher:
         self._tell = report
         self._stopped = False
         self._version = ""
-        self._synced = self._live = False
+        self._live = False
         self._stream: Any = None
         self._cut: Failed | None = None
         self._renewed = False
@@ -267,7 +267,6 @@ class Watcher:
             if not continued or self._stopped:
                 break
         self._version = version
-        self._synced = True
         self._report(Listed(found))
 
     def _watch(self) -> None:
