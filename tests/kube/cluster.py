@@ -34,6 +34,7 @@ import asyncio
 import contextlib
 import copy
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -267,13 +268,17 @@ class FakeCluster:
         if self.certificate is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))
-        site = aiohttp.web.TCPSite(self._runner, self.host, self.port, ssl_context=context, reuse_address=True)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listening = socket.create_server((self.host, self.port), family=family)
+        self._listening.settimeout(0)
+        site = aiohttp.web.SockSite(self._runner, self._listening, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def _close(self) -> None:
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            await stop_accepting(self._listening.fileno())
             for site in list(runner.sites):
                 await site.stop()
             self._abort()
@@ -320,6 +325,13 @@ class FakeCluster:
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+
+async def stop_accepting(fileno: int) -> None:
+    """Before a server is closed: asyncio (3.11) leaks what it accepted a moment before."""
+    asyncio.get_running_loop().remove_reader(fileno)
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 HELP = """put FILE              create or replace the objects of a YAML or JSON file

@@ -12,6 +12,7 @@ from kvtui.backend.kube.discovery import Kubeconfig
 from kvtui.backend.kube.timing import Timing
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.settings import KubeSettings
+from tests.kube.cluster import stop_accepting
 from tests.lab.poll import PollTimeoutError
 
 if TYPE_CHECKING:
@@ -178,9 +179,11 @@ async def serving(
         running.add(asyncio.create_task(guarded(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    listening = server.sockets[0]
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield listening.getsockname()[1]
     finally:
+        await stop_accepting(listening.fileno())
         server.close()
         for _ in range(5):  # what was accepted just now becomes a connection in the loop's next turns
             for task in running:
