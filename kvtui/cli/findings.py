@@ -71,6 +71,8 @@ def exit_code(seen: Observation) -> int:
 async def _observed(observer: Observer, listen: float | None) -> Observation:
     """The observation after which nothing is undecided that this time can decide."""
     try:
+        if listen == 0:  # for the first lists of an API, a bounded time
+            await observer.observe(timeout=0.0)
         async with aclosing(observer.observations(force=True)) as observations:
             began: float | None = None
             async for seen in observations:

@@ -187,7 +187,7 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
     _show(invocation, "status", None, watch=False, listen=LISTEN)
 
 
-def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool, listen: float) -> None:
+def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool, listen: float | None) -> None:
     from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
     show(invocation, view, form or invocation.form, watch=watch, listen=listen)
@@ -232,7 +232,7 @@ def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption
 
     Example: kvtui ipvs --watch
     """
-    _show(context.obj, "ipvs", output, watch=watch, listen=0.0)
+    _show(context.obj, "ipvs", output, watch=watch, listen=None)
 
 
 app.command()(chain_commands.mappings)

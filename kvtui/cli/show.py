@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXIT_USAGE = 2
 
 
-def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float) -> None:
+def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float | None) -> None:
     """Print a view once, or with ``watch`` until interrupted.
 
     Args:
@@ -28,7 +28,7 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
         view: ``status``, ``vrrp``, ``vips`` or ``ipvs``.
         form: text, JSON or YAML. Watched JSON is one document a line.
         watch: print again at every change.
-        listen: seconds to wait for adverts before a single print.
+        listen: seconds to wait for adverts before a single print; None waits for nothing, the API included.
 
     Raises:
         SystemExit: 2 when ``--pid`` names no keepalived.
@@ -47,7 +47,7 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
         fail(str(missing.args[0]), EXIT_USAGE)
 
 
-async def _once(observer: Observer, listen: float) -> Observation:
+async def _once(observer: Observer, listen: float | None) -> Observation:
     try:
         return await observer.observe(timeout=listen)
     finally:
