@@ -122,8 +122,7 @@ class Machine:
 
     def text(self, keepalived: Keepalived, path: str) -> str:
         """Through the root of its mount namespace."""
-        from kvtui.backend.conf.tree import read_text  # noqa: PLC0415
-        from kvtui.backend.linux.files import resolve_inside  # noqa: PLC0415
+        from kvtui.backend.linux.files import read_text, resolve_inside  # noqa: PLC0415
 
         return read_text(resolve_inside(keepalived.root, path))
 
