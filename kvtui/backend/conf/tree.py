@@ -4,7 +4,8 @@
 conditions resolved) and from ``as_written`` for the editor (one file, nothing resolved). The tree does not copy
 comments and blanks: the editor replaces a word in the original text at the word's place, so every other byte stays.
 
-Why not a library: keepalived-config 0.2.1 (PyPI) knows neither macros, ``~SEQ``, ``@id``, includes nor places.
+Why not a library: keepalived-config 0.2.1 (PyPI) knows no macros, ``~SEQ``, ``@id``, includes or places, and raises on
+35 of the 87 real files in ../shared/confs.
 """
 
 from __future__ import annotations
