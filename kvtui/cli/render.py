@@ -148,14 +148,13 @@ def _narrate_differences(where: str, found: tuple[Difference, ...]) -> None:
 
 def _file_text(snapshot: Snapshot) -> str | None:
     """The main file's own text, comments and all; None when it cannot be read (any more)."""
-    from kvtui.backend.conf.includes import inside  # noqa: PLC0415 - only --diff reads the file again
-    from kvtui.backend.conf.tree import read_text  # noqa: PLC0415
+    from kvtui.backend.linux.files import read_text, resolve_inside  # noqa: PLC0415 - only --diff reads the file again
 
     keepalived = snapshot.chosen_keepalived
     if keepalived is None or snapshot.conf is None:
         return None
     try:
-        return read_text(inside(keepalived.root, keepalived.conf))
+        return read_text(resolve_inside(keepalived.root, keepalived.conf))
     except OSError:
         return None
 
