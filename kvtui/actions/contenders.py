@@ -8,8 +8,8 @@ from kvtui.actions.plan import Grade, Remark
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.election import Candidate, Leaving, Prediction, predict
-from kvtui.rules.instances import evidence, known_instances, self_address
+from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict
+from kvtui.rules.vrrp.instances import evidence, known_instances, self_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

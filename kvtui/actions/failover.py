@@ -30,8 +30,8 @@ from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.track_knobs import knobs
 from kvtui.actions.watch import until
 from kvtui.model.record import dataclass
-from kvtui.rules.claims import began
-from kvtui.rules.election import Leaving, skew, takeover
+from kvtui.rules.vrrp.claims import began
+from kvtui.rules.vrrp.election import Leaving, skew, takeover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kvtui.actions.watch import Watch
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 LOWEST = 1
 MARGIN = 3.0

@@ -8,7 +8,7 @@ from kvtui.actions.plan import Grade, Remark
 from kvtui.actions.targets import named
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy
-from kvtui.rules.servers import conf_key
+from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence

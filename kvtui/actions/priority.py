@@ -15,7 +15,7 @@ from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.track_knobs import knobs
 from kvtui.actions.watch import until
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.election import takeover
+from kvtui.rules.vrrp.election import takeover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kvtui.actions.watch import Watch
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import VrrpInstance
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 TIMEOUT = 5.0
 """Seconds until keepalived itself must show the new priority."""
