@@ -61,8 +61,8 @@ class TriageRunner:
     """
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
-        from kvtui.rules.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does without all of its rules
         from kvtui.rules.triage import runner  # noqa: PLC0415
+        from kvtui.rules.triage.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does without all of its rules
 
         self.history = ConditionHistory()
         self.undecided: tuple[Finding, ...] = ()

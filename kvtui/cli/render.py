@@ -12,9 +12,9 @@ from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.documents import render as render_document
-from kvtui.rules.controller import settings_of
-from kvtui.rules.drift import drift
-from kvtui.rules.expected import Expected, expected
+from kvtui.rules.mapping.controller import settings_of
+from kvtui.rules.mapping.drift import drift
+from kvtui.rules.mapping.expected import Expected, expected
 from kvtui.rules.textdiff import same_effect, text_diff
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kvtui.model.mapping import Dialect
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
-    from kvtui.rules.controller import ControllerSettings
-    from kvtui.rules.drift import Difference
+    from kvtui.rules.mapping.controller import ControllerSettings
+    from kvtui.rules.mapping.drift import Difference
 
 MANY = 20
 """So many differences of what runs are told on stderr."""

@@ -11,8 +11,8 @@ from kvtui.model.ip import canonical_or_same
 from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.rules.backends import endpoints_of, port_backends
 from kvtui.rules.chain import LETTERS, ChainIndex, Mark, chain_of, first_break
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.screens.chain_pane import ChainPane, chain_text
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import Target, TracePanel, entry_text

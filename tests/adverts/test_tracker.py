@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kvtui.backend.adverts.decode import WITHOUT_PSEUDO_HEADER
 from kvtui.backend.adverts.tracker import MAX_ADVERTISERS, MAX_TRANSITIONS, AdvertTracker
 from kvtui.model.vrrp import AddressFamily, Advert
-from kvtui.rules.claims import claimants
+from kvtui.rules.vrrp.claims import claimants
 
 A, B, C = "10.4.0.3", "10.4.0.4", "10.4.0.5"
 V4, V6 = AddressFamily.V4, AddressFamily.V6

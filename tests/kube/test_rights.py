@@ -12,8 +12,8 @@ import pytest
 from kvtui.backend.kube.query import SIDECAR_ACCOUNT
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
-from kvtui.rules.condition_history import ConditionHistory
 from kvtui.rules.observe import observe
+from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.kubernetes import missing_right
 from tests import build_kube
 from tests.kube import objects

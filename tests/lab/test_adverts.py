@@ -20,7 +20,7 @@ from kvtui.backend.adverts import Adverts
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.decode import decode
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
-from kvtui.rules.claims import claimants
+from kvtui.rules.vrrp.claims import claimants
 from tests.lab.network import command
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec

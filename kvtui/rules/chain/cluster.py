@@ -10,20 +10,20 @@ from kvtui.model.mapping import MappingState
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
-from kvtui.rules.backends import endpoints_of, port_backends
 from kvtui.rules.chain.index import protocol
 from kvtui.rules.chain.link import DOUBT, Layer, Link, Mark
 from kvtui.rules.chain.names import QUOTED, listed, named
 from kvtui.rules.chain.without_api import links_without_api
-from kvtui.rules.pods import pods
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
+from kvtui.rules.servers.pods import pods
 from kvtui.rules.triage.words import quoted
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeService, ServicePort
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import PodView
-    from kvtui.rules.backends import Backend, PortBackends
     from kvtui.rules.chain.index import ChainIndex, Port
+    from kvtui.rules.mapping.backends import Backend, PortBackends
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.kube import KubeNode, Pod
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 CRASHING = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "ImagePullBackOff", "ErrImagePull"})
