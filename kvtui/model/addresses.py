@@ -15,8 +15,8 @@ class InterfaceAddress:
         interface: name.
         label: such as ``eth0:vip``; None for IPv6.
         scope: ``global``, ``link``, ``host``, …
-        tentative: IPv6 duplicate detection still runs, or failed.
-        since: when kvtui saw it appear (seconds since the epoch); None when it was there at the start.
+        tentative: IPv6 duplicate address detection is running or has failed.
+        since: when kvtui saw it appear (seconds since the epoch); None if it was present at the start.
     """
 
     address: str
@@ -44,12 +44,12 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class AddressTable:
-    """All addresses and interfaces at one moment; ``read_at`` in seconds since the epoch."""
+    """All addresses and interfaces; ``read_at`` in seconds since the epoch."""
 
     addresses: tuple[InterfaceAddress, ...]
     interfaces: tuple[Interface, ...]
     read_at: float
 
     def holding(self, address: str) -> tuple[InterfaceAddress, ...]:
-        """Where ``address`` (canonical text) is present."""
+        """Returns the entries for ``address`` (canonical text)."""
         return tuple(a for a in self.addresses if a.address == address)

@@ -1,4 +1,4 @@
-"""What a keepalived.conf says, taken out of its tree (``backend.conf``): names as in keepalived.conf(5)."""
+"""The contents of a keepalived.conf (parsed by ``backend.conf``); names as in keepalived.conf(5)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.vrrp import VirtualAddress
 
 
 class ProblemKind(StrEnum):
-    """What kind of trouble the reader met."""
+    """Kinds of errors in a config."""
 
     SYNTAX = "syntax"
-    """Unbalanced braces or quotes: keepalived may die of it."""
+    """Unbalanced braces or quotes: keepalived may exit on a reload."""
     INCLUDE = "include"
     """An included file is missing or unreadable."""
     VALUE = "value"
@@ -26,20 +29,19 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where in which file: 1-based line and column (characters)."""
+    """A position in a file: 1-based line and column (characters)."""
 
     file: str
     line: int
     column: int = 1
 
     def __str__(self) -> str:
-        """``file:line:column``, as editors jump to it."""
         return f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong in the text, with its place."""
+    """An error in the text, with its position."""
 
     kind: ProblemKind
     message: str
@@ -48,7 +50,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ConfTrack:
-    """A tracked thing of an instance: interface, script, file or process, with its weight if one is given."""
+    """An interface, script, file or process that an instance tracks; ``weight`` is None if not configured."""
 
     kind: str
     name: str
@@ -59,8 +61,8 @@ class ConfTrack:
 class ConfInstance:
     """A ``vrrp_instance`` block.
 
-    ``priority_literal`` is False when the priority comes from ``$``, ``@`` or ``~``: then it cannot be edited.
-    Values are None when the block does not say them.
+    ``priority_literal`` is False if the priority comes from ``$``, ``@`` or ``~`` and so cannot be edited.
+    Values that the block does not set are None.
     """
 
     name: str
@@ -82,13 +84,18 @@ class ConfInstance:
     unicast_peers: tuple[str, ...] = ()
     tracks: tuple[ConfTrack, ...] = ()
 
+    @property
+    def all_vips(self) -> tuple[VirtualAddress, ...]:
+        """``virtual_ipaddress`` and ``virtual_ipaddress_excluded``."""
+        return (*self.vips, *self.excluded_vips)
+
 
 @dataclass(frozen=True, slots=True)
 class ConfRealServer:
     """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers.
 
-    ``file_check`` is the track file of its FILE_CHECK, and ``file_check_weight`` what that check says of its weight
-    (negative for ``reverse``); None leaves it to the track file's own, and that to 1.
+    ``file_check`` is the track file of its FILE_CHECK. ``file_check_weight`` is the weight that this check sets
+    (negative for ``reverse``); None means the track file's own weight, or 1.
     """
 
     address: str
@@ -104,15 +111,20 @@ class ConfRealServer:
     sorry: bool = False
     file_check_weight: int | None = None
 
+    @property
+    def initial_weight(self) -> int:
+        """The configured weight; keepalived's default is 1."""
+        return 1 if self.weight is None else self.weight
+
 
 @dataclass(frozen=True, slots=True)
 class ConfVirtualServer:
-    """A ``virtual_server`` block; one of a ``virtual_server_group``'s members where ``group`` names it.
+    """A ``virtual_server`` block, or one member of a ``virtual_server_group`` if ``group`` names it.
 
-    Of a group that cannot be resolved address, port and fwmark are None.
+    For a group that cannot be resolved, address, port and fwmark are None.
 
-    ``service`` is the Kubernetes service named by keepalived-vip's comment before the block
-    (``# Service: default-nginx``, ``# Service: default/nginx``); None when there is none.
+    ``service`` is the Service named in keepalived-vip's comment before the block (``# Service: default-nginx``,
+    ``# Service: default/nginx``); None if there is no comment.
     """
 
     at: Location
@@ -127,6 +139,22 @@ class ConfVirtualServer:
     quorum: int | None = None
     service: str | None = None
     real_servers: tuple[ConfRealServer, ...] = ()
+
+    @property
+    def key(self) -> ServiceKey | None:
+        """The kernel's key; None for a group whose members are not known."""
+        if self.fwmark is not None:
+            six = any(":" in r.address for r in self.real_servers)
+            return (Protocol.FWMARK, "::" if six else "", 0, self.fwmark)
+        return None if self.address is None else (self.protocol, self.address, self.port or 0, 0)
+
+    def key_of(self, real: ConfRealServer) -> tuple[str, int]:
+        """Returns address and port; a real server without a port uses the virtual server's."""
+        return (real.address, real.port or self.port or 0)
+
+    def regular_servers(self) -> dict[tuple[str, int], ConfRealServer]:
+        """Returns the real servers by address and port, without sorry servers."""
+        return {self.key_of(r): r for r in self.real_servers if not r.sorry}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +176,15 @@ class SyncGroup:
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """A whole configuration, includes followed.
+    """A whole configuration with its includes.
 
     Attributes:
         path: as keepalived names it.
         read_at: seconds since the epoch.
         modified: mtime of the main file (seconds since the epoch); None for the running config.
-        digest: sha256 of the effective text without comments and blank space: equal digests run alike.
+        digest: sha256 of the text without comments and whitespace; configs with equal digests have the same effect.
         files: every file read, main one first.
-        globals: single-line ``global_defs`` entries (keyword → rest of line); secrets dropped.
+        globals: single-line ``global_defs`` entries (keyword → rest of line), without secrets.
     """
 
     path: str
@@ -170,3 +198,15 @@ class Conf:
     track_files: tuple[ConfTrackFile, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+    def instance(self, name: str) -> ConfInstance | None:
+        """Returns the instance with this name."""
+        return next((i for i in self.instances if i.name == name), None)
+
+    def vips(self) -> Iterator[str]:
+        """Returns the addresses of all instances, excluded ones too, in the order of the config."""
+        return (v.address for i in self.instances for v in i.all_vips)
+
+    def virtual_servers_by_key(self) -> dict[ServiceKey, ConfVirtualServer]:
+        """Returns the virtual servers by the kernel's key, without unresolved groups."""
+        return {key: v for v in self.virtual_servers if (key := v.key) is not None}

@@ -1,4 +1,4 @@
-"""What can be configured: one list, from which the reader, ``kvtui config show`` and the manual page are made."""
+"""The list of settings, used by the reader, ``kvtui config show`` and the manual page."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NAME = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 
 @dataclass(frozen=True, slots=True)
 class TriageSettings:
-    """How easily triage is alarmed.
+    """Settings of triage.
 
     Attributes:
-        timeout: how many times as long as usual a suspicion must hold to be told.
-        ignore: ids of findings that are never told.
+        timeout: factor on the seconds that a problem must persist before it is reported.
+        ignore: ids of findings that are not reported.
     """
 
     timeout: float = 1.0
@@ -33,21 +33,21 @@ Value = bool | float | str | tuple[str, ...] | None
 
 
 class Theme(StrEnum):
-    """Colours of the terminal UI; in each of them every colour is also a mark or a word."""
+    """Colour themes of the terminal UI; a mark or a word always accompanies a colour."""
 
     AUTO = "auto"
-    """dark, or mono with NO_COLOR, or ansi16 where the terminal has 16 colours."""
+    """dark; mono with NO_COLOR; ansi16 on a terminal with 16 colours."""
     DARK = "dark"
     LIGHT = "light"
     CONTRAST = "high-contrast"
     ANSI16 = "ansi16"
     """The terminal's own 16 colours."""
     MONO = "mono"
-    """No colours: bold, reverse and underlined only."""
+    """No colours: bold, reverse and underline only."""
 
 
 class Kind(StrEnum):
-    """What a setting's value is; the words that an error says."""
+    """Types of a setting's value, as named in error messages."""
 
     FLAG = "true or false"
     NUMBER = "a number"
@@ -61,15 +61,16 @@ class Setting:
 
     Attributes:
         key: in the file, such as ``kubernetes.configmap``.
-        kind: what its value is.
+        kind: type of its value.
         default: without any file, variable or option.
         help: one sentence.
-        parameter: of the command line, by its name there; empty when only a file has it.
-        variable: of the environment; empty when only a file has it.
-        choices: all that it can be; empty when it is free.
-        least: the smallest number that is allowed.
-        inverse: the command line says the opposite (``--no-kube``).
-        pattern: what a text must match as a whole, and ``shape``: the same in words.
+        parameter: name of its command-line parameter; empty if there is none.
+        variable: its environment variable; empty if there is none.
+        choices: allowed values; empty if any value is allowed.
+        least: minimum of a number.
+        inverse: the option negates the setting (``--no-kube``).
+        pattern: regular expression for the whole text.
+        shape: ``pattern`` in words.
     """
 
     key: str
@@ -85,7 +86,7 @@ class Setting:
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
-        """What is allowed, in words, when this value is not."""
+        """Returns the allowed values in words if ``value`` is not allowed; else None."""
         allowed = f"one of {', '.join(self.choices)}" if self.choices else self.kind.value
         if self.kind is Kind.FLAG:
             fits = isinstance(value, bool)
@@ -124,14 +125,14 @@ SETTINGS = (
         "listen",
         Kind.NUMBER,
         default=1.2,
-        help="Seconds that a command which shows waits for adverts, at most.",
+        help="Maximum seconds that view commands wait for adverts.",
         parameter="listen",
     ),
     Setting(
         "output",
         Kind.TEXT,
         default="text",
-        help="What commands print.",
+        help="Output format of commands.",
         parameter="output",
         variable="KVTUI_OUTPUT",
         choices=("text", "json", "yaml"),
@@ -140,7 +141,7 @@ SETTINGS = (
         "theme",
         Kind.TEXT,
         default="auto",
-        help="Colours of the terminal UI; auto asks the terminal and NO_COLOR.",
+        help="Colours of the terminal UI; auto follows the terminal and NO_COLOR.",
         parameter="theme",
         variable="KVTUI_THEME",
         choices=tuple(Theme),
@@ -165,7 +166,7 @@ SETTINGS = (
         "kubernetes.enabled",
         Kind.FLAG,
         default=True,
-        help="Whether to ask a Kubernetes API.",
+        help="Use the Kubernetes API.",
         parameter="no_kube",
         variable="KVTUI_NO_KUBE",
         inverse=True,
@@ -174,7 +175,7 @@ SETTINGS = (
         "kubernetes.kubeconfig",
         Kind.TEXT,
         default=None,
-        help="The file that says how to reach the API.",
+        help="Path of the kubeconfig.",
         parameter="kubeconfig",
         variable="KVTUI_KUBECONFIG",
     ),
@@ -182,7 +183,7 @@ SETTINGS = (
         "kubernetes.context",
         Kind.TEXT,
         default=None,
-        help="Which context of it.",
+        help="Context of the kubeconfig.",
         parameter="kube_context",
         variable="KVTUI_CONTEXT",
     ),
@@ -200,29 +201,29 @@ SETTINGS = (
         "triage.timeout",
         Kind.NUMBER,
         default=1.0,
-        help="How many times as long as usual (an election, a rollout) a suspicion must hold to be told.",
+        help="Factor on the seconds that a problem must persist before triage reports it.",
     ),
     Setting(
         "triage.ignore",
         Kind.NAMES,
         default=(),
-        help="Findings that are never told, by their id.",
+        help="Ids of findings that triage does not report.",
     ),
 )
 BY_KEY = {s.key: s for s in SETTINGS}
 
 KEYS = "keys"
-"""The table that remaps keys: the id of a binding = its keys, separated by commas."""
+"""The table that remaps keys: id of a binding = its keys, separated by commas."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A value from a file, and where it stands.
+    """A value from a config file.
 
     Attributes:
-        value: as the setting wants it.
+        value: of the setting's type.
         file: path.
-        line: in it; None when it could not be told.
+        line: line number; None if unknown.
     """
 
     value: Value
@@ -231,19 +232,19 @@ class Configured:
 
     @property
     def where(self) -> str:
-        """For sentences."""
+        """``FILE:LINE``."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the files say, the later one's word counting.
+    """The merged config files; later files override earlier ones.
 
     Attributes:
         values: setting's key → value.
         keys: binding's id → keys.
-        problems: what was not used, a sentence each.
-        files: path → whether it was read; in the order of reading.
+        problems: entries that were not used, one sentence each.
+        files: path → whether it was read; in reading order.
     """
 
     values: Mapping[str, Configured] = field(default_factory=dict)
@@ -252,13 +253,13 @@ class Config:
     files: Mapping[str, bool] = field(default_factory=dict)
 
     def value(self, key: str) -> Value:
-        """A setting's value, or its default."""
-        found = self.values.get(key)
-        return BY_KEY[key].default if found is None else found.value
+        """Returns a setting's value, or its default."""
+        configured = self.values.get(key)
+        return BY_KEY[key].default if configured is None else configured.value
 
     @property
     def triage(self) -> TriageSettings:
-        """How easily triage is alarmed."""
+        """Settings of triage."""
         timeout, ignored = self.value("triage.timeout"), self.value("triage.ignore")
         return TriageSettings(
             float(timeout) if isinstance(timeout, int | float) else 1.0,

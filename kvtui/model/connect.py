@@ -1,24 +1,24 @@
-"""One TCP connect to a VIP, made on request."""
+"""A TCP connect to a VIP, made on request."""
 
 from __future__ import annotations
 
 from kvtui.model.record import dataclass
 
 TIMEOUT = 3.0
-"""Seconds until a connect counts as unanswered: a SYN that was lost is sent again after 1 s, and after 3 s."""
+"""Seconds. The kernel resends a lost SYN after 1 s and after 3 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """What came of it.
+    """The result of a connect.
 
     Attributes:
         address: of the VIP.
         port: of the VIP.
-        at: when it began (seconds since the epoch).
-        seconds: until it was accepted, refused or given up.
-        error: why it failed; None when it was accepted.
-        source: the address that the kernel chose for it; None when it got none.
+        at: start (seconds since the epoch).
+        seconds: until it was accepted, was refused or timed out.
+        error: why it failed; None if it was accepted.
+        source: source address that the kernel chose; None if it chose none.
     """
 
     address: str

@@ -1,4 +1,4 @@
-"""A finding of triage: something is wrong, how it is known, and the command that helps."""
+"""A finding of triage: a problem, its evidence and its remedy."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from kvtui.model.record import dataclass
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How severe a finding is."""
 
     CRITICAL = "critical"
-    """Clients fail now, or will at the next event."""
+    """Clients fail now, or will fail at the next event."""
     WARNING = "warning"
-    """Something is not as it should be; clients are served so far."""
+    """Something is wrong, but clients are still served."""
     INFO = "info"
-    """Worth knowing."""
+    """No problem; the operator should know it."""
 
     @property
     def rank(self) -> int:
-        """0 is the worst."""
+        """0 for critical; sorts worst first."""
         return ("critical", "warning", "info").index(self.value)
 
 
@@ -28,13 +28,13 @@ class Finding:
     """One finding.
 
     Attributes:
-        id: stable kebab-case name of the rule, such as ``two-masters``.
-        severity: how bad.
+        id: kebab-case name that never changes, such as ``two-masters``.
+        severity: worst first in every list.
         title: one short sentence that names the object.
-        evidence: what was seen, a sentence each, with numbers and sources.
-        remedy: the command to type, or what to do.
-        object: what it is about: a VIP, an instance, ``VIP:PORT -> REAL:PORT``, a ConfigMap key.
-        vips: the VIPs that it touches, for the badge on their rows.
+        evidence: one sentence per fact, with numbers and the source in parentheses.
+        remedy: a command, or an instruction.
+        object: a VIP, an instance, ``VIP:PORT -> REAL:PORT``, a ConfigMap key.
+        vips: affected VIPs; their rows show a mark.
     """
 
     id: str
@@ -47,18 +47,18 @@ class Finding:
 
     @property
     def command(self) -> str:
-        """The remedy without the remark after it: not every shell takes a ``#`` for one."""
+        """The remedy without its comment: some interactive shells do not accept ``#``."""
         return self.remedy.partition("  # ")[0]
 
 
 def worst(findings: tuple[Finding, ...] | None) -> dict[str, Severity]:
-    """VIP → the severity of the worst finding that touches it, for the mark on its row."""
-    found: dict[str, Severity] = {}
+    """Returns the worst severity per VIP."""
+    severities: dict[str, Severity] = {}
     for finding in sorted(findings or (), key=lambda f: f.severity.rank):
         for vip in finding.vips:
-            found.setdefault(vip, finding.severity)
-    return found
+            severities.setdefault(vip, finding.severity)
+    return severities
 
 
 MARKS = {Severity.CRITICAL: "!!", Severity.WARNING: "!", Severity.INFO: ""}
-"""How a severity is marked where there is no room for the word."""
+"""Short forms for narrow columns."""

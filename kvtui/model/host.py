@@ -1,4 +1,4 @@
-"""The machine's vitals: what can make an advert late, a check fail, or the journal unwritable."""
+"""The host's vitals: they explain late adverts, failed checks and an unwritable journal."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Nic:
 
     Attributes:
         name: as the kernel names it.
-        up: administratively up, with a carrier.
-        speed: Mbit/s; None when the driver does not say.
+        up: administratively up and with a carrier.
+        speed: Mbit/s; None if the driver does not report it.
         mtu: bytes.
     """
 
@@ -28,19 +28,19 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The machine.
+    """The host.
 
     Attributes:
-        cpu: % of all cores that was busy since the reading before; None at the first one.
-        steal: % that the hypervisor gave to others; None at the first reading.
+        cpu: % of all cores that was busy since the previous reading; None at the first one.
+        steal: % of CPU time that the hypervisor gave to other guests; None at the first reading.
         load: averages over 1, 5 and 15 minutes.
-        cores: how many.
+        cores: number of CPU cores.
         memory_total: bytes.
-        memory_available: bytes that can be had without swapping.
-        state_folder: where the journal is kept; None when that was not asked.
-        disk_total: bytes of its file system; None when it cannot be read.
-        disk_free: bytes that are left to kvtui there.
-        nics: of kvtui's own network namespace, without the loopback and the host's ends of pods' links.
+        memory_available: bytes available without swapping.
+        state_folder: folder of the journal; None if not requested.
+        disk_total: size in bytes of the journal's file system; None if unreadable.
+        disk_free: bytes that kvtui may still use there.
+        nics: of kvtui's own network namespace, without loopback and the host ends of pod links.
     """
 
     cpu: float | None

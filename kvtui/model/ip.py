@@ -1,4 +1,4 @@
-"""IP addresses as text: one form in all layers, so that they can be compared."""
+"""IP addresses as canonical text, so that layers can be compared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 
 def canonical(text: str) -> str | None:
-    """An IP address in canonical text; None when it is not one."""
+    """Returns an IP address in canonical text; None if ``text`` is not an IP address."""
     try:
         return str(ip_address(text))
     except ValueError:
@@ -14,5 +14,5 @@ def canonical(text: str) -> str | None:
 
 
 def canonical_or_same(text: str) -> str:
-    """An IP address in canonical text; any other text as it is."""
+    """Returns an IP address in canonical text; any other text unchanged."""
     return canonical(text) or text

@@ -8,7 +8,7 @@ from kvtui.model.record import dataclass
 
 
 class Protocol(StrEnum):
-    """Transport protocol of a virtual server; ``FWMARK`` where a firewall mark stands in for it."""
+    """Transport protocol of a virtual server; ``FWMARK`` for a virtual server on a firewall mark."""
 
     TCP = "TCP"
     UDP = "UDP"
@@ -27,16 +27,16 @@ class ForwardingMethod(StrEnum):
 
 
 LVS_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN": ForwardingMethod.TUNNEL}
-"""``lvs_method`` of keepalived.conf → what the kernel does."""
+"""``lvs_method`` of keepalived.conf → forwarding method of the kernel."""
 LVS_METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counters and the kernel's own estimates (struct ip_vs_kstats); all counters are 64 bits wide.
+    """64-bit counters and the kernel's own estimates (struct ip_vs_kstats).
 
-    The ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) values are the kernel's estimator's, an
-    average over some seconds; kvtui's own rates come from differences of counters (``rules.servers.rates``).
+    ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) are the kernel's averages over some seconds. kvtui
+    computes its own rates from counter differences (``rules.servers.rates``).
     """
 
     connections: int = 0
@@ -59,13 +59,13 @@ class RealServer:
         address: canonical text.
         port: host order.
         method: forwarding method.
-        weight: 0 takes no new connections.
+        weight: 0 means no new connections.
         active: ActiveConn, connections in ESTABLISHED.
         inactive: InActConn.
-        persistent: persistence templates; None where it cannot be read (procfs alone).
-        upper_threshold: connections at which it takes no more; 0 is none. None with procfs alone.
-        lower_threshold: connections below which it takes them again. None with procfs alone.
-        stats: None with procfs alone.
+        persistent: persistence templates; None if only procfs is readable.
+        upper_threshold: connections at which it accepts no more; 0 means no limit. None with procfs only.
+        lower_threshold: connections below which it accepts again. None with procfs only.
+        stats: None with procfs only.
         tunnel_type: IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre.
         tunnel_port: for gue.
         tunnel_flags: checksum flags.
@@ -87,13 +87,13 @@ class RealServer:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What names it within its virtual server."""
+        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
 ServiceKey = tuple[Protocol, str, int, int]
-"""(protocol, address, port, fwmark): what names a virtual server. For a fwmark the address is ``""`` (IPv4) or
-``"::"`` (IPv6) and the port 0."""
+"""(protocol, address, port, fwmark): identifies a virtual server. For a fwmark the address is ``""`` (IPv4) or
+``"::"`` (IPv6) and the port is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +108,14 @@ class VirtualServer:
         family: 4 or 6.
         scheduler: ``wlc``, ``rr``, …
         flags: such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted.
-        persistence_timeout: seconds; None when not persistent.
-        persistence_engine: such as ``sip``; None.
-        netmask: persistence granularity as prefix length; None when it is the whole address.
+        persistence_timeout: seconds; None if not persistent.
+        persistence_engine: such as ``sip``.
+        netmask: persistence granularity as prefix length; None for the whole address.
         real_servers: in the kernel's order.
-        stats: None with procfs alone.
-        reals_read: CLOCK_MONOTONIC when its real servers were read; None: with the table (large tables are read by
-            turns).
-        stats_read: CLOCK_MONOTONIC when it itself was read; None: with the table, as above.
+        stats: None with procfs only.
+        reals_read: CLOCK_MONOTONIC when its real servers were read; None if read together with the table (large
+            tables are read incrementally).
+        stats_read: CLOCK_MONOTONIC when its own counters were read; None as above.
     """
 
     protocol: Protocol
@@ -135,14 +135,14 @@ class VirtualServer:
 
     @property
     def key(self) -> ServiceKey:
-        """What names it in its table."""
+        """Identifies it in the table."""
         if self.fwmark is not None:
             return (Protocol.FWMARK, "" if self.family == 4 else "::", 0, self.fwmark)
         return (self.protocol, self.address or "", self.port or 0, 0)
 
     @property
     def name(self) -> str:
-        """As ipvsadm writes it: ``10.4.0.50:80``, ``[fd00::50]:80``, ``fwmark 7``."""
+        """The name that ipvsadm prints: ``10.4.0.50:80``, ``[fd00::50]:80``, ``fwmark 7``."""
         if self.fwmark is not None:
             return f"fwmark {self.fwmark}" + (" IPv6" if self.family == 6 else "")
         return endpoint(self.address or "", self.port or 0)
@@ -159,7 +159,7 @@ class Connection:
         real: address and port of the real server.
         state: ESTABLISHED, FIN_WAIT, NONE, …
         expires: seconds until it expires.
-        persistence: persistence engine's data; empty when there is none.
+        persistence: data of the persistence engine; empty if there is none.
     """
 
     protocol: str
@@ -177,7 +177,7 @@ class IpvsTable:
 
     Attributes:
         virtual_servers: in the kernel's order.
-        complete: False when only procfs could be read: no counters, thresholds or persistence.
+        complete: False if only procfs was readable: no counters, thresholds or persistence.
         read_at: seconds since the epoch.
         monotonic: CLOCK_MONOTONIC at the reading, for rates.
     """
@@ -188,20 +188,20 @@ class IpvsTable:
     monotonic: float
 
     def reals_at(self, virtual: VirtualServer) -> float:
-        """CLOCK_MONOTONIC when the real servers of one of its virtual servers were read."""
+        """Returns the CLOCK_MONOTONIC at which the real servers of ``virtual`` were read."""
         return self.monotonic if virtual.reals_read is None else virtual.reals_read
 
     def stats_at(self, virtual: VirtualServer) -> float:
-        """CLOCK_MONOTONIC when one of its virtual servers itself was read."""
+        """Returns the CLOCK_MONOTONIC at which the counters of ``virtual`` were read."""
         return self.monotonic if virtual.stats_read is None else virtual.stats_read
 
     @property
     def oldest(self) -> float:
-        """When the oldest part was read, in seconds since the epoch."""
+        """Time of the oldest part (seconds since the epoch)."""
         times = [t for v in self.virtual_servers for t in (v.reals_read, v.stats_read) if t is not None]
         return self.read_at - max(0.0, self.monotonic - min(times, default=self.monotonic))
 
 
 def endpoint(address: str, port: int) -> str:
-    """``address:port``, with brackets around an IPv6 address."""
+    """Returns ``address:port``, with brackets around an IPv6 address."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

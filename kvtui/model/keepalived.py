@@ -1,4 +1,4 @@
-"""A keepalived on this machine, as its processes show it."""
+"""A keepalived on this host, as seen from its processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kvtui.model.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """PIDs of keepalived's child processes, as seen from kvtui's PID namespace; None where there is none."""
+    """PIDs of keepalived's child processes in kvtui's PID namespace; None for a missing child."""
 
     vrrp: int | None = None
     checker: int | None = None
@@ -16,12 +16,12 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
-    """One pid file and whether it tells the truth.
+    """A PID file of keepalived.
 
     Attributes:
-        path: as keepalived names it, inside its own mount namespace.
-        pid: the number in the file (in keepalived's own PID namespace); None when it is not a number.
-        stale: the number is not that of the process that should own the file.
+        path: inside keepalived's mount namespace.
+        pid: the number in the file (in keepalived's PID namespace); None if it is not a number.
+        stale: the number is not the PID of the process that owns the file.
     """
 
     path: str
@@ -34,15 +34,15 @@ class Controller:
     """The process that writes keepalived.conf and runs keepalived as its child (kube-keepalived-vip).
 
     Attributes:
-        pid: as seen from kvtui.
-        name: its command name.
-        argv: its arguments.
-        configmap: ``namespace/name`` from ``--services-configmap``; None when not given.
-        vrid: from ``--vrid``; None when not given.
-        interface: from ``--iface``; None when not given.
-        http_port: from ``--http-port``; None when not given.
-        pod: ``namespace/name`` from its POD_NAMESPACE and POD_NAME; None when unreadable.
-        notify: KEEPALIVED_NOTIFY, a script that it writes into the config; None when it has none, or is unreadable.
+        pid: in kvtui's PID namespace.
+        name: command name.
+        argv: command line.
+        configmap: ``namespace/name`` from ``--services-configmap``; None if not given.
+        vrid: from ``--vrid``; None if not given.
+        interface: from ``--iface``; None if not given.
+        http_port: from ``--http-port``; None if not given.
+        pod: ``namespace/name`` from its POD_NAMESPACE and POD_NAME; None if unreadable.
+        notify: KEEPALIVED_NOTIFY, the script that it writes into the config; None if not set or unreadable.
     """
 
     pid: int
@@ -58,28 +58,27 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Keepalived:
-    """A running keepalived: the parent process and what can be read about it without asking it anything.
+    """A running keepalived: its parent process, and what can be read without a dump.
 
     Attributes:
-        pid: the parent, as seen from kvtui.
-        ns_pid: the parent's PID in its own PID namespace (last number of ``NSpid`` in /proc/PID/status).
-        argv: its command line.
-        version: such as ``2.2.7``; None when it cannot be told.
-        conf: path of its config file, inside its own mount namespace.
-        root: prefix that makes such a path readable from here: ``/proc/<pid>/root``, or empty when it shares
-            kvtui's mount namespace.
-        netns: inode of its network namespace; None when unreadable (needs CAP_SYS_PTRACE).
-        mntns: inode of its mount namespace; None when unreadable.
-        own_netns: whether it is in kvtui's own network namespace; None when unreadable.
+        pid: of the parent, in kvtui's PID namespace.
+        ns_pid: of the parent, in its own PID namespace (last number of ``NSpid`` in /proc/PID/status).
+        argv: command line.
+        version: such as ``2.2.7``; None if unknown.
+        conf: path of its config file, inside its mount namespace.
+        root: prefix for paths inside its mount namespace: ``/proc/<pid>/root``; empty if it shares kvtui's.
+        netns: inode of its network namespace; None if unreadable (needs CAP_SYS_PTRACE).
+        mntns: inode of its mount namespace; None if unreadable.
+        own_netns: whether it is in kvtui's network namespace; None if unreadable.
         children: its child processes.
-        started: when the parent started (seconds since the epoch); moves when the clock is set.
-        start_ticks: clock ticks from boot to the parent's start: with ``pid`` the identity of the process.
-        instance_name: ``-i`` / ``--config-id``; None when not given.
-        net_namespace: ``net_namespace`` of the config or ``-s``; None when not given.
-        tmpdir: where dumps are written, inside its mount namespace.
-        dumps_json: whether it catches the JSON signal (bit 36 of SigCgt or SigBlk); None when unreadable.
-        pid_files: its pid files and whether they are stale.
-        controller: the process that owns its config; None when there is none.
+        started: start of the parent (seconds since the epoch); changes when the clock is set.
+        start_ticks: clock ticks from boot to the parent's start; identifies the process together with ``pid``.
+        instance_name: ``-i`` / ``--config-id``; None if not given.
+        net_namespace: ``net_namespace`` of the config or ``-s``; None if not given.
+        tmpdir: folder of its dumps, inside its mount namespace.
+        dumps_json: whether it catches the JSON signal (bit 36 of SigCgt or SigBlk); None if unreadable.
+        pid_files: its PID files.
+        controller: the process that writes its config; None if there is none.
         uid: effective user id.
     """
 
@@ -104,5 +103,5 @@ class Keepalived:
     start_ticks: int = 0
 
     def outside(self, path: str) -> str:
-        """The path at which kvtui can open a file that keepalived names ``path``."""
+        """Returns the path at which kvtui can open keepalived's ``path``."""
         return self.root + path if path.startswith("/") else path

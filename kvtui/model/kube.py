@@ -1,4 +1,4 @@
-"""What the Kubernetes API says, as far as a mapping needs it: plain values, no client library's types."""
+"""The part of the Kubernetes API that mappings need, as plain values."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ NamespacedName = tuple[str, str]
 
 
 class Resource(StrEnum):
-    """The kinds that kvtui reads, by the name that RBAC gives them."""
+    """The resources that kvtui reads, by their RBAC names."""
 
     CONFIGMAPS = "configmaps"
     SERVICES = "services"
     ENDPOINTS = "endpointslices"
-    """``endpoints`` where the cluster has no EndpointSlices (before 1.19)."""
+    """``endpoints`` on clusters without EndpointSlices (before 1.19)."""
     PODS = "pods"
     NODES = "nodes"
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceState:
-    """How far one kind can be believed.
+    """Whether a resource's data is current.
 
     Attributes:
-        resource: which kind.
-        state: ok, degraded (old data, watch cut), unavailable (never read).
-        detail: what is lost, the cause (the missing right's verb and resource for a 403), the next step; else empty.
-        read_at: the last moment at which it was known to be current (seconds since the epoch); None when never.
-        forbidden: the API answers 403, and goes on to: a right is missing.
-        remedy: the commands that grant the missing right to whoever is refused; else empty.
+        resource: which one.
+        state: ok, degraded (old data, no watch), unavailable (never read).
+        detail: the loss, its cause (verb and resource for a 403) and the next step; empty if ok.
+        read_at: when it was last known to be current (seconds since the epoch); None if never.
+        forbidden: the API keeps answering 403.
+        remedy: commands that grant the missing permission; else empty.
     """
 
     resource: Resource
@@ -55,9 +55,9 @@ class ConfigMap:
     Attributes:
         namespace: of the ConfigMap.
         name: of the ConfigMap.
-        data: key (the VIP) → value, as they are written; data from outside, of any length and content.
+        data: key (the VIP) → value, unchanged; text from outside, of any length and content.
         resource_version: of the API.
-        annotations: keys only matter here (``k8s.co/cloud-provider-config`` means that a controller rewrites it).
+        annotations: keys only (``k8s.co/cloud-provider-config`` means that a controller rewrites the ConfigMap).
     """
 
     namespace: str
@@ -69,7 +69,7 @@ class ConfigMap:
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """One port of a Service; ``target_port`` is a number, or the name of a container port."""
+    """One port of a Service; ``target_port`` is a number or the name of a container port."""
 
     name: str
     port: int
@@ -79,7 +79,7 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class KubeService:
-    """A Service: what keepalived-vip makes of it depends on its ports only."""
+    """A Service; keepalived-vip uses only its ports."""
 
     namespace: str
     name: str
@@ -109,10 +109,10 @@ class Endpoint:
 
     Attributes:
         address: canonical text.
-        ready: in the sense of the API (None there means ready).
-        terminating: on its way out.
-        pod: its pod's namespace and name (targetRef); None when it is no pod.
-        node: name of the node it runs on; None when not said.
+        ready: the API's condition (null counts as ready).
+        terminating: the pod is being deleted.
+        pod: namespace and name (targetRef); None if it is not a pod.
+        node: name of its node; None if unknown.
     """
 
     address: str
@@ -124,7 +124,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointGroup:
-    """Endpoints that share the same ports: one EndpointSlice, or one subset of an Endpoints object."""
+    """Endpoints with the same ports: one EndpointSlice, or one subset of an Endpoints object."""
 
     ports: tuple[EndpointPort, ...]
     endpoints: tuple[Endpoint, ...]
@@ -132,7 +132,7 @@ class EndpointGroup:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod behind a mapped Service, or one of the controller's own."""
+    """A pod behind a mapped Service, or a controller pod."""
 
     namespace: str
     name: str
@@ -141,16 +141,16 @@ class Pod:
     ready: bool
     phase: str
     reason: str = ""
-    """Why it is not ready, such as ``CrashLoopBackOff``; empty when the API does not say."""
+    """Why it is not ready, such as ``CrashLoopBackOff``; empty if unknown."""
     controller: bool = False
-    """It is a pod of the keepalived-vip DaemonSet itself (owner of the pod that runs here)."""
+    """It belongs to the keepalived-vip DaemonSet (same owner as the pod on this node)."""
     started: float | None = None
-    """When the last of its containers started, else its node took it up (seconds since the epoch); None if not said."""
+    """Start of its last container, else of the pod (seconds since the epoch); None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class KubeNode:
-    """A node and its addresses, in the API's order."""
+    """A node; addresses in the API's order."""
 
     name: str
     internal_ips: tuple[str, ...]
@@ -159,23 +159,23 @@ class KubeNode:
 
     @property
     def address(self) -> str | None:
-        """The one that keepalived-vip takes: the first ExternalIP, else the first InternalIP."""
+        """The address that keepalived-vip uses: the first ExternalIP, else the first InternalIP."""
         return next(iter(self.external_ips + self.internal_ips), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Kube:
-    """What is known of the cluster. A kind that could not be read is None, never empty.
+    """The cluster. A resource that could not be read is None, never empty.
 
     Attributes:
-        server: the API's address, without credentials.
-        configmap_name: which ConfigMap is looked at; None when it is not known which.
-        configmap: None when it was not read; ``configmap_missing`` tells that the API says there is none.
+        server: URL of the API, without credentials.
+        configmap_name: the ConfigMap with the mappings; None if unknown.
+        configmap: None if not read, or if it does not exist (``configmap_missing``).
         services: those that the ConfigMap names.
-        endpoints: of those Services: one group a slice.
-        pods: those behind the Services, and the controller's own.
-        nodes: all of them.
-        resources: one state a kind.
+        endpoints: of those Services, one group per slice.
+        pods: those behind the Services, and the controller pods.
+        nodes: all nodes.
+        resources: one state per resource.
     """
 
     server: str
@@ -189,5 +189,5 @@ class Kube:
     resources: tuple[ResourceState, ...] = ()
 
     def resource(self, wanted: Resource) -> ResourceState | None:
-        """The state of one kind; None when it is not read at all."""
+        """Returns the state of one resource; None if kvtui does not read it."""
         return next((r for r in self.resources if r.resource is wanted), None)

@@ -1,4 +1,4 @@
-"""The end of keepalived's log, as far as it can be had from here."""
+"""The last lines of keepalived's log."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class LogLine:
     """One line.
 
     Attributes:
-        text: without its time and without secrets; data, so ``model.text.plain`` comes before any terminal.
-        at: seconds since the epoch; None when the line does not say.
+        text: without timestamp and secrets; pass it through ``model.text.plain`` before printing.
+        at: seconds since the epoch; None if the line has no timestamp.
     """
 
     text: str
@@ -23,10 +23,10 @@ class LogTail:
     """The last lines.
 
     Attributes:
-        lines: oldest first; their end only.
-        where: what they are read from, in a few words; empty when nothing is.
-        trouble: why there is nothing (more), and where to look instead; else empty.
-        first: how many lines came before the first of these and are not kept.
+        lines: oldest first.
+        where: their source, in a few words; empty if there is none.
+        error: why lines are missing, and where to find them; else empty.
+        first: number of earlier lines that are not kept.
     """
 
     lines: tuple[LogLine, ...] = ()

@@ -1,4 +1,4 @@
-"""One entry of the ConfigMap (VIP → Service), as keepalived-vip's controller reads it."""
+"""An entry of the ConfigMap (VIP → Service), as keepalived-vip's controller reads it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from kvtui.model.record import dataclass
 
 
 class MappingState(StrEnum):
-    """What becomes of an entry."""
+    """How the controller handles an entry."""
 
     OK = "ok"
     VIP_ONLY = "vip-only"
-    """An empty value: the VIP is bound, no virtual server is made."""
+    """An empty value: the controller binds the VIP and creates no virtual server."""
     ERROR = "error"
-    """The controller warns in its log and skips it."""
+    """The controller logs a warning and skips it."""
 
 
 class Dialect(StrEnum):
-    """The controllers whose grammar and template differ."""
+    """Controllers with different grammars and templates."""
 
     V09 = "0.9"
     """gcr.io/google_containers/kube-keepalived-vip:0.9: NAT only; an empty value is skipped."""
@@ -31,18 +31,19 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One entry and what the controller makes of it (kvtui.rules.mapping.grammar).
+    """An entry as the controller understands it (kvtui.rules.mapping.grammar).
 
     Attributes:
-        vip: the key, as it is written.
-        value: as it is written.
-        namespace: of the Service; None when the value is an error or empty.
-        service: name of the Service; None likewise.
-        method: ``NAT``, ``DR``, ``PROXY``, or what the unanchored pattern lets through (``NATX``); None likewise.
+        vip: the key, unchanged.
+        value: unchanged.
+        namespace: of the Service; None if the value is invalid or empty.
+        service: name of the Service; None as above.
+        method: ``NAT``, ``DR``, ``PROXY``, or another text that the unanchored pattern accepts (``NATX``); None as
+            above.
         state: ok, vip-only, error.
-        error: what the controller says, in a plain sentence; None when there is none.
-        notes: where it silently does something odd, a plain sentence each.
-        source: ``configmap``; or ``conf`` when there is no API and keepalived.conf's own comments and blocks told.
+        error: why the controller skips it, one sentence; None if it does not.
+        notes: unexpected effects that the controller does not report, one sentence each.
+        source: ``configmap``, or ``conf`` if there is no API and the entry comes from keepalived.conf.
     """
 
     vip: str

@@ -1,6 +1,6 @@
-"""What the screens, the CLI and a recording are given: one snapshot and what the rules conclude from it.
+"""A snapshot with the conclusions of the rules: the input of screens, CLI and recordings.
 
-The field names are those of the JSON contract (``kvtui schema``); ``presenters.documents`` makes its objects of them.
+Field names follow the JSON contract (``kvtui schema``); ``presenters.documents`` builds the JSON objects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ManagedBy(StrEnum):
-    """Who put a virtual server into the kernel, as far as can be told."""
+    """The program that created a virtual server."""
 
     KEEPALIVED = "keepalived"
     KUBE_PROXY = "kube-proxy"
@@ -29,24 +29,24 @@ class ManagedBy(StrEnum):
 
 
 class RealServerState(StrEnum):
-    """Whether a real server takes new connections, and why not."""
+    """Whether a real server accepts new connections."""
 
     UP = "up"
     DRAINED = "drained"
-    """In the kernel with weight 0, while its health checks (where they are known) pass."""
+    """In the kernel with weight 0; its health checks pass or are unknown."""
     FAILED = "failed"
     """In the kernel with weight 0 because its health check fails (``inhibit_on_failure``)."""
     REMOVED = "removed"
-    """In keepalived's config but not in the kernel: its health check fails, or somebody deleted it."""
+    """In keepalived's config but not in the kernel: its health check fails, or it was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """The node that advertises an instance's VRID now.
+    """The node that currently advertises an instance's VRID.
 
     Attributes:
-        address: the source of its adverts; None when only its existence is known.
-        priority: in its adverts; None when not known.
+        address: source of its adverts; None if unknown.
+        priority: in its adverts; None if unknown.
         is_self: it is this node (``self`` in JSON).
     """
 
@@ -57,13 +57,13 @@ class Master:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another node of an instance: seen on the wire, or only configured (``unicast_peer``).
+    """Another node of an instance: heard, or only configured (``unicast_peer``).
 
     Attributes:
         address: of the peer.
-        priority: of its latest advert; None when never seen.
-        seen: an advert of it was seen.
-        age_seconds: since its latest advert; None when never seen. A backup is silent: that is no fault.
+        priority: of its latest advert; None if never heard.
+        seen: it was heard.
+        age_seconds: since its latest advert; None if never heard. A backup does not advertise.
     """
 
     address: str
@@ -74,11 +74,11 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class InstanceView:
-    """One VRRP instance, with the newest evidence about its state.
+    """A VRRP instance with its current state.
 
     Attributes:
-        evidence: where ``state`` comes from: ``dump``, ``wire``, ``address`` or ``none``.
-        rivals: sources of adverts of other nodes that claim to be master at the same time.
+        evidence: source of ``state``: ``dump``, ``wire``, ``address`` or ``none``.
+        rivals: addresses of other nodes that claim to be master at the same time.
         Others: see ``model.vrrp.VrrpInstance`` and the JSON contract.
     """
 
@@ -110,10 +110,10 @@ class VipView:
     Attributes:
         address: canonical text.
         prefixlen: bits.
-        interface: where it is, or should be; None when not known.
+        interface: current or configured interface; None if unknown.
         instance: name of its VRRP instance.
-        present: on an interface here now; None when addresses cannot be read.
-        owner: address of the node that advertises it; None when no advert is known.
+        present: on an interface of this node; None if addresses cannot be read.
+        owner: address of the node that advertises it; None if unknown.
         state: of its instance on this node.
         rivals: other nodes that advertise it at the same time.
     """
@@ -131,7 +131,7 @@ class VipView:
 
 @dataclass(frozen=True, slots=True)
 class StatsView:
-    """Counters, and rates per second: from two readings' differences where there are two, else the kernel's estimate.
+    """Counters and rates per second: differences of two readings, or the kernel's estimate for the first reading.
 
     ``in_bps`` and ``out_bps`` are bytes per second, as in ``ipvsadm --rate``.
     """
@@ -150,14 +150,7 @@ class StatsView:
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """The pod behind a real server, as the API's endpoints name it.
-
-    Attributes:
-        namespace: of the pod.
-        name: of the pod.
-        ready: of its endpoint.
-        node: where it runs; None when not said.
-    """
+    """The pod behind a real server, from the API's endpoints; ``node`` is None if unknown."""
 
     namespace: str
     name: str
@@ -167,11 +160,11 @@ class PodView:
 
 @dataclass(frozen=True, slots=True)
 class RealServerView:
-    """One real server of a virtual server, kernel beside config; None where a layer does not say.
+    """A real server of a virtual server, from kernel and config; unknown values are None.
 
     Attributes:
-        check: what keepalived's checker says, in words; None when not asked.
-        pod: the pod behind it; None when the API was not asked, or its endpoints do not have the address.
+        check: result of keepalived's health check, in words; None if unknown.
+        pod: None without the API, or if no endpoint has the address.
     """
 
     address: str
@@ -191,18 +184,18 @@ class RealServerView:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What names it within its virtual server."""
+        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualServerView:
-    """One virtual server, kernel beside config.
+    """A virtual server, from kernel and config.
 
     Attributes:
-        name: as ipvsadm writes it.
-        in_kernel: False when only the config has it.
-        service: ``namespace/name`` of its Kubernetes Service, from the config's comment; None.
+        name: as ipvsadm prints it.
+        in_kernel: False if only the config has it.
+        service: name of its Service, from the config's comment.
     """
 
     name: str
@@ -221,7 +214,7 @@ class VirtualServerView:
 
     @property
     def key(self) -> ServiceKey:
-        """What names it in the kernel's table."""
+        """Identifies it in the kernel's table."""
         if self.fwmark is None:
             return (self.protocol, self.address or "", self.port or 0, 0)
         six = self.name.endswith(" IPv6") or any(":" in r.address for r in self.real_servers)
@@ -229,18 +222,17 @@ class VirtualServerView:
 
     @property
     def up(self) -> int:
-        """How many real servers take new connections."""
+        """Number of real servers that accept new connections."""
         return sum(1 for r in self.real_servers if r.state is RealServerState.UP)
 
 
-@dataclass(frozen=True)  # without slots: what is laid out on demand is kept
+@dataclass(frozen=True)  # no slots: cached_property needs __dict__
 class Observation:
-    """A snapshot and what follows from it.
+    """A snapshot and the conclusions of the rules.
 
     Attributes:
-        mappings: the ConfigMap's entries (or, without an API, what keepalived.conf tells of them); None when neither
-            could be read.
-        findings: of triage, worst first; None when triage was not asked for.
+        mappings: entries of the ConfigMap, or of keepalived.conf without an API; None if neither could be read.
+        findings: worst first; None if triage did not run.
     """
 
     snapshot: Snapshot
@@ -252,13 +244,13 @@ class Observation:
     findings: tuple[Finding, ...] | None = None
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
-        """The virtual servers on ``vip``."""
+        """Returns the virtual servers on ``vip``."""
         return self._by_address.get(vip, ())
 
     @cached_property
     def _by_address(self) -> dict[str, tuple[VirtualServerView, ...]]:
-        found: dict[str, tuple[VirtualServerView, ...]] = {}
+        by_address: dict[str, tuple[VirtualServerView, ...]] = {}
         for view in self.virtual_servers or ():
             if view.address is not None:
-                found[view.address] = (*found.get(view.address, ()), view)
-        return found
+                by_address[view.address] = (*by_address.get(view.address, ()), view)
+        return by_address

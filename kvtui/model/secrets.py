@@ -1,4 +1,4 @@
-"""Passwords in configurations and in what keepalived says of them: found, so that they are never shown."""
+"""Finds passwords in configs, dumps and logs, and masks them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ MASK = "********"
 _KEYWORD = r"(?<![\w./-])(?!PASS\b)[$]?(?i:\w*(?:pass|secret|auth_data)\w*)"  # PASS alone is auth_type's value
 _VALUE = r"\"[^\"]*\"?|[^\s{}]+(?:[ \t]+(?![{}])\S+)*"
 _ENTRY = re.compile(rf"({_KEYWORD}(?:[ \t]*=[ \t]*|[ \t]+))({_VALUE})")
-_SHORTEST = 3
-"""Characters: a shorter password would mask half of every sentence that it happens to be in."""
+_MIN_SECRET = 3
+"""Characters. Masking a shorter password would mask parts of unrelated words."""
 
 
 def masked(line: str, known: frozenset[str] = frozenset()) -> str:
-    """A line without the values of its password entries, nor any of the ``known`` passwords."""
+    """Returns the line with its password values and all ``known`` passwords masked."""
     line = _ENTRY.sub(lambda match: match[1] + MASK, line)
     for secret in sorted(known, key=len, reverse=True):
         line = line.replace(secret, MASK)
@@ -26,10 +26,10 @@ def masked(line: str, known: frozenset[str] = frozenset()) -> str:
 
 
 def secrets_in(lines: Iterable[str]) -> frozenset[str]:
-    """The passwords in configuration lines: whole values, and each of their words."""
-    found: set[str] = set()
+    """Returns the passwords in config lines: whole values and each of their words."""
+    secrets: set[str] = set()
     for line in lines:
         for match in _ENTRY.finditer(line):
             value = match[2].strip('"')
-            found |= {value, *value.split()}
-    return frozenset(word for word in found if len(word) >= _SHORTEST)
+            secrets |= {value, *value.split()}
+    return frozenset(word for word in secrets if len(word) >= _MIN_SECRET)

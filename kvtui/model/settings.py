@@ -1,4 +1,4 @@
-"""How the terminal UI draws; plain values, so that the CLI can make them without importing Textual."""
+"""Settings of the terminal UI and the Kubernetes API; the CLI builds them without importing Textual."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Clipboard(StrEnum):
-    """How a terminal's clipboard is reached by OSC 52."""
+    """How to send OSC 52 to the terminal's clipboard."""
 
     NONE = "none"
-    """The Linux console and old terminals have none."""
+    """The Linux console and old terminals do not support it."""
     PLAIN = "plain"
     TMUX = "tmux"
     SCREEN = "screen"
@@ -30,13 +30,13 @@ class UiSettings:
     """Settings of the terminal UI.
 
     Attributes:
-        ascii: borders, sparklines and marks in ASCII only (the Linux console, an old terminal).
-        mouse: let the terminal report the mouse.
-        source_label: what the header says the data is: ``live``, ``demo`` or ``replay``.
-        theme: colours; AUTO is dark here, since the terminal was asked before.
-        clipboard: how the terminal's is reached.
+        ascii: borders, sparklines and marks in ASCII only.
+        mouse: enable mouse reports.
+        source_label: shown in the header: ``live``, ``demo`` or ``replay``.
+        theme: AUTO means dark here: the CLI has already detected the terminal.
+        clipboard: see ``Clipboard``.
         keys: id of a binding → its keys, from the configuration.
-        notices: what to tell once, at the start: what of the configuration is not used.
+        notices: shown once at the start: unused parts of the configuration.
     """
 
     ascii: bool = False
@@ -50,13 +50,13 @@ class UiSettings:
 
 @dataclass(frozen=True, slots=True)
 class KubeSettings:
-    """Where to find the Kubernetes API and the ConfigMap; None everywhere means: find out.
+    """Where to find the Kubernetes API and the ConfigMap; None means automatic detection.
 
     Attributes:
         wanted: False with ``--no-kube``.
-        kubeconfig: path; else ``$KUBECONFIG``, ``~/.kube/config``, or the pod's own service account.
+        kubeconfig: path; default: ``$KUBECONFIG``, ``~/.kube/config``, or the pod's service account.
         context: of the kubeconfig.
-        configmap: ``namespace/name``; else the controller's ``--services-configmap``.
+        configmap: ``namespace/name``; default: the controller's ``--services-configmap``.
     """
 
     wanted: bool = True

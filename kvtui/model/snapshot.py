@@ -1,4 +1,4 @@
-"""One reading of a node, all layers, each with its state and age."""
+"""One reading of all layers of a node, each with its state and age."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
     from kvtui.model.host import Host
     from kvtui.model.ipvs import IpvsTable
-    from kvtui.model.keepalived import Keepalived
+    from kvtui.model.keepalived import Controller, Keepalived
     from kvtui.model.kube import Kube
     from kvtui.model.vrrp import Advertiser, RealServerCheck, Transition, VrrpInstance
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """The machine kvtui looks at, and whether kvtui may write there."""
+    """The node, and whether kvtui is forbidden to write there."""
 
     name: str
     read_only: bool
@@ -29,25 +29,25 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of a node at one moment. Layers are kept apart; an absent layer is None, never empty.
+    """A node at one moment. A layer that could not be read is None, never empty.
 
     Attributes:
         time: when it was assembled (seconds since the epoch).
-        node: the machine.
+        node: the node.
         sources: one per ``SourceName``, in that order.
-        keepalived: every keepalived on the machine.
-        chosen: PID of the one that the other layers belong to; None when there is none.
-        conf: its config file, as it is on disk now.
-        running: the config that it runs (memfd, keepalived ≥ 2.2.0); None when it cannot be read.
-        instances: its VRRP instances as it reports them (dump); None when there was no dump.
-        checks: its checkers' view of real servers (data dump); None when there was none.
-        ipvs: the table of its network namespace.
+        keepalived: every keepalived on the host.
+        chosen: PID of the keepalived that the other layers belong to; None if none runs.
+        conf: its config file, as it is on disk.
+        running: the config that it runs (memfd, keepalived ≥ 2.2.0); None if unreadable.
+        instances: its VRRP instances from a dump; None without a dump.
+        checks: its health checks from a data dump; None without one.
+        ipvs: IPVS table of its network namespace.
         addresses: of its network namespace.
-        advertisers: seen on the wire of its network namespace; None when nothing can be captured.
+        advertisers: heard in its network namespace; None if kvtui cannot capture.
         transitions: newest last, bounded.
-        kube: what the Kubernetes API says; None when there is none, or it was not asked yet.
-        sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, of its network namespace; None when unreadable.
-        host: the machine's vitals; None when they cannot be read.
+        kube: data of the Kubernetes API; None without an API, or before its first answer.
+        sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, in its network namespace; None if unreadable.
+        host: the host's vitals; None if unreadable.
     """
 
     time: float
@@ -72,6 +72,17 @@ class Snapshot:
         """The keepalived that the layers belong to."""
         return next((k for k in self.keepalived if k.pid == self.chosen), None)
 
+    @property
+    def controller(self) -> Controller | None:
+        """The controller of the chosen keepalived."""
+        keepalived = self.chosen_keepalived
+        return keepalived.controller if keepalived else None
+
+    @property
+    def effective_conf(self) -> Conf | None:
+        """The config that keepalived runs; the file if the running config cannot be read."""
+        return self.running or self.conf
+
     def source(self, name: SourceName) -> Source:
-        """The named source; unavailable when the snapshot does not have it."""
+        """Returns the named source; unavailable if the snapshot does not have it."""
         return next((s for s in self.sources if s.name is name), Source(name, SourceState.UNAVAILABLE, "not read"))

@@ -1,4 +1,4 @@
-"""A source of knowledge about the node, its state and the age of what it said."""
+"""A data source of a snapshot: its state and its age."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kvtui.model.record import dataclass
 
 
 class SourceName(StrEnum):
-    """The sources of a snapshot, in the order in which they are shown."""
+    """The sources of a snapshot, in display order."""
 
     KEEPALIVED = "keepalived"
     CONF = "conf"
@@ -21,24 +21,24 @@ class SourceName(StrEnum):
 
 
 class SourceState(StrEnum):
-    """How far a source can be believed."""
+    """Whether a source works."""
 
     OK = "ok"
     DEGRADED = "degraded"
-    """It answers, but less than it could: ``detail`` says what is lost and why."""
+    """Some data is missing or old: ``detail`` says what and why."""
     UNAVAILABLE = "unavailable"
-    """It says nothing: ``detail`` says why and what would help."""
+    """No data: ``detail`` says why and what helps."""
 
 
 class UnavailableReason(StrEnum):
-    """Why a source that says nothing is no trouble."""
+    """Why an unavailable source is not an error."""
 
     ABSENT = "absent"
-    """There is none here."""
+    """It does not exist on this node."""
     UNWANTED = "unwanted"
-    """The operator said not to ask it."""
+    """The operator disabled it."""
     PENDING = "pending"
-    """It has been asked for the first time, and the answer has not come yet."""
+    """Its first answer has not arrived yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class Source:
 
     Attributes:
         name: which source.
-        state: whether to believe it.
-        detail: one sentence for an operator: what is lost, the cause, the next step. Empty when all is well.
-        read_at: when its data was read from the world (seconds since the epoch); None when it never was.
-        reason: why nothing is amiss though it is unavailable; None where something is, or where it is there.
+        state: whether it works.
+        detail: one sentence for the operator: the loss, its cause, the next step. Empty if there is no problem.
+        read_at: when its data was read (seconds since the epoch); None if never.
+        reason: why it is unavailable without an error; None otherwise.
     """
 
     name: SourceName
@@ -60,5 +60,5 @@ class Source:
     reason: UnavailableReason | None = None
 
     def age(self, now: float) -> float | None:
-        """Seconds since the data was read, or None when nothing was ever read."""
+        """Returns the seconds since the data was read; None if it never was."""
         return None if self.read_at is None else max(0.0, now - self.read_at)

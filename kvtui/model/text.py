@@ -1,28 +1,28 @@
-"""Text from outside (ConfigMap keys, names, log lines, packets) made harmless: data, never an instruction.
+"""Sanitises text from outside (ConfigMap keys, names, log lines, packets) for terminals.
 
-Terminals obey control characters, and bidirectional marks let a text read other than it is (Unicode TR36, TR39).
+Terminals execute control characters, and bidirectional marks change how a text reads (Unicode TR36, TR39).
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-LONGEST = 4096
-"""Characters: enough for any line that a person reads; a megabyte in a ConfigMap must not stop the screen."""
+MAX_CHARACTERS = 4096
+"""A ConfigMap value of a megabyte must not block the screen."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 
 
-def plain(text: str, limit: int = LONGEST) -> str:
-    """The text as one line that only prints.
+def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
+    """Returns the text as one printable line.
 
-    Line breaks and tabs become visible symbols, every other control, format (right-to-left marks, zero-width
+    Line breaks and tabs become visible symbols. Every other control, format (right-to-left marks, zero-width
     characters), surrogate, private or unassigned character becomes a replacement character.
 
     Args:
         text: from outside.
-        limit: most characters; what is longer ends in an ellipsis.
+        limit: maximum length; a longer text ends in an ellipsis.
     """
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text

@@ -1,4 +1,4 @@
-"""Numbers and times as people read them, in few characters."""
+"""Short text for numbers and durations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ STEPS = "kMGTPE"
 
 
 def count(value: float) -> str:
-    """At most five characters: ``0``, ``999``, ``1.2k``, ``34M`` (powers of 1,000)."""
+    """Returns at most five characters: ``0``, ``999``, ``1.2k``, ``34M`` (powers of 1,000)."""
     if value < 999.5:
         return f"{value:.0f}"
     scaled = float(value)
@@ -20,14 +20,14 @@ def count(value: float) -> str:
 
 
 def per_second(value: float) -> str:
-    """A rate: one decimal below ten, else like ``count``; nothing at all is ``0``."""
+    """Returns a rate: one decimal below ten, else like ``count``; zero is ``0``."""
     if 0 < value < 9.95:
         return f"{value:.1f}"
     return count(value)
 
 
 def ago(seconds: float) -> str:
-    """A duration in its largest two units: ``0.4s``, ``12s``, ``3m05s``, ``2h07m``, ``9d04h``."""
+    """Returns a duration in its two largest units: ``0.4s``, ``12s``, ``3m05s``, ``2h07m``, ``9d04h``."""
     if seconds < 9.95:
         return f"{max(0.0, seconds):.1f}s"
     whole = int(seconds)
@@ -41,7 +41,7 @@ def ago(seconds: float) -> str:
 
 
 def coarse(seconds: float) -> str:
-    """A duration that changes once a minute at most: ``<1m``, ``7m``, ``2h07m``, ``9d04h``."""
+    """Returns a duration that changes at most once a minute: ``<1m``, ``7m``, ``2h07m``, ``9d04h``."""
     if seconds < 60:
         return "<1m"
     if seconds < 3600:
@@ -50,7 +50,7 @@ def coarse(seconds: float) -> str:
 
 
 def steps(seconds: float) -> str:
-    """A duration that changes every five seconds in its first minute: ``<5s``, ``25s``; then as ``coarse``: ``7m``."""
+    """Returns a duration in steps of five seconds (``<5s``, ``25s``); from one minute on like ``coarse``."""
     if seconds >= 60:
         return coarse(seconds)
     return f"{int(seconds) // 5 * 5}s" if seconds >= 5 else "<5s"

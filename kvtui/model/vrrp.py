@@ -1,4 +1,4 @@
-"""VRRP: what keepalived says of its instances, and what is seen on the wire."""
+"""VRRP: instances as keepalived reports them, and adverts from the wire."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class AddressFamily(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VirtualAddress:
-    """An address that an instance holds as master.
+    """A VIP of an instance.
 
     Attributes:
-        address: in canonical text form.
-        prefixlen: length of its network prefix in bits.
-        interface: where it is put; None when not said (then the instance's own).
-        installed: whether keepalived says that it has put it there; None when not said.
+        address: canonical text.
+        prefixlen: bits.
+        interface: None for the instance's own interface.
+        installed: whether keepalived reports it as added to the interface; None if unknown.
     """
 
     address: str
@@ -44,7 +44,7 @@ class VirtualAddress:
 
 @dataclass(frozen=True, slots=True)
 class TrackFile:
-    """A ``track_file`` of an instance (native knob for priority at run time)."""
+    """A ``track_file`` of an instance; writing to it changes the priority at run time."""
 
     name: str
     path: str | None = None
@@ -54,31 +54,31 @@ class TrackFile:
 
 @dataclass(frozen=True, slots=True)
 class VrrpInstance:
-    """One VRRP instance as keepalived itself reports it (JSON or data dump); None where the dump has it not.
+    """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
     Attributes:
         name: as in the config.
-        state: what it is now.
-        wanted_state: what it wants to be.
-        interface: the one it runs on.
+        state: current state.
+        wanted_state: state that keepalived is moving to.
+        interface: where it sends adverts.
         vrid: virtual router id, 1–255.
         version: VRRP version, 2 or 3.
         family: IP version of its adverts.
         base_priority: configured priority.
         effective_priority: after tracking weights.
-        nopreempt: a better backup does not take over.
-        preempt_delay: seconds that a better backup waits.
+        nopreempt: a backup with a higher priority does not take over.
+        preempt_delay: seconds that a backup with a higher priority waits.
         advert_interval: seconds.
         master_advert_interval: seconds, learned from the master.
         master_address: from the data dump; None in the JSON.
-        master_priority: valid in BACKUP only; else None.
+        master_priority: in BACKUP only.
         last_transition: seconds since the epoch; reset by every reload.
         vips: its addresses.
-        unicast_source: own address of adverts, when said.
-        unicast_peers: when configured.
+        unicast_source: source address of its adverts, if configured.
+        unicast_peers: if configured.
         track_files: files that it tracks (data dump only).
-        auth_type: ``PASS``, ``AH``, or None. The password itself is dropped at the door.
-        sync_group: when known.
+        auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
+        sync_group: if known.
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
 
@@ -109,16 +109,16 @@ class VrrpInstance:
 
 @dataclass(frozen=True, slots=True)
 class RealServerCheck:
-    """What keepalived's checker says of one real server (data dump): the only way to tell failed from drained.
+    """Health of a real server according to keepalived (data dump): distinguishes failed from drained.
 
     Attributes:
         virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
         address: of the real server.
         port: of the real server.
-        configured_weight: initial weight of the config; None when not said.
-        effective_weight: what keepalived last told the kernel.
-        alive: passes its checks; None when not said.
-        failed_checkers: how many of its checks fail now.
+        configured_weight: weight in the config; None if unknown.
+        effective_weight: weight that keepalived last wrote to the kernel.
+        alive: its checks pass; None if unknown.
+        failed_checkers: number of failing checks.
     """
 
     virtual_server: str
@@ -136,7 +136,7 @@ class Advert:
 
     Attributes:
         received: seconds since the epoch.
-        interface: name of the NIC it was seen on.
+        interface: name of the NIC that received it.
         source: sender's address.
         destination: multicast group or unicast peer.
         outgoing: sent by this node (PACKET_OUTGOING).
@@ -145,11 +145,11 @@ class Advert:
         priority: 0 means "I step down", 255 "I own the address".
         interval: seconds.
         addresses: those in the packet.
-        auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is never kept.
-        ttl: time to live or hop limit; anything but 255 is invalid.
-        checksum_ok: None when it cannot be checked (AH's own digest, a truncated packet).
-        authentication_header: it came inside IP protocol 51.
-        error: why the packet is malformed; empty when it is not.
+        auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
+        ttl: time to live or hop limit; only 255 is valid.
+        checksum_ok: None if it cannot be checked (AH digest, truncated packet).
+        authentication_header: it arrived inside IP protocol 51.
+        error: why the packet is malformed; empty if it is valid.
     """
 
     received: float
@@ -170,24 +170,23 @@ class Advert:
 
     @property
     def family(self) -> AddressFamily:
-        """IP version that carried it."""
+        """IP version of the packet."""
         return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
 
 
 @dataclass(frozen=True, slots=True)
 class Advertiser:
-    """One node seen to advertise one VRID on one interface: its latest advert and what is known since.
+    """A node that advertises a VRID on an interface.
 
     Attributes:
         last: its latest advert.
         first_seen: seconds since the epoch.
-        count: adverts seen.
-        bad: adverts that were malformed, had a wrong checksum or a TTL other than 255.
-        usual_priority: of its latest advert that had another one than 0; None when none was seen.
-        since: when it began to advertise without a pause (seconds since the epoch); None when that is not known.
-        stepped_down: the latest advert had priority 0.
-        slowest: the longest time between two of its latest adverts, without silences (seconds); 0 when unknown. On a
-            busy node it is more than the interval that the adverts name.
+        count: number of adverts.
+        bad: adverts that were malformed, or had a wrong checksum or a TTL other than 255.
+        usual_priority: of its latest advert with a priority above 0; None if there was none.
+        since: start of its current uninterrupted run of adverts (seconds since the epoch); None if unknown.
+        slowest: longest gap between its recent adverts, without silences (seconds); 0 if unknown. On a busy node it
+            exceeds the advert interval.
     """
 
     last: Advert
@@ -200,22 +199,22 @@ class Advertiser:
 
     @property
     def stepped_down(self) -> bool:
-        """The latest advert had priority 0: it gave up mastership."""
+        """The latest advert had priority 0: it released mastership."""
         return self.last.priority == 0
 
     @property
     def usual_gap(self) -> float:
-        """Seconds within which its next advert is due: its interval (0 is nonsense, taken for a second), or more."""
+        """Seconds until its next advert is due: its interval (an invalid 0 counts as 1 s), or its longest gap."""
         return max(self.last.interval or 1.0, self.slowest)
 
     def silent(self, now: float) -> bool:
-        """No advert for longer than a backup would wait (RFC 5798: 3 intervals + skew; here 3.5, at least 1 s)."""
+        """Returns whether it is silent longer than a backup waits (3 intervals + skew; here 3.5, at least 1 s)."""
         return now - self.last.received > max(1.0, 3.5 * (self.last.interval or 1.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of who advertises a VRID, or of an instance's state, for the timeline."""
+    """A change of a VRID's master or of an instance's state, for the timeline."""
 
     at: float
     vrid: int

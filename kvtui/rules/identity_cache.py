@@ -1,7 +1,7 @@
-"""Results kept for as long as what they follow from is the very same objects.
+"""Caches results by the identity of their inputs.
 
-An observation is made for each change in the world, and of thousands of Services one has changed: the others' objects
-are the ones of the last observation, so what follows from them need not be worked out again. The functions stay pure.
+Every event makes a new observation, in which nearly all objects are those of the previous one. Results that depend
+only on unchanged objects are reused; the functions stay pure.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Remembered(Generic[T]):
-    """The newest results of one function.
+class IdentityCache(Generic[T]):
+    """The most recent results of one function.
 
     Args:
-        limit: how many are kept.
+        limit: maximum number of results.
     """
 
     def __init__(self, limit: int = 2048) -> None:
         self._limit = limit
-        self._known: OrderedDict[Hashable, tuple[tuple[object, ...], T]] = OrderedDict()
+        self._results: OrderedDict[Hashable, tuple[tuple[object, ...], T]] = OrderedDict()
 
-    def get(self, of: tuple[object, ...], also: Hashable, make: Callable[[], T]) -> T:
-        """What ``make`` gave for these objects, or gives now.
+    def get(self, inputs: tuple[object, ...], also: Hashable, compute: Callable[[], T]) -> T:
+        """Returns the cached result for these inputs, or computes it.
 
         Args:
-            of: immutable objects that the result follows from, compared by identity and kept alive.
-            also: small values that it follows from as well, compared by equality.
-            make: works it out.
+            inputs: immutable objects, compared by identity and kept alive.
+            also: small values, compared by equality.
+            compute: computes the result.
         """
-        key = (also, *map(id, of))
-        kept = self._known.get(key)
-        if kept is not None:
-            self._known.move_to_end(key)
-            return kept[1]
-        result = make()
-        self._known[key] = (of, result)
-        if len(self._known) > self._limit:
-            self._known.popitem(last=False)
+        key = (also, *map(id, inputs))
+        cached = self._results.get(key)
+        if cached is not None:
+            self._results.move_to_end(key)
+            return cached[1]
+        result = compute()
+        self._results[key] = (inputs, result)
+        if len(self._results) > self._limit:
+            self._results.popitem(last=False)
         return result

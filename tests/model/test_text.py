@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.model.text import LONGEST, REPLACEMENT, plain
+from kvtui.model.text import MAX_CHARACTERS, REPLACEMENT, plain
 
 ESC = "\x1b"
 OUTSIDE = st.text(st.characters(codec=None, exclude_categories=()))
@@ -20,7 +20,7 @@ def test_nothing_but_printing_characters_on_one_line_comes_out(text: str) -> Non
     clean = plain(text)
     assert not [c for c in clean if unicodedata.category(c)[0] == "C" or unicodedata.category(c) in {"Zl", "Zp"}]
     assert len(clean.splitlines()) <= 1
-    assert len(clean) <= LONGEST
+    assert len(clean) <= MAX_CHARACTERS
 
 
 @given(OUTSIDE, st.integers(1, 40))
@@ -37,7 +37,7 @@ def test_plain_text_stays_what_it_is(text: str) -> None:
     assert plain(plain(text)) == plain(text)
 
 
-@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=LONGEST))
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=MAX_CHARACTERS))
 @settings(deadline=None)
 def test_printable_ascii_is_untouched(text: str) -> None:
     assert plain(text) == text
@@ -64,4 +64,4 @@ def test_what_becomes_of(text: str, shown: str) -> None:
 
 
 def test_a_megabyte_is_cut_without_being_looked_at() -> None:
-    assert plain("x" * 1_000_000) == "x" * (LONGEST - 1) + "…"
+    assert plain("x" * 1_000_000) == "x" * (MAX_CHARACTERS - 1) + "…"

@@ -10,7 +10,7 @@ import pytest
 from kvtui.backend.adverts.tracker import AdvertTracker
 from kvtui.model.vrrp import Advertiser, VrrpState
 from kvtui.rules.observe import observe
-from kvtui.rules.vrrp.claims import claimants, lasting, side_by_side
+from kvtui.rules.vrrp.claims import claimants, overlap, stable_master
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_nor_does_one_that_was_under_way() -> None:
 
 def test_two_that_go_on_are_rivals_after_an_interval() -> None:
     goes_on = heard(2, since=NOW - 100, last=NOW - 0.3)
-    assert side_by_side(goes_on, NEW)
+    assert overlap(goes_on, NEW)
     assert claimants((goes_on, NEW), NOW) == (goes_on, NEW)
 
 
@@ -122,21 +122,21 @@ def test_a_worse_one_counts_when_it_went_on_although_the_last_words_of_the_bette
 
 @pytest.mark.parametrize(("seconds", "who"), [(0.5, None), (1.5, None), (2.1, "10.4.0.4"), (3.4, "10.4.0.4")])
 def test_the_owner_lasts_after_two_intervals(seconds: float, who: str | None) -> None:
-    found = lasting(after(seconds), BOTH + seconds)
+    found = stable_master(after(seconds), BOTH + seconds)
     assert (found.last.source if found else None) == who
 
 
 def test_while_both_go_on_nobody_lasts() -> None:
     both = heard(1, since=NOW - 30, last=NOW - 0.1), heard(0, since=NOW - 29.9, last=NOW - 0.2)
     assert sources(claimants(both, NOW)) == ["10.4.0.4", "10.4.0.3"]
-    assert lasting(both, NOW) is None
+    assert stable_master(both, NOW) is None
 
 
 def test_of_rivals_one_counts_when_the_other_missed_an_advert() -> None:
     """Two backups that both took over; for those of an old split brain see the late advert above."""
     both = heard(1, since=NOW - 3.1, last=NOW - 0.1), heard(0, since=NOW - 3.0, last=NOW - 1.7)
     assert sources(claimants(both, NOW)) == ["10.4.0.4"]
-    found = lasting(both, NOW)
+    found = stable_master(both, NOW)
     assert found is both[0]
 
 
@@ -144,7 +144,7 @@ def test_one_that_stepped_down_does_not_keep_another_from_lasting() -> None:
     left = heard(2, since=NOW - 100, last=NOW - 2.7)
     left = replace(left, last=replace(left.last, priority=0))
     new = heard(0, since=NOW - 2.1, last=NOW - 0.1)
-    assert lasting((left, new), NOW) is new
+    assert stable_master((left, new), NOW) is new
 
 
 def sources(of: tuple[Advertiser, ...]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict, skew, takeover, with_priority
+from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict, skew, takeover
 
 A, B, C = "10.4.0.3", "10.4.0.4", "10.4.0.5"
 
@@ -86,7 +86,3 @@ def test_a_node_that_was_never_seen_makes_it_uncertain() -> None:
 def test_nobody_else_at_all() -> None:
     alone = predict((Candidate(A, 100, is_self=True),), A, 1.0, Leaving.SILENT)
     assert (alone.master, alone.certain) == (None, True)
-
-
-def test_with_priority_changes_one_node() -> None:
-    assert [c.priority for c in with_priority(nodes(), A, 7)] == [7, 90]

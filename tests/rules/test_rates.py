@@ -38,7 +38,7 @@ def test_a_counter_that_went_backwards_shows_the_kernels_estimate_not_a_spike() 
 def test_a_server_that_was_not_there_before_has_no_difference() -> None:
     before, after = table(real(5), monotonic=10.0), table(real(5), real(6), monotonic=11.0)
     virtual = after.virtual_servers[0]
-    new = RateMeter(before, after).of_real(virtual, virtual.real_servers[1])
+    new = RateMeter(before, after).of_reals(virtual)[1]
     assert new is not None
     assert (new.connections, new.cps) == (60, 0)
 

@@ -12,7 +12,7 @@ from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
 from kvtui.rules.observe import observe
 from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.missing_sources import missing_sources
-from kvtui.rules.triage.runner import RULES, confirmed, pending_findings, triage
+from kvtui.rules.triage.runner import RULES, confirmed, pending_findings
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
 from tests.triage.case import asked, backup, conf
@@ -33,7 +33,7 @@ def watched(*snapshots: Snapshot) -> list[list[str]]:
     for snapshot in snapshots:
         seen = observe(snapshot)
         history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen, history)))
-        told.append([f.id for f in triage(seen, history)])
+        told.append([f.id for f in confirmed(pending_findings(seen, history), history, seen.snapshot.time)])
     return told
 
 

@@ -184,4 +184,4 @@ def successors(observation: Observation, name: str, since: float) -> tuple[Adver
 def lasting_owner(observation: Observation, name: str) -> Advertiser | None:
     """The one node that advertises the instance's VRID and will go on to, this one or another; None before that."""
     instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
-    return evidence(observation.snapshot, instance).lasting if instance else None
+    return evidence(observation.snapshot, instance).stable_master if instance else None

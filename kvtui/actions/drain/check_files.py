@@ -17,7 +17,6 @@ from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
-from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -154,13 +153,13 @@ def check_file_controls(observation: Observation, read: Read) -> tuple[CheckFile
 def _checked(conf: Conf, name: str, default: int) -> tuple[Checked, ...]:
     found = []
     for virtual in conf.virtual_servers:
-        key = conf_key(virtual)
+        key = virtual.key
         for real in virtual.real_servers:
             if key is None or real.sorry or real.file_check != name:
                 continue
             factor = default if real.file_check_weight is None else real.file_check_weight
-            configured = 1 if real.weight is None else real.weight
-            found.append(Checked(key, (real.address, real.port or virtual.port or 0), configured, factor))
+            configured = real.initial_weight
+            found.append(Checked(key, virtual.key_of(real), configured, factor))
     return tuple(found)
 
 

@@ -8,7 +8,6 @@ from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.drain.targets import named
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy
-from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -145,7 +144,7 @@ def real_key(target: Target, real: ConfRealServer) -> tuple[str, int]:
 
 def _conf_virtual(observation: Observation, target: Target) -> ConfVirtualServer | None:
     conf = observation.snapshot.running or observation.snapshot.conf
-    return next((v for v in conf.virtual_servers if conf_key(v) == target.virtual.key), None) if conf else None
+    return next((v for v in conf.virtual_servers if v.key == target.virtual.key), None) if conf else None
 
 
 def _conf_real(observation: Observation, target: Target) -> ConfRealServer | None:

@@ -80,7 +80,7 @@ def track_file_controls(preflight: Preflight, instance: str, backend: ActionBack
 def _checked(conf: Conf, name: str) -> tuple[str, ...]:
     """Each once, though several virtual servers may have it."""
     found = (
-        endpoint(real.address, real.port or virtual.port or 0)
+        endpoint(*virtual.key_of(real))
         for virtual in conf.virtual_servers
         for real in virtual.real_servers
         if real.file_check == name

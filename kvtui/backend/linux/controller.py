@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.linux.process import read_process, read_variables
 from kvtui.model.keepalived import Controller
+from kvtui.model.pflag import parse_flags
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kvtui.backend.linux.process import Process
 
 PROGRAM = "kube-keepalived-vip"
@@ -45,17 +44,6 @@ def _describe(process: Process, name: str, proc: str) -> Controller:
         pod=f"{env['POD_NAMESPACE']}/{env['POD_NAME']}" if named else None,
         notify=env.get("KEEPALIVED_NOTIFY") or None,
     )
-
-
-def parse_flags(argv: Sequence[str]) -> dict[str, str]:
-    """``--name=value`` and ``--name value`` (pflag); a flag without a value is an empty one."""
-    flags: dict[str, str] = {}
-    for word, following in zip(argv[1:], (*argv[2:], ""), strict=True):
-        if not word.startswith("--"):
-            continue
-        name, joined, value = word[2:].partition("=")
-        flags[name] = value if joined or following.startswith("-") else following
-    return flags
 
 
 def _number(text: str | None) -> int | None:

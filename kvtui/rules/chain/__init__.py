@@ -1,7 +1,7 @@
-"""A VIP, layer by layer: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP owner.
+"""The chain of a VIP: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP owner.
 
-Each layer is judged by what stands before it, as far as that is whole: where a layer is broken or not known, the next
-ones say what they see and are not at fault for it. So the first break is where to begin.
+Each layer is compared with the layer before it. After a broken or unknown layer the next ones are not reported as
+broken because of it, so the first break is the cause.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, VipView
 
 
-def chain(seen: Observation, vip: VipView) -> Links:
-    """Every layer of one VIP, in order, all its ports in one. For many VIPs use ``chain_of``."""
-    return chain_of(ChainIndex(seen), vip.address, view=vip)
+def chain(observation: Observation, vip: VipView) -> Links:
+    """Returns all layers of a VIP, all ports combined. For several VIPs use ``chain_of``."""
+    return chain_of(ChainIndex(observation), vip.address, view=vip)
 
 
 def chain_of(index: ChainIndex, address: str, *, view: VipView | None = None) -> Links:
-    """Every layer of one VIP, all its ports in one: each layer as bad as at its worst port.
+    """Returns all layers of a VIP, all ports combined: each layer with its worst mark.
 
     Args:
-        index: an observation, laid out.
-        address: of the VIP, canonical text; it need not be in any layer.
-        view: which instance's, where several have the address.
+        index: index of an observation.
+        address: of the VIP, canonical text; layers may lack it.
+        view: the instance's view if several instances have the address.
     """
     ports = index.ports(address) or (None,)
     return folded(tuple(port_chain(index, address, port, view=view) for port in ports))
 
 
 def port_chain(index: ChainIndex, address: str, port: Port | None, *, view: VipView | None = None) -> Links:
-    """Every layer of one port of a VIP, in order; None stands for a VIP that is only an address."""
+    """Returns all layers of a port of a VIP; None for a VIP without a virtual server."""
     first, demand = cluster_links(index, address, port)
     conf = conf_link(index, address, port, demand)
     running = running_link(index, address, port, conf)

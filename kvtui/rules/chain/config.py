@@ -1,4 +1,4 @@
-"""The layers of keepalived's configuration: what the file says, and what it runs."""
+"""The layers of keepalived's configuration: the config file and the running config."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from kvtui.model.ipvs import LVS_METHODS, endpoint
 from kvtui.model.source import SourceName
 from kvtui.rules.chain.index import has_vip
 from kvtui.rules.chain.link import Layer, Link, Mark
-from kvtui.rules.chain.names import listed, real_name
 from kvtui.rules.mapping.grammar import keepalived_method
+from kvtui.rules.phrases import listed, plural, server_name
 from kvtui.rules.servers.pods import pods
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     Backend = tuple[str, int]
     """Address and port of a real server."""
 
-SYNC = "see the controller's log; any change of an endpoint makes it write the file again"
+SYNC = "read the controller's log; it writes the file again on every change of an endpoint"
 
 
 def conf_link(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> Link:
-    """What the file says, beside what the cluster asks for."""
+    """Compares the file with the requirements of the cluster."""
     conf, age = index.seen.snapshot.conf, index.age(SourceName.CONF)
     if conf is None:
         return Link(Layer.CONF, Mark.UNKNOWN, "the config file cannot be read", age)
@@ -41,34 +41,30 @@ def _without_vip(index: ChainIndex, conf: Conf, address: str, demand: Demand, ag
     running = index.seen.snapshot.running
     runs = running is not None and has_vip(running, address)
     if demand.vip is False:
-        return Link(Layer.CONF, Mark.NONE, f"{conf.path} does not have it, as nothing asks for it", age)
+        return Link(Layer.CONF, Mark.NONE, f"not in {conf.path}, and not required", age)
     if demand.vip:
-        return Link(Layer.CONF, Mark.BROKEN, f"{conf.path} does not have it, though the cluster asks for it", age, SYNC)
+        return Link(Layer.CONF, Mark.BROKEN, f"not in {conf.path}, but the cluster requires it", age, SYNC)
     if runs or address in index.views:
-        lost = f"{conf.path} does not have it: a reload removes it"
-        return Link(Layer.CONF, Mark.BROKEN, lost, age, "put it back before anybody reloads keepalived")
-    return Link(Layer.CONF, Mark.NONE, f"{conf.path} does not have it, as nothing asks for it", age)
+        missing = f"not in {conf.path}: the next reload removes it"
+        return Link(Layer.CONF, Mark.BROKEN, missing, age, "add it before the next reload")
+    return Link(Layer.CONF, Mark.NONE, f"not in {conf.path}, and not required", age)
 
 
 def _instance(conf: Conf, address: str) -> str:
-    return next(i.name for i in conf.instances if any(v.address == address for v in (*i.vips, *i.excluded_vips)))
+    return next(i.name for i in conf.instances if any(v.address == address for v in i.all_vips))
 
 
 def _reals(index: ChainIndex, address: str, port: Port | None) -> str:
     virtual = index.conf.get(address, {}).get(port) if port else None
     if virtual is None:
         marks = [v.name for v in index.marked_for(address) if v.key in index.conf_marks] if port is None else []
-        return f"; what a firewall marks goes to {listed(marks)}" if marks else ""
-    count = len(_backends(virtual))
-    return f"; virtual server {endpoint(address, virtual.port or 0)} has {count} real server{'s' * (count != 1)}"
-
-
-def _backends(virtual: ConfVirtualServer) -> set[Backend]:
-    return {(r.address, r.port or virtual.port or 0) for r in virtual.real_servers if not r.sorry}
+        return f"; marked packets go to {listed(marks)}" if marks else ""
+    count = plural(len(virtual.regular_servers()), "real server")
+    return f"; virtual server {endpoint(address, virtual.port or 0)} has {count}"
 
 
 def _differs_from_demand(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> str:
-    """In what the file differs from what the cluster asks for; empty when it does not, or nothing is asked."""
+    """Returns how the file differs from the cluster's requirements; empty if it does not."""
     if demand.reals is None or port is None:
         return ""
     virtual = index.conf.get(address, {}).get(port)
@@ -76,14 +72,15 @@ def _differs_from_demand(index: ChainIndex, address: str, port: Port | None, dem
     if virtual is None:
         return f"has the VIP but no virtual server {name}" if demand.reals else ""
     if not demand.reals:
-        return f"has virtual server {name}, though the entry asks for the VIP alone"
+        return f"has virtual server {name}, but the entry has no Service"
     known = _pods(index, address)
-    has, wanted = _backends(virtual), set(demand.reals)
+    has, wanted = set(virtual.regular_servers()), set(demand.reals)
     if has != wanted:
-        return f"has virtual server {name}, but {_difference(has, wanted, known, 'is a ready endpoint')}"
+        kinds = ("a ready endpoint", "not a ready endpoint")
+        return f"has virtual server {name}, which {_difference(has, wanted, known, kinds)}"
     method = LVS_METHODS.get(keepalived_method(demand.method)) if demand.method else None
     if method is not None and virtual.method is not None and virtual.method is not method:
-        return f"has virtual server {name} by {virtual.method.value}, and the entry asks for {method.value}"
+        return f"has virtual server {name} with method {virtual.method.value}, but the entry requires {method.value}"
     return ""
 
 
@@ -92,25 +89,25 @@ def _pods(index: ChainIndex, address: str) -> dict[str, PodView]:
     return pods(index.seen.snapshot.kube, entry.target if entry else None)
 
 
-def _difference(has: set[Backend], wanted: set[Backend], known: dict[str, PodView], what: str) -> str:
-    """What one has less and more than the other: ``lacks A, which … and has B, which …``."""
+def _difference(has: set[Backend], wanted: set[Backend], known: dict[str, PodView], kinds: tuple[str, str]) -> str:
+    """Returns ``lacks A (…) and has B (…)``; ``kinds`` describe a missing and an extra real server."""
 
     def name(backend: Backend) -> str:
-        return real_name(backend, known.get(backend[0]))
+        return server_name(backend, known.get(backend[0]))
 
     lacking, extra = listed(sorted(wanted - has), name), listed(sorted(has - wanted), name)
-    words = [f"lacks {lacking}, which {what}"] if lacking else []
-    return " and ".join([*words, f"has {extra}, which {what.replace('is a', 'is no')}"] if extra else words)
+    parts = [f"lacks {lacking} ({kinds[0]})"] if lacking else []
+    return " and ".join([*parts, f"has {extra} ({kinds[1]})"] if extra else parts)
 
 
 def running_link(index: ChainIndex, address: str, port: Port | None, conf: Link) -> Link:
-    """What keepalived runs, beside the file."""
+    """Compares the running config with the file."""
     snapshot, age = index.seen.snapshot, index.age(SourceName.CONF)
     running, file = snapshot.running, snapshot.conf
     if snapshot.chosen is None:
-        return Link(Layer.RUNNING, Mark.BROKEN, "no keepalived runs here", age, "start it, or wait for its pod")
+        return Link(Layer.RUNNING, Mark.BROKEN, "keepalived does not run", age, "start it, or wait for its pod")
     if running is None:
-        why = "the running config cannot be read (keepalived ≥ 2.2.0, as root)"
+        why = "the running config cannot be read (needs keepalived ≥ 2.2.0 and root)"
         return Link(Layer.RUNNING, Mark.UNKNOWN, why, age)
     runs, filed = has_vip(running, address), None if file is None else has_vip(file, address)
     if not runs and filed:
@@ -118,27 +115,27 @@ def running_link(index: ChainIndex, address: str, port: Port | None, conf: Link)
     if not runs:
         return Link(Layer.RUNNING, Mark.NONE, "keepalived runs without it", age)
     if filed is False and conf.mark is Mark.NONE:
-        still = "keepalived still runs it, though the file has it no more: reload"
+        still = "keepalived still runs it, but the file does not have it: reload"
         return Link(Layer.RUNNING, Mark.BROKEN, still, age, "kvtui reload")
     if conf.mark is Mark.OK and port is not None and (wrong := _stale(index, address, port)):
         return Link(Layer.RUNNING, Mark.BROKEN, f"keepalived {wrong}: reload", age, "kvtui reload")
     if file is not None and file.digest != running.digest:
-        return Link(Layer.RUNNING, Mark.OK, "keepalived runs it; the file was edited since and not reloaded", age)
-    return Link(Layer.RUNNING, Mark.OK, "keepalived runs what the file says", age)
+        return Link(Layer.RUNNING, Mark.OK, "keepalived runs it; other parts of the file are not reloaded", age)
+    return Link(Layer.RUNNING, Mark.OK, "keepalived runs the config file", age)
 
 
 def _stale(index: ChainIndex, address: str, port: Port) -> str:
-    """In what the running config of this virtual server differs from the file's; empty when it does not."""
+    """Returns how the running virtual server differs from the file's; empty if it does not."""
     filed, runs = _one(index.conf, address, port), _one(index.running, address, port)
     name = endpoint(address, port.number)
     if filed is None:
-        return f"still runs virtual server {name}, which the file has no more" if runs else ""
+        return f"still runs virtual server {name}, which the file does not have" if runs else ""
     if runs is None:
         return f"runs without virtual server {name}"
-    has, wanted = _backends(runs), _backends(filed)
+    has, wanted = set(runs.regular_servers()), set(filed.regular_servers())
     if has != wanted:
-        how = _difference(has, wanted, _pods(index, address), "is a real server of the file")
-        return f"runs virtual server {name}, but {how}"
+        how = _difference(has, wanted, _pods(index, address), ("in the file", "not in the file"))
+        return f"runs virtual server {name}, which {how}"
     return ""
 
 

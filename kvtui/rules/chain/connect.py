@@ -1,4 +1,4 @@
-"""What a TCP connect to a VIP proves, and what it does not: on a director it does not go where a client's goes."""
+"""The result of a TCP connect to a VIP; on a director it takes another path than a client's connect."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from kvtui.rules.chain.index import ChainIndex, Port
 
 ONE_WAY = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
-"""Methods by which the real server has the VIP itself and answers past the director."""
-ELSEWHERE = "ask again from another machine: curl, or kvtui trace --connect where no keepalived runs"
+"""Methods with which the real server has the VIP too and answers the client directly."""
+ELSEWHERE = "test from another host: curl, or kvtui trace --connect on a host without keepalived"
 
 
 def connect_link(index: ChainIndex, address: str, port: Port | None, result: Connect | None) -> Link:
-    """The link of a connect.
+    """Returns the link of a connect.
 
     Args:
-        index: the observation beside it.
+        index: index of the observation.
         address: of the VIP.
         port: of the VIP.
-        result: None when none was made: a VIP without a TCP port has nothing to connect to.
+        result: None for a VIP without a TCP port.
     """
     if port is None or port.protocol is not Protocol.TCP or result is None:
         return Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")
@@ -34,23 +34,23 @@ def connect_link(index: ChainIndex, address: str, port: Port | None, result: Con
     if result.error is None:
         return Link(Layer.CONNECT, Mark.OK, f"accepted in {took}, from {result.source}{_way(index, server)}", age)
     if server is not None and _answers_to_itself(index, address, server):
-        proves = (
-            f"{result.error}, which proves nothing: this node has the VIP, so its own connect comes from the VIP, and "
-            f"by {'/'.join(sorted(_methods(server)))} the real server, which has the VIP too, answers to itself"
+        inconclusive = (
+            f"{result.error}; inconclusive: this node has the VIP, so its connect comes from the VIP, and with "
+            f"{'/'.join(sorted(_methods(server)))} the real server, which has the VIP too, answers to itself"
         )
-        return Link(Layer.CONNECT, Mark.UNKNOWN, proves, age, ELSEWHERE)
+        return Link(Layer.CONNECT, Mark.UNKNOWN, inconclusive, age, ELSEWHERE)
     failed = f"{result.error} after {took}{_way(index, server)}"
     return Link(
         Layer.CONNECT,
         Mark.BROKEN,
         failed,
         age,
-        "the layers above say where; if all are whole: firewall, routes, the pod",
+        "see the layers above; if none is broken, check firewall, routes and the pod",
     )
 
 
 def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerView | None:
-    """The virtual server of the network namespace from which the connect was made; None when it has none."""
+    """Returns the virtual server in the network namespace of the connect; None if it has none."""
     chosen = index.seen.snapshot.chosen_keepalived
     server = index.kernel.get(address, {}).get(port)
     elsewhere = chosen is not None and chosen.own_netns is False
@@ -58,13 +58,13 @@ def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerV
 
 
 def _way(index: ChainIndex, server: VirtualServerView | None) -> str:
-    """Which way it went, where that is not a client's."""
+    """Returns the path of the connect if it differs from a client's."""
     chosen = index.seen.snapshot.chosen_keepalived
     if chosen is not None and chosen.own_netns is False:
-        return ", from kvtui's own network namespace, which is not keepalived's"
+        return ", from kvtui's network namespace, which is not keepalived's"
     if server is None:
         return ""
-    return "; through this node's own IPVS table, as every connect from a director, and not by the VIP's owner"
+    return "; through this node's IPVS table, not through the VIP's owner, like every connect from a director"
 
 
 def _methods(server: VirtualServerView) -> set[str]:

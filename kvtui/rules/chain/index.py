@@ -1,4 +1,4 @@
-"""What one observation says, laid out by VIP and port, so that every layer of a chain is found at once."""
+"""An observation indexed by VIP and port."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import ManagedBy
 from kvtui.model.record import dataclass
 from kvtui.rules.mapping.controller import settings_of
-from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kvtui.model.conf import Conf, ConfVirtualServer
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.kube import KubeService
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Port(NamedTuple):
-    """A port of a VIP; TCP unless it says otherwise."""
+    """A port of a VIP."""
 
     number: int
     protocol: Protocol = Protocol.TCP
@@ -40,7 +37,7 @@ ByPort = dict[Port, "ConfVirtualServer"]
 
 @dataclass(frozen=True)
 class ChainIndex:
-    """Indexes over one observation; make one for each.
+    """Indexes of one observation, built on demand.
 
     Attributes:
         seen: the observation.
@@ -50,17 +47,17 @@ class ChainIndex:
 
     @cached_property
     def entries(self) -> dict[str, Mapping]:
-        """VIP → entry of the ConfigMap (or what the config's comments tell of it)."""
+        """VIP → entry of the ConfigMap, or of the config without the API."""
         return {canonical_or_same(m.vip): m for m in self.seen.mappings or ()}
 
     @cached_property
     def views(self) -> dict[str, VipView]:
-        """VIP → what VRRP and the interfaces say; the one that is held here where several instances have it."""
-        found: dict[str, VipView] = {}
+        """VIP → its view; if several instances have it, the one that this node holds."""
+        views: dict[str, VipView] = {}
         for view in self.seen.vips or ():
-            if view.address not in found or (view.owner_is_self and not found[view.address].owner_is_self):
-                found[view.address] = view
-        return found
+            if view.address not in views or (view.owner_is_self and not views[view.address].owner_is_self):
+                views[view.address] = view
+        return views
 
     @cached_property
     def conf(self) -> dict[str, ByPort]:
@@ -74,83 +71,80 @@ class ChainIndex:
 
     @cached_property
     def kernel(self) -> dict[str, dict[Port, VirtualServerView]]:
-        """VIP → its virtual servers, the kernel's and those that are only configured."""
-        found: dict[str, dict[Port, VirtualServerView]] = {}
+        """VIP → its virtual servers in the kernel, or only in the config."""
+        by_address: dict[str, dict[Port, VirtualServerView]] = {}
         for view in self.seen.virtual_servers or ():
             if view.address is not None and view.port is not None:
-                found.setdefault(view.address, {})[Port(view.port, view.protocol)] = view
-        return found
+                by_address.setdefault(view.address, {})[Port(view.port, view.protocol)] = view
+        return by_address
 
     @cached_property
     def marked(self) -> tuple[VirtualServerView, ...]:
-        """Keepalived's virtual servers of firewall marks: which packets they get, a firewall's rules decide."""
+        """Keepalived's virtual servers on firewall marks; firewall rules choose their packets."""
         servers = self.seen.virtual_servers or ()
         return tuple(v for v in servers if v.fwmark is not None and v.managed_by is ManagedBy.KEEPALIVED)
 
     @cached_property
     def conf_marks(self) -> dict[ServiceKey, ConfVirtualServer]:
-        """The virtual servers of firewall marks in the running config, else in the file, by the kernel's key."""
-        conf = self.seen.snapshot.running or self.seen.snapshot.conf
-        found = {conf_key(v): v for v in (conf.virtual_servers if conf else ()) if v.fwmark is not None}
-        return {key: v for key, v in found.items() if key is not None}
+        """The configured virtual servers on firewall marks, by the kernel's key."""
+        conf = self.seen.snapshot.effective_conf
+        by_key = conf.virtual_servers_by_key() if conf else {}
+        return {key: v for key, v in by_key.items() if v.fwmark is not None}
 
     def marked_for(self, address: str) -> tuple[VirtualServerView, ...]:
-        """Those that can serve a VIP that keepalived has, and for which it has no virtual server: of its family."""
+        """Returns the virtual servers on marks that may serve a VIP without a virtual server of its own."""
         if address not in self.views or self.ports(address):
             return ()
         return tuple(v for v in self.marked if (v.key[1] == "::") is (":" in address))
 
     @cached_property
     def controller(self) -> ControllerSettings:
-        """How the controller on this node was started."""
+        """Settings of the controller on this node."""
         return settings_of(self.seen.snapshot)
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every VIP that some layer knows, in the order of keepalived's config; then those that only others know."""
-        held = [*self.views, *_vips(self.seen.snapshot.conf), *_vips(self.seen.snapshot.running)]
+        """All VIPs of any layer; first those of keepalived, in the order of its config."""
+        confs = (self.seen.snapshot.conf, self.seen.snapshot.running)
+        held = [*self.views, *(vip for conf in confs if conf for vip in conf.vips())]
         return tuple(dict.fromkeys((*held, *self.entries, *self.conf, *self.running, *self.kernel)))
 
     def service(self, address: str) -> KubeService | None:
-        """The Service that the entry of a VIP names, where the API has it."""
+        """Returns the Service of a VIP's entry; None if the API does not have it."""
         entry, kube = self.entries.get(address), self.seen.snapshot.kube
         if entry is None or entry.target is None or kube is None or kube.services is None:
             return None
         return kube.services.get(entry.target)
 
     def ports(self, address: str) -> tuple[Port, ...]:
-        """The ports of a VIP in any layer, lowest first; none for a VIP that is only an address."""
+        """Returns the ports of a VIP in any layer, lowest first; empty for a VIP without a virtual server."""
         service = self.service(address)
-        asked = [Port(p.port, protocol(p.protocol)) for p in service.ports] if service else []
-        found = (*asked, *self.conf.get(address, ()), *self.running.get(address, ()), *self.kernel.get(address, ()))
-        return tuple(sorted(set(found)))
+        wanted = [Port(p.port, protocol(p.protocol)) for p in service.ports] if service else []
+        ports = (*wanted, *self.conf.get(address, ()), *self.running.get(address, ()), *self.kernel.get(address, ()))
+        return tuple(sorted(set(ports)))
 
     def age(self, name: SourceName) -> float | None:
-        """Seconds since a source's data was read."""
+        """Returns the age of a source's data in seconds."""
         return self.seen.snapshot.source(name).age(self.seen.snapshot.time)
 
     def since(self, read_at: float | None) -> float | None:
-        """Seconds since a moment."""
+        """Returns the seconds since ``read_at``."""
         return None if read_at is None else max(0.0, self.seen.snapshot.time - read_at)
 
 
 def protocol(name: str) -> Protocol:
-    """A Service's protocol as keepalived takes it."""
+    """Returns a Service's protocol as keepalived uses it."""
     return Protocol(name) if name in {p.value for p in Protocol} else Protocol.TCP
 
 
 def has_vip(conf: Conf, address: str) -> bool:
-    """Whether an instance of the config has the address."""
-    return any(v.address == address for i in conf.instances for v in (*i.vips, *i.excluded_vips))
-
-
-def _vips(conf: Conf | None) -> Iterable[str]:
-    return (v.address for i in conf.instances for v in (*i.vips, *i.excluded_vips)) if conf else ()
+    """Returns whether an instance of the config has the address."""
+    return address in conf.vips()
 
 
 def _by_address(conf: Conf | None) -> dict[str, ByPort]:
-    found: dict[str, ByPort] = {}
+    by_address: dict[str, ByPort] = {}
     for virtual in conf.virtual_servers if conf else ():
         if virtual.address is not None and virtual.port is not None:
-            found.setdefault(virtual.address, {})[Port(virtual.port, virtual.protocol)] = virtual
-    return found
+            by_address.setdefault(virtual.address, {})[Port(virtual.port, virtual.protocol)] = virtual
+    return by_address

@@ -1,4 +1,4 @@
-"""One link of a chain: a layer, its mark, the evidence, how old it is, and what to do when it is broken."""
+"""The links of a chain: layer, mark, evidence, age and remedy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 from kvtui.model.record import dataclass
 
-DOUBT = " (as it was read last: "
-"""Begins why a detail may be old, at its end."""
+OUTDATED = " (may be outdated: "
+"""Starts the last part of a detail whose source may not be current."""
 
 
 class Layer(StrEnum):
-    """The layers between a ConfigMap's entry and a client's answer, in the order in which one is made of the other."""
+    """The layers from the ConfigMap's entry to the client's answer; each is derived from the one before it."""
 
     CONFIGMAP = "configmap"
     SERVICE = "service"
@@ -23,16 +23,16 @@ class Layer(StrEnum):
     ADDRESS = "address"
     VRRP = "vrrp"
     CONNECT = "connect"
-    """Only where it was asked for: a TCP connect to the VIP."""
+    """A TCP connect to the VIP; only on request."""
 
     @property
     def words(self) -> str:
-        """What a person calls it."""
+        """Display name."""
         return _WORDS[self]
 
     @property
     def letter(self) -> str:
-        """The head of its mark's column."""
+        """Its letter in a column header."""
         return _LETTERS[self]
 
 
@@ -50,20 +50,20 @@ _WORDS = {
 _LETTERS = dict(zip(Layer, "MSECRIAVT", strict=True))
 
 LAYERS = tuple(layer for layer in Layer if layer is not Layer.CONNECT)
-"""Those that every chain has."""
+"""The layers of every chain."""
 
 LETTERS = "".join(layer.letter for layer in LAYERS)
-"""The head of a column with one mark a layer: ``MSECRIAV``."""
+"""Header of a column with one mark per layer: ``MSECRIAV``."""
 
 
 class Mark(StrEnum):
-    """Whether a layer is whole."""
+    """The state of a layer."""
 
     OK = "ok"
     BROKEN = "broken"
     UNKNOWN = "unknown"
     NONE = "none"
-    """Nothing is expected of this layer: a VIP without a virtual server has no IPVS part."""
+    """The layer is not needed: a VIP without a virtual server has no IPVS layer."""
 
 
 _WORST_FIRST = (Mark.BROKEN, Mark.UNKNOWN, Mark.OK, Mark.NONE)
@@ -71,15 +71,14 @@ _WORST_FIRST = (Mark.BROKEN, Mark.UNKNOWN, Mark.OK, Mark.NONE)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One layer of a chain.
+    """A layer of a chain.
 
     Attributes:
-        layer: which.
-        mark: whether it is whole.
-        detail: the evidence, in a sentence; may hold text from outside.
-        age: seconds since its source was known to be current; None when it never was.
-        remedy: what to do next when it is broken: a sentence, or a command with its remark after ``  # ``;
-            empty otherwise.
+        layer: which one.
+        mark: its state.
+        detail: the evidence, in a sentence; may contain text from outside.
+        age: seconds since its source was known to be current; None if never.
+        remedy: next step if it is broken: an instruction, or a command with a comment after ``  # ``; else empty.
     """
 
     layer: Layer
@@ -90,7 +89,7 @@ class Link:
 
     @property
     def ok(self) -> bool | None:
-        """True, False, or None where it is not known or nothing is expected."""
+        """None if the layer is unknown or not needed."""
         return {Mark.OK: True, Mark.BROKEN: False}.get(self.mark)
 
 
@@ -98,31 +97,31 @@ Links = tuple[Link, ...]
 
 
 def first_break(links: Links) -> Link | None:
-    """The first layer that is broken; None when none is known to be."""
+    """Returns the first broken layer; None if no layer is known to be broken."""
     return next((link for link in links if link.mark is Mark.BROKEN), None)
 
 
 def whole(links: Links) -> bool | None:
-    """Whether nothing is broken; None when some layer could not be judged and none is known to be broken."""
+    """Returns whether no layer is broken; None if none is known to be broken and some are unknown."""
     if first_break(links) is not None:
         return False
     return None if any(link.mark is Mark.UNKNOWN for link in links) else True
 
 
 def folded(chains: tuple[Links, ...]) -> Links:
-    """Several ports' chains as one: each layer as bad as its worst, in the words of those that are so bad."""
+    """Combines the chains of several ports: each layer with its worst mark."""
     return chains[0] if len(chains) == 1 else tuple(worst(same) for same in zip(*chains, strict=True))
 
 
 def worst(links: Links) -> Link:
-    """Several of one layer as one: as bad as the worst, in the words of those that are so bad."""
+    """Combines links of one layer: the worst mark with the details of all links that have it."""
     mark = min((link.mark for link in links), key=_WORST_FIRST.index)
-    alike = [link for link in links if link.mark is mark]
-    return replace(alike[0], detail=joined([link.detail for link in alike]))
+    selected = [link for link in links if link.mark is mark]
+    return replace(selected[0], detail=join_details([link.detail for link in selected]))
 
 
-def joined(details: list[str]) -> str:
-    """Returns several details as one; what they share, such as why all of them are old, is said once."""
-    heads = dict.fromkeys(detail.partition(DOUBT)[0] for detail in details)
-    doubts = dict.fromkeys(doubt[:-1] for detail in details if (doubt := detail.partition(DOUBT)[2]))
-    return "; ".join(heads) + (f"{DOUBT}{'; '.join(doubts)})" if doubts else "")
+def join_details(details: list[str]) -> str:
+    """Joins details; a common part, such as why all of them may be outdated, appears once."""
+    heads = dict.fromkeys(detail.partition(OUTDATED)[0] for detail in details)
+    reasons = dict.fromkeys(reason[:-1] for detail in details if (reason := detail.partition(OUTDATED)[2]))
+    return "; ".join(heads) + (f"{OUTDATED}{'; '.join(reasons)})" if reasons else "")

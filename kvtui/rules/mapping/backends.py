@@ -1,7 +1,7 @@
-"""A mapping's Service → the real servers that keepalived-vip makes of it (its ``getEndpoints`` and ``getServices``).
+"""Computes the real servers that keepalived-vip creates for a Service (its ``getEndpoints`` and ``getServices``).
 
-The controller reads Endpoints objects; kvtui reads EndpointSlices where there are any. The two hold the same
-addresses but for two things: an Endpoints object has those of the Service's first IP family only, and 1,000 at most.
+The controller reads Endpoints objects, kvtui reads EndpointSlices if the cluster has them. An Endpoints object differs
+in two points: it has only addresses of the Service's first IP family, and at most 1,000.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.record import dataclass
-from kvtui.rules.identity_cache import Remembered
+from kvtui.rules.identity_cache import IdentityCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.kube import Endpoint, EndpointGroup, Kube, KubeService, NamespacedName, ServicePort
 
-MOST_ADDRESSES = 1000
-"""An Endpoints object is cut beyond these (Kubernetes 1.22 and newer)."""
+MAX_ADDRESSES = 1000
+"""Kubernetes 1.22 and newer truncate an Endpoints object beyond these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One address and port behind a Service's port.
+    """An address and port behind a Service's port.
 
     Attributes:
         address: canonical text.
-        port: that the container listens on.
-        ready: of the endpoint; only ready ones become real servers.
-        pod: namespace and name; None when it is no pod.
+        port: of the container.
+        ready: only ready endpoints become real servers.
+        pod: namespace and name; None if it is not a pod.
     """
 
     address: str
@@ -38,19 +38,19 @@ class Backend:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What names it within its virtual server."""
+        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
 @dataclass(frozen=True, slots=True)
 class PortBackends:
-    """One port of a Service and what is behind it, sorted as the controller sorts: by address as text, then port.
+    """A port of a Service with its backends, in the controller's order: by address as text, then port.
 
     Attributes:
         port: the Service's port.
-        backends: ready ones; an endpoint is in it once for each of its ports that fits, as in the controller.
+        backends: ready ones; as in the controller, an endpoint appears once per matching port.
         others: those that are not ready.
-        why_none: why there is no ready one, in a sentence; empty when there are.
+        why_none: why no backend is ready, in a sentence; empty if one is.
     """
 
     port: ServicePort
@@ -59,27 +59,27 @@ class PortBackends:
     why_none: str = ""
 
 
-_PORTS: Remembered[tuple[PortBackends, ...]] = Remembered()
-_NOTES: Remembered[tuple[str, ...]] = Remembered()
+_PORTS: IdentityCache[tuple[PortBackends, ...]] = IdentityCache()
+_NOTES: IdentityCache[tuple[str, ...]] = IdentityCache()
 
 
 def port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
-    """What is behind each port of a Service, in the Service's order."""
+    """Returns the backends of each port of a Service, in the Service's order."""
     return _PORTS.get((service, *groups), None, lambda: _port_backends(service, groups))
 
 
 def _port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
     groups = _first_family(service, groups)
-    return tuple(_behind(port, groups) for port in service.ports)
+    return tuple(_backends_of(port, groups) for port in service.ports)
 
 
 def service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:
-    """Where the controller or keepalived does something odd with this Service.
+    """Returns unexpected effects of this Service in the controller or keepalived, one sentence each.
 
     Args:
         service: of the mapping.
-        ports: of ``port_backends``.
-        method: what keepalived makes of the mapping's method (``NAT`` or ``DR``); ``PROXY`` in proxy mode.
+        ports: from ``port_backends``.
+        method: the method that keepalived uses (``NAT`` or ``DR``); ``PROXY`` in proxy mode.
     """
     return _NOTES.get((service, ports), method, lambda: _service_notes(service, ports, method))
 
@@ -87,49 +87,49 @@ def service_notes(service: KubeService, ports: tuple[PortBackends, ...], method:
 def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:
     notes = [f"port {p.port.port}: {p.why_none}" for p in ports if p.why_none]
     if notes and len(notes) == len(ports):
-        notes.append("no port has a ready endpoint: the VIP itself leaves virtual_ipaddress, as if it were not mapped")
+        notes.append("no port has a ready endpoint: the controller also removes the VIP from virtual_ipaddress")
     if not ports:
-        notes.append("the Service has no ports: no virtual server is made, and the VIP is not bound")
+        notes.append("the Service has no ports: the controller creates no virtual server and does not bind the VIP")
     if method != "PROXY":
         for p in ports:
             notes += _port_notes(p, method)
-    if any(len({b.address for b in p.backends}) > MOST_ADDRESSES for p in ports):
+    if any(len({b.address for b in p.backends}) > MAX_ADDRESSES for p in ports):
         notes.append(
-            f"more than {MOST_ADDRESSES} ready endpoints: the controller reads an Endpoints object, which holds "
-            f"{MOST_ADDRESSES} of them at most"
+            f"more than {MAX_ADDRESSES} ready endpoints: the controller reads an Endpoints object, which has at most "
+            f"{MAX_ADDRESSES}"
         )
     if service.type == "ExternalName":
-        notes.append("an ExternalName Service has no endpoints of its own")
+        notes.append("an ExternalName Service has no endpoints")
     return tuple(dict.fromkeys(notes))
 
 
 def endpoints_of(kube: Kube, service: NamespacedName) -> tuple[EndpointGroup, ...]:
-    """The endpoints of one Service; none when there are none, or when they were not read."""
+    """Returns the endpoints of a Service; empty if it has none, or if they were not read."""
     return (kube.endpoints or {}).get(service, ())
 
 
 def _first_family(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[EndpointGroup, ...]:
-    """Only the endpoints of the family that the Service's own address has."""
+    """Returns only the endpoints of the IP family of the Service's address."""
     six = [e for g in groups for e in g.endpoints if ":" in e.address]
     if not six:
         return groups
     if service.cluster_ip and service.cluster_ip != "None":
         wanted = ":" in service.cluster_ip
     else:
-        wanted = len(six) == sum(len(g.endpoints) for g in groups)  # headless: IPv4 unless all are IPv6
+        wanted = len(six) == sum(len(g.endpoints) for g in groups)  # headless: IPv6 only if all are IPv6
     return tuple(g for g in groups if g.endpoints and (":" in g.endpoints[0].address) is wanted)
 
 
-def _behind(port: ServicePort, groups: tuple[EndpointGroup, ...]) -> PortBackends:
-    found = sorted(_fitting(port, groups), key=lambda pair: (pair[0].address, pair[1]))
-    backends = tuple(Backend(e.address, p, e.ready, e.pod) for e, p in found)
+def _backends_of(port: ServicePort, groups: tuple[EndpointGroup, ...]) -> PortBackends:
+    matches = sorted(_matching(port, groups), key=lambda pair: (pair[0].address, pair[1]))
+    backends = tuple(Backend(e.address, p, e.ready, e.pod) for e, p in matches)
     ready = tuple(b for b in backends if b.ready)
     others = tuple(b for b in backends if not b.ready)
     return PortBackends(port, ready, others, "" if ready else _why_none(port, groups, others))
 
 
-def _fitting(port: ServicePort, groups: tuple[EndpointGroup, ...]) -> Iterator[tuple[Endpoint, int]]:
-    """Endpoints with the port that fits. Protocols are not compared; a name is compared with the endpoint port's."""
+def _matching(port: ServicePort, groups: tuple[EndpointGroup, ...]) -> Iterator[tuple[Endpoint, int]]:
+    """Returns endpoints with the matching port, by number or name; the controller ignores the protocol."""
     for group in groups:
         for candidate in group.ports:
             theirs = candidate.name if isinstance(port.target_port, str) else candidate.port
@@ -141,33 +141,32 @@ def _fitting(port: ServicePort, groups: tuple[EndpointGroup, ...]) -> Iterator[t
 def _why_none(port: ServicePort, groups: tuple[EndpointGroup, ...], others: tuple[Backend, ...]) -> str:
     if others:
         count = len(others)
-        return f"none of its {count} endpoints is ready" if count > 1 else "its one endpoint is not ready"
+        return f"none of its {count} endpoints is ready" if count > 1 else "its only endpoint is not ready"
     if not any(g.endpoints for g in groups):
-        return "there are no endpoints: does the selector match any pod?"
+        return "the Service has no endpoints: does its selector match any pod?"
     known = sorted({f"{p.name or '(no name)'} {p.port}" for g in groups for p in g.ports})
     if isinstance(port.target_port, str):
         return (
-            f"targetPort {port.target_port} is a name, which the controller looks for among the endpoints' port "
-            f"names, and these are the Service's own ({', '.join(known)}): name the Service's port alike, or give a "
-            "number"
+            f'targetPort "{port.target_port}" is a name; the controller compares it with the names of the Service\'s '
+            f"ports ({', '.join(known)}): give the Service's port the same name, or use a number"
         )
     return f"no endpoint has port {port.target_port} (they have {', '.join(known) or 'none'})"
 
 
-def _port_notes(found: PortBackends, method: str) -> Iterator[str]:
-    if not found.backends:
+def _port_notes(behind: PortBackends, method: str) -> Iterator[str]:
+    if not behind.backends:
         return
-    port = found.port
+    port = behind.port
     if port.protocol == "UDP":
         yield (
-            f"port {port.port} is UDP, but gets a TCP_CHECK: keepalived removes each real server that does not "
-            "answer TCP on that port as well"
+            f"port {port.port} is UDP, but the controller writes TCP_CHECK: keepalived removes each real server that "
+            "does not answer TCP on that port too"
         )
-    if method == "DR" and any(b.port != port.port for b in found.backends):
+    if method == "DR" and any(b.port != port.port for b in behind.backends):
         yield (
-            f"port {port.port} goes to targetPort {port.target_port}, and DR cannot change a port: keepalived says "
-            f"that ports don't match and takes {port.port} for the real servers too"
+            f"port {port.port} goes to targetPort {port.target_port}, but DR cannot change the port: keepalived logs "
+            f'"ports don\'t match" and uses {port.port} for the real servers too'
         )
-    doubles = len(found.backends) - len({b.key for b in found.backends})
+    doubles = len(behind.backends) - len({b.key for b in behind.backends})
     if doubles:
-        yield f"port {port.port}: {doubles} real servers are written twice (two endpoint ports have that number)"
+        yield f"port {port.port}: the config has {doubles} real servers twice (two endpoint ports have that number)"

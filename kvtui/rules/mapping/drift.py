@@ -1,6 +1,6 @@
-"""Where configurations differ: expected ≠ file ≠ running, each difference with the objects that it concerns.
+"""Differences between the expected config, the file and the running config.
 
-What keepalived does with a config counts, not its text: order, comments and blank space are no difference.
+Only the effect of a config counts: order, comments and whitespace are ignored.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint
 from kvtui.model.record import dataclass
 from kvtui.rules.mapping import template
+from kvtui.rules.mapping.controller import INSTANCE
 from kvtui.rules.mapping.grammar import canonical_vip
 
 if TYPE_CHECKING:
@@ -22,12 +23,9 @@ if TYPE_CHECKING:
     from kvtui.rules.mapping.backends import Backend
     from kvtui.rules.mapping.expected import Expected, ExpectedServer
 
-INSTANCE = "vips"
-"""The one that the controller writes."""
-
 
 class DifferenceKind(StrEnum):
-    """What differs. ``MISSING`` is in the first config and not in the second, ``EXTRA`` the reverse."""
+    """Kinds of differences. ``MISSING`` means only in the first config, ``EXTRA`` only in the second."""
 
     VIP_MISSING = "vip-missing"
     VIP_EXTRA = "vip-extra"
@@ -43,7 +41,7 @@ class DifferenceKind(StrEnum):
 
 
 class ServerKey(NamedTuple):
-    """What names a virtual server: canonical address, port, protocol."""
+    """Identifies a virtual server: canonical address, port, protocol."""
 
     address: str
     port: int
@@ -64,15 +62,15 @@ class Difference:
 
     Attributes:
         kind: what differs.
-        text: in a sentence.
+        text: one sentence.
         vip: canonical text; None for a value of the instance.
         server: the virtual server; None for VIPs and the instance.
-        real: address and port of the real server; None for the rest.
-        value: which value differs: ``priority``, ``scheduler``, ``weight`` …; None where a whole thing is missing.
-        wanted: the value of the first config; None when it has none.
-        found: that of the second.
-        service: the Service behind it, where the expected config tells.
-        pod: behind the real server, where the endpoints tell.
+        real: address and port of the real server; None otherwise.
+        value: the keyword that differs: ``priority``, ``lvs_sched``, ``weight`` …; None if an object is missing.
+        wanted: value in the first config; None if not set.
+        found: value in the second config; None if not set.
+        service: the Service, if the expected config names it.
+        pod: the pod of the real server, if the endpoints name it.
     """
 
     kind: DifferenceKind
@@ -89,7 +87,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A virtual server, whichever config it is from; real servers with their weights."""
+    """A virtual server of any config; real servers with their weights."""
 
     values: dict[str, str]
     reals: dict[RealKey, int]
@@ -97,7 +95,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A config as far as it is compared. ``instance`` holds what the config says of the controller's instance."""
+    """The compared part of a config; ``instance`` has the values of the controller's instance."""
 
     vips: dict[str, None] = field(default_factory=dict)
     servers: dict[ServerKey, Server] = field(default_factory=dict)
@@ -105,31 +103,31 @@ class Shape:
 
 
 def drift(expected: Expected, conf: Conf) -> tuple[Difference, ...]:
-    """Where a config (file or running) is not what the controller should have written.
+    """Returns the differences between the expected config and ``conf``.
 
     Args:
-        expected: of ``mapping.expected``; when the ConfigMap, Services or endpoints were not read nothing can be said.
+        expected: from ``rules.mapping.expected``; no differences if ConfigMap, Services or endpoints were not read.
         conf: the file, or the running config.
     """
     if not expected.read:
         return ()
-    told = _Told(
+    context = _Context(
         servers={_key(s.vip, s.port, s.protocol): s for s in expected.servers},
         vips={canonical_vip(s.vip): s for s in reversed(expected.servers)},
         skipped={(canonical_vip(s.vip), s.port): s.why for s in expected.skipped},
         reasons={canonical_vip(s.vip): s.why for s in reversed(expected.skipped)},
         services={canonical_vip(m.vip): m.target for m in expected.mappings if m.target},
     )
-    return tuple(told.explained(d) for d in compare(_shape_of_expected(expected), shape(conf)))
+    return tuple(context.explain(d) for d in compare(_shape_of_expected(expected), shape(conf)))
 
 
 def edited(file: Conf, running: Conf) -> tuple[Difference, ...]:
-    """Where keepalived runs something else than the file says: what a reload would change."""
-    return tuple(replace(d, text=_words_of_edit(d)) for d in compare(shape(file), shape(running)))
+    """Returns the differences between file and running config: what a reload would change."""
+    return tuple(replace(d, text=_edit_text(d)) for d in compare(shape(file), shape(running)))
 
 
 def compare(wanted: Shape, found: Shape) -> Iterator[Difference]:
-    """All differences, without words: VIPs, virtual servers and their real servers, the instance's values."""
+    """Returns all differences without text: VIPs, virtual servers, real servers, values of the instance."""
     yield from (Difference(DifferenceKind.VIP_MISSING, "", v) for v in wanted.vips if v not in found.vips)
     yield from (Difference(DifferenceKind.VIP_EXTRA, "", v) for v in found.vips if v not in wanted.vips)
     for key, server in wanted.servers.items():
@@ -141,17 +139,16 @@ def compare(wanted: Shape, found: Shape) -> Iterator[Difference]:
         if key not in wanted.servers:
             yield Difference(DifferenceKind.SERVER_EXTRA, "", key.address, key)
     if wanted.instance and found.instance:
-        for value, ours, theirs in _values(wanted.instance, found.instance):
-            yield Difference(DifferenceKind.INSTANCE_VALUE, "", value=value, wanted=ours, found=theirs)
+        for value, first, second in _values(wanted.instance, found.instance):
+            yield Difference(DifferenceKind.INSTANCE_VALUE, "", value=value, wanted=first, found=second)
 
 
 def shape(conf: Conf) -> Shape:
-    """What is compared of a config that was read."""
-    instance = next((i for i in conf.instances if i.name == INSTANCE), None)
-    named = {_conf_key(v): _server(v) for v in conf.virtual_servers if v.address is not None}
+    """Returns the compared part of a config."""
+    instance = conf.instance(INSTANCE)
     return Shape(
-        vips={v.address: None for i in conf.instances for v in (*i.vips, *i.excluded_vips)},
-        servers={k: v for k, v in named.items() if k is not None},
+        vips=dict.fromkeys(conf.vips()),
+        servers={ServerKey(v.address, v.port or 0, v.protocol): _server(v) for v in conf.virtual_servers if v.address},
         instance=_instance(instance) if instance else {},
     )
 
@@ -191,20 +188,13 @@ def _key(vip: str, port: int, protocol: str) -> ServerKey:
     return ServerKey(canonical_vip(vip), port, known.get(protocol, Protocol.TCP))
 
 
-def _conf_key(virtual: ConfVirtualServer) -> ServerKey | None:
-    return ServerKey(virtual.address, virtual.port or 0, virtual.protocol) if virtual.address else None
-
-
 def _server(virtual: ConfVirtualServer) -> Server:
     values = {
         "lvs_method": LVS_METHOD_NAMES.get(virtual.method, "") if virtual.method else "",
         "lvs_sched": virtual.scheduler or "",
         "persistence_timeout": "" if virtual.persistence_timeout is None else str(virtual.persistence_timeout),
     }
-    reals = [r for r in virtual.real_servers if not r.sorry]
-    return Server(
-        values, {(r.address, r.port or virtual.port or 0): 1 if r.weight is None else r.weight for r in reals}
-    )
+    return Server(values, {key: real.initial_weight for key, real in virtual.regular_servers().items()})
 
 
 def _instance(instance: ConfInstance) -> dict[str, str]:
@@ -220,15 +210,15 @@ def _instance(instance: ConfInstance) -> dict[str, str]:
 
 
 def _values(wanted: dict[str, str], found: dict[str, str]) -> Iterator[tuple[str, str | None, str | None]]:
-    for name, ours in wanted.items():
-        theirs = found.get(name, "")
-        if ours != theirs:
-            yield name, ours or None, theirs or None
+    for name, first in wanted.items():
+        second = found.get(name, "")
+        if first != second:
+            yield name, first or None, second or None
 
 
 def _servers(key: ServerKey, wanted: Server, found: Server) -> Iterator[Difference]:
-    for value, ours, theirs in _values(wanted.values, found.values):
-        yield Difference(DifferenceKind.SERVER_VALUE, "", key.address, key, value=value, wanted=ours, found=theirs)
+    for value, first, second in _values(wanted.values, found.values):
+        yield Difference(DifferenceKind.SERVER_VALUE, "", key.address, key, value=value, wanted=first, found=second)
     for real, weight in wanted.reals.items():
         other = found.reals.get(real)
         if other is None:
@@ -240,83 +230,86 @@ def _servers(key: ServerKey, wanted: Server, found: Server) -> Iterator[Differen
             yield Difference(DifferenceKind.REAL_EXTRA, "", key.address, key, real)
 
 
-def _instance_words(d: Difference) -> str:
-    text = f"instance {INSTANCE}: {d.value} is {d.found or 'not said'}, the controller writes {d.wanted or 'none'}"
+def _value_text(d: Difference) -> str:
+    return f"{d.value} is {d.found or 'missing'}; the controller would write {d.wanted or 'none'}"
+
+
+def _instance_text(d: Difference) -> str:
+    text = f"instance {INSTANCE}: {_value_text(d)}"
     if d.value in {"priority", "unicast_peer"}:
-        return f"{text} (worked out once, at its start, from the nodes that there were)"
+        return f"{text} (it computed this once, at its start, from the nodes at that time)"
     return text
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What the expected config knows about the things that differ."""
+class _Context:
+    """What the expected config knows about the objects that differ."""
 
     servers: dict[ServerKey, ExpectedServer]
     vips: dict[str, ExpectedServer]
     skipped: dict[tuple[str, int | None], str]
     reasons: dict[str, str]
-    """VIP → why its first skipped port, or the whole entry, is skipped."""
+    """VIP → why the controller skips the entry or its first skipped port."""
     services: dict[str, NamespacedName]
     backends: dict[ServerKey, dict[RealKey, Backend]] = field(default_factory=dict)
-    """Filled for the virtual servers that differ."""
+    """Filled on demand for the virtual servers that differ."""
 
-    def explained(self, d: Difference) -> Difference:
-        """With its sentence, its Service, and the pod that is behind it."""
+    def explain(self, d: Difference) -> Difference:
+        """Adds text, Service and pod."""
         service = self.services.get(d.vip or "")
         if d.real is not None and d.server is not None:
             return self._real(replace(d, service=service), self.servers[d.server], d.server, d.real)
-        return replace(d, text=self._words(d), service=service)
+        return replace(d, text=self._text(d), service=service)
 
-    def _words(self, d: Difference) -> str:
-        at = self.vips.get(d.vip or "")
-        name = f"{at.namespace}/{at.service}" if at else ""
+    def _text(self, d: Difference) -> str:
+        server = self.vips.get(d.vip or "")
+        name = f"{server.namespace}/{server.service}" if server else ""
         match d.kind:
             case DifferenceKind.VIP_MISSING:
-                return f"VIP {d.vip} is missing: {f'{name} has ready endpoints' if at else 'the ConfigMap binds it'}"
+                return f"VIP {d.vip} is missing: {f'{name} has ready endpoints' if server else 'the ConfigMap has it'}"
             case DifferenceKind.VIP_EXTRA:
-                return f"VIP {d.vip} should not be there: {self._why(d)}"
+                return f"VIP {d.vip} is not expected: {self._why_unexpected(d)}"
             case DifferenceKind.SERVER_MISSING:
                 return f"virtual server {d.server} ({name}) is missing"
             case DifferenceKind.SERVER_EXTRA:
-                return f"virtual server {d.server} should not be there: {self._why(d)}"
+                return f"virtual server {d.server} is not expected: {self._why_unexpected(d)}"
             case DifferenceKind.SERVER_VALUE:
-                return (
-                    f"virtual server {d.server}: {d.value} is {d.found or 'not said'}, the controller writes {d.wanted}"
-                )
+                return f"virtual server {d.server}: {_value_text(d)}"
             case _:
-                return _instance_words(d)
+                return _instance_text(d)
 
-    def _why(self, d: Difference) -> str:
-        """Why the controller would not write it."""
+    def _why_unexpected(self, d: Difference) -> str:
+        """Returns why the controller would not write it."""
         vip, port = d.vip or "", d.server.port if d.server else None
         for key in ((vip, port), (vip, None)):
             if key in self.skipped:
                 return self.skipped[key]
         if d.server is None:
-            return self.reasons.get(vip, "the ConfigMap does not name it")
+            return self.reasons.get(vip, "the ConfigMap does not have it")
         if vip in self.vips:
             return f"{self.vips[vip].namespace}/{self.vips[vip].service} has no such port"
-        return "the ConfigMap maps no Service to its VIP"
+        return "the ConfigMap maps its VIP to no Service"
 
     def _real(self, d: Difference, server: ExpectedServer, key: ServerKey, real: RealKey) -> Difference:
         if key not in self.backends:
             self.backends[key] = {b.key: b for b in (*server.others, *server.backends)}
-        name, known = f"real server {endpoint(*real)}", self.backends[key].get(real)
-        pod = known.pod if known else None
-        of = f" (pod {'/'.join(pod)})" if pod else ""
+        name, backend = f"real server {endpoint(*real)}", self.backends[key].get(real)
+        pod = backend.pod if backend else None
+        of_pod = f" (pod {'/'.join(pod)})" if pod else ""
         match d.kind:
             case DifferenceKind.REAL_MISSING:
-                text = f"virtual server {key} lacks {name}, which is a ready endpoint{of}"
-            case DifferenceKind.REAL_EXTRA if known:
-                text = f"virtual server {key} has {name}, whose endpoint is not ready{of}"
+                text = f"virtual server {key} lacks {name}, a ready endpoint{of_pod}"
+            case DifferenceKind.REAL_EXTRA if backend:
+                text = f"virtual server {key} has {name}, whose endpoint is not ready{of_pod}"
             case DifferenceKind.REAL_EXTRA:
-                text = f"virtual server {key} has {name}, which is no endpoint of {server.namespace}/{server.service}"
+                service = f"{server.namespace}/{server.service}"
+                text = f"virtual server {key} has {name}, which is not an endpoint of {service}"
             case _:
-                text = f"virtual server {key}: {name} has weight {d.found}, the controller writes {d.wanted}"
+                text = f"virtual server {key}: weight of {name} is {d.found}; the controller would write {d.wanted}"
         return replace(d, text=text, pod=pod)
 
 
-def _words_of_edit(d: Difference) -> str:
+def _edit_text(d: Difference) -> str:
     if d.real is not None:
         what = f"virtual server {d.server}: real server {endpoint(*d.real)}"
     elif d.server is not None:
@@ -324,7 +317,7 @@ def _words_of_edit(d: Difference) -> str:
     else:
         what = f"VIP {d.vip}" if d.vip else f"instance {INSTANCE}"
     if d.value is not None:
-        return f"{what}: {d.value} is {d.wanted or 'not said'} in the file, {d.found or 'not said'} in what runs"
+        return f"{what}: {d.value} is {d.wanted or 'missing'} in the file, {d.found or 'missing'} in the running config"
     if d.kind.value.endswith("missing"):
-        return f"{what} is in the file, and keepalived runs without it"
-    return f"{what} is not in the file, and keepalived runs it"
+        return f"{what} is only in the file, not in the running config"
+    return f"{what} is only in the running config, not in the file"

@@ -1,4 +1,4 @@
-"""What is mapped to what: the ConfigMap's entries; with no API, what keepalived.conf tells of them."""
+"""The mappings: entries of the ConfigMap, or without the API those derived from keepalived.conf."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from kvtui.model.ipvs import LVS_METHOD_NAMES, ForwardingMethod
 from kvtui.model.mapping import Mapping, MappingState
 from kvtui.rules.mapping.backends import endpoints_of, port_backends, service_notes
 from kvtui.rules.mapping.controller import settings_of
-from kvtui.rules.mapping.grammar import keepalived_method, parse_all, quoted
+from kvtui.rules.mapping.grammar import keepalived_method, parse_all
+from kvtui.rules.phrases import in_quotes
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
     from kvtui.rules.mapping.controller import ControllerSettings
 
-NO_COMMENT = "no `# Service:` comment stands before it: keepalived-vip did not write it, or the comment was removed"
+NO_COMMENT = "no `# Service:` comment before it: keepalived-vip did not write it, or the comment was removed"
 
 
 def mappings(snapshot: Snapshot) -> tuple[Mapping, ...] | None:
-    """The entries in the controller's order, with what the controller silently does in their notes.
+    """Returns the entries in the controller's order, with unexpected effects as notes.
 
-    An entry's state is the grammar's word alone: that its Service does not exist is the next layer's affair, and a
-    note here. None when neither the ConfigMap nor keepalived.conf could be read.
+    The state of an entry depends only on the grammar; a missing Service is a note. None if neither the ConfigMap nor
+    keepalived.conf could be read.
     """
     kube = snapshot.kube
     if kube is not None and kube.configmap is not None:
@@ -36,35 +37,35 @@ def mappings(snapshot: Snapshot) -> tuple[Mapping, ...] | None:
 
 
 def from_conf(conf: Conf) -> tuple[Mapping, ...]:
-    """What a config tells of the mappings: one for each VIP of its virtual servers, then the VIPs that have none."""
+    """Returns one mapping per VIP of a config: those without a virtual server first."""
     by_vip: dict[str, list[ConfVirtualServer]] = {}
     for virtual in conf.virtual_servers:
         if virtual.address is not None:
             by_vip.setdefault(virtual.address, []).append(virtual)
-    vips = dict.fromkeys(v.address for i in conf.instances for v in (*i.vips, *i.excluded_vips))
-    alone = (
-        Mapping(vip, "", None, None, None, MappingState.VIP_ONLY, source="conf") for vip in vips if vip not in by_vip
+    vip_only = (
+        Mapping(vip, "", None, None, None, MappingState.VIP_ONLY, source="conf")
+        for vip in dict.fromkeys(conf.vips())
+        if vip not in by_vip
     )
-    return (*alone, *(_of_block(vip, virtuals) for vip, virtuals in by_vip.items()))
+    return (*vip_only, *(_from_virtual_servers(vip, virtuals) for vip, virtuals in by_vip.items()))
 
 
 def _proxy_mode(snapshot: Snapshot, settings: ControllerSettings) -> bool | None:
-    """None where no controller was found that could tell."""
-    keepalived = snapshot.chosen_keepalived
-    return settings.proxy_mode if keepalived and keepalived.controller else None
+    """Returns None if no controller runs."""
+    return settings.proxy_mode if snapshot.controller else None
 
 
 def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) -> Mapping:
-    """The entry with what follows from its Service and endpoints."""
+    """Adds the notes about its Service and endpoints to an entry."""
     target = mapping.target
     if target is None or mapping.method is None or kube.services is None:
         return mapping
     name = "/".join(target)
     service = kube.services.get(target)
     if settings.namespace and settings.namespace != target[0]:
-        notes: tuple[str, ...] = (f"the controller watches the namespace {settings.namespace} only: it skips {name}",)
+        notes: tuple[str, ...] = (f"the controller watches only namespace {settings.namespace}: it skips {name}",)
     elif service is None:
-        notes = (f"Service {name} does not exist: the controller skips the entry, and does not bind the VIP",)
+        notes = (f"Service {name} does not exist: the controller skips the entry and does not bind the VIP",)
     elif kube.endpoints is None:
         return mapping
     else:
@@ -73,13 +74,13 @@ def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) ->
     return replace(mapping, notes=(*mapping.notes, *notes)) if notes else mapping
 
 
-def _of_block(vip: str, virtuals: list[ConfVirtualServer]) -> Mapping:
-    """What the virtual servers of one VIP tell: the controller writes one Service's ports there."""
+def _from_virtual_servers(vip: str, virtuals: list[ConfVirtualServer]) -> Mapping:
+    """Derives the mapping of a VIP: the controller writes one virtual server per port of the Service."""
     names = list(dict.fromkeys(v.service for v in virtuals if v.service))
     methods = list(dict.fromkeys(LVS_METHOD_NAMES.get(v.method or ForwardingMethod.MASQ, "NAT") for v in virtuals))
     notes = []
     if len(names) > 1:
-        notes.append(f"its virtual servers name several Services: {', '.join(quoted(n) for n in names)}")
+        notes.append(f"its virtual servers name several Services: {', '.join(in_quotes(n) for n in names)}")
     namespace, service = None, None
     if not names:
         notes.append(NO_COMMENT)
@@ -92,13 +93,13 @@ def _of_block(vip: str, virtuals: list[ConfVirtualServer]) -> Mapping:
 
 
 def service_of(comment: str) -> tuple[str, str] | tuple[None, None]:
-    """Namespace and name that a ``# Service:`` comment stands for; Nones when it can be read in several ways.
+    """Returns namespace and name from a ``# Service:`` comment; Nones if it is ambiguous.
 
-    The older controllers write ``namespace/name``; aledbf's ``namespace-name``, where both may hold dashes.
+    Older controllers write ``namespace/name``; aledbf writes ``namespace-name``, where both may contain dashes.
     """
     for separator in "/-":
-        namespace, found, name = comment.partition(separator)
-        if found:
+        namespace, separated, name = comment.partition(separator)
+        if separated:
             return (namespace, name) if name and separator not in name else (None, None)
     return (None, None)
 
@@ -106,10 +107,10 @@ def service_of(comment: str) -> tuple[str, str] | tuple[None, None]:
 def _ambiguous(comment: str) -> str:
     words = comment.split("-")
     if "/" in comment or len(words) < 3:
-        return f"the comment {quoted(comment)} names no namespace and Service"
+        return f"the comment {in_quotes(comment)} names no namespace and Service"
     readings = [f"{'-'.join(words[:n])}/{'-'.join(words[n:])}" for n in (1, len(words) - 1)]
     more = "" if len(words) == 3 else ", or one between"
     return (
-        f"the comment {quoted(comment)} stands for {quoted(readings[0])} or {quoted(readings[1])}{more}: a dash joins "
-        "namespace and name, and only the API can tell which"
+        f"the comment {in_quotes(comment)} means {in_quotes(readings[0])} or {in_quotes(readings[1])}{more}: a dash "
+        "joins namespace and name, so only the API can tell them apart"
     )

@@ -1,4 +1,4 @@
-"""ConfigMap and Services → the keepalived.conf that the controller should have written."""
+"""Computes the keepalived.conf that the controller should have written."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from kvtui.rules.mapping.backends import Backend, PortBackends
     from kvtui.rules.mapping.controller import ControllerSettings
 
-UNSTABLE = 12
-"""Go's ``sort.Sort`` keeps the order of equals up to these many, and makes no promise beyond."""
+MAX_STABLE_SORT = 12
+"""Go's ``sort.Sort`` keeps the order of equal elements only up to this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class ExpectedServer:
     """A virtual server that the controller should have written.
 
     Attributes:
-        vip: the key, as it is written.
+        vip: the key, unchanged.
         port: the Service's port.
         protocol: of the Service's port.
-        method: what keepalived makes of the method written (``NAT`` or ``DR``).
+        method: the method that keepalived uses (``NAT`` or ``DR``).
         namespace: of the Service.
-        service: its name.
-        backends: the ready ones, sorted, without doubles.
+        service: name of the Service.
+        backends: ready ones, sorted, without duplicates.
         others: endpoints of the same port that are not ready.
     """
 
@@ -50,7 +50,7 @@ class ExpectedServer:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry, or one port of it, that makes no virtual server, and why, in a sentence."""
+    """An entry, or one port of it, without a virtual server, and the reason in a sentence."""
 
     vip: str
     why: str
@@ -59,23 +59,23 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the controller should have written.
+    """The config that the controller should have written.
 
     Attributes:
-        text: of the file, byte for byte; None when something that it depends on is not known (see ``missing``).
+        text: of the file, byte for byte; None if an input is unknown (see ``missing``).
         vips: of ``virtual_ipaddress``, in order.
-        servers: virtual servers, in order; none in proxy mode, where HAProxy does their work.
-        interface: of the instance; None when it is not known.
+        servers: virtual servers, in order; none in proxy mode, where HAProxy forwards.
+        interface: of the instance; None if unknown.
         vrid: of the instance.
-        priority: of the instance; None when it is not known.
+        priority: of the instance; None if unknown.
         unicast_source: None without ``--use-unicast``.
         unicast_peers: sorted as text.
         mappings: the entries, in the controller's order.
-        skipped: what makes no virtual server.
-        missing: what had to be known and is not, a sentence each.
-        notes: what was assumed, a sentence each.
-        proxy_mode: HAProxy forwards, IPVS does not.
-        read: the ConfigMap, Services and endpoints were: VIPs and servers are known, whatever else is missing.
+        skipped: entries and ports without a virtual server.
+        missing: unknown inputs, one sentence each.
+        notes: assumptions, one sentence each.
+        proxy_mode: HAProxy forwards instead of IPVS.
+        read: ConfigMap, Services and endpoints were read, so VIPs and servers are known.
     """
 
     text: str | None
@@ -95,20 +95,15 @@ class Expected:
 
 
 def expected(kube: Kube, settings: ControllerSettings) -> Expected:
-    """What the controller should have written for what the API says now.
-
-    Args:
-        kube: with the ConfigMap, the Services that it names and their endpoints.
-        settings: of the controller.
-    """
+    """Returns the config for the current ConfigMap, Services and endpoints."""
     unread = _unread(kube)
     if kube.configmap is None or unread:
         return Expected(None, missing=unread, notes=settings.assumptions, read=False)
     mappings = parse_all(kube.configmap, settings.dialect)
     skipped: list[Skipped] = []
-    found = [pair for m in mappings for pair in _blocks(m, kube, settings, skipped)]
-    found.sort(key=lambda pair: (pair[0].name, pair[0].vip, pair[0].port))
-    blocks = tuple(block for block, _ in found)
+    pairs = [pair for m in mappings for pair in _blocks(m, kube, settings, skipped)]
+    pairs.sort(key=lambda pair: (pair[0].name, pair[0].vip, pair[0].port))
+    blocks = tuple(block for block, _ in pairs)
     priority, peers = settings.computed_priority(), settings.computed_peers()
     missing = _missing(settings, priority, peers)
     interface = settings.interface
@@ -127,7 +122,7 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
     return Expected(
         text=None if missing else template.render(page, settings.dialect),
         vips=page.vips,
-        servers=() if settings.proxy_mode else tuple(s for _, s in found if s is not None),
+        servers=() if settings.proxy_mode else tuple(s for _, s in pairs if s is not None),
         interface=interface,
         vrid=settings.vrid,
         priority=priority,
@@ -142,14 +137,14 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
 
 
 def _unread(kube: Kube) -> tuple[str, ...]:
-    """What of the API must be there and is not."""
+    """Returns the missing data of the API, one sentence each."""
     name = "/".join(kube.configmap_name) if kube.configmap_name else None
     missing = []
     if kube.configmap is None:
         if kube.configmap_missing:
             missing.append(f"the ConfigMap {name} does not exist")
         elif name is None:
-            missing.append("it is not known which ConfigMap the controller reads: give --configmap NAMESPACE/NAME")
+            missing.append("the controller's ConfigMap is unknown: set --configmap NAMESPACE/NAME")
         else:
             missing.append(f"the ConfigMap {name} was not read")
     if kube.services is None:
@@ -162,11 +157,11 @@ def _unread(kube: Kube) -> tuple[str, ...]:
 def _missing(settings: ControllerSettings, priority: int | None, peers: tuple[str, ...] | None) -> tuple[str, ...]:
     missing = []
     if settings.interface is None:
-        missing.append("the interface is not known: neither --iface nor the node's address tells")
+        missing.append("the interface is unknown: no --iface, and the node's address is unknown")
     if priority is None:
-        missing.append("the priority is not known: it follows from the addresses of all nodes, and which one this is")
+        missing.append("the priority is unknown: it depends on the addresses of all nodes and of this node")
     if settings.unicast and (peers is None or settings.address is None):
-        missing.append("the unicast peers are not known: they are the addresses of the other nodes")
+        missing.append("the unicast peers are unknown: they are the addresses of the other nodes")
     return tuple(missing)
 
 
@@ -182,7 +177,7 @@ def _blocks(
         return
     service = (kube.services or {}).get(target)
     if service is None or (settings.namespace and settings.namespace != target[0]):
-        watched = f" in {settings.namespace}, the only namespace that is watched" if settings.namespace else ""
+        watched = f" in {settings.namespace}, the only watched namespace" if settings.namespace else ""
         skipped.append(Skipped(mapping.vip, f"Service {'/'.join(target)} does not exist{watched}"))
         return
     name = comment_name(*target, settings.dialect)
@@ -211,10 +206,10 @@ def _server(vip: str, target: tuple[str, str], method: str, port: PortBackends) 
 
 def _notes(blocks: tuple[Block, ...]) -> tuple[str, ...]:
     names = [(b.name, b.vip, b.port) for b in blocks]
-    if len(names) > UNSTABLE and len(set(names)) < len(names):
+    if len(names) > MAX_STABLE_SORT and len(set(names)) < len(names):
         note = (
-            "two virtual servers have the same Service, VIP and port (TCP and UDP): beyond "
-            f"{UNSTABLE} virtual servers the controller may write these in either order"
+            "two virtual servers have the same Service, VIP and port (TCP and UDP): with more than "
+            f"{MAX_STABLE_SORT} virtual servers the controller may write them in either order"
         )
         return (note,)
     return ()

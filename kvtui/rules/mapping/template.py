@@ -1,8 +1,8 @@
-"""keepalived.conf as keepalived-vip's controllers write it, byte for byte.
+"""Renders keepalived.conf like keepalived-vip's controllers, byte for byte.
 
-Measured against renderings of the real templates (``../shared/confs/golden-*``): 0.9, contrib 0.11, and aledbf's
-head. Older aledbf images differ in blank lines, ``script_user`` and ``notify``; keepalived does the same with them.
-Go's ``text/template`` leaves the lines of its own blocks behind, blanks and all: so do we.
+Tested against renderings of the real templates (``../shared/confs/golden-*``): 0.9, contrib 0.11, and aledbf's head.
+Older aledbf images differ in blank lines, ``script_user`` and ``notify``, without an effect on keepalived. The blank
+lines and trailing spaces are those that Go's ``text/template`` leaves behind.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ PERSISTENCE = 1800
 """Seconds."""
 WEIGHT = 1
 VIP_ONLY = "VIP"
-"""What the controller takes for the method of a VIP without a Service."""
+"""The controller's method of a VIP without a Service."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One virtual server of the template's list.
+    """A virtual server, or a VIP without a Service.
 
     Attributes:
-        name: in the comment; empty for a VIP only.
-        vip: the key, as it is written.
-        port: the Service's; 0 for a VIP only.
+        name: in the comment; empty without a Service.
+        vip: the key, unchanged.
+        port: the Service's; 0 without a Service.
         protocol: the Service port's.
-        method: NAT, DR, PROXY, ``VIP`` for a VIP only, or what else the grammar lets through.
+        method: NAT, DR, PROXY, ``VIP`` without a Service, or another text that the grammar accepts.
         backends: address and port, sorted.
     """
 
@@ -47,7 +47,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a template is filled with. ``unicast_source`` is None without ``--use-unicast``."""
+    """The values of a template. ``unicast_source`` is None without ``--use-unicast``."""
 
     interface: str
     vrid: int
@@ -61,12 +61,12 @@ class Page:
 
     @property
     def vips(self) -> tuple[str, ...]:
-        """The VIPs in the order of the blocks, each once."""
+        """The distinct VIPs in the order of the blocks."""
         return tuple(dict.fromkeys(b.vip for b in self.blocks))
 
 
 def render(page: Page, dialect: Dialect) -> str:
-    """The text of the file."""
+    """Returns the text of the file."""
     lines = {Dialect.V09: _v09, Dialect.CONTRIB: _contrib, Dialect.ALEDBF: _aledbf}[dialect]
     return "".join(f"{line}\n" for line in lines(page))
 
@@ -157,7 +157,7 @@ def _vip_only(block: Block) -> tuple[str, ...]:
 
 
 def _virtual_server(block: Block, rest: str) -> Iterator[str]:
-    """Up to its closing brace; ``rest`` is what the template's loop leaves behind after each real server."""
+    """Returns the lines before the closing brace; ``rest`` is the line that the loop adds after each real server."""
     yield f"# Service: {block.name}"
     yield f"virtual_server {block.vip} {block.port} {{"
     yield from ("  delay_loop 5", f"  lvs_sched {SCHEDULER}", f"  lvs_method {block.method}")

@@ -1,4 +1,4 @@
-"""The pods behind the addresses of a Service's endpoints."""
+"""Pods behind the endpoints of a Service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 
 
 def pods(kube: Kube | None, service: NamespacedName | None) -> dict[str, PodView]:
-    """Address → pod, of one Service's endpoints; a ready one where an address is in several slices."""
+    """Returns address → pod for a Service's endpoints; prefers a ready pod if slices share an address."""
     if kube is None or kube.endpoints is None or service is None:
         return {}
-    found: dict[str, PodView] = {}
+    by_address: dict[str, PodView] = {}
     for group in kube.endpoints.get(service, ()):
         for endpoint in group.endpoints:
-            if endpoint.pod is not None and not (endpoint.address in found and found[endpoint.address].ready):
-                found[endpoint.address] = PodView(*endpoint.pod, endpoint.ready, endpoint.node)
-    return found
+            known = by_address.get(endpoint.address)
+            if endpoint.pod is not None and not (known and known.ready):
+                by_address[endpoint.address] = PodView(*endpoint.pod, endpoint.ready, endpoint.node)
+    return by_address

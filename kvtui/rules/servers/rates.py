@@ -1,4 +1,4 @@
-"""Two readings of the IPVS table → rates per second, from differences of 64-bit counters."""
+"""Rates per second from the counter differences of two readings of the IPVS table."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 from kvtui.model.observation import StatsView
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, Stats, VirtualServer
+    from kvtui.model.ipvs import IpvsTable, ServiceKey, Stats, VirtualServer
 
-SHORTEST = 0.2
-"""Seconds: over a shorter time a difference of counters says more about scheduling than about traffic."""
+MIN_SECONDS = 0.2
+"""Over a shorter time scheduling delays distort the rates."""
 
 
 class RateMeter:
-    """Rates of one table against an earlier one.
+    """Rates between two readings of a table.
 
-    A server that was not there before, or whose counters went backwards (somebody zeroed them), has no
-    difference: then the kernel's own estimate is shown, so that neither gives a spike.
+    For a new server, or one whose counters were reset, the kernel's own estimate is used, which avoids spikes.
 
     Args:
         previous: the earlier reading; None at the start.
-        current: the later one.
+        current: the later reading.
     """
 
     def __init__(self, previous: IpvsTable | None, current: IpvsTable) -> None:
@@ -34,26 +33,22 @@ class RateMeter:
         return {v.key: v for v in self._previous.virtual_servers} if self._previous else {}
 
     def _earlier(self, virtual: VirtualServer, place: int) -> VirtualServer | None:
-        """What it was; where the table has the same order, without laying out all of it."""
+        """Returns the earlier virtual server; without an index if the order is unchanged."""
         servers = self._previous.virtual_servers if self._previous else ()
         if 0 <= place < len(servers) and servers[place].key == virtual.key:
             return servers[place]
         return self._before.get(virtual.key)
 
     def of_virtual(self, virtual: VirtualServer, place: int = -1) -> StatsView | None:
-        """Counters and rates of a virtual server; ``place``: where it stands in the table, if that is known."""
+        """Returns counters and rates of a virtual server; ``place`` is its index in the table, if known."""
         before = self._earlier(virtual, place)
         if before is None or self._previous is None:
             return _view(virtual.stats, None, 0.0)
         elapsed = self._current.stats_at(virtual) - self._previous.stats_at(before)
         return _view(virtual.stats, before.stats, elapsed)
 
-    def of_real(self, virtual: VirtualServer, real: RealServer) -> StatsView | None:
-        """Counters and rates of a real server within its virtual server."""
-        return next((s for r, s in zip(virtual.real_servers, self.of_reals(virtual), strict=True) if r is real), None)
-
     def of_reals(self, virtual: VirtualServer, place: int = -1) -> list[StatsView | None]:
-        """The same for each real server of a virtual server, over the time between the readings of these."""
+        """Returns counters and rates of the real servers of a virtual server, in its order."""
         before = self._earlier(virtual, place)
         if before is None or self._previous is None:
             return [_view(real.stats, None, 0.0) for real in virtual.real_servers]
@@ -63,12 +58,12 @@ class RateMeter:
 
 
 def _view(now: Stats | None, old: Stats | None, elapsed: float) -> StatsView | None:
-    # Written out, without a loop: it runs for every real server that was read.
+    # no loop: this runs for every real server of every reading
     if now is None:
         return None
     if (
         old is None
-        or elapsed < SHORTEST
+        or elapsed < MIN_SECONDS
         or now.connections < old.connections
         or now.in_packets < old.in_packets
         or now.out_packets < old.out_packets

@@ -1,19 +1,19 @@
-"""Virtual and real servers: the kernel's table with keepalived's config and its health checks."""
+"""Views of virtual and real servers: the IPVS table joined with keepalived's config and health checks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
 from kvtui.model.record import dataclass
-from kvtui.rules.identity_cache import Remembered
+from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.servers.pods import pods
-from kvtui.rules.servers.previous_views import Earlier
+from kvtui.rules.servers.previous_views import PreviousViews
 from kvtui.rules.servers.rates import RateMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Self
 
     from kvtui.model.conf import Conf, ConfRealServer, ConfVirtualServer
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, PodView, StatsView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.servers.previous_views import EarlierVirtual
+    from kvtui.rules.servers.previous_views import PreviousView
 
     Checks = dict[tuple[str, str, int], RealServerCheck]
-    """Name of the virtual server, address and port of the real server → what the checker says."""
+    """Name of the virtual server, address and port of the real server → its health check."""
 
 KUBE_PROXY_INTERFACE = "kube-ipvs0"
-"""The dummy interface on which kube-proxy in IPVS mode puts every service address (pkg/proxy/ipvs/proxier.go)."""
+"""The dummy interface to which kube-proxy in IPVS mode adds every service address (pkg/proxy/ipvs/proxier.go)."""
 
-ALWAYS_SET = frozenset({"hashed"})
-"""The kernel sets IP_VS_SVC_F_HASHED on every service in its table: it says nothing, and ipvsadm hides it too."""
+HIDDEN_FLAGS = frozenset({"hashed"})
+"""The kernel sets IP_VS_SVC_F_HASHED on every service; ipvsadm hides it too."""
 
 
 def virtual_server_views(
@@ -40,23 +40,23 @@ def virtual_server_views(
     services: Mapping[str, NamespacedName] | None = None,
     before: Observation | None = None,
 ) -> tuple[VirtualServerView, ...] | None:
-    """Every virtual server: the kernel's in its order, then those that only the config has.
+    """Returns all virtual servers: the kernel's in its order, then those that only the config has.
 
     Args:
-        snapshot: the layers to compare.
-        previous: an earlier reading of the table, for rates; None when there is none.
-        services: VIP → the Service that the ConfigMap maps it to: it tells the pods behind real servers.
-        before: the observation before this one: the views of servers that are as they were are its objects.
+        snapshot: the layers.
+        previous: an earlier reading of the table, for rates; None at the start.
+        services: VIP → its Service, to find the pods behind real servers.
+        before: the previous observation; unchanged views are reused from it.
     """
     if snapshot.ipvs is None:
         return None
     virtuals = snapshot.ipvs.virtual_servers
-    earlier = Earlier.of(before, snapshot, services or {})
-    kept, missing = earlier.unread(virtuals), earlier.missing(virtuals)
-    if before is not None and before.virtual_servers is not None and all(kept) and missing is not None:
+    previous_views = PreviousViews.of(before, snapshot, services or {})
+    reused, missing = previous_views.unread(virtuals), previous_views.missing(virtuals)
+    if before is not None and before.virtual_servers is not None and all(reused) and missing is not None:
         return before.virtual_servers
-    context = ServerContext.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, earlier)
-    kernel = [_view(v, n, context) if k is None else k for n, (v, k) in enumerate(zip(virtuals, kept, strict=True))]
+    context = ServerContext.of(snapshot, RateMeter(previous, snapshot.ipvs), services or {}, previous_views)
+    kernel = [_view(v, n, context) if r is None else r for n, (v, r) in enumerate(zip(virtuals, reused, strict=True))]
     if missing is None:
         present = {v.key for v in virtuals}
         missing = [_missing(c, context.pods(c.address)) for key, c in context.configured.items() if key not in present]
@@ -65,17 +65,17 @@ def virtual_server_views(
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """What belongs to the rows of the kernel's table, laid out so that each look-up is one step.
+    """Look-up tables of the layers other than IPVS.
 
     Attributes:
         snapshot: the layers.
-        configured: the virtual servers of the running config (else of the file).
-        comments: the Kubernetes Service that the file's comment names; the running copy has lost it.
-        checks: what the checkers say.
-        checked: names of the virtual servers that they know.
+        configured: virtual servers of the running config (else of the file).
+        comments: Services named in the comments; the running config has no comments.
+        checks: keepalived's health checks.
+        checked: names of the virtual servers with health checks.
         meter: for rates.
         services: VIP → Service.
-        earlier: the views of the observation before.
+        previous: views of the previous observation.
     """
 
     snapshot: Snapshot
@@ -85,57 +85,46 @@ class ServerContext:
     checked: frozenset[str]
     meter: RateMeter
     services: Mapping[str, NamespacedName]
-    earlier: Earlier
+    previous: PreviousViews
 
     @classmethod
-    def of(cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName], earlier: Earlier) -> Self:
-        """Laid out of a snapshot; what of it is as it was, once."""
+    def of(
+        cls, snapshot: Snapshot, meter: RateMeter, services: Mapping[str, NamespacedName], previous: PreviousViews
+    ) -> Self:
+        """Builds the tables of a snapshot; unchanged tables come from a cache."""
         confs = (snapshot.running, snapshot.conf)
-        conf, checks = snapshot.running or snapshot.conf, snapshot.checks or ()
+        conf, checks = snapshot.effective_conf, snapshot.checks or ()
         return cls(
             snapshot=snapshot,
-            configured=_configured.get((conf,), "", lambda: _keyed(conf.virtual_servers if conf else ())),
+            configured=_configured.get((conf,), "", lambda: conf.virtual_servers_by_key() if conf else {}),
             comments=_comments.get(confs, "", lambda: _commented(confs)),
             checks=_checks.get((checks,), "", lambda: {(c.virtual_server, c.address, c.port): c for c in checks}),
             checked=_checked.get((checks,), "", lambda: frozenset(c.virtual_server for c in checks)),
             meter=meter,
             services=services,
-            earlier=earlier,
+            previous=previous,
         )
 
     def pods(self, vip: str | None) -> dict[str, PodView]:
-        """Address → pod, behind one VIP."""
+        """Returns address → pod for a VIP."""
         return pods(self.snapshot.kube, self.services.get(vip or ""))
 
 
-_configured: Remembered[dict[ServiceKey, ConfVirtualServer]] = Remembered(2)
-_comments: Remembered[dict[ServiceKey, str]] = Remembered(2)
-_checks: Remembered[Checks] = Remembered(2)
-_checked: Remembered[frozenset[str]] = Remembered(2)
+_configured: IdentityCache[dict[ServiceKey, ConfVirtualServer]] = IdentityCache(2)
+_comments: IdentityCache[dict[ServiceKey, str]] = IdentityCache(2)
+_checks: IdentityCache[Checks] = IdentityCache(2)
+_checked: IdentityCache[frozenset[str]] = IdentityCache(2)
 
 
 def _commented(confs: tuple[Conf | None, ...]) -> dict[ServiceKey, str]:
-    commented = [v for c in confs if c for v in c.virtual_servers if v.service]
-    return {key: v.service or "" for key, v in _keyed(commented).items()}
-
-
-def conf_key(conf: ConfVirtualServer) -> ServiceKey | None:
-    """The kernel's key for a configured virtual server; None for a group whose members are not known."""
-    if conf.fwmark is not None:
-        six = any(":" in r.address for r in conf.real_servers)
-        return (Protocol.FWMARK, "::" if six else "", 0, conf.fwmark)
-    return None if conf.address is None else (conf.protocol, conf.address, conf.port or 0, 0)
-
-
-def _keyed(virtuals: Iterable[ConfVirtualServer]) -> dict[ServiceKey, ConfVirtualServer]:
-    pairs = ((conf_key(v), v) for v in virtuals)
-    return {key: v for key, v in pairs if key is not None}
+    virtuals = (v for c in confs if c for v in c.virtual_servers)
+    return {key: v.service for v in virtuals if v.service and (key := v.key) is not None}
 
 
 def _view(virtual: VirtualServer, place: int, context: ServerContext) -> VirtualServerView:
-    conf, earlier = context.configured.get(virtual.key), context.earlier.find(virtual, place)
-    own = earlier.own_stats_unless_read(virtual) if earlier else None
-    reals = earlier.reals_unless_read(virtual) if earlier else None
+    conf, previous = context.configured.get(virtual.key), context.previous.find(virtual, place)
+    own = previous.own_stats_unless_read(virtual) if previous else None
+    reals = previous.reals_unless_read(virtual) if previous else None
     view = VirtualServerView(
         name=virtual.name,
         protocol=virtual.protocol,
@@ -144,13 +133,13 @@ def _view(virtual: VirtualServer, place: int, context: ServerContext) -> Virtual
         fwmark=virtual.fwmark,
         scheduler=virtual.scheduler,
         persistence_timeout=virtual.persistence_timeout,
-        flags=tuple(f for f in virtual.flags if f not in ALWAYS_SET),
+        flags=tuple(f for f in virtual.flags if f not in HIDDEN_FLAGS),
         managed_by=_managed_by(virtual, conf, context),
         stats=context.meter.of_virtual(virtual, place) if own is None else own,
-        real_servers=_reals(virtual, place, conf, context, earlier) if reals is None else reals,
+        real_servers=_reals(virtual, place, conf, context, previous) if reals is None else reals,
         service=context.comments.get(virtual.key),
     )
-    return earlier.same(view) if earlier else view
+    return previous.same(view) if previous else view
 
 
 def _reals(
@@ -158,14 +147,14 @@ def _reals(
     place: int,
     conf: ConfVirtualServer | None,
     context: ServerContext,
-    earlier: EarlierVirtual | None,
+    previous: PreviousView | None,
 ) -> tuple[RealServerView, ...]:
     known, name = context.pods(virtual.address), virtual.name
-    wanted = {(r.address, r.port or virtual.port or 0): r for r in conf.real_servers if not r.sorry} if conf else {}
-    stats = earlier.stats_unless_read(virtual) if earlier else None
+    wanted = conf.regular_servers() if conf else {}
+    stats = previous.stats_unless_read(virtual) if previous else None
     if stats is None:
         stats = context.meter.of_reals(virtual, place)
-    before = earlier.reals() if earlier else iter(())
+    before = previous.reals() if previous else iter(())
     reals = []
     for real, counted in zip(virtual.real_servers, stats, strict=True):
         old, view = next(before, (None, None))
@@ -189,7 +178,7 @@ def _real(
     pod: PodView | None,
 ) -> RealServerView:
     failed = check is not None and check.alive is False
-    weight = (1 if conf.weight is None else conf.weight) if conf else (check.configured_weight if check else None)
+    weight = conf.initial_weight if conf else (check.configured_weight if check else None)
     state = RealServerState.UP if real.weight else RealServerState.FAILED if failed else RealServerState.DRAINED
     return RealServerView(
         address=real.address,
@@ -234,7 +223,7 @@ def _removed(
         lower_threshold=real.lower_threshold,
         stats=None,
         state=RealServerState.REMOVED,
-        configured_weight=1 if real.weight is None else real.weight,
+        configured_weight=real.initial_weight,
         check=_check_words(check),
         pod=pod,
     )
@@ -242,11 +231,7 @@ def _removed(
 
 def _missing(conf: ConfVirtualServer, known: Mapping[str, PodView]) -> VirtualServerView:
     name = f"fwmark {conf.fwmark}" if conf.fwmark is not None else endpoint(conf.address or "", conf.port or 0)
-    reals = tuple(
-        _removed((r.address, r.port or conf.port or 0), r, conf, known.get(r.address))
-        for r in conf.real_servers
-        if not r.sorry
-    )
+    reals = tuple(_removed(key, r, conf, known.get(r.address)) for key, r in conf.regular_servers().items())
     return VirtualServerView(
         name=name,
         protocol=conf.protocol,
@@ -268,7 +253,7 @@ def _managed_by(virtual: VirtualServer, conf: ConfVirtualServer | None, context:
     if conf is not None or virtual.name in context.checked:
         return ManagedBy.KEEPALIVED
     addresses = context.snapshot.addresses
-    places = addresses.holding(virtual.address) if addresses and virtual.address else ()
-    if any(p.interface == KUBE_PROXY_INTERFACE for p in places):
+    entries = addresses.holding(virtual.address) if addresses and virtual.address else ()
+    if any(e.interface == KUBE_PROXY_INTERFACE for e in entries):
         return ManagedBy.KUBE_PROXY
     return ManagedBy.UNKNOWN

@@ -1,4 +1,4 @@
-"""Findings: what is wrong on this node, how that is known, and the command that helps.
+"""Findings: problems on this node, their evidence and their remedies.
 
-One small module a theme, one pure function a rule; ``judge`` has them all in one tuple and is the way in.
+Each module covers one subject, each rule is one pure function; ``runner`` lists all rules.
 """

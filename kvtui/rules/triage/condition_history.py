@@ -1,4 +1,4 @@
-"""What earlier snapshots tell that the latest does not: since when a thing holds. The observer folds it."""
+"""How long conditions have held, over several observations."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ConditionHistory:
-    """Since when each condition holds without a pause, by the clock of the snapshots.
+    """Since when each condition holds without interruption, by the clock of the snapshots.
 
     Attributes:
         began: time of the first observation (seconds since the epoch); None before it.
-        since: condition → time at which it was first seen in the present unbroken run.
+        since: condition → time at which its current uninterrupted run began.
     """
 
     began: float | None = None
     since: dict[Hashable, float] = field(default_factory=dict)
 
     def fold(self, time: float, holding: frozenset[Hashable]) -> None:
-        """Take in which conditions hold at ``time``; those that do not are forgotten."""
+        """Records the conditions that hold at ``time`` and forgets all others."""
         if self.began is None:
             self.began = time
         self.since = {c: self.since.get(c, time) for c in holding}
 
     def held(self, condition: Hashable, now: float) -> float:
-        """Seconds for which it has held; 0 when it does not or was not seen before."""
+        """Returns the seconds for which ``condition`` has held; 0 if it does not hold."""
         return max(0.0, now - self.since.get(condition, now))

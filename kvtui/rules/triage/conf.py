@@ -1,4 +1,4 @@
-"""The config file beside the config that runs, and what is wrong with the file itself."""
+"""The config file compared with the running config, and errors in the file."""
 
 from __future__ import annotations
 
@@ -9,117 +9,107 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.units import ago
 from kvtui.rules.mapping.drift import edited
-from kvtui.rules.triage.drift import MOST, is_overwritten
+from kvtui.rules.phrases import shell_word
+from kvtui.rules.triage.drift import is_overwritten
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import quoted
+from kvtui.rules.triage.words import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
     from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def not_reloaded(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The file was edited, keepalived still runs what it read before."""
-    file, running, chosen = seen.snapshot.conf, seen.snapshot.running, seen.snapshot.chosen_keepalived
+def not_reloaded(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The file changed, but keepalived has not reloaded it."""
+    snapshot = observation.snapshot
+    file, running, chosen = snapshot.conf, snapshot.running, snapshot.chosen_keepalived
     if file is None or running is None or chosen is None or not file.digest or file.digest == running.digest:
         return
-    if is_overwritten(seen):  # which says more
+    if is_overwritten(observation):  # reported as config-overwritten
         return
-    found = edited(file, running)
-    written = "" if file.modified is None else f", written {ago(max(0.0, seen.snapshot.time - file.modified))} ago"
-    owner = f"; {chosen.controller.name} owns this file" if chosen.controller else ""
+    texts = [d.text for d in edited(file, running)]
+    written = "" if file.modified is None else f", written {ago(max(0.0, snapshot.time - file.modified))} ago,"
+    owner = f"; {chosen.controller.name} writes this file" if chosen.controller else ""
     yield Finding(
         "config-not-reloaded",
         Severity.WARNING,
-        f"{file.path} is not what keepalived runs",
+        f"{file.path} differs from the running config",
         (
-            f"the file{written}, differs from the running config of PID {chosen.pid} (conf)",
-            *(
-                (d.text for d in found[:MOST])
-                if found
-                else ("VIPs and servers are the same: globals, checks or scripts",)
-            ),
-            *((f"and {len(found) - MOST} more",) if len(found) > MOST else ()),
-            f"the next SIGHUP or restart makes it so{owner}",
+            f"the file{written} differs from the running config of PID {chosen.pid} (conf)",
+            *(first_of(texts) if texts else ("VIPs and servers are equal; global settings, checks or scripts differ",)),
+            f"the next reload or restart applies the file{owner}",
         ),
-        "kvtui --dry-run reload  # shows the difference, tests it; then: kvtui reload",
+        "kvtui --dry-run reload  # shows the difference and tests the file; then: kvtui reload",
         file.path,
-        tuple(sorted(_vips(file) ^ _vips(running))),
+        tuple(sorted({*file.vips()} ^ {*running.vips()})),
     )
 
 
-def _vips(conf: Conf) -> set[str]:
-    return {v.address for i in conf.instances for v in i.vips}
-
-
-def empty_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """A reload of such a file removes every instance silently (measured)."""
-    file, running = seen.snapshot.conf, seen.snapshot.running
-    before = running or None
-    has = bool(before and (before.instances or before.virtual_servers)) or bool(seen.snapshot.instances)
-    if file is None or file.instances or file.virtual_servers or not has:
+def empty_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """A reload of an empty file removes every instance without an error (measured)."""
+    file, running = observation.snapshot.conf, observation.snapshot.running
+    runs = bool(running and (running.instances or running.virtual_servers)) or bool(observation.snapshot.instances)
+    if file is None or file.instances or file.virtual_servers or not runs:
         return
     yield Finding(
         "config-empty",
         Severity.CRITICAL,
-        f"{file.path} has no vrrp_instance and no virtual_server: a reload would remove all that runs",
-        (f"0 instances, 0 virtual servers in {file.path} (conf)", "keepalived still runs what it read before"),
-        f"restore {quoted(file.path)} before anybody reloads: kvtui journal; kubectl logs of the controller's pod",
+        f"{file.path} has no vrrp_instance and no virtual_server: a reload would remove all VIPs and servers",
+        (f"0 instances, 0 virtual servers in {file.path} (conf)", "keepalived still runs the previous config"),
+        f"restore {shell_word(file.path)} before the next reload: kvtui journal; kubectl logs of the controller's pod",
         file.path,
-        tuple(sorted(_vips(before))) if before else (),
+        tuple(sorted({*running.vips()})) if running else (),
     )
 
 
-def missing_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The same without a file at all."""
-    chosen, source = seen.snapshot.chosen_keepalived, seen.snapshot.source(SourceName.CONF)
-    if chosen is None or seen.snapshot.conf is not None or source.state is not SourceState.UNAVAILABLE:
+def missing_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """A reload without a file removes every instance too."""
+    chosen, source = observation.snapshot.chosen_keepalived, observation.snapshot.source(SourceName.CONF)
+    if chosen is None or observation.snapshot.conf is not None or source.state is not SourceState.UNAVAILABLE:
         return
-    if "does not exist" not in source.detail:  # unreadable is no finding but a missing right
+    if "does not exist" not in source.detail:  # an unreadable file is reported by the source
         return
     yield Finding(
         "config-missing",
         Severity.CRITICAL,
         f"{chosen.conf} does not exist: a reload would remove every instance",
         (f"{source.detail} (conf)",),
-        f"restore {quoted(chosen.conf)} before anybody reloads",
+        f"restore {shell_word(chosen.conf)} before the next reload",
         chosen.conf,
     )
 
 
-def broken_file(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Syntax that may kill keepalived at the next reload, includes that are gone, values that it rejects."""
-    file = seen.snapshot.conf
+def broken_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Syntax errors that may stop keepalived at the next reload, missing includes, rejected values."""
+    file = observation.snapshot.conf
     for kind in ProblemKind:
         problems = [p for p in file.problems if p.kind is kind] if file else []
         if not problems or file is None:
             continue
-        deadly = kind is ProblemKind.SYNTAX
         yield Finding(
             f"config-{kind.value}",
-            Severity.CRITICAL if deadly else Severity.WARNING,
+            Severity.CRITICAL if kind is ProblemKind.SYNTAX else Severity.WARNING,
             f"{file.path}: {problems[0].message}",
             tuple(f"{p.at}: {p.message} (conf)" for p in problems[:6]),
-            "kvtui --dry-run reload  # tests it inside keepalived's namespaces; do not send SIGHUP before",
+            "kvtui --dry-run reload  # tests the file in keepalived's namespaces; do not reload before",
             file.path,
         )
 
 
-def no_vips(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """An instance without VIPs: old controllers write it when no Service has endpoints, and keepalived exits."""
-    conf = seen.snapshot.running or seen.snapshot.conf
+def no_vips(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Old controllers write an instance without VIPs if no Service has endpoints, and keepalived exits."""
+    conf = observation.snapshot.effective_conf
     for instance in conf.instances if conf else ():
-        if instance.vips or instance.excluded_vips:
+        if instance.all_vips:
             continue
         yield Finding(
             "instance-without-vips",
             Severity.WARNING,
             f"Instance {instance.name} has no VIP",
             (f"{instance.at}: its virtual_ipaddress is empty (conf)",),
-            "kubectl get endpointslices -A  # keepalived-vip leaves out VIPs whose Service has no ready endpoint",
+            "kubectl get endpointslices -A  # keepalived-vip omits VIPs whose Service has no ready endpoint",
             instance.name,
         )
 

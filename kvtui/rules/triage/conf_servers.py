@@ -1,4 +1,4 @@
-"""Virtual servers whose config cannot work as it is meant."""
+"""Virtual servers whose config cannot work."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.rules.phrases import listed
 from kvtui.rules.triage.rule import Rule
-from kvtui.rules.triage.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,50 +16,51 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.rules.triage.condition_history import ConditionHistory
 
-KEEPS_THE_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
+KEEPS_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
-def _servers(seen: Observation) -> Iterator[tuple[ConfVirtualServer, str]]:
-    """Each virtual server that has an address and a port, with its name."""
-    conf = seen.snapshot.running or seen.snapshot.conf
+def _servers(observation: Observation) -> Iterator[tuple[ConfVirtualServer, str]]:
+    """Returns each virtual server that has an address and a port, with its name."""
+    conf = observation.snapshot.effective_conf
     for virtual in conf.virtual_servers if conf else ():
         if virtual.address is not None and virtual.port:
             yield virtual, endpoint(virtual.address, virtual.port)
 
 
-def _name(real: ConfRealServer, port: int) -> str:
-    return endpoint(real.address, real.port or port)
+def _names(virtual: ConfVirtualServer, reals: list[ConfRealServer]) -> str:
+    return listed(endpoint(*virtual.key_of(r)) for r in reals)
 
 
-def port_changes(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Direct routing and tunnels cannot change a port: keepalived resets it (measured)."""
-    for virtual, name in _servers(seen):
+def port_changes(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Direct routing and tunnels cannot change the port: keepalived resets it (measured)."""
+    for virtual, name in _servers(observation):
         moved = [
             r
             for r in virtual.real_servers
-            if r.port not in (None, virtual.port) and not r.sorry and (r.method or virtual.method) in KEEPS_THE_PORT
+            if r.port not in (None, virtual.port) and not r.sorry and (r.method or virtual.method) in KEEPS_PORT
         ]
         if not moved:
             continue
         yield Finding(
             "port-changed-by-direct-routing",
             Severity.CRITICAL,
-            f"{name} sends to other ports, which direct routing and tunnels cannot do",
+            f"{name} has real servers on other ports, which direct routing and tunnels cannot reach",
             (
-                f"{virtual.at}: {listed(_name(r, virtual.port or 0) for r in moved)} (conf)",
-                f"keepalived says «ports don't match - resetting» and takes {virtual.port} for the real servers too",
+                f"{virtual.at}: {_names(virtual, moved)} (conf)",
+                f'keepalived logs "ports don\'t match - resetting" and uses port {virtual.port} for the real servers',
             ),
-            "kubectl edit service  # port = targetPort, or NAT instead of DR in the ConfigMap",
+            "kubectl edit service  # set port = targetPort, or use NAT instead of DR in the ConfigMap",
             name,
             (virtual.address,) if virtual.address else (),
         )
 
 
-def udp_checked_by_tcp(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Written by keepalived-vip for UDP as well (#44), which is no harm where TCP is answered there too."""
-    gone = {v.name for v in seen.virtual_servers or () if v.protocol is Protocol.UDP and v.up < len(v.real_servers)}
-    for virtual, name in _servers(seen):
-        if virtual.protocol is not Protocol.UDP or name not in gone:
+def udp_checked_by_tcp(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """keepalived-vip writes TCP_CHECK for UDP too (#44); harmless if the port also answers TCP."""
+    servers = (v for v in observation.virtual_servers or () if v.protocol is Protocol.UDP)
+    incomplete = {v.name for v in servers if v.up < len(v.real_servers)}
+    for virtual, name in _servers(observation):
+        if virtual.protocol is not Protocol.UDP or name not in incomplete:
             continue
         checked = [r for r in virtual.real_servers if "TCP_CHECK" in r.checks]
         if not checked:
@@ -67,30 +68,33 @@ def udp_checked_by_tcp(seen: Observation, _history: ConditionHistory) -> Iterato
         yield Finding(
             "udp-with-tcp-check",
             Severity.WARNING,
-            f"UDP {name} lacks real servers: a TCP_CHECK removes those that do not answer TCP on that port",
-            (f"{virtual.at}: TCP_CHECK for {listed(_name(r, virtual.port or 0) for r in checked)} (conf)",),
-            "let the pods answer TCP on that port too, or write UDP_CHECK (keepalived 2.1.0 and newer)",
+            f"UDP {name} lacks real servers: TCP_CHECK removes those that do not answer TCP on that port",
+            (f"{virtual.at}: TCP_CHECK for {_names(virtual, checked)} (conf)",),
+            "let the pods answer TCP on that port too, or use UDP_CHECK (keepalived 2.1.0 and newer)",
             name,
             (virtual.address,) if virtual.address else (),
         )
 
 
-def vip_not_bound(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """A virtual server whose address no instance brings to any interface."""
-    conf = seen.snapshot.running or seen.snapshot.conf
+def vip_not_bound(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """No instance has the address of a virtual server."""
+    conf = observation.snapshot.effective_conf
     if conf is None or not conf.instances:
         return
-    bound = {v.address for i in conf.instances for v in (*i.vips, *i.excluded_vips)}
-    if seen.snapshot.addresses is not None:
-        bound |= {a.address for a in seen.snapshot.addresses.addresses}
-    for virtual, name in _servers(seen):
+    bound = set(conf.vips())
+    if observation.snapshot.addresses is not None:
+        bound |= {a.address for a in observation.snapshot.addresses.addresses}
+    for virtual, name in _servers(observation):
         if virtual.address in bound or virtual.address is None:
             continue
         yield Finding(
             "virtual-server-without-vip",
             Severity.WARNING,
             f"Virtual server {name} is configured, but no instance has {virtual.address}",
-            (f"{virtual.at}: {virtual.address} is in no virtual_ipaddress, and on no interface (conf, addresses)",),
+            (
+                f"{virtual.at}: no virtual_ipaddress has {virtual.address} (conf)",
+                f"no interface has {virtual.address} (addresses)",
+            ),
             f"add {virtual.address} to the instance's virtual_ipaddress, then: kvtui reload",
             name,
             (virtual.address,),

@@ -1,15 +1,17 @@
-"""What the ConfigMap asks, what the file says and what keepalived runs, where they differ (``rules.mapping.drift``)."""
+"""Differences between ConfigMap, config file and running config (``rules.mapping.drift``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
-from kvtui.rules.identity_cache import Remembered
+from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.mapping.controller import settings_of
 from kvtui.rules.mapping.drift import Difference, DifferenceKind, drift
 from kvtui.rules.mapping.expected import expected
+from kvtui.rules.phrases import plural
 from kvtui.rules.triage.rule import ROLLOUT, Rule
+from kvtui.rules.triage.words import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,20 +20,18 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.rules.triage.condition_history import ConditionHistory
 
-MOST = 6
-"""Differences that are told; the rest is counted."""
 AT_START = frozenset({"priority", "unicast_peer"})
-"""What the controller works out once: nodes that came since are no fault of the config."""
+"""Values that the controller computes only at its start."""
 
-_known: Remembered[tuple[Difference, ...] | None] = Remembered(4)
+_known: IdentityCache[tuple[Difference, ...] | None] = IdentityCache(4)
 
 
-def differences(seen: Observation, conf: Conf | None) -> tuple[Difference, ...] | None:
-    """Where a config is not what the ConfigMap asks; None when that cannot be told."""
-    kube = seen.snapshot.kube
+def differences(observation: Observation, conf: Conf | None) -> tuple[Difference, ...] | None:
+    """Returns the differences between the expected config and ``conf``; None if unknown."""
+    kube = observation.snapshot.kube
     if kube is None or conf is None:
         return None
-    settings = settings_of(seen.snapshot)
+    settings = settings_of(observation.snapshot)
 
     def compare() -> tuple[Difference, ...] | None:
         wanted = expected(kube, settings)
@@ -40,72 +40,66 @@ def differences(seen: Observation, conf: Conf | None) -> tuple[Difference, ...] 
     return _known.get((kube, conf), settings, compare)
 
 
-def is_overwritten(seen: Observation) -> bool:
-    """The file is what the controller writes, keepalived runs something else: a hand edit that was reloaded is lost.
+def is_overwritten(observation: Observation) -> bool:
+    """Returns whether the controller has overwritten a manual edit that keepalived still runs.
 
-    keepalived-vip writes its file on every sync, and sends SIGHUP only when the text is not what it wrote last.
+    keepalived-vip writes its file on every sync, but sends SIGHUP only if the text differs from what it wrote last.
     """
-    file, running = seen.snapshot.conf, seen.snapshot.running
+    file, running = observation.snapshot.conf, observation.snapshot.running
     if file is None or running is None or file.digest == running.digest:
         return False
-    return differences(seen, file) == () and bool(differences(seen, running))
+    return differences(observation, file) == () and bool(differences(observation, running))
 
 
-def overwritten(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """What was edited by hand runs on until the next SIGHUP or restart, and is in no file any more."""
-    if not is_overwritten(seen) or seen.snapshot.conf is None:
+def overwritten(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """A manual edit runs until the next reload or restart, but no file has it."""
+    if not is_overwritten(observation) or observation.snapshot.conf is None:
         return
-    chosen = seen.snapshot.chosen_keepalived
+    chosen = observation.snapshot.chosen_keepalived
     who = chosen.controller.name if chosen and chosen.controller else "the controller"
-    found = differences(seen, seen.snapshot.running) or ()
+    changes = differences(observation, observation.snapshot.running) or ()
     yield Finding(
         "config-overwritten",
         Severity.WARNING,
-        f"{who} has overwritten {seen.snapshot.conf.path}: what keepalived runs is in no file any more",
+        f"{who} has overwritten {observation.snapshot.conf.path}: no file has the running config any more",
         (
-            "the file is what the ConfigMap asks (conf, Kubernetes); keepalived runs with differences:",
-            *_told(found),
-            "the next SIGHUP or restart makes the file run",
+            "the file matches the ConfigMap, the running config does not (conf, Kubernetes):",
+            *first_of([d.text for d in changes]),
+            "the next reload or restart applies the file",
         ),
-        "kvtui --dry-run reload  # shows what would change; keep what you want by the ConfigMap, not by the file",
-        seen.snapshot.conf.path,
-        _vips(found),
+        "kvtui --dry-run reload  # shows what would change; make permanent changes in the ConfigMap",
+        observation.snapshot.conf.path,
+        _vips(changes),
     )
 
 
-def not_expected(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """What the ConfigMap asks does not run (keepalived-vip#84, #87; contrib#2736)."""
-    running, file = seen.snapshot.running, seen.snapshot.conf
+def not_expected(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Keepalived does not run the config that the ConfigMap requires (keepalived-vip#84, #87; contrib#2736)."""
+    running, file = observation.snapshot.running, observation.snapshot.conf
     runs = running or file
-    found = differences(seen, runs)
-    if not found or runs is None or is_overwritten(seen):
+    changes = differences(observation, runs)
+    if not changes or runs is None or is_overwritten(observation):
         return
-    at_start = all(d.kind is DifferenceKind.INSTANCE_VALUE and d.value in AT_START for d in found)
-    written = running is None or differences(seen, file)
+    at_start = all(d.kind is DifferenceKind.INSTANCE_VALUE and d.value in AT_START for d in changes)
+    file_differs = running is None or differences(observation, file)
     yield Finding(
         "running-not-expected",
         Severity.INFO if at_start else Severity.WARNING,
-        f"keepalived does not run what the ConfigMap asks: {len(found)} difference{'s' if len(found) > 1 else ''}",
+        f"The running config does not match the ConfigMap: {plural(len(changes), 'difference')}",
         (
-            *_told(found),
-            f"{'neither does the file say so' if written else 'the file says so, it is not reloaded'} (conf)",
+            *first_of([d.text for d in changes]),
+            f"the file {'does not match it either' if file_differs else 'matches it, but is not reloaded'} (conf)",
         ),
-        "kvtui render  # what the controller should have written; then its log: why did it not? Restart its pod"
-        if written
+        "kvtui render  # the expected config; then read the controller's log, or restart its pod"
+        if file_differs
         else "kvtui reload",
         runs.path,
-        _vips(found),
+        _vips(changes),
     )
 
 
-def _told(found: tuple[Difference, ...]) -> Iterator[str]:
-    yield from (d.text for d in found[:MOST])
-    if len(found) > MOST:
-        yield f"and {len(found) - MOST} more"
-
-
-def _vips(found: tuple[Difference, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(d.vip for d in found if d.vip))
+def _vips(changes: tuple[Difference, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(d.vip for d in changes if d.vip))
 
 
 RULES = (Rule(overwritten, ROLLOUT), Rule(not_expected, ROLLOUT))

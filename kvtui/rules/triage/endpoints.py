@@ -1,4 +1,4 @@
-"""The Services' endpoints beside the kernel's real servers, by address."""
+"""Endpoints of the Services compared with the real servers in the kernel."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.mapping import MappingState
+from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.rule import ROLLOUT, Rule
-from kvtui.rules.triage.words import edit_weight, listed, quoted, real_name
+from kvtui.rules.triage.words import edit_weight, real_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
     from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def endpoints_differ(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Three ways in which the two differ; one pass, since there may be tens of thousands of both."""
-    kube = seen.snapshot.kube
-    if kube is None or kube.endpoints is None or not seen.mappings:
+def endpoints_differ(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Reports three kinds of differences in one pass: there may be tens of thousands of endpoints."""
+    kube = observation.snapshot.kube
+    if kube is None or kube.endpoints is None or not observation.mappings:
         return
     servers: dict[str, list[VirtualServerView]] = {}
-    for virtual in seen.virtual_servers or ():
+    for virtual in observation.virtual_servers or ():
         if virtual.in_kernel and virtual.address:
             servers.setdefault(virtual.address, []).append(virtual)
-    for mapping in seen.mappings:
+    for mapping in observation.mappings:
         groups = kube.endpoints.get(mapping.target) if mapping.target else None
         there = servers.get(mapping.vip)
-        # in PROXY mode the real servers are HAProxy's
+        # in PROXY mode HAProxy has the real servers
         if groups is not None and there and mapping.state is MappingState.OK and mapping.method != "PROXY":
             yield from _compare(mapping, groups, there)
 
@@ -44,9 +45,10 @@ def _compare(
     known = {r.address for s in servers for r in s.real_servers}
     taking = {r.address for s in servers for r in s.real_servers if r.weight}
     if odd := taking & waiting:
-        yield _finding(mapping, servers, odd, "endpoint-not-ready-in-ipvs", "not ready, but takes connections in IPVS")
+        yield _finding(mapping, servers, odd, "endpoint-not-ready-in-ipvs", "not ready, but IPVS sends it connections")
     if odd := taking - waiting - ready:
-        yield _finding(mapping, servers, odd, "endpoint-gone-in-ipvs", "no endpoint any more, but takes connections")
+        what = "no longer an endpoint, but IPVS sends it connections"
+        yield _finding(mapping, servers, odd, "endpoint-gone-in-ipvs", what)
     if odd := ready - known:
         yield _finding(mapping, servers, odd, "endpoint-not-in-ipvs", "a ready endpoint, but not in IPVS")
 
@@ -56,7 +58,7 @@ def _finding(mapping: Mapping, servers: list[VirtualServerView], addresses: set[
     named = sorted(addresses)
     more = f" and {len(named) - 1} more" if len(named) > 1 else ""
     reals = [(s, r) for s in servers for r in s.real_servers if r.address in addresses]
-    namespace, name = (quoted(word) for word in mapping.target or ("", ""))
+    namespace, name = (shell_word(word) for word in mapping.target or ("", ""))
     look = f"kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}"
     return Finding(
         rule,
@@ -67,9 +69,9 @@ def _finding(mapping: Mapping, servers: list[VirtualServerView], addresses: set[
             *(f"{s.name} -> {real_name(r)} weight {r.weight} (ipvs)" for s, r in reals[:4]),
             *(() if reals else (f"no real server of {listed(s.name for s in servers)} has that address (ipvs)",)),
         ),
-        f"{edit_weight(*reals[0], 0)}  # stops it now; then why did the controller not write it? {look}"
+        f"{edit_weight(*reals[0], 0)}  # stops new connections; then check why the controller kept it: {look}"
         if reals
-        else f"{look}  # the controller syncs on changes of endpoints; its log says what it makes of them",
+        else f"{look}  # then the controller's log: it syncs on every change of endpoints",
         mapping.vip,
         (mapping.vip,),
     )

@@ -1,4 +1,4 @@
-"""Entries of the ConfigMap that cannot be served, or not as they are meant."""
+"""Entries of the ConfigMap that are not served, or not as intended."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.kube import Resource
 from kvtui.model.mapping import MappingState
+from kvtui.model.pflag import is_true, parse_flags
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.rules.mapping.grammar import parse
+from kvtui.rules.phrases import MAX_QUOTED, listed, plural, shell_word
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,22 +24,20 @@ if TYPE_CHECKING:
     from kvtui.rules.triage.condition_history import ConditionHistory
 
 CLOUD_PROVIDER = "k8s.co/cloud-provider-config"
-SHORT = 60
-"""Characters of a value that a sentence repeats."""
 
 
-def edit(seen: Observation) -> str:
-    """The command that changes the ConfigMap."""
-    kube = seen.snapshot.kube
+def edit(observation: Observation) -> str:
+    """Returns the command that edits the ConfigMap."""
+    kube = observation.snapshot.kube
     if kube is None or kube.configmap_name is None:
         return "kubectl edit configmap"
     namespace, name = kube.configmap_name
-    return f"kubectl -n {quoted(namespace)} edit configmap {quoted(name)}"
+    return f"kubectl -n {shell_word(namespace)} edit configmap {shell_word(name)}"
 
 
-def configmap_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The controller has nothing to read."""
-    kube = seen.snapshot.kube
+def configmap_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Without the ConfigMap the controller has no mappings."""
+    kube = observation.snapshot.kube
     if kube is None or not kube.configmap_missing or kube.configmap_name is None:
         return
     name = "/".join(kube.configmap_name)
@@ -46,116 +45,119 @@ def configmap_missing(seen: Observation, _history: ConditionHistory) -> Iterator
         "configmap-missing",
         Severity.CRITICAL,
         f"The ConfigMap {name} does not exist",
-        (f"{plain(kube.server)} says that there is no ConfigMap {name} (Kubernetes)",),
-        f"kubectl -n {quoted(kube.configmap_name[0])} create configmap {quoted(kube.configmap_name[1])} "
+        (f"{plain(kube.server)} has no ConfigMap {name} (Kubernetes)",),
+        f"kubectl -n {shell_word(kube.configmap_name[0])} create configmap {shell_word(kube.configmap_name[1])} "
         "--from-literal=VIP=NAMESPACE/SERVICE  # or start the controller with another --services-configmap",
         name,
-        tuple(v.address for v in seen.vips or ()),
+        tuple(v.address for v in observation.vips or ()),
     )
 
 
-def configmap_owned(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """keepalived-cloud-provider rewrites the data: hand edits are lost."""
-    kube = seen.snapshot.kube
+def configmap_owned(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """keepalived-cloud-provider rewrites the data: manual edits are lost."""
+    kube = observation.snapshot.kube
     if kube and kube.configmap and CLOUD_PROVIDER in kube.configmap.annotations:
         name = f"{kube.configmap.namespace}/{kube.configmap.name}"
         yield Finding(
             "configmap-owned",
             Severity.INFO,
-            f"keepalived-cloud-provider owns and rewrites the ConfigMap {name}: hand edits are lost",
+            f"keepalived-cloud-provider rewrites the ConfigMap {name}: manual edits are lost",
             (f"it has the annotation {CLOUD_PROVIDER} (Kubernetes)",),
-            "change the Services (type LoadBalancer, loadBalancerIP) instead of the ConfigMap",
+            "edit the Services (type LoadBalancer, loadBalancerIP) instead of the ConfigMap",
             name,
         )
 
 
-def bad_entry(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The controller warns in its log and skips it."""
-    for mapping in seen.mappings or ():
+def bad_entry(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The controller logs a warning and skips it."""
+    for mapping in observation.mappings or ():
         if mapping.state is not MappingState.ERROR:
             continue
-        vip = plain(mapping.vip, SHORT)
+        vip = plain(mapping.vip, MAX_QUOTED)
         yield Finding(
             "mapping-error",
             Severity.CRITICAL,
-            f"The controller skips {vip}: {plain(mapping.error or 'its value is wrong', 200)}",
-            (f"{vip}: {plain(mapping.value, SHORT)!r} (ConfigMap)", *_said(mapping)),
-            edit(seen),
+            f"The controller skips {vip}: {plain(mapping.error or 'its value is invalid', 200)}",
+            _evidence(mapping),
+            edit(observation),
             vip,
             (mapping.vip,),
         )
 
 
-def odd_entry(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The controller takes it, and silently makes something else of it; or its Service has a peculiarity."""
-    for mapping in seen.mappings or ():
-        # PROXY has a rule of its own: with the controller's mode for it, it is as it should be
+def odd_entry(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The controller accepts the entry, but its effect is unexpected."""
+    for mapping in observation.mappings or ():
+        # PROXY has its own rule; in proxy mode it is correct
         if not mapping.notes or mapping.state is MappingState.ERROR or mapping.method == "PROXY":
             continue
-        if mapping.source != "configmap" or _lacks_servers(seen, mapping):  # for the latter there is ``not_served``
+        if mapping.source != "configmap" or _lacks_servers(observation, mapping):  # see not_served
             continue
-        vip = plain(mapping.vip, SHORT)
+        vip = plain(mapping.vip, MAX_QUOTED)
         written = set(parse(mapping.vip, mapping.value).notes) & set(mapping.notes)
         yield Finding(
             "mapping-odd",
             Severity.WARNING if written else Severity.INFO,
             f"{vip}: {plain(mapping.notes[0], 200)}",
-            (f"{vip}: {plain(mapping.value, SHORT)!r} (ConfigMap)", *_said(mapping)),
-            edit(seen),
+            _evidence(mapping),
+            edit(observation),
             vip,
             (mapping.vip,),
         )
 
 
-def _lacks_servers(seen: Observation, mapping: Mapping) -> bool:
-    service = (seen.snapshot.kube.services or {}).get(mapping.target) if seen.snapshot.kube and mapping.target else None
-    return mapping.target is not None and (service is None or len(seen.servers_of(mapping.vip)) < len(service.ports))
+def _lacks_servers(observation: Observation, mapping: Mapping) -> bool:
+    if mapping.target is None:
+        return False
+    kube = observation.snapshot.kube
+    service = (kube.services or {}).get(mapping.target) if kube else None
+    return service is None or len(observation.servers_of(mapping.vip)) < len(service.ports)
 
 
-def _said(mapping: Mapping) -> tuple[str, ...]:
-    return tuple(plain(n, 300) for n in mapping.notes)
+def _evidence(mapping: Mapping) -> tuple[str, ...]:
+    vip, value = plain(mapping.vip, MAX_QUOTED), plain(mapping.value, MAX_QUOTED)
+    return (f"{vip}: {value!r} (ConfigMap)", *(plain(n, 300) for n in mapping.notes))
 
 
-def proxy_without_mode(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """``lvs_method PROXY`` is nothing that keepalived knows: it takes NAT (measured)."""
-    chosen = seen.snapshot.chosen_keepalived
-    controller = chosen.controller if chosen else None
-    vips = [m.vip for m in seen.mappings or () if m.method == "PROXY" and m.state is MappingState.OK]
-    if controller is None or not vips or any(a.startswith("--proxy-protocol-mode") for a in controller.argv):
+def proxy_without_mode(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Keepalived does not know ``lvs_method PROXY`` and uses NAT (measured)."""
+    controller = observation.snapshot.controller
+    vips = [m.vip for m in observation.mappings or () if m.method == "PROXY" and m.state is MappingState.OK]
+    if controller is None or not vips or is_true(parse_flags(controller.argv), "proxy-protocol-mode"):
         return
     yield Finding(
         "proxy-without-mode",
         Severity.WARNING,
-        f"PROXY is asked for {listed(vips)}, but the controller does not run in proxy mode: keepalived takes NAT",
+        f"{listed(vips)} is mapped with PROXY, but the controller does not run in proxy mode: keepalived uses NAT",
         (
             f"PROXY for {listed(vips)} (ConfigMap)",
             f"{controller.name} (PID {controller.pid}) runs without --proxy-protocol-mode (processes)",
         ),
-        f"kubectl edit daemonset  # args: --proxy-protocol-mode=true; or: {edit(seen)}",
+        f"kubectl edit daemonset  # args: --proxy-protocol-mode=true; or: {edit(observation)}",
         "PROXY",
         tuple(vips),
     )
 
 
-def not_served(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """A good entry that is not served: no such Service, no ready endpoint, or nobody wrote it."""
-    kube = seen.snapshot.kube
+def not_served(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """A valid entry is not served: its Service does not exist, has no ready endpoint, or the config lacks it."""
+    kube = observation.snapshot.kube
     services = kube.resource(Resource.SERVICES) if kube else None
     if kube is None or kube.services is None or (services and services.state is SourceState.UNAVAILABLE):
         return
     served: dict[str, int] = {}
-    for virtual in seen.virtual_servers or ():
+    for virtual in observation.virtual_servers or ():
         if virtual.address:
             served[virtual.address] = served.get(virtual.address, 0) + 1
-    for mapping in seen.mappings or ():
+    for mapping in observation.mappings or ():
         target = mapping.target
         if mapping.state is not MappingState.OK or target is None or mapping.method == "PROXY":
             continue
         service = kube.services.get(target)
         if service is None:
             yield _no_service(mapping, kube)
-        elif seen.virtual_servers is not None and served.get(mapping.vip, 0) < len(service.ports):
-            yield from _ports(seen, mapping, kube, service)
+        elif observation.virtual_servers is not None and served.get(mapping.vip, 0) < len(service.ports):
+            yield from _ports(observation, mapping, kube, service)
 
 
 def _no_service(mapping: Mapping, kube: Kube) -> Finding:
@@ -165,21 +167,21 @@ def _no_service(mapping: Mapping, kube: Kube) -> Finding:
         Severity.CRITICAL,
         f"{mapping.vip} is mapped to {namespace}/{name}, which does not exist",
         (f"{plain(kube.server)} has no Service {namespace}/{name} (Kubernetes)", "the controller skips the entry"),
-        f"kubectl -n {quoted(namespace)} get services",
+        f"kubectl -n {shell_word(namespace)} get services",
         mapping.vip,
         (mapping.vip,),
     )
 
 
-def _ports(seen: Observation, mapping: Mapping, kube: Kube, service: KubeService) -> Iterator[Finding]:
-    """Fewer virtual servers than ports: which, and why."""
+def _ports(observation: Observation, mapping: Mapping, kube: Kube, service: KubeService) -> Iterator[Finding]:
+    """Reports the ports that have no virtual server, and why."""
     if kube.endpoints is None or mapping.target is None:
         return
-    have = {v.port for v in seen.servers_of(mapping.vip)}
-    absent = [p for p in port_backends(service, endpoints_of(kube, mapping.target)) if p.port.port not in have]
-    lacking = [p for p in absent if not p.backends]
+    served = {v.port for v in observation.servers_of(mapping.vip)}
+    missing = [p for p in port_backends(service, endpoints_of(kube, mapping.target)) if p.port.port not in served]
+    lacking = [p for p in missing if not p.backends]
     name = "/".join(mapping.target)
-    namespace, short = (quoted(w) for w in mapping.target)
+    namespace, short = (shell_word(w) for w in mapping.target)
     if lacking:
         whole = len(lacking) == len(service.ports)
         ports = listed(str(p.port.port) for p in lacking)
@@ -189,14 +191,14 @@ def _ports(seen: Observation, mapping: Mapping, kube: Kube, service: KubeService
             f"{mapping.vip}: {name} has no ready endpoint" + ("" if whole else f" for port {ports}"),
             (
                 *(f"port {p.port.port}: {p.why_none} (Kubernetes)" for p in lacking[:6]),
-                *(("so the VIP itself leaves virtual_ipaddress, as if it were not mapped",) if whole else ()),
+                *(("so the controller also removes the VIP from virtual_ipaddress",) if whole else ()),
             ),
             f"kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={short}; "
             f"kubectl -n {namespace} get pods",
             mapping.vip,
             (mapping.vip,),
         )
-    unwritten = [p for p in absent if p.backends]
+    unwritten = [p for p in missing if p.backends]
     if unwritten:
         ports = listed(str(p.port.port) for p in unwritten)
         yield Finding(
@@ -204,10 +206,13 @@ def _ports(seen: Observation, mapping: Mapping, kube: Kube, service: KubeService
             Severity.CRITICAL,
             f"{mapping.vip} is mapped to {name}, but has no virtual server for port {ports}",
             (
-                *(f"port {p.port.port}: {len(p.backends)} ready endpoints (Kubernetes)" for p in unwritten[:6]),
-                f"{mapping.vip} has {len(have)} virtual servers (ipvs, conf)",
+                *(
+                    f"port {p.port.port}: {plural(len(p.backends), 'ready endpoint')} (Kubernetes)"
+                    for p in unwritten[:6]
+                ),
+                f"{mapping.vip} has {plural(len(served), 'virtual server')} (ipvs, conf)",
             ),
-            "kubectl logs of the controller's pod on this node; contrib does not watch the ConfigMap: restart the pod",
+            "read the log of the controller's pod on this node; contrib does not watch the ConfigMap: restart its pod",
             f"{mapping.vip} not served",
             (mapping.vip,),
         )

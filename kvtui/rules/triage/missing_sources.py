@@ -1,4 +1,4 @@
-"""Which sources triage cannot do without on this node: without them, no finding does not mean that all is well."""
+"""Sources that triage needs on this node: without them, no findings does not mean no problems."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
-def missing_sources(seen: Observation) -> tuple[Source, ...]:
-    """The sources that are needed here and say nothing.
+def missing_sources(observation: Observation) -> tuple[Source, ...]:
+    """Returns the needed sources that are unavailable.
 
-    Adverts and addresses are needed where there are VRRP instances, IPVS where there are virtual servers, Kubernetes
-    where an API is configured. Keepalived's own word is not: adverts and addresses tell the states as well.
+    VRRP instances need adverts and addresses, virtual servers need IPVS, a configured API needs Kubernetes.
+    keepalived's dumps are not needed: adverts and addresses show the states too.
     """
-    sources = (seen.snapshot.source(name) for name in _needed(seen))
+    sources = (observation.snapshot.source(name) for name in _needed(observation))
     return tuple(s for s in sources if s.state is SourceState.UNAVAILABLE)
 
 
-def _needed(seen: Observation) -> Iterator[SourceName]:
-    snapshot = seen.snapshot
-    conf = snapshot.running or snapshot.conf
+def _needed(observation: Observation) -> Iterator[SourceName]:
+    snapshot = observation.snapshot
+    conf = snapshot.effective_conf
     yield SourceName.KEEPALIVED
     if snapshot.chosen is not None and snapshot.running is None:
         yield SourceName.CONF
     if conf is None or conf.virtual_servers:
         yield SourceName.IPVS
-    if seen.vrrp_instances is None or seen.vrrp_instances:
+    if observation.vrrp_instances is None or observation.vrrp_instances:
         yield SourceName.ADDRESSES
         yield SourceName.ADVERTS
     if snapshot.kube is not None:

@@ -1,14 +1,16 @@
-"""Real servers of the kernel against what keepalived runs and what its checkers say."""
+"""Real servers in the kernel compared with keepalived's config and health checks."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy, RealServerState
-from kvtui.rules.triage.kernel import checks_of, configured, kernel_key, odd, running_or_file
+from kvtui.rules.phrases import MAX_NAMES, listed, service_option, shell_word
+from kvtui.rules.triage.kernel import checks_of, unusual_reals
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import edit_weight, group, listed, real_name, service_option, vips_of
+from kvtui.rules.triage.words import describe_real, edit_weight, group, real_name, vips_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,25 +23,22 @@ if TYPE_CHECKING:
     from kvtui.rules.triage.kernel import CheckKey
 
 
-def no_live_real(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Clients are refused."""
-    vips = {v.address for v in seen.vips or ()}
-    for virtual in seen.virtual_servers or ():
+def no_live_real(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The kernel refuses all clients of a virtual server."""
+    vips = {v.address for v in observation.vips or ()}
+    for virtual in observation.virtual_servers or ():
         ours = virtual.managed_by is ManagedBy.KEEPALIVED or virtual.address in vips
         if not virtual.in_kernel or not ours or any(r.state is RealServerState.UP for r in virtual.real_servers):
             continue
-        states = [f"{sum(1 for r in virtual.real_servers if r.state is s)} {s.value}" for s in RealServerState]
-        some = [w for w in states if not w.startswith("0 ")]
+        counts = Counter(r.state for r in virtual.real_servers)
+        states = ", ".join(f"{counts[s]} {s.value}" for s in RealServerState if counts[s])
         yield Finding(
             "no-live-real-server",
             Severity.CRITICAL,
-            f"No real server of {virtual.name} takes connections",
+            f"No real server of {virtual.name} accepts connections",
             (
-                f"{', '.join(some) if some else 'it has no real servers at all'} (ipvs, conf)",
-                *(
-                    f"{real_name(r)}: {r.state.value}{f', check {r.check}' if r.check else ''}"
-                    for r in virtual.real_servers[:4]
-                ),
+                f"{states or 'it has no real servers'} (ipvs, conf)",
+                *(describe_real(r) for r in virtual.real_servers[:4]),
             ),
             _revive(virtual),
             virtual.name,
@@ -53,31 +52,31 @@ def _revive(virtual: VirtualServerView) -> str:
         return f"kvtui undrain {real_name(drained[0])}"
     if virtual.service:
         namespace, _, name = virtual.service.partition("/")
-        return f"kubectl -n {namespace} get endpointslices -l kubernetes.io/service-name={name}"
-    return f"kvtui ipvs  # which checks fail? then ask a real server itself: nc -vz {_some_real(virtual)}"
+        return f"kubectl -n {shell_word(namespace)} get endpointslices -l kubernetes.io/service-name={shell_word(name)}"
+    return f"kvtui ipvs  # which checks fail? then test a real server: nc -vz {_some_real(virtual)}"
 
 
 def _some_real(virtual: VirtualServerView) -> str:
     return " ".join(f"{r.address} {r.port}" for r in virtual.real_servers[:1]) or "ADDRESS PORT"
 
 
-def real_down(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Its health check fails."""
+def real_down(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The health check of a real server fails."""
     absent = {RealServerState.REMOVED, RealServerState.FAILED}
     lookup: dict[CheckKey, RealServerCheck] | None = None
-    for virtual, reals in odd(seen, lambda r: r.state in absent):
-        lookup = checks_of(seen) if lookup is None else lookup
+    for virtual, reals in unusual_reals(observation, lambda r: r.state in absent):
+        lookup = checks_of(observation) if lookup is None else lookup
         down = [r for r in reals if r.state is RealServerState.FAILED or _fails(lookup, virtual, r)]
         if not down:
             continue
-        what, subject, words = group(virtual, down)
+        target, subject = group(virtual, down)
         yield Finding(
             "real-server-down",
             Severity.WARNING,
             f"{subject} fail{'s' if len(down) == 1 else ''} the health check",
-            tuple(f"{w} (ipvs, dump)" for w in words),
-            f"nc -vz {down[0].address} {down[0].port}  # from this node: is it the server, or the way there?",
-            what,
+            tuple(f"{describe_real(r)} (ipvs, dump)" for r in down[:MAX_NAMES]),
+            f"nc -vz {down[0].address} {down[0].port}  # from this node: does the server fail, or the network?",
+            target,
             vips_of(virtual),
         )
 
@@ -87,44 +86,45 @@ def _fails(lookup: dict[CheckKey, RealServerCheck], virtual: VirtualServerView, 
     return check is not None and check.alive is False
 
 
-def real_not_in_kernel(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Configured, its check does not fail as far as is known, and the kernel does not have it."""
+def real_not_in_kernel(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The config has a real server without a failing check, but the kernel does not."""
     lookup: dict[CheckKey, RealServerCheck] | None = None
-    for virtual, reals in odd(seen, lambda r: r.state is RealServerState.REMOVED):
-        lookup = checks_of(seen) if lookup is None else lookup
+    for virtual, reals in unusual_reals(observation, lambda r: r.state is RealServerState.REMOVED):
+        lookup = checks_of(observation) if lookup is None else lookup
         gone = [r for r in reals if not _fails(lookup, virtual, r)]
         if not gone:
             continue
-        what, subject, _words = group(virtual, gone)
+        target, subject = group(virtual, gone)
         passes = any((c := lookup.get((virtual.name, r.address, r.port))) and c.alive for r in gone)
-        word = "keepalived says that its check passes (dump)" if passes else "its health check is not known (no dump)"
+        check = "keepalived reports that its check passes (dump)" if passes else "its health check is unknown (no dump)"
         yield Finding(
             "real-server-not-in-kernel",
             Severity.WARNING,
             f"{subject} {'is' if len(gone) == 1 else 'are'} in the config but not in the kernel",
-            (f"not in the IPVS table: {listed(real_name(r) for r in gone)} (ipvs)", word),
-            "a reload does not bring it back (keepalived compares configs, never the kernel): change its weight, "
-            "reload, and change it back; or restart keepalived",
-            what,
+            (f"not in the IPVS table: {listed(real_name(r) for r in gone)} (ipvs)", check),
+            "change its weight, reload, and change it back; or restart keepalived (a reload alone does not add it: "
+            "keepalived compares configs, not the kernel)",
+            target,
             vips_of(virtual),
         )
 
 
-def real_not_in_config(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """In the kernel, in a virtual server of keepalived's, but not in its config."""
-    if running_or_file(seen) is None:
+def real_not_in_config(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The kernel has a real server in a virtual server of keepalived, but the config does not."""
+    conf = observation.snapshot.effective_conf
+    if conf is None:
         return
-    conf: dict[ServiceKey, ConfVirtualServer] | None = None
-    for virtual, reals in odd(seen, lambda r: r.configured_weight is None):
-        conf = configured(seen) if conf is None else conf
-        wanted = conf.get(kernel_key(virtual))
+    configured: dict[ServiceKey, ConfVirtualServer] | None = None
+    for virtual, reals in unusual_reals(observation, lambda r: r.configured_weight is None):
+        configured = conf.virtual_servers_by_key() if configured is None else configured
+        wanted = configured.get(virtual.key)
         if wanted is None:
             continue
-        sorry = {(r.address, r.port or virtual.port or 0) for r in wanted.real_servers if r.sorry}
+        sorry = {wanted.key_of(r) for r in wanted.real_servers if r.sorry}
         extra = [r for r in reals if r.key not in sorry]
         if not extra:
             continue
-        what, subject, _words = group(virtual, extra)
+        target, subject = group(virtual, extra)
         commands = (f"ipvsadm -d {service_option(virtual)} -r {real_name(r)}" for r in extra[:4])
         yield Finding(
             "real-server-not-in-config",
@@ -132,30 +132,30 @@ def real_not_in_config(seen: Observation, _history: ConditionHistory) -> Iterato
             f"{subject} {'is' if len(extra) == 1 else 'are'} in the kernel but not in keepalived's config",
             (
                 f"in the IPVS table: {listed(f'{real_name(r)} weight {r.weight}' for r in extra)} (ipvs)",
-                "the running config does not have it, so no check watches it (conf)",
+                "the running config does not have it, so keepalived does not check it (conf)",
             ),
             "; ".join(commands),
-            what,
+            target,
             vips_of(virtual),
         )
 
 
-def weight_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Neither the configured weight, nor the one that a check gave it, nor a drain."""
+def weight_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """A weight that neither the config, nor a check, nor a drain has set."""
     lookup: dict[CheckKey, RealServerCheck] | None = None
-    for virtual, reals in odd(seen, _other_weight):
-        lookup = checks_of(seen) if lookup is None else lookup
-        meant = [r for r in reals if not _given(lookup.get((virtual.name, r.address, r.port)), r)]
-        if not meant:
+    for virtual, reals in unusual_reals(observation, _other_weight):
+        lookup = checks_of(observation) if lookup is None else lookup
+        changed = [r for r in reals if not _set_by_check(lookup.get((virtual.name, r.address, r.port)), r)]
+        if not changed:
             continue
-        what, subject, _words = group(virtual, meant)
+        target, subject = group(virtual, changed)
         yield Finding(
             "weight-differs",
             Severity.WARNING,
-            f"{subject} {'has' if len(meant) == 1 else 'have'} another weight than the config says",
-            tuple(f"{real_name(r)}: weight {r.weight} (ipvs), {r.configured_weight} (conf)" for r in meant[:6]),
-            edit_weight(virtual, meant[0], meant[0].configured_weight or 0),
-            what,
+            f"{subject} {'has' if len(changed) == 1 else 'have'} another weight than configured",
+            tuple(f"{real_name(r)}: weight {r.weight} (ipvs), {r.configured_weight} (conf)" for r in changed[:6]),
+            edit_weight(virtual, changed[0], changed[0].configured_weight or 0),
+            target,
             vips_of(virtual),
         )
 
@@ -164,42 +164,42 @@ def _other_weight(real: RealServerView) -> bool:
     return bool(real.weight) and real.configured_weight is not None and real.weight != real.configured_weight
 
 
-def _given(check: RealServerCheck | None, real: RealServerView) -> bool:
-    """A checker has given it that weight (MISC_CHECK dynamic, FILE_CHECK)."""
+def _set_by_check(check: RealServerCheck | None, real: RealServerView) -> bool:
+    """Returns whether a check has set the weight (MISC_CHECK dynamic, FILE_CHECK)."""
     return check is not None and check.effective_weight == real.weight
 
 
-def drained(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Somebody took it out; worth knowing, and often forgotten."""
-    for virtual, reals in odd(seen, lambda r: r.state is RealServerState.DRAINED):
+def drained(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Somebody drained a real server, which is often forgotten."""
+    for virtual, reals in unusual_reals(observation, lambda r: r.state is RealServerState.DRAINED):
         meant = [r for r in reals if r.configured_weight != 0]
         if not meant:
             continue
-        what, subject, _words = group(virtual, meant)
+        target, subject = group(virtual, meant)
         left = (f"{real_name(r)}: {r.active} active, {r.inactive} inactive connections (ipvs)" for r in meant[:6])
         yield Finding(
             "drained",
             Severity.INFO,
             f"{subject} {'is' if len(meant) == 1 else 'are'} drained (weight 0)",
             tuple(left),
-            f"kvtui undrain {real_name(meant[0])}  # kvtui journal says who drained it, and why",
-            what,
+            f"kvtui undrain {real_name(meant[0])}  # kvtui journal shows who drained it and why",
+            target,
             vips_of(virtual),
         )
 
 
-def overloaded(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Above its upper threshold a real server takes no more connections."""
-    for virtual, reals in odd(seen, _full):
-        what, subject, _words = group(virtual, reals)
+def overloaded(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """At its upper threshold a real server accepts no more connections."""
+    for virtual, reals in unusual_reals(observation, _full):
+        target, subject = group(virtual, reals)
         numbers = ((r, (r.active or 0) + (r.inactive or 0)) for r in reals[:6])
         yield Finding(
             "real-server-full",
             Severity.WARNING,
             f"{subject} {'has' if len(reals) == 1 else 'have'} reached the upper threshold",
             tuple(f"{real_name(r)}: {n} connections, uthreshold {r.upper_threshold} (ipvs)" for r, n in numbers),
-            "raise uthreshold in its real_server block (or add real servers), then: kvtui reload",
-            what,
+            "increase uthreshold in its real_server block (or add real servers), then: kvtui reload",
+            target,
             vips_of(virtual),
         )
 

@@ -1,4 +1,4 @@
-"""Each VRRP instance beside what is on the wire of its VRID: what most rules about masters look at."""
+"""VRRP instances with the adverts of their VRID: the input of most rules about masters."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """One instance of this node and everybody heard on its VRID, IP version and interface.
+    """An instance of this node and all advertisers of its VRID, IP version and interface.
 
     Attributes:
-        instance: as keepalived or its config has it.
-        view: what the rules concluded of it.
-        own: this node as it was heard, on whatever adverts it sent last; None when it was not heard.
-        others: other nodes that were heard, some of them long ago.
+        instance: from keepalived or its config.
+        view: its state.
+        own: this node's adverts; None if none were captured.
+        others: other nodes, including silent ones.
         now: time of the snapshot.
     """
 
@@ -36,7 +36,7 @@ class Router:
 
     @property
     def live_others(self) -> tuple[Advertiser, ...]:
-        """Other nodes that advertise now, whether or not they are to be believed as master of it."""
+        """Other nodes that advertise now, whether or not they are valid masters."""
         return tuple(a for a in self.others if not a.stepped_down and not a.silent(self.now))
 
     @property
@@ -60,23 +60,24 @@ class Router:
         return self.view.state is VrrpState.MASTER
 
 
-def routers(seen: Observation) -> Iterator[Router]:
-    """All instances; none when they are not known. Linear in instances and advertisers."""
+def routers(observation: Observation) -> Iterator[Router]:
+    """Returns all known instances; linear in instances and advertisers."""
+    snapshot = observation.snapshot
     heard: dict[tuple[int, AddressFamily], list[Advertiser]] = {}
-    for advertiser in seen.snapshot.advertisers or ():
+    for advertiser in snapshot.advertisers or ():
         heard.setdefault((advertiser.last.vrid, advertiser.last.family), []).append(advertiser)
-    for instance, view in zip(known_instances(seen.snapshot) or (), seen.vrrp_instances or (), strict=False):
+    for instance, view in zip(known_instances(snapshot) or (), observation.vrrp_instances or (), strict=False):
         around = [
             a
             for a in heard.get((instance.vrid or 0, family_of(instance)), ())
             if instance.interface in (None, a.last.interface)
         ]
         own = max((a for a in around if a.last.outgoing), key=lambda a: a.last.received, default=None)
-        yield Router(instance, view, own, tuple(a for a in around if not a.last.outgoing), seen.snapshot.time)
+        yield Router(instance, view, own, tuple(a for a in around if not a.last.outgoing), snapshot.time)
 
 
-def told(advertiser: Advertiser, now: float) -> str:
-    """One sentence on an advertiser: who, what, when."""
+def describe(advertiser: Advertiser, now: float) -> str:
+    """Returns one sentence about an advertiser, for the evidence."""
     last = advertiser.last
     who = f"this node ({last.source})" if last.outgoing else last.source
     return (

@@ -1,4 +1,4 @@
-"""What a rule is."""
+"""The type of a triage rule."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 Find = Callable[["Observation", "ConditionHistory"], "Iterator[Finding]"]
 
 PASSING = 2.0
-"""Seconds that an election, a health check or a restart may need: an advert or two, a dump, a child's start."""
+"""Seconds that an election, a health check or a restart takes: one or two adverts, a dump, the start of a child."""
 ROLLOUT = 3.0
-"""Seconds that a change needs to reach every node: keepalived-vip syncs at most once in 2 s, then reloads."""
+"""Seconds until a change reaches every node: keepalived-vip syncs at most every 2 s, then reloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Rule:
     """One rule.
 
     Attributes:
-        find: gives what it pending_findings in one observation; pure.
-        after: seconds for which a suspicion must have held without a pause to be a finding; 0 for what no election,
-            reload or flap brings about in passing.
+        find: returns the problems in one observation; pure.
+        after: seconds that a problem must persist to be reported; 0 for problems that an election, a reload or a
+            flapping check does not cause.
     """
 
     find: Find

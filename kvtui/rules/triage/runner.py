@@ -1,4 +1,4 @@
-"""An observation and its past → findings, worst first."""
+"""Runs all rules on an observation."""
 
 from __future__ import annotations
 
@@ -48,49 +48,39 @@ RULES: tuple[Rule, ...] = (
     *versions.RULES,
     *sources.RULES,
 )
-"""Every rule. Among findings of one severity those of an earlier rule come first."""
+"""All rules. Findings of equal severity are listed in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFinding:
-    """What a rule found in one observation, and for how long it must hold to be told (seconds)."""
+    """A problem in one observation, reported once it has persisted for ``after`` seconds."""
 
     finding: Finding
     after: float
 
     @property
     def condition(self) -> tuple[str, str]:
-        """What ``ConditionHistory`` knows it by."""
+        """Its key in ``ConditionHistory``."""
         return (self.finding.id, self.finding.object)
 
 
-def pending_findings(seen: Observation, history: ConditionHistory) -> tuple[PendingFinding, ...]:
-    """Everything that holds now, in the order of the rules, each rule and object once."""
-    found: dict[tuple[str, str], PendingFinding] = {}
+def pending_findings(observation: Observation, history: ConditionHistory) -> tuple[PendingFinding, ...]:
+    """Returns all current problems in the order of the rules, one per id and object."""
+    pending: dict[tuple[str, str], PendingFinding] = {}
     for rule in RULES:
-        for finding in rule.find(seen, history):
-            suspect = PendingFinding(finding, rule.after)
-            found.setdefault(suspect.condition, suspect)
-    return tuple(found.values())
+        for finding in rule.find(observation, history):
+            problem = PendingFinding(finding, rule.after)
+            pending.setdefault(problem.condition, problem)
+    return tuple(pending.values())
 
 
 def confirmed(pending: tuple[PendingFinding, ...], history: ConditionHistory, now: float) -> tuple[Finding, ...]:
-    """Those that have held for long enough, worst first; stable.
+    """Returns the findings that have persisted long enough, worst first.
 
     Args:
-        pending: of the observation that ``past`` has taken in last.
-        history: since when each holds.
+        pending: problems of the observation that ``history`` recorded last.
+        history: since when each condition holds.
         now: time of that observation (seconds since the epoch).
     """
-    told = [s.finding for s in pending if history.held(s.condition, now) >= s.after]
-    return tuple(sorted(told, key=lambda f: f.severity.rank))
-
-
-def triage(seen: Observation, history: ConditionHistory) -> tuple[Finding, ...]:
-    """The findings of one observation, worst first.
-
-    Args:
-        seen: what the rules look at.
-        history: since when each condition holds; the caller has folded the ``pending_findings`` of ``seen`` into it.
-    """
-    return confirmed(pending_findings(seen, history), history, seen.snapshot.time)
+    findings = [p.finding for p in pending if history.held(p.condition, now) >= p.after]
+    return tuple(sorted(findings, key=lambda f: f.severity.rank))

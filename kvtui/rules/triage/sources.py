@@ -1,4 +1,4 @@
-"""Sources whose data grew old: what they said last may not be so any more."""
+"""Sources whose data is old and may no longer be true."""
 
 from __future__ import annotations
 
@@ -15,53 +15,54 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.rules.triage.condition_history import ConditionHistory
 
-OLDEST = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
-"""Seconds: keepalived is asked every 30 s at least (each question is a line in its log); a watch is renewed sooner."""
-OTHERS = 30.0
-AHEAD = 5.0
-"""Seconds by which a reading may be later than the snapshot that holds it before the clock must have been set back."""
-WHAT = {
+MAX_AGES = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
+"""Seconds. kvtui requests a dump at least every 30 s (each one is a line in keepalived's log)."""
+MAX_AGE = 30.0
+"""Seconds, of the other sources."""
+MAX_CLOCK_STEP = 5.0
+"""Seconds by which a reading may be newer than its snapshot before the clock counts as set back."""
+REMEDIES = {
     SourceName.KEEPALIVED: "ps -C keepalived",
-    SourceName.CONF: "kvtui status  # says why the config cannot be read",
-    SourceName.VRRP: "kvtui vrrp  # without --read-only, as root: keepalived is asked by a signal",
+    SourceName.CONF: "kvtui status  # shows why the config cannot be read",
+    SourceName.VRRP: "kvtui vrrp  # as root and without --read-only: kvtui requests a dump by a signal",
     SourceName.KUBERNETES: "kubectl get --raw /readyz",
 }
 
 
-def stale(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Shown all the same, with its age; but nothing should be concluded from it."""
-    now = seen.snapshot.time
-    for source in seen.snapshot.sources:
+def stale(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Kvtui still shows old data with its age, but it may be wrong."""
+    now = observation.snapshot.time
+    for source in observation.snapshot.sources:
         age = source.age(now)
-        limit = OLDEST.get(source.name, OTHERS)
+        limit = MAX_AGES.get(source.name, MAX_AGE)
         if age is None or age <= limit or source.state is SourceState.UNAVAILABLE:
             continue
         yield Finding(
             "source-stale",
             Severity.WARNING,
-            f"What {source.name.value} says is {ago(age)} old",
+            f"The data of source {source.name.value} is {ago(age)} old",
             (
-                f"read {ago(age)} ago, {limit:.0f} s are expected at most ({source.name.value})",
+                f"read {ago(age)} ago; the limit is {limit:.0f} s ({source.name.value})",
                 *((source.detail,) if source.detail else ()),
             ),
-            WHAT.get(source.name, "kvtui status"),
+            REMEDIES.get(source.name, "kvtui status"),
             source.name.value,
         )
 
 
-def clock_set_back(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Ages and "since" are wrong until everything was read again."""
-    now = seen.snapshot.time
-    ahead = [s for s in seen.snapshot.sources if s.read_at is not None and s.read_at - now > AHEAD]
+def clock_set_back(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Ages and "since" are wrong until kvtui has read all sources again."""
+    now = observation.snapshot.time
+    ahead = [s for s in observation.snapshot.sources if s.read_at is not None and s.read_at - now > MAX_CLOCK_STEP]
     if ahead:
-        far = max((s.read_at or 0.0) - now for s in ahead)
+        step = max((s.read_at or 0.0) - now for s in ahead)
         yield Finding(
             "clock-set-back",
             Severity.INFO,
-            f"The clock of {seen.snapshot.node.name} was set back by {ago(far)}: ages are wrong for a while",
+            f"The clock of {observation.snapshot.node.name} was set back by {ago(step)}: ages are wrong for a while",
             tuple(f"{s.name.value} was read {ago((s.read_at or 0.0) - now)} in the future" for s in ahead),
             "timedatectl  # or chronyc tracking",
-            seen.snapshot.node.name,
+            observation.snapshot.node.name,
         )
 
 

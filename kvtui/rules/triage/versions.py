@@ -1,4 +1,4 @@
-"""Faults of keepalived's versions, told only where the config uses what is faulty."""
+"""Bugs of keepalived versions; reported only if the config uses the affected feature."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Version = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault.
+class Bug:
+    """A bug.
 
     Attributes:
         name: in the finding's object.
-        first: the first version that has it.
-        fixed: the first one that does not.
-        uses: whether a config uses what is faulty.
-        what: in a sentence.
-        source: who says so.
+        first: first version with the bug.
+        fixed: first version without it.
+        uses: whether a config uses the affected feature.
+        what: effect, in a sentence.
+        source: reference.
     """
 
     name: str
@@ -53,16 +53,16 @@ def _unicast_v3(conf: Conf) -> bool:
     return any(i.unicast_peers and (i.version == 3 or (i.version is None and third)) for i in conf.instances)
 
 
-FAULTS = (
-    Fault(
+BUGS = (
+    Bug(
         "weight 0",
         (2, 1, 0),
         (2, 1, 6),
         _weight_zero,
-        "turns a configured «weight 0» into 1: the real server takes connections",
+        'turns a configured "weight 0" into 1: the real server accepts connections',
         "measured with 2.1.5",
     ),
-    Fault(
+    Bug(
         "persistence",
         (2, 0, 20),
         (2, 0, 21),
@@ -70,45 +70,45 @@ FAULTS = (
         "does not apply a changed persistence_timeout at a reload",
         "acassen/keepalived#1542",
     ),
-    Fault(
+    Bug(
         "v3 checksum",
         (1, 2, 0),
         (1, 3, 6),
         _unicast_v3,
-        "computes the checksum of unicast VRRP 3 adverts over the multicast group: newer peers reject them",
+        "computes the checksum of unicast VRRP 3 adverts with the multicast address: newer peers reject them",
         "contrib#2909",
     ),
 )
 
 
-def known_fault(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The version that runs has a fault in something that its config uses."""
-    chosen = seen.snapshot.chosen_keepalived
-    conf = seen.snapshot.running or seen.snapshot.conf
-    version = parsed(chosen.version) if chosen and chosen.version else None
+def known_bug(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The running version has a bug in a feature that the config uses."""
+    chosen = observation.snapshot.chosen_keepalived
+    conf = observation.snapshot.effective_conf
+    version = parse_version(chosen.version) if chosen and chosen.version else None
     if chosen is None or conf is None or version is None:
         return
-    for fault in FAULTS:
-        if not fault.first <= version < fault.fixed or not fault.uses(conf):
+    for bug in BUGS:
+        if not bug.first <= version < bug.fixed or not bug.uses(conf):
             continue
         yield Finding(
             "version-fault",
             Severity.WARNING,
-            f"keepalived {chosen.version} {fault.what}",
+            f"keepalived {chosen.version} {bug.what}",
             (
                 f"PID {chosen.pid} is keepalived {chosen.version} (processes)",
-                f"{conf.path} uses it (conf)",
-                f"known from {fault.source}",
+                f"{conf.path} uses the affected feature (conf)",
+                f"reference: {bug.source}",
             ),
-            f"run keepalived {'.'.join(str(n) for n in fault.fixed)} or newer",
-            f"keepalived {chosen.version}: {fault.name}",
+            f"upgrade to keepalived {'.'.join(str(n) for n in bug.fixed)} or newer",
+            f"keepalived {chosen.version}: {bug.name}",
         )
 
 
-def parsed(text: str) -> Version | None:
-    """``2.1.5`` as numbers; None for what is no version."""
-    found = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
-    return tuple(int(n or 0) for n in found.groups()) if found else None
+def parse_version(text: str) -> Version | None:
+    """Returns ``2.1.5`` as numbers; None if ``text`` is not a version."""
+    match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
+    return tuple(int(n or 0) for n in match.groups()) if match else None
 
 
-RULES = (Rule(known_fault),)
+RULES = (Rule(known_bug),)

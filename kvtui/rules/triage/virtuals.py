@@ -1,4 +1,4 @@
-"""Virtual servers of the kernel against what keepalived runs."""
+"""Virtual servers in the kernel compared with keepalived's config."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy
+from kvtui.rules.phrases import listed, plural, service_option
 from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
-from kvtui.rules.triage.kernel import configured, kernel_key, running_or_file
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import listed, service_option, vips_of
+from kvtui.rules.triage.words import vips_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def ip_vs_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """The config has virtual servers, and this kernel has no ip_vs (contrib#2818)."""
-    conf, sysctls = running_or_file(seen), seen.snapshot.sysctls
-    if not conf or not conf.virtual_servers or seen.snapshot.ipvs is not None or not sysctls:
+def ip_vs_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The config has virtual servers, but the kernel has not loaded ip_vs (contrib#2818)."""
+    conf, sysctls = observation.snapshot.effective_conf, observation.snapshot.sysctls
+    if not conf or not conf.virtual_servers or observation.snapshot.ipvs is not None or not sysctls:
         return
     if not any(name.startswith("net.ipv4.vs.") for name in sysctls):
         yield Finding(
@@ -29,19 +29,19 @@ def ip_vs_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Fin
             Severity.CRITICAL,
             "ip_vs is not loaded: no virtual server of this node works",
             (
-                f"{len(conf.virtual_servers)} virtual servers are configured (conf)",
-                "this kernel has no net.ipv4.vs.* and no /proc/net/ip_vs (ipvs)",
+                f"{plural(len(conf.virtual_servers), 'virtual server')} in the config (conf)",
+                "the kernel has no net.ipv4.vs.* and no /proc/net/ip_vs (ipvs)",
             ),
-            "modprobe ip_vs  # then restart keepalived; in a pod: mount /lib/modules, or load it on the node at boot",
+            "modprobe ip_vs  # then restart keepalived; in a pod: mount /lib/modules, or load ip_vs at boot",
             "ip_vs",
             tuple(dict.fromkeys(v.address for v in conf.virtual_servers if v.address)),
         )
 
 
-def virtual_not_in_kernel(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Keepalived runs it, the kernel does not have it: somebody deleted it (kubernetes#59507)."""
-    proxied = kube_proxy_signs(seen)
-    for virtual in seen.virtual_servers or ():
+def virtual_not_in_kernel(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Keepalived runs a virtual server that the kernel lacks: somebody deleted it (kubernetes#59507)."""
+    proxied = kube_proxy_signs(observation)
+    for virtual in observation.virtual_servers or ():
         if virtual.in_kernel:
             continue
         yield Finding(
@@ -51,23 +51,22 @@ def virtual_not_in_kernel(seen: Observation, _history: ConditionHistory) -> Iter
             (
                 f"the running config has it with {len(virtual.real_servers)} real servers (conf)",
                 f"the IPVS table does not have {virtual.protocol.value} {virtual.name} (ipvs)",
-                *(f"kube-proxy in IPVS mode purges what it does not know: {sign}" for sign in proxied),
+                *(f"kube-proxy in IPVS mode deletes unknown virtual servers: {sign}" for sign in proxied),
             ),
-            "restart keepalived: it compares configs, never the kernel, so a reload does not bring it back"
-            + (" ; and set ipvs.excludeCIDRs in kube-proxy's ConfigMap" if proxied else ""),
+            "restart keepalived (a reload does not add it: keepalived compares configs, not the kernel)"
+            + ("; set ipvs.excludeCIDRs in kube-proxy's ConfigMap" if proxied else ""),
             virtual.name,
             vips_of(virtual),
         )
 
 
-def foreign_virtual(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """A virtual server on one of our VIPs that keepalived did not make."""
-    conf = running_or_file(seen)
+def foreign_virtual(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """The kernel has a virtual server on a VIP that keepalived did not create."""
+    conf = observation.snapshot.effective_conf
     if conf is None or any(v.address is None and v.fwmark is None for v in conf.virtual_servers):
-        # the members of a group are not known: any may be one
-        return
-    vips = {v.address for v in seen.vips or ()}
-    for virtual in seen.virtual_servers or ():
+        return  # it may be a member of an unresolved group
+    vips = {v.address for v in observation.vips or ()}
+    for virtual in observation.virtual_servers or ():
         if virtual.managed_by is not ManagedBy.UNKNOWN or virtual.address not in vips:
             continue
         yield Finding(
@@ -76,7 +75,7 @@ def foreign_virtual(seen: Observation, _history: ConditionHistory) -> Iterator[F
             f"Virtual server {virtual.name} is in the kernel but not in keepalived's config",
             (
                 f"{virtual.scheduler}, {len(virtual.real_servers)} real servers (ipvs)",
-                "the running config does not have it: made by hand, or left by a keepalived that ended (conf)",
+                "the running config does not have it: created manually, or left by another keepalived (conf)",
             ),
             f"ipvsadm -D {service_option(virtual)}",
             virtual.name,
@@ -84,11 +83,12 @@ def foreign_virtual(seen: Observation, _history: ConditionHistory) -> Iterator[F
         )
 
 
-def virtual_differs(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Scheduler or persistence of the kernel is not what keepalived runs (keepalived#1542)."""
-    conf = configured(seen)
-    for virtual in seen.virtual_servers or ():
-        wanted = conf.get(kernel_key(virtual)) if virtual.in_kernel else None
+def virtual_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """Scheduler or persistence in the kernel differ from the config (keepalived#1542)."""
+    conf = observation.snapshot.effective_conf
+    configured = conf.virtual_servers_by_key() if conf else {}
+    for virtual in observation.virtual_servers or ():
+        wanted = configured.get(virtual.key) if virtual.in_kernel else None
         if wanted is None:
             continue
         facts = []
@@ -103,36 +103,36 @@ def virtual_differs(seen: Observation, _history: ConditionHistory) -> Iterator[F
             yield Finding(
                 "virtual-server-differs",
                 Severity.WARNING,
-                f"Virtual server {virtual.name} of the kernel is not what keepalived runs",
+                f"Virtual server {virtual.name} in the kernel differs from keepalived's config",
                 tuple(facts),
-                f"ipvsadm -E {service_option(virtual)} -s {scheduler}{persistent}  # a reload does not",
+                f"ipvsadm -E {service_option(virtual)} -s {scheduler}{persistent}  # a reload does not change it",
                 virtual.name,
                 vips_of(virtual),
             )
 
 
-def kube_proxy_signs(seen: Observation) -> tuple[str, ...]:
-    """How one sees that kube-proxy works in IPVS mode in this network namespace."""
-    table = seen.snapshot.addresses
+def kube_proxy_signs(observation: Observation) -> tuple[str, ...]:
+    """Returns the evidence that kube-proxy runs in IPVS mode in this network namespace."""
+    table = observation.snapshot.addresses
     link = any(i.name == KUBE_PROXY_INTERFACE for i in table.interfaces) if table else False
-    its = sum(1 for v in seen.virtual_servers or () if v.managed_by is ManagedBy.KUBE_PROXY)
+    number = sum(1 for v in observation.virtual_servers or () if v.managed_by is ManagedBy.KUBE_PROXY)
     signs = [f"interface {KUBE_PROXY_INTERFACE} exists (addresses)"] if link else []
-    return (*signs, *((f"{its} virtual servers on its addresses (ipvs)",) if its else ()))
+    return (*signs, *((f"{plural(number, 'virtual server')} on its addresses (ipvs)",) if number else ()))
 
 
-def kube_proxy(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Two masters of one IPVS table (kubernetes#76267, #85799)."""
-    signs = kube_proxy_signs(seen)
-    conf = running_or_file(seen)
+def kube_proxy(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+    """kube-proxy and keepalived manage the same IPVS table (kubernetes#76267, #85799)."""
+    signs = kube_proxy_signs(observation)
+    conf = observation.snapshot.effective_conf
     if not signs or conf is None or not conf.virtual_servers:
         return
-    mine = [v.name for v in seen.virtual_servers or () if v.managed_by is ManagedBy.KEEPALIVED]
+    own = [v.name for v in observation.virtual_servers or () if v.managed_by is ManagedBy.KEEPALIVED]
     yield Finding(
         "kube-proxy-ipvs",
         Severity.WARNING,
-        "kube-proxy in IPVS mode shares this kernel's table with keepalived, and purges what it does not know",
-        (*signs, f"keepalived's: {listed(mine)} (ipvs)"),
-        "kubectl -n kube-system edit configmap kube-proxy  # ipvs.excludeCIDRs: the VIPs; or mode: iptables",
+        "kube-proxy in IPVS mode shares the IPVS table with keepalived and deletes unknown virtual servers",
+        (*signs, f"virtual servers of keepalived: {listed(own) or 'none'} (ipvs)"),
+        "kubectl -n kube-system edit configmap kube-proxy  # set ipvs.excludeCIDRs to the VIPs, or mode: iptables",
         KUBE_PROXY_INTERFACE,
         tuple(dict.fromkeys(v.address for v in conf.virtual_servers if v.address)),
     )

@@ -1,28 +1,27 @@
-"""Who will be master after a change of priority, and when: keepalived's election as it was measured.
+"""Predicts keepalived's election: who becomes master after a change, and when.
 
 Timings (RFC 5798 6.1, confirmed with keepalived 2.2.7 on three nodes): a backup takes over 3 × advert interval + skew
-after the last advert it accepts, where skew = (256 − priority) / 256 × advert interval; after an advert of priority 0
-only the skew passes. A backup that may preempt ignores adverts of lower priority than its own, so it takes over as if
-the master were silent. With nopreempt it accepts them, and nothing happens at all.
+after the last advert that it accepts, with skew = (256 − priority) / 256 × advert interval; after an advert with
+priority 0 it waits only the skew. A backup that preempts ignores adverts of lower priority, so it takes over as if the
+master were silent. With nopreempt it accepts them and stays backup.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
 from kvtui.model.record import dataclass
 
 
 class Leaving(StrEnum):
-    """How the current master stops being one."""
+    """What the current master does."""
 
     STAYS = "stays"
-    """It goes on advertising, perhaps with another priority."""
+    """It continues to advertise, perhaps with another priority."""
     STEPS_DOWN = "steps down"
-    """It advertises priority 0: a track file FAULT, SIGTERM, or its VIP was removed (2.0.0+)."""
+    """It advertises priority 0: FAULT by a track file, SIGTERM, or its VIP was removed (2.0.0+)."""
     SILENT = "silent"
-    """It died."""
+    """It dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,10 @@ class Candidate:
     """A node that may become master of one VRID.
 
     Attributes:
-        address: it advertises from.
-        priority: effective; None when it was never seen on the wire (a backup is silent).
+        address: source of its adverts.
+        priority: effective; None if it was never heard (a backup does not advertise).
         nopreempt: it does not take over from a lower priority.
-        preempt_delay: seconds it waits before it takes over from a lower priority.
+        preempt_delay: seconds that it waits before it takes over from a lower priority.
         is_self: this node.
     """
 
@@ -46,12 +45,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One change of mastership.
+    """A change of mastership.
 
     Attributes:
         to: address of the new master.
-        after: seconds after the change, at most (the last advert may have been sent up to an interval before).
-        ownerless: seconds without an owner, at most; 0 when the old one keeps the VIP until the new one has it.
+        after: maximum seconds after the change (the last advert may be up to an interval old).
+        ownerless: maximum seconds without an owner; 0 if the old master keeps the VIP until the new one has it.
     """
 
     to: str
@@ -61,12 +60,12 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the election will do.
+    """The predicted result of an election.
 
     Attributes:
-        master: address of the master in the end; None when nobody is known to take over.
-        moves: in order; empty when nothing changes.
-        certain: False when a node whose priority was never seen could change the outcome.
+        master: address of the final master; None if no known node takes over.
+        moves: in order; empty if nothing changes.
+        certain: False if a node with unknown priority could change the result.
         because: one sentence.
     """
 
@@ -77,24 +76,24 @@ class Prediction:
 
 
 def skew(priority: int, interval: float) -> float:
-    """Seconds: RFC 5798's Skew_Time."""
+    """Returns RFC 5798's Skew_Time in seconds."""
     return (256 - priority) / 256 * interval
 
 
 def takeover(priority: int, interval: float) -> float:
-    """Seconds: RFC 5798's Master_Down_Interval."""
+    """Returns RFC 5798's Master_Down_Interval in seconds."""
     return 3 * interval + skew(priority, interval)
 
 
 def address_order(address: str) -> tuple[int, ...]:
-    """Addresses compare as numbers: on equal priority the higher one wins."""
+    """Returns a sort key: on equal priority the numerically higher address wins."""
     import ipaddress  # noqa: PLC0415 - only elections need it
 
     return (int(ipaddress.ip_address(address)),)
 
 
 def rank(candidate: Candidate) -> tuple[int, tuple[int, ...]]:
-    """What an election compares."""
+    """Returns what an election compares."""
     return (candidate.priority or 0, address_order(candidate.address))
 
 
@@ -104,11 +103,11 @@ def predict(
     interval: float,
     leaving: Leaving = Leaving.STAYS,
 ) -> Prediction:
-    """Who is master after a change.
+    """Predicts the election after a change.
 
     Args:
-        candidates: every node, this one included, with the priorities they have *after* the change.
-        master: address of the master before the change; None when there is none.
+        candidates: all nodes, including this one, with their priorities *after* the change.
+        master: address of the master before the change; None if there is none.
         interval: advert interval in seconds.
         leaving: what the current master does.
     """
@@ -129,18 +128,18 @@ def _vacancy(
     left: Candidate | None,
 ) -> Prediction:
     if not runners:
-        whoever = f"; {', '.join(unseen)} may, with a priority that was never seen" if unseen else ""
-        return Prediction(None, (), certain=not unseen, because=f"no other node is known to take over{whoever}")
+        unknown = f"; the priority of {', '.join(unseen)} is unknown" if unseen else ""
+        return Prediction(None, (), certain=not unseen, because=f"no other known node can take over{unknown}")
     best = max(runners, key=rank)
     priority = best.priority or 0
     quick = leaving is Leaving.STEPS_DOWN
     wait = skew(priority, interval) if quick else takeover(priority, interval)
     first = Move(best.address, wait, wait)
-    because = f"{best.address} has the highest priority of the others ({priority})"
+    because = f"{best.address} has the highest priority of the other nodes ({priority})"
     if left and leaving is Leaving.STEPS_DOWN and not left.nopreempt and rank(left) > rank(best):
         back = Move(left.address, wait + takeover(left.priority or 0, interval))
-        reason = f"{left.address} still has the highest priority ({left.priority}) and may preempt: it comes back"
-        return Prediction(left.address, (first, back), not unseen, reason)
+        because = f"{left.address} still has the highest priority ({left.priority}) and preempts: it takes over again"
+        return Prediction(left.address, (first, back), not unseen, because)
     return Prediction(best.address, (first,), not unseen, because)
 
 
@@ -151,10 +150,9 @@ def _challenge(
     able = [c for c in better if not c.nopreempt]
     if not able:
         if better:
-            held = ", ".join(c.address for c in better)
-            because = (
-                f"{held} would have a higher priority, but nopreempt keeps {'them' if len(better) > 1 else 'it'} back"
-            )
+            names = ", ".join(c.address for c in better)
+            verb = "have" if len(better) > 1 else "has"
+            because = f"{names} {verb} a higher priority, but nopreempt prevents a takeover"
         else:
             because = f"{current.address} keeps the highest priority ({current.priority})"
         return Prediction(current.address, (), not unseen, because)
@@ -167,10 +165,5 @@ def _challenge(
     if not moves or (moves[0].to != final.address):
         started = moves[-1].after if moves else 0.0
         moves.append(Move(final.address, max(started, final.preempt_delay) + takeover(final.priority or 0, interval)))
-    because = f"{final.address} has the highest priority ({final.priority}) and may preempt"
+    because = f"{final.address} has the highest priority ({final.priority}) and preempts"
     return Prediction(final.address, tuple(moves), not unseen, because)
-
-
-def with_priority(candidates: tuple[Candidate, ...], address: str, priority: int) -> tuple[Candidate, ...]:
-    """The same nodes after one of them changed its priority."""
-    return tuple(replace(c, priority=priority) if c.address == address else c for c in candidates)

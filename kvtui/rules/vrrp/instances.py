@@ -1,4 +1,4 @@
-"""VRRP instances and VIPs: the newest evidence about each, from dump, wire and addresses."""
+"""State, master and peers of VRRP instances, from dump, adverts and addresses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
-from kvtui.rules.vrrp.claims import OVERLAP, claimants, lasting
+from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, stable_master
 
 if TYPE_CHECKING:
     from kvtui.model.addresses import InterfaceAddress
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a snapshot says about one instance's state, and how fresh it is."""
+    """A snapshot's evidence about an instance's state, with its age."""
 
     instance: VrrpInstance
     dumped_at: float | None
-    """When keepalived was asked; None when the instance is known from the config only."""
+    """Time of the dump; None if the instance is known only from the config."""
     own: Advertiser | None
     others: tuple[Advertiser, ...]
     held: bool | None
-    """Whether its VIPs are on an interface here; None when addresses cannot be read."""
+    """Whether its VIPs are on an interface of this node; None if addresses cannot be read."""
     held_since: float | None
     now: float
     alive: bool = True
-    """Whether a keepalived runs here at all; a dead one has no state, whatever it left behind."""
+    """Whether keepalived runs; without it the instance has no state."""
 
     @property
     def claimants(self) -> tuple[Advertiser, ...]:
-        """Every node that claims to be master now, this one included, best first."""
+        """All nodes that claim to be master now, including this one, best first."""
         return claimants(self._heard, self.now)
 
     @property
-    def lasting(self) -> Advertiser | None:
-        """The one claimant, this node or another, once it is settled that it stays."""
-        return lasting(self._heard, self.now)
+    def stable_master(self) -> Advertiser | None:
+        """The only claimant, once it is stable."""
+        return stable_master(self._heard, self.now)
 
     @property
     def _heard(self) -> tuple[Advertiser, ...]:
@@ -49,7 +49,7 @@ class Evidence:
 
     @property
     def own_live(self) -> bool:
-        """This node advertises now, and nobody has taken over from it."""
+        """This node advertises now, and no node has taken over from it."""
         return any(a is self.own for a in self.claimants)
 
     @property
@@ -59,10 +59,10 @@ class Evidence:
 
 
 def known_instances(snapshot: Snapshot) -> tuple[VrrpInstance, ...] | None:
-    """The instances: as dumped; else as the running config, else the file, describes them, without a state."""
+    """Returns the instances of the dump; without one those of the config, without a state."""
     if snapshot.instances is not None:
         return snapshot.instances
-    conf = snapshot.running or snapshot.conf
+    conf = snapshot.effective_conf
     return None if conf is None else tuple(_from_conf(conf, i) for i in conf.instances)
 
 
@@ -94,7 +94,7 @@ def _number(text: str | None) -> int | None:
 
 
 def family_of(instance: VrrpInstance) -> AddressFamily:
-    """IP version of an instance's adverts."""
+    """Returns the IP version of an instance's adverts."""
     if instance.family is not None:
         return instance.family
     six = bool(instance.vips) and ":" in instance.vips[0].address
@@ -102,7 +102,7 @@ def family_of(instance: VrrpInstance) -> AddressFamily:
 
 
 def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
-    """Everything the snapshot has about one instance."""
+    """Returns a snapshot's evidence about an instance."""
     family = family_of(instance)
     heard = [
         a
@@ -112,31 +112,29 @@ def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
         and (instance.interface is None or a.last.interface == instance.interface)
     ]
     own = max((a for a in heard if a.last.outgoing), key=lambda a: a.last.received, default=None)
-    places = [p for v in instance.vips for p in _places(snapshot, v)]
-    since = [p.since for p in places if p.since is not None]
+    held = [a for v in instance.vips for a in _held(snapshot, v)]
+    since = [a.since for a in held if a.since is not None]
     return Evidence(
         instance=instance,
         dumped_at=None if snapshot.instances is None else snapshot.source(SourceName.VRRP).read_at,
         own=own,
         others=tuple(a for a in heard if not a.last.outgoing),
-        held=None if snapshot.addresses is None or not instance.vips else bool(places),
+        held=None if snapshot.addresses is None or not instance.vips else bool(held),
         held_since=max(since, default=None),
         now=snapshot.time,
         alive=snapshot.chosen is not None,
     )
 
 
-def _places(snapshot: Snapshot, vip: VirtualAddress) -> tuple[InterfaceAddress, ...]:
-    if snapshot.addresses is None:
-        return ()
-    return snapshot.addresses.holding(vip.address)
+def _held(snapshot: Snapshot, vip: VirtualAddress) -> tuple[InterfaceAddress, ...]:
+    return () if snapshot.addresses is None else snapshot.addresses.holding(vip.address)
 
 
 def state_of(known: Evidence) -> tuple[VrrpState, str]:
-    """The instance's state and which evidence it rests on.
+    """Returns the instance's state and the evidence for it.
 
-    The dump is exact but asked seldom (each question is a line in keepalived's log); adverts and address
-    events are live. Whatever contradicts the dump and is newer than it wins.
+    A dump is exact but rare (each one is a line in keepalived's log); adverts and address events are live. Newer
+    evidence that contradicts the dump wins.
     """
     if not known.alive:
         return VrrpState.UNKNOWN, "none"
@@ -159,7 +157,7 @@ def state_of(known: Evidence) -> tuple[VrrpState, str]:
 
 
 def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Master | None:
-    """Who is master: as advertised on the wire now, else as the dump says."""
+    """Returns the master: from current adverts, else from the dump."""
     if state is VrrpState.MASTER:
         own = known.own.last if known.own else None
         priority = own.priority if own and own.priority else known.instance.effective_priority
@@ -173,19 +171,19 @@ def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Ma
 
 
 def rivals_of(known: Evidence, state: VrrpState) -> tuple[str, ...]:
-    """Other nodes that are master beside the one there should be."""
+    """Returns the additional masters."""
     others = known.live_others
     if state is not VrrpState.MASTER:
         return tuple(a.last.source for a in others[1:])
     if not known.own_live:
-        # Master by its dump or its address, but not heard yet: whoever was before it may have sent one more advert.
-        came = max(known.held_since or 0.0, known.instance.last_transition or 0.0)
-        others = tuple(a for a in others if a.last.received > came + OVERLAP * a.last.interval)
+        # master according to dump or address, but not heard yet: the previous master may have sent one more advert
+        since = max(known.held_since or 0.0, known.instance.last_transition or 0.0)
+        others = tuple(a for a in others if a.last.received > since + OVERLAP_INTERVALS * a.last.interval)
     return tuple(a.last.source for a in others)
 
 
 def peers_of(known: Evidence) -> tuple[Peer, ...]:
-    """Other nodes: heard ones first by priority, then configured ones that were never heard."""
+    """Returns the other nodes: heard ones by priority, then configured ones that were never heard."""
     heard = sorted(known.others, key=lambda a: (-a.last.priority, a.last.source))
     peers = [Peer(a.last.source, a.last.priority, seen=True, age_seconds=known.now - a.last.received) for a in heard]
     names = {p.address for p in peers}
@@ -194,7 +192,7 @@ def peers_of(known: Evidence) -> tuple[Peer, ...]:
 
 
 def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
-    """The address this node would advertise from: configured, else the first of its interface that is no VIP."""
+    """Returns this node's source address: the configured one, else the first of its interface that is not a VIP."""
     if instance.unicast_source:
         return instance.unicast_source
     six = family_of(instance) is AddressFamily.V6
@@ -207,7 +205,7 @@ def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
 
 
 def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
-    """One instance with its state, master and peers."""
+    """Returns an instance with its state, master and peers."""
     known = evidence(snapshot, instance)
     state, why = state_of(known)
     master = master_of(known, state, self_address(snapshot, instance))
@@ -237,17 +235,17 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
 
 
 def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> tuple[VipView, ...]:
-    """The instance's addresses: present here or not, and who advertises them."""
+    """Returns the instance's VIPs: whether they are present on this node, and who advertises them."""
     views = []
     for vip in instance.vips:
-        places = _places(snapshot, vip)
+        held = _held(snapshot, vip)
         views.append(
             VipView(
                 address=vip.address,
-                prefixlen=places[0].prefixlen if places else vip.prefixlen,
-                interface=places[0].interface if places else (vip.interface or instance.interface),
+                prefixlen=held[0].prefixlen if held else vip.prefixlen,
+                interface=held[0].interface if held else (vip.interface or instance.interface),
                 instance=instance.name,
-                present=None if snapshot.addresses is None else bool(places),
+                present=None if snapshot.addresses is None else bool(held),
                 owner=seen.master.address if seen.master else None,
                 state=seen.state,
                 owner_is_self=bool(seen.master and seen.master.is_self),

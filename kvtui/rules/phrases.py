@@ -1,0 +1,70 @@
+"""Names in sentences and commands: sanitised, quoted, and shortened in long lists."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, TypeVar
+
+from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from kvtui.model.mapping import Mapping
+    from kvtui.model.observation import PodView, VirtualServerView
+
+T = TypeVar("T")
+
+MAX_NAMES = 6
+"""A sentence counts the names beyond these."""
+MAX_QUOTED = 60
+"""Characters of a text from outside in a sentence."""
+
+SERVICE_OPTIONS = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service", Protocol.FWMARK: "-f"}
+METHOD_OPTIONS = {ForwardingMethod.MASQ: "-m", ForwardingMethod.DIRECT: "-g", ForwardingMethod.TUNNEL: "-i"}
+
+
+def shell_word(name: str) -> str:
+    """Returns a name from outside as one word of a shell command, so that a pasted remedy never executes it."""
+    return shlex.quote(plain(name, 200))
+
+
+def in_quotes(text: str) -> str:
+    """Returns a text from outside in quotation marks for a sentence."""
+    return f'"{plain(text, MAX_QUOTED)}"'
+
+
+def name_of(item: object) -> str:
+    """Returns a sanitised name of at most 100 characters."""
+    return plain(str(item), 100)
+
+
+def listed(items: Iterable[T], name: Callable[[T], str] = name_of) -> str:
+    """Returns ``a, b and 3 more``."""
+    names = list(items)
+    shown = ", ".join(map(name, names[:MAX_NAMES]))
+    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
+
+
+def plural(count: int, noun: str) -> str:
+    """Returns ``1 endpoint`` or ``3 endpoints``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def service_name(entry: Mapping) -> str:
+    """Returns the Service of an entry as ``namespace/name``."""
+    return plain(f"{entry.namespace}/{entry.service}", MAX_QUOTED)
+
+
+def server_name(key: tuple[str, int], pod: PodView | None) -> str:
+    """Returns a real server's address and port, with its pod if known."""
+    address = endpoint(*key)
+    return address if pod is None else f"{address} (pod {plain(f'{pod.namespace}/{pod.name}', 80)})"
+
+
+def service_option(virtual: VirtualServerView) -> str:
+    """Returns the ipvsadm option for a virtual server: ``-t 10.4.0.50:80``."""
+    if virtual.fwmark is not None:
+        return f"-f {virtual.fwmark}"
+    return f"{SERVICE_OPTIONS[virtual.protocol]} {virtual.name}"
