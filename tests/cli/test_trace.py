@@ -73,13 +73,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 WHOLE = """\
 10.4.0.50:80  default/nginx by NAT, seen from node-a
 LAYER           STATE  AGE   EVIDENCE
-ConfigMap       ok     0.2s  default/vip-configmap maps it to default/nginx by NAT
+ConfigMap       ok     0.2s  default/vip-configmap maps it to default/nginx with NAT
 Service         ok     0.2s  default/nginx 80/TCP to targetPort 8080
 endpoints       ok     0.2s  2 ready: nginx-5 on node-b (10.2.68.5:8080), nginx-6 on node-b (10.2.68.6:8080)
 config file     ok     0.0s  in instance vips; virtual server 10.4.0.50:80 has 2 real servers
-running config  ok     0.0s  keepalived runs what the file says
+running config  ok     0.0s  keepalived runs the config file
 IPVS            ok     0.0s  10.4.0.50:80 2/2 real servers up
-address         ok     0.0s  not here, as it should be on a BACKUP; 10.4.0.5 has it
+address         ok     0.0s  not on this node, which is BACKUP; 10.4.0.5 has it
 VRRP owner      ok     0.5s  10.4.0.5 advertises it (another node)
 Every layer is ok.
 """
@@ -98,7 +98,8 @@ def test_the_first_break_is_named_with_what_to_do_next(run: Any) -> None:
             "First break: IPVS: 10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 (pod default/nginx-6) is not in the "
             "kernel"
         ),
-        "Next: restart keepalived: a reload does not add it again; was it taken away with ipvsadm?",
+        "Next: restart keepalived: a reload does not add it, because keepalived compares configs, not the kernel; "
+        "was it deleted with ipvsadm?",
     ]
 
 
@@ -116,9 +117,9 @@ def test_without_an_api_a_node_can_be_judged_alone_where_that_is_asked_for(
     others = tuple(s for s in snapshot().sources if s.name is not SourceName.KUBERNETES)
     ended, text = run(VIP, snapshot(kube=None, sources=(*others, calm)))
     assert ended == code
-    assert "keepalived.conf's comment and blocks map it to default/nginx, by NAT" in text
+    assert "according to keepalived.conf: default/nginx with NAT" in text
     assert text.splitlines()[-1] == (
-        "Next: --kubeconfig FILE names an API to ask; --no-kube leaves the cluster out, and judges this node alone"
+        "Next: set --kubeconfig FILE, or disable these layers with --no-kube"
         if code
         else "Every layer of this node is ok; the cluster was not checked."
     )

@@ -142,7 +142,7 @@ def test_a_right_that_is_missing_degrades_one_layer_alone(fake: FakeCluster, tmp
     with on_screen(fake, tmp_path) as terminal:
         terminal.shows("k8s ok", "✓ endpoints      2 ready")
         fake.forbid("endpointslices")
-        terminal.shows("k8s degraded", "✓ endpoints      2 ready", "(as it was read last: no right to list endpoints")
+        terminal.shows("k8s degraded", "✓ endpoints      2 ready", "(may be outdated: no right to list endpoints")
         terminal.press("i")
         terminal.shows("kubernetes: degraded", "endpointslices: no right to", "kubectl create role")
         terminal.press("esc")

@@ -173,7 +173,7 @@ async def the_cluster_layers(eye: Eye, api: FakeCluster) -> None:
 async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master: LabNode, config: Path) -> None:
     """Config file, running config, IPVS, VRRP owner, address."""
     write(master, *PODS[:2])
-    await eye.names(Layer.CONF, "lacks 10.4.0.13:80 (pod default/nginx-3), which is a ready endpoint")
+    await eye.names(Layer.CONF, "lacks ready endpoint 10.4.0.13:80 (pod default/nginx-3)")
     write(master, *PODS)
     await eye.until(None)
 
@@ -184,7 +184,7 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
 
     api.put(nginx(*PODS, real4(4)))
     write(master, *PODS, real4(4))
-    await eye.names(Layer.RUNNING, "lacks 10.4.0.14:80 (pod default/nginx-4), which is a real server of the file")
+    await eye.names(Layer.RUNNING, "lacks 10.4.0.14:80 (pod default/nginx-4) of the file")
     api.put(nginx(*PODS))
     write(master, *PODS)
     await eye.until(None)
@@ -226,12 +226,12 @@ async def marks_and_groups(eye: Eye, master: LabNode) -> None:
         + f"virtual_server group web {{\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n {pods} }}\n"
         + f"virtual_server fwmark 51 {{\n lvs_sched rr\n lvs_method NAT\n {pods} }}\n"
     )
-    await eye.ipvs(MARKED, None, Mark.OK, "by a firewall's mark: fwmark 51 3/3 real servers up")
+    await eye.ipvs(MARKED, None, Mark.OK, "by firewall mark: fwmark 51 3/3 real servers up")
     for port in (80, 81):
         await eye.ipvs(GROUPED, Port(port), Mark.OK, f"{GROUPED}:{port} 3/3 real servers up")
     master.exec(["ipvsadm", "-D", "-f", "51"], check=True)
     master.exec(["ipvsadm", "-d", "-t", f"{GROUPED}:81", "-r", f"{PODS[0]}:80"], check=True)
-    gone = "by a firewall's mark: fwmark 51 is in the config but not in the kernel"
+    gone = "by firewall mark: fwmark 51 is in the config but not in the kernel"
     await eye.ipvs(MARKED, None, Mark.BROKEN, gone)
     lacks = f"{GROUPED}:81 2/3 real servers up: {PODS[0]}:80 is not in the kernel"
     await eye.ipvs(GROUPED, Port(81), Mark.BROKEN, lacks)

@@ -43,9 +43,9 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Layer, str]] = {
     "running": (
         {"running": None},
         Layer.RUNNING,
-        "the running config cannot be read (keepalived ≥ 2.2.0, as root)",
+        "the running config cannot be read (needs keepalived ≥ 2.2.0 and root)",
     ),
     "ipvs": ({"ipvs": None, "sources": (NO_IPVS, *sources())}, Layer.IPVS, NO_IPVS.detail),
     "addresses": ({"addresses": None}, Layer.ADDRESS, "the addresses of this node cannot be read"),
-    "adverts": ({"advertisers": None}, Layer.VRRP, "no advert was seen"),
+    "adverts": ({"advertisers": None}, Layer.VRRP, "kvtui has not captured an advert"),
 }

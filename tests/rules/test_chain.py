@@ -43,8 +43,8 @@ def test_a_whole_chain(changes: dict[str, Any]) -> None:
 
 def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
     found = links()
-    unasked = "the API was not asked: not read"
-    mapped = f"{unasked}; keepalived.conf's comment and blocks map it to default/nginx, by NAT"
+    unasked = "no data from the API: not read"
+    mapped = f"{unasked}; according to keepalived.conf: default/nginx with NAT"
     named = f"{unasked}; the config's comment names default/nginx"
     assert [detail_of(found, layer) for layer in CLUSTER] == [mapped, named, unasked]
     assert whole(found) is None
@@ -62,12 +62,12 @@ ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
     "a node of a cluster": (
         {"sources": lacking(UnavailableReason.ABSENT)},
         None,
-        "no Kubernetes API is configured here; keepalived.conf's comment and blocks map it to default/nginx, by NAT",
+        "no Kubernetes API is configured; according to keepalived.conf: default/nginx with NAT",
     ),
     "no cluster at all": (
         {"sources": lacking(UnavailableReason.ABSENT), "conf": ANONYMOUS, "running": ANONYMOUS},
         True,
-        "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
+        "no Kubernetes API is configured; according to keepalived.conf: no Service with NAT",
     ),
     "a controller, though no comment": (
         {
@@ -77,12 +77,12 @@ ALONE: dict[str, tuple[dict[str, Any], bool | None, str]] = {
             "keepalived": (keepalived(controller=controller()),),
         },
         None,
-        "no Kubernetes API is configured here; keepalived.conf's blocks map it to no Service, by NAT",
+        "no Kubernetes API is configured; according to keepalived.conf: no Service with NAT",
     ),
     "not wanted": (
         {"sources": lacking(UnavailableReason.UNWANTED)},
         True,
-        "not asked (--no-kube); keepalived.conf's comment and blocks map it to default/nginx, by NAT",
+        "Kubernetes is disabled (--no-kube); according to keepalived.conf: default/nginx with NAT",
     ),
 }
 
@@ -112,7 +112,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "the file lost it": (
         {"conf": WITHOUT},
         {Layer.CONF: Mark.BROKEN},
-        "/etc/keepalived/keepalived.conf does not have it: a reload removes it",
+        "not in /etc/keepalived/keepalived.conf: the next reload removes it",
     ),
     "never reloaded": ({"running": WITHOUT}, {Layer.RUNNING: Mark.BROKEN}, "keepalived runs without it: reload"),
     "no virtual server in the kernel": (
@@ -124,7 +124,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
         {"ipvs": table(real(5, weight=0), real(6, weight=0))},
         {Layer.IPVS: Mark.BROKEN},
         (
-            "10.4.0.50:80 has no real server that takes connections: "
+            "no real server of 10.4.0.50:80 accepts connections: "
             "10.2.68.5:8080 is drained (weight 0), 10.2.68.6:8080 is drained (weight 0)"
         ),
     ),
@@ -136,15 +136,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "a real server that no config has": (
         {"ipvs": table(real(5), real(6), real(7))},
         {Layer.IPVS: Mark.BROKEN},
-        "10.4.0.50:80 3/3 real servers up: 10.2.68.7:8080 is in the kernel only",
+        "10.4.0.50:80 3/3 real servers up: 10.2.68.7:8080 is only in the kernel",
     ),
     "a real server of the file is not run": (
         {"conf": conf(conf_real(5), conf_real(6), conf_real(7), digest="new")},
         {Layer.RUNNING: Mark.BROKEN},
-        (
-            "keepalived runs virtual server 10.4.0.50:80, but lacks 10.2.68.7:8080, which is a real server of the "
-            "file: reload"
-        ),
+        ("keepalived runs virtual server 10.4.0.50:80, which lacks 10.2.68.7:8080 of the file: reload"),
     ),
     "a master without the address": (
         MASTER | {"addresses": addresses()},
@@ -154,7 +151,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "a backup with the address": (
         {"addresses": addresses(VIP)},
         {Layer.ADDRESS: Mark.BROKEN},
-        "on eth0, though this node is BACKUP: two may hold it",
+        "on eth0, but this node is BACKUP: two nodes may have it",
     ),
     "split brain": (
         MASTER | {"advertisers": (OWN, advertiser(2))},
@@ -174,7 +171,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "the owner fell silent": (
         {"advertisers": (advertiser(2, at=NOW - 12),)},
         {Layer.ADDRESS: Mark.BROKEN, Layer.VRRP: Mark.BROKEN},
-        "not here, and nobody advertises it any more: no node is known to have it",
+        "not on this node, and no node advertises it any more",
     ),
 }
 
@@ -194,14 +191,14 @@ def test_the_broken_layer_alone_is_marked_and_named(
 
 REMEDIES = {
     "never reloaded": "kvtui reload",
-    "every real server drained": "kvtui ipvs  # do they answer? what is drained comes back by kvtui undrain",
+    "every real server drained": "kvtui ipvs  # do they answer? undo a drain with kvtui undrain",
     "a real server that no config has": (
-        "ipvsadm -d -t 10.4.0.50:80 -r 10.2.68.7:8080  # no config has it; or put it into the config"
+        "ipvsadm -d -t 10.4.0.50:80 -r 10.2.68.7:8080  # no config has it; or add it to the config"
     ),
     "a backup with the address": "ip addr del 10.4.0.50/32 dev eth0  # or restart keepalived",
-    "split brain": "kvtui vrrp  # on each node: do adverts reach it? same VRID, version, password and VIPs?",
-    "fault and nobody": "kvtui vrrp  # an interface, script or file that it tracks is down",
-    "the owner fell silent": "kvtui vrrp  # on the other nodes: is keepalived running?",
+    "split brain": "kvtui vrrp  # on each node: do adverts arrive? same VRID, version, password and VIPs?",
+    "fault and nobody": "kvtui vrrp  # a tracked interface, script or file is down",
+    "the owner fell silent": "kvtui vrrp  # on the other nodes: does keepalived run?",
 }
 
 
@@ -230,13 +227,13 @@ def test_what_cannot_be_read_is_unknown_never_broken(changes: dict[str, Any], la
 
 def test_an_owner_that_fell_silent_is_named_with_how_long_it_is_ago() -> None:
     last = links(advertisers=(advertiser(2, at=NOW - 12),))[-1]
-    assert (last.detail, last.age) == ("nobody advertises it any more; 10.4.0.5 was the last who did", 12.0)
+    assert (last.detail, last.age) == ("no node advertises it any more; 10.4.0.5 was the last one", 12.0)
 
 
 def test_without_a_state_an_address_proves_nothing() -> None:
     found = links(instances=None, advertisers=(), sources=sources(None), addresses=addresses())
     assert marks(found)[Layer.ADDRESS] is Mark.UNKNOWN
-    assert detail_of(found, Layer.ADDRESS) == "not here; the VRRP state is unknown"
+    assert detail_of(found, Layer.ADDRESS) == "not on this node; the VRRP state is unknown"
 
 
 def test_a_vip_without_a_virtual_server_expects_none() -> None:
@@ -249,7 +246,7 @@ def test_a_vip_without_a_virtual_server_expects_none() -> None:
 def test_a_file_edited_since_is_said_but_breaks_nothing() -> None:
     found = links(conf=conf(conf_real(5), conf_real(6), digest="new"))
     assert marks(found) == ALL_OK
-    assert detail_of(found, Layer.RUNNING) == "keepalived runs it; the file was edited since and not reloaded"
+    assert detail_of(found, Layer.RUNNING) == "keepalived runs it; other parts of the file are not reloaded"
 
 
 SAID: dict[str, tuple[dict[str, Any], str]] = {
@@ -258,7 +255,7 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
             "ipvs": table(real(5)),
             "checks": (RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, 1, 0, alive=False, failed_checkers=1),),
         },
-        "10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 is out, its check fails (1 of its checks)",
+        "10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 is removed; its check fails (1 of its checks)",
     ),
     "drained": (
         {"ipvs": table(real(5), real(6, weight=0))},
@@ -266,7 +263,7 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another weight": (
         {"ipvs": table(real(5), real(6, weight=3))},
-        "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 has weight 3, the config says 1",
+        "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 has weight 3, configured is 1",
     ),
 }
 
@@ -284,9 +281,7 @@ def test_a_server_whose_check_passes_was_taken_away_by_somebody() -> None:
     passing = RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, 1, 1, alive=True, failed_checkers=0)
     found = links(ipvs=table(real(5)), checks=(passing,))
     assert marks(found) == ALL_OK | {Layer.IPVS: Mark.BROKEN}
-    assert detail_of(found, Layer.IPVS).endswith(
-        "10.2.68.6:8080 is not in the kernel, though its check passed when keepalived was asked"
-    )
+    assert detail_of(found, Layer.IPVS).endswith("10.2.68.6:8080 is not in the kernel, but its last known check passes")
 
 
 def test_every_layer_tells_how_old_its_source_is() -> None:

@@ -50,7 +50,7 @@ def test_every_layer_of_the_tutorials_case_is_whole() -> None:
     assert marks(found) == ALL_OK
     assert whole(found) is True
     assert [link.detail for link in found[:4]] == [
-        "default/vip-configmap maps it to default/nginx by NAT",
+        "default/vip-configmap maps it to default/nginx with NAT",
         "default/nginx 80/TCP to targetPort 8080",
         "2 ready: nginx-5 on node-b (10.2.68.5:8080), nginx-6 on node-b (10.2.68.6:8080)",
         "in instance vips; virtual server 10.4.0.50:80 has 2 real servers",
@@ -89,7 +89,7 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "a bad entry": (
         {"data": {VIP: "nginx"}},
         {Layer.CONFIGMAP: Mark.BROKEN, Layer.SERVICE: Mark.NONE, Layer.ENDPOINTS: Mark.NONE},
-        "its entry is skipped: «nginx» has no slash: namespace/service is wanted",
+        'the controller skips its entry: "nginx" has no slash: expected namespace/service',
     ),
     "no ConfigMap": (
         {"configmap": None, "configmap_missing": True},
@@ -111,37 +111,38 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
         {Layer.ENDPOINTS: Mark.BROKEN},
         (
             "port 80: none of its 2 endpoints is ready: nginx-5 on node-b (10.2.68.5:8080, "
-            "CrashLoopBackOff), nginx-6 on node-b (10.2.68.6:8080, CrashLoopBackOff); keepalived-vip leaves out a "
-            "port without a ready one, and the VIP when no port has one"
+            "CrashLoopBackOff), nginx-6 on node-b (10.2.68.6:8080, CrashLoopBackOff); keepalived-vip omits a "
+            "port without ready endpoints, and the VIP if no port has one"
         ),
     ),
     "an endpoint more than the file has": (
         {"endpoints": {NGINX: (group(endpoint(5), endpoint(6), endpoint(7)),)}},
         {Layer.CONF: Mark.BROKEN},
         (
-            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, but lacks 10.2.68.7:8080 (pod "
-            "default/nginx-7), which is a ready endpoint"
+            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, which lacks ready endpoint "
+            "10.2.68.7:8080 (pod default/nginx-7)"
         ),
     ),
     "one is not ready, and the file still has it": (
         {"endpoints": {NGINX: (group(endpoint(5), endpoint(6, ready=False)),)}},
         {Layer.CONF: Mark.BROKEN},
         (
-            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, but has 10.2.68.6:8080 (pod "
-            "default/nginx-6), which is no ready endpoint"
+            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, which has 10.2.68.6:8080 (pod "
+            "default/nginx-6), not a ready endpoint"
         ),
     ),
     "another method": (
         {"data": {VIP: "default/nginx:DR"}},
         {Layer.CONF: Mark.BROKEN},
         (
-            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80 by masq, and the entry asks for direct"
+            "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80 with method masq, but the "
+            "entry requires direct"
         ),
     ),
     "the VIP alone is asked for": (
         {"data": {VIP: ""}},
         {Layer.SERVICE: Mark.NONE, Layer.ENDPOINTS: Mark.NONE, Layer.CONF: Mark.BROKEN},
-        "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, though the entry asks for the VIP alone",
+        "/etc/keepalived/keepalived.conf has virtual server 10.4.0.50:80, but the entry has no Service",
     ),
 }  # fmt: skip
 
@@ -160,14 +161,14 @@ def test_the_first_break_is_named_and_no_layer_below_is_at_fault_for_it(
 
 REMEDIES = {
     "no entry": (
-        "kubectl -n default edit configmap vip-configmap  # add it as NAMESPACE/SERVICE; else the controller's next "
-        "sync takes the VIP away"
+        "kubectl -n default edit configmap vip-configmap  # add it as NAMESPACE/SERVICE; otherwise the controller's "
+        "next sync removes the VIP"
     ),
-    "a bad entry": "kubectl -n default edit configmap vip-configmap  # fix it",
+    "a bad entry": "kubectl -n default edit configmap vip-configmap  # correct the entry",
     "no ConfigMap": (
         "kubectl -n default get configmap vip-configmap  # the controller's --services-configmap names it"
     ),
-    "no Service": "kubectl -n default get service  # create it, or name another one in the entry",
+    "no Service": "kubectl -n default get service  # create the Service, or correct the entry",
     "nothing is ready": "kubectl -n default get endpoints,pods -o wide",
 }
 
@@ -182,9 +183,9 @@ def test_what_to_do_can_be_pasted_into_a_shell(case: str, remedy: str) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ({VIP: "default/nginx:nat"}, "its entry is skipped"),
-        ({VIP: "nginx"}, "its entry is skipped"),
-        ({}, "no entry of the ConfigMap names one"),
+        ({VIP: "default/nginx:nat"}, "the controller skips its entry"),
+        ({VIP: "nginx"}, "the controller skips its entry"),
+        ({}, "the ConfigMap has no entry"),
     ],
     ids=["names a Service", "names none", "no entry"],
 )
@@ -199,7 +200,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], dict[Layer, Mark], str]] = {
     "which ConfigMap": (
         {"configmap": None, "configmap_name": None},
         dict.fromkeys((Layer.CONFIGMAP, Layer.SERVICE, Layer.ENDPOINTS), Mark.UNKNOWN),
-        "which ConfigMap maps the VIPs is not known: name it with --configmap NAMESPACE/NAME",
+        "the ConfigMap with the VIPs is unknown: set --configmap NAMESPACE/NAME",
     ),
     "the ConfigMap": (
         {"configmap": None, "resources": without(Resource.CONFIGMAPS, "forbidden")},
@@ -234,7 +235,7 @@ def test_old_data_is_believed_and_says_that_it_is_old() -> None:
     found = chain_of(ChainIndex(see(kube(resources=cut))), VIP)
     assert marks(found) == ALL_OK
     assert [link.age for link in found[:3]] == [30.0, 30.0, 30.0]
-    assert found[2].detail.endswith(" (as it was read last: the API is gone since 30 s)")
+    assert found[2].detail.endswith(" (may be outdated: the API is gone since 30 s)")
 
 
 def test_what_several_ports_share_is_said_once() -> None:
@@ -243,7 +244,7 @@ def test_what_several_ports_share_is_said_once() -> None:
     found = chain_of(ChainIndex(see(kube(services={NGINX: two}, resources=cut))), VIP)
     assert details(found)[Layer.SERVICE] == (
         "default/nginx 80/TCP to targetPort 8080; default/nginx 81/TCP to targetPort 8080 "
-        "(as it was read last: the API is gone since 30 s)"
+        "(may be outdated: the API is gone since 30 s)"
     )
 
 
@@ -252,7 +253,7 @@ def test_an_external_name_is_no_service_for_a_vip() -> None:
     found = port_chain(ChainIndex(see(kube(services={NGINX: external}, endpoints={}))), VIP, Port(80))
     assert marks(found)[Layer.SERVICE] is Mark.BROKEN
     assert details(found)[Layer.SERVICE] == (
-        "Service default/nginx is of type ExternalName, a DNS name without endpoints: no real server comes of it"
+        "Service default/nginx has type ExternalName (a DNS name) and so no endpoints and no real servers"
     )
 
 
@@ -278,9 +279,7 @@ def test_a_vip_that_no_ready_endpoint_keeps_in_the_config_is_broken_there_and_ex
 def test_a_mapping_that_the_controller_never_wrote_is_missing_in_the_file() -> None:
     found = chain_of(ChainIndex(see(kube(), **BARE)), VIP)
     assert marks(found) == ALL_OK | {Layer.CONF: Mark.BROKEN} | dict.fromkeys(LAYERS[4:], Mark.NONE)
-    assert details(found)[Layer.CONF] == (
-        "/etc/keepalived/keepalived.conf does not have it, though the cluster asks for it"
-    )
+    assert details(found)[Layer.CONF] == ("not in /etc/keepalived/keepalived.conf, but the cluster requires it")
 
 
 def test_a_port_without_ready_endpoints_beside_one_that_has_some() -> None:
@@ -330,7 +329,7 @@ def test_a_namespace_that_the_controller_does_not_watch() -> None:
     started = controller("--watch-namespace=shop")
     found = chain_of(ChainIndex(see(kube(), keepalived=(keepalived(controller=started),))), VIP)
     assert details(found)[Layer.SERVICE] == (
-        "Service default/nginx is not seen by the controller, which watches shop only"
+        "the controller watches only namespace shop and ignores Service default/nginx"
     )
     assert first_break(found) == found[1]
 
@@ -339,8 +338,8 @@ def test_without_any_config_the_kernel_is_held_against_the_endpoints() -> None:
     found = chain_of(ChainIndex(see(kube(), conf=None, running=None, ipvs=table(real(5), real(9)))), VIP)
     assert marks(found)[Layer.IPVS] is Mark.BROKEN
     assert details(found)[Layer.IPVS] == (
-        "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 is a ready endpoint but no real server, "
-        "10.2.68.9:8080 is a real server but no ready endpoint"
+        "10.4.0.50:80 2/2 real servers up: 10.2.68.6:8080 is a ready endpoint but not a real server, "
+        "10.2.68.9:8080 is a real server but not a ready endpoint"
     )
 
 

@@ -34,19 +34,19 @@ def by_mark(*virtuals: VirtualServer, **changes: Any) -> tuple[Link, ...]:
 def test_a_vip_served_by_a_firewalls_mark_has_an_ipvs_layer() -> None:
     found = by_mark(replace(KERNEL_MARK, protocol=Protocol.FWMARK))
     assert marks(found) == ALL_OK
-    assert detail_of(found, Layer.CONF) == "in instance vips; what a firewall marks goes to fwmark 7"
-    assert detail_of(found, Layer.IPVS) == "by a firewall's mark: fwmark 7 2/2 real servers up"
+    assert detail_of(found, Layer.CONF) == "in instance vips; marked packets go to fwmark 7"
+    assert detail_of(found, Layer.IPVS) == "by firewall mark: fwmark 7 2/2 real servers up"
 
 
 BY_MARK: dict[str, tuple[tuple[RealServer, ...] | None, str]] = {
-    "not in the kernel": (None, "by a firewall's mark: fwmark 7 is in the config but not in the kernel"),
+    "not in the kernel": (None, "by firewall mark: fwmark 7 is in the config but not in the kernel"),
     "one real server lacks": (
         (real(5),),
-        "by a firewall's mark: fwmark 7 1/2 real servers up: 10.2.68.6:8080 is not in the kernel",
+        "by firewall mark: fwmark 7 1/2 real servers up: 10.2.68.6:8080 is not in the kernel",
     ),
     "a stranger": (
         (real(5), real(6), real(7)),
-        "by a firewall's mark: fwmark 7 3/3 real servers up: 10.2.68.7:8080 is in the kernel only",
+        "by firewall mark: fwmark 7 3/3 real servers up: 10.2.68.7:8080 is only in the kernel",
     ),
 }
 
@@ -62,11 +62,11 @@ def test_a_marks_virtual_server_that_is_broken_breaks_it(reals: tuple[RealServer
 def test_another_familys_mark_or_somebody_elses_is_not_the_vips() -> None:
     six = replace(MARKED, virtual_servers=(replace(MARK, real_servers=(replace(conf_real(5), address="fd00::5"),)),))
     found = links(conf=six, running=six, ipvs=replace(table(), virtual_servers=()))
-    assert detail_of(found, Layer.IPVS) == "no virtual server: the VIP is only an address"
+    assert detail_of(found, Layer.IPVS) == "no virtual server; the VIP is only an address"
     none = replace(WRITTEN, virtual_servers=())
     stranger = replace(KERNEL_MARK, protocol=Protocol.FWMARK)
     found = links(conf=none, running=none, ipvs=replace(table(), virtual_servers=(stranger,)))
-    assert detail_of(found, Layer.IPVS) == "no virtual server: the VIP is only an address"
+    assert detail_of(found, Layer.IPVS) == "no virtual server; the VIP is only an address"
 
 
 def test_each_member_of_a_group_is_a_port_of_its_vip() -> None:

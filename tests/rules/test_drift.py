@@ -60,7 +60,7 @@ def test_a_real_server_is_missing() -> None:
     (found,) = differences(written(server(build.conf_real(5))))
     assert found == Difference(
         DifferenceKind.REAL_MISSING,
-        "virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, which is a ready endpoint (pod default/nginx-6)",
+        "virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, a ready endpoint (pod default/nginx-6)",
         VIP,
         KEY,
         ("10.2.68.6", 8080),
@@ -73,7 +73,7 @@ def test_a_real_server_too_many() -> None:
     (found,) = differences(written(server(*BOTH, build.conf_real(7))))
     assert (found.kind, found.real) == (DifferenceKind.REAL_EXTRA, ("10.2.68.7", 8080))
     assert found.text == (
-        "virtual server 10.4.0.50:80 has real server 10.2.68.7:8080, which is no endpoint of default/nginx"
+        "virtual server 10.4.0.50:80 has real server 10.2.68.7:8080, which is not an endpoint of default/nginx"
     )
     groups = {NGINX: (group(endpoint(5), endpoint(6, ready=False)),)}
     (unready,) = differences(written(server(*BOTH)), endpoints=groups)
@@ -87,7 +87,7 @@ def test_another_weight() -> None:
     (found,) = differences(written(server(build.conf_real(5), build.conf_real(6, weight=0))))
     assert (found.kind, found.value, found.wanted, found.found) == (DifferenceKind.WEIGHT, "weight", "1", "0")
     assert found.text == (
-        "virtual server 10.4.0.50:80: real server 10.2.68.6:8080 has weight 0, the controller writes 1"
+        "virtual server 10.4.0.50:80: weight of real server 10.2.68.6:8080 is 0; the controller would write 1"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_value_of_a_virtual_server(change: dict[str, Any], value: str, wanted:
     assert (one.kind, one.server, one.value, one.wanted, one.found) == (
         DifferenceKind.SERVER_VALUE, KEY, value, wanted, found,
     )  # fmt: skip
-    told = f"virtual server 10.4.0.50:80: {value} is {found or 'not said'}, the controller writes {wanted}"
+    told = f"virtual server 10.4.0.50:80: {value} is {found or 'missing'}; the controller would write {wanted}"
     assert one.text == told
 
 
@@ -115,18 +115,18 @@ def test_a_value_of_a_virtual_server(change: dict[str, Any], value: str, wanted:
             {"priority": 90},
             "priority",
             (
-                "instance vips: priority is 90, the controller writes 100 (worked out once, at its start, from the "
-                "nodes that there were)"
+                "instance vips: priority is 90; the controller would write 100 (it computed this once, at its start, "
+                "from the nodes at that time)"
             ),
         ),
-        ({"vrid": 51}, "virtual_router_id", "instance vips: virtual_router_id is 51, the controller writes 50"),
-        ({"interface": "eth1"}, "interface", "instance vips: interface is eth1, the controller writes eth0"),
-        ({"nopreempt": False}, "nopreempt", "instance vips: nopreempt is not said, the controller writes yes"),
-        ({"state": "MASTER"}, "state", "instance vips: state is MASTER, the controller writes BACKUP"),
+        ({"vrid": 51}, "virtual_router_id", "instance vips: virtual_router_id is 51; the controller would write 50"),
+        ({"interface": "eth1"}, "interface", "instance vips: interface is eth1; the controller would write eth0"),
+        ({"nopreempt": False}, "nopreempt", "instance vips: nopreempt is missing; the controller would write yes"),
+        ({"state": "MASTER"}, "state", "instance vips: state is MASTER; the controller would write BACKUP"),
         (
             {"unicast_source": "10.4.0.3"},
             "unicast_src_ip",
-            "instance vips: unicast_src_ip is 10.4.0.3, the controller writes none",
+            "instance vips: unicast_src_ip is 10.4.0.3; the controller would write none",
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_a_vip_and_its_virtual_server_are_missing() -> None:
         (DifferenceKind.SERVER_MISSING, VIP, KEY, NGINX, f"virtual server {VIP}:80 (default/nginx) is missing"),
     ]
     (alone,) = differences(empty, configmap=configmap({VIP: ""}))
-    assert alone.text == f"VIP {VIP} is missing: the ConfigMap binds it"
+    assert alone.text == f"VIP {VIP} is missing: the ConfigMap has it"
 
 
 @pytest.mark.parametrize(
@@ -159,19 +159,19 @@ def test_a_vip_and_its_virtual_server_are_missing() -> None:
     [
         (
             {"endpoints": {NGINX: (group(endpoint(5, ready=False)),)}},
-            "its one endpoint is not ready",
-            "its one endpoint is not ready",
+            "its only endpoint is not ready",
+            "its only endpoint is not ready",
         ),
         ({"services": {}}, "Service default/nginx does not exist", "Service default/nginx does not exist"),
-        ({"configmap": configmap({})}, "the ConfigMap does not name it", "the ConfigMap maps no Service to its VIP"),
+        ({"configmap": configmap({})}, "the ConfigMap does not have it", "the ConfigMap maps its VIP to no Service"),
     ],
 )
 def test_a_vip_and_its_virtual_server_should_not_be_there(
     cluster: dict[str, Any], vip_reason: str, server_reason: str
 ) -> None:
     assert [(d.kind, d.text) for d in differences(written(server(*BOTH)), **cluster)] == [
-        (DifferenceKind.VIP_EXTRA, f"VIP {VIP} should not be there: {vip_reason}"),
-        (DifferenceKind.SERVER_EXTRA, f"virtual server {VIP}:80 should not be there: {server_reason}"),
+        (DifferenceKind.VIP_EXTRA, f"VIP {VIP} is not expected: {vip_reason}"),
+        (DifferenceKind.SERVER_EXTRA, f"virtual server {VIP}:80 is not expected: {server_reason}"),
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_port_that_the_service_does_not_have() -> None:
     (one,) = differences(written(server(*BOTH), server(*BOTH, port=81)))
     assert (one.server, one.text) == (
         ServerKey(VIP, 81, Protocol.TCP),
-        f"virtual server {VIP}:81 should not be there: default/nginx has no such port",
+        f"virtual server {VIP}:81 is not expected: default/nginx has no such port",
     )
 
 
@@ -212,11 +212,11 @@ def test_the_file_was_edited_and_not_reloaded() -> None:
     more = (VirtualAddress(VIP, 32), VirtualAddress("10.4.0.60", 32))
     file = written(server(build.conf_real(5), build.conf_real(7), scheduler="rr"), priority=90, vips=more)
     assert [d.text for d in edited(file, running)] == [
-        "VIP 10.4.0.60 is in the file, and keepalived runs without it",
-        f"virtual server {VIP}:80: lvs_sched is rr in the file, wlc in what runs",
-        f"virtual server {VIP}:80: real server 10.2.68.7:8080 is in the file, and keepalived runs without it",
-        f"virtual server {VIP}:80: real server 10.2.68.6:8080 is not in the file, and keepalived runs it",
-        "instance vips: priority is 90 in the file, 100 in what runs",
+        "VIP 10.4.0.60 is only in the file, not in the running config",
+        f"virtual server {VIP}:80: lvs_sched is rr in the file, wlc in the running config",
+        f"virtual server {VIP}:80: real server 10.2.68.7:8080 is only in the file, not in the running config",
+        f"virtual server {VIP}:80: real server 10.2.68.6:8080 is only in the running config, not in the file",
+        "instance vips: priority is 90 in the file, 100 in the running config",
     ]
 
 

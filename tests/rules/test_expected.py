@@ -131,7 +131,7 @@ def test_a_vip_whose_service_has_no_ready_endpoint_vanishes() -> None:
     found = one(configmap=configmap(data), endpoints={("default", "nginx"): (group(endpoint(5, ready=False)),)})
     assert found.vips == (VIP_ALONE,)
     assert found.servers == ()
-    assert [(s.vip, s.port, s.why) for s in found.skipped] == [(VIP, 80, "its one endpoint is not ready")]
+    assert [(s.vip, s.port, s.why) for s in found.skipped] == [(VIP, 80, "its only endpoint is not ready")]
     assert found.text is not None
     assert VIP not in found.text
 
@@ -152,8 +152,8 @@ def test_a_named_target_port_is_compared_with_the_endpoint_ports_name() -> None:
     found = one(services=named, endpoints=other)
     assert found.vips == ()
     assert found.skipped[0].why == (
-        "targetPort http is a name, which the controller looks for among the endpoints' port names, and these are "
-        "the Service's own (web 8080): name the Service's port alike, or give a number"
+        'targetPort "http" is a name; the controller compares it with the names of the Service\'s ports '
+        "(web 8080): give the Service's port the same name, or use a number"
     )
 
 
@@ -191,7 +191,7 @@ def test_a_service_that_is_not_there_or_not_watched_is_skipped() -> None:
     found = one(services={})
     assert (found.vips, found.skipped[0].why) == ((), "Service default/nginx does not exist")
     found = expected(kube(), replace(HERE, namespace="apps"))
-    assert found.skipped[0].why == "Service default/nginx does not exist in apps, the only namespace that is watched"
+    assert found.skipped[0].why == "Service default/nginx does not exist in apps, the only watched namespace"
 
 
 def test_what_was_not_read_is_missing_not_empty() -> None:
@@ -200,7 +200,7 @@ def test_what_was_not_read_is_missing_not_empty() -> None:
         "the ConfigMap default/vip-configmap does not exist",
     )
     assert one(configmap=None, configmap_name=None).missing == (
-        "it is not known which ConfigMap the controller reads: give --configmap NAMESPACE/NAME",
+        "the controller's ConfigMap is unknown: set --configmap NAMESPACE/NAME",
     )
     found = one(services=None, endpoints=None)
     assert (found.read, found.text) == (False, None)
@@ -275,13 +275,13 @@ def test_without_nodes_the_file_tells_priority_and_peers_and_says_so() -> None:
     seen = snapshot(kube=kube(nodes=None), conf=replace(conf, instances=(ours,)))
     found = settings_of(seen)
     assert (found.computed_priority(), found.computed_peers(), found.address) == (107, ("10.4.0.9",), "10.4.0.3")
-    assert any("taken from keepalived.conf" in a for a in found.assumptions)
+    assert any("come from keepalived.conf" in a for a in found.assumptions)
 
 
 def test_another_node_can_be_asked_for() -> None:
     found = settings_of(snapshot(), node="node-c")
     assert (found.address, found.computed_priority(), found.interface) == ("10.4.0.5", 102, "eth0")
-    assert "node node-c is taken to use the interface eth0, as this one does" in found.assumptions
+    assert "node node-c is assumed to use the interface eth0, like this node" in found.assumptions
     assert settings_of(snapshot(), node="nobody").computed_priority() is None
 
 
@@ -293,20 +293,20 @@ def test_which_controller_it_is() -> None:
         found = settings_of(snapshot(keepalived=(k,), conf=replace(conf, virtual_servers=(virtual,))))
         return (found.dialect, found.why_dialect)
 
-    assert guess("--http-port=8080") == (Dialect.ALEDBF, "only its controllers have --http-port")
-    assert guess("--vrrp-version=2") == (Dialect.CONTRIB, "only its controllers have --vrrp-version")
+    assert guess("--http-port=8080") == (Dialect.ALEDBF, "only this controller has --http-port")
+    assert guess("--vrrp-version=2") == (Dialect.CONTRIB, "only this controller has --vrrp-version")
     assert guess(service="default-nginx") == (
         Dialect.ALEDBF,
         "keepalived.conf names a Service default-nginx, with a dash",
     )
     assert guess(service="default/nginx") == (
         Dialect.V09,
-        "keepalived.conf names a Service default/nginx, with a slash, and nothing in it is newer than 0.9",
+        "keepalived.conf names a Service default/nginx, with a slash, and uses nothing newer than 0.9",
     )
     assert guess(service="default/nginx", method=ForwardingMethod.DIRECT)[0] is Dialect.CONTRIB
     assert guess(service="default/nginx", address="10.4.0.99")[0] is Dialect.CONTRIB  # the VIP has no server
-    assert guess() == (Dialect.ALEDBF, "nothing tells otherwise")
-    assert settings_of(snapshot(), dialect=Dialect.CONTRIB).why_dialect == "as it was asked for"
+    assert guess() == (Dialect.ALEDBF, "default")
+    assert settings_of(snapshot(), dialect=Dialect.CONTRIB).why_dialect == "given by option"
 
 
 def test_ten_thousand_real_servers_take_linear_time() -> None:

@@ -56,51 +56,51 @@ def test_each_row_of_the_table(value: str, expected: tuple[MappingState, str | N
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("nginx", "«nginx» has no slash: namespace/service is wanted"),
+        ("nginx", '"nginx" has no slash: expected namespace/service'),
         (
             "default/nginx:nat",
-            "the method «nat» is not known: aledbf takes NAT, DR and PROXY, in capitals; write NAT",
+            'unknown method "nat": aledbf accepts NAT, DR and PROXY, in capitals; write NAT',
         ),
         (
             "default/nginx:80",
             (
-                "the method «80» is not known: aledbf takes NAT, DR and PROXY, in capitals; "
-                "a port cannot be given: the VIP gets every port of the Service"
+                'unknown method "80": aledbf accepts NAT, DR and PROXY, in capitals; '
+                "a port is not possible: the VIP gets every port of the Service"
             ),
         ),
         (
             "default/nginx:80:DR",
             (
-                "no Service can be named «nginx:80»: only what follows the last colon is the method; "
+                'invalid name of a Service "nginx:80": the last colon separates Service and method; '
                 "the controller does not find the Service and skips the entry"
             ),
         ),
         (
             "a/b/c",
             (
-                "no namespace can be named «a/b»: all before the last slash is the namespace; "
+                'invalid name of a namespace "a/b": the last slash separates namespace and Service; '
                 "the controller does not find the Service and skips the entry"
             ),
         ),
         (
             "default/nginx ",
             (
-                "no Service can be named «nginx »: blanks count as part of the name; "
+                'invalid name of a Service "nginx ": spaces are part of the name; '
                 "the controller does not find the Service and skips the entry"
             ),
         ),
-        ("default/", "the Service's name is empty; the controller does not find the Service and skips the entry"),
+        ("default/", "the name of the Service is empty; the controller does not find the Service and skips the entry"),
         (
             f"default/{'x' * 64}",
             (
-                f"no Service can be named «{'x' * 59}…»: 64 characters, and 63 are allowed; "
+                f'invalid name of a Service "{"x" * 59}…": 64 characters, the maximum is 63; '
                 "the controller does not find the Service and skips the entry"
             ),
         ),
         (
             "default/ngin\N{RIGHT-TO-LEFT OVERRIDE}x",
             (
-                "no Service can be named «ngin\N{REPLACEMENT CHARACTER}x»: only a-z, 0-9 and - are allowed; "
+                'invalid name of a Service "ngin\N{REPLACEMENT CHARACTER}x": only a-z, 0-9 and - are allowed; '
                 "the controller does not find the Service and skips the entry"
             ),
         ),
@@ -116,34 +116,34 @@ def test_an_error_is_a_plain_sentence(value: str, sentence: str) -> None:
         (
             "default/nginx:NATX",
             (
-                "the method «NATX» only has to contain NAT or DR or PROXY: it is written to keepalived.conf as it is, "
-                "and keepalived takes NAT"
+                'the controller accepts method "NATX" because it contains NAT or DR or PROXY; it writes it unchanged, '
+                "and keepalived uses NAT"
             ),
         ),
         (
             "default/nginx: DR ",
             (
-                "the method « DR » only has to contain NAT or DR or PROXY: it is written to keepalived.conf as it is, "
-                "and keepalived takes DR"
+                'the controller accepts method " DR " because it contains NAT or DR or PROXY; it writes it unchanged, '
+                "and keepalived uses DR"
             ),
         ),
         (
             "default/nginx:XDR",
             (
-                "the method «XDR» only has to contain NAT or DR or PROXY: it is written to keepalived.conf as it is, "
-                "and keepalived takes NAT"
+                'the controller accepts method "XDR" because it contains NAT or DR or PROXY; it writes it unchanged, '
+                "and keepalived uses NAT"
             ),
         ),
         (
             "default/nginx:PROXY",
             (
-                "PROXY needs the controller's --proxy-protocol-mode; without it `lvs_method PROXY` is written, which "
-                "keepalived reads as NAT"
+                "PROXY needs the controller's --proxy-protocol-mode; without it the controller writes "
+                "`lvs_method PROXY`, and keepalived uses NAT"
             ),
         ),
         (
             "default/nginx\ndefault/b\n",
-            "of 2 lines only the first one with a slash is used; the others are ignored without a word",
+            "the value has 2 lines: the controller uses only the first one with a slash",
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_what_it_does_silently_is_said(value: str, note: str) -> None:
 def test_a_method_that_may_break_the_config_is_said() -> None:
     notes = parse(VIP, "default/nginx:DR }").notes
     assert len(notes) == 2
-    assert notes[1].endswith("the whole config may break")
+    assert notes[1].endswith("the whole config may become invalid")
 
 
 def test_what_is_ordinary_has_no_notes() -> None:
@@ -165,10 +165,10 @@ def test_what_is_ordinary_has_no_notes() -> None:
 @pytest.mark.parametrize(
     ("key", "ending"),
     [
-        ("vip", "that address and its virtual servers"),
-        ("10.4.0", "that address and its virtual servers"),
-        ("010.004.000.050", "that address and its virtual servers"),
-        ("1-10.4.0.50", "(INDEX-IP@INTERFACE is a fork's form)"),
+        ("vip", "its virtual servers"),
+        ("10.4.0", "its virtual servers"),
+        ("010.004.000.050", "its virtual servers"),
+        ("1-10.4.0.50", "(only a fork supports INDEX-IP@INTERFACE)"),
         ("127.0.0.1", "it is a loopback, multicast, broadcast or unspecified address"),
         ("255.255.255.255", "it is a loopback, multicast, broadcast or unspecified address"),
     ],
@@ -189,7 +189,7 @@ def test_older_controllers_know_less() -> None:
     assert [state("a/b:NAT", d) for d in Dialect] == [OK, OK, OK]
     assert [state("", d) for d in Dialect] == [ERROR, VIP_ONLY, VIP_ONLY]
     error = parse(VIP, "a/b:DR", Dialect.V09).error
-    assert error == "the method «DR» is not known: 0.9 takes NAT, in capitals; contrib and newer know DR"
+    assert error == 'unknown method "DR": 0.9 accepts NAT, in capitals; contrib and newer support DR'
 
 
 def test_the_order_is_the_controllers() -> None:

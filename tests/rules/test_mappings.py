@@ -52,7 +52,7 @@ def test_a_service_that_does_not_exist_is_a_note_the_state_is_the_grammars() -> 
     found = of(kube(services={}))
     assert found.state is MappingState.OK
     assert found.notes == (
-        "Service default/nginx does not exist: the controller skips the entry, and does not bind the VIP",
+        "Service default/nginx does not exist: the controller skips the entry and does not bind the VIP",
     )
     assert notes(services=None) == ()
     assert notes(endpoints=None) == ()
@@ -60,49 +60,49 @@ def test_a_service_that_does_not_exist_is_a_note_the_state_is_the_grammars() -> 
 
 def test_a_namespace_that_is_not_watched() -> None:
     assert notes("default/nginx", "--watch-namespace=apps") == (
-        "the controller watches the namespace apps only: it skips default/nginx",
+        "the controller watches only namespace apps: it skips default/nginx",
     )
 
 
 def test_a_vip_that_vanishes() -> None:
     assert notes(endpoints={NGINX: (group(endpoint(5, ready=False), endpoint(6, ready=False)),)}) == (
         "port 80: none of its 2 endpoints is ready",
-        "no port has a ready endpoint: the VIP itself leaves virtual_ipaddress, as if it were not mapped",
+        "no port has a ready endpoint: the controller also removes the VIP from virtual_ipaddress",
     )
-    assert notes(endpoints={})[0] == "port 80: there are no endpoints: does the selector match any pod?"
+    assert notes(endpoints={})[0] == "port 80: the Service has no endpoints: does its selector match any pod?"
 
 
 def test_udp_and_direct_routing_and_doubles() -> None:
     udp = {NGINX: service("nginx", ServicePort("dns", 53, 8080, "UDP"))}
     assert notes(services=udp) == (
         (
-            "port 53 is UDP, but gets a TCP_CHECK: keepalived removes each real server that does not answer TCP on "
-            "that port as well"
+            "port 53 is UDP, but the controller writes TCP_CHECK: keepalived removes each real server that does not "
+            "answer TCP on that port too"
         ),
     )
     assert notes("default/nginx:DR") == (
         (
-            "port 80 goes to targetPort 8080, and DR cannot change a port: keepalived says that ports don't match and "
-            "takes 80 for the real servers too"
+            'port 80 goes to targetPort 8080, but DR cannot change the port: keepalived logs "ports don\'t match" and '
+            "uses 80 for the real servers too"
         ),
     )
     straight = {NGINX: service("nginx", ServicePort("", 8080, 8080))}
     assert notes("default/nginx:DR", services=straight) == ()
     ports = (EndpointPort("a", 8080), EndpointPort("b", 8080, "UDP"))
     assert notes(endpoints={NGINX: (group(endpoint(5), ports=ports),)}) == (
-        "port 80: 1 real servers are written twice (two endpoint ports have that number)",
+        "port 80: the config has 1 real servers twice (two endpoint ports have that number)",
     )
 
 
 def test_a_named_target_port_that_is_not_found() -> None:
     named = {NGINX: service("nginx", ServicePort("web", 80, "http"))}
-    assert notes(services=named)[0].startswith("port 80: targetPort http is a name")
+    assert notes(services=named)[0].startswith('port 80: targetPort "http" is a name')
 
 
 def test_more_endpoints_than_an_endpoints_object_holds() -> None:
     many = tuple(replace(endpoint(1), address=f"10.9.{n >> 8}.{n & 255}") for n in range(1001))
     assert notes(endpoints={NGINX: (group(*many),)}) == (
-        "more than 1000 ready endpoints: the controller reads an Endpoints object, which holds 1000 of them at most",
+        "more than 1000 ready endpoints: the controller reads an Endpoints object, which has at most 1000",
     )
     assert notes(endpoints={NGINX: (group(*many[:1000]),)}) == ()
 
@@ -111,8 +111,8 @@ def test_proxy_mode_is_known_from_the_controllers_flags() -> None:
     assert notes("default/nginx:PROXY", "--proxy-protocol-mode=true") == ()
     assert notes("default/nginx:PROXY") == (
         (
-            "PROXY needs --proxy-protocol-mode, which this controller was not given: `lvs_method PROXY` is written, "
-            "which keepalived reads as NAT"
+            "PROXY needs --proxy-protocol-mode, which this controller does not have: the controller writes "
+            "`lvs_method PROXY`, and keepalived uses NAT"
         ),
     )
 
@@ -169,14 +169,14 @@ def test_an_ambiguous_comment_is_said_to_be_one() -> None:
     assert three.target is None
     assert three.notes == (
         (
-            "the comment «kube-system-dns» stands for «kube/system-dns» or «kube-system/dns»: a dash joins namespace "
-            "and name, and only the API can tell which"
+            'the comment "kube-system-dns" means "kube/system-dns" or "kube-system/dns": a dash joins namespace '
+            "and name, so only the API can tell them apart"
         ),
     )
     four = from_blocks(virtual(VIP, 80, "a-b-c-d"))[VIP]
-    assert "«a/b-c-d» or «a-b-c/d», or one between" in four.notes[0]
+    assert '"a/b-c-d" or "a-b-c/d", or one between' in four.notes[0]
     several = from_blocks(virtual(VIP, 80, "a/b"), virtual(VIP, 81, "a/c"))[VIP]
-    assert several.notes == ("its virtual servers name several Services: «a/b», «a/c»",)
+    assert several.notes == ('its virtual servers name several Services: "a/b", "a/c"',)
 
 
 def test_neither_api_nor_config_is_none() -> None:
@@ -205,5 +205,5 @@ def test_what_did_not_change_is_not_worked_out_again() -> None:
     assert min(seconds() for _ in range(3)) < first / 2
     changed = {**endpoints, keys[7]: (group(endpoint(9, ready=False)),)}
     later = replace(seen, kube=replace(seen.kube or kube(), endpoints=changed))
-    assert all_of(later)["10.200.0.7"].notes[0] == "port 80: its one endpoint is not ready"
+    assert all_of(later)["10.200.0.7"].notes[0] == "port 80: its only endpoint is not ready"
     assert all_of(seen)["10.200.0.7"].notes == ()

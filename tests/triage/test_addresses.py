@@ -61,7 +61,7 @@ def test_held_and_silent() -> None:
     found = only(master(advertisers=(advertiser(0, at=NOW - 9.0, outgoing=True),)))
 
     assert (found.id, found.severity) == ("vip-held-no-advert", Severity.CRITICAL)
-    assert found.evidence[0] == "no advert of its own for 9.0 s, one is due every 1 s (adverts)"
+    assert found.evidence[0] == "it has not advertised for 9.0 s; the interval is 1 s (adverts)"
 
 
 def test_held_and_silent_needs_to_be_listened_to() -> None:

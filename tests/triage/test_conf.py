@@ -33,8 +33,8 @@ def test_edited_and_not_reloaded() -> None:
     assert (found.id, found.severity, found.object) == ("config-not-reloaded", Severity.WARNING, PATH)
     assert found.evidence == (
         "the file, written 30s ago, differs from the running config of PID 820 (conf)",
-        "instance vips: priority is 90 in the file, 100 in what runs",
-        "the next SIGHUP or restart makes it so",
+        "instance vips: priority is 90 in the file, 100 in the running config",
+        "the next reload or restart applies the file",
     )
     assert found.remedy.startswith("kvtui --dry-run reload")
 
@@ -146,8 +146,8 @@ def test_running_is_not_what_is_asked() -> None:
     drift = found["running-not-expected"]
     assert drift.severity is Severity.WARNING
     assert drift.evidence == (
-        f"virtual server {VIP}:80 lacks real server 10.2.68.7:8080, which is a ready endpoint (pod default/nginx-7)",
-        "neither does the file say so (conf)",
+        f"virtual server {VIP}:80 lacks real server 10.2.68.7:8080, a ready endpoint (pod default/nginx-7)",
+        "the file does not match it either (conf)",
     )
 
 
@@ -167,8 +167,8 @@ def test_an_edit_that_the_controller_overwrote() -> None:
     found = only(asked(running=by_hand))
 
     assert (found.id, found.severity) == ("config-overwritten", Severity.WARNING)
-    assert found.title == f"kube-keepalived-vip has overwritten {PATH}: what keepalived runs is in no file any more"
-    assert found.evidence[1].startswith("instance vips: priority is 150, the controller writes 100")
+    assert found.title == f"kube-keepalived-vip has overwritten {PATH}: no file has the running config any more"
+    assert found.evidence[1].startswith("instance vips: priority is 150; the controller would write 100")
 
 
 def test_without_the_endpoints_nothing_is_compared() -> None:

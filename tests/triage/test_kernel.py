@@ -68,8 +68,8 @@ def test_kube_proxy_in_ipvs_mode() -> None:
     assert (found.id, found.severity) == ("kube-proxy-ipvs", Severity.WARNING)
     assert found.evidence == (
         "interface kube-ipvs0 exists (addresses)",
-        "1 virtual servers on its addresses (ipvs)",
-        f"keepalived's: {VIRTUAL} (ipvs)",
+        "1 virtual server on its addresses (ipvs)",
+        f"virtual servers of keepalived: {VIRTUAL} (ipvs)",
     )
 
 
@@ -78,7 +78,7 @@ def test_kube_proxy_is_named_when_something_vanished() -> None:
 
     assert "excludeCIDRs" in found.remedy
     assert (
-        "kube-proxy in IPVS mode purges what it does not know: interface kube-ipvs0 exists (addresses)"
+        "kube-proxy in IPVS mode deletes unknown virtual servers: interface kube-ipvs0 exists (addresses)"
         in found.evidence
     )
 
@@ -126,7 +126,7 @@ def test_a_virtual_server_without_real_servers() -> None:
     alone = conf(server={"real_servers": ()})
     found = only(backup(conf=alone, running=alone, ipvs=table()))
 
-    assert found.evidence[0] == "it has no real servers at all (ipvs, conf)"
+    assert found.evidence[0] == "it has no real servers (ipvs, conf)"
 
 
 def test_a_real_server_whose_check_fails() -> None:
@@ -150,7 +150,7 @@ def test_a_real_server_that_somebody_deleted() -> None:
 
     assert set(found) == {"real-server-not-in-kernel", "persistence-pins-removed"}
     gone = found["real-server-not-in-kernel"]
-    assert gone.evidence[1] == "keepalived says that its check passes (dump)"
+    assert gone.evidence[1] == "keepalived reports that its check passes (dump)"
 
 
 def test_a_real_server_that_somebody_added() -> None:
@@ -205,10 +205,7 @@ def test_many_real_servers_are_one_finding() -> None:
     found = suspected(backup(conf=many, running=many, ipvs=table(*(real(n, weight=3) for n in numbers))))
 
     assert set(found) == {"weight-differs"}
-    assert (
-        found["weight-differs"].title
-        == f"100 of 100 real servers of {VIRTUAL} have another weight than the config says"
-    )
+    assert found["weight-differs"].title == f"100 of 100 real servers of {VIRTUAL} have another weight than configured"
     assert len(found["weight-differs"].evidence) == 6
 
 
@@ -227,7 +224,7 @@ def test_persistence_pins_clients_to_a_drained_server() -> None:
 
     pins = found["persistence-pins-drained"]
     assert pins.severity is Severity.WARNING
-    assert pins.evidence[0] == "12 persistence templates, each lives 1800 s after the client's last connection (ipvs)"
+    assert pins.evidence[0] == "12 persistence templates; each expires 1800 s after the client's last connection (ipvs)"
     assert pins.remedy.startswith("sysctl -w net.ipv4.vs.expire_quiescent_template=1")
 
 

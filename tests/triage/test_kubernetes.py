@@ -44,7 +44,7 @@ def test_an_entry_that_is_not_what_it_seems() -> None:
     found = only(asked(kube=two))
 
     assert (found.id, found.severity) == ("mapping-odd", Severity.WARNING)
-    assert found.title.endswith("only the first one with a slash is used; the others are ignored without a word")
+    assert found.title.endswith("the controller uses only the first one with a slash")
 
 
 def test_what_stands_in_a_value_never_reaches_the_terminal() -> None:
@@ -88,7 +88,7 @@ def test_a_service_without_ready_endpoints() -> None:
     assert (found.id, found.severity, found.object) == ("no-ready-endpoints", Severity.CRITICAL, "10.4.0.99")
     assert found.evidence == (
         "port 80: none of its 2 endpoints is ready (Kubernetes)",
-        "so the VIP itself leaves virtual_ipaddress, as if it were not mapped",
+        "so the controller also removes the VIP from virtual_ipaddress",
     )
 
 
@@ -96,7 +96,7 @@ def test_a_good_entry_that_nobody_wrote() -> None:
     found = suspected(asked(kube=with_pay(ready=(True,))))
 
     assert set(found) == {"mapping-not-served", *NOT_SERVED}
-    assert found["mapping-not-served"].evidence[0] == "port 80: 1 ready endpoints (Kubernetes)"
+    assert found["mapping-not-served"].evidence[0] == "port 80: 1 ready endpoint (Kubernetes)"
 
 
 def test_proxy_without_the_controllers_mode() -> None:

@@ -40,7 +40,7 @@ def test_nobody_is_master() -> None:
     found = only(backup(advertisers=(advertiser(2, at=NOW - 4.2),)))
 
     assert (found.id, found.severity) == ("no-master", Severity.CRITICAL)
-    assert found.evidence[0] == "no advert for 4.2 s, the last one 4.2s ago (adverts)"
+    assert found.evidence[0] == "no advert for 4.2 s; the last one was 4.2s ago (adverts)"
 
 
 def test_an_election_is_waited_for() -> None:

@@ -94,7 +94,7 @@ def test_persistence_of_2_0_20() -> None:
 
     assert (found.id, found.severity) == ("version-fault", Severity.WARNING)
     assert found.title == "keepalived 2.0.20 does not apply a changed persistence_timeout at a reload"
-    assert found.evidence[2] == "known from acassen/keepalived#1542"
+    assert found.evidence[2] == "reference: acassen/keepalived#1542"
 
 
 def test_unicast_checksums_before_1_3_6() -> None:

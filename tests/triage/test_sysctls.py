@@ -65,7 +65,7 @@ def test_a_tunnel_end_here_needs_loose_filtering() -> None:
 
     assert set(found) == {"rp-filter-strict"}
     assert found["rp-filter-strict"].severity is Severity.CRITICAL
-    assert "net.ipv4.conf.all.rp_filter = 1 (sysctl; the greater one counts)" in found["rp-filter-strict"].evidence
+    assert "net.ipv4.conf.all.rp_filter = 1 (sysctl; the higher value applies)" in found["rp-filter-strict"].evidence
 
 
 def test_loose_filtering_is_enough() -> None:
@@ -79,7 +79,8 @@ def test_a_real_server_by_direct_routing_must_not_answer_arp() -> None:
 
     assert set(found) == {"arp-ignore-off"}
     assert (
-        found["arp-ignore-off"].title == f"This node has {VIP} on lo and answers ARP for it on eth0, whoever is master"
+        found["arp-ignore-off"].title
+        == f"This node has {VIP} on lo and answers ARP for it on eth0, even if another node is master"
     )
 
 

@@ -108,7 +108,7 @@ def test_bad_adverts_are_told_with_their_error() -> None:
     found = only(backup(advertisers=(noisy,)))
 
     assert (found.id, found.severity) == ("bad-adverts", Severity.WARNING)
-    assert found.evidence[0] == "7 of 100 were bad: checksum 0x1234 is wrong (adverts)"
+    assert found.evidence[0] == "7 of 100 adverts were bad: checksum 0x1234 is wrong (adverts)"
 
 
 def test_one_bad_advert_is_an_accident() -> None:

@@ -183,4 +183,4 @@ async def test_a_source_without_a_log_says_so() -> None:
         """No ``log``."""
 
     tail = await Observer(Recording()).log()  # type: ignore[arg-type]
-    assert (tail.lines, tail.error) == ((), "what is shown here came without keepalived's log")
+    assert (tail.lines, tail.error) == ((), "this data contains no keepalived log")

@@ -46,18 +46,18 @@ async def test_a_wide_terminal_says_why() -> None:
     async with running(demo(), size=(200, 50)) as ui:
         await ui.press("4")
 
-        assert "ConfigMap: its entry is skipped: the method «nat» is not known" in ui.text
-        assert "its one endpoint is not ready: search-5d9c7f-4kx9p on node-b (10.2.69.14:8080, CrashLoop" in ui.text
+        assert 'ConfigMap: the controller skips its entry: unknown method "nat"' in ui.text
+        assert "its only endpoint is not ready: search-5d9c7f-4kx9p on node-b (10.2.69.14:8080, CrashLoop" in ui.text
 
 
 async def test_the_layers_of_the_entry_under_the_cursor_stand_below() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end")
 
-        assert " 10.4.0.53  shop/cart:nat: the method «nat» is not known" in ui.text
-        assert " ✗ ConfigMap      its entry is skipped" in ui.text
+        assert ' 10.4.0.53  shop/cart:nat: the method "nat" is not known' in ui.text
+        assert " ✗ ConfigMap      the controller skips its entry" in ui.text
         await ui.press("up")
-        assert " ✗ endpoints      port 80: its one endpoint is not ready" in ui.text
+        assert " ✗ endpoints      port 80: its only endpoint is not ready" in ui.text
 
 
 async def test_sorted_by_trouble_the_break_nearest_to_the_configmap_comes_first() -> None:
@@ -82,7 +82,7 @@ async def test_without_an_api_the_entries_come_from_the_config_and_say_so() -> N
         await ui.press("4")
 
         assert row(ui.lines, VIP)[1:4] == ["default/nginx", "NAT", "ok"]
-        assert f"? ConfigMap      the API was not asked: {detail}" in ui.text
+        assert f"? ConfigMap      no data from the API: {detail}" in ui.text
         assert "default/nginx by NAT, as keepalived.conf tells" in ui.text
 
 
@@ -149,12 +149,12 @@ async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_hap
     async with running(demo()) as ui:
         await ui.press("4", "end", "enter")
         assert "FIRST BREAK: ConfigMap." in ui.text
-        assert "> kubectl -n default edit configmap vip-configmap  # fix it" in ui.text
+        assert "> kubectl -n default edit configmap vip-configmap  # correct the entry" in ui.text
         await ui.press("escape", "home", "down", "enter")
         assert "Every layer is whole." in ui.text
-        assert "✓ address        on eth0, as it should be on the master" in ui.text
+        assert "✓ address        on eth0; this node is MASTER" in ui.text
         await ui.see(demo(70.0))
-        assert "✓ address        not here, as it should be on a BACKUP; 10.4.0.4 has it" in ui.text
+        assert "✓ address        not on this node, which is BACKUP; 10.4.0.4 has it" in ui.text
 
 
 async def test_a_connect_is_made_when_it_is_asked_for_and_not_before() -> None:
@@ -192,7 +192,7 @@ def test_what_is_old_says_so() -> None:
         for r in resources()
     }
     text = text_of(kube=kube(resources=resources(**cut)))
-    assert "✓ Service        default/nginx 80/TCP to targetPort 8080 (as it was read last: cut)  [2m old]" in text
+    assert "✓ Service        default/nginx 80/TCP to targetPort 8080 (may be outdated: cut)  [2m old]" in text
     assert " old]" not in text_of()
 
 

@@ -35,8 +35,8 @@ async def test_they_follow_what_happens() -> None:
         before = ui.text
         await ui.see(demo(70.0))
 
-        assert "on eth0, as it should be on the master" in before
-        assert "not here, as it should be on a BACKUP" in ui.text
+        assert "on eth0; this node is MASTER" in before
+        assert "not on this node, which is BACKUP" in ui.text
 
 
 async def test_a_broken_layer_has_its_mark() -> None:

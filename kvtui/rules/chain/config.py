@@ -76,8 +76,8 @@ def _differs_from_demand(index: ChainIndex, address: str, port: Port | None, dem
     known = _pods(index, address)
     has, wanted = set(virtual.regular_servers()), set(demand.reals)
     if has != wanted:
-        kinds = ("a ready endpoint", "not a ready endpoint")
-        return f"has virtual server {name}, which {_difference(has, wanted, known, kinds)}"
+        templates = ("lacks ready endpoint {}", "has {}, not a ready endpoint")
+        return f"has virtual server {name}, which {_difference(has, wanted, known, templates)}"
     method = LVS_METHODS.get(keepalived_method(demand.method)) if demand.method else None
     if method is not None and virtual.method is not None and virtual.method is not method:
         return f"has virtual server {name} with method {virtual.method.value}, but the entry requires {method.value}"
@@ -89,15 +89,16 @@ def _pods(index: ChainIndex, address: str) -> dict[str, PodView]:
     return pods(index.seen.snapshot.kube, entry.target if entry else None)
 
 
-def _difference(has: set[Backend], wanted: set[Backend], known: dict[str, PodView], kinds: tuple[str, str]) -> str:
-    """Returns ``lacks A (…) and has B (…)``; ``kinds`` describe a missing and an extra real server."""
+def _difference(has: set[Backend], wanted: set[Backend], known: dict[str, PodView], templates: tuple[str, str]) -> str:
+    """Fills the templates for missing and for extra real servers: ``lacks … and has …``."""
 
     def name(backend: Backend) -> str:
         return server_name(backend, known.get(backend[0]))
 
     lacking, extra = listed(sorted(wanted - has), name), listed(sorted(has - wanted), name)
-    parts = [f"lacks {lacking} ({kinds[0]})"] if lacking else []
-    return " and ".join([*parts, f"has {extra} ({kinds[1]})"] if extra else parts)
+    return " and ".join(
+        template.format(names) for template, names in zip(templates, (lacking, extra), strict=True) if names
+    )
 
 
 def running_link(index: ChainIndex, address: str, port: Port | None, conf: Link) -> Link:
@@ -134,7 +135,7 @@ def _stale(index: ChainIndex, address: str, port: Port) -> str:
         return f"runs without virtual server {name}"
     has, wanted = set(runs.regular_servers()), set(filed.regular_servers())
     if has != wanted:
-        how = _difference(has, wanted, _pods(index, address), ("in the file", "not in the file"))
+        how = _difference(has, wanted, _pods(index, address), ("lacks {} of the file", "has {}, not in the file"))
         return f"runs virtual server {name}, which {how}"
     return ""
 
