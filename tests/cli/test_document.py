@@ -73,7 +73,7 @@ def test_mappings_tell_what_the_controller_makes_of_each_entry() -> None:
     ]  # fmt: skip
     assert mapped[2]["value"] == "x/\x1b[31m\u202e\n/"  # data: JSON escapes it
     assert "\x1b" not in mapped[2]["error"]
-    assert mapped[3]["error"].startswith("the method «TUN» is not known")
+    assert mapped[3]["error"].startswith('unknown method "TUN"')
 
 
 def test_a_real_server_names_its_pod() -> None:

@@ -108,7 +108,7 @@ def test_what_is_skipped_is_said(run: Any) -> None:
     code, out, err = run(snapshot(kube=golden_kube(configmap=configmap(data))))
     assert (code, out) == (RenderExit.OK, golden())
     assert "kvtui: skipped: 10.4.0.51: Service default/gone does not exist\n" in err
-    assert 'kvtui: skipped: 10.4.0.52: the method "TUN" is not known' in err
+    assert 'kvtui: skipped: 10.4.0.52: unknown method "TUN"' in err
 
 
 def test_without_an_api_it_says_what_is_missing(run: Any) -> None:

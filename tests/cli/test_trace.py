@@ -98,8 +98,10 @@ def test_the_first_break_is_named_with_what_to_do_next(run: Any) -> None:
             "First break: IPVS: 10.4.0.50:80 1/2 real servers up: 10.2.68.6:8080 (pod default/nginx-6) is not in the "
             "kernel"
         ),
-        "Next: restart keepalived: a reload does not add it, because keepalived compares configs, not the kernel; "
-        "was it deleted with ipvsadm?",
+        (
+            "Next: restart keepalived: a reload does not add it, because keepalived compares configs, not the kernel; "
+            "was it deleted with ipvsadm?"
+        ),
     ]
 
 
@@ -225,7 +227,7 @@ def test_a_connect_on_request(run: Any) -> None:
     code, text = run(VIP, connect=True)
     assert code == 0
     (line,) = [line for line in text.splitlines() if line.startswith("TCP connect")]
-    assert line.startswith("TCP connect     ok     0.5s  accepted in 2 ms, from 10.4.0.3; through this node's own IPVS")
+    assert line.startswith("TCP connect     ok     0.5s  accepted in 2 ms, from 10.4.0.3; through this node's IPVS")
     assert "TCP connect" not in run(VIP)[1]
 
 

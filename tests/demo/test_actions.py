@@ -192,7 +192,7 @@ async def test_with_nopreempt_a_better_priority_moves_nothing_as_predicted(demo:
     action = await demo.plan(ActionKind.PRIORITY, "vips6", value=200)
     outcome = await demo.run(action)
 
-    assert any("nopreempt keeps it back" in e for e in action.plan.effects)
+    assert any("nopreempt prevents a takeover" in e for e in action.plan.effects)
     assert outcome.code is ExitCode.DONE
     view = await demo.instance("vips6")
     assert (view.state, view.priority) == (VrrpState.BACKUP, 200)
