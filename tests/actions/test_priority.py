@@ -70,7 +70,7 @@ def test_the_vips_are_kept_only_where_this_node_stays_master(tmp_path: Path) -> 
 
 def test_the_prediction_knows_nopreempt(tmp_path: Path) -> None:
     effects = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
-    assert any("nopreempt keeps it back" in e for e in effects)
+    assert any("nopreempt prevents a takeover" in e for e in effects)
     preempting = plan_priority(
         master(nopreempt=False), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE
     ).plan.effects

@@ -54,7 +54,7 @@ async def test_the_layers_of_the_entry_under_the_cursor_stand_below() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end")
 
-        assert ' 10.4.0.53  shop/cart:nat: the method "nat" is not known' in ui.text
+        assert ' 10.4.0.53  shop/cart:nat: unknown method "nat"' in ui.text
         assert " ✗ ConfigMap      the controller skips its entry" in ui.text
         await ui.press("up")
         assert " ✗ endpoints      port 80: its only endpoint is not ready" in ui.text
