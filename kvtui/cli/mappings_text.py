@@ -8,7 +8,8 @@ from kvtui.cli.tables import table
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.rules.chain import ChainIndex, Mark, chain_of, first_break
+from kvtui.presenters.chain import break_and_notes
+from kvtui.rules.chain import ChainIndex, Mark, chain_of
 
 if TYPE_CHECKING:
     from kvtui.cli.tables import Row
@@ -39,7 +40,6 @@ def mappings(seen: Observation) -> str:
 
 def _row(index: ChainIndex, mapping: Mapping) -> Row:
     links = chain_of(index, canonical_or_same(mapping.vip))
-    broken = first_break(links)
     service = f"{mapping.namespace}/{mapping.service}" if mapping.target else mapping.value
     return (
         plain(mapping.vip, MAX_CELL),
@@ -47,5 +47,5 @@ def _row(index: ChainIndex, mapping: Mapping) -> Row:
         plain(mapping.method or "-", MAX_CELL),
         mapping.state.value,
         "".join(MARKS[link.mark] for link in links),
-        "; ".join([*([f"{broken.layer.words}: {broken.detail}"] if broken else []), *mapping.notes]),
+        break_and_notes(links, mapping),
     )

@@ -15,8 +15,9 @@ from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
+from kvtui.presenters.chain import chain_result, next_steps
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
-from kvtui.rules.chain import ChainIndex, Mark, connect_link, first_break, port_chain, whole
+from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -175,21 +176,9 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
 
 
 def result_text(links: Links, *, node_only: bool = False) -> str:
-    """Returns the first break and what to do next, or that there is none.
-
-    Args:
-        links: of a chain.
-        node_only: whether kvtui checked only this node, not the cluster.
-    """
-    broken = first_break(links)
-    if broken is not None:
-        return f"First break: {broken.layer.words}: {plain(broken.detail)}\nNext: {plain(broken.remedy)}\n"
-    unknown = [link for link in links if link.mark is Mark.UNKNOWN]
-    if unknown:
-        names = ", ".join(link.layer.words for link in unknown)
-        remedies = dict.fromkeys(link.remedy for link in unknown if link.remedy)
-        return f"No layer is known to be broken; unknown: {names}.\n" + "".join(f"Next: {plain(r)}\n" for r in remedies)
-    return "Every layer of this node is ok; the cluster was not checked.\n" if node_only else "Every layer is ok.\n"
+    """Returns the result of a chain and the next steps."""
+    lines = [chain_result(links, node_only=node_only), *(f"Next: {step}" for step in next_steps(links))]
+    return "\n".join(lines) + "\n"
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:

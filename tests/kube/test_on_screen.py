@@ -112,7 +112,7 @@ def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> 
     with on_screen(fake, tmp_path, interval="1") as terminal:
         terminal.shows("2 ready: nginx-1 on node-a", "k8s ok")
         with fake.outage():
-            terminal.shows("k8s degraded", "as it was read last: 127.0.0.1", "2 ready: nginx-1 on node-a")
+            terminal.shows("k8s degraded", "may be outdated: 127.0.0.1", "2 ready: nginx-1 on node-a")
             answers(terminal, "i", "Sources: what is known", "refuses connections", "kubernetes: degraded, read")
             terminal.until(lambda: age(terminal) >= 5, "it is some seconds old")
             answers(terminal, "\x1b", "default/nginx by NAT")
@@ -123,14 +123,14 @@ def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> 
             terminal.press("esc")
         fake.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.9"), port=8080))
         terminal.shows("1 ready: 10.2.68.9:8080", "k8s ok")  # what happened meanwhile is not missed
-        terminal.until(lambda: "as it was read last" not in terminal.text, "nothing is doubted any more")
+        terminal.until(lambda: "may be outdated" not in terminal.text, "nothing is doubted any more")
         with fake.frozen():
             answers(terminal, "2", "INSTANCE / PEER")
             answers(terminal, "4", "1 ready: 10.2.68.9:8080")
 
 
 def test_a_right_that_is_missing_degrades_one_layer_alone(fake: FakeCluster, tmp_path: Path) -> None:
-    """From the start: the layer is not known. Taken away while kvtui runs: it is as it was read last."""
+    """From the start: the layer is not known. Taken away while kvtui runs: it may be outdated."""
     fake.put(*objects.tutorial())
     fake.forbid("endpointslices")
     with on_screen(fake, tmp_path) as terminal:

@@ -178,7 +178,7 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
     await eye.until(None)
 
     api.put(nginx(*PODS, unready=PODS[2:]))  # one of three: the file still has it
-    await eye.names(Layer.CONF, "has 10.4.0.13:80 (pod default/nginx-3), which is no ready endpoint")
+    await eye.names(Layer.CONF, "has 10.4.0.13:80 (pod default/nginx-3), not a ready endpoint")
     api.put(nginx(*PODS))
     await eye.until(None)
 
