@@ -31,6 +31,6 @@ def test_flags(words: str, flags: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("value", "expected"), [("true", True), ("1", True), ("T", True), ("false", False), ("yes", False)]
 )
-def test_a_boolean_has_go_s_values(value: str, expected: bool) -> None:  # noqa: FBT001
+def test_a_boolean_has_go_s_values(value: str, expected: bool) -> None:
     assert is_true({"use-unicast": value}, "use-unicast") is expected
     assert not is_true({}, "use-unicast")

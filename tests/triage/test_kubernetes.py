@@ -107,6 +107,8 @@ def test_proxy_without_the_controllers_mode() -> None:
 
     assert found["proxy-without-mode"].severity is Severity.WARNING
     assert "proxy-without-mode" not in suspected(asked(kube=proxy, keepalived=in_mode))
+    off = (keepalived(controller=build_kube.controller("--release-vips", "--proxy-protocol-mode=false")),)
+    assert "proxy-without-mode" in suspected(asked(kube=proxy, keepalived=off))
 
 
 # --- endpoints beside IPVS

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.model.ipvs import ForwardingMethod, endpoint
+from kvtui.rules.phrases import SERVICE_OPTIONS
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer, VirtualServer
     from kvtui.model.keepalived import Keepalived
 
-SERVICES = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}
+
 METHODS = {
     ForwardingMethod.MASQ: "-m",
     ForwardingMethod.LOCAL: "-m",  # the kernel itself turns it into local
@@ -42,7 +43,7 @@ def service(virtual: VirtualServer) -> str:
     """A virtual server as ipvsadm takes it."""
     if virtual.fwmark is not None:
         return f"-f {virtual.fwmark}" + (" -6" if virtual.family == 6 else "")
-    return f"{SERVICES[virtual.protocol]} {endpoint(virtual.address or '', virtual.port or 0)}"
+    return f"{SERVICE_OPTIONS[virtual.protocol]} {endpoint(virtual.address or '', virtual.port or 0)}"
 
 
 def inside(command: str, keepalived: Keepalived | None) -> str:

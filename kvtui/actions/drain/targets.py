@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
+from kvtui.rules.phrases import listed
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer, VirtualServer
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
-
-MAX_LISTED = 8  # so many are listed in a sentence
 
 
 class UnknownTargetError(LookupError):
@@ -124,13 +123,13 @@ def find(observation: Observation, real: tuple[str, int | None], service: str | 
         wanted = parse_service(service)
         meant = tuple(v for v in meant if wanted.matches(v))
         if not meant:
-            there = _some([named(v) for v in table.virtual_servers])
+            there = listed(named(v) for v in table.virtual_servers) or "none"
             raise UnknownTargetError(f"no virtual server {service} in the kernel; it has {there}")
     found = []
     for virtual in meant:
         same = [r for r in virtual.real_servers if r.address == address and port in {None, r.port}]
         if len(same) > 1:
-            ports = _some([endpoint(*r.key) for r in same])
+            ports = listed(endpoint(*r.key) for r in same) or "none"
             raise UnknownTargetError(f"{named(virtual)} has {address} more than once: choose one of {ports}")
         found += [_target(observation, virtual, r) for r in same]
     if not found:
@@ -169,16 +168,9 @@ def _nothing(observation: Observation, meant: tuple[VirtualServer, ...], address
     ]
     if removed:
         return (
-            f"{name} is in the config of {_some(removed)} but not in the kernel: its health check removed it, so it "
+            f"{name} is in the config of {listed(removed)} but not in the kernel: its health check removed it, so it "
             "takes no connections; there is nothing to do"
         )
     there = list(dict.fromkeys(endpoint(*r.key) for v in meant for r in v.real_servers))
     where = named(meant[0]) if len(meant) == 1 else "the kernel's table"
-    return f"no real server {name} in {where}; it has {_some(there)}"
-
-
-def _some(names: list[str]) -> str:
-    if not names:
-        return "none"
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more
+    return f"no real server {name} in {where}; it has {listed(there) or 'none'}"
