@@ -73,7 +73,7 @@ async def the_duplicate(node: LabNode) -> None:
         node.exec(["ip", "addr", "del", f"{NGINX6.vip}/128", "dev", "eth0"], check=True)
 
 
-@pytest.mark.lab(timeout=400, spec=SPEC)
+@pytest.mark.lab(timeout=400, seconds=150, spec=SPEC)
 async def test_each_condition_is_told(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
