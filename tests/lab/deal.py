@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CLUSTERS_KEPT = 3
 """Clusters that a kernel keeps side by side; each costs some 20 processes, and about 3 s of CPU to build."""
 FIRST = 60.0
-"""Seconds from which on a test runs before all others, the longest first: the run is no shorter than the last to end."""
+"""Seconds from which on a test runs before all others, the longest first: no run is shorter than its last test."""
 LONG = 20.0
 """Seconds from which on a test runs before the shorter ones of its cluster, so that none of them begins last."""
 
