@@ -80,7 +80,10 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         return int(fail(str(wrong.args[0] if wrong.args else wrong), ExitCode.USAGE))
     except OSError as error:
         return int(fail(str(error), ExitCode.REFUSED))
-    info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    try:
+        info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    except KeyboardInterrupt:
+        ending.is_signalled = True
     with suppress(KeyboardInterrupt, OSError):  # the action has ended: the exit code says so, whoever reads
         wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
     return outcome.code

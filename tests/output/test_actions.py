@@ -55,7 +55,7 @@ def test_a_command_goes_on_to_the_end_of_its_action(tmp_path: Path, number: sign
         until(lambda: results(tmp_path) == ["done"], "the action is done")
         until(lambda: is_stuck(process.pid, 1), "its plan waits for a reader")
         end(process, number)
-        assert process.returncode == code
+        assert process.returncode in {0, code}  # 0: it came in the last moment of the action, which takes note of it
     assert words(tmp_path, *NOTES) == ["new", "new"]
 
 
