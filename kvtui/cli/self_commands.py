@@ -11,9 +11,9 @@ from kvtui.cli.output import Format, encode, write
 
 
 def schema() -> None:
-    """The JSON Schema of `kvtui status -o json`, whose parts the other views print; $defs has render and trace.
+    """Print the JSON Schema of `kvtui status -o json`; the other views print parts of that document.
 
-    Example: kvtui schema | jq '."$defs".render'
+    $defs has the schemas of render and trace. Example: kvtui schema | jq '."$defs".render'
     """
     from kvtui.presenters.schema import schema as build  # noqa: PLC0415 - only this command needs it
 
@@ -21,7 +21,7 @@ def schema() -> None:
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
-    """Prints the script that completes commands, options, and names of this node.
+    """Print the script that completes commands, options, and names of this node.
 
     Example: eval "$(kvtui completion bash)"
     """
