@@ -16,7 +16,7 @@ def mappings(
     watch: WatchOption = False,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Show the entries of the ConfigMap, what the controller makes of each, and where its chain breaks.
+    """Show the ConfigMap's entries and where their chains break.
 
     CHAIN has one mark for each layer: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP
     owner. + is ok, X broken, ? unknown, . not expected.
@@ -38,7 +38,9 @@ def trace(
     output: FormatOption = None,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Show the chain of one VIP, from the ConfigMap to the VRRP owner: the first break, and what to do next.
+    """Show the chain of one VIP: the first break, and what to do.
+
+    The chain goes from the ConfigMap to the VRRP owner.
 
     Exit code: 0 every layer is ok, 1 a layer is broken, 2 no such VIP, 3 unknown, because an expected layer cannot be
     read, such as the ConfigMap of a keepalived-vip without an API. --no-kube checks this node only.
@@ -65,7 +67,9 @@ def render(
     output: FormatOption = None,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Maximum seconds to wait for the API.")] = 5.0,
 ) -> None:
-    """Print the keepalived.conf that the controller should write for the current state of the API.
+    """Print the keepalived.conf that the controller should write.
+
+    It follows from the current state of the API.
 
     Exit code: 0 printed (--diff: no difference), 1 the file differs, 2 usage, 3 unknown. Example: kvtui render --diff
     """

@@ -202,7 +202,7 @@ def status(
     watch: WatchOption = False,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Show this node: VIPs, VRRP, IPVS, and the sources that kvtui cannot read.
+    """Show VIPs, VRRP, IPVS, and what kvtui cannot read.
 
     Example: kvtui status -o json | jq .sources
     """
@@ -216,7 +216,7 @@ def vrrp(
     watch: WatchOption = False,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Show VRRP instances: state, priorities, master, and the peers seen on the wire.
+    """Show VRRP instances: state, priorities, master, peers.
 
     Example: kvtui vrrp --watch
     """
@@ -230,7 +230,7 @@ def vips(
     watch: WatchOption = False,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Show who owns each VIP, and whether it is on an interface of this node.
+    """Show who owns each VIP, and whether it is on this node.
 
     Example: kvtui vips --watch -o json
     """
@@ -239,7 +239,7 @@ def vips(
 
 @app.command()
 def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption = False) -> None:
-    """Show the IPVS table: weight, connections, rates, totals and persistence.
+    """Show the IPVS table: weights, connections, rates, totals.
 
     Example: kvtui ipvs --watch
     """
@@ -261,7 +261,9 @@ def triage(
         typer.Option("--listen", min=0, help="Seconds to observe; default: as long as an election takes, about 4 s."),
     ] = None,
 ) -> None:
-    """Show the problems of this node, worst first, each with evidence and the command that helps.
+    """Show the problems of this node, worst first.
+
+    Each finding has its evidence and the command that helps.
 
     Exit code: 0 none, 1 a warning, 2 a critical finding, 3 unknown, because a required source cannot be read.
 

@@ -92,7 +92,7 @@ def render(invocation: Invocation, request: RenderRequest) -> int:
     if result.text is None:
         return RenderExit.UNKNOWN
     if request.diff:
-        return _print_diff(snapshot, result)
+        return _print_diff(_demo_text() if invocation.demo else _file_text(snapshot), snapshot, result)
     write(_printable(result.text))
     return RenderExit.OK
 
@@ -117,8 +117,7 @@ def _print_notes(settings: ControllerSettings, result: Expected) -> None:
         info(f"unknown: {plain(fact)}")
 
 
-def _print_diff(snapshot: Snapshot, result: Expected) -> int:
-    text = _file_text(snapshot)
+def _print_diff(text: str | None, snapshot: Snapshot, result: Expected) -> int:
     if text is None or result.text is None or snapshot.conf is None:
         why = plain(snapshot.source(SourceName.CONF).detail) or "kvtui could not read keepalived.conf"
         return int(fail(why, RenderExit.UNKNOWN))
@@ -152,6 +151,12 @@ def _file_text(snapshot: Snapshot) -> str | None:
         return read_text(resolve_inside(keepalived.root, keepalived.conf))
     except OSError:
         return None
+
+
+def _demo_text() -> str:
+    from kvtui.backend.demo.conf_text import initial_text  # noqa: PLC0415 - only --demo needs it
+
+    return initial_text()
 
 
 def _printable(text: str) -> str:

@@ -11,9 +11,9 @@ from kvtui.cli.output import Format, encode, write
 
 
 def schema() -> None:
-    """Print the JSON Schema of `kvtui status -o json`; the other views print parts of that document.
+    """Print the JSON Schema of `kvtui status -o json`.
 
-    $defs has the schemas of render and trace. Example: kvtui schema | jq '."$defs".render'
+    The other views print parts of that document. $defs has the schemas of render and trace. Example: kvtui schema | jq '."$defs".render'
     """
     from kvtui.presenters.schema import schema as build  # noqa: PLC0415 - only this command needs it
 
@@ -21,7 +21,9 @@ def schema() -> None:
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
-    """Print the script that completes commands, options, and names of this node.
+    """Print the completion script of a shell.
+
+    It completes commands, options, and names of this node.
 
     Example: eval "$(kvtui completion bash)"
     """
