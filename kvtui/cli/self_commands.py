@@ -13,7 +13,9 @@ from kvtui.cli.output import Format, encode, write
 def schema() -> None:
     """Print the JSON Schema of `kvtui status -o json`.
 
-    The other views print parts of that document. $defs has the schemas of render and trace. Example: kvtui schema | jq '."$defs".render'
+    The other views print parts of that document. $defs has the schemas of render and trace.
+
+    Example: kvtui schema | jq '."$defs".render'
     """
     from kvtui.presenters.schema import schema as build  # noqa: PLC0415 - only this command needs it
 
