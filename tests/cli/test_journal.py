@@ -1,4 +1,4 @@
-"""``kvtui journal`` where nothing was done: a folder that has no journal is named."""
+"""``kvtui journal`` without actions: a message names a folder without a journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_folder_without_a_journal_is_named(
     assert capsys.readouterr().out == f"No actions yet: {folder} has no journal.\n"
 
 
-def test_a_journal_without_an_entry_is_one(
+def test_an_empty_journal_is_a_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Journal(tmp_path).file.touch()
