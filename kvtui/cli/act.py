@@ -76,9 +76,9 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         outcome = ending.outcome
         ending.is_signalled = True
     except (LookupError, ValueError) as error:
-        return int(fail(str(error.args[0] if error.args else error), ExitCode.USAGE))
+        fail(str(error.args[0] if error.args else error), ExitCode.USAGE)
     except OSError as error:
-        return int(fail(str(error), ExitCode.REFUSED))
+        fail(str(error), ExitCode.REFUSED)
     info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
     with suppress(KeyboardInterrupt, OSError):  # the action has ended, and its exit code counts
         wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
@@ -180,7 +180,7 @@ def show_journal(invocation: Invocation, form: Format) -> int:
         entries = journal.entries()
         unfinished = journal.unfinished()
     except OSError as error:
-        return int(fail(f"cannot read the journal: {error}", ExitCode.FAILED))
+        fail(f"cannot read the journal: {error}", ExitCode.FAILED)
     lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
     if form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
