@@ -14,6 +14,7 @@ from kvtui.actions.overwritten import seen_overwrites
 from kvtui.actions.plan import Verb
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.keys import JOURNAL
 from kvtui.screens.facts import fact_lines
 from kvtui.screens.log_view import LogLinePanel, LogView
@@ -21,7 +22,7 @@ from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import ActingHost, PlanPanel
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from kvtui.actions.journal import Entry
     from kvtui.actions.overwritten import Overwrite
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 COLUMNS = (
     Column("id", "ID", 14, 0),
@@ -56,8 +58,8 @@ class JournalScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(JOURNAL)
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
         self._entries: dict[str, Entry] = {}
         self._overwritten: dict[str, Overwrite] = {}
         self._error = ""
@@ -68,7 +70,7 @@ class JournalScreen(NodeScreen):
         """One row an action, the newest first."""
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
-    def extra(self) -> tuple[Widget, ...]:
+    def extra_widgets(self) -> tuple[Widget, ...]:
         """Keepalived's log."""
         return (LogView(),)
 
@@ -99,7 +101,7 @@ class JournalScreen(NodeScreen):
             self._tail = await self.host.keepalived_log()
         finally:
             self._reading_log = False
-        self.again()
+        self.redraw()
 
     def on_screen_resume(self) -> None:
         """Come back with what is written now."""
@@ -118,14 +120,14 @@ class JournalScreen(NodeScreen):
                 f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR.",
             )
         self._entries = {e.id: e for e in reversed(found)}
-        self.again()
+        self.redraw()
 
     def draw(self, seen: Observation) -> None:
         """The actions that pass the filter."""
         self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
         entries = self._entries
         self.table.empty = self._error or (
-            f"No entry matches «{self.filter}». Esc shows all." if self.filter and entries else NOTHING
+            f'No entry matches "{self.filter}". Esc shows all.' if self.filter and entries else NOTHING
         )
         keys: list[Hashable] = [
             k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
@@ -133,7 +135,7 @@ class JournalScreen(NodeScreen):
         order = {"who": lambda k: who(entries[k]), "result": lambda k: entries[k].result or ""}
         lost = self._overwritten
         self.table.show_rows(
-            self.ordered(keys, order), lambda k: cells(entries[str(k)], lost.get(str(k))), changes=False
+            self.sorted_rows(keys, order), lambda k: cells(entries[str(k)], lost.get(str(k))), changes=False
         )
         view = self.query_one(LogView)
         view.table.find(self.filter)
@@ -144,7 +146,7 @@ class JournalScreen(NodeScreen):
         log = self.query_one(LogView).table
         (self.table if log.has_focus else log).focus()
 
-    def by_hand(self, seen: Observation) -> str | None:
+    def equivalent_command(self, seen: Observation) -> str | None:
         """What takes the action back."""
         del seen
         return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
@@ -167,13 +169,13 @@ class JournalScreen(NodeScreen):
     def _whole_line(self, event: LineTable.Chosen) -> None:
         line = self.query_one(LogView).line(event.key)
         if line is not None:
-            self.app.push_screen(LogLinePanel(line))
+            self.app.push_screen(LogLinePanel(self.host, line))
 
     @on(LineTable.Chosen, "#journal")
     def _detail(self, event: LineTable.Chosen) -> None:
         entry = self._entries.get(str(event.key))
         if entry is not None:
-            self.app.push_screen(EntryPanel(entry, self._overwritten.get(entry.id)))
+            self.app.push_screen(EntryPanel(self.host, entry, self._overwritten.get(entry.id)))
 
 
 class EntryPanel(Panel):
@@ -184,8 +186,8 @@ class EntryPanel(Panel):
         overwrite: what became of its priority, when a controller wrote the file again.
     """
 
-    def __init__(self, entry: Entry, overwrite: Overwrite | None = None) -> None:
-        super().__init__()
+    def __init__(self, host: Host, entry: Entry, overwrite: Overwrite | None = None) -> None:
+        super().__init__(host)
         self._entry = entry
         self._overwrite = overwrite
         self.heading = f"Journal {plain(entry.id)}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.site import Site
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 EVERY = 5.0
 """Seconds between two looks."""
@@ -27,13 +28,15 @@ class JournalWatch:
     """Tells the person what the journal and the kernel together say.
 
     Args:
-        app: to tell it.
+        app: shows notifications and panels.
+        host: the same app, for panels.
         observe: gives the next observation.
         site: whose journal.
     """
 
-    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]], site: Site) -> None:
+    def __init__(self, app: App[None], host: Host, observe: Callable[[], Awaitable[Observation]], site: Site) -> None:
         self._app = app
+        self._host = host
         self._site = site
         self._observe = observe
         self._told: set[Hashable] = set()
@@ -54,7 +57,7 @@ class JournalWatch:
             return  # screen 7 says why the journal cannot be read
         for entry in left[-1:]:  # a repair that was cut short comes before what it repaired
             found = await asyncio.to_thread(recovery.inspect, entry, self._site)
-            await self._app.push_screen(UnfinishedPanel(found))
+            await self._app.push_screen(UnfinishedPanel(self._host, found))
 
     async def _look(self, seen: Observation, *, first: bool = False) -> None:
         """Tell what is new; a change that was over before kvtui started is on screen 7 only."""

@@ -24,9 +24,10 @@ from kvtui.actions.plan import Grade, Verb
 from kvtui.actions.plan_text import plan_text
 from kvtui.actions.runner import Code
 from kvtui.model.text import plain
+from kvtui.presenters.wrapping import hanging
 from kvtui.screens.emptying import emptying_text
 from kvtui.screens.lifecycle import is_drawable
-from kvtui.screens.panel import FRAME, WIDEST, LivePanel, hanging
+from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -210,7 +211,7 @@ class PlanPanel(LivePanel):
     def _draw(self) -> None:
         if not is_drawable(self):
             return
-        width = min(self.size.width, WIDEST) - FRAME
+        width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
         wrapped = (w for line in self._text for w in hanging(plain(line), width))
         self._put("#plan", "\n".join(wrapped))
         self._put("#options", "\n".join(_in_lines((o.text for o in self._options()), width)))

@@ -15,6 +15,7 @@ from kvtui.screens.plan_panel import PlanPanel
 if TYPE_CHECKING:
     from kvtui.actions.recovery import Recovery
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 
 class UnfinishedPanel(Panel):
@@ -31,8 +32,8 @@ class UnfinishedPanel(Panel):
     ]
     heading = "An action was cut short"
 
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__()
+    def __init__(self, host: Host, recovery: Recovery) -> None:
+        super().__init__(host)
         self._recovery = recovery
 
     def text(self, seen: Observation | None) -> str:

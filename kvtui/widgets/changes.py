@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from kvtui.widgets.columns import Cell
+    from kvtui.presenters.cells import Cell
 
     Cells = tuple[Cell, ...]
     Drawn = tuple[Cells, frozenset[int]]

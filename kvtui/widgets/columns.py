@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from kvtui.model.record import dataclass
@@ -13,26 +12,6 @@ if TYPE_CHECKING:
 
 GAP = 1
 """Blank columns between two cells."""
-
-
-class Tone(StrEnum):
-    """What a cell says by its colour; each also says it in words or by a mark."""
-
-    NORMAL = "normal"
-    STRONG = "strong"
-    GOOD = "good"
-    WARN = "warn"
-    BAD = "bad"
-    DIM = "dim"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell: plain text and its tone. A change of a ``volatile`` one (sparkline, age) is not marked."""
-
-    text: str
-    tone: Tone = Tone.NORMAL
-    volatile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

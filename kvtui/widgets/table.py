@@ -16,10 +16,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
-from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
+from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
 from kvtui.widgets.highlight import highlight
 
 if TYPE_CHECKING:

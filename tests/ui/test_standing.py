@@ -40,7 +40,7 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
         screen = ui.app.screen
         assert isinstance(screen, NodeScreen)
         assert is_drawable(screen)
-        called = when_widgets_are_gone(ui.app, monkeypatch, screen.again)
+        called = when_widgets_are_gone(ui.app, monkeypatch, screen.redraw)
     assert called
     assert not is_drawable(screen)
 
