@@ -119,7 +119,7 @@ def _look(data: Json, site: Site, *, done: bool) -> Found:
 
 
 def _settled(steps: Sequence[Json], found: list[Found]) -> list[Found]:
-    """TriageRunner steps of one thing together: a slow drain lowers one weight ten times.
+    """Judge steps of one thing together: a slow drain lowers one weight ten times.
 
     While the third of them is the last one done, the first finds neither its before nor its after. When one step of
     the thing knows where the world is, those ahead of it are done, and those behind it are not.

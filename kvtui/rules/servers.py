@@ -1,4 +1,4 @@
-"""Virtual and real servers: the kernel's table context keepalived's config and its health checks."""
+"""Virtual and real servers: the kernel's table with keepalived's config and its health checks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def views(
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """What stands context the kernel's table, laid out so that each look-up is one step.
+    """What belongs to the rows of the kernel's table, laid out so that each look-up is one step.
 
     Attributes:
         snapshot: the layers.

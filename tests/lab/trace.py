@@ -32,10 +32,11 @@ FOR_WRITING = re.compile(r"\bO_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
 NO_FILES = frozenset({"/dev/null", "/dev/tty"})
 OWN = re.compile(r"\d+<(pipe:\[|socket:\[|anon_inode:|/memfd:|/dev/null>|/dev/tty>)")  # as strace -y names descriptors
 OPTIONS = re.compile(
-    r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|PASSCRED)"
+    r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|SNDBUF\w*|PASSCRED)"
     r"|SOL_NETLINK, |SOL_IP(V6)?, IP(V6)?_RECVERR"
 )
-QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+")
+QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+|SIOCETHTOOL")
+"""SIOCETHTOOL: psutil asks each NIC for its speed; strace does not decode what is asked."""
 NLMSG = re.compile(r"""nlmsg_len=(\d+), nlmsg_type=(\w+)[^}]*\}(?:, (?:"\\x(\w\w)|\{cmd=(\w+)))?""")
 """A netlink message. The command of a generic one is its first byte; strace 6.1 prints the bytes
 (``"\\x03\\x01…"``), strace 6.13 decodes them (``{cmd=CTRL_CMD_GETFAMILY, version=1}``, ``{cmd=0x4, version=1}``)."""
@@ -83,7 +84,7 @@ class Trace:
 
     @classmethod
     def of(cls, text: str) -> Trace:
-        """TriageRunner the file that strace wrote."""
+        """Returns what the file that strace wrote shows."""
         trace = cls()
         for line in text.splitlines():
             if match := re.match(r"(?:\d+ +)?((\w+)\((.*))", line):

@@ -53,7 +53,7 @@ class RouteSockets:
             self._events = IPRSocket(rcvbuf=receive_buffer)
             try:
                 self._events.bind(groups=GROUPS)
-                self._questions = IPRoute()
+                self._questions = _open_questions()
             except BaseException:
                 self._events.close()
                 raise
@@ -127,7 +127,7 @@ def has_address(interface: str, address: str, prefixlen: int) -> bool:
     Raises:
         OSError: the kernel's answer is an error.
     """
-    with _as_os_error(), IPRoute() as route:
+    with _as_os_error(), _open_questions() as route:
         index = _index(route, interface)
         return index is not None and _is_there(route, index, address, prefixlen)
 
@@ -141,7 +141,7 @@ def remove_address(interface: str, address: str, prefixlen: int) -> bool:
     Raises:
         OSError: the kernel refuses.
     """
-    with _as_os_error(), IPRoute() as route:
+    with _as_os_error(), _open_questions() as route:
         index = _index(route, interface)
         if index is None or not _is_there(route, index, address, prefixlen):
             return False
@@ -152,6 +152,13 @@ def remove_address(interface: str, address: str, prefixlen: int) -> bool:
                 return False
             raise
         return True
+
+
+def _open_questions() -> IPRoute:
+    """Bound at once, so that strace tells rtnetlink from other protocols in the first message already."""
+    route = IPRoute()
+    route.bind(groups=0)
+    return route
 
 
 def _index(route: IPRoute, interface: str) -> int | None:
