@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
     from textual.screen import Screen
 
-    from kvtui.actions.runner import Action, Outcome
-    from kvtui.actions.site import Site
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.log import LogTail
@@ -160,7 +160,7 @@ class KvtuiApp(TerminalApp):
 
     def crash_text(self, error: BaseException) -> str:
         """Saves a crash report. Returns where it is, and what to do now."""
-        from kvtui.actions.state_folder import folder  # noqa: PLC0415 - once, at the end
+        from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
         from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
         return f"{crash_report.save(error, folder())}\n{AFTER_CRASH}"
@@ -236,18 +236,18 @@ class KvtuiApp(TerminalApp):
 
     @work(name="journal")
     async def _watch_journal(self) -> None:
-        """What was cut short is offered once, at the start; drains that were undone are told as they are found."""
+        """Offers interrupted actions at the start, and reports drains and priorities that were undone."""
         await self.next_observation()
-        # It brings all actions with it: read in a thread, after the first frame, so that nothing waits for it.
+        # imports all actions: in a thread, so that no key waits
         module = await asyncio.to_thread(import_module, "kvtui.screens.journal_watch")
-        await module.JournalWatch(self, self, self.next_observation, self.site).run()
+        await module.JournalWatch(self, self).run()
 
     @cached_property
-    def site(self) -> Site:
-        """Where the actions take place: this machine, or the demo's world with a journal of its own."""
-        from kvtui.actions.site import site_of  # noqa: PLC0415 - only when something is done
+    def backend(self) -> ActionBackend:
+        """Where actions take place: this machine, or the demo with its own journal."""
+        from kvtui.actions.backends import backend_for  # noqa: PLC0415 - only when something is done
 
-        return site_of(self._observer.source)
+        return backend_for(self._observer.source)
 
     async def next_observation(self) -> Observation:
         """Waits for the next observation."""
@@ -258,20 +258,20 @@ class KvtuiApp(TerminalApp):
     def carry_out(
         self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
     ) -> asyncio.Task[Outcome]:
-        """Run an action in a task of its own; the app does not end before it has."""
-        from kvtui.actions.runner import Runner  # noqa: PLC0415 - only when something is done
+        """Runs an action in a task; the app does not end before it is done or put back."""
+        from kvtui.actions.core.runner import Runner  # noqa: PLC0415 - only when something is done
 
         runner = Runner(
-            self.site.journal, read_only=bool(self.latest and self.latest.snapshot.node.read_only), progress=progress
+            self.backend.journal, read_only=bool(self.latest and self.latest.snapshot.node.read_only), progress=progress
         )
         self._acting = asyncio.create_task(runner.run(action, force=force, reason=reason))
         return self._acting
 
-    def action_act(self, verb: str) -> None:
+    def action_act(self, kind: str) -> None:
         """Open the dialog of an action, or say why not."""
         from kvtui.screens.acting import start  # noqa: PLC0415 - only when something is done
 
-        if why := start(self, verb, self.latest):
+        if why := start(self, self, kind):
             self.notify(why, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands that act: the plan is shown, agreed to, carried out, verified and written down."""
+"""The commands that act: show the plan, ask, apply, verify, journal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kvtui.actions.contenders import still_to_hear
-from kvtui.actions.intent import Intent, plan
-from kvtui.actions.overwritten import found_overwrites
-from kvtui.actions.plan import Verb
-from kvtui.actions.plan_text import plan_text
-from kvtui.actions.runner import Code, Outcome, Runner, guarded
-from kvtui.actions.site import site_of
+from kvtui.actions.backends import backend_for
+from kvtui.actions.core.election_context import still_to_hear
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.core.plan_text import plan_text
+from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
+from kvtui.actions.priority.overwritten import found_overwrites
+from kvtui.actions.registry import plan
 from kvtui.cli.journal_text import journal_document, journal_text, plan_document
 from kvtui.cli.output import (
     EXIT_TIMEOUT,
@@ -31,8 +31,9 @@ from kvtui.cli.output import (
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from kvtui.actions.runner import Action
-    from kvtui.actions.site import Site
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.intent import Intent
+    from kvtui.actions.core.runner import Action
     from kvtui.cli.invocation import Invocation
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
@@ -57,7 +58,7 @@ class _Ending:
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plan, show, ask, do.
+    """Plans, shows, asks and applies.
 
     Args:
         invocation: global options: ``--dry-run``, ``--yes``, ``--reason``, ``--read-only``.
@@ -76,31 +77,31 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         outcome = ending.outcome
         ending.is_signalled = True
     except (LookupError, ValueError) as wrong:
-        return int(fail(str(wrong.args[0] if wrong.args else wrong), Code.USAGE))
+        return int(fail(str(wrong.args[0] if wrong.args else wrong), ExitCode.USAGE))
     except OSError as error:
-        return int(fail(str(error), Code.REFUSED))
+        return int(fail(str(error), ExitCode.REFUSED))
     info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
-    with suppress(KeyboardInterrupt, OSError):  # what was done is done: the exit code tells it, whoever reads
+    with suppress(KeyboardInterrupt, OSError):  # the action has ended: the exit code says so, whoever reads
         wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
     return outcome.code
 
 
 async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force: bool) -> Outcome:
     observer = invocation.observer()
-    site = site_of(observer.source)
+    backend = backend_for(observer.source)
     try:
         observation = await _listened(observer, intent)
-        action = await plan(intent, observation, observer.observe, site)
+        action = await plan(intent, observation, observer.observe, backend)
         _show(invocation, action)
-        return await _decide(invocation, site, action, ending, force=force)
+        return await _decide(invocation, backend, action, ending, force=force)
     finally:
         await observer.close()
 
 
 async def _listened(observer: Observer, intent: Intent) -> Observation:
-    """The node, after its master had time to be heard where the plan foretells an election."""
+    """Observes the node; where the plan predicts an election, long enough to hear the master."""
     observation = await observer.observe(timeout=LISTEN)
-    if intent.verb not in {Verb.PRIORITY, Verb.FAILOVER}:
+    if intent.kind not in {ActionKind.PRIORITY, ActionKind.FAILOVER}:
         return observation
     if not (longer := still_to_hear(observation, intent.target)):
         return observation
@@ -115,35 +116,38 @@ def _show(invocation: Invocation, action: Action) -> None:
         write_soon(encode(plan_document(action.plan), invocation.form))
 
 
-async def _decide(invocation: Invocation, site: Site, action: Action, ending: _Ending, *, force: bool) -> Outcome:
-    """The observer is held open by the caller meanwhile: the verification looks through it."""
+async def _decide(
+    invocation: Invocation, backend: ActionBackend, action: Action, ending: _Ending, *, force: bool
+) -> Outcome:
+    """Asks and applies. The caller keeps the observer open: the verification uses it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
-        return Outcome(Code.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
+        return Outcome(ExitCode.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
     if invocation.dry_run:
         return Outcome(
-            Code.DONE, "dry run: nothing was written, and keepalived was not asked, so its own view may be missing"
+            ExitCode.DONE,
+            "dry run: nothing was written; keepalived was not asked for its state, so that it may be missing",
         )
     # what changes nothing is not asked about, yet carried out: a drain may be waited for, or its entry closed
     changes = action.steps or action.undoes or action.finishes
     if changes and not invocation.yes and not await agreed():
-        return Outcome(Code.REFUSED, "not agreed to: nothing was written")
-    runner = Runner(site.journal, read_only=invocation.read_only, progress=info)
+        return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
+    runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
     ending.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=ending.take_signal)
     return ending.outcome
 
 
 async def agreed() -> bool:
-    """Ask on the terminal, once the plan was read; without a terminal the answer is no (use --yes in scripts).
+    """Asks on the terminal, once the plan was read; without a terminal the answer is no (use --yes in scripts).
 
     Ctrl+C ends it: no thread waits for the answer.
     """
     if not sys.stdin.isatty():
-        info("no terminal to ask on: --yes agrees beforehand")
+        info("no terminal to ask on: use --yes")
         return False
-    while not is_read():  # noqa: ASYNC110 - a thread tells it, and one that waits would hold up the exit
+    while not is_read():  # noqa: ASYNC110 - a thread sets it, and one that waits would hold up the exit
         await asyncio.sleep(READ_INTERVAL)
-    sys.stderr.write("Do it? [y/N] ")
+    sys.stderr.write("Apply? [y/N] ")
     sys.stderr.flush()
     return (await _answer(sys.stdin.fileno())).strip().casefold() in {"y", "yes"}
 
@@ -168,16 +172,17 @@ async def _answer(fd: int) -> str:
 
 
 def show_journal(invocation: Invocation, form: Format) -> int:
-    """Print the journal; what was cut short, or overwritten since, is named after it, with what can be done."""
+    """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
-        info("the demo's journal ends with the kvtui that wrote it; in the terminal UI it is on screen 7")
+        info("the demo's journal ends with the kvtui that wrote it; in the terminal UI see screen 7")
     try:
-        journal = site_of(invocation.source()).journal
+        backend = backend_for(invocation.source())
+        journal = backend.journal
         entries = journal.entries()
         unfinished = journal.unfinished()
     except OSError as error:
-        return int(fail(f"the journal cannot be read: {error}", Code.FAILED))
-    lost = () if invocation.demo else found_overwrites(entries, time.time())
+        return int(fail(f"the journal cannot be read: {error}", ExitCode.FAILED))
+    lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
     if form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
@@ -185,9 +190,9 @@ def show_journal(invocation: Invocation, form: Format) -> int:
             info(plain(overwrite.sentence))
         for entry in unfinished:
             info(
-                f"{entry.id} «{entry.summary}» was cut short: kvtui undo {entry.id} puts it back, "
-                f"--finish finishes it, --leave leaves things as they are and closes the entry"
+                f'{entry.id} "{entry.summary}" was interrupted: kvtui undo {entry.id} puts it back; with --finish it '
+                f"is finished, with --leave things stay as they are and the entry is closed"
             )
     else:
         write(encode({"journal": journal_document(entries, lost)}, form))
-    return Code.DONE
+    return ExitCode.DONE

@@ -61,7 +61,7 @@ class Invocation:
             from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
 
             return Demo(read_only=self.read_only)
-        from kvtui.actions.state_folder import folder  # noqa: PLC0415 - the demo has none
+        from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - the demo has none
         from kvtui.backend.node import Node  # noqa: PLC0415 - --help, --version and schema do without
 
         return Node(
@@ -89,7 +89,7 @@ class Invocation:
         """What this node's journal adds to a snapshot's findings; None on the demo."""
         if self.demo:
             return None
-        from kvtui.actions.told_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
+        from kvtui.actions.journal_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
 
         return JournalFindings()
 

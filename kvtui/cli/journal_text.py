@@ -12,24 +12,24 @@ from kvtui.model.text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.overwritten import Overwrite
-    from kvtui.actions.plan import Plan
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.priority.overwritten import PriorityOverwrite
     from kvtui.presenters.documents import Document
 
 
 def plan_document(plan: Plan) -> Document:
     """The plan for ``-o json``."""
     return {
-        "verb": plan.verb.value,
+        "verb": plan.kind.value,
         "target": plan.target,
         "summary": plan.summary,
         "changes": [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes],
         "steps": list(plan.steps),
         "effects": list(plan.effects),
-        "remarks": [{"grade": r.grade.name.lower(), "text": r.text} for r in plan.remarks],
+        "remarks": [{"grade": r.severity.name.lower(), "text": r.text} for r in plan.notes],
         "diff": plan.diff,
-        "by_hand": list(plan.by_hand),
+        "by_hand": list(plan.equivalent_commands),
     }
 
 
@@ -48,7 +48,7 @@ def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:
     return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
 
 
-def journal_document(entries: tuple[Entry, ...], lost: tuple[Overwrite, ...] = ()) -> list[Document]:
+def journal_document(entries: tuple[Entry, ...], lost: tuple[PriorityOverwrite, ...] = ()) -> list[Document]:
     """The journal for ``-o json``; ``overwritten`` says what became of a priority that is not in the file any more."""
     overwritten = {o.entry: o.sentence for o in lost}
     return [
@@ -83,5 +83,5 @@ def _who(entry: Entry) -> str:
 
 def _result(entry: Entry) -> str:
     if entry.result is None:
-        return f"NOT FINISHED ({len(entry.done)} of {len(entry.steps)} steps)"
+        return f"INTERRUPTED ({len(entry.done)} of {len(entry.steps)} steps)"
     return f"{entry.result}: {entry.detail}" if entry.detail else entry.result

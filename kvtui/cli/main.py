@@ -156,7 +156,7 @@ def _narrate_problems(config: Config) -> None:
 
 
 def _start_debug_log() -> None:
-    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - only with --debug
+    from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - only with --debug
     from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
 
     try:
@@ -166,7 +166,7 @@ def _start_debug_log() -> None:
 
 
 def _crashed(error: Exception) -> None:
-    from kvtui.actions.state_folder import folder  # noqa: PLC0415 - once, at the end
+    from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
     from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
 
     for line in crash_report.save(error, folder()).split("\n"):

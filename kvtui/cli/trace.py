@@ -6,7 +6,7 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kvtui.actions.targets import parse_service
+from kvtui.actions.drain.targets import parse_service
 from kvtui.cli.output import Format, encode, fail, write
 from kvtui.cli.text import table
 from kvtui.model.connect import TIMEOUT

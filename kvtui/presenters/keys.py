@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kvtui.actions.registry import ACTIONS
 from kvtui.model.record import dataclass
 
 
@@ -40,13 +41,7 @@ VIEWS = (
     Key("view.findings", "5", "view('findings')", "Findings", "What is wrong, worst first"),
     Key("view.journal", "7", "view('journal')", "Journal", "What was done here; the log"),
 )
-ACTIONS = (
-    Key("act.reload", "r", "act('reload')", "Reload", "Test the config, reload it"),
-    Key("act.drain", "d", "act('drain')", "Drain", "Drain or undrain it"),
-    Key("act.priority", "p", "act('priority')", "Priority", "Change the instance's priority"),
-    Key("act.failover", "f", "act('failover')", "Failover", "Make the VIPs leave"),
-    Key("act.undo", "u", "act('undo')", "Undo", "Take the last action back"),
-)
+ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.tooltip) for a in ACTIONS if a.key)
 ALWAYS = (
     Key("app.sources", "i", "sources", "Sources", "What could (not) be read"),
     Key("app.pause", "space", "pause", "Pause", "Stand still, then go on"),
@@ -54,7 +49,7 @@ ALWAYS = (
 )
 APP = (
     *VIEWS,
-    *ACTIONS,
+    *ACTING,
     *ALWAYS,
     Key("app.commands", "colon", "command_palette", "Commands", "Find a command by its name"),
     Key("app.quit", "q", "quit", "Quit", "Leave kvtui"),
@@ -89,8 +84,8 @@ IPVS = (
     Key("ipvs.unfold_all", "plus", "fold_all(False)", "Unfold all", "Every real server", show=False),
 )
 JOURNAL = (
-    Key("journal.undo", "u", "undo", "Undo", "Take the selected action back"),
-    Key("journal.finish", "c", "finish", "Complete", "Complete an action that was cut short"),
+    Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
+    Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
     Key("journal.other", "tab", "other", "Log", "From the journal to the log, and back"),
 )
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.log import LogTail
@@ -27,6 +32,21 @@ class Host(Protocol):
     history: History
     latest: Observation | None
     paused: bool
+
+    @property
+    def backend(self) -> ActionBackend:
+        """Where actions take place."""
+        ...
+
+    async def next_observation(self) -> Observation:
+        """Waits for the next observation."""
+        ...
+
+    def carry_out(
+        self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
+    ) -> asyncio.Task[Outcome]:
+        """Runs an action in a task; the app does not end before it is done or put back."""
+        ...
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int

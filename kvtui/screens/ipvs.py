@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 
-from kvtui.actions.by_hand import of_server
+from kvtui.actions.equivalent_commands import of_server
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, virtual_cells
 from kvtui.presenters.keys import IPVS

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
-from kvtui.actions.by_hand import of_mapping
+from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters.mappings import break_position, detail_text, empty_text, mapping_cells, search_texts
 from kvtui.presenters.trace import CHAIN_TITLE, Target

@@ -1,14 +1,14 @@
-"""The dialog of an action: the plan with diff and warnings, its options; agreed to, it is carried out and verified.
+"""The dialog of an action: shows the plan and its options, applies it, and shows the verification.
 
-The plan that stands there is the plan that is carried out. It is made anew when an option is turned, when an
-observation differs in anything that it rests on, and once more at the moment of agreement; when it says something else
-by then it is shown with what changed, and has to be agreed to again.
+The plan on the screen is the plan that is applied. It is made again when an option changes, when an observation differs
+in anything that it depends on, and once more at the confirmation. When it then differs, the dialog shows what changed
+and asks again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
@@ -17,63 +17,43 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from kvtui.actions.fresh import marked, outline, said
-from kvtui.actions.intent import Intent, plan
-from kvtui.actions.options import Ask, Option, missing, options
-from kvtui.actions.plan import Grade, Verb
-from kvtui.actions.plan_text import plan_text
-from kvtui.actions.runner import Code
+from kvtui.actions.core.freshness import diff, masked, plan_inputs
+from kvtui.actions.core.plan import ActionKind, NoteSeverity
+from kvtui.actions.core.plan_text import plan_text
+from kvtui.actions.core.runner import ExitCode
+from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.text import plain
 from kvtui.presenters.wrapping import hanging
-from kvtui.screens.emptying import emptying_text
+from kvtui.screens.drain_progress import drain_progress_text
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Hashable, Iterable
 
-    from kvtui.actions.plan import Plan
-    from kvtui.actions.runner import Action, Outcome
-    from kvtui.actions.site import Site
+    from kvtui.actions.core.dialog_options import Ask, Option
+    from kvtui.actions.core.intent import Intent
+    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
-CHANGED = "CHANGED while it was open: * is new, - is gone. y says that you have seen it."
-
-
-class ActingHost(Protocol):
-    """What the dialog asks of the app."""
-
-    latest: Observation | None
-    paused: bool
-
-    @property
-    def site(self) -> Site:
-        """Where the actions take place."""
-        ...
-
-    async def next_observation(self) -> Observation:
-        """The next one that comes."""
-        ...
-
-    def carry_out(
-        self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
-    ) -> asyncio.Task[Outcome]:
-        """Run an action in a task that the app waits for before it ends."""
-        ...
+CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
 
 
 class PlanPanel(LivePanel):
     """One action, from its plan to its outcome.
 
     Args:
-        intent: what was asked for.
+        host: the app.
+        intent: what to plan first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "agree(False)", "Do it", id="plan.agree", tooltip="Carry the plan out"),
-        Binding("F", "agree(True)", "Force", id="plan.force", tooltip="Carry it out though it is UNSAFE"),
+        Binding("y", "agree(False)", "Apply", id="plan.agree", tooltip="Apply the plan"),
+        Binding("F", "agree(True)", "Force", id="plan.force", tooltip="Apply it although it is UNSAFE"),
         Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal"),
-        Binding("escape", "leave", "Leave", id="plan.leave", tooltip="Leave; a running action is put back"),
+        Binding("escape", "leave", "Cancel", id="plan.leave", tooltip="Cancel; a running action is put back"),
         # priority: they work while a number is asked for, too, where a letter is no answer
         *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swoxtrvcWO"),
     ]
@@ -92,15 +72,16 @@ class PlanPanel(LivePanel):
     }
     """
 
-    def __init__(self, intent: Intent) -> None:
+    def __init__(self, host: Host, intent: Intent) -> None:
         super().__init__()
+        self._host = host
         self._intent = intent
         self._action: Action | None = None
         self._read: Plan | None = None
-        """The plan that a person has seen: what another one is compared with."""
+        """The plan that a person has observation: what another one is compared with."""
         self._of: Hashable = None
         """What the plan rests on."""
-        self._text: tuple[str, ...] = ("Looking, nothing is written yet …",)
+        self._text: tuple[str, ...] = ("Planning; nothing is written yet …",)
         self._changed = False
         self._planning = False
         self._stale = False
@@ -111,17 +92,12 @@ class PlanPanel(LivePanel):
         self._drained = False
 
     @property
-    def _host(self) -> ActingHost:
-        return cast("ActingHost", self.app)
-
-    @property
     def _box(self) -> VerticalScroll:
         return self.query_one(VerticalScroll)
 
     def compose(self) -> ComposeResult:
-        """The plan, what goes on, the options, the reason or a number, and the keys."""
         with VerticalScroll() as box:
-            box.border_title = Content(f"{self._intent.verb.value} {plain(self._intent.target)}".strip())
+            box.border_title = Content(f"{self._intent.kind.value} {plain(self._intent.target)}".strip())
             yield Static("", id="plan", markup=False)
             yield Static("", id="progress", markup=False)
             with Vertical(id="foot"):
@@ -130,29 +106,28 @@ class PlanPanel(LivePanel):
                 yield Static("", id="options", markup=False)
 
     def on_mount(self) -> None:
-        """Make the plan, or ask for what it lacks."""
-        self._keys("Esc leaves")
+        self._keys("Esc cancel")
         self._want(self._intent)
 
     # --- the plan
 
     def _want(self, intent: Intent) -> None:
-        """Plan what is wanted now; what was shown before is no change that anybody has to be told of."""
+        """Plans what is wanted now; the former plan is not compared with it."""
         self._intent, self._action, self._read, self._changed = intent, None, None, False
         if ask := missing(intent, self._host.latest):
-            self._text = ("Nothing is planned yet: type a number, or choose below.",)
+            self._text = ("No plan yet: type a number, or choose below.",)
             self._draw()
             self._ask(ask)
             return
         self._draw()
         self._plan_anew()
 
-    def show(self, seen: Observation) -> None:
-        """The plan is made anew when what it rests on is another; a drained server empties before one's eyes."""
-        if self._running_action is None and not missing(self._intent) and self._of not in {None, outline(seen)}:
+    def show(self, observation: Observation) -> None:
+        is_planned = self._running_action is None and not missing(self._intent) and self._of is not None
+        if is_planned and self._of != plan_inputs(observation):
             self._plan_anew()
         if self._drained and is_drawable(self):
-            text, self._at_first = emptying_text(seen, self._intent, self._at_first)
+            text, self._at_first = drain_progress_text(observation, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
     def _plan_anew(self) -> None:
@@ -174,27 +149,27 @@ class PlanPanel(LivePanel):
     async def _plan(self) -> None:
         """Make the plan; nobody turns an option meanwhile without its being made again."""
         host, intent = self._host, self._intent
-        # a picture that stands still is no index to act on
-        seen = host.latest if host.latest is not None and not host.paused else await host.next_observation()
-        action, trouble = None, ""
+        # never act on a paused screen
+        observation = host.latest if host.latest is not None and not host.paused else await host.next_observation()
+        action, error = None, ""
         try:
-            action = await plan(intent, seen, host.next_observation, host.site)
+            action = await plan(intent, observation, host.next_observation, host.backend)
         except (LookupError, ValueError, OSError) as wrong:
-            trouble = str(wrong.args[0] if wrong.args else wrong)
+            error = str(wrong.args[0] if wrong.args else wrong)
         if intent != self._intent:
             return
-        self._of = outline(seen)
-        self._take(action, trouble)
+        self._of = plan_inputs(observation)
+        self._take(action, error)
 
-    def _take(self, action: Action | None, trouble: str) -> None:
+    def _take(self, action: Action | None, error: str) -> None:
         """Show a plan that was made; one that says something else than what was read is shown with what changed."""
         self._action, self._changed = action, False
         if action is None:
-            gone = ("What was planned cannot be done any more:",) if self._read else ()
-            self._text = (*gone, plain(trouble))
-        elif self._read is not None and said(self._read) != said(action.plan):
+            gone = ("The plan is no longer possible:",) if self._read else ()
+            self._text = (*gone, plain(error))
+        elif self._read is not None and masked(self._read) != masked(action.plan):
             self._changed = True
-            self._text = (CHANGED, *marked(self._read, action.plan))
+            self._text = (CHANGED, *diff(self._read, action.plan))
             self._box.scroll_home(animate=False)
         else:
             self._read = action.plan
@@ -203,8 +178,8 @@ class PlanPanel(LivePanel):
 
     @property
     def _read_only(self) -> bool:
-        seen = self._host.latest
-        return seen is not None and seen.snapshot.node.read_only
+        observation = self._host.latest
+        return observation is not None and observation.snapshot.node.read_only
 
     # --- drawing
 
@@ -226,15 +201,17 @@ class PlanPanel(LivePanel):
     def _say_keys(self) -> None:
         """What may be done with the plan that stands there."""
         self._put("#progress", "Refused: --read-only forbids every write" if self._read_only else "")
-        grade = max((r.grade for r in self._action.plan.remarks), default=Grade.NOTE) if self._action else None
-        if grade is None or self._read_only:
-            self._keys("Esc leaves")
+        severity = (
+            max((r.severity for r in self._action.plan.notes), default=NoteSeverity.NOTE) if self._action else None
+        )
+        if severity is None or self._read_only:
+            self._keys("Esc cancel")
         elif self._changed:
-            self._keys("CHANGED: look, then y   Esc leaves")
-        elif grade is Grade.IMPOSSIBLE:
-            self._keys("REFUSED: it cannot be done   Esc leaves")
+            self._keys("CHANGED: y seen · Esc cancel")
+        elif severity is NoteSeverity.IMPOSSIBLE:
+            self._keys("REFUSED: not possible · Esc cancel")
         else:
-            self._keys(f"{'UNSAFE: F forces it' if grade is Grade.UNSAFE else 'y does it'}   e reason   Esc leaves")
+            self._keys(f"{'UNSAFE: F force' if severity is NoteSeverity.UNSAFE else 'y apply'} · e reason · Esc cancel")
 
     def _keys(self, text: str) -> None:
         if is_drawable(self):
@@ -247,13 +224,11 @@ class PlanPanel(LivePanel):
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
-        """Wrap the text anew."""
         self._draw()
 
     # --- agreeing
 
     def action_agree(self, force: bool) -> None:
-        """Carry it out; a plan that changed meanwhile is only seen by this, and agreed to by the next."""
         if self._action is None or self._running_action is not None or self._planning or self._read_only:
             return
         if self._changed:
@@ -285,21 +260,21 @@ class PlanPanel(LivePanel):
         reason = self.query_one("#reason", Input).value
         self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self._say)
         self._draw()
-        self._keys("Esc interrupts and puts back")
+        self._keys("Esc interrupt and put back")
         self._await_end(self._running_action)
 
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
         outcome = await asyncio.shield(task)
-        self._drained = self._intent.verb is Verb.DRAIN and outcome.code in {Code.DONE, Code.UNVERIFIED}
+        self._drained = self._intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
-        self._keys("Esc closes")
+        self._keys("Esc close")
 
     # --- options, the reason, a number
 
     def _options(self) -> tuple[Option, ...]:
         """None once it is carried out."""
-        return () if self._running_action else options(self._intent, self._host.latest, self._action)
+        return () if self._running_action else dialog_options(self._intent, self._host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """In the reason a letter is a letter."""
@@ -307,7 +282,6 @@ class PlanPanel(LivePanel):
         return not (action == "option" and self.focused is self.query_one("#reason", Input))
 
     def action_option(self, key: str) -> None:
-        """Turn an option; its capital asks for a value of one's own."""
         option = next((o for o in self._options() if o.key == key.lower()), None)
         if option is None:
             return
@@ -326,17 +300,16 @@ class PlanPanel(LivePanel):
         entry.focus()
 
     def action_reason(self) -> None:
-        """Open the reason."""
         entry = self.query_one("#reason", Input)
         entry.add_class("open")
         entry.focus()
 
     @on(Input.Submitted, "#reason")
-    def _reason_is_told(self) -> None:
+    def _reason_submitted(self) -> None:
         self._box.focus()
 
     @on(Input.Submitted, "#number")
-    def _number_is_told(self, event: Input.Submitted) -> None:
+    def _number_submitted(self, event: Input.Submitted) -> None:
         ask = self._asking
         if ask is None or not event.value.isdecimal() or not ask.least <= int(event.value) <= ask.most:
             event.input.value = ""
@@ -350,7 +323,6 @@ class PlanPanel(LivePanel):
         self._box.focus()
 
     def action_leave(self) -> None:
-        """Interrupt what runs, else close the entry, else the dialog."""
         if self._running_action is not None and not self._running_action.done():
             self._running_action.cancel()
         elif self._asking is not None and missing(self._intent) is None:

@@ -1,4 +1,4 @@
-"""At the start: an action that was cut short (kill -9, power), what state things are in, and the ways on."""
+"""At the start: an interrupted action (kill -9, power loss), its state, and what can be done."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from kvtui.actions.intent import Intent
-from kvtui.actions.plan import Verb
-from kvtui.model.text import plain
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.presenters.journal import unfinished_text
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
 
 if TYPE_CHECKING:
-    from kvtui.actions.recovery import Recovery
+    from kvtui.actions.core.recovery import Recovery
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
 
 
 class UnfinishedPanel(Panel):
-    """One action that began and never ended.
+    """An action that was interrupted.
 
     Args:
-        recovery: where each of its steps is now.
+        host: the app.
+        recovery: the state of each of its steps.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,30 +31,18 @@ class UnfinishedPanel(Panel):
         Binding("c", "go('finish')", "Complete", id="plan.finish", tooltip="Complete what it began"),
         Binding("x", "go('leave')", "As it is", id="plan.as_is", tooltip="Leave things as they are, close the entry"),
     ]
-    heading = "An action was cut short"
+    heading = "An action was interrupted"
 
     def __init__(self, host: Host, recovery: Recovery) -> None:
         super().__init__(host)
         self._recovery = recovery
 
-    def text(self, seen: Observation | None) -> str:
-        """What it was, where each step is, what can be done."""
-        del seen
+    def text(self, observation: Observation | None) -> str:
+        del observation
         return unfinished_text(self._recovery)
 
     def action_go(self, way: str) -> None:
-        """Plan one of the ways on."""
         entry = self._recovery.entry
-        intent = Intent(Verb.UNDO, entry.id, finish=way == "finish", leave=way == "leave")
+        intent = Intent(ActionKind.UNDO, entry.id, finish=way == "finish", leave=way == "leave")
         self.app.pop_screen()
-        self.app.push_screen(PlanPanel(intent))
-
-
-def unfinished_text(recovery: Recovery) -> str:
-    """The action in words."""
-    entry = recovery.entry
-    by = entry.who.get("user", "somebody")
-    lines = [f"{plain(entry.id)}, by {plain(by)}: {plain(entry.summary)}", "", plain(recovery.sentence), ""]
-    lines += [f"  {f.side.value if f.side else 'cannot be told':<14} {plain(f.text)}" for f in recovery.steps]
-    lines += ["", "u puts it back   c completes it   x leaves things as they are   Esc: later (screen 7)"]
-    return "\n".join(lines)
+        self.app.push_screen(PlanPanel(self.host, intent))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 
-from kvtui.actions.by_hand import of_vip
+from kvtui.actions.equivalent_commands import of_vip
 from kvtui.model.finding import MARKS, worst
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.trace import CHAIN_TITLE, Target

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.widgets import Static
 
-from kvtui.actions.by_hand import of_instance
+from kvtui.actions.equivalent_commands import of_instance
 from kvtui.presenters.trace import Target
 from kvtui.presenters.vrrp import empty_text, instance_cells, peer_cells, search_texts, timeline_text
 from kvtui.screens.instance_detail import InstanceDetail

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui import terminal
-from kvtui.actions import intent as intents
-from kvtui.actions.intent import Intent
-from kvtui.actions.journal import Journal
-from kvtui.actions.plan import Verb
-from kvtui.actions.site import Machine
+from kvtui.actions import registry
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.live import LiveBackend
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo import Demo
 from kvtui.cli import act
@@ -30,9 +30,9 @@ from kvtui.screens import plan_panel
 from tests.actions.fakes import WriteNote, action
 
 if TYPE_CHECKING:
-    from kvtui.actions.runner import Action
-    from kvtui.actions.site import Site
-    from kvtui.actions.watch import Watch
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.runner import Action
+    from kvtui.actions.core.watch import Watch
     from kvtui.model.observation import Observation
 
 NOTES = ("a", "b")
@@ -40,7 +40,7 @@ PAUSE = 600.0
 """Seconds between the two steps: longer than any test."""
 
 
-class Here(Machine):
+class Here(LiveBackend):
     """This machine, with a journal in the folder."""
 
     @cached_property
@@ -55,23 +55,23 @@ class Acting(KvtuiApp):
     """kvtui, acting on notes."""
 
     @cached_property
-    def site(self) -> Site:
+    def backend(self) -> ActionBackend:
         return HERE
 
 
-async def plan(intent: Intent, seen: Observation, watch: Watch, site: Site) -> Action:
+async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionBackend) -> Action:
     """The notes, but for an undo: that is planned as ever."""
-    if intent.verb is Verb.UNDO:
-        return await intents.plan(intent, seen, watch, site)
+    if intent.kind is ActionKind.UNDO:
+        return await registry.plan(intent, seen, watch, backend)
     steps = [WriteNote(Path(sys.argv[1], name), "old", "new") for name in NOTES]
-    return action(*steps, verb=intent.verb, pauses=(float(os.environ.get("PAUSE", PAUSE)),))
+    return action(*steps, kind=intent.kind, pauses=(float(os.environ.get("PAUSE", PAUSE)),))
 
 
 def command_line() -> int:
     """As ``kvtui --yes failover vips``."""
-    vars(act).update(plan=plan, site_of=lambda _source: HERE)
+    vars(act).update(plan=plan, backend_for=lambda _source: HERE)
     with own_streams():
-        return act.act(Invocation(demo=True, yes=True), Intent(Verb.FAILOVER, "vips"))
+        return act.act(Invocation(demo=True, yes=True), Intent(ActionKind.FAILOVER, "vips"))
 
 
 if __name__ == "__main__":

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kvtui.actions.plan import Plan, Verb
-from kvtui.actions.runner import Action, Verified
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps import KINDS
+from kvtui.actions.core.plan import ActionKind, Plan
+from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step_kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.plan import Remark
-    from kvtui.actions.step import Json, Step
+    from kvtui.actions.core.plan import Note
+    from kvtui.actions.core.step import Json, Step
 
 KINDS["note"] = "tests.actions.fakes:WriteNote"
 
@@ -32,23 +32,28 @@ class WriteNote:
     path: Path
     before: str
     after: str
-    fails: str = ""  # "do", "undo", "look": which of them does
+    fails: str = ""  # "do", "undo", "state": which of them does
     dies: str = ""  # "before do", "after do": this very process is killed there
 
     def describe(self) -> str:
         return f"write {self.after} into {self.path.name}"
 
-    def look(self) -> Side:
-        if self.fails == "look":
-            raise StepFailed(f"{self.path.name} cannot be read")
+    def describe_undo(self) -> str:
+        return f"restore {self.before} in {self.path.name}"
+
+    def state(self) -> StepState:
+        if self.fails == "state":
+            raise StepError(f"{self.path.name} cannot be read")
         now = self.path.read_text()
-        return Side.BEFORE if now == self.before else Side.AFTER if now == self.after else Side.NEITHER
+        return (
+            StepState.PENDING if now == self.before else StepState.APPLIED if now == self.after else StepState.CONFLICT
+        )
 
     def do(self) -> None:
         if self.dies == "before do":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fails == "do":
-            raise StepFailed(f"{self.path.name} cannot be written")
+            raise StepError(f"{self.path.name} cannot be written")
         if self.fails == "bug":
             raise RuntimeError("a bug")
         self.path.write_text(self.after)
@@ -57,7 +62,7 @@ class WriteNote:
 
     def undo(self) -> None:
         if self.fails == "undo":
-            raise StepFailed(f"{self.path.name} cannot be put back")
+            raise StepError(f"{self.path.name} cannot be put back")
         self.path.write_text(self.before)
 
     def to_json(self) -> Json:
@@ -82,24 +87,28 @@ def words(folder: Path, *names: str) -> list[str]:
 
 
 def action(
-    *steps: Step, ok: bool | None = True, remarks: tuple[Remark, ...] = (), verb: Verb = Verb.DRAIN, **changes: Any
+    *steps: Step,
+    ok: bool | None = True,
+    notes: tuple[Note, ...] = (),
+    kind: ActionKind = ActionKind.DRAIN,
+    **changes: Any,
 ) -> Action:
     """Of these steps; its verification says ``ok``."""
 
-    async def verify(say: Callable[[str], None]) -> Verified:
+    async def verify(say: Callable[[str], None]) -> Verification:
         say("looking")
-        return Verified(ok=ok, detail="as seen", facts={"saw": 1})
+        return Verification(ok=ok, detail="as seen", facts={"saw": 1})
 
-    plan = Plan(verb, "the notes", "write the notes", remarks=remarks)
+    plan = Plan(kind, "the notes", "write the notes", notes=notes)
     return Action(plan, steps, verify, **changes)
 
 
 def hanging(*steps: Step, at: asyncio.Event) -> Action:
     """Its verification never ends; ``at`` tells that it has begun."""
 
-    async def verify(_say: Callable[[str], None]) -> Verified:
+    async def verify(_say: Callable[[str], None]) -> Verification:
         at.set()
         await asyncio.Event().wait()
         raise AssertionError
 
-    return Action(Plan(Verb.DRAIN, "the notes", "write the notes"), steps, verify)
+    return Action(Plan(ActionKind.DRAIN, "the notes", "write the notes"), steps, verify)

@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.drains import Drain
-from kvtui.actions.journal import Entry
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.journal import Entry
+from kvtui.actions.core.network import Network
+from kvtui.actions.drain.active_drains import Drain
 from kvtui.model.ipvs import IpvsTable, Protocol, VirtualServer
 from kvtui.rules.observe import observe
 from tests.build import NOW, VIP, addresses, real, snapshot, table
 
 if TYPE_CHECKING:
-    from kvtui.actions.plan import Grade, Plan
-    from kvtui.actions.runner import Action, Verified
+    from kvtui.actions.core.plan import NoteSeverity, Plan
+    from kvtui.actions.core.runner import Action, Verification
     from kvtui.actions.steps.sysctl import SetSysctl
     from kvtui.model.ipvs import RealServer
     from kvtui.model.observation import Observation
@@ -38,11 +38,11 @@ def node(*virtuals: VirtualServer, **changes: Any) -> Observation:
     return observe(snapshot(**{**held, **changes}))
 
 
-def grades(plan: Plan) -> dict[Grade, str]:
+def grades(plan: Plan) -> dict[NoteSeverity, str]:
     """All remarks of each grade as one text."""
-    found: dict[Grade, str] = {}
-    for remark in plan.remarks:
-        found[remark.grade] = f"{found.get(remark.grade, '')}{remark.text}\n"
+    found: dict[NoteSeverity, str] = {}
+    for note_ in plan.notes:
+        found[note_.severity] = f"{found.get(note_.severity, '')}{note_.text}\n"
     return found
 
 
@@ -56,7 +56,7 @@ def done(action: Action, identity: str, at: float, result: str = "done", facts: 
     return Entry(
         id=identity,
         at=at,
-        verb=action.plan.verb.value,
+        verb=action.plan.kind.value,
         target=action.plan.target,
         who={"user": "anna"},
         reason="disk",
@@ -71,9 +71,9 @@ def drained(weight: int = 4, identity: str = "a", sysctl: SetSysctl | None = Non
     return Drain(identity, NETWORK, WEB, FIVE, weight, "disk", {"user": "anna"}, 1.0, sysctl)
 
 
-def verified(action: Action) -> Verified:
+def verified(action: Action) -> Verification:
     return asyncio.run(_verify(action))
 
 
-async def _verify(action: Action) -> Verified:
+async def _verify(action: Action) -> Verification:
     return await action.verify(lambda _text: None)

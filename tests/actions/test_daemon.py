@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.step import StepFailed
-from kvtui.actions.steps.daemon import Daemon
-from kvtui.actions.steps.hangup import hang_up
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError
+from kvtui.actions.steps.reload import send_sighup
 from kvtui.backend.linux import processes
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.procfs import start_ticks
@@ -51,7 +51,7 @@ def seen(pid: int, later: int = 0) -> Keepalived:
 
 def test_sighup_goes_to_the_very_process() -> None:
     with process(HANDLES + WAITS) as child:
-        hang_up(seen(child.pid))
+        send_sighup(seen(child.pid))
         assert child.stdout is not None
         assert child.stdout.readline() == "again\n"
 
@@ -62,16 +62,16 @@ def test_a_process_that_was_given_the_pid_later_gets_no_signal(later: int, monke
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *_: sent.append(1))
     with (
         process("import signal;" + WAITS) as child,
-        pytest.raises(StepFailed, match=f"keepalived {child.pid} is gone: look again"),
+        pytest.raises(StepError, match=f"keepalived {child.pid} is gone: check it and try again"),
     ):
-        hang_up(seen(child.pid, later))
+        send_sighup(seen(child.pid, later))
     assert sent == []
 
 
 def test_one_that_would_die_of_it_gets_no_signal() -> None:
     with process("import signal;" + WAITS) as child:
-        with pytest.raises(StepFailed, match="does not handle SIGHUP yet, which would end it"):
-            hang_up(seen(child.pid))
+        with pytest.raises(StepError, match="does not handle SIGHUP yet, which would end it"):
+            send_sighup(seen(child.pid))
         assert child.poll() is None
 
 
@@ -80,11 +80,11 @@ def test_one_that_has_ended_cannot_be_signalled() -> None:
         there = seen(child.pid)
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        with pytest.raises(StepFailed, match="is gone: look again"):  # a zombie
-            hang_up(there)
+        with pytest.raises(StepError, match="is gone: check it and try again"):  # a zombie
+            send_sighup(there)
         child.wait()
-        with pytest.raises(StepFailed, match="is gone: look again"):
-            hang_up(there)
+        with pytest.raises(StepError, match="is gone: check it and try again"):
+            send_sighup(there)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_it_is_found_again_after_a_restart_by_its_config_and_namespaces(running:
 
 def test_in_another_container_it_is_another_one(running: list[Keepalived]) -> None:
     running[:] = [keepalived(pid=3, mntns=6, netns=8), keepalived(pid=4, mntns=7, netns=8, conf="/other")]
-    with pytest.raises(StepFailed, match="none took its place in the same namespaces"):
+    with pytest.raises(StepError, match="none took its place in the same namespaces"):
         Daemon(4_000_000, 1, keepalived().conf, 7, 8).found()
 
 
@@ -119,5 +119,5 @@ def test_a_pid_that_was_given_again_is_neither_asked_nor_written_to(
     meant = Daemon(os.getpid(), start_ticks(os.getpid()) - 1, "/c", 7, 8)
     assert not meant.is_same_process()
     assert running == []
-    with pytest.raises(StepFailed, match="does not run any more"):
+    with pytest.raises(StepError, match="does not run any more"):
         meant.outside("/c")

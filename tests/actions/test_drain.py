@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.drain import plan_drain
-from kvtui.actions.plan import Grade
+from kvtui.actions.core.plan import NoteSeverity
+from kvtui.actions.drain.plan import plan_drain
+from kvtui.actions.live import LIVE
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight
 from kvtui.model.addresses import AddressTable, InterfaceAddress
@@ -30,10 +31,10 @@ def web() -> Observation:
 
 
 def test_a_drain_writes_one_weight(web: Observation) -> None:
-    action = plan_drain(web, ("10.2.68.5", None))
+    action = plan_drain(web, ("10.2.68.5", None), backend=LIVE)
     assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 4, 0),)
     plan = action.plan
-    assert (plan.verb, plan.target, plan.summary) == (
+    assert (plan.kind, plan.target, plan.summary) == (
         "drain",
         "10.2.68.5:8080",
         "drain 10.2.68.5:8080 in 10.4.0.50:80",
@@ -42,11 +43,11 @@ def test_a_drain_writes_one_weight(web: Observation) -> None:
         ("weight of 10.2.68.5:8080 in 10.4.0.50:80", "4", "0")
     ]
     assert plan.steps == ("set the weight of 10.2.68.5:8080 in 10.4.0.50:80 in the kernel from 4 to 0",)
-    assert plan.by_hand == ("ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 0",)
-    assert "its 2 active ones go on until they end" in plan.effects[0]
+    assert plan.equivalent_commands == ("ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 0",)
+    assert "2 active connections continue" in plan.effects[0]
     assert plan.refusal(force=False) is None
-    assert set(grades(plan)) == {Grade.NOTE}
-    assert "a drain is this node's alone" in grades(plan)[Grade.NOTE]
+    assert set(grades(plan)) == {NoteSeverity.NOTE}
+    assert "a drain affects this node only" in grades(plan)[NoteSeverity.NOTE]
 
 
 def test_every_virtual_server_that_has_it_or_one_of_them() -> None:
@@ -56,15 +57,15 @@ def test_every_virtual_server_that_has_it_or_one_of_them() -> None:
     udp, fwmark = (Protocol.UDP, VIP, 53, 0), (Protocol.FWMARK, "", 0, 7)
 
     def services(service: str | None) -> list[object]:
-        return [s.service for s in plan_drain(seen, FIVE, service).steps if isinstance(s, SetWeight)]
+        return [s.service for s in plan_drain(seen, FIVE, service, backend=LIVE).steps if isinstance(s, SetWeight)]
 
     assert services(None) == [WEB, udp, fwmark]
     assert services(VIP) == [WEB, udp]
     assert services("10.4.0.50:53") == services("udp 10.4.0.50") == [udp]
     assert services("fwmark 7") == services("7") == [fwmark]
-    plan = plan_drain(seen, FIVE).plan
+    plan = plan_drain(seen, FIVE, backend=LIVE).plan
     assert plan.summary == "drain 10.2.68.5:8080 in 10.4.0.50:80, UDP 10.4.0.50:53, fwmark 7"
-    assert "UDP 10.4.0.50:53 is UDP: IPVS sees no end of a connection" in grades(plan)[Grade.WARNING]
+    assert "UDP 10.4.0.50:53 is UDP: IPVS sees no end of a connection" in grades(plan)[NoteSeverity.WARNING]
 
 
 @pytest.mark.parametrize(
@@ -81,19 +82,19 @@ def test_every_virtual_server_that_has_it_or_one_of_them() -> None:
     ],
 )
 def test_by_hand_means_every_option_as_it_is(changes: dict[str, Any], options: str) -> None:
-    plan = plan_drain(node(virtual(real(5, **changes), real(6))), FIVE).plan
-    assert plan.by_hand == (f"ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 {options}",)
+    plan = plan_drain(node(virtual(real(5, **changes), real(6))), FIVE, backend=LIVE).plan
+    assert plan.equivalent_commands == (f"ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 {options}",)
 
 
 def test_by_hand_in_another_network_namespace(web: Observation) -> None:
     elsewhere = replace(web, snapshot=replace(web.snapshot, keepalived=(keepalived(own_netns=False),)))
-    (command,) = plan_drain(elsewhere, FIVE).plan.by_hand
+    (command,) = plan_drain(elsewhere, FIVE, backend=LIVE).plan.equivalent_commands
     assert command == "nsenter -t 820 -n ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 0"
 
 
 def test_slowly_means_equal_steps_with_pauses() -> None:
     seen = node(virtual(real(5, weight=100), real(6)))
-    action = plan_drain(seen, FIVE, over=60)
+    action = plan_drain(seen, FIVE, over=60, backend=LIVE)
     weights = [(s.before, s.after) for s in action.steps if isinstance(s, SetWeight)]
     assert weights == [(100 - 10 * n, 90 - 10 * n) for n in range(10)]
     assert action.pauses == pytest.approx([60 / 9] * 9 + [0])
@@ -102,19 +103,19 @@ def test_slowly_means_equal_steps_with_pauses() -> None:
 
 def test_slowly_in_two_virtual_servers_goes_down_together() -> None:
     seen = node(virtual(real(5, weight=3), real(6)), virtual(real(5), real(6), port=443))
-    action = plan_drain(seen, FIVE, over=10)
+    action = plan_drain(seen, FIVE, over=10, backend=LIVE)
     weights = [(s.service[2], s.before, s.after) for s in action.steps if isinstance(s, SetWeight)]
     assert weights == [(80, 3, 2), (443, 1, 0), (80, 2, 1), (80, 1, 0)] or weights[-1] == (80, 1, 0)
     assert [(s[1], s[2]) for s in weights if s[0] == 80] == [(3, 2), (2, 1), (1, 0)]
     assert [(s[1], s[2]) for s in weights if s[0] == 443] == [(1, 0)]
     assert math.fsum(action.pauses) == pytest.approx(10)
     assert action.pauses[-1] == 0
-    assert "weight 1 cannot go down in steps: 10.2.68.5:8080 in 10.4.0.50:443" in grades(action.plan)[Grade.NOTE]
+    assert "weight 1 cannot go down in steps: 10.2.68.5:8080 in 10.4.0.50:443" in grades(action.plan)[NoteSeverity.NOTE]
 
 
 def test_the_last_one_is_refused_without_force() -> None:
     seen = node(virtual(real(5), real(6, weight=0)))
-    plan = plan_drain(seen, FIVE).plan
+    plan = plan_drain(seen, FIVE, backend=LIVE).plan
     refusal = plan.refusal(force=False) or ""
     assert "10.2.68.5:8080 is the last real server of 10.4.0.50:80 that takes connections" in refusal
     assert plan.refusal(force=True) is None
@@ -132,8 +133,8 @@ def test_the_last_one_is_refused_without_force() -> None:
     ],
 )
 def test_hashing_without_a_fallback_refuses_clients(scheduler: str, flags: tuple[str, ...], refused: bool) -> None:
-    plan = plan_drain(node(virtual(real(5), real(6), scheduler=scheduler, flags=flags)), FIVE).plan
-    assert ("refuses the clients whose hash leads to" in grades(plan).get(Grade.UNSAFE, "")) is refused
+    plan = plan_drain(node(virtual(real(5), real(6), scheduler=scheduler, flags=flags)), FIVE, backend=LIVE).plan
+    assert ("refuses the clients whose hash leads to" in grades(plan).get(NoteSeverity.UNSAFE, "")) is refused
 
 
 @pytest.mark.parametrize(("quorum", "warned"), [(None, False), (1, False), (3, False), (4, True)])
@@ -141,7 +142,7 @@ def test_a_lost_quorum_is_a_warning(quorum: int | None, warned: bool) -> None:
     written = conf(conf_real(5), conf_real(6), conf_real(7))
     written = replace(written, virtual_servers=(replace(written.virtual_servers[0], quorum=quorum),))
     seen = node(virtual(real(5, weight=2), real(6, weight=2), real(7)), running=written, conf=written)
-    text = grades(plan_drain(seen, FIVE).plan).get(Grade.WARNING, "")
+    text = grades(plan_drain(seen, FIVE, backend=LIVE).plan).get(NoteSeverity.WARNING, "")
     assert ("weight 3 would be left in 10.4.0.50:80, less than its quorum 4" in text) is warned
 
 
@@ -149,14 +150,16 @@ def test_a_lost_quorum_is_a_warning(quorum: int | None, warned: bool) -> None:
 @pytest.mark.parametrize("fix", [False, True])
 def test_persistent_clients_keep_coming_unless_the_sysctl_is_set(sysctl: int, fix: bool) -> None:
     seen = node(virtual(real(5), real(6), flags=("persistent",), persistence_timeout=1800))
-    action = plan_drain(seen, FIVE, fix_persistence=fix, sysctls={QUIESCENT: sysctl})
-    warned = "clients that were there in the last 1800 s keep coming" in grades(action.plan).get(Grade.WARNING, "")
+    action = plan_drain(seen, FIVE, fix_persistence=fix, sysctls={QUIESCENT: sysctl}, backend=LIVE)
+    warned = "clients that were there in the last 1800 s keep coming" in grades(action.plan).get(
+        NoteSeverity.WARNING, ""
+    )
     assert warned is (not sysctl and not fix)
     kinds = [s.kind for s in action.steps]
     if fix and not sysctl:
         assert kinds == ["sysctl", "weight"]
         assert action.steps[0] == SetSysctl(NETWORK, "expire_quiescent_template", 0, 1)
-        assert action.plan.by_hand[0] == f"sysctl -w {QUIESCENT}=1"
+        assert action.plan.equivalent_commands[0] == f"sysctl -w {QUIESCENT}=1"
         assert action.plan.changes[0].what == QUIESCENT
         assert len(action.pauses) == 2
     else:
@@ -164,42 +167,43 @@ def test_persistent_clients_keep_coming_unless_the_sysctl_is_set(sysctl: int, fi
 
 
 def test_the_sysctl_is_left_alone_where_nothing_is_persistent(web: Observation) -> None:
-    assert [s.kind for s in plan_drain(web, FIVE, fix_persistence=True).steps] == ["weight"]
+    assert [s.kind for s in plan_drain(web, FIVE, fix_persistence=True, backend=LIVE).steps] == ["weight"]
 
 
 def test_kube_proxy_sets_it_again() -> None:
     held = AddressTable((InterfaceAddress(VIP, 32, "kube-ipvs0"),), (), NOW)
     nobody = conf(virtual_servers=())
     seen = node(virtual(real(5), real(6)), addresses=held, running=nobody, conf=nobody)
-    assert "belongs to kube-proxy" in grades(plan_drain(seen, FIVE).plan)[Grade.WARNING]
+    assert "belongs to kube-proxy" in grades(plan_drain(seen, FIVE, backend=LIVE).plan)[NoteSeverity.WARNING]
 
 
 def test_on_a_backup_it_says_that_no_traffic_passes_here() -> None:
     seen = node(virtual(real(5), real(6)), addresses=addresses())
-    text = grades(plan_drain(seen, FIVE).plan)[Grade.WARNING]
-    assert "this node does not hold 10.4.0.50, 10.4.0.5 does: no traffic of it passes here" in text
+    text = grades(plan_drain(seen, FIVE, backend=LIVE).plan)[NoteSeverity.WARNING]
+    assert "this node does not hold 10.4.0.50, 10.4.0.5 does: no traffic for it passes here" in text
 
 
 def test_what_is_drained_already_succeeds_without_a_step() -> None:
     seen = node(virtual(real(5, weight=0), real(6)))
-    action = plan_drain(seen, FIVE)
+    action = plan_drain(seen, FIVE, backend=LIVE)
     assert (action.steps, action.plan.refusal(force=False)) == ((), None)
-    assert action.plan.summary == "10.2.68.5:8080 is drained already"
-    assert "10.2.68.5:8080 in 10.4.0.50:80 has weight 0 already" in grades(action.plan)[Grade.NOTE]
+    assert action.plan.summary == "10.2.68.5:8080 is already drained"
+    assert "10.2.68.5:8080 in 10.4.0.50:80 already has weight 0" in grades(action.plan)[NoteSeverity.NOTE]
 
 
 def test_a_failed_one_gets_its_weight_back_when_it_recovers() -> None:
     check = RealServerCheck("10.4.0.50:80", *FIVE, alive=False, failed_checkers=1)
     seen = node(virtual(real(5, weight=0), real(6)), checks=(check,))
     assert (
-        "its health check fails (inhibit_on_failure); when it passes again keepalived gives the weight back"
-        in (grades(plan_drain(seen, FIVE).plan)[Grade.NOTE])
+        "its health check fails (inhibit_on_failure); when it passes again keepalived restores the weight"
+        in (grades(plan_drain(seen, FIVE, backend=LIVE).plan)[NoteSeverity.NOTE])
     )
 
 
 def test_more_notes_are_shown(web: Observation) -> None:
     assert (
-        "the journal is in memory" in grades(plan_drain(web, FIVE, notes=["the journal is in memory"]).plan)[Grade.NOTE]
+        "the journal is in memory"
+        in grades(plan_drain(web, FIVE, extra_notes=["the journal is in memory"], backend=LIVE).plan)[NoteSeverity.NOTE]
     )
 
 
@@ -207,4 +211,7 @@ def test_file_check_is_pointed_at() -> None:
     checked = replace(conf_real(5), file_check="drain")
     written = replace(conf(checked, conf_real(6)), track_files=(ConfTrackFile("drain", "/run/drain"),))
     seen = node(virtual(real(5), real(6)), running=written, conf=written)
-    assert "has FILE_CHECK with track file drain (/run/drain)" in grades(plan_drain(seen, FIVE).plan)[Grade.NOTE]
+    assert (
+        "has FILE_CHECK with track file drain (/run/drain)"
+        in grades(plan_drain(seen, FIVE, backend=LIVE).plan)[NoteSeverity.NOTE]
+    )

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.check_knobs import Checked, CheckKnob, check_knobs
-from kvtui.actions.drain import plan_drain, plan_undrain
-from kvtui.actions.drains import drains
-from kvtui.actions.plan import Grade
-from kvtui.actions.recovery import _thing
-from kvtui.actions.site import MACHINE
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps import check_value, make
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.plan import NoteSeverity
+from kvtui.actions.core.recovery import _object
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step_kinds import make
+from kvtui.actions.drain.active_drains import active_drains
+from kvtui.actions.drain.check_files import Checked, CheckFileControl, check_file_controls
+from kvtui.actions.drain.plan import plan_drain
+from kvtui.actions.drain.undrain import plan_undrain
+from kvtui.actions.live import LIVE
+from kvtui.actions.steps import check_value
 from kvtui.actions.steps.check_value import Effect, SetCheckValue
-from kvtui.actions.steps.daemon import Daemon
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import SetWeight
 from kvtui.backend.conf.reader import read
@@ -47,14 +49,14 @@ def observed(
     return node(virtual(*reals), running=written, conf=written)
 
 
-def knobs(seen: Observation, text: str | None = "0\n") -> tuple[CheckKnob, ...]:
+def controls_of(seen: Observation, text: str | None = "0\n") -> tuple[CheckFileControl, ...]:
     def read(_keepalived: Keepalived, path: str) -> str:
         assert path == "/run/rs"
         if text is None:
             raise FileNotFoundError(path)
         return text
 
-    return tuple(replace(k, daemon=DAEMON) for k in check_knobs(seen, read))
+    return tuple(replace(k, daemon=DAEMON) for k in check_file_controls(seen, read))
 
 
 @pytest.mark.parametrize(
@@ -63,11 +65,11 @@ def knobs(seen: Observation, text: str | None = "0\n") -> tuple[CheckKnob, ...]:
 )
 def test_the_smallest_number_that_drains(check: int | None, file: int | None, value: int) -> None:
     seen = observed(10, 1, five=check, file=file)
-    action = plan_drain(seen, FIVE, checks=knobs(seen))
+    action = plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE)
     track = SetTrackValue(DAEMON, "/run/rs", 0, value)
     assert action.steps == (SetCheckValue(track, NETWORK, (Effect(WEB, FIVE, 10, 0),)),)
     plan = action.plan
-    assert plan.by_hand == (f"echo {value} > /proc/820/root/run/rs",)
+    assert plan.equivalent_commands == (f"echo {value} > /proc/820/root/run/rs",)
     assert [(c.what, c.before, c.after) for c in plan.changes] == [
         ("track file rs (/run/rs)", "0", str(value)),
         ("weight of 10.2.68.5:8080 in 10.4.0.50:80", "10", "0"),
@@ -77,67 +79,67 @@ def test_the_smallest_number_that_drains(check: int | None, file: int | None, va
         f"write {value} into track file /run/rs (0 now), so that keepalived takes 10.2.68.5:8080 in 10.4.0.50:80 from "
         "weight 10 to 0"
     )
-    words = f"health checks that fail and pass again, as long as /run/rs says {value}"
+    words = f"health checks that fail and pass again, as long as /run/rs has {value}"
     assert words in " ".join(plan.effects)
-    assert set(grades(plan)) == {Grade.NOTE}
-    assert "FILE_CHECK" not in grades(plan)[Grade.NOTE]
+    assert set(grades(plan)) == {NoteSeverity.NOTE}
+    assert "FILE_CHECK" not in grades(plan)[NoteSeverity.NOTE]
 
 
 def test_the_kernel_is_written_where_the_file_cannot_drain() -> None:
     by_weight = (SetWeight(NETWORK, WEB, FIVE, 10, 0),)
     without = observed(10, 1, five=0)
-    action = plan_drain(without, FIVE, checks=knobs(without))
+    action = plan_drain(without, FIVE, checks=controls_of(without), backend=LIVE)
     assert action.steps == by_weight
-    assert "the check has weight 0" in grades(action.plan)[Grade.NOTE]
+    assert "the check has weight 0" in grades(action.plan)[NoteSeverity.NOTE]
     seen = observed(10, 1, five=5)
-    assert plan_drain(seen, FIVE).steps == by_weight
+    assert plan_drain(seen, FIVE, backend=LIVE).steps == by_weight
     # the file drains it already, but somebody set another weight in the kernel
-    assert plan_drain(seen, FIVE, checks=knobs(seen, "-5")).steps == by_weight
-    (six,) = plan_drain(seen, SIX, checks=knobs(seen)).steps
+    assert plan_drain(seen, FIVE, checks=controls_of(seen, "-5"), backend=LIVE).steps == by_weight
+    (six,) = plan_drain(seen, SIX, checks=controls_of(seen), backend=LIVE).steps
     assert six == SetWeight(NETWORK, WEB, SIX, 1, 0)
 
 
 def test_a_file_that_is_not_there_counts_as_0() -> None:
     seen = observed(10, 1, five=5)
-    (step,) = plan_drain(seen, FIVE, checks=knobs(seen, None)).steps
+    (step,) = plan_drain(seen, FIVE, checks=controls_of(seen, None), backend=LIVE).steps
     assert isinstance(step, SetCheckValue)
     assert step.file == SetTrackValue(DAEMON, "/run/rs", 0, -2, existed=False)
 
 
 def test_others_that_share_the_file_are_named() -> None:
     seen = observed(10, 1, five=5, both=True)
-    action = plan_drain(seen, FIVE, checks=knobs(seen))
+    action = plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE)
     text = "10.2.68.6:8080 in 10.4.0.50:80 (to weight 0) share track file rs, so they are drained too"
-    assert text in grades(action.plan)[Grade.WARNING]
-    known = drains([done(action, "a", 1.0)])
+    assert text in grades(action.plan)[NoteSeverity.WARNING]
+    known = active_drains([done(action, "a", 1.0)])
     assert [(d.real, d.weight) for d in known] == [(FIVE, 10), (SIX, 1)]
     assert action.plan.refusal(force=False) is None
 
 
 def test_others_whose_check_would_fail_or_priority_would_change_need_force() -> None:
     seen = observed(10, 1, five=5, six=0, both=True)
-    refusal = plan_drain(seen, FIVE, checks=knobs(seen)).plan.refusal(force=False)
+    refusal = plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE).plan.refusal(force=False)
     assert "10.2.68.6:8080 in 10.4.0.50:80 share track file rs with weight 0" in (refusal or "")
     alone = observed(10, 1, five=5)
     assert alone.snapshot.running
     (vips,) = alone.snapshot.running.instances
     tracking = replace(alone.snapshot.running, instances=(replace(vips, tracks=(ConfTrack("file", "rs"),)),))
     alone = replace(alone, snapshot=replace(alone.snapshot, running=tracking))
-    refusal = plan_drain(alone, FIVE, checks=knobs(alone)).plan.refusal(force=False)
+    refusal = plan_drain(alone, FIVE, checks=controls_of(alone), backend=LIVE).plan.refusal(force=False)
     assert "VRRP instances vips share track file rs" in (refusal or "")
 
 
 def test_checks_that_pull_apart_cannot_be_drained_by_one_number() -> None:
     checked = (Checked(WEB, FIVE, 10, 5), Checked(WEB, SIX, 1, -1))
-    knob = CheckKnob(DAEMON, "rs", "/run/rs", "/run/rs", 0, existed=True, checked=checked)
-    assert knob.drains([(WEB, FIVE), (WEB, SIX)]) is None
-    assert knob.drains([(WEB, FIVE)]) == -2
-    assert knob.drains([]) is None
+    control = CheckFileControl(DAEMON, "rs", "/run/rs", "/run/rs", 0, existed=True, checked=checked)
+    assert control.drains([(WEB, FIVE), (WEB, SIX)]) is None
+    assert control.drains([(WEB, FIVE)]) == -2
+    assert control.drains([]) is None
 
 
 def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
     seen = observed(10, 1, five=4, both=True)
-    action = plan_drain(seen, FIVE, over=10, checks=knobs(seen, None))
+    action = plan_drain(seen, FIVE, over=10, checks=controls_of(seen, None), backend=LIVE)
     found = [
         (s.file.before, s.file.after, s.effects[0].before, s.effects[0].after)
         for s in action.steps
@@ -145,12 +147,12 @@ def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
     ]
     assert found == [(0, -1, 10, 6), (-1, -2, 6, 2), (-2, -3, 2, 0)]
     assert list(action.pauses) == [5, 5, 0]
-    drain, other = drains([done(action, "a", 1.0)])
+    drain, other = active_drains([done(action, "a", 1.0)])
     assert drain.check
     assert (other.real, other.weight) == (SIX, 1)
     assert (drain.weight, drain.check.file.before, drain.check.file.after) == (10, 0, -3)
     assert [s.file.existed for s in action.steps if isinstance(s, SetCheckValue)] == [False, True, True]
-    assert len({_thing({"kind": s.kind, **s.to_json()}) for s in action.steps}) == 1
+    assert len({_object({"kind": s.kind, **s.to_json()}) for s in action.steps}) == 1
     assert [make({"kind": s.kind, **s.to_json()}) for s in action.steps] == list(action.steps)
 
 
@@ -159,43 +161,51 @@ def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
 
 def test_undrain_writes_the_number_that_was_there() -> None:
     seen = observed(15, 1, five=5)
-    first = done(plan_drain(seen, FIVE, checks=knobs(seen, "1\n")), "a", 1.0)
+    first = done(plan_drain(seen, FIVE, checks=controls_of(seen, "1\n"), backend=LIVE), "a", 1.0)
     drained = observed(0, 1, five=5)
-    action = plan_undrain(drained, FIVE, known=drains([first]), checks=knobs(drained, "-2\n"))
+    action = plan_undrain(
+        drained,
+        FIVE,
+        known=active_drains([first]),
+        checks=controls_of(drained, "-2\n"),
+        backend=LIVE,
+    )
     (step,) = action.steps
     assert step == SetCheckValue(SetTrackValue(DAEMON, "/run/rs", -2, 1), NETWORK, (Effect(WEB, FIVE, 0, 15),))
-    assert action.plan.by_hand == ("echo 1 > /proc/820/root/run/rs",)
+    assert action.plan.equivalent_commands == ("echo 1 > /proc/820/root/run/rs",)
     assert grades(action.plan) == {}
-    assert drains([first, done(action, "b", 2.0)]) == ()
+    assert active_drains([first, done(action, "b", 2.0)]) == ()
 
 
 def test_without_a_journal_it_writes_0_and_names_who_else_comes_back() -> None:
     drained = observed(0, 0, five=5, both=True)
-    action = plan_undrain(drained, FIVE, checks=knobs(drained, "-2\n"))
+    action = plan_undrain(drained, FIVE, checks=controls_of(drained, "-2\n"), backend=LIVE)
     (step,) = action.steps
     assert isinstance(step, SetCheckValue)
     assert step.effects == (Effect(WEB, FIVE, 0, 10), Effect(WEB, SIX, 0, 1))
     assert (
         "10.2.68.6:8080 in 10.4.0.50:80 (to weight 1) share track file rs, so they change too"
-        in (grades(action.plan)[Grade.WARNING])
+        in (grades(action.plan)[NoteSeverity.WARNING])
     )
 
 
 def test_what_was_drained_in_the_kernel_is_given_back_there() -> None:
     drained = observed(0, 1, five=5)
-    assert plan_undrain(drained, FIVE, checks=knobs(drained)).steps == (SetWeight(NETWORK, WEB, FIVE, 0, 10),)
+    assert plan_undrain(drained, FIVE, checks=controls_of(drained), backend=LIVE).steps == (
+        SetWeight(NETWORK, WEB, FIVE, 0, 10),
+    )
 
 
 def test_one_that_is_gone_gets_its_number_back_unless_somebody_wrote_another() -> None:
     seen = observed(10, 1, five=5)
-    first = done(plan_drain(seen, FIVE, checks=knobs(seen)), "a", 1.0)
+    first = done(plan_drain(seen, FIVE, checks=controls_of(seen), backend=LIVE), "a", 1.0)
     gone = replace(seen, snapshot=replace(seen.snapshot, ipvs=_table(seen)))
-    known = drains([first])
-    action = plan_undrain(gone, FIVE, known=known, checks=knobs(gone, "-2\n"))
+    known = active_drains([first])
+    action = plan_undrain(gone, FIVE, known=known, checks=controls_of(gone, "-2\n"), backend=LIVE)
     assert action.steps == (SetCheckValue(SetTrackValue(DAEMON, "/run/rs", -2, 0), NETWORK, ()),)
     facts = verified(action).facts
-    assert drains([first, done(action, "b", 2.0, facts=dict(facts))]) == ()
-    assert plan_undrain(gone, FIVE, known=known, checks=knobs(gone, "-7\n")).steps == ()
+    assert active_drains([first, done(action, "b", 2.0, facts=dict(facts))]) == ()
+    assert plan_undrain(gone, FIVE, known=known, checks=controls_of(gone, "-7\n"), backend=LIVE).steps == ()
 
 
 def _table(seen: Observation) -> IpvsTable:
@@ -232,19 +242,19 @@ class Kernel:
 def test_it_is_done_when_the_weights_have_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel(tmp_path / "rs", monkeypatch)
     step = kernel.step()
-    assert step.look() is Side.BEFORE
+    assert step.state() is StepState.PENDING
     step.do()
-    assert (step.look(), kernel.path.read_text()) == (Side.AFTER, "-2\n")
+    assert (step.state(), kernel.path.read_text()) == (StepState.APPLIED, "-2\n")
     step.undo()
-    assert (step.look(), kernel.path.read_text()) == (Side.BEFORE, "0\n")
+    assert (step.state(), kernel.path.read_text()) == (StepState.PENDING, "0\n")
 
 
 def test_where_keepalived_does_not_follow_the_number_is_put_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = Kernel(tmp_path / "rs", monkeypatch, follows=False)
-    words = r"did not follow .*: 10\.2\.68\.5:8080 in 10\.4\.0\.50:80 has weight 10\..*the old number was put back"
-    with pytest.raises(StepFailed, match=words):
+    words = r"did not follow .*: 10\.2\.68\.5:8080 in 10\.4\.0\.50:80 has weight 10\..*the old number was restored"
+    with pytest.raises(StepError, match=words):
         kernel.step().do()
     assert kernel.path.read_text() == "0\n"
 
@@ -255,8 +265,8 @@ def test_the_number_is_read_through_keepalived_s_root(tmp_path: Path) -> None:
     seen = observed(10, 1, five=5)
     (keepalived,) = seen.snapshot.keepalived
     rooted = replace(seen, snapshot=replace(seen.snapshot, keepalived=(replace(keepalived, root=str(tmp_path)),)))
-    (knob,) = check_knobs(rooted, MACHINE.text)
-    assert (knob.value, knob.existed, knob.outside) == (-7, True, f"{tmp_path}/run/rs")
+    (control,) = check_file_controls(rooted, LIVE.text)
+    assert (control.value, control.existed, control.outside) == (-7, True, f"{tmp_path}/run/rs")
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions import failover, watch
-from kvtui.actions.failover import plan_failover
-from kvtui.actions.plan import Grade
-from kvtui.actions.site import Machine
+from kvtui.actions.core import watch
+from kvtui.actions.core.plan import NoteSeverity
+from kvtui.actions.failover import verifier as failover
+from kvtui.actions.failover.plan import plan_failover
+from kvtui.actions.live import LIVE, LiveBackend
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import grades
-from tests.actions.surveys import CONF, surveyed
+from tests.actions.preflights import CONF, preflight_of
 from tests.actions.test_priority import MASTER, master, tracked
 from tests.actions.test_reload import nothing
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kvtui.actions.runner import Verified
+    from kvtui.actions.core.runner import Verification
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
 
@@ -37,86 +38,92 @@ def alone(**changes: Any) -> Observation:
 
 
 def test_with_nopreempt_the_vip_is_taken_off(tmp_path: Path) -> None:
-    action = plan_failover(master(), surveyed(tmp_path), "vips", nothing)
+    action = plan_failover(master(), preflight_of(tmp_path), "vips", nothing, backend=LIVE)
     assert action.plan.refusal(force=False) is None
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup", "address"]
     assert action.steps[-1].to_json()["priority"] == 1
     assert action.plan.steps[-1] == f"remove {VIP}/32 from eth0, so that keepalived steps down"
     assert "with nopreempt a lower priority alone moves nothing" in action.plan.effects[0]
     assert action.plan.effects[1].startswith("10.4.0.4 becomes master within 0.6 s, for up to 0.6 s of which nobody")
-    assert action.plan.effects[-1] == "undo brings priority 100 back; the VIP stays where it is then (nopreempt)"
+    assert action.plan.effects[-1] == "Undo restores priority 100; the VIP stays where it is then (nopreempt)"
 
 
 def test_peers_that_may_preempt_are_left_to_it(tmp_path: Path) -> None:
     text = CONF.replace("  nopreempt\n", "")
-    action = plan_failover(master(nopreempt=False), surveyed(tmp_path, text, text), "vips", nothing)
+    action = plan_failover(master(nopreempt=False), preflight_of(tmp_path, text, text), "vips", nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup"]
-    assert "comes back" in action.plan.effects[-1]
+    assert "the VIP returns if this node then wins the election" in action.plan.effects[-1]
 
 
 def test_a_track_file_that_cannot_be_replaced_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tracked(tmp_path, 0)
-    survey = surveyed(tmp_path, text, text)
-    knob = str(tmp_path / "knob")
-    monkeypatch.setattr(Machine, "obstacle", lambda _self, _of, path: "read-only" if path == knob else None)
-    steps = plan_failover(master(), survey, "vips", nothing).steps
+    preflight = preflight_of(tmp_path, text, text)
+    control = str(tmp_path / "knob")
+    monkeypatch.setattr(LiveBackend, "obstacle", lambda _self, _of, path: "read-only" if path == control else None)
+    steps = plan_failover(master(), preflight, "vips", nothing, backend=LIVE).steps
     assert [s.kind for s in steps] == ["hangup", "file", "hangup", "address"]
 
 
 @pytest.mark.parametrize(("weight", "value"), [(0, "1"), (2, "-127"), (-100, "3")])
 def test_a_track_file_is_the_gentlest(tmp_path: Path, weight: int, value: str) -> None:
     text = tracked(tmp_path, weight)
-    action = plan_failover(master(), surveyed(tmp_path, text, text), "vips", nothing)
+    action = plan_failover(master(), preflight_of(tmp_path, text, text), "vips", nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["track value"]
     assert [c.after for c in action.plan.changes] == [value]
 
 
 def test_refused_where_it_is_not_master(tmp_path: Path) -> None:
-    shown = plan_failover(observe(snapshot()), surveyed(tmp_path), "vips", nothing).plan
+    shown = plan_failover(observe(snapshot()), preflight_of(tmp_path), "vips", nothing, backend=LIVE).plan
     assert "vips is BACKUP here, not MASTER" in (shown.refusal(force=True) or "")
 
 
 def test_unsafe_when_nobody_was_ever_heard(tmp_path: Path) -> None:
-    shown = plan_failover(alone(), surveyed(tmp_path), "vips", nothing).plan
+    shown = plan_failover(alone(), preflight_of(tmp_path), "vips", nothing, backend=LIVE).plan
     assert "no peer has been seen on the wire" in (shown.refusal(force=False) or "")
     assert shown.refusal(force=True) is None
 
 
 def test_what_keepalived_heard_counts(tmp_path: Path) -> None:
-    shown = plan_failover(alone(counters={"advert_rcvd": 12}), surveyed(tmp_path), "vips", nothing).plan
+    shown = plan_failover(
+        alone(counters={"advert_rcvd": 12}), preflight_of(tmp_path), "vips", nothing, backend=LIVE
+    ).plan
     assert shown.refusal(force=False) is None
-    assert "keepalived has received 12 adverts" in grades(shown)[Grade.NOTE]
+    assert "keepalived has received 12 adverts" in grades(shown)[NoteSeverity.NOTE]
 
 
 def test_configured_peers_are_warned_of(tmp_path: Path) -> None:
-    shown = plan_failover(alone(unicast_peers=("10.4.0.4",)), surveyed(tmp_path), "vips", nothing).plan
+    shown = plan_failover(
+        alone(unicast_peers=("10.4.0.4",)), preflight_of(tmp_path), "vips", nothing, backend=LIVE
+    ).plan
     assert shown.refusal(force=False) is None
-    assert "10.4.0.4 are configured as peers" in grades(shown)[Grade.WARNING]
+    assert "10.4.0.4 are configured as peers" in grades(shown)[NoteSeverity.WARNING]
 
 
 def test_unsafe_where_adverts_cannot_be_seen(tmp_path: Path) -> None:
     held = {**MASTER, "advertisers": None}
     seen = observe(snapshot(instances=(instance(VrrpState.MASTER, unicast_peers=("10.4.0.4",)),), **held))
-    shown = plan_failover(seen, surveyed(tmp_path), "vips", nothing).plan
+    shown = plan_failover(seen, preflight_of(tmp_path), "vips", nothing, backend=LIVE).plan
     assert "adverts cannot be captured" in (shown.refusal(force=False) or "")
 
 
 def test_keepalived_before_2_0_does_not_step_down(tmp_path: Path) -> None:
-    survey = surveyed(tmp_path, daemon_changes={"version": "1.4.5"})
-    shown = plan_failover(master(), survey, "vips", nothing).plan
+    preflight = preflight_of(tmp_path, daemon_changes={"version": "1.4.5"})
+    shown = plan_failover(master(), preflight, "vips", nothing, backend=LIVE).plan
     assert "keepalived 1.4.5 does not step down" in (shown.refusal(force=True) or "")
 
 
 def test_members_of_the_sync_group_are_named(tmp_path: Path) -> None:
     both = (instance(VrrpState.MASTER, sync_group="g"), instance(name="other", vrid=51, sync_group="g"))
-    shown = plan_failover(observe(snapshot(instances=both, **MASTER)), surveyed(tmp_path), "vips", nothing).plan
-    assert "sync group g: other changes state together with it" in grades(shown)[Grade.WARNING]
+    shown = plan_failover(
+        observe(snapshot(instances=both, **MASTER)), preflight_of(tmp_path), "vips", nothing, backend=LIVE
+    ).plan
+    assert "sync group g: this also changes the state of other" in grades(shown)[NoteSeverity.WARNING]
 
 
 def test_a_priority_that_cannot_be_edited_is_refused(tmp_path: Path) -> None:
     text = "$P=100\n" + CONF.replace("priority 100", "priority $P")
-    survey = replace(surveyed(tmp_path, text, text))
-    action = plan_failover(master(), survey, "vips", nothing)
+    preflight = replace(preflight_of(tmp_path, text, text))
+    action = plan_failover(master(), preflight, "vips", nothing, backend=LIVE)
     assert "cannot be changed" in (action.plan.refusal(force=True) or "")
     assert action.steps == ()
 
@@ -146,7 +153,7 @@ def every_second(node: int, start: float, end: float = 1e9) -> Callable[[float],
 
 def verified(
     monkeypatch: pytest.MonkeyPatch, folder: Path, *nodes: Callable[[float], tuple[Advertiser, ...]], held: bool = False
-) -> tuple[Verified, float]:
+) -> tuple[Verification, float]:
     """What the verification says to these adverts after the VIP was taken off, and how many seconds it took."""
     ticks = Ticks()
     monkeypatch.setattr(failover, "time", ticks)
@@ -154,19 +161,19 @@ def verified(
     monkeypatch.setattr(watch, "PAUSE", 0)
     own = replace(advertiser(0, outgoing=True, priority=0), since=NOW - 100)
 
-    async def look() -> Observation:
+    async def state() -> Observation:
         ticks.now += 0.05
         heard = (own, *itertools.chain(*(n(ticks.now) for n in nodes)))
         there = addresses(VIP) if held else addresses()
         return observe(snapshot(time=ticks.now, instances=(instance(),), advertisers=heard, addresses=there))
 
-    action = plan_failover(master(), surveyed(folder), "vips", look)
+    action = plan_failover(master(), preflight_of(folder), "vips", state, backend=LIVE)
     found = asyncio.run(_verify(action.verify))
     return found, ticks.now - NOW
 
 
-async def _verify(verify: Callable[[Callable[[str], None]], Any]) -> Verified:
-    found: Verified = await verify(lambda _text: None)
+async def _verify(verify: Callable[[Callable[[str], None]], Any]) -> Verification:
+    found: Verification = await verify(lambda _text: None)
     return found
 
 
@@ -183,19 +190,19 @@ def test_the_owner_that_is_told_is_the_one_that_lasts(monkeypatch: pytest.Monkey
 def test_one_that_gave_way_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.6, 0.7), every_second(2, 0.9))
     assert (found.facts["owner_after"], found.facts["took_over"]) == ("10.4.0.5", ["10.4.0.4", "10.4.0.5"])
-    assert "0.55 s without an owner; 10.4.0.4 took over as well and gave way" in found.detail
+    assert "0.55 s without an owner; 10.4.0.4 also took over and gave way" in found.detail
 
 
 def test_two_that_both_go_on_are_not_settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, seconds = verified(monkeypatch, tmp_path, every_second(1, 0.6), every_second(2, 0.7))
     assert (found.ok, found.facts["owner_after"], found.facts["prediction_came_true"]) == (None, None, None)
-    assert found.detail.startswith("10.4.0.50 left this node, but it is not settled who has it: after 6 s 10.4.0.4 and")
+    assert found.detail.startswith("10.4.0.50 left this node, but its owner is not clear after 6 s: 10.4.0.4 and")
     assert seconds == pytest.approx(6.7, abs=0.1)
 
 
 def test_when_the_vip_stays_it_went_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found, _ = verified(monkeypatch, tmp_path, every_second(1, 0.6), held=True)
-    assert (found.ok, found.detail) == (False, "10.4.0.4 advertises, but 10.4.0.50 is still on this node, too")
+    assert (found.ok, found.detail) == (False, "10.4.0.4 advertises, but 10.4.0.50 is still on this node too")
 
 
 def test_when_nobody_comes_it_went_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.step import Side, StepFailed
+from kvtui.actions.checks.obstacle import obstacle_in
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step_kinds import make
 from kvtui.actions.steps import file as file_module
-from kvtui.actions.steps import make
-from kvtui.actions.steps.daemon import Daemon
-from kvtui.actions.steps.file import ReplaceFile, obstacle_in, write_atomically
+from kvtui.actions.steps.file import ReplaceFile, write_atomically
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
-from tests.actions.surveys import CONF
+from tests.actions.preflights import CONF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +49,9 @@ def step(here: Daemon, conf: Path) -> ReplaceFile:
 def test_there_and_back(here: Daemon, conf: Path) -> None:
     before = conf.read_bytes()
     change = step(here, conf)
-    assert change.look() is Side.BEFORE
+    assert change.state() is StepState.PENDING
     change.do()
-    assert change.look() is Side.AFTER
+    assert change.state() is StepState.APPLIED
     assert conf.read_bytes() == before.replace(b"priority 100", b"priority 42")
     assert conf.stat().st_mode & 0o7777 == 0o640
     change.undo()
@@ -63,7 +64,7 @@ def test_the_journal_has_all_that_is_needed_and_no_text(here: Daemon, conf: Path
     assert "hunter2" not in json.dumps(data)
     again = make(data)
     again.do()
-    assert again.look() is Side.AFTER
+    assert again.state() is StepState.APPLIED
     make(data).undo()
     assert conf.read_bytes() == before
 
@@ -71,9 +72,9 @@ def test_the_journal_has_all_that_is_needed_and_no_text(here: Daemon, conf: Path
 def test_what_somebody_else_changed_is_left_alone(here: Daemon, conf: Path) -> None:
     change = step(here, conf)
     conf.write_text("theirs")
-    assert change.look() is Side.NEITHER
+    assert change.state() is StepState.CONFLICT
     for act in (change.do, change.undo):
-        with pytest.raises(StepFailed, match="somebody changed"):
+        with pytest.raises(StepError, match="was changed by something else"):
             act()
     assert conf.read_text() == "theirs"
 
@@ -89,7 +90,7 @@ def test_a_failed_write_leaves_the_old_file(
     change = step(here, conf)
     monkeypatch.setattr(Path, "replace", fails)
     monkeypatch.setattr(file_module, "obstacle", lambda _pid, path: f"{path} is a mount: change the ConfigMap")
-    with pytest.raises(StepFailed) as caught:
+    with pytest.raises(StepError) as caught:
         change.do()
     hint = os.strerror(number) if number == errno.ENOSPC else "change the ConfigMap"
     assert hint in str(caught.value)
@@ -106,7 +107,7 @@ def test_what_a_controller_writes_while_the_draft_goes_to_disk_is_not_lost(
         conf.write_text("theirs")  # in place, as keepalived-vip does
 
     monkeypatch.setattr(os, "fsync", slow)
-    with pytest.raises(StepFailed, match="was not written: somebody changed it meanwhile"):
+    with pytest.raises(StepError, match="was not written: it was changed by something else"):
         change.do()
     assert conf.read_text() == "theirs"
 
@@ -192,11 +193,11 @@ def test_track_values(text: str, value: int) -> None:
 def test_a_track_file_that_was_not_there_goes_again(here: Daemon, tmp_path: Path) -> None:
     path = tmp_path / "knob"
     change = SetTrackValue(here, str(path), 0, 7, existed=False)
-    assert change.look() is Side.BEFORE
+    assert change.state() is StepState.PENDING
     change.do()
-    assert (change.look(), path.read_text()) == (Side.AFTER, "7\n")
+    assert (change.state(), path.read_text()) == (StepState.APPLIED, "7\n")
     again = make({"kind": "track value", **json.loads(json.dumps(change.to_json()))})
     again.undo()
     assert not path.exists()
     path.write_text("3\n")
-    assert again.look() is Side.NEITHER
+    assert again.state() is StepState.CONFLICT

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.journal import Entry, Journal, JournalLocked, JournalUnavailable, new_id, operator
-from kvtui.actions.state_folder import folder, host_root, state_note
+from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator
+from kvtui.actions.core.state_folder import folder, host_root, state_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ PROJECT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 with Journal(Path(sys.argv[1])).locked("drain 10.2.68.5:80"):
     print("held", flush=True)
     sys.stdin.read()
@@ -114,8 +114,8 @@ def test_no_journal_yet(tmp_path: Path) -> None:
 
 
 def test_the_second_operator_is_told_who_is_first(journal: Journal, holder: subprocess.Popen[str]) -> None:
-    words = r"anna.*192\.0\.2\.7.*does «drain 10\.2\.68\.5:80» on this node since .* UTC"
-    with pytest.raises(JournalLocked, match=words), journal.locked("mine"):
+    words = r'anna.*192\.0\.2\.7.*is running "drain 10\.2\.68\.5:80" on this node since .* UTC'
+    with pytest.raises(JournalLockedError, match=words), journal.locked("mine"):
         pass
     assert journal.busy()
     holder.kill()
@@ -127,7 +127,7 @@ def test_the_second_operator_is_told_who_is_first(journal: Journal, holder: subp
 
 def test_two_journals_of_one_process_lock_each_other_out(journal: Journal) -> None:
     second = Journal(journal.folder).locked("second")
-    with journal.locked("first"), pytest.raises(JournalLocked, match="does «first»"), second:
+    with journal.locked("first"), pytest.raises(JournalLockedError, match='is running "first"'), second:
         pass
 
 
@@ -159,9 +159,7 @@ def test_undo_means_the_newest_that_is_in_force(journal: Journal) -> None:
     assert newest.id == "b"
     journal.begin(entry("g", undoes="b"))
     journal.end("g", "done", "", closes=[("b", "undone")])
-    assert [(e.id, e.result, e.detail) for e in journal.entries() if e.id == "b"] == [
-        ("b", "undone", "taken back by g")
-    ]
+    assert [(e.id, e.result, e.detail) for e in journal.entries() if e.id == "b"] == [("b", "undone", "undone by g")]
     newest = journal.undoable()
     assert newest is not None
     assert newest.id == "a"
@@ -170,8 +168,8 @@ def test_undo_means_the_newest_that_is_in_force(journal: Journal) -> None:
 def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     blocked = Journal(tmp_path / "file" / "state")
-    words = "so nothing is done: run as root, or set KVTUI_STATE_DIR"
-    with pytest.raises(JournalUnavailable, match=words), blocked.locked("anything"):
+    words = "so nothing is done: run kvtui as root, or set KVTUI_STATE_DIR"
+    with pytest.raises(JournalError, match=words), blocked.locked("anything"):
         pass
 
 
@@ -179,7 +177,7 @@ def test_a_full_disk_is_an_error_and_the_next_line_is_whole(journal: Journal, mo
     write = os.write
     with monkeypatch.context() as full:
         full.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
-        with pytest.raises(JournalUnavailable, match="No space left on device"):
+        with pytest.raises(JournalError, match="No space left on device"):
             journal.begin(entry("a"))
     journal.begin(entry("b"))
     assert [e.id for e in journal.entries()] == ["b"]

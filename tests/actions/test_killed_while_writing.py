@@ -9,25 +9,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions import recovery
-from kvtui.actions.journal import Entry, Journal
-from kvtui.actions.runner import Code, Runner
-from kvtui.actions.step import Side
-from kvtui.actions.steps import hangup
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core import recovery
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.journal import Entry, Journal
+from kvtui.actions.core.reversed import Reversed
+from kvtui.actions.core.runner import ExitCode, Runner
+from kvtui.actions.core.step import StepState
+from kvtui.actions.live import LIVE
+from kvtui.actions.steps import reload as reload_step
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.actions.steps.hangup import HangUp, When
-from kvtui.actions.steps.reversed import Reversed
+from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.actions.steps.track_value import SetTrackValue
-from tests.actions.surveys import CONF
+from tests.actions.preflights import CONF
 from tests.build import NOW, keepalived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from kvtui.actions.runner import Action
-    from kvtui.actions.step import Step
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.runner import Action
+    from kvtui.actions.core.step import Step
 
 HERE = Daemon(820, 1, "/c", 1, 1)
 
@@ -37,13 +39,13 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A keepalived of before 2.2.0 that shares our files: what it runs cannot be read. A word for each signal."""
     words: list[str] = []
 
-    def reload(self: HangUp) -> None:
+    def reload(self: ReloadStep) -> None:
         words.append(self.when.value)
 
     monkeypatch.setattr(Daemon, "outside", lambda _self, path: path)
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
-    monkeypatch.setattr(HangUp, "_reload", reload)
-    monkeypatch.setattr(hangup, "read_running", lambda _pid, **_k: None)
+    monkeypatch.setattr(ReloadStep, "_reload", reload)
+    monkeypatch.setattr(reload_step, "read_running", lambda _pid, **_k: None)
     return words
 
 
@@ -55,9 +57,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def steps(file: Path) -> tuple[HangUp, ReplaceFile, HangUp]:
+def steps(file: Path) -> tuple[ReloadStep, ReplaceFile, ReloadStep]:
     write = ReplaceFile.plan(HERE, str(file), file.read_text(), "vips", (100, 42))
-    return HangUp(HERE, When.UNDO), write, HangUp(HERE, When.DO)
+    return ReloadStep(HERE, When.UNDO), write, ReloadStep(HERE, When.DO)
 
 
 def begun(journal: Journal, made: Sequence[Step], done: int = 0) -> Entry:
@@ -99,12 +101,12 @@ def test_where_what_runs_cannot_be_read_the_journal_counts(
             write.do()
         journal = Journal(tmp_path / way.__name__)
         entry = begun(journal, (marker, write, reload), journaled)
-        assert [f.side for f in recovery.inspect(entry).steps] == [
-            Side.AFTER if side == "a" else Side.BEFORE for side in sides
+        assert [f.state for f in recovery.inspect(entry, backend=LIVE).steps] == [
+            StepState.APPLIED if state == "a" else StepState.PENDING for state in sides
         ]
         sent.clear()
-        outcome = asyncio.run(Runner(journal).run(way(entry)))
-        assert outcome.code is Code.DONE, outcome.detail
+        outcome = asyncio.run(Runner(journal).run(way(entry, LIVE)))
+        assert outcome.code is ExitCode.DONE, outcome.detail
         assert (file.read_text(), sent) == (text, signals)
         assert journal.unfinished() == ()
     file.write_text(CONF)
@@ -123,32 +125,35 @@ def killed_before_the_rename(step: Step) -> None:
 
 
 @pytest.mark.parametrize("way", [recovery.put_back, recovery.finish, recovery.leave])
-def test_a_draft_is_reported_and_removed(tmp_path: Path, file: Path, way: Callable[[Entry], Action]) -> None:
+def test_a_draft_is_reported_and_removed(
+    tmp_path: Path, file: Path, way: Callable[[Entry, ActionBackend], Action]
+) -> None:
     made = steps(file)
     journal = Journal(tmp_path / "journal")
     entry = begun(journal, made, 1)
     killed_before_the_rename(made[1])
-    (draft,) = (p for p in file.parent.iterdir() if p != file)
-    assert draft.name.startswith(".keepalived.conf.kvtui-")
-    found = recovery.inspect(entry)
+    (temp,) = (p for p in file.parent.iterdir() if p != file)
+    assert temp.name.startswith(".keepalived.conf.kvtui-")
+    found = recovery.inspect(entry, backend=LIVE)
     assert found.sentence == (
-        "1 of 3 steps are done; next would come: "
-        f"write {file} with priority 42 instead of 100 for vips; and {file} has a draft beside it, of a write that was "
-        "cut short"
+        "nothing was done, or all of it was put back; still to do: remove the temp file that an interrupted write left "
+        f"beside {file}"
     )
-    outcome = asyncio.run(Runner(journal).run(way(entry)))
-    assert outcome.code is Code.DONE, outcome.detail
+    outcome = asyncio.run(Runner(journal).run(way(entry, LIVE)))
+    assert outcome.code is ExitCode.DONE, outcome.detail
     assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_draft_of_a_track_file_too_also_when_an_undo_was_killed(tmp_path: Path) -> None:
-    knob = tmp_path / "etc" / "knob"
-    knob.parent.mkdir()
-    step = SetTrackValue(HERE, str(knob), 0, 7, existed=False)
+    control = tmp_path / "etc" / "knob"
+    control.parent.mkdir()
+    step = SetTrackValue(HERE, str(control), 0, 7, existed=False)
     killed_before_the_rename(step)
-    assert [p.name.startswith(".knob.kvtui-") for p in knob.parent.iterdir()] == [True]  # and no empty knob
+    assert [p.name.startswith(".knob.kvtui-") for p in control.parent.iterdir()] == [True]  # and no empty knob
     journal = Journal(tmp_path / "journal")
     entry = begun(journal, (Reversed(step),))
-    assert recovery.inspect(entry).sentence.startswith("everything was done; and ")
-    asyncio.run(Runner(journal).run(recovery.leave(entry)))
-    assert list(knob.parent.iterdir()) == []
+    assert recovery.inspect(entry, backend=LIVE).sentence.startswith(
+        "everything was done; still to do: remove the temp file"
+    )
+    asyncio.run(Runner(journal).run(recovery.leave(entry, backend=LIVE)))
+    assert list(control.parent.iterdir()) == []

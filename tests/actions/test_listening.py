@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.contenders import contest, still_to_hear, told
-from kvtui.actions.intent import Intent
-from kvtui.actions.plan import Verb
-from kvtui.actions.priority import plan_priority
-from kvtui.actions.site import Machine
-from kvtui.actions.watch import DumpWatch
+from kvtui.actions.core.election_context import election_context, prediction_lines, still_to_hear
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.core.watch import DumpWatch
+from kvtui.actions.live import LIVE, LiveBackend
+from kvtui.actions.priority.plan import plan_priority
 from kvtui.backend.demo import Demo
 from kvtui.cli.act import act
 from kvtui.cli.invocation import Invocation
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import verified
-from tests.actions.surveys import surveyed
+from tests.actions.preflights import preflight_of
 from tests.build import NOW, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class Late(Demo):
 @pytest.mark.parametrize(
     ("intent", "listened"),
     [
-        (Intent(Verb.PRIORITY, "vips", value=90), [1.2, 3.0]),
-        (Intent(Verb.FAILOVER, "vips"), [1.2, 3.0]),
-        (Intent(Verb.RELOAD), [1.2]),
+        (Intent(ActionKind.PRIORITY, "vips", value=90), [1.2, 3.0]),
+        (Intent(ActionKind.FAILOVER, "vips"), [1.2, 3.0]),
+        (Intent(ActionKind.RELOAD), [1.2]),
     ],
 )
 def test_the_command_line_listens_until_the_master_must_have_been_heard(
@@ -83,14 +83,14 @@ def test_how_long_to_listen() -> None:
 
 @pytest.mark.parametrize(
     ("advertisers", "why"),
-    [((), "no node has been heard of VRID 50 yet"), (None, "adverts cannot be captured")],
+    [((), "no advert of VRID 50 was heard yet"), (None, "adverts cannot be captured")],
 )
 def test_who_was_never_heard_is_not_foretold(advertisers: tuple[()] | None, why: str, tmp_path: Path) -> None:
     seen = backup(advertisers=advertisers)
-    found = contest(seen, "vips").predicted(200)
+    found = election_context(seen, "vips").predicted(200)
     assert (found.master, found.moves, found.certain) == (None, (), False)
-    effects = plan_priority(seen, surveyed(tmp_path), "vips", 200, unused).plan.effects
-    assert f"who is master then is not known: {why}" in effects
+    effects = plan_priority(seen, preflight_of(tmp_path), "vips", 200, unused, backend=LIVE).plan.effects
+    assert f"the master after that is unknown: {why}" in effects
     assert not any("becomes master" in e or "does not change" in e for e in effects)
 
 
@@ -100,17 +100,17 @@ async def unused() -> Observation:
 
 def test_a_peer_that_was_heard_is_reckoned_with_though_it_is_master_no_more() -> None:
     seen = backup(advertisers=(advertiser(2, at=NOW - 30, priority=101),))
-    assert contest(seen, "vips").master is None
-    assert contest(seen, "vips").predicted(200).master == contest(seen, "vips").own
+    assert election_context(seen, "vips").master is None
+    assert election_context(seen, "vips").predicted(200).master == election_context(seen, "vips").own
 
 
 def test_an_instance_in_fault_takes_no_part() -> None:
     seen = backup(VrrpState.FAULT, advertisers=(advertiser(2),))
-    race = contest(seen, "vips")
-    found = race.predicted(254)
-    assert (found.master, found.moves) == (race.master, ())
-    (said, _) = told(found, race.own)
-    assert said == "the master does not change: vips is in FAULT here and takes no part"
+    election = election_context(seen, "vips")
+    found = election.predicted(254)
+    assert (found.master, found.moves) == (election.master, ())
+    (said, _) = prediction_lines(found, election.own)
+    assert said == "the master does not change: vips is in FAULT here and does not take part"
 
 
 class Shown(DumpWatch):
@@ -120,21 +120,20 @@ class Shown(DumpWatch):
         return (instance(base_priority=90, effective_priority=90),)
 
 
-class Told(Machine):
+class Told(LiveBackend):
     def dumps(self, keepalived: Keepalived) -> DumpWatch:
         return Shown(keepalived)
 
 
 def test_what_was_not_foretold_neither_came_true_nor_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is verified by keepalived's own words; whoever is master then is said."""
-    monkeypatch.setattr("kvtui.actions.priority.MARGIN", 0.0)
+    monkeypatch.setattr("kvtui.actions.priority.verifier.MARGIN", 0.0)
     quick: dict[str, Any] = {"instances": (instance(advert_interval=0.01),)}
-    survey = replace(surveyed(tmp_path), site=Told())
 
     async def watch() -> Observation:
         return backup(advertisers=(advertiser(2),), **quick)
 
-    found = verified(plan_priority(backup(advertisers=(), **quick), survey, "vips", 90, watch))
+    found = verified(plan_priority(backup(advertisers=(), **quick), preflight_of(tmp_path), "vips", 90, watch, Told()))
     assert found.ok
     assert found.facts["prediction_came_true"] is None
     assert (found.facts["predicted_master"], found.facts["seen_master"]) == (None, "10.4.0.5")

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from kvtui.actions.journal import Entry, Journal
-from kvtui.actions.overwritten import Overwrite, found_overwrites, overwrites, seen_overwrites, written
-from kvtui.actions.site import MACHINE
-from kvtui.actions.step import StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.journal import Entry, Journal
+from kvtui.actions.core.step import StepError
+from kvtui.actions.journal_findings import JournalFindings
+from kvtui.actions.live import LIVE, LiveBackend
+from kvtui.actions.priority.overwritten import PriorityOverwrite, found_overwrites, overwrites, seen_overwrites, written
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.actions.steps.hangup import HangUp, When
-from kvtui.actions.told_findings import JournalFindings
+from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.backend.demo import Demo
 from kvtui.cli.findings import triage
 from kvtui.cli.invocation import Invocation
@@ -29,14 +29,14 @@ from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Controller
 from kvtui.observer import Observer
 from kvtui.presenters.schema import schema
-from tests.actions.surveys import CONF
+from tests.actions.preflights import CONF
 from tests.build import NOW, VIP, conf, instance, keepalived, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kvtui.actions.step import Step
+    from kvtui.actions.core.step import Step
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.snapshot import Snapshot
@@ -58,7 +58,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def entry(identity: str, before: int, after: int, name: str = "vips", **changes: Any) -> Entry:
     """An action by the config that is in force."""
     write = ReplaceFile(DAEMON, PATH, name, (before, after), ("a", "b"))
-    return made(identity, (HangUp(DAEMON, When.UNDO), write, HangUp(DAEMON, When.DO)), target=name, **changes)
+    return made(identity, (ReloadStep(DAEMON, When.UNDO), write, ReloadStep(DAEMON, When.DO)), target=name, **changes)
 
 
 def made(identity: str, steps: tuple[Step, ...], **changes: Any) -> Entry:
@@ -75,7 +75,7 @@ def on_disk(priority: int | None, modified: float = NOW - 30) -> Conf:
 
 def found(
     *entries: Entry, disk: Conf | None, runs: int | None = None, by: Keepalived = HERE, now: float = NOW
-) -> tuple[Overwrite, ...]:
+) -> tuple[PriorityOverwrite, ...]:
     return overwrites(written(entries), by, disk, {} if runs is None else {"vips": runs}, now)
 
 
@@ -87,21 +87,23 @@ def test_the_next_sync_of_the_controller_is_told_with_what_runs() -> None:
     assert one.pending
     assert one.sentence == (
         "the controller kube-keepalived-vip (812) overwrote /etc/keepalived/keepalived.conf at 13:21:10 UTC: it has "
-        "priority 100, not 110 of e1 for vips; what runs still has priority 110 until the next SIGHUP or restart"
+        "priority 100, not 110 of e1 for vips; keepalived runs with priority 110 until the next SIGHUP or restart"
     )
 
 
 def test_after_the_reload_it_is_lost() -> None:
     (one,) = found(entry("e1", 100, 110), disk=on_disk(100), runs=100)
     assert not one.pending
-    assert one.sentence.startswith("somebody overwrote")
+    assert one.sentence.startswith("something else overwrote")
     assert one.sentence.endswith("; keepalived was reloaded or restarted since and runs with 100")
 
 
 def test_what_runs_cannot_be_read() -> None:
     (one,) = found(entry("e1", 100, 110), disk=on_disk(100))
     assert (one.pending, one.runs) == (True, None)
-    assert one.sentence.endswith("what runs keeps 110 until the next SIGHUP or restart, if there was none since")
+    assert one.sentence.endswith(
+        "keepalived runs with 110 until the next SIGHUP or restart (unknown whether there was one)"
+    )
 
 
 def test_an_instance_that_is_gone() -> None:
@@ -142,7 +144,7 @@ def test_an_unverified_one_is_in_force() -> None:
 
 def test_going_back_to_what_the_controller_wrote_ends_it() -> None:
     """`priority vips 100` finds 100 in the file and only reloads."""
-    reload = made("e2", (HangUp(DAEMON, When.DO, shown="x", alone=True),))
+    reload = made("e2", (ReloadStep(DAEMON, When.DO, shown="x", alone=True),))
     assert found(entry("e1", 100, 110), reload, disk=on_disk(100), runs=100) == ()
     assert [w.entry for w in written([entry("e1", 100, 110), replace(reload, target="other")])] == ["e1"]
 
@@ -153,11 +155,13 @@ def test_only_of_this_keepalived(changes: dict[str, Any], count: int) -> None:
 
 
 def test_an_include_has_no_known_time() -> None:
-    wrote = entry("e1", 100, 110)
-    steps = tuple({**s, "path": "/etc/keepalived/more.conf"} if s["kind"] == "file" else s for s in wrote.steps)
-    (one,) = found(replace(wrote, steps=steps), disk=on_disk(100), runs=110)
+    written_priority = entry("e1", 100, 110)
+    steps = tuple(
+        {**s, "path": "/etc/keepalived/more.conf"} if s["kind"] == "file" else s for s in written_priority.steps
+    )
+    (one,) = found(replace(written_priority, steps=steps), disk=on_disk(100), runs=110)
     assert one.at is None
-    assert "somebody overwrote /etc/keepalived/more.conf: it has" in one.sentence
+    assert "something else overwrote /etc/keepalived/more.conf: it has" in one.sentence
 
 
 def test_from_a_snapshot_the_running_config_counts_before_the_dump() -> None:
@@ -174,20 +178,20 @@ def test_for_the_journal_only_the_config_is_read(tmp_path: Path, monkeypatch: py
     file = tmp_path / "keepalived.conf"
     file.write_text(CONF)
     here = keepalived(root=str(tmp_path), conf="/keepalived.conf")
-    wrote = entry("e1", 100, 110)
-    steps = tuple({**s, "daemon": {**s["daemon"], "conf": "/keepalived.conf"}} for s in wrote.steps)
-    journal = [replace(wrote, steps=steps)]
+    written_priority = entry("e1", 100, 110)
+    steps = tuple({**s, "daemon": {**s["daemon"], "conf": "/keepalived.conf"}} for s in written_priority.steps)
+    journal = [replace(written_priority, steps=steps)]
     monkeypatch.setattr(Daemon, "found", lambda _self: here)
-    monkeypatch.setattr(MACHINE, "running", lambda _keepalived: on_disk(110))
-    (one,) = found_overwrites(journal, time.time() + 1)
+    monkeypatch.setattr(LiveBackend, "running_conf", lambda *_: on_disk(110))
+    (one,) = found_overwrites(journal, time.time() + 1, backend=LIVE)
     assert (one.found, one.runs, one.path) == (100, 110, PATH)
-    assert found_overwrites([], time.time()) == ()
+    assert found_overwrites([], time.time(), backend=LIVE) == ()
 
     def gone(_self: Daemon) -> Keepalived:
-        raise StepFailed("it does not run any more")
+        raise StepError("it does not run any more")
 
     monkeypatch.setattr(Daemon, "found", gone)
-    assert found_overwrites(journal, time.time() + 1) == ()
+    assert found_overwrites(journal, time.time() + 1, backend=LIVE) == ()
 
 
 def journal_in(folder: Path, *entries: Entry) -> None:
@@ -204,18 +208,18 @@ def lost(runs: int | None = 110) -> Snapshot:
 
 
 def test_it_is_a_finding_with_the_id_of_the_journal(tmp_path: Path) -> None:
-    look = JournalFindings(tmp_path)
-    assert look(lost()) == ()
+    state = JournalFindings(tmp_path)
+    assert state(lost()) == ()
     journal_in(tmp_path, entry("e1", 100, 110))
-    (one,) = look(lost())
+    (one,) = state(lost())
     assert (one.id, one.severity, one.object, one.vips) == ("priority-overwritten", Severity.WARNING, "vips", (VIP,))
     assert one.title == "kube-keepalived-vip (812) has overwritten priority 110 of vips, which kvtui wrote"
     assert one.evidence[0].startswith("the controller kube-keepalived-vip (812) overwrote /etc/keepalived/keepalived")
     assert one.evidence[1] == "journal entry e1"
     assert one.command == "kvtui priority vips 110"
-    assert look(lost(runs=100)) == ()  # it does not even run any more: the journal tells
+    assert state(lost(runs=100)) == ()  # it does not even run any more: the journal tells
     journal_in(tmp_path, entry("e2", 110, 100))  # written meanwhile
-    assert look(lost()) == ()
+    assert state(lost()) == ()
 
 
 def test_a_journal_that_cannot_be_read_is_no_finding(tmp_path: Path) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kvtui.actions.plan import Grade, Plan, Remark, Verb
-from kvtui.actions.plan_text import plan_text
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
+from kvtui.actions.core.plan_text import plan_text
 
-PLAN = Plan(Verb.FAILOVER, "vips", "move it", steps=("write",), effects=("10.4.0.4 becomes master",))
-NOTED = Remark(Grade.NOTE, "it is edited")
+PLAN = Plan(ActionKind.FAILOVER, "vips", "move it", steps=("write",), effects=("10.4.0.4 becomes master",))
+NOTED = Note(NoteSeverity.NOTE, "it is edited")
 
 
 def test_a_refusal_comes_first_and_nothing_is_foretold() -> None:
-    plan = replace(PLAN, remarks=(NOTED, Remark(Grade.IMPOSSIBLE, "it is a BACKUP")))
+    plan = replace(PLAN, notes=(NOTED, Note(NoteSeverity.IMPOSSIBLE, "it is a BACKUP")))
     assert plan_text(plan).splitlines() == [
         "move it",
         "REFUSED: it is a BACKUP",
-        "It will:",
+        "Steps:",
         "  write",
         "note: it is edited",
     ]
 
 
 def test_what_can_be_done_is_foretold() -> None:
-    assert "Then:\n  10.4.0.4 becomes master\n" in plan_text(PLAN)
+    assert "Effects:\n  10.4.0.4 becomes master\n" in plan_text(PLAN)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.contenders import InstancesUnknown, NoSuchInstance
-from kvtui.actions.failover import plan_failover
-from kvtui.actions.plan import Grade
-from kvtui.actions.priority import plan_priority, plan_reset
-from kvtui.actions.site import Machine
-from kvtui.actions.track_knobs import Knob, knobs
+from kvtui.actions.core.election_context import InstancesUnreadableError, UnknownInstanceError
+from kvtui.actions.core.plan import NoteSeverity
+from kvtui.actions.failover.plan import plan_failover
+from kvtui.actions.live import LIVE, LiveBackend
+from kvtui.actions.priority.plan import plan_priority, plan_reset
+from kvtui.actions.priority.track_files import TrackFileControl, track_file_controls
 from kvtui.model.keepalived import Controller
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import done, grades
-from tests.actions.surveys import CONF, surveyed
+from tests.actions.preflights import CONF, preflight_of
 from tests.actions.test_reload import nothing
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
@@ -39,15 +39,15 @@ def master(**changes: Any) -> Observation:
 
 
 def tracked(folder: Path, weight: int, value: int | None = None) -> str:
-    knob = folder / "knob"
+    control = folder / "knob"
     if value is not None:
-        knob.write_text(f"{value}\n")
-    head = f"track_file knob {{\n file {knob}\n weight {weight}\n}}\n"
+        control.write_text(f"{value}\n")
+    head = f"track_file knob {{\n file {control}\n weight {weight}\n}}\n"
     return head + CONF.replace("  nopreempt\n", "  track_file {\n knob\n}\n")
 
 
 def test_one_line_changes(tmp_path: Path) -> None:
-    action = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing)
+    action = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE)
     shown = action.plan
     assert shown.refusal(force=False) is None
     lines = shown.diff.splitlines()
@@ -59,37 +59,41 @@ def test_one_line_changes(tmp_path: Path) -> None:
 
 def test_the_vips_are_kept_only_where_this_node_stays_master(tmp_path: Path) -> None:
     wire = "adverts have priority 42 after at most one with the old one"
-    kept = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    kept = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
     assert kept[0] == f"{wire}; MASTER state and VIPs are kept"
-    lost = plan_priority(master(nopreempt=False), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    lost = plan_priority(
+        master(nopreempt=False), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE
+    ).plan.effects
     assert lost[0] == wire
     assert "10.4.0.4 becomes master" in lost[1]
 
 
 def test_the_prediction_knows_nopreempt(tmp_path: Path) -> None:
-    effects = plan_priority(master(), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    effects = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
     assert any("nopreempt keeps it back" in e for e in effects)
-    preempting = plan_priority(master(nopreempt=False), surveyed(tmp_path), "vips", 42, nothing).plan.effects
+    preempting = plan_priority(
+        master(nopreempt=False), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE
+    ).plan.effects
     assert any(e.startswith("10.4.0.4 becomes master within 3.6 s") for e in preempting)
 
 
 @pytest.mark.parametrize(("line", "why"), [("priority $P", "cannot be changed"), ("@x priority 9", "an '@x' line")])
 def test_a_priority_that_is_not_literal_is_refused(tmp_path: Path, line: str, why: str) -> None:
     text = "$P=100\n" + CONF.replace("priority 100", line)
-    shown = plan_priority(master(), surveyed(tmp_path, text, text), "vips", 42, nothing).plan
+    shown = plan_priority(master(), preflight_of(tmp_path, text, text), "vips", 42, nothing, backend=LIVE).plan
     assert why in (shown.refusal(force=True) or "")
     assert "kvtui reload" in (shown.refusal(force=True) or "")
 
 
 @pytest.mark.parametrize("value", [0, 256, -1])
 def test_out_of_range(tmp_path: Path, value: int) -> None:
-    shown = plan_priority(master(), surveyed(tmp_path), "vips", value, nothing).plan
+    shown = plan_priority(master(), preflight_of(tmp_path), "vips", value, nothing, backend=LIVE).plan
     assert f"priority {value} is not between 1 and 255" in (shown.refusal(force=True) or "")
 
 
 def test_no_such_instance(tmp_path: Path) -> None:
-    with pytest.raises(NoSuchInstance, match="there is: vips"):
-        plan_priority(master(), surveyed(tmp_path), "nope", 9, nothing)
+    with pytest.raises(UnknownInstanceError, match="it has: vips"):
+        plan_priority(master(), preflight_of(tmp_path), "nope", 9, nothing, backend=LIVE)
 
 
 def test_instances_that_cannot_be_read_are_not_said_to_be_none(tmp_path: Path) -> None:
@@ -97,121 +101,139 @@ def test_instances_that_cannot_be_read_are_not_said_to_be_none(tmp_path: Path) -
     known = snapshot(instances=None, running=None, conf=None)
     sources = tuple(replace(s, detail=why) if s.name is SourceName.CONF else s for s in known.sources)
     blind = observe(replace(known, sources=sources))
-    with pytest.raises(InstancesUnknown, match=f"^the instances are not known: {why}$"):
-        plan_priority(blind, surveyed(tmp_path), "vips", 42, nothing)
+    with pytest.raises(InstancesUnreadableError, match=f"^the instances are unknown: {why}$"):
+        plan_priority(blind, preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE)
 
 
 def test_other_edits_are_said(tmp_path: Path) -> None:
     text = CONF.replace("advert_int 1", "advert_int 2")
-    shown = plan_priority(master(), surveyed(tmp_path, text), "vips", 42, nothing).plan
-    assert "has other edits that do not run yet" in grades(shown)[Grade.WARNING]
+    shown = plan_priority(master(), preflight_of(tmp_path, text), "vips", 42, nothing, backend=LIVE).plan
+    assert "has other edits that do not run yet" in grades(shown)[NoteSeverity.WARNING]
 
 
 def test_the_controller_that_owns_the_file_is_said(tmp_path: Path) -> None:
     owner = {"controller": Controller(7, "kube-keepalived-vip", ("x",))}
-    shown = plan_priority(master(), surveyed(tmp_path, daemon_changes=owner), "vips", 42, nothing).plan
-    warning = grades(shown)[Grade.WARNING]
-    assert "kube-keepalived-vip (7) owns this file: its next sync writes priority 100 into it again" in warning
-    assert "keepalived runs on with 42 until it is reloaded" in warning
+    shown = plan_priority(
+        master(), preflight_of(tmp_path, daemon_changes=owner), "vips", 42, nothing, backend=LIVE
+    ).plan
+    warning = grades(shown)[NoteSeverity.WARNING]
+    assert "kube-keepalived-vip (7) owns this file: its next sync writes priority 100 again" in warning
+    assert "keepalived runs with 42 until the next reload" in warning
 
 
 def test_a_mounted_file_is_refused(tmp_path: Path) -> None:
-    shown = plan_priority(master(), surveyed(tmp_path, obstacle="it is a mount"), "vips", 42, nothing).plan
+    shown = plan_priority(
+        master(), preflight_of(tmp_path, obstacle="it is a mount"), "vips", 42, nothing, backend=LIVE
+    ).plan
     assert "it is a mount" in (shown.refusal(force=True) or "")
 
 
 def test_the_same_value_writes_nothing(tmp_path: Path) -> None:
-    action = plan_priority(master(), surveyed(tmp_path), "vips", 100, nothing)
+    action = plan_priority(master(), preflight_of(tmp_path), "vips", 100, nothing, backend=LIVE)
     assert action.steps == ()
-    assert "has priority 100 already" in grades(action.plan)[Grade.NOTE]
+    assert "already has priority 100" in grades(action.plan)[NoteSeverity.NOTE]
 
 
 def test_a_value_that_is_only_on_disk_is_reloaded(tmp_path: Path) -> None:
     text = CONF.replace("priority 100", "priority 42")
-    action = plan_priority(master(), surveyed(tmp_path, text), "vips", 42, nothing)
+    action = plan_priority(master(), preflight_of(tmp_path, text), "vips", 42, nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["hangup"]
 
 
 def test_a_track_file_comes_first(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 1)
-    survey = surveyed(tmp_path, text, text)
+    preflight = preflight_of(tmp_path, text, text)
     now = master(effective_priority=102)
-    action = plan_priority(now, survey, "vips", 110, nothing)
+    action = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["track value"]
     assert [(c.before, c.after) for c in action.plan.changes] == [("1", "5")]  # 100 + 5 × 2
     assert action.plan.summary == f"priority of vips: 102 → 110, by track file {tmp_path}/knob (weight 2)"
-    assert "--config-line (key t) changes the config instead" in grades(action.plan)[Grade.NOTE]
-    assert plan_priority(now, survey, "vips", 110, nothing, use_track_file=True).steps == action.steps
-    by_config = plan_priority(now, survey, "vips", 110, nothing, use_track_file=False)
+    assert "--config-line (key t) changes the config instead" in grades(action.plan)[NoteSeverity.NOTE]
+    assert plan_priority(now, preflight, "vips", 110, nothing, use_track_file=True, backend=LIVE).steps == action.steps
+    by_config = plan_priority(now, preflight, "vips", 110, nothing, use_track_file=False, backend=LIVE)
     assert [s.kind for s in by_config.steps] == ["hangup", "file", "hangup"]
-    assert Grade.NOTE not in grades(by_config.plan)
+    assert NoteSeverity.NOTE not in grades(by_config.plan)
 
 
 def test_the_config_where_the_track_file_does_not_get_there_exactly(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 1)
-    survey, now = surveyed(tmp_path, text, text), master(effective_priority=102)
-    action = plan_priority(now, survey, "vips", 111, nothing)
+    preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=102)
+    action = plan_priority(now, preflight, "vips", 111, nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup"]
-    assert "not by its track file: priority 111 cannot be reached exactly from 102" in grades(action.plan)[Grade.NOTE]
-    odd = plan_priority(now, survey, "vips", 111, nothing, use_track_file=True).plan
+    assert (
+        "not by its track file: priority 111 cannot be reached exactly from 102"
+        in grades(action.plan)[NoteSeverity.NOTE]
+    )
+    odd = plan_priority(now, preflight, "vips", 111, nothing, use_track_file=True, backend=LIVE).plan
     assert "cannot be reached exactly from 102" in (odd.refusal(force=True) or "")
 
 
 @pytest.mark.parametrize("use_track_file", [None, True])
 def test_a_track_file_that_is_there_already_is_not_written(tmp_path: Path, use_track_file: bool | None) -> None:
     text = tracked(tmp_path, 2, 1)
-    now, survey = master(effective_priority=102), surveyed(tmp_path, text, text)
-    action = plan_priority(now, survey, "vips", 102, nothing, use_track_file=use_track_file)
+    now, preflight = master(effective_priority=102), preflight_of(tmp_path, text, text)
+    action = plan_priority(now, preflight, "vips", 102, nothing, use_track_file=use_track_file, backend=LIVE)
     assert action.steps == ()
-    assert "has priority 102 already: nothing is written" in grades(action.plan)[Grade.NOTE]
+    assert "already has priority 102: nothing to write" in grades(action.plan)[NoteSeverity.NOTE]
 
 
 def test_a_track_file_of_others_too_is_used_only_when_asked_for(tmp_path: Path) -> None:
     text = tracked(tmp_path, 2, 0)
     second = text[text.index("vrrp_instance") : text.index("virtual_server")]
     text += second.replace("vips", "more").replace("virtual_router_id 50", "virtual_router_id 51")
-    survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
-    shown = plan_priority(now, survey, "vips", 110, nothing)
+    preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=100)
+    shown = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
-    assert "is more than a priority's: more track it as well: theirs changes too" in grades(shown.plan)[Grade.NOTE]
-    asked = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True)
+    assert (
+        "changes more than this priority: more also track it: their priority changes too"
+        in grades(shown.plan)[NoteSeverity.NOTE]
+    )
+    asked = plan_priority(now, preflight, "vips", 110, nothing, use_track_file=True, backend=LIVE)
     assert [s.kind for s in asked.steps] == ["track value"]
-    assert "more track it as well: theirs changes too" in grades(asked.plan)[Grade.WARNING]
+    assert "more also track it: their priority changes too" in grades(asked.plan)[NoteSeverity.WARNING]
 
 
 def test_a_track_file_that_checks_real_servers_is_used_only_when_asked_for(tmp_path: Path) -> None:
     check = "weight 1\n    FILE_CHECK {\n track_file knob\n weight 1\n }\n"
     text = tracked(tmp_path, 2, 0).replace("weight 1\n  }", check + "  }", 1)
-    survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
-    assert [k.checked for k in knobs(survey, "vips")] == [("10.2.68.5:8080",)]
-    shown = plan_priority(now, survey, "vips", 110, nothing)
+    preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=100)
+    assert [k.checked for k in track_file_controls(preflight, "vips", backend=LIVE)] == [("10.2.68.5:8080",)]
+    shown = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
     theirs = "it is the FILE_CHECK of 10.2.68.5:8080: their weights change too"
-    assert theirs in grades(shown.plan)[Grade.NOTE]
-    assert theirs in grades(plan_priority(now, survey, "vips", 110, nothing, use_track_file=True).plan)[Grade.WARNING]
-    by_file = plan_failover(now, survey, "vips", nothing).plan
-    assert "it is the FILE_CHECK of 10.2.68.5:8080 as well" in grades(by_file)[Grade.WARNING]
+    assert theirs in grades(shown.plan)[NoteSeverity.NOTE]
+    assert (
+        theirs
+        in grades(plan_priority(now, preflight, "vips", 110, nothing, use_track_file=True, backend=LIVE).plan)[
+            NoteSeverity.WARNING
+        ]
+    )
+    by_file = plan_failover(now, preflight, "vips", nothing, backend=LIVE).plan
+    assert "it is also the FILE_CHECK of 10.2.68.5:8080" in grades(by_file)[NoteSeverity.WARNING]
 
 
 def test_a_track_file_that_cannot_be_replaced_is_no_knob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tracked(tmp_path, 2, 0)
-    survey, now = surveyed(tmp_path, text, text), master(effective_priority=100)
-    monkeypatch.setattr(Machine, "obstacle", lambda *_: "it is mounted read-only")
-    shown = plan_priority(now, survey, "vips", 110, nothing)
+    preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=100)
+    monkeypatch.setattr(LiveBackend, "obstacle", lambda *_: "it is mounted read-only")
+    shown = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
-    assert "not by its track file: it is mounted read-only" in grades(shown.plan)[Grade.NOTE]
-    asked = plan_priority(now, survey, "vips", 110, nothing, use_track_file=True).plan
+    assert "not by its track file: it is mounted read-only" in grades(shown.plan)[NoteSeverity.NOTE]
+    asked = plan_priority(now, preflight, "vips", 110, nothing, use_track_file=True, backend=LIVE).plan
     assert "it is mounted read-only" in (asked.refusal(force=True) or "")
 
 
 def test_255_is_never_reached_by_a_track_file(tmp_path: Path) -> None:
     text = tracked(tmp_path, 1, 0)
-    survey = surveyed(tmp_path, text, text)
-    shown = plan_priority(master(effective_priority=100), survey, "vips", 255, nothing)
+    preflight = preflight_of(tmp_path, text, text)
+    shown = plan_priority(master(effective_priority=100), preflight, "vips", 255, nothing, backend=LIVE)
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
-    assert "with 255 weighted tracks do not count" in grades(shown.plan)[Grade.NOTE]
+    assert "weighted tracks do not count with 255" in grades(shown.plan)[NoteSeverity.NOTE]
     owner = master(base_priority=255, effective_priority=255)
-    assert "weighted tracks do not count" in grades(plan_priority(owner, survey, "vips", 90, nothing).plan)[Grade.NOTE]
+    assert (
+        "weighted tracks do not count"
+        in grades(plan_priority(owner, preflight, "vips", 90, nothing, backend=LIVE).plan)[NoteSeverity.NOTE]
+    )
 
 
 @pytest.mark.parametrize(("value", "effective"), [(900, 254), (-150, 1)])
@@ -219,8 +241,8 @@ def test_what_was_cut_off_at_an_end_is_counted_from_the_configured_priority(
     tmp_path: Path, value: int, effective: int
 ) -> None:
     text = tracked(tmp_path, 1, value)
-    survey = surveyed(tmp_path, text, text)
-    action = plan_priority(master(effective_priority=effective), survey, "vips", 110, nothing)
+    preflight = preflight_of(tmp_path, text, text)
+    action = plan_priority(master(effective_priority=effective), preflight, "vips", 110, nothing, backend=LIVE)
     assert [(c.before, c.after) for c in action.plan.changes] == [(str(value), "10")]
 
 
@@ -230,26 +252,32 @@ def test_what_else_weighs_is_counted_where_keepalived_says_so(
 ) -> None:
     """A script adds 5; at an end it cannot be told what is left without the file."""
     text = tracked(tmp_path, 1, 10).replace(" knob\n}\n", " knob\n}\n track_script {\n  check weight 5\n }\n")
-    survey = surveyed(tmp_path, text, text)
+    preflight = preflight_of(tmp_path, text, text)
     now = master(base_priority=90, effective_priority=effective)
-    shown = plan_priority(now, survey, "vips", 110, nothing)
+    shown = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
     if number:
         assert [(c.before, c.after) for c in shown.plan.changes] == [("10", number)]
         return
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
-    assert "would have without knob is not known" in grades(shown.plan)[Grade.NOTE]
+    assert "without knob is unknown" in grades(shown.plan)[NoteSeverity.NOTE]
 
 
 def test_a_track_file_of_weight_0_sets_no_priority(tmp_path: Path) -> None:
     text = tracked(tmp_path, 0)
-    survey = surveyed(tmp_path, text, text)
-    assert plan_priority(master(), survey, "vips", 90, nothing, use_track_file=True).plan.refusal(force=True)
-    assert [s.kind for s in plan_priority(master(), survey, "vips", 90, nothing).steps] == ["hangup", "file", "hangup"]
+    preflight = preflight_of(tmp_path, text, text)
+    assert plan_priority(master(), preflight, "vips", 90, nothing, use_track_file=True, backend=LIVE).plan.refusal(
+        force=True
+    )
+    assert [s.kind for s in plan_priority(master(), preflight, "vips", 90, nothing, backend=LIVE).steps] == [
+        "hangup",
+        "file",
+        "hangup",
+    ]
 
 
 @pytest.mark.parametrize("weight", [0, 1, 2, 3, 7, 100, 253, -1, -2, -3, -100, -253])
 def test_the_value_that_is_a_fault(weight: int) -> None:
-    value = Knob("k", "/k", weight, 0, existed=True, shared=()).fault_value()
+    value = TrackFileControl("k", "/k", weight, 0, existed=True, shared=()).fault_value()
     if weight == 0:
         assert value != 0
     else:
@@ -259,25 +287,27 @@ def test_the_value_that_is_a_fault(weight: int) -> None:
 
 def test_knobs(tmp_path: Path) -> None:
     text = tracked(tmp_path, 3, 9)
-    assert knobs(surveyed(tmp_path, text, text), "vips") == (
-        Knob("knob", str(tmp_path / "knob"), 3, 9, existed=True, shared=()),
+    assert track_file_controls(preflight_of(tmp_path, text, text), "vips", backend=LIVE) == (
+        TrackFileControl("knob", str(tmp_path / "knob"), 3, 9, existed=True, shared=()),
     )
-    assert knobs(surveyed(tmp_path), "vips") == ()
+    assert track_file_controls(preflight_of(tmp_path), "vips", backend=LIVE) == ()
 
 
 def test_reset_goes_back_through_every_change(tmp_path: Path) -> None:
-    first = plan_priority(master(), surveyed(tmp_path), "vips", 90, nothing)
+    first = plan_priority(master(), preflight_of(tmp_path), "vips", 90, nothing, backend=LIVE)
     ninety = CONF.replace("priority 100", "priority 90")
-    second = plan_priority(master(), surveyed(tmp_path, ninety, ninety), "vips", 80, nothing)
+    second = plan_priority(master(), preflight_of(tmp_path, ninety, ninety), "vips", 80, nothing, backend=LIVE)
     eighty = CONF.replace("priority 100", "priority 80")
     entries = (done(first, "a", 1.0), done(second, "b", 2.0))
-    back = plan_reset(master(base_priority=80), surveyed(tmp_path, eighty, eighty), "vips", entries, nothing)
+    back = plan_reset(
+        master(base_priority=80), preflight_of(tmp_path, eighty, eighty), "vips", entries, nothing, backend=LIVE
+    )
     assert [(c.before, c.after) for c in back.plan.changes] == [("80", "100")]
 
 
 def test_reset_does_not_go_back_behind_somebody_elses_change(tmp_path: Path) -> None:
-    first = plan_priority(master(), surveyed(tmp_path), "vips", 90, nothing)
+    first = plan_priority(master(), preflight_of(tmp_path), "vips", 90, nothing, backend=LIVE)
     theirs = CONF.replace("priority 100", "priority 70")
     for entry in (done(first, "a", 1.0), replace(done(first, "b", 1.0), result="undone")):
-        back = plan_reset(master(), surveyed(tmp_path, theirs, theirs), "vips", (entry,), nothing)
+        back = plan_reset(master(), preflight_of(tmp_path, theirs, theirs), "vips", (entry,), nothing, backend=LIVE)
         assert "nothing to reset" in (back.plan.refusal(force=True) or "")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.drain import plan_drain
-from kvtui.actions.targets import UnknownTarget, Wanted, parse_real, parse_service
+from kvtui.actions.drain.plan import plan_drain
+from kvtui.actions.drain.targets import UnknownTargetError, Wanted, parse_real, parse_service
+from kvtui.actions.live import LIVE
 from kvtui.model.ipvs import Protocol
 from kvtui.rules.observe import observe
 from tests.actions import nodes
@@ -39,7 +40,7 @@ def test_a_real_server_is_named_by_its_address(text: str, meant: tuple[str, int 
 
 @pytest.mark.parametrize("text", ["", "nginx", "10.2.68", "10.2.68.5/24", ":80"])
 def test_anything_else_is_no_real_server(text: str) -> None:
-    with pytest.raises(UnknownTarget, match="is no real server: write ADDRESS or ADDRESS:PORT"):
+    with pytest.raises(UnknownTargetError, match="is not a real server: write ADDRESS or ADDRESS:PORT"):
         parse_real(text)
 
 
@@ -61,40 +62,38 @@ def test_a_virtual_server_is_named_as_ipvsadm_does(text: str, meant: tuple[objec
 
 @pytest.mark.parametrize("text", ["", "web", "icmp 10.4.0.50", "10.4.0.50:80 tcp", "fwmark x"])
 def test_anything_else_is_no_virtual_server(text: str) -> None:
-    with pytest.raises(UnknownTarget, match="is no virtual server: write VIP:PORT"):
+    with pytest.raises(UnknownTargetError, match="is not a virtual server: write VIP:PORT"):
         parse_service(text)
 
 
 def test_an_unknown_real_server_is_answered_with_those_there_are(web: Observation) -> None:
-    with pytest.raises(UnknownTarget) as raised:
-        plan_drain(web, ("10.2.68.9", None))
-    assert str(raised.value) == (
-        "there is no real server 10.2.68.9 in 10.4.0.50:80; there is 10.2.68.5:8080, 10.2.68.6:8080"
-    )
+    with pytest.raises(UnknownTargetError) as raised:
+        plan_drain(web, ("10.2.68.9", None), backend=LIVE)
+    assert str(raised.value) == ("no real server 10.2.68.9 in 10.4.0.50:80; it has 10.2.68.5:8080, 10.2.68.6:8080")
 
 
 def test_an_unknown_virtual_server_is_answered_with_those_there_are(web: Observation) -> None:
     with pytest.raises(
-        UnknownTarget, match=r"no virtual server 10\.4\.0\.51:80 in the kernel; there is 10\.4\.0\.50:80"
+        UnknownTargetError, match=r"no virtual server 10\.4\.0\.51:80 in the kernel; it has 10\.4\.0\.50:80"
     ):
-        plan_drain(web, FIVE, "10.4.0.51:80")
+        plan_drain(web, FIVE, "10.4.0.51:80", backend=LIVE)
 
 
 def test_a_real_server_that_its_check_took_out_is_said_to_be_out() -> None:
     seen = node(virtual(real(6)))
     with pytest.raises(
-        UnknownTarget, match=r"in the config of 10\.4\.0\.50:80 but not in the kernel: its health check"
+        UnknownTargetError, match=r"in the config of 10\.4\.0\.50:80 but not in the kernel: its health check"
     ):
-        plan_drain(seen, FIVE)
+        plan_drain(seen, FIVE, backend=LIVE)
 
 
 def test_an_address_with_two_ports_in_one_virtual_server_is_ambiguous() -> None:
     seen = node(virtual(real(5), real(5, port=8081), real(6)))
-    with pytest.raises(UnknownTarget, match=r"more than once: say which, 10\.2\.68\.5:8080, 10\.2\.68\.5:8081"):
-        plan_drain(seen, ("10.2.68.5", None))
-    assert len(plan_drain(seen, ("10.2.68.5", 8081)).steps) == 1
+    with pytest.raises(UnknownTargetError, match=r"more than once: choose one of 10\.2\.68\.5:8080, 10\.2\.68\.5:8081"):
+        plan_drain(seen, ("10.2.68.5", None), backend=LIVE)
+    assert len(plan_drain(seen, ("10.2.68.5", 8081), backend=LIVE).steps) == 1
 
 
 def test_without_a_table_nothing_is_planned() -> None:
-    with pytest.raises(UnknownTarget, match="the IPVS table cannot be read"):
-        plan_drain(observe(snapshot(ipvs=None)), FIVE)
+    with pytest.raises(UnknownTargetError, match="the IPVS table cannot be read"):
+        plan_drain(observe(snapshot(ipvs=None)), FIVE, backend=LIVE)

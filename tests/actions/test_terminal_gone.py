@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 from tests.actions.acting import NOTES
 from tests.actions.fakes import note, words
 from tests.ui.pseudo_terminal import TIMEOUT, PseudoTerminal
@@ -32,9 +32,9 @@ class Window(PseudoTerminal):
     def act(self) -> None:
         self.shows("10.4.0.50")
         self.press("f")
-        self.shows("write the notes", "y does it")
+        self.shows("write the notes", "y apply")
         self.press("y")
-        self.shows("Esc interrupts and puts back")
+        self.shows("Esc interrupt and put back")
         self.acts()
 
     def acts(self) -> None:
@@ -88,11 +88,11 @@ def test_what_a_kill_left_is_reported_by_the_next_start_and_put_back_from_there(
     assert words(tmp_path, *NOTES) == ["new", "old"]
     assert results(tmp_path) == [None]
     with Window(tmp_path) as window:
-        window.shows("An action was cut short", "1 of 2 steps are done; next would come: write new into b")
+        window.shows("An action was interrupted", "1 of 2 steps are done; next: write new into b")
         window.press("u")
-        window.shows("take back", "y does it")
+        window.shows("undo ", "y apply")
         window.press("y")
-        window.shows("DONE: seen to be so")
+        window.shows("· Verified")
         window.press("esc")
         window.until(lambda: "DONE" not in window.text, "the dialog is closed")
         window.press("q")

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.drain import plan_drain, plan_undrain
-from kvtui.actions.drains import LostDrain, drains, lost_drains
-from kvtui.actions.intent import Intent, plan
-from kvtui.actions.journal import Journal
-from kvtui.actions.plan import Grade, Verb
-from kvtui.actions.site import Machine
-from kvtui.actions.steps import make
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.network import Network
+from kvtui.actions.core.plan import ActionKind, NoteSeverity
+from kvtui.actions.core.step_kinds import make
+from kvtui.actions.drain.active_drains import LostDrain, active_drains, lost_drains
+from kvtui.actions.drain.plan import plan_drain
+from kvtui.actions.drain.targets import UnknownTargetError
+from kvtui.actions.drain.undrain import plan_undrain
+from kvtui.actions.live import LIVE, LiveBackend
+from kvtui.actions.registry import plan
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight
-from kvtui.actions.targets import UnknownTarget
 from kvtui.model.ipvs import Protocol
 from kvtui.model.vrrp import RealServerCheck
 from kvtui.rules.observe import observe
@@ -42,44 +44,46 @@ def web() -> Observation:
     [("done", True), ("unverified", True), ("put back", False), ("undone", False), ("failed", False), ("left", False)],
 )
 def test_a_drain_in_force_is_remembered(web: Observation, result: str, counts: bool) -> None:
-    entry = done(plan_drain(web, FIVE), "a", 1.0, result)
-    assert drains([entry]) == ((drained(),) if counts else ())
+    entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result)
+    assert active_drains([entry]) == ((drained(),) if counts else ())
 
 
 def test_a_damaged_step_does_not_hide_other_drains(web: Observation) -> None:
-    entry = done(plan_drain(web, FIVE), "a", 1.0)
+    entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
     damaged = replace(entry, id="b", steps=({"kind": "weight"}, {"kind": "spell"}))
-    assert drains([damaged, entry]) == (drained(),)
+    assert active_drains([damaged, entry]) == (drained(),)
 
 
 def test_of_a_slow_drain_the_first_weight_is_remembered(web: Observation) -> None:
-    assert drains([done(plan_drain(web, FIVE, over=60), "a", 1.0)]) == (drained(),)
+    assert active_drains([done(plan_drain(web, FIVE, over=60, backend=LIVE), "a", 1.0)]) == (drained(),)
 
 
 def test_an_undrain_ends_it_and_its_undo_brings_it_back(web: Observation) -> None:
-    first = done(plan_drain(web, FIVE), "a", 1.0)
+    first = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0)
     empty = node(virtual(real(5, weight=0), real(6)))
-    second = done(plan_undrain(empty, FIVE, known=drains([first])), "b", 2.0)
-    assert drains([first, second]) == ()
-    assert drains([first, replace(second, result="undone")]) == (drained(),)
+    second = done(plan_undrain(empty, FIVE, known=active_drains([first]), backend=LIVE), "b", 2.0)
+    assert active_drains([first, second]) == ()
+    assert active_drains([first, replace(second, result="undone")]) == (drained(),)
 
 
 def test_another_namespace_may_have_a_real_server_of_the_same_address(web: Observation) -> None:
     elsewhere = keepalived(pid=900, netns=4026532999)
     there = observe(replace(web.snapshot, keepalived=(elsewhere,), chosen=900))
-    both = [done(plan_drain(seen, FIVE), identity, 1.0) for seen, identity in ((web, "a"), (there, "b"))]
-    assert {(d.entry, d.network.inode) for d in drains(both)} == {("a", NETWORK.inode), ("b", 4026532999)}
+    both = [done(plan_drain(seen, FIVE, backend=LIVE), identity, 1.0) for seen, identity in ((web, "a"), (there, "b"))]
+    assert {(d.entry, d.network.inode) for d in active_drains(both)} == {("a", NETWORK.inode), ("b", 4026532999)}
     gone = observe(replace(node(virtual(real(6))).snapshot, keepalived=(elsewhere,), chosen=900))
-    back = plan_undrain(gone, FIVE, known=drains(both))  # nothing to write: what was seen is all that tells of it
+    back = plan_undrain(
+        gone, FIVE, known=active_drains(both), backend=LIVE
+    )  # nothing to write: what was seen is all that tells of it
     assert back.steps == ()
-    assert [d.entry for d in drains([*both, done(back, "c", 2.0, facts=dict(verified(back).facts))])] == ["a"]
+    assert [d.entry for d in active_drains([*both, done(back, "c", 2.0, facts=dict(verified(back).facts))])] == ["a"]
     old = {k: v for k, v in verified(back).facts.items() if k != "released_in"}
-    assert drains([*both, done(back, "c", 2.0, facts=old)]) == ()
+    assert active_drains([*both, done(back, "c", 2.0, facts=old)]) == ()
 
 
 def test_steps_come_back_from_the_journal_as_they_were(web: Observation) -> None:
     six = SetWeight(Network(None, None), (Protocol.FWMARK, "::", 0, 7), ("fd00::5", 0), 3, 0)
-    for step in (*plan_drain(web, FIVE).steps, six, SetSysctl(NETWORK, "expire_nodest_conn", 0, 1)):
+    for step in (*plan_drain(web, FIVE, backend=LIVE).steps, six, SetSysctl(NETWORK, "expire_nodest_conn", 0, 1)):
         assert make({"kind": step.kind, **step.to_json()}) == step
 
 
@@ -103,15 +107,15 @@ def test_a_drain_that_something_undid_is_noticed(web: Observation) -> None:
 
 def test_undrain_gives_back_what_was_there_before() -> None:
     seen = node(virtual(real(5, weight=0, upper_threshold=9), real(6)))
-    action = plan_undrain(seen, FIVE, known=[drained(weight=4)])
+    action = plan_undrain(seen, FIVE, known=[drained(weight=4)], backend=LIVE)
     assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 0, 4),)
-    assert action.plan.by_hand == ("ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 4 -x 9",)
-    assert "gets it back; the config says 1" in grades(action.plan)[Grade.NOTE]
+    assert action.plan.equivalent_commands == ("ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 4 -x 9",)
+    assert "which is restored; the config has 1" in grades(action.plan)[NoteSeverity.NOTE]
     assert action.plan.refusal(force=False) is None
 
 
 def test_without_a_drain_it_gives_the_configured_weight() -> None:
-    action = plan_undrain(node(virtual(real(5, weight=0), real(6))), FIVE)
+    action = plan_undrain(node(virtual(real(5, weight=0), real(6))), FIVE, backend=LIVE)
     assert action.steps == (SetWeight(NETWORK, WEB, FIVE, 0, 1),)
 
 
@@ -119,7 +123,7 @@ def test_without_a_drain_it_gives_the_configured_weight() -> None:
 def test_without_either_it_is_refused(weight: int | None, words: str) -> None:
     written = conf(virtual_servers=()) if weight is None else conf(conf_real(5, weight), conf_real(6))
     seen = node(virtual(real(5, weight=0), real(6)), running=written, conf=written)
-    refusal = plan_undrain(seen, FIVE).plan.refusal(force=True) or ""
+    refusal = plan_undrain(seen, FIVE, backend=LIVE).plan.refusal(force=True) or ""
     assert words in refusal
     assert "ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w WEIGHT" in refusal
 
@@ -127,24 +131,32 @@ def test_without_either_it_is_refused(weight: int | None, words: str) -> None:
 def test_a_server_whose_check_fails_gets_it_back_by_force_only() -> None:
     check = RealServerCheck("10.4.0.50:80", *FIVE, alive=False, failed_checkers=1)
     seen = node(virtual(real(5, weight=0), real(6)), checks=(check,))
-    assert "clients would reach a dead server" in (plan_undrain(seen, FIVE).plan.refusal(force=False) or "")
+    assert "clients would reach a dead server" in (
+        plan_undrain(seen, FIVE, backend=LIVE).plan.refusal(force=False) or ""
+    )
 
 
 def test_what_has_its_weight_already_is_forgotten_without_a_step(web: Observation) -> None:
-    action = plan_undrain(web, FIVE, known=[drained()])
+    action = plan_undrain(web, FIVE, known=[drained()], backend=LIVE)
     assert (action.steps, action.plan.refusal(force=False)) == ((), None)
     facts = verified(action).facts
-    assert drains([done(plan_drain(web, FIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))]) == ()
+    assert (
+        active_drains([done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))])
+        == ()
+    )
 
 
 def test_a_server_that_is_gone_is_forgotten_too(web: Observation) -> None:
     gone = node(virtual(real(6)))
-    action = plan_undrain(gone, ("10.2.68.5", None), "10.4.0.50:80", known=[drained()])
-    assert action.plan.summary == "forget the drain of 10.2.68.5:8080 in 10.4.0.50:80"
+    action = plan_undrain(gone, ("10.2.68.5", None), "10.4.0.50:80", known=[drained()], backend=LIVE)
+    assert action.plan.summary == "close the drain of 10.2.68.5:8080 in 10.4.0.50:80"
     facts = verified(action).facts
-    assert drains([done(plan_drain(web, FIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))]) == ()
-    with pytest.raises(UnknownTarget):
-        plan_undrain(gone, FIVE, "10.4.0.50:443", known=[drained()])
+    assert (
+        active_drains([done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0), done(action, "b", 2.0, facts=dict(facts))])
+        == ()
+    )
+    with pytest.raises(UnknownTargetError):
+        plan_undrain(gone, FIVE, "10.4.0.50:443", known=[drained()], backend=LIVE)
 
 
 def test_the_sysctl_goes_back_with_the_last_drain_that_needs_it() -> None:
@@ -153,43 +165,46 @@ def test_the_sysctl_goes_back_with_the_last_drain_that_needs_it() -> None:
     one = drained(sysctl=sysctl)
     other = replace(one, real=("10.2.68.6", 8080), entry="b")
     back = SetSysctl(NETWORK, "expire_quiescent_template", 1, 0)
-    assert back in plan_undrain(seen, FIVE, known=[one]).steps
-    assert back not in plan_undrain(seen, FIVE, known=[one, other]).steps
+    assert back in plan_undrain(seen, FIVE, known=[one], backend=LIVE).steps
+    assert back not in plan_undrain(seen, FIVE, known=[one, other], backend=LIVE).steps
 
 
 def test_the_journal_is_the_one_source_of_truth(web: Observation, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with journal.locked("test"):
-        entry = done(plan_drain(web, FIVE), "a", 1.0, result="")
+        entry = done(plan_drain(web, FIVE, backend=LIVE), "a", 1.0, result="")
         journal.begin(replace(entry, result=None))
-        assert drains(journal.entries()) == ()
+        assert active_drains(journal.entries()) == ()
         journal.end("a", "done", "seen")
-    assert drains(Journal(tmp_path).entries()) == (drained(),)
+    assert active_drains(Journal(tmp_path).entries()) == (drained(),)
 
 
 def test_an_undo_does_not_take_back_a_later_drain(web: Observation, tmp_path: Path) -> None:
     """The weight is 0 again, but of another drain: by its value alone the first one would take it for its own."""
     journal = Journal(tmp_path)
-    drain, undrain = plan_drain(web, FIVE), plan_undrain(node(virtual(real(5, weight=0))), FIVE, known=[drained()])
+    drain, undrain = (
+        plan_drain(web, FIVE, backend=LIVE),
+        plan_undrain(node(virtual(real(5, weight=0))), FIVE, known=[drained()], backend=LIVE),
+    )
     first, second, third = (done(a, i, at) for a, i, at in ((drain, "a", 1.0), (undrain, "b", 2.0), (drain, "c", 3.0)))
     for entry in (first, second, third):
         journal.begin(entry)
         journal.end(entry.id, "done", "seen")
 
-    class Here(Machine):
+    class Here(LiveBackend):
         @property
         def journal(self) -> Journal:
             return journal
 
     def refusal(identity: str) -> str:
-        planned = asyncio.run(plan(Intent(Verb.UNDO, identity), web, unused, Here()))
+        planned = asyncio.run(plan(Intent(ActionKind.UNDO, identity), web, unused, Here()))
         return planned.plan.refusal(force=True) or ""
 
-    assert "c «drain 10.2.68.5:8080 in 10.4.0.50:80» changed the same since: take that back first" in refusal("a")
-    assert "c «drain" in refusal("b")
+    assert 'c "drain 10.2.68.5:8080 in 10.4.0.50:80" changed the same since: undo that first' in refusal("a")
+    assert 'c "drain' in refusal("b")
     assert "changed the same since" not in refusal("c")
     journal.end("c", "undone", "by d")
-    assert "b «undrain" in refusal("a")
+    assert 'b "undrain' in refusal("a")
 
 
 async def unused() -> Observation:

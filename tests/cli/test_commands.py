@@ -119,7 +119,7 @@ def test_help_and_version_import_nothing_heavy() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--version']); "
         "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'asyncio', 'rich', 'pydantic') "
-        "if m in sys.modules])"
+        " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -129,7 +129,7 @@ def test_status_imports_no_terminal_ui() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--demo', 'status', '-o', 'json']); "
         "print([m for m in ('textual', 'pyroute2', 'psutil', 'kubernetes', 'yaml', 'rich', 'pydantic') "
-        "if m in sys.modules])"
+        " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.splitlines()[-1] == "[]"
@@ -138,8 +138,8 @@ def test_status_imports_no_terminal_ui() -> None:
 def test_plain_status_does_without_chains_json_and_triage() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--no-kube', 'status', '--listen', '0']); "
-        "print([m for m in ('kvtui.rules.chain', 'kvtui.rules.triage', 'kvtui.presenters.documents', "
-        "'kvtui.actions.runner') if m in sys.modules])"
+        "names = ('kvtui.rules.chain', 'kvtui.rules.triage', 'kvtui.presenters.documents', "
+        "'kvtui.actions.core.runner'); print([m for m in names if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENV)
     assert done.stdout.splitlines()[-1] == "[]"

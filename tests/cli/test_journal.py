@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 from kvtui.cli.act import show_journal
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format

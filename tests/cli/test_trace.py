@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from kvtui.actions.targets import UnknownTarget
+from kvtui.actions.drain.targets import UnknownTargetError
 from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
@@ -206,7 +206,7 @@ def test_where_a_source_cannot_be_read_it_is_not_said_that_nobody_knows_the_vip(
 
 
 def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UnknownTarget):
+    with pytest.raises(UnknownTargetError):
         chosen(index(), "nginx")
     with pytest.raises(SystemExit) as ended:
         run("10.4.0.99")

@@ -7,23 +7,24 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.intent import Intent, plan
-from kvtui.actions.runner import Runner
-from kvtui.actions.site import site_of
+from kvtui.actions.backends import backend_for
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.runner import Runner
+from kvtui.actions.registry import plan
 from kvtui.backend.demo import Demo
 from kvtui.rules.observe import observe
 
 if TYPE_CHECKING:
     import pytest
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.plan import Verb
-    from kvtui.actions.runner import Action, Outcome
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.plan import ActionKind
+    from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.ipvs import RealServer, ServiceKey
     from kvtui.model.observation import InstanceView, Observation
 
 EPOCH = 1_700_000_000.0
-MODULES = ("watch", "priority", "failover", "journal", "runner")
+MODULES = ("core.watch", "priority.verifier", "failover.verifier", "core.journal", "core.runner")
 """Those of ``kvtui.actions`` that look at a clock when they act on the demo."""
 
 
@@ -49,20 +50,20 @@ class Stage:
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.site = site_of(self.demo)
+        self.backend = backend_for(self.demo)
 
     async def see(self) -> Observation:
         return observe(await self.demo.read())
 
-    async def plan(self, verb: Verb, target: str = "", **options: Any) -> Action:
-        return await plan(Intent(verb, target, **options), await self.see(), self.see, self.site)
+    async def plan(self, kind: ActionKind, target: str = "", **options: Any) -> Action:
+        return await plan(Intent(kind, target, **options), await self.see(), self.see, self.backend)
 
     async def run(self, action: Action, *, force: bool = False, read_only: bool = False) -> Outcome:
-        runner = Runner(self.site.journal, read_only=read_only, progress=self.said.append)
+        runner = Runner(self.backend.journal, read_only=read_only, progress=self.said.append)
         return await runner.run(action, force=force, reason="to learn")
 
-    async def do(self, verb: Verb, target: str = "", **options: Any) -> Outcome:
-        return await self.run(await self.plan(verb, target, **options))
+    async def do(self, kind: ActionKind, target: str = "", **options: Any) -> Outcome:
+        return await self.run(await self.plan(kind, target, **options))
 
     async def instance(self, name: str = "vips") -> InstanceView:
         return next(i for i in (await self.see()).vrrp_instances or () if i.name == name)
@@ -76,7 +77,7 @@ class Stage:
         return next(r for v in table.virtual_servers if v.key == service for r in v.real_servers if r.key == key)
 
     def entries(self) -> tuple[Entry, ...]:
-        return self.site.journal.entries()
+        return self.backend.journal.entries()
 
     def wait(self, seconds: float) -> None:
         self.clock.now += seconds

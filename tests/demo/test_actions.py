@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.drains import drains, lost_drains
-from kvtui.actions.plan import Grade, Remark, Verb
-from kvtui.actions.runner import Code, Runner
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity
+from kvtui.actions.core.runner import ExitCode, Runner
+from kvtui.actions.drain.active_drains import active_drains, lost_drains
 from kvtui.backend.demo.services import CONF, FAILING, TRACK_FILE, VIPS
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.vrrp import VrrpState
 from tests.demo.stage import Stage, Watchman, stage
 
 if TYPE_CHECKING:
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.runner import Outcome
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.runner import Outcome
 
 PAY = (Protocol.TCP, "10.4.0.51", 443, 0)
 NGINX = (Protocol.TCP, "10.4.0.50", 80, 0)
@@ -35,19 +35,19 @@ def demo(monkeypatch: pytest.MonkeyPatch) -> Stage:
 async def test_a_drain_sets_the_weight_and_nothing_else_and_undrain_gives_it_back(demo: Stage) -> None:
     before = demo.real(PAY, ONE)
 
-    outcome = await demo.do(Verb.DRAIN, "10.4.0.61")
+    outcome = await demo.do(ActionKind.DRAIN, "10.4.0.61")
 
     assert (outcome.code, outcome.detail) == (
-        Code.DONE,
+        ExitCode.DONE,
         "seen in the kernel: 10.4.0.61:443 in 10.4.0.51:443: weight 0",
     )
     after = demo.real(PAY, ONE)
     assert (before.weight, after.weight, after.method) == (1, 0, ForwardingMethod.DIRECT)
-    assert [d.real for d in drains(demo.entries())] == [ONE]
+    assert [d.real for d in active_drains(demo.entries())] == [ONE]
 
-    assert (await demo.do(Verb.UNDRAIN, "10.4.0.61")).code is Code.DONE
+    assert (await demo.do(ActionKind.UNDRAIN, "10.4.0.61")).code is ExitCode.DONE
     assert demo.real(PAY, ONE).weight == 1
-    assert drains(demo.entries()) == ()
+    assert active_drains(demo.entries()) == ()
     assert [(e.verb, e.result, e.reason) for e in demo.entries()] == [
         ("drain", "done", "to learn"),
         ("undrain", "done", "to learn"),
@@ -55,7 +55,7 @@ async def test_a_drain_sets_the_weight_and_nothing_else_and_undrain_gives_it_bac
 
 
 async def test_a_drained_server_takes_nothing_new_and_empties(demo: Stage) -> None:
-    await demo.do(Verb.DRAIN, "10.2.68.5")
+    await demo.do(ActionKind.DRAIN, "10.2.68.5")
     drained = demo.real(NGINX, ("10.2.68.5", 8080))
     demo.wait(13)
 
@@ -69,30 +69,30 @@ async def test_a_drained_server_takes_nothing_new_and_empties(demo: Stage) -> No
 
 
 async def test_waiting_ends_when_it_is_empty_where_the_sysctl_lets_go_of_templates(demo: Stage) -> None:
-    outcome = await demo.do(Verb.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True)
+    outcome = await demo.do(ActionKind.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True)
 
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     assert outcome.detail == "weight 0, and empty: active 0, inactive 0, persistent 0"
     assert any("left" in line for line in demo.said)
     assert demo.demo.world.deeds.sysctls["expire_quiescent_template"] == 1
 
-    await demo.do(Verb.UNDRAIN, "10.4.0.61")
+    await demo.do(ActionKind.UNDRAIN, "10.4.0.61")
     assert demo.demo.world.deeds.sysctls["expire_quiescent_template"] == 0
 
 
 async def test_templates_of_a_persistent_service_keep_a_drained_server_from_being_empty(demo: Stage) -> None:
-    await demo.do(Verb.DRAIN, "10.4.0.61")
+    await demo.do(ActionKind.DRAIN, "10.4.0.61")
     demo.wait(30)
 
-    outcome = await demo.do(Verb.DRAIN, "10.4.0.61", wait=0.0)
+    outcome = await demo.do(ActionKind.DRAIN, "10.4.0.61", wait=0.0)
 
-    assert outcome.code is Code.UNVERIFIED
+    assert outcome.code is ExitCode.UNVERIFIED
     assert "active 0, inactive 0, persistent 37" in outcome.detail
 
 
 async def test_a_health_check_that_passes_again_undoes_a_drain_and_that_is_noticed(demo: Stage) -> None:
-    await demo.do(Verb.DRAIN, "10.2.70.5")
-    known = drains(demo.entries())
+    await demo.do(ActionKind.DRAIN, "10.2.70.5")
+    known = active_drains(demo.entries())
     before = lost_drains(await demo.see(), known)
     demo.wait(40)  # it failed at 20 s and passed at 40 s
 
@@ -103,16 +103,16 @@ async def test_a_health_check_that_passes_again_undoes_a_drain_and_that_is_notic
 
 
 async def test_the_last_one_is_not_drained_without_force(demo: Stage) -> None:
-    await demo.do(Verb.DRAIN, "10.4.0.61")
-    action = await demo.plan(Verb.DRAIN, "10.4.0.62")
+    await demo.do(ActionKind.DRAIN, "10.4.0.61")
+    action = await demo.plan(ActionKind.DRAIN, "10.4.0.62")
 
-    assert (await demo.run(action)).code is Code.REFUSED
-    assert (await demo.run(action, force=True)).code is Code.DONE
+    assert (await demo.run(action)).code is ExitCode.REFUSED
+    assert (await demo.run(action, force=True)).code is ExitCode.DONE
 
 
 async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: Stage) -> None:
     text = demo.demo.world.read(CONF)
-    action = await demo.plan(Verb.PRIORITY, "vips", value=90)
+    action = await demo.plan(ActionKind.PRIORITY, "vips", value=90)
     assert "-  priority 102\n" in action.plan.diff
     assert "+  priority 90\n" in action.plan.diff
     assert f"{NODE_B} becomes master within 3.6 s" in action.plan.effects[1]
@@ -125,7 +125,7 @@ async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: S
         if pair[0] != pair[1]
     ]
     assert changed == [("  priority 102", "  priority 90")]
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     assert outcome.detail.endswith(f"; as predicted, {NODE_B} is master after 3.6 s")
     assert outcome.facts["on_the_wire"] is True
     view = await demo.instance()
@@ -135,11 +135,11 @@ async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: S
 
 async def test_undo_gives_the_bytes_back_and_the_vips_return(demo: Stage) -> None:
     text = demo.demo.world.read(CONF)
-    await demo.do(Verb.PRIORITY, "vips", value=90)
+    await demo.do(ActionKind.PRIORITY, "vips", value=90)
 
-    outcome = await demo.do(Verb.UNDO)
+    outcome = await demo.do(ActionKind.UNDO)
 
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     assert demo.demo.world.read(CONF) == text
     assert await demo.held() == set()
     demo.wait(3.7)
@@ -150,59 +150,59 @@ async def test_undo_gives_the_bytes_back_and_the_vips_return(demo: Stage) -> Non
 
 async def test_reset_goes_back_over_several_changes(demo: Stage) -> None:
     for value in (90, 80):
-        await demo.do(Verb.PRIORITY, "vips", value=value)
+        await demo.do(ActionKind.PRIORITY, "vips", value=value)
 
-    outcome = await demo.do(Verb.PRIORITY, "vips", reset=True)
+    outcome = await demo.do(ActionKind.PRIORITY, "vips", reset=True)
 
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     assert outcome.detail.endswith(f"; as predicted, {NODE_C} is master after 3.6 s")
     assert (await demo.instance()).priority == 102
 
 
 async def test_the_plan_of_an_undo_says_what_was_done_and_foretells_nothing(demo: Stage) -> None:
-    first = await demo.do(Verb.PRIORITY, "vips", value=90)
+    first = await demo.do(ActionKind.PRIORITY, "vips", value=90)
 
-    shown = (await demo.plan(Verb.UNDO, first.id)).plan
+    shown = (await demo.plan(ActionKind.UNDO, first.id)).plan
 
     assert shown.effects == ()
-    assert Remark(Grade.NOTE, f"{first.id}: everything was done") in shown.remarks
+    assert Note(NoteSeverity.NOTE, f"{first.id}: everything was done") in shown.notes
 
 
 async def test_undo_of_an_older_change_is_refused(demo: Stage) -> None:
-    first = await demo.do(Verb.PRIORITY, "vips", value=90)
-    await demo.do(Verb.PRIORITY, "vips", value=80)
+    first = await demo.do(ActionKind.PRIORITY, "vips", value=90)
+    await demo.do(ActionKind.PRIORITY, "vips", value=80)
 
-    outcome = await demo.do(Verb.UNDO, first.id)
+    outcome = await demo.do(ActionKind.UNDO, first.id)
 
-    assert outcome.code is Code.REFUSED
-    assert "somebody changed it since" in outcome.detail
+    assert outcome.code is ExitCode.REFUSED
+    assert "it was changed by something else since" in outcome.detail
     assert (await demo.instance()).priority == 80
 
 
 async def test_a_priority_by_the_track_file_reloads_nothing(demo: Stage) -> None:
-    outcome = await demo.do(Verb.PRIORITY, "vips", value=52, use_track_file=True)
+    outcome = await demo.do(ActionKind.PRIORITY, "vips", value=52, use_track_file=True)
 
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     assert (demo.demo.world.read(TRACK_FILE), demo.demo.world.deeds.reloads) == ("-1\n", 0)
     assert (await demo.instance()).effective_priority == 52
     assert outcome.facts["seen_master"] == NODE_B
 
 
 async def test_with_nopreempt_a_better_priority_moves_nothing_as_predicted(demo: Stage) -> None:
-    action = await demo.plan(Verb.PRIORITY, "vips6", value=200)
+    action = await demo.plan(ActionKind.PRIORITY, "vips6", value=200)
     outcome = await demo.run(action)
 
     assert any("nopreempt keeps it back" in e for e in action.plan.effects)
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     view = await demo.instance("vips6")
     assert (view.state, view.priority) == (VrrpState.BACKUP, 200)
     assert await demo.held() == set(VIPS)  # the other instance goes on as before
 
 
 async def test_a_failover_takes_its_skew_and_undo_brings_the_vips_back(demo: Stage) -> None:
-    outcome = await demo.do(Verb.FAILOVER, "vips")
+    outcome = await demo.do(ActionKind.FAILOVER, "vips")
 
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     facts = outcome.facts
     assert (facts["way"], facts["owner_before"], facts["owner_after"]) == ("track file FAULT", NODE_C, NODE_B)
     assert facts["seconds_without_owner"] == pytest.approx(facts["predicted_seconds"], abs=0.01)
@@ -213,20 +213,20 @@ async def test_a_failover_takes_its_skew_and_undo_brings_the_vips_back(demo: Sta
     demo.wait(1000)  # the story leaves alone what was touched
     assert await demo.held() == set()
 
-    assert (await demo.do(Verb.UNDO)).code is Code.DONE
+    assert (await demo.do(ActionKind.UNDO)).code is ExitCode.DONE
     demo.wait(3.7)
     assert await demo.held() == set(VIPS)
 
 
 async def test_there_is_nothing_to_fail_over_where_this_node_is_a_backup(demo: Stage) -> None:
-    outcome = await demo.do(Verb.FAILOVER, "vips6")
+    outcome = await demo.do(ActionKind.FAILOVER, "vips6")
 
-    assert outcome.code is Code.REFUSED
+    assert outcome.code is ExitCode.REFUSED
     assert "vips6 is BACKUP here, not MASTER" in outcome.detail
 
 
 async def test_the_timeline_tells_of_it(demo: Stage) -> None:
-    await demo.do(Verb.FAILOVER, "vips")
+    await demo.do(ActionKind.FAILOVER, "vips")
     demo.wait(1)
 
     told = [t.what for t in (await demo.see()).snapshot.transitions]
@@ -235,10 +235,10 @@ async def test_the_timeline_tells_of_it(demo: Stage) -> None:
 
 
 async def test_a_reload_is_verified_and_the_story_goes_on(demo: Stage) -> None:
-    outcome = await demo.do(Verb.RELOAD)
+    outcome = await demo.do(ActionKind.RELOAD)
 
-    assert outcome.code is Code.DONE
-    assert outcome.detail == "reloaded: the config that runs is the file's; same process, 2 instances as configured"
+    assert outcome.code is ExitCode.DONE
+    assert outcome.detail == "reloaded: the config that runs is the file; same process, 2 instances as configured"
     assert demo.demo.world.deeds.reloads == 1
     assert await demo.held() == set(VIPS)
     demo.wait(70 - (demo.clock.now - demo.demo.world.epoch))
@@ -249,18 +249,18 @@ async def test_a_reload_brings_in_what_is_in_the_file_and_shows_it_before(demo: 
     world = demo.demo.world
     world.write(CONF, world.read(CONF).replace("priority 102", "priority 77", 1))
 
-    action = await demo.plan(Verb.RELOAD)
+    action = await demo.plan(ActionKind.RELOAD)
     outcome = await demo.run(action)
 
     assert "-  priority 102\n+  priority 77\n" in action.plan.diff
-    assert outcome.code is Code.DONE
+    assert outcome.code is ExitCode.DONE
     assert (await demo.instance()).priority == 77
 
 
 async def test_a_lowering_of_the_story_that_has_begun_still_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     demo = stage(monkeypatch, at=70.0)  # the track file lowers it, node-b is master
 
-    await demo.do(Verb.PRIORITY, "vips", value=103)
+    await demo.do(ActionKind.PRIORITY, "vips", value=103)
 
     demo.wait(82 + 3.7 - (demo.clock.now - demo.demo.world.epoch))
     view = await demo.instance()
@@ -268,64 +268,66 @@ async def test_a_lowering_of_the_story_that_has_begun_still_ends(monkeypatch: py
 
 
 async def test_an_interrupted_failover_is_put_back(demo: Stage) -> None:
-    action = await demo.plan(Verb.FAILOVER, "vips")
+    action = await demo.plan(ActionKind.FAILOVER, "vips")
 
     def interrupt(text: str) -> None:
         if text.startswith("waiting up to"):
             task.cancel()
 
-    task = asyncio.ensure_future(Runner(demo.site.journal, progress=interrupt).run(action))
+    task = asyncio.ensure_future(Runner(demo.backend.journal, progress=interrupt).run(action))
 
     outcome = await task
 
-    assert outcome.code is Code.INTERRUPTED
+    assert outcome.code is ExitCode.INTERRUPTED
     assert demo.demo.world.read(TRACK_FILE) == "0\n"
     assert [e.result for e in demo.entries()] == ["put back"]
 
 
 async def test_what_was_cut_short_comes_first_and_can_be_finished(demo: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    action = await demo.plan(Verb.PRIORITY, "vips", value=90)
+    action = await demo.plan(ActionKind.PRIORITY, "vips", value=90)
 
     def died(*_: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as killed:
-        killed.setattr(demo.site.journal, "step_done", died)
-        killed.setattr("kvtui.actions.runner.Runner._put_back", died)
+        killed.setattr(demo.backend.journal, "step_done", died)
+        killed.setattr("kvtui.actions.core.runner.Runner._put_back", died)
         with pytest.raises(SystemExit):
             await demo.run(action)
-    (left,) = demo.site.journal.unfinished()
+    (left,) = demo.backend.journal.unfinished()
 
-    refused = await demo.do(Verb.RELOAD)
-    finished = await demo.do(Verb.UNDO, left.id, finish=True)
+    refused = await demo.do(ActionKind.RELOAD)
+    finished = await demo.do(ActionKind.UNDO, left.id, finish=True)
 
-    assert (refused.code, finished.code) == (Code.REFUSED, Code.DONE)
+    assert (refused.code, finished.code) == (ExitCode.REFUSED, ExitCode.DONE)
     assert (await demo.instance()).priority == 90
     assert demo.entries()[0].result == "done"
 
 
 async def test_what_is_being_done_is_not_called_cut_short(demo: Stage) -> None:
     seen: list[tuple[Entry, ...]] = []
-    action = await demo.plan(Verb.DRAIN, "10.4.0.61")
+    action = await demo.plan(ActionKind.DRAIN, "10.4.0.61")
 
-    await Runner(demo.site.journal, progress=lambda _text: seen.append(demo.site.journal.unfinished())).run(action)
+    await Runner(demo.backend.journal, progress=lambda _text: seen.append(demo.backend.journal.unfinished())).run(
+        action
+    )
 
     assert seen == [()]
 
 
 async def test_read_only_refuses(demo: Stage) -> None:
-    outcome = await demo.run(await demo.plan(Verb.FAILOVER, "vips"), read_only=True)
+    outcome = await demo.run(await demo.plan(ActionKind.FAILOVER, "vips"), read_only=True)
 
-    assert (outcome.code, outcome.detail) == (Code.REFUSED, "refused: --read-only forbids every write")
+    assert (outcome.code, outcome.detail) == (ExitCode.REFUSED, "refused: --read-only forbids every write")
     assert demo.entries() == ()
 
 
 async def test_every_plan_says_that_it_is_the_demo_and_its_commands_do_nothing_when_pasted(demo: Stage) -> None:
-    for verb, target in ((Verb.RELOAD, ""), (Verb.FAILOVER, "vips"), (Verb.DRAIN, "10.4.0.61")):
-        plan = (await demo.plan(verb, target)).plan
-        assert (plan.remarks[-1].grade, plan.remarks[-1].text[:9]) == (Grade.NOTE, "the demo:")
-        assert plan.by_hand
-        assert all(command.startswith("# on a real node: ") for command in plan.by_hand)
+    for kind, target in ((ActionKind.RELOAD, ""), (ActionKind.FAILOVER, "vips"), (ActionKind.DRAIN, "10.4.0.61")):
+        plan = (await demo.plan(kind, target)).plan
+        assert (plan.notes[-1].severity, plan.notes[-1].text[:16]) == (NoteSeverity.NOTE, "this is the demo")
+        assert plan.equivalent_commands
+        assert all(command.startswith("# on a real node: ") for command in plan.equivalent_commands)
 
 
 async def test_nothing_real_is_touched(demo: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,22 +338,22 @@ async def test_nothing_real_is_touched(demo: Stage, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "kill", forbidden)
     monkeypatch.setattr(os, "pidfd_open", forbidden)
     monkeypatch.setattr(signal, "pidfd_send_signal", forbidden)
-    await demo.do(Verb.RELOAD)  # whatever is imported late is imported now
+    await demo.do(ActionKind.RELOAD)  # whatever is imported late is imported now
     watchman.on = True
     try:
         outcomes: list[Outcome] = [
-            await demo.do(Verb.RELOAD),
-            await demo.do(Verb.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True),
-            await demo.do(Verb.UNDRAIN, "10.4.0.61"),
-            await demo.do(Verb.PRIORITY, "vips", value=90),
-            await demo.do(Verb.PRIORITY, "vips", reset=True),
-            await demo.do(Verb.FAILOVER, "vips"),
-            await demo.do(Verb.UNDO),
+            await demo.do(ActionKind.RELOAD),
+            await demo.do(ActionKind.DRAIN, "10.4.0.61", wait=300.0, fix_persistence=True),
+            await demo.do(ActionKind.UNDRAIN, "10.4.0.61"),
+            await demo.do(ActionKind.PRIORITY, "vips", value=90),
+            await demo.do(ActionKind.PRIORITY, "vips", reset=True),
+            await demo.do(ActionKind.FAILOVER, "vips"),
+            await demo.do(ActionKind.UNDO),
         ]
     finally:
         watchman.on = False
 
-    assert [o.code for o in outcomes] == [Code.DONE] * 7
+    assert [o.code for o in outcomes] == [ExitCode.DONE] * 7
     assert watchman.seen == []
 
 

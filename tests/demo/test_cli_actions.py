@@ -26,11 +26,11 @@ def kvtui(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         (("--yes", "drain", "10.4.0.61"), 0, "seen in the kernel: 10.4.0.61:443 in 10.4.0.51:443: weight 0"),
         (("--yes", "failover", "vips"), 0, "10.4.0.4 is master and has 10.4.0.50"),
-        (("--yes", "reload"), 0, "reloaded: the config that runs is the file's"),
+        (("--yes", "reload"), 0, "reloaded: the config that runs is the file"),
         (("--dry-run", "priority", "vips", "90"), 0, "dry run: nothing was written"),
         (("--yes", "--read-only", "failover", "vips"), 3, "--read-only forbids every write"),
         (("--yes", "failover", "vips6"), 3, "vips6 is BACKUP here"),
-        (("--yes", "undo"), 2, "the journal in the demo's memory has nothing that could be taken back"),
+        (("--yes", "undo"), 2, "the journal in the demo's memory has nothing to undo"),
         (("journal",), 0, "the demo's journal ends with the kvtui that wrote it"),
     ],
 )

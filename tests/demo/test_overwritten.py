@@ -21,7 +21,7 @@ async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch
         world = person.demo.world
         before = world.deeds.saved
         await person.press("2", "p", "9", "0", "enter")
-        await person.sees("102 → 90", "y does it")
+        await person.sees("102 → 90", "y apply")
         await person.press("y")
         await person.sees("DONE: keepalived has priority 90")
         await person.press("escape", "1")
@@ -30,9 +30,9 @@ async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch
         await person.press("7")
         await person.sees("OVERWRITTEN")
         await person.press("enter")
-        await person.sees("Since then", "what runs still has priority 90")
+        await person.sees("Since then", "keepalived runs with priority 90")
         world.write(world.conf.path, before)  # the next sync writes the same
         await asyncio.sleep(0.3)  # six looks
     (one,) = told
     assert one.startswith("the controller kube-keepalived-vip (4700) overwrote /etc/keepalived/keepalived.conf at ")
-    assert one.endswith("; what runs still has priority 90 until the next SIGHUP or restart")
+    assert one.endswith("; keepalived runs with priority 90 until the next SIGHUP or restart")

@@ -10,7 +10,7 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.press("3")
         await person.sees("10.2.68.5:8080")
         await person.press("down", "d")
-        await person.sees("drain 10.2.68.5:8080", "nothing real is changed", "y does it")
+        await person.sees("drain 10.2.68.5:8080", "nothing real is changed", "y apply")
         await person.press("y")
         await person.sees("DONE: seen in the kernel", "[####################] active 0")
         assert [w.weight for w in person.demo.world.deeds.weights] == [0]
@@ -18,9 +18,9 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.press("escape", "7")
         await person.sees("drain 10.2.68.5:8080", "done")
         await person.press("u")
-        await person.sees("take back", "y does it")
+        await person.sees("restore weight", "y apply")
         await person.press("y")
-        await person.sees("DONE: seen to be so")
+        await person.sees("· Verified")
         assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
 
 
@@ -29,11 +29,11 @@ async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_
         await person.press("3")
         await person.sees("10.2.68.5:8080")
         await person.press("down", "d", "w")
-        await person.sees("wait: at most 1m00s", "y does it")
+        await person.sees("wait: at most 1m00s", "y apply")
         await person.press("y")
-        await person.sees("active ", "Esc interrupts and puts back")
+        await person.sees("active ", "Esc interrupt and put back")
         await person.press("escape")
-        text = await person.sees("INTERRUPTED: interrupted; everything was put back", "Esc closes")
+        text = await person.sees("INTERRUPTED: interrupted; everything was put back", "Esc close")
         assert "[#" not in text
         assert "w wait" not in text
         assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
@@ -42,7 +42,7 @@ async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_
 async def test_failover_by_keys_moves_the_vips_and_the_journal_knows_it() -> None:
     async with learner((100, 40)) as person:
         await person.press("f")
-        await person.sees("track file FAULT", "10.4.0.4 becomes master within 0.6 s", "y does it")
+        await person.sees("track file FAULT", "10.4.0.4 becomes master within 0.6 s", "y apply")
         await person.press("y")
         await person.sees("DONE: 10.4.0.4 is master and has 10.4.0.50", "s without an")
         await person.press("escape", "1")
@@ -56,6 +56,6 @@ async def test_failover_by_keys_moves_the_vips_and_the_journal_knows_it() -> Non
 async def test_a_priority_by_keys() -> None:
     async with learner((100, 50)) as person:
         await person.press("2", "p", "9", "0", "enter")
-        await person.sees("102 → 90", "+  priority 90", "y does it")
+        await person.sees("102 → 90", "+  priority 90", "y apply")
         await person.press("y")
         await person.sees("DONE: keepalived has priority 90", "10.4.0.4 is master")

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.network import Network
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.node import Node as NodeSource
 from kvtui.model.ipvs import Protocol

@@ -8,10 +8,11 @@ import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.journal import Journal
-from kvtui.actions.runner import Code, Runner, Verified
-from kvtui.actions.step import Side
-from kvtui.actions.survey import survey
+from kvtui.actions.checks.preflight import run_preflight
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.runner import ExitCode, Runner, Verification
+from kvtui.actions.core.step import StepState
+from kvtui.actions.live import LIVE
 from kvtui.backend.conf.running import read_running
 from kvtui.backend.node import Node as NodeSource
 from kvtui.observer import Observer
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from kvtui.actions import recovery
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.runner import Action
-    from kvtui.actions.step import Step
+    from kvtui.actions.core import recovery
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.runner import Action
+    from kvtui.actions.core.step import Step
     from tests.lab.node import Node
 
 
@@ -64,7 +65,7 @@ class Dying:
         if self._when == "before":
             die()
         if self._when == "within":
-            vars(os)["fsync"] = die  # the draft is written then, and the file is the old one
+            vars(os)["fsync"] = die  # the temp file is written then, and the file is the old one
         self._step.do()
         die()
 
@@ -73,7 +74,7 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def dying(_say: Callable[[str], None]) -> Verified:
+async def dying(_say: Callable[[str], None]) -> Verification:
     die()
     raise AssertionError
 
@@ -98,7 +99,7 @@ def killed(action: Action, folder: Path, moment: Moment) -> Entry:
 def run(folder: Path, action: Action) -> str:
     """It must succeed; its id."""
     outcome = asyncio.run(Runner(Journal(folder)).run(action))
-    assert outcome.code is Code.DONE, outcome.detail
+    assert outcome.code is ExitCode.DONE, outcome.detail
     assert Journal(folder).unfinished() == ()
     return outcome.id
 
@@ -109,7 +110,7 @@ def entry_of(folder: Path, identity: str) -> Entry:
     return found
 
 
-def planned(node: Node, make: Callable[[Any, Any, Any], Action]) -> Action:
+def planned(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
     """The plan for that node as it is now."""
 
     async def work() -> Action:
@@ -118,7 +119,7 @@ def planned(node: Node, make: Callable[[Any, Any, Any], Action]) -> Action:
             observation = await observer.observe()
             chosen = observation.snapshot.chosen_keepalived
             assert chosen is not None
-            return make(observation, await asyncio.to_thread(survey, chosen), observer.observe)
+            return make(observation, await asyncio.to_thread(run_preflight, chosen), observer.observe, LIVE)
         finally:
             await observer.close()
 
@@ -136,22 +137,24 @@ class World:
     runs: int | None
     vips: frozenset[str]
     ipvs: str
-    knob: str | None
+    control: str | None
 
 
 def world(node: Node) -> World:
     running = read_running(node.keepalived_pid, now=0.0)
     assert running is not None
-    knob = node.folder / "tmp" / "knob"
+    control = node.folder / "tmp" / "knob"
     return World(
         node.conf_path.read_bytes(),
         tuple(sorted(p.name for p in node.conf_path.parent.iterdir())),
         running.instances[0].priority,
         frozenset(node.addresses() & set(node.spec.vips)),
         node.ipvs(),
-        knob.read_text() if knob.exists() else None,
+        control.read_text() if control.exists() else None,
     )
 
 
 def sides(state: recovery.Recovery) -> str:
-    return "".join({Side.BEFORE: "b", Side.AFTER: "a"}.get(f.side or Side.NEITHER, "?") for f in state.steps)
+    return "".join(
+        {StepState.PENDING: "b", StepState.APPLIED: "a"}.get(f.state or StepState.CONFLICT, "?") for f in state.steps
+    )

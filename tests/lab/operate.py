@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 from tests.lab.zygote import ZYGOTE
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
     }
 
 
-def graded(report: dict[str, Any], grade: str) -> list[str]:
+def graded(report: dict[str, Any], severity: str) -> list[str]:
     """The plan's remarks of one grade."""
-    return [text for g, text in report["remarks"] if g == grade]
+    return [text for g, text in report["remarks"] if g == severity]

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.drains import drains, lost_drains
-from kvtui.actions.journal import Journal
-from kvtui.actions.runner import Code
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.network import Network
+from kvtui.actions.core.runner import ExitCode
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.drain.active_drains import active_drains, lost_drains
 from kvtui.actions.steps.weight import SetWeight
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.sysctls import read_sysctls
@@ -118,7 +118,7 @@ def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, s
         server = answer(client)
         real = endpoint(NGINX.real_servers[int(server[-1]) - 1], 80)
         in_vain = kvtui(node, state, "drain", real, "--wait", "--timeout", "3")
-        assert in_vain.returncode == Code.UNVERIFIED, in_vain.stderr
+        assert in_vain.returncode == ExitCode.UNVERIFIED, in_vain.stderr
         assert "not empty after 3.0s: active 1," in in_vain.stderr
         assert "active 1, inactive" in in_vain.stderr
         assert answer(client, ask=True) == server
@@ -156,7 +156,7 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
         slow.send_signal(signal.SIGINT)
         assert slow.stderr
         assert "interrupted; everything was put back" in slow.stderr.read()
-    assert slow.returncode == Code.INTERRUPTED
+    assert slow.returncode == ExitCode.INTERRUPTED
     assert node.ipvs() == before
     done(node, state, "drain", "10.4.0.11", "--over", "9s")
     assert "-r 10.4.0.11:80 -g -w 0\n" in node.ipvs()
@@ -198,16 +198,16 @@ def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster
 def test_refusals(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     unknown = kvtui(node, state, "drain", "10.4.0.99")
-    assert unknown.returncode == Code.USAGE
-    assert "there is no real server 10.4.0.99 in the kernel's table; there is 10.4.0.1" in unknown.stderr
+    assert unknown.returncode == ExitCode.USAGE
+    assert "no real server 10.4.0.99 in the kernel's table; it has 10.4.0.1" in unknown.stderr
     for other in NGINX.real_servers[1:]:
         done(node, state, "drain", other)
     before = node.ipvs()
     last = kvtui(node, state, "drain", NGINX.real_servers[0])
-    assert last.returncode == Code.REFUSED
+    assert last.returncode == ExitCode.REFUSED
     assert "is the last real server of 10.4.0.50:80 that takes connections" in last.stderr
-    assert kvtui(node, state, "--read-only", "undrain", NGINX.real_servers[1]).returncode == Code.REFUSED
-    assert kvtui(node, state, "--dry-run", "undrain", NGINX.real_servers[1]).returncode == Code.DONE
+    assert kvtui(node, state, "--read-only", "undrain", NGINX.real_servers[1]).returncode == ExitCode.REFUSED
+    assert kvtui(node, state, "--dry-run", "undrain", NGINX.real_servers[1]).returncode == ExitCode.DONE
     assert node.ipvs() == before
     assert len(Journal(state).entries()) == 2
 
@@ -240,7 +240,7 @@ def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster
 def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     done(node, state, "drain", "10.4.0.11")
-    known = drains(Journal(state).entries())
+    known = active_drains(Journal(state).entries())
     assert [(d.real, d.weight, d.who["user"]) for d in known] == [(("10.4.0.11", 80), 1, "anna")]
     conf = node.conf_path.read_text()
     node.reload(conf)
@@ -251,30 +251,30 @@ def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cl
     assert lost.weight == 3
     assert "10.4.0.11:80 of 10.4.0.50:80 was drained by anna" in lost.sentence
     assert "has its weight already" in done(node, state, "undrain", "10.4.0.11")
-    assert drains(Journal(state).entries()) == ()
+    assert active_drains(Journal(state).entries()) == ()
 
 
 @pytest.mark.lab(timeout=600)
 def test_a_health_check_that_flaps_undoes_a_drain_and_it_is_noticed(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
     done(node, state, "drain", "10.4.0.11")
-    known = drains(Journal(state).entries())
+    known = active_drains(Journal(state).entries())
     link = ["ip", "-n", cluster.network.servers[0], "link", "set", "eth0"]
     subprocess.run([*link, "down"], check=True)
     poll(lambda: "10.4.0.11:80" not in node.ipvs(), 60, "the failed check")
     assert lost_drains(observe(node), known) == ()
     gone = SetWeight(network(node), WEB, ("10.4.0.11", 80), 1, 0)
     with pytest.raises(
-        StepFailed, match=r"10\.4\.0\.11:80 is not in 10\.4\.0\.50:80 any more: its health check took it"
+        StepError, match=r"10\.4\.0\.11:80 is no longer in 10\.4\.0\.50:80: its health check removed it"
     ):
-        gone.look()
+        gone.state()
     subprocess.run([*link, "up"], check=True)
     poll(lambda: "-r 10.4.0.11:80 -g -w 1" in node.ipvs(), 60, "the check that passes again")
     (lost,) = lost_drains(observe(node), known)
     assert (lost.drain.real, lost.weight) == (("10.4.0.11", 80), 1)
     done(node, state, "drain", "10.4.0.11")
-    assert lost_drains(observe(node), drains(Journal(state).entries())) == ()
-    assert len(drains(Journal(state).entries())) == 1
+    assert lost_drains(observe(node), active_drains(Journal(state).entries())) == ()
+    assert len(active_drains(Journal(state).entries())) == 1
 
 
 # --- another kvtui, another keepalived, no permission
@@ -291,8 +291,8 @@ def test_the_namespace_is_found_again_when_its_process_is_gone(cluster: Cluster)
     step.undo()
     assert node.is_pristine()
     nowhere = SetWeight(Network(ended.pid, 1), WEB, ("10.4.0.11", 80), 1, 0)
-    with pytest.raises(StepFailed, match="no process is in network namespace 1 any more"):
-        nowhere.look()
+    with pytest.raises(StepError, match="no process is in network namespace 1 any more"):
+        nowhere.state()
 
 
 @pytest.mark.debian13
@@ -300,8 +300,8 @@ def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "7"], check=True)
     step = SetWeight(network(node), WEB, ("10.4.0.11", 80), 1, 0)
-    assert step.look() is Side.NEITHER
-    with pytest.raises(StepFailed, match=r"somebody set the weight of 10\.4\.0\.11:80 to 7 meanwhile"):
+    assert step.state() is StepState.CONFLICT
+    with pytest.raises(StepError, match=r"the weight of 10\.4\.0\.11:80 was set to 7 by something else"):
         step.do()
     assert "-r 10.4.0.11:80 -g -w 7" in node.ipvs()
 
@@ -310,20 +310,20 @@ def test_somebody_elses_weight_is_not_overwritten(cluster: Cluster) -> None:
 def test_a_virtual_server_that_is_gone_is_said_to_be(cluster: Cluster) -> None:
     node = cluster.master()
     step = SetWeight(network(node), (Protocol.TCP, NGINX.vip, 81, 0), ("10.4.0.11", 80), 1, 0)
-    with pytest.raises(StepFailed, match=r"virtual server 10\.4\.0\.50:81 is not in the kernel any more"):
-        step.look()
+    with pytest.raises(StepError, match=r"virtual server 10\.4\.0\.50:81 is no longer in the kernel"):
+        step.state()
 
 
 SET = """
-from kvtui.actions.step import StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.step import StepError
+from kvtui.actions.core.network import Network
 from kvtui.actions.steps.sysctl import SetSysctl
 step = SetSysctl(Network(None, None), "expire_quiescent_template", 0, 1)
-print(step.look().value)
+print(step.state().value)
 try:
     step.do()
-    print(step.look().value)
-except StepFailed as why:
+    print(step.state().value)
+except StepError as why:
     print(why)
 step.undo()
 """
@@ -333,6 +333,6 @@ READ_ONLY = 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/
 def test_a_read_only_proc_sys_is_said_to_be(cluster: Cluster) -> None:
     node = cluster.master()
     python = ["env", f"PYTHONPATH={PROJECT}", sys.executable, "-c", SET]
-    assert node.exec(python, check=True).stdout == "before\nafter\n"
+    assert node.exec(python, check=True).stdout == "pending\napplied\n"
     said = node.exec(["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *python]).stdout
-    assert said.startswith("before\nnet.ipv4.vs.expire_quiescent_template: /proc/sys is mounted read-only here")
+    assert said.startswith("pending\nnet.ipv4.vs.expire_quiescent_template: /proc/sys is mounted read-only here")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.drains import drains, lost_drains
-from kvtui.actions.journal import Journal
-from kvtui.actions.runner import Code
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.runner import ExitCode
+from kvtui.actions.drain.active_drains import active_drains, lost_drains
 from tests.lab.draining import done, kvtui, observe
 from tests.lab.poll import poll
 
@@ -52,7 +52,7 @@ def test_it_outlives_a_reload_and_a_check_that_flaps_and_undrain_gives_it_back(
     assert number(node) == "-3\n"
     drained = before.replace("-r 10.4.0.11:80 -g -w 10\n", DRAINED).replace("14:80 -g -w 1\n", "14:80 -g -w 0\n")
     assert node.ipvs() == drained
-    known = drains(Journal(state).entries())
+    known = active_drains(Journal(state).entries())
     assert [(d.real[0], d.weight, d.check.file.after if d.check else None) for d in known] == [
         ("10.4.0.11", 10, -3),
         ("10.4.0.14", 1, -3),
@@ -72,7 +72,7 @@ def test_it_outlives_a_reload_and_a_check_that_flaps_and_undrain_gives_it_back(
     assert "seen in the kernel: 10.4.0.11:80 in 10.4.0.50:80: weight 12" in said
     assert number(node) == "0\n"
     assert sorted(node.ipvs().splitlines()) == sorted(before.replace("-w 10", "-w 12").splitlines())
-    assert drains(Journal(state).entries()) == ()
+    assert active_drains(Journal(state).entries()) == ()
 
 
 @pytest.mark.lab(timeout=600)
@@ -83,7 +83,7 @@ def test_slowly_and_undone(node: Node, state: Path) -> None:
     done(node, state, "drain", "10.4.0.11", "--over", "2s")
     assert number(node) == "-3\n"
     assert DRAINED in node.ipvs()
-    (drain, _other) = drains(Journal(state).entries())
+    (drain, _other) = active_drains(Journal(state).entries())
     assert (drain.weight, drain.check and (drain.check.file.before, drain.check.file.after)) == (10, (0, -3))
     done(node, state, "undo")
     assert node.ipvs() == before
@@ -99,7 +99,7 @@ def test_undrained_while_its_check_fails_it_comes_back_with_its_weight(
     link = ["ip", "-n", cluster.network.servers[0], "link", "set", "eth0"]
     subprocess.run([*link, "down"], check=True)
     poll(lambda: "10.4.0.11:80" not in node.ipvs(), 60, "the failed check")
-    assert "the file alone is written" in done(node, state, "undrain", "10.4.0.11")
+    assert "only the file is written" in done(node, state, "undrain", "10.4.0.11")
     assert number(node) == "0\n"
     subprocess.run([*link, "up"], check=True)
     poll(lambda: sorted(node.ipvs().splitlines()) == sorted(before.splitlines()), 60, "its weight")
@@ -113,7 +113,7 @@ def test_a_check_of_weight_0_is_not_used_and_one_that_shares_its_file_is_guarded
     text = text[:last] + text[last:].replace("track_file rs\n", "track_file rs\n weight 0\n", 1)
     node.reload(text[:start] + text[start:].replace("file /tmp/rs\n", "file /tmp/rs\n  weight 0\n", 1))
     refused = kvtui(node, state, "drain", "10.4.0.11")
-    assert refused.returncode == Code.REFUSED
+    assert refused.returncode == ExitCode.REFUSED
     assert "10.4.0.14:80 in 10.4.0.51:80 share track file rs with weight 0" in refused.stderr
     done(node, state, "drain", "10.4.0.14")
     assert "-r 10.4.0.14:80 -g -w 0\n" in node.ipvs()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.journal import Journal
-from kvtui.actions.recovery import finish, inspect, put_back, undo
-from kvtui.actions.runner import Code, Runner, guarded
-from kvtui.actions.step import Side
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.recovery import finish, inspect, put_back, undo
+from kvtui.actions.core.runner import ExitCode, Runner, guarded
+from kvtui.actions.core.step import StepState
+from kvtui.actions.live import LIVE
 from kvtui.actions.steps.weight import SetWeight
 from tests.actions.fakes import action
 from tests.lab.draining import WEB, done, held_connection, kvtui, network
@@ -64,15 +65,15 @@ def test_killed_at_each_step_it_is_found_and_both_ways_are_open(
         killed(journal.folder, where, dies, steps)
         (entry,) = journal.unfinished()
         changed = where + (dies == "after")
-        found = inspect(entry)
-        assert [s.side for s in found.steps] == [Side.AFTER] * changed + [Side.BEFORE] * (3 - changed)
+        found = inspect(entry, LIVE)
+        assert [s.state for s in found.steps] == [StepState.APPLIED] * changed + [StepState.PENDING] * (3 - changed)
         assert (found.can_finish, found.can_put_back) == (True, True)
-        outcome = asyncio.run(Runner(journal).run(way(entry)))
-        assert outcome.code is Code.DONE, outcome.detail
+        outcome = asyncio.run(Runner(journal).run(way(entry, LIVE)))
+        assert outcome.code is ExitCode.DONE, outcome.detail
         assert node.ipvs() == expected
         assert journal.unfinished() == ()
     (whole,) = [e for e in journal.entries() if e.steps and not e.other]
-    assert asyncio.run(Runner(journal).run(undo(whole))).code is Code.DONE
+    assert asyncio.run(Runner(journal).run(undo(whole, LIVE))).code is ExitCode.DONE
     assert node.ipvs() == before
 
 
@@ -87,10 +88,10 @@ def test_the_next_kvtui_reports_it_and_acts_on_nothing_else_first(cluster: Clust
         poll(lambda: "-r 10.4.0.12:80 -g -w 0" in node.ipvs(), 60, "the drain")
         victim.kill()
     (entry,) = Journal(state).unfinished()
-    assert f"{entry.id} «drain 10.4.0.12:80 in 10.4.0.50:80» was cut short" in kvtui(node, state, "journal").stderr
+    assert f'{entry.id} "drain 10.4.0.12:80 in 10.4.0.50:80" was interrupted' in kvtui(node, state, "journal").stderr
     other = kvtui(node, state, "drain", "10.4.0.11")
-    assert other.returncode == Code.REFUSED
-    assert f"an earlier action was cut short: {entry.id}" in other.stderr
+    assert other.returncode == ExitCode.REFUSED
+    assert f"an earlier action was interrupted: {entry.id}" in other.stderr
     done(node, state, "undo", entry.id)
     assert node.ipvs() == before
     assert Journal(state).unfinished() == ()

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions import recovery
-from kvtui.actions.failover import plan_failover
-from kvtui.actions.priority import plan_priority
-from kvtui.actions.reload import plan_reload
-from kvtui.actions.runner import Verified
+from kvtui.actions.core import recovery
+from kvtui.actions.core.runner import Verification
+from kvtui.actions.failover.plan import plan_failover
+from kvtui.actions.live import LIVE
+from kvtui.actions.priority.plan import plan_priority
+from kvtui.actions.reload.plan import plan_reload
 from tests.lab.killing import Moment, entry_of, killed, moments, planned, run, sides, world
 from tests.lab.owners import TRACKED, others
 from tests.lab.poll import poll
@@ -47,7 +48,7 @@ PRIORITY_SIDES = ("bbb", "bbb", "bab", "aaa")
 PRIORITY_TOLD = (
     NOTHING,
     NOTHING,
-    "1 of 3 steps are done; next would come: reload: SIGHUP to keepalived {pid}, after testing {conf} once more",
+    "1 of 2 steps are done; next: reload: SIGHUP to keepalived {pid}, after testing {conf} again",
     EVERYTHING,
 )
 CONF = "/etc/keepalived/keepalived.conf"
@@ -79,28 +80,28 @@ def test_priority(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, 
     old = node.spec.priority(node.index)
     after = replace(before, file=with_priority(before.file, old, 90), runs=90)
     half = replace(before, file=after.file)
-    action = planned(node, lambda o, s, w: plan_priority(o, s, "vips", 90, w))
+    action = planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 90, w, b))
     folder = tmp_path / "state"
     entry = killed(action, folder, moment)
-    state = recovery.inspect(entry)
+    state = recovery.inspect(entry, LIVE)
     assert sides(state) == PRIORITY_SIDES[moment.done], moment
     told = PRIORITY_TOLD[moment.done].format(pid=node.keepalived_pid, conf=CONF)
-    draft = f"; and {CONF} has a draft beside it, of a write that was cut short"
-    assert state.sentence == told + (draft if moment.when == "within" else ""), moment
+    temp = f"; still to do: remove the temp file that an interrupted write left beside {CONF}"
+    assert state.sentence == told + (temp if moment.when == "within" else ""), moment
     seen = world(node)
     assert replace(seen, folder=before.folder) == (before, before, half, after)[moment.done], moment
     assert len(seen.folder) == len(before.folder) + (moment.when == "within")
-    run(folder, recovery.put_back(entry))
+    run(folder, recovery.put_back(entry, LIVE))
     assert entry_of(folder, entry.id).result == "put back"
     assert world(node) == before, moment
     entry = killed(action, folder, moment)
-    run(folder, recovery.finish(entry))
+    run(folder, recovery.finish(entry, LIVE))
     assert world(node) == after, moment
     if moment in LISTENED:
         assert next_priority(node) == 90
     whole = entry_of(folder, entry.id)
     assert whole.result == "done"
-    run(folder, recovery.undo(whole))
+    run(folder, recovery.undo(whole, LIVE))
     assert world(node) == before, moment
     if moment in LISTENED:
         assert next_priority(node) == old
@@ -116,23 +117,23 @@ def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path, spec: Clu
     old = node.spec.priority(node.index)
     changed = replace(before, file=with_priority(before.file, old, 90), runs=90)
     half = replace(changed, file=before.file)
-    action = planned(node, lambda o, s, w: plan_priority(o, s, "vips", 90, w))
+    action = planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 90, w, b))
 
-    async def seen(_say: Callable[[str], None]) -> Verified:
-        return Verified(ok=True, detail="seen")
+    async def seen(_say: Callable[[str], None]) -> Verification:
+        return Verification(ok=True, detail="seen")
 
     folder = tmp_path / "state"
     done = entry_of(folder, run(folder, replace(action, verify=seen)))
     assert world(node) == changed, moment
-    entry = killed(recovery.undo(done), folder, moment)
-    assert sides(recovery.inspect(entry)) == PRIORITY_SIDES[moment.done], moment
+    entry = killed(recovery.undo(done, LIVE), folder, moment)
+    assert sides(recovery.inspect(entry, LIVE)) == PRIORITY_SIDES[moment.done], moment
     assert world(node) == (changed, changed, half, before)[moment.done], moment
-    run(folder, recovery.put_back(entry))
+    run(folder, recovery.put_back(entry, LIVE))
     assert entry_of(folder, done.id).result == "done"
     assert world(node) == changed, moment
     if moment in LISTENED:
         assert next_priority(node) == 90
-    run(folder, recovery.finish(killed(recovery.undo(entry_of(folder, done.id)), folder, moment)))
+    run(folder, recovery.finish(killed(recovery.undo(entry_of(folder, done.id), LIVE), folder, moment), LIVE))
     assert entry_of(folder, done.id).result == "undone"
     assert world(node) == before, moment
     if moment in LISTENED:
@@ -155,16 +156,16 @@ def test_reload(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, mo
     action = planned(node, plan_reload)
     assert node.ipvs() == old
     entry = killed(action, folder, moment)
-    state = recovery.inspect(entry)
+    state = recovery.inspect(entry, LIVE)
     assert (sides(state), state.sentence) == ("a", EVERYTHING) if moment.done else ("b", NOTHING)
     assert (state.can_finish, state.can_put_back) == (True, not moment.done)
     if moment.done:
         poll(lambda: node.ipvs() == new, 10, "the weight of the config that was reloaded")
-        refusal = recovery.put_back(entry).plan.refusal(force=True)
-        assert "a reload cannot be taken back: restore the old file and reload again" in (refusal or "")
-        run(folder, (recovery.finish if moment.when == "after" else recovery.leave)(entry))
+        refusal = recovery.put_back(entry, LIVE).plan.refusal(force=True)
+        assert "a reload cannot be undone: restore the old file and reload again" in (refusal or "")
+        run(folder, (recovery.finish if moment.when == "after" else recovery.leave)(entry, LIVE))
     else:
-        run(folder, recovery.finish(entry))
+        run(folder, recovery.finish(entry, LIVE))
     poll(lambda: node.ipvs() == new, 10, "the weight of the config that was reloaded")
     assert node.conf_path.read_text() == edited
     node.reload(text)
@@ -181,21 +182,21 @@ def test_failover_by_a_track_file(
     folder = tmp_path / "state"
     node = cluster.wait_for_master()
     before = world(node)
-    action = planned(node, lambda o, s, w: plan_failover(o, s, "vips", w))
+    action = planned(node, lambda o, p, w, b: plan_failover(o, p, "vips", w, b))
     assert [s.kind for s in action.steps] == ["track value"]
     entry = killed(action, folder, moment)
-    state = recovery.inspect(entry)
+    state = recovery.inspect(entry, LIVE)
     assert sides(state) == ("a" if moment.done else "b"), moment
     assert state.sentence.startswith(EVERYTHING if moment.done else NOTHING)
-    assert ("has a draft beside it" in state.sentence) is (moment.when == "within")
-    assert world(node).knob == ("1\n" if moment.done else None)
+    assert ("remove the temp file" in state.sentence) is (moment.when == "within")
+    assert world(node).control == ("1\n" if moment.done else None)
     if not finish:
-        run(folder, recovery.put_back(entry))
+        run(folder, recovery.put_back(entry, LIVE))
     else:
-        run(folder, recovery.finish(entry))
+        run(folder, recovery.finish(entry, LIVE))
         cluster.wait_for_master(among=others(cluster, node))
-        run(folder, recovery.undo(entry_of(folder, entry.id)))
-    assert (world(node).knob, world(node).file) == (None, before.file)
+        run(folder, recovery.undo(entry_of(folder, entry.id), LIVE))
+    assert (world(node).control, world(node).file) == (None, before.file)
     assert [p.name for p in (node.folder / "tmp").iterdir() if p.name.startswith(".knob")] == []
     if moment.done or finish:
         cluster.wait_for_master(among=others(cluster, node))
@@ -205,7 +206,7 @@ def test_failover_by_a_track_file(
 
 
 FAILOVER_SIDES = ("bbbb", "bbbb", "babb", "aaab", "aaaa")
-FAILOVER_TOLD = (NOTHING, NOTHING, "1 of 4 steps are done", "3 of 4 steps are done", EVERYTHING)
+FAILOVER_TOLD = (NOTHING, NOTHING, "1 of 3 steps are done", "2 of 3 steps are done", EVERYTHING)
 FAILOVER_NEXT = ("", "", "reload: SIGHUP to keepalived", "remove 10.4.0.50/32 from eth0", "")
 
 
@@ -221,10 +222,10 @@ def test_failover_by_stepping_down(
     node = cluster.wait_for_master()
     before = world(node)
     changed = with_priority(before.file, node.spec.priority(node.index), 1)
-    action = planned(node, lambda o, s, w: plan_failover(o, s, "vips", w))
+    action = planned(node, lambda o, p, w, b: plan_failover(o, p, "vips", w, b))
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup", "address"]
     entry = killed(action, folder, moment)
-    state = recovery.inspect(entry)
+    state = recovery.inspect(entry, LIVE)
     assert sides(state) == FAILOVER_SIDES[moment.done], moment
     assert state.sentence.startswith(FAILOVER_TOLD[moment.done])
     assert FAILOVER_NEXT[moment.done] in state.sentence
@@ -233,12 +234,12 @@ def test_failover_by_stepping_down(
     assert seen.file == (changed if moment.done > 1 else before.file), moment
     assert seen.runs == (1 if moment.done > 2 else before.runs), moment
     if not finish:
-        run(folder, recovery.put_back(entry))
+        run(folder, recovery.put_back(entry, LIVE))
     else:
-        run(folder, recovery.finish(entry))
+        run(folder, recovery.finish(entry, LIVE))
         cluster.wait_for_master(among=others(cluster, node))
         assert (world(node).file, world(node).runs) == (changed, 1), moment
-        run(folder, recovery.undo(entry_of(folder, entry.id)))
+        run(folder, recovery.undo(entry_of(folder, entry.id), LIVE))
     seen = world(node)
     assert (seen.file, seen.runs, seen.ipvs) == (before.file, before.runs, before.ipvs), moment
     if not finish and moment.done < 4:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
 TOLD = (
-    r"kvtui: somebody overwrote /etc/keepalived/keepalived\.conf at \d\d:\d\d:\d\d \w+: it has priority 102, not 110 "
-    r"of \S+ for vips; what runs still has priority 110 until the next SIGHUP or restart\n"
+    r"kvtui: something else overwrote /etc/keepalived/keepalived\.conf at \d\d:\d\d:\d\d \w+: it has priority 102, "
+    r"not 110 of \S+ for vips; keepalived runs with priority 110 until the next SIGHUP or restart\n"
 )
 
 

@@ -94,7 +94,7 @@ def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     assert line["changes"] == [["priority of vips", "102", "110"]]
     text = node.conf_path.read_text()
     report = operate(node, "priority", "vips", "110")
-    assert "the better knob" in graded(report, "NOTE")[0]
+    assert "method automatic: its track file" in graded(report, "NOTE")[0]
     assert report["code"] == 0, report
     assert report["changes"] == [["track file knob", "0", "4"]]
     assert (node.folder / "tmp" / "knob").read_text() == "4\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.survey import survey
+from kvtui.actions.checks.preflight import run_preflight
 from kvtui.backend.linux.processes import choose, find
 from tests.lab.operate import graded, operate
 from tests.lab.poll import poll
@@ -53,7 +53,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_six_broken_configs(cluster: Cluster, name: str) -> None:
-    edit, grade, sentence = BROKEN[name]
+    edit, severity, sentence = BROKEN[name]
     node = cluster.master()
     text = node.conf_path.read_text()
     before = (node.keepalived_pid, node.addresses(), node.log())
@@ -63,9 +63,9 @@ def test_six_broken_configs(cluster: Cluster, name: str) -> None:
     else:
         node.write_conf(broken)
     try:
-        report = operate(node, "reload", dry_run=True) if grade == "WARNING" else operate(node, "reload")
-        assert [t for t in graded(report, grade) if re.search(sentence, t)], report["remarks"]
-        if grade == "WARNING":
+        report = operate(node, "reload", dry_run=True) if severity == "WARNING" else operate(node, "reload")
+        assert [t for t in graded(report, severity) if re.search(sentence, t)], report["remarks"]
+        if severity == "WARNING":
             assert graded(report, "IMPOSSIBLE") + graded(report, "UNSAFE") == []
         else:
             assert (report["code"], report["id"]) == (3, "")
@@ -172,7 +172,7 @@ def test_a_half_written_file_is_waited_out(cluster: Cluster) -> None:
         assert writer.stdout.readline() == "truncated\n"
         keepalived = choose(find(), node.keepalived_pid)
         assert keepalived is not None
-        found = survey(keepalived, timeout=20)
+        found = run_preflight(keepalived, timeout=20)
     assert found.conf is not None
     assert [i.advert_interval for i in found.conf.instances] == [2.0]
     assert found.waited > 0

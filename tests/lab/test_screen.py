@@ -29,7 +29,7 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
         terminal.press("3")
         terminal.shows("TCP 10.4.0.50:80", "10.4.0.11:80", "direct", "3/3 up")
         terminal.press("j", "d")
-        terminal.shows("─ drain 10.4.0.1", "s in: tcp 10.4.0.50:80", "w wait: no", "y does it")
+        terminal.shows("─ drain 10.4.0.1", "s in: tcp 10.4.0.50:80", "w wait: no", "y apply")
         terminal.press("s", "w")
         terminal.shows("in: all that have it (1)", "wait: at most 1m00s", "then it waits until they are gone")
         terminal.press("\x1b")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.failover import plan_failover
-from kvtui.actions.journal import Journal
-from kvtui.actions.recovery import undo
-from kvtui.actions.runner import Code, Runner
-from kvtui.actions.survey import survey
+from kvtui.actions.checks.preflight import run_preflight
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.recovery import undo
+from kvtui.actions.core.runner import ExitCode, Runner
+from kvtui.actions.failover.plan import plan_failover
+from kvtui.actions.live import LIVE
 from kvtui.backend.node import Node as NodeSource
 from kvtui.observer import Observer
 from tests.lab.network import command
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kvtui.actions.runner import Outcome
+    from kvtui.actions.core.runner import Outcome
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
     from tests.lab.cluster import Cluster
@@ -95,7 +96,9 @@ def fail_over(node: Node, worse: Node, journal: Journal) -> tuple[Outcome, set[s
             observation = await observe()
             chosen = observation.snapshot.chosen_keepalived
             assert chosen is not None
-            action = plan_failover(observation, await asyncio.to_thread(survey, chosen), "vips", observe)
+            action = plan_failover(
+                observation, await asyncio.to_thread(run_preflight, chosen), "vips", observe, backend=LIVE
+            )
             return await Runner(journal).run(action, force=True)
         finally:
             await observer.close()
@@ -115,13 +118,13 @@ def test_the_owner_that_is_named_is_the_one_that_lasts(make_cluster: MakeCluster
         better, worse = sorted(others(cluster, node), key=lambda n: n.spec.priority(n.index), reverse=True)
         journal = Journal(tmp_path / str(number))
         outcome, advertised = fail_over(node, worse, journal)
-        assert outcome.code is Code.DONE, outcome.detail
+        assert outcome.code is ExitCode.DONE, outcome.detail
         assert outcome.facts["owner_after"] == lasting_owner(cluster, node).address
         assert 0 < outcome.facts["seconds_without_owner"] < 1.5
         doubles += advertised == {better.address, worse.address}
         (entry,) = journal.entries()
-        undone = asyncio.run(Runner(journal).run(undo(entry)))
-        assert undone.code is Code.DONE, undone.detail
+        undone = asyncio.run(Runner(journal).run(undo(entry, backend=LIVE)))
+        assert undone.code is ExitCode.DONE, undone.detail
         if doubles == 2:
             return
     pytest.fail(f"in {ROUNDS} failovers two backups took over {doubles} times: the race was not there to be seen")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvtui.actions.journal import Journal
+from kvtui.actions.core.journal import Journal
 from tests.lab.difference import changed_lines
 from tests.lab.operate import kvtui, succeed
 from tests.lab.owners import lasting_owner

@@ -8,7 +8,7 @@ import pytest
 from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
-from kvtui.actions.plan import Verb
+from kvtui.actions.core.plan import ActionKind
 from kvtui.app import KvtuiApp
 from kvtui.model.config import Configured
 from kvtui.model.finding import Finding, Severity
@@ -155,4 +155,4 @@ async def test_what_is_not_used_is_told_at_the_start() -> None:
         assert not app._notifications
         await pilot.press("u")
         assert isinstance(app.screen, PlanPanel)
-        assert app.screen._intent.verb is Verb.UNDO
+        assert app.screen._intent.kind is ActionKind.UNDO

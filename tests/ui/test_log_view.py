@@ -39,7 +39,7 @@ async def say(ui: Ui, tail: LogTail) -> None:
 
     ui.feed.log = log  # type: ignore[method-assign]
     if isinstance(ui.app.screen, JournalScreen):
-        ui.app.screen._look_at_log()
+        ui.app.screen._update_log()
         await ui.pilot.pause()
         await ui.pilot.pause()
 
@@ -79,7 +79,7 @@ async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_f
 async def test_c_and_u_say_that_there_is_no_action() -> None:
     async with screen_7(LogTail()) as ui:
         await ui.press("c", "u")
-        assert {n.message for n in ui.app._notifications} == {"There is no action under the cursor."}
+        assert {n.message for n in ui.app._notifications} == {"No action is selected."}
 
 
 async def test_the_newest_line_is_seen_and_followed() -> None:

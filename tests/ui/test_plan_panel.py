@@ -10,10 +10,12 @@ import pytest
 import typer.main
 from rich.cells import cell_len
 
-from kvtui.actions.fresh import marked, outline, said
-from kvtui.actions.intent import Intent
-from kvtui.actions.options import Option, missing, options, service_option
-from kvtui.actions.plan import Change, Grade, Plan, Remark, Verb
+from kvtui.actions.core.freshness import diff, masked, plan_inputs
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.drain.options import service_option
+from kvtui.actions.registry import dialog_options as options
+from kvtui.actions.registry import missing
 from kvtui.cli.main import app as command_line
 from kvtui.model.ipvs import Protocol
 from kvtui.screens.plan_panel import PlanPanel
@@ -22,14 +24,15 @@ from tests.ui.seen import demo, real, running, seen, server
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kvtui.actions.core.dialog_options import Option
     from kvtui.model.observation import Observation, VirtualServerView
     from tests.ui.seen import Ui
 
 REAL = "10.2.0.1:8080"
 PERSISTENT = replace(server("10.4.0.51", real()), persistence_timeout=300)
 NODE = seen(servers=(server("10.4.0.50", real()), PERSISTENT))
-DRAIN = Intent(Verb.DRAIN, REAL, service="tcp 10.4.0.50:80")
-PAY = Intent(Verb.DRAIN, "10.4.0.61:443", service="tcp 10.4.0.51:443")
+DRAIN = Intent(ActionKind.DRAIN, REAL, service="tcp 10.4.0.50:80")
+PAY = Intent(ActionKind.DRAIN, "10.4.0.61:443", service="tcp 10.4.0.51:443")
 
 
 def turned(intent: Intent, key: str, times: int = 1, of: Observation = NODE) -> Intent:
@@ -44,19 +47,29 @@ def option(intent: Intent, key: str) -> Option:
     return next(o for o in options(intent, NODE) if o.key == key)
 
 
-def flags(verb: Verb) -> set[str]:
+def flags(kind: ActionKind) -> set[str]:
     """What the command of that name takes."""
     command = typer.main.get_command(command_line)
-    found = command.commands[verb.value].params  # type: ignore[attr-defined]
+    found = command.commands[kind.value].params  # type: ignore[attr-defined]
     return {o for p in found for o in p.opts if o.startswith("--")}
 
 
-@pytest.mark.parametrize("verb", [Verb.DRAIN, Verb.UNDRAIN, Verb.PRIORITY, Verb.UNDO, Verb.FAILOVER, Verb.RELOAD])
-def test_every_option_of_the_command_line_has_a_key(verb: Verb) -> None:
-    intent = Intent(verb, REAL, value=90, fix_persistence=True, finish=verb is Verb.UNDO)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ActionKind.DRAIN,
+        ActionKind.UNDRAIN,
+        ActionKind.PRIORITY,
+        ActionKind.UNDO,
+        ActionKind.FAILOVER,
+        ActionKind.RELOAD,
+    ],
+)
+def test_every_option_of_the_command_line_has_a_key(kind: ActionKind) -> None:
+    intent = Intent(kind, REAL, value=90, fix_persistence=True, finish=kind is ActionKind.UNDO)
     elsewhere = {"--force", "--help", "--timeout"}  # F; W types what --wait and --timeout say
     keys = [o.key for o in options(intent, NODE)]
-    assert {o.flag for o in options(intent, NODE)} - {"VALUE"} == flags(verb) - elsewhere
+    assert {o.flag for o in options(intent, NODE)} - {"VALUE"} == flags(kind) - elsewhere
     assert len(set(keys)) == len(keys)
     assert not set(keys) & {"y", "F", "e"}
 
@@ -95,7 +108,7 @@ def test_persistence_is_offered_only_where_there_is_some() -> None:
 
 
 def test_a_priority_is_asked_for_until_there_is_one() -> None:
-    intent = Intent(Verb.PRIORITY, "vips")
+    intent = Intent(ActionKind.PRIORITY, "vips")
     ask = missing(intent, demo())
     assert ask is not None
     assert (ask.what, ask.least, ask.most) == ("New priority of vips (now 102)", 1, 255)
@@ -112,12 +125,15 @@ def test_a_priority_is_asked_for_until_there_is_one() -> None:
 # --- whether a plan still says the truth
 
 BEFORE = Plan(
-    Verb.DRAIN,
+    ActionKind.DRAIN,
     REAL,
     "drain it",
     changes=(Change("weight", "1", "0"),),
     effects=("no new connection from then on; its 5 active ones go on", "10.4.0.4 becomes master within 0.6 s"),
-    remarks=(Remark(Grade.NOTE, "it has received 4003 adverts"), Remark(Grade.WARNING, "weight 2 would be left")),
+    notes=(
+        Note(NoteSeverity.NOTE, "it has received 4003 adverts"),
+        Note(NoteSeverity.WARNING, "weight 2 would be left"),
+    ),
 )
 
 
@@ -125,9 +141,9 @@ def test_what_is_only_counted_changes_no_plan() -> None:
     counted = replace(
         BEFORE,
         effects=("no new connection from then on; its 12 active ones go on", BEFORE.effects[1]),
-        remarks=(Remark(Grade.NOTE, "it has received 4009 adverts"), BEFORE.remarks[1]),
+        notes=(Note(NoteSeverity.NOTE, "it has received 4009 adverts"), BEFORE.notes[1]),
     )
-    assert said(counted) == said(BEFORE)
+    assert masked(counted) == masked(BEFORE)
 
 
 @pytest.mark.parametrize(
@@ -136,19 +152,19 @@ def test_what_is_only_counted_changes_no_plan() -> None:
         replace(BEFORE, changes=(Change("weight", "2", "0"),)),
         replace(BEFORE, effects=(BEFORE.effects[0], "10.4.0.3 becomes master within 0.6 s")),
         replace(BEFORE, effects=(BEFORE.effects[0], "10.4.0.4 becomes master within 3.6 s")),
-        replace(BEFORE, remarks=(BEFORE.remarks[0], Remark(Grade.WARNING, "weight 1 would be left"))),
-        replace(BEFORE, remarks=(*BEFORE.remarks, Remark(Grade.UNSAFE, "the last one"))),
+        replace(BEFORE, notes=(BEFORE.notes[0], Note(NoteSeverity.WARNING, "weight 1 would be left"))),
+        replace(BEFORE, notes=(*BEFORE.notes, Note(NoteSeverity.UNSAFE, "the last one"))),
     ],
     ids=["value", "address", "time", "warning", "grade"],
 )
 def test_everything_else_does(other: Plan) -> None:
-    assert said(other) != said(BEFORE)
-    assert any(line[:2] == "* " for line in marked(BEFORE, other))
+    assert masked(other) != masked(BEFORE)
+    assert any(line[:2] == "* " for line in diff(BEFORE, other))
 
 
 def test_what_changed_is_marked_line_by_line() -> None:
     other = replace(BEFORE, changes=(Change("weight", "3", "0"),))
-    assert [line for line in marked(BEFORE, other) if line[0] != " "] == [
+    assert [line for line in diff(BEFORE, other) if line[0] != " "] == [
         "-   weight  1  ->  0",
         "*   weight  3  ->  0",
     ]
@@ -170,10 +186,10 @@ def with_weight(weight: int, active: int = 3) -> Observation:
 
 
 def test_the_outline_stays_while_only_traffic_flows() -> None:
-    assert outline(demo(5.0)) == outline(demo(9.0))
-    assert outline(with_weight(1, active=900)) == outline(with_weight(1))
-    assert outline(with_weight(2)) != outline(with_weight(1))
-    assert outline(demo(65.0)) != outline(demo(5.0))  # another master
+    assert plan_inputs(demo(5.0)) == plan_inputs(demo(9.0))
+    assert plan_inputs(with_weight(1, active=900)) == plan_inputs(with_weight(1))
+    assert plan_inputs(with_weight(2)) != plan_inputs(with_weight(1))
+    assert plan_inputs(demo(65.0)) != plan_inputs(demo(5.0))  # another master
 
 
 # --- the dialog
@@ -184,8 +200,8 @@ SIZES = [(80, 24), (200, 50), (40, 12)]
 @asynccontextmanager
 async def dialog(intent: Intent, size: tuple[int, int] = (80, 24), *, ascii_only: bool = False) -> AsyncIterator[Ui]:
     async with running(demo(), size=size, ascii_only=ascii_only) as ui:
-        ui.app.push_screen(PlanPanel(intent))
-        await shows(ui, "" if missing(intent) else "y does it")
+        ui.app.push_screen(PlanPanel(ui.app, intent))
+        await shows(ui, "" if missing(intent) else "y apply")
         yield ui
 
 
@@ -217,7 +233,7 @@ async def test_a_number_is_typed_for_what_no_key_has() -> None:
         await ui.press("0", "enter")
         await shows(ui, "Seconds to wait")
         await ui.press("4", "5", "enter")
-        await shows(ui, "wait: at most 45s", "y does it")
+        await shows(ui, "wait: at most 45s", "y apply")
 
 
 async def test_a_letter_of_the_reason_turns_no_option() -> None:
@@ -227,14 +243,14 @@ async def test_a_letter_of_the_reason_turns_no_option() -> None:
 
 
 async def test_a_priority_by_a_number_its_track_file_or_reset() -> None:
-    async with dialog(Intent(Verb.PRIORITY, "vips"), (80, 40)) as ui:
+    async with dialog(Intent(ActionKind.PRIORITY, "vips"), (80, 40)) as ui:
         await shows(ui, "New priority of vips (now 102) (1 to 255, Enter)")
         await ui.press("5", "2", "enter")
-        await shows(ui, "102 → 52, by track file", "value: 52", "by: its track file", "y does it")
+        await shows(ui, "102 → 52, by track file", "value: 52", "method: its track file", "y apply")
         await ui.press("t")
-        await shows(ui, "102 → 52, by its config", "by: its config", "y does it")
+        await shows(ui, "102 → 52, by its config", "method: its config", "y apply")
         await ui.press("r")
-        await shows(ui, "nothing to reset", "REFUSED: it cannot be done")
+        await shows(ui, "nothing to reset", "REFUSED: not possible")
         await ui.press("r", "v", "1", "0", "2", "enter")
         await shows(ui, "value: 102", "102 → 102")
 
@@ -243,7 +259,7 @@ async def test_a_priority_by_a_number_its_track_file_or_reset() -> None:
 async def test_the_options_are_seen_at_every_size(size: tuple[int, int]) -> None:
     async with dialog(replace(PAY, fix_persistence=True), size) as ui:
         assert {cell_len(line) for line in ui.lines} == {size[0]}
-        for text in ("s in: tcp 10.4.0.51:443", "w wait: no (W other)", "x fix persistence: yes", "y does it"):
+        for text in ("s in: tcp 10.4.0.51:443", "w wait: no (W other)", "x fix persistence: yes", "y apply"):
             assert text in ui.text
 
 
@@ -255,12 +271,12 @@ async def test_in_ascii_every_character_is() -> None:
 async def test_a_plan_that_changed_while_it_was_open_is_agreed_to_anew() -> None:
     async with dialog(PAY, (80, 40)) as ui:
         await ui.see(with_weight(4))
-        await shows(ui, "CHANGED while it was open", "- ", "1  ->  0", "* ", "4  ->  0", "CHANGED: look, then y")
+        await shows(ui, "CHANGED while it was open", "- ", "1  ->  0", "* ", "4  ->  0", "CHANGED: y seen")
         await ui.press("y")
-        await shows(ui, "y does it", "4  ->  0")
+        await shows(ui, "y apply", "4  ->  0")
         assert "CHANGED" not in ui.text
         assert "1  ->  0" not in ui.text
-        assert ui.app.site.journal.entries() == ()
+        assert ui.app.backend.journal.entries() == ()
 
 
 async def test_traffic_alone_leaves_it_as_it_is() -> None:
@@ -277,9 +293,9 @@ async def test_traffic_alone_leaves_it_as_it_is() -> None:
 async def test_what_went_back_to_what_was_read_is_no_change() -> None:
     async with dialog(PAY) as ui:
         await ui.see(with_weight(4))
-        await shows(ui, "CHANGED: look, then y")
+        await shows(ui, "CHANGED: y seen")
         await ui.see(with_weight(1))
-        await shows(ui, "y does it")
+        await shows(ui, "y apply")
         assert "CHANGED" not in ui.text
 
 
@@ -288,8 +304,8 @@ async def test_at_the_moment_of_agreement_it_is_planned_once_more() -> None:
     async with dialog(PAY, (80, 40)) as ui:
         ui.app.latest = with_weight(4)
         await ui.press("y")
-        await shows(ui, "CHANGED: look, then y", "4  ->  0")
-        assert ui.app.site.journal.entries() == ()
+        await shows(ui, "CHANGED: y seen", "4  ->  0")
+        assert ui.app.backend.journal.entries() == ()
 
 
 async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None:
@@ -299,9 +315,9 @@ async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None
         assert table is not None
         snapshot = replace(without.snapshot, ipvs=replace(table, virtual_servers=table.virtual_servers[:1]))
         await ui.see(replace(without, snapshot=snapshot, virtual_servers=(without.virtual_servers or ())[:1]))
-        await shows(ui, "cannot be done any more", "there is no virtual server tcp 10.4.0.51:443")
+        await shows(ui, "The plan is no longer possible", "no virtual server tcp 10.4.0.51:443")
         await ui.press("y")
-        assert ui.app.site.journal.entries() == ()
+        assert ui.app.backend.journal.entries() == ()
 
 
 def test_the_service_as_the_command_line_takes_it() -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.actions.intent import Intent
-from kvtui.actions.plan import Verb
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
@@ -47,9 +47,9 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
 
 async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with learner((100, 40)) as person:
-        panel = PlanPanel(Intent(Verb.RELOAD))
+        panel = PlanPanel(person.app, Intent(ActionKind.RELOAD))
         await person.app.push_screen(panel)
-        await person.sees("y does it")
+        await person.sees("y apply")
 
         def late() -> None:
             panel._say("put back")

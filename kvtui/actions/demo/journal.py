@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvtui.actions.journal import Journal, JournalLocked
+from kvtui.actions.core.journal import Journal, JournalLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.actions.journal import Entry
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.step import Json
 
 
 class MemoryJournal(Journal):
@@ -33,7 +33,7 @@ class MemoryJournal(Journal):
             JournalLocked: another action is being carried out.
         """
         if self._held:
-            raise JournalLocked(f"«{self._held}» is being done on the demo right now; try again when it is done")
+            raise JournalLockedError(f'"{self._held}" is running on the demo; try again when it is done')
         self._held, self._mine = what or "something", True
         try:
             yield
@@ -42,16 +42,13 @@ class MemoryJournal(Journal):
             self._mine = False
 
     def busy(self) -> bool:
-        """Whether an action is being carried out now."""
         return bool(self._held)
 
     def begin(self, entry: Entry) -> None:
-        """Write down what is going to be done."""
         super().begin(entry)
         self._current = entry.id
 
     def unfinished(self) -> tuple[Entry, ...]:
-        """Actions that began and never ended; not the one that is being carried out: all share this journal."""
         return tuple(e for e in self.entries() if e.result is None and e.id != self._current)
 
     def _append(self, event: Json) -> None:

@@ -1,14 +1,14 @@
-"""The steps with the demo's hands: each asks and changes the demo's world instead of kernel, files and processes."""
+"""The steps of the demo: each reads and changes the demo's world instead of kernel, files and processes."""
 
 from __future__ import annotations
 
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any
 
-from kvtui.actions.step import StepFailed
+from kvtui.actions.core.reversed import Reversed
+from kvtui.actions.core.step import StepError
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.actions.steps.hangup import HangUp
-from kvtui.actions.steps.reversed import Reversed
+from kvtui.actions.steps.reload import ReloadStep
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import SetWeight, service_name
@@ -18,7 +18,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.step import Step
+    from kvtui.actions.core.step import Step
     from kvtui.backend.demo.world import World
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import RealServer
@@ -36,14 +36,16 @@ class DemoWeight(SetWeight):
             for real in virtual.real_servers:
                 if (virtual.key, real.key) == self.target:
                     return real
-        raise StepFailed(
-            f"{endpoint(*self.real)} is not in {service_name(self.service)} any more: its health check took it out"
+        raise StepError(
+            f"{endpoint(*self.real)} is no longer in {service_name(self.service)}: its health check removed it"
         )
 
     def _set(self, old: int, new: int) -> None:
         found = self.now().weight
         if found not in {old, new}:
-            raise StepFailed(f"somebody set the weight of {endpoint(*self.real)} to {found} meanwhile: look again")
+            raise StepError(
+                f"the weight of {endpoint(*self.real)} was set to {found} by something else: check it and try again"
+            )
         self.world.weigh(self.target, new)
 
 
@@ -88,7 +90,7 @@ class DemoFile(ReplaceFile):
 
 
 @dataclass(slots=True, kw_only=True)
-class DemoHangUp(HangUp):
+class DemoReloadStep(ReloadStep):
     """The demo's keepalived reads its config again."""
 
     world: World = field(repr=False, compare=False)
@@ -98,33 +100,33 @@ class DemoHangUp(HangUp):
 
     def _reload(self) -> None:
         if self.shown is not None and self.world.conf.digest != self.shown:
-            raise StepFailed(f"{self.world.conf.path} was changed since it was shown: look at it again")
+            raise StepError(f"{self.world.conf.path} was changed since it was shown: check it and try again")
         self.world.reload()
 
 
-HANDS: dict[type[Any], type[Any]] = {
+DEMO_STEPS: dict[type[Any], type[Any]] = {
     SetWeight: DemoWeight,
     SetSysctl: DemoSysctl,
     SetTrackValue: DemoTrackValue,
     ReplaceFile: DemoFile,
-    HangUp: DemoHangUp,
+    ReloadStep: DemoReloadStep,
 }
-"""A step → the same with the demo's hands. What is not here cannot be done on the demo."""
+"""A step → the same on the demo. Other steps cannot be done there."""
 
 
-def with_demo_hands(step: Any, world: World) -> Step:
-    """The step (a dataclass, as all are), done to the demo's world; one that has such hands already stays.
+def demo_step(step: Any, world: World) -> Step:
+    """Returns the step on the demo's world; a demo step stays as it is.
 
     Raises:
-        StepFailed: the demo has no hands for it.
+        StepError: it cannot be done on the demo.
     """
     if isinstance(step, Reversed):
-        return Reversed(with_demo_hands(step.step, world))
+        return Reversed(demo_step(step.step, world))
     made: Step = step
-    if type(step) in HANDS.values():
+    if type(step) in DEMO_STEPS.values():
         return made
-    if type(step) not in HANDS:
-        raise StepFailed(f"the demo cannot do this: {made.describe()}")
+    if type(step) not in DEMO_STEPS:
+        raise StepError(f"the demo cannot do this: {made.describe()}")
     values = {f.name: getattr(step, f.name) for f in fields(step) if f.init}
-    hands: Callable[..., Step] = HANDS[type(step)]
-    return hands(**values, world=world)
+    made_for_demo: Callable[..., Step] = DEMO_STEPS[type(step)]
+    return made_for_demo(**values, world=world)

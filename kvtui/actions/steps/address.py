@@ -1,4 +1,4 @@
-"""Taking a VIP off its interface, so that keepalived itself steps down (2.0.0+; 0.65 s, measured)."""
+"""Removes a VIP from its interface, so that keepalived itself steps down (2.0.0+; 0.65 s, measured)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.dumps.file import DumpUnavailable
 from kvtui.backend.dumps.requester import Dumper
 from kvtui.backend.linux.namespaces import open_in_network
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
 TIMEOUT = 5.0
@@ -37,7 +37,7 @@ class RemoveAddress:
         prefixlen: bits.
         interface: name.
         removed_at: when it was removed (seconds since the epoch); None before.
-        undone: it was taken back, whether keepalived puts the address on again or not.
+        undone: it was undone, whether keepalived adds the address again or not.
     """
 
     kind: ClassVar[str] = "address"
@@ -52,22 +52,23 @@ class RemoveAddress:
     undone: bool = field(default=False, init=False)
 
     def describe(self) -> str:
-        """In one line."""
         return f"remove {self.address}/{self.prefixlen} from {self.interface}, so that keepalived steps down"
 
-    def look(self) -> Side:
-        """By whether it is there."""
-        return Side.BEFORE if self.undone or self._inside(self.daemon.found(), remove=False) else Side.AFTER
+    def describe_undo(self) -> str:
+        return ""
+
+    def state(self) -> StepState:
+        return (
+            StepState.PENDING if self.undone or self._inside(self.daemon.found(), remove=False) else StepState.APPLIED
+        )
 
     def do(self) -> None:
-        """Remove it."""
         keepalived = self.daemon.found()
         self._wait_for_priority(keepalived)
         self._inside(keepalived, remove=True)
         self.removed_at, self.undone = time.time(), False
 
     def undo(self) -> None:
-        """Nothing but a note: see the class."""
         self.undone = True
 
     def _wait_for_priority(self, keepalived: Keepalived) -> None:
@@ -82,9 +83,9 @@ class RemoveAddress:
             if any(i.name == self.instance and i.base_priority == self.priority for i in instances):
                 return
             if time.monotonic() > deadline:
-                raise StepFailed(
-                    f"keepalived did not take priority {self.priority} for {self.instance} within {TIMEOUT:g} s: "
-                    "its VIP was left where it is"
+                raise StepError(
+                    f"keepalived did not apply priority {self.priority} of {self.instance} within {TIMEOUT:g} s: "
+                    "its VIP was not removed"
                 )
             time.sleep(PAUSE)
 
@@ -96,12 +97,11 @@ class RemoveAddress:
         try:
             return open_in_network(keepalived.pid, lambda: act(self.interface, self.address, self.prefixlen))
         except RtnetlinkError as error:
-            raise StepFailed(f"{self.address} cannot be removed from {self.interface}: {error.strerror}") from error
+            raise StepError(f"{self.address} cannot be removed from {self.interface}: {error.strerror}") from error
         except OSError as error:
-            raise StepFailed(f"the addresses of keepalived {keepalived.pid} cannot be reached: {error}") from error
+            raise StepError(f"the addresses of keepalived {keepalived.pid} cannot be reached: {error}") from error
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {
             "daemon": self.daemon.to_json(),
             "instance": self.instance,
@@ -113,7 +113,6 @@ class RemoveAddress:
 
     @classmethod
     def from_json(cls, data: Json) -> RemoveAddress:
-        """From the journal."""
         return cls(
             Daemon.from_json(data["daemon"]),
             str(data["instance"]),

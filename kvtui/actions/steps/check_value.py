@@ -1,4 +1,4 @@
-"""The number in the track file of a FILE_CHECK, and what keepalived makes of it: weights in the kernel's table."""
+"""The number in the track file of a FILE_CHECK, and the weights in the kernel that keepalived derives from it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.network import Network
+from kvtui.actions.core.step import StepError
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import service_name, target_from_json, target_to_json
 from kvtui.model.ipvs import endpoint
@@ -16,7 +16,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.actions.step import Json, Side
+    from kvtui.actions.core.step import Json, StepState
     from kvtui.model.ipvs import ServiceKey
 
     Target = tuple[ServiceKey, tuple[str, int]]
@@ -27,12 +27,12 @@ TIMEOUT = 10.0
 
 
 def read_weights(network: Network) -> dict[Target, int]:
-    """The weights in the kernel.
+    """Reads the weights in the kernel.
 
     Raises:
-        StepFailed: the table cannot be read.
+        StepError: the table cannot be read.
     """
-    from kvtui.actions.emptying import read_table  # noqa: PLC0415 - only when it is carried out
+    from kvtui.actions.core.network import read_table  # noqa: PLC0415 - only when it is carried out
 
     table = read_table(network)
     return {(v.key, r.key): r.weight for v in table.virtual_servers for r in v.real_servers}
@@ -56,12 +56,10 @@ class Effect:
 
     @property
     def target(self) -> Target:
-        """What it is about, within its namespace."""
         return (self.service, self.real)
 
     @property
     def name(self) -> str:
-        """For sentences."""
         return f"{endpoint(*self.real)} in {service_name(self.service)}"
 
 
@@ -85,31 +83,38 @@ class SetCheckValue:
     effects: tuple[Effect, ...]
 
     def describe(self) -> str:
-        """In one line."""
         changed = ", ".join(
             f"{e.name} from weight {e.before} to {e.after}" for e in self.effects if e.before != e.after
         )
         return f"{self.file.describe()}, so that keepalived takes {changed}" if changed else self.file.describe()
 
-    def look(self) -> Side:
+    def describe_undo(self) -> str:
+        restored = ", ".join(f"weight {e.before} of {e.name}" for e in self.effects if e.before != e.after)
+        return (
+            f"{self.file.describe_undo()}, so that keepalived restores {restored}"
+            if restored
+            else self.file.describe_undo()
+        )
+
+    def state(self) -> StepState:
         """By the number in the file: the weights are keepalived's to follow."""
-        return self.file.look()
+        return self.file.state()
 
     def do(self) -> None:
         """Write the new number, and wait for the weights; where they do not follow, the old number is put back."""
         self.file.do()
-        if trouble := self._awaited(lambda e, weight: weight == e.after):
+        if error := self._awaited(lambda e, weight: weight == e.after):
             self.file.undo()
-            raise StepFailed(f"{trouble}; the old number was put back")
+            raise StepError(f"{error}; the old number was restored")
 
     def undo(self) -> None:
         """Write the old number, and wait until the weights are not those of the new one any more."""
         self.file.undo()
-        if trouble := self._awaited(lambda e, weight: weight != e.after or e.before == e.after):
-            raise StepFailed(f"{trouble}; the file has the old number")
+        if error := self._awaited(lambda e, weight: weight != e.after or e.before == e.after):
+            raise StepError(f"{error}; the file has the old number")
 
     def _awaited(self, followed: Callable[[Effect, int], bool]) -> str:
-        """What has not followed in time; empty when all has."""
+        """Returns what has not followed in time; empty when all has."""
         deadline = time.monotonic() + TIMEOUT
         while True:
             weights = read_weights(self.network)
@@ -125,13 +130,13 @@ class SetCheckValue:
             time.sleep(0.05)
 
     def reverse(self) -> SetCheckValue:
-        """From the new number to the old one, as a step of its own. The file stays, whether it was there or not."""
+        """Returns the step from the new number to the old one. The file stays, whether it existed or not."""
         file = replace(self.file, before=self.file.after, after=self.file.before, existed=True)
         effects = tuple(replace(e, before=e.after, after=e.before) for e in self.effects)
         return replace(self, file=file, effects=effects)
 
     def until(self, later: SetCheckValue) -> SetCheckValue:
-        """From where this one begins to where a later one of the same file ends."""
+        """Returns the step from where this one begins to where a later one of the same file ends."""
         begins = {e.target: e.before for e in self.effects}
         effects = tuple(replace(e, before=begins.get(e.target, e.before)) for e in later.effects)
         return replace(self, file=replace(self.file, after=later.file.after), effects=effects)
@@ -148,7 +153,6 @@ class SetCheckValue:
 
     @classmethod
     def from_json(cls, data: Json) -> SetCheckValue:
-        """From the journal."""
         rows = zip(data["targets"], data["before"], data["after"], strict=True)
         effects = tuple(Effect(*target_from_json(t), int(before), int(after)) for t, before, after in rows)
         return cls(SetTrackValue.from_json(data["file"]), Network.from_json(data), effects)

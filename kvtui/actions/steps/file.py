@@ -1,7 +1,7 @@
-"""Writing one file of keepalived: atomically, byte for byte, and only when nobody else changed it.
+"""Writes one file of keepalived: atomically, byte for byte, and only when nothing else changed it.
 
-The texts themselves are nowhere but in the file: they hold passwords. The journal has their digests and the edit, so
-that either text is made again from the other, and its digest proves it.
+The texts hold passwords, so that the journal has only their digests and the edit: either text is rebuilt from the
+other, and its digest proves it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.checks.obstacle import obstacle
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.conf.editor import EditError, set_priority
-from kvtui.backend.linux.mounts import mount_above
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
 
-_DRAFT = ".kvtui-"
-_VOLUME = re.compile(r"/volumes/kubernetes\.io~(\w[\w-]*)/([^/]+)|/volume-subpaths/([^/]+)/")
+_TEMP_INFIX = ".kvtui-"
 
 
 def digest(data: bytes) -> str:
@@ -64,25 +62,24 @@ class ReplaceFile:
         return cls(daemon, path, instance, priority, (digest(_bytes(text)), digest(_bytes(edited))))
 
     def describe(self) -> str:
-        """In one line."""
         old, new = self.priority
         return f"write {self.path} with priority {new} instead of {old} for {self.instance}"
 
-    def look(self) -> Side:
-        """By the digest of the file."""
+    def describe_undo(self) -> str:
+        return f"restore priority {self.priority[0]} of {self.instance} in {self.path}"
+
+    def state(self) -> StepState:
         try:
             found = digest(self._read())
         except OSError as error:
-            raise StepFailed(f"{self.path} cannot be read: {error.strerror or error}") from error
+            raise StepError(f"{self.path} cannot be read: {error.strerror or error}") from error
         before, after = self.digests
-        return Side.BEFORE if found == before else Side.AFTER if found == after else Side.NEITHER
+        return StepState.PENDING if found == before else StepState.APPLIED if found == after else StepState.CONFLICT
 
     def do(self) -> None:
-        """Write the new priority."""
         self._edit(self.priority[1], self.digests)
 
     def undo(self) -> None:
-        """Write the old one: the very bytes that were there."""
         before, after = self.digests
         self._edit(self.priority[0], (after, before))
 
@@ -90,15 +87,15 @@ class ReplaceFile:
         try:
             data = self._read()
             if digest(data) != digests[0]:
-                raise StepFailed(f"somebody changed {self.path} meanwhile: look again")
+                raise StepError(f"{self.path} was changed by something else: check it and try again")
             edited = _bytes(set_priority(data.decode("utf-8", "surrogateescape"), self.instance, priority))
             if digest(edited) != digests[1]:
-                raise StepFailed(f"{self.path} would not be as it was: change its priority to {priority} by hand")
+                raise StepError(f"{self.path} would differ from the original: set its priority to {priority} by hand")
             self._write(edited, data)
         except EditError as why:
-            raise StepFailed(f"{self.path}: {why}") from why
+            raise StepError(f"{self.path}: {why}") from why
         except OSError as error:
-            raise StepFailed(f"{self.path} was not written: {self._reason(error)}") from error
+            raise StepError(f"{self.path} was not written: {self._reason(error)}") from error
 
     def _read(self) -> bytes:
         return Path(self.daemon.outside(self.path)).read_bytes()
@@ -112,7 +109,6 @@ class ReplaceFile:
         return error.strerror or str(error)
 
     def to_json(self) -> Json:
-        """For the journal; no text of the file."""
         return {
             "daemon": self.daemon.to_json(),
             "path": self.path,
@@ -123,7 +119,6 @@ class ReplaceFile:
 
     @classmethod
     def from_json(cls, data: Json) -> ReplaceFile:
-        """From the journal."""
         before, after = data["priority"]
         digests = (str(data["digests"][0]), str(data["digests"][1]))
         daemon = Daemon.from_json(data["daemon"])
@@ -137,24 +132,24 @@ def _bytes(text: str) -> bytes:
 def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of: bytes | None = None) -> None:
     """Replace a file: there is never a moment at which another reader finds it missing or half-written.
 
-    Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The draft is hidden, so
+    Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The temp file is hidden, so
     that no ``include *.conf`` takes it in.
 
     Args:
         path: of the file.
         data: its new bytes.
         create: also when it is not there yet, readable by everybody then.
-        instead_of: what is in it; looked at once more when the draft is on disk, which may take a while: a controller
+        instead_of: its present bytes; compared again when the temp file is on disk, since that takes time: a controller
             that rewrites the file in place meanwhile would write into a file that nobody has any more.
 
     Raises:
-        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when somebody changed it meanwhile;
+        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed it;
             then the old file is untouched.
     """
     target = Path(path)
-    draft = target.with_name(f".{target.name}{_DRAFT}{secrets.token_hex(4)}")
+    temp = target.with_name(f".{target.name}{_TEMP_INFIX}{secrets.token_hex(4)}")
     old = None if create and not target.exists() else target.stat()
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         try:
             if old is None:
@@ -171,9 +166,9 @@ def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of
             os.close(fd)
         if instead_of is not None:
             _require(target, instead_of)
-        draft.replace(target)
+        temp.replace(target)
     except OSError:
-        draft.unlink(missing_ok=True)
+        temp.unlink(missing_ok=True)
         raise
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -184,16 +179,16 @@ def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of
 
 def _require(target: Path, data: bytes) -> None:
     if target.read_bytes() != data:
-        raise OSError(errno.EAGAIN, "somebody changed it meanwhile: look again")
+        raise OSError(errno.EAGAIN, "it was changed by something else: check it and try again")
 
 
-def drafts_of(path: Path) -> list[Path]:
-    """What writes that were cut short (kill -9) left beside a file.
+def temp_files_of(path: Path) -> list[Path]:
+    """Returns the temp files that interrupted writes (kill -9) left beside a file.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    start = f".{path.name}{_DRAFT}"
+    start = f".{path.name}{_TEMP_INFIX}"
     return [found for found in path.parent.iterdir() if found.name.startswith(start)]
 
 
@@ -205,33 +200,3 @@ def _copy_attributes(path: str, fd: int) -> None:
     for name in names:
         with contextlib.suppress(OSError):
             os.setxattr(fd, name, os.getxattr(path, name))
-
-
-def obstacle(pid: int, path: str) -> str | None:
-    """Why the process's file cannot be replaced by a rename, and what to change instead; None when it can."""
-    try:
-        mounts = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None  # then writing it will tell
-    return obstacle_in(mounts, path)
-
-
-def obstacle_in(mountinfo: str, path: str) -> str | None:
-    """The same from the text of ``/proc/PID/mountinfo`` (proc(5)): the last mount above the path counts."""
-    mount = mount_above(mountinfo, path)
-    if mount is None or (mount.point != path and "ro" not in mount.options):
-        return None
-    source, point = mount.source, mount.point
-    below = path[len(point) :]
-    why = f"{path} is a mount of its own and cannot be replaced" if point == path else f"{path} is mounted read-only"
-    return f"{why}: change {_instead(source + below)}"
-
-
-def _instead(source: str) -> str:
-    match = _VOLUME.search(source)
-    if match is None:
-        return f"the file that is mounted there, {source} on the host's file system, and then reload"
-    name = match[2] or match[3]
-    if match[1] == "configmap" or match[3]:
-        return f"the ConfigMap (or other source) of the pod's volume '{name}' instead, and then reload"
-    return f"the source of the pod's volume '{name}' instead, and then reload"

@@ -1,17 +1,17 @@
-"""One of the two sysctls that decide what becomes of clients whose real server is drained or gone."""
+"""The two sysctls that decide what happens to clients of a real server that is drained or gone."""
 
 from __future__ import annotations
 
 import errno
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.network import Network
+from kvtui.actions.core.network import Network
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.linux.sysctls import read_sysctls, write_sysctl
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
 
 ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
 NOT_THERE = "it is not there: ip_vs is not loaded, or this kernel lacks it"
@@ -43,20 +43,25 @@ class SetSysctl:
             raise ValueError(f"kvtui sets {', '.join(sorted(ALLOWED))}, not {self.name!r}")
 
     def describe(self) -> str:
-        """In one line."""
         return f"set net.ipv4.vs.{self.name} from {self.before} to {self.after}"
 
-    def look(self) -> Side:
-        """By its value now."""
+    def describe_undo(self) -> str:
+        return f"restore net.ipv4.vs.{self.name} to {self.before}"
+
+    def state(self) -> StepState:
         value = self._value()
-        return Side.BEFORE if value == self.before else Side.AFTER if value == self.after else Side.NEITHER
+        return (
+            StepState.PENDING
+            if value == self.before
+            else StepState.APPLIED
+            if value == self.after
+            else StepState.CONFLICT
+        )
 
     def do(self) -> None:
-        """Set ``after``."""
         self._write(self.after)
 
     def undo(self) -> None:
-        """Set ``before``."""
         self._write(self.before)
 
     @property
@@ -68,23 +73,21 @@ class SetSysctl:
         try:
             return read_sysctls(pid, (self._path,))[self._path.replace("/", ".")]
         except KeyError:
-            raise StepFailed(f"net.ipv4.vs.{self.name}: {NOT_THERE}") from None
+            raise StepError(f"net.ipv4.vs.{self.name}: {NOT_THERE}") from None
         except OSError as error:
-            raise StepFailed(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
+            raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 
     def _write(self, value: int) -> None:
         try:
             write_sysctl(self.network.process(), self._path, value, beside=self.network.pid)
         except OSError as error:
-            raise StepFailed(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
+            raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 
     def to_json(self) -> Json:
-        """For the journal."""
         return {**self.network.to_json(), "name": self.name, "before": self.before, "after": self.after}
 
     @classmethod
     def from_json(cls, data: Json) -> SetSysctl:
-        """From the journal."""
         return cls(Network.from_json(data), str(data["name"]), int(data["before"]), int(data["after"]))
 
 

@@ -1,4 +1,4 @@
-"""The number in a track file: keepalived's own knob for priority at run time (``track_file``, 2.0.0+)."""
+"""The number in a track file: keepalived's own control of the priority at run time (``track_file``, 2.0.0+)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from kvtui.actions.step import Side, StepFailed
-from kvtui.actions.steps.daemon import Daemon
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.steps.file import write_atomically
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
-    from kvtui.actions.step import Json
+    from kvtui.actions.core.step import Json
 
 _NUMBER = re.compile(r"\s*([+-]?\d+)")
 
 
 def value_of(text: str) -> int:
-    """What keepalived reads: the number that the text starts with, else 0 (``process_track_file``; measured)."""
+    """Returns what keepalived reads: the number at the start of the text, else 0 (``process_track_file``; measured)."""
     match = _NUMBER.match(text)
     return int(match[1]) if match else 0
 
@@ -44,13 +44,20 @@ class SetTrackValue:
     existed: bool = True
 
     def describe(self) -> str:
-        """In one line."""
         return f"write {self.after} into track file {self.path} ({self.before} now)"
 
-    def look(self) -> Side:
-        """By the number in it."""
+    def describe_undo(self) -> str:
+        return f"restore {self.before} in track file {self.path}" if self.existed else f"remove track file {self.path}"
+
+    def state(self) -> StepState:
         value = self._value()
-        return Side.BEFORE if value == self.before else Side.AFTER if value == self.after else Side.NEITHER
+        return (
+            StepState.PENDING
+            if value == self.before
+            else StepState.APPLIED
+            if value == self.after
+            else StepState.CONFLICT
+        )
 
     def _value(self) -> int:
         try:
@@ -58,36 +65,32 @@ class SetTrackValue:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            raise StepFailed(f"{self.path} cannot be read: {error.strerror or error}") from error
+            raise StepError(f"{self.path} cannot be read: {error.strerror or error}") from error
 
     def do(self) -> None:
-        """Write ``after``."""
         self._write(self.after)
 
     def undo(self) -> None:
-        """Write ``before``, or remove the file again."""
         if self.existed:
             self._write(self.before)
             return
         try:
             Path(self.daemon.outside(self.path)).unlink(missing_ok=True)
         except OSError as error:
-            raise StepFailed(f"{self.path} was not removed: {error.strerror or error}") from error
+            raise StepError(f"{self.path} was not removed: {error.strerror or error}") from error
 
     def _write(self, value: int) -> None:
         path = Path(self.daemon.outside(self.path))
         try:
             write_atomically(str(path), f"{value}\n".encode(), create=True)
         except OSError as error:
-            raise StepFailed(f"{self.path} was not written: {error.strerror or error}") from error
+            raise StepError(f"{self.path} was not written: {error.strerror or error}") from error
 
     def to_json(self) -> Json:
-        """For the journal."""
         data = {"daemon": self.daemon.to_json(), "path": self.path, "before": self.before, "after": self.after}
         return {**data, "existed": self.existed}
 
     @classmethod
     def from_json(cls, data: Json) -> SetTrackValue:
-        """From the journal."""
         daemon = Daemon.from_json(data["daemon"])
         return cls(daemon, str(data["path"]), int(data["before"]), int(data["after"]), bool(data["existed"]))

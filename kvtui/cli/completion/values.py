@@ -126,7 +126,7 @@ def _entries(place: Place) -> Pairs:
     """Yields the journal's actions, newest first; the demo has no lasting journal."""
     if place.demo:
         return
-    from kvtui.actions.journal import Journal  # noqa: PLC0415 - not for every kind
+    from kvtui.actions.core.journal import Journal  # noqa: PLC0415 - not for every kind
 
     for entry in reversed(Journal().entries()):
         yield entry.id, f"{entry.verb} {entry.target}"

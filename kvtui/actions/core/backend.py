@@ -1,0 +1,85 @@
+"""What an action needs of the world it acts in. Implemented by ``live.LiveBackend`` and ``demo.DemoBackend``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    from kvtui.actions.core.journal import Journal
+    from kvtui.actions.core.network import Network
+    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.core.step import Json, Step
+    from kvtui.actions.core.watch import DumpWatch
+    from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import IpvsTable
+    from kvtui.model.keepalived import Keepalived
+
+
+class ActionBackend(Protocol):
+    """A world to act in. Every method but ``plan`` may block."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+    def journal_note(self) -> str | None:
+        """Returns a warning when the journal does not outlive the pod or the machine; else None."""
+        ...
+
+    def plan(self, plan: Plan) -> Plan:
+        """Returns the plan as the operator sees it."""
+        ...
+
+    def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        """Returns the steps bound to this world."""
+        ...
+
+    def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
+        """Returns the steps that remove temp files which interrupted writes of these journaled steps left."""
+        ...
+
+    def run_preflight(self, keepalived: Keepalived) -> Preflight: ...
+
+    def text(self, keepalived: Keepalived, path: str) -> str:
+        """Reads a file that keepalived names.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        ...
+
+    def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
+        """Returns why a file of keepalived's cannot be replaced; None when it can."""
+        ...
+
+    def running_conf(self, keepalived: Keepalived) -> Conf | None:
+        """Returns the config that keepalived runs; None when unknown."""
+        ...
+
+    def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
+        """Returns a value that changes when keepalived loads a config; None when unknown."""
+        ...
+
+    def is_running(self, pid: int) -> bool: ...
+
+    def dumps(self, keepalived: Keepalived) -> DumpWatch:
+        """Returns a reader of keepalived's own state."""
+        ...
+
+    def table(self, network: Network) -> IpvsTable:
+        """Reads the IPVS table of a network namespace.
+
+        Raises:
+            StepError: it cannot be read.
+        """
+        ...
+
+    def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
+        """Reads ``net.ipv4.vs.*``, by full name.
+
+        Raises:
+            OSError: the namespace cannot be entered.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""What can be chosen in the dialog of an action: each choice is a key, a word, its value, and another intent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.actions.core.intent import Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A number to be typed.
+
+    Attributes:
+        what: is asked for, with its unit.
+        least: smallest answer.
+        most: largest answer.
+        answered: what is wanted then.
+    """
+
+    what: str
+    least: int
+    most: int
+    answered: Callable[[int], Intent]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    Attributes:
+        key: turns it to its next value, or asks for one where there is no next one. Its capital asks too.
+        flag: the same on the command line.
+        name: a word or two.
+        value: how it stands.
+        then: what is wanted after the key.
+        ask: for any other value.
+    """
+
+    key: str
+    flag: str
+    name: str
+    value: str
+    then: Intent | None = None
+    ask: Ask | None = None
+
+    @property
+    def text(self) -> str:
+        other = f" ({self.key.upper()} other)" if self.ask and self.then else ""
+        return f"{self.key} {self.name}: {self.value}{other}"
+
+
+def yes_no(*, on: bool) -> str:
+    """Returns a flag's value as the dialog shows it."""
+    return "yes" if on else "no"

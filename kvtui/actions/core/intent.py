@@ -1,0 +1,45 @@
+"""What an operator asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from kvtui.actions.core.plan import ActionKind
+
+
+class CannotPlanError(LookupError):
+    """There is nothing to act on; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One request.
+
+    Attributes:
+        kind: the action.
+        target: real server (drain), instance (priority, failover), journal id (undo; empty: the newest); else empty.
+        value: wanted priority.
+        service: virtual server, for a drain of one of several.
+        wait: seconds to wait until a drained server is empty; None does not wait.
+        over: seconds over which a drain lowers the weight.
+        fix_persistence: set expire_quiescent_template for a drain.
+        use_track_file: change the priority by its track file, or by its config; None chooses.
+        reset: restore the configured priority.
+        finish: finish an interrupted action instead of undoing it.
+        leave: leave things as they are and close the entry.
+    """
+
+    kind: ActionKind
+    target: str = ""
+    value: int = 0
+    service: str | None = None
+    wait: float | None = None
+    over: float = 0.0
+    fix_persistence: bool = False
+    use_track_file: bool | None = None
+    reset: bool = False
+    finish: bool = False
+    leave: bool = False

@@ -1,0 +1,144 @@
+"""What an action will do, why it is or is not safe, and what will happen: shown before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from kvtui.actions.core.step import Step
+
+
+class ActionKind(StrEnum):
+    """What an operator can ask for; also the name of the command."""
+
+    RELOAD = "reload"
+    DRAIN = "drain"
+    UNDRAIN = "undrain"
+    PRIORITY = "priority"
+    FAILOVER = "failover"
+    UNDO = "undo"
+
+
+class NoteSeverity(IntEnum):
+    """What a note means for the plan."""
+
+    NOTE = 0
+    WARNING = 1
+    UNSAFE = 2
+    """Refused without --force."""
+    IMPOSSIBLE = 3
+    """Always refused: it cannot be done, or is sure to break something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know before agreeing."""
+
+    severity: NoteSeverity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that will be different."""
+
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan; pure data.
+
+    Attributes:
+        kind: the action.
+        target: a real server, an instance, or a config file.
+        summary: one line.
+        changes: what will be different afterwards.
+        steps: what will be done, in order, in words.
+        effects: what will happen on the wire and to clients, with times.
+        notes: warnings and refusals.
+        diff: unified diff of a config; empty when there is none.
+        equivalent_commands: shell commands that would do the same.
+    """
+
+    kind: ActionKind
+    target: str
+    summary: str
+    changes: tuple[Change, ...] = ()
+    steps: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    diff: str = ""
+    equivalent_commands: tuple[str, ...] = ()
+
+    def refusal(self, *, force: bool) -> str | None:
+        """Returns why it must not be done; None when it may.
+
+        Args:
+            force: the operator accepts what is unsafe.
+        """
+        limit = NoteSeverity.IMPOSSIBLE if force else NoteSeverity.UNSAFE
+        reasons = [n.text for n in self.notes if n.severity >= limit]
+        if not reasons:
+            return None
+        forceable = not force and all(n.severity <= NoteSeverity.UNSAFE for n in self.notes)
+        return "; ".join(reasons) + (" (override with --force)" if forceable else "")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPart:
+    """What one method of doing something brings into a plan.
+
+    Attributes:
+        steps: in order; empty when it cannot be done, or when there is nothing to do.
+        notes: why not, and what to know.
+        changes: see ``Plan``.
+        diff: see ``Plan``.
+        equivalent_commands: see ``Plan``.
+    """
+
+    steps: tuple[Step, ...] = ()
+    notes: tuple[Note, ...] = ()
+    changes: tuple[Change, ...] = ()
+    diff: str = ""
+    equivalent_commands: tuple[str, ...] = ()
+
+    def with_note(self, severity: NoteSeverity, text: str) -> PlanPart:
+        return replace(self, notes=(*self.notes, Note(severity, text)))
+
+    @property
+    def is_impossible(self) -> bool:
+        return any(n.severity is NoteSeverity.IMPOSSIBLE for n in self.notes)
+
+    def plan(
+        self,
+        kind: ActionKind,
+        target: str,
+        summary: str,
+        effects: tuple[str, ...],
+        before: tuple[Note, ...] = (),
+        after: tuple[Note, ...] = (),
+    ) -> Plan:
+        """Returns the plan, with notes before and after those of the method."""
+        return Plan(
+            kind=kind,
+            target=target,
+            summary=summary,
+            changes=self.changes,
+            steps=described(self.steps),
+            effects=effects,
+            notes=(*before, *self.notes, *after),
+            diff=self.diff,
+            equivalent_commands=self.equivalent_commands,
+        )
+
+
+def described(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """Returns the steps in words; a step that only prepares the way back has none."""
+    return tuple(text for step in steps if (text := step.describe()))

@@ -1,0 +1,47 @@
+"""A plan as plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.plan import NoteSeverity
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from kvtui.actions.core.plan import Plan
+
+MARKS = {
+    NoteSeverity.NOTE: "note",
+    NoteSeverity.WARNING: "WARNING",
+    NoteSeverity.UNSAFE: "UNSAFE",
+    NoteSeverity.IMPOSSIBLE: "REFUSED",
+}
+
+
+def plan_text(plan: Plan) -> str:
+    """Returns a plan as text: changes, steps, effects, notes, diff and equivalent commands.
+
+    A plan that is impossible begins with its refusals, and has no effects.
+    """
+    refused = [r for r in plan.notes if r.severity is NoteSeverity.IMPOSSIBLE]
+    parts = [f"{plain(plan.summary)}\n", *(f"{MARKS[r.severity]}: {plain(r.text)}\n" for r in refused)]
+    if plan.changes:
+        rows = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
+        width = [max(len(plain(r[i])) for r in rows) for i in range(3)]
+        lines = ["  ".join([*(plain(r[i]).ljust(width[i]) for i in range(3)), plain(r[3])]).rstrip() for r in rows]
+        parts.append("\n".join(lines) + "\n")
+    parts += _section("Steps", plan.steps)
+    if not refused:
+        parts += _section("Effects", plan.effects)
+    for note_ in sorted((r for r in plan.notes if r not in refused), key=lambda r: -r.severity):
+        parts.append(f"{MARKS[note_.severity]}: {plain(note_.text)}\n")
+    if plan.diff:
+        parts.append("".join(f"  {plain(line)}\n" for line in plan.diff.splitlines()))
+    parts += _section("Equivalent commands", plan.equivalent_commands)
+    return "".join(parts)
+
+
+def _section(title: str, lines: tuple[str, ...]) -> list[str]:
+    if not lines:
+        return []
+    return [f"{title}:\n", *(f"  {plain(line)}\n" for line in lines)]

@@ -1,0 +1,253 @@
+"""Undo, and recovery after a kill -9: in what state an action of the journal left the system, and what can be done."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
+from kvtui.actions.core.reversed import Reversed
+from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step_kinds import VALUE_KINDS, UnknownStepError, make
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.step import Json, Step
+
+VALUES = ("before", "after", "existed")
+MAX_NAMED = 3
+"""Steps that the outcome names; more are counted."""
+KNOWN = (StepState.PENDING, StepState.APPLIED)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStatus:
+    """One step of an action, and its state now.
+
+    Attributes:
+        text: what the step does; empty when it only prepares the way back.
+        state: None when unknown.
+        step: to do or undo; None when this kvtui does not know it.
+        error: why its state is unknown, or why it cannot be undone; else empty.
+    """
+
+    text: str
+    state: StepState | None
+    step: Step | None
+    error: str = ""
+
+    @property
+    def problem(self) -> str:
+        """Why it can be neither done nor undone; empty when it can."""
+        if self.state in KNOWN:
+            return ""
+        return self.error or "it was changed by something else since"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """In what state an action left the system.
+
+    Attributes:
+        entry: the action.
+        steps: each with its state.
+        sentence: for an operator.
+        temp_files: steps that remove temp files which an interrupted write left beside its file.
+    """
+
+    entry: Entry
+    steps: tuple[StepStatus, ...]
+    sentence: str
+    temp_files: tuple[Step, ...] = ()
+
+    @property
+    def can_finish(self) -> bool:
+        return not any(s.problem for s in self.steps)
+
+    @property
+    def can_put_back(self) -> bool:
+        return self.can_finish and not any(s.state is StepState.APPLIED and s.error for s in self.steps)
+
+
+def inspect(entry: Entry, backend: ActionBackend) -> Recovery:
+    """Looks at the system, step by step. Blocking; changes nothing.
+
+    Args:
+        entry: of the journal.
+        backend: where it was done.
+    """
+    looked = [_status(data, backend, done=n in entry.done) for n, data in enumerate(entry.steps)]
+    found = _settled(entry.steps, looked)
+    left = backend.temp_file_steps(entry.steps)
+    shown = [f for f in found if f.text]  # the others only prepare the way back
+    done, count = sum(f.state is StepState.APPLIED for f in shown), len(shown)
+    if unclear := next((f for f in found if f.problem), None):
+        sentence = f"{unclear.text}: {unclear.problem}"
+    elif done == count:
+        sentence = "everything was done" if count else "it changed nothing"
+    elif done == 0:
+        sentence = "nothing was done, or all of it was put back"
+    else:
+        sentence = f"{done} of {count} steps are done; next: {_next(shown)}"
+    if left:
+        sentence += f"; still to do: {', '.join(s.describe() for s in left)}"
+    return Recovery(entry, tuple(found), sentence, left)
+
+
+def _next(found: Sequence[StepStatus]) -> str:
+    """Returns the step after the last one that is done: one before it may only seem pending."""
+    last = max(i for i, f in enumerate(found) if f.state is StepState.APPLIED)
+    return next(f.text for f in [*found[last:], *found] if f.state is StepState.PENDING)
+
+
+def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
+    try:
+        made = make(data)
+        if recall := getattr(made, "recall", None):
+            recall(done=done)
+        (step,) = backend.steps((made,))
+    except UnknownStepError as why:
+        return StepStatus(str(data.get("kind")), None, None, str(why))
+    one_way = "a reload cannot be undone: restore the old file and reload again"
+    error = one_way if getattr(step, "alone", False) else ""  # a ReloadStep without a file to restore
+    try:
+        return StepStatus(step.describe(), step.state(), step, error)
+    except StepError as why:
+        return StepStatus(step.describe(), None, step, str(why))
+
+
+def _settled(steps: Sequence[Json], found: list[StepStatus]) -> list[StepStatus]:
+    """Judges steps of one object together: a slow drain lowers one weight ten times.
+
+    While the third of them is the last one done, the first finds neither of its values. When one step of the object
+    is in a known state, those before it are applied and those after it are pending.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, data in enumerate(steps):
+        groups.setdefault(_object(data), []).append(index)
+    settled = list(found)
+    for indexes in groups.values():
+        if len(indexes) < 2 or not any(found[i].state in KNOWN for i in indexes):
+            continue
+        # the last place that fits: a value that comes twice is taken for the later one
+        last_done = max((i for i in indexes if found[i].state is StepState.APPLIED), default=-1)
+        for i in indexes:
+            settled[i] = replace(found[i], state=StepState.APPLIED if i <= last_done else StepState.PENDING)
+    return settled
+
+
+def _object(data: Json) -> str:
+    """Returns what a step is about, without the values."""
+    kept = {k: _object(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
+    return repr(sorted(kept.items()))
+
+
+def put_back(entry: Entry, backend: ActionBackend) -> Action:
+    """Plans to put back all that an interrupted action did. Blocking: looks at the system."""
+    return _back(inspect(entry, backend), "put back")
+
+
+def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> Action:
+    """Plans to undo an action, complete or interrupted. Blocking: looks at the system.
+
+    Refused, by a note that is IMPOSSIBLE, when something else changed the same since, or when there is no way back.
+
+    Args:
+        entry: of the journal.
+        backend: where it was done.
+        later: what was done after it. A weight of 0 may be that of a later drain by now.
+    """
+    if entry.result is None:
+        return put_back(entry, backend)
+    if entry.other:
+        return _refused(entry, f"{entry.id} took care of {entry.other}; do that again instead of undoing this")
+    if entry.in_force and (newer := _newest_of_the_same(entry, later)):
+        why = f'{newer.id} "{newer.summary}" changed the same since: undo that first (kvtui undo {newer.id})'
+        return _refused(entry, why)
+    return _back(inspect(entry, backend), "undone")
+
+
+def _newest_of_the_same(entry: Entry, later: Sequence[Entry]) -> Entry | None:
+    mine = _value_objects(entry)
+    return next((e for e in reversed(later) if e.in_force and not e.other and mine & _value_objects(e)), None)
+
+
+def _value_objects(entry: Entry) -> set[str]:
+    return {_object(data) for data in entry.steps if data.get("kind") in VALUE_KINDS}
+
+
+def _refused(entry: Entry, why: str) -> Action:
+    plan = Plan(ActionKind.UNDO, entry.target, f"undo {entry.id}", notes=(Note(NoteSeverity.IMPOSSIBLE, why),))
+    return Action(plan, (), _verifier(()), undoes=entry.id)
+
+
+def _back(recovery: Recovery, resolution: str) -> Action:
+    entry = recovery.entry
+    back = (Reversed(s.step) for s in reversed(recovery.steps) if s.step and s.state is StepState.APPLIED)
+    notes = _refusals(recovery, can=recovery.can_put_back, way="undone")
+    if entry.result in {"undone", "put back", "left"}:
+        what = "left as it is" if entry.result == "left" else entry.result
+        notes.append(Note(NoteSeverity.IMPOSSIBLE, f"{entry.id} was already {what} ({entry.detail})"))
+    steps = (*back, *recovery.temp_files)
+    action = _action(recovery, f"undo {entry.id}: {entry.summary}", steps, notes)
+    return replace(action, undoes=entry.id, resolution=resolution)
+
+
+def finish(entry: Entry, backend: ActionBackend) -> Action:
+    """Plans the rest of an interrupted action. Blocking: looks at the system."""
+    recovery = inspect(entry, backend)
+    pending = (s.step for s in recovery.steps if s.step and s.state is StepState.PENDING)
+    notes = [*_refusals(recovery, can=recovery.can_finish, way="finished"), *_ended(entry)]
+    summary = f"finish {entry.id}: {entry.summary}"
+    return replace(_action(recovery, summary, (*recovery.temp_files, *pending), notes), finishes=entry.id)
+
+
+def leave(entry: Entry, backend: ActionBackend) -> Action:
+    """Plans to leave things as they are and close the entry: possible where put_back and finish are refused."""
+    recovery = inspect(entry, backend)
+    summary = f"leave things as {entry.id} left them: {entry.summary}"
+    action = _action(recovery, summary, recovery.temp_files, _ended(entry))
+    return replace(action, finishes=entry.id, resolution="left")
+
+
+def _ended(entry: Entry) -> list[Note]:
+    return [Note(NoteSeverity.IMPOSSIBLE, f"{entry.id} has ended: {entry.result}")] if entry.result is not None else []
+
+
+def _refusals(recovery: Recovery, *, can: bool, way: str) -> list[Note]:
+    if can:
+        return []
+    reasons = [f"{s.text}: {s.error or s.problem}" for s in recovery.steps if s.error or s.problem]
+    return [Note(NoteSeverity.IMPOSSIBLE, f"{recovery.entry.id} cannot be {way}: {'; '.join(reasons)}")]
+
+
+def _action(recovery: Recovery, summary: str, steps: tuple[Step, ...], notes: list[Note]) -> Action:
+    entry = recovery.entry
+    now = Note(NoteSeverity.NOTE, f"{entry.id}: {recovery.sentence}")
+    texts = described(steps) or ("write nothing but the journal",)
+    plan = Plan(ActionKind.UNDO, entry.target, summary, steps=texts, notes=(*notes, now))
+    return Action(plan, steps, _verifier(steps))
+
+
+def _verifier(steps: Sequence[Step]) -> Callable[[Callable[[str], None]], Awaitable[Verification]]:
+    """Returns a check that every object is where its last step leaves it."""
+
+    async def verify(_say: Callable[[str], None]) -> Verification:
+        data = [{"kind": s.kind, **s.to_json()} for s in steps]
+        found = [StepStatus(s.describe(), await asyncio.to_thread(s.state), s) for s in steps]
+        wrong = [s.text for s in _settled(data, found) if s.state is not StepState.APPLIED]
+        if wrong:
+            return Verification(ok=False, detail=f"not as planned: {'; '.join(wrong)}")
+        if not steps:
+            return Verification(ok=True, detail="nothing had to be changed")
+        texts = described(tuple(steps))
+        what = ", ".join(texts) if len(texts) <= MAX_NAMED else f"{len(texts)} steps"
+        return Verification(ok=True, detail=f"{what} · Verified")
+
+    return verify

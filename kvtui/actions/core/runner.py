@@ -1,0 +1,334 @@
+"""Runs a plan that was agreed to: journals and verifies it, puts it back when it fails or is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from dataclasses import field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator
+from kvtui.actions.core.step import Step, StepError, StepState
+from kvtui.backend.diagnostics import crash_report
+from kvtui.backend.linux.procfs import start_ticks
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
+
+    from kvtui.actions.core.plan import Plan
+
+T = TypeVar("T")
+_LOG = logging.getLogger(__name__)
+MAX_CLOSED = 10  # a chain of interrupted repairs is shorter; a damaged journal may have a loop
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends kvtui politely: Ctrl+C, kill, a terminal or ``kubectl exec`` that went away."""
+
+
+class ExitCode(IntEnum):
+    """Exit codes of actions (design.md)."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    UNVERIFIED = 4
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The evidence after the last step.
+
+    Attributes:
+        ok: True: as planned. False: it failed, so it is put back. None: not seen in time.
+        detail: the evidence, in a sentence.
+        facts: for the journal: states before and after, predictions and what happened.
+    """
+
+    ok: bool | None
+    detail: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A plan, its steps and its verification.
+
+    Attributes:
+        plan: as shown.
+        steps: in order; each reversible.
+        verify: looks for evidence after the last step; takes a function for progress sentences.
+        pauses: seconds to wait after each step, for an action that goes slowly on purpose (``drain --over``).
+        undoes: id of the action that this one undoes.
+        finishes: id of the interrupted action that this one finishes.
+        resolution: the result that the other action gets in the journal after this one: ``undone``, ``put back``,
+            ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
+    """
+
+    plan: Plan
+    steps: tuple[Step, ...]
+    verify: Callable[[Callable[[str], None]], Awaitable[Verification]]
+    pauses: tuple[float, ...] = ()
+    undoes: str | None = None
+    finishes: str | None = None
+    resolution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended: exit code, a sentence, the journal's id (empty when nothing was begun) and the evidence."""
+
+    code: ExitCode
+    detail: str
+    id: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Runner:
+    """Runs actions, one at a time on a node.
+
+    Args:
+        journal: of the node.
+        read_only: refuse everything, before anything is opened for writing.
+        progress: takes a sentence for the operator at each step.
+    """
+
+    def __init__(
+        self, journal: Journal, *, read_only: bool = False, progress: Callable[[str], None] | None = None
+    ) -> None:
+        self._journal = journal
+        self._read_only = read_only
+        self._progress = progress
+
+    async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
+        """Runs an action. One without steps changes nothing: it is verified and journaled like any other.
+
+        Args:
+            action: planned, shown and agreed to.
+            force: the operator accepts what is unsafe.
+            reason: for the journal.
+
+        Returns:
+            The outcome; an interrupted action (the task was cancelled) is put back and says so.
+        """
+        if self._read_only:
+            return Outcome(ExitCode.REFUSED, "refused: --read-only forbids every write")
+        if refusal := action.plan.refusal(force=force):
+            return Outcome(ExitCode.REFUSED, f"refused: {refusal}")
+        try:
+            with self._journal.locked(action.plan.summary):
+                if blocker := self._blocker(action):
+                    return Outcome(ExitCode.REFUSED, blocker)
+                taken = {e.id for e in self._journal.entries()}
+                entry = _entry(action, reason, taken)
+                self._journal.begin(entry)
+                return await self._run_begun(action, entry)
+        except (JournalLockedError, JournalError) as why:
+            return Outcome(ExitCode.REFUSED, str(why))
+
+    def _blocker(self, action: Action) -> str | None:
+        """Returns a refusal while another action is interrupted: the plan may rest on what that left."""
+        mine = action.undoes or action.finishes
+        about = {mine}
+        if mine and (repair := self._journal.entry(mine)):
+            about.add(repair.other)  # an interrupted repair comes before what it was to repair
+        left = [e for e in self._journal.unfinished() if e.id not in about]
+        if not left:
+            return None
+        first = left[-1]  # newest first: it may be a repair of an older one
+        return (
+            f'an earlier action was interrupted: {first.id} "{first.summary}". First put it back '
+            f"(kvtui undo {first.id}), finish it (kvtui undo {first.id} --finish), or leave things as they are "
+            f"(kvtui undo {first.id} --leave)"
+        )
+
+    async def _run_begun(self, action: Action, entry: Entry) -> Outcome:
+        done: list[Step] = []
+        crash_report.action_begins()
+        _LOG.info("action %s begins: %s, %d steps", entry.id, action.plan.summary, len(action.steps))
+        try:
+            await self._do(action, entry, done)
+            verified = await action.verify(self._say)
+        except (StepError, JournalError) as why:
+            return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {why}")
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            return await self._put_back(entry, done, ExitCode.INTERRUPTED, "interrupted")
+        except BaseException as fault:  # a bug in kvtui: nothing stays half-done, and the bug is not hidden
+            await self._put_back(entry, done, ExitCode.FAILED, f"kvtui crashed ({type(fault).__name__}); this is a bug")
+            raise
+        if verified.ok is False:
+            return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {verified.detail}", verified.facts)
+        code, result = (ExitCode.DONE, "done") if verified.ok else (ExitCode.UNVERIFIED, "unverified")
+        closes = self._closes(entry)
+        _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
+        detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
+        return Outcome(code, detail, entry.id, verified.facts)
+
+    async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
+        for index, step in enumerate(action.steps):
+            state = await asyncio.to_thread(step.state)
+            if state is StepState.CONFLICT:
+                raise StepError(f"the node changed since the plan was made: {step.describe()}: check it and try again")
+            if text := step.describe():
+                self._say(text)
+            _LOG.debug("step %d of %s: %s (now: %s)", index, entry.id, text, state.name)
+            if state is StepState.PENDING:
+                done.append(step)  # first: a step that was interrupted is checked when putting back
+                await run_shielded(asyncio.to_thread(step.do))
+            self._journal.step_done(entry.id, index)
+            if index < len(action.pauses) and action.pauses[index] > 0:
+                await asyncio.sleep(action.pauses[index])
+
+    async def _put_back(
+        self, entry: Entry, done: list[Step], code: ExitCode, why: str, facts: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        """Undoes what was done, to the end, however often the task is cancelled."""
+        error = await run_uncancellable(self._undo(done))
+        detail = f"{why}; everything was put back" if not error else f"{why}; NOT put back: {'; '.join(error)}"
+        if not done:
+            detail = f"{why}; nothing had been changed"
+        _LOG.info("action %s ends: %s", entry.id, detail)
+        detail += self._end(entry.id, "put back" if not error else "failed", detail, facts)
+        return Outcome(code, detail, entry.id, facts or {})
+
+    async def _undo(self, done: list[Step]) -> list[str]:
+        error = []
+        for step in reversed(done):
+            try:
+                state = await asyncio.to_thread(step.state)
+                if state is StepState.CONFLICT:
+                    error.append(f"{step.describe()}: changed by something else since, left alone")
+                elif state is StepState.APPLIED:
+                    if text := step.describe_undo():
+                        self._say(f"putting back: {text}")
+                    await asyncio.to_thread(step.undo)
+            except StepError as failed:
+                error.append(str(failed))
+        return error
+
+    def _closes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
+        """Returns the other actions that end with this one: finishing an undo also ends what that undid."""
+        closes: list[tuple[str, str]] = []
+        current: Entry | None = entry
+        while current is not None and current.other and len(closes) < MAX_CLOSED:
+            closes.append((current.other, current.resolution))
+            current = self._journal.entry(current.other) if current.finishes and current.resolution == "done" else None
+        return tuple(closes)
+
+    def _end(
+        self,
+        identity: str,
+        result: str,
+        detail: str,
+        facts: Mapping[str, Any] | None = None,
+        closes: Sequence[tuple[str, str]] = (),
+    ) -> str:
+        """Journals the end; returns what to add to the outcome when that fails. Then the next start asks what to do."""
+        try:
+            self._journal.end(identity, result, detail, facts, closes)
+        except JournalError as why:
+            return f" (this end is not in the journal: {why})"
+        return ""
+
+    def _say(self, text: str) -> None:
+        """Tells the operator; a closed terminal must not stop what was begun."""
+        if self._progress is not None:
+            try:
+                self._progress(text)
+            except OSError:
+                self._progress = None
+
+
+def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
+    """Runs ``guarded`` in an event loop of its own."""
+    return asyncio.run(guarded(runner, action, force=force, reason=reason))
+
+
+async def guarded(
+    runner: Runner,
+    action: Action,
+    *,
+    force: bool = False,
+    reason: str = "",
+    on_signal: Callable[[], None] | None = None,
+) -> Outcome:
+    """Runs an action from the command line.
+
+    Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
+
+    Args:
+        runner: carries it out.
+        action: planned, shown and agreed to.
+        force: the operator accepts what is unsafe.
+        reason: for the journal.
+        on_signal: called for each signal, also one that comes too late to interrupt anything.
+    """
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if on_signal is not None:
+            on_signal()
+        task.cancel()
+
+    task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
+    for number in SIGNALS:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        return await task
+    except asyncio.CancelledError:  # before anything had begun
+        return Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
+    now, pid = time.time(), os.getpid()
+    return Entry(
+        id=new_id(now, taken),
+        at=now,
+        verb=action.plan.kind.value,
+        target=action.plan.target,
+        who=operator(),
+        reason=reason,
+        summary=action.plan.summary,
+        steps=tuple({"kind": s.kind, **s.to_json()} for s in action.steps),
+        process=(pid, start_ticks(pid)),
+        undoes=action.undoes,
+        finishes=action.finishes,
+        resolution=action.resolution or ("undone" if action.undoes else "done" if action.finishes else ""),
+    )
+
+
+async def run_shielded(work: Awaitable[None]) -> None:
+    """Completes a step that was begun, even when the task is cancelled; then the cancellation goes on."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and (failed := task.exception()):
+            raise failed from None
+        raise
+
+
+async def run_uncancellable(work: Coroutine[Any, Any, T]) -> T:
+    """Returns its result, however often the task is cancelled: Ctrl+C twice must not leave a mess."""
+    current = asyncio.current_task()
+    task = asyncio.ensure_future(work)
+    while True:
+        while current is not None and current.cancelling():
+            current.uncancel()
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise

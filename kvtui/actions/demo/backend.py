@@ -1,0 +1,119 @@
+"""Acting on the demo: nothing of this machine is read or changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.plan import Note, NoteSeverity
+from kvtui.actions.core.preflight import Preflight
+from kvtui.actions.core.watch import DumpWatch
+from kvtui.actions.demo.journal import MemoryJournal
+from kvtui.actions.demo.steps import demo_step
+from kvtui.backend.config_test import ConfigTest
+from kvtui.backend.demo.conf_text import copied_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    from kvtui.actions.core.journal import Journal
+    from kvtui.actions.core.network import Network
+    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.core.step import Json, Step
+    from kvtui.backend.demo.world import World
+    from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import IpvsTable
+    from kvtui.model.keepalived import Keepalived
+    from kvtui.model.vrrp import VrrpInstance
+
+NOTE = Note(NoteSeverity.NOTE, "this is the demo: nothing real is changed, and its journal ends with this kvtui")
+ELSEWHERE = "# on a real node: "
+"""Before a command that would do the same: pasted into a shell by mistake, it does nothing."""
+
+
+class DemoBackend:
+    """The demo's world to act in; see ``ActionBackend``.
+
+    Args:
+        world: of the demo.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._journal = MemoryJournal()
+
+    @property
+    def journal(self) -> Journal:
+        return self._journal
+
+    def journal_note(self) -> str | None:
+        return None  # see ``plan``
+
+    def plan(self, plan: Plan) -> Plan:
+        """Says that this is the demo; comments out the commands, whose process IDs may belong to others here."""
+        commands = tuple(f"{ELSEWHERE}{command}" for command in plan.equivalent_commands)
+        return replace(plan, notes=(*plan.notes, NOTE), equivalent_commands=commands)
+
+    def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        return tuple(demo_step(step, self._world) for step in steps)
+
+    def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
+        del steps
+        return ()
+
+    def run_preflight(self, keepalived: Keepalived) -> Preflight:
+        world = self._world
+        return Preflight(
+            keepalived=keepalived,
+            conf=world.conf,
+            running=world.running,
+            saved_lines=copied_lines(world.deeds.saved),
+            running_lines=copied_lines(world.deeds.run),
+            test=ConfigTest(0),
+        )
+
+    def text(self, keepalived: Keepalived, path: str) -> str:
+        del keepalived
+        return self._world.read(path)
+
+    def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
+        del keepalived, path
+        return None
+
+    def running_conf(self, keepalived: Keepalived) -> Conf | None:
+        del keepalived
+        return self._world.running
+
+    def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
+        del keepalived
+        return self._world.deeds.reloads
+
+    def is_running(self, pid: int) -> bool:
+        del pid
+        return True
+
+    def dumps(self, keepalived: Keepalived) -> DumpWatch:
+        del keepalived
+        return DemoDumps(self._world)
+
+    def table(self, network: Network) -> IpvsTable:
+        del network
+        return self._world.table()
+
+    def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
+        del keepalived
+        return {f"net.ipv4.vs.{name}": value for name, value in self._world.deeds.sysctls.items()}
+
+
+class DemoDumps(DumpWatch):
+    """The demo's keepalived, which always answers and never ends."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.error = ""
+
+    def _read(self) -> tuple[VrrpInstance, ...] | None:
+        return self._world.instances()
+
+    def ended(self) -> bool:
+        return False

@@ -1,0 +1,1 @@
+"""Drain a real server, and undrain it."""

@@ -1,0 +1,168 @@
+"""The drains in force: derived from the journal, the only source of truth."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.network import Network
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.core.step_kinds import UnknownStepError, make
+from kvtui.actions.steps.check_value import SetCheckValue
+from kvtui.actions.steps.sysctl import SetSysctl
+from kvtui.actions.steps.weight import SetWeight, service_name, target_from_json
+from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.step import Step
+    from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.observation import Observation
+
+    Target = tuple[ServiceKey, tuple[str, int]]
+
+RELEASED = "released"
+RELEASED_IN = "released_in"
+"""Fact of an undrain: what it gave back, also where there was nothing to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """One real server of one virtual server, drained.
+
+    Attributes:
+        entry: id of the action in the journal.
+        network: in whose table.
+        service: key of the virtual server.
+        real: address and port.
+        weight: what it had before.
+        reason: ``--reason``.
+        who: drained it.
+        at: seconds since the epoch.
+        sysctl: set together with it, to be put back; None.
+        check: the number in the track file of its FILE_CHECK, from what it was to what drains; None where the weight
+            was set in the kernel.
+    """
+
+    entry: str
+    network: Network
+    service: ServiceKey
+    real: tuple[str, int]
+    weight: int
+    reason: str
+    who: Mapping[str, str]
+    at: float
+    sysctl: SetSysctl | None = None
+    check: SetCheckValue | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostDrain:
+    """A drain that a health check, a reload or a restart of keepalived undid."""
+
+    drain: Drain
+    weight: int
+    """In the kernel now."""
+
+    @property
+    def sentence(self) -> str:
+        place = f"{endpoint(*self.drain.real)} of {service_name(self.drain.service)}"
+        who = self.drain.who.get("user", "an unknown user")
+        return (
+            f"{place} was drained by {who} ({self.drain.entry}) but has weight {self.weight} in the kernel: a health "
+            "check, a reload or a restart of keepalived restored it. Drain it again, or undrain it to close the drain"
+        )
+
+
+def active_drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
+    """Returns the drains in force according to the journal, oldest first.
+
+    Args:
+        entries: of the journal, oldest first.
+    """
+    found: list[Drain] = []
+    for entry in entries:
+        if not entry.in_force or entry.finishes:  # whom an action finishes is itself in force then
+            continue
+        if entry.verb == ActionKind.DRAIN and not entry.undoes:
+            for drain in _of(entry):
+                found = _without(found, drain.network, (drain.service, drain.real))
+                found.append(drain)
+        elif entry.verb == ActionKind.UNDRAIN:
+            for network, target in _released(entry):
+                found = _without(found, network, target)
+    return tuple(sorted(found, key=lambda d: d.at))
+
+
+def _without(known: list[Drain], network: Network | None, target: Target) -> list[Drain]:
+    """Less those of a real server; another namespace may have one of the same address. None: whichever it is."""
+    return [
+        d for d in known if (d.service, d.real) != target or (network is not None and not d.network.is_same(network))
+    ]
+
+
+def _of(entry: Entry) -> tuple[Drain, ...]:
+    """What one action drained: the weight before its first step, where the last step left 0."""
+    made = _steps(entry)
+    sysctl = next((s for s in made if isinstance(s, SetSysctl)), None)
+    found: dict[Target, Drain] = {}
+    left: dict[Target, int] = {}
+    for step in made:
+        if not isinstance(step, SetWeight | SetCheckValue):
+            continue
+        check = step if isinstance(step, SetCheckValue) else None
+        who, at, why = entry.who, entry.at, entry.reason
+        for one in step.effects if isinstance(step, SetCheckValue) else (step,):
+            drain = Drain(entry.id, step.network, *one.target, one.before, why, who, at, sysctl, check)
+            first = found.setdefault(one.target, drain)
+            if check and first.check and first is not drain:  # a slow drain: from the first number to the last
+                found[one.target] = replace(first, check=first.check.until(check))
+            left[one.target] = one.after
+    return tuple(drain for target, drain in found.items() if drain.weight and not left[target])
+
+
+def _steps(entry: Entry) -> list[Step]:
+    """Returns the steps that can be read: a damaged line must not hide the other drains."""
+    steps = []
+    for data in entry.steps:
+        with contextlib.suppress(UnknownStepError):
+            steps.append(make(data))
+    return steps
+
+
+def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
+    steps = _steps(entry)
+    inside = entry.facts.get(RELEASED_IN)
+    network = Network.from_json(inside) if inside else None  # a journal of before it was written down
+    return (
+        *((s.network, s.target) for s in steps if isinstance(s, SetWeight)),
+        *((s.network, e.target) for s in steps if isinstance(s, SetCheckValue) for e in s.effects),
+        *((network, target_from_json(t)) for t in entry.facts.get(RELEASED, ())),
+    )
+
+
+def network_of(observation: Observation) -> Network:
+    """Returns the namespace whose IPVS table an observation shows."""
+    keepalived = observation.snapshot.chosen_keepalived
+    return Network(keepalived.pid, keepalived.netns) if keepalived else Network(None, None)
+
+
+def lost_drains(observation: Observation, known: Iterable[Drain]) -> tuple[LostDrain, ...]:
+    """Returns the drains that the kernel no longer has. A removed server is not one: it takes no connections.
+
+    Args:
+        observation: the node as it is now.
+        known: ``active_drains(journal.entries())``.
+    """
+    here = network_of(observation)
+    mine = [d for d in known if d.network.is_same(here)]
+    if not mine or observation.snapshot.ipvs is None:
+        return ()  # the usual case, which must not cost a walk through a large table
+    services = {d.service for d in mine}
+    drained = ((v.key, v.real_servers) for v in observation.snapshot.ipvs.virtual_servers if v.key in services)
+    weights = {(service, r.key): r.weight for service, reals in drained for r in reals}
+    return tuple(LostDrain(d, weights[d.service, d.real]) for d in mine if weights.get((d.service, d.real)))

@@ -1,0 +1,171 @@
+"""Track files of FILE_CHECKs: keepalived's own control of a weight, which outlives flaps and reloads.
+
+Measured with 2.2.7: weight in the kernel = configured weight + number in the file × weight of the check, never below 0.
+The check's weight is the track file's where it says none, and 1 where that says none either. With weight 0 any number
+but 0 fails the check, which takes the real server out: no drain.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.priority.track_files import DEFAULT_WEIGHT
+from kvtui.actions.steps.check_value import Effect, SetCheckValue
+from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from kvtui.actions.steps.weight import service_name
+from kvtui.model.ipvs import endpoint
+from kvtui.model.record import dataclass
+from kvtui.rules.servers import conf_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from kvtui.actions.core.network import Network
+    from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.keepalived import Keepalived
+    from kvtui.model.observation import Observation
+
+    Target = tuple[ServiceKey, tuple[str, int]]
+    Read = Callable[[Keepalived, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One real server with a FILE_CHECK on the file.
+
+    Attributes:
+        service: key of the virtual server.
+        real: address and port.
+        configured: its weight in the config.
+        factor: weight of the check.
+    """
+
+    service: ServiceKey
+    real: tuple[str, int]
+    configured: int
+    factor: int
+
+    @property
+    def target(self) -> Target:
+        return (self.service, self.real)
+
+    @property
+    def name(self) -> str:
+        return f"{endpoint(*self.real)} in {service_name(self.service)}"
+
+    def weight(self, value: int) -> int:
+        """What the kernel has with a number in the file; of a check that has a weight."""
+        return max(0, self.configured + value * self.factor)
+
+    def changes(self, old: int, new: int) -> bool:
+        """Whether another number changes its weight; of a check that has a weight."""
+        return self.weight(old) != self.weight(new)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFileControl:
+    """One track file that real servers have as FILE_CHECK.
+
+    Attributes:
+        daemon: whose.
+        name: of the ``track_file`` block.
+        path: as keepalived names it.
+        outside: where it can be opened from here.
+        value: the number in it now; 0 also where it is not there.
+        existed: the file is there.
+        checked: every real server that has it, those whose check has weight 0 too.
+        instances: VRRP instances that track it too.
+    """
+
+    daemon: Daemon
+    name: str
+    path: str
+    outside: str
+    value: int
+    existed: bool
+    checked: tuple[Checked, ...]
+    instances: tuple[str, ...] = ()
+
+    def drains(self, targets: Iterable[Target]) -> int | None:
+        """The number nearest to 0 with which these have weight 0; None when none does that to all of them."""
+        wanted = set(targets)
+        mine = [c for c in self.checked if c.target in wanted]
+        values = [-(-c.configured // abs(c.factor)) * (-1 if c.factor > 0 else 1) for c in mine if c.factor]
+        if len(values) < len(mine) or not values:
+            return None
+        low, high = min(values), max(values)
+        return None if low < 0 < high else low if low < 0 else high
+
+    def of(self, target: Target) -> Checked | None:
+        """What it says of one real server."""
+        return next((c for c in self.checked if c.target == target), None)
+
+    def command(self, value: int) -> str:
+        """The command that writes it."""
+        return f"echo {value} > {shlex.quote(self.outside)}"
+
+    def step(self, network: Network, old: int, new: int, weights: Mapping[Target, int]) -> SetCheckValue:
+        """The step that writes a number.
+
+        Args:
+            network: in whose table the weights are.
+            old: number that is in it then.
+            new: number to write.
+            weights: in the kernel then; real servers that are not in there are not waited for.
+        """
+        file = SetTrackValue(self.daemon, self.path, old, new, existed=self.existed or old != self.value)
+        effects = tuple(
+            # keepalived writes what changed in its own view: another's weight stays where nothing did
+            Effect(c.service, c.real, weights[c.target], c.weight(new) if c.changes(old, new) else weights[c.target])
+            for c in self.checked
+            if c.factor and c.target in weights
+        )
+        return SetCheckValue(file, network, effects)
+
+
+def check_file_controls(observation: Observation, read: Read) -> tuple[CheckFileControl, ...]:
+    """The track files of FILE_CHECKs in the config that runs (else in the file), with the numbers in them.
+
+    Args:
+        observation: the node. A track file without a path is left out.
+        read: reads a file of keepalived's, as ``ActionBackend.text`` does.
+    """
+    conf = observation.snapshot.running or observation.snapshot.conf
+    keepalived = observation.snapshot.chosen_keepalived
+    if conf is None or keepalived is None:
+        return ()
+    found = []
+    for file in conf.track_files:
+        checked = _checked(conf, file.name, DEFAULT_WEIGHT if file.weight is None else file.weight)
+        if not checked or file.path is None:
+            continue
+        value, existed = _value(keepalived, file.path, read)
+        tracking = tuple(
+            i.name for i in conf.instances if any(t.kind == "file" and t.name == file.name for t in i.tracks)
+        )
+        daemon, outside = Daemon.of(keepalived), keepalived.outside(file.path)
+        found.append(CheckFileControl(daemon, file.name, file.path, outside, value, existed, checked, tracking))
+    return tuple(found)
+
+
+def _checked(conf: Conf, name: str, default: int) -> tuple[Checked, ...]:
+    found = []
+    for virtual in conf.virtual_servers:
+        key = conf_key(virtual)
+        for real in virtual.real_servers:
+            if key is None or real.sorry or real.file_check != name:
+                continue
+            factor = default if real.file_check_weight is None else real.file_check_weight
+            configured = 1 if real.weight is None else real.weight
+            found.append(Checked(key, (real.address, real.port or virtual.port or 0), configured, factor))
+    return tuple(found)
+
+
+def _value(keepalived: Keepalived, path: str, read: Read) -> tuple[int, bool]:
+    try:
+        return value_of(read(keepalived, path)), True
+    except OSError:
+        return 0, False

@@ -1,0 +1,205 @@
+"""Verifies a drain: the weight is as planned, all else is unchanged; estimates when the last connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from kvtui.actions.core.network import read_table
+from kvtui.actions.core.runner import Verification
+from kvtui.actions.steps.weight import service_name
+from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.record import dataclass
+from kvtui.model.units import ago
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kvtui.actions.core.network import Network
+    from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
+
+    Say = Callable[[str], None]
+    Read = Callable[[Network], IpvsTable]
+
+TWICE = 2
+"""Readings without a connection in a row: a handshake that was under way at the first is seen at the second."""
+WINDOW = 60.0
+"""Seconds of history that the estimate rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the kernel must show for one real server: this weight, and all else as before."""
+
+    service: ServiceKey
+    before: RealServer
+    weight: int
+
+    @property
+    def name(self) -> str:
+        return f"{endpoint(*self.before.key)} in {service_name(self.service)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Connections that are left on what is drained, summed up.
+
+    Attributes:
+        active: in ESTABLISHED.
+        inactive: closing, or any of UDP.
+        persistent: templates.
+        blocking: how many of them must be gone before nothing can arrive there any more.
+    """
+
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+    blocking: int = 0
+
+    def __str__(self) -> str:
+        """As progress says it."""
+        return f"active {self.active}, inactive {self.inactive}, persistent {self.persistent}"
+
+
+def blocking(virtual: VirtualServer, real: RealServer, *, persistence_fixed: bool) -> int:
+    """Returns how many connections must end before nothing arrives at a drained real server.
+
+    TCP: those in ESTABLISHED; what closes needs the server no more. UDP has no ESTABLISHED: all of them, until they
+    time out. A persistence template brings its client back, unless the kernel lets go of templates of drained servers
+    (expire_quiescent_template; their number then stays until they time out, measured, but they lead elsewhere).
+    """
+    found = real.active + (real.inactive if virtual.protocol is Protocol.UDP else 0)
+    templates = virtual.persistence_timeout is not None and not persistence_fixed
+    return found + ((real.persistent or 0) if templates else 0)
+
+
+def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
+    """Returns the seconds until none are left, if they keep ending at the same rate.
+
+    Args:
+        samples: (monotonic seconds, how many), oldest first.
+
+    Returns:
+        None when they do not get fewer, or too little was seen.
+    """
+    recent = [s for s in samples if s[0] >= samples[-1][0] - WINDOW]
+    if len(recent) < 2:
+        return None
+    (began, first), (ended, last) = recent[0], recent[-1]
+    if last <= 0 or first <= last or ended <= began:
+        return None
+    rate = math.log(first / last) / (ended - began)
+    return math.log(last / 0.5) / rate
+
+
+@dataclass(frozen=True, slots=True)
+class DrainProgress:
+    """Verifies a change of weights; then waits until drained real servers are empty, if asked to.
+
+    Attributes:
+        network: in whose table.
+        expected: what must be seen.
+        wait: seconds to wait until they are empty; None does not wait.
+        persistence_fixed: templates of drained real servers lead nowhere.
+        facts: go into the journal with what was seen.
+        read: reads the table.
+        clock: monotonic seconds.
+        pause: seconds between two readings.
+    """
+
+    network: Network
+    expected: tuple[Expected, ...]
+    wait: float | None = None
+    persistence_fixed: bool = False
+    facts: tuple[tuple[str, Any], ...] = ()
+    read: Read = read_table
+    clock: Callable[[], float] = time.monotonic
+    pause: float = 1.0
+
+    async def verify(self, say: Say) -> Verification:
+        if not self.expected:
+            return Verification(ok=True, detail="nothing had to be changed", facts=dict(self.facts))
+        table = await asyncio.to_thread(self.read, self.network)
+        if wrong := self._wrong(table):
+            return wrong
+        if self.wait is None:
+            weights = ", ".join(f"{e.name}: weight {e.weight}" for e in self.expected)
+            return Verification(ok=True, detail=f"seen in the kernel: {weights}", facts=self._facts(table))
+        return await self._until_empty(say, self.wait)
+
+    async def _until_empty(self, say: Say, wait: float) -> Verification:
+        deadline = self.clock() + wait
+        samples: list[tuple[float, int]] = []
+        empty = 0
+        while True:
+            table = await asyncio.to_thread(self.read, self.network)
+            if wrong := self._wrong(table):
+                return wrong
+            left = self._left(table)
+            samples.append((self.clock(), left.blocking))
+            empty = 0 if left.blocking else empty + 1
+            if empty >= TWICE:
+                return Verification(ok=True, detail=f"weight 0, and empty: {left}", facts=self._facts(table))
+            if self.clock() >= deadline:
+                detail = f"weight 0, but not empty after {ago(wait)}: {left}; it stays drained and keeps emptying"
+                return Verification(ok=None, detail=detail, facts=self._facts(table))
+            estimate = seconds_left(samples)
+            say(str(left) + (f" · about {ago(estimate)} left" if estimate is not None else ""))
+            await asyncio.sleep(self.pause)
+
+    def _wrong(self, table: IpvsTable) -> Verification | None:
+        """What is not as planned; None when all is."""
+        for expected in self.expected:
+            pair = _find(table, expected)
+            if pair is None:
+                detail = f"{expected.name} was removed from the kernel meanwhile, probably by its health check"
+                return Verification(ok=None, detail=detail, facts=self._facts(table))
+            real, before = pair[1], expected.before
+            if real.weight != expected.weight:
+                detail = f"{expected.name} has weight {real.weight}, not {expected.weight}: something else set it"
+                return Verification(ok=False, detail=detail, facts=self._facts(table))
+            if _rest(real) != _rest(before):
+                detail = f"{expected.name} is {_rest(real)}, but was {_rest(before)}"
+                return Verification(ok=False, detail=detail, facts=self._facts(table))
+        return None
+
+    def _left(self, table: IpvsTable) -> Left:
+        total = Left()
+        for pair in filter(None, (_find(table, e) for e in self.expected)):
+            virtual, real = pair
+            total = Left(
+                total.active + real.active,
+                total.inactive + real.inactive,
+                total.persistent + (real.persistent or 0),
+                total.blocking + blocking(virtual, real, persistence_fixed=self.persistence_fixed),
+            )
+        return total
+
+    def _facts(self, table: IpvsTable) -> dict[str, Any]:
+        seen = {e.name: _numbers(pair[1]) for e in self.expected if (pair := _find(table, e))}
+        return {**dict(self.facts), "before": {e.name: _numbers(e.before) for e in self.expected}, "after": seen}
+
+
+def _find(table: IpvsTable, expected: Expected) -> tuple[VirtualServer, RealServer] | None:
+    return next(
+        (
+            (v, r)
+            for v in table.virtual_servers
+            if v.key == expected.service
+            for r in v.real_servers
+            if r.key == expected.before.key
+        ),
+        None,
+    )
+
+
+def _rest(real: RealServer) -> str:
+    """All that must not change."""
+    tunnel = f"{real.tunnel_type}/{real.tunnel_port}/{real.tunnel_flags}"
+    return f"{real.method.value}, thresholds {real.upper_threshold}/{real.lower_threshold}, tunnel {tunnel}"
+
+
+def _numbers(real: RealServer) -> dict[str, int | None]:
+    return {"weight": real.weight, "active": real.active, "inactive": real.inactive, "persistent": real.persistent}

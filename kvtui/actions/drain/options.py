@@ -1,0 +1,101 @@
+"""What can be chosen in the dialogs of drain and undrain."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.dialog_options import Ask, Option, yes_no
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.model.ipvs import endpoint
+from kvtui.model.units import ago
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
+
+WAITS = (60.0, 300.0, 1800.0)
+"""Seconds that a key chooses from for ``--wait``; any other number can be typed."""
+OVERS = (30.0, 60.0, 300.0)
+"""Seconds that a key chooses from for ``--over``."""
+DAY = 86400
+
+
+def intent_for(virtual: VirtualServerView, real: RealServerView) -> Intent:
+    """Returns the intent to drain this real server, or to undrain it when it has weight 0."""
+    kind = ActionKind.UNDRAIN if real.weight == 0 else ActionKind.DRAIN
+    return Intent(kind, endpoint(real.address, real.port), service=service_option(virtual))
+
+
+def service_option(virtual: VirtualServerView) -> str:
+    """What ``--service`` would be for a virtual server."""
+    if virtual.fwmark is not None:
+        return f"fwmark {virtual.fwmark}"
+    return f"{virtual.protocol.value.lower()} {virtual.name}"
+
+
+def drain_options(intent: Intent, observation: Observation | None) -> Iterator[Option]:
+    """Yields the choices for a drain."""
+    places = _places(intent, observation)
+    yield from _service(intent, places)
+    waited = "no" if intent.wait is None else f"at most {ago(intent.wait)}"
+    later = _next(intent.wait or 0.0, WAITS)
+    yield Option(
+        "w",
+        "--wait",
+        "wait",
+        waited,
+        replace(intent, wait=later or None),
+        Ask("Seconds to wait until it is empty, at most", 1, DAY, lambda n: replace(intent, wait=float(n))),
+    )
+    yield Option(
+        "o",
+        "--over",
+        "over",
+        ago(intent.over) if intent.over else "at once",
+        replace(intent, over=_next(intent.over, OVERS)),
+        Ask("Seconds over which the weight goes down", 1, DAY, lambda n: replace(intent, over=float(n))),
+    )
+    meant = [v for v in places if intent.service in {None, service_option(v)}]
+    if intent.fix_persistence or any(v.persistence_timeout is not None for v in meant):
+        yield Option(
+            "x",
+            "--fix-persistence",
+            "fix persistence",
+            yes_no(on=intent.fix_persistence),
+            replace(intent, fix_persistence=not intent.fix_persistence),
+        )
+
+
+def _next(value: float, ladder: tuple[float, ...]) -> float:
+    """The next value up; after the last one 0."""
+    return next((step for step in ladder if step > value), 0.0)
+
+
+def _places(intent: Intent, observation: Observation | None) -> list[VirtualServerView]:
+    """The virtual servers of the kernel that have the real server."""
+    found = (observation.virtual_servers or ()) if observation is not None else ()
+    return [
+        v
+        for v in found
+        if any(
+            r.weight is not None and intent.target in {r.address, endpoint(r.address, r.port)} for r in v.real_servers
+        )
+    ]
+
+
+def _service(intent: Intent, places: list[VirtualServerView]) -> Iterator[Option]:
+    """Round through the virtual servers that have it, then all of them."""
+    ways: list[str | None] = [*dict.fromkeys(service_option(v) for v in places), None]
+    if intent.service not in ways:
+        ways.insert(0, intent.service)
+    following = ways[(ways.index(intent.service) + 1) % len(ways)]
+    value = f"all that have it ({len(places)})" if intent.service is None else intent.service
+    yield Option("s", "--service", "in", value, replace(intent, service=following))
+
+
+def undrain_options(intent: Intent, observation: Observation | None) -> Iterator[Option]:
+    """Yields the choices for an undrain."""
+    return _service(intent, _places(intent, observation))

@@ -1,0 +1,205 @@
+"""Drain: a real server gets weight 0 and empties.
+
+Facts (keepalived.md 4, measured): weight 0 set in the kernel outlives a reload unless that real server's configured
+weight changes; its next health check down→up and a restart of keepalived give the configured weight back. Where the
+config has FILE_CHECK for it, the number in that file is set instead: it outlives all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.ipvsadm_text import edit, inside
+from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.runner import Action
+from kvtui.actions.drain.active_drains import network_of
+from kvtui.actions.drain.by_file import kernel_weights, key, to_drain
+from kvtui.actions.drain.drain_progress import DrainProgress, Expected
+from kvtui.actions.drain.drain_warnings import QUIESCENT, drain_warnings
+from kvtui.actions.drain.targets import Target, find
+from kvtui.actions.steps.sysctl import SetSysctl
+from kvtui.actions.steps.weight import SetWeight, service_name
+from kvtui.model.ipvs import endpoint
+from kvtui.model.observation import RealServerState
+from kvtui.model.units import ago
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.network import Network
+    from kvtui.actions.core.step import Step
+    from kvtui.actions.drain.by_file import ByFile
+    from kvtui.actions.drain.check_files import CheckFileControl
+    from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.observation import Observation
+
+    Key = tuple[ServiceKey, tuple[str, int]]
+
+MAX_ROUNDS = 10
+"""Maximum steps of a slow drain."""
+OUTLIVES = (
+    "a reload keeps it drained unless its configured weight changes; a health check that fails and passes again, "
+    "or a restart of keepalived, restores the weight: kvtui notices and offers the drain again"
+)
+
+
+def plan_drain(
+    observation: Observation,
+    real: tuple[str, int | None],
+    service: str | None = None,
+    *,
+    backend: ActionBackend,
+    wait: float | None = None,
+    over: float = 0.0,
+    fix_persistence: bool = False,
+    sysctls: Mapping[str, int] | None = None,
+    checks: Sequence[CheckFileControl] = (),
+    extra_notes: Sequence[str] = (),
+) -> Action:
+    """Returns the plan to drain a real server.
+
+    One that already has weight 0 is not touched; when that is all, the action has no steps and succeeds (with ``wait``
+    it waits), so that a script may ask twice.
+
+    Args:
+        observation: the node.
+        real: canonical address, and port or None.
+        backend: the world to act in.
+        service: ``--service``; None for every virtual server that has it.
+        wait: seconds to wait until it is empty; None does not wait.
+        over: seconds over which the weight goes down; 0 is at once.
+        fix_persistence: set expire_quiescent_template to 1 where a persistent service needs it.
+        sysctls: ``read_sysctls`` of the same namespace; empty when unknown.
+        checks: ``check_file_controls``: track files that can drain.
+        extra_notes: such as ``state_note``.
+
+    Raises:
+        UnknownTargetError: there is no such real server, or more than one.
+    """
+    targets = find(observation, real, service)
+    network = network_of(observation)
+    todo = [t for t in targets if t.real.weight > 0]
+    quiescent = (sysctls or {}).get(QUIESCENT, 0)
+    persistent = any(t.virtual.persistence_timeout is not None for t in todo)
+    fix = fix_persistence and persistent and not quiescent
+    fixed = fix or bool(quiescent)
+    fixes: tuple[Step, ...] = (SetSysctl(network, "expire_quiescent_template", 0, 1),) if fix else ()
+    files = to_drain(checks, todo)
+    by_file = {key(t) for f in files for t in f.targets}
+    by_weight = [t for t in todo if key(t) not in by_file]
+    weights = kernel_weights(observation)
+    lowering, pauses = _lower(network, by_weight, files, weights, over)
+    steps = (*fixes, *lowering)
+    notes = [r for f in files for r in f.notes()]
+    notes += [*_already(targets), *_slowness(todo, over), *(Note(NoteSeverity.NOTE, n) for n in extra_notes)]
+    keepalived = observation.snapshot.chosen_keepalived
+    hand = [inside(f"sysctl -w {QUIESCENT}=1", keepalived)] if fix else []
+    hand += [f.control.command(f.value) for f in files]
+    hand += [inside(edit(t.virtual, t.real, 0), keepalived) for t in by_weight]
+    plan = Plan(
+        kind=ActionKind.DRAIN,
+        target=target_name(targets),
+        summary=summary_line("drain", targets) if todo else f"{target_name(targets)} is already drained",
+        changes=_changes(todo, files, fix=fix),
+        steps=tuple(s.describe() for s in steps),
+        effects=_effects(todo, files, wait=wait, fix=fix),
+        notes=(*drain_warnings(observation, todo, persistence_fixed=fixed, by_file=by_file), *notes),
+        equivalent_commands=tuple(hand),
+    )
+    expected = tuple(Expected(t.virtual.key, t.real, 0) for t in targets)
+    progress = DrainProgress(network, expected, wait=wait, persistence_fixed=fixed, read=backend.table)
+    return Action(plan, backend.steps(steps), progress.verify, pauses=(0.0,) * len(fixes) + pauses)
+
+
+def _lower(
+    network: Network, by_weight: Sequence[Target], files: Sequence[ByFile], weights: Mapping[Key, int], over: float
+) -> tuple[tuple[Step, ...], tuple[float, ...]]:
+    """Returns steps that lower the weights evenly, all virtual servers together, and the pause after each step."""
+    ways = [abs(f.value - f.control.value) for f in files]
+    highest = max((*(t.real.weight for t in by_weight), *ways), default=0)
+    rounds = min(MAX_ROUNDS, highest) if over > 0 else 1
+    now = dict(weights)
+    numbers = {f.control.path: f.control.value for f in files}
+    steps: list[Step] = []
+    pauses: list[float] = []
+    for number in range(1, rounds + 1):
+        for f in files:
+            old, new = numbers[f.control.path], f.control.value + round((f.value - f.control.value) * number / rounds)
+            if new != old:
+                step = f.control.step(network, old, new, now)
+                steps.append(step)
+                pauses.append(0.0)
+                now |= {e.target: e.after for e in step.effects}
+                numbers[f.control.path] = new
+        for t in by_weight:
+            weight = round(t.real.weight * (rounds - number) / rounds)
+            if weight < now[key(t)]:
+                steps.append(SetWeight(network, *key(t), now[key(t)], weight))
+                pauses.append(0.0)
+                now[key(t)] = weight
+        if number < rounds:
+            pauses[-1] = over / (rounds - 1)
+    return tuple(steps), tuple(pauses)
+
+
+def _slowness(todo: Sequence[Target], over: float) -> list[Note]:
+    ones = [t.name for t in todo if t.real.weight == 1]
+    if over <= 0 or not ones:
+        return []
+    return [Note(NoteSeverity.NOTE, f"weight 1 cannot go down in steps: {', '.join(ones)} goes to 0 in one")]
+
+
+def _already(targets: Sequence[Target]) -> list[Note]:
+    notes = []
+    for t in targets:
+        if t.real.weight > 0:
+            continue
+        text = f"{t.name} already has weight 0"
+        if t.view.state is RealServerState.FAILED:
+            text += (
+                ": its health check fails (inhibit_on_failure); when it passes again keepalived restores the weight: "
+                "drain it then"
+            )
+        notes.append(Note(NoteSeverity.NOTE, text))
+    return notes
+
+
+def _changes(todo: Sequence[Target], files: Sequence[ByFile], *, fix: bool) -> tuple[Change, ...]:
+    weights = tuple(Change(f"weight of {t.name}", str(t.real.weight), "0") for t in todo)
+    return (*((Change(QUIESCENT, "0", "1"),) if fix else ()), *(f.change for f in files), *weights)
+
+
+def _effects(todo: Sequence[Target], files: Sequence[ByFile], *, wait: float | None, fix: bool) -> tuple[str, ...]:
+    if not todo:
+        return ()
+    active = sum(t.real.active for t in todo)
+    connections = "1 active connection continues" if active == 1 else f"{active} active connections continue"
+    effects = [
+        f"no new connection reaches {target_name(todo)} from then on; {connections}",
+        "forwarding method, thresholds and tunnel stay as they are",
+        *(f.outlives for f in files),
+    ]
+    by_file = [t for f in files for t in f.targets]
+    if rest := [t for t in todo if t not in by_file]:
+        effects.append(f"{', '.join(t.name for t in rest)}: {OUTLIVES}" if files else OUTLIVES)
+    if fix:
+        effects.append(
+            f"{QUIESCENT} applies to the whole namespace: persistent clients leave all real servers of weight 0"
+        )
+    if wait is not None:
+        effects.append(
+            f"then kvtui waits until they are gone, at most {ago(wait)}; Ctrl+C meanwhile restores the weight"
+        )
+    return tuple(effects)
+
+
+def target_name(targets: Sequence[Target]) -> str:
+    """Returns the real servers' names."""
+    return ", ".join(dict.fromkeys(endpoint(*t.real.key) for t in targets))
+
+
+def summary_line(kind: str, targets: Sequence[Target]) -> str:
+    """Returns the first line of the plan."""
+    places = ", ".join(dict.fromkeys(service_name(t.virtual.key) for t in targets))
+    return f"{kind} {target_name(targets)} in {places}"

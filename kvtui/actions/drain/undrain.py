@@ -1,0 +1,171 @@
+"""Undrain: a real server gets its weight back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.ipvsadm_text import edit, inside
+from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.runner import Action
+from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
+from kvtui.actions.drain.by_file import kernel_weights, key, to_undrain
+from kvtui.actions.drain.drain_progress import DrainProgress, Expected
+from kvtui.actions.drain.plan import summary_line, target_name
+from kvtui.actions.drain.targets import Target, UnknownTargetError, find, parse_service
+from kvtui.actions.steps.weight import SetWeight, service_name, target_to_json
+from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.observation import RealServerState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.network import Network
+    from kvtui.actions.core.step import Step
+    from kvtui.actions.drain.active_drains import Drain
+    from kvtui.actions.drain.check_files import CheckFileControl
+    from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.observation import Observation
+
+
+def plan_undrain(
+    observation: Observation,
+    real: tuple[str, int | None],
+    service: str | None = None,
+    *,
+    backend: ActionBackend,
+    known: Sequence[Drain] = (),
+    checks: Sequence[CheckFileControl] = (),
+) -> Action:
+    """Returns the plan to restore the weight of a real server.
+
+    The weight is the journaled one from before the drain, else the configured one; without either this is refused.
+    Where there is nothing to write, it closes the drain and succeeds.
+
+    Args:
+        observation: the node.
+        real: canonical address, and port or None.
+        backend: the world to act in.
+        service: ``--service``; None for every virtual server that has it.
+        known: ``active_drains(journal.entries())``.
+        checks: ``check_file_controls``: what a file drains, the file restores.
+
+    Raises:
+        UnknownTargetError: there is no such real server, neither in the kernel nor in the journal.
+    """
+    network = network_of(observation)
+    mine = {(d.service, d.real): d for d in known if d.network.is_same(network)}
+    asked = tuple(d for d in mine.values() if _is_meant(d.service, d.real, real, service))
+    try:
+        targets = find(observation, real, service)
+    except UnknownTargetError:
+        if not asked:
+            raise
+        return _forget(network, asked, checks)
+    weights = kernel_weights(observation)
+    files = to_undrain(checks, targets, mine)
+    by_file = {key(t) for f in files for t in f.targets}
+    steps: list[Step] = [f.control.step(network, f.control.value, f.value, weights) for f in files]
+    expected = [Expected(t.virtual.key, t.real, f.weight(t)) for f in files for t in f.targets]
+    notes = [r for f in files for r in f.notes()]
+    for t in targets:
+        if key(t) in by_file:
+            notes += _dead(t, t.view.configured_weight)
+            continue
+        drain = mine.get((t.virtual.key, t.real.key))
+        weight = drain.weight if drain else t.view.configured_weight
+        notes += _weight_notes(t, drain, weight)
+        if t.real.weight == 0 and weight:
+            steps.append(SetWeight(network, *key(t), 0, weight))
+            expected.append(Expected(t.virtual.key, t.real, weight))
+    raising = tuple(steps)
+    steps += _sysctl_back(asked, mine.values())
+    keepalived = observation.snapshot.chosen_keepalived
+    by_key = {key(t): t for t in targets}
+    written = [(by_key[e.service, e.before.key], e.weight) for e in expected]
+    plan = Plan(
+        kind=ActionKind.UNDRAIN,
+        target=target_name(targets),
+        summary=summary_line("undrain", targets) if raising else f"{target_name(targets)} already has its weight",
+        changes=(*(f.change for f in files), *(Change(f"weight of {t.name}", "0", str(w)) for t, w in written)),
+        steps=tuple(s.describe() for s in steps),
+        effects=(f"new connections reach {target_name(targets)} again at once",) if raising else (),
+        notes=tuple(notes),
+        equivalent_commands=(
+            *(f.control.command(f.value) for f in files),
+            *(inside(edit(t.virtual, t.real, w), keepalived) for t, w in written if key(t) not in by_file),
+        ),
+    )
+    released = tuple(target_to_json(target) for target in by_key)
+    facts = ((RELEASED, released), (RELEASED_IN, network.to_json()))
+    progress = DrainProgress(network, tuple(expected), facts=facts, read=backend.table)
+    return Action(plan, backend.steps(steps), progress.verify)
+
+
+def _weight_notes(t: Target, drain: Drain | None, weight: int | None) -> list[Note]:
+    if t.real.weight > 0:
+        return [Note(NoteSeverity.NOTE, f"{t.name} already has weight {t.real.weight}: nothing to restore")]
+    if not weight:
+        text = (
+            f"the weight of {t.name} before the drain is unknown: the journal has no drain of it, and the config "
+            + ("has weight 0 for it" if weight == 0 else "does not have it")
+            + "; set it by hand: "
+            + edit(t.virtual, t.real, 1).replace("-w 1", "-w WEIGHT")
+        )
+        return [Note(NoteSeverity.IMPOSSIBLE, text)]
+    notes = []
+    configured = t.view.configured_weight
+    if drain and configured is not None and configured != weight:
+        text = f"{t.name} had weight {weight} before the drain, which is restored; the config has {configured}"
+        notes.append(Note(NoteSeverity.NOTE, text))
+    return notes + _dead(t, weight)
+
+
+def _dead(t: Target, weight: int | None) -> list[Note]:
+    if t.view.state is not RealServerState.FAILED:
+        return []
+    text = f"the health check of {t.name} fails: with weight {weight} clients would reach a dead server"
+    return [Note(NoteSeverity.UNSAFE, text)]
+
+
+def _sysctl_back(given_back: Iterable[Drain], known: Iterable[Drain]) -> list[Step]:
+    """Returns the step that restores the sysctl, unless another drain still needs it."""
+    back = {(d.service, d.real): d for d in given_back}
+    sysctl = next((d.sysctl for d in back.values() if d.sysctl), None)
+    needed = any(d.sysctl and (d.service, d.real) not in back for d in known)
+    return [replace(sysctl, before=sysctl.after, after=sysctl.before)] if sysctl and not needed else []
+
+
+def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFileControl]) -> Action:
+    """Returns the plan for drained real servers that are gone: keepalived gives them their weight if they return."""
+    numbers = {d.check.file.path: d.check.file for d in asked if d.check}
+    files = [(k, numbers[k.path].before) for k in checks if k.path in numbers and k.value == numbers[k.path].after]
+    steps = tuple(k.step(network, k.value, before, {}) for k, before in files)
+    what = "nothing is written" if not steps else "only the file is written"
+    names = ", ".join(f"{endpoint(*d.real)} in {service_name(d.service)}" for d in asked)
+    plan = Plan(
+        kind=ActionKind.UNDRAIN,
+        target=", ".join(dict.fromkeys(endpoint(*d.real) for d in asked)),
+        summary=f"close the drain of {names}",
+        steps=tuple(s.describe() for s in steps),
+        effects=(f"{what}: {names} is not in the kernel; if it returns it has its configured weight",),
+        equivalent_commands=tuple(k.command(before) for k, before in files),
+    )
+    released = tuple(target_to_json((d.service, d.real)) for d in asked)
+    return Action(
+        plan, steps, DrainProgress(network, (), facts=((RELEASED, released), (RELEASED_IN, network.to_json()))).verify
+    )
+
+
+def _is_meant(key: ServiceKey, drained: tuple[str, int], real: tuple[str, int | None], service: str | None) -> bool:
+    """Whether the operator named this drain of the journal."""
+    if drained[0] != real[0] or real[1] not in {None, drained[1]}:
+        return False
+    if service is None:
+        return True
+    wanted = parse_service(service)
+    protocol, address, port, fwmark = key
+    if protocol is Protocol.FWMARK or wanted.fwmark is not None:
+        return wanted.fwmark == fwmark
+    return wanted.address == address and wanted.port in {None, port} and wanted.protocol in {None, protocol}

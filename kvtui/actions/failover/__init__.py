@@ -1,0 +1,1 @@
+"""Make the VIPs of an instance leave this node."""

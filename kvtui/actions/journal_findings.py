@@ -1,0 +1,85 @@
+"""What the journal and the node together say, as findings: they stand with triage's own wherever those are shown.
+
+Nothing of the actions is imported where there is no journal: the first frame does without.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.state_folder import JOURNAL, folder
+from kvtui.model.finding import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.priority.overwritten import PriorityOverwrite
+    from kvtui.model.snapshot import Snapshot
+
+OVERWRITTEN = "priority-overwritten"
+"""Id of the finding."""
+
+
+class JournalFindings:
+    """The findings of one journal; it is read again only when it was written.
+
+    Args:
+        path: its folder; None for the usual one.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._folder = path or folder()
+        self._file = self._folder / JOURNAL
+        self._read_at: tuple[int, int, int] | None = None
+        self._entries: tuple[Entry, ...] = ()
+
+    def __call__(self, snapshot: Snapshot) -> tuple[Finding, ...]:
+        """Those of a snapshot of this node; none where there is no journal, or no right to read it."""
+        return tuple(_findings(self._known(), snapshot))
+
+    def _known(self) -> tuple[Entry, ...]:
+        try:
+            stat = self._file.stat()
+        except OSError:
+            return ()
+        now = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if now != self._read_at:
+            self._entries, self._read_at = _entries(self._folder), now
+        return self._entries
+
+
+def _entries(path: Path) -> tuple[Entry, ...]:
+    from kvtui.actions.core.journal import Journal, JournalError  # noqa: PLC0415 - only where there is a journal
+
+    try:
+        return Journal(path).entries()
+    except JournalError:  # `kvtui journal` says why; a status needs no right to read it
+        return ()
+
+
+def _findings(entries: tuple[Entry, ...], snapshot: Snapshot) -> Iterator[Finding]:
+    """Priorities that run and are in no file any more; one that does not even run is for the journal to tell."""
+    if not entries:
+        return
+    from kvtui.actions.priority.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
+
+    for found in seen_overwrites(entries, snapshot):
+        if found.pending:
+            yield _overwritten(found, snapshot)
+
+
+def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:
+    who = found.by or "something else"
+    conf = snapshot.running or snapshot.conf
+    vips = next((i.vips for i in (conf.instances if conf else ()) if i.name == found.instance), ())
+    return Finding(
+        OVERWRITTEN,
+        Severity.WARNING,
+        f"{who} has overwritten priority {found.wanted} of {found.instance}, which kvtui wrote",
+        (found.sentence, f"journal entry {found.entry}"),
+        f"kvtui priority {found.instance} {found.wanted}  # writes it again; kvtui reload applies the file",
+        found.instance,
+        tuple(v.address for v in vips),
+    )

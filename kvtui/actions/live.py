@@ -1,0 +1,95 @@
+"""Acting on this machine."""
+
+# Imports inside methods: each is needed by some actions only, and the dialog of an action opens without delay.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+    from kvtui.actions.core.network import Network
+    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.core.step import Json, Step
+    from kvtui.actions.core.watch import DumpWatch
+    from kvtui.model.conf import Conf
+    from kvtui.model.ipvs import IpvsTable
+    from kvtui.model.keepalived import Keepalived
+
+
+class LiveBackend:
+    """This machine: its files, its kernel and its processes; see ``ActionBackend``."""
+
+    @property
+    def journal(self) -> Journal:
+        return Journal()
+
+    def journal_note(self) -> str | None:
+        from kvtui.actions.core.state_folder import state_note
+
+        return state_note(self.journal.folder)
+
+    def plan(self, plan: Plan) -> Plan:
+        return plan
+
+    def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
+        return tuple(steps)
+
+    def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
+        from kvtui.actions.steps.temp_file import temp_file_steps
+
+        return tuple(temp_file_steps(steps))
+
+    def run_preflight(self, keepalived: Keepalived) -> Preflight:
+        from kvtui.actions.checks.preflight import run_preflight
+
+        return run_preflight(keepalived)
+
+    def text(self, keepalived: Keepalived, path: str) -> str:
+        from kvtui.backend.conf.tree import read_text
+        from kvtui.backend.linux.files import resolve_inside
+
+        return read_text(resolve_inside(keepalived.root, path))
+
+    def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
+        from kvtui.actions.checks.obstacle import obstacle
+
+        return obstacle(keepalived.pid, path)
+
+    def running_conf(self, keepalived: Keepalived) -> Conf | None:
+        from kvtui.backend.conf.running import read_running
+
+        return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
+
+    def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
+        from kvtui.backend.conf.running import mark
+
+        return mark(keepalived.pid)
+
+    def is_running(self, pid: int) -> bool:
+        from kvtui.backend.linux.process import is_running
+
+        return is_running(pid)
+
+    def dumps(self, keepalived: Keepalived) -> DumpWatch:
+        from kvtui.actions.core.watch import DumpWatch
+
+        return DumpWatch(keepalived)
+
+    def table(self, network: Network) -> IpvsTable:
+        from kvtui.actions.core.network import read_table
+
+        return read_table(network)
+
+    def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
+        from kvtui.backend.linux.sysctls import read_sysctls
+
+        return read_sysctls(keepalived.pid if keepalived and keepalived.own_netns is False else None)
+
+
+LIVE = LiveBackend()

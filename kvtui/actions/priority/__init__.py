@@ -1,0 +1,1 @@
+"""Change the priority of a VRRP instance."""

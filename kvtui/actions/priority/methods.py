@@ -1,0 +1,186 @@
+"""How to change a priority: by a track file of the instance, or by its line of the config and a reload.
+
+A track file changes no config, needs no reload and outlives one. It is used where it reaches the priority exactly and
+changes nothing else. Elsewhere the config's line is changed, and the plan says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.plan import Change, NoteSeverity, PlanPart
+from kvtui.actions.priority.config_line import change_config_line, find_instance
+from kvtui.actions.priority.track_files import FAULT, track_file_controls
+from kvtui.model.record import dataclass
+from kvtui.model.vrrp import VrrpState
+
+if TYPE_CHECKING:
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.election_context import ElectionContext
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.priority.track_files import TrackFileControl
+
+LOWEST, MAX_TRACKED, OWNER = 1, 254, 255
+"""Priorities: keepalived keeps an effective one within 1 and 254; 255 is the owner of the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityMethod:
+    """One way to change a priority.
+
+    Attributes:
+        name: in a sentence, after "by".
+        now: the priority before.
+        part: what it brings into the plan.
+    """
+
+    name: str
+    now: int | None
+    part: PlanPart
+
+
+@dataclass(frozen=True, slots=True)
+class MethodChooser:
+    """Chooses how to change the priority of one instance.
+
+    Attributes:
+        preflight: of the config, made just now.
+        election: the instance.
+        backend: the world to act in.
+    """
+
+    preflight: Preflight
+    election: ElectionContext
+    backend: ActionBackend
+
+    def choose(self, value: int, *, use_track_file: bool | None = None) -> PriorityMethod:
+        """Returns the method for a priority.
+
+        Args:
+            value: wanted effective priority.
+            use_track_file: by its track file, or by its config; None chooses.
+        """
+        if use_track_file is False:
+            return self._by_config(value)
+        reasons = []
+        for control in track_file_controls(self.preflight, self.election.view.name, self.backend):
+            number = self._number_for(control, value)
+            others = _others(control)
+            if isinstance(number, int) and (use_track_file or not others):
+                method = self.by_track_file(control, number, value)
+                return method if use_track_file or not method.part.steps else _recommended(method, control)
+            reasons.append(
+                number if isinstance(number, str) else f"{control.path} changes more than this priority: {others}"
+            )
+        if not use_track_file:
+            return self._by_config(value, tuple(reasons))
+        name = self.election.view.name
+        why = "; ".join(reasons) or f"{name} tracks no file whose path is known: change its config instead"
+        return PriorityMethod("a track file", self._effective, PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why))
+
+    def by_track_file(self, control: TrackFileControl, number: int, value: int) -> PriorityMethod:
+        """Returns the method that writes this number into this track file.
+
+        Args:
+            control: the track file.
+            number: to write.
+            value: the effective priority that results.
+        """
+        name = f"track file {control.path} (weight {control.weight})"
+        if number == control.value:
+            return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value))
+        part = PlanPart(
+            steps=self.backend.steps((control.step(Daemon.of(self.preflight.keepalived), number),)),
+            changes=(Change(f"track file {control.name}", str(control.value), str(number)),),
+            equivalent_commands=(f"echo {number} > {self.preflight.keepalived.outside(control.path)}",),
+        )
+        if others := _others(control):
+            part = part.with_note(NoteSeverity.WARNING, f"{control.path}: {others}")
+        return PriorityMethod(name, self._effective, part)
+
+    def _by_config(self, value: int, reasons: tuple[str, ...] = ()) -> PriorityMethod:
+        """Returns the method that changes its line of the config.
+
+        Args:
+            value: wanted.
+            reasons: why its track files, where it has any, are not used.
+        """
+        view = self.election.view
+        part = change_config_line(self.preflight, view.name, value, self.backend)
+        for why in reasons:
+            part = part.with_note(NoteSeverity.NOTE, f"not by its track file: {why}")
+        if value == OWNER:
+            text = "255 means the owner of the address: weighted tracks do not count then"
+            part = part.with_note(NoteSeverity.WARNING, text)
+        if not part.steps and all(n.severity < NoteSeverity.UNSAFE for n in part.notes):
+            part = self._unchanged(part, value)
+        instance = find_instance(self.preflight.conf, view.name)
+        now = view.priority if view.priority is not None else instance.priority if instance else None
+        return PriorityMethod(f"its config {self.preflight.keepalived.conf} and a reload", now, part)
+
+    def _unchanged(self, part: PlanPart, value: int) -> PlanPart:
+        text = f"{self.election.view.name} already has priority {value}: nothing to write"
+        return part.with_note(NoteSeverity.NOTE, text)
+
+    def _number_for(self, control: TrackFileControl, value: int) -> int | str:
+        """Returns the number in the file that makes the effective priority this value; or why there is none."""
+        view = self.election.view
+        if obstacle := self.backend.obstacle(self.preflight.keepalived, control.path):
+            return obstacle
+        if value > MAX_TRACKED or view.priority == OWNER:
+            return f"weighted tracks do not count with 255, so {control.name} reaches {LOWEST} to {MAX_TRACKED} only"
+        rest = self._without(control)
+        if rest is None:
+            return f"the priority of {view.name} without {control.name} is unknown, so the number for it is too"
+        if control.weight and (value - rest) % control.weight == 0:
+            number = (value - rest) // control.weight
+            if number * control.weight > FAULT:
+                return number
+        return (
+            f"priority {value} cannot be reached exactly from {self._effective} with track file {control.name} "
+            f"(weight {control.weight})"
+        )
+
+    @property
+    def _effective(self) -> int | None:
+        view = self.election.view
+        return view.effective_priority if view.effective_priority is not None else view.priority
+
+    def _without(self, control: TrackFileControl) -> int | None:
+        """Returns the priority without this file's part; None when unknown.
+
+        Where no other track has a weight, that is the configured priority. Else it is the effective priority less the
+        file's part, unless that was clamped to 1 or 254, or the file holds the instance in FAULT.
+        """
+        view = self.election.view
+        instance = find_instance(self.preflight.running or self.preflight.conf, view.name)
+        tracks = instance.tracks if instance else ()
+        others = [
+            t for t in tracks if (t.kind, t.name) != ("file", control.name) and (t.kind != "interface" or t.weight)
+        ]
+        if not others and view.priority is not None:
+            return view.priority
+        now = view.effective_priority
+        if now is None or now in {LOWEST, MAX_TRACKED} or view.state is VrrpState.FAULT:
+            return None
+        return now - control.value * control.weight
+
+
+def _others(control: TrackFileControl) -> str:
+    """Returns what else would change with it; empty when nothing does."""
+    instances = f"{', '.join(control.shared)} also track it: their priority changes too" if control.shared else ""
+    checked = (
+        f"it is the FILE_CHECK of {', '.join(control.checked)}: their weights change too" if control.checked else ""
+    )
+    return "; ".join(filter(None, (instances, checked)))
+
+
+def _recommended(method: PriorityMethod, control: TrackFileControl) -> PriorityMethod:
+    text = (
+        f"method automatic: its track file, which changes no config, needs no reload and outlives one. Anything else "
+        f"that writes {control.path}, such as a health check, changes it again. --config-line (key t) changes the "
+        "config instead"
+    )
+    return replace(method, part=method.part.with_note(NoteSeverity.NOTE, text))

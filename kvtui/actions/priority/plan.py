@@ -1,0 +1,161 @@
+"""``kvtui priority``: changes the priority of one instance, by its track file or its config; verified on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.actions.core.election_context import election_context, prediction_lines, sync_group_notes
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
+from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.priority.config_line import find_instance
+from kvtui.actions.priority.methods import LOWEST, MAX_TRACKED, OWNER, MethodChooser
+from kvtui.actions.priority.track_files import track_file_controls
+from kvtui.actions.priority.verifier import PriorityVerifier
+from kvtui.actions.steps.file import ReplaceFile
+from kvtui.actions.steps.track_value import SetTrackValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.election_context import ElectionContext
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.core.step import Json
+    from kvtui.actions.core.watch import Watch
+    from kvtui.actions.priority.methods import PriorityMethod
+    from kvtui.model.observation import Observation
+    from kvtui.rules.election import Prediction
+
+
+def plan_priority(
+    observation: Observation,
+    preflight: Preflight,
+    instance: str,
+    value: int,
+    watch: Watch,
+    backend: ActionBackend,
+    *,
+    use_track_file: bool | None = None,
+) -> Action:
+    """Returns the plan to change a priority.
+
+    Args:
+        observation: the node now.
+        preflight: of its config, made just now.
+        instance: name.
+        value: wanted effective priority, 1 to 255 (254 with a track file).
+        watch: gives new observations, for the verification.
+        backend: the world to act in.
+        use_track_file: by its track file, or by its config; None chooses (see ``methods``).
+
+    Raises:
+        UnknownInstanceError: there is none of that name.
+    """
+    election = election_context(observation, instance)
+    most = MAX_TRACKED if use_track_file else OWNER
+    if not LOWEST <= value <= most:
+        return _refused(instance, value, f"priority {value} is not between {LOWEST} and {most}")
+    method = MethodChooser(preflight, election, backend).choose(value, use_track_file=use_track_file)
+    prediction = election.predicted(value)
+    effects = [_wire(election, value, method, prediction), *prediction_lines(prediction, election.own)]
+    if election.peers:
+        effects.append("assumes that nopreempt and preempt_delay of the other nodes are as on this one")
+    plan = method.part.plan(
+        ActionKind.PRIORITY,
+        instance,
+        f"priority of {instance}: {method.now} → {value}, by {method.name}",
+        tuple(effects),
+        after=tuple(sync_group_notes(observation, election)),
+    )
+    steps = method.part.steps
+    return Action(plan, steps, PriorityVerifier(preflight, election, value, prediction, watch, steps, backend))
+
+
+def plan_reset(
+    observation: Observation,
+    preflight: Preflight,
+    instance: str,
+    entries: Iterable[Entry],
+    watch: Watch,
+    backend: ActionBackend,
+) -> Action:
+    """Returns the plan to restore the priority that the instance had before kvtui changed it.
+
+    Args:
+        observation: the node now.
+        preflight: of its config, made just now.
+        instance: name.
+        entries: of the journal, oldest first.
+        watch: gives new observations, for the verification.
+        backend: the world to act in.
+
+    Raises:
+        UnknownInstanceError: there is none of that name.
+    """
+    election = election_context(observation, instance)
+    steps = [step for entry in entries for step in _done_steps(entry)]
+    for control in track_file_controls(preflight, instance, backend):
+        pairs = [(int(s["before"]), int(s["after"])) for s in steps if _is_track(s, control.path)]
+        number = _origin(control.value, pairs)
+        if number == control.value:
+            continue
+        wanted = max(LOWEST, min(MAX_TRACKED, (election.view.priority or 0) + number * control.weight))
+        method = MethodChooser(preflight, election, backend).by_track_file(control, number, wanted)
+        prediction = election.predicted(wanted)
+        plan = method.part.plan(
+            ActionKind.PRIORITY,
+            instance,
+            f"restore priority {wanted} of {instance}, by {method.name}",
+            tuple(prediction_lines(prediction, election.own)),
+        )
+        done = method.part.steps
+        return Action(plan, done, PriorityVerifier(preflight, election, wanted, prediction, watch, done, backend))
+    found = find_instance(preflight.conf, instance)
+    now = found.priority if found else None
+    changes = [(int(s["priority"][0]), int(s["priority"][1])) for s in steps if _is_file(s, instance)]
+    origin = None if now is None else _origin(now, changes)
+    if origin is None or origin == now:
+        why = f"the journal has no change of {instance} that led to its priority {now}: nothing to reset"
+        return _refused(instance, now or 0, why)
+    return plan_priority(observation, preflight, instance, origin, watch, backend, use_track_file=False)
+
+
+def _refused(instance: str, value: int, why: str) -> Action:
+    async def nothing(_say: Callable[[str], None]) -> Verification:
+        return Verification(ok=False, detail=why)
+
+    notes = (Note(NoteSeverity.IMPOSSIBLE, why),)
+    return Action(Plan(ActionKind.PRIORITY, instance, f"priority of {instance}: {value}", notes=notes), (), nothing)
+
+
+def _done_steps(entry: Entry) -> Iterator[Json]:
+    if entry.verb in (ActionKind.PRIORITY, ActionKind.FAILOVER) and entry.in_force:
+        yield from entry.steps
+
+
+def _is_track(step: Json, path: str) -> bool:
+    return step.get("kind") == SetTrackValue.kind and step.get("path") == path
+
+
+def _is_file(step: Json, instance: str) -> bool:
+    return step.get("kind") == ReplaceFile.kind and step.get("instance") == instance
+
+
+def _origin(now: int, pairs: list[tuple[int, int]]) -> int:
+    """Follows back the changes that led to the present value, as long as each joins on to the next."""
+    for before, after in reversed(pairs):
+        if after != now:
+            return now
+        now = before
+    return now
+
+
+def _wire(election: ElectionContext, value: int, method: PriorityMethod, prediction: Prediction) -> str:
+    if not method.part.steps:
+        return "nothing changes on the wire"
+    if election.is_master:
+        wire = f"adverts have priority {value} after at most one with the old one"
+        stays = prediction.master == election.own and not prediction.moves
+        return f"{wire}; MASTER state and VIPs are kept" if stays else wire
+    return f"a backup is silent: priority {value} shows on the wire once this node is master"

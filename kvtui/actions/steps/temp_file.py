@@ -1,0 +1,78 @@
+"""The hidden temp file that a write leaves beside its file when kvtui is killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.steps.file import ReplaceFile, temp_files_of
+from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kvtui.actions.core.step import Json
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveTempFile:
+    """A step: removes it. Nothing reads it, so that undo does nothing.
+
+    Attributes:
+        daemon: whose file.
+        path: of the file that it was for, as keepalived names it.
+    """
+
+    kind: ClassVar[str] = "draft"
+
+    daemon: Daemon
+    path: str
+
+    def describe(self) -> str:
+        return f"remove the temp file that an interrupted write left beside {self.path}"
+
+    def describe_undo(self) -> str:
+        return ""
+
+    def state(self) -> StepState:
+        return StepState.PENDING if self._found() else StepState.APPLIED
+
+    def do(self) -> None:
+        try:
+            for temp in self._found():
+                temp.unlink(missing_ok=True)
+        except OSError as error:
+            raise StepError(f"the temp file beside {self.path} was not removed: {error.strerror or error}") from error
+
+    def undo(self) -> None:
+        """Nothing."""
+
+    def _found(self) -> list[Path]:
+        return temp_files_of(Path(self.daemon.outside(self.path)))
+
+    def to_json(self) -> Json:
+        return {"daemon": self.daemon.to_json(), "path": self.path}
+
+    @classmethod
+    def from_json(cls, data: Json) -> RemoveTempFile:
+        return cls(Daemon.from_json(data["daemon"]), str(data["path"]))
+
+
+def temp_file_steps(steps: Iterable[Json]) -> Iterator[RemoveTempFile]:
+    """Yields the steps that remove what interrupted writes of these journaled steps left."""
+    seen: set[RemoveTempFile] = set()
+    for data in steps:
+        inner = data.get("step") or data.get("file") or data
+        inner = inner.get("file") or inner
+        if inner.get("kind", SetTrackValue.kind) not in (ReplaceFile.kind, SetTrackValue.kind) or "path" not in inner:
+            continue
+        try:
+            step = RemoveTempFile.from_json(inner)
+            if step not in seen and step.state() is StepState.PENDING:
+                yield step
+        except (StepError, KeyError, TypeError, ValueError):
+            continue  # a damaged line, or keepalived is gone and its files with it
+        seen.add(step)

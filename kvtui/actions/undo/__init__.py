@@ -1,0 +1,1 @@
+"""Undo, finish or leave what the journal has."""

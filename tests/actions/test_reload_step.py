@@ -1,0 +1,113 @@
+"""Where a reload is on its way, as seen from what runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.checks.assess_reload import ReloadAssessment
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step_kinds import make
+from kvtui.actions.steps import reload as reload_step
+from kvtui.actions.steps.reload import ReloadStep, When
+from tests.build import conf, keepalived
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Daemon(820, 1, "/c", 1, 1)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], list[str]]:
+    """What runs, by digest (None: it cannot be read); the list has a word for each signal."""
+    sent: list[str] = []
+    runs: list[str | None] = [None]
+
+    def reload(self: ReloadStep) -> None:
+        sent.append(self.when.value)
+
+    monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
+    monkeypatch.setattr(ReloadStep, "_reload", reload)
+    monkeypatch.setattr(
+        reload_step, "read_running", lambda _pid, **_k: None if runs[0] is None else replace(conf(), digest=runs[0])
+    )
+
+    def set_(digest: str | None) -> list[str]:
+        runs[0] = digest
+        return sent
+
+    return set_
+
+
+def again(step: ReloadStep) -> ReloadStep:
+    made = make({"kind": "hangup", **json.loads(json.dumps(step.to_json()))})
+    assert isinstance(made, ReloadStep)
+    return made
+
+
+def test_each_way_signals_once(world: Callable[[str | None], list[str]]) -> None:
+    sent = world("old")
+    first, last = ReloadStep(HERE, When.UNDO, ("old",)), ReloadStep(HERE, When.DO, ("old",))
+    first.do()
+    last.do()
+    assert sent == ["do"]
+    world("new")
+    assert (first.state(), last.state()) == (StepState.APPLIED, StepState.APPLIED)
+    last.undo()
+    first.undo()
+    assert sent == ["do", "undo"]
+    world("old")
+    assert (first.state(), last.state()) == (StepState.PENDING, StepState.PENDING)
+
+
+@pytest.mark.parametrize(
+    ("digest", "state"), [("old", StepState.PENDING), ("edited", StepState.PENDING), ("new", StepState.APPLIED)]
+)
+def test_from_the_journal_it_is_seen_by_what_runs(
+    world: Callable[[str | None], list[str]], digest: str, state: StepState
+) -> None:
+    world(digest)
+    for when in When:
+        assert again(ReloadStep(HERE, when, ("old", "edited"))).state() is state
+
+
+def test_where_what_runs_cannot_be_read_one_reload_too_many_is_sent(world: Callable[[str | None], list[str]]) -> None:
+    sent = world(None)
+    step = again(ReloadStep(HERE, When.UNDO, ()))
+    assert step.state() is StepState.APPLIED
+    step.undo()
+    assert (step.state(), sent) == (StepState.PENDING, ["undo"])
+
+
+def test_a_reload_alone_has_no_way_back(world: Callable[[str | None], list[str]]) -> None:
+    world("same")
+    step = ReloadStep(HERE, When.DO, shown="same", alone=True)
+    assert step.state() is StepState.PENDING  # asked for, though nothing changed
+    step.do()
+    assert step.state() is StepState.APPLIED
+    with pytest.raises(StepError, match="cannot be undone"):
+        step.undo()
+    assert again(step).state() is StepState.APPLIED
+    world("other")
+    assert again(step).state() is StepState.PENDING
+
+
+def test_nothing_is_sent_when_the_last_test_is_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Found:
+        conf = None
+
+    sent: list[object] = []
+    monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
+    monkeypatch.setattr("kvtui.actions.checks.preflight.run_preflight", lambda _k: Found)
+    monkeypatch.setattr(
+        "kvtui.actions.checks.assess_reload.assess_reload", lambda _s: ReloadAssessment(fatal=("/c:3: no VRID",))
+    )
+    monkeypatch.setattr(reload_step, "send_sighup", sent.append)
+    with pytest.raises(StepError, match="not reloaded, keepalived runs as before: /c:3: no VRID"):
+        ReloadStep(HERE, When.DO).do()
+    assert sent == []
