@@ -40,7 +40,7 @@ class CopyPanel(Panel):
     def __init__(self, host: Host, copied: str) -> None:
         super().__init__(host)
         self.copied = copied
-        self.heading = f"{HEADINGS[host.settings.clipboard]}   Esc closes"
+        self.heading = f"{HEADINGS[host.settings.clipboard]}   Esc close"
 
     def text(self, observation: Observation | None) -> str:
         # with backslashes, because a pasted newline would run half a command

@@ -26,7 +26,7 @@ def legend(marks: Glyphs) -> str:
     words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
     legend_marks = "  ".join(f"{marks.marks[mark]} {word}" for mark, word in words.items())
     return f"""
-{CHAIN_TITLE}, a mark for each layer of a VIP:  {legend_marks}
+{CHAIN_TITLE}, one mark per layer:  {legend_marks}
   {", ".join(layer.words for layer in LAYERS)}
 {marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m  !! critical  ! warning"""
 

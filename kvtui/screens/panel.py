@@ -1,4 +1,4 @@
-"""A panel over a screen: a title and text that scrolls. Esc closes it."""
+"""A panel over a screen: a title and text that scrolls. Esc close it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Panel(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
             box.border_title = Content(plain(self.heading))  # not markup: names come from outside
-            box.border_subtitle = "Esc closes"
+            box.border_subtitle = "Esc close"
             yield Static("", id="text", markup=False)
 
     def on_mount(self) -> None:

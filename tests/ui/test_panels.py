@@ -33,9 +33,9 @@ async def test_at_80_by_24_the_help_is_seen_whole() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "question_mark")
         for text in (
-            "Show rows with a text",
+            "Filter the rows",
             "The last row",
-            "CHAIN, a mark for each layer",
+            "CHAIN, one mark per layer",
             "✓ ok",
             "★ this node",
             "n≠m",

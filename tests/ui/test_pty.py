@@ -69,7 +69,7 @@ def test_ctrl_q_leaves_also_from_a_panel() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         terminal.press("enter")
-        terminal.shows("config file", "Esc closes")
+        terminal.shows("config file", "Esc close")
         terminal.press("\x11")
         assert terminal.ended() == 0
     assert_restored(terminal.raw)
