@@ -1,4 +1,4 @@
-"""``kvtui`` and ``python -m kvtui``: joins the two siblings, the command line and the terminal UI."""
+"""``kvtui`` and ``python -m kvtui``: connects the command line and the terminal UI, which do not import each other."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run kvtui; ends with the exit code of design.md.
+    """Runs kvtui.
 
     Raises:
         SystemExit: always.
     """
-    from kvtui.cli.main import run  # noqa: PLC0415 - `python -m kvtui` must be importable without typer
+    from kvtui.cli.main import run  # noqa: PLC0415 - this module must be importable without typer
 
     sys.exit(run(_terminal_ui))
 
 
 def _terminal_ui(invocation: Invocation) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - a TAB does without
+    from dataclasses import replace  # noqa: PLC0415 - completion does without
 
-    from kvtui.terminal import run  # noqa: PLC0415 - textual costs 0.2 s; only the terminal UI needs it
+    from kvtui.terminal import run  # noqa: PLC0415 - textual takes 0.2 s to import
 
     run(replace(invocation, at_once=True).observer(triage=True), invocation.ui())
 

@@ -61,8 +61,8 @@ class TriageRunner:
     """
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
-        from kvtui.rules.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does without all of its rules
         from kvtui.rules.triage import runner  # noqa: PLC0415
+        from kvtui.rules.triage.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does without all of its rules
 
         self.history = ConditionHistory()
         self.undecided: tuple[Finding, ...] = ()
@@ -165,15 +165,17 @@ class Observer:
         self._tables: deque[IpvsTable] = deque(maxlen=5)
         self._before: Observation | None = None
 
-    async def observe(self, *, timeout: float = 0.0, force: bool = False) -> Observation:
+    async def observe(self, *, timeout: float | None = None, force: bool = False) -> Observation:
         """One observation, now, or after at most ``timeout`` seconds when adverts must be waited for.
+
+        With a ``timeout`` of 0 the first lists of a Kubernetes API are waited for all the same, a bounded time.
 
         Triage rests between judgements that cost much, unless ``force``.
         """
         if not self._started:
             self._started = True
             await self.source.start(self._changed.set)
-        if timeout > 0:
+        if timeout is not None:
             await self.source.settle(timeout)
         self._changed.clear()
         began = time.monotonic()

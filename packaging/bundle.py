@@ -7,8 +7,9 @@ of ``PYTHONS`` on every architecture of ``MACHINES``: the modules with machine c
 each, and Python chooses by the file's name. Machine code of any other package ends the build, but for accelerators
 that have a module in Python beside them, which are left out.
 
-Left out as well: the ``kubernetes`` library (126 MB, only for kubeconfigs; a pod's service account does without), type
-stubs, scripts, bytecode.
+Left out as well: what kvtui does not import of the ``kubernetes`` library (40 MB of typed models and its asyncio half,
+with the packages that only this one needs), type stubs, scripts, bytecode. tests/packaging/test_library.py shows that
+list, watch, exec plugins and OIDC work without.
 """
 
 from __future__ import annotations
@@ -20,9 +21,20 @@ import subprocess
 import sys
 import zipfile
 from email.parser import HeaderParser
+from importlib.metadata import distributions
 from pathlib import Path
 
-LEFT_OUT = ("kubernetes",)
+NARROWER = {"kubernetes": "kubernetes>=36.0.2,<37"}
+"""37 needs pydantic: machine code, 4 MB for each Python and machine. kvtui works with both."""
+UNUSED_FOLDERS = tuple(
+    f"kubernetes/{name}"
+    for name in ("client/models", "client/api", "client/apis", "aio", "dynamic", "leaderelection", "informer", "utils")
+)
+UNUSED_DISTRIBUTIONS = (
+    *("aiohttp", "aiohttp-retry", "aiohappyeyeballs", "aiosignal", "attrs", "frozenlist", "multidict", "propcache"),
+    *("yarl", "tzdata", "durationpy"),
+)
+"""What only the folders above import; tzdata is for machines without Debian's, and no time zone is looked up."""
 NATIVE = ("msgspec", "psutil")
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
@@ -33,12 +45,12 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 def requirements(wheel: Path) -> list[str]:
-    """What a wheel depends on, less what is left out."""
+    """What a wheel depends on."""
     with zipfile.ZipFile(wheel) as archive:
         [name] = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
         metadata = HeaderParser().parsestr(archive.read(name).decode())
     wanted = [text for text in metadata.get_all("Requires-Dist", []) if "extra ==" not in text]
-    return [text for text in wanted if not text.startswith(LEFT_OUT)]
+    return [next((n for name, n in NARROWER.items() if text.startswith(name)), text) for text in wanted]
 
 
 def download(wanted: list[str], wheels: Path) -> None:
@@ -74,6 +86,19 @@ def lay_out_native(wheels: Path, folder: Path) -> None:
                         (folder / (name.split(".", 1)[0] + suffix)).write_bytes(archive.read(name))
 
 
+def remove_unused_code(folder: Path) -> None:
+    """Takes away what nothing imports; see ``UNUSED_FOLDERS``."""
+    for name in UNUSED_FOLDERS:
+        shutil.rmtree(folder / name)
+    for path in (folder / "kubernetes").rglob("*_test.py"):
+        path.unlink()
+    for distribution in distributions(path=[str(folder)]):
+        if distribution.name.lower().replace("_", "-") in UNUSED_DISTRIBUTIONS:
+            for top in {file.parts[0] for file in distribution.files or ()} - {".."}:
+                path = folder / top
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
     """Install, and take away what nothing reads at run time."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -82,6 +107,7 @@ def lay_out(wheel: Path, wanted: list[str], wheels: Path, folder: Path) -> None:
     shutil.rmtree(folder / "bin", ignore_errors=True)
     subprocess.run([*offline, "--no-deps", str(wheel)], check=True)
     shutil.rmtree(folder / "bin", ignore_errors=True)
+    remove_unused_code(folder)
     for pattern in UNUSED:
         for path in sorted(folder.rglob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -18,9 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from tests.lab.release import KERNEL_VARIABLE, VARIABLE, Release, machine
+
 PROJECT = Path(__file__).parents[1]
 KERNELS_PER_CORE = 2.5
 """With 2 cores: 5 kernels. Each costs some 8 s of CPU before its first test; more than these do not end sooner."""
+FAST_KERNEL = "13"
+"""Debian release of the kernel that takes a third less time than Debian 12's."""
 AT_ONCE = 2
 """Groups at once beside the lab."""
 NICE = 10
@@ -110,28 +114,33 @@ def pytest_group(name: str, *arguments: str, nice: int = NICE, **environment: st
 
 
 def lab_groups(more: list[str], *, full: bool) -> list[Group]:
-    """Return the lab's tests; on Debian 13's kernel those that depend on the kernel, or all of them."""
+    """Return the lab's tests: all on one kernel; on another those marked `debian13`, or all."""
     kernels = max(2, round((os.cpu_count() or 1) * KERNELS_PER_CORE))
-    halves = kernels - kernels // 2, kernels // 2
-    here, there = halves if full else (kernels, 1)
-    which = [] if full else ["-m", "not long"]
-    on_13 = [] if full else ["-m", "debian13"]
+    if full:
+        number = "12" if machine() == "13" else "13"
+        return [
+            lab_group("lab", more, kernels - kernels // 2),
+            lab_group(f"lab-debian-{number}", more, kernels // 2, **{VARIABLE: number}),
+        ]
+    fast = {KERNEL_VARIABLE: FAST_KERNEL} if Release(FAST_KERNEL).kernel is not None else {}
+    other = {VARIABLE: "12"} if machine() == "13" else {VARIABLE: "13", KERNEL_VARIABLE: "12"}
     return [
-        pytest_group("lab", "tests/lab", *which, *more, nice=0, KVTUI_LAB_KERNELS=str(here)),
-        pytest_group(
-            *("lab-debian-13", "tests/lab", "-p", "no:cacheprovider", *on_13, *more),
-            nice=0,
-            KVTUI_LAB_DEBIAN="13",
-            KVTUI_LAB_KERNELS=str(there),
-        ),
+        lab_group("lab", ["-m", "not long", *more], kernels, **fast),
+        lab_group("lab-other", ["-m", "debian13", "-p", "no:cacheprovider", *more], 1, **other),
     ]
 
 
-def other_groups(more: list[str]) -> list[Group]:
+def lab_group(name: str, arguments: list[str], kernels: int, **environment: str) -> Group:
+    """Return lab tests on so many kernels."""
+    return pytest_group(name, "tests/lab", *arguments, nice=0, KVTUI_LAB_KERNELS=str(kernels), **environment)
+
+
+def other_groups(more: list[str], *, coverage: bool) -> list[Group]:
     """Return all groups that need no kernel, the longest first."""
     tool = Path(sys.executable).parent
+    cover = ("-p", "tests.covering") if coverage else ()
     return [
-        pytest_group("unit", "--ignore=tests/lab", "--ignore=tests/packaging", "-p", "tests.covering", *more),
+        pytest_group("unit", "--ignore=tests/lab", "--ignore=tests/packaging", *cover, *more),
         pytest_group("packaging", "tests/packaging", "-p", "no:cacheprovider", *more),
         Group("types", [str(tool / "mypy")]),
         Group("lint", ["make", "--no-print-directory", "lint"]),
@@ -178,8 +187,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--full", action="store_true", help="the long tests too, and the whole lab on Debian 13's kernel"
     )
+    parser.add_argument("--coverage", action="store_true", help="which lines of kvtui the tests without a kernel run")
     options, more = parser.parse_known_args(arguments)
-    lab, others = lab_groups(more, full=options.full), other_groups(more)
+    lab, others = lab_groups(more, full=options.full), other_groups(more, coverage=options.coverage or options.full)
     groups = [*lab, *others]
     if more:  # such as -k: not each group has a test of that name
         for group in groups:

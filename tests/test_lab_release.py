@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.lab import kernel, release
 from tests.lab.keepalived import version_of
 from tests.lab.loader import INTERPRETER, with_loader
-from tests.lab.release import VARIABLE, Release, ReleaseError, chosen, fetch, machine
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.lab.release import KERNEL_VARIABLE, VARIABLE, Release, ReleaseError, chosen, fetch, machine
 
 
 def test_the_machine_s_own_packages_are_used_unless_another_release_is_asked_for(
@@ -28,6 +25,19 @@ def test_the_machine_s_own_packages_are_used_unless_another_release_is_asked_for
     monkeypatch.setenv(VARIABLE, "13")
     assert chosen().keepalived_root.endswith(".lab/keepalived-2.3.3")
     assert str(chosen().modules).endswith(".lab/kernel-13/usr/lib/uml/modules")
+
+
+def test_the_kernel_is_chosen_apart_from_keepalived(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "machine", lambda: "12")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv(KERNEL_VARIABLE, "13")
+    assert (chosen().parts, chosen().keepalived_root) == (("kernel-13",), "/")
+    monkeypatch.setenv(KERNEL_VARIABLE, "12")
+    monkeypatch.setenv(VARIABLE, "13")
+    assert (chosen().parts, chosen().folder, chosen().keepalived_number) == (("2.3.3",), Path("/"), "13")
+    monkeypatch.setenv(KERNEL_VARIABLE, "14")
+    with pytest.raises(ReleaseError, match="KVTUI_LAB_KERNEL=14: the lab knows"):
+        chosen()
 
 
 def test_an_unknown_release_is_refused_with_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,8 +68,8 @@ def test_what_cannot_be_fetched_is_an_error_with_the_reason(tmp_path: Path, monk
     script.chmod(0o755)
     monkeypatch.setattr(release, "PROJECT", tmp_path)
     fetch(Release())
-    with pytest.raises(ReleaseError, match=r"KVTUI_LAB_DEBIAN=13: kvtui: no mirror for kernel-13 2\.3\.3"):
-        fetch(Release("13"))
+    with pytest.raises(ReleaseError, match=r"cannot boot on this machine: kvtui: no mirror for kernel-13 2\.3\.3"):
+        fetch(Release("13", "13"))
 
 
 def test_the_loader_is_named_in_a_copy_of_the_same_size(tmp_path: Path) -> None:

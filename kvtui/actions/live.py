@@ -51,8 +51,7 @@ class LiveBackend:
         return run_preflight(keepalived)
 
     def text(self, keepalived: Keepalived, path: str) -> str:
-        from kvtui.backend.conf.tree import read_text
-        from kvtui.backend.linux.files import resolve_inside
+        from kvtui.backend.linux.files import read_text, resolve_inside
 
         return read_text(resolve_inside(keepalived.root, path))
 

@@ -1,1 +1,1 @@
-"""The command line: stdout is data, stderr is narration, exit codes are an API."""
+"""The command line: stdout is data, stderr is messages, exit codes are an API."""

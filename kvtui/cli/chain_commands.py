@@ -1,4 +1,4 @@
-"""The commands about what is mapped to what: ``mappings``, ``trace`` and ``render``."""
+"""The commands about mappings and their chains: ``mappings``, ``trace`` and ``render``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.completion import values
-from kvtui.cli.options import LISTEN, DialectOption, FormatOption, ListenOption, WatchOption
+from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, FormatOption, ListenOption, WatchOption
 
 
 def mappings(
-    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+    context: typer.Context,
+    output: FormatOption = None,
+    watch: WatchOption = False,
+    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """The ConfigMap's entries: what becomes of each, and where its chain breaks.
+    """Show the ConfigMap's entries and where their chains break.
+
+    CHAIN has one mark for each layer: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP
+    owner. + is ok, X broken, ? unknown, . not expected.
 
     Example: kvtui mappings --watch
     """
@@ -26,47 +32,49 @@ def trace(
     context: typer.Context,
     vip: Annotated[
         str,
-        typer.Argument(
-            metavar="VIP[:PORT]", autocompletion=values.vips, help="Of an IPv6 one with a port: [VIP]:PORT."
-        ),
+        typer.Argument(metavar="VIP[:PORT]", autocompletion=values.vips, help="With IPv6 and a port: [VIP]:PORT."),
     ],
     connect: Annotated[bool, typer.Option("--connect", help="Also connect to it over TCP, from here.")] = False,
     output: FormatOption = None,
-    listen: ListenOption = LISTEN,
+    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """One VIP layer by layer, from the ConfigMap to the VRRP owner: the first break, and what to do next.
+    """Show the chain of one VIP: the first break, and what to do.
 
-    Exit code: 0 whole, 1 broken, 2 no such VIP, 3 could not tell: a layer that is expected cannot be seen, such as
-    the ConfigMap of a keepalived-vip where no API can be asked. With --no-kube only this node is judged.
+    The chain goes from the ConfigMap to the VRRP owner.
+
+    Exit code: 0 every layer is ok, 1 a layer is broken, 2 no such VIP, 3 unknown, because an expected layer cannot be
+    read, such as the ConfigMap of a keepalived-vip without an API. --no-kube checks this node only.
 
     Example: kvtui trace 10.4.0.50:80
     """
-    from kvtui.cli.trace import trace as follow  # noqa: PLC0415 - brings the rules of the chain
+    from kvtui.cli.trace import trace as print_trace  # noqa: PLC0415 - imports the rules of the chain
 
-    raise typer.Exit(follow(context.obj, vip, output or context.obj.form, connect=connect, listen=listen))
+    raise typer.Exit(print_trace(context.obj, vip, output or context.obj.form, connect=connect, listen=listen))
 
 
 def render(
     context: typer.Context,
     dialect: DialectOption = None,
     diff: Annotated[
-        bool, typer.Option("--diff", help="How keepalived.conf of this node differs; passwords are masked.")
+        bool, typer.Option("--diff", help="Compare with this node's keepalived.conf; passwords are masked.")
     ] = False,
     node: Annotated[
-        str | None, typer.Option("--node", metavar="NAME", help="For this node of the cluster; else the one here.")
+        str | None, typer.Option("--node", metavar="NAME", help="For another node of the cluster; default: this node.")
     ] = None,
     iface: Annotated[
-        str | None, typer.Option("--iface", metavar="NAME", help="That node's interface, where nothing here tells it.")
+        str | None, typer.Option("--iface", metavar="NAME", help="That node's interface, if kvtui cannot find it.")
     ] = None,
     output: FormatOption = None,
-    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds for the API to answer, at most.")] = 5.0,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Maximum seconds to wait for the API.")] = 5.0,
 ) -> None:
-    """The keepalived.conf that the controller should have written for what the API says now.
+    """Print the keepalived.conf that the controller should write.
 
-    Exit code: 0 printed (--diff: the same), 1 the file differs, 2 usage, 3 could not tell. Example: kvtui render --diff
+    It follows from the current state of the API.
+
+    Exit code: 0 printed (--diff: no difference), 1 the file differs, 2 usage, 3 unknown. Example: kvtui render --diff
     """
-    from kvtui.cli.render import Wanted  # noqa: PLC0415 - brings the rules of what is expected
+    from kvtui.cli.render import RenderRequest  # noqa: PLC0415 - imports the rules of what is expected
     from kvtui.cli.render import render as print_expected  # noqa: PLC0415
 
-    wanted = Wanted(dialect, node, iface, diff, output or context.obj.form, wait)
-    raise typer.Exit(print_expected(context.obj, wanted))
+    request = RenderRequest(dialect, node, iface, diff, output or context.obj.form, wait)
+    raise typer.Exit(print_expected(context.obj, request))

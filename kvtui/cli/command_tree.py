@@ -1,9 +1,13 @@
-"""The command line as data, taken from the commands themselves: the manual page is made of it."""
+"""The command line as data, read from the Typer application: the manual page is made from it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import typer
+from typer.main import get_command
+
+from kvtui.cli.main import app
 from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
@@ -15,10 +19,10 @@ class Parameter:
     """An option or an argument.
 
     Attributes:
-        names: of an option, such as ``-o`` and ``--output``; of an argument what stands for it: ``REAL[:PORT]``.
-        usage: as ``--help`` writes it, such as ``-o, --output <text|json|yaml>``.
-        help: what ``--help`` says, with environment variable and default.
-        summary: the same without them.
+        names: of an option, such as ``-o`` and ``--output``; of an argument its placeholder: ``REAL[:PORT]``.
+        usage: as in ``--help``, such as ``-o, --output <text|json|yaml>``.
+        help: as in ``--help``, with environment variable and default.
+        summary: the help without them.
     """
 
     names: tuple[str, ...]
@@ -33,11 +37,11 @@ class Command:
 
     Attributes:
         path: the words after ``kvtui``; empty for kvtui itself.
-        help: its text, as ``--help`` has it.
-        epilog: what comes after the options.
-        options: in their order; ``--help`` is not among them.
+        help: its text, as in ``--help``.
+        epilog: the text after the options.
+        options: all but ``--help``.
         arguments: in their order.
-        commands: below it.
+        commands: subcommands.
     """
 
     path: tuple[str, ...]
@@ -49,49 +53,43 @@ class Command:
 
     @property
     def summary(self) -> str:
-        """Its first paragraph on one line."""
+        """The first paragraph of the help in one line."""
         return " ".join(self.help.split("\n\n")[0].split())
 
     def all(self) -> Iterator[Command]:
-        """This one and all below it."""
+        """Yields this command and all below it."""
         yield self
         for command in self.commands:
             yield from command.all()
 
 
 def command_tree() -> Command:
-    """The whole command line; hidden commands and options are left out."""
-    from typer.main import get_command  # noqa: PLC0415 - only generators need it
-
-    from kvtui.cli.main import app  # noqa: PLC0415 - main imports this module's sibling
-
+    """Returns the whole command line without hidden commands and options."""
     return _command(get_command(app), ())
 
 
 def _command(command: Any, path: tuple[str, ...]) -> Command:
-    """Typer keeps its own copy of click and exports no type of it, hence Any."""
-    import typer  # noqa: PLC0415 - only generators need it
-
+    """Takes ``Any``, because Typer keeps its own copy of click and exports no type of it."""
     context = typer.Context(command, info_name=" ".join(("kvtui", *path)))
-    shown = [p for p in command.params if not getattr(p, "hidden", False)]
-    below = getattr(command, "commands", {})
+    visible = [p for p in command.params if not getattr(p, "hidden", False)]
+    subcommands = getattr(command, "commands", {})
     return Command(
         path,
         (command.help or "").strip(),
         command.epilog or "",
-        tuple(_parameter(p, context) for p in shown if p.param_type_name == "option"),
-        tuple(_parameter(p, context) for p in shown if p.param_type_name == "argument"),
-        tuple(_command(c, (*path, name)) for name, c in below.items() if not c.hidden),
+        tuple(_parameter(p, context) for p in visible if p.param_type_name == "option"),
+        tuple(_parameter(p, context) for p in visible if p.param_type_name == "argument"),
+        tuple(_command(c, (*path, name)) for name, c in subcommands.items() if not c.hidden),
     )
 
 
 def _parameter(parameter: Any, context: Any) -> Parameter:
     usage, text = parameter.get_help_record(context) or (parameter.name, "")
     option = parameter.param_type_name == "option"
-    shown = parameter.metavar or parameter.name.upper()
+    placeholder = parameter.metavar or parameter.name.upper()
     return Parameter(
-        tuple(sorted((*parameter.opts, *parameter.secondary_opts), key=len)) if option else (shown,),
-        usage=usage if option else shown,
+        tuple(sorted((*parameter.opts, *parameter.secondary_opts), key=len)) if option else (placeholder,),
+        usage=usage if option else placeholder,
         help=" ".join(text.split()),
         summary=" ".join((parameter.help or "").split()),
     )

@@ -1,4 +1,4 @@
-"""``kvtui config``: what is configured, and where each value comes from."""
+"""``kvtui config``: the settings, and where each value comes from."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kvtui.cli.config_layer import key_row, shown, written
+from kvtui.cli.config_layer import as_toml, effective_values, key_row
 from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
 from kvtui.cli.output import Format, encode, info, write
-from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from kvtui.model.config import Config
 
 app = typer.Typer(
     name="config",
-    help="What is configured, and where each value comes from.",
+    help="The settings, and where each value comes from.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -25,29 +24,32 @@ app = typer.Typer(
 
 @app.command()
 def show(context: typer.Context, output: FormatOption = None) -> None:
-    """Every setting, its value, and where that comes from: an option, a variable, a file's line, or the default.
+    """Show every setting, its value, and its origin: an option, a variable, a line of a file, or the default.
 
-    Exit code: 1 when something in a file is not used. Example: kvtui config show
+    Exit code: 1 if a file has an entry that kvtui cannot use. Example: kvtui config show
     """
     invocation = context.obj
     config = invocation.config
-    rows = list(shown(config, context.find_root()))
+    values = list(effective_values(config, context.find_root()))
     problems = [*config.problems, *_key_problems(config)]
     if (output or invocation.form) is Format.TEXT:
-        lines = [(r.setting.key, written(r.value, r.setting.kind), plain(r.origin)) for r in rows]
-        write(_columns([*lines, *(key_row(name, keys) for name, keys in config.keys.items())]))
+        from kvtui.cli.tables import table  # noqa: PLC0415 - JSON does without
+
+        rows = [(v.setting.key, as_toml(v.value, v.setting.kind), v.origin) for v in values]
+        rows += [key_row(name, keys) for name, keys in config.keys.items()]
+        write(table(("SETTING", "VALUE", "FROM"), [*rows]))
         for problem in problems:
             info(problem)
     else:
         document = {
             "settings": [
                 {
-                    "key": r.setting.key,
-                    "value": list(r.value) if isinstance(r.value, tuple) else r.value,
-                    "from": r.origin,
-                    "help": r.setting.help,
+                    "key": v.setting.key,
+                    "value": list(v.value) if isinstance(v.value, tuple) else v.value,
+                    "from": v.origin,
+                    "help": v.setting.help,
                 }
-                for r in rows
+                for v in values
             ],
             "keys": [{"id": k, "keys": c.value, "from": c.where} for k, c in config.keys.items()],
             "files": [{"path": path, "read": read} for path, read in config.files.items()],
@@ -63,19 +65,12 @@ def _key_problems(config: Config) -> tuple[str, ...]:
     return keymap(config.keys).problems
 
 
-def _columns(rows: list[tuple[str, str, str]]) -> str:
-    table = [("SETTING", "VALUE", "FROM"), *rows]
-    widths = [max(len(row[i]) for row in table) for i in range(2)]
-    return "".join(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}\n" for a, b, c in table)
-
-
 @app.command()
-def path(context: typer.Context) -> None:
-    """The files that are read, in the order of reading; the later one's word counts.
+def path() -> None:
+    """Print the config files in the order in which they are read; a later file overrides an earlier one.
 
     Example: ${EDITOR:-vi} "$(kvtui config path | tail -n 1)"
     """
-    del context
-    from kvtui.backend.config_file import paths  # noqa: PLC0415 - it was imported at the start already
+    from kvtui.backend.config_file import paths  # noqa: PLC0415 - only this command needs it
 
     write("".join(f"{p}\n" for p in paths(os.environ)))

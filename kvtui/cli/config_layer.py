@@ -1,6 +1,6 @@
-"""The configuration between the command line and its defaults: option, then environment, then file, then default.
+"""Values of the config files as click's ``default_map``: an option or an environment variable overrides them.
 
-Click's own ``default_map`` does it, so ``--help`` shows the defaults that hold on this node.
+``--help`` therefore shows the defaults of this node.
 """
 
 from __future__ import annotations
@@ -16,32 +16,21 @@ if TYPE_CHECKING:
 
     from kvtui.cli.invocation import Invocation
 
-LISTENING = ("status", "vrrp", "vips", "mappings", "trace")
-"""Commands whose ``--listen`` the setting ``listen`` is the default of."""
+LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
+"""Commands whose ``--listen`` defaults to the setting ``listen``."""
 
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """What the command line is started with.
-
-    Attributes:
-        run_ui: starts the terminal UI.
-        config: what the files say.
-    """
+    """What ``main.run`` hands to the callback of the global options."""
 
     run_ui: Callable[[Invocation], None]
     config: Config
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A setting as ``kvtui config show`` tells it.
-
-    Attributes:
-        setting: which.
-        value: that counts.
-        origin: where it comes from, in words.
-    """
+class SettingValue:
+    """A setting's effective value; ``origin`` is an option, a variable, a line of a file, or "default"."""
 
     setting: Setting
     value: Any
@@ -49,26 +38,26 @@ class Shown:
 
 
 def defaults(config: Config) -> dict[str, Any]:
-    """Click's ``default_map`` of what the files say."""
-    found: dict[str, Any] = {}
+    """Returns click's ``default_map``."""
+    default_map: dict[str, Any] = {}
     for setting in SETTINGS:
         configured = config.values.get(setting.key)
         if configured is None or not setting.parameter:
             continue
         value = not configured.value if setting.inverse else configured.value
         if setting.parameter == "listen":
-            found |= {command: {"listen": value} for command in LISTENING}
+            default_map |= {command: {"listen": value} for command in LISTENING_COMMANDS}
         else:
-            found[setting.parameter] = value
-    return found
+            default_map[setting.parameter] = value
+    return default_map
 
 
-def shown(config: Config, root: Any) -> Iterator[Shown]:
-    """Every setting, and where its value comes from.
+def effective_values(config: Config, root: Any) -> Iterator[SettingValue]:
+    """Yields every setting with its value and origin.
 
     Args:
-        config: what the files say.
-        root: click's context of kvtui itself, whose options were parsed (Typer exports no type of it).
+        config: from the files.
+        root: click's context of the global options (Typer exports no type of it).
     """
     options = {p.name: max(p.opts, key=len) for p in root.command.params}
     for setting in SETTINGS:
@@ -80,11 +69,11 @@ def shown(config: Config, root: Any) -> Iterator[Shown]:
             source = root.get_parameter_source(setting.parameter)
             name = source.name if source else ""
             origin = {"COMMANDLINE": options[setting.parameter], "ENVIRONMENT": setting.variable}.get(name, origin)
-        yield Shown(setting, value, origin)
+        yield SettingValue(setting, value, origin)
 
 
-def written(value: Any, kind: Kind) -> str:
-    """A value as the file would have it."""
+def as_toml(value: Any, kind: Kind) -> str:
+    """Returns a value as a config file writes it; ``-`` for none."""
     if value is None:
         return "-"
     if kind is Kind.FLAG:
@@ -97,5 +86,5 @@ def written(value: Any, kind: Kind) -> str:
 
 
 def key_row(name: str, configured: Configured) -> tuple[str, str, str]:
-    """A remapped key as a row: its name in the file, its keys, where they come from."""
+    """Returns a remapped key as a row of ``kvtui config show``."""
     return (plain(f"keys.{name}"), f'"{plain(str(configured.value))}"', plain(configured.where))

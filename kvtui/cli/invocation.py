@@ -1,4 +1,4 @@
-"""What one call of kvtui was asked: the global options, and the source that follows from them."""
+"""The global options of one call, and the source and observer that they choose."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class Invocation:
     Attributes:
         read_only: forbids every write.
         pid: which keepalived; None for the one in kvtui's own network namespace.
-        demo: show the built-in cluster.
-        ascii: draw with ASCII only.
-        mouse: let the terminal report the mouse.
+        demo: shows the built-in cluster.
+        ascii: draws with ASCII only.
+        mouse: lets the terminal report the mouse.
         form: output format given before the command.
-        interval: seconds between two observations when nothing happens.
-        dry_run: show the plan of an action, do nothing; keepalived is not even asked for a dump, which takes a signal.
-        yes: agree to plans beforehand.
-        reason: why, for the journal.
-        kube: where the Kubernetes API and the ConfigMap are; None: find out.
+        interval: seconds between two observations without an event.
+        dry_run: shows the plan of an action and stops; kvtui also sends keepalived no signal for a dump.
+        yes: answers yes to the plan's question.
+        reason: goes into the journal.
+        kube: where the Kubernetes API and the ConfigMap are; None: found by itself.
         theme: colours of the terminal UI.
-        config: what the configuration files say.
-        at_once: the first reading waits for nothing: the terminal UI draws it, and what is slow follows.
+        config: from the config files.
+        at_once: the first reading waits for nothing, so that the terminal UI can draw; slow sources follow.
     """
 
     read_only: bool = False
@@ -56,7 +56,7 @@ class Invocation:
     at_once: bool = False
 
     def source(self) -> SnapshotSource:
-        """The node, or the demo."""
+        """Returns the node, or the demo."""
         if self.demo:
             from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
 
@@ -74,7 +74,7 @@ class Invocation:
         )
 
     def observer(self, *, triage: bool = False) -> Observer:
-        """An observer of that source; ``triage``: its observations have findings, those of the journal among them."""
+        """Returns an observer of that source; with ``triage`` its observations have findings, the journal's too."""
         from kvtui.observer import Observer  # noqa: PLC0415 - asyncio; --help and --version do without
 
         return Observer(
@@ -86,7 +86,7 @@ class Invocation:
         )
 
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
-        """What this node's journal adds to a snapshot's findings; None on the demo."""
+        """Returns what makes findings from this node's journal; None on the demo."""
         if self.demo:
             return None
         from kvtui.actions.journal_findings import JournalFindings  # noqa: PLC0415 - --help and --version do without
@@ -94,8 +94,8 @@ class Invocation:
         return JournalFindings()
 
     def ui(self) -> UiSettings:
-        """How the terminal UI draws."""
-        from kvtui.model.settings import UiSettings  # noqa: PLC0415
+        """Returns the settings of the terminal UI."""
+        from kvtui.model.settings import UiSettings  # noqa: PLC0415 - commands do without
 
         return UiSettings(
             ascii=self.ascii,

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kvtui.cli.text import Row, table
+from kvtui.cli.tables import Row, table
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The command line without the commands that nobody typed: typer builds each of them anew at every start."""
+"""Builds only the command that was typed: Typer builds every registered command at each start."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ HELP = frozenset({"-h", "--help"})
 
 
 def lazy_commands(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
-    """The same application with the commands that occur among the words; all of them where a list may be shown.
+    """Returns the application with only the commands that occur among the words, or whole if it may list them.
 
-    A command that is to run is one of the words, so nothing can be missed. Building all takes 15 to 20 ms, as long
-    as Python itself needs to start.
+    To build all commands takes 15 to 20 ms, as long as Python itself takes to start.
 
     Args:
-        app: all of it.
-        words: what was typed after ``kvtui``.
+        app: the whole application.
+        words: typed after ``kvtui``.
     """
     typed = frozenset(words)
     if typed & HELP:
@@ -31,10 +30,10 @@ def lazy_commands(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
     groups = [g for g in app.registered_groups if g.typer_instance and str(g.typer_instance.info.name) in typed]
     if not commands and not groups:
         return app
-    narrow = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=app.rich_markup_mode)
-    narrow.info, narrow.registered_callback = app.info, app.registered_callback
-    narrow.registered_commands, narrow.registered_groups = commands, groups
-    return narrow
+    smaller = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=app.rich_markup_mode)
+    smaller.info, smaller.registered_callback = app.info, app.registered_callback
+    smaller.registered_commands, smaller.registered_groups = commands, groups
+    return smaller
 
 
 def _name(command: CommandInfo) -> str:

@@ -1,4 +1,4 @@
-"""The ``kvtui`` command: global options, then a command; without one, the terminal UI."""
+"""The ``kvtui`` command: global options, then a command; without a command the terminal UI."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.lazy_commands import lazy_commands
 from kvtui.cli.options import (
-    LISTEN,
+    DEFAULT_LISTEN_SECONDS,
     ConfigMapOption,
     ContextOption,
     FormatOption,
@@ -25,7 +25,7 @@ from kvtui.cli.options import (
     ThemeOption,
     WatchOption,
 )
-from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, fail, finish, info, own_streams, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, finish, info, own_streams, write
 from kvtui.model.config import Theme
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
@@ -35,17 +35,15 @@ if TYPE_CHECKING:
 
     from kvtui.model.config import Config
 
-EXIT_USAGE = 2
-
 EPILOG = """Examples:
 
-kvtui --demo                        learn the screens where nothing can break
+kvtui --demo                        a built-in cluster, to learn the screens
 
-kvtui status                        this node in plain text
+kvtui status                        this node as plain text
 
 kvtui -o json vips | jq '.vips[] | select(.owner == null)'
 
-kvtui vips --watch                  a line for every change, when the kernel says so
+kvtui vips --watch                  print the VIPs at every change
 
 KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
 
@@ -58,12 +56,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # no --install-completion, which edits the person's dotfiles: `kvtui completion` prints it
+    add_completion=False,  # no --install-completion, which edits dotfiles: `kvtui completion` prints the script
 )
 
 
-def _print_version(context: typer.Context, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:  # completion parses options too
+def _print_version(context: typer.Context, requested: bool) -> None:
+    if requested and not context.resilient_parsing:  # completion parses options too
         from kvtui import __version__  # noqa: PLC0415
 
         write(f"kvtui {__version__}\n")
@@ -82,11 +80,12 @@ def begin(
             "--pid",
             envvar="KVTUI_PID",
             autocompletion=values.pids,
-            help="Which keepalived; else the one in this network namespace.",
+            help="PID of a keepalived; default: the one in this network namespace.",
         ),
     ] = None,
     demo: Annotated[
-        bool, typer.Option("--demo", envvar="KVTUI_DEMO", help="A built-in three-node cluster instead of this node.")
+        bool,
+        typer.Option("--demo", envvar="KVTUI_DEMO", help="Show a built-in three-node cluster instead of this node."),
     ] = False,
     ascii_only: Annotated[
         bool, typer.Option("--ascii/--no-ascii", envvar="KVTUI_ASCII", help="Draw with ASCII characters only.")
@@ -103,17 +102,21 @@ def begin(
         Format, typer.Option("-o", "--output", envvar="KVTUI_OUTPUT", help="text, json or yaml.")
     ] = Format.TEXT,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", envvar="KVTUI_DRY_RUN", help="Show the plan of an action and do nothing.")
+        bool, typer.Option("--dry-run", envvar="KVTUI_DRY_RUN", help="Show the plan of an action and stop.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", envvar="KVTUI_YES", help="Agree to the plan beforehand.")] = False,
-    reason: Annotated[str, typer.Option("--reason", envvar="KVTUI_REASON", help="Why, for the journal.")] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", envvar="KVTUI_YES", help="Apply the plan without a question.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", envvar="KVTUI_REASON", help="Reason for an action, for the journal.")
+    ] = "",
     kubeconfig: KubeconfigOption = None,
     kube_context: ContextOption = None,
     configmap: ConfigMapOption = None,
     no_kube: NoKubeOption = False,
     theme: ThemeOption = Theme.AUTO,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Write a debug log without secrets; KVTUI_DEBUG=FILE chooses the file.")
+        bool, typer.Option("--debug", help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.")
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
@@ -121,7 +124,7 @@ def begin(
 ) -> None:
     """The terminal UI and CLI for keepalived + IPVS nodes.
 
-    Without a command, the terminal UI; where there is no terminal, plain status.
+    Without a command: the terminal UI; without a terminal: the status as plain text.
     """
     del version
     if debug or os.environ.get("KVTUI_DEBUG"):
@@ -146,11 +149,11 @@ def begin(
     context.obj = invocation
     if context.invoked_subcommand is None:
         _without_command(invocation, cli_context.run_ui)
-    elif context.invoked_subcommand != "config":  # which says it itself
-        _narrate_problems(config)
+    elif context.invoked_subcommand != "config":  # which prints them itself
+        _print_problems(config)
 
 
-def _narrate_problems(config: Config) -> None:
+def _print_problems(config: Config) -> None:
     for problem in config.problems:
         info(problem)
 
@@ -174,20 +177,19 @@ def _crashed(error: Exception) -> None:
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
-    from kvtui.cli.terminal import Streams as TerminalStreams  # noqa: PLC0415
-    from kvtui.cli.terminal import why_plain  # noqa: PLC0415
+    from kvtui.cli.ui_support import why_plain  # noqa: PLC0415 - commands do without
 
-    reason = why_plain(os.environ, TerminalStreams.ours())
+    reason = why_plain(os.environ)
     if reason is None and invocation.form is Format.TEXT:
         run_ui(invocation)
         return
-    _narrate_problems(invocation.config)
+    _print_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:
-        info(f"plain status, since {reason}")
-    _show(invocation, "status", None, watch=False, listen=LISTEN)
+        info(f"plain status, because {reason}")
+    _show(invocation, "status", None, watch=False, listen=DEFAULT_LISTEN_SECONDS)
 
 
-def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool, listen: float) -> None:
+def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool, listen: float | None) -> None:
     from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
     show(invocation, view, form or invocation.form, watch=watch, listen=listen)
@@ -195,9 +197,12 @@ def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool
 
 @app.command()
 def status(
-    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+    context: typer.Context,
+    output: FormatOption = None,
+    watch: WatchOption = False,
+    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Everything known of this node: VIPs, VRRP, IPVS, and what could not be read.
+    """Show VIPs, VRRP, IPVS, and what kvtui cannot read.
 
     Example: kvtui status -o json | jq .sources
     """
@@ -206,9 +211,12 @@ def status(
 
 @app.command()
 def vrrp(
-    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+    context: typer.Context,
+    output: FormatOption = None,
+    watch: WatchOption = False,
+    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """VRRP instances: state, priorities, master, and the peers seen on the wire.
+    """Show VRRP instances: state, priorities, master, peers.
 
     Example: kvtui vrrp --watch
     """
@@ -217,9 +225,12 @@ def vrrp(
 
 @app.command()
 def vips(
-    context: typer.Context, output: FormatOption = None, watch: WatchOption = False, listen: ListenOption = LISTEN
+    context: typer.Context,
+    output: FormatOption = None,
+    watch: WatchOption = False,
+    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
-    """Who owns each VIP, and whether it is on an interface here.
+    """Show who owns each VIP, and whether it is on this node.
 
     Example: kvtui vips --watch -o json
     """
@@ -228,11 +239,11 @@ def vips(
 
 @app.command()
 def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption = False) -> None:
-    """IPVS: weight, connections, rates, totals and persistence side by side.
+    """Show the IPVS table: weights, connections, rates, totals.
 
     Example: kvtui ipvs --watch
     """
-    _show(context.obj, "ipvs", output, watch=watch, listen=0.0)
+    _show(context.obj, "ipvs", output, watch=watch, listen=None)
 
 
 app.command()(chain_commands.mappings)
@@ -246,18 +257,21 @@ def triage(
     output: FormatOption = None,
     watch: WatchOption = False,
     listen: Annotated[
-        float | None, typer.Option("--listen", min=0, help="Seconds to observe; else as long as it takes, about 4 s.")
+        float | None,
+        typer.Option("--listen", min=0, help="Seconds to observe; default: as long as an election takes, about 4 s."),
     ] = None,
 ) -> None:
-    """What is wrong here, worst first, each with evidence and the command that helps.
+    """Show the problems of this node, worst first.
 
-    Exit code: 0 nothing, 1 a warning, 2 something critical, 3 could not tell.
+    Each finding has its evidence and the command that helps.
+
+    Exit code: 0 none, 1 a warning, 2 a critical finding, 3 unknown, because a required source cannot be read.
 
     Example: kvtui triage -o json | jq '.findings[0].remedy'
     """
-    from kvtui.cli.findings import triage as judge  # noqa: PLC0415 - brings all rules
+    from kvtui.cli.findings import triage as print_findings  # noqa: PLC0415 - imports all rules
 
-    raise typer.Exit(judge(context.obj, output or context.obj.form, watch=watch, listen=listen))
+    raise typer.Exit(print_findings(context.obj, output or context.obj.form, watch=watch, listen=listen))
 
 
 for command in act_commands.ACTING:
@@ -269,11 +283,11 @@ app.command()(self_commands.completion)
 
 
 def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
-    """Run the command line; no traceback reaches a person for what is expected to go wrong.
+    """Runs the command line. Errors are messages, never tracebacks.
 
     Args:
-        run_ui: starts the terminal UI (the two are siblings: neither imports the other).
-        arguments: instead of the process's own.
+        run_ui: starts the terminal UI, which this package does not import.
+        arguments: instead of ``sys.argv``.
 
     Returns:
         The exit code.
@@ -290,24 +304,19 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
     config = read_config(os.environ)
     start: dict[str, Any] = {"obj": CliContext(run_ui, config), "default_map": defaults(config)}
     try:
-        wanted = lazy_commands(app, sys.argv[1:] if arguments is None else arguments)
-        result: Any = wanted(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
+        needed = lazy_commands(app, sys.argv[1:] if arguments is None else arguments)
+        result: Any = needed(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
         return _code(ended)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        return EXIT_FAILED  # the reader went away (`kvtui status | head`)
-    except Exception as error:  # noqa: BLE001 - a bug of kvtui: the person gets a sentence and a file, no traceback
+        return EXIT_FAILED  # the reader is gone (`kvtui status | head`)
+    except Exception as error:  # noqa: BLE001 - a bug: the operator gets a message and a report
         _crashed(error)
         return EXIT_FAILED
     return result if isinstance(result, int) else 0
 
 
 def _code(ended: SystemExit) -> int:
-    if ended.code is None:
-        return 0
-    return ended.code if isinstance(ended.code, int) else EXIT_FAILED
-
-
-__all__ = ["EXIT_USAGE", "app", "fail", "run"]
+    return ended.code or 0 if isinstance(ended.code, int | None) else EXIT_FAILED

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options of several commands."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from kvtui.model.mapping import Dialect
 
 FormatOption = Annotated[Format | None, typer.Option("-o", "--output", help="text, json or yaml.")]
 WatchOption = Annotated[
-    bool, typer.Option("--watch", "-w", help="Again at every change, and every --interval seconds, until Ctrl+C.")
+    bool,
+    typer.Option("--watch", "-w", help="Print again at every change and every --interval seconds, until Ctrl+C."),
 ]
 ListenOption = Annotated[
     float,
     typer.Option(
         "--listen",
         min=0,
-        help="Seconds to wait for adverts, at most: the owner of a VIP is known from the wire. 0: do not wait.",
+        help="Maximum seconds to wait for adverts, which tell the owner of each VIP. 0: do not wait.",
     ),
 ]
-LISTEN = 1.2
-"""Seconds: adverts come once a second by default (``advert_int 1``)."""
+DEFAULT_LISTEN_SECONDS = 1.2
+"""Longer than the default interval of adverts (``advert_int 1``)."""
 
 DialectOption = Annotated[
-    Dialect | None, typer.Option("--dialect", help="Which controller writes it; else guessed, and said so.")
+    Dialect | None, typer.Option("--dialect", help="Which controller writes the file; default: guessed, and named.")
 ]
 
 _NAME = re.compile(NAME)
 
 
 def _namespaced(value: str | None) -> str | None:
-    """``namespace/name``, as the API allows names: usage is told at once, not by a failing request."""
+    """Checks ``namespace/name`` here, so that a mistake is a usage error and not a failed request."""
     namespace, slash, name = (value or "").partition("/")
     if value is not None and not (slash and _NAME.fullmatch(namespace) and _NAME.fullmatch(name)):
         raise typer.BadParameter("write NAMESPACE/NAME, such as default/vip-configmap")
@@ -49,11 +50,11 @@ KubeconfigOption = Annotated[
         envvar="KVTUI_KUBECONFIG",
         metavar="FILE",
         autocompletion=values.files,
-        help="How to reach the Kubernetes API; else the pod's service account, $KUBECONFIG, ~/.kube/config.",
+        help="Kubeconfig of the API. Default: the pod's service account, $KUBECONFIG, ~/.kube/config.",
     ),
 ]
 ContextOption = Annotated[
-    str | None, typer.Option("--context", envvar="KVTUI_CONTEXT", metavar="NAME", help="Which context of it.")
+    str | None, typer.Option("--context", envvar="KVTUI_CONTEXT", metavar="NAME", help="Context of the kubeconfig.")
 ]
 ConfigMapOption = Annotated[
     str | None,
@@ -62,16 +63,18 @@ ConfigMapOption = Annotated[
         envvar="KVTUI_CONFIGMAP",
         metavar="NS/NAME",
         callback=_namespaced,
-        help="The ConfigMap that maps VIPs; else the controller's own --services-configmap.",
+        help="ConfigMap that maps VIPs to Services. Default: the controller's own --services-configmap.",
     ),
 ]
 ThemeOption = Annotated[
     Theme,
-    typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto asks the terminal and NO_COLOR."),
+    typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR."),
 ]
 NoKubeOption = Annotated[
     bool,
     typer.Option(
-        "--no-kube/--kube", envvar="KVTUI_NO_KUBE", help="Ask no Kubernetes API; mappings from keepalived.conf."
+        "--no-kube/--kube",
+        envvar="KVTUI_NO_KUBE",
+        help="Do not use a Kubernetes API; mappings then come from keepalived.conf.",
     ),
 ]

@@ -1,6 +1,6 @@
-"""Writes a command's result to stdout (text, JSON or YAML, once or repeatedly) and sentences to stderr.
+"""Writes a command's result to stdout (text, JSON or YAML, once or repeatedly) and messages to stderr.
 
-A reader that stops reading must not hold up signals or actions: ``own_streams`` puts a thread between kvtui and both.
+A reader that stops reading must not block signals or actions: ``own_streams`` puts a thread between kvtui and both.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 NOT_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 WRITE_TIMEOUT = 0.2
-"""Seconds for which a write that must hold up nothing waits for its reader; this keeps stdout and stderr in order."""
+"""Seconds that a write which must not block waits for its reader; this keeps stdout and stderr in order."""
 EXIT_TIMEOUT = 0.3
-"""Seconds that the reader has to take what is left after a signal, which must end kvtui within a second."""
+"""Seconds that the reader has for the rest after a signal, which must end kvtui within a second."""
 STDERR_TIMEOUT = 3.0
-"""Seconds without a byte taken after which the end does not wait for stderr any more: the exit code still tells."""
+"""Seconds without a byte read after which the exit stops waiting for stderr."""
 MAX_STDERR_BYTES = 1 << 18
-"""Queued sentences; the oldest are dropped above this."""
+"""Maximum size of queued messages; the oldest are dropped."""
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 FIRST_SIGNAL_CODE = 128
 
@@ -50,10 +51,10 @@ class _WriterFile(io.RawIOBase):
     """An ``OutputWriter`` as a file.
 
     Args:
-        writer: does the writing.
-        fd: what it writes to.
-        timeout: how long a write waits for the reader; None for as long as it takes.
-        raises: whether a write tells that the reader is gone.
+        writer: writes in a thread.
+        fd: its file descriptor.
+        timeout: how long a write waits for the reader; None for no limit.
+        raises: whether a write raises an error when the reader is gone.
     """
 
     def __init__(self, writer: OutputWriter, fd: int, timeout: float | None, *, raises: bool) -> None:
@@ -87,11 +88,11 @@ class _WriterFile(io.RawIOBase):
 
 
 class OutputStream(io.TextIOWrapper):
-    """Stands in for ``sys.stdout`` or ``sys.stderr``.
+    """Replaces ``sys.stdout`` or ``sys.stderr``.
 
     Args:
-        file: the stream that it stands in for.
-        timeout: how long a write waits for the reader; None for as long as it takes.
+        file: the stream to replace.
+        timeout: how long a write waits for the reader; None for no limit.
         max_queued_bytes: see ``OutputWriter``.
     """
 
@@ -99,7 +100,7 @@ class OutputStream(io.TextIOWrapper):
         fd = file.fileno()
         self.writer = OutputWriter(fd, max_queued_bytes=max_queued_bytes)
         self._file = _WriterFile(self.writer, fd, timeout, raises=max_queued_bytes is None)
-        # TextIOWrapper asks for a buffered file only to collect small writes; these are collected nowhere
+        # TextIOWrapper's type wants a buffered file, to collect small writes; these are not collected
         super().__init__(
             self._file,  # type: ignore[arg-type]
             encoding=file.encoding,
@@ -109,12 +110,12 @@ class OutputStream(io.TextIOWrapper):
         )
 
     def queue(self, text: str) -> None:
-        """Write without waiting longer than ``WRITE_TIMEOUT``."""
+        """Writes; waits at most ``WRITE_TIMEOUT`` for the reader."""
         self.writer.put(text.encode(self.encoding, self.errors or "strict"))
         self._file.settle(WRITE_TIMEOUT)
 
     def write_latest(self, text: str) -> None:
-        """Write without waiting, instead of an earlier text that is not begun.
+        """Writes without waiting; replaces an earlier text that the reader has not begun.
 
         Raises:
             OSError: the reader is gone.
@@ -125,7 +126,7 @@ class OutputStream(io.TextIOWrapper):
 
 @contextmanager
 def own_streams() -> Iterator[None]:
-    """Let kvtui's own threads write stdout and stderr; streams that were replaced (by a test) stay."""
+    """Lets kvtui's own threads write stdout and stderr; streams that a test has replaced stay."""
     stdout, stderr = sys.stdout, sys.stderr
     if isinstance(stdout, io.TextIOWrapper) and stdout is sys.__stdout__:
         sys.stdout = OutputStream(stdout)
@@ -138,10 +139,10 @@ def own_streams() -> Iterator[None]:
 
 
 def finish(code: int) -> int:
-    """Wait until what was printed is read; a signal ends this at once.
+    """Waits until the reader has read everything; a signal ends the wait at once.
 
     Returns:
-        The exit code: 130 for Ctrl+C, 1 when the reader went away, else ``code``.
+        The exit code: 130 for Ctrl+C, 1 when the reader is gone, else ``code``.
     """
     try:
         wait_for_readers(EXIT_TIMEOUT if code >= FIRST_SIGNAL_CODE else None)
@@ -150,13 +151,13 @@ def finish(code: int) -> int:
     except BrokenPipeError:  # `kvtui status | head`
         return EXIT_FAILED
     except OSError as error:
-        info(f"the output cannot be written: {error}")
+        info(f"cannot write the output: {error}")
         return EXIT_FAILED
     return code
 
 
 def wait_for_readers(timeout: float | None) -> None:
-    """Wait until what was printed is read, and forget it after the time, or when a signal comes.
+    """Waits until the readers have read everything; drops the rest after the timeout, or on a signal.
 
     Raises:
         OSError: stdout cannot be written.
@@ -175,12 +176,12 @@ def wait_for_readers(timeout: float | None) -> None:
 
 
 def encode(content: object, form: Format, *, stream: bool = False) -> str:
-    """A document as text, in ASCII: text from outside reaches no terminal as it is.
+    """Returns a document as text in ASCII, so that text from outside cannot control the terminal.
 
     Args:
-        content: what to print.
+        content: what ``msgspec`` can encode.
         form: JSON or YAML.
-        stream: one of many: JSON takes one line each, YAML starts each with ``---``.
+        stream: one of many: JSON in one line, YAML with ``---`` before it.
     """
     if form is Format.YAML:
         return _yaml(msgspec.to_builtins(content), stream=stream)
@@ -189,27 +190,27 @@ def encode(content: object, form: Format, *, stream: bool = False) -> str:
     return text if text.isascii() else NOT_ASCII.sub(_escaped, text)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass")
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def _yaml(content: object, *, stream: bool) -> str:
-    import yaml  # noqa: PLC0415 - costs as much as the rest of a start; only -o yaml needs it
+    import yaml  # noqa: PLC0415 - takes as long as the rest of the start; only -o yaml needs it
 
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=False)
     return f"---\n{text}" if stream else text
 
 
 def write(text: str, out: TextIO | None = None) -> None:
-    """Write and wait until it is read; Ctrl+C ends the wait. Not for an event loop: see ``write_soon``."""
+    """Writes, and waits until it is read; Ctrl+C ends the wait. In an event loop use ``write_soon``."""
     out = out or sys.stdout
     out.write(text)
     out.flush()
 
 
 def write_soon(text: str) -> None:
-    """Write without holding up an action that runs, or is about to."""
+    """Writes without blocking an action."""
     if isinstance(sys.stdout, OutputStream):
         sys.stdout.queue(text)
     else:
@@ -217,7 +218,7 @@ def write_soon(text: str) -> None:
 
 
 def write_latest(text: str) -> None:
-    """Write one of many texts: a reader that falls behind gets the newest next, not all that it missed."""
+    """Writes one of many texts; a slow reader gets the newest next, not all that it missed."""
     if isinstance(sys.stdout, OutputStream):
         sys.stdout.write_latest(text)
     else:
@@ -225,20 +226,20 @@ def write_latest(text: str) -> None:
 
 
 def is_read() -> bool:
-    """Whether everything that was written to stdout has been read."""
+    """Returns whether the reader has read all of stdout."""
     return not isinstance(sys.stdout, OutputStream) or sys.stdout.writer.is_idle
 
 
 def info(text: str) -> None:
-    """Write a sentence for the person to stderr; stdout is data. If nobody reads it the exit code still tells."""
+    """Writes a message to stderr; stdout is for data."""
     try:
         sys.stderr.write(f"kvtui: {text}\n")
-    except OSError:  # EIO: the terminal is gone; EPIPE: the reader is. Python must not complain at exit either
+    except OSError:  # EIO: the terminal is gone; EPIPE: the reader is; Python would print an error at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def fail(text: str, code: int) -> Any:
-    """Say what went wrong and end with an exit code.
+    """Writes an error message and exits.
 
     Raises:
         SystemExit: always.
@@ -247,8 +248,8 @@ def fail(text: str, code: int) -> Any:
     raise SystemExit(code)
 
 
-def heading(at: float) -> str:
-    """What stands before each of repeated text views: when it was seen; on a terminal it is cleared first.
+def watch_heading(at: float) -> str:
+    """Returns the line above each view of ``--watch``: the time of day. On a terminal it clears the screen first.
 
     Args:
         at: seconds since the epoch.
@@ -259,9 +260,9 @@ def heading(at: float) -> str:
     return f"{clock}\n"
 
 
-def room() -> int | None:
-    """Columns of the terminal that stdout is; None where it is none: a pipe and a file get every column."""
+def terminal_width() -> int | None:
+    """Returns the columns of the terminal; None when stdout is a pipe or a file, which get every column."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except (OSError, ValueError):  # no terminal; no file at all
+    except (OSError, ValueError):  # not a terminal; closed
         return None

@@ -1,4 +1,4 @@
-"""``kvtui render``: the keepalived.conf that the controller should have written, and how the file differs from it."""
+"""``kvtui render``: the keepalived.conf that the controller should write, and how the file differs from it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, info, write
+from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, write
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.documents import render as render_document
-from kvtui.rules.controller import settings_of
-from kvtui.rules.drift import drift
-from kvtui.rules.expected import Expected, expected
+from kvtui.rules.mapping.controller import settings_of
+from kvtui.rules.mapping.drift import drift
+from kvtui.rules.mapping.expected import Expected, expected
 from kvtui.rules.textdiff import same_effect, text_diff
 
 if TYPE_CHECKING:
@@ -22,35 +22,36 @@ if TYPE_CHECKING:
     from kvtui.model.mapping import Dialect
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
-    from kvtui.rules.controller import ControllerSettings
-    from kvtui.rules.drift import Difference
+    from kvtui.rules.mapping.controller import ControllerSettings
+    from kvtui.rules.mapping.drift import Difference
 
-MANY = 20
-"""So many differences of what runs are told on stderr."""
+MAX_DIFFERENCES = 20
+"""Differences listed on stderr."""
+MAX_NODES = 20
+"""Nodes listed in a message."""
 
 
-class Code(IntEnum):
-    """Exit codes."""
+class RenderExit(IntEnum):
+    """Exit codes; 2 is usage."""
 
-    DONE = 0
-    """Printed; with ``--diff``: the file says the same."""
+    OK = 0
+    """Printed; with ``--diff``: no difference."""
     DIFFERS = 1
-    USAGE = 2
-    NOT_KNOWN = 3
-    """Something that the config depends on could not be read."""
+    UNKNOWN = 3
+    """A source that the config depends on cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for on the command line.
+class RenderRequest:
+    """Options of the command.
 
     Attributes:
         dialect: which controller; None to guess.
-        node: for which node; None for this one.
-        interface: of that node; None to find it out.
+        node: another node's name; None for this node.
+        interface: of that node; None to find it.
         diff: compare with the file.
         form: text, JSON or YAML.
-        wait: seconds for the API to answer, at most.
+        wait: maximum seconds to wait for the API.
     """
 
     dialect: Dialect | None
@@ -61,39 +62,39 @@ class Wanted:
     wait: float
 
 
-def render(invocation: Invocation, wanted: Wanted) -> int:
-    """Print the expected config, or its difference from the file.
+def render(invocation: Invocation, request: RenderRequest) -> int:
+    """Prints the expected config, or the difference between it and the file.
 
     Returns:
-        See ``Code``.
+        A ``RenderExit``.
     """
-    if wanted.diff and wanted.node is not None:
-        fail("--diff compares with the file of this node: leave --node out", Code.USAGE)
+    if request.diff and request.node is not None:
+        fail("--diff compares with this node's file; omit --node", EXIT_USAGE)
     try:
-        seen = asyncio.run(_observe(invocation, wanted.wait))
-    except LookupError as missing:
-        return int(fail(str(missing.args[0]), Code.USAGE))
+        seen = asyncio.run(_observe(invocation, request.wait))
+    except LookupError as error:
+        return int(fail(str(error.args[0]), EXIT_USAGE))
     snapshot = seen.snapshot
     if snapshot.kube is None:
-        why = plain(snapshot.source(SourceName.KUBERNETES).detail) or "it was not asked"
-        return int(fail(f"what the controller should have written needs the Kubernetes API: {why}", Code.NOT_KNOWN))
+        why = plain(snapshot.source(SourceName.KUBERNETES).detail) or "kvtui has not asked it"
+        return int(fail(f"the expected config depends on the Kubernetes API: {why}", RenderExit.UNKNOWN))
     nodes = snapshot.kube.nodes
-    if wanted.node is not None and nodes is not None and wanted.node not in nodes:
-        there = ", ".join(sorted(nodes)[:MANY]) or "none"
-        return int(fail(f"the cluster has no node {plain(wanted.node, 60)}; there are: {plain(there)}", Code.USAGE))
-    settings = settings_of(snapshot, dialect=wanted.dialect, node=wanted.node, interface=wanted.interface)
+    if request.node is not None and nodes is not None and request.node not in nodes:
+        known = plain(", ".join(sorted(nodes)[:MAX_NODES])) or "none"
+        return int(fail(f"the cluster has no node {plain(request.node, 60)}; its nodes: {known}", EXIT_USAGE))
+    settings = settings_of(snapshot, dialect=request.dialect, node=request.node, interface=request.interface)
     result = expected(snapshot.kube, settings)
-    if wanted.form is not Format.TEXT:
-        return _as_document(seen, settings, result, wanted)
-    if not result.read:
-        _narrate_cause(snapshot)
-    _narrate(settings, result)
+    if request.form is not Format.TEXT:
+        return _print_document(seen, settings, result, request)
+    if not result.read and (api_error := plain(snapshot.source(SourceName.KUBERNETES).detail)):
+        info(f"unknown: {api_error}")
+    _print_notes(settings, result)
     if result.text is None:
-        return Code.NOT_KNOWN
-    if wanted.diff:
-        return _diff(snapshot, result)
+        return RenderExit.UNKNOWN
+    if request.diff:
+        return _print_diff(_demo_text() if invocation.demo else _file_text(snapshot), snapshot, result)
     write(_printable(result.text))
-    return Code.DONE
+    return RenderExit.OK
 
 
 async def _observe(invocation: Invocation, wait: float) -> Observation:
@@ -104,73 +105,72 @@ async def _observe(invocation: Invocation, wait: float) -> Observation:
         await observer.close()
 
 
-def _narrate_cause(snapshot: Snapshot) -> None:
-    """Why the API says too little, before what is missing for it: "refuses connections" is what can be acted on."""
-    if cause := plain(snapshot.source(SourceName.KUBERNETES).detail):
-        info(f"cannot tell: {cause}")
-
-
-def _narrate(settings: ControllerSettings, result: Expected) -> None:
-    """What was guessed, what is skipped, what is missing: on stderr, since stdout is the config."""
-    info(f"as controller {settings.dialect.value} writes it: {plain(settings.why_dialect)} (--dialect overrides)")
+def _print_notes(settings: ControllerSettings, result: Expected) -> None:
+    """Prints assumptions, skipped VIPs and missing facts to stderr; stdout is the config."""
+    info(f"controller {settings.dialect.value}: {plain(settings.why_dialect)} (override with --dialect)")
     for note in result.notes:
         info(f"assumed: {plain(note)}")
     for skipped in result.skipped:
         port = "" if skipped.port is None else f" port {skipped.port}"
         info(f"skipped: {plain(skipped.vip, 60)}{port}: {plain(skipped.why)}")
-    for what in result.missing:
-        info(f"cannot tell: {plain(what)}")
+    for fact in result.missing:
+        info(f"unknown: {plain(fact)}")
 
 
-def _diff(snapshot: Snapshot, result: Expected) -> int:
-    text = _file_text(snapshot)
+def _print_diff(text: str | None, snapshot: Snapshot, result: Expected) -> int:
     if text is None or result.text is None or snapshot.conf is None:
-        why = plain(snapshot.source(SourceName.CONF).detail) or "keepalived.conf was not read"
-        return int(fail(why, Code.NOT_KNOWN))
+        why = plain(snapshot.source(SourceName.CONF).detail) or "kvtui could not read keepalived.conf"
+        return int(fail(why, RenderExit.UNKNOWN))
     if snapshot.running is not None:
-        _narrate_differences("what keepalived runs", drift(result, snapshot.running))
+        _print_differences("running config", drift(result, snapshot.running))
     if same_effect(text, result.text):
         if text != result.text:
-            info("the file differs in comments and blank space only")
-        return Code.DONE
-    _narrate_differences("the file", drift(result, snapshot.conf))
+            info("the file differs only in comments and blank space")
+        return RenderExit.OK
+    _print_differences("file", drift(result, snapshot.conf))
     changes = text_diff(text, result.text, names=(snapshot.conf.path, "expected"))
-    write("".join(f"{plain(line, len(line) + 1)}\n" for line in changes.split("\n")[:-1]))
-    return Code.DIFFERS
+    write(_plain_lines(changes))
+    return RenderExit.DIFFERS
 
 
-def _narrate_differences(where: str, found: tuple[Difference, ...]) -> None:
-    for difference in found[:MANY]:
+def _print_differences(where: str, differences: tuple[Difference, ...]) -> None:
+    for difference in differences[:MAX_DIFFERENCES]:
         info(f"{where}: {plain(difference.text)}")
-    if len(found) > MANY:
-        info(f"{where}: and {len(found) - MANY} more differences")
+    if len(differences) > MAX_DIFFERENCES:
+        info(f"{where}: and {len(differences) - MAX_DIFFERENCES} more differences")
 
 
 def _file_text(snapshot: Snapshot) -> str | None:
-    """The main file's own text, comments and all; None when it cannot be read (any more)."""
-    from kvtui.backend.conf.includes import inside  # noqa: PLC0415 - only --diff reads the file again
-    from kvtui.backend.conf.tree import read_text  # noqa: PLC0415
+    """Returns the main file with its comments; None when it cannot be read."""
+    from kvtui.backend.linux.files import read_text, resolve_inside  # noqa: PLC0415 - only --diff reads the file again
 
     keepalived = snapshot.chosen_keepalived
     if keepalived is None or snapshot.conf is None:
         return None
     try:
-        return read_text(inside(keepalived.root, keepalived.conf))
+        return read_text(resolve_inside(keepalived.root, keepalived.conf))
     except OSError:
         return None
 
 
+def _demo_text() -> str:
+    from kvtui.backend.demo.conf_text import initial_text  # noqa: PLC0415 - only --demo needs it
+
+    return initial_text()
+
+
 def _printable(text: str) -> str:
-    """As it is into a file or pipe; to a terminal only what prints."""
-    whole = text.encode("utf-8", "replace").decode()
-    if not sys.stdout.isatty():
-        return whole
-    return "".join(f"{plain(line, len(line) + 1)}\n" for line in whole.removesuffix("\n").split("\n"))
+    """Returns the text unchanged for a file or pipe; for a terminal without control characters."""
+    return _plain_lines(text) if sys.stdout.isatty() else text.encode("utf-8", "replace").decode()
 
 
-def _as_document(seen: Observation, settings: ControllerSettings, result: Expected, wanted: Wanted) -> int:
-    content = render_document(seen, settings, result, diff=wanted.diff)
-    write(encode(content, wanted.form))
-    if result.text is None or (wanted.diff and content["file"] is None):
-        return Code.NOT_KNOWN
-    return Code.DIFFERS if wanted.diff and content["file"] else Code.DONE
+def _plain_lines(text: str) -> str:
+    return "".join(f"{plain(line, len(line) + 1)}\n" for line in text.removesuffix("\n").split("\n"))
+
+
+def _print_document(seen: Observation, settings: ControllerSettings, result: Expected, request: RenderRequest) -> int:
+    document = render_document(seen, settings, result, diff=request.diff)
+    write(encode(document, request.form))
+    if result.text is None or (request.diff and document["file"] is None):
+        return RenderExit.UNKNOWN
+    return RenderExit.DIFFERS if request.diff and document["file"] else RenderExit.OK

@@ -11,7 +11,9 @@ from kvtui.cli.output import Format, encode, write
 
 
 def schema() -> None:
-    """The JSON Schema of `kvtui status -o json`, whose parts the other views print; $defs has render and trace.
+    """Print the JSON Schema of `kvtui status -o json`.
+
+    The other views print parts of that document. $defs has the schemas of render and trace.
 
     Example: kvtui schema | jq '."$defs".render'
     """
@@ -21,7 +23,9 @@ def schema() -> None:
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")]) -> None:
-    """Prints the script that completes commands, options, and names of this node.
+    """Print the completion script of a shell.
+
+    It completes commands, options, and names of this node.
 
     Example: eval "$(kvtui completion bash)"
     """

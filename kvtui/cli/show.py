@@ -1,4 +1,4 @@
-"""The commands that show: one observation, or one after another."""
+"""The commands that show a view: once, or repeatedly with ``--watch``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format, encode, fail, heading, info, room, write
+from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, terminal_width, watch_heading, write
 from kvtui.cli.text import render
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.text import plain
@@ -17,56 +17,54 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
 
-EXIT_USAGE = 2
 
-
-def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float) -> None:
-    """Print a view once, or with ``watch`` until interrupted.
+def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float | None) -> None:
+    """Prints a view.
 
     Args:
         invocation: global options.
-        view: ``status``, ``vrrp``, ``vips`` or ``ipvs``.
+        view: the command's name, such as ``vips``.
         form: text, JSON or YAML. Watched JSON is one document a line.
-        watch: print again at every change.
-        listen: seconds to wait for adverts before a single print.
+        watch: print again at every change, until a signal.
+        listen: maximum seconds to wait for adverts before a single print; None waits for nothing, the API included.
 
     Raises:
-        SystemExit: 2 when ``--pid`` names no keepalived.
+        SystemExit: 2 when ``--pid`` is not a keepalived.
     """
     observer = invocation.observer(triage=watch and view == "status")
     try:
         if watch:
             watch_observations(observer, lambda seen: _text(seen, view, form, stream=True))
         else:
-            seen = asyncio.run(_once(observer, listen))
-            told = _of_the_journal(invocation, seen) if view == "status" else ()
-            write(_text(replace(seen, findings=told) if told else seen, view, form, stream=False))
-            for finding in told:
+            seen = asyncio.run(_observe(observer, listen))
+            findings = _journal_findings(invocation, seen) if view == "status" else ()
+            write(_text(replace(seen, findings=findings) if findings else seen, view, form, stream=False))
+            for finding in findings:
                 info(plain(finding.evidence[0]))
-    except LookupError as missing:
-        fail(str(missing.args[0]), EXIT_USAGE)
+    except LookupError as error:
+        fail(str(error.args[0]), EXIT_USAGE)
 
 
-async def _once(observer: Observer, listen: float) -> Observation:
+async def _observe(observer: Observer, listen: float | None) -> Observation:
     try:
         return await observer.observe(timeout=listen)
     finally:
         await observer.close()
 
 
-def _of_the_journal(invocation: Invocation, seen: Observation) -> tuple[Finding, ...]:
-    """What kvtui wrote into a config that a controller has written again since: the file alone looks right.
+def _journal_findings(invocation: Invocation, seen: Observation) -> tuple[Finding, ...]:
+    """Returns the findings about what kvtui wrote and a controller overwrote: the file alone looks right.
 
-    All findings of a single status: most others take seconds of observing (``kvtui triage``).
+    A single status has no other findings: they need seconds of observation (``kvtui triage``).
     """
-    look = invocation.journal_findings()
+    find = invocation.journal_findings()
     ignored = invocation.config.triage.ignore
-    return tuple(f for f in look(seen.snapshot) if f.id not in ignored) if look else ()
+    return tuple(f for f in find(seen.snapshot) if f.id not in ignored) if find else ()
 
 
 def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:
     if form is Format.TEXT:
-        return (heading(seen.snapshot.time) if stream else "") + render(seen, view, room())
-    from kvtui.presenters.documents import status  # noqa: PLC0415 - text does without the chain of every VIP
+        return (watch_heading(seen.snapshot.time) if stream else "") + render(seen, view, terminal_width())
+    from kvtui.presenters.documents import status  # noqa: PLC0415 - text does not need the chain of every VIP
 
     return encode(status(seen, view), form, stream=stream)

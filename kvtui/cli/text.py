@@ -1,9 +1,10 @@
-"""The plain text views: for a person, a pipe, a dumb terminal. Two blanks between columns, no colour."""
+"""The views as plain text: for a pipe, a file, or a terminal that cannot show the terminal UI."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kvtui.cli.tables import table
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName, SourceState
@@ -12,6 +13,7 @@ from kvtui.model.units import ago, count, per_second
 from kvtui.presenters.host import host_lines
 
 if TYPE_CHECKING:
+    from kvtui.cli.tables import Row
     from kvtui.model.observation import (
         InstanceView,
         Observation,
@@ -21,70 +23,35 @@ if TYPE_CHECKING:
         VirtualServerView,
     )
 
-Row = tuple[str, ...]
-
 _NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
 _WIRE = _NODE | {SourceName.VRRP, SourceName.ADDRESSES, SourceName.ADVERTS}
-NEEDED = {"vrrp": _WIRE, "vips": _WIRE | {SourceName.IPVS}, "ipvs": _NODE | {SourceName.IPVS}}
-"""What a view is made of, and so whose trouble is told below it; all sources where the view is not among these."""
+VIEW_SOURCES = {"vrrp": _WIRE, "vips": _WIRE | {SourceName.IPVS}, "ipvs": _NODE | {SourceName.IPVS}}
+"""The sources of a view; those that are not ok are listed below it. A view that is not here has all sources."""
 
 
-def table(
-    head: Row,
-    rows: list[Row],
-    right: frozenset[int] = frozenset(),
-    *,
-    room: int | None = None,
-    spare: tuple[int, ...] = (),
-) -> str:
-    """Rows under a head, columns as wide as their widest cell; outside text is made plain here.
+def render(seen: Observation, view: str, width: int | None = None) -> str:
+    """Returns a view.
 
     Args:
-        head: column titles.
-        rows: cells.
-        right: indexes of the columns to align right.
-        room: columns of the terminal; None for as many as it takes.
-        spare: indexes of the columns that are left out where the room is too small, the first of them first.
-    """
-    clean = [head, *(tuple(plain(c) for c in row) for row in rows)]
-    widths = {i: max(len(row[i]) for row in clean) for i in range(len(head))}
-    for index in spare:
-        if room is None or sum(widths.values()) + 2 * (len(widths) - 1) <= room:
-            break
-        del widths[index]
-    lines = []
-    for row in clean:
-        cells = [row[i].rjust(w) if i in right else row[i].ljust(w) for i, w in widths.items()]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines) + "\n"
-
-
-def render(seen: Observation, view: str, room: int | None = None) -> str:
-    """One command's view of an observation.
-
-    Args:
-        seen: what to show.
+        seen: the observation.
         view: the command's name.
-        room: columns of the terminal; None for every column of every table.
+        width: columns of the terminal; None for every column of every table.
     """
     if view == "status":
-        parts = [header(seen), vips(seen, room), vrrp(seen, room), ipvs(seen, room), sources(seen)]
+        parts = [_header(seen), _vips(seen, width), _vrrp(seen, width), _ipvs(seen, width), _sources(seen)]
         return "\n".join(parts).rstrip("\n") + "\n"
-    body = {"vrrp": vrrp, "vips": vips, "ipvs": ipvs, "mappings": mappings}[view](seen, room)
-    trouble = sources(seen, NEEDED.get(view))
-    return body + ("\n" + trouble if trouble else "")
+    if view == "mappings":
+        from kvtui.cli.mappings_text import mappings  # noqa: PLC0415 - imports the rules of the chain
+
+        body = mappings(seen)
+    else:
+        body = {"vrrp": _vrrp, "vips": _vips, "ipvs": _ipvs}[view](seen, width)
+    errors = _sources(seen, VIEW_SOURCES.get(view))
+    return body + ("\n" + errors if errors else "")
 
 
-def mappings(seen: Observation, room: int | None = None) -> str:
-    """Each entry of the ConfigMap."""
-    del room
-    from kvtui.cli.mappings_text import mappings as rows  # noqa: PLC0415 - brings the rules of the chain
-
-    return rows(seen)
-
-
-def header(seen: Observation) -> str:
-    """The node in a line or two, and the machine in as many."""
+def _header(seen: Observation) -> str:
+    """Returns one line about the node, then one or two about its CPU, memory, disk and NICs."""
     snapshot = seen.snapshot
     chosen = snapshot.chosen_keepalived
     if chosen is None:
@@ -102,8 +69,8 @@ def header(seen: Observation) -> str:
     return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n{host}"
 
 
-def sources(seen: Observation, names: frozenset[SourceName] | None = None) -> str:
-    """The troubled ones of these sources (None: of all), with their state, age and what is lost."""
+def _sources(seen: Observation, names: frozenset[SourceName] | None = None) -> str:
+    """Returns a table of those sources (None: of all) that are not ok; empty when all are."""
     now = seen.snapshot.time
     rows: list[Row] = []
     for s in seen.snapshot.sources:
@@ -114,20 +81,19 @@ def sources(seen: Observation, names: frozenset[SourceName] | None = None) -> st
 
 
 def _unknown(what: str, seen: Observation, *names: str) -> str:
-    """Why a layer is unknown: its sources' own words."""
+    """Returns the details of a layer's sources."""
     details = [s.detail for s in seen.snapshot.sources if s.name.value in names and s.detail]
     return f"{what} unknown: {plain('; '.join(details)) or 'nothing was read'}\n"
 
 
-def vips(seen: Observation, room: int | None = None) -> str:
-    """Each VIP: who owns it, and whether it is on an interface here."""
+def _vips(seen: Observation, width: int | None) -> str:
     if seen.vips is None:
         return _unknown("VIPs", seen, "vrrp", "conf")
     if not seen.vips:
-        return "No VIPs: the configuration has no virtual_ipaddress.\n"
+        return "No VIPs: the config has no virtual_ipaddress.\n"
     rows = [_vip_row(seen, v) for v in seen.vips]
     head = ("VIP", "OWNER", "HERE", "STATE", "INSTANCE", "INTERFACE", "REAL UP/ALL")
-    return table(head, rows, room=room, spare=(5, 4))
+    return table(head, rows, max_width=width, optional=(5, 4))
 
 
 def _vip_row(seen: Observation, v: VipView) -> Row:
@@ -145,15 +111,14 @@ def _vip_row(seen: Observation, v: VipView) -> Row:
     return (f"{v.address}/{v.prefixlen}", owner, here, v.state.value, v.instance, v.interface or "?", up)
 
 
-def vrrp(seen: Observation, room: int | None = None) -> str:
-    """Each instance, then the peers that were heard."""
+def _vrrp(seen: Observation, width: int | None) -> str:
     if seen.vrrp_instances is None:
         return _unknown("VRRP instances", seen, "vrrp", "conf")
     if not seen.vrrp_instances:
-        return "No VRRP instances: keepalived runs without a vrrp_instance.\n"
+        return "No VRRP instances: the config has no vrrp_instance.\n"
     rows = [_instance_row(seen, i) for i in seen.vrrp_instances]
     head = ("INSTANCE", "STATE", "VRID", "VER", "INTERFACE", "PRIO", "PREEMPT", "ADVERT", "MASTER", "SINCE")
-    text = table(head, rows, room=room, spare=(3, 4, 7))
+    text = table(head, rows, max_width=width, optional=(3, 4, 7))
     peers: list[Row] = [
         (i.name, p.address, "?" if p.priority is None else str(p.priority), _heard(p.age_seconds))
         for i in seen.vrrp_instances
@@ -163,7 +128,7 @@ def vrrp(seen: Observation, room: int | None = None) -> str:
 
 
 def _heard(age: float | None) -> str:
-    return "none seen (a backup is silent)" if age is None else f"{ago(age)} ago"
+    return "no advert received (a backup sends none)" if age is None else f"{ago(age)} ago"
 
 
 def _instance_row(seen: Observation, i: InstanceView) -> Row:
@@ -202,12 +167,11 @@ IPVS_HEAD = (
     "CONN/S", "IN B/S", "OUT B/S", "CONNS", "IN", "OUT", "STATE",
 )  # fmt: skip
 IPVS_RIGHT = frozenset(range(2, 12))
-IPVS_SPARE = (11, 10, 9, 8, 7, 5, 4)
-"""Left out first: totals, of which `-o json` has every digit; then bytes, persistent and inactive connections."""
+IPVS_OPTIONAL = (11, 10, 9, 8, 7, 5, 4)
+"""Left out first: totals; then bytes per second, persistent and inactive connections."""
 
 
-def ipvs(seen: Observation, room: int | None = None) -> str:
-    """Weight, connections, rates, totals and persistence side by side; real servers below their virtual server."""
+def _ipvs(seen: Observation, width: int | None) -> str:
     if seen.virtual_servers is None:
         return _unknown("IPVS table", seen, "ipvs")
     if not seen.virtual_servers:
@@ -216,7 +180,7 @@ def ipvs(seen: Observation, room: int | None = None) -> str:
     for virtual in seen.virtual_servers:
         rows.append(_virtual_row(virtual))
         rows.extend(_real_row(r) for r in virtual.real_servers)
-    return table(IPVS_HEAD, rows, IPVS_RIGHT, room=room, spare=IPVS_SPARE)
+    return table(IPVS_HEAD, rows, IPVS_RIGHT, max_width=width, optional=IPVS_OPTIONAL)
 
 
 def _virtual_row(v: VirtualServerView) -> Row:

@@ -1,4 +1,4 @@
-"""``--watch``: prints one observation after another until a signal ends it."""
+"""``--watch``: prints one observation after another until a signal."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CANCEL_INTERVAL = 0.1
-"""Seconds after which a cancellation is repeated: a library may take the first for its own."""
+"""Seconds after which a cancellation is repeated: a library can swallow the first."""
 
 
 def watch(observer: Observer, render: Callable[[Observation], str | None]) -> None:
-    """Print until a signal comes. A document that a slow reader has begun to take is finished within a short time.
+    """Prints until a signal. A document that a slow reader has begun is finished within a short time.
 
     Args:
-        observer: gives the observations; closed in the end.
-        render: a whole document; None for nothing new.
+        observer: gives the observations; closed at the end.
+        render: returns a whole document, or None to print nothing.
 
     Raises:
         KeyboardInterrupt: Ctrl+C. SIGTERM and SIGHUP end the process.
-        LookupError: ``--pid`` names no keepalived.
+        LookupError: ``--pid`` is not a keepalived.
         OSError: the reader is gone.
     """
     number = asyncio.run(_until_signal(observer, render))
@@ -42,29 +42,29 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
 
 
 async def _until_signal(observer: Observer, render: Callable[[Observation], str | None]) -> signal.Signals:
-    """Not by asyncio's own handler: that cancels the main task, which ``asyncio.timeout`` may take for its own."""
+    """Handles signals itself: asyncio's handler cancels the main task, and ``asyncio.timeout`` can swallow that."""
     loop = asyncio.get_running_loop()
-    came: asyncio.Future[signal.Signals] = loop.create_future()
+    received: asyncio.Future[signal.Signals] = loop.create_future()
 
-    def take(number: signal.Signals) -> None:
-        if not came.done():
-            came.set_result(number)
+    def receive(number: signal.Signals) -> None:
+        if not received.done():
+            received.set_result(number)
 
     handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in handled:
-        loop.add_signal_handler(number, take, number)
+        loop.add_signal_handler(number, receive, number)
     printing = asyncio.ensure_future(_print(observer, render))
     try:
-        either: set[asyncio.Future[Any]] = {printing, came}
+        either: set[asyncio.Future[Any]] = {printing, received}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not came.done():
-            await printing  # it ends by an error only
+        if not received.done():
+            await printing  # it ends only with an error
         while not printing.done():
             printing.cancel()
             await asyncio.wait({printing}, timeout=CANCEL_INTERVAL)
         if not printing.cancelled():
-            printing.exception()  # a reader that went away meanwhile
-        return await came
+            printing.exception()  # such as a reader that is gone: the signal ends kvtui anyway
+        return await received
     finally:
         for number in handled:
             loop.remove_signal_handler(number)

@@ -36,7 +36,7 @@ class Stats:
     """Counters and the kernel's own estimates (struct ip_vs_kstats); all counters are 64 bits wide.
 
     The ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) values are the kernel's estimator's, an
-    average over some seconds; kvtui's own rates come from differences of counters (``rules.rates``).
+    average over some seconds; kvtui's own rates come from differences of counters (``rules.servers.rates``).
     """
 
     connections: int = 0

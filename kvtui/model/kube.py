@@ -36,7 +36,8 @@ class ResourceState:
         state: ok, degraded (old data, watch cut), unavailable (never read).
         detail: what is lost, the cause (the missing right's verb and resource for a 403), the next step; else empty.
         read_at: the last moment at which it was known to be current (seconds since the epoch); None when never.
-        forbidden: the API answered 403: a right is missing.
+        forbidden: the API answers 403, and goes on to: a right is missing.
+        remedy: the commands that grant the missing right to whoever is refused; else empty.
     """
 
     resource: Resource
@@ -44,6 +45,7 @@ class ResourceState:
     detail: str = ""
     read_at: float | None = None
     forbidden: bool = False
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One entry and what the controller makes of it (kvtui.rules.grammar).
+    """One entry and what the controller makes of it (kvtui.rules.mapping.grammar).
 
     Attributes:
         vip: the key, as it is written.

@@ -17,7 +17,7 @@ from kvtui.model.observation import ManagedBy, RealServerState  # noqa: TC001
 from kvtui.model.source import SourceName, SourceState  # noqa: TC001
 from kvtui.model.vrrp import VrrpState  # noqa: TC001
 from kvtui.rules.chain import Layer, Mark  # noqa: TC001
-from kvtui.rules.drift import DifferenceKind  # noqa: TC001
+from kvtui.rules.mapping.drift import DifferenceKind  # noqa: TC001
 
 SCHEMA_VERSION = 1
 

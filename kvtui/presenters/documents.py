@@ -10,7 +10,7 @@ from msgspec import structs
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters import contract
 from kvtui.rules.chain import ChainIndex, chain_of, first_break, whole
-from kvtui.rules.drift import drift
+from kvtui.rules.mapping.drift import drift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
         VirtualServerView,
     )
     from kvtui.rules.chain import Link, Links, Port
-    from kvtui.rules.controller import ControllerSettings
-    from kvtui.rules.drift import Difference
-    from kvtui.rules.expected import Expected
+    from kvtui.rules.mapping.controller import ControllerSettings
+    from kvtui.rules.mapping.drift import Difference
+    from kvtui.rules.mapping.expected import Expected
 
 V = TypeVar("V")
 T = TypeVar("T")

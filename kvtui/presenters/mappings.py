@@ -10,8 +10,8 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone, share_cell
 from kvtui.presenters.trace import chain_cell, chain_text, entry_text
-from kvtui.rules.backends import endpoints_of, port_backends
 from kvtui.rules.chain import ChainIndex, Mark, chain_of, first_break
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
 
 if TYPE_CHECKING:
     from kvtui.model.mapping import Mapping

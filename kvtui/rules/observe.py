@@ -1,12 +1,13 @@
-"""A snapshot → an observation: the one place where the rules' views are put together."""
+"""Assembles an observation from a snapshot."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kvtui.model.observation import Observation
-from kvtui.rules import instances, servers
-from kvtui.rules.mappings import mappings
+from kvtui.rules.mapping.entries import mappings
+from kvtui.rules.servers.views import virtual_server_views
+from kvtui.rules.vrrp import instances
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf
@@ -16,37 +17,37 @@ if TYPE_CHECKING:
 
 
 def observe(snapshot: Snapshot, previous: IpvsTable | None = None, before: Observation | None = None) -> Observation:
-    """What follows from a snapshot.
+    """Returns what follows from a snapshot.
 
     Args:
         snapshot: one reading of the node.
-        previous: an earlier reading of the IPVS table, so that rates are differences; None at the start.
-        before: the observation before this one: what has not changed since is taken from it; None at the start.
+        previous: an earlier reading of the IPVS table, for rates; None at the start.
+        before: the previous observation; unchanged views are reused from it. None at the start.
     """
     known = instances.known_instances(snapshot)
-    seen = None if known is None else tuple(instances.view(snapshot, i) for i in known)
+    views = None if known is None else tuple(instances.view(snapshot, i) for i in known)
     vips = None
-    if known is not None and seen is not None:
-        vips = tuple(v for i, s in zip(known, seen, strict=True) for v in instances.vips_of(snapshot, i, s))
-    mapped = _mappings(snapshot, before)
-    services = {m.vip: m.target for m in mapped or () if m.target is not None}
+    if known is not None and views is not None:
+        vips = tuple(vip for i, v in zip(known, views, strict=True) for vip in instances.vips_of(snapshot, i, v))
+    entries = _mappings(snapshot, before)
+    services = {m.vip: m.target for m in entries or () if m.target is not None}
     return Observation(
         snapshot=snapshot,
-        vrrp_instances=seen,
+        vrrp_instances=views,
         vips=vips,
-        virtual_servers=servers.views(snapshot, previous, services, before),
-        mappings=mapped,
+        virtual_servers=virtual_server_views(snapshot, previous, services, before),
+        mappings=entries,
     )
 
 
 def _mappings(snapshot: Snapshot, before: Observation | None) -> tuple[Mapping, ...] | None:
-    """Those of before where they come from the same config and from nothing else."""
+    """Reuses the previous mappings if they come from the same config object."""
     if before is not None and _config_of_mappings(snapshot) is _config_of_mappings(before.snapshot) is not None:
         return before.mappings
     return mappings(snapshot)
 
 
 def _config_of_mappings(snapshot: Snapshot) -> Conf | None:
-    """The config that alone tells of the mappings; None where the API does, or nothing."""
-    told = snapshot.kube is not None and snapshot.kube.configmap is not None
-    return None if told else snapshot.conf or snapshot.running
+    """Returns the config that the mappings come from; None if they come from the API or are unknown."""
+    from_api = snapshot.kube is not None and snapshot.kube.configmap is not None
+    return None if from_api else snapshot.conf or snapshot.running

@@ -214,7 +214,7 @@ def test_a_message_shorter_than_a_header() -> None:
 @pytest.mark.parametrize(
     ("packet", "error"),
     [
-        (IP(**V4) / v2(version=4), "VRRP version 4 is not known"),
+        (IP(**V4) / v2(version=4), "unknown VRRP version 4"),
         (IP(**V4) / v2(type=2), "type 2 is not an advertisement (1)"),
         (IP(**V4) / v2(vrid=0), "VRID 0 is not valid"),
         (IP(**V4, proto=112) / Raw(b"\x21\x05\x00\x07\x00\x01" + b"\xaa" * 30), "this is CARP"),

@@ -54,7 +54,7 @@ def run(packet: bytes, *, protocol: int, tagged: bool = False) -> int:
 
 def accepted(packet: bytes) -> bool:
     protocol = bpf.ETH_P_IPV6 if packet[:1] and packet[0] >> 4 == 6 else bpf.ETH_P_IP
-    return run(packet, protocol=protocol) == bpf.LENGTH
+    return run(packet, protocol=protocol) == bpf.MAX_PACKET_BYTES
 
 
 WANTED = [

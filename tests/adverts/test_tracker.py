@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvtui.backend.adverts.decode import WITHOUT_PSEUDO_HEADER
-from kvtui.backend.adverts.tracker import MOST_ADVERTISERS, MOST_TRANSITIONS, AdvertTracker
+from kvtui.backend.adverts.tracker import MAX_ADVERTISERS, MAX_TRANSITIONS, AdvertTracker
 from kvtui.model.vrrp import AddressFamily, Advert
+from kvtui.rules.vrrp.claims import claimants
 
 A, B, C = "10.4.0.3", "10.4.0.4", "10.4.0.5"
 V4, V6 = AddressFamily.V4, AddressFamily.V6
@@ -43,13 +44,19 @@ def told(wire: AdvertTracker) -> list[tuple[float, str]]:
     return [(round(t.at - T, 2), t.what) for t in wire.transitions()]
 
 
+def masters(wire: AdvertTracker, at: float, *, vrid: int = 50, family: AddressFamily = V4, on: str = "") -> list[str]:
+    """Who claims to be master of a virtual router, by the rules that the VRRP view uses."""
+    peers = [a for a in wire.advertisers() if (a.last.vrid, a.last.family) == (vrid, family)]
+    return [a.last.source for a in claimants(tuple(a for a in peers if on in ("", a.last.interface)), T + at)]
+
+
 def master(wire: AdvertTracker, at: float) -> str | None:
-    found = wire.master(50, V4, T + at)
-    return found.last.source if found else None
+    return next(iter(masters(wire, at)), None)
 
 
 def rivals(wire: AdvertTracker, at: float) -> list[str]:
-    return [a.last.source for a in wire.rivals(50, V4, T + at)]
+    found = masters(wire, at)
+    return found if len(found) > 1 else []
 
 
 def test_one_master_that_goes_on() -> None:
@@ -170,15 +177,15 @@ def test_a_change_of_priority_is_news() -> None:
 
 def test_silence_without_a_successor_is_told_once() -> None:
     wire = heard((0, A, 100), (1, A, 100))
-    assert wire.next_quiet() == T + 5.5
+    assert wire.next_silence() == T + 5.5
     assert not wire.check_silence(T + 5.4)
     assert wire.check_silence(T + 5.5)
     assert not wire.check_silence(T + 6)
-    assert wire.next_quiet() is None
+    assert wire.next_silence() is None
     assert told(wire)[-1] == (5.5, f"{A} fell silent, nobody advertises")
     assert wire.record(advert(13, A, 100))
     assert told(wire)[-1] == (13, f"{A} is back after 12 s of silence")
-    assert wire.next_quiet() == T + 17.5
+    assert wire.next_silence() == T + 17.5
 
 
 def test_a_step_down_without_a_successor_is_told() -> None:
@@ -191,7 +198,7 @@ def test_a_step_down_without_a_successor_is_told() -> None:
 
 def test_a_takeover_leaves_no_silence_to_tell() -> None:
     wire = heard((0, A, 102), (3.4, B, 101))
-    assert wire.next_quiet() == T + 3.4 + 4.5
+    assert wire.next_silence() == T + 3.4 + 4.5
     assert not wire.check_silence(T + 5)
 
 
@@ -206,11 +213,9 @@ def test_virtual_routers_are_kept_apart() -> None:
     for number in range(1, 4):
         wire.record(advert(number, A))
         wire.record(advert(number, C, interface="eth1"))
-    assert wire.rivals(50, V4, T + 3) == ()
-    on_eth1 = wire.master(50, V4, T + 3, "eth1")
-    assert on_eth1 is not None
-    assert on_eth1.last.source == C
-    assert wire.master(50, V6, T + 9) is None
+    assert masters(wire, 3, on="eth0") == [A]
+    assert masters(wire, 3, on="eth1") == [C]
+    assert masters(wire, 9, family=V6) == []
 
 
 def test_what_two_interfaces_show_is_told_once() -> None:
@@ -240,7 +245,7 @@ def test_wrong_adverts_are_counted_and_not_believed() -> None:
 def test_an_unusual_checksum_is_counted_as_wrong_and_believed() -> None:
     wire = AdvertTracker()
     wire.record(replace(advert(0, A), error=WITHOUT_PSEUDO_HEADER, checksum_ok=False))
-    assert master(wire, 0) == A
+    assert told(wire) == [(0, f"{A} is master")]
     assert wire.advertisers()[0].bad == 1
 
 
@@ -253,13 +258,13 @@ def test_an_interval_of_zero_does_not_make_rivals_of_a_takeover() -> None:
 
 def test_a_flood_of_sources_is_bounded_and_the_longest_silent_go_first() -> None:
     wire = AdvertTracker()
-    for n in range(2 * MOST_ADVERTISERS):
+    for n in range(2 * MAX_ADVERTISERS):
         wire.record(advert(n / 1000, f"10.9.{n // 250}.{n % 250 + 1}", vrid=n % 255 + 1))
     kept = wire.advertisers()
-    assert len(kept) == MOST_ADVERTISERS
-    assert min(a.last.received for a in kept) == T + MOST_ADVERTISERS / 1000
-    assert len(wire.transitions()) <= MOST_TRANSITIONS
-    assert set(wire._routers) == {key[:3] for key in wire._heard}
+    assert len(kept) == MAX_ADVERTISERS
+    assert min(a.last.received for a in kept) == T + MAX_ADVERTISERS / 1000
+    assert len(wire.transitions()) <= MAX_TRANSITIONS
+    assert set(wire._routers) == {key[:3] for key in wire._peers}
 
 
 STEPS = st.lists(
@@ -282,9 +287,10 @@ def test_whatever_comes_the_bookkeeping_holds(steps: list[tuple[float, str, int,
         wire.record(replace(advert(at, who, priority, vrid=vrid), error=error))
         wire.check_silence(T + at)
         for known_vrid, family in wire.vrids():
-            holder = wire.master(known_vrid, family, T + at)
-            assert holder is None or not (holder.stepped_down or holder.silent(T + at) or holder.last.error)
-            assert len(wire.rivals(known_vrid, family, T + at)) != 1
+            peers = {(a.last.vrid, a.last.source): a for a in wire.advertisers()}
+            for source in masters(wire, at, vrid=known_vrid, family=family):
+                one = peers[known_vrid, source]
+                assert (one.stepped_down, one.silent(T + at), one.last.error) == (False, False, "")
     assert sum(a.count for a in wire.advertisers()) == len(steps)
     assert [t.at for t in wire.transitions()] == sorted(t.at for t in wire.transitions())
 

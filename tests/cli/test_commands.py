@@ -70,7 +70,7 @@ def test_without_a_terminal_it_prints_plain_status_and_says_why() -> None:
     )
     assert done.returncode == 0
     assert done.stdout.split("\n")[0].split()[1:3] == ["keepalived", "2.2.7,"]
-    assert "stdin, stdout and stderr are no terminal" in done.stderr
+    assert "stdin, stdout and stderr are not terminals" in done.stderr
     assert "\x1b" not in done.stdout
 
 
@@ -145,7 +145,7 @@ def test_plain_status_does_without_chains_json_and_triage() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-TRACES = {"10.4.0.50": (0, ""), "10.4.0.54": (1, ""), "10.4.0.99": (2, "no layer knows the VIP 10.4.0.99")}
+TRACES = {"10.4.0.50": (0, ""), "10.4.0.54": (1, ""), "10.4.0.99": (2, "no layer has the VIP 10.4.0.99")}
 
 
 @pytest.mark.parametrize(("vip", "ends"), TRACES.items(), ids=list(TRACES))

@@ -12,8 +12,8 @@ import pytest
 from kvtui.backend.conf import reader
 from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
-from kvtui.cli.output import Format
-from kvtui.cli.render import Code, Wanted, render
+from kvtui.cli.output import EXIT_USAGE, Format
+from kvtui.cli.render import RenderExit, RenderRequest, render
 from kvtui.model.mapping import Dialect
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.schema import schema
@@ -74,7 +74,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def call(shown: Snapshot, form: Format = Format.TEXT, **options: Any) -> tuple[int, str, str]:
         monkeypatch.setattr(Invocation, "source", lambda _self: Still(shown))
-        wanted = Wanted(None, None, None, diff=False, form=form, wait=0.0)
+        wanted = RenderRequest(None, None, None, diff=False, form=form, wait=0.0)
         try:
             code = render(Invocation(), replace(wanted, **options))
         except SystemExit as ended:
@@ -87,16 +87,16 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_stdout_is_the_config_byte_for_byte_and_stderr_says_what_was_guessed(run: Any) -> None:
     code, out, err = run(snapshot())
-    assert (code, out) == (Code.DONE, golden())
+    assert (code, out) == (RenderExit.OK, golden())
     assert err.splitlines() == [
-        "kvtui: as controller aledbf writes it: only its controllers have --http-port (--dialect overrides)",
+        "kvtui: controller aledbf: only its controllers have --http-port (override with --dialect)",
         "kvtui: assumed: all 3 nodes are counted; a nodeSelector of the DaemonSet would leave some out",
     ]
 
 
 def test_another_controller_and_another_node(run: Any) -> None:
     code, out, err = run(snapshot(), dialect=Dialect.V09, node="node-c", interface="ens3")
-    assert code == Code.DONE
+    assert code == RenderExit.OK
     assert "  interface ens3\n" in out
     assert "  priority 102\n" in out
     assert "# Service: default/echoheaders\n" in out
@@ -106,7 +106,7 @@ def test_another_controller_and_another_node(run: Any) -> None:
 def test_what_is_skipped_is_said(run: Any) -> None:
     data = {build.VIP: "default/echoheaders", "10.4.0.51": "default/gone", "10.4.0.52": "a/b:TUN"}
     code, out, err = run(snapshot(kube=golden_kube(configmap=configmap(data))))
-    assert (code, out) == (Code.DONE, golden())
+    assert (code, out) == (RenderExit.OK, golden())
     assert "kvtui: skipped: 10.4.0.51: Service default/gone does not exist\n" in err
     assert "kvtui: skipped: 10.4.0.52: the method «TUN» is not known" in err
 
@@ -114,16 +114,16 @@ def test_what_is_skipped_is_said(run: Any) -> None:
 def test_without_an_api_it_says_what_is_missing(run: Any) -> None:
     blind = snapshot(kube=None, sources=(source(SourceState.UNAVAILABLE, "no API; --kubeconfig names one"),))
     assert run(blind) == (
-        Code.NOT_KNOWN,
+        RenderExit.UNKNOWN,
         "",
-        "kvtui: what the controller should have written needs the Kubernetes API: no API; --kubeconfig names one\n",
+        "kvtui: the expected config depends on the Kubernetes API: no API; --kubeconfig names one\n",
     )
 
 
 def test_a_right_that_is_missing_is_no_empty_config(run: Any) -> None:
     code, out, err = run(snapshot(kube=golden_kube(endpoints=None)))
-    assert (code, out) == (Code.NOT_KNOWN, "")
-    assert "kvtui: cannot tell: the endpoints were not read\n" in err
+    assert (code, out) == (RenderExit.UNKNOWN, "")
+    assert "kvtui: unknown: the endpoints were not read\n" in err
 
 
 def test_an_api_that_refuses_is_named_before_what_is_missing_for_it(run: Any) -> None:
@@ -132,31 +132,31 @@ def test_an_api_that_refuses_is_named_before_what_is_missing_for_it(run: Any) ->
     others = tuple(s for s in build.sources() if s.name is not SourceName.KUBERNETES)
     down = snapshot(kube=nothing, sources=(*others, source(SourceState.UNAVAILABLE, why, read_at=None)))
     code, out, err = run(down)
-    assert (code, out) == (Code.NOT_KNOWN, "")
-    assert err.splitlines()[0] == f"kvtui: cannot tell: {why}"
-    assert "kvtui: cannot tell: the Services were not read\n" in err
+    assert (code, out) == (RenderExit.UNKNOWN, "")
+    assert err.splitlines()[0] == f"kvtui: unknown: {why}"
+    assert "kvtui: unknown: the Services were not read\n" in err
 
 
 def test_a_node_that_is_not_there_is_usage(run: Any) -> None:
     code, out, err = run(snapshot(), node="node-x")
-    assert (code, out) == (Code.USAGE, "")
-    assert "the cluster has no node node-x; there are: node-a, node-b, node-c" in err
-    assert run(snapshot(), node="node-c", diff=True)[0] == Code.USAGE
+    assert (code, out) == (EXIT_USAGE, "")
+    assert "the cluster has no node node-x; its nodes: node-a, node-b, node-c" in err
+    assert run(snapshot(), node="node-c", diff=True)[0] == EXIT_USAGE
 
 
 def test_the_file_that_the_controller_wrote_has_no_diff(run: Any, tmp_path: Path) -> None:
     code, out, _ = run(on_disk(tmp_path / "k.conf", golden()), diff=True)
-    assert (code, out) == (Code.DONE, "")
+    assert (code, out) == (RenderExit.OK, "")
     blanks = "\n".join(x for x in golden().split("\n") if x.strip())
     code, out, err = run(on_disk(tmp_path / "k.conf", blanks), diff=True)
-    assert (code, out) == (Code.DONE, "")
-    assert err.endswith("kvtui: the file differs in comments and blank space only\n")
+    assert (code, out) == (RenderExit.OK, "")
+    assert err.endswith("kvtui: the file differs only in comments and blank space\n")
 
 
 def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> None:
     edited = golden().replace("priority 100", "priority 90\n  authentication {\n    auth_pass s3cr3t\n  }")
     code, out, err = run(on_disk(tmp_path / "k.conf", edited, running=None), diff=True)
-    assert code == Code.DIFFERS
+    assert code == RenderExit.DIFFERS
     assert out.split("\n")[:13] == [
         f"--- {tmp_path}/k.conf",
         "+++ expected",
@@ -173,15 +173,15 @@ def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> Non
         "   advert_int 1",
     ]
     assert "s3cr3t" not in out + err
-    assert "the file: instance vips: priority is 90, the controller writes 100" in err
+    assert "file: instance vips: priority is 90, the controller writes 100" in err
 
 
 def test_what_runs_is_compared_too(run: Any, tmp_path: Path) -> None:
     running = build.conf(build.conf_real(5))
     code, out, err = run(on_disk(tmp_path / "k.conf", golden(), running=running), diff=True)
-    assert (code, out) == (Code.DONE, "")
+    assert (code, out) == (RenderExit.OK, "")
     assert (
-        "what keepalived runs: virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, which is a ready endpoint "
+        "running config: virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, which is a ready endpoint "
         "(pod default/nginx-6)\n"
     ) in err
 
@@ -189,14 +189,14 @@ def test_what_runs_is_compared_too(run: Any, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(run: Any, tmp_path: Path) -> None:
     gone = on_disk(tmp_path / "k.conf", golden())
     (tmp_path / "k.conf").unlink()
-    assert run(gone, diff=True)[:2] == (Code.NOT_KNOWN, "")
-    assert run(snapshot(conf=None, running=None), diff=True)[0] == Code.NOT_KNOWN
+    assert run(gone, diff=True)[:2] == (RenderExit.UNKNOWN, "")
+    assert run(snapshot(conf=None, running=None), diff=True)[0] == RenderExit.UNKNOWN
 
 
 def test_json_has_text_and_differences(run: Any, tmp_path: Path) -> None:
     edited = golden().replace("weight 1", "weight 0", 1)
     code, out, err = run(on_disk(tmp_path / "k.conf", edited, running=None), Format.JSON, diff=True)
-    assert (code, err) == (Code.DIFFERS, "")
+    assert (code, err) == (RenderExit.DIFFERS, "")
     document = json.loads(out)
     assert document["text"] == golden()
     assert (document["dialect"], document["vips"], document["missing"]) == ("aledbf", [build.VIP], [])
@@ -216,7 +216,7 @@ def test_json_has_text_and_differences(run: Any, tmp_path: Path) -> None:
             "pod": "default/nginx-5",
         }
     ]
-    assert run(snapshot(kube=golden_kube(services=None)), Format.JSON)[0] == Code.NOT_KNOWN
+    assert run(snapshot(kube=golden_kube(services=None)), Format.JSON)[0] == RenderExit.UNKNOWN
 
 
 UNREADY = {ECHO: (group(endpoint(5, ready=False)),)}
@@ -246,7 +246,7 @@ def test_outside_text_reaches_no_terminal(run: Any, monkeypatch: pytest.MonkeyPa
     evil = configmap({build.VIP: "default/echoheaders:NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}"})
     shown = snapshot(kube=golden_kube(configmap=evil))
     code, out, err = run(shown)
-    assert code == Code.DONE
+    assert code == RenderExit.OK
     assert "lvs_method NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}\n" in out  # a pipe gets what the controller writes
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, shown_out, shown_err = run(shown)

@@ -14,7 +14,7 @@ from kvtui.actions.drain.targets import UnknownTargetError
 from kvtui.backend.demo import Demo
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.output import Format
-from kvtui.cli.trace import CannotTell, NoSuchVip, chosen, trace
+from kvtui.cli.trace import UnknownVipError, UnreadSourcesError, find_ports, trace
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
@@ -81,7 +81,7 @@ running config  ok     0.0s  keepalived runs what the file says
 IPVS            ok     0.0s  10.4.0.50:80 2/2 real servers up
 address         ok     0.0s  not here, as it should be on a BACKUP; 10.4.0.5 has it
 VRRP owner      ok     0.5s  10.4.0.5 advertises it (another node)
-Every layer is whole.
+Every layer is ok.
 """
 
 
@@ -105,7 +105,7 @@ def test_the_first_break_is_named_with_what_to_do_next(run: Any) -> None:
 def test_what_cannot_be_told_has_an_exit_code_of_its_own(run: Any) -> None:
     code, text = run(VIP, snapshot(kube=None))
     assert code == 3
-    assert text.splitlines()[-1] == "No layer is known to be broken; not known: ConfigMap, Service, endpoints."
+    assert text.splitlines()[-1] == "No layer is known to be broken; unknown: ConfigMap, Service, endpoints."
 
 
 @pytest.mark.parametrize(("lack", "code"), [(UnavailableReason.ABSENT, 3), (UnavailableReason.UNWANTED, 0)])
@@ -120,7 +120,7 @@ def test_without_an_api_a_node_can_be_judged_alone_where_that_is_asked_for(
     assert text.splitlines()[-1] == (
         "Next: --kubeconfig FILE names an API to ask; --no-kube leaves the cluster out, and judges this node alone"
         if code
-        else "Every layer of this node is whole; what a cluster asks for was not looked at."
+        else "Every layer of this node is ok; the cluster was not checked."
     )
 
 
@@ -176,19 +176,19 @@ CHOICES = {
 
 @pytest.mark.parametrize(("text", "meant"), CHOICES.items(), ids=list(CHOICES))
 def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, ...]]) -> None:
-    assert chosen(index(), text) == meant
+    assert find_ports(index(), text) == meant
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("10.4.0.99", "no layer knows the VIP 10.4.0.99; there are: 10.4.0.50, fd00::50"),
-        ("[fd00::50]:81", "no layer knows port 81 of the VIP fd00::50; its ports: 80"),
+        ("10.4.0.99", "no layer has the VIP 10.4.0.99; the VIPs are: 10.4.0.50, fd00::50"),
+        ("[fd00::50]:81", "no layer has port 81 of the VIP fd00::50; its ports: 80"),
     ],
 )
 def test_a_vip_that_nobody_knows_says_which_there_are(text: str, says: str) -> None:
-    with pytest.raises(NoSuchVip, match="^" + says.replace("[", r"\[")):
-        chosen(index(), text)
+    with pytest.raises(UnknownVipError, match="^" + says.replace("[", r"\[")):
+        find_ports(index(), text)
 
 
 def test_where_a_source_cannot_be_read_it_is_not_said_that_nobody_knows_the_vip() -> None:
@@ -198,20 +198,20 @@ def test_where_a_source_cannot_be_read_it_is_not_said_that_nobody_knows_the_vip(
     )
     said = {s.name: s for s in build.sources()} | {SourceName.KUBERNETES: absent}
     whole = ChainIndex(observe(snapshot(sources=tuple(said.values()))))
-    with pytest.raises(NoSuchVip):
-        chosen(whole, "10.4.0.99")
+    with pytest.raises(UnknownVipError):
+        find_ports(whole, "10.4.0.99")
     deaf = ChainIndex(observe(snapshot(sources=tuple((said | {SourceName.IPVS: dead}).values()))))
-    with pytest.raises(CannotTell, match=r"knows the VIP 10.4.0.99; not read: ipvs \(ip_vs is not loaded"):
-        chosen(deaf, "10.4.0.99")
+    with pytest.raises(UnreadSourcesError, match=r"has the VIP 10.4.0.99; cannot read: ipvs \(ip_vs is not loaded"):
+        find_ports(deaf, "10.4.0.99")
 
 
 def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnknownTargetError):
-        chosen(index(), "nginx")
+        find_ports(index(), "nginx")
     with pytest.raises(SystemExit) as ended:
         run("10.4.0.99")
     assert ended.value.code == 2
-    assert capsys.readouterr().err == "kvtui: no layer knows the VIP 10.4.0.99; there are: 10.4.0.50\n"
+    assert capsys.readouterr().err == "kvtui: no layer has the VIP 10.4.0.99; the VIPs are: 10.4.0.50\n"
 
 
 def test_a_key_that_is_no_address_can_be_traced(run: Any) -> None:

@@ -60,15 +60,15 @@ def test_text_has_evidence_and_remedy() -> None:
         "CRITICAL  critical-rule: a critical thing\n          seen here\n        > do this  # because\n"
     )
     text = findings_text(replace(observe(backup()), findings=(CRITICAL, WARNING, INFO)))
-    assert text.endswith("\n1 critical, 1 warning, 1 worth knowing\n")
-    assert findings_text(replace(observe(backup()), findings=())) == "Nothing was found.\n"
+    assert text.endswith("\n1 critical, 1 warning, 1 info\n")
+    assert findings_text(replace(observe(backup()), findings=())) == "No problems found.\n"
 
 
 @pytest.mark.parametrize(
     ("found", "last"),
     [
-        ((), "Nothing was found in what can be read; not known: adverts"),
-        ((INFO,), "1 worth knowing; not known: adverts"),
+        ((), "No problems found in the sources that can be read; unknown: adverts"),
+        ((INFO,), "1 info; unknown: adverts"),
     ],
     ids=["nothing", "something"],
 )
@@ -150,7 +150,7 @@ async def test_findings_are_null_exactly_where_nobody_asked_for_triage(judged: b
 
 async def observed(source: Clockwork, listen: float | None) -> list[str]:
     observer = Observer(source, interval=0.05, triage=True)  # type: ignore[arg-type]
-    seen = await findings._observed(observer, listen)
+    seen = await findings._observe(observer, listen)
     return [f.id for f in seen.findings or ()]
 
 
@@ -201,9 +201,9 @@ def test_watched_it_says_when_what_was_not_known_is_known(capsys: pytest.Capture
 
     with pytest.raises(LookupError, match="seen enough"):
         watch(Observer(Clockwork(later), interval=0.05, triage=True), findings.Changes(Format.TEXT).text)  # type: ignore[arg-type]
-    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("Nothing")] == [
-        "Nothing was found in what can be read; not known: adverts",
-        "Nothing was found.",
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("No problems")] == [
+        "No problems found in the sources that can be read; unknown: adverts",
+        "No problems found.",
     ]
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.backend.conf.editor import EditError, NoSuchInstance, NotLiteral, set_priority
+from kvtui.backend.conf.editor import EditError, InstanceNotFoundError, NotLiteralError, set_priority
 from kvtui.backend.conf.reader import read
-from kvtui.backend.conf.tree import read_text
+from kvtui.backend.linux.files import read_text
 from tests.shared import SHARED
 
 if TYPE_CHECKING:
@@ -82,18 +82,19 @@ def test_the_last_priority_counts() -> None:
     ],
 )
 def test_what_is_not_literal_is_refused(body: str, reason: str) -> None:
-    with pytest.raises(NotLiteral, match="V") as raised:
+    with pytest.raises(NotLiteralError, match="V") as raised:
         set_priority(f"vrrp_instance V {{\n{body}\n}}\n", "V", 5)
     assert reason in str(raised.value)
 
 
-def test_conditional_blocks_are_refused() -> None:
-    with pytest.raises(NotLiteral):
-        set_priority("@low vrrp_instance V {\npriority 5\n}\n", "V", 5)
+@pytest.mark.parametrize("text", ["@low vrrp_instance V {\npriority 5\n}\n", "@low a {\n@high b {\n}\n"])
+def test_conditional_blocks_are_refused(text: str) -> None:
+    with pytest.raises(NotLiteralError):
+        set_priority(text, "V", 5)
 
 
 def test_a_missing_instance() -> None:
-    with pytest.raises(NoSuchInstance, match="no vrrp_instance W"):
+    with pytest.raises(InstanceNotFoundError, match="no vrrp_instance W"):
         set_priority("vrrp_instance V {\npriority 5\n}\n# vrrp_instance W {", "W", 5)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.conf.includes import inside
+from kvtui.backend.conf.includes import outside
 from kvtui.backend.conf.reader import read
 from kvtui.model.conf import Conf, Location, ProblemKind
 
@@ -138,15 +138,15 @@ def test_links_lead_to_the_same_root(root: Path) -> None:
     assert names(root) == ["beside", "real"]
 
 
-def test_inside(root: Path) -> None:
+def test_paths_in_another_root(root: Path) -> None:
     (root / "abs").symlink_to("/etc")
     (root / "etc/up").symlink_to("../../../../etc/keepalived")
     (root / "loop").symlink_to("loop")
-    assert inside(str(root), "/abs/x") == f"{root}/etc/x"
-    assert inside(str(root), "/../../abs/./up/y") == f"{root}/etc/keepalived/y"
-    assert inside("", "/a/../b") == "/a/../b"
+    assert outside(str(root), "/abs/x") == f"{root}/etc/x"
+    assert outside(str(root), "/../../abs/./up/y") == f"{root}/etc/keepalived/y"
+    assert outside("", "/a/../b") == "/a/../b"
     with pytest.raises(OSError, match="symbolic links"):
-        inside(str(root), "/loop")
+        outside(str(root), "/loop")
 
 
 def test_an_include_on_a_conditional_line(root: Path) -> None:

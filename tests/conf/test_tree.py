@@ -1,4 +1,4 @@
-"""The tree: nothing is lost, pieces have their places, trouble has a line and a column."""
+"""The tree: each word is found where it is written, unbalanced braces and quotes have a line and a column."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.backend.conf.tree import Block, Statement, StatementKind, TokenKind, Trivia, parse, read_text
-from kvtui.model.conf import ProblemKind
+from kvtui.backend.conf.tree import Piece, Statement, as_written, build
+from kvtui.backend.linux.files import read_text
+from kvtui.model.conf import Problem, ProblemKind
 from tests.shared import SHARED, shared_path
 
 if TYPE_CHECKING:
@@ -43,28 +44,24 @@ spaced = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)
 any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
 
 
-def at_offset(text: str, line: int, column: int) -> int:
-    """The offset of a place, which must lie in the text (or just behind its last character)."""
-    lines = text.split("\n")
-    assert 1 <= line <= len(lines)
-    assert 1 <= column <= len(lines[line - 1]) + 1
-    return sum(len(before) + 1 for before in lines[: line - 1]) + column - 1
+def parse(text: str, file: str = "") -> tuple[Statement, list[Piece], list[Problem]]:
+    problems: list[Problem] = []
+    pieces = list(as_written(text, problems, file))
+    return build(pieces, problems), pieces, problems
 
 
 def check(text: str) -> None:
-    """What holds for every text."""
-    tree = parse(text)
-    assert tree.text() == text
-    position = 0
-    for token in tree.tokens():
-        position += len(token.before)
-        assert token.offset == position
-        assert text[position : position + len(token.text)] == token.text
-        assert at_offset(text, token.line, token.column) == position
-        position += len(token.text)
-    for problem in tree.problems:
+    """What holds for every text: each character of a piece is the one at its place, in the order of the text."""
+    _, pieces, problems = parse(text)
+    lines = text.split("\n")
+    places = [(piece.line, column) for piece in pieces for column in piece.columns]
+    assert places == sorted(set(places))
+    for piece in pieces:
+        assert "".join(lines[piece.line - 1][column - 1] for column in piece.columns) == piece.text
+    for problem in problems:
         assert problem.kind is ProblemKind.SYNTAX
-        assert text[at_offset(text, problem.at.line, problem.at.column)] in '{}"'
+        assert 1 <= problem.at.line <= len(lines)
+        assert 1 <= problem.at.column <= len(lines[problem.at.line - 1])
 
 
 def test_there_are_real_files() -> None:
@@ -72,7 +69,7 @@ def test_there_are_real_files() -> None:
 
 
 @pytest.mark.parametrize("path", CONFS, ids=lambda p: p.stem)
-def test_a_real_file_survives(path: Path) -> None:
+def test_a_real_file_is_cut_at_its_places(path: Path) -> None:
     text = read_text(str(path))
     assert text.encode("utf-8", "surrogateescape") == path.read_bytes()
     check(text)
@@ -80,28 +77,22 @@ def test_a_real_file_survives(path: Path) -> None:
 
 
 @given(any_text)
-def test_any_text_survives(text: str) -> None:
+def test_any_text_is_cut_at_its_places(text: str) -> None:
     check(text)
 
 
 @given(st.one_of(grammar_shaped, spaced))
 @settings(max_examples=400)
-def test_text_of_the_grammars_own_parts_survives(text: str) -> None:
+def test_text_of_the_grammars_own_parts_is_cut_at_its_places(text: str) -> None:
     check(text)
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_survive_a_file(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    path = tmp_path_factory.mktemp("bytes") / "keepalived.conf"
-    path.write_bytes(data)
-    text = parse(read_text(str(path))).text()
-    assert text.encode("utf-8", "surrogateescape") == data
+def nodes(text: str) -> list[Statement]:
+    return parse(text)[0].children or []
 
 
 def statement(text: str) -> Statement:
-    node = parse(text).nodes[0]
-    assert isinstance(node, Statement)
-    return node
+    return nodes(text)[0]
 
 
 @pytest.mark.parametrize(
@@ -121,23 +112,13 @@ def statement(text: str) -> Statement:
     ],
 )
 def test_words(text: str, values: list[str]) -> None:
-    found = [word.value for word in statement(text).words]
-    assert found == [value.replace("\\", "") for value in values]
+    assert statement(text).words == [value.replace("\\", "") for value in values]
 
 
 def test_a_word_knows_its_place() -> None:
-    words = statement('\tnotify  "a b"  root\n').words
-    assert [(w.text, w.line, w.column, w.offset) for w in words] == [
-        ("notify", 1, 2, 1),
-        ('"a b"', 1, 10, 9),
-        ("root", 1, 17, 16),
-    ]
-
-
-def block(text: str) -> Block:
-    node = next(n for n in parse(text).nodes if isinstance(n, Block))
-    assert node.closing
-    return node
+    found = statement('\tnotify  "a b"  root\n')
+    words = [(found.written(n), found.at(n).line, found.at(n).column) for n in range(3)]
+    assert words == [("notify", 1, 2), ('"a b"', 1, 10), ("root", 1, 17)]
 
 
 @pytest.mark.parametrize(
@@ -152,63 +133,61 @@ def block(text: str) -> Block:
     ],
 )
 def test_blocks(text: str) -> None:
-    found = block(text)
-    assert [w.value for w in found.words] == ["a", "b"]
-    inner = [n for n in found.children if isinstance(n, Statement)]
-    assert [[w.value for w in n.words] for n in inner] == [["c"]]
-    assert parse(text).problems == ()
+    found = statement(text)
+    assert found.words == ["a", "b"]
+    assert [inner.words for inner in found.children or ()] == [["c"]]
+    assert parse(text)[2] == []
 
 
 def test_nested_blocks() -> None:
-    outer = block("a {\n b { c { d } e }\n f\n}\n")
-    inner = [n for n in outer.children if isinstance(n, Block | Statement)]
-    assert [n.keyword for n in inner] == ["b", "f"]
+    outer = statement("a {\n b { c { d } e }\n f\n}\n")
+    assert [(n.keyword, n.children is None) for n in outer.children or ()] == [("b", False), ("f", True)]
 
 
-def test_comments_are_nodes() -> None:
-    *lines, last = parse("# one\n\n! two\nx # three\n").nodes
-    assert [n.comment for n in lines if isinstance(n, Trivia)] == ["# one", None, "! two"]
-    assert isinstance(last, Statement)
-    assert [t.text for t in last.tokens if t.kind is TokenKind.COMMENT] == ["# three"]
+def test_comments_are_left_out() -> None:
+    assert [n.words for n in nodes("# one\n\n! two\nx # three\n")] == [["x"]]
 
 
 def test_conditions() -> None:
     found = statement("@^low  priority 5")
-    assert (found.condition, [w.value for w in found.words]) == ("@^low", ["priority", "5"])
+    assert found.piece is not None
+    assert (found.piece.condition, found.literal, found.words) == ("@^low", False, ["priority", "5"])
+
+
+def directives(text: str) -> list[bool]:
+    return [piece.directive for piece in parse(text)[1]]
 
 
 def test_a_macro_definition_keeps_its_lines_together() -> None:
-    nodes = parse("$A= \\\n x { \\\n @low y \\\n }\nnext\n").nodes
-    assert [n.kind for n in nodes if isinstance(n, Statement)] == [StatementKind.DEFINITION, StatementKind.PLAIN]
+    assert directives("$A= \\\n x { \\\n @low y \\\n }\nnext\n") == [True, False]
 
 
 def test_a_comment_line_ends_a_macro_definition() -> None:
-    nodes = parse("$A= \\\n x \\\n # no\n y \\\n").nodes
-    assert [type(n).__name__ for n in nodes] == ["Statement", "Trivia", "Statement"]
+    assert directives("$A= \\\n x \\\n # no\n y \\\n") == [True, False]
 
 
 @pytest.mark.parametrize(
-    ("line", "kind"),
+    ("line", "directive"),
     [
-        ("include a*.conf", StatementKind.INCLUDE),
-        ("includem /a b", StatementKind.INCLUDE),
-        ("includex /a", StatementKind.PLAIN),
-        ("include", StatementKind.PLAIN),
-        ("~SEQ(I, 1, 2) ${I} { }", StatementKind.SEQUENCE),
-        ("$A=1 { }", StatementKind.DEFINITION),
-        ("$A =1", StatementKind.PLAIN),
+        ("include a*.conf", True),
+        ("includem /a b", True),
+        ("includex /a", False),
+        ("include", False),
+        ("~SEQ(I, 1, 2) ${I} { }", True),
+        ("$A=1 { }", True),
+        ("$A =1", False),
     ],
 )
-def test_kinds(line: str, kind: StatementKind) -> None:
-    assert statement(line).kind is kind
+def test_directives(line: str, *, directive: bool) -> None:
+    assert directives(line) == [directive]
 
 
 @pytest.mark.parametrize(
     ("text", "places"),
     [
-        ("a {\n", [(1, 3)]),
-        ("a {\n b {\n}\n", [(1, 3)]),
-        ("a\n  {\nb\n", [(2, 3)]),
+        ("a {\n", [(1, 1)]),
+        ("a {\n b {\n}\n", [(1, 1)]),
+        ("a\n  {\nb\n", [(1, 1)]),
         ("a {\n}\n}\n", [(3, 1)]),
         ("a { } }", [(1, 7)]),
         ("{\n}\n", [(1, 1)]),
@@ -218,16 +197,15 @@ def test_kinds(line: str, kind: StatementKind) -> None:
         ("a # {\n", []),
         ('a "{"\n', []),
         ("a ${B}\n", []),
-        ("@low a {\n@high b {\n}\n", []),
     ],
 )
-def test_trouble_has_its_place(text: str, places: list[tuple[int, int]]) -> None:
-    assert [(p.at.line, p.at.column) for p in parse(text, "x.conf").problems] == places
+def test_a_problem_has_its_place(text: str, places: list[tuple[int, int]]) -> None:
+    assert [(p.at.line, p.at.column) for p in parse(text, "x.conf")[2]] == places
 
 
-def test_trouble_names_the_file() -> None:
-    problem = parse("vrrp_instance V {\n", "/etc/x.conf").problems[0]
-    assert str(problem.at) == "/etc/x.conf:1:17"
+def test_a_problem_names_the_file() -> None:
+    problem = parse("vrrp_instance V {\n", "/etc/x.conf")[2][0]
+    assert str(problem.at) == "/etc/x.conf:1:1"
     assert problem.message == "The block 'vrrp_instance V' is not closed: a '}' is missing"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvtui.backend.demo import Demo
 from kvtui.model.ipvs import Protocol
+from kvtui.observer import Observer
 
 NGINX = (Protocol.TCP, "10.4.0.50", 80, 0)
 
@@ -31,6 +32,12 @@ async def test_the_limit_cuts_the_list_not_the_count() -> None:
 
 async def test_a_service_that_is_not_there_has_no_connections() -> None:
     assert await Demo().connections((Protocol.TCP, "192.0.2.1", 80, 0), None, 10) == ((), 0)
+
+
+async def test_it_has_a_log() -> None:
+    tail = await Observer(Demo(clock=lambda: 1000.0)).log()
+    assert "Starting Keepalived v2.2.7 (01/16,2022)" in [line.text for line in tail.lines]
+    assert (tail.error, tail.where) == ("", "log of pod default/kube-keepalived-vip-x7k2p")
 
 
 async def test_read_only_is_shown() -> None:

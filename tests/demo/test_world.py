@@ -11,8 +11,8 @@ from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.chain import Mark, chain
-from kvtui.rules.election import skew as foretold
 from kvtui.rules.observe import observe
+from kvtui.rules.vrrp.election import skew as foretold
 
 EPOCH = 1_700_000_000.0
 TARGETS = tuple((s.key, real) for s in SERVICES for real in s.reals if real in {DRAINING, FAILING, ("10.2.68.5", 8080)})

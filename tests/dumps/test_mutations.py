@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.stats_text import parse_stats
 from kvtui.backend.dumps.text import Incomplete
 from tests.dumps.samples import DATA_SAMPLES, JSON_SAMPLES, sample
 
@@ -22,7 +21,6 @@ PARSERS: list[tuple[Callable[[str], object], tuple[str, ...]]] = [
     (parse_json, JSON_SAMPLES),
     (parse_vrrp_data, DATA_SAMPLES),
     (parse_check_data, ("example-2.2.7-check.data",)),
-    (parse_stats, ("example-2.2.7-master.stats",)),
 ]
 PIECES = st.one_of(
     st.text(max_size=12),

@@ -9,7 +9,7 @@ import pytest
 
 from kvtui.backend.ipvs import reader
 from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
-from kvtui.backend.ipvs.reader import IpvsReader, IpvsSource
+from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 
@@ -31,14 +31,6 @@ def proc(tmp_path: Path) -> Path:
     (tmp_path / "self" / "net").mkdir(parents=True)
     (tmp_path / "820" / "net").mkdir(parents=True)
     return tmp_path
-
-
-def as_source(source: IpvsSource) -> IpvsSource:
-    return source
-
-
-def test_the_reader_is_a_source_as_the_type_checker_sees_it(proc: Path) -> None:
-    assert as_source(IpvsReader(proc=proc)).detail == ""
 
 
 def no_netlink(_pid: int | None) -> None:

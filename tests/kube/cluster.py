@@ -34,6 +34,7 @@ import asyncio
 import contextlib
 import copy
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -158,6 +159,15 @@ class FakeCluster:
         self._token = token
         self._call(lambda: setattr(self._emulator, "token", token))
 
+    def starting(self, *, refuses: bool) -> None:
+        """Answer 403 to everything, as an API server does until it has loaded its rights."""
+        self._call(lambda: setattr(self._emulator, "starting", refuses))
+
+    def identify(self, user: str, *, reviews: bool = True) -> None:
+        """Who everybody is; ``reviews``: whether SelfSubjectReview tells it (Kubernetes 1.28 and newer)."""
+        self._call(lambda: setattr(self._emulator, "user", user))
+        self._call(lambda: setattr(self._emulator, "reviews", reviews))
+
     def cut(self, *, halfway: bool = False) -> None:
         """Drop all connections; ``halfway``: the next event is sent only half, then they are dropped."""
         if halfway:
@@ -209,6 +219,11 @@ class FakeCluster:
         return self._call(read)
 
     @property
+    def headers(self) -> list[list[tuple[str, str]]]:
+        """The headers of each request so far; one may come more than once."""
+        return self._call(lambda: list(self._emulator.seen_headers))
+
+    @property
     def sent(self) -> list[tuple[float, str]]:
         """When (``time.monotonic``) an event of which plural was sent to a watch, so far."""
         return self._call(lambda: list(self._emulator.sent))
@@ -253,13 +268,17 @@ class FakeCluster:
         if self.certificate is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))
-        site = aiohttp.web.TCPSite(self._runner, self.host, self.port, ssl_context=context, reuse_address=True)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listening = socket.create_server((self.host, self.port), family=family)
+        self._listening.settimeout(0)
+        site = aiohttp.web.SockSite(self._runner, self._listening, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
 
     async def _close(self) -> None:
         if self._runner is not None:
             runner, self._runner = self._runner, None
+            await stop_accepting(self._listening.fileno())
             for site in list(runner.sites):
                 await site.stop()
             self._abort()
@@ -306,6 +325,13 @@ class FakeCluster:
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+
+async def stop_accepting(fileno: int) -> None:
+    """Before a server is closed: asyncio (3.11) leaks what it accepted a moment before."""
+    asyncio.get_running_loop().remove_reader(fileno)
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 HELP = """put FILE              create or replace the objects of a YAML or JSON file

@@ -157,6 +157,7 @@ class Emulator(kmock.KubernetesScaffold):
 
     async def __call__(self, raw_request: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
         """Namespaces themselves, whose paths kmock 0.8 cannot parse: they always exist; deleting one empties it."""
+        self.seen_headers.append(list(raw_request.headers.items()))
         path = raw_request.path.split("/")[1:]
         if path[:3] != ["api", "v1", "namespaces"] or len(path) > 4:
             return await super().__call__(raw_request)
@@ -176,9 +177,17 @@ class Emulator(kmock.KubernetesScaffold):
         self.thawed.set()
         self.sent: list[tuple[float, str]] = []
         """When (monotonic clock) an event of which plural was handed to the network."""
+        self.user = "system:serviceaccount:default:kvtui"
+        """Who everybody is."""
+        self.starting = False
+        """It has not loaded its rights yet: everything is forbidden, to whomever."""
+        self.reviews = True
+        """It knows SelfSubjectReview (1.28 and newer)."""
+        self.seen_headers: list[list[tuple[str, str]]] = []
         self.half_lines = False
         """The next event is sent only half (a proxy that dies in the middle of a line)."""
         self["get /version"] << self._version
+        self["post /apis/authentication.k8s.io/v1/selfsubjectreviews"] << self._review
         self[kmock.action.LIST] << self._list
         self[kmock.action.WATCH] << self._watch
         self[kmock.action.FETCH] << self._fetch
@@ -186,9 +195,27 @@ class Emulator(kmock.KubernetesScaffold):
         self[kmock.method.PUT] << self._write
         self[kmock.action.DELETE] << self._delete
 
-    async def _version(self) -> Any:
+    async def _version(self, request: kmock.Request) -> Any:
         await self.thawed.wait()
+        self._authenticate(request)
+        if self.starting:
+            raise _error(403, "Forbidden", f'forbidden: User "{self.user}" cannot get path "/version"')
         return {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
+
+    def _authenticate(self, request: kmock.Request) -> None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if self.token is not None and (scheme.lower(), token) != ("bearer", self.token):
+            raise _error(401, "Unauthorized", "Unauthorized")
+
+    async def _review(self, request: kmock.Request) -> Any:
+        await self.thawed.wait()
+        self._authenticate(request)
+        if not self.reviews:
+            raise _error(404, "NotFound", "the server could not find the requested resource")
+        if self.starting:
+            raise _error(403, "Forbidden", f'selfsubjectreviews is forbidden: User "{self.user}" cannot create')
+        user = request.headers.get("Impersonate-User") or self.user
+        return {"kind": "SelfSubjectReview", "status": {"userInfo": {"username": user}}}
 
     async def _list(self, request: kmock.Request) -> Any:
         await self.thawed.wait()
@@ -269,22 +296,22 @@ class Emulator(kmock.KubernetesScaffold):
 
     def _admit(self, request: kmock.Request, verb: str) -> Kind:
         """The kind that is asked for, when it is served and allowed."""
-        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
-            raise _error(401, "Unauthorized", "Unauthorized")
+        self._authenticate(request)
         plural = request.resource.plural if request.resource else None
         kind = BY_PLURAL.get(str(plural))
         if kind is None or kind.plural in self.missing or request.resource.group != kind.group:  # type: ignore[union-attr]
             raise _error(404, "NotFound", "the server could not find the requested resource")
+        if self.starting:
+            raise _forbidden(kind, verb, request.namespace, self.user)
         for rule in self.rules:
             if rule.plural == kind.plural and verb in rule.verbs and rule.namespace in {None, request.namespace or ""}:
-                raise _forbidden(kind, verb, request.namespace)
+                raise _forbidden(kind, verb, request.namespace, self.user)
         return kind
 
 
-def _forbidden(kind: Kind, verb: str, namespace: str | None) -> kmock.KubernetesError:
+def _forbidden(kind: Kind, verb: str, namespace: str | None, who: str) -> kmock.KubernetesError:
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     what = f"{kind.plural}.{kind.group}".rstrip(".")
-    who = "system:serviceaccount:default:kvtui"
     return _error(
         403,
         "Forbidden",

@@ -187,3 +187,12 @@ def tutorial(
         *(node(name, ip) for name, ip in nodes.items()),
         *(controller_pod(name, ip) for name, ip in nodes.items()),
     ]
+
+
+def unmanaged(namespace: str, vip: str = "10.4.0.50") -> list[Object]:
+    """One VIP and a Service whose endpoints the test makes itself: what may be put into a real cluster."""
+    return [
+        configmap({vip: f"{namespace}/nginx"}, namespace),
+        service("nginx", namespace, ((80, 8080),), selector={}),
+        endpointslice("nginx", endpoint("10.2.68.5"), endpoint("10.2.68.6"), namespace=namespace, port=8080),
+    ]

@@ -6,20 +6,18 @@ one. Try it without a cluster: run ``python -m tests.kube.cluster`` and point th
 
 from __future__ import annotations
 
-import asyncio
 import json
-import urllib.error
-import urllib.request
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from kvtui.backend.kube.kubeconfig import load
-from kvtui.backend.kube.places import Kubeconfig
+from kvtui.backend.kube.discovery import Kubeconfig
+from kvtui.backend.kube.errors import MissingError
+from kvtui.backend.kube.session import Session
+from kvtui.backend.kube.timing import Timing
 from tests.kube.emulator import BY_KIND, BY_PLURAL, Kind
 
 if TYPE_CHECKING:
-    import ssl
-
     from tests.kube.objects import Object
 
 
@@ -36,8 +34,7 @@ class RealCluster:
 
     def __init__(self, path: str) -> None:
         self.place = Kubeconfig(path, None)
-        self._credentials = asyncio.run(load(self.place))
-        self._tls: ssl.SSLContext | None = self._credentials.tls()
+        self._session = Session(self.place, Timing())
         self.namespace = f"kvtui-test-{uuid.uuid4().hex[:8]}"
 
     def __enter__(self) -> Self:
@@ -47,6 +44,12 @@ class RealCluster:
     def __exit__(self, *_: object) -> None:
         self._ask("DELETE", f"/api/v1/namespaces/{self.namespace}")
 
+    def kubeconfig(self, path: Path | str) -> Path:
+        """Give the cluster's kubeconfig another name, as ``FakeCluster`` does."""
+        file = Path(path)
+        file.symlink_to(Path(self.place.paths).absolute())
+        return file
+
     def put(self, *objects: Object) -> None:
         """Create or replace."""
         for obj in objects:
@@ -55,9 +58,7 @@ class RealCluster:
             path = self._path(kind)
             try:
                 there = self._ask("GET", f"{path}/{name}")
-            except urllib.error.HTTPError as missing:
-                if missing.code != 404:
-                    raise
+            except MissingError:
                 self._ask("POST", path, obj)
             else:
                 version = there["metadata"]["resourceVersion"]
@@ -73,13 +74,5 @@ class RealCluster:
         return f"{root}/namespaces/{self.namespace}/{kind.plural}"
 
     def _ask(self, method: str, path: str, obj: Object | None = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - the kubeconfig's server
-            self._credentials.server + path,
-            method=method,
-            data=None if obj is None else json.dumps(obj).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        if self._credentials.authorization:
-            request.add_header("Authorization", self._credentials.authorization)
-        with urllib.request.urlopen(request, context=self._tls, timeout=30) as answer:  # noqa: S310
-            return json.load(answer)
+        answer = self._session.open(method, path, what=f"{method} {path}", read_timeout=30, body=obj)
+        return json.loads(answer.data)

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from kvtui.backend.kube.places import Kubeconfig, ServiceAccount
+from kvtui.backend.kube.discovery import Kubeconfig
 from kvtui.backend.kube.timing import Timing
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.settings import KubeSettings
+from tests.kube.cluster import stop_accepting
 from tests.lab.poll import PollTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from kvtui.backend.kube.discovery import Place
     from kvtui.model.kube import Endpoint, Kube, KubeService, NamespacedName, Pod, Resource, ResourceState
     from kvtui.model.source import Source
     from tests.kube.cluster import FakeCluster
     from tests.kube.real import RealCluster
 
 QUICK = Timing(
-    connect=2, answer=2, watch=60, pulse=0.1, pulse_patience=1.5, first=0.02, longest=0.1, forbidden=0.1, renew=0.05
+    connect=2,
+    answer=2,
+    watch=60,
+    probe=0.1,
+    probe_timeout=1.5,
+    probe_failing=0.05,
+    first=0.02,
+    longest=0.1,
+    refused=0.05,
+    pending=0.3,
+    forbidden=0.1,
+    renew=0.05,
 )
 """Short pauses, so that a test sees in tenths of seconds what takes an operator half a minute."""
 SOON = 30.0
@@ -84,14 +98,25 @@ class Seen:
 TOKEN = "t0ken-of-the-service-account"  # noqa: S105 - of nobody
 
 
-def place_of(cluster: FakeCluster | RealCluster, folder: Path) -> ServiceAccount | Kubeconfig:
-    """Where the API is, without a kubeconfig's half second for the pretended one: as a pod finds it."""
+def kubeconfig_of(url: str, folder: Path, certificate: Path | None = None, **cluster: str) -> Kubeconfig:
+    """A kubeconfig with the token in a file of its own."""
+    (folder / "token").write_text(TOKEN)
+    authority = {"certificate-authority": str(certificate)} if certificate else {}
+    config = {
+        "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": url, **authority, **cluster}}],
+        "users": [{"name": "u", "user": {"tokenFile": str(folder / "token")}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return Kubeconfig(str(folder / "kubeconfig"), None)
+
+
+def place_of(cluster: FakeCluster | RealCluster, folder: Path) -> Place:
+    """Where the API is."""
     if isinstance(found := getattr(cluster, "place", None), Kubeconfig):
         return found
-    (folder / "token").write_text(f"{TOKEN}\n")
-    certificate = getattr(cluster, "certificate", None)
-    (folder / "ca.crt").write_text(certificate.read_text() if certificate else "")
-    return ServiceAccount(cluster.url, str(folder))  # type: ignore[union-attr]
+    return kubeconfig_of(cluster.url, folder, getattr(cluster, "certificate", None))  # type: ignore[union-attr]
 
 
 @asynccontextmanager
@@ -103,6 +128,7 @@ async def seen(
     timing: Timing = QUICK,
     pod: str | None = None,
     settle: bool = True,
+    place: Place | None = None,
 ) -> AsyncIterator[Seen]:
     """The layer on that cluster; closed afterwards.
 
@@ -113,6 +139,7 @@ async def seen(
         timing: pauses.
         pod: ``namespace/name`` of the controller's own.
         settle: wait for the first lists.
+        place: where the API is; None for the cluster's kubeconfig.
     """
     namespace, _, name = (pod or "/").partition("/")
     environ = {"POD_NAMESPACE": namespace, "POD_NAME": name}
@@ -123,7 +150,7 @@ async def seen(
         lambda: changes.append(time.monotonic()),
         timing=timing,
         environ=environ,
-        place=place_of(cluster, folder),
+        place=place or place_of(cluster, folder),
     )
     layer.start()
     try:
@@ -152,13 +179,16 @@ async def serving(
         running.add(asyncio.create_task(guarded(reader, writer)))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    listening = server.sockets[0]
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield listening.getsockname()[1]
     finally:
+        await stop_accepting(listening.fileno())
         server.close()
-        for task in running:
-            task.cancel()
+        for _ in range(5):  # what was accepted just now becomes a connection in the loop's next turns
+            for task in running:
+                task.cancel()
+            for writer in writers:
+                writer.transport.abort()
+            await asyncio.sleep(0.002)
         await asyncio.gather(*running, return_exceptions=True)
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.sleep(0.01)  # transports close in the loop's next turns

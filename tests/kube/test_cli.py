@@ -8,12 +8,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.kube import objects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.kube.cluster import FakeCluster
+    from tests.kube.real import RealCluster
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 
@@ -36,27 +39,42 @@ def document(*arguments: str, **env: str) -> dict[str, Any]:
     return found
 
 
-def test_a_single_call_waits_for_the_first_lists(fake: FakeCluster, tmp_path: Path) -> None:
-    fake.put(*objects.tutorial())
-    path = str(fake.kubeconfig(tmp_path / "config"))
-    options = ("--kubeconfig", path, "--context", "fake", "--configmap", "default/vip-configmap")
+def api(found: dict[str, Any]) -> dict[str, Any]:
+    """What a document says of the API."""
+    return next(source for source in found["sources"] if source["name"] == "kubernetes")
+
+
+def test_a_single_call_waits_for_the_first_lists(cluster: FakeCluster | RealCluster, tmp_path: Path) -> None:
+    cluster.put(*objects.unmanaged(cluster.namespace))
+    path, configmap = str(cluster.kubeconfig(tmp_path / "config")), f"{cluster.namespace}/vip-configmap"
+    options = ("--kubeconfig", path, "--configmap", configmap)
     found = document(*options, "mappings", "--listen", "30")
     (mapping,) = found["mappings"]
     assert (mapping["vip"], mapping["service"], mapping["source"]) == ("10.4.0.50", "nginx", "configmap")
-    assert found["sources"][-1]["state"] == "ok"
-    by_variable = document(
-        "status", "--listen", "30", KVTUI_KUBECONFIG=path, KVTUI_CONTEXT="fake", KVTUI_CONFIGMAP="default/vip-configmap"
-    )
+    assert api(found)["state"] == "ok"
+    by_variable = document("status", "--listen", "30", KVTUI_KUBECONFIG=path, KVTUI_CONFIGMAP=configmap)
     assert [m["vip"] for m in by_variable["mappings"]] == ["10.4.0.50"]
 
 
+@pytest.mark.parametrize("command", ["mappings", "status"])
+def test_who_listens_for_no_advert_waits_for_the_api_all_the_same(
+    cluster: FakeCluster | RealCluster, tmp_path: Path, command: str
+) -> None:
+    ns = cluster.namespace
+    cluster.put(*objects.unmanaged(ns))
+    options = ("--kubeconfig", str(cluster.kubeconfig(tmp_path / "config")), "--configmap", f"{ns}/vip-configmap")
+    found = document(*options, command, "--listen", "0")
+    assert [m["service"] for m in found["mappings"]] == ["nginx"]
+    assert api(found)["state"] == "ok"
+
+
 def test_without_an_api_it_says_so_calmly(tmp_path: Path) -> None:
-    calm = document("status", "--listen", "0.1", HOME=str(tmp_path))["sources"][-1]
+    calm = api(document("status", "--listen", "0.1", HOME=str(tmp_path)))
     assert (calm["state"], calm["detail"].partition(",")[0]) == (
         "unavailable",
         "no Kubernetes API is configured here",
     )
-    asked_not_to = document("--no-kube", "status", "--listen", "0.1", KUBECONFIG="/nowhere")["sources"][-1]
+    asked_not_to = api(document("--no-kube", "status", "--listen", "0.1", KUBECONFIG="/nowhere"))
     assert asked_not_to["detail"] == "not asked (--no-kube): mappings are read from keepalived.conf"
 
 
@@ -64,3 +82,12 @@ def test_a_name_that_is_none_is_a_usage_error() -> None:
     done = kvtui("--configmap", "vip-configmap", "status")
     assert done.returncode == 2
     assert "write NAMESPACE/NAME, such as default/vip-configmap" in done.stderr
+
+
+def test_a_context_can_be_chosen(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    path = str(fake.kubeconfig(tmp_path / "config"))
+    found = document("--configmap", "default/vip-configmap", "status", KVTUI_KUBECONFIG=path, KVTUI_CONTEXT="fake")
+    assert [m["vip"] for m in found["mappings"]] == ["10.4.0.50"]
+    missing = api(document("--kubeconfig", path, "--context", "other", "status", "--listen", "0"))
+    assert missing["detail"] == f'{path} has no context "other"; it has: fake'

@@ -142,8 +142,8 @@ def test_a_right_that_is_missing_degrades_one_layer_alone(fake: FakeCluster, tmp
     with on_screen(fake, tmp_path) as terminal:
         terminal.shows("k8s ok", "✓ endpoints      2 ready")
         fake.forbid("endpointslices")
-        terminal.shows("k8s degraded", "✓ endpoints      2 ready", "(as it was read last: no right to watch endpoints")
+        terminal.shows("k8s degraded", "✓ endpoints      2 ready", "(as it was read last: no right to list endpoints")
         terminal.press("i")
-        terminal.shows("kubernetes: degraded", "endpointslices: no right to", "packaging/kubernetes/sidecar/rbac.yaml")
+        terminal.shows("kubernetes: degraded", "endpointslices: no right to", "kubectl create role")
         terminal.press("esc")
         edit(terminal, fake, objects.service("nginx", ports=((8082, 8080),)), "services", "8082/TCP")

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.backend.kube import parse, scope
-from kvtui.backend.kube.errors import Nonsense
-from kvtui.backend.kube.lines import LONGEST, Lines
+from kvtui.backend.kube import facts, parse, query_plan
 from kvtui.backend.kube.query import Query
-from kvtui.model.kube import Endpoint, KubeNode, Resource, ServicePort
+from kvtui.model.kube import (
+    ConfigMap,
+    Endpoint,
+    EndpointGroup,
+    EndpointPort,
+    KubeNode,
+    KubeService,
+    Pod,
+    Resource,
+    ServicePort,
+)
+from kvtui.model.source import SourceState
 from tests.kube import objects
-
-if TYPE_CHECKING:
-    import random
 
 NGINX = ("default", "nginx")
 
@@ -117,24 +123,26 @@ def test_services_configmap_in_a_pods_arguments() -> None:
     ],
 )
 def test_which_services_a_value_could_mean(value: str, expected: set[tuple[str, str]]) -> None:
-    assert scope.services_named({"10.0.0.1": value}) == expected
+    assert query_plan.services_named({"10.0.0.1": value}) == expected
 
 
 def test_few_services_are_asked_for_by_name_many_by_namespace() -> None:
     few = frozenset({NGINX, ("web", "front")})
-    assert {q.target() for q in scope.services(few)} == {
+    assert {q.target() for q in query_plan.services(few)} == {
         "/api/v1/namespaces/default/services?fieldSelector=metadata.name%3Dnginx",
         "/api/v1/namespaces/web/services?fieldSelector=metadata.name%3Dfront",
     }
     many = frozenset(("default", f"s{i}") for i in range(500))
-    assert [q.target() for q in scope.services(many)] == ["/api/v1/namespaces/default/services"]
-    (slices,) = scope.endpoints(many, slices=True)
+    assert [q.target() for q in query_plan.services(many)] == ["/api/v1/namespaces/default/services"]
+    (slices,) = query_plan.endpoints(many, slices=True)
     assert slices.labels == "kubernetes.io/service-name"  # 500 names are no URL
-    (slices,) = scope.endpoints(few - {NGINX}, slices=True)
+    (slices,) = query_plan.endpoints(few - {NGINX}, slices=True)
     assert slices.labels == "kubernetes.io/service-name in (front)"
     everywhere = frozenset((f"ns{i}", "s") for i in range(5))
-    assert [q.path for q in scope.endpoints(everywhere, slices=True)] == ["/apis/discovery.k8s.io/v1/endpointslices"]
-    assert {q.plural for q in scope.endpoints(few, slices=False)} == {"endpoints"}
+    assert [q.path for q in query_plan.endpoints(everywhere, slices=True)] == [
+        "/apis/discovery.k8s.io/v1/endpointslices"
+    ]
+    assert {q.plural for q in query_plan.endpoints(few, slices=False)} == {"endpoints"}
 
 
 def test_a_namespace_is_never_more_than_a_part_of_a_path() -> None:
@@ -142,32 +150,56 @@ def test_a_namespace_is_never_more_than_a_part_of_a_path() -> None:
 
 
 def test_pods_are_matched_by_every_label_of_a_selector() -> None:
-    behind = scope.PodFilter({NGINX: {"app": "nginx", "tier": "web"}, ("default", "manual"): {}})
+    behind = query_plan.PodFilter({NGINX: {"app": "nginx", "tier": "web"}, ("default", "manual"): {}})
     assert behind("default", {"app": "nginx", "tier": "web", "more": "x"})
     assert not behind("default", {"app": "nginx"})
     assert not behind("other", {"app": "nginx", "tier": "web"})
     assert not behind("default", {})  # a Service without selector has no pods by labels
-    assert scope.PodFilter(None)("any", {})
+    assert query_plan.PodFilter(None)("any", {})
 
 
-@settings(max_examples=50)
-@given(
-    st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=9), max_size=3), max_size=6),
-    st.randoms(use_true_random=False),
+NAMES = st.text(max_size=5)
+PORTS = st.lists(st.builds(EndpointPort, NAMES, st.integers(1, 65535)), max_size=2).map(tuple)
+ENDPOINTS = st.builds(
+    Endpoint, NAMES, st.booleans(), st.booleans(), st.none() | st.tuples(NAMES, NAMES), st.none() | NAMES
 )
-def test_lines_come_out_whole_however_they_are_cut(events: list[dict[str, str]], chance: random.Random) -> None:
-    stream = b"".join(json.dumps(e).encode() + b"\n" for e in events)
-    lines, found = Lines(), []
-    while stream:
-        cut = chance.randint(1, len(stream))
-        found += [json.loads(line) for line in lines.feed(stream[:cut])]
-        stream = stream[cut:]
-    assert found == events
+GROUPS = st.builds(EndpointGroup, PORTS, st.lists(ENDPOINTS, max_size=3).map(tuple))
+VALUES = {
+    Resource.CONFIGMAPS: st.builds(
+        ConfigMap, NAMES, NAMES, st.dictionaries(NAMES, NAMES), NAMES, st.lists(NAMES).map(tuple)
+    ),
+    Resource.SERVICES: st.builds(
+        KubeService,
+        NAMES,
+        NAMES,
+        NAMES,
+        st.lists(st.builds(ServicePort, NAMES, st.integers(), st.integers() | NAMES, NAMES), max_size=2).map(tuple),
+        st.none() | NAMES,
+        st.lists(NAMES, max_size=2).map(tuple),
+    ),
+    Resource.ENDPOINTS: st.tuples(st.tuples(NAMES, NAMES), st.lists(GROUPS, max_size=2).map(tuple)),
+    Resource.PODS: st.builds(
+        Pod,
+        *(NAMES, NAMES, st.none() | NAMES, st.none() | NAMES, st.booleans(), NAMES, NAMES, st.booleans()),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    Resource.NODES: st.builds(
+        KubeNode, NAMES, st.lists(NAMES, max_size=2).map(tuple), st.lists(NAMES, max_size=2).map(tuple), st.booleans()
+    ),
+}
 
 
-def test_a_line_without_end_is_refused() -> None:
-    lines = Lines()
-    for _ in range(LONGEST >> 20):
-        assert list(lines.feed(b"x" * (1 << 20))) == []
-    with pytest.raises(Nonsense):
-        list(lines.feed(b"x"))
+@pytest.mark.parametrize("resource", list(Resource))
+@settings(max_examples=50)
+@given(st.data())
+def test_what_is_sent_to_the_node_is_what_was_read(resource: Resource, data: st.DataObject) -> None:
+    value = data.draw(VALUES[resource])
+    line = json.dumps(facts.encode(value))
+    assert facts.DECODERS[resource](json.loads(line)) == value
+    assert "\n" not in line
+
+
+def test_the_processs_own_state_is_sent_whole() -> None:
+    resource = facts.ResourceStatus(SourceState.DEGRADED, "why", "kubectl", forbidden=True, read_at=1.5, known=True)
+    status = facts.Status("https://api", ("default", "vip"), False, True, (resource, resource))  # noqa: FBT003
+    assert facts.decode_status(json.loads(json.dumps(facts.encode(status)))) == status

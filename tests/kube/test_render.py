@@ -48,4 +48,4 @@ def test_the_expected_config_of_what_the_api_says(fake: FakeCluster, tmp_path: P
     fake.forbid("endpointslices")
     done = kvtui("--iface", "eth0", "--wait", "1")
     assert (done.returncode, done.stdout) == (3, "")
-    assert "cannot tell: the endpoints were not read" in done.stderr
+    assert "unknown: the endpoints were not read" in done.stderr

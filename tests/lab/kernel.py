@@ -6,8 +6,9 @@ No root, no /dev/kvm and no image are needed. The guest may write nowhere on the
 `init`).
 
 The environment variable ``KVTUI_LAB_DEBIAN`` chooses the Debian release whose kernel and keepalived are used, whatever
-this machine has: ``KVTUI_LAB_DEBIAN=13 pytest tests/lab`` runs the lab on Linux 6.12 and keepalived 2.3.3. What is
-missing is fetched into ``.lab`` (release.py); where it cannot be fetched, every lab test fails with the reason.
+this machine has: ``KVTUI_LAB_DEBIAN=13 pytest tests/lab`` runs the lab on Linux 6.12 and keepalived 2.3.3;
+``KVTUI_LAB_KERNEL`` chooses the kernel alone. What is missing is fetched into ``.lab`` (release.py); where it cannot be
+fetched, every lab test fails with the reason.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Self
 from tests.lab.loader import with_loader
 from tests.lab.readable import opening_script
 from tests.lab.registers import fitting, host_size
-from tests.lab.release import SBIN_PATH, VARIABLE, Release, ReleaseError, chosen, fetch
+from tests.lab.release import KERNEL_VARIABLE, SBIN_PATH, VARIABLE, Release, ReleaseError, chosen, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +52,6 @@ NEEDED = {
     "unshare": "util-linux",
     "pivot_root": "util-linux",
 }
-FROM_RELEASE = frozenset({"linux.uml", "keepalived"})
-"""Commands that the chosen Debian release brings, see release.py."""
 FAILED_STEP = "lab init: "
 """What init puts before the step that failed."""
 
@@ -73,9 +72,10 @@ class Result:
 
 def missing_commands(release: Release) -> list[str]:
     """Returns the commands that the lab needs and this machine lacks."""
-    needed = [command for command in NEEDED if not (release.number and command in FROM_RELEASE)]
+    fetched = {"linux.uml": release.kernel_number, "keepalived": release.keepalived_number}
+    needed = [command for command in NEEDED if not fetched.get(command)]
     lacking = [command for command in needed if not shutil.which(command, path=SBIN_PATH)]
-    if not release.number and "linux.uml" not in lacking and not release.modules.is_dir():
+    if not release.kernel_number and "linux.uml" not in lacking and not release.modules.is_dir():
         lacking.append(str(release.modules))
     return lacking
 
@@ -118,7 +118,7 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **({VARIABLE: os.environ[VARIABLE]} if os.environ.get(VARIABLE) else {}),
+        **{name: os.environ[name] for name in (VARIABLE, KERNEL_VARIABLE) if os.environ.get(name)},
         **extra,
     }
 

@@ -1,8 +1,8 @@
-"""The Debian release whose kernel and keepalived the lab uses: this machine's own, or the one that a variable names.
+"""The Debian release whose kernel and keepalived the lab uses: this machine's own, or those that variables name.
 
 ``KVTUI_LAB_DEBIAN=13`` boots Debian 13's user-mode Linux and runs its keepalived on any machine; ``12`` does the same
-with Debian 12's. Nothing is installed: packaging/keepalived-versions unpacks both into ``.lab``, and `fetch` calls it.
-On a machine that is that release already, its own packages are used.
+with Debian 12's. ``KVTUI_LAB_KERNEL=13`` changes the kernel alone. Nothing is installed: packaging/keepalived-versions
+unpacks both into ``.lab``, and `fetch` calls it. On a machine that is that release already, its own packages are used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 LAB = PROJECT / ".lab"
-VARIABLE = "KVTUI_LAB_DEBIAN"
+VARIABLE, KERNEL_VARIABLE = "KVTUI_LAB_DEBIAN", "KVTUI_LAB_KERNEL"
 SBIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KEEPALIVED = {"12": "2.2.7", "13": "2.3.3"}
 """Debian release → the version of its keepalived."""
@@ -27,23 +27,26 @@ class ReleaseError(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """Where a release's kernel and keepalived are.
+    """Where the kernel and keepalived are; each number is that of a Debian release, or empty for this machine's own."""
 
-    Args:
-        number: of the Debian release; empty for this machine's own packages.
-    """
-
-    number: str = ""
+    kernel_number: str = ""
+    keepalived_number: str = ""
 
     @property
     def folder(self) -> Path:
         """The root that the kernel's packages are unpacked into; ``/`` for this machine's own."""
-        return LAB / f"kernel-{self.number}" if self.number else Path("/")
+        return LAB / f"kernel-{self.kernel_number}" if self.kernel_number else Path("/")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What packaging/keepalived-versions has to unpack."""
+        kernel = (f"kernel-{self.kernel_number}",) if self.kernel_number else ()
+        return (*kernel, KEEPALIVED[self.keepalived_number]) if self.keepalived_number else kernel
 
     @property
     def kernel(self) -> Path | None:
         """The kernel's program; None if it is not there."""
-        if not self.number:
+        if not self.kernel_number:
             found = shutil.which("linux.uml", path=SBIN_PATH)
             return Path(found) if found else None
         program = self.folder / "usr/bin/linux.uml"
@@ -57,12 +60,12 @@ class Release:
     @property
     def loader(self) -> Path | None:
         """The dynamic loader that the kernel needs beside this machine's own, with its libraries; None if none."""
-        return next(iter(self.folder.glob("usr/lib/*/ld-linux-*.so.*")), None) if self.number else None
+        return next(iter(self.folder.glob("usr/lib/*/ld-linux-*.so.*")), None) if self.kernel_number else None
 
     @property
     def keepalived_root(self) -> str:
         """The root folder with its keepalived; ``/`` for this machine's own."""
-        return str(LAB / f"keepalived-{KEEPALIVED[self.number]}") if self.number else "/"
+        return str(LAB / f"keepalived-{KEEPALIVED[self.keepalived_number]}") if self.keepalived_number else "/"
 
     @property
     def keepalived(self) -> Path:
@@ -74,12 +77,14 @@ def chosen() -> Release:
     """Returns the release that the environment asks for.
 
     Raises:
-        ReleaseError: The variable names a release that the lab does not know.
+        ReleaseError: A variable names a release that the lab does not know.
     """
-    number = os.environ.get(VARIABLE, "")
-    if number and number not in KEEPALIVED:
-        raise ReleaseError(f"{VARIABLE}={number}: the lab knows Debian {' and '.join(KEEPALIVED)} only.")
-    return Release("" if number == machine() else number)
+    numbers = {name: os.environ.get(name, "") for name in (VARIABLE, KERNEL_VARIABLE)}
+    for name, number in numbers.items():
+        if number and number not in KEEPALIVED:
+            raise ReleaseError(f"{name}={number}: the lab knows Debian {' and '.join(KEEPALIVED)} only.")
+    wanted = numbers[KERNEL_VARIABLE] or numbers[VARIABLE], numbers[VARIABLE]
+    return Release(*("" if number == machine() else number for number in wanted))
 
 
 def machine(os_release: Path = Path("/etc/os-release")) -> str:
@@ -97,13 +102,13 @@ def fetch(release: Release) -> None:
     Raises:
         ReleaseError: It cannot be fetched; the text says why.
     """
-    if not release.number:
+    if not release.parts:
         return
-    parts = (f"kernel-{release.number}", KEEPALIVED[release.number])
     script = PROJECT / "packaging" / "keepalived-versions"
-    done = subprocess.run([script, *parts], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    argv = [str(script), *release.parts]
+    done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise ReleaseError(f"{VARIABLE}={release.number}: {done.stderr.strip()}")
+        raise ReleaseError(f"The lab cannot boot on this machine: {done.stderr.strip()}")
 
 
 def keepalived_root() -> str:

@@ -20,6 +20,7 @@ from kvtui.backend.adverts import Adverts
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.decode import decode
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
+from kvtui.rules.vrrp.claims import claimants
 from tests.lab.network import command
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
@@ -118,13 +119,16 @@ class Listening:
         return [t.what for t in self.adverts.transitions() if t.vrid == vrid]
 
     def master(self, vrid: int = 50, family: AddressFamily = V4) -> Advert:
-        found = self.adverts.tracker.master(vrid, family, time.time())
-        assert found is not None, self.adverts.advertisers()
-        return found.last
+        found = self.claimants(vrid, family)
+        assert found, self.adverts.advertisers()
+        return found[0].last
 
     def master_is(self, source: str) -> bool:
-        found = self.adverts.tracker.master(50, V4, time.time())
-        return found is not None and found.last.source == source
+        return [a.last.source for a in self.claimants()][:1] == [source]
+
+    def claimants(self, vrid: int = 50, family: AddressFamily = V4) -> tuple[Advertiser, ...]:
+        peers = tuple(a for a in self.adverts.advertisers() if (a.last.vrid, a.last.family) == (vrid, family))
+        return claimants(peers, time.time())
 
     def of(self, source: str) -> Advertiser:
         return next(a for a in self.adverts.advertisers() if a.last.source == source)
@@ -232,7 +236,7 @@ async def test_a_lowered_priority_is_news(both: Cluster) -> None:
         await heard.until(lambda: heard.master_is("10.4.0.4"), "the takeover")
         assert heard.told()[:2] == ["10.4.0.5 is master", "10.4.0.5 changed priority 102 → 50"]
         assert heard.told()[2:] in TO_B
-        assert heard.adverts.tracker.rivals(50, V4, time.time()) == ()
+        assert len(heard.claimants()) == 1
 
 
 @pytest.mark.lab(spec=BOTH)
@@ -257,8 +261,7 @@ async def test_two_masters(both: Cluster) -> None:
             await heard.until(
                 lambda: "two masters: 10.4.0.5 (priority 102) and 10.4.0.100 (priority 7)" in heard.told(), "rivals"
             )
-            rivals = heard.adverts.tracker.rivals(50, V4, time.time())
-            assert [a.last.source for a in rivals] == ["10.4.0.5", "10.4.0.100"]
+            assert [a.last.source for a in heard.claimants()] == ["10.4.0.5", "10.4.0.100"]
             assert heard.master().source == "10.4.0.5"
         await heard.until(lambda: "10.4.0.5 is the only master again" in heard.told(), "the end of it")
 
@@ -268,7 +271,7 @@ async def test_a_foreign_vrid_is_heard(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         with sending(both.network.client, advert_v2(77, 100)):
             assert await heard.adverts.wait_for({77, 50}, 40) == {77, 50}
-        assert (77, V4) in heard.adverts.tracker.vrids()
+        assert (77, V4) in {(a.last.vrid, a.last.family) for a in heard.adverts.advertisers()}
         assert heard.of("10.4.0.100").last.addresses == ("10.4.0.50",)
 
 
@@ -463,9 +466,9 @@ def test_the_kernel_drops_everything_else(pair: int) -> None:
 
 def test_without_the_capability_it_says_what_is_lost() -> None:
     code = (
-        "import asyncio; from kvtui.backend.adverts import Adverts, CaptureUnavailable\n"
+        "import asyncio; from kvtui.backend.adverts import Adverts, CaptureError\n"
         "try: asyncio.run(Adverts(None).start(print))\n"
-        "except CaptureUnavailable as why: print(why)"
+        "except CaptureError as why: print(why)"
     )
     argv = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sys.executable, "-c", code]
     assert command(argv) == (

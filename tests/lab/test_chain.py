@@ -199,7 +199,7 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
 
     alone = await asyncio.to_thread(cli, master, None)
     assert alone.returncode == 0, alone.stdout
-    assert "Every layer of this node is whole" in alone.stdout
+    assert "Every layer of this node is ok" in alone.stdout
 
     accepted = await asyncio.to_thread(connect_from, cluster.network.client, VIP, 80)
     assert eye.ground is not None

@@ -236,7 +236,7 @@ async def the_exit_code(cluster: Cluster, node: LabNode) -> None:
     assert warned.returncode == 1
     assert json.loads(blind.stdout)["findings"] == [], blind.stdout
     assert blind.returncode == 3
-    assert "could not tell all: adverts:" in blind.stderr
+    assert "triage is incomplete: adverts:" in blind.stderr
 
 
 async def the_backup(node: LabNode, highest: int) -> None:

@@ -69,7 +69,7 @@ def test_no_write_no_signal_no_netlink_change(cluster: Cluster, state: Path, opt
     before = world(node, state)
     for name, words in ACTIONS.items():
         code, said, trace = traced(node, state, option, *words)
-        assert trace.changes == [], f"{name}\n{said}"
+        assert trace.changes == [], "\n".join([name, said, *trace.changes])
         assert code == status, f"{name}\n{said}"
         assert trace.calls > 300
         assert (": everything was done\n" if name == "undo" else "Then:\n") in said
@@ -79,7 +79,7 @@ def test_no_write_no_signal_no_netlink_change(cluster: Cluster, state: Path, opt
         assert bool(tests) is (name in TESTED)
     for view in ("status", "journal"):
         code, said, trace = traced(node, state, option, view)
-        assert (code, trace.changes) == (0, []), said
+        assert (code, trace.changes) == (0, []), "\n".join([view, said, *trace.changes])
     assert world(node, state) == before
 
 
@@ -90,8 +90,8 @@ def test_an_action_that_is_carried_out_is_seen(cluster: Cluster, state: Path) ->
     assert code == 0, said
     calls = {change.partition("(")[0] for change in trace.changes}
     assert {"mkdir", "openat", "write", "fsync", "pidfd_send_signal", "sendto"} <= calls
-    [message] = [change for change in trace.changes if change.startswith("sendto")]
-    assert netlink_messages(message) == [("IPVS", 6)]  # IPVS_CMD_SET_DEST
+    sent = [netlink_messages(change) for change in trace.changes if change.startswith("sendto")]
+    assert sent == [[("IPVS", 6)]], "\n".join(trace.changes)  # IPVS_CMD_SET_DEST
 
 
 HARMLESS = """\
@@ -104,6 +104,9 @@ HARMLESS = """\
 1 socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0, [4<socket:[9]>, 5<socket:[10]>]) = 0
 1 sendto(5<socket:[10]>, "\\x00", 1, 0, NULL, 0 <unfinished ...>
 1 sendto(6<socket:[11]>, [{nlmsg_len=40, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST|NLM_F_DUMP}, 40, 0) = 40
+1 socket(AF_NETLINK, SOCK_RAW|SOCK_CLOEXEC, NETLINK_ROUTE) = 6<socket:[16]>
+1 sendto(7<socket:[16]>, [{nlmsg_len=40, nlmsg_type=0x12 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST|0x300}, 40) = 40
+1 setsockopt(6<socket:[16]>, SOL_SOCKET, SO_SNDBUF, [1048576], 4) = 0
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_REQUEST|0x300}, "\\x04\\x01"], 20) = 20
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=nlctrl, nlmsg_seq=1}, {cmd=CTRL_CMD_GETFAMILY, version=1}]) = 20
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_seq=2}, {cmd=0x4, version=1}], 20) = 20
@@ -124,6 +127,7 @@ CHANGES = """\
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=IPVS}, {cmd=0x4}, {nlmsg_len=20, nlmsg_type=IPVS}, {cmd=0x7}]) = 40
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=nlctrl}, {cmd=CTRL_CMD_UNKNOWN, version=1}], 20) = 20
 1 sendto(6<socket:[12]>, [{nlmsg_len=20, nlmsg_type=0x1f}, {cmd=0x4, version=1}], 20) = 20
+1 sendto(6<socket:[16]>, [{nlmsg_len=20, nlmsg_type=0x12 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST}, 20) = 20
 1 sendto(7<socket:[13]>, "\\x31", 1, 0, {sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("10.4.0.4")}, 16) = 1
 1 connect(7<socket:[14]>, {sa_family=AF_UNIX, sun_path="/dev/log"}, 110) = 0
 1 setsockopt(7<socket:[15]>, SOL_IP, 0x481 /* IP_??? */, "x", 1) = 0
@@ -131,6 +135,18 @@ CHANGES = """\
 """
 
 
+ROUTE = "1 socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) = 6<socket:[16]>\n"
+ROUTE_CHANGES = """\
+1 sendto(6<socket:[16]>, [{nlmsg_len=40, nlmsg_type=0x10 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST}, 40) = 40
+1 sendto(6<socket:[16]>, [{nlmsg_len=40, nlmsg_type=0x15 /* NLMSG_??? */, nlmsg_flags=NLM_F_REQUEST}, 40) = 40
+"""
+
+
 def test_the_judge() -> None:
     assert Trace.of(HARMLESS).changes == []
-    assert Trace.of(CHANGES).changes == CHANGES.replace("\n1 ", "\n").removeprefix("1 ").splitlines()
+    assert Trace.of(ROUTE + ROUTE_CHANGES).changes == lines_of(ROUTE_CHANGES)
+    assert Trace.of(CHANGES).changes == lines_of(CHANGES)
+
+
+def lines_of(trace: str) -> list[str]:
+    return [line.removeprefix("1 ") for line in trace.splitlines()]

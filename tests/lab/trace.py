@@ -25,18 +25,20 @@ SIGNALS = _calls("kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send
 OPENING = _calls("open openat openat2")
 WRITING = _calls("write pwrite64 writev pwritev pwritev2 sendfile splice tee vmsplice fchmod ftruncate")
 SENDING = _calls("sendto sendmsg sendmmsg")
-NETWORK = _calls("socketpair connect setsockopt ioctl")
+NETWORK = _calls("socket socketpair connect setsockopt ioctl")
 CALLS = ALWAYS | SIGNALS | OPENING | WRITING | SENDING | NETWORK | {"execve"}
 
 FOR_WRITING = re.compile(r"\bO_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
 NO_FILES = frozenset({"/dev/null", "/dev/tty"})
 OWN = re.compile(r"\d+<(pipe:\[|socket:\[|anon_inode:|/memfd:|/dev/null>|/dev/tty>)")  # as strace -y names descriptors
 OPTIONS = re.compile(
-    r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|SNDBUF\w*|PASSCRED)"
+    r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|SNDBUF|PASSCRED)"
     r"|SOL_NETLINK, |SOL_IP(V6)?, IP(V6)?_RECVERR"
 )
 QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+|SIOCETHTOOL")
-"""SIOCETHTOOL: psutil asks each NIC for its speed; strace does not decode what is asked."""
+"""SIOCETHTOOL: psutil reads a link's speed by it (ETHTOOL_GSET), which strace does not decode; kvtui never calls it."""
+ROUTE_GET = 2
+"""The number of an rtnetlink request is 16 + 4 × object + NEW 0, DEL 1, GET 2 or SET 3, see rtnetlink(7)."""
 NLMSG = re.compile(r"""nlmsg_len=(\d+), nlmsg_type=(\w+)[^}]*\}(?:, (?:"\\x(\w\w)|\{cmd=(\w+)))?""")
 """A netlink message. The command of a generic one is its first byte; strace 6.1 prints the bytes
 (``"\\x03\\x01…"``), strace 6.13 decodes them (``{cmd=CTRL_CMD_GETFAMILY, version=1}``, ``{cmd=0x4, version=1}``)."""
@@ -81,6 +83,7 @@ class Trace:
     changes: list[str] = field(default_factory=list)
     programs: list[str] = field(default_factory=list)
     _quiet: set[str] = field(default_factory=set)  # sockets that reach nobody, or a name server
+    _route: set[str] = field(default_factory=set)  # sockets of rtnetlink, which strace does not always know as such
 
     @classmethod
     def of(cls, text: str) -> Trace:
@@ -111,13 +114,23 @@ class Trace:
 
     def _sends(self, rest: str) -> bool:
         messages = netlink_messages(rest)
+        socket = re.match(r"\d+<(socket:\[\d+\])>", rest)
         if not messages:
-            socket = re.match(r"\d+<(socket:\[\d+\])>", rest)
             return socket is None or socket[1] not in self._quiet
-        return not all(kind.startswith("RTM_GET") or command in QUERIES.get(kind, ()) for kind, command in messages)
+        is_route = socket is not None and socket[1] in self._route
+        return not all(
+            kind.startswith("RTM_GET")
+            or command in QUERIES.get(kind, ())
+            or (is_route and kind.startswith("0x") and int(kind, 0) % 4 == ROUTE_GET)
+            for kind, command in messages
+        )
 
     def _network(self, call: str, rest: str) -> bool:
         sockets = re.findall(r"socket:\[\d+\]", rest)
+        if call == "socket":
+            if "NETLINK_ROUTE" in rest:
+                self._route.update(sockets)
+            return False
         if call == "socketpair":
             self._quiet.update(sockets)  # asyncio wakes itself
             return False

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from kvtui import __version__
-from kvtui.backend.kube import scope
+from kvtui.backend.kube import query_plan
 from tests.shared import shared_path
 
 FOLDER = Path(__file__).parents[2] / "packaging" / "kubernetes"
@@ -117,9 +117,13 @@ def test_roles_only_read_and_cover_what_kvtui_asks_for() -> None:
     assert all(set(rule["verbs"]) == READ for rule in rules)
     granted = {resource for rule in rules for resource in rule["resources"]}
     wanted = {("default", "nginx")}
-    asked = scope.configmap(("default", "vip-configmap")) | scope.nodes() | scope.services(frozenset(wanted))
-    asked |= scope.endpoints(frozenset(wanted), slices=True) | scope.endpoints(frozenset(wanted), slices=False)
-    asked |= scope.pods(None, frozenset(wanted), None)
+    asked = (
+        query_plan.configmap(("default", "vip-configmap")) | query_plan.nodes() | query_plan.services(frozenset(wanted))
+    )
+    asked |= query_plan.endpoints(frozenset(wanted), slices=True) | query_plan.endpoints(
+        frozenset(wanted), slices=False
+    )
+    asked |= query_plan.pods(None, frozenset(wanted), None)
     assert granted == {query.plural for query in asked}
     [mappings] = [rule for rule in rules if "configmaps" in rule["resources"]]
     assert mappings["resourceNames"] == ["vip-configmap"]

@@ -237,6 +237,25 @@ def test_old_data_is_believed_and_says_that_it_is_old() -> None:
     assert found[2].detail.endswith(" (as it was read last: the API is gone since 30 s)")
 
 
+def test_what_several_ports_share_is_said_once() -> None:
+    cut = tuple(ResourceState(r, SourceState.DEGRADED, "the API is gone since 30 s", NOW - 30) for r in Resource)
+    two = service("nginx", ServicePort("", 80, 8080), ServicePort("", 81, 8080))
+    found = chain_of(ChainIndex(see(kube(services={NGINX: two}, resources=cut))), VIP)
+    assert details(found)[Layer.SERVICE] == (
+        "default/nginx 80/TCP to targetPort 8080; default/nginx 81/TCP to targetPort 8080 "
+        "(as it was read last: the API is gone since 30 s)"
+    )
+
+
+def test_an_external_name_is_no_service_for_a_vip() -> None:
+    external = service("nginx", type="ExternalName", cluster_ip=None)
+    found = port_chain(ChainIndex(see(kube(services={NGINX: external}, endpoints={}))), VIP, Port(80))
+    assert marks(found)[Layer.SERVICE] is Mark.BROKEN
+    assert details(found)[Layer.SERVICE] == (
+        "Service default/nginx is of type ExternalName, a DNS name without endpoints: no real server comes of it"
+    )
+
+
 EMPTY: Conf = replace(conf(), instances=(), virtual_servers=())
 BARE: dict[str, Any] = {
     "conf": EMPTY,

@@ -9,8 +9,8 @@ import pytest
 
 from kvtui.backend.adverts.tracker import AdvertTracker
 from kvtui.model.vrrp import Advertiser, VrrpState
-from kvtui.rules.claims import claimants, lasting, side_by_side
 from kvtui.rules.observe import observe
+from kvtui.rules.vrrp.claims import claimants, lasting, side_by_side
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.kube import ServicePort
 from kvtui.model.vrrp import VirtualAddress
-from kvtui.rules.controller import ControllerSettings
-from kvtui.rules.drift import Difference, DifferenceKind, ServerKey, drift, edited
-from kvtui.rules.expected import expected
+from kvtui.rules.mapping.controller import ControllerSettings
+from kvtui.rules.mapping.drift import Difference, DifferenceKind, ServerKey, drift, edited
+from kvtui.rules.mapping.expected import expected
 from tests import build
 from tests.build_kube import NGINX, configmap, endpoint, group, kube, service
 from tests.growth import ratio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.rules.election import Candidate, Leaving, Prediction, predict, skew, takeover, with_priority
+from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict, skew, takeover, with_priority
 
 A, B, C = "10.4.0.3", "10.4.0.4", "10.4.0.5"
 

@@ -11,10 +11,10 @@ from kvtui.model.addresses import AddressTable, InterfaceAddress
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.kube import EndpointPort, Kube, KubeNode, ServicePort
 from kvtui.model.mapping import Dialect
-from kvtui.rules import template
-from kvtui.rules.controller import ControllerSettings, settings_of
-from kvtui.rules.expected import Expected, expected
-from kvtui.rules.template import Block, Page
+from kvtui.rules.mapping import template
+from kvtui.rules.mapping.controller import ControllerSettings, settings_of
+from kvtui.rules.mapping.expected import Expected, expected
+from kvtui.rules.mapping.template import Block, Page
 from tests import build
 from tests.build_kube import configmap, controller, endpoint, group, kube, node, service, snapshot
 from tests.growth import ratio

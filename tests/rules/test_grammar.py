@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kvtui.model.kube import ConfigMap
 from kvtui.model.mapping import Dialect, Mapping, MappingState
 from kvtui.model.text import plain
-from kvtui.rules import grammar
-from kvtui.rules.grammar import Target, parse, parse_all, split
+from kvtui.rules.mapping import grammar
+from kvtui.rules.mapping.grammar import Target, parse, parse_all, split
 from tests.growth import ratio
 
 VIP = "10.87.2.50"

@@ -13,7 +13,7 @@ from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.kube import EndpointPort, Kube, ServicePort
 from kvtui.model.mapping import Mapping, MappingState
 from kvtui.model.vrrp import VirtualAddress
-from kvtui.rules.mappings import from_conf, mappings, service_of
+from kvtui.rules.mapping.entries import from_conf, mappings, service_of
 from kvtui.rules.observe import observe
 from tests import build
 from tests.build_kube import NGINX, configmap, controller, endpoint, group, kube, service, snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import IpvsTable, Stats
-from kvtui.rules.rates import RateMeter
+from kvtui.rules.servers.rates import RateMeter
 from tests.build import real, table
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.condition_history import ConditionHistory
 from kvtui.rules.observe import observe
+from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.runner import pending_findings
 from tests import build, build_kube
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
-from kvtui.rules.condition_history import ConditionHistory
 from kvtui.rules.observe import observe
+from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.missing_sources import missing_sources
 from kvtui.rules.triage.runner import RULES, confirmed, pending_findings, triage
 from tests import build_kube

@@ -149,7 +149,7 @@ def test_the_mouse_is_used_only_when_asked() -> None:
     ("env", "stdin", "reason"),
     [
         ({"TERM": "dumb"}, True, "TERM=dumb cannot draw"),
-        ({}, False, "stdin is no terminal (with kubectl exec, add -it)"),
+        ({}, False, "stdin is not a terminal (with kubectl exec, add -it)"),
     ],
     ids=["dumb", "no stdin"],
 )

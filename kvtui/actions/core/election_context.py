@@ -8,8 +8,8 @@ from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.election import Candidate, Leaving, Prediction, predict
-from kvtui.rules.instances import evidence, known_instances, self_address
+from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict
+from kvtui.rules.vrrp.instances import evidence, known_instances, self_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +173,7 @@ def successor(observation: Observation, name: str, since: float) -> Advertiser |
 
 
 def successors(observation: Observation, name: str, since: float) -> tuple[Advertiser, ...]:
-    """Every other node that does, best first. Two backups may both take over for a moment (``rules.claims``)."""
+    """Every other node that does, best first. Two backups may both take over for a moment (``rules.vrrp.claims``)."""
     instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
     if instance is None:
         return ()

@@ -17,7 +17,7 @@ from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import endpoint
 from kvtui.model.record import dataclass
-from kvtui.rules.servers import conf_key
+from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,7 +8,7 @@ from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.drain.targets import named
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy
-from kvtui.rules.servers import conf_key
+from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence

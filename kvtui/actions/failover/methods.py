@@ -22,7 +22,7 @@ from kvtui.actions.priority.methods import LOWEST
 from kvtui.actions.priority.track_files import track_file_controls
 from kvtui.actions.steps.address import RemoveAddress
 from kvtui.model.record import dataclass
-from kvtui.rules.election import skew, takeover
+from kvtui.rules.vrrp.election import skew, takeover
 
 if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.priority.track_files import TrackFileControl
     from kvtui.model.observation import Observation
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 
 class MethodKind(StrEnum):

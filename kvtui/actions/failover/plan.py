@@ -16,7 +16,7 @@ from kvtui.actions.core.runner import Action
 from kvtui.actions.failover.methods import MethodKind, choose_method, expected_within
 from kvtui.actions.failover.verifier import FailoverVerifier
 from kvtui.actions.priority.methods import LOWEST
-from kvtui.rules.election import Leaving
+from kvtui.rules.vrrp.election import Leaving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.failover.methods import FailoverMethod
     from kvtui.model.observation import Observation
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 
 def plan_failover(

@@ -10,7 +10,7 @@ from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.watch import until
 from kvtui.actions.failover.methods import expected_within
 from kvtui.actions.steps.address import RemoveAddress
-from kvtui.rules.claims import began
+from kvtui.rules.vrrp.claims import began
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.actions.failover.methods import FailoverMethod
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 MARGIN = 3.0
 """Seconds after the predicted time before everything is put back."""

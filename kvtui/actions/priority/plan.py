@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.priority.methods import PriorityMethod
     from kvtui.model.observation import Observation
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 
 def plan_priority(

@@ -12,7 +12,7 @@ from kvtui.actions.core.watch import until
 from kvtui.actions.reload.plan import DIED
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.election import takeover
+from kvtui.rules.vrrp.election import takeover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.watch import Watch
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import VrrpInstance
-    from kvtui.rules.election import Prediction
+    from kvtui.rules.vrrp.election import Prediction
 
 TIMEOUT = 5.0
 """Seconds until keepalived itself must show the new priority."""

@@ -1,6 +1,6 @@
-"""VRRP adverts on the wire: captured, decoded, and concluded from."""
+"""VRRP adverts on the wire: capture, decode, track."""
 
 from kvtui.backend.adverts.adverts import Adverts
-from kvtui.backend.adverts.capture import CaptureUnavailable
+from kvtui.backend.adverts.capture import CaptureError
 
-__all__ = ["Adverts", "CaptureUnavailable"]
+__all__ = ["Adverts", "CaptureError"]

@@ -1,4 +1,4 @@
-"""Adverts, live on an asyncio event loop."""
+"""Captures and tracks adverts on an asyncio event loop."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from kvtui.model.vrrp import Advertiser, Transition
 
-AT_ONCE = 64
-"""Packets in one turn of the event loop, so that a flood does not stop the screen."""
+MAX_PACKETS_PER_TURN = 64
+"""Of the event loop, so that a flood does not stop the screen."""
 
 
 class Adverts:
@@ -34,28 +34,27 @@ class Adverts:
         is_port: Callable[[str], bool] = lambda _interface: False,
     ) -> None:
         self.tracker = AdvertTracker()
-        """What was concluded: masters, rivals."""
         self._pid = pid
         self._interfaces = interfaces
         self._is_port = is_port
-        self._waiting: asyncio.Task[None] | None = None
+        self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._woken = asyncio.Event()
+        self._received = asyncio.Event()
         self._changed: Callable[[], None] = lambda: None
 
     async def start(self, changed: Callable[[], None], after: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Begin to listen.
+        """Starts to listen.
 
         Args:
-            after: what must be known before adverts are read (which interfaces are ports); the kernel keeps those that
+            changed: called in the event loop on a change: a new advertiser, another master, another priority, a step
+                down, silence; not on each repeated advert.
+            after: awaited before adverts are read (it finds which interfaces are ports); the kernel queues those that
                 arrive meanwhile, with their times.
-            changed: called in the event loop when something is changed: a new advertiser, another master, another
-                priority, a step down, silence. Not for each repeated advert.
 
         Raises:
-            CaptureUnavailable: adverts cannot be captured.
+            CaptureError: adverts cannot be captured.
         """
         self._changed = changed
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
@@ -63,7 +62,7 @@ class Adverts:
         if after is None:
             self._loop.add_reader(self._capture.fileno(), self._read)
         else:
-            self._waiting = self._loop.create_task(self._listen(after))
+            self._start_task = self._loop.create_task(self._listen(after))
 
     async def _listen(self, after: Callable[[], Awaitable[None]]) -> None:
         await after()
@@ -71,34 +70,24 @@ class Adverts:
             self._loop.add_reader(self._capture.fileno(), self._read)
 
     def advertisers(self) -> tuple[Advertiser, ...]:
-        """Everybody heard so far."""
         return self.tracker.advertisers()
 
     def transitions(self) -> tuple[Transition, ...]:
-        """What changed, newest last; bounded."""
         return self.tracker.transitions()
 
-    async def heard(self, seconds: float) -> tuple[Advertiser, ...]:
-        """Listen for a while; everybody heard so far."""
-        await asyncio.sleep(seconds)
-        return self.advertisers()
-
     async def wait_for(self, vrids: Collection[int], timeout: float) -> frozenset[int]:
-        """Wait until each of these VRIDs was heard.
+        """Waits until each of these VRIDs advertised, and returns those that did.
 
         Args:
             vrids: virtual router ids.
-            timeout: seconds, at most; a VRID without a master is never heard.
-
-        Returns:
-            Those that were heard.
+            timeout: seconds; a VRID without a master never advertises.
         """
         wanted = frozenset(vrids)
         try:
             async with asyncio.timeout(timeout):
                 while not wanted <= self._heard():
-                    self._woken.clear()
-                    await self._woken.wait()
+                    self._received.clear()
+                    await self._received.wait()
         except TimeoutError:
             pass
         return wanted & self._heard()
@@ -107,9 +96,9 @@ class Adverts:
         return frozenset(vrid for vrid, _ in self.tracker.vrids())
 
     def close(self) -> None:
-        """Stop listening; harmless when it never started."""
-        if self._waiting is not None:
-            self._waiting.cancel()
+        """Stops listening; does nothing when it never started."""
+        if self._start_task is not None:
+            self._start_task.cancel()
         if self._alarm is not None:
             self._alarm.cancel()
         if self._capture is not None:
@@ -119,21 +108,20 @@ class Adverts:
         self._capture = self._loop = self._alarm = None
 
     def _read(self) -> None:
-        """Take what has arrived."""
-        if self._hear():
+        if self._receive():
             self._changed()
 
-    def _hear(self) -> bool:
+    def _receive(self) -> bool:
         changed = False
-        for advert in self._capture.read(AT_ONCE) if self._capture else ():
+        for advert in self._capture.read(MAX_PACKETS_PER_TURN) if self._capture else ():
             changed |= self.tracker.record(advert)
-        self._woken.set()
+        self._received.set()
         self._set_alarm()
         return changed
 
     def _set_alarm(self) -> None:
-        """Silence is no event, so the clock has to tell it. Adverts only put it off: an alarm too early is harmless."""
-        due = self.tracker.next_quiet()
+        """Sets a timer, since silence causes no event. Adverts only delay it: an early alarm is harmless."""
+        due = self.tracker.next_silence()
         if self._loop is None or due is None:
             return
         at = self._loop.time() + max(0.0, due - time.time())
@@ -144,7 +132,7 @@ class Adverts:
 
     def _ring(self) -> None:
         self._alarm = None
-        changed = self._hear()  # what has arrived meanwhile comes first
+        changed = self._receive()  # first the adverts that arrived meanwhile
         changed |= self.tracker.check_silence(time.time())
         self._set_alarm()
         if changed:

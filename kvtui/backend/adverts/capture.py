@@ -1,7 +1,7 @@
-"""A packet socket that gets VRRP adverts and nothing else.
+"""A packet socket that receives VRRP adverts only.
 
-AF_PACKET with ETH_P_ALL is the only way to see one's own adverts beside those of others: ETH_P_IP misses outgoing
-packets, and a raw socket for protocol 112 never sees one's own (packet(7), raw(7); measured).
+Only AF_PACKET with ETH_P_ALL shows this node's own adverts too: ETH_P_IP misses outgoing packets, and a raw socket for
+protocol 112 never receives its own node's (packet(7), raw(7); measured).
 """
 
 from __future__ import annotations
@@ -28,54 +28,55 @@ SO_TIMESTAMP = 29  # asm-generic/socket.h
 SOCKADDR_LL = struct.Struct("=HHiHBB8x")
 """Family, protocol (network order), interface index, device type, packet type, address length, address."""
 TIMEVAL = struct.Struct("@ll")
+ANCILLARY_BYTES = socket.CMSG_SPACE(TIMEVAL.size)
 
-SAME_PACKET = 0.005
-"""Seconds within which the same bytes again are the same packet on its way (the shortest interval is 0.01)."""
-MOST_RECENT = 64
+SAME_PACKET_SECONDS = 0.005
+"""The same bytes within this time are one packet seen twice (the shortest advert interval is 0.01 s)."""
+MAX_RECENT_PACKETS = 64
 
-LOST = "without adverts from the wire kvtui knows masters only from this node's keepalived, and finds no split brain"
-
-
-class CaptureUnavailable(Exception):  # noqa: N818 - a state that is shown, more than an error
-    """Adverts cannot be captured; the text says what is lost, why, and what would help."""
+CONSEQUENCE = "without adverts kvtui knows masters only from this node's keepalived and cannot detect split brain"
 
 
-class Recent:
-    """The last few packets, to know one again that shows up a second time."""
+class CaptureError(Exception):
+    """Adverts cannot be captured; the text says why, what is missing without them, and what to do."""
+
+
+class RecentPackets:
+    """The last packets, to recognise one that is seen twice."""
 
     def __init__(self) -> None:
         self._packets: dict[bytes, tuple[float, bool, set[str]]] = {}
 
-    def again(self, packet: bytes, at: float, interface: str, *, outgoing: bool) -> tuple[bool, bool]:
-        """Take a packet.
+    def add(self, packet: bytes, at: float, interface: str, *, outgoing: bool) -> tuple[bool, bool]:
+        """Adds a packet.
 
         Args:
             packet: its bytes from the IP header on.
             at: when it was seen (seconds).
-            interface: where.
-            outgoing: whether it left through there.
+            interface: where it was seen.
+            outgoing: whether it left through that interface.
 
         Returns:
             Whether it was seen on that interface before (the loopback and multicast loops show it twice), and whether
             it is our own: it left this node, here or on another interface (a macvlan's packet on its parent).
         """
         earlier = self._packets.pop(packet, None)
-        if earlier is None or at - earlier[0] > SAME_PACKET:
+        if earlier is None or at - earlier[0] > SAME_PACKET_SECONDS:
             earlier = (at, outgoing, set())
         first, own, seen = earlier
         repeated = interface in seen
         own = own or outgoing
         self._packets[packet] = (first, own, seen | {interface})
-        if len(self._packets) > MOST_RECENT:
+        if len(self._packets) > MAX_RECENT_PACKETS:
             del self._packets[next(iter(self._packets))]
         return repeated, own
 
 
 class Capture:
-    """Adverts as they pass through a network namespace, own ones and those of others.
+    """Adverts sent and received in a network namespace.
 
-    Ports of bridges and bonds are left out, since their bridge or bond shows the same packet. A VMAC's (macvlan's)
-    adverts are seen both on it and on its parent, and come as two adverts: either may be the instance's interface.
+    Ports of bridges and bonds are skipped: their bridge or bond shows the same packet. A VMAC's (macvlan's) adverts are
+    seen both on it and on its parent, and count as two adverts: either may be the instance's interface.
 
     Args:
         opened: the packet socket, filtered and bound.
@@ -89,7 +90,7 @@ class Capture:
         self._socket = opened
         self._is_port = is_port
         self._interfaces = interfaces
-        self._recent = Recent()
+        self._recent = RecentPackets()
 
     @classmethod
     def open(
@@ -98,7 +99,7 @@ class Capture:
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
     ) -> Self:
-        """Open it in the network namespace of a process.
+        """Opens the socket in the network namespace of a process.
 
         Args:
             pid: the process; None for our own namespace.
@@ -106,23 +107,24 @@ class Capture:
             is_port: whether an interface is a port of a bridge or bond.
 
         Raises:
-            CaptureUnavailable: no permission, or the kernel has no packet sockets.
+            CaptureError: no permission, or the kernel has no packet sockets.
         """
         try:
             opened = open_in_network(pid, _packet_socket)
         except OSError as error:
-            raise CaptureUnavailable(f"adverts cannot be captured: {error.strerror or error}; {LOST}") from error
+            raise CaptureError(f"adverts cannot be captured: {error.strerror or error}; {CONSEQUENCE}") from error
         return cls(opened, is_port, interfaces)
 
     def fileno(self) -> int:
-        """For select, poll and ``add_reader``."""
         return self._socket.fileno()
 
-    def read(self, most: int) -> Iterator[Advert]:
-        """The adverts that are there, of at most ``most`` packets; never waits."""
-        for _ in range(most):
+    def read(self, max_packets: int) -> Iterator[Advert]:
+        """Yields the adverts in the next packets; does not block."""
+        for _ in range(max_packets):
             try:
-                packet, ancillary, _flags, where = self._socket.recvmsg(bpf.LENGTH, socket.CMSG_SPACE(TIMEVAL.size))
+                packet, ancillary, _flags, where = self._socket.recvmsg(
+                    bpf.MAX_PACKET_BYTES, socket.CMSG_SPACE(TIMEVAL.size)
+                )
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:  # ENETDOWN and the like are about one interface or one packet
@@ -136,16 +138,15 @@ class Capture:
                 return None
         elif self._is_port(interface):
             return None
-        repeated, own = self._recent.again(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
+        repeated, own = self._recent.add(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
         return None if repeated else decode(packet, received=at, interface=interface, outgoing=own)
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
 
 
 def _packet_socket() -> socket.socket:
-    """Gets nothing before it is bound, and is bound after the filter is on: there is nothing to throw away."""
+    """Binds only after the filter is attached, so that no other packet is ever queued."""
     try:
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
     except PermissionError as error:
@@ -163,7 +164,7 @@ def _packet_socket() -> socket.socket:
 
 
 def _bind_to_all(opened: socket.socket) -> None:
-    """bind(2) to interface 0, which is every interface; Python's own bind knows names of single ones only."""
+    """Binds to interface 0, which is every interface; Python's bind accepts only the name of one."""
     libc = ctypes.CDLL(None, use_errno=True)
     address = SOCKADDR_LL.pack(socket.AF_PACKET, socket.htons(ETH_P_ALL), 0, 0, 0, 0)
     if libc.bind(opened.fileno(), address, len(address)) != 0:
@@ -172,7 +173,7 @@ def _bind_to_all(opened: socket.socket) -> None:
 
 
 def _received(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """When the kernel saw it (seconds since the epoch); now, should it not say."""
+    """Returns when the kernel received the packet (seconds since the epoch), or the present time."""
     for level, kind, data in ancillary:
         if (level, kind, len(data)) == (socket.SOL_SOCKET, SO_TIMESTAMP, TIMEVAL.size):
             seconds, microseconds = TIMEVAL.unpack(data)

@@ -1,8 +1,11 @@
-"""An IP packet to a VRRP advert.
+"""Decodes an IP packet into a VRRP advert.
+
+Why not scapy (GPL): its import takes 0.13 s of CPU, an advert 74 µs (6 µs here), and it knows one checksum, while
+routers send four variants.
 
 Layouts: RFC 3768 section 5 (version 2), RFC 5798 section 5 (version 3), RFC 4302 section 2 (AH). keepalived also
-sends version 2 over IPv6, without the 8 bytes of authentication data (vrrp.c, ``vrrp_pkt_len``). CARP shares protocol
-number, version and type with version 2 and is told apart by its length.
+sends version 2 over IPv6, without the 8 bytes of authentication data (vrrp.c, ``vrrp_pkt_len``). CARP has the protocol
+number, version and type of version 2; its length differs.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ HEADER = struct.Struct("!BBBBHH")
 HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS = 0, 43, 60
 MORE_FRAGMENTS_OR_OFFSET = 0x3FFF
 CARP_LENGTH, CARP_AUTH_LENGTH = 36, 7
-MOST_EXTENSIONS = 4
+MAX_EXTENSION_HEADERS = 4
 V4_GROUP = socket.inet_aton("224.0.0.18")
 
 WITHOUT_PSEUDO_HEADER = (
@@ -30,25 +33,25 @@ WITHOUT_PSEUDO_HEADER = (
 )
 WITH_GROUP_ADDRESS = "v3 checksum over the multicast group instead of the unicast peer (keepalived < 1.3.6)"
 CHECKSUM_VARIANTS = frozenset((WITHOUT_PSEUDO_HEADER, WITH_GROUP_ADDRESS))
-"""Errors of adverts which some peers accept: whoever sent them is a router that means it, not noise."""
+"""Errors of adverts that some peers accept: their sender is a working router."""
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """What IP says around a VRRP message; the addresses packed."""
+class VrrpPacket:
+    """A VRRP message with what its IP header says; addresses are packed."""
 
     source: bytes
     destination: bytes
     ttl: int
     authenticated: bool
     message: bytes
-    """Up to the length that IP announces; Ethernet's padding is cut off."""
+    """Without Ethernet's padding."""
     missing: int
-    """Bytes that IP announces and the packet does not have."""
+    """Bytes by which the packet is shorter than its IP header says."""
 
 
 def decode(packet: bytes, *, received: float, interface: str, outgoing: bool) -> Advert | None:
-    """Take an advert out of a packet; never raises.
+    """Returns the advert in a packet; never raises.
 
     Args:
         packet: from the IP header on.
@@ -57,29 +60,29 @@ def decode(packet: bytes, *, received: float, interface: str, outgoing: bool) ->
         outgoing: sent by this node.
 
     Returns:
-        The advert, with ``error`` set when it is malformed or its checksum is wrong; None when the packet is no VRRP,
-        or a fragment. Version 2's authentication data is skipped, it goes nowhere.
+        The advert, with ``error`` set when it is malformed or its checksum is wrong; None when the packet is not VRRP,
+        or is a fragment. Version 2's authentication data is never read.
     """
-    carried = _carried(packet)
-    if carried is None:
+    vrrp = _from_ip(packet)
+    if vrrp is None:
         return None
-    message = carried.message
+    message = vrrp.message
     first, vrid, priority, count, timing, checksum = HEADER.unpack(message[: HEADER.size].ljust(HEADER.size, b"\0"))
     version = first >> 4
-    error = _malformed(carried, version, first & 0x0F, vrid, count)
+    error = _malformed(vrrp, version, first & 0x0F, vrid, count)
     checksum_ok: bool | None = None
     if not error:
-        error = _checksum_error(carried, version, checksum)
+        error = _checksum_error(vrrp, version, checksum)
         checksum_ok = not error
-    size = len(carried.source)
+    size = len(vrrp.source)
     room = HEADER.size + count * size
     complete = not error or checksum_ok is False
     addresses = [message[at : at + size] for at in range(HEADER.size, room, size)] if complete else []
     return Advert(
         received=received,
         interface=interface,
-        source=_text(carried.source),
-        destination=_text(carried.destination),
+        source=_text(vrrp.source),
+        destination=_text(vrrp.destination),
         outgoing=outgoing,
         version=version,
         vrid=vrid,
@@ -87,18 +90,18 @@ def decode(packet: bytes, *, received: float, interface: str, outgoing: bool) ->
         interval=(timing & 0x0FFF) / 100 if version == 3 else float(timing & 0xFF),
         addresses=tuple(_text(a) for a in addresses),
         auth_type=timing >> 8 if version == 2 else None,
-        ttl=carried.ttl,
+        ttl=vrrp.ttl,
         checksum_ok=checksum_ok,
-        authentication_header=carried.authenticated,
+        authentication_header=vrrp.authenticated,
         error=error,
     )
 
 
 def believable(advert: Advert) -> bool:
-    """Whether an advert says something about who is master.
+    """Whether an advert counts in the election.
 
-    A TTL below 255 is an error on the LAN only: adverts to a unicast peer may cross routers, and keepalived does not
-    check theirs (vrrp.c, ``check_in_vrrp``). An unusual but known checksum is one that some peers accept.
+    A TTL below 255 is an error for multicast only: adverts to a unicast peer may cross routers, and keepalived does not
+    check theirs (vrrp.c, ``check_in_vrrp``). Some peers accept the checksums in ``CHECKSUM_VARIANTS``.
     """
     if advert.ttl != TTL and multicast(advert.destination):
         return False
@@ -106,7 +109,7 @@ def believable(advert: Advert) -> bool:
 
 
 def multicast(address: str) -> bool:
-    """Whether the address (canonical text) is a multicast group."""
+    """Whether a canonical address is a multicast group."""
     if ":" in address:
         return address.startswith("ff")
     return 224 <= int(address.partition(".")[0]) <= 239
@@ -116,43 +119,41 @@ def _text(address: bytes) -> str:
     return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
-def _carried(packet: bytes) -> Carried | None:
-    """The VRRP message inside an IP packet."""
+def _from_ip(packet: bytes) -> VrrpPacket | None:
     version = packet[0] >> 4 if packet else 0
     if version == 4:
-        return _in_ipv4(packet)
-    return _in_ipv6(packet) if version == 6 else None
+        return _from_ipv4(packet)
+    return _from_ipv6(packet) if version == 6 else None
 
 
-def _in_ipv4(packet: bytes) -> Carried | None:
-    """RFC 791; options are skipped."""
+def _from_ipv4(packet: bytes) -> VrrpPacket | None:
     start = (packet[0] & 0x0F) * 4
     if start < 20 or len(packet) < start:
         return None
     length, fragment = struct.unpack_from("!H2xH", packet, 2)
     if length < start or fragment & MORE_FRAGMENTS_OR_OFFSET:
         return None
-    return _inner(packet, packet[9], start, length, source=packet[12:16], destination=packet[16:20], ttl=packet[8])
+    return _unwrap(packet, packet[9], start, length, source=packet[12:16], destination=packet[16:20], ttl=packet[8])
 
 
-def _in_ipv6(packet: bytes) -> Carried | None:
-    """RFC 8200; a few extension headers are skipped."""
+def _from_ipv6(packet: bytes) -> VrrpPacket | None:
+    """Skips up to ``MAX_EXTENSION_HEADERS`` (RFC 8200)."""
     if len(packet) < 40:
         return None
     following, start, length = packet[6], 40, 40 + struct.unpack_from("!H", packet, 4)[0]
-    for _ in range(MOST_EXTENSIONS):
+    for _ in range(MAX_EXTENSION_HEADERS):
         if following not in (HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS):
             break
         if len(packet) < start + 8:
             return None
         following, start = packet[start], start + (packet[start + 1] + 1) * 8
-    return _inner(packet, following, start, length, source=packet[8:24], destination=packet[24:40], ttl=packet[7])
+    return _unwrap(packet, following, start, length, source=packet[8:24], destination=packet[24:40], ttl=packet[7])
 
 
-def _inner(
+def _unwrap(
     packet: bytes, protocol: int, start: int, length: int, *, source: bytes, destination: bytes, ttl: int
-) -> Carried | None:
-    """The message that starts at ``start``, or behind an authentication header there."""
+) -> VrrpPacket | None:
+    """Returns the message at ``start``, or after an authentication header there."""
     authenticated = protocol == AUTHENTICATION_HEADER
     if authenticated:
         if len(packet) < start + 2:
@@ -160,18 +161,18 @@ def _inner(
         protocol, start = packet[start], start + (packet[start + 1] + 2) * 4
     if protocol != VRRP:
         return None
-    return Carried(source, destination, ttl, authenticated, packet[start:length], max(0, length - len(packet)))
+    return VrrpPacket(source, destination, ttl, authenticated, packet[start:length], max(0, length - len(packet)))
 
 
-def _malformed(carried: Carried, version: int, kind: int, vrid: int, count: int) -> str:
-    """What is wrong with a message's form; empty when nothing is."""
-    length, size = len(carried.message), len(carried.source)
-    if carried.missing:
-        return f"truncated: {carried.missing} bytes are missing"
+def _malformed(vrrp: VrrpPacket, version: int, kind: int, vrid: int, count: int) -> str:
+    """Returns why a message is malformed; empty when it is not."""
+    length, size = len(vrrp.message), len(vrrp.source)
+    if vrrp.missing:
+        return f"truncated: {vrrp.missing} bytes are missing"
     if length < HEADER.size:
         return f"only {length} bytes long, a VRRP header has {HEADER.size}"
     if version not in (2, 3):
-        return f"VRRP version {version} is not known"
+        return f"unknown VRRP version {version}"
     if kind != 1:
         return f"type {kind} is not an advertisement (1)"
     if version == 2 and size == 4 and length == CARP_LENGTH and count == CARP_AUTH_LENGTH:
@@ -182,32 +183,32 @@ def _malformed(carried: Carried, version: int, kind: int, vrid: int, count: int)
     return "VRID 0 is not valid" if vrid == 0 else ""
 
 
-def _checksum_error(carried: Carried, version: int, found: int) -> str:
-    """What is wrong with the checksum; empty when it is right: a right one makes the sum all ones."""
-    message = carried.message
+def _checksum_error(vrrp: VrrpPacket, version: int, found: int) -> str:
+    """Returns why the checksum is wrong; empty when it is right: the sum is then all ones."""
+    message = vrrp.message
     plain = _sum(message)
-    pseudo = _sum(_pseudo_header(carried.source, carried.destination, len(message)) + message)
-    ipv6 = len(carried.source) == 16  # there the kernel computes it (IPV6_CHECKSUM), always with the pseudo-header
+    pseudo = _sum(_pseudo_header(vrrp.source, vrrp.destination, len(message)) + message)
+    ipv6 = len(vrrp.source) == 16  # there the kernel computes it (IPV6_CHECKSUM), always with the pseudo-header
     valid = (pseudo, plain) if version == 2 and ipv6 else (pseudo,) if version == 3 else (plain,)
     if 0xFFFF in valid:
         return ""
     if version == 3 and not ipv6:
         if plain == 0xFFFF:
             return WITHOUT_PSEUDO_HEADER
-        if _sum(_pseudo_header(carried.source, V4_GROUP, len(message)) + message) == 0xFFFF:
+        if _sum(_pseudo_header(vrrp.source, V4_GROUP, len(message)) + message) == 0xFFFF:
             return WITH_GROUP_ADDRESS
-    return f"checksum {found:#06x} is wrong"  # the right one would tell something about version 2's password
+    return f"checksum {found:#06x} is wrong"  # not the right one: it depends on version 2's password
 
 
 def _pseudo_header(source: bytes, destination: bytes, length: int) -> bytes:
-    """RFC 793 section 3.1 for IPv4 (as keepalived has it for version 3), RFC 8200 section 8.1 for IPv6."""
+    """RFC 793 section 3.1 for IPv4 (as in keepalived for version 3), RFC 8200 section 8.1 for IPv6."""
     if len(source) == 4:
         return source + destination + struct.pack("!BBH", 0, VRRP, length)
     return source + destination + struct.pack("!II", length, VRRP)
 
 
 def _sum(data: bytes) -> int:
-    """One's complement sum of 16-bit words (RFC 1071)."""
+    """Returns the one's complement sum of 16-bit words (RFC 1071)."""
     padded = data + b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:

@@ -1,4 +1,4 @@
-"""The classic BPF program that lets VRRP through, and nothing else of the node's traffic.
+"""The classic BPF program that passes VRRP and drops all other traffic.
 
 Codes: linux/bpf_common.h and linux/filter.h; Documentation/networking/filter.rst. On a packet socket of type
 SOCK_DGRAM offsets count from the IP header.
@@ -14,21 +14,21 @@ from kvtui.backend.adverts.decode import AUTHENTICATION_HEADER, DESTINATION_OPTI
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
-LENGTH = 8192
-"""Bytes of a packet that are given to us: 255 IPv6 addresses take half of it."""
+MAX_PACKET_BYTES = 8192
+"""Of a packet; 255 IPv6 addresses take half of it."""
 
 LOAD_WORD, LOAD_HALF, LOAD_BYTE = 0x20, 0x28, 0x30
 LOAD_BYTE_BEHIND, HEADER_LENGTH = 0x50, 0xB1  # byte at X + k; X = 4 × (byte at k & 15)
 EQUAL, ANY_BIT, RETURN = 0x15, 0x45, 0x06
 PROTOCOL, VLAN_TAG = 0xFFFFF000, 0xFFFFF000 + 48
-"""SKF_AD_OFF + …: not in the packet but in its sk_buff."""
+"""SKF_AD_OFF + …: in the packet's sk_buff."""
 FRAGMENT = 0x3FFF
 
 Step = tuple[str, int, int, str, str]
-"""Label, code, operand, where to go on if true, if false; empty is the next step."""
+"""Label, code, operand, next step if true, if false; empty: the following one."""
 
 STEPS: tuple[Step, ...] = (
-    # A tagged packet is seen again, untagged, on the VLAN's own device, which is the one that VRRP runs on.
+    # The VLAN's own device, on which VRRP runs, shows a tagged packet again without its tag.
     ("", LOAD_WORD, VLAN_TAG, "", ""),
     ("", EQUAL, 0, "", "drop"),
     ("", LOAD_WORD, PROTOCOL, "", ""),
@@ -42,7 +42,7 @@ STEPS: tuple[Step, ...] = (
     ("", HEADER_LENGTH, 0, "", ""),
     ("", LOAD_BYTE_BEHIND, 0, "", ""),
     ("", EQUAL, VRRP, "accept", "drop"),
-    # Behind one extension header at most; what comes behind more of them the decoder would understand, nobody sends.
+    # After one extension header at most; nobody sends more.
     ("ipv6", LOAD_BYTE, 6, "", ""),
     ("", EQUAL, VRRP, "accept", ""),
     ("", EQUAL, AUTHENTICATION_HEADER, "extension", ""),
@@ -52,13 +52,13 @@ STEPS: tuple[Step, ...] = (
     ("extension", LOAD_BYTE, 40, "", ""),
     ("", EQUAL, VRRP, "accept", ""),
     ("", EQUAL, AUTHENTICATION_HEADER, "accept", "drop"),
-    ("accept", RETURN, LENGTH, "", ""),
+    ("accept", RETURN, MAX_PACKET_BYTES, "", ""),
     ("drop", RETURN, 0, "", ""),
 )
 
 
 def program() -> bytes:
-    """``STEPS`` as the kernel wants it: an array of sock_filter."""
+    """Returns ``STEPS`` as an array of sock_filter."""
     places = {label: place for place, (label, *_) in enumerate(STEPS) if label}
 
     def jump(target: str, place: int) -> int:
@@ -71,7 +71,7 @@ def program() -> bytes:
 
 
 def attach(to: socket.socket) -> None:
-    """Put the filter on a socket.
+    """Attaches the filter to a socket.
 
     Raises:
         OSError: the kernel refuses it.

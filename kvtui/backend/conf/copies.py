@@ -11,14 +11,15 @@ import re
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.expand import Expander, Opened
-from kvtui.backend.conf.includes import Includes, inside
-from kvtui.backend.conf.reader import default_config_id
+from kvtui.backend.conf.includes import Includes, outside
 from kvtui.backend.conf.running import read_copy
-from kvtui.backend.conf.tree import read_text
+from kvtui.backend.linux.files import read_text
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from kvtui.backend.conf.tree import Piece
 
 _QUOTED = re.compile(r'"[^"]*"')
 
@@ -29,16 +30,14 @@ def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> t
     Raises:
         OSError: the main file cannot be read.
     """
-    opened = Opened(path, read_text(inside(root, path)))
+    opened = Opened(path, read_text(outside(root, path)))
     return lines_of(opened, root=root, config_id=config_id)
 
 
 def lines_of(opened: Opened, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
     """The lines of a text that is, or may become, a file."""
-    expander = Expander(config_id if config_id is not None else default_config_id(), Includes(root))
-    for _piece in expander.file(opened):
-        pass
-    return tuple(expander.copy)
+    expander = Expander(config_id, Includes(root))
+    return _copy(expander, expander.file(opened))
 
 
 def running_lines(pid: int, *, config_id: str | None = None) -> tuple[str, ...] | None:
@@ -46,8 +45,12 @@ def running_lines(pid: int, *, config_id: str | None = None) -> tuple[str, ...] 
     text = read_copy(pid)
     if text is None:
         return None
-    expander = Expander(config_id if config_id is not None else default_config_id())
-    for _piece in expander.consolidated(text):
+    expander = Expander(config_id)
+    return _copy(expander, expander.consolidated(text))
+
+
+def _copy(expander: Expander, pieces: Iterator[Piece]) -> tuple[str, ...]:
+    for _piece in pieces:
         pass
     return tuple(expander.copy)
 

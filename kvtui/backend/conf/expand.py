@@ -9,12 +9,25 @@ comment ends a multi-line macro, as an empty one does, whatever the comment (mea
 
 from __future__ import annotations
 
+import platform
 import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.lexer import BLANK, CONDITION, DEFINITION, INCLUDE, Line, brace_or_end, decomment, words
+from kvtui.backend.conf.lexer import (
+    BLANK,
+    CONDITION,
+    DEFINITION,
+    INCLUDE,
+    SEQUENCES,
+    Line,
+    brace_or_end,
+    decomment,
+    skip_space,
+    words,
+)
 from kvtui.backend.conf.macros import UNDEFINED, Macros, sequence
+from kvtui.backend.conf.tree import Piece, open_quote
 from kvtui.model.conf import Location, Problem, ProblemKind
 from kvtui.model.record import dataclass
 
@@ -26,27 +39,6 @@ GENERATED_LIMIT = 100_000
 
 _SERVICE = re.compile(r"[!#]\s*Service:\s*(\S+)\s*$")
 _QUOTED_OR_SPACE = re.compile(r'"[^"]*"?|[ \t\f\n\r\v]+')
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A statement, or a single brace, as keepalived gets it.
-
-    Attributes:
-        text: without outer blanks.
-        file: where it is written: as in ``Location``.
-        line: 1-based.
-        columns: for each character of ``text`` its 1-based column.
-        literal: written just so: not on an ``@`` line, not made by a macro or a sequence.
-        service: what keepalived-vip's ``# Service:`` comment directly before it says; None when there is none.
-    """
-
-    text: str
-    file: str
-    line: int
-    columns: Sequence[int]
-    literal: bool
-    service: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,7 +71,8 @@ class Expander:
     """Turns one configuration into pieces.
 
     Args:
-        config_id: what ``@id`` lines are compared with (``-i``).
+        config_id: what ``@id`` lines are compared with (``-i``); None for keepalived's default, the first label of
+            the node's name.
         include: called with the keyword, the file pattern, the names of the files that are open and the place;
             gives the files to read there. None: includes are skipped (the consolidated copy has them inlined).
 
@@ -91,15 +84,15 @@ class Expander:
 
     def __init__(
         self,
-        config_id: str,
+        config_id: str | None,
         include: Callable[[str, str, tuple[str, ...], Location], list[Opened]] | None = None,
     ) -> None:
-        self.config_id = config_id
+        self.config_id = platform.node().partition(".")[0] if config_id is None else config_id
         self.include = include
         self.problems: list[Problem] = []
         self.copy: list[str] = []
         self.files: list[str] = []
-        self.macros = Macros(config_id)
+        self.macros = Macros(self.config_id)
         self._sources: list[Iterator[_Origin]] = []
         self._open: list[str] = []
         self._home = ""
@@ -142,8 +135,7 @@ class Expander:
             elif line.text:
                 self._defining = None
                 if line.open_quote is not None:
-                    place = Location(opened.name, number, line.open_quote)
-                    self.problems.append(Problem(ProblemKind.SYNTAX, "A quote is not closed on its line", place))
+                    self.problems.append(open_quote(Location(opened.name, number, line.open_quote)))
                 yield _Origin(line.text, opened.name, number, line.columns)
             else:
                 self._defining = None
@@ -203,7 +195,7 @@ class Expander:
     def _cut(self, origin: _Origin) -> Iterator[Piece]:
         """The pieces of one line; directives (conditions, definitions, includes, sequences) act and vanish."""
         position = 0
-        while (position := _skip(origin.text, position)) < len(origin.text):
+        while (position := skip_space(origin.text, position)) < len(origin.text):
             text = origin.text
             if match := CONDITION.match(text, position):
                 if match.end() == match.end(2) or (match[2] == self.config_id) == bool(match[1]):
@@ -252,7 +244,7 @@ class Expander:
             else:
                 self.macros.define(match[1], value)
             return True
-        if text.startswith(("~SEQ", "~LST"), position):
+        if text.startswith(SEQUENCES, position):
             rounds = sequence(text[position:], self.macros)
             if rounds is not None:
                 self._sources.append(self._rounds(rounds.values, rounds.text, origin))
@@ -314,12 +306,6 @@ class Expander:
             folded += " @" + posixpath.relpath(folder or ".", self._home or ".")
         if folded:
             self.copy.append(folded)
-
-
-def _skip(text: str, position: int) -> int:
-    while position < len(text) and text[position] in " \t\f\n\r\v":
-        position += 1
-    return position
 
 
 def _place(origin: _Origin, position: int) -> Location:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.statements import integer
+from kvtui.backend.conf.tree import integer
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.record import dataclass
@@ -15,7 +15,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kvtui.backend.conf.statements import Statement
+    from kvtui.backend.conf.tree import Statement
     from kvtui.model.conf import ConfVirtualServer
 
 LONGEST_RANGE = 256

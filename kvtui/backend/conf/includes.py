@@ -2,66 +2,32 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import os
 import posixpath
 import stat
-from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.expand import Opened
-from kvtui.backend.conf.tree import read_text
+from kvtui.backend.linux.files import read_text, resolve_inside
 from kvtui.model.conf import Location, Problem, ProblemKind
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_LINKS_LIMIT = 40
-"""Symbolic links on one path, as the kernel allows (MAXSYMLINKS)."""
-
-_ALTERNATIVES_LIMIT = 1000
+_MAX_ALTERNATIVES = 1000
 
 
-def inside(root: str, path: str) -> str:
-    """Where to open what a process with root directory ``root`` calls ``path``.
-
-    Absolute symbolic links lead to that root again, and ``..`` not above it: opened as it stands,
-    ``/proc/PID/root/link`` would be followed in kvtui's own root.
+def outside(root: str, path: str) -> str:
+    """Returns where to open what a process with root directory ``root`` calls ``path``; an empty root is our own.
 
     Raises:
-        OSError: ELOOP, too many symbolic links.
+        OSError: too many symbolic links, or a folder on the way cannot be read.
     """
-    if not root:
-        return path
-    done: list[str] = []
-    todo = path.split("/")[::-1]
-    links = 0
-    while todo:
-        part = todo.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            del done[-1:]
-            continue
-        try:
-            target = os.readlink("/".join([root, *done, part]))  # noqa: PTH115 - text in, text out
-        except OSError:  # not a link, or not there: opening it will tell
-            done.append(part)
-            continue
-        links += 1
-        if links > _LINKS_LIMIT:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        if target.startswith("/"):
-            done.clear()
-        todo += target.split("/")[::-1]
-    return "/".join([root.rstrip("/"), *done])
+    return resolve_inside(root, path) if root else path
 
 
-def executable(path: str) -> bool:
+def is_skipped(path: str) -> bool:
     """Whether keepalived would skip the file: not a regular one, or with an execute bit (``check_glob_file``).
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: stat(2) fails.
     """
     mode = os.stat(path).st_mode  # noqa: PTH116 - text in, numbers out
     return not stat.S_ISREG(mode) or bool(mode & 0o111)
@@ -79,7 +45,7 @@ class Includes:
         self.problems: list[Problem] = []
 
     def __call__(self, keyword: str, pattern: str, open_files: tuple[str, ...], at: Location) -> list[Opened]:
-        """The files that ``keyword pattern`` names, in the order in which keepalived reads them."""
+        """Returns the files that ``keyword pattern`` names, in the order in which keepalived reads them."""
         folder = posixpath.dirname(open_files[-1]) if open_files else ""
         names = [name for part in _braces(pattern) for name in self._matching(posixpath.join(folder, part))]
         wild = glob.has_magic(pattern)
@@ -88,21 +54,25 @@ class Includes:
         return [opened for name in names if (opened := self._open(name, open_files, at)) is not None]
 
     def _matching(self, name: str) -> list[str]:
-        """The names that match; those that cannot be there are not matched, as with glob(3)."""
+        """Returns the names that exist, as glob(3) does."""
         name = posixpath.normpath(name)
-        if not glob.has_magic(name):
-            return [name] if os.path.exists(inside(self.root, name)) else []  # noqa: PTH110 - text in
         base, rest = _fixed_part(name)
-        found = glob.glob(rest, root_dir=inside(self.root, base) or ".")  # noqa: PTH207 - relative names are wanted
-        return [posixpath.join(base, match) for match in sorted(found)]
+        try:
+            folder = outside(self.root, base)
+        except OSError:
+            return []
+        if not rest:
+            return [name] if os.path.exists(folder) else []  # noqa: PTH110 - text in
+        matches = glob.glob(rest, root_dir=folder or ".")  # noqa: PTH207 - relative names are wanted
+        return [posixpath.join(base, match) for match in sorted(matches)]
 
     def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> Opened | None:
         if name in open_files:
             self._problem(f"'{name}' includes itself", at)
             return None
         try:
-            path = inside(self.root, name)
-            if executable(path):
+            path = outside(self.root, name)
+            if is_skipped(path):
                 self._problem(f"keepalived skips '{name}': not a regular file, or executable", at)
                 return None
             text = read_text(path)
@@ -116,17 +86,19 @@ class Includes:
 
 
 def _fixed_part(pattern: str) -> tuple[str, str]:
-    """A pattern cut before its first component with a wildcard."""
+    """Splits a pattern before its first component with a wildcard."""
     parts = pattern.split("/")
-    wild = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    wild = next((i for i, part in enumerate(parts) if glob.has_magic(part)), None)
+    if wild is None:
+        return pattern, ""
     return "/".join(parts[:wild]) or ("/" if pattern.startswith("/") else ""), "/".join(parts[wild:])
 
 
 def _braces(pattern: str) -> list[str]:
-    """``{a,b}`` alternatives written out (GLOB_BRACE); at most a thousand."""
+    """Expands ``{a,b}`` alternatives (GLOB_BRACE); at most a thousand."""
     done: list[str] = []
     todo = [pattern]
-    while todo and len(done) + len(todo) <= _ALTERNATIVES_LIMIT:
+    while todo and len(done) + len(todo) <= _MAX_ALTERNATIVES:
         current = todo.pop(0)
         span = _innermost(current)
         if span is None:
@@ -134,14 +106,10 @@ def _braces(pattern: str) -> list[str]:
             continue
         start, end = span
         todo[:0] = [current[:start] + part + current[end + 1 :] for part in current[start + 1 : end].split(",")]
-    return list(_once(done))
+    return list(dict.fromkeys(done))
 
 
 def _innermost(text: str) -> tuple[int, int] | None:
     end = text.find("}")
     start = text.rfind("{", 0, end) if end >= 0 else -1
     return (start, end) if start >= 0 else None
-
-
-def _once(names: list[str]) -> Iterator[str]:
-    return iter(dict.fromkeys(names))

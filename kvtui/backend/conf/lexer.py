@@ -27,9 +27,12 @@ CONDITION = re.compile(r"@(\^?)([^ \t]*)[ \t]*")
 INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])[ \t\f\n\r\v]+")
 """``include FILE`` and its stricter variants (``is_include``); the file name is the rest of the line."""
 
+SEQUENCES = ("~SEQ", "~LST")
+"""The starts of lines that keepalived repeats with other values."""
+
 _COMMENT_MARKS = re.compile(r'[!#"\\]')
 _BRACES = re.compile(rf'["{{}}]|{MACRO}')
-_WORD = re.compile(rf'"([^"]*)("?)|(?:{MACRO}|[^ \t\f\n\r\v"])++')
+_WORD = re.compile(rf'"([^"]*)"?|(?:{MACRO}|[^ \t\f\n\r\v"])++')
 
 
 class Line(NamedTuple):
@@ -59,7 +62,6 @@ class WordSpan(NamedTuple):
     value: str
     start: int
     end: int
-    closed: bool = True
 
 
 def decomment(raw: str) -> Line:
@@ -133,10 +135,23 @@ def brace_or_end(text: str, start: int) -> int:
     return len(text)
 
 
-def words(text: str, start: int = 0, end: int | None = None) -> Iterator[WordSpan]:
-    """The words between two positions; a quoted part is a word of its own, even glued to another (``a"b c"``)."""
-    for match in _WORD.finditer(text, start, len(text) if end is None else end):
+def skip_space(text: str, position: int) -> int:
+    """Returns where the next character that is no white space of C is."""
+    while position < len(text) and text[position] in " \t\f\n\r\v":
+        position += 1
+    return position
+
+
+def is_directive(text: str, position: int) -> bool:
+    """Whether a macro definition, a sequence or an include starts there: it takes the rest of the line."""
+    starts = DEFINITION.match(text, position) or INCLUDE.match(text, position)
+    return bool(starts) or text.startswith(SEQUENCES, position)
+
+
+def words(text: str) -> Iterator[WordSpan]:
+    """Yields the words; a quoted part is a word of its own, even glued to another (``a"b c"``)."""
+    for match in _WORD.finditer(text):
         if match[1] is None:
             yield WordSpan(match[0], match.start(), match.end())
         else:
-            yield WordSpan(match[1], match.start(), match.end(), closed=bool(match[2]))
+            yield WordSpan(match[1], match.start(), match.end())

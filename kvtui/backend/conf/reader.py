@@ -12,16 +12,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import platform
 import re
 import stat
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf import servers, vrrp
 from kvtui.backend.conf.expand import Expander, Opened
-from kvtui.backend.conf.includes import Includes, executable, inside
-from kvtui.backend.conf.statements import Statement, build
-from kvtui.backend.conf.tree import read_text
+from kvtui.backend.conf.includes import Includes, is_skipped, outside
+from kvtui.backend.conf.tree import Piece, Statement, build
+from kvtui.backend.linux.files import read_text
 from kvtui.model.conf import Conf, Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _TOP_LEVEL = {
     "linkbeat_use_polling",
     "child_wait_time",
 }
-"""Global keywords that stand outside of ``global_defs`` (``global_parser.c``)."""
+"""Global keywords that may be outside of ``global_defs`` (``global_parser.c``)."""
 
 _SECRET = re.compile(r"pass|secret|auth|key", re.IGNORECASE)
 
@@ -53,72 +52,67 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
     Raises:
         OSError: the main file cannot be read, or is no file (a FIFO, a device).
     """
-    outside = inside(root, path)
-    state = os.stat(outside)  # noqa: PTH116 - text in, numbers out
-    if stat.S_ISFIFO(state.st_mode) or stat.S_ISCHR(state.st_mode):  # opening one may wait for ever
+    ours = outside(root, path)
+    state = os.stat(ours)  # noqa: PTH116 - text in, numbers out
+    if stat.S_ISFIFO(state.st_mode) or stat.S_ISCHR(state.st_mode):  # opening one may block
         raise OSError(errno.EINVAL, "Not a regular file", path)
-    text = read_text(outside)
+    text = read_text(ours)
     includes = Includes(root)
-    if executable(outside):
+    if is_skipped(ours):
         message = "keepalived refuses this file: not a regular file, or executable"
         includes.problems.append(Problem(ProblemKind.INCLUDE, message, Location(path, 1)))
-    expander = Expander(config_id if config_id is not None else default_config_id(), includes)
-    problems: list[Problem] = []
-    statements = build(expander.file(Opened(path, text)), problems)
-    return conf_of(
-        statements,
-        path=path,
-        now=now,
-        modified=state.st_mtime,
-        files=expander.files,
-        copy=expander.copy,
-        problems=expander.problems + includes.problems + problems,
-    )
-
-
-def default_config_id() -> str:
-    """What keepalived compares ``@id`` with when it has no ``-i``: the first label of the node's name."""
-    return platform.node().partition(".")[0]
+    expander = Expander(config_id, includes)
+    pieces = expander.file(Opened(path, text))
+    return conf_of(expander, pieces, now=now, modified=state.st_mtime, problems=includes.problems)
 
 
 def conf_of(
-    statements: Statement,
+    expander: Expander,
+    pieces: Iterable[Piece],
     *,
-    path: str,
-    now: float,
-    modified: float | None,
-    files: Iterable[str],
-    copy: Iterable[str],
-    problems: list[Problem],
+    now: float = 0.0,
+    modified: float | None = None,
+    problems: Iterable[Problem] = (),
 ) -> Conf:
-    """The model of statements that were read; ``problems`` come sorted by file and line."""
-    files = tuple(dict.fromkeys(files))
-    instances = vrrp.instances(statements, problems)
-    virtual_servers = servers.virtual_servers(statements, problems)
+    """Reads all pieces of an expander into the model; the problems are sorted by file and line.
+
+    Args:
+        expander: what makes the pieces.
+        pieces: of a file or of a consolidated copy.
+        now: seconds since the epoch.
+        modified: mtime of the file.
+        problems: the caller's own, filled at the latest when the last piece is read.
+    """
+    syntax: list[Problem] = []
+    statements = build(pieces, syntax)
+    all_problems = [*expander.problems, *problems, *syntax]
+    files = tuple(dict.fromkeys(expander.files))
+    instances = vrrp.instances(statements, all_problems)
+    virtual_servers = servers.virtual_servers(statements, all_problems)
     order = {name: number for number, name in enumerate(files)}
-    problems.sort(key=lambda p: (order.get(p.at.file, len(order)), p.at.line, p.at.column))
+    all_problems.sort(key=lambda p: (order.get(p.at.file, len(order)), p.at.line, p.at.column))
     return Conf(
-        path=path,
+        path=files[0] if files else "",
         read_at=now,
         modified=modified,
-        digest=digest(copy),
+        digest=digest(expander.copy),
         files=files,
         globals=_globals(statements),
         instances=instances,
         sync_groups=vrrp.sync_groups(statements),
         track_files=vrrp.track_files(statements),
         virtual_servers=virtual_servers,
-        problems=tuple(problems),
+        problems=tuple(all_problems),
     )
 
 
 def digest(copy: Iterable[str]) -> str:
-    """sha256 of the lines of a consolidated copy, in hexadecimal."""
+    """Returns the SHA-256 of a consolidated copy's lines, in hexadecimal."""
     return hashlib.sha256("\n".join(copy).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _globals(root: Statement) -> dict[str, str]:
-    """Single-line entries of ``global_defs``, and those that may stand outside of it (``net_namespace``, …)."""
+    """Returns the single-line entries of ``global_defs`` and of ``_TOP_LEVEL``, without secrets."""
     lines = [line for line in root.children or () if line.children is None and line.keyword in _TOP_LEVEL]
     for block in root.each("global_defs"):
         lines += [line for line in block.children or () if line.children is None]

@@ -16,12 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.expand import Expander
-from kvtui.backend.conf.reader import conf_of, default_config_id
-from kvtui.backend.conf.statements import build
-from kvtui.backend.conf.tree import read_text
+from kvtui.backend.conf.reader import conf_of
+from kvtui.backend.linux.files import read_text
 
 if TYPE_CHECKING:
-    from kvtui.model.conf import Conf, Problem
+    from kvtui.model.conf import Conf
 
 MEMFD = "/memfd:/keepalived/consolidated_configuration"
 """How the link in ``/proc/PID/fd`` starts; `` (deleted)`` follows."""
@@ -47,19 +46,8 @@ def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | 
     text = read_copy(pid, proc)
     if text is None:
         return None
-    problems: list[Problem] = []
-    expander = Expander(config_id if config_id is not None else default_config_id())
-    statements = build(expander.consolidated(text), problems)
-    files = expander.files
-    return conf_of(
-        statements,
-        path=files[0] if files else "",
-        now=now,
-        modified=None,
-        files=files,
-        copy=expander.copy,
-        problems=expander.problems + problems,
-    )
+    expander = Expander(config_id)
+    return conf_of(expander, expander.consolidated(text), now=now)
 
 
 def read_copy(pid: int, proc: str = "/proc") -> str | None:

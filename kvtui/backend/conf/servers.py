@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.groups import expanded, groups
-from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
+from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
 from kvtui.model.conf import ConfRealServer, ConfVirtualServer, Problem
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import LVS_METHODS, ForwardingMethod, Protocol
@@ -58,7 +58,7 @@ def _address(block: Statement, problems: list[Problem]) -> str | None:
         problems.append(invalid(f"{block.keyword} has no address", block.at()))
         return None
     address = canonical(text)
-    if address is None and not unknowable(text):
+    if address is None and not is_built_in(text):
         problems.append(invalid(f"{block.keyword}: '{text}' is not an address", block.at(1)))
     return address or text
 
@@ -66,7 +66,7 @@ def _address(block: Statement, problems: list[Problem]) -> str | None:
 def _protocol(block: Statement, problems: list[Problem]) -> Protocol:
     """TCP when nothing is said (keepalived's own default for addresses)."""
     line = block.last("protocol")
-    if line is None or unknowable(line.argument):
+    if line is None or is_built_in(line.argument):
         return Protocol.TCP
     protocol = _PROTOCOLS.get(line.argument or "")
     if protocol is None:
@@ -76,7 +76,7 @@ def _protocol(block: Statement, problems: list[Problem]) -> Protocol:
 
 def _method(line: Statement | None, problems: list[Problem]) -> ForwardingMethod | None:
     """NAT, DR or TUN; keepalived reads anything else as NAT (measured with ``PROXY``)."""
-    if line is None or unknowable(line.argument):
+    if line is None or is_built_in(line.argument):
         return None
     method = LVS_METHODS.get(line.argument or "")
     if method is None:

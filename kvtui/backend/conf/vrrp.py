@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf.statements import Statement, integer, invalid, unknowable
+from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
 from kvtui.model.conf import ConfInstance, ConfTrack, ConfTrackFile, Problem, SyncGroup
 from kvtui.model.ip import canonical
 from kvtui.model.vrrp import VirtualAddress
@@ -109,7 +109,7 @@ def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Itera
         vip = _address(address or "", device)
         if vip is not None:
             yield vip
-        elif address and not unknowable(address):
+        elif address and not is_built_in(address):
             problems.append(invalid(f"'{address}' is not an address: keepalived skips it", line.at()))
 
 
@@ -130,7 +130,7 @@ def _peers(block: Statement, problems: list[Problem]) -> Iterator[str]:
         address = canonical(line.keyword)
         if address is not None:
             yield address
-        elif line.keyword and not unknowable(line.keyword):
+        elif line.keyword and not is_built_in(line.keyword):
             problems.append(invalid(f"'{line.keyword}' is not an address: keepalived skips this peer", line.at()))
         if len(line.words) > 1 and line.words[1] not in _PEER_OPTIONS:
             message = f"keepalived takes one peer a line: it ignores '{line.words[1]}'"
@@ -152,13 +152,13 @@ def _complaints(instance: ConfInstance, block: Statement, *, has_default_interfa
     """What keepalived rejects in an instance."""
     name = instance.name
     priority = block.last("priority")
-    if priority is not None and not unknowable(priority.argument) and not 1 <= (instance.priority or 0) <= 255:
+    if priority is not None and not is_built_in(priority.argument) and not 1 <= (instance.priority or 0) <= 255:
         message = f"{name}: priority must be between 1 and 255; keepalived takes 100 instead"
         yield invalid(message, priority.at(1))
     vrid = block.last("virtual_router_id")
     if vrid is None:
         yield invalid(f"{name}: virtual_router_id is missing: keepalived exits on it", instance.at)
-    elif not unknowable(vrid.argument) and not 1 <= (instance.vrid or 0) <= 255:
+    elif not is_built_in(vrid.argument) and not 1 <= (instance.vrid or 0) <= 255:
         yield invalid(f"{name}: virtual_router_id must be between 1 and 255", vrid.at(1))
     if not any(block.entries("virtual_ipaddress")):
         yield invalid(f"{name}: no virtual_ipaddress: keepalived may refuse the instance", instance.at)

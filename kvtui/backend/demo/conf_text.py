@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from kvtui.backend.conf.copies import lines_of
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.reader import conf_of
-from kvtui.backend.conf.statements import build
 from kvtui.backend.demo.services import CONF, MASQ, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
 from kvtui.backend.demo.story import NODES, SELF, WEIGHT
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.backend.demo.services import Service
-    from kvtui.model.conf import Conf, Problem
+    from kvtui.model.conf import Conf
 
 CONFIG_ID = "node-c"
 
@@ -58,17 +57,7 @@ def _virtual_server(service: Service) -> Iterator[str]:
 def read_text(text: str) -> Conf:
     """What a text says, as ``backend.conf.reader`` reads a file; its times are left to the caller."""
     expander = Expander(CONFIG_ID)
-    problems: list[Problem] = []
-    statements = build(expander.file(Opened(CONF, text)), problems)
-    return conf_of(
-        statements,
-        path=CONF,
-        now=0.0,
-        modified=None,
-        files=(CONF,),
-        copy=expander.copy,
-        problems=expander.problems + problems,
-    )
+    return conf_of(expander, expander.file(Opened(CONF, text)))
 
 
 def copied_lines(text: str) -> tuple[str, ...]:

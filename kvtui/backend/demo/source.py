@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kvtui.backend.demo import cluster
 from kvtui.backend.demo.deeds import NONE
 from kvtui.backend.demo.kube import kube
+from kvtui.backend.demo.log import log_tail
 from kvtui.backend.demo.story import NODES, SELF
 from kvtui.backend.demo.world import World
 from kvtui.model.connect import Connect
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.demo.deeds import Deeds
     from kvtui.model.ipvs import ServiceKey
+    from kvtui.model.log import LogTail
 
 HOST = Host(
     cpu=7.0,
@@ -91,6 +93,10 @@ class Demo:
         """The cluster now."""
         world = self.world
         return demo_snapshot(world.now, world.epoch, read_only=self._read_only, deeds=world.deeds)
+
+    async def log(self) -> LogTail:
+        """The story in keepalived's words."""
+        return log_tail(self.world.now, self.world.epoch, self.world.deeds)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int

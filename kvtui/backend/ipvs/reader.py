@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from kvtui.backend.ipvs import decode, incremental, procfs, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
@@ -22,37 +22,6 @@ LESS = (
     "from {path} instead."
 )
 NOT_UNDERSTOOD = "this kernel's netlink answer is not understood ({error}), please report it with the kernel's version"
-
-
-class IpvsSource(Protocol):
-    """Where IPVS tables come from: the kernel, or a fake in tests."""
-
-    @property
-    def detail(self) -> str:
-        """What the last reading lacks, why, and what would help; empty when it lacks nothing."""
-        ...
-
-    def read(self) -> IpvsTable:
-        """The table as it is now.
-
-        Raises:
-            IpvsUnavailable: there is none to be read.
-        """
-        ...
-
-    def connections(
-        self, limit: int, virtual: ServiceKey | None = None, real: tuple[str, int] | None = None
-    ) -> tuple[tuple[Connection, ...], int]:
-        """At most ``limit`` connections of a virtual server (of one of its real servers), and how many there are.
-
-        Raises:
-            IpvsUnavailable: there are none to be read.
-        """
-        ...
-
-    def close(self) -> None:
-        """Give back what is open."""
-        ...
 
 
 class IpvsReader:

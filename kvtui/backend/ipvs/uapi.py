@@ -45,8 +45,7 @@ DEST_ATTR_TUN_TYPE = 13
 DEST_ATTR_TUN_PORT = 14
 DEST_ATTR_TUN_FLAGS = 15
 
-STATS_ATTR_CONNS = 1
-STATS_ATTR_OUTBPS = 10  # ten counters in the order of model.ipvs.Stats: conns, in/out packets, in/out bytes, rates
+# STATS attributes 1 to 10 are ten counters in the order of model.ipvs.Stats: conns, in/out packets, in/out bytes, rates
 
 SVC_F_PERSISTENT = 0x0001
 SERVICE_FLAGS = {

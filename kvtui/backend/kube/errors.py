@@ -1,57 +1,63 @@
-"""What can be wrong with the API: each a sentence for an operator, with the next step and never a secret."""
+"""What can be wrong with the API: each text is a sentence for an operator, with the next step and without secrets."""
 
 from __future__ import annotations
 
 
-class KubeTrouble(Exception):  # noqa: N818 - the base of what is said to the operator; not all of it is an error
-    """Something keeps the API from being read; its text is one clear sentence."""
+class KubeError(Exception):
+    """The API cannot be read; the text is one clear sentence."""
 
 
-class NotConfigured(KubeTrouble):
-    """No API is configured here: calm, since kvtui works without."""
+class NotConfiguredError(KubeError):
+    """No API is configured here; kvtui works without."""
 
 
-class NotWanted(NotConfigured):
+class NotWantedError(NotConfiguredError):
     """The operator said not to ask it."""
 
 
-class BadAccess(KubeTrouble):
+class AccessError(KubeError):
     """The kubeconfig, its context or its credentials cannot be used."""
 
 
-class Unreachable(KubeTrouble):
-    """The network, the name or TLS is in the way, or the connection was cut."""
+class UnreachableError(KubeError):
+    """The network, the name, a proxy or TLS is in the way, or the connection was cut."""
 
 
-class Nonsense(KubeTrouble):
-    """Whatever answers there does not speak as a Kubernetes API."""
+class UnexpectedAnswerError(KubeError):
+    """The server does not speak as a Kubernetes API does."""
 
 
-class Rejected(KubeTrouble):
+class RejectedError(KubeError):
     """The API answered, and did not do what it was asked.
 
     Attributes:
         status: the HTTP status.
         retry_after: seconds that it asks to wait; None when it does not say.
+        message: what the API wrote, from outside.
+        verb: what was refused: ``list`` or ``watch``; else empty.
     """
 
-    def __init__(self, sentence: str, status: int, retry_after: float | None = None) -> None:
+    def __init__(
+        self, sentence: str, status: int, retry_after: float | None = None, message: str = "", verb: str = ""
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         self.retry_after = retry_after
+        self.message = message
+        self.verb = verb
 
 
-class Unauthorized(Rejected):
-    """401: who asks is not known, or no longer."""
+class UnauthorizedError(RejectedError):
+    """401: the credentials are unknown or expired."""
 
 
-class Forbidden(Rejected):
-    """403: who asks is known and lacks a right."""
+class ForbiddenError(RejectedError):
+    """403: a right is missing, or the API has not loaded its rights yet."""
 
 
-class Missing(Rejected):
+class MissingError(RejectedError):
     """404: there is no such object, or the cluster does not know the kind."""
 
 
-class Expired(Rejected):
-    """410: the past that a watch wants to resume from is forgotten; list again."""
+class ExpiredError(RejectedError):
+    """410: the API no longer has the version that a watch resumes from; list again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from shlex import quote as quote_shell
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RBAC_FILE = "packaging/kubernetes/sidecar/rbac.yaml"
 """What grants every right that is used here; tests compare it with the requests made."""
+SIDECAR_ACCOUNT = "system:serviceaccount:default:kube-keepalived-vip"
+"""Whom that file grants them to; a test compares."""
 DISCOVERY = "discovery.k8s.io"
 SERVICE_LABEL = "kubernetes.io/service-name"
 
@@ -61,19 +63,50 @@ class Query:
         given = {name: value for name, value in chosen.items() if value}
         return f"{self.path}?{urlencode(given)}" if given else self.path
 
-    def right(self, verb: str) -> str:
-        """What a 403 means and what helps, a sentence."""
+    @property
+    def object_name(self) -> str:
+        """The one object that is asked for by its name: a Role's resourceNames allow exactly this; else empty."""
+        return self.fields.removeprefix("metadata.name=") if self.plural == "configmaps" else ""
+
+    def missing_right(self, verb: str, identity: str | None) -> str:
+        """Returns what a 403 means, a sentence without its remedy.
+
+        Args:
+            verb: ``list`` or ``watch``.
+            identity: who is refused; None when the API does not say.
+        """
         where = f"in namespace {self.namespace}" if self.namespace else f"in the whole cluster{self._why_whole()}"
-        named = self.fields.removeprefix("metadata.name=") if self.plural == "configmaps" else ""
-        what = f"{self.qualified} {named}".rstrip()  # a Role names its ConfigMap: the file's own may be another
-        edit = f", with {self.namespace}/{named} as its ConfigMap" if named else ""
-        return f"no right to {verb} {what} {where}: `kubectl apply -f {RBAC_FILE}` grants it{edit}"
+        what = f"{self.qualified} {self.object_name}".rstrip()
+        who = f" for {identity}" if identity else ""
+        return f"no right to {verb} {what} {where}{who}"
+
+    def remedy(self, identity: str | None) -> str:
+        """Returns the commands that grant the right to whoever is refused.
+
+        Args:
+            identity: who is refused; None when the API does not say.
+        """
+        if identity == SIDECAR_ACCOUNT:
+            edit = f"  # with {self.namespace}/{self.object_name} as its ConfigMap" if self.object_name else ""
+            return f"kubectl apply -f {RBAC_FILE}{edit}"
+        kind, place = ("role", f" -n {quote_shell(self.namespace)}") if self.namespace else ("clusterrole", "")
+        name = f"kvtui-{self.plural}"
+        only = f" --resource-name={quote_shell(self.object_name)}" if self.object_name else ""
+        return (
+            f"kubectl create {kind} {name}{place} --verb=get,list,watch --resource={self.qualified}{only} && "
+            f"kubectl create {kind}binding {name}{place} --{kind}={name} {_subject(identity)}"
+        )
 
     def _why_whole(self) -> str:
         """Why a right to some namespaces alone does not do; empty where the kind has none (nodes)."""
         names = {first.partition("/")[0] for first, _ in self.wanted or ()}  # of pods: namespace/service
         return f" (the ConfigMap names Services of {len(names)} namespaces: too many to ask for each)" if names else ""
 
-    def old(self) -> Query:
-        """The same for a cluster that has Endpoints and no EndpointSlices."""
-        return replace(self, plural="endpoints", labels="")
+
+def _subject(identity: str | None) -> str:
+    if identity is None:
+        return "--user=NAME"
+    account = identity.removeprefix("system:serviceaccount:")
+    if account != identity:
+        return f"--serviceaccount={quote_shell(account)}"
+    return f"--user={quote_shell(identity)}"

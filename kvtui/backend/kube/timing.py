@@ -14,48 +14,61 @@ class Timing:
     Attributes:
         connect: for a connection, TLS included.
         answer: for the head of an answer, and between two pieces of a list.
-        watch: how long the server is asked to keep a watch open; watches that live for ever pile up on one API server.
-        pulse: between two questions whether the API still answers.
-        pulse_patience: for that answer; a watch on a half-dead connection is silent, just as a quiet one is.
+        watch: how long the server is asked to keep a watch open; watches that never end pile up on one API server.
+        quiet: a watch without any event or bookmark for so long is opened again; the API sends a bookmark a minute.
+        probe: between two health probes.
+        probe_timeout: for a probe's answer; a watch on a half-dead connection is silent, just as a quiet one is.
+        probe_failing: between two probes while the API cannot be reached: what happened meanwhile is soon on screen.
         first: before the first new attempt; doubled each time.
         longest: between two attempts.
-        forbidden: between two attempts after 403: rights are seldom given within seconds, and each is logged there.
+        refused: between two attempts after a 403 that may pass.
+        pending: how long a 403 may pass: an API server answers 403 until it has loaded its rights.
+        forbidden: at most so long between two attempts after a 403 that persists; each is logged there.
         renew: between two readings of a kubeconfig, which may run a plugin that asks a distant identity provider.
+        plugin: how long an exec plugin may take; some ask a distant identity provider.
         publish: between two calls of ``changed``.
+        alive: between two signs of life of the API's process; four missing ones, and it is started again.
     """
 
     connect: float = 10.0
     answer: float = 30.0
     watch: float = 300.0
-    pulse: float = 10.0
-    pulse_patience: float = 5.0
+    quiet: float = 150.0
+    probe: float = 10.0
+    probe_timeout: float = 5.0
+    probe_failing: float = 0.5
     first: float = 0.5
     longest: float = 8.0
+    refused: float = 1.0
+    pending: float = 10.0
     forbidden: float = 30.0
     renew: float = 15.0
+    plugin: float = 60.0
     publish: float = 0.05
+    alive: float = 5.0
 
 
 class Backoff:
     """Growing pauses, each between half and all of its bound, so that many clients do not return in step.
 
     Args:
-        timing: ``first`` and ``longest``.
+        first: bound of the first pause, in seconds.
+        longest: bound of all pauses.
     """
 
-    def __init__(self, timing: Timing) -> None:
-        self._timing = timing
-        self._bound = timing.first
+    def __init__(self, first: float, longest: float) -> None:
+        self._first, self._longest = first, longest
+        self._bound = first
 
-    def next(self, atleast: float = 0.0) -> float:
-        """Seconds to pause now.
+    def next(self, at_least: float = 0.0) -> float:
+        """Returns the seconds to pause now.
 
         Args:
-            atleast: what the server asked for (Retry-After).
+            at_least: what the server asked for (Retry-After).
         """
-        bound, self._bound = self._bound, min(self._bound * 2, self._timing.longest)
-        return max(atleast, bound * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+        bound, self._bound = self._bound, min(self._bound * 2, self._longest)
+        return max(at_least, bound * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
 
     def reset(self) -> None:
-        """It went well: begin small again."""
-        self._bound = self._timing.first
+        """Begins small again."""
+        self._bound = self._first

@@ -40,6 +40,16 @@ def open_regular(path: str, *, follow: bool = True) -> int:
     return fd
 
 
+def read_text(path: str) -> str:
+    """Returns the text of a file with its bytes kept: UTF-8 with surrogate escapes, ends of lines untouched.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:  # noqa: PTH123 - a path of /proc/PID/root, as text
+        return stream.read()
+
+
 def resolve_inside(root: str, path: str) -> str:
     """Returns where we can open what a process with another root names ``path``.
 

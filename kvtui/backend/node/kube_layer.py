@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 from typing import TYPE_CHECKING
@@ -13,14 +14,16 @@ from kvtui.model.source import Source, SourceName, SourceState, UnavailableReaso
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kvtui.backend.kube.places import Kubeconfig, ServiceAccount
+    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.process import ApiProcess
     from kvtui.backend.kube.timing import Timing
-    from kvtui.backend.kube.watch import KubeWatch
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.kube import Kube, NamespacedName
     from kvtui.model.settings import KubeSettings
 
 CONNECTING = "connecting to the Kubernetes API"
+RETRY_FIND = 5.0
+"""Seconds until a kubeconfig that was missing is looked for again."""
 NO_CONFIGMAP = (
     "which ConfigMap maps VIPs is not known: no controller with --services-configmap was found here; "
     "name it with --configmap NS/NAME"
@@ -59,7 +62,7 @@ class Throttle:
 
 
 class KubeLayer:
-    """Finds the API, and watches what the mappings need of it. Nothing here blocks or raises.
+    """Finds the API, and mirrors what the mappings need of it. Nothing here blocks or raises.
 
     Args:
         settings: what the command line says.
@@ -76,108 +79,134 @@ class KubeLayer:
         *,
         timing: Timing | None = None,
         environ: Mapping[str, str] | None = None,
-        place: ServiceAccount | Kubeconfig | None = None,
+        place: Place | None = None,
     ) -> None:
         self._settings, self._changed, self._timing, self._place = settings, changed, timing, place
         self._environ = os.environ if environ is None else environ
-        self._watch: KubeWatch | None = None
+        self._process: ApiProcess | None = None
+        self._found: Place | None = None
         self._task: asyncio.Task[None] | None = None
         self._throttle: Throttle | None = None
         self._begun = asyncio.Event()
+        self._look_again = asyncio.Event()
         self._error = CONNECTING
-        self._lack: UnavailableReason | None = None
+        self._reason: UnavailableReason | None = None
         self._configmap = _pair(settings.configmap)
         self._pod = _pair(f"{self._environ.get('POD_NAMESPACE', '')}/{self._environ.get('POD_NAME', '')}")
+        self._controllers: tuple[int, ...] = ()
+
+    @property
+    def pid(self) -> int | None:
+        """PID of the process that speaks to the API; None when none runs."""
+        return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Begin to look for the API; within the event loop."""
-        self._task = asyncio.create_task(self._begin(), name="kube")
+        """Begins to look for the API; within the event loop."""
+        self._task = asyncio.create_task(self._run(), name="kube")
 
-    async def _begin(self) -> None:
-        from kvtui.backend.kube.errors import BadAccess, NotConfigured, NotWanted  # noqa: PLC0415 - for who has an API
-        from kvtui.backend.kube.places import find  # noqa: PLC0415
+    async def _run(self) -> None:
+        """Finds the API; again when another controller runs here, or when a file that was missing may have come."""
+        from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError  # noqa: PLC0415
 
         while True:
+            wait: float | None = None
+            self._look_again.clear()
             try:
-                place = self._place
-                if place is None:
-                    place = await asyncio.to_thread(find, self._settings, self._environ)
-            except NotConfigured as calm:
-                self._error = str(calm)
-                self._lack = UnavailableReason.UNWANTED if isinstance(calm, NotWanted) else UnavailableReason.ABSENT
-                break
-            except BadAccess as bad:  # a file that is not there may come
-                self._error = str(bad)
-                self._begun.set()
-                self._changed()
-                await asyncio.sleep(5)
-            else:
-                # In a thread: none of it is paid for where there is no API, nor by the first frame.
-                await asyncio.to_thread(importlib.import_module, "kvtui.backend.kube.watch")
-                from kvtui.backend.kube.api import Api  # noqa: PLC0415
-                from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
-                from kvtui.backend.kube.watch import KubeWatch  # noqa: PLC0415
+                await self._use(await self._find())
+            except NotWantedError as error:
+                self._error, self._reason = str(error), UnavailableReason.UNWANTED
+            except NotConfiguredError as error:
+                await self._drop()
+                self._error, self._reason = str(error), UnavailableReason.ABSENT
+            except AccessError as error:
+                self._error, self._reason, wait = str(error), None, RETRY_FIND
+            self._begun.set()
+            self._changed()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._look_again.wait()
 
-                timing = self._timing or Timing()
-                self._throttle = Throttle(self._changed, timing.publish)
-                self._watch = KubeWatch(Api(place, timing), self._throttle)
-                self._watch.start()
-                self._watch.aim(self._configmap, self._pod)
-                break
-        self._begun.set()
-        self._changed()
+    async def _find(self) -> Place:
+        from kvtui.backend.kube.discovery import find  # noqa: PLC0415 - who has no API does without
+
+        if self._place is not None:
+            return self._place
+        return await asyncio.to_thread(find, self._settings, self._environ, controllers=self._controllers)
+
+    async def _use(self, place: Place) -> None:
+        """Starts the process that speaks to the API there, unless it runs."""
+        if place == self._found:
+            return
+        # In a thread: none of it is paid for where there is no API, nor by the first frame.
+        await asyncio.to_thread(importlib.import_module, "kvtui.backend.kube.process")
+        from kvtui.backend.kube.process import ApiProcess  # noqa: PLC0415
+        from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
+
+        await self._drop()
+        timing = self._timing or Timing()
+        self._throttle = Throttle(self._changed, timing.publish)
+        self._process = ApiProcess(place, timing, self._throttle)
+        self._process.set_targets(self._configmap, self._pod)
+        self._process.start()
+        self._found, self._reason, self._error = place, None, CONNECTING
+
+    async def _drop(self) -> None:
+        process, self._process, self._found = self._process, None, None
+        if process is not None:
+            await process.close()
+        if self._throttle is not None:
+            self._throttle.cancel()
 
     def notice(self, found: Iterable[Keepalived], chosen: Keepalived | None) -> None:
-        """Learn from the controllers that run here which ConfigMap is looked at, and which DaemonSet they are of."""
+        """Learns from the controllers that run here which ConfigMap is looked at, and which DaemonSet they are of."""
         order = ([chosen] if chosen else []) + [k for k in found if k is not chosen]
         controllers = [k.controller for k in order if k.controller is not None]
         named = next((p for c in controllers if (p := _pair(c.configmap))), None)
-        of_pod = _pair(self._watch.configmap_of_pod) if self._watch else None
-        self._configmap = _pair(self._settings.configmap) or named or of_pod or self._configmap
+        self._configmap = _pair(self._settings.configmap) or named or self._configmap
         self._pod = next((p for c in controllers if (p := _pair(c.pod))), None) or self._pod
-        if self._watch is not None:
-            self._watch.aim(self._configmap, self._pod)
+        pids = tuple(c.pid for c in controllers)
+        if pids != self._controllers:
+            self._controllers = pids
+            self._look_again.set()
+        if self._process is not None:
+            self._process.set_targets(self._configmap, self._pod)
 
     async def settle(self, timeout: float) -> None:
-        """Wait for the first lists, at most ``timeout`` seconds; an API that is not there is not waited for."""
-        try:
+        """Waits for the first lists, at most ``timeout`` seconds; an API that is not there is not waited for."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._begun.wait()
-                if self._watch is not None:
-                    await self._watch.settle()
-        except TimeoutError:
-            return
+                if self._process is not None:
+                    await self._process.settled()
 
     def kube(self, now: float) -> Kube | None:
-        """What is known; None where there is no API.
+        """Returns what is known; None where there is no API, or nothing was sent yet.
 
         Args:
             now: seconds since the epoch.
         """
-        return self._watch.kube(now) if self._watch else None
+        return self._process.mirror.kube(now) if self._process else None
 
     def source(self, kube: Kube | None) -> Source:
-        """How far it can be believed, and what would help.
+        """Returns how far it can be believed, and what would help.
 
         Args:
-            kube: what ``kube`` gave.
+            kube: what ``kube`` returned.
         """
         name = SourceName.KUBERNETES
         if kube is None:
-            return Source(name, SourceState.UNAVAILABLE, self._error, reason=self._lack)
+            error = self._process.error if self._process else ""
+            return Source(name, SourceState.UNAVAILABLE, error or self._error, reason=self._reason)
         state, detail = _summary(kube)
         times = [r.read_at for r in kube.resources if r.read_at is not None]
         return Source(name, state, detail, min(times) if times else None)
 
     async def close(self) -> None:
-        """Drop all connections."""
+        """Ends the process."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._watch is not None:
-            await self._watch.close()
-        if self._throttle is not None:
-            self._throttle.cancel()
+        await self._drop()
 
 
 def _summary(kube: Kube) -> tuple[SourceState, str]:

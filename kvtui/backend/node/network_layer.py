@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kvtui.backend.adverts import Adverts, CaptureUnavailable
+from kvtui.backend.adverts import Adverts, CaptureError
 from kvtui.backend.ipvs.errors import IpvsUnavailable
 from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.route import RouteMonitor
@@ -77,7 +77,7 @@ class AdvertsLayer:
         """Open the capture; where that is not permitted the source says what is lost."""
         try:
             await self._adverts.start(self._changed, self._addresses.ready)
-        except CaptureUnavailable as why:
+        except CaptureError as why:
             self._error = str(why)
         else:
             self._error = None

@@ -217,7 +217,9 @@ class Node:
         """
         kube = self._kube
         waits = [kube.settle(max(timeout, FIRST_LISTS))] if kube else []
-        await asyncio.gather(self._settle_node(timeout), *waits)
+        if timeout > 0:
+            waits.append(self._settle_node(timeout))
+        await asyncio.gather(*waits)
 
     async def _settle_node(self, timeout: float) -> None:
         started = time.monotonic()

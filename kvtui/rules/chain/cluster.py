@@ -10,20 +10,20 @@ from kvtui.model.mapping import MappingState
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
-from kvtui.rules.backends import endpoints_of, port_backends
 from kvtui.rules.chain.index import protocol
-from kvtui.rules.chain.link import Layer, Link, Mark
+from kvtui.rules.chain.link import DOUBT, Layer, Link, Mark
 from kvtui.rules.chain.names import QUOTED, listed, named
 from kvtui.rules.chain.without_api import links_without_api
-from kvtui.rules.pods import pods
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
+from kvtui.rules.servers.pods import pods
 from kvtui.rules.triage.words import quoted
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeService, ServicePort
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import PodView
-    from kvtui.rules.backends import Backend, PortBackends
     from kvtui.rules.chain.index import ChainIndex, Port
+    from kvtui.rules.mapping.backends import Backend, PortBackends
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _doubt(kube: Kube, resource: Resource) -> str:
     state = kube.resource(resource)
     if state is None or state.state is SourceState.OK or not state.detail:
         return ""
-    return f" (as it was read last: {state.detail})"
+    return f"{DOUBT}{state.detail})"
 
 
 def _why_not(kube: Kube, resource: Resource) -> str:
@@ -156,6 +156,10 @@ def _service(
             None,
             None,
         )
+    if service.type == "ExternalName":
+        external = f"Service {name} is of type ExternalName, a DNS name without endpoints: no real server comes of it"
+        remedy = f"{look}  # name a Service with a selector in the entry"
+        return Link(Layer.SERVICE, Mark.BROKEN, external, age, remedy), None, None
     chosen = next((p for p in service.ports if port and (p.port, protocol(p.protocol)) == port), None)
     if chosen is None:
         has = ", ".join(str(p.port) for p in service.ports) or "none"

@@ -9,8 +9,8 @@ from kvtui.model.source import SourceName
 from kvtui.rules.chain.index import has_vip
 from kvtui.rules.chain.link import Layer, Link, Mark
 from kvtui.rules.chain.names import listed, real_name
-from kvtui.rules.grammar import keepalived_method
-from kvtui.rules.pods import pods
+from kvtui.rules.mapping.grammar import keepalived_method
+from kvtui.rules.servers.pods import pods
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer

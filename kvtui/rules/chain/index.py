@@ -9,8 +9,8 @@ from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import ManagedBy
 from kvtui.model.record import dataclass
-from kvtui.rules.controller import settings_of
-from kvtui.rules.servers import conf_key
+from kvtui.rules.mapping.controller import settings_of
+from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation, VipView, VirtualServerView
     from kvtui.model.source import SourceName
-    from kvtui.rules.controller import ControllerSettings
+    from kvtui.rules.mapping.controller import ControllerSettings
 
 
 class Port(NamedTuple):

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from kvtui.model.record import dataclass
 
+DOUBT = " (as it was read last: "
+"""Begins why a detail may be old, at its end."""
+
 
 class Layer(StrEnum):
     """The layers between a ConfigMap's entry and a client's answer, in the order in which one is made of the other."""
@@ -115,5 +118,11 @@ def worst(links: Links) -> Link:
     """Several of one layer as one: as bad as the worst, in the words of those that are so bad."""
     mark = min((link.mark for link in links), key=_WORST_FIRST.index)
     alike = [link for link in links if link.mark is mark]
-    detail = "; ".join(dict.fromkeys(link.detail for link in alike))
-    return replace(alike[0], detail=detail)
+    return replace(alike[0], detail=joined([link.detail for link in alike]))
+
+
+def joined(details: list[str]) -> str:
+    """Returns several details as one; what they share, such as why all of them are old, is said once."""
+    heads = dict.fromkeys(detail.partition(DOUBT)[0] for detail in details)
+    doubts = dict.fromkeys(doubt[:-1] for detail in details if (doubt := detail.partition(DOUBT)[2]))
+    return "; ".join(heads) + (f"{DOUBT}{'; '.join(doubts)})" if doubts else "")

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.claims import live
-from kvtui.rules.servers import KUBE_PROXY_INTERFACE
+from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
 from kvtui.rules.triage.routers import routers, told
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import listed, quoted
+from kvtui.rules.vrrp.claims import live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)

@@ -8,7 +8,7 @@ from kvtui.model.conf import ProblemKind
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.units import ago
-from kvtui.rules.drift import edited
+from kvtui.rules.mapping.drift import edited
 from kvtui.rules.triage.drift import MOST, is_overwritten
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.words import quoted
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
 def not_reloaded(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 KEEPS_THE_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 

@@ -1,14 +1,14 @@
-"""What the ConfigMap asks, what the file says and what keepalived runs, where they differ (``rules.drift``)."""
+"""What the ConfigMap asks, what the file says and what keepalived runs, where they differ (``rules.mapping.drift``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
-from kvtui.rules.controller import settings_of
-from kvtui.rules.drift import Difference, DifferenceKind, drift
-from kvtui.rules.expected import expected
 from kvtui.rules.identity_cache import Remembered
+from kvtui.rules.mapping.controller import settings_of
+from kvtui.rules.mapping.drift import Difference, DifferenceKind, drift
+from kvtui.rules.mapping.expected import expected
 from kvtui.rules.triage.rule import ROLLOUT, Rule
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 MOST = 6
 """Differences that are told; the rest is counted."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kvtui.model.kube import EndpointGroup
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation, VirtualServerView
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
 def endpoints_differ(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:

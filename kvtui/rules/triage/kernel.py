@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import RealServerState
 from kvtui.rules.identity_cache import Remembered
-from kvtui.rules.servers import conf_key
+from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

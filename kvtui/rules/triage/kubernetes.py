@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 
     from kvtui.model.kube import KubeNode, Pod
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 CRASHING = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "ImagePullBackOff", "ErrImagePull"})
+OWN_ACCOUNT = "it is the controller's own account: the controller lacks the same right"
 EARLIER = 10.0
 """Seconds by which a peer must have been there first, so that this node would have heard it."""
 
 
 def missing_right(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """403: the ServiceAccount that kvtui uses, which is the controller's own in its pod (contrib#2520)."""
+    """403 that persists: a right is missing, in the controller's pod to the controller as well (contrib#2520)."""
     for resource in seen.snapshot.kube.resources if seen.snapshot.kube else ():
         if resource.state is SourceState.OK or not resource.forbidden:
             continue
@@ -33,9 +34,9 @@ def missing_right(seen: Observation, _history: ConditionHistory) -> Iterator[Fin
             "rbac-missing",
             Severity.WARNING,
             f"The right to read {resource.resource.value} is missing",
-            (f"{plain(resource.detail, 400)} (Kubernetes)", "in its own pod the controller lacks the same right"),
-            f"kubectl auth can-i list {resource.resource.value} -A --as=system:serviceaccount:NAMESPACE:NAME  # then "
-            "kubectl apply -f packaging/kubernetes/rbac.yaml",
+            (f"{plain(resource.detail, 400)} (Kubernetes)", *([OWN_ACCOUNT] if "rbac.yaml" in resource.remedy else [])),
+            plain(resource.remedy, 400)
+            or f"kubectl auth can-i list {resource.resource.value} -A --as=system:serviceaccount:NAMESPACE:NAME",
             resource.resource.value,
         )
 

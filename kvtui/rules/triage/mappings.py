@@ -9,8 +9,8 @@ from kvtui.model.kube import Resource
 from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
-from kvtui.rules.backends import endpoints_of, port_backends
-from kvtui.rules.grammar import parse
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
+from kvtui.rules.mapping.grammar import parse
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.words import listed, quoted
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeService
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 CLOUD_PROVIDER = "k8s.co/cloud-provider-config"
 SHORT = 60

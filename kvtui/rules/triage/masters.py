@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.claims import live
 from kvtui.rules.triage.routers import routers, told
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import listed, quoted
+from kvtui.rules.vrrp.claims import live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 SLOWEST = 4.1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 NODEST = "net.ipv4.vs.expire_nodest_conn"

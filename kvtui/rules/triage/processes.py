@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
 def not_running(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.kernel import CheckKey
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.claims import live
-from kvtui.rules.instances import family_of, known_instances
+from kvtui.rules.vrrp.claims import live
+from kvtui.rules.vrrp.instances import family_of, known_instances
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

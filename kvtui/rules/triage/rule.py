@@ -10,7 +10,7 @@ from kvtui.model.record import dataclass
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 Find = Callable[["Observation", "ConditionHistory"], "Iterator[Finding]"]
 

@@ -27,7 +27,7 @@ from kvtui.rules.triage import (
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.rule import Rule
 
 RULES: tuple[Rule, ...] = (

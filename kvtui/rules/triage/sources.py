@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 OLDEST = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
 """Seconds: keepalived is asked every 30 s at least (each question is a line in its log); a watch is renewed sooner."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kvtui.model.observation import Observation, VirtualServerView
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 NONLOCAL, CONNTRACK = "net.ipv4.ip_nonlocal_bind", "net.ipv4.vs.conntrack"
 FORWARD4, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 Version = tuple[int, ...]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy
-from kvtui.rules.servers import KUBE_PROXY_INTERFACE
+from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
 from kvtui.rules.triage.kernel import configured, kernel_key, running_or_file
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.words import listed, service_option, vips_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
 def ip_vs_missing(seen: Observation, _history: ConditionHistory) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import ConfInstance
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.condition_history import ConditionHistory
+    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 AUTH_WORDS = {0: None, 1: "PASS", 2: "AH"}

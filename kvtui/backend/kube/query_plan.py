@@ -30,7 +30,7 @@ VERSIONING = frozenset({"controller-revision-hash", "pod-template-generation", "
 
 
 def services_named(data: Mapping[str, str]) -> frozenset[NamespacedName]:
-    """Every Service that a ConfigMap's values could mean; rules.grammar decides which they do mean.
+    """Every Service that a ConfigMap's values could mean; rules.mapping.grammar decides which they do mean.
 
     Generous on purpose (``ns/svc:80:DR`` means ``svc:80`` to the controller and ``svc`` to whoever wrote it), so that
     an error's explanation can say that the Service exists. Linear in the length of a value.

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import LVS_METHOD_NAMES, ForwardingMethod
 from kvtui.model.mapping import Mapping, MappingState
-from kvtui.rules.backends import endpoints_of, port_backends, service_notes
-from kvtui.rules.controller import settings_of
-from kvtui.rules.grammar import keepalived_method, parse_all, quoted
+from kvtui.rules.mapping.backends import endpoints_of, port_backends, service_notes
+from kvtui.rules.mapping.controller import settings_of
+from kvtui.rules.mapping.grammar import keepalived_method, parse_all, quoted
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer
     from kvtui.model.kube import Kube
     from kvtui.model.snapshot import Snapshot
-    from kvtui.rules.controller import ControllerSettings
+    from kvtui.rules.mapping.controller import ControllerSettings
 
 NO_COMMENT = "no `# Service:` comment stands before it: keepalived-vip did not write it, or the comment was removed"
 

@@ -100,7 +100,7 @@ def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method
         )
     if service.type == "ExternalName":
         notes.append("an ExternalName Service has no endpoints of its own")
-    return tuple(notes)
+    return tuple(dict.fromkeys(notes))
 
 
 def endpoints_of(kube: Kube, service: NamespacedName) -> tuple[EndpointGroup, ...]:

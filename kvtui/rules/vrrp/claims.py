@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.rules.election import address_order
+from kvtui.rules.vrrp.election import address_order
 
 if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser

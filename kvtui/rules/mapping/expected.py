@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.mapping import MappingState
 from kvtui.model.record import dataclass
-from kvtui.rules import template
-from kvtui.rules.backends import endpoints_of, port_backends
-from kvtui.rules.grammar import comment_name, keepalived_method, parse_all
-from kvtui.rules.template import Block, Page
+from kvtui.rules.mapping import template
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
+from kvtui.rules.mapping.grammar import comment_name, keepalived_method, parse_all
+from kvtui.rules.mapping.template import Block, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.kube import Kube
     from kvtui.model.mapping import Mapping
-    from kvtui.rules.backends import Backend, PortBackends
-    from kvtui.rules.controller import ControllerSettings
+    from kvtui.rules.mapping.backends import Backend, PortBackends
+    from kvtui.rules.mapping.controller import ControllerSettings
 
 UNSTABLE = 12
 """Go's ``sort.Sort`` keeps the order of equals up to these many, and makes no promise beyond."""

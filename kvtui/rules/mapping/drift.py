@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint
 from kvtui.model.record import dataclass
-from kvtui.rules import template
-from kvtui.rules.grammar import canonical_vip
+from kvtui.rules.mapping import template
+from kvtui.rules.mapping.grammar import canonical_vip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.conf import Conf, ConfInstance, ConfVirtualServer
     from kvtui.model.kube import NamespacedName
-    from kvtui.rules.backends import Backend
-    from kvtui.rules.expected import Expected, ExpectedServer
+    from kvtui.rules.mapping.backends import Backend
+    from kvtui.rules.mapping.expected import Expected, ExpectedServer
 
 INSTANCE = "vips"
 """The one that the controller writes."""
@@ -108,7 +108,7 @@ def drift(expected: Expected, conf: Conf) -> tuple[Difference, ...]:
     """Where a config (file or running) is not what the controller should have written.
 
     Args:
-        expected: of ``rules.expected``; when the ConfigMap, Services or endpoints were not read nothing can be said.
+        expected: of ``mapping.expected``; when the ConfigMap, Services or endpoints were not read nothing can be said.
         conf: the file, or the running config.
     """
     if not expected.read:

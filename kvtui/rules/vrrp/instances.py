@@ -8,7 +8,7 @@ from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
-from kvtui.rules.claims import OVERLAP, claimants, lasting
+from kvtui.rules.vrrp.claims import OVERLAP, claimants, lasting
 
 if TYPE_CHECKING:
     from kvtui.model.addresses import InterfaceAddress

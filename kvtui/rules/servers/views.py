@@ -8,9 +8,9 @@ from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
 from kvtui.model.record import dataclass
 from kvtui.rules.identity_cache import Remembered
-from kvtui.rules.pods import pods
-from kvtui.rules.previous_views import Earlier
-from kvtui.rules.rates import RateMeter
+from kvtui.rules.servers.pods import pods
+from kvtui.rules.servers.previous_views import Earlier
+from kvtui.rules.servers.rates import RateMeter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, PodView, StatsView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.previous_views import EarlierVirtual
+    from kvtui.rules.servers.previous_views import EarlierVirtual
 
     Checks = dict[tuple[str, str, int], RealServerCheck]
     """Name of the virtual server, address and port of the real server → what the checker says."""
@@ -34,7 +34,7 @@ ALWAYS_SET = frozenset({"hashed"})
 """The kernel sets IP_VS_SVC_F_HASHED on every service in its table: it says nothing, and ipvsadm hides it too."""
 
 
-def views(
+def virtual_server_views(
     snapshot: Snapshot,
     previous: IpvsTable | None,
     services: Mapping[str, NamespacedName] | None = None,

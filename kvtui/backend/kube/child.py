@@ -1,0 +1,85 @@
+"""Run as a program: speaks to one API for the node, which holds the other ends of its pipes (see ``facts``).
+
+It ends when the node does, and with it what an exec plugin left running: they share a process group of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from kvtui.backend.kube.coordinator import Coordinator
+
+NO_LIBRARY = "the Python package kubernetes is not installed: pip install 'kubernetes>=36.0.2,<38'"
+
+
+def main() -> None:
+    """Serves one node."""
+    commands, facts = _own_pipes()
+    lock = threading.Lock()
+
+    def send(fact: dict[str, Any]) -> None:
+        line = json.dumps(fact, separators=(",", ":")).encode() + b"\n"
+        try:
+            with lock:
+                facts.write(line)
+                facts.flush()
+        except OSError:  # the node is gone
+            end()
+
+    try:
+        from kvtui.backend.kube.coordinator import Coordinator  # noqa: PLC0415 - the library may be missing
+        from kvtui.backend.kube.discovery import from_wire  # noqa: PLC0415
+        from kvtui.backend.kube.session import Session  # noqa: PLC0415
+        from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
+    except ImportError:
+        send({"error": NO_LIBRARY})
+        end()
+
+    def plugin_hangs(sentence: str) -> None:
+        send({"error": sentence})
+        end()
+
+    first = commands.readline()
+    if not first:
+        end()
+    given = json.loads(first)
+    coordinator = Coordinator(Session(from_wire(given["place"]), Timing(**given["timing"]), plugin_hangs), send)
+    threading.Thread(target=_listen, args=(commands, coordinator), name="commands", daemon=True).start()
+    coordinator.start()
+    coordinator.run()
+
+
+def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """Returns the pipes to the node; exec plugins and prints of the library get /dev/null instead of them."""
+    commands, facts = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    return commands, facts
+
+
+def _listen(commands: IO[bytes], coordinator: Coordinator) -> None:
+    from kvtui.backend.kube.coordinator import Targets  # noqa: PLC0415 - it is loaded by now
+
+    for line in commands:
+        given = json.loads(line)
+        pairs = (given["configmap"], given["pod"])
+        coordinator.inbox.put(Targets(*((p[0], p[1]) if p else None for p in pairs)))
+    end()
+
+
+def end() -> NoReturn:
+    """Ends this process and whatever a plugin left running."""
+    if os.getpgrp() == os.getpid():  # else it was not started by ``process``
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Finds where an API is configured; nothing is asked there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError
+from kvtui.model.record import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.model.settings import KubeSettings
+
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+ACCOUNT_IN_ROOT = (("run", "secrets", "kubernetes.io", "serviceaccount"), ("var", *ACCOUNT.split("/")[2:]))
+"""Folders of another container's service account below its root; ``/var/run`` is mostly a link to ``/run``."""
+HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+NOT_ASKED = "not asked (--no-kube): mappings are read from keepalived.conf"
+NOT_CONFIGURED = (
+    "no Kubernetes API is configured here, so mappings are read from keepalived.conf; --kubeconfig FILE names one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """The API as a pod finds it (kubernetes.io, "Accessing the Kubernetes API from a Pod").
+
+    Attributes:
+        host: of the API.
+        port: of the API.
+        folder: where ``token`` and ``ca.crt`` are.
+    """
+
+    host: str
+    port: str
+    folder: str
+
+    @property
+    def origin(self) -> str:
+        """For an operator."""
+        whose = "the controller's" if self.folder.startswith("/proc/") else "the pod's"
+        return f"{whose} service account ({self.folder})"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubeconfig:
+    """One file, or several joined by colons as in ``$KUBECONFIG``.
+
+    Attributes:
+        paths: the files.
+        context: None for the current one.
+    """
+
+    paths: str
+    context: str | None
+
+    @property
+    def origin(self) -> str:
+        """For an operator."""
+        return f"kubeconfig {self.paths}" + (f" (context {self.context})" if self.context else "")
+
+    def stamp(self) -> tuple[object, ...]:
+        """Changes when a file does."""
+        found: list[object] = []
+        for path in self.paths.split(":"):
+            try:
+                status = Path(path).stat()
+            except OSError:
+                found.append(None)
+            else:
+                found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+        return tuple(found)
+
+
+Place = ServiceAccount | Kubeconfig
+
+
+def to_wire(place: Place) -> dict[str, Any]:
+    """Returns a place as JSON; there is no secret in it."""
+    if isinstance(place, ServiceAccount):
+        return {"host": place.host, "port": place.port, "folder": place.folder}
+    return {"paths": place.paths, "context": place.context}
+
+
+def from_wire(fields: dict[str, Any]) -> Place:
+    """Reads what ``to_wire`` made."""
+    return ServiceAccount(**fields) if "folder" in fields else Kubeconfig(**fields)
+
+
+def find(
+    settings: KubeSettings,
+    environ: Mapping[str, str] | None = None,
+    account: str = ACCOUNT,
+    controllers: Iterable[int] = (),
+    proc: str = "/proc",
+) -> Place:
+    """Returns the API that the options name, else the first that is configured here.
+
+    In this order: the pod's service account, ``$KUBECONFIG``, ``~/.kube/config``, a controller's service account.
+
+    Args:
+        settings: what the command line says.
+        environ: instead of the process's own.
+        account: where a pod's service account is mounted.
+        controllers: PIDs whose service account may be used: a debug container has none of its own.
+        proc: where procfs is.
+
+    Raises:
+        NotWantedError: the options say not to ask.
+        NotConfiguredError: nothing of that is there.
+        AccessError: a file that was named is not there or is unreadable.
+    """
+    environ = os.environ if environ is None else environ
+    if not settings.wanted:
+        raise NotWantedError(NOT_ASKED)
+    if settings.kubeconfig:
+        return Kubeconfig(_readable(settings.kubeconfig, "--kubeconfig"), settings.context)
+    host, port = environ.get(HOST), environ.get(PORT)
+    if settings.context is None and host and port and Path(account, "token").exists():
+        return ServiceAccount(host, port, account)
+    if named := environ.get("KUBECONFIG"):
+        there = [path for path in named.split(":") if path and Path(path).expanduser().exists()]
+        if not there:
+            raise AccessError(f"$KUBECONFIG names {named}, which is not there: name another with --kubeconfig FILE")
+        return Kubeconfig(":".join(_readable(path, "$KUBECONFIG") for path in there), settings.context)
+    default = Path(environ.get("HOME") or "~").expanduser() / ".kube" / "config"
+    if default.exists():
+        return Kubeconfig(_readable(str(default), "the default kubeconfig"), settings.context)
+    if settings.context is not None:
+        raise AccessError(
+            f"--context {settings.context} needs a kubeconfig, and none is here: name it with --kubeconfig"
+        )
+    for pid in controllers:
+        if found := account_of_process(pid, environ, proc):
+            return found
+    raise NotConfiguredError(NOT_CONFIGURED)
+
+
+def account_of_process(pid: int, environ: Mapping[str, str], proc: str = "/proc") -> ServiceAccount | None:
+    """Returns the service account that another container's process has; None without one, or without SYS_PTRACE.
+
+    Args:
+        pid: a process in that container.
+        environ: kvtui's own, which names the API in a debug container too.
+        proc: where procfs is.
+    """
+    here = Path(proc, str(pid))
+    try:
+        content = (here / "environ").read_bytes()
+    except OSError:
+        return None
+    theirs = dict(pair.partition("=")[::2] for pair in content.decode("utf-8", "replace").split("\0"))
+    host, port = environ.get(HOST) or theirs.get(HOST), environ.get(PORT) or theirs.get(PORT)
+    folder = next((f for parts in ACCOUNT_IN_ROOT if (f := _folder_in_root(here / "root", parts))), None)
+    return ServiceAccount(host, port, str(folder)) if host and port and folder else None
+
+
+def _folder_in_root(root: Path, parts: tuple[str, ...]) -> Path | None:
+    """Returns the folder when a service account is readable in it; a link would be followed from kvtui's own root."""
+    folder = root
+    for part in parts:
+        folder /= part
+        if folder.is_symlink():
+            return None
+    try:
+        with (folder / "token").open("rb"), (folder / "ca.crt").open("rb"):
+            return folder
+    except OSError:
+        return None
+
+
+def _readable(path: str, named_by: str) -> str:
+    try:
+        with Path(path).expanduser().open("rb"):
+            return str(Path(path).expanduser())
+    except OSError as error:
+        raise AccessError(f"{named_by} {path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,239 @@
+"""All queries of one kind, and what they bring together. Used by the coordinator's thread alone."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from kvtui.backend.kube.errors import ForbiddenError, MissingError
+from kvtui.backend.kube.facts import ResourceStatus
+from kvtui.backend.kube.watcher import Changed, Failed, Listed, Opened, Watcher
+from kvtui.model.source import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from kvtui.backend.kube.query import Query
+    from kvtui.backend.kube.session import JsonObject, Session
+    from kvtui.backend.kube.watcher import Parsed, Report
+    from kvtui.model.kube import NamespacedName, Resource
+
+NOT_YET = "not read yet"
+REFUSED = "as an API server does while it starts, or after a right was taken away; asked again every second"
+GONE: Any = object()
+
+
+class Feed:
+    """What one query brought.
+
+    Attributes:
+        query: which.
+        objects: by namespace and name.
+        synced: it was listed at least once.
+        failure: why it is not current; None while the watch runs.
+        tried: the first attempt is over, well or not.
+        read_at: when it is not live: the last moment at which it was.
+    """
+
+    def __init__(self, query: Query, watcher: Watcher) -> None:
+        self.query, self.watcher = query, watcher
+        self.objects: dict[NamespacedName, Any] = {}
+        self.synced = self.tried = False
+        self.failure: Failed | None = None
+        self.read_at: float | None = None
+
+    @property
+    def live(self) -> bool:
+        """What was listed is current."""
+        return self.synced and self.failure is None
+
+    @property
+    def forbidden(self) -> bool:
+        """A right is missing."""
+        failure = self.failure
+        return failure is not None and isinstance(failure.error, ForbiddenError) and not failure.pending
+
+    @property
+    def given_up(self) -> bool:
+        """Nothing is to be expected of it for now."""
+        return self.forbidden or (self.failure is not None and isinstance(self.failure.error, MissingError))
+
+    def take(self, report: Report) -> Iterable[NamespacedName]:
+        """Takes in what a watcher reports; returns the keys whose object may be another now."""
+        match report:
+            case Listed(objects):
+                before, self.objects, self.synced = self.objects, objects, True
+                self.tried = True
+                return before.keys() | objects.keys()
+            case Changed(name, value):
+                if value is None:
+                    self.objects.pop(name, None)
+                else:
+                    self.objects[name] = value
+                return (name,)
+            case Opened():
+                self.failure = None
+            case Failed(at=at, pending=pending):
+                if self.live:
+                    self.read_at = time.time() if at is None else at
+                self.failure = report
+                self.tried = self.tried or not pending
+        return ()
+
+    def detail(self) -> tuple[str, str]:
+        """Returns why it is not current, and the commands that help."""
+        if self.failure is None:
+            return "", ""
+        error, identity = self.failure.error, self.failure.identity
+        if not isinstance(error, ForbiddenError):
+            return str(error), ""
+        if self.failure.pending:
+            return f"{identity or 'kvtui'} is refused (403), {REFUSED}", ""
+        remedy = self.query.remedy(identity)
+        return f"{self.query.missing_right(error.verb, identity)}: `{remedy.partition('  #')[0]}` grants it", remedy
+
+
+class Feeds:
+    """The feeds of one kind. When other queries are wanted, the old ones' objects stay until the new are listed.
+
+    Args:
+        resource: which kind.
+        session: whom to ask.
+        report: what watchers call, in their threads.
+    """
+
+    def __init__(self, resource: Resource, session: Session, report: Callable[[Watcher, Report], None]) -> None:
+        self.resource = resource
+        self._session, self._report = session, report
+        self._wanted: dict[Query, Feed] = {}
+        self._leaving: list[Feed] = []
+        self._told: dict[NamespacedName, Any] = {}
+        self._dirty: set[NamespacedName] = set()
+        self.asked = False
+        """It was decided which queries are wanted; there may be none."""
+        self.generation = 0
+        """Grows whenever objects may have changed."""
+
+    def set_queries(
+        self, queries: Iterable[Query], parser: Callable[[Query], Callable[[JsonObject], Parsed | None]]
+    ) -> None:
+        """Watches these queries from now on, and no others.
+
+        Args:
+            queries: all of them.
+            parser: how to read what each brings.
+        """
+        wanted = set(queries)
+        if self.asked and wanted == self._wanted.keys():
+            return
+        self.asked = True
+        self.generation += 1
+        for query in [q for q in self._wanted if q not in wanted]:
+            old = self._wanted.pop(query)
+            if old.synced:
+                self._leaving.append(old)
+            else:
+                old.watcher.stop()
+        for query in sorted(wanted - self._wanted.keys(), key=repr):
+            watcher = Watcher(self._session, query, parser(query), self._report)
+            self._wanted[query] = Feed(query, watcher)
+            watcher.start()
+        self._release()
+
+    def feed_of(self, watcher: Watcher) -> Feed | None:
+        """Returns a watcher's feed; None when it is no longer needed."""
+        return next((f for f in (*self._wanted.values(), *self._leaving) if f.watcher is watcher), None)
+
+    def take(self, watcher: Watcher, report: Report) -> None:
+        """Takes in what a watcher reports."""
+        feed = self.feed_of(watcher)
+        if feed is None:
+            return
+        keys = feed.take(report)
+        if keys:
+            self._dirty.update(keys)
+            self.generation += 1
+        self._release()
+
+    def _release(self) -> None:
+        """Drops the old feeds as soon as the new ones know, or cannot know."""
+        if self._leaving and all(f.synced or f.given_up for f in self._wanted.values()):
+            for old in self._leaving:
+                old.watcher.stop()
+                self._dirty.update(old.objects)
+            self._leaving.clear()
+            self.generation += 1
+
+    def cut(self, error: Any, at: float) -> None:
+        """Drops all connections: they are half-dead."""
+        for feed in self._wanted.values():
+            feed.watcher.cut(error, at)
+
+    @property
+    def known(self) -> bool:
+        """Each query was listed at least once, or there is none to list."""
+        return self.asked and all(f.synced for f in self._wanted.values())
+
+    @property
+    def missing(self) -> bool:
+        """The cluster does not know the kind."""
+        return any(f.failure and isinstance(f.failure.error, MissingError) for f in self._wanted.values())
+
+    @property
+    def forbidden(self) -> bool:
+        """A right is missing."""
+        return any(f.forbidden for f in self._wanted.values())
+
+    @property
+    def tried(self) -> bool:
+        """Each query was answered or failed once."""
+        return all(f.tried for f in self._wanted.values())
+
+    @property
+    def failed(self) -> bool:
+        """Something keeps a query from being current."""
+        return any(f.failure for f in self._wanted.values())
+
+    def objects(self) -> dict[NamespacedName, Any]:
+        """Returns all objects."""
+        found: dict[NamespacedName, Any] = {}
+        for feed in (*self._leaving, *self._wanted.values()):
+            found.update(feed.objects)
+        return found
+
+    def changes(self) -> list[tuple[NamespacedName, Any]]:
+        """Returns what changed since the last call: keys with their objects, None for those that are gone."""
+        dirty, self._dirty = self._dirty, set()
+        feeds = (*self._wanted.values(), *reversed(self._leaving))
+        found: list[tuple[NamespacedName, Any]] = []
+        for name in dirty:
+            value = next((f.objects[name] for f in feeds if name in f.objects), GONE)
+            if value is GONE:
+                if self._told.pop(name, GONE) is not GONE:
+                    found.append((name, None))
+            elif self._told.get(name, GONE) != value:  # else a heartbeat, a managed field: nothing that is kept
+                self._told[name] = value
+                found.append((name, value))
+        return found
+
+    def status(self) -> ResourceStatus:
+        """Returns how far the kind can be believed."""
+        feeds = self._wanted.values()
+        known = self.known or any(f.synced for f in (*self._leaving, *feeds))
+        times = [f.read_at for f in feeds if not f.live]
+        read_at = min((t for t in times if t is not None), default=None) if None not in times else None
+        live = all(f.live for f in feeds)
+        failing = next((f for f in feeds if f.failure and not f.failure.pending), None)
+        failing = failing or next((f for f in feeds if f.failure), None)
+        if failing is not None:
+            detail, remedy = failing.detail()
+            state = SourceState.DEGRADED if known else SourceState.UNAVAILABLE
+            return ResourceStatus(state, detail, remedy, self.forbidden, live, read_at, known)
+        if not self.known:
+            return ResourceStatus(SourceState.UNAVAILABLE, NOT_YET, known=known)
+        return ResourceStatus(SourceState.OK, live=live, read_at=read_at, known=True)
+
+    def close(self) -> None:
+        """Stops all watchers."""
+        for feed in (*self._wanted.values(), *self._leaving):
+            feed.watcher.stop()

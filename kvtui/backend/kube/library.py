@@ -1,0 +1,62 @@
+"""The ``kubernetes`` library without its typed models; import it here only, and only in the API's process.
+
+``import kubernetes`` imports every submodule, and in version 36 all 768 typed models: 94 MB instead of 36. So the
+packages are registered without running their ``__init__``, and the modules that kvtui uses are imported one by one.
+Nothing else is changed; the same works where the models are not installed at all (image, Debian package, single file).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+PACKAGES = ("kubernetes", "kubernetes.client", "kubernetes.client.models", "kubernetes.utils")
+"""Registered without their ``__init__``."""
+
+
+def _register_packages() -> None:
+    if "kubernetes" in sys.modules:
+        return
+    spec = importlib.util.find_spec("kubernetes")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("kubernetes")
+    location = next(iter(spec.submodule_search_locations))
+    for name in PACKAGES:
+        package = ModuleType(name)
+        package.__path__ = [os.path.join(location, *name.split(".")[1:])]  # noqa: PTH118 - it may be inside a zip
+        sys.modules[name] = package
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, package)
+
+
+_register_packages()
+_client: Any = sys.modules["kubernetes.client"]
+rest: Any = importlib.import_module("kubernetes.client.rest")
+Configuration: Any = importlib.import_module("kubernetes.client.configuration").Configuration
+ApiClient: Any = importlib.import_module("kubernetes.client.api_client").ApiClient
+_client.ApiClient, _client.Configuration = ApiClient, Configuration
+ApiException: Any = importlib.import_module("kubernetes.client.exceptions").ApiException
+Watch: Any = importlib.import_module("kubernetes.watch.watch").Watch
+kube_config: Any = importlib.import_module("kubernetes.config.kube_config")
+ConfigException: Any = importlib.import_module("kubernetes.config.config_exception").ConfigException
+InClusterConfigLoader: Any = importlib.import_module("kubernetes.config.incluster_config").InClusterConfigLoader
+
+_UNREAD: dict[str, Any] = (
+    {"_preload_content": False} if "_preload_content" in inspect.signature(rest.RESTClientObject.request).parameters
+    else {}
+)  # fmt: skip
+
+
+def send(client: Any, method: str, url: str, **options: Any) -> Any:
+    """Sends a request; returns urllib3's response with its body unread.
+
+    Version 36 raises ApiException for what is no success, version 37 returns it: ``session`` takes both.
+    """
+    response = client.rest_client.request(method, url, **options, **_UNREAD)
+    return getattr(response, "response", response)

@@ -1,0 +1,163 @@
+"""What the API's process sent: the node's copy of the cluster, as far as the mappings need it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kvtui.backend.kube.facts import DECODERS, decode_status
+from kvtui.model.kube import Kube, Resource, ResourceState
+from kvtui.model.source import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.backend.kube.facts import ResourceStatus, Status
+    from kvtui.model.kube import EndpointGroup, KubeNode, NamespacedName
+
+T = TypeVar("T")
+Objects = dict[tuple[str, str], Any]
+
+
+class Derived(Generic[T]):
+    """A function of objects that is computed again only when they changed."""
+
+    def __init__(self, function: Callable[[Objects], T]) -> None:
+        self._function = function
+        self._of: tuple[int, int] | None = None
+        self._value: T | None = None
+
+    def __call__(self, objects: Objects, generation: int) -> T:
+        """Returns its value."""
+        key = (id(objects), generation)
+        if self._of != key or self._value is None:
+            self._of, self._value = key, self._function(objects)
+        return self._value
+
+
+class Copy:
+    """What one run of the process sent.
+
+    Attributes:
+        status: None until it sent one.
+        objects: by kind, namespace and name.
+        generations: by kind: grows with each change.
+    """
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+        self.objects: dict[Resource, Objects] = {r: {} for r in Resource}
+        self.generations = dict.fromkeys(Resource, 0)
+
+    def take(self, fact: dict[str, Any]) -> bool:
+        """Takes in a fact; tells whether anything changed."""
+        if "objects" in fact:
+            resource = Resource(fact["objects"])
+            decode, objects = DECODERS[resource], self.objects[resource]
+            for (namespace, name), value in fact["set"]:
+                objects[namespace, name] = decode(value)
+            for namespace, name in fact["gone"]:
+                objects.pop((namespace, name), None)
+            self.generations[resource] += 1
+            return True
+        if "status" in fact:
+            self.status = decode_status(fact["status"])
+            return True
+        return False
+
+
+class Mirror:
+    """The copy that is shown; while a new process is not settled yet, the last one's."""
+
+    def __init__(self) -> None:
+        self._shown = self._filling = Copy()
+        self._ended: tuple[str, float] | None = None
+        """Why the process is not there, and until when its data were current."""
+        self._views: dict[Resource, Derived[Any]] = {
+            Resource.SERVICES: Derived(dict),
+            Resource.ENDPOINTS: Derived(_merged),
+            Resource.PODS: Derived(dict),
+            Resource.NODES: Derived(_nodes),
+        }
+
+    @property
+    def settled(self) -> bool:
+        """Everything that is needed was listed, or cannot be."""
+        status = self._filling.status
+        return status is not None and status.settled
+
+    def begin(self) -> None:
+        """A process starts."""
+        if self._shown.status is None:
+            self._shown = Copy()
+            self._filling = self._shown
+        else:
+            self._filling = Copy()
+
+    def take(self, fact: dict[str, Any]) -> bool:
+        """Takes in a fact; tells whether anything that is shown changed."""
+        changed = self._filling.take(fact)
+        if self._filling is not self._shown:
+            if not self.settled:
+                return False
+            self._shown = self._filling
+        if changed:
+            self._ended = None
+        return changed
+
+    def end(self, why: str, now: float) -> None:
+        """The process is not there.
+
+        Args:
+            why: a sentence.
+            now: seconds since the epoch.
+        """
+        self._ended = (why, self._ended[1] if self._ended else now)
+
+    def kube(self, now: float) -> Kube | None:
+        """Returns what is known; None before the first process sent anything.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        copy, status = self._shown, self._shown.status
+        if status is None:
+            return None
+        states = dict(zip(Resource, status.resources, strict=True))
+        configmaps = copy.objects[Resource.CONFIGMAPS]
+        views = {
+            resource: view(copy.objects[resource], copy.generations[resource]) if states[resource].known else None
+            for resource, view in self._views.items()
+        }
+        return Kube(
+            server=status.server,
+            configmap_name=status.configmap,
+            configmap=configmaps.get(status.configmap) if status.configmap else None,
+            configmap_missing=status.configmap_missing,
+            services=views[Resource.SERVICES],
+            endpoints=views[Resource.ENDPOINTS],
+            pods=views[Resource.PODS],
+            nodes=views[Resource.NODES],
+            resources=tuple(self._state(r, s, now) for r, s in states.items()),
+        )
+
+    def _state(self, resource: Resource, status: ResourceStatus, now: float) -> ResourceState:
+        read_at = now if status.live else status.read_at
+        state = ResourceState(resource, status.state, status.detail, read_at, status.forbidden, status.remedy)
+        if self._ended is None:
+            return state
+        why, until = self._ended
+        worst = SourceState.DEGRADED if status.known else SourceState.UNAVAILABLE
+        return replace(state, state=worst, detail=why, read_at=until if status.live else status.read_at)
+
+
+def _merged(objects: Objects) -> dict[NamespacedName, tuple[EndpointGroup, ...]]:
+    """Puts the slices of one Service together, in the order of their names."""
+    found: dict[NamespacedName, list[EndpointGroup]] = {}
+    for _, (owner, groups) in sorted(objects.items()):
+        found.setdefault(owner, []).extend(groups)
+    return {owner: tuple(groups) for owner, groups in found.items()}
+
+
+def _nodes(objects: Objects) -> dict[str, KubeNode]:
+    return {name: node for (_, name), node in objects.items()}

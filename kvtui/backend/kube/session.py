@@ -1,0 +1,328 @@
+"""Requests to one API server: credentials that are renewed, and what an answer's status means."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from kvtui.backend.kube import access, library
+from kvtui.backend.kube.discovery import ServiceAccount
+from kvtui.backend.kube.errors import (
+    AccessError,
+    ExpiredError,
+    ForbiddenError,
+    MissingError,
+    RejectedError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+)
+from kvtui.backend.kube.transport import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kvtui.backend.kube.access import Access
+    from kvtui.backend.kube.discovery import Place
+    from kvtui.backend.kube.timing import Timing
+
+JsonObject = dict[str, Any]
+MAX_SPACING_FACTOR = 20
+"""Times ``Timing.renew``: at most so long between two readings of a kubeconfig that does not help."""
+MAX_BODY_BYTES = 64 << 20
+PIECE_BYTES = 1 << 16
+MAX_MESSAGE_CHARACTERS = 1000
+REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+class Session:
+    """The API at one place; its methods may be called in any thread.
+
+    Args:
+        place: where credentials come from.
+        timing: how long to wait.
+        plugin_hangs: called when reading the kubeconfig takes longer than a plugin may; the process should end.
+
+    Attributes:
+        timing: the same.
+    """
+
+    def __init__(self, place: Place, timing: Timing, plugin_hangs: Callable[[str], None] = lambda _: None) -> None:
+        self._place, self.timing, self._plugin_hangs = place, timing, plugin_hangs
+        self._lock = threading.Lock()
+        self._access: Access | None = None
+        self._invalid = False
+        self._access_error: AccessError | None = None
+        self._loaded_at = float("-inf")
+        self._spacing = timing.renew
+        self._stamp: object = None
+        self._retired: tuple[int, ...] = ()
+        self._identity: tuple[Access, str] | None = None
+        self._condition = threading.Condition()
+        self._recoveries = 0
+        self._failing = False
+        self.failed_at = float("-inf")
+        """When the API could not be reached last (monotonic clock)."""
+
+    @property
+    def server(self) -> str:
+        """Its URL without credentials; empty while unknown."""
+        return self._access.server if self._access else ""
+
+    def access(self) -> Access:
+        """Returns how to speak to the API now.
+
+        Raises:
+            AccessError: a kubeconfig, service account or plugin gives no credentials.
+        """
+        with self._lock:
+            if self._access is not None and not self._invalid:
+                return self._access
+            now = time.monotonic()
+            stamp = None if isinstance(self._place, ServiceAccount) else self._place.stamp()
+            # Files are read as often as they are asked for; a plugin may ask a person, so longer from time to time.
+            if stamp is not None and now - self._loaded_at < self._spacing and stamp == self._stamp:
+                if self._access is None:
+                    raise self._access_error or AccessError("no credentials")
+                return self._access
+            self._loaded_at, self._stamp = now, stamp
+            self._spacing = min(self._spacing * 2, MAX_SPACING_FACTOR * self.timing.renew)
+            return self._load()
+
+    def _load(self) -> Access:
+        try:
+            with self._plugin_watched():
+                fresh = access.load(self._place)
+        except AccessError as error:
+            self._access_error = error
+            raise
+        for descriptor in self._retired:
+            os.close(descriptor)
+        old = self._access
+        self._retired = old.files if old is not None else ()
+        if old is None or old.authorization() != fresh.authorization():
+            self._spacing = self.timing.renew
+        self._access, self._invalid = fresh, False
+        return fresh
+
+    @contextlib.contextmanager
+    def _plugin_watched(self) -> Iterator[None]:
+        """An exec plugin may run meanwhile, and hang."""
+        sentence = f"{self._place.origin} gave no credentials within {self.timing.plugin:g} s: its plugin hangs"
+        watchdog = threading.Timer(self.timing.plugin, self._plugin_hangs, [sentence])
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+
+    def _authorization(self, api: Access) -> str | None:
+        """Returns the token; one thread at a time, since the library may run a plugin when it has expired."""
+        with self._lock:
+            if not api.expires:
+                return api.authorization()
+            with self._plugin_watched():
+                return api.authorization()
+
+    def invalidate(self) -> None:
+        """The API did not accept these credentials: loads others for the next request (a plugin's token expired)."""
+        with self._lock:
+            self._invalid = True
+
+    def get(self, target: str, *, what: str) -> JsonObject:
+        """Returns an object.
+
+        Args:
+            target: path and query, percent-encoded.
+            what: what is asked, such as ``list pods``.
+
+        Raises:
+            KubeError: what keeps it from coming.
+        """
+        response = self.open("GET", target, what=what, read_timeout=self.timing.answer)
+        return self._read(response, self.access())
+
+    def open(
+        self, method: str, target: str, *, what: str, read_timeout: float, body: JsonObject | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        """Sends a request; the body of the answer is still to be read.
+
+        Raises:
+            KubeError: what keeps it from being answered with success.
+        """
+        api = self.access()
+        try:
+            headers = api.headers.copy()
+            headers["Accept"] = "application/json"
+            if body is not None:
+                headers["Content-Type"] = "application/json"
+            if authorization := self._authorization(api):
+                if not authorization.isprintable():
+                    raise AccessError(f"the token of {api.origin} holds characters that no token has")
+                headers["Authorization"] = authorization
+            timeout = (self.timing.connect, read_timeout)
+            response: urllib3.BaseHTTPResponse = library.send(
+                api.client, method, api.server + target, headers=headers, body=body, _request_timeout=timeout
+            )
+        except library.ApiException as error:
+            if not error.status:
+                raise self._explained(error, api, read_timeout) from None
+            body_text = (
+                error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else str(error.body or "")
+            )
+            self._check(int(error.status), error.headers or {}, body_text, what)
+            raise UnexpectedAnswerError(f"the API refuses `{what}` with status {error.status}") from None
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise self._explained(error, api, read_timeout) from None
+        if not 200 <= response.status < 300:
+            text = self._body(response, api).decode("utf-8", "replace")
+            self._check(response.status, response.headers, text, what)
+        return response
+
+    def _explained(self, error: BaseException, api: Access, timeout: float) -> Exception:
+        parts = urlsplit(api.server)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        connecting = isinstance(error, urllib3.exceptions.ConnectTimeoutError)
+        return explain(error, f"{host}:{port}", api.proxy, self.timing.connect if connecting else timeout, api.origin)
+
+    def explained(self, error: BaseException, timeout: float) -> Exception:
+        """Returns what an exception means that came while an answer was read."""
+        return self._explained(error, self.access(), timeout)
+
+    def _body(self, response: urllib3.BaseHTTPResponse, api: Access) -> bytes:
+        body = bytearray()
+        try:
+            for piece in response.stream(PIECE_BYTES, decode_content=True):
+                body += piece
+                if len(body) > MAX_BODY_BYTES:
+                    response.close()
+                    raise UnexpectedAnswerError(
+                        f"{api.server} answers with more than {MAX_BODY_BYTES >> 20} MiB at once"
+                    )
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise self._explained(error, api, self.timing.answer) from None
+        response.release_conn()
+        return bytes(body)
+
+    def _read(self, response: urllib3.BaseHTTPResponse, api: Access) -> JsonObject:
+        try:
+            found = json.loads(self._body(response, api))
+        except (ValueError, RecursionError):
+            raise UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON") from None
+        if not isinstance(found, dict):
+            raise UnexpectedAnswerError("the server does not speak as a Kubernetes API does: no JSON object")
+        return found
+
+    @staticmethod
+    def _check(status: int, headers: Mapping[str, str], body: str, what: str) -> None:
+        after = headers.get("retry-after") or headers.get("Retry-After") or ""
+        raise_for(status, what, body=body, retry_after=float(after) if after.isdecimal() else None)
+
+    def identity(self) -> str | None:
+        """Returns who the API says kvtui is (SelfSubjectReview, Kubernetes 1.28 and newer); None when it does not say.
+
+        Raises:
+            KubeError: it refuses to say; ForbiddenError means that it has not loaded its rights yet, since everybody
+                may ask this (ClusterRole system:basic-user).
+        """
+        api = self.access()
+        if self._identity is not None and self._identity[0] is api:
+            return self._identity[1]
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = self._read(
+                self.open("POST", REVIEW, what="ask who kvtui is", read_timeout=self.timing.answer, body=body), api
+            )
+            name = str(answer["status"]["userInfo"]["username"])
+        except (MissingError, KeyError, TypeError):
+            return None
+        self._identity = (api, name)
+        return name
+
+    def succeeded(self) -> None:
+        """The API answered: whoever pauses tries again at once."""
+        with self._condition:
+            if self._failing:
+                self._failing = False
+                self._recoveries += 1
+                self._condition.notify_all()
+
+    def failed(self) -> None:
+        """The API could not be reached."""
+        with self._condition:
+            self._failing, self.failed_at = True, time.monotonic()
+
+    @property
+    def failing(self) -> bool:
+        """The API could not be reached, and nothing was answered since."""
+        return self._failing
+
+    def pause(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        """Waits; shorter when the API recovers meanwhile, or when ``stopped`` (then ``wake`` is called)."""
+        with self._condition:
+            before = self._recoveries
+            self._condition.wait_for(lambda: stopped() or self._recoveries != before, seconds)
+
+    def wake(self) -> None:
+        """Lets those who pause see that they are stopped."""
+        with self._condition:
+            self._condition.notify_all()
+
+
+def raise_for(status: int, what: str, *, body: str = "", retry_after: float | None = None) -> None:
+    """Raises what a status means; nothing for success.
+
+    Args:
+        status: of HTTP, or the code of a Status object in a watch.
+        what: what was asked, such as ``list pods``.
+        body: the API's words.
+        retry_after: seconds that it asks to wait.
+
+    Raises:
+        RejectedError: one of its kinds.
+        UnexpectedAnswerError: a status that no Kubernetes API gives.
+    """
+    message = "".join(_messages(body))[:MAX_MESSAGE_CHARACTERS]
+    match status:
+        case _ if 200 <= status < 300:
+            return
+        case 401:
+            raise UnauthorizedError(
+                "the API does not accept these credentials (401): log in again, or renew the token or certificate "
+                "in the kubeconfig",
+                status,
+            )
+        case 403:
+            raise ForbiddenError(f"no right to {what}", status, message=message, verb=what.partition(" ")[0])
+        case 404:
+            raise MissingError(f"the API does not have what `{what}` asks for (404)", status)
+        case 410:
+            raise ExpiredError(f"the version that `{what}` resumes from is no longer there (410)", status)
+        case _ if status == 429 or status >= 500:
+            raise RejectedError(
+                f"the API answers `{what}` with status {status}: it is overloaded or broken", status, retry_after
+            )
+        case _ if 300 <= status < 400:
+            raise UnexpectedAnswerError(
+                f"`{what}` is answered by a redirect ({status}): the kubeconfig's server is no Kubernetes API"
+            )
+        case _:
+            raise RejectedError(f"the API answers `{what}` with status {status}", status)
+
+
+def _messages(body: str) -> Iterator[str]:
+    """Yields a Status object's message."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(found, dict) and isinstance(found.get("message"), str):
+        yield found["message"]
