@@ -23,7 +23,7 @@ def empty_text(observation: Observation) -> str:
     if observation.findings is None:
         return "Triage has not run yet."
     if missing := missing_names(observation):
-        return f"{NO_PROBLEMS} in what can be read. Cannot be read: {', '.join(missing)}."
+        return f"{NO_PROBLEMS} in the sources that can be read; unknown: {', '.join(missing)}."
     return f"{NO_PROBLEMS}.\n\nTransient states during an election or reload are reported only if they persist."
 
 
@@ -33,7 +33,8 @@ def summary(findings: tuple[Finding, ...], missing: tuple[str, ...] = ()) -> str
     parts = [f"{n} {_plural(severity, n)}" for severity in Severity if (n := numbers[severity])]
     if not missing:
         return ", ".join(parts) or f"{NO_PROBLEMS}."
-    return f"{', '.join(parts) or f'{NO_PROBLEMS} in what can be read'}; not known: {', '.join(missing)}"
+    text = ", ".join(parts) or f"{NO_PROBLEMS} in the sources that can be read"
+    return f"{text}; unknown: {', '.join(missing)}"
 
 
 def _plural(severity: Severity, number: int) -> str:

@@ -24,8 +24,9 @@ RESULT_TONES = {
 
 
 def who_text(entry: Entry) -> str:
-    """Returns the user, and where they came from."""
-    return " ".join(v for k, v in entry.who.items() if k in {"user", "ssh_client", "pod"})
+    """Returns the user, and the SSH client or pod they came from."""
+    parts = (entry.who.get("user", "?"), entry.who.get("ssh_client") or entry.who.get("pod"))
+    return " ".join(filter(None, parts))
 
 
 def result_text(entry: Entry) -> str:

@@ -24,8 +24,8 @@ CHAIN_TITLE = "CHAIN"
 """Title of the column that has one mark for each layer."""
 MIN_AGE_SHOWN = 60.0
 """Seconds. Younger ages are not shown: they would redraw the text each second."""
-ALL_OK = "All layers are OK."
-NODE_OK = "All layers of this node are OK; the cluster's layers were not checked."
+ALL_OK = "Every layer is ok."
+NODE_OK = "Every layer of this node is ok; the cluster was not checked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,10 @@ def verdict(links: Links, *, of_node: bool = False) -> list[str]:
     if unknown:
         names = ", ".join(link.layer.words for link in unknown)
         remedies = dict.fromkeys(link.remedy for link in unknown if link.remedy)
-        return [f"No broken layer found; not known: {names}.", *(f"Next: {plain(remedy)}" for remedy in remedies)]
+        return [
+            f"No layer is known to be broken; unknown: {names}.",
+            *(f"Next: {plain(remedy)}" for remedy in remedies),
+        ]
     return [NODE_OK if of_node else ALL_OK]
 
 

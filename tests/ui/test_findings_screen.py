@@ -88,7 +88,7 @@ async def test_nothing_found_is_no_promise_where_sources_are_missing() -> None:
     blind = replace(seen(of=snapshot(source(SourceName.CONF, SourceState.UNAVAILABLE))), findings=())
     async with running(blind) as ui:
         await ui.press("5")
-        assert "No problems found in what can be read. Cannot be read: conf" in ui.text
+        assert "No problems found in the sources that can be read; unknown: conf" in ui.text
         assert "conf" in ui.text
 
 

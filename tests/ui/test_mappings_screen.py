@@ -138,8 +138,8 @@ async def test_t_where_there_is_no_vip_says_so() -> None:
 
 
 def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:
-    assert verdict((), of_node=False) == ["All layers are OK."]
-    assert verdict((), of_node=True) == ["All layers of this node are OK; the cluster's layers were not checked."]
+    assert verdict((), of_node=False) == ["Every layer is ok."]
+    assert verdict((), of_node=True) == ["Every layer of this node is ok; the cluster was not checked."]
 
 
 async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
@@ -148,7 +148,7 @@ async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_hap
         assert "First break: ConfigMap: its entry is skipped" in ui.text
         assert "Next: kubectl -n default edit configmap vip-configmap  # fix it" in ui.text
         await ui.press("escape", "home", "down", "enter")
-        assert "All layers are OK." in ui.text
+        assert "Every layer is ok." in ui.text
         assert "✓ address        on eth0, as it should be on the master" in ui.text
         await ui.see(demo(70.0))
         assert "✓ address        not here, as it should be on a BACKUP; 10.4.0.4 has it" in ui.text
