@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli.tables import Row, table
 from kvtui.model.text import plain
+from kvtui.presenters.journal import who_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:
     if not entries:
         where = f": {plain(str(empty))} has no journal" if empty else ""
         return f"No actions yet{where}.\n"
-    rows: list[Row] = [(e.id, _utc(e.at), _who(e), e.summary, _result(e), e.reason) for e in entries]
+    rows: list[Row] = [(e.id, _utc(e.at), who_text(e), e.summary, _result(e), e.reason) for e in entries]
     return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
 
 
@@ -73,11 +74,6 @@ def journal_document(entries: tuple[Entry, ...], lost: tuple[PriorityOverwrite, 
 
 def _utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _who(entry: Entry) -> str:
-    parts = [entry.who.get("user", "?"), entry.who.get("ssh_client") or entry.who.get("pod") or ""]
-    return " ".join(p for p in parts if p)
 
 
 def _result(entry: Entry) -> str:

@@ -16,7 +16,8 @@ from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
-from kvtui.rules.chain import ChainIndex, Mark, connect_link, first_break, port_chain, whole
+from kvtui.presenters.trace import verdict
+from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -170,26 +171,9 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
     ]
     notes = "".join(f"Note: {plain(n)}\n" for n in (entry.notes if entry else ()))
     title = f"{plain(port.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
-    result = result_text(port.links, node_only=index.seen.snapshot.kube is None)
+    lines = verdict(port.links, of_node=index.seen.snapshot.kube is None)
+    result = "".join(f"{line}\n" for line in lines)
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + result
-
-
-def result_text(links: Links, *, node_only: bool = False) -> str:
-    """Returns the first break and what to do next, or that there is none.
-
-    Args:
-        links: of a chain.
-        node_only: whether kvtui checked only this node, not the cluster.
-    """
-    broken = first_break(links)
-    if broken is not None:
-        return f"First break: {broken.layer.words}: {plain(broken.detail)}\nNext: {plain(broken.remedy)}\n"
-    unknown = [link for link in links if link.mark is Mark.UNKNOWN]
-    if unknown:
-        names = ", ".join(link.layer.words for link in unknown)
-        remedies = dict.fromkeys(link.remedy for link in unknown if link.remedy)
-        return f"No layer is known to be broken; unknown: {names}.\n" + "".join(f"Next: {plain(r)}\n" for r in remedies)
-    return "Every layer of this node is ok; the cluster was not checked.\n" if node_only else "Every layer is ok.\n"
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:

@@ -19,6 +19,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.observer import TriageRunner
 from kvtui.rules.observe import observe
 from tests.ui.seen import EPOCH, Feed, painted
+from tests.watched_loop import WatchedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +121,8 @@ def main() -> None:
     """Write all five."""
     text = README.read_text()
     for name in INCIDENTS:
-        screen = asyncio.run(capture(name))
+        with asyncio.Runner(loop_factory=WatchedLoop) as runner:
+            screen = runner.run(capture(name))
         text = block(name).sub(lambda _m, screen=screen: screen, text, count=1)  # type: ignore[misc]
         print(f"{name}\n{screen}")
     README.write_text(text)
