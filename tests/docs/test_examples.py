@@ -31,9 +31,8 @@ def examples() -> list[str]:
     found = [m[1] for c in commands for m in re.finditer(r"Example: ([^\n]+)", c.help)]
     found += [re.split(r"\s{3,}", line.strip())[0] for line in commands[0].epilog.split("\n\n")[1:]]
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
-        found += [
-            re.split(r"\s+# ", line[2:])[0] for line in block.split("\n") if line.startswith("$ ") and "kvtui" in line
-        ]
+        typed = [re.split(r"\s+# ", line[2:])[0] for line in block.split("\n") if line.startswith("$ ")]
+        found += [line for line in typed if "kvtui" in line]
     return sorted(set(found))
 
 
