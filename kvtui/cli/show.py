@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.cli.output import Format, encode, info, terminal_width, watch_heading, write
 from kvtui.cli.text import render
