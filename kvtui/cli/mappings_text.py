@@ -8,14 +8,16 @@ from kvtui.cli.tables import table
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.rules.chain import ChainIndex, Mark, chain_of, first_break
+from kvtui.presenters.glyphs import ASCII
+from kvtui.presenters.mappings import configmap_name, notes_cell, service_text
+from kvtui.presenters.trace import chain_cell
+from kvtui.rules.chain import ChainIndex, chain_of
 
 if TYPE_CHECKING:
     from kvtui.cli.tables import Row
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
 
-MARKS = {Mark.OK: "+", Mark.BROKEN: "X", Mark.UNKNOWN: "?", Mark.NONE: "."}
 MAX_CELL = 60
 """Characters of a key or a value."""
 
@@ -25,9 +27,8 @@ def mappings(seen: Observation) -> str:
     api_error = plain(seen.snapshot.source(SourceName.KUBERNETES).detail) or "kvtui has not asked the API"
     if seen.mappings is None:
         return f"Mappings unknown: {api_error}; and keepalived.conf cannot be read\n"
-    kube = seen.snapshot.kube
-    if kube is not None and kube.configmap is not None:
-        origin = f"ConfigMap {plain(kube.configmap.namespace)}/{plain(kube.configmap.name)}"
+    if name := configmap_name(seen):
+        origin = f"ConfigMap {name}"
     else:
         origin = f"From the comments and blocks of keepalived.conf, because the ConfigMap is unknown ({api_error})"
     if not seen.mappings:
@@ -38,14 +39,11 @@ def mappings(seen: Observation) -> str:
 
 
 def _row(index: ChainIndex, mapping: Mapping) -> Row:
-    links = chain_of(index, canonical_or_same(mapping.vip))
-    broken = first_break(links)
-    service = f"{mapping.namespace}/{mapping.service}" if mapping.target else mapping.value
     return (
         plain(mapping.vip, MAX_CELL),
-        plain(service, MAX_CELL) or "-",
+        plain(service_text(mapping), MAX_CELL) or "-",
         plain(mapping.method or "-", MAX_CELL),
         mapping.state.value,
-        "".join(MARKS[link.mark] for link in links),
-        "; ".join([*([f"{broken.layer.words}: {broken.detail}"] if broken else []), *mapping.notes]),
+        chain_cell(chain_of(index, canonical_or_same(mapping.vip)), ASCII).text,
+        notes_cell(index, mapping).text,
     )

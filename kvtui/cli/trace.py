@@ -17,7 +17,8 @@ from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
-from kvtui.rules.chain import ChainIndex, Mark, connect_link, first_break, port_chain, whole
+from kvtui.presenters.trace import verdict
+from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -83,9 +84,9 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
     try:
         index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
-        return int(fail(str(error), TraceExit.UNKNOWN))
+        fail(str(error), TraceExit.UNKNOWN)
     except (LookupError, ValueError) as error:
-        return int(fail(str(error.args[0] if error.args else error), EXIT_USAGE))
+        fail(str(error.args[0] if error.args else error), EXIT_USAGE)
     write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
     results = {whole(t.links) for t in traces}
     return TraceExit.BROKEN if False in results else TraceExit.UNKNOWN if None in results else TraceExit.OK
@@ -120,7 +121,7 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
     Raises:
         UnknownVipError: no layer has it.
         UnreadSourcesError: no layer that kvtui can read has it, and there are others.
-        UnknownTarget: it is not an address.
+        UnknownTargetError: it is not an address.
     """
     known = index.addresses
     if text in known:  # also a key of the ConfigMap that is not an address
@@ -170,26 +171,9 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
     ]
     notes = "".join(f"Note: {plain(n)}\n" for n in (entry.notes if entry else ()))
     title = f"{plain(port.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
-    result = result_text(port.links, node_only=index.seen.snapshot.kube is None)
+    lines = verdict(port.links, of_node=index.seen.snapshot.kube is None)
+    result = "".join(f"{line}\n" for line in lines)
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + result
-
-
-def result_text(links: Links, *, node_only: bool = False) -> str:
-    """Returns the first break and what to do next, or that there is none.
-
-    Args:
-        links: of a chain.
-        node_only: whether kvtui checked only this node, not the cluster.
-    """
-    broken = first_break(links)
-    if broken is not None:
-        return f"First break: {broken.layer.words}: {plain(broken.detail)}\nNext: {plain(broken.remedy)}\n"
-    unknown = [link for link in links if link.mark is Mark.UNKNOWN]
-    if unknown:
-        names = ", ".join(link.layer.words for link in unknown)
-        remedies = dict.fromkeys(link.remedy for link in unknown if link.remedy)
-        return f"No layer is known to be broken; unknown: {names}.\n" + "".join(f"Next: {plain(r)}\n" for r in remedies)
-    return "Every layer of this node is ok; the cluster was not checked.\n" if node_only else "Every layer is ok.\n"
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:

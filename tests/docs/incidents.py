@@ -20,6 +20,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.observer import TriageRunner
 from kvtui.rules.observe import observe
 from tests.ui.seen import EPOCH, Feed, painted
+from tests.watched_loop import WatchedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +100,7 @@ INCIDENTS = {
 async def capture(name: str) -> str:
     """The lines of the screen that show an incident."""
     incident = INCIDENTS[name]
-    seen = TriageRunner(TriageSettings(timeout=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
+    seen = TriageRunner(TriageSettings(hold_factor=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
     app = KvtuiApp(Feed(seen), UiSettings())
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(200):
@@ -121,7 +122,8 @@ def main() -> None:
     """Write all five."""
     text = README.read_text()
     for name in INCIDENTS:
-        screen = asyncio.run(capture(name))
+        with asyncio.Runner(loop_factory=WatchedLoop) as runner:
+            screen = runner.run(capture(name))
         text = block(name).sub(lambda _m, screen=screen: screen, text, count=1)  # type: ignore[misc]
         print(f"{name}\n{screen}")
     README.write_text(text)

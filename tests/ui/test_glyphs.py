@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kvtui.widgets.glyphs import ASCII, UNICODE, Glyphs, sparkline
+from kvtui.presenters.glyphs import ASCII, UNICODE, Glyphs, sparkline
 from kvtui.widgets.output_filters import ascii_text
 
 

@@ -39,7 +39,7 @@ async def say(ui: Ui, tail: LogTail) -> None:
 
     ui.feed.log = log  # type: ignore[method-assign]
     if isinstance(ui.app.screen, JournalScreen):
-        ui.app.screen._look_at_log()
+        ui.app.screen._update_log()
         await ui.pilot.pause()
         await ui.pilot.pause()
 
@@ -68,12 +68,12 @@ async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_f
     asked = [LogLine(f"Printing VRRP data for process({n}) on signal", EPOCH + 1) for n in range(30)]
     tail = LogTail((LogLine("(vips) Entering MASTER STATE", EPOCH), *asked), "/var/log/syslog")
     async with screen_7(tail) as ui:
-        assert log_lines(ui)[0].strip() == "keepalived's log: /var/log/syslog: 30 lines about dumps left out"
+        assert log_lines(ui)[0].strip() == "keepalived's log: /var/log/syslog: 30 lines about dumps hidden"
         assert "Entering MASTER STATE" in ui.text
         assert "Printing" not in ui.text
         await ui.press("slash", *"process")
         assert "Printing VRRP data for process(29) on signal" in ui.text
-        assert "left out" not in ui.text
+        assert "dumps hidden" not in ui.text
 
 
 async def test_c_and_u_say_that_there_is_no_action() -> None:

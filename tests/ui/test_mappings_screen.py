@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import LETTERS, ChainIndex
+from kvtui.presenters.trace import Target, trace_text, verdict
+from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.mappings import MappingsScreen
-from kvtui.screens.trace_panel import Target, TracePanel, trace_text, verdict
+from kvtui.screens.trace_panel import TracePanel
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.build_kube import configmap, controller, kube, resources
@@ -33,7 +34,7 @@ async def test_each_entry_has_its_state_its_servers_and_its_chain() -> None:
         await ui.press("4")
 
         assert isinstance(ui.app.screen, MappingsScreen)
-        assert LETTERS in ui.lines[1]
+        assert " CHAIN " in ui.lines[1]
         assert row(ui.lines, "10.4.0.50")[1:7] == ["default/nginx", "NAT", "ok", "3/3", "3/3", "✓✓✓✓✓✓✓✓"]
         assert row(ui.lines, "10.4.0.51")[1:7] == ["shop/pay", "DR", "ok", "2/2", "2/2", "✓✓✓✓✓✓✓✓"]
         assert row(ui.lines, "10.4.0.60")[1:7] == ["–", "–", "vip-only", "–", "–", "✓··✓✓·✓✓"]
@@ -83,7 +84,7 @@ async def test_without_an_api_the_entries_come_from_the_config_and_say_so() -> N
 
         assert row(ui.lines, VIP)[1:4] == ["default/nginx", "NAT", "ok"]
         assert f"? ConfigMap      the API was not asked: {detail}" in ui.text
-        assert "default/nginx by NAT, as keepalived.conf tells" in ui.text
+        assert "default/nginx by NAT (from keepalived.conf)" in ui.text
 
 
 EMPTY = {
@@ -93,7 +94,7 @@ EMPTY = {
     ),
     "nothing read": (
         seen(of=bare(source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API here"))),
-        "The mappings are not known: no API here",
+        "Mappings are unknown: no API here",
     ),
 }
 
@@ -133,25 +134,21 @@ async def test_t_where_there_is_no_vip_says_so() -> None:
         await ui.pilot.pause()
 
         assert not isinstance(ui.app.screen, TracePanel)
-        assert [n.message for n in ui.app._notifications] == [
-            "There is no VIP under the cursor: go to one on screen 1 or 4."
-        ]
+        assert [n.message for n in ui.app._notifications] == ["No VIP is selected: select one on screen 1 or 4."]
 
 
 def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:
-    assert verdict((), of_node=False) == ["Every layer is whole."]
-    assert verdict((), of_node=True) == [
-        "Every layer of this node is whole; what a cluster asks for was not looked at."
-    ]
+    assert verdict((), of_node=False) == ["Every layer is ok."]
+    assert verdict((), of_node=True) == ["Every layer of this node is ok; the cluster was not checked."]
 
 
 async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end", "enter")
-        assert "FIRST BREAK: ConfigMap." in ui.text
-        assert "> kubectl -n default edit configmap vip-configmap  # fix it" in ui.text
+        assert "First break: ConfigMap: its entry is skipped" in ui.text
+        assert "Next: kubectl -n default edit configmap vip-configmap  # fix it" in ui.text
         await ui.press("escape", "home", "down", "enter")
-        assert "Every layer is whole." in ui.text
+        assert "Every layer is ok." in ui.text
         assert "✓ address        on eth0, as it should be on the master" in ui.text
         await ui.see(demo(70.0))
         assert "✓ address        not here, as it should be on a BACKUP; 10.4.0.4 has it" in ui.text
@@ -199,7 +196,7 @@ def test_what_is_old_says_so() -> None:
 def test_a_pod_that_is_not_ready_is_called_so() -> None:
     both = (build_kube.endpoint(5), build_kube.endpoint(6, ready=False))
     text = text_of(kube=kube(endpoints={build_kube.NGINX: (build_kube.group(*both),)}))
-    assert "FIRST BREAK: config file." in text
+    assert "First break: config file: " in text
     assert "10.2.68.6:8080  up, weight 1" in text
     assert "pod default/nginx-6 on node-b, NOT READY" in text
 
