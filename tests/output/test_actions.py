@@ -10,7 +10,7 @@ import pytest
 
 from tests.actions.acting import NOTES
 from tests.actions.fakes import note, words
-from tests.actions.test_terminal_gone import Window, results
+from tests.actions.window import Window, results
 from tests.output.unread import SIGNALS, Pipe, end, ends_within, is_stuck, kvtui, until, until_full
 
 if TYPE_CHECKING:
