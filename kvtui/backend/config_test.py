@@ -55,7 +55,7 @@ RUNNING = "the running config"
 _PLACE = re.compile(r"\((?:(?P<file>.+): )?Line (?P<line>\d+)\) (?P<text>.*)")
 
 
-class ConfigTestUnavailable(OSError):  # noqa: N818 - reads as what it says
+class ConfigTestUnavailableError(OSError):
     """``keepalived -t`` cannot be run there; the text says why and what would help."""
 
 
@@ -105,7 +105,7 @@ def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIM
         timeout: seconds.
 
     Raises:
-        ConfigTestUnavailable: its namespaces may not be entered (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN too
+        ConfigTestUnavailableError: its namespaces may not be entered (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN too
             when it has another network or PID namespace than kvtui), its program cannot be run there, or it is gone.
     """
     arguments = parse_arguments(keepalived.argv)
@@ -121,7 +121,7 @@ def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIM
         process = _start(keepalived, argv, descriptors, files)
         exit_code, output, timed_out = _outcome(process, timeout)
     if exit_code in CHROOT_FAILED:
-        raise ConfigTestUnavailable(
+        raise ConfigTestUnavailableError(
             errno.EPERM,
             f"`keepalived -t` cannot be run in the root of keepalived {keepalived.pid} "
             f"({os.strerror(exit_code - CHROOT_FAILED.start)}): run kvtui as root or with CAP_SYS_CHROOT",
@@ -190,11 +190,11 @@ def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], file
             if os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")  # noqa: PTH115 - no path
         ]
     except PermissionError as error:
-        raise ConfigTestUnavailable(
+        raise ConfigTestUnavailableError(
             error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
         ) from error
     except OSError as error:
-        raise ConfigTestUnavailable(error.errno, f"keepalived {keepalived.pid} is gone: look again") from error
+        raise ConfigTestUnavailableError(error.errno, f"keepalived {keepalived.pid} is gone: look again") from error
 
     def start(words: list[str], executable: str, *more: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -221,13 +221,13 @@ def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], file
             if [flag for _, flag in spaces] == [CLONE_NEWNS]:
                 words = [sys.executable, "-I", "-S", "-c", CHROOT, str(root), str(program), *argv]
                 return start(words, sys.executable, root)
-            raise ConfigTestUnavailable(
+            raise ConfigTestUnavailableError(
                 error.errno,
                 f"`keepalived -t` may not enter the namespaces of process {keepalived.pid}: run kvtui as root "
                 "or with CAP_SYS_ADMIN and CAP_SYS_CHROOT",
             ) from error
         except OSError as error:
-            raise ConfigTestUnavailable(
+            raise ConfigTestUnavailableError(
                 error.errno, f"`keepalived -t` cannot be run where keepalived {keepalived.pid} lives: {error.strerror}"
             ) from error
 

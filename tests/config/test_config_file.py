@@ -87,7 +87,7 @@ def test_what_is_wrong_is_one_sentence_and_the_rest_is_used(home: Path, text: st
 
 
 def test_a_setting_that_is_like_nothing_lists_what_there_is(home: Path) -> None:
-    assert "there are read_only, interval, listen" in reading(home, "zzz = 1").problems[0]
+    assert "settings are read_only, interval, listen" in reading(home, "zzz = 1").problems[0]
 
 
 def test_a_file_that_is_no_toml_is_named_with_its_line_and_not_used(home: Path) -> None:

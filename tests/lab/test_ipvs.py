@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kvtui.backend.ipvs import decode, uapi
-from kvtui.backend.ipvs.errors import IpvsUnavailable, NotInTable, Reason
+from kvtui.backend.ipvs.errors import IpvsError, NotInTableError, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
 from kvtui.backend.ipvs.incremental import IncrementalReader, ask_service
 from kvtui.backend.ipvs.reader import IpvsReader, with_real_servers
@@ -258,7 +258,7 @@ def test_a_table_that_changes_under_the_reader_is_never_read_half(pid: int) -> N
             while time.monotonic() < deadline and len(seen) < 2:
                 try:
                     table = reader.read()
-                except IpvsUnavailable as busy:
+                except IpvsError as busy:
                     assert busy.reason is Reason.CHANGING  # noqa: PT017 - allowed, not expected
                     continue
                 steady = [v for v in table.virtual_servers if v.address != "10.9.9.9"]
@@ -467,7 +467,7 @@ def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhe
         change(*(f"-A -t 10.0.1.{n}:80 -s wlc\n-a -t 10.0.1.{n}:80 -r 10.1.0.1:80 -m -w 1" for n in range(1, 21)))
         now = 1000.0
         # at a second of CPU for whatever it does no machine is slower
-        reader = IncrementalReader(with_real_servers, few=0, cpu=count(0.0, 1.0).__next__)
+        reader = IncrementalReader(with_real_servers, max_full_read=0, cpu=count(0.0, 1.0).__next__)
 
         with open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
 
@@ -503,7 +503,7 @@ def without_capabilities(code: str, *, inside: bool) -> str:
 
 @pytest.mark.parametrize(
     ("inside", "cause"),
-    [(True, "netlink wants CAP_NET_ADMIN"), (False, "CAP_SYS_")],
+    [(True, "netlink needs CAP_NET_ADMIN"), (False, "CAP_SYS_")],
     ids=["in the namespace", "from another namespace"],
 )
 def test_without_capabilities_procfs_serves_and_the_detail_says_what_is_lost(
@@ -528,16 +528,16 @@ with IpvsReader({None if inside else rules}) as reader:
 def test_without_capabilities_a_weight_is_refused_with_the_next_step() -> None:
     before = ipvsadm(NETNS, "-Sn")
     code = """
-from kvtui.backend.ipvs.errors import IpvsUnavailable
+from kvtui.backend.ipvs.errors import IpvsError
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import Protocol
 try:
     set_weight(None, (Protocol.TCP, "10.0.0.1", 80, 0), ("10.1.0.1", 8080), 0)
-except IpvsUnavailable as error:
+except IpvsError as error:
     print(error.reason, error)
 """
     assert without_capabilities(code, inside=True) == (
-        "not-permitted The weight of 10.1.0.1:8080 of TCP 10.0.0.1:80 may not be set: netlink wants CAP_NET_ADMIN: "
+        "not-permitted The weight of 10.1.0.1:8080 of TCP 10.0.0.1:80 cannot be set: netlink needs CAP_NET_ADMIN: "
         "run kvtui as root, or give its container NET_ADMIN.\n"
     )
     assert ipvsadm(NETNS, "-Sn") == before
@@ -547,7 +547,7 @@ def test_a_process_that_ended_is_named() -> None:
     with namespace("kvtui-ipvs-3") as pid:
         reader = IpvsReader(pid)
         reader.read()
-    with reader, pytest.raises(IpvsUnavailable, match=f"Process {pid}, .* has ended") as raised:
+    with reader, pytest.raises(IpvsError, match=f"Process {pid}, .* has ended") as raised:
         reader.read()
     assert raised.value.reason is Reason.NO_PROCESS
 
@@ -567,7 +567,7 @@ def test_a_process_that_ended_and_was_not_waited_for_is_named_too() -> None:
         assert reader.read().complete
         process.kill()
         poll(lambda: " Z " in Path(f"/proc/{process.pid}/stat").read_text(), 10, "a zombie")
-        with pytest.raises(IpvsUnavailable, match=f"Process {process.pid}, .* has ended"):
+        with pytest.raises(IpvsError, match=f"Process {process.pid}, .* has ended"):
             reader.read()
     process.wait()
 
@@ -682,7 +682,7 @@ def test_the_bounds_of_a_weight(rules: int, weight: int) -> None:
 )
 def test_what_is_not_in_the_table_is_not_put_there(rules: int, service: ServiceKey, real: tuple[str, int]) -> None:
     before = ipvsadm(NETNS, "-Sn")
-    with pytest.raises(NotInTable, match=f"does not have {real[0]}:{real[1]} of TCP {service[1]}:80"):
+    with pytest.raises(NotInTableError, match=f"has no {real[0]}:{real[1]} of TCP {service[1]}:80"):
         set_weight(rules, service, real, 0)
     assert ipvsadm(NETNS, "-Sn") == before
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts import Adverts, CaptureError
-from kvtui.backend.ipvs.errors import IpvsUnavailable
+from kvtui.backend.ipvs.errors import IpvsError
 from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.route import RouteMonitor
 from kvtui.model.source import Source, SourceName, SourceState
@@ -140,7 +140,7 @@ class IpvsLayer:
         before = self.table
         try:
             self.table = self._reader.read(self.watched, urgent=urgent)
-        except IpvsUnavailable as why:
+        except IpvsError as why:
             self.table, self._error = None, str(why)
         self.moved = before is not None and self.table is not None and has_moved(before, self.table)
 

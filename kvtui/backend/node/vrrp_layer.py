@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.dumps.file import DumpError
+from kvtui.backend.dumps.requester import DumpRequester
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class VrrpLayer:
 
     def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
         self.dump: Dump | None = None
-        self._dumper = Dumper(keepalived, signals=signals) if keepalived else None
+        self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._error = "there is no keepalived to ask" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
@@ -55,13 +55,13 @@ class VrrpLayer:
         self._checks_wanted = False
         self._task = asyncio.create_task(self._ask(self._dumper, full=full))
 
-    async def _ask(self, dumper: Dumper, *, full: bool) -> None:
+    async def _ask(self, dumper: DumpRequester, *, full: bool) -> None:
         try:
             answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
             if self._dumper is dumper:  # it may have gone meanwhile
                 self.dump = carry(self.dump, answer)
                 self._error = ""
-        except DumpUnavailable as why:
+        except DumpError as why:
             self._error = str(why)
         self._changed()
 
