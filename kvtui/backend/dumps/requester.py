@@ -1,8 +1,8 @@
 """Requests dumps of a running keepalived: sends a signal and waits for the file.
 
-Each request costs keepalived a line in its log, so requests are rare (``DumpRequester.due``). The default action of SIGUSR1
-and SIGRTMIN+2 ends a process: the signal is sent only to the process that was found (pidfd, start time), and only
-while it handles the signal, which it does not in its first moments.
+Each request costs keepalived a line in its log, so requests are rare (``DumpRequester.due``). The default action of
+SIGUSR1 and SIGRTMIN+2 ends a process: the signal is sent only to the process that was found (pidfd, start time), and
+only while it handles the signal, which it does not in its first moments.
 
 Without a VRRP instance keepalived writes no keepalived.json, and an old file stays (measured on 2.2.7, after a reload
 of an empty config); but it writes keepalived.data, without a VRRP Topology. So when no JSON comes, the data dump
@@ -117,7 +117,7 @@ class DumpRequester:
             return self._ask_all()
         try:
             instances, written = self._ask_json()
-        except _NoAnswer:
+        except _NoDumpError:
             return self._ask_all(json=False)
         return Dump(instances, None, written, "json")
 
@@ -134,13 +134,13 @@ class DumpRequester:
         if self.keepalived.children.checker is not None:
             try:
                 checks, _ = self._await(self._check_files, before, parse_check_data, require_stable=True)
-            except _NoAnswer:
+            except _NoDumpError:
                 checks, detail = None, "the checker did not write keepalived_check.data in time"
         if json and self.keepalived.dumps_json and instances:
             try:
                 newer, written = self._ask_json()
                 instances = merge(instances, newer)
-            except _NoAnswer:
+            except _NoDumpError:
                 detail = detail or "the JSON dump did not come in time"
         return Dump(instances, checks, written, "data", detail)
 
@@ -188,7 +188,7 @@ class DumpRequester:
                 except (FileNotFoundError, IncompleteDumpError):
                     continue
             time.sleep(POLL_SECONDS)
-        raise _NoAnswer(f"keepalived {self.keepalived.pid} wrote no dump within {self.timeout:g} s: see its log")
+        raise _NoDumpError(f"keepalived {self.keepalived.pid} wrote no dump within {self.timeout:g} s: see its log")
 
     def _existing(self, *, full: bool) -> Dump:
         """Returns the newest dump that anybody requested since this keepalived started."""
@@ -234,7 +234,7 @@ class DumpRequester:
         return data_files(self.keepalived.root, self.keepalived.tmpdir, "keepalived_check", self.keepalived.uid)
 
 
-class _NoAnswer(DumpError):
+class _NoDumpError(DumpError):
     """keepalived wrote no dump in time."""
 
 
