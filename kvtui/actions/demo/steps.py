@@ -46,7 +46,7 @@ class DemoWeight(SetWeight):
             raise StepError(
                 f"the weight of {endpoint(*self.real)} was set to {found} by something else: check it and try again"
             )
-        self.world.weigh(self.target, new)
+        self.world.set_weight(self.target, new)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class DemoSysctl(SetSysctl):
     world: World = field(repr=False, compare=False)
 
     def _value(self) -> int:
-        return self.world.deeds.sysctls[self.name]
+        return self.world.changes.sysctls[self.name]
 
     def _write(self, value: int) -> None:
         self.world.set_sysctl(self.name, value)
