@@ -132,8 +132,8 @@ async def test_a_log_out_of_reach_says_where_to_look() -> None:
 
 
 async def test_lines_that_were_read_stay_beside_the_trouble() -> None:
-    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log cannot be read any more"), (120, 24)) as ui:
-        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log cannot be read any more"
+    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log can no longer be read"), (120, 24)) as ui:
+        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log can no longer be read"
         assert log_lines(ui)[3].endswith("line 1")
 
 
