@@ -190,9 +190,7 @@ def test_a_terminal_an_unreadable_one_and_none_at_all(host: Host) -> None:
     argv = (*CONSOLE, "--no-syslog")
     assert "run kvtui as root" in host.reader(argv).read().error
     host.output("/dev/pts/3")
-    assert host.reader(argv).read().error == (
-        "keepalived logs to the terminal /dev/pts/3, which kvtui cannot read"
-    )
+    assert host.reader(argv).read().error == ("keepalived logs to the terminal /dev/pts/3, which kvtui cannot read")
     assert "writes no log" in host.reader(("keepalived", "-G")).read().error
 
 

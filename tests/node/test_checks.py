@@ -40,7 +40,7 @@ async def test_checks_are_asked_for_as_soon_as_that_is_polite(asked: list[bool])
         (URGENT_INTERVAL, False, [True, True]),
         (2 * URGENT_INTERVAL, False, [True, True]),
     ):
-        layer.ask(NOW + after, urgent=False, checks=wanted)
+        layer.request(NOW + after, urgent=False, checks=wanted)
         await layer.settle()
         assert asked == now, after
     assert 2 * URGENT_INTERVAL < INTERVAL

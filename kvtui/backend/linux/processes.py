@@ -29,7 +29,7 @@ PROGRAM = re.compile(r"keepalived(-?v?\d[\w.]*)?")  # not keepalived-exporter
 CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman|:/\.\.")  # :/.. is beside our own group
 
 
-class NoSuchKeepalived(LookupError):  # noqa: N818 - reads as what it says
+class KeepalivedNotFoundError(LookupError):
     """``--pid`` names no keepalived."""
 
 
@@ -76,7 +76,7 @@ def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | 
         when there is none at all.
 
     Raises:
-        NoSuchKeepalived: ``pid`` is not one of theirs; the message lists those there are.
+        KeepalivedNotFoundError: ``pid`` is not one of theirs; the message lists those there are.
     """
     if pid is None:
         return next((k for k in found if k.own_netns), found[0] if found else None)
@@ -85,7 +85,7 @@ def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | 
         if pid in {keepalived.pid, children.vrrp, children.checker, children.bfd}:
             return keepalived
     known = "; ".join(f"{k.pid} ({k.conf})" for k in found)
-    raise NoSuchKeepalived(
+    raise KeepalivedNotFoundError(
         f"process {pid} is no keepalived; found: {known}"
         if found
         else f"process {pid} is no keepalived, and none runs here"
