@@ -303,7 +303,7 @@ def test_any_child_names_its_keepalived(machine: Machine) -> None:
 def test_an_unknown_pid_is_answered_with_those_there_are(machine: Machine) -> None:
     machine.pod()
     with pytest.raises(
-        KeepalivedNotFoundError, match=r"process 5 is no keepalived; found: 796 \(/etc/keepalived/keepalived.conf\)"
+        KeepalivedNotFoundError, match=r"process 5 is not a keepalived; found: 796 \(/etc/keepalived/keepalived.conf\)"
     ):
         choose(find(machine.proc), 5)
     with pytest.raises(KeepalivedNotFoundError, match="none runs here"):

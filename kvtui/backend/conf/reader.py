@@ -50,7 +50,7 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
         now: seconds since the epoch.
 
     Raises:
-        OSError: the main file cannot be read, or is no file (a FIFO, a device).
+        OSError: the main file cannot be read, or is a FIFO or a device.
     """
     ours = outside(root, path)
     state = os.stat(ours)  # noqa: PTH116 - text in, numbers out
