@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.conf.copies import saved_lines
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, set_namespace, unshare
-from kvtui.model.record import dataclass
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ class ConfigTestUnavailableError(OSError):
     """``keepalived -t`` cannot run; the text says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message of ``keepalived -t``, with file and line if it has them; passwords are masked."""
 
     text: str
@@ -72,8 +72,7 @@ class Message:
         return f"{place}: {self.text}" if place else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigTest:
+class ConfigTest(Struct, frozen=True):
     """The result of a test.
 
     Attributes:

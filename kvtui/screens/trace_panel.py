@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from msgspec import Struct
 from textual import work
 from textual.binding import Binding, BindingType
 
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
 from kvtui.rules.chain import ChainIndex, Mark, connect_link, first_break, port_chain
@@ -30,8 +30,7 @@ OLD = 60.0
 """Seconds: what is older says so. Younger ages would draw the panel anew each second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What to trace.
 
     Attributes:

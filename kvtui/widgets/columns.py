@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ class Tone(StrEnum):
     DIM = "dim"
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """A cell: plain text and its tone. A change of a ``volatile`` one (sparkline, age) is not marked."""
 
     text: str
@@ -35,8 +35,7 @@ class Cell:
     volatile: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column.
 
     Attributes:
@@ -58,8 +57,7 @@ class Column:
     fill: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A column that fits, with its width."""
 
     column: Column

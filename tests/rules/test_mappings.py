@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.conf import ConfVirtualServer, Location
 from kvtui.model.ipvs import ForwardingMethod

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+
+from msgspec import field
 
 from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.step import StepError
@@ -13,7 +15,6 @@ from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import SetWeight, service_name
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoWeight(SetWeight):
+class DemoWeight(SetWeight, frozen=True, kw_only=True):
     """A weight in the demo's table."""
 
     world: World = field(repr=False, compare=False)
@@ -49,8 +49,7 @@ class DemoWeight(SetWeight):
         self.world.set_weight(self.target, new)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoSysctl(SetSysctl):
+class DemoSysctl(SetSysctl, frozen=True, kw_only=True):
     """A sysctl of the demo node."""
 
     world: World = field(repr=False, compare=False)
@@ -62,8 +61,7 @@ class DemoSysctl(SetSysctl):
         self.world.set_sysctl(self.name, value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoTrackValue(SetTrackValue):
+class DemoTrackValue(SetTrackValue, frozen=True, kw_only=True):
     """The number in the demo's track file, which is always there."""
 
     world: World = field(repr=False, compare=False)
@@ -75,8 +73,7 @@ class DemoTrackValue(SetTrackValue):
         self.world.write(self.path, f"{value}\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoFile(ReplaceFile):
+class DemoFile(ReplaceFile, frozen=True, kw_only=True):
     """The demo's keepalived.conf."""
 
     world: World = field(repr=False, compare=False)
@@ -89,8 +86,7 @@ class DemoFile(ReplaceFile):
         self.world.write(self.path, data.decode("utf-8", "surrogateescape"))
 
 
-@dataclass(slots=True, kw_only=True)
-class DemoReloadStep(ReloadStep):
+class DemoReloadStep(ReloadStep, kw_only=True):
     """The demo's keepalived reads its config again."""
 
     world: World = field(repr=False, compare=False)

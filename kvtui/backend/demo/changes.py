@@ -8,9 +8,11 @@ the configured weight when it passes again, as keepalived does.
 from __future__ import annotations
 
 import itertools
-from dataclasses import field, replace
 from math import floor
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kvtui.backend.demo.conf_text import initial_text
 from kvtui.backend.demo.election import PriorityChange, course
@@ -35,7 +37,6 @@ from kvtui.backend.demo.story import (
     scene,
     transitions,
 )
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +48,7 @@ SYSCTLS = {"conntrack": 1, "expire_nodest_conn": 0, "expire_quiescent_template":
 """net.ipv4.vs.… of the demo node: Linux 6's defaults, which keepalived-vip does not change."""
 
 
-@dataclass(frozen=True, slots=True)
-class WeightChange:
+class WeightChange(Struct, frozen=True):
     """A weight set in the kernel, and when (seconds of demo time)."""
 
     at: float
@@ -56,8 +56,7 @@ class WeightChange:
     weight: int
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """All changes by an operator.
 
     Attributes:
@@ -91,8 +90,7 @@ class Changes:
 NO_CHANGES = Changes()
 
 
-@dataclass(frozen=True, slots=True)
-class ElectionState:
+class ElectionState(Struct, frozen=True):
     """node-c in the election of its IPv4 VIPs at one moment; times are seconds of demo time.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions, election_state, flowed, flows, weight
 from kvtui.backend.demo.conf_text import read_text

@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import ip_address
 
+from msgspec import Struct
+
 from kvtui.backend.demo.story import BACK, LOWERED, MOVED, NODES, RAISED, SELF, STAND_IN, WEIGHT, scene
-from kvtui.model.record import dataclass
 
 INTERVAL = 1.0
 FAULT = -254
@@ -20,8 +21,7 @@ OWNER = 255
 """Owns the address: change tracks do not count."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriorityChange:
+class PriorityChange(Struct, frozen=True):
     """What an operator set, and when (seconds of demo time); None: unchanged.
 
     Attributes:
@@ -35,8 +35,7 @@ class PriorityChange:
     value: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mastership:
+class Mastership(Struct, frozen=True):
     """A master from a moment on; None: nobody. ``resigned``: the previous master sent priority 0."""
 
     at: float
@@ -44,8 +43,7 @@ class Mastership:
     resigned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PriorityLevel:
+class PriorityLevel(Struct, frozen=True):
     """node-c's configured priority and its track file's number from a moment on."""
 
     at: float
@@ -60,8 +58,7 @@ class PriorityLevel:
         return self.base if self.base == OWNER else max(1, min(254, self.base + self.value * WEIGHT))
 
 
-@dataclass(frozen=True, slots=True)
-class ElectionCourse:
+class ElectionCourse(Struct, frozen=True):
     """The masters and priorities after the first change, by time."""
 
     began: float

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import Stats
-from kvtui.model.record import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """Traffic of one real server.
 
     Attributes:
@@ -53,5 +53,5 @@ class Flow:
 
 def total(parts: list[Stats]) -> Stats:
     """Returns the sum of real servers' counters."""
-    names = Stats.__slots__
+    names = Stats.__struct_fields__
     return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from msgspec import Struct
+
 from kvtui.backend.linux.files import NotRegularFileError, open_regular, resolve_inside
-from kvtui.model.record import dataclass
 
 MAX_FILE_BYTES = 16 << 20  # a thousand instances take about 2 MB
 
@@ -15,8 +16,7 @@ class DumpError(Exception):
     """There is no dump to read; the message says why and what to do, and never quotes a dump."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """Differs after each write of a file."""
 
     inode: int
@@ -24,8 +24,7 @@ class Stamp:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class DumpFile:
+class DumpFile(Struct, frozen=True):
     """A dump file.
 
     Attributes:

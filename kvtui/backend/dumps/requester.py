@@ -15,6 +15,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from msgspec import Struct
+
 from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.dumps.file import DumpError, DumpFile, Stamp, data_files
 from kvtui.backend.dumps.json_dump import parse_json
@@ -22,7 +24,6 @@ from kvtui.backend.dumps.merge import merge
 from kvtui.backend.dumps.text import IncompleteDumpError
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, is_same_process, send_signal
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,8 +42,7 @@ START_TOLERANCE = 2.0  # seconds; start times are exact to about one
 SAME_REQUEST_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """A dump of keepalived's state.
 
     Attributes:

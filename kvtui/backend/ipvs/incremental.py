@@ -8,14 +8,15 @@ on the screen are requested one by one, and the CPU time for the rest is bounded
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.errors import IpvsError, Reason
 from kvtui.backend.ipvs.genl import MAX_ATTEMPTS
 from kvtui.model.ipvs import IpvsTable
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,7 @@ MAX_ROUND_SECONDS = 30.0
 DETAIL = "{count} real servers: those on the screen are read each time, the oldest of the others {age:.0f} s ago"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """The real servers of one virtual server as they were last read.
 
     Attributes:
