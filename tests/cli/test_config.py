@@ -73,7 +73,7 @@ def test_a_mistake_in_a_file_is_reported_once_and_the_command_runs(
     assert run(lambda _invocation: None, ["--demo", "-o", "json", "vips"]) == 0
     output = capsys.readouterr()
 
-    assert output.err == f"kvtui: {file}:2: there is no setting intervall; did you mean interval?\n"
+    assert output.err == f"kvtui: {file}:2: unknown setting intervall; did you mean interval?\n"
     assert len(json.loads(output.out)["vips"]) == 5
 
 

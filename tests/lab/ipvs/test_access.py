@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.backend.ipvs.errors import IpvsUnavailable, Reason
+from kvtui.backend.ipvs.errors import IpvsError, Reason
 from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.backend.linux.sysctls import read_sysctls
@@ -33,7 +33,7 @@ def without_capabilities(code: str, *, inside: bool) -> str:
 
 @pytest.mark.parametrize(
     ("inside", "cause"),
-    [(True, "netlink wants CAP_NET_ADMIN"), (False, "CAP_SYS_")],
+    [(True, "netlink needs CAP_NET_ADMIN"), (False, "CAP_SYS_")],
     ids=["in the namespace", "from another namespace"],
 )
 def test_without_capabilities_procfs_serves_and_the_detail_says_what_is_lost(
@@ -58,16 +58,16 @@ with IpvsReader({None if inside else rules}) as reader:
 def test_without_capabilities_a_weight_is_refused_with_the_next_step() -> None:
     before = ipvsadm(NETNS, "-Sn")
     code = """
-from kvtui.backend.ipvs.errors import IpvsUnavailable
+from kvtui.backend.ipvs.errors import IpvsError
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import Protocol
 try:
     set_weight(None, (Protocol.TCP, "10.0.0.1", 80, 0), ("10.1.0.1", 8080), 0)
-except IpvsUnavailable as error:
+except IpvsError as error:
     print(error.reason, error)
 """
     assert without_capabilities(code, inside=True) == (
-        "not-permitted The weight of 10.1.0.1:8080 of TCP 10.0.0.1:80 may not be set: netlink wants CAP_NET_ADMIN: "
+        "not-permitted The weight of 10.1.0.1:8080 of TCP 10.0.0.1:80 cannot be set: netlink needs CAP_NET_ADMIN: "
         "run kvtui as root, or give its container NET_ADMIN.\n"
     )
     assert ipvsadm(NETNS, "-Sn") == before
@@ -77,7 +77,7 @@ def test_a_process_that_ended_is_named() -> None:
     with namespace("kvtui-ipvs-3") as pid:
         reader = IpvsReader(pid)
         reader.read()
-    with reader, pytest.raises(IpvsUnavailable, match=f"Process {pid}, .* has ended") as raised:
+    with reader, pytest.raises(IpvsError, match=f"Process {pid}, .* has ended") as raised:
         reader.read()
     assert raised.value.reason is Reason.NO_PROCESS
 
@@ -97,7 +97,7 @@ def test_a_process_that_ended_and_was_not_waited_for_is_named_too() -> None:
         assert reader.read().complete
         process.kill()
         poll(lambda: " Z " in Path(f"/proc/{process.pid}/stat").read_text(), 10, "a zombie")
-        with pytest.raises(IpvsUnavailable, match=f"Process {process.pid}, .* has ended"):
+        with pytest.raises(IpvsError, match=f"Process {process.pid}, .* has ended"):
             reader.read()
     process.wait()
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kvtui.backend.ipvs import decode, uapi
-from kvtui.backend.ipvs.errors import IpvsUnavailable, Reason
+from kvtui.backend.ipvs.errors import IpvsError, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
 from kvtui.backend.ipvs.incremental import IncrementalReader, ask_service
 from kvtui.backend.ipvs.reader import IpvsReader, with_real_servers
@@ -61,7 +61,7 @@ def test_a_table_that_changes_under_the_reader_is_never_read_half(pid: int) -> N
             while time.monotonic() < deadline and len(seen) < 2:
                 try:
                     table = reader.read()
-                except IpvsUnavailable as busy:
+                except IpvsError as busy:
                     assert busy.reason is Reason.CHANGING  # noqa: PT017 - allowed, not expected
                     continue
                 steady = [v for v in table.virtual_servers if v.address != "10.9.9.9"]
@@ -114,7 +114,7 @@ def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhe
         change(*(f"-A -t 10.0.1.{n}:80 -s wlc\n-a -t 10.0.1.{n}:80 -r 10.1.0.1:80 -m -w 1" for n in range(1, 21)))
         now = 1000.0
         # at a second of CPU for whatever it does no machine is slower
-        reader = IncrementalReader(with_real_servers, few=0, cpu=count(0.0, 1.0).__next__)
+        reader = IncrementalReader(with_real_servers, max_full_read=0, cpu=count(0.0, 1.0).__next__)
 
         with open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.ipvs.errors import NotInTable
+from kvtui.backend.ipvs.errors import NotInTableError
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import Protocol
 from tests.ipvs.ipvsadm import columns, ipvsadm
@@ -73,6 +73,6 @@ def test_the_bounds_of_a_weight(rules: int, weight: int) -> None:
 )
 def test_what_is_not_in_the_table_is_not_put_there(rules: int, service: ServiceKey, real: tuple[str, int]) -> None:
     before = ipvsadm(NETNS, "-Sn")
-    with pytest.raises(NotInTable, match=f"does not have {real[0]}:{real[1]} of TCP {service[1]}:80"):
+    with pytest.raises(NotInTableError, match=f"has no {real[0]}:{real[1]} of TCP {service[1]}:80"):
         set_weight(rules, service, real, 0)
     assert ipvsadm(NETNS, "-Sn") == before
