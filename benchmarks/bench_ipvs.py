@@ -22,7 +22,7 @@ from benchmarks.bench_kube import resident
 from kvtui.backend.ipvs import decode, procfs, uapi
 from kvtui.backend.ipvs.genl import GenericNetlink
 from kvtui.backend.ipvs.reader import read_table
-from kvtui.terminal import calm_collector
+from kvtui.terminal import tune_garbage_collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ def growth(sizes: list[int], reals: int) -> None:
 
 def alone(size: int) -> None:
     """Read the table that is there: the time, that of the same dumps undecoded, and by how much the process grew."""
-    calm_collector()  # as in the terminal UI
+    tune_garbage_collector()  # as in the terminal UI
     before = resident()
     with GenericNetlink(uapi.GENL_NAME) as channel:
         table = read_table(channel)  # held, as the terminal UI holds the latest one

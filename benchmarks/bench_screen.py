@@ -18,7 +18,7 @@ from benchmarks.moving import Moving
 from kvtui.app import KvtuiApp
 from kvtui.model.settings import UiSettings
 from kvtui.observer import Observer
-from kvtui.terminal import calm_collector
+from kvtui.terminal import tune_garbage_collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--reals", type=int, default=10)
     parser.add_argument("--ticks", type=int, default=86400)
     options = parser.parse_args()
-    calm_collector()
+    tune_garbage_collector()
     if options.ticks:
         asyncio.run(day(options.ticks))
     if options.virtuals:

@@ -1,9 +1,9 @@
-"""Everything of kvtui that relies on parts of Textual that are not public; checked with Textual 8.2.8.
+"""The only module that uses private parts of Textual. Checked with Textual 8.2.8.
 
-- ``TerminalDriver``: Textual's own driver puts what it draws into a queue of 30 writes, and the event loop waits when
-  it is full: on a terminal that nobody reads (a stalled SSH connection) no key, signal or action got its turn.
-- ``MinimalUpdate``: Textual knows which spans of a line changed, but sends each of them from the line's beginning.
-- ``TerminalApp``: uses both, and ends without the values of variables on the screen.
+- ``TerminalDriver``: Textual's driver queues up to 30 writes, then blocks the event loop: on a terminal that nobody
+  reads (a stalled SSH connection) no key, signal or action is handled.
+- ``MinimalUpdate``: Textual knows which spans of a line changed, but sends the line from its beginning.
+- ``TerminalApp``: uses both, and prints no traceback with the values of variables after a crash.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 MAX_BEHIND_BYTES = 16384
-"""A terminal that has this much still to take gets no frame; two whole frames of 80x24."""
+"""No frame is drawn while more than this is queued; two full frames of 80x24."""
 MAX_QUEUED_BYTES = 1 << 20
-"""Above this nothing is queued at all: what is no frame (a copied text, a bell) can pile up as well."""
+"""Nothing more is queued above this, not even copied texts and bells."""
 EXIT_TIMEOUT = 0.3
-"""Seconds that the terminal has to take the sequences that give it back."""
+"""Time that the terminal has at exit to read the sequences that restore it."""
 END_OF_FRAME = "\x1b[?2026l"
 
 
 class TerminalDriver(LinuxDriver):
     """Draws on a terminal without waiting for it.
 
-    Textual's writer thread is started by the base class, and gets nothing to write.
+    The base class starts Textual's writer thread, which stays idle.
     """
 
     def __init__(
@@ -52,23 +52,22 @@ class TerminalDriver(LinuxDriver):
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
 
     def write(self, data: str) -> None:
-        """Queue for the terminal."""
         if self._output.queued < MAX_QUEUED_BYTES:
             self._output.put(data.encode(self._encoding, self._errors))
 
     def skips_frame(self) -> bool:
-        """Whether the terminal is behind: then it gets a whole frame, the newest, once it has caught up."""
+        """Whether the terminal is behind. It gets a full frame, the newest, when it has caught up."""
         return self._output.skips_frame(MAX_BEHIND_BYTES)
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back; frames that it did not take are dropped."""
+        """Restores the terminal; drops frames that it did not read."""
         if self._output.discard():
             self.write(END_OF_FRAME)
         super().stop_application_mode()
         self._exit_deadline = monotonic() + EXIT_TIMEOUT
 
     def close(self) -> None:
-        """Wait a short time for the terminal to take what gives it back."""
+        """Waits until the terminal has read the restoring sequences, at most ``EXIT_TIMEOUT``."""
         super().close()
         self._output.wait(max(0.0, self._exit_deadline - monotonic()))
 
@@ -78,15 +77,13 @@ class TerminalDriver(LinuxDriver):
 
 
 class MinimalUpdate(ChopsUpdate):
-    """An update that sends of each line only the cells that changed."""
+    """An update that sends only the changed cells of each line."""
 
     @classmethod
     def of(cls, update: ChopsUpdate) -> MinimalUpdate:
-        """Returns the same update, cropped on both sides."""
         return cls(update.chops, update.spans, update.chop_ends)
 
     def render_segments(self, console: Console) -> str:
-        """Returns the bytes for the terminal."""
         parts: list[str] = []
         for y, first, last in self.spans:
             for end, (start, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
@@ -94,7 +91,7 @@ class MinimalUpdate(ChopsUpdate):
                 if strip is None or begin >= stop:
                     continue
                 parts.append(Control.move_to(begin, y).segment.text)
-                # one style for neighbours that look alike
+                # merges neighbours of the same style
                 parts.append(strip.crop(begin - start, stop - start).simplify().render(console))
         return "".join(parts)
 
@@ -106,19 +103,16 @@ class TerminalApp(App[None]):
         super().__init__(driver_class=TerminalDriver)
 
     def write_to_terminal(self, sequence: str) -> None:
-        """Send a control sequence; without a terminal nothing happens."""
+        """Sends a control sequence, if there is a terminal."""
         if self._driver is not None:
             self._driver.write(sequence)
 
     def copy_to_clipboard(self, text: str) -> None:
-        """Keep the text; how it gets to the terminal's clipboard is the subclass's."""
+        """Stores the text; subclasses send it to the terminal's clipboard."""
         self._clipboard = text
 
     def clear_selection(self) -> None:
-        """Asked for by each prompt as it is mounted, when there may be no screen yet.
-
-        From Python 3.12 on Textual starts tasks eagerly: the first prompt is mounted before its screen is there.
-        """
+        # From Python 3.12 on Textual starts tasks eagerly, and the first Input is mounted before its screen.
         with suppress(ScreenStackError):
             super().clear_selection()
 
@@ -130,11 +124,11 @@ class TerminalApp(App[None]):
         super()._display(screen, update)
 
     def crash_text(self, error: BaseException) -> str:
-        """Returns what a person reads last when the app breaks."""
+        """Returns the text to print after a crash."""
         return f"{type(error).__name__}: {error}"
 
     def _fatal_error(self) -> None:
-        """Show ``crash_text`` instead of Textual's traceback with the values of variables, which may hold secrets."""
+        """Prints ``crash_text`` instead of Textual's traceback, whose local variables may hold secrets."""
         error = sys.exception()
         if not self._exit_renderables and error is not None:
             self._exit_renderables.append(Text(self.crash_text(error), overflow="fold", no_wrap=True))

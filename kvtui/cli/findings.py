@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import aclosing
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.documents import status
+from kvtui.presenters.findings import missing_names, summary
 from kvtui.rules.triage.missing_sources import missing_sources
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         SystemExit: 2 when ``--pid`` is not a keepalived.
     """
     observer = invocation.observer(triage=True)
+    if watch:
+        watch_observations(observer, Changes(form).text)
+        return TriageExit.NONE
     try:
-        if watch:
-            watch_observations(observer, Changes(form).text)
-            return TriageExit.NONE
         seen = asyncio.run(_observe(observer, listen))
     except LookupError as error:
-        return int(fail(str(error.args[0]), EXIT_USAGE))
+        fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, stream=False))
     for source in missing_sources(seen):
         info(f"triage is incomplete: {source.name.value}: {plain(source.detail)}")
@@ -115,7 +115,7 @@ class Changes:
 
     def text(self, seen: Observation) -> str | None:
         """Returns a document, or None when nothing has changed."""
-        now = (tuple((f.id, f.severity.value, f.object) for f in seen.findings or ()), _missing_names(seen))
+        now = (tuple((f.id, f.severity.value, f.object) for f in seen.findings or ()), missing_names(seen))
         if now == self._last:
             return None
         self._last = now
@@ -128,14 +128,10 @@ def _text(seen: Observation, form: Format, *, stream: bool) -> str:
     return encode(status(seen, "triage"), form, stream=stream)
 
 
-def _missing_names(seen: Observation) -> tuple[str, ...]:
-    return tuple(source.name.value for source in missing_sources(seen))
-
-
 def findings_text(seen: Observation) -> str:
     """Returns every finding with its evidence and remedy, worst first, then a summary."""
     findings = seen.findings or ()
-    return "".join([*(f"{finding_text(f)}\n" for f in findings), f"{summary(findings, _missing_names(seen))}\n"])
+    return "".join([*(f"{finding_text(f)}\n" for f in findings), f"{summary(findings, missing_names(seen))}\n"])
 
 
 def finding_text(finding: Finding) -> str:
@@ -143,15 +139,3 @@ def finding_text(finding: Finding) -> str:
     lines = [f"{finding.severity.value.upper():<8}  {finding.id}: {plain(finding.title)}"]
     lines += [f"          {plain(e)}" for e in finding.evidence]
     return "\n".join([*lines, f"        > {plain(finding.remedy)}"]) + "\n"
-
-
-def summary(findings: tuple[Finding, ...], missing: tuple[str, ...] = ()) -> str:
-    """Returns ``1 critical, 2 warnings`` with the missing sources, which a pipe does not get from stderr."""
-    numbers = Counter(f.severity for f in findings)
-    critical, warnings, infos = (numbers[s] for s in Severity)
-    parts = [f"{critical} critical"] * bool(critical)
-    parts += [f"{warnings} warning{'s' if warnings > 1 else ''}"] * bool(warnings)
-    parts += [f"{infos} info"] * bool(infos)
-    if not missing:
-        return ", ".join(parts) or "No problems found."
-    return f"{', '.join(parts) or 'No problems found in the sources that can be read'}; unknown: {', '.join(missing)}"

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import Format
+from msgspec import Struct, field
+
+from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
+    from kvtui.model.observation import Observation
     from kvtui.model.settings import KubeSettings, UiSettings
     from kvtui.model.snapshot import Snapshot
     from kvtui.observer import Observer
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """The global options of one call.
 
     Attributes:
@@ -85,6 +85,19 @@ class Invocation:
             also=self.journal_findings() if triage else None,
         )
 
+    def observe(self, timeout: float | None) -> Observation:
+        """Returns one observation; see ``Observer.observe``.
+
+        Raises:
+            SystemExit: 2 when ``--pid`` is not a keepalived.
+        """
+        import asyncio  # noqa: PLC0415 - --help and --version do without
+
+        try:
+            return asyncio.run(_observe(self.observer(), timeout))
+        except LookupError as error:
+            fail(str(error.args[0]), EXIT_USAGE)
+
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
         """Returns what makes findings from this node's journal; None on the demo."""
         if self.demo:
@@ -105,3 +118,10 @@ class Invocation:
             keys=self.config.keys,
             notices=self.config.problems,
         )
+
+
+async def _observe(observer: Observer, timeout: float | None) -> Observation:
+    try:
+        return await observer.observe(timeout=timeout)
+    finally:
+        await observer.close()

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
 
-MARKS = {Mark.OK: "+", Mark.BROKEN: "X", Mark.UNKNOWN: "?", Mark.NONE: "."}
 MAX_CELL = 60
 """Characters of a key or a value."""
 
@@ -26,9 +25,8 @@ def mappings(seen: Observation) -> str:
     api_error = plain(seen.snapshot.source(SourceName.KUBERNETES).detail) or "kvtui has not asked the API"
     if seen.mappings is None:
         return f"Mappings unknown: {api_error}; and keepalived.conf cannot be read\n"
-    kube = seen.snapshot.kube
-    if kube is not None and kube.configmap is not None:
-        origin = f"ConfigMap {plain(kube.configmap.namespace)}/{plain(kube.configmap.name)}"
+    if name := configmap_name(seen):
+        origin = f"ConfigMap {name}"
     else:
         origin = f"From the comments and blocks of keepalived.conf, because the ConfigMap is unknown ({api_error})"
     if not seen.mappings:
@@ -43,7 +41,7 @@ def _row(index: ChainIndex, mapping: Mapping) -> Row:
     service = f"{mapping.namespace}/{mapping.service}" if mapping.target else mapping.value
     return (
         plain(mapping.vip, MAX_CELL),
-        plain(service, MAX_CELL) or "-",
+        plain(service_text(mapping), MAX_CELL) or "-",
         plain(mapping.method or "-", MAX_CELL),
         mapping.state.value,
         "".join(MARKS[link.mark] for link in links),

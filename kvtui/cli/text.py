@@ -10,6 +10,7 @@ from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, count, per_second
+from kvtui.presenters.cells import or_unknown
 from kvtui.presenters.host import host_lines
 
 if TYPE_CHECKING:
@@ -132,14 +133,14 @@ def _heard(age: float | None) -> str:
 
 
 def _instance_row(seen: Observation, i: InstanceView) -> Row:
-    priority = _or_unknown(i.priority)
+    priority = or_unknown(i.priority)
     if i.effective_priority is not None and i.effective_priority != i.priority:
         priority += f" now {i.effective_priority}"
     preempt = "?" if i.nopreempt is None else ("no" if i.nopreempt else "yes")
     master = "?"
     if i.master:
         name = i.master.address or ("this node" if i.master.is_self else "?")
-        master = f"{name} ({_or_unknown(i.master.priority)}{', self' if i.master.is_self else ''})"
+        master = f"{name} ({or_unknown(i.master.priority)}{', self' if i.master.is_self else ''})"
     if i.rivals:
         master += f" AND {', '.join(i.rivals)}"
     since = "?" if i.since is None else f"{ago(seen.snapshot.time - i.since)} ago"
@@ -147,8 +148,8 @@ def _instance_row(seen: Observation, i: InstanceView) -> Row:
     return (
         i.name,
         i.state.value,
-        _or_unknown(i.vrid),
-        _or_unknown(i.version),
+        or_unknown(i.vrid),
+        or_unknown(i.version),
         i.interface or "?",
         priority,
         preempt,
@@ -156,10 +157,6 @@ def _instance_row(seen: Observation, i: InstanceView) -> Row:
         master,
         since,
     )
-
-
-def _or_unknown(value: int | None) -> str:
-    return "?" if value is None else str(value)
 
 
 IPVS_HEAD = (

@@ -6,12 +6,13 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.drain.targets import parse_service
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
@@ -51,8 +52,7 @@ class UnreadSourcesError(LookupError):
     """No layer that kvtui can read has the VIP; the message lists those that it cannot read."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortTrace:
+class PortTrace(Struct, frozen=True):
     """The chain of one port; ``port`` is None for a VIP without ports."""
 
     address: str
@@ -84,9 +84,9 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
     try:
         index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
-        return int(fail(str(error), TraceExit.UNKNOWN))
+        fail(str(error), TraceExit.UNKNOWN)
     except (LookupError, ValueError) as error:
-        return int(fail(str(error.args[0] if error.args else error), EXIT_USAGE))
+        fail(str(error.args[0] if error.args else error), EXIT_USAGE)
     write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
     results = {whole(t.links) for t in traces}
     return TraceExit.BROKEN if False in results else TraceExit.UNKNOWN if None in results else TraceExit.OK
@@ -121,7 +121,7 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
     Raises:
         UnknownVipError: no layer has it.
         UnreadSourcesError: no layer that kvtui can read has it, and there are others.
-        UnknownTarget: it is not an address.
+        UnknownTargetError: it is not an address.
     """
     known = index.addresses
     if text in known:  # also a key of the ConfigMap that is not an address
@@ -171,7 +171,8 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
     ]
     notes = "".join(f"Note: {plain(n)}\n" for n in (entry.notes if entry else ()))
     title = f"{plain(port.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
-    result = result_text(port.links, node_only=index.seen.snapshot.kube is None)
+    lines = verdict(port.links, of_node=index.seen.snapshot.kube is None)
+    result = "".join(f"{line}\n" for line in lines)
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + result
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,7 @@ class ConfTrack:
     weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfInstance:
+class ConfInstance(Struct, frozen=True):
     """A ``vrrp_instance`` block.
 
     ``priority_literal`` is False if the priority comes from ``$``, ``@`` or ``~`` and so cannot be edited.
@@ -90,8 +89,7 @@ class ConfInstance:
         return (*self.vips, *self.excluded_vips)
 
 
-@dataclass(frozen=True, slots=True)
-class ConfRealServer:
+class ConfRealServer(Struct, frozen=True):
     """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers.
 
     ``file_check`` is the track file of its FILE_CHECK. ``file_check_weight`` is the weight that this check sets
@@ -157,8 +155,7 @@ class ConfVirtualServer:
         return {self.key_of(r): r for r in self.real_servers if not r.sorry}
 
 
-@dataclass(frozen=True, slots=True)
-class ConfTrackFile:
+class ConfTrackFile(Struct, frozen=True):
     """A ``track_file`` / ``vrrp_track_file`` definition."""
 
     name: str
@@ -166,8 +163,7 @@ class ConfTrackFile:
     weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SyncGroup:
+class SyncGroup(Struct, frozen=True):
     """A ``vrrp_sync_group``: its members change state together."""
 
     name: str

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ class TriageSettings:
         ignore: ids of findings that are not reported.
     """
 
-    timeout: float = 1.0
+    hold_factor: float = 1.0
     ignore: frozenset[str] = frozenset()
 
 
@@ -55,8 +54,7 @@ class Kind(StrEnum):
     NAMES = "a list of texts in quotes"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One setting.
 
     Attributes:
@@ -191,14 +189,14 @@ SETTINGS = (
         "kubernetes.configmap",
         Kind.TEXT,
         default=None,
-        help="The ConfigMap that maps VIPs, as NAMESPACE/NAME.",
+        help="ConfigMap that maps VIPs to Services, as NAMESPACE/NAME.",
         parameter="configmap",
         variable="KVTUI_CONFIGMAP",
         pattern=f"{NAME}/{NAME}",
         shape="NAMESPACE/NAME, such as default/vip-configmap",
     ),
     Setting(
-        "triage.timeout",
+        "triage.hold_factor",
         Kind.NUMBER,
         default=1.0,
         help="Factor on the seconds that a problem must persist before triage reports it.",
@@ -262,6 +260,6 @@ class Config:
         """Settings of triage."""
         timeout, ignored = self.value("triage.timeout"), self.value("triage.ignore")
         return TriageSettings(
-            float(timeout) if isinstance(timeout, int | float) else 1.0,
+            float(factor) if isinstance(factor, int | float) else 1.0,
             frozenset(ignored) if isinstance(ignored, tuple) else frozenset(),
         )

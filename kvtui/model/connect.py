@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 TIMEOUT = 3.0
 """Seconds. The kernel resends a lost SYN after 1 s and after 3 s."""

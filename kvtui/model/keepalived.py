@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,7 @@ class PidFile:
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(Struct, frozen=True):
     """The process that writes keepalived.conf and runs keepalived as its child (kube-keepalived-vip).
 
     Attributes:

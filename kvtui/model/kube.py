@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,7 @@ class ResourceState:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigMap:
+class ConfigMap(Struct, frozen=True):
     """The ConfigMap that maps VIP → Service.
 
     Attributes:
@@ -94,8 +93,7 @@ class KubeService:
         return (self.namespace, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointPort:
+class EndpointPort(Struct, frozen=True):
     """A port of an EndpointSlice (or of an Endpoints subset)."""
 
     name: str
@@ -103,8 +101,7 @@ class EndpointPort:
     protocol: str = "TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One address behind a Service.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
 class MappingState(StrEnum):

@@ -5,12 +5,11 @@ Field names follow the JSON contract (``kvtui schema``); ``presenters.documents`
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
@@ -103,8 +102,7 @@ class InstanceView:
     preempt_delay: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VipView:
+class VipView(Struct, frozen=True):
     """One virtual address.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import IntEnum, StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 
 class VrrpState(StrEnum):
@@ -130,8 +129,7 @@ class RealServerCheck:
     failed_checkers: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Advert:
+class Advert(Struct, frozen=True):
     """One VRRP advert from the wire (RFC 5798, RFC 3768).
 
     Attributes:

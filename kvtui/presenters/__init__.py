@@ -1,1 +1,1 @@
-"""What a view says, for the command line and the terminal UI alike: no widget, no printing."""
+"""What views say (rows, sentences, the meaning of colours), for the command line and the terminal UI."""

@@ -1,4 +1,4 @@
-"""The machine's vitals in a line or two."""
+"""The machine's CPU, load, memory, disk and NIC errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 MAX_NICS = 2
-"""Interfaces that are named; those that lost most come first."""
+"""Interfaces to name; those with most errors and drops come first."""
 
 
 def host_lines(host: Host) -> list[str]:
@@ -20,10 +20,10 @@ def host_lines(host: Host) -> list[str]:
     parts = [] if host.cpu is None else [f"CPU {host.cpu:.0f}%, steal {host.steal or 0.0:.0f}%"]
     parts.append(f"load {' '.join(f'{average:.2f}' for average in host.load)}, {host.cores} cores")
     parts.append(f"memory {count(host.memory_available)}B of {count(host.memory_total)}B free")
-    troubled = sorted((nic for nic in host.nics if _lost(nic)), key=_lost, reverse=True)
+    failing = sorted((nic for nic in host.nics if _lost(nic)), key=_lost, reverse=True)
     more = [] if host.disk_free is None else [f"{plain(host.state_folder or '')} {count(host.disk_free)}B free"]
-    more += [_troubles(nic) for nic in troubled[:MAX_NICS]]
-    more += [f"{len(troubled) - MAX_NICS} more NICs with errors or drops"] if len(troubled) > MAX_NICS else []
+    more += [_nic_text(nic) for nic in failing[:MAX_NICS]]
+    more += [f"{len(failing) - MAX_NICS} more NICs with errors or drops"] if len(failing) > MAX_NICS else []
     return [", ".join(parts), *([", ".join(more)] if more else [])]
 
 
@@ -31,8 +31,8 @@ def _lost(nic: Nic) -> int:
     return nic.errors_in + nic.errors_out + nic.drops_in + nic.drops_out
 
 
-def _troubles(nic: Nic) -> str:
+def _nic_text(nic: Nic) -> str:
     errors, drops = nic.errors_in + nic.errors_out, nic.drops_in + nic.drops_out
-    said = [f"{count(errors)} errors"] if errors else []
-    said += [f"{count(drops)} drops"] if drops else []
-    return f"{plain(nic.name)} {' and '.join(said)}"
+    parts = [f"{count(errors)} errors"] if errors else []
+    parts += [f"{count(drops)} drops"] if drops else []
+    return f"{plain(nic.name)} {' and '.join(parts)}"

@@ -1,4 +1,4 @@
-"""Names of keys: Textual's, and those that people write. Without Textual, which the command line never imports."""
+"""Textual's names of keys, and how people write them. The command line uses this and never imports Textual."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMES = frozenset(
         *("return", "right", "space", "tab", "up", "@", "ctrl-at", *(f"f{number}" for number in range(1, 25))),
     }
 )
-"""Textual's names of keys that are no character (``textual.keys.Keys``; a test compares them)."""
+"""Textual's names of keys other than characters (``textual.keys.Keys``; a test compares them)."""
 
 _REPLACEMENTS = {
     "solidus": "slash",
@@ -21,7 +21,7 @@ _REPLACEMENTS = {
     "plus_sign": "plus",
     "low_line": "underscore",
 }
-"""Where Textual's name of a character is not Unicode's (``textual.keys.KEY_NAME_REPLACEMENTS``)."""
+"""Textual's names of characters that differ from Unicode's (``textual.keys.KEY_NAME_REPLACEMENTS``)."""
 
 _MODIFIERS = re.compile(r"(?:(?:ctrl|shift|alt|super|meta)\+)*")
 
@@ -41,7 +41,7 @@ _WRITTEN = {
 
 
 def key_value(text: str) -> str:
-    """Returns a key by Textual's name: ``question_mark`` for ``?``."""
+    """Returns Textual's name of a key: ``question_mark`` for ``?``."""
     text = text.strip()
     if len(text) != 1 or text.isalnum():
         return text
@@ -53,7 +53,7 @@ def key_value(text: str) -> str:
 
 
 def is_key(value: str) -> bool:
-    """Whether Textual knows such a key."""
+    """Whether Textual has a key of this name."""
     base = _MODIFIERS.sub("", value, count=1)
     if base in _NAMES or base in _REPLACEMENTS.values() or (len(base) == 1 and base.isalnum()):
         return True

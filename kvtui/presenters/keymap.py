@@ -1,10 +1,11 @@
-"""Keys as the configuration wants them: bindings are remapped by their id, conflicts are told and not used."""
+"""Remaps keys as the configuration says. Unknown keys and conflicts are reported and not used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.text import plain
 from kvtui.presenters.key_names import is_key, key_name, key_value
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES
@@ -15,35 +16,33 @@ if TYPE_CHECKING:
     from kvtui.model.config import Configured
 
 FIXED = ("panel.", "plan.", "prompt.", "view.clear")
-"""Keys of dialogs stay: what agrees to a plan must not depend on the node that one happens to be on."""
+"""Ids of bindings that cannot be remapped: the key that applies a plan is the same on every node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A binding as the code has it: its id, keys, and the screen that it works on."""
+class Declared(Struct, frozen=True):
+    """A binding's id, its default keys, and the screen that it works on."""
 
     id: str
     keys: tuple[str, ...]
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Keymap:
-    """Which keys to use.
+class Keymap(Struct, frozen=True):
+    """The keys to use.
 
     Attributes:
-        keys: id → its keys, for ``App.set_keymap``.
-        problems: what is not used, a sentence each.
+        keys: by id, for ``App.set_keymap``.
+        problems: why parts of the configuration are not used.
     """
 
     keys: Mapping[str, str]
     problems: tuple[str, ...] = ()
 
-    def instead(self, key: str, scope: str = COMMON) -> str:
-        """The key that does now what this one does by default: for key lines and texts.
+    def replacement(self, key: str, scope: str = COMMON) -> str:
+        """Returns the key that replaces this default key.
 
         Args:
-            key: its default, by its name.
+            key: Textual's name.
             scope: the screen.
         """
         if not self.keys:
@@ -53,14 +52,14 @@ class Keymap:
         return self.keys[best.id].split(",")[0] if best and best.id in self.keys else key
 
     def hint(self, text: str, scope: str) -> str:
-        """The same for a hint such as ``Enter`` or ``/``."""
+        """Returns the replacement of a hint such as ``Enter`` or ``/``, as people write it."""
         key = key_value(text if len(text) == 1 else text.lower())
-        real = self.instead(key, scope)
+        real = self.replacement(key, scope)
         return text if real == key else key_name(real)
 
 
 def declared() -> tuple[Declared, ...]:
-    """Returns every key that has an id."""
+    """Returns every binding that has an id."""
     return tuple(
         Declared(key.id, tuple(key_value(k) for k in key.keys.split(",")), scope)
         for scope, keys in SCOPES
@@ -69,10 +68,10 @@ def declared() -> tuple[Declared, ...]:
 
 
 def keymap(wanted: Mapping[str, Configured]) -> Keymap:
-    """What of the wanted keys can be had.
+    """Returns the configured keys that can be used, and why others cannot.
 
     Args:
-        wanted: binding's id → keys, from the configuration.
+        wanted: keys by the binding's id.
     """
     if not wanted:
         return Keymap({})
@@ -81,16 +80,14 @@ def keymap(wanted: Mapping[str, Configured]) -> Keymap:
     taken: dict[str, str] = {}
     for name, configured in wanted.items():
         keys = [key_value(k) for k in str(configured.value).split(",") if k.strip()]
-        if trouble := _error(name, keys, known):
-            problems.append(f"{plain(configured.where)}: {trouble}")
+        if error := _error(name, keys, known):
+            problems.append(f"{plain(configured.where)}: {error}")
         else:
             taken[name] = ",".join(keys)
     while clash := _clash(taken, known):
         name, key, other = clash
         del taken[name]
-        problems.append(
-            f"{plain(wanted[name].where)}: {name} cannot have the key {key}: it is {other}'s; give that one another key"
-        )
+        problems.append(f"{plain(wanted[name].where)}: {name} cannot use key {key}: {other} uses it; remap {other} too")
     return Keymap(taken, tuple(problems))
 
 
@@ -100,16 +97,16 @@ def _error(name: str, keys: list[str], known: tuple[Declared, ...]) -> str:
         from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
 
         if name.startswith(FIXED):
-            return f"the key of {plain(name, 60)} is always the same: dialogs name their keys"
+            return f"{plain(name, 60)} cannot be remapped: dialogs name their keys"
         close = get_close_matches(name, ids, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(ids)}"
-        return f"no key is called {plain(name, 60)}; {hint}"
+        hint = f"did you mean {close[0]}?" if close else f"bindings: {', '.join(ids)}"
+        return f"no binding is called {plain(name, 60)}; {hint}"
     wrong = [k for k in keys if not is_key(k)]
-    return f'there is no key «{plain(wrong[0], 40)}»; write "d", "D", "ctrl+d", "f5" or "?"' if wrong else ""
+    return f'no such key: "{plain(wrong[0], 40)}"; examples: "d", "D", "ctrl+d", "f5", "?"' if wrong else ""
 
 
 def _clash(taken: dict[str, str], known: tuple[Declared, ...]) -> tuple[str, str, str] | None:
-    """A remapped binding, a key, and whose key that is already; the last one that was written gives way."""
+    """Returns a remapped binding, a key, and the binding that has this key; the last one configured loses."""
     for name in reversed(taken):
         for mine in (d for d in known if d.id == name):
             for other in known:

@@ -1,26 +1,25 @@
-"""The keys of the terminal UI as data: bindings, help, the manual page and ``kvtui config`` are made of it."""
+"""All keys of the terminal UI: the source of bindings, help, man page and ``kvtui config``."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.registry import ACTIONS
-from kvtui.model.record import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One thing that keys do.
+class Key(Struct, frozen=True):
+    """A binding.
 
     Attributes:
-        id: its name in the configuration.
-        keys: default keys by Textual's names, separated by commas.
+        id: name in the configuration.
+        keys: default keys, by Textual's names, separated by commas.
         action: Textual's action.
         label: name in the palette.
-        help: one line in the help; empty when it is described elsewhere.
+        help: one line in the help; empty if another binding with this id has it.
         show: whether it is one of the main keys.
         priority: handled before the focused widget.
-        system: not listed, since another key of the same id is.
+        system: not listed, because another binding with this id is.
     """
 
     id: str
@@ -34,39 +33,39 @@ class Key:
 
 
 VIEWS = (
-    Key("view.vips", "1", "view('vips')", "VIPs", "VIPs: who owns each, and why"),
-    Key("view.vrrp", "2", "view('vrrp')", "VRRP", "VRRP: instances and peers"),
-    Key("view.ipvs", "3", "view('ipvs')", "IPVS", "IPVS: real servers, traffic"),
+    Key("view.vips", "1", "view('vips')", "VIPs", "VIPs, their owners and chains"),
+    Key("view.vrrp", "2", "view('vrrp')", "VRRP", "VRRP instances and peers"),
+    Key("view.ipvs", "3", "view('ipvs')", "IPVS", "IPVS servers and traffic"),
     Key("view.mappings", "4", "view('mappings')", "Mappings", "ConfigMap entries and chains"),
-    Key("view.findings", "5", "view('findings')", "Findings", "What is wrong, worst first"),
-    Key("view.journal", "7", "view('journal')", "Journal", "What was done here; the log"),
+    Key("view.findings", "5", "view('findings')", "Findings", "Problems, worst first"),
+    Key("view.journal", "7", "view('journal')", "Journal", "Past actions; keepalived's log"),
 )
 ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.tooltip) for a in ACTIONS if a.key)
 ALWAYS = (
-    Key("app.sources", "i", "sources", "Sources", "What could (not) be read"),
-    Key("app.pause", "space", "pause", "Pause", "Stand still, then go on"),
-    Key("app.keys", "question_mark", "keys", "Keys", "These keys"),
+    Key("app.sources", "i", "sources", "Sources", "Sources and their state"),
+    Key("app.pause", "space", "pause", "Pause", "Pause or continue"),
+    Key("app.keys", "question_mark", "keys", "Keys", "Show these keys"),
 )
 APP = (
     *VIEWS,
     *ACTING,
     *ALWAYS,
-    Key("app.commands", "colon", "command_palette", "Commands", "Find a command by its name"),
-    Key("app.quit", "q", "quit", "Quit", "Leave kvtui"),
+    Key("app.commands", "colon", "command_palette", "Commands", "Search commands"),
+    Key("app.quit", "q", "quit", "Quit", "Quit kvtui"),
 )
-"""The app's own."""
+"""Bindings of the app."""
 
 NODE_SCREEN = (
-    # priority: what is typed ahead of a slow line belongs to the filter; else the d of "/dns" would drain
-    Key("view.filter", "slash", "filter", "Filter", "Show rows with a text", priority=True),
-    Key("view.trace", "t", "trace", "Trace", "The chain of this VIP"),
+    # priority: on a slow line the d of "/dns" would drain otherwise
+    Key("view.filter", "slash", "filter", "Filter", "Filter the rows", priority=True),
+    Key("view.trace", "t", "trace", "Trace", "Trace the chain of this VIP"),
     Key("view.sort", "s", "sort(1)", "Sort", "Sort by the next column"),
-    Key("view.reverse", "S", "reverse", "Reverse", "Sort the other way round"),
-    Key("view.copy", "y", "copy", "Copy", "Copy its command"),
+    Key("view.reverse", "S", "reverse", "Reverse", "Reverse the sort order"),
+    Key("view.copy", "y", "copy", "Copy", "Copy the row's command"),
     Key("view.copy_row", "Y", "copy_row", "Copy row", "Copy the row"),
-    Key("view.clear", "escape", "clear", "Clear", "Show every row again", show=False),
+    Key("view.clear", "escape", "clear", "Clear", "Clear the filter", show=False),
 )
-"""Those of every screen."""
+"""Bindings of every screen."""
 
 TABLE = (
     Key("table.up", "up,k", "move(-1)", "Up", "One row up", show=False),
@@ -75,18 +74,18 @@ TABLE = (
     Key("table.page_down", "pagedown", "page(1)", "Page down", "A page down", show=False),
     Key("table.first", "home,g", "edge(-1)", "First", "The first row", show=False),
     Key("table.last", "end,G", "edge(1)", "Last", "The last row", show=False),
-    Key("table.detail", "enter", "choose", "Detail", "Detail of this row", show=False),
+    Key("table.detail", "enter", "choose", "Detail", "Details of this row", show=False),
 )
 IPVS = (
-    Key("ipvs.fold", "left", "fold(True)", "Fold", "Hide its real servers", show=False),
-    Key("ipvs.unfold", "right", "fold(False)", "Unfold", "Show its real servers", show=False),
-    Key("ipvs.fold_all", "minus", "fold_all(True)", "Fold all", "Only virtual servers", show=False),
-    Key("ipvs.unfold_all", "plus", "fold_all(False)", "Unfold all", "Every real server", show=False),
+    Key("ipvs.fold", "left", "fold(True)", "Fold", "Collapse the real servers", show=False),
+    Key("ipvs.unfold", "right", "fold(False)", "Unfold", "Expand the real servers", show=False),
+    Key("ipvs.fold_all", "minus", "fold_all(True)", "Fold all", "Collapse all", show=False),
+    Key("ipvs.unfold_all", "plus", "fold_all(False)", "Unfold all", "Expand all", show=False),
 )
 JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
     Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
-    Key("journal.other", "tab", "other", "Log", "From the journal to the log, and back"),
+    Key("journal.other", "tab", "other", "Log", "Switch journal and log"),
 )
 
 THROUGH_PANELS = (
@@ -94,18 +93,18 @@ THROUGH_PANELS = (
     Key("view.copy", "y", "app.below('copy')", "", "", system=True),
     Key("view.copy_row", "Y", "app.below('copy_row')", "", "", system=True),
 )
-"""A modal screen hides the app's own keys; these work through it, and are listed where they belong."""
+"""Bindings of the app that also work over a panel, which hides them as a modal screen."""
 
 PANEL = (
-    Key("panel.close", "escape,q,enter", "close", "Close", "Back to the screen"),
+    Key("panel.close", "escape,q,enter", "close", "Close", "Close the panel"),
     *THROUGH_PANELS,
 )
 
 COMMON = ""
-"""The scope of what works on every screen."""
+"""The scope of bindings that work on every screen."""
 
 PANELS = "Panel"
-"""The scope of panels, which hide the screen below them."""
+"""The scope of panels, which hide the bindings of the screen below."""
 
 SCOPES = (
     (COMMON, APP),
@@ -115,4 +114,4 @@ SCOPES = (
     ("JournalScreen", JOURNAL),
     (PANELS, PANEL),
 )
-"""Every key that has a name in the configuration, and the screen that it works on."""
+"""Every binding that can be configured, by the screen that it works on."""

@@ -1,1 +1,1 @@
-"""The screens of the terminal UI; a .tcss beside each."""
+"""The screens and panels of the terminal UI."""

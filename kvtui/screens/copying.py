@@ -1,4 +1,4 @@
-"""``y`` and ``Y``: the command for a row, or the row, into the terminal's clipboard, and onto the screen to select."""
+"""``y`` and ``Y`` copy a row's command or the row. The panel shows the text, for terminals without a clipboard."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from kvtui.screens.panel import Panel
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
-SAID = {
-    Clipboard.NONE: "This terminal has no clipboard: select it",
-    Clipboard.PLAIN: "Copied, if this terminal allows it (OSC 52); or select it",
-    Clipboard.TMUX: "Copied, if tmux allows it (set-clipboard on); or select it",
-    Clipboard.SCREEN: "Copied, if the terminal around screen allows it; or select it",
+HEADINGS = {
+    Clipboard.NONE: "This terminal has no clipboard: select the text",
+    Clipboard.PLAIN: "Copied, if this terminal allows it (OSC 52); or select the text",
+    Clipboard.TMUX: "Copied, if tmux allows it (set-clipboard on); or select the text",
+    Clipboard.SCREEN: "Copied, if the terminal around screen allows it; or select the text",
 }
 
 
 class CopyPanel(Panel):
-    """What was copied, over the whole width, without anything beside it that a selection would take along.
+    """The copied text over the whole width, with nothing next to it that a mouse selection would include.
 
     Args:
+        host: the app.
         copied: one line.
-        clipboard: of this terminal.
     """
 
     DEFAULT_CSS = """
@@ -36,21 +37,21 @@ class CopyPanel(Panel):
 
     wraps: ClassVar = False
 
-    def __init__(self, copied: str, clipboard: Clipboard) -> None:
-        super().__init__()
+    def __init__(self, host: Host, copied: str) -> None:
+        super().__init__(host)
         self.copied = copied
-        self.heading = f"{SAID[clipboard]}   Esc closes"
+        self.heading = f"{HEADINGS[host.settings.clipboard]}   Esc close"
 
-    def text(self, seen: Observation | None) -> str:
-        """The text in lines that a shell joins again: a newline in the middle would run half a command."""
-        del seen
+    def text(self, observation: Observation | None) -> str:
+        # with backslashes, because a pasted newline would run half a command
+        del observation
         return "\n".join(shell_lines(self.copied, self.size.width - 2))
 
 
 def shell_lines(command: str, width: int) -> list[str]:
-    """A command in lines of at most ``width`` columns, each but the last ending in a backslash.
+    """Returns a command in lines of at most ``width`` columns that a shell joins: all but the last end in a backslash.
 
-    A blank in quotes is no place to break; what is longer than a line stays whole, for the terminal to wrap.
+    Lines break only at blanks outside quotes. A longer word stays whole, and the terminal wraps it.
     """
     lines = [""]
     for part in _words(command):
@@ -65,7 +66,7 @@ def shell_lines(command: str, width: int) -> list[str]:
 
 
 def _words(command: str) -> list[str]:
-    """The command taken apart at its blanks, but for those in quotes or behind a backslash."""
+    """Splits a command at blanks that are neither quoted nor escaped."""
     words, quoted, escaped = [""], "", False
     for character in command:
         if character == " " and not quoted and not escaped:
@@ -82,5 +83,5 @@ def _words(command: str) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    """Whatever is copied: one line that only prints, so that pasting it runs nothing by itself."""
+    """Returns one line of printable text: pasting it runs nothing by itself."""
     return plain(text).strip()

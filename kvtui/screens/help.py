@@ -1,4 +1,4 @@
-"""``?``: every key that works here, from the bindings themselves."""
+"""``?``: every key of the current screen, from its bindings."""
 
 from __future__ import annotations
 
@@ -6,70 +6,68 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.key_names import key_name
-from kvtui.rules.chain import LAYERS, LETTERS, Mark
-from kvtui.screens.panel import FRAME, WIDEST, Panel
-from kvtui.widgets.glyphs import UNICODE, Glyphs, glyphs
+from kvtui.presenters.trace import CHAIN_TITLE
+from kvtui.rules.chain import LAYERS, Mark
+from kvtui.screens.panel import Panel
 
 if TYPE_CHECKING:
     from textual.binding import Binding
 
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "prompt")
 
 
-def legend(drawing: Glyphs) -> str:
-    """What the marks mean."""
-    words = {Mark.OK: "whole", Mark.BROKEN: "broken", Mark.UNKNOWN: "not known", Mark.NONE: "nothing expected"}
-    marks = "  ".join(f"{drawing.marks[mark]} {word}" for mark, word in words.items())
-    half = len(LAYERS) // 2
-    layers = ["  ".join(f"{layer.letter} {layer.words}" for layer in some) for some in (LAYERS[:half], LAYERS[half:])]
+def legend(marks: Glyphs) -> str:
+    """Returns what the marks mean."""
+    words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
+    legend_marks = "  ".join(f"{marks.marks[mark]} {word}" for mark, word in words.items())
     return f"""
-A VIP's chain, {LETTERS}: {marks}
-  {layers[0]}
-  {layers[1]}
-{drawing.self_mark} is this node. What changed in the last reading is bold. n{drawing.differs}m: kernel n, config m."""
+{CHAIN_TITLE}, one mark per layer:  {legend_marks}
+  {", ".join(layer.words for layer in LAYERS)}
+{marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m  !! critical  ! warning"""
 
 
 class HelpPanel(Panel):
     """Keys.
 
     Args:
-        bindings: those that work on the screen below.
+        host: the app.
+        listed: the bindings of the screen below.
     """
 
     heading = "Keys"
 
-    def __init__(self, bindings: list[Binding]) -> None:
-        super().__init__()
-        self._listed = bindings
+    def __init__(self, host: Host, listed: list[Binding]) -> None:
+        super().__init__(host)
+        self._listed = listed
 
-    def text(self, seen: Observation | None) -> str:
-        """A line a key; it does not depend on what is seen."""
-        del seen
-        drawing = glyphs(ascii_only=self.app.settings.ascii)  # type: ignore[attr-defined]  # KvtuiApp's, see Host
-        return help_text(self._listed, min(self.size.width, WIDEST) - FRAME, drawing)
+    def text(self, observation: Observation | None) -> str:
+        del observation
+        return help_text(self._listed, self.text_width, glyphs(ascii_only=self.host.settings.ascii))
 
 
-def help_text(bindings: list[Binding], width: int, drawing: Glyphs = UNICODE) -> str:
-    """Keys and what they do: kvtui's own, those of the screens first, moving about last."""
+def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
+    """Returns keys and what they do, and the legend. Textual's own keys are left out."""
     rows: dict[str, list[str]] = {}
     ours = [b for b in bindings if b.id and "." in b.id and b.tooltip]
     for binding in sorted(ours, key=lambda b: ORDER.index((b.id or "").split(".")[0])):
         rows.setdefault(binding.tooltip, []).append(key_name(binding.key))
     named = [(" ".join(dict.fromkeys(keys)), what) for what, keys in rows.items()]
-    return "\n".join([*in_columns(named, width), legend(drawing)])
+    return "\n".join([*in_columns(named, width), legend(marks)])
 
 
-NARROWEST = 70
-"""Columns below which two columns of keys would be more wrapping than reading."""
+MIN_TWO_COLUMNS = 70
+"""Terminal columns that two columns of keys need."""
 
 
 def in_columns(rows: list[tuple[str, str]], width: int) -> list[str]:
-    """Keys and their words in two columns, read downwards; in one where the terminal is narrow."""
+    """Returns keys and their descriptions in two columns, or in one on a narrow terminal."""
     lead = max((len(key) for key, _what in rows), default=0) + 1
-    if width < NARROWEST:
+    if width < MIN_TWO_COLUMNS:
         return [line for key, what in rows for line in _entry(key, what, lead, width)]
     half = (width - 1) // 2
     entries = [_entry(key, what, lead, half) for key, what in rows]

@@ -1,10 +1,9 @@
-"""Screen 7: what was done on this node, by whom, why, and how it ended; below it what keepalived logged."""
+"""Screen 7: the actions on this node, and keepalived's log."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 
@@ -14,14 +13,14 @@ from kvtui.actions.equivalent_commands import word
 from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
+from kvtui.presenters.journal import entry_cells, entry_text, who_text
 from kvtui.presenters.keys import JOURNAL
-from kvtui.screens.facts import fact_lines
 from kvtui.screens.log_view import LogLinePanel, LogView
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
-from kvtui.screens.plan_panel import ActingHost, PlanPanel
+from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.priority.overwritten import PriorityOverwrite
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 COLUMNS = (
     Column("id", "ID", 14, 0),
@@ -42,12 +42,11 @@ COLUMNS = (
     Column("what", "WHAT", 26, 1, most=90),
     Column("reason", "REASON", 12, 4, most=60),
 )
-TONES = {"done": Tone.GOOD, "undone": Tone.DIM, "put back": Tone.WARN, "unverified": Tone.WARN, "failed": Tone.BAD}
-NOTHING = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
-EVERY = 3.0
-"""Seconds between two looks at the journal's file."""
-LOG_EVERY = 1.0
-"""Seconds between two looks at keepalived's log."""
+EMPTY = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
+JOURNAL_SECONDS = 3.0
+"""Time between two reads of the journal."""
+LOG_SECONDS = 1.0
+"""Time between two reads of keepalived's log."""
 
 
 class JournalScreen(NodeScreen):
@@ -56,10 +55,10 @@ class JournalScreen(NodeScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(JOURNAL)
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._entries: dict[str, Entry] = {}
-        self._overwritten: dict[str, PriorityOverwrite] = {}
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._entries: dict[Hashable, Entry] = {}
+        self._overwrites: dict[Hashable, PriorityOverwrite] = {}
         self._error = ""
         self._tail = LogTail()
         self._reading_log = False
@@ -67,24 +66,29 @@ class JournalScreen(NodeScreen):
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
-    def extra(self) -> tuple[Widget, ...]:
+    def extra_widgets(self) -> tuple[Widget, ...]:
         return (LogView(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         own = (("u", "undo"), ("c", "complete"), ("Tab", "log"))
         return (*own, *(hint for hint in super().hints() if hint[0] not in {"7", "d", "p", "f"}))
 
+    # --- reading
+
     def on_mount(self) -> None:
-        self.set_interval(EVERY, self._look)
-        self.set_interval(LOG_EVERY, self._look_at_log)
-        self._look()
-        self._look_at_log()
+        self.set_interval(JOURNAL_SECONDS, self._update_entries)
+        self.set_interval(LOG_SECONDS, self._update_log)
 
-    def _look(self) -> None:
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._update_entries()
+        self._update_log()
+
+    def _update_entries(self) -> None:
         if self.is_current:
-            self._read()
+            self._read_entries()
 
-    def _look_at_log(self) -> None:
+    def _update_log(self) -> None:
         if self.is_current and not self.host.paused and not self._reading_log:
             self._reading_log = True
             self._read_log()
@@ -95,50 +99,45 @@ class JournalScreen(NodeScreen):
             self._tail = await self.host.keepalived_log()
         finally:
             self._reading_log = False
-        self.again()
-
-    def on_screen_resume(self) -> None:
-        super().on_screen_resume()
-        self._read()
-        self._look_at_log()
+        self.redraw()
 
     @work(exclusive=True)
-    async def _read(self) -> None:
+    async def _read_entries(self) -> None:
+        entries: tuple[Entry, ...] = ()
         try:
-            found = await asyncio.to_thread(cast("ActingHost", self.app).backend.journal.entries)
+            entries = await asyncio.to_thread(self.host.backend.journal.entries)
             self._error = ""
         except OSError as error:
-            found, self._error = (
-                (),
-                f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR.",
-            )
-        self._entries = {e.id: e for e in reversed(found)}
-        self.again()
+            self._error = f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR."
+        self._entries = {e.id: e for e in reversed(entries)}
+        self.redraw()
 
-    def draw(self, seen: Observation) -> None:
-        self._overwritten = {o.entry: o for o in seen_overwrites(reversed(self._entries.values()), seen.snapshot)}
+    # --- drawing
+
+    def draw(self, observation: Observation) -> None:
         entries = self._entries
-        self.table.empty = self._error or (
-            f'No entry matches "{self.filter}". Esc shows all.' if self.filter and entries else NOTHING
-        )
-        keys: list[Hashable] = [
-            k for k, e in entries.items() if self.matches(k, e.summary, e.reason, e.result, *e.who.values())
-        ]
-        order = {"who": lambda k: who(entries[k]), "result": lambda k: entries[k].result or ""}
-        lost = self._overwritten
+        overwrites = seen_overwrites(reversed(entries.values()), observation.snapshot)
+        self._overwrites = {o.entry: o for o in overwrites}
+        self.table.empty = self._error or EMPTY
+        if entries and self.filter:
+            self.table.empty = f'No entry matches "{self.filter}". Esc shows all.'
+        keys = [k for k, e in entries.items() if self.matches(e.id, e.summary, e.reason, e.result, *e.who.values())]
+        order = {"who": lambda k: who_text(entries[k]), "result": lambda k: entries[k].result or ""}
         self.table.show_rows(
-            self.ordered(keys, order), lambda k: cells(entries[str(k)], lost.get(str(k))), changes=False
+            self.sorted_rows(keys, order), lambda k: entry_cells(entries[k], self._overwrites.get(k)), changes=False
         )
         view = self.query_one(LogView)
         view.table.find(self.filter)
-        view.show(self._tail, self.matches, seen.snapshot.time, dumps=bool(self.filter))
+        view.show(self._tail, self.matches, observation.snapshot.time, dumps=bool(self.filter))
+
+    # --- keys
 
     def action_other(self) -> None:
         log = self.query_one(LogView).table
         (self.table if log.has_focus else log).focus()
 
-    def by_hand(self, seen: Observation) -> str | None:
-        del seen
+    def equivalent_command(self, observation: Observation) -> str | None:
+        del observation
         return f"kvtui undo {word(self.table.selected)}" if isinstance(self.table.selected, str) else None
 
     def action_undo(self) -> None:
@@ -149,80 +148,38 @@ class JournalScreen(NodeScreen):
 
     def _plan(self, *, finish: bool) -> None:
         if isinstance(self.table.selected, str):
-            self.app.push_screen(PlanPanel(Intent(ActionKind.UNDO, self.table.selected, finish=finish)))
+            self.app.push_screen(PlanPanel(self.host, Intent(ActionKind.UNDO, self.table.selected, finish=finish)))
         else:
             self.notify("No action is selected.", markup=False)
 
     @on(LineTable.Chosen, "#log")
-    def _whole_line(self, event: LineTable.Chosen) -> None:
+    def _open_line(self, event: LineTable.Chosen) -> None:
         line = self.query_one(LogView).line(event.key)
         if line is not None:
-            self.app.push_screen(LogLinePanel(line))
+            self.app.push_screen(LogLinePanel(self.host, line))
 
     @on(LineTable.Chosen, "#journal")
-    def _detail(self, event: LineTable.Chosen) -> None:
-        entry = self._entries.get(str(event.key))
+    def _open_entry(self, event: LineTable.Chosen) -> None:
+        entry = self._entries.get(event.key)
         if entry is not None:
-            self.app.push_screen(EntryPanel(entry, self._overwritten.get(entry.id)))
+            self.app.push_screen(EntryPanel(self.host, entry, self._overwrites.get(entry.id)))
 
 
 class EntryPanel(Panel):
-    """One entry, whole.
+    """One entry of the journal.
 
     Args:
-        entry: of the journal.
-        overwrite: what became of its priority, when a controller wrote the file again.
+        host: the app.
+        entry: to show.
+        overwrite: what became of its priority, if a controller wrote the config again.
     """
 
-    def __init__(self, entry: Entry, overwrite: PriorityOverwrite | None = None) -> None:
-        super().__init__()
+    def __init__(self, host: Host, entry: Entry, overwrite: PriorityOverwrite | None) -> None:
+        super().__init__(host)
         self._entry = entry
         self._overwrite = overwrite
         self.heading = f"Journal {plain(entry.id)}"
 
-    def text(self, seen: Observation | None) -> str:
-        del seen
+    def text(self, observation: Observation | None) -> str:
+        del observation
         return entry_text(self._entry, self._overwrite)
-
-
-def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
-    """One entry in words: what, by whom, why, with what result and what was seen."""
-    at = datetime.fromtimestamp(entry.at).astimezone()
-    lines = [
-        plain(entry.summary),
-        f"{at:%Y-%m-%d %H:%M:%S}  by {plain(who(entry))}"
-        + (f"  because: {plain(entry.reason)}" if entry.reason else ""),
-        f"Result: {result(entry)}",
-    ]
-    if entry.detail:
-        lines.append(plain(entry.detail))
-    if overwrite:
-        lines.append(f"Since then {plain(overwrite.sentence)}.")
-    if entry.result is None:
-        lines.append("It was interrupted. u put back, c complete.")
-    return "\n".join([*lines, *fact_lines(entry.facts)])
-
-
-def who(entry: Entry) -> str:
-    """The person, and where they came from."""
-    return " ".join(v for k, v in entry.who.items() if k in {"user", "ssh_client", "pod"})
-
-
-def result(entry: Entry) -> str:
-    """How it ended, in a word or two."""
-    return entry.result or f"INTERRUPTED {len(entry.done)}/{len(entry.steps)}"
-
-
-def cells(entry: Entry, overwrite: PriorityOverwrite | None = None) -> tuple[Cell, ...]:
-    """An entry's row; one whose priority was overwritten says so instead of how it once ended."""
-    at = datetime.fromtimestamp(entry.at).astimezone()
-    return (
-        Cell(plain(entry.id)),
-        Cell(f"{at:%m-%d %H:%M:%S}"),
-        Cell(plain(who(entry))),
-        Cell("OVERWRITTEN", Tone.WARN)
-        if overwrite
-        else Cell(plain(result(entry)), TONES.get(entry.result or "", Tone.BAD)),
-        Cell(plain(entry.summary), Tone.STRONG),
-        Cell(plain(entry.reason)),
-    )

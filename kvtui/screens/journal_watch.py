@@ -1,4 +1,4 @@
-"""Watches the journal: what was interrupted, what a health check, a reload or a controller undid."""
+"""Watches the journal while kvtui runs: interrupted actions, and drains and priorities that something else undid."""
 
 from __future__ import annotations
 
@@ -12,66 +12,65 @@ from kvtui.model.text import plain
 from kvtui.screens.unfinished import UnfinishedPanel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Hashable
 
     from textual.app import App
 
-    from kvtui.actions.core.backend import ActionBackend
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
-EVERY = 5.0
-"""Seconds between two looks."""
+CHECK_SECONDS = 5.0
+"""Time between two checks."""
 
 
 class JournalWatch:
-    """Tells the person what the journal and the kernel together say.
+    """Compares the journal with each observation, and notifies the user.
 
     Args:
-        app: to tell it.
-        observe: gives the next observation.
-        site: whose journal.
+        app: shows panels and notifications.
+        host: the same app, for panels.
     """
 
-    def __init__(self, app: App[None], observe: Callable[[], Awaitable[Observation]], backend: ActionBackend) -> None:
+    def __init__(self, app: App[None], host: Host) -> None:
         self._app = app
-        self._site = backend
-        self._observe = observe
+        self._host = host
+        self._journal = host.backend.journal
         self._notified: set[Hashable] = set()
 
     async def run(self) -> None:
-        """Until the app ends."""
-        seen = await self._observe()
+        """Runs until the app ends."""
+        observation = await self._host.next_observation()
         await self._offer_unfinished()
-        await self._look(seen, first=True)
+        await self._check(observation, first=True)
         while True:
-            await asyncio.sleep(EVERY)
-            await self._look(await self._observe())
+            await asyncio.sleep(CHECK_SECONDS)
+            await self._check(await self._host.next_observation())
 
     async def _offer_unfinished(self) -> None:
         try:
-            left = await asyncio.to_thread(self._site.journal.unfinished)
+            unfinished = await asyncio.to_thread(self._journal.unfinished)
         except OSError:
-            return  # screen 7 says why the journal cannot be read
-        for entry in left[-1:]:  # an interrupted repair comes before what it repaired
-            found = await asyncio.to_thread(recovery.inspect, entry, self._site)
-            await self._app.push_screen(UnfinishedPanel(found))
+            return  # screen 7 shows the error
+        for entry in unfinished[-1:]:  # an interrupted repair comes before what it repaired
+            state = await asyncio.to_thread(recovery.inspect, entry, self._host.backend)
+            await self._app.push_screen(UnfinishedPanel(self._host, state))
 
-    async def _look(self, seen: Observation, *, first: bool = False) -> None:
-        """Tell what is new; a change that was over before kvtui started is on screen 7 only."""
+    async def _check(self, observation: Observation, *, first: bool = False) -> None:
+        """Reports what is new. A change that was complete before kvtui started is only on screen 7."""
         try:
-            entries = await asyncio.to_thread(self._site.journal.entries)
+            entries = await asyncio.to_thread(self._journal.entries)
         except OSError:
             return
-        for lost in lost_drains(seen, active_drains(entries)):
-            self._tell(lost.sentence, lost.sentence)
-        for overwrite in seen_overwrites(entries, seen.snapshot):
+        for lost in lost_drains(observation, active_drains(entries)):
+            self._notify(lost.sentence, lost.sentence)
+        for overwrite in seen_overwrites(entries, observation.snapshot):
             key = (overwrite.entry, overwrite.instance, overwrite.found, overwrite.pending)
             if first and not overwrite.pending:
                 self._notified.add(key)
-            self._tell(key, overwrite.sentence)
+            self._notify(key, overwrite.sentence)
 
-    def _tell(self, key: Hashable, sentence: str) -> None:
-        """Once: a controller writes the same again on every sync."""
+    def _notify(self, key: Hashable, sentence: str) -> None:
+        """Notifies once: a controller writes the same config again at every sync."""
         if key not in self._notified:
             self._notified.add(key)
             self._app.notify(plain(sentence), severity="warning", timeout=30, markup=False)

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def is_drawable(screen: Screen[Any]) -> bool:
-    """Whether its widgets are there: not before it is composed, and not while it or the app is being taken down.
+    """Whether a screen's widgets exist: after it is composed, and until it or the app is closed.
 
-    Textual keeps ``is_mounted`` after a screen was removed, and delivers what was due (a resize, a worker's result)
-    while the app ends and the screen's widgets are gone.
+    Textual keeps ``is_mounted`` after a screen was removed, and delivers pending messages (a resize, a worker's result)
+    while the app ends and the widgets are gone.
     """
     return screen.is_mounted and screen.is_attached and screen.app.is_running

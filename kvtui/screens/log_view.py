@@ -1,4 +1,4 @@
-"""The lower half of screen 7: the end of keepalived's log, and one line of it whole."""
+"""The lower half of screen 7: the end of keepalived's log; and the panel of one line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from textual.widgets import Static
 
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
 from kvtui.screens.panel import Panel
-from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -21,16 +22,17 @@ if TYPE_CHECKING:
 
     from kvtui.model.log import LogLine
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 COLUMNS = (Column("at", "TIME", 8, 1, most=11), Column("text", "MESSAGE", 20, 0, most=400))
-TROUBLED = re.compile(r"(?i)\b(FAULT|fail\w*|errors?|warning|invalid|unknown|cannot|unable|removing)\b")
-ASKED = re.compile(r"\bPrinting .+ on signal$")
-"""What keepalived logs whenever it is asked for a dump, which kvtui does twice a minute: it would fill the screen."""
-TURNING = re.compile(r"\b(MASTER|BACKUP) STATE\b|Reload|Starting|Stopping")
+ERROR_TEXT = re.compile(r"(?i)\b(FAULT|fail\w*|errors?|warning|invalid|unknown|cannot|unable|removing)\b")
+DUMP_TEXT = re.compile(r"\bPrinting .+ on signal$")
+"""keepalived logs this for every dump that kvtui requests, twice a minute: it would fill the screen."""
+STATE_CHANGE_TEXT = re.compile(r"\b(MASTER|BACKUP) STATE\b|Reload|Starting|Stopping")
 
 
 class LogView(Vertical):
-    """Its title says where the lines come from; the newest stands at the end, and is followed there."""
+    """The log, newest line last. The table follows new lines while its cursor is on the last one."""
 
     DEFAULT_CSS = """
     LogView {
@@ -45,57 +47,60 @@ class LogView(Vertical):
         self._title = ""
 
     def compose(self) -> ComposeResult:
-        """Title and lines."""
         yield Static("keepalived's log", markup=False)
         yield LineTable(COLUMNS, "Looking for keepalived's log …", id="log")
 
     @property
     def table(self) -> LineTable:
-        """The lines."""
         return self.query_one(LineTable)
 
     def line(self, key: Hashable) -> LogLine | None:
-        """The line of a row; None when it is not kept any more."""
+        """Returns the line of a row; None if it was dropped."""
         number = int(str(key)) - self._tail.first
         return self._tail.lines[number] if 0 <= number < len(self._tail.lines) else None
 
-    def show(self, tail: LogTail, matches: Callable[[str], bool], at: float, *, dumps: bool = False) -> None:
-        """Draw the lines that match.
+    def show(self, tail: LogTail, matches: Callable[[str], bool], now: float, *, dumps: bool = False) -> None:
+        """Draws the lines that match.
 
         Args:
-            tail: what is known.
+            tail: the log.
             matches: the screen's filter.
-            at: now, in seconds since the epoch: an older day is named.
-            dumps: also what keepalived logs when it is asked for a dump.
+            now: seconds since the epoch; lines of other days show their date.
+            dumps: include the lines that keepalived logs for each dump.
         """
         self._tail = tail
         table = self.table
         following = table.cursor >= len(table.keys) - 1
-        hidden = {n for n, line in enumerate(tail.lines, tail.first) if not dumps and ASKED.search(line.text)}
-        told = len(tail.lines) - len(hidden)
-        table.empty = plain(tail.error) or ("No line has that text." if told else "Nothing was logged yet.")
+        hidden = {n for n, line in enumerate(tail.lines, tail.first) if not dumps and DUMP_TEXT.search(line.text)}
+        has_lines = len(tail.lines) > len(hidden)
+        table.empty = plain(tail.error) or ("No line matches the filter." if has_lines else "The log is empty.")
         keys: list[Hashable] = [
             n for n, line in enumerate(tail.lines, tail.first) if n not in hidden and matches(line.text)
         ]
-        table.show_rows(keys, lambda key: self._cells(key, at), changes=False)
+        table.show_rows(keys, lambda key: self._cells(key, now), changes=False)
         if following and keys and table.cursor != len(keys) - 1:
             table.move_to(len(keys) - 1)
-        self._entitle(tail, len(hidden))
+        self._set_title(tail, len(hidden))
 
-    def _entitle(self, tail: LogTail, hidden: int) -> None:
-        without = f"{hidden} lines about dumps left out" if hidden else ""
+    def _set_title(self, tail: LogTail, hidden: int) -> None:
+        without = f"{hidden} lines about dumps hidden" if hidden else ""
         parts = ["keepalived's log", tail.where, without, tail.error if tail.lines else ""]
         title = ": ".join(plain(part) for part in parts if part)
         if title != self._title:
             self._title = title
             self.query_one(Static).update(title)
 
-    def _cells(self, key: Hashable, at: float) -> tuple[Cell, ...]:
+    def _cells(self, key: Hashable, now: float) -> tuple[Cell, ...]:
         line = self.line(key)
         if line is None:
             return ()
-        tone = Tone.WARN if TROUBLED.search(line.text) else Tone.STRONG if TURNING.search(line.text) else Tone.NORMAL
-        return (Cell(_clock(line.at, at), Tone.DIM), Cell(plain(line.text), tone))
+        return (Cell(_clock(line.at, now), Tone.DIM), Cell(plain(line.text), _tone(line.text)))
+
+
+def _tone(text: str) -> Tone:
+    if ERROR_TEXT.search(text):
+        return Tone.WARN
+    return Tone.STRONG if STATE_CHANGE_TEXT.search(text) else Tone.NORMAL
 
 
 def _clock(at: float | None, now: float) -> str:
@@ -106,21 +111,21 @@ def _clock(at: float | None, now: float) -> str:
 
 
 class LogLinePanel(Panel):
-    """One line, whole.
+    """One line of the log.
 
     Args:
-        line: of the log.
+        host: the app.
+        line: to show.
     """
 
     heading = "keepalived's log"
 
-    def __init__(self, line: LogLine) -> None:
-        super().__init__()
+    def __init__(self, host: Host, line: LogLine) -> None:
+        super().__init__(host)
         self._line = line
 
-    def text(self, seen: Observation | None) -> str:
-        """When, and what."""
-        del seen
+    def text(self, observation: Observation | None) -> str:
+        del observation
         at = self._line.at
-        when = "at a time that it does not say" if at is None else f"{datetime.fromtimestamp(at).astimezone():%c}"
+        when = "time unknown" if at is None else f"{datetime.fromtimestamp(at).astimezone():%c}"
         return f"{when}\n{plain(self._line.text)}"

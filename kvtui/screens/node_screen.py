@@ -1,140 +1,124 @@
-"""What the three screens have in common: header, body, filter, key line, sort, and how an observation reaches them."""
+"""The parts that all screens share: header, table, filter, key line, sort, copy and trace."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.screen import Screen
 from textual.widgets import Input
 
+from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.keys import NODE_SCREEN
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.glyphs import Glyphs, glyphs
 from kvtui.widgets.header import HeaderLine, header_text, is_critical
 from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from textual.binding import BindingType
     from textual.widget import Widget
 
-    from kvtui.model.connect import Connect
-    from kvtui.model.ipvs import Connection, ServiceKey
-    from kvtui.model.log import LogTail
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
-    from kvtui.model.settings import UiSettings
-    from kvtui.presenters.keymap import Keymap
-    from kvtui.screens.trace_panel import Target
-    from kvtui.widgets.history import History
+    from kvtui.presenters.cells import Cell
+    from kvtui.presenters.trace import Target
+    from kvtui.screens.host import Host
 
     SortKey = Callable[[Any], Any]
 
 
-PRINTING = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\uf8ff\\ufeff]*"
-"""What may be typed or pasted into a filter: no control character, no mark that has no width."""
+PRINTABLE = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\uf8ff\\ufeff]*"
+"""What may be typed or pasted into a filter: no control characters, no characters without width."""
 
-
-FILTERED = ("Esc", "ends the filter")
-"""The first words of the key line while rows are hidden."""
+CLEAR_HINT = ("Esc", "clear filter")
+"""The first hint of the key line while rows are hidden."""
 
 
 def natural(text: str) -> tuple[int | str, ...]:
-    """Sort key of a name or an address: numbers count by their value, so that 10.4.0.9 comes before 10.4.0.50."""
+    """Returns a sort key of a name or address: 10.4.0.9 comes before 10.4.0.50."""
     return _natural(text)
 
 
 @lru_cache(maxsize=4096)
 def _natural(text: str) -> tuple[int | str, ...]:
-    """Kept: the same rows are sorted at every tick."""
-    # every second part is a number; 18 digits: int() refuses very long ones, and a name from outside may be one
+    # every second part is a number; int() refuses very long ones, and names can come from outside
     return tuple(int(p) if i % 2 else p.casefold() for i, p in enumerate(re.split("([0-9]{1,18})", text)))
-
-
-class Host(Protocol):
-    """What a screen may ask of the app."""
-
-    settings: UiSettings
-    keymap: Keymap
-    history: History
-    latest: Observation | None
-    paused: bool
-
-    async def connections(
-        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
-    ) -> tuple[tuple[Connection, ...], int]:
-        """See ``Observer.connections``."""
-        ...
-
-    async def keepalived_log(self) -> LogTail:
-        """See ``Observer.log``."""
-        ...
-
-    async def connect(self, address: str, port: int, timeout: float) -> Connect:
-        """See ``SnapshotSource.connect``."""
-        ...
 
 
 class NodeScreen(Screen[None]):
     """A screen that draws observations.
 
-    Subclasses give ``table`` its rows in ``rows`` and may add widgets in ``extra``.
+    Args:
+        host: the app.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
     NodeScreen { & Input { display: none; padding: 0 1; } & Input.open { display: block; } }
     """
-    sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "as it comes"),)
-    """(name of a column, word for it); the first is the order as it comes."""
+    sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
+    """(column, label); the first is the order in which the rows are read."""
     highest_first: ClassVar[frozenset[str]] = frozenset()
-    """Columns of which one wants to see the highest values."""
+    """Columns that are sorted in descending order."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         super().__init__()
+        self.host = host
         self.filter = ""
         self.sort = 0
         self.reversed = False
 
     @property
-    def host(self) -> Host:
-        """The app, as far as a screen may know it."""
-        return cast("Host", self.app)
-
-    @property
     def glyphs(self) -> Glyphs:
-        """What to draw with."""
         return glyphs(ascii_only=self.host.settings.ascii)
 
+    @property
+    def table(self) -> LineTable:
+        return self.query_one(LineTable)
+
+    @property
+    def sources_hint(self) -> str:
+        return f"Press {self.host.keymap.hint('i', '')} for the sources."
+
+    # --- for subclasses
+
     def make_table(self) -> LineTable:
-        """The screen's table."""
         raise NotImplementedError
 
-    def extra(self) -> tuple[Widget, ...]:
-        """What stands below the table."""
+    def extra_widgets(self) -> tuple[Widget, ...]:
+        """Returns the widgets below the table."""
         return ()
 
-    def draw(self, seen: Observation) -> None:
-        """Give the widgets an observation."""
+    def draw(self, observation: Observation) -> None:
+        """Passes an observation to the widgets."""
         raise NotImplementedError
 
-    def compose(self) -> ComposeResult:
-        """Header, table, what is below, filter, keys."""
-        yield HeaderLine()
-        yield self.make_table()
-        yield from self.extra()
-        yield Input(placeholder="part of a name, address, state …", id="filter", compact=True, restrict=PRINTING)
-        scope, keymap = type(self).__name__, self.host.keymap
-        yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
+    def show_detail(self, observation: Observation) -> None:
+        """Shows details of the selected row."""
+
+    def equivalent_command(self, observation: Observation) -> str | None:
+        """Returns the shell command that does or shows what the selected row says; None if there is none."""
+        raise NotImplementedError
+
+    def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
+        """Returns the VIPs of the selected row."""
+        del observation
+        return ()
+
+    def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
+        """Returns the virtual servers whose real servers are read at every tick; others can be some seconds old."""
+        del observation
+        return frozenset()
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        """What the key line says."""
+        """Returns key and label of each hint of the key line."""
         return (
             ("1", "VIPs"),
             ("2", "VRRP"),
@@ -156,127 +140,125 @@ class NodeScreen(Screen[None]):
             ("?", "keys"),
         )
 
-    @property
-    def table(self) -> LineTable:
-        """The screen's table."""
-        return self.query_one(LineTable)
+    # --- drawing
 
-    def looked_at(self, seen: Observation) -> frozenset[ServiceKey]:
-        """The virtual servers whose real servers must be as they are now; those of others may be some seconds old."""
-        del seen
-        return frozenset()
+    def compose(self) -> ComposeResult:
+        yield HeaderLine()
+        yield self.make_table()
+        yield from self.extra_widgets()
+        yield Input(placeholder="part of a name, address, state …", id="filter", compact=True, restrict=PRINTABLE)
+        scope, keymap = type(self).__name__, self.host.keymap
+        yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
 
-    def show(self, seen: Observation) -> None:
-        """Draw an observation, header included."""
+    def show(self, observation: Observation) -> None:
+        """Draws an observation and the header."""
         if not is_drawable(self):
             return
         label, hint = self.host.settings.source_label, self.host.keymap.hint
         text = header_text(
-            seen, label, self.size.width, paused=self.host.paused, sources=hint("i", ""), findings=hint("5", "")
+            observation, label, self.size.width, paused=self.host.paused, sources=hint("i", ""), findings=hint("5", "")
         )
-        self.query_one(HeaderLine).show(text, critical=is_critical(seen))
-        self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._falling else self.glyphs.up)
+        self.query_one(HeaderLine).show(text, critical=is_critical(observation))
+        self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._descending else self.glyphs.up)
         self.table.find(self.filter)
-        self.draw(seen)
+        self.draw(observation)
 
-    def again(self) -> None:
-        """Draw the latest observation again: another filter, sort or size."""
+    def show_rows(
+        self, observation: Observation, keys: Sequence[Hashable], render: Callable[[Hashable], tuple[Cell, ...]]
+    ) -> None:
+        """Shows these rows, and highlights changes unless paused."""
+        self.table.show_rows(keys, render, changes=not self.host.paused, at=observation.snapshot.time)
+
+    def redraw(self) -> None:
+        """Draws the latest observation again, after the filter, sort order or size changed."""
         if self.host.latest is not None:
             self.show(self.host.latest)
 
+    @on(LineTable.Moved)
+    def _show_detail(self) -> None:
+        if self.host.latest is not None:
+            self.show_detail(self.host.latest)
+
     def on_screen_resume(self) -> None:
-        """Come back with what is known now."""
         self.table.focus()
-        self.again()
+        self.redraw()
 
     def on_resize(self) -> None:
-        """The header and the sparklines depend on the width."""
-        self.call_after_refresh(self.again)
+        self.call_after_refresh(self.redraw)
 
-    # --- copying
-
-    def by_hand(self, seen: Observation) -> str | None:
-        """The command that does or shows by hand what the row under the cursor says; None where there is none."""
-        raise NotImplementedError
+    # --- copy and trace
 
     def action_copy(self) -> None:
-        """Copy the command, and show it: many terminals have no clipboard."""
-        seen = self.host.latest
-        self._copy(self.by_hand(seen) if seen is not None else None)
+        """Copies the command, and shows it: many terminals have no clipboard."""
+        self._copy(self.equivalent_command(self.host.latest) if self.host.latest else None)
 
     def action_copy_row(self) -> None:
-        """Copy the row as text."""
         self._copy(self.table.row_text)
 
     def _copy(self, text: str | None) -> None:
         from kvtui.screens.copying import CopyPanel, one_line  # noqa: PLC0415 - only on the key
 
         if not text:
-            self.app.notify("There is nothing to copy on this row.", markup=False)
+            self.app.notify("This row has nothing to copy.", markup=False)
             return
-        copied = one_line(text)
-        self.app.copy_to_clipboard(copied)
-        self.app.push_screen(CopyPanel(copied, self.host.settings.clipboard))
+        line = one_line(text)
+        self.app.copy_to_clipboard(line)
+        self.app.push_screen(CopyPanel(self.host, line))
+
+    def action_trace(self) -> None:
+        """Opens the chain of the selected VIP."""
+        from kvtui.screens.trace_panel import TracePanel  # noqa: PLC0415 - only on its key
+
+        if targets := self.trace_targets(self.host.latest) if self.host.latest else ():
+            self.app.push_screen(TracePanel(self.host, targets))
+        else:
+            self.notify("No VIP is selected: select one on screen 1 or 4.", markup=False)
 
     # --- filter and sort
 
     def matches(self, *texts: str | None) -> bool:
-        """Whether a row with these texts passes the filter."""
+        """Whether one of a row's texts contains the filter."""
         wanted = self.filter.casefold()
         return not wanted or any(wanted in t.casefold() for t in texts if t)
 
-    def ordered(self, rows: list[Hashable], keys: dict[str, SortKey]) -> list[Hashable]:
-        """The rows in the chosen order; stable, so equal rows keep their own."""
+    def sorted_rows(self, rows: list[Hashable], keys: dict[str, SortKey]) -> list[Hashable]:
+        """Returns the rows in the selected order; the sort is stable."""
         name = self.sorts[self.sort][0]
         if name in keys:
-            return sorted(rows, key=keys[name], reverse=self._falling)
+            return sorted(rows, key=keys[name], reverse=self._descending)
         return rows[::-1] if self.reversed else rows
 
     @property
-    def _falling(self) -> bool:
-        """Highest first: what counts something begins with its highest value, ``S`` turns it round."""
+    def _descending(self) -> bool:
         return (self.sorts[self.sort][0] in self.highest_first) is not self.reversed
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Within the filter a slash is a character."""
+        """In the filter a slash is a character."""
         del parameters
         return not (action == "filter" and isinstance(self.focused, Input))
 
-    def traced(self) -> tuple[Target, ...]:
-        """The VIPs that what is under the cursor is about."""
-        return ()
-
-    def action_trace(self) -> None:
-        """Open the chain of the VIP under the cursor."""
-        from kvtui.screens.trace_panel import TracePanel  # noqa: PLC0415 - only on its key
-
-        if targets := self.traced():
-            self.app.push_screen(TracePanel(targets))
-        else:
-            self.notify("There is no VIP under the cursor: go to one on screen 1 or 4.", markup=False)
-
     def action_filter(self) -> None:
-        """Open the filter; the very next key is its."""
+        """Opens the filter, which gets the next key."""
         entry = self.query_one(Input)
         entry.add_class("open")
         self.set_focus(entry)
 
     def action_clear(self) -> None:
-        """Close the filter, show every row, and take messages away."""
+        """Clears the filter and notifications."""
         self.app.clear_notifications()
         entry = self.query_one(Input)
         entry.value = ""
         entry.remove_class("open")
         self.filter = ""
         self.table.focus()
-        self.again()
+        self.redraw()
 
     @on(Input.Changed)
-    def _filtered(self, event: Input.Changed) -> None:
+    def _filter_changed(self, event: Input.Changed) -> None:
         self.filter = event.value
-        # rows that a forgotten filter hides look like VIPs that are gone
-        self.query_one(KeyLine).begin_with(*((FILTERED,) if self.filter else ()))
-        self.again()
+        # rows hidden by a forgotten filter look like VIPs that are gone
+        self.query_one(KeyLine).begin_with(*((CLEAR_HINT,) if self.filter else ()))
+        self.redraw()
 
     @on(Input.Submitted)
     def _keep_filter(self) -> None:
@@ -284,12 +266,10 @@ class NodeScreen(Screen[None]):
         self.table.focus()
 
     def action_sort(self, step: int) -> None:
-        """Sort by the next column."""
         self.sort = (self.sort + step) % len(self.sorts)
         self.reversed = False
-        self.again()
+        self.redraw()
 
     def action_reverse(self) -> None:
-        """Sort the other way round."""
         self.reversed = not self.reversed
-        self.again()
+        self.redraw()

@@ -1,8 +1,7 @@
-"""A panel over a screen: a title, text that scrolls, Esc closes."""
+"""A panel over a screen: a title and text that scrolls. Esc close it."""
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
@@ -13,29 +12,35 @@ from textual.widgets import Static
 
 from kvtui.model.text import plain
 from kvtui.presenters.keys import PANEL
+from kvtui.presenters.wrapping import hanging
 from kvtui.widgets.bindings import bindings
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 
-WIDEST = 110
-FRAME = 5
+MAX_WIDTH = 110
+FRAME_WIDTH = 5
 """Columns of a panel that hold no text: border, padding, scrollbar."""
 
 
 class LivePanel(ModalScreen[None]):
-    """A panel that is given every observation."""
+    """A panel that receives every observation."""
 
-    def show(self, seen: Observation) -> None:
-        """Draw what follows from it."""
+    def show(self, observation: Observation) -> None:
+        """Draws an observation."""
         raise NotImplementedError
 
 
 class Panel(ModalScreen[None]):
-    """A panel; subclasses give its text, anew for every observation."""
+    """A panel whose text is made again for every observation.
+
+    Args:
+        host: the app.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(PANEL)
     DEFAULT_CSS = """
@@ -50,50 +55,42 @@ class Panel(ModalScreen[None]):
     """
     heading = ""
     wraps: ClassVar = True
-    """Whether its lines are wrapped with their continuations further in."""
+    """Whether long lines are wrapped with a hanging indent."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         super().__init__()
+        self.host = host
         self._shown: str | None = None
 
-    def text(self, seen: Observation | None) -> str:
-        """What the panel says about the latest observation."""
+    def text(self, observation: Observation | None) -> str:
+        """Returns the text to show."""
         raise NotImplementedError
 
+    @property
+    def text_width(self) -> int:
+        """Columns for text."""
+        return min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
+
     def compose(self) -> ComposeResult:
-        """Heading in the border, text, how to leave."""
         with VerticalScroll() as box:
-            box.border_title = Content(plain(self.heading))  # no markup in it: names come from outside
-            box.border_subtitle = "Esc closes"
+            box.border_title = Content(plain(self.heading))  # not markup: names come from outside
+            box.border_subtitle = "Esc close"
             yield Static("", id="text", markup=False)
 
     def on_mount(self) -> None:
-        """Show what is known now."""
-        self.show(getattr(self.app, "latest", None))
+        self.show(self.host.latest)
 
-    def show(self, seen: Observation | None) -> None:
-        """Draw the text when it differs; an observation can come before the panel is on the screen."""
-        # plain is the last door: whatever a panel forgot
-        width = min(self.size.width, WIDEST) - FRAME
-        lines = [plain(line) for line in self.text(seen).split("\n")]
-        text = "\n".join(w for line in lines for w in (hanging(line, width) if self.wraps else [line]))
-        place = self.query("#text").results(Static)
-        for static in place if text != self._shown else ():
-            self._shown = text
-            static.update(text)
+    def show(self, observation: Observation | None) -> None:
+        """Draws the text if it changed. An observation can arrive before the panel is composed."""
+        lines = [plain(line) for line in self.text(observation).split("\n")]
+        text = "\n".join(w for line in lines for w in (hanging(line, self.text_width) if self.wraps else [line]))
+        if text != self._shown:
+            for static in self.query("#text").results(Static):
+                self._shown = text
+                static.update(text)
 
     def on_resize(self) -> None:
-        """Wrap the text anew."""
-        self.show(getattr(self.app, "latest", None))
+        self.show(self.host.latest)
 
     def action_close(self) -> None:
-        """Back to the screen."""
         self.dismiss()
-
-
-def hanging(line: str, width: int) -> list[str]:
-    """One line wrapped to ``width``, its continuations as far in as the line itself and two columns more."""
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    if len(line) <= width or width < 2 * len(indent) + 10:
-        return [line]
-    return wrap(line, width, subsequent_indent=indent, break_on_hyphens=False) or [""]

@@ -8,7 +8,7 @@ and asks again.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
@@ -23,50 +23,30 @@ from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.text import plain
+from kvtui.presenters.wrapping import hanging
 from kvtui.screens.drain_progress import drain_progress_text
 from kvtui.screens.lifecycle import is_drawable
-from kvtui.screens.panel import FRAME, WIDEST, LivePanel, hanging
+from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Hashable, Iterable
 
-    from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.dialog_options import Ask, Option
     from kvtui.actions.core.intent import Intent
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.runner import Action, Outcome
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
-
-
-class ActingHost(Protocol):
-    """What the dialog asks of the app."""
-
-    latest: Observation | None
-    paused: bool
-
-    @property
-    def backend(self) -> ActionBackend:
-        """Where the actions take place."""
-        ...
-
-    async def next_observation(self) -> Observation:
-        """The next one that comes."""
-        ...
-
-    def carry_out(
-        self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
-    ) -> asyncio.Task[Outcome]:
-        """Run an action in a task that the app waits for before it ends."""
-        ...
 
 
 class PlanPanel(LivePanel):
     """One action, from its plan to its outcome.
 
     Args:
-        intent: what was asked for.
+        host: the app.
+        intent: what to plan first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,7 +54,7 @@ class PlanPanel(LivePanel):
         Binding("F", "agree(True)", "Force", id="plan.force", tooltip="Apply it although it is UNSAFE"),
         Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal"),
         Binding("escape", "leave", "Cancel", id="plan.leave", tooltip="Cancel; a running action is put back"),
-        # priority: they work while a number is asked for, too, where a letter is no answer
+        # priority: options also work in the number input, which takes no letters
         *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swoxtrvcWO"),
     ]
     DEFAULT_CSS = """
@@ -92,14 +72,15 @@ class PlanPanel(LivePanel):
     }
     """
 
-    def __init__(self, intent: Intent) -> None:
+    def __init__(self, host: Host, intent: Intent) -> None:
         super().__init__()
+        self._host = host
         self._intent = intent
         self._action: Action | None = None
         self._read: Plan | None = None
-        """The plan that a person has seen: what another one is compared with."""
+        """The plan that the user has read; new plans are compared with it."""
         self._of: Hashable = None
-        """What the plan rests on."""
+        """What the plan depends on."""
         self._text: tuple[str, ...] = ("Planning; nothing is written yet …",)
         self._changed = False
         self._planning = False
@@ -109,10 +90,6 @@ class PlanPanel(LivePanel):
         self._lines: list[str] = []
         self._at_first: int | None = None
         self._drained = False
-
-    @property
-    def _host(self) -> ActingHost:
-        return cast("ActingHost", self.app)
 
     @property
     def _box(self) -> VerticalScroll:
@@ -143,17 +120,18 @@ class PlanPanel(LivePanel):
             self._ask(ask)
             return
         self._draw()
-        self._plan_anew()
+        self._replan()
 
-    def show(self, seen: Observation) -> None:
-        if self._running_action is None and not missing(self._intent) and self._of not in {None, plan_inputs(seen)}:
-            self._plan_anew()
+    def show(self, observation: Observation) -> None:
+        is_planned = self._running_action is None and not missing(self._intent) and self._of is not None
+        if is_planned and self._of != plan_inputs(observation):
+            self._replan()
         if self._drained and is_drawable(self):
-            text, self._at_first = drain_progress_text(seen, self._intent, self._at_first)
+            text, self._at_first = drain_progress_text(observation, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
-    def _plan_anew(self) -> None:
-        """Plan now, or once more after the plan that is being made."""
+    def _replan(self) -> None:
+        """Plans now, or again after the current planning."""
         self._stale = True
         if not self._planning:
             self._planning = True
@@ -169,22 +147,22 @@ class PlanPanel(LivePanel):
             self._planning = False
 
     async def _plan(self) -> None:
-        """Make the plan; nobody turns an option meanwhile without its being made again."""
+        """Plans once; a result for an intent that changed meanwhile is dropped."""
         host, intent = self._host, self._intent
         # never act on a paused screen
-        seen = host.latest if host.latest is not None and not host.paused else await host.next_observation()
+        observation = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, error = None, ""
         try:
-            action = await plan(intent, seen, host.next_observation, host.backend)
+            action = await plan(intent, observation, host.next_observation, host.backend)
         except (LookupError, ValueError, OSError) as wrong:
             error = str(wrong.args[0] if wrong.args else wrong)
         if intent != self._intent:
             return
-        self._of = plan_inputs(seen)
+        self._of = plan_inputs(observation)
         self._take(action, error)
 
     def _take(self, action: Action | None, error: str) -> None:
-        """Show a plan that was made; one that says something else than what was read is shown with what changed."""
+        """Shows a plan; if it differs from the one the user has read, with the differences."""
         self._action, self._changed = action, False
         if action is None:
             gone = ("The plan is no longer possible:",) if self._read else ()
@@ -200,28 +178,28 @@ class PlanPanel(LivePanel):
 
     @property
     def _read_only(self) -> bool:
-        seen = self._host.latest
-        return seen is not None and seen.snapshot.node.read_only
+        observation = self._host.latest
+        return observation is not None and observation.snapshot.node.read_only
 
     # --- drawing
 
     def _draw(self) -> None:
         if not is_drawable(self):
             return
-        width = min(self.size.width, WIDEST) - FRAME
+        width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
         wrapped = (w for line in self._text for w in hanging(plain(line), width))
         self._put("#plan", "\n".join(wrapped))
         self._put("#options", "\n".join(_in_lines((o.text for o in self._options()), width)))
         if self._running_action is None:
-            self._say_keys()
+            self._show_keys()
 
     def _put(self, place: str, text: str) -> None:
         for static in self.query(place).results(Static):  # none while the panel is taken down
             static.update(text)
             static.display = bool(text)
 
-    def _say_keys(self) -> None:
-        """What may be done with the plan that stands there."""
+    def _show_keys(self) -> None:
+        """Shows the keys that are allowed for this plan."""
         self._put("#progress", "Refused: --read-only forbids every write" if self._read_only else "")
         severity = (
             max((r.severity for r in self._action.plan.notes), default=NoteSeverity.NOTE) if self._action else None
@@ -242,13 +220,13 @@ class PlanPanel(LivePanel):
     def _say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
-        if is_drawable(self):  # an action goes on, or is put back, while the app ends
+        if is_drawable(self):  # an action continues, or is put back, while the app ends
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
         self._draw()
 
-    # --- agreeing
+    # --- applying
 
     def action_agree(self, force: bool) -> None:
         if self._action is None or self._running_action is not None or self._planning or self._read_only:
@@ -257,12 +235,12 @@ class PlanPanel(LivePanel):
             self._read = self._action.plan
             self._take(self._action, "")
             return
-        if self._is_enough(force=force):
+        if self._is_allowed(force=force):
             self._planning = True
             self._agree(force)
 
-    def _is_enough(self, *, force: bool) -> bool:
-        """``y`` is not enough for what is unsafe, and F is not for what is safe."""
+    def _is_allowed(self, *, force: bool) -> bool:
+        """Whether this key applies the plan: ``F`` if it is unsafe, ``y`` if not."""
         shown = self._action.plan if self._action else None
         if shown is None:
             return False
@@ -270,14 +248,14 @@ class PlanPanel(LivePanel):
 
     @work(group="plan")
     async def _agree(self, force: bool) -> None:
-        """Look once more: what is carried out is what was read, or it is not carried out."""
+        """Plans once more, and applies the plan only if it did not change."""
         try:
             await self._plan()
         finally:
             self._planning = False
-        if self._action is None or self._changed or not self._is_enough(force=force):
-            if self._stale:  # an option was turned meanwhile
-                self._plan_anew()
+        if self._action is None or self._changed or not self._is_allowed(force=force):
+            if self._stale:  # an option changed meanwhile
+                self._replan()
             return
         reason = self.query_one("#reason", Input).value
         self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self._say)
@@ -295,11 +273,11 @@ class PlanPanel(LivePanel):
     # --- options, the reason, a number
 
     def _options(self) -> tuple[Option, ...]:
-        """None once it is carried out."""
+        """Returns the options; none while the plan is applied and after that."""
         return () if self._running_action else dialog_options(self._intent, self._host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """In the reason a letter is a letter."""
+        """While the reason is typed, letters are not options."""
         del parameters
         return not (action == "option" and self.focused is self.query_one("#reason", Input))
 
@@ -335,7 +313,7 @@ class PlanPanel(LivePanel):
         ask = self._asking
         if ask is None or not event.value.isdecimal() or not ask.least <= int(event.value) <= ask.most:
             event.input.value = ""
-            return  # the placeholder says again what an answer is
+            return  # the placeholder shows the range again
         self._close_entry()
         self._want(ask.answered(int(event.value)))
 
@@ -356,7 +334,7 @@ class PlanPanel(LivePanel):
 
 
 def _in_lines(parts: Iterable[str], width: int) -> list[str]:
-    """The options beside each other, as many in a line as fit."""
+    """Returns the options, as many in a line as fit."""
     lines: list[str] = []
     for part in map(plain, parts):
         if lines and len(lines[-1]) + 3 + len(part) <= width:

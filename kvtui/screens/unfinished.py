@@ -8,20 +8,22 @@ from textual.binding import Binding, BindingType
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
-from kvtui.model.text import plain
+from kvtui.presenters.journal import unfinished_text
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
 
 if TYPE_CHECKING:
     from kvtui.actions.core.recovery import Recovery
     from kvtui.model.observation import Observation
+    from kvtui.screens.host import Host
 
 
 class UnfinishedPanel(Panel):
-    """One action that began and never ended.
+    """An action that was interrupted.
 
     Args:
-        recovery: where each of its steps is now.
+        host: the app.
+        recovery: the state of each of its steps.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -31,26 +33,16 @@ class UnfinishedPanel(Panel):
     ]
     heading = "An action was interrupted"
 
-    def __init__(self, recovery: Recovery) -> None:
-        super().__init__()
+    def __init__(self, host: Host, recovery: Recovery) -> None:
+        super().__init__(host)
         self._recovery = recovery
 
-    def text(self, seen: Observation | None) -> str:
-        del seen
+    def text(self, observation: Observation | None) -> str:
+        del observation
         return unfinished_text(self._recovery)
 
     def action_go(self, way: str) -> None:
         entry = self._recovery.entry
         intent = Intent(ActionKind.UNDO, entry.id, finish=way == "finish", leave=way == "leave")
         self.app.pop_screen()
-        self.app.push_screen(PlanPanel(intent))
-
-
-def unfinished_text(recovery: Recovery) -> str:
-    """The action in words."""
-    entry = recovery.entry
-    by = entry.who.get("user", "an unknown user")
-    lines = [f"{plain(entry.id)}, by {plain(by)}: {plain(entry.summary)}", "", plain(recovery.sentence), ""]
-    lines += [f"  {f.state.value if f.state else 'unknown':<14} {plain(f.text)}" for f in recovery.steps if f.text]
-    lines += ["", "u put back · c complete · x leave things as they are · Esc later (screen 7)"]
-    return "\n".join(lines)
+        self.app.push_screen(PlanPanel(self.host, intent))

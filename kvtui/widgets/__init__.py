@@ -1,1 +1,1 @@
-"""Widgets: they draw what they are given and read nothing themselves."""
+"""Widgets. They only draw what screens pass to them."""

@@ -1,4 +1,4 @@
-"""Textual's bindings from the table of keys."""
+"""Creates Textual's bindings from the table of keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bindings(keys: Iterable[Key]) -> list[BindingType]:
-    """Returns a binding for each."""
+    """Returns a binding for each key."""
     return [
         Binding(k.keys, k.action, k.label, show=k.show, tooltip=k.help, id=k.id, system=k.system, priority=k.priority)
         for k in keys

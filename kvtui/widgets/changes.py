@@ -1,4 +1,4 @@
-"""What is other than before: which cells to mark, and which parts of a line to draw again."""
+"""Tracks changed cells: which to highlight, and which to draw again."""
 
 from __future__ import annotations
 
@@ -7,48 +7,49 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from kvtui.widgets.columns import Cell
+    from kvtui.presenters.cells import Cell
 
     Cells = tuple[Cell, ...]
     Drawn = tuple[Cells, frozenset[int]]
-    """A row as it is drawn: its cells, and which of them are marked as changed."""
+    """A row on the screen: its cells, and the indexes of the highlighted ones."""
 
-LASTS = 0.8
-"""Seconds that a changed cell stays marked, even when a burst of events brings the next observation at once."""
+HIGHLIGHT_SECONDS = 0.8
+"""How long a changed cell stays highlighted, also when the next observation comes sooner."""
 
 
 class Changes:
-    """Remembers the rows that were on the screen."""
+    """Compares the rows on the screen with the previous ones."""
 
     def __init__(self) -> None:
         self._before: Mapping[Hashable, Cells] = {}
         self._since: dict[Hashable, dict[int, float]] = {}
 
     def forget(self) -> None:
-        """What comes next is no change."""
+        """Forgets the rows: the next ones are not changes."""
         self._before, self._since = {}, {}
 
     def take(self, rows: Mapping[Hashable, Cells], at: float | None, *, marking: bool) -> dict[Hashable, Drawn]:
-        """The rows with their marks.
+        """Returns the rows with the cells to highlight.
 
         Args:
             rows: cells by key.
-            at: when they were read (seconds); None marks until the next call.
-            marking: whether to mark anything.
+            at: when they were read, in seconds; None highlights until the next call.
+            marking: whether to highlight changes.
         """
         since = {key: self._marks(key, cells, at) for key, cells in rows.items()} if marking else {}
         self._before, self._since = rows, since
         return {key: (cells, frozenset(since.get(key, ()))) for key, cells in rows.items()}
 
     def _marks(self, key: Hashable, cells: Cells, at: float | None) -> dict[int, float]:
-        """Cells that changed just now, and those whose change is not yet old."""
+        """Indexes of the cells that changed now or recently, with the time of the change."""
         now = 0.0 if at is None else at
-        lasting = {} if at is None else {i: t for i, t in self._since.get(key, {}).items() if 0 <= now - t < LASTS}
-        return lasting | dict.fromkeys(changed(self._before.get(key), cells), now)
+        since = {} if at is None else self._since.get(key, {})
+        recent = {i: t for i, t in since.items() if 0 <= now - t < HIGHLIGHT_SECONDS}
+        return recent | dict.fromkeys(changed(self._before.get(key), cells), now)
 
 
 def changed(before: Cells | None, now: Cells) -> frozenset[int]:
-    """Which cells say something else than before; a row that was not there is no change."""
+    """Returns the cells whose text changed; a new row has none."""
     if before is None or len(before) != len(now):
         return frozenset()
     return frozenset(
@@ -57,7 +58,7 @@ def changed(before: Cells | None, now: Cells) -> frozenset[int]:
 
 
 def to_draw(old: tuple[Hashable, Drawn] | None, new: tuple[Hashable, Drawn]) -> frozenset[int] | None:
-    """Which cells of a line to draw again; None for the whole line, since another row stands there now."""
+    """Returns the cells of a line to draw again; None for the whole line, if it shows another row now."""
     if old is None or old[0] != new[0] or len(old[1][0]) != len(new[1][0]):
         return None
     (before, marked), (now, marks) = old[1], new[1]

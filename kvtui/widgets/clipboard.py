@@ -1,4 +1,4 @@
-"""The terminal's clipboard, by OSC 52 (xterm's ctlseqs): it works over SSH and kubectl exec, where nothing else can."""
+"""Copies to the terminal's clipboard by OSC 52 (xterm's ctlseqs), which works over SSH and kubectl exec."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from base64 import b64encode
 
 from kvtui.model.settings import Clipboard
 
-CHUNK = 700
-"""Bytes of a string that screen passes on: its own limit is 768 (MAXSTR)."""
+MAX_CHUNK_BYTES = 700
+"""Longest string to send through screen, whose limit is 768 (MAXSTR)."""
 
 
 def sequence(text: str, clipboard: Clipboard) -> str:
-    """What to write to the terminal so that it copies the text; empty where there is no clipboard.
+    """Returns the sequence that copies the text; empty where there is no clipboard.
 
-    tmux takes the bare sequence with ``set-clipboard on``, and passes a wrapped one on with ``allow-passthrough on``
-    (before 3.3 always); it gets both. screen only passes wrapped ones on, in pieces.
+    tmux handles the bare sequence with ``set-clipboard on``, and forwards a wrapped one with ``allow-passthrough on``
+    (before 3.3 always); it gets both. screen only forwards wrapped ones, in chunks.
 
     Args:
         text: what to copy.
@@ -26,5 +26,5 @@ def sequence(text: str, clipboard: Clipboard) -> str:
     if clipboard is Clipboard.TMUX:
         return bare + "\x1bPtmux;" + bare.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     if clipboard is Clipboard.SCREEN:
-        return "".join(f"\x1bP{bare[i : i + CHUNK]}\x1b\\" for i in range(0, len(bare), CHUNK))
+        return "".join(f"\x1bP{bare[i : i + MAX_CHUNK_BYTES]}\x1b\\" for i in range(0, len(bare), MAX_CHUNK_BYTES))
     return bare

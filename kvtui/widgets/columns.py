@@ -1,52 +1,31 @@
-"""Which columns of a table fit, and how wide each is: arithmetic only."""
+"""Calculates which columns of a table fit, and their widths."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GAP = 1
-"""Blank columns between two cells."""
+"""Blanks between two cells."""
 
 
-class Tone(StrEnum):
-    """What a cell says by its colour; each also says it in words or by a mark."""
-
-    NORMAL = "normal"
-    STRONG = "strong"
-    GOOD = "good"
-    WARN = "warn"
-    BAD = "bad"
-    DIM = "dim"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A cell: plain text and its tone. A change of a ``volatile`` one (sparkline, age) is not marked."""
-
-    text: str
-    tone: Tone = Tone.NORMAL
-    volatile: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column.
 
     Attributes:
         name: identifies it.
         title: its head.
-        width: columns it needs, unless its title and what stands in it need less.
-        rank: those with the lowest rank stay when the terminal is narrow, and grow first when it is wide.
+        width: that it needs, unless its title and texts need less.
+        rank: columns of low rank are kept on a narrow terminal, and widened first on a wide one.
         right: align right.
-        most: it grows with what stands in it to at most this many columns.
-        fill: it has no length of its own (a sparkline): it takes what the others leave, up to ``most``.
+        most: maximum width; the column widens with its texts.
+        fill: it takes the remaining width, up to ``most`` (a sparkline).
     """
 
     name: str
@@ -58,8 +37,7 @@ class Column:
     fill: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A column that fits, with its width."""
 
     column: Column
@@ -68,14 +46,12 @@ class Placed:
 
 
 def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | None = None) -> tuple[Placed, ...]:
-    """The columns that fit into ``room``, in their order: those of low rank first, then each grows to its text.
-
-    The first column always stays, however narrow the terminal is.
+    """Returns the columns that fit, with their widths. The first column is always kept.
 
     Args:
-        columns: all there are.
-        room: columns of the terminal.
-        longest: by index, the longest text seen so far; a column that is not in it keeps its width.
+        columns: all of the table.
+        room: width of the terminal.
+        longest: by index, the length of the longest text so far; other columns keep their width.
     """
     known = longest or {}
     by_rank = sorted(range(len(columns)), key=lambda i: (i > 0, columns[i].rank, i))
@@ -99,10 +75,10 @@ def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | Non
 
 
 def _least(column: Column, longest: int | None, room: int) -> int:
-    """What a column cannot do without.
+    """Returns a column's minimum width.
 
-    That is its width, or less when its title and all that stands in it are shorter. A name (rank 0) is worth more than
-    another column, so it has its whole text, up to a third of the room.
+    That is its ``width``, or less if its title and texts are shorter. A name (rank 0) is more useful than another
+    column: it gets its whole text, up to a third of the terminal.
     """
     if longest is None:
         return column.width
@@ -111,10 +87,10 @@ def _least(column: Column, longest: int | None, room: int) -> int:
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:
-    """Exactly ``width`` columns; what is too long ends in ``~`` so that nobody takes it for the whole."""
+    """Returns the text padded to ``width``; a text that is too long ends in ``~``."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - rich only where something is drawn
 
-    text = plain(text)  # the last door: whatever a screen forgot
+    text = plain(text)  # also if a screen forgot it
     length = cell_len(text)
     if length > width:
         return set_cell_size(text, width - 1) + "~" if width > 1 else set_cell_size(text, width)

@@ -1,4 +1,4 @@
-"""The one line at the top: which node, which keepalived, what it holds, what cannot be read."""
+"""The header line: node, findings, VIPs, keepalived, and the sources that cannot be read."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 GAP = 2
-"""Blank columns between two parts."""
+"""Blanks between two parts."""
 
-MATTERS = (0, 1, 4, 2, 3, 5, 6)
-"""The parts, what matters most first: name, findings, missing sources, VIPs, keepalived, Kubernetes, read-only."""
+PRIORITY = (0, 1, 4, 2, 3, 5, 6)
+"""Indexes of the parts, the most important first: name, findings, missing sources, VIPs, keepalived, API, rights."""
 
 
 class HeaderLine(Static):
-    """Draws what ``header_text`` says; sends nothing when that is what it shows already."""
+    """Draws ``header_text``, if it changed."""
 
     DEFAULT_CSS = """
     HeaderLine {
@@ -37,7 +37,7 @@ class HeaderLine(Static):
         self._shown = ""
 
     def show(self, text: str, *, critical: bool = False) -> None:
-        """Draw the line; ``critical`` adds a colour to the badge that is in it."""
+        """Draws the line; ``critical`` colours it."""
         self.set_class(critical, "critical")
         if text != self._shown:
             self._shown = text
@@ -45,34 +45,41 @@ class HeaderLine(Static):
 
 
 def header_text(
-    seen: Observation, label: str, width: int, *, paused: bool = False, sources: str = "i", findings: str = "5"
+    observation: Observation, label: str, width: int, *, paused: bool = False, sources: str = "i", findings: str = "5"
 ) -> str:
-    """The header; where the terminal is narrow each part is said in fewer words first, then what matters least goes.
+    """Returns the header. On a narrow terminal parts are shortened, then the least important ones are left out.
 
-    No seconds in it: an idle screen sends nothing.
+    It has no seconds, so that an idle screen is not redrawn.
 
     Args:
-        seen: what to describe.
+        observation: to describe.
         label: ``live``, ``demo`` or ``replay``.
         width: columns.
-        paused: the screen stands still; says since when.
+        paused: show since when the screen is paused.
         sources: the key that shows the sources.
         findings: the key that shows the findings.
     """
-    at = datetime.fromtimestamp(seen.snapshot.time).astimezone()
+    at = datetime.fromtimestamp(observation.snapshot.time).astimezone()
     right = f"PAUSED since {at:%H:%M:%S}" if paused else f"{label} {at:%H:%M}"
-    name = plain(seen.snapshot.node.name, 40)
-    found, trouble = badge(seen, findings), _error(seen, sources)
-    ways = ((name,), (found,), (_held(seen),), _keepalived(seen), trouble, _kubernetes(seen), _rights(seen))
-    left = "  ".join(_fitting(ways, width - len(right) - GAP))
+    name = plain(observation.snapshot.node.name, 40)
+    parts = (
+        (name,),
+        (badge(observation, findings),),
+        (_vips(observation),),
+        _keepalived(observation),
+        _missing_sources(observation, sources),
+        _kubernetes(observation),
+        _rights(observation),
+    )
+    left = "  ".join(_fitting(parts, width - len(right) - GAP))
     return f"{left}{right:>{max(1, width - len(left))}}"[:width]
 
 
 def _fitting(parts: tuple[tuple[str, ...], ...], room: int) -> list[str]:
-    """The parts that fit, in their order: first each in its fewest words, by ``MATTERS``; then in more words."""
+    """Returns the parts that fit, in their order: the shortest forms first, by ``PRIORITY``; then longer forms."""
     chosen = [""] * len(parts)
     for among in (slice(-1, None), slice(None)):
-        for index in MATTERS:
+        for index in PRIORITY:
             for text in parts[index][among]:
                 more = [*chosen[:index], text, *chosen[index + 1 :]]
                 if sum(len(part) + GAP for part in more if part) - GAP <= room:
@@ -81,55 +88,55 @@ def _fitting(parts: tuple[tuple[str, ...], ...], room: int) -> list[str]:
     return [part for part in chosen if part]
 
 
-def badge(seen: Observation, key: str = "5") -> str:
-    """How many critical findings and warnings there are: ``!!2 !1 (5)``; empty when there are none.
+def badge(observation: Observation, key: str = "5") -> str:
+    """Returns the number of critical findings and warnings: ``!!2 !1 (5)``; empty if there are none.
 
     Args:
-        seen: what was found.
+        observation: with findings.
         key: the key that shows them.
     """
-    found = [f.severity for f in seen.findings or ()]
-    counts = [(MARKS[s], found.count(s)) for s in (Severity.CRITICAL, Severity.WARNING)]
+    severities = [f.severity for f in observation.findings or ()]
+    counts = [(MARKS[s], severities.count(s)) for s in (Severity.CRITICAL, Severity.WARNING)]
     words = [f"{mark}{number}" for mark, number in counts if number]
     return f"{' '.join(words)} ({key})" if words else ""
 
 
-def is_critical(seen: Observation) -> bool:
-    """Whether anything critical was found."""
-    return any(f.severity is Severity.CRITICAL for f in seen.findings or ())
+def is_critical(observation: Observation) -> bool:
+    """Whether there is a critical finding."""
+    return any(f.severity is Severity.CRITICAL for f in observation.findings or ())
 
 
-def _keepalived(seen: Observation) -> tuple[str, ...]:
-    chosen = seen.snapshot.chosen_keepalived
+def _keepalived(observation: Observation) -> tuple[str, ...]:
+    chosen = observation.snapshot.chosen_keepalived
     if chosen is None:
         return ("no keepalived",)
-    minutes = int(max(0.0, seen.snapshot.time - chosen.started) // 60)
+    minutes = int(max(0.0, observation.snapshot.time - chosen.started) // 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     up = f"{days}d{hours:02d}h" if days else f"{hours}h{minutes % 60:02d}m" if hours else f"{minutes}m"
     return f"keepalived {chosen.version or '?'} up {up}", f"keepalived up {up}"
 
 
-def _held(seen: Observation) -> str:
-    if seen.vips is None:
+def _vips(observation: Observation) -> str:
+    if observation.vips is None:
         return "VIPs ?"
-    return f"VIPs {sum(1 for v in seen.vips if v.present)}/{len(seen.vips)} here"
+    return f"VIPs {sum(1 for v in observation.vips if v.present)}/{len(observation.vips)} here"
 
 
-def _kubernetes(seen: Observation) -> tuple[str, ...]:
-    state = seen.snapshot.source(SourceName.KUBERNETES).state
-    said = f"k8s {state.value}"
-    return (said, "no k8s") if state is SourceState.UNAVAILABLE else (said,)
+def _kubernetes(observation: Observation) -> tuple[str, ...]:
+    state = observation.snapshot.source(SourceName.KUBERNETES).state
+    text = f"k8s {state.value}"
+    return (text, "no k8s") if state is SourceState.UNAVAILABLE else (text,)
 
 
-def _rights(seen: Observation) -> tuple[str, ...]:
-    return ("read-only", "ro") if seen.snapshot.node.read_only else ("",)
+def _rights(observation: Observation) -> tuple[str, ...]:
+    return ("read-only", "ro") if observation.snapshot.node.read_only else ("",)
 
 
-def _error(seen: Observation, key: str) -> tuple[str, ...]:
-    """Which sources do not say all: by name, by number, or that there are any."""
+def _missing_sources(observation: Observation, key: str) -> tuple[str, ...]:
+    """Sources that cannot be read completely: their names, their number, or only a mark."""
     bad = [
         s.name.value + ("?" if s.state is SourceState.DEGRADED else "")
-        for s in seen.snapshot.sources
+        for s in observation.snapshot.sources
         if s.state is not SourceState.OK
         and s.name is not SourceName.KUBERNETES
         and s.reason is not UnavailableReason.PENDING

@@ -1,4 +1,4 @@
-"""A text with what a filter looks for marked in it."""
+"""Highlights the matches of a filter in a text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
-    """The text in segments, each place of ``wanted`` in ``mark``.
+    """Returns the text in segments.
 
     Args:
-        text: what to draw.
-        wanted: in lower case; empty marks nothing.
-        style: of the rest.
-        mark: of what was found.
+        text: to draw.
+        wanted: to highlight, in lower case; may be empty.
+        style: of the text.
+        mark: of the matches.
     """
     lowered = text.lower()
     if not wanted or wanted not in lowered or len(lowered) != len(text):

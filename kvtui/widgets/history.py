@@ -1,4 +1,4 @@
-"""The recent past of rates, for sparklines: a ring for each server, nothing for servers that went away."""
+"""Keeps the last minute of rates, for sparklines. Servers that are gone are forgotten."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ if TYPE_CHECKING:
 
     from kvtui.model.observation import Observation
 
-SAMPLES = 60
-SPACING = 0.8
-"""Seconds between two samples at least: events bring more observations than ticks."""
+MAX_SAMPLES = 60
+MIN_SECONDS = 0.8
+"""Minimum time between two samples: events add observations between two ticks."""
 
 
 class History:
-    """Connections per second of every VIP and virtual server (and of real servers, while there are few).
+    """Connections per second of VIPs, virtual servers and real servers.
 
     Args:
-        most_real_servers: above this many, real servers have no history: memory stays flat.
+        max_real_servers: with more, real servers have no history, to limit memory.
     """
 
-    def __init__(self, most_real_servers: int = 2000) -> None:
+    def __init__(self, max_real_servers: int = 2000) -> None:
         self._rings: dict[Hashable, deque[float]] = {}
         self._last: float | None = None
-        self._most = most_real_servers
+        self._max_real_servers = max_real_servers
 
-    def add(self, seen: Observation) -> None:
-        """Take one sample of everything, unless the last one was just taken."""
-        now = seen.snapshot.time
-        if self._last is not None and 0 <= now - self._last < SPACING:
+    def add(self, observation: Observation) -> None:
+        """Adds a sample, unless the last one is too recent."""
+        now = observation.snapshot.time
+        if self._last is not None and 0 <= now - self._last < MIN_SECONDS:
             return
         self._last = now
-        values = samples(seen, self._most)
+        values = samples(observation, self._max_real_servers)
         for gone in self._rings.keys() - values.keys():
             del self._rings[gone]
         for key, value in values.items():
             ring = self._rings.get(key)
             if ring is None:
-                ring = self._rings[key] = deque(maxlen=SAMPLES)
+                ring = self._rings[key] = deque(maxlen=MAX_SAMPLES)
             ring.append(value)
 
     def of(self, key: Hashable) -> list[float]:
-        """Samples of one thing, oldest first."""
+        """Returns the samples of a key of ``samples``, oldest first."""
         return list(self._rings.get(key, ()))
 
 
-def samples(seen: Observation, most: int) -> dict[Hashable, float]:
-    """Connections per second: by VIP address, by virtual server name, by (virtual server name, real server key)."""
+def samples(observation: Observation, max_real_servers: int) -> dict[Hashable, float]:
+    """Returns connections per second by VIP address, by virtual server, and by (virtual server, real server)."""
     values: dict[Hashable, float] = {}
-    servers = seen.virtual_servers or ()
+    servers = observation.virtual_servers or ()
     reals = sum(len(v.real_servers) for v in servers)
     for virtual in servers:
         key = server_key(virtual.protocol.value, virtual.name)
@@ -58,12 +58,12 @@ def samples(seen: Observation, most: int) -> dict[Hashable, float]:
         values[key] = rate
         if virtual.address:
             values["vip", virtual.address] = values.get(("vip", virtual.address), 0.0) + rate
-        if reals <= most:
+        if reals <= max_real_servers:
             for real in virtual.real_servers:
                 values[key, real.key] = real.stats.cps if real.stats else 0.0
     return values
 
 
 def server_key(protocol: str, name: str) -> tuple[str, str]:
-    """Names a virtual server in tables and histories."""
+    """Returns a virtual server's key in tables and histories."""
     return (protocol, name)

@@ -1,4 +1,4 @@
-"""The one line at the bottom: the keys that matter here, as many as fit."""
+"""The key line at the bottom: as many key hints as fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Hint = tuple[str, str]
 
 
 class KeyLine(Static):
-    """Key and word, key and word."""
+    """Hints, each a key and a word."""
 
     DEFAULT_CSS = """
     KeyLine { height: 1; background: $panel; color: $foreground; text-wrap: nowrap; }
@@ -20,18 +20,17 @@ class KeyLine(Static):
         self._first: tuple[Hint, ...] = ()
 
     def begin_with(self, *first: Hint) -> None:
-        """Say this before the hints that are always there; nothing: them alone."""
+        """Shows these hints before the usual ones."""
         if first != self._first:
             self._first = first
             self.on_resize()
 
     def on_resize(self) -> None:
-        """Fit the hints anew."""
         self.update(hint_line((*self._first, *self._hints), self.size.width))
 
 
 def hint_line(hints: tuple[Hint, ...], width: int) -> str:
-    """As many hints as fit; the last one (help) always."""
+    """Returns as many hints as fit, and always the last one (help)."""
     if not hints:
         return ""
     last = f"{hints[-1][0]} {hints[-1][1]}"

@@ -1,4 +1,4 @@
-"""The last door before the terminal: whatever a widget drew, only what prints leaves, and only ASCII where asked."""
+"""Filters all output to the terminal: no control characters from outside, no dim text, optionally only ASCII."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kvtui.model.text import plain
 if TYPE_CHECKING:
     from textual.color import Color
 
-KNOWN = {
+LOOK_ALIKES = {
     **dict.fromkeys("─━═╌┄╍", "-"),
     **dict.fromkeys("│┃║╎┆", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼┏┓┗┛╭╮╰╯", "+"),
@@ -37,31 +37,29 @@ KNOWN = {
     "\N{NO-BREAK SPACE}": " ",
 }
 BLOCKS = range(0x2580, 0x25A0)
-"""Block elements: parts of scrollbars and edges, which their background colour shows as well."""
-
+"""Block elements: parts of scrollbars and edges, whose background colour is enough."""
 
 _FULL = Style(dim=False)
 
 
 @lru_cache(4096)
 def ascii_text(text: str) -> str:
-    """The same text in ASCII, column for column: what has no likeness becomes ``?``."""
-    return text if text.isascii() else "".join(_likeness(c) for c in text)
+    """Returns the text in ASCII, with the same width; other characters become ``?``."""
+    return text if text.isascii() else "".join(_look_alike(c) for c in text)
 
 
-def _likeness(character: str) -> str:
+def _look_alike(character: str) -> str:
     if character.isascii():
         return character
     if ord(character) in BLOCKS:
         return " "
-    return KNOWN.get(character) or "?" * get_character_cell_size(character)
+    return LOOK_ALIKES.get(character) or "?" * get_character_cell_size(character)
 
 
 class AsciiFilter(LineFilter):
-    """Turns every segment into ASCII: borders, scrollbars, dialogs of Textual's own and text from outside alike."""
+    """Turns all output into ASCII, also borders, scrollbars and Textual's own dialogs."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments in ASCII."""
         del background
         return [
             s if s.text.isascii() or s.control else Segment(ascii_text(s.text), s.style, s.control) for s in segments
@@ -69,19 +67,17 @@ class AsciiFilter(LineFilter):
 
 
 class NoDimFilter(LineFilter):
-    """Takes "dim" away: what is left of a colour is for the terminal to choose, and often not readable."""
+    """Removes "dim": terminals render it differently, and often unreadably."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments in full strength."""
         del background
         return [Segment(s.text, s.style + _FULL, s.control) if s.style and s.style.dim else s for s in segments]
 
 
 class ControlCharFilter(LineFilter):
-    """Lets nothing through that a terminal would obey: the last door behind ``model.text.plain``, pasted text too."""
+    """Replaces control characters in case a widget did not use ``model.text.plain``; also in pasted text."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """The segments without control characters."""
         del background
         return [
             s if s.text.isprintable() or s.control else Segment(plain(s.text), s.style, s.control) for s in segments

@@ -1,6 +1,6 @@
-"""A long table on Textual's line API: only visible rows are made, only changed lines are sent.
+"""A table on Textual's line API: only visible rows are rendered, and only changed cells are sent.
 
-``DataTable.update_cell`` repaints the whole widget (12 KB a tick at 80×24); this one sends what changed.
+``DataTable.update_cell`` repaints the whole widget (12 KB a tick at 80×24).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
-from kvtui.widgets.columns import GAP, Cell, Column, Placed, Tone, aligned, fit
+from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
 from kvtui.widgets.highlight import highlight
 
 if TYPE_CHECKING:
@@ -33,16 +34,15 @@ if TYPE_CHECKING:
 
     Render = Callable[[Hashable], Cells]
 
-HEAD = 1
-"""Lines of the head."""
+HEAD_LINES = 1
 
 
 class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """Rows under a head, one row a line, with a cursor.
+    """A header and one line for each row, with a cursor.
 
     Args:
-        columns: what there is to show; those that do not fit are left out.
-        empty: what to say when there are no rows.
+        columns: those that do not fit are left out.
+        empty: text to show without rows.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -83,10 +83,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             return self.table
 
     class Moved(Message):
-        """The cursor stands on another row."""
+        """The cursor moved to another row."""
 
         def can_replace(self, message: Message) -> bool:
-            """Of many moves only the last counts."""
+            """Only the last of many moves counts."""
             return isinstance(message, LineTable.Moved)
 
     def __init__(self, columns: tuple[Column, ...], empty: str = "", *, id: str | None = None) -> None:  # noqa: A002
@@ -103,7 +103,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._sorted: tuple[str, str] | None = None
         self._styles: dict[str, Style] = {}
         self.cursor = 0
-        self.empty = self._said = empty
+        self.empty = self._shown_empty = empty
 
     @property
     def keys(self) -> Sequence[Hashable]:
@@ -117,7 +117,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def row_text(self) -> str:
-        """The row under the cursor as text: every cell of it, those for which there is no room too."""
+        """The selected row as text, with the cells that do not fit."""
         if self.selected is None:
             return ""
         return "  ".join(text for cell in self._render_row(self.selected) if (text := cell.text.strip()))
@@ -129,42 +129,42 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def room(self) -> int:
-        """Columns beside the scrollbar."""
+        """Width without the scrollbar."""
         return self.scrollable_content_region.width
 
     @property
     def page(self) -> int:
-        """Rows that are on the screen at a time."""
-        return max(0, self.size.height - HEAD)
+        """Number of rows that fit on the screen."""
+        return max(0, self.size.height - HEAD_LINES)
 
     def width_of(self, name: str) -> int:
-        """How wide a column is now; 0 when it does not fit."""
+        """Returns the width of a column; 0 if it does not fit."""
         return next((p.width for p in self._placed if p.column.name == name), 0)
 
     def sorted_by(self, name: str | None, mark: str = "") -> None:
-        """Show in the head which column the rows are sorted by."""
+        """Marks the column that the rows are sorted by."""
         marked = None if name is None else (name, mark)
         if marked != self._sorted:
             self._sorted = marked
             self._refresh_lines({0})
 
     def find(self, text: str) -> None:
-        """Underline this text wherever it stands; upper and lower case are the same."""
+        """Underlines all matches of this text, ignoring case."""
         wanted = text.lower()
         if wanted != self._found:
             self._found = wanted
-            self._refresh_lines(set(range(HEAD, self.size.height)))
+            self._refresh_lines(set(range(HEAD_LINES, self.size.height)))
 
     def show_rows(
         self, keys: Sequence[Hashable], render: Render, *, changes: bool = True, at: float | None = None
     ) -> None:
-        """Show these rows.
+        """Shows these rows.
 
         Args:
-            keys: one per row, in order.
-            render: makes the cells of a row; called for visible rows only.
-            changes: mark cells whose text differs from the last time.
-            at: when the rows were read (seconds), so that a mark lasts; None marks until the next call.
+            keys: one for each row, in order.
+            render: returns the cells of a row; called only for visible rows.
+            changes: highlight cells whose text changed.
+            at: when the rows were read, in seconds; None highlights until the next call.
         """
         selected, watched = self.selected, self.cursor in self._visible()
         same_order = keys == self._keys
@@ -174,20 +174,20 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._follow(selected)
         self.cursor = max(0, min(self.cursor, len(keys) - 1))
         if resized:
-            self.virtual_size = Size(0, len(keys) + HEAD)
+            self.virtual_size = Size(0, len(keys) + HEAD_LINES)
         self._redraw(changes=changes, at=at)
         if not same_order and watched:
             self._into_view()
 
     def _follow(self, key: Hashable) -> None:
-        """Keep the cursor on its row when rows moved."""
+        """Keeps the cursor on its row when rows move."""
         try:
             self.cursor = self._keys.index(key)
         except ValueError:
             return
 
     def _first(self) -> int:
-        """The uppermost row on the screen, also in the moment after rows went away."""
+        """Returns the index of the first visible row, also just after rows were removed."""
         return max(0, min(int(self.scroll_offset.y), len(self._keys) - self.page))
 
     def _visible(self) -> range:
@@ -195,32 +195,31 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return range(first, min(first + self.page, len(self._keys)))
 
     def _redraw(self, *, changes: bool, at: float | None = None) -> None:
-        """Make the visible rows again and send what differs from what is on the screen."""
-        rows = self._made()
+        """Renders the visible rows again, and sends what changed."""
+        rows = self._render_visible()
         if self._measure(rows):
-            rows = self._made()
+            rows = self._render_visible()
             self.refresh()
         drawn = self._changes.take(rows, at, marking=changes)
         previous, lines = list(self._drawn.items()), list(drawn.items())
         self._drawn = drawn
-        if bool(lines) != bool(previous):  # rows in place of the word for none, or the other way round
+        if bool(lines) != bool(previous):  # from rows to the empty text, or back
             self._refresh_lines(set(range(self.size.height)))
             return
-        whole = set(range(len(lines) + HEAD, len(previous) + HEAD))  # below the last row, where rows went away
+        whole = set(range(len(lines) + HEAD_LINES, len(previous) + HEAD_LINES))  # below the last row
         for number, line in enumerate(lines):
             cells = to_draw(previous[number] if number < len(previous) else None, line)
             if cells is None:
-                whole.add(number + HEAD)
+                whole.add(number + HEAD_LINES)
             else:
-                self._refresh_cells(number + HEAD, cells)
+                self._refresh_cells(number + HEAD_LINES, cells)
         self._refresh_lines(whole)
 
-    def _made(self) -> dict[Hashable, Cells]:
-        """The cells of the visible rows."""
+    def _render_visible(self) -> dict[Hashable, Cells]:
         return {key: self._render_row(key) for key in (self._keys[i] for i in self._visible())}
 
     def _refresh_cells(self, y: int, cells: frozenset[int]) -> None:
-        """Send some cells of a line, neighbours together: on a slow line a whole row of styles is dear."""
+        """Sends some cells of a line, neighbours together; a whole row is slow over a slow line."""
         x, begin = 0, None
         for placed in self._placed if cells else ():
             if placed.index in cells:
@@ -233,9 +232,9 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh(Region(begin, y, x - GAP - begin, 1))
 
     def _measure(self, rows: dict[Hashable, Cells]) -> bool:
-        """Fit the columns to the longest texts seen so far; whether any column changed.
+        """Fits the columns to the longest texts so far. Returns whether a column changed.
 
-        Columns only grow: a screen on which they breathe cannot be read.
+        Columns only widen: columns that change their width with every value are hard to read.
         """
         longest = dict(self._longest)
         for cells in rows.values():
@@ -250,8 +249,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _refresh_lines(self, lines: set[int]) -> None:
         if not self._keys:
-            lines = lines | set(range(self.size.height)) if self.empty != self._said else lines
-            self._said = self.empty
+            lines = lines | set(range(self.size.height)) if self.empty != self._shown_empty else lines
+            self._shown_empty = self.empty
         regions = [Region(0, y, self.size.width, 1) for y in sorted(lines) if y < self.size.height]
         if regions:
             self.refresh(*regions)
@@ -259,22 +258,22 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     # --- drawing
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen: the head, a row, the word for no rows, or nothing."""
+        """Returns one line: the header, a row, a line of the empty text, or a blank line."""
         width = self.room
-        if y < HEAD:
+        if y < HEAD_LINES:
             return self._head().adjust_cell_length(width, self._style("normal"))
         visible = self._visible()
         if not self._keys:
             return self._empty_line(y).adjust_cell_length(width, self._style("normal"))
-        if y - HEAD >= len(visible):
+        if y - HEAD_LINES >= len(visible):
             return Strip.blank(width, self._style("normal"))
-        index = visible[y - HEAD]
+        index = visible[y - HEAD_LINES]
         return self._row(index).adjust_cell_length(width, self._style("normal"))
 
     def _empty_line(self, y: int) -> Strip:
         width = max(10, self.room - 2)
         lines = [w for part in self.empty.splitlines() for w in wrap(plain(part), width) or [""]]
-        text = lines[y - HEAD] if y - HEAD < len(lines) else ""
+        text = lines[y - HEAD_LINES] if y - HEAD_LINES < len(lines) else ""
         return Strip([Segment(f" {text}", self._style("normal"))])
 
     def _head(self) -> Strip:
@@ -294,7 +293,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         segments = []
         for number, placed in enumerate(self._placed):
             cell = cells[placed.index] if placed.index < len(cells) else Cell("")
-            # one bar, not a patchwork: under the cursor every cell has the same colours
+            # every cell under the cursor has the same colours
             style = self._style("cursor" if under_cursor else cell.tone.value)
             if placed.index in marked:
                 style += self._style("changed", partial=True)
@@ -310,14 +309,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._styles[cached]
 
     def notify_style_update(self) -> None:
-        """The theme changed: ask for the styles anew."""
+        """Drops cached styles when the theme changes."""
         self._styles.clear()
         super().notify_style_update()
 
-    # --- moving about
+    # --- scrolling and the cursor
 
     def on_resize(self) -> None:
-        """Fit the columns anew."""
         self._room = self.room
         self._placed = fit(self._columns, self._room, self._longest)
         self._changes.forget()
@@ -327,7 +325,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Other rows come into view."""
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
             self._drawn = {}
@@ -335,19 +332,17 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh()
 
     def on_focus(self) -> None:
-        """Draw the cursor."""
         self._refresh_cursor(self.cursor)
 
     def on_blur(self) -> None:
-        """Take the cursor away."""
         self._refresh_cursor(self.cursor)
 
     def _refresh_cursor(self, *rows: int) -> None:
         first = self._first()
-        self._refresh_lines({row - first + HEAD for row in rows if row >= first})
+        self._refresh_lines({row - first + HEAD_LINES for row in rows if row >= first})
 
     def move_to(self, row: int) -> None:
-        """Put the cursor on a row and scroll it into view."""
+        """Moves the cursor to a row, and scrolls it into view."""
         old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
         self._into_view()
         self._refresh_cursor(old, self.cursor)
@@ -355,30 +350,26 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Moved())
 
     def _into_view(self) -> None:
-        """Scroll as little as shows the cursor, and never beyond the last row."""
+        """Scrolls as little as possible to show the cursor."""
         first, page = self._first(), max(1, self.page)
         wanted = min(max(first, self.cursor - page + 1), self.cursor)
         if wanted != int(self.scroll_offset.y):
             self.scroll_to(y=wanted, animate=False, immediate=True, force=True)
 
     def action_move(self, rows: int) -> None:
-        """Move the cursor."""
         self.move_to(self.cursor + rows)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by pages."""
         self.move_to(self.cursor + pages * max(1, self.page - 1))
 
     def action_edge(self, where: int) -> None:
-        """Move the cursor to the first or last row."""
+        """Moves the cursor to the first row (-1) or the last row (1)."""
         self.move_to(0 if where < 0 else len(self._keys) - 1)
 
     def action_choose(self) -> None:
-        """Tell the screen that this row was chosen."""
         if self.selected is not None:
             self.post_message(self.Chosen(self, self.selected))
 
     def on_click(self, event: events.Click) -> None:
-        """With the mouse: the row that was clicked."""
-        if event.y >= HEAD:
-            self.move_to(self._first() + event.y - HEAD)
+        if event.y >= HEAD_LINES:
+            self.move_to(self._first() + event.y - HEAD_LINES)

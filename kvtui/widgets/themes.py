@@ -1,7 +1,7 @@
-"""kvtui's themes: text has a contrast of 4.5:1 and more against its index, in high-contrast 7:1 (WCAG 1.4.3, 1.4.6).
+"""kvtui's themes. Text has a contrast of at least 4.5:1, in high-contrast 7:1 (WCAG 1.4.3, 1.4.6).
 
-``tests/ui/test_contrast.py`` walks every screen in every theme. Colour is never the only signal: what is coloured has a
-mark or a word too, and mono shows that they are enough.
+``tests/ui/test_contrast.py`` measures every screen in every theme. Colour is never the only signal: a mark or word says
+the same, as the theme mono shows.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ def _theme(
     error: str,
     selected: str,
 ) -> Theme:
-    """A theme of true colours; text in a colour is that colour, not a tint of it that nobody has looked at.
+    """Returns a theme of true colours. Coloured text has exactly these colours: tints of them are not tested.
 
     Args:
-        name: of it.
-        dark: light text on dark index.
+        name: of the theme.
+        dark: light text on a dark background.
         background: of screens.
         surface: of panels.
         panel: of header and key line.
-        foreground: text.
-        muted: text of less weight.
-        primary: frames, and where the focus is.
-        success: what is well.
-        warning: what is not as it should be.
-        error: what is broken.
-        selected: index of a selection, with the background as its text.
+        foreground: of text.
+        muted: of less important text.
+        primary: of frames and focus.
+        success: of what is OK.
+        warning: of warnings.
+        error: of what is broken.
+        selected: background of a selection; its text has the colour of ``background``.
     """
     texts = {"primary": primary, "secondary": primary, "accent": primary}
     texts |= {"success": success, "warning": warning, "error": error}
@@ -90,7 +90,7 @@ def _theme(
     )
 
 
-# Each is a colour of the xterm's 256 as well, so that a terminal without true colours shows the same.
+# Only colours of xterm's 256, so that a terminal without true colours shows the same
 DARK = _theme(
     Name.DARK,
     dark=True,
@@ -138,7 +138,7 @@ _OWN = "ansi_default"
 _ANSI_VARIABLES = {
     "ansi-background": _OWN,
     "ansi-foreground": _OWN,
-    "text-muted": _OWN,  # the ansi default of Textual is a half-tone, which 16 colours have not
+    "text-muted": _OWN,  # the ansi default of Textual is a half-tone, which 16 colours do not have
     "text-disabled": _OWN,
     "foreground-muted": _OWN,
     "block-cursor-foreground": "ansi_black",
@@ -166,7 +166,7 @@ ANSI16 = Theme(
     boost=_OWN,
     variables={**_ANSI_VARIABLES, "border": "ansi_bright_cyan", "scrollbar": "ansi_white"},
 )
-"""The terminal's own colours; the bright ones, since its plain red and blue are hard to read on black."""
+"""The terminal's own bright colours: normal red and blue are hard to read on black."""
 
 MONO = Theme(
     name=Name.MONO.value,
@@ -194,6 +194,6 @@ MONO = Theme(
         "screen-selection-foreground": _OWN,
     },
 )
-"""No colour at all (NO_COLOR): what stands out is bold, reverse or underlined."""
+"""No colours (NO_COLOR): only bold, reverse and underlined."""
 
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, CONTRAST, ANSI16, MONO)}

@@ -1,4 +1,4 @@
-"""What is wrong with the words of an action is said with the option's name, before anything is read."""
+"""A wrong option of an action is a usage error that names the option."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["drain", "10.2.68.5", "--over", "abc"], "Invalid value for '--over': «abc» is no time; write 60s or 2m"),
+        (
+            ["drain", "10.2.68.5", "--over", "abc"],
+            "Invalid value for '--over': \"abc\" is not a duration; write 60s or 2m",
+        ),
         (["priority", "vips"], "Invalid value for 'VALUE': give either a number from 1 to 255 or --reset"),
         (["priority", "vips", "300"], "300 is not in the range 1<=x<=255"),
     ],
     ids=["no time", "no number", "too high"],
 )
-def test_usage(words: list[str], said: str) -> None:
+def test_usage(words: list[str], message: str) -> None:
     done = kvtui(*words)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_nothing_to_do_is_not_asked_about() -> None:
+def test_an_action_without_changes_asks_nothing() -> None:
     done = kvtui("undrain", "10.2.68.5:8080")
     assert done.returncode == 0
-    assert "has its weight already" in done.stdout
+    assert "already has its weight" in done.stdout
     assert re.fullmatch(r"kvtui: nothing had to be changed  \(journal: \S+\)\n", done.stderr)
 
 

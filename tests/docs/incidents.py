@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import demo_snapshot
@@ -99,7 +100,7 @@ INCIDENTS = {
 async def capture(name: str) -> str:
     """The lines of the screen that show an incident."""
     incident = INCIDENTS[name]
-    seen = TriageRunner(TriageSettings(timeout=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
+    seen = TriageRunner(TriageSettings(hold_factor=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
     app = KvtuiApp(Feed(seen), UiSettings())
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(200):

@@ -117,7 +117,7 @@ def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> 
             terminal.until(lambda: age(terminal) >= 5, "it is some seconds old")
             answers(terminal, "\x1b", "default/nginx by NAT")
             answers(terminal, "2", "INSTANCE / PEER")
-            answers(terminal, "4", "FIRST BREAK, ERROR, NOTES")
+            answers(terminal, "4", "FIRST BREAK, NOTES")
             answers(terminal, "i", "Sources: what is known")
             terminal.until(lambda: age(terminal) >= 10, "it grows older")
             terminal.press("esc")

@@ -77,7 +77,7 @@ def test_read_only_sends_no_signal(cluster: Cluster) -> None:
     assert document["node"]["read_only"] is True
     # each question would be a line in the log of keepalived
     assert "JSON" not in node.log()[len(before) :]
-    assert "ControlCharFilter" not in node.log()[len(before) :]
+    assert "Printing" not in node.log()[len(before) :]
     assert document["vrrp_instances"][0]["vrid"] == 50
 
 
@@ -118,7 +118,7 @@ def test_pid_chooses_another_keepalived_and_its_namespace(cluster: Cluster) -> N
 def test_a_pid_that_is_no_keepalived_is_a_usage_error(cluster: Cluster) -> None:
     done = cluster.client([*KVTUI, "--pid", "1", "status"])
     assert done.returncode == 2
-    assert "process 1 is no keepalived" in done.stderr
+    assert "process 1 is not a keepalived" in done.stderr
     assert done.stdout == ""
 
 

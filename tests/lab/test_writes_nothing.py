@@ -57,7 +57,7 @@ def world(node: Node, state: Path) -> list[object]:
     log = node.log()
     return [
         [(path, path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()) for path in files if path.is_file()],
-        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("ControlCharFilter")),
+        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("Printing")),
         sorted((entry.id, entry.result) for entry in Journal(state).entries()),
     ]
 
@@ -72,7 +72,7 @@ def test_no_write_no_signal_no_netlink_change(cluster: Cluster, state: Path, opt
         assert trace.changes == [], "\n".join([name, said, *trace.changes])
         assert code == status, f"{name}\n{said}"
         assert trace.calls > 300
-        assert (": everything was done\n" if name == "undo" else "Then:\n") in said
+        assert (": everything was done\n" if name == "undo" else "Steps:\n") in said
         ran, *tests = trace.programs
         assert '"kvtui"' in ran
         assert all('"/usr/sbin/keepalived", "-t"' in test for test in tests), tests

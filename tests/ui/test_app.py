@@ -109,9 +109,9 @@ async def test_the_filter_works_while_it_is_typed_and_esc_clears_it() -> None:
 async def test_a_filter_that_is_kept_is_not_forgotten() -> None:
     async with running(demo()) as ui:
         await ui.press("slash", *"nginx", "enter")
-        assert ui.lines[-1].startswith("Esc ends the filter  1 VIPs")
+        assert ui.lines[-1].startswith("Esc clear filter  1 VIPs")
         await ui.press("2", "1")
-        assert ui.lines[-1].startswith("Esc ends the filter  1 VIPs")
+        assert ui.lines[-1].startswith("Esc clear filter  1 VIPs")
         await ui.press("escape")
         assert ui.lines[-1].startswith("1 VIPs")
 
@@ -274,7 +274,7 @@ async def test_q_leaves() -> None:
 async def test_ctrl_c_says_which_key_leaves() -> None:
     async with running(demo()) as ui:
         await ui.press("ctrl+c")
-        assert [n.message for n in ui.app._notifications] == ["q leaves kvtui; Ctrl+Q does from anywhere."]
+        assert [n.message for n in ui.app._notifications] == ["q quits kvtui; Ctrl+Q quits from anywhere."]
         await ui.press("ctrl+q")
         assert ui.app._exit
 
@@ -311,7 +311,7 @@ def test_a_crash_is_told_without_a_traceback_and_its_report_without_values_of_va
     told, text = capsys.readouterr().err, report.read_text()
     assert told.startswith("kvtui crashed; this is a bug. Your node was not changed.\nValueError: line")
     unfolded = told.replace("\n", "")  # the path of this test's folder is longer than the terminal is wide
-    assert unfolded.endswith(f"Report: {report}To see the node: kvtui status. What was done: kvtui journal")
+    assert unfolded.endswith(f"Report: {report}To see the node: kvtui status. To see past actions: kvtui journal")
     assert "in observations" in text
     assert "ValueError: line" in text
     assert "Traceback" not in told

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kvtui.model.settings import Clipboard
 from kvtui.screens.copying import CopyPanel, one_line, shell_lines
 from kvtui.terminal import clipboard
-from kvtui.widgets.clipboard import CHUNK, sequence
+from kvtui.widgets.clipboard import MAX_CHUNK_BYTES, sequence
 from tests.ui.seen import demo, running
 
 COMMAND = "ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 1"
@@ -42,7 +42,7 @@ def test_the_sequence_of_each_kind() -> None:
 def test_screen_gets_pieces_that_it_passes_on() -> None:
     text = "x" * 3000
     pieces = sequence(text, Clipboard.SCREEN).split("\x1bP")[1:]
-    assert all(len(p) <= CHUNK + 2 for p in pieces)
+    assert all(len(p) <= MAX_CHUNK_BYTES + 2 for p in pieces)
     whole = "".join(p.removesuffix("\x1b\\") for p in pieces)
     assert b64decode(whole.removeprefix("\x1b]52;c;").removesuffix("\a")).decode() == text
 
@@ -81,7 +81,7 @@ async def test_y_copies_the_command_and_shows_it() -> None:
 async def test_what_was_copied_says_how_to_leave_and_makes_room_for_the_row() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "down", "y")
-        assert "Esc closes" in ui.text
+        assert "Esc close" in ui.text
         await ui.press("Y")
         assert ui.app.clipboard.startswith("└ 10.2.68.5:8080")
         await ui.press("escape")
@@ -117,5 +117,5 @@ async def test_every_screen_has_a_command(screen: str, begins: str) -> None:
 async def test_without_a_row_there_is_nothing_to_copy() -> None:
     async with running() as ui:
         await ui.press("y")
-        assert [n.message for n in ui.app._notifications] == ["There is nothing to copy on this row."]
+        assert [n.message for n in ui.app._notifications] == ["This row has nothing to copy."]
         assert ui.app.clipboard == ""

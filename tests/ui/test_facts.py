@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.screens.facts import fact_lines
+from kvtui.presenters.facts import fact_lines
 
 DRAINED = {
     "before": {"10.2.68.5:8080 in 10.4.0.50:80": {"weight": 1, "active": 4}},
@@ -30,7 +30,7 @@ def test_what_was_seen_is_said_in_words() -> None:
         "    10.2.68.5:8080 in 10.4.0.50:80: weight 1, active 4",
         "  on the wire: yes",
         "  seconds: 3.61",
-        "  owner: not known",
+        "  owner: unknown",
         "  vrrp:",
         "    instance vips, vips before 10.4.0.50, 10.4.0.51",
         "  ipvs: none",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
@@ -56,7 +56,7 @@ async def test_the_cursor_chooses_and_enter_shows_all() -> None:
 
         await ui.press("enter")
         assert isinstance(ui.app.screen, FindingPanel)
-        assert "about: /c" in ui.text
+        assert "object: /c" in ui.text
 
 
 async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:
@@ -64,7 +64,7 @@ async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:
         await ui.press("5", "enter")
         await ui.see(with_findings())
 
-        assert "This does not hold any more." in ui.text
+        assert "This finding is resolved." in ui.text
 
 
 async def test_y_copies_the_command_without_its_remark() -> None:
@@ -78,7 +78,7 @@ async def test_y_copies_the_command_without_its_remark() -> None:
 async def test_nothing_found_is_said() -> None:
     async with running(with_findings()) as ui:
         await ui.press("5")
-        assert "Nothing is found to be wrong." in ui.text
+        assert "No problems found." in ui.text
 
         await ui.press("y")
         assert ui.app.clipboard == ""
@@ -88,15 +88,15 @@ async def test_nothing_found_is_no_promise_where_sources_are_missing() -> None:
     blind = replace(seen(of=snapshot(source(SourceName.CONF, SourceState.UNAVAILABLE))), findings=())
     async with running(blind) as ui:
         await ui.press("5")
-        assert "Nothing is found to be wrong in what can be read, but" in ui.text
+        assert "No problems found in the sources that can be read; unknown: conf" in ui.text
         assert "conf" in ui.text
 
 
 async def test_a_filter_that_finds_nothing_is_not_all_well() -> None:
     async with running(with_findings(SPLIT)) as ui:
         await ui.press("5", "slash", *"zzz")
-        assert "No finding matches «zzz»" in ui.text
-        assert "Nothing is found" not in ui.text
+        assert 'No finding matches "zzz"' in ui.text
+        assert "No problems found" not in ui.text
 
 
 async def test_the_filter_finds_rules_objects_and_vips() -> None:

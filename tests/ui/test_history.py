@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.widgets.history import SAMPLES, History
+from kvtui.widgets.history import MAX_SAMPLES, History
 from tests.ui.seen import EPOCH, real, seen, server, snapshot
 
 
@@ -13,11 +13,11 @@ def add(history: History, at: float, *rates: float) -> None:
 
 def test_samples_are_kept_in_order_and_only_the_last_ones() -> None:
     history = History()
-    for n in range(SAMPLES + 10):
+    for n in range(MAX_SAMPLES + 10):
         add(history, n, float(n))
 
     kept = history.of(("TCP", "10.4.0.0:80"))
-    assert kept == [float(n) for n in range(10, SAMPLES + 10)]
+    assert kept == [float(n) for n in range(10, MAX_SAMPLES + 10)]
 
 
 def test_a_burst_of_events_is_one_sample() -> None:
@@ -45,7 +45,7 @@ def test_what_went_away_is_forgotten() -> None:
 
 
 def test_ten_thousand_real_servers_leave_memory_flat() -> None:
-    history = History(most_real_servers=2000)
+    history = History(max_real_servers=2000)
     reals = tuple(real(f"10.{n // 250}.{n % 250}.1") for n in range(10_000))
     history.add(seen(servers=(server("10.4.0.1", *reals),)))
 

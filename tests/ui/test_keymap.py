@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
@@ -50,8 +49,8 @@ def test_what_can_be_had() -> None:
         "act.drain": "x", "view.vips": "0,f1", "app.keys": "question_mark,h", "table.up": "up,w"
     }  # fmt: skip
     assert found.problems == ()
-    assert found.instead("d") == "x"
-    assert found.instead("r") == "r"
+    assert found.replacement("d") == "x"
+    assert found.replacement("r") == "r"
     assert found.hint("1", "VipsScreen") == "0"
     assert found.hint("/", "VipsScreen") == "/"
 
@@ -59,16 +58,16 @@ def test_what_can_be_had() -> None:
 @pytest.mark.parametrize(
     ("name", "key", "sentence"),
     [
-        ("act_drian", "x", "no key is called act.drian; did you mean act.drain?"),
-        ("act_drain", "nokey", 'there is no key «nokey»; write "d", "D", "ctrl+d", "f5" or "?"'),
-        ("plan_agree", "x", "the key of plan.agree is always the same: dialogs name their keys"),
-        ("act_drain", "r", "act.drain cannot have the key r: it is act.reload's; give that one another key"),
-        ("act_drain", "j", "act.drain cannot have the key j: it is table.down's; give that one another key"),
-        ("act_drain", "minus", "act.drain cannot have the key minus: it is ipvs.fold_all's; give that one another key"),
+        ("act_drian", "x", "no binding is called act.drian; did you mean act.drain?"),
+        ("act_drain", "nokey", 'no such key: "nokey"; examples: "d", "D", "ctrl+d", "f5", "?"'),
+        ("plan_agree", "x", "plan.agree cannot be remapped: dialogs name their keys"),
+        ("act_drain", "r", "act.drain cannot use key r: act.reload uses it; remap act.reload too"),
+        ("act_drain", "j", "act.drain cannot use key j: table.down uses it; remap table.down too"),
+        ("act_drain", "minus", "act.drain cannot use key minus: ipvs.fold_all uses it; remap ipvs.fold_all too"),
         (
             "app_sources",
             "enter",
-            "app.sources cannot have the key enter: it is table.detail's; give that one another key",
+            "app.sources cannot use key enter: table.detail uses it; remap table.detail too",
         ),
     ],
 )
@@ -86,7 +85,7 @@ def test_keys_can_change_places() -> None:
 def test_of_two_that_want_the_same_key_the_first_has_it() -> None:
     found = keymap(wanted(act_drain="x", act_reload="x"))
     assert found.keys == {"act.drain": "x"}
-    assert found.problems[0].startswith("/etc/kvtui.toml:2: act.reload cannot have the key x: it is act.drain's")
+    assert found.problems[0].startswith("/etc/kvtui.toml:2: act.reload cannot use key x: act.drain uses it")
 
 
 def test_what_is_refused_gives_its_own_key_back() -> None:

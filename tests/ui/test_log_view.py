@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from kvtui.backend.demo.deeds import NONE
+from kvtui.backend.demo.changes import NO_CHANGES
 from kvtui.backend.demo.log import log_tail
 from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
@@ -39,7 +39,7 @@ async def say(ui: Ui, tail: LogTail) -> None:
 
     ui.feed.log = log  # type: ignore[method-assign]
     if isinstance(ui.app.screen, JournalScreen):
-        ui.app.screen._look_at_log()
+        ui.app.screen._update_log()
         await ui.pilot.pause()
         await ui.pilot.pause()
 
@@ -65,21 +65,21 @@ async def test_the_message_is_there_however_narrow_the_terminal_is(width: int) -
 
 
 async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_for() -> None:
-    asked = [LogLine(f"ControlCharFilter VRRP data for process({n}) on signal", EPOCH + 1) for n in range(30)]
+    asked = [LogLine(f"Printing VRRP data for process({n}) on signal", EPOCH + 1) for n in range(30)]
     tail = LogTail((LogLine("(vips) Entering MASTER STATE", EPOCH), *asked), "/var/log/syslog")
     async with screen_7(tail) as ui:
-        assert log_lines(ui)[0].strip() == "keepalived's log: /var/log/syslog: 30 lines about dumps left out"
+        assert log_lines(ui)[0].strip() == "keepalived's log: /var/log/syslog: 30 lines about dumps hidden"
         assert "Entering MASTER STATE" in ui.text
-        assert "ControlCharFilter" not in ui.text
+        assert "Printing" not in ui.text
         await ui.press("slash", *"process")
-        assert "ControlCharFilter VRRP data for process(29) on signal" in ui.text
-        assert "left out" not in ui.text
+        assert "Printing VRRP data for process(29) on signal" in ui.text
+        assert "dumps hidden" not in ui.text
 
 
 async def test_c_and_u_say_that_there_is_no_action() -> None:
     async with screen_7(LogTail()) as ui:
         await ui.press("c", "u")
-        assert {n.message for n in ui.app._notifications} == {"There is no action under the cursor."}
+        assert {n.message for n in ui.app._notifications} == {"No action is selected."}
 
 
 async def test_the_newest_line_is_seen_and_followed() -> None:
@@ -132,8 +132,8 @@ async def test_a_log_out_of_reach_says_where_to_look() -> None:
 
 
 async def test_lines_that_were_read_stay_beside_the_trouble() -> None:
-    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log cannot be read any more"), (120, 24)) as ui:
-        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log cannot be read any more"
+    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log can no longer be read"), (120, 24)) as ui:
+        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log can no longer be read"
         assert log_lines(ui)[3].endswith("line 1")
 
 
@@ -174,7 +174,7 @@ def test_the_demo_logs_its_story_and_what_is_done_to_it() -> None:
         "(vips) Backup received priority 0 advertisement from 10.4.0.4",
         "(vips) Entering MASTER STATE",
     ]
-    done = NONE.set(5.0, value=-6)
+    done = NO_CHANGES.set(5.0, value=-6)
     assert [line.text for line in log_tail(8.0, EPOCH, done).lines][-1] == "(vips) Entering FAULT STATE"
 
 

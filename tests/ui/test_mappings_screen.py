@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.chain import LETTERS, ChainIndex
+from kvtui.presenters.trace import Target, trace_text, verdict
+from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.mappings import MappingsScreen
-from kvtui.screens.trace_panel import Target, TracePanel, trace_text, verdict
+from kvtui.screens.trace_panel import TracePanel
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
 from tests.build_kube import configmap, controller, kube, resources
@@ -33,7 +34,7 @@ async def test_each_entry_has_its_state_its_servers_and_its_chain() -> None:
         await ui.press("4")
 
         assert isinstance(ui.app.screen, MappingsScreen)
-        assert LETTERS in ui.lines[1]
+        assert " CHAIN " in ui.lines[1]
         assert row(ui.lines, "10.4.0.50")[1:7] == ["default/nginx", "NAT", "ok", "3/3", "3/3", "✓✓✓✓✓✓✓✓"]
         assert row(ui.lines, "10.4.0.51")[1:7] == ["shop/pay", "DR", "ok", "2/2", "2/2", "✓✓✓✓✓✓✓✓"]
         assert row(ui.lines, "10.4.0.60")[1:7] == ["–", "–", "vip-only", "–", "–", "✓··✓✓·✓✓"]
@@ -93,7 +94,7 @@ EMPTY = {
     ),
     "nothing read": (
         seen(of=bare(source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API here"))),
-        "The mappings are not known: no API here",
+        "Mappings are unknown: no API here",
     ),
 }
 
@@ -133,16 +134,12 @@ async def test_t_where_there_is_no_vip_says_so() -> None:
         await ui.pilot.pause()
 
         assert not isinstance(ui.app.screen, TracePanel)
-        assert [n.message for n in ui.app._notifications] == [
-            "There is no VIP under the cursor: go to one on screen 1 or 4."
-        ]
+        assert [n.message for n in ui.app._notifications] == ["No VIP is selected: select one on screen 1 or 4."]
 
 
 def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:
-    assert verdict((), of_node=False) == ["Every layer is whole."]
-    assert verdict((), of_node=True) == [
-        "Every layer of this node is whole; what a cluster asks for was not looked at."
-    ]
+    assert verdict((), of_node=False) == ["Every layer is ok."]
+    assert verdict((), of_node=True) == ["Every layer of this node is ok; the cluster was not checked."]
 
 
 async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
@@ -199,7 +196,7 @@ def test_what_is_old_says_so() -> None:
 def test_a_pod_that_is_not_ready_is_called_so() -> None:
     both = (build_kube.endpoint(5), build_kube.endpoint(6, ready=False))
     text = text_of(kube=kube(endpoints={build_kube.NGINX: (build_kube.group(*both),)}))
-    assert "FIRST BREAK: config file." in text
+    assert "First break: config file: " in text
     assert "10.2.68.6:8080  up, weight 1" in text
     assert "pod default/nginx-6 on node-b, NOT READY" in text
 

@@ -7,9 +7,9 @@ from textual import events
 from textual.widgets import Input
 
 from kvtui.model.source import SourceName, SourceState
+from kvtui.presenters.wrapping import hanging
 from kvtui.screens.help import HelpPanel, in_columns
 from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.panel import hanging
 from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from tests.ui.seen import demo, running, seen, snapshot, source
@@ -32,7 +32,14 @@ async def test_every_binding_stands_in_the_help_exactly_once() -> None:
 async def test_at_80_by_24_the_help_is_seen_whole() -> None:
     async with running(demo()) as ui:
         await ui.press("3", "question_mark")
-        for text in ("Show rows with a text", "The last row", "MSECRIAV", "✓ whole", "★ is this node", "n≠m"):
+        for text in (
+            "Filter the rows",
+            "The last row",
+            "CHAIN, one mark per layer",
+            "✓ ok",
+            "★ this node",
+            "n≠m",
+        ):
             assert text in ui.text
 
 

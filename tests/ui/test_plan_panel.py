@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
@@ -200,7 +200,7 @@ SIZES = [(80, 24), (200, 50), (40, 12)]
 @asynccontextmanager
 async def dialog(intent: Intent, size: tuple[int, int] = (80, 24), *, ascii_only: bool = False) -> AsyncIterator[Ui]:
     async with running(demo(), size=size, ascii_only=ascii_only) as ui:
-        ui.app.push_screen(PlanPanel(intent))
+        ui.app.push_screen(PlanPanel(ui.app, intent))
         await shows(ui, "" if missing(intent) else "y apply")
         yield ui
 

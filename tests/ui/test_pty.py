@@ -69,7 +69,7 @@ def test_ctrl_q_leaves_also_from_a_panel() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         terminal.press("enter")
-        terminal.shows("config file", "Esc closes")
+        terminal.shows("config file", "Esc close")
         terminal.press("\x11")
         assert terminal.ended() == 0
     assert_restored(terminal.raw)
@@ -88,7 +88,7 @@ def test_the_window_grows_and_shrinks() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         terminal.resize((200, 50))
-        terminal.shows("INSTANCE MSECRIAV", "METHOD", "TREND")
+        terminal.shows("INSTANCE CHAIN", "METHOD", "TREND")
         terminal.until(lambda: terminal.lines[49].startswith("1 VIPs"), "the keys are at the bottom")
         terminal.resize((40, 10))
         terminal.until(lambda: terminal.lines[9] == "1 VIPs  2 VRRP  3 IPVS  4 maps  ? keys", "the keys fit")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.app import App, ComposeResult
 
-from kvtui.widgets.columns import Cell, Column, Tone
+from kvtui.presenters.cells import Cell, Tone
+from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 from tests.ui.seen import painted
 

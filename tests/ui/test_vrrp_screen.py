@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kvtui.model.observation import Peer
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
-from kvtui.screens.instance_detail import InstanceDetail, instance_text, is_trouble
+from kvtui.presenters.vrrp import instance_text, is_error_counter
+from kvtui.screens.instance_detail import InstanceDetail
 from tests.shared import shared_path
 from tests.ui.seen import EPOCH, demo, instance, running, seen, snapshot, source
 
@@ -96,12 +98,12 @@ async def test_an_instance_that_goes_away_says_so() -> None:
         await ui.press("2", "enter")
         await ui.see(seen(instances=()))
 
-        assert "This instance is gone" in ui.text
+        assert "do not have this instance any more" in ui.text
 
 
 async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None:
     async with running(demo()) as ui:
-        panel = InstanceDetail("vips")
+        panel = InstanceDetail(ui.app, "vips")
         panel.show(demo())
         ui.app.push_screen(panel)
         ui.app._draw()
@@ -113,13 +115,13 @@ async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None
 def test_the_detail_says_where_the_state_is_known_from() -> None:
     text = instance_text(replace(instance(), evidence="wire"), EPOCH)
 
-    assert "MASTER since 1m, concluded from adverts on the wire" in text
+    assert "MASTER for 1m, from adverts on the wire" in text
 
 
 def test_the_detail_names_what_changes_the_priority() -> None:
     text = instance_text(replace(instance(effective=50), track_files=("vip_ok",)), EPOCH)
 
-    assert "50 now, 100 configured: something it tracks changes it" in text
+    assert "50 now, 100 configured: a tracked object changes it" in text
     assert "vip_ok" in text
 
 
@@ -136,7 +138,7 @@ def test_every_counter_of_real_dumps_is_an_error_or_a_usual_one() -> None:
     names = {n for d in dumps for n in re.findall(r'"(\w+)":', _stats(d.read_text(errors="replace")))}
 
     assert names >= {"advert_rcvd", "ip_ttl_err", "auth_failure"}
-    assert {n for n in names if not is_trouble(n)} == {
+    assert {n for n in names if not is_error_counter(n)} == {
         "advert_rcvd", "advert_sent", "become_master", "release_master", "pri_zero_rcvd", "pri_zero_sent",
     }  # fmt: skip
 
@@ -146,7 +148,7 @@ def _stats(dump: str) -> str:
 
 
 def test_the_detail_says_when_counters_are_not_known() -> None:
-    assert "Counters are not known" in instance_text(instance(), EPOCH)
+    assert "Counters are unknown" in instance_text(instance(), EPOCH)
 
 
 def test_the_detail_lists_every_peer_with_what_is_known() -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.step import StepError
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.process import list_pids
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
     from kvtui.model.ipvs import IpvsTable
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """Whose network namespace.
 
     Attributes:
@@ -66,11 +66,11 @@ def read_table(network: Network) -> IpvsTable:
     Raises:
         StepError: it cannot be read.
     """
-    from kvtui.backend.ipvs.errors import IpvsUnavailable  # noqa: PLC0415 - only when it is carried out
+    from kvtui.backend.ipvs.errors import IpvsError  # noqa: PLC0415 - only when it is carried out
     from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
 
     try:
         with IpvsReader(network.process()) as reader:
             return reader.read()
-    except IpvsUnavailable as why:
+    except IpvsError as why:
         raise StepError(str(why)) from why

@@ -1,9 +1,10 @@
-"""One picture from two dumps of the same keepalived."""
+"""Merges two dumps of the same keepalived."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.model.vrrp import VrrpState
 
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
 
 
 def merge(older: Iterable[VrrpInstance], newer: Iterable[VrrpInstance]) -> tuple[VrrpInstance, ...]:
-    """Join two dumps by instance name.
+    """Merges two dumps by instance name.
 
-    The newer dump decides which instances there are, and each of its values counts unless it is None or empty: then
-    the older one's is kept. So JSON over text gives the JSON's state and counters with the text's master, peers,
-    track files and sync group. What is true in BACKUP only (the master) is dropped when the state has changed.
+    The result has the newer dump's instances; a value that is None or empty there comes from the older dump. So JSON
+    over text gives the JSON's state and counters with the text's master, peers, track files and sync group. The
+    master, which only a BACKUP knows, is dropped in any other state.
     """
     before = {instance.name: instance for instance in older}
     return tuple(_merged(before[new.name], new) if new.name in before else new for new in newer)
 
 
 def _merged(old: VrrpInstance, new: VrrpInstance) -> VrrpInstance:
-    gaps = {f.name: getattr(old, f.name) for f in fields(new) if getattr(new, f.name) in (None, (), {})}
+    gaps = {name: getattr(old, name) for name in new.__struct_fields__ if getattr(new, name) in (None, (), {})}
     if new.state is not VrrpState.BACKUP:
         gaps.pop("master_address", None)
         gaps.pop("master_priority", None)

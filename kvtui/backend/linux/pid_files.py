@@ -1,4 +1,4 @@
-"""keepalived's pid files: where they are, and whether they tell the truth (core/pidfile.c, measured on 2.2.7).
+"""Finds keepalived's pid files and checks whether they are stale (core/pidfile.c, measured on 2.2.7).
 
 ``/run/keepalived.pid``, ``/run/{vrrp,checkers,bfd}.pid``; with ``instance bar`` in the config
 ``/run/keepalived/vrrp_bar.pid``; with ``use_pid_dir`` or a network namespace ``/run/keepalived/vrrp.pid``.
@@ -12,9 +12,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.linux.files import resolve_inside
 from kvtui.model.keepalived import PidFile
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +25,7 @@ PID_FOLDER = "/run/keepalived"
 MAX_PID_FILE_BYTES = 32  # a pid file holds one number
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """The PIDs that a keepalived's pid files may name, in its own PID namespace.
 
     Attributes:
@@ -39,8 +39,7 @@ class Family:
     strangers: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PidFiles:
+class PidFiles(Struct, frozen=True):
     """The pid files of one keepalived.
 
     Attributes:
@@ -54,8 +53,7 @@ class PidFiles:
     instance: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     kind: str
     path: str
     number: int | None
@@ -69,7 +67,7 @@ class _Found:
 
 
 def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> PidFiles:
-    """Find and judge the pid files of a keepalived.
+    """Finds the pid files of a keepalived and checks whether they are stale.
 
     Args:
         root: prefix for its paths (``Keepalived.root``).

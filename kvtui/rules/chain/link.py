@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 OUTDATED = " (may be outdated: "
 """Starts the last part of a detail whose source may not be current."""

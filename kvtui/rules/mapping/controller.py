@@ -5,8 +5,10 @@ Derived from the snapshot. Each assumption is stated in a sentence, and every se
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.mapping import Dialect

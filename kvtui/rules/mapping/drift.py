@@ -5,12 +5,13 @@ Only the effect of a config counts: order, comments and whitespace are ignored.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.controller import INSTANCE
 from kvtui.rules.mapping.grammar import canonical_vip
@@ -56,8 +57,7 @@ class ServerKey(NamedTuple):
 RealKey = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One difference.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.mapping import MappingState
-from kvtui.model.record import dataclass
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.rules.mapping.grammar import comment_name, keepalived_method, parse_all
@@ -23,8 +24,7 @@ MAX_STABLE_SORT = 12
 """Go's ``sort.Sort`` keeps the order of equal elements only up to this length."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedServer:
+class ExpectedServer(Struct, frozen=True):
     """A virtual server that the controller should have written.
 
     Attributes:

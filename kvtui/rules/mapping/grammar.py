@@ -12,6 +12,8 @@ import re
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.mapping import Dialect, Mapping, MappingState
 from kvtui.model.record import dataclass
 from kvtui.rules.phrases import in_quotes

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.mapping import Dialect
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

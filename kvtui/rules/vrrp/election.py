@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Leaving(StrEnum):
@@ -24,8 +25,7 @@ class Leaving(StrEnum):
     """It dies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A node that may become master of one VRID.
 
     Attributes:

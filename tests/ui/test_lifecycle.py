@@ -40,14 +40,14 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
         screen = ui.app.screen
         assert isinstance(screen, NodeScreen)
         assert is_drawable(screen)
-        called = when_widgets_are_gone(ui.app, monkeypatch, screen.again)
+        called = when_widgets_are_gone(ui.app, monkeypatch, screen.redraw)
     assert called
     assert not is_drawable(screen)
 
 
 async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with learner((100, 40)) as person:
-        panel = PlanPanel(Intent(ActionKind.RELOAD))
+        panel = PlanPanel(person.app, Intent(ActionKind.RELOAD))
         await person.app.push_screen(panel)
         await person.sees("y apply")
 

@@ -1,21 +1,21 @@
-"""The characters that kvtui draws with: one set for any terminal with Unicode, one in ASCII."""
+"""The characters that kvtui draws with: one set for terminals with Unicode, one for ASCII."""
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.rules.chain import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(Struct, frozen=True):
     """One set of characters; every one is one column wide.
 
     Attributes:
-        bars: sparkline levels, from nothing to most.
-        marks: a layer's mark.
+        bars: sparkline levels, lowest first.
+        marks: of a chain's layers.
         self_mark: this node.
-        open: an opened branch; ``closed`` a closed one; ``branch`` a leaf.
-        up: ascending sort; ``down`` descending.
+        open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
+        up: ascending order; ``down`` descending.
         dash: no value.
         differs: between the kernel's value and the config's.
     """
@@ -59,17 +59,17 @@ ASCII = Glyphs(
 
 
 def glyphs(*, ascii_only: bool) -> Glyphs:
-    """The set to draw with."""
+    """Returns the set to draw with."""
     return ASCII if ascii_only else UNICODE
 
 
 def sparkline(values: list[float], width: int, bars: str) -> str:
-    """The last ``width`` values as bars, the highest one full; blank where there is no history yet.
+    """Returns the last ``width`` values as bars; the highest value is a full bar.
 
     Args:
         values: oldest first.
         width: columns.
-        bars: levels, lowest first; the lowest stands for nothing at all.
+        bars: levels, lowest first; only zero gets the lowest.
     """
     shown = values[-width:] if width > 0 else []
     top = max(shown, default=0.0)

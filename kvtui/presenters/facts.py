@@ -1,4 +1,4 @@
-"""What an action saw before and after, from the journal's JSON, in lines that a person reads."""
+"""The facts of a journal entry (what the action saw before and after) as text."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ INDENT = "  "
 
 
 def fact_lines(facts: Mapping[str, object], indent: str = INDENT) -> Iterator[str]:
-    """The facts, a line each; what has parts of its own has them below it, further in.
+    """Yields a line for each fact; nested values are indented.
 
     Args:
-        facts: name → a number, a text, yes or no, or lists and mappings of those.
-        indent: what each line begins with.
+        facts: JSON values by name.
+        indent: of each line.
     """
     for name, value in facts.items():
         words = plain(str(name).replace("_", " "))
         if _in_one_line(value):
-            yield f"{indent}{words}: {_said(value)}"
+            yield f"{indent}{words}: {_text(value)}"
             continue
         yield f"{indent}{words}:"
         if isinstance(value, Mapping):
             yield from fact_lines(value, indent + INDENT)
         elif isinstance(value, list | tuple):
-            yield from (f"{indent}{INDENT}{_said(part)}" for part in value)
+            yield from (f"{indent}{INDENT}{_text(part)}" for part in value)
 
 
 def _parts(value: object) -> list[object]:
@@ -42,15 +42,15 @@ def _in_one_line(value: object) -> bool:
     return not any(isinstance(part, Mapping | list | tuple) for part in _parts(value))
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     if value is None:
-        return "not known"
+        return "unknown"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return str(round(value, 2))
     if isinstance(value, Mapping):
-        return ", ".join(f"{plain(str(k).replace('_', ' '))} {_said(v)}" for k, v in value.items()) or "none"
+        return ", ".join(f"{plain(str(k).replace('_', ' '))} {_text(v)}" for k, v in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_said, value)) or "none"
+        return ", ".join(map(_text, value)) or "none"
     return plain(str(value))

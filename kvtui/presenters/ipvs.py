@@ -1,0 +1,178 @@
+"""Virtual servers, real servers and connections: rows and sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.observation import ManagedBy, RealServerState
+from kvtui.model.source import SourceName
+from kvtui.model.text import plain
+from kvtui.model.units import count, per_second
+from kvtui.presenters.cells import Cell, Tone, share_cell
+
+if TYPE_CHECKING:
+    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
+    from kvtui.presenters.glyphs import Glyphs
+
+STATE_TONES = {
+    RealServerState.UP: Tone.GOOD,
+    RealServerState.DRAINED: Tone.WARN,
+    RealServerState.FAILED: Tone.BAD,
+    RealServerState.REMOVED: Tone.BAD,
+}
+REDUNDANT_FLAGS = frozenset({"persistent", "hashed"})
+"""Flags that add nothing: the row has the persistence timeout, and every service of the kernel's table is hashed."""
+
+
+def empty_text(observation: Observation) -> str:
+    """Returns why there is no virtual server to show."""
+    if observation.virtual_servers is None:
+        return f"The IPVS table cannot be read: {observation.snapshot.source(SourceName.IPVS).detail or 'not read yet'}"
+    return (
+        "The IPVS table is empty. keepalived fills it from virtual_server blocks: check that the config has some, "
+        "and that their health checks pass. keepalived-vip writes none for a Service without ready endpoints."
+    )
+
+
+def search_text(real: RealServerView) -> str:
+    """Returns what a filter searches in a real server, in lower case."""
+    pod = (real.pod.namespace, real.pod.name, real.pod.node or "") if real.pod else ()
+    return "\n".join((endpoint(real.address, real.port), real.state.value, *pod)).casefold()
+
+
+def rate(stats: StatsView | None) -> float:
+    """Returns connections per second, 0 without counters."""
+    return stats.cps if stats else 0.0
+
+
+def virtual_cells(v: VirtualServerView, spark: str, glyphs: Glyphs, *, folded: bool) -> tuple[Cell, ...]:
+    """Returns a virtual server's row."""
+    label = f"{v.protocol.value} {plain(v.name)}" if v.fwmark is None else plain(v.name)
+    return (
+        Cell(f"{glyphs.closed if folded else glyphs.open} {label}", Tone.STRONG),
+        Cell(plain(v.scheduler or "?")),
+        _sum_cell([r.active for r in v.real_servers], glyphs.dash),
+        _sum_cell([r.inactive for r in v.real_servers], glyphs.dash),
+        Cell(glyphs.dash if v.persistence_timeout is None else f"{v.persistence_timeout}s"),
+        *_rate_cells(v.stats, glyphs.dash),
+        _up_cell(v),
+        Cell(" ".join(flag for flag in v.flags if flag not in REDUNDANT_FLAGS)),
+        Cell(spark, Tone.GOOD, volatile=True),
+        Cell(""),
+        *_total_cells(v.stats, glyphs.dash),
+        Cell(v.managed_by.value, Tone.NORMAL if v.managed_by is ManagedBy.KEEPALIVED else Tone.WARN),
+        Cell(plain(v.service or "")),
+    )
+
+
+def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...]:
+    """Returns a real server's row; a weight that differs from the config shows both."""
+    weight, tone = glyphs.dash if r.weight is None else str(r.weight), Tone.NORMAL
+    if r.weight is not None and r.configured_weight is not None and r.weight != r.configured_weight:
+        weight, tone = f"{r.weight}{glyphs.differs}{r.configured_weight}", Tone.WARN
+    counts = (Cell(glyphs.dash if n is None else count(n)) for n in (r.active, r.inactive, r.persistent))
+    return (
+        Cell(f"  {glyphs.branch} {plain(endpoint(r.address, r.port))}"),
+        Cell(weight, tone),
+        *counts,
+        *_rate_cells(r.stats, glyphs.dash),
+        Cell(r.state.value, STATE_TONES[r.state]),
+        Cell(r.method.value if r.method else "?"),
+        Cell(spark, Tone.GOOD, volatile=True),
+        _pod_cell(r.pod),
+        *_total_cells(r.stats, glyphs.dash),
+        Cell(""),
+        Cell(plain(r.check or "")),
+    )
+
+
+def _up_cell(v: VirtualServerView) -> Cell:
+    if not v.in_kernel:
+        return Cell("not in kernel", Tone.BAD)
+    share = share_cell(v.up, len(v.real_servers))
+    return Cell(f"{share.text} up", Tone.GOOD if share.tone is Tone.NORMAL else share.tone)
+
+
+def _sum_cell(values: list[int | None], dash: str) -> Cell:
+    known = [value for value in values if value is not None]
+    return Cell(count(sum(known)) if known else dash)
+
+
+def _rate_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell]:
+    if stats is None:
+        return (Cell(dash), Cell(dash))
+    return (Cell(per_second(stats.cps)), Cell(per_second(stats.in_bps + stats.out_bps)))
+
+
+def _total_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell, Cell]:
+    """Connections, bytes in and bytes out since the server was added."""
+    if stats is None:
+        return (Cell(dash), Cell(dash), Cell(dash))
+    return (Cell(count(stats.connections)), Cell(count(stats.in_bytes)), Cell(count(stats.out_bytes)))
+
+
+def _pod_cell(pod: PodView | None) -> Cell:
+    if pod is None:
+        return Cell("")
+    node = f" on {plain(pod.node, 60)}" if pod.node else ""
+    unready = "" if pod.ready else " NOT READY"
+    return Cell(f"{plain(pod.name, 60)}{node}{unready}", Tone.NORMAL if pod.ready else Tone.WARN)
+
+
+def server_lines(server: VirtualServerView) -> list[str]:
+    """Returns a virtual server in one line, then a line for each of its real servers."""
+    service = f"  Service {plain(server.service)}" if server.service else ""
+    persistence = f", persistent {server.persistence_timeout} s" if server.persistence_timeout else ""
+    scheduler = plain(server.scheduler or "?")
+    return [
+        f"{server.protocol.value} {plain(server.name)}  {scheduler}{persistence}{service}",
+        *map(_real_line, server.real_servers),
+    ]
+
+
+def _real_line(real: RealServerView) -> str:
+    rates = f"{per_second(real.stats.cps)} conn/s" if real.stats else "no counters"
+    check = f", check {plain(real.check)}" if real.check else ""
+    weight = "not in the kernel" if real.weight is None else f"weight {real.weight}"
+    name = plain(endpoint(real.address, real.port))
+    return f"  {name}  {real.state.value}, {weight}, {rates}{check}{_pod_text(real.pod)}"
+
+
+def _pod_text(pod: PodView | None) -> str:
+    if pod is None:
+        return ""
+    node = f" on {plain(pod.node, 60)}" if pod.node else ""
+    return f", pod {plain(f'{pod.namespace}/{pod.name}', 130)}{node}, {'ready' if pod.ready else 'NOT READY'}"
+
+
+def service_key(server: VirtualServerView) -> ServiceKey:
+    """Returns the kernel's key of a virtual server."""
+    if server.fwmark is not None:
+        is_ipv6 = any(":" in r.address for r in server.real_servers)
+        return (Protocol.FWMARK, "::" if is_ipv6 else "", 0, server.fwmark)
+    return (server.protocol, server.address or "", server.port or 0, 0)
+
+
+def connections_text(connections: tuple[Connection, ...], total: int) -> str:
+    """Returns a table of connections; ``total`` counts those that were not read too."""
+    if not total:
+        return "No connections."
+    rows = [
+        (
+            plain(c.protocol),
+            plain(endpoint(*c.client)),
+            plain(endpoint(*c.real)),
+            plain(c.state),
+            f"{c.expires} s",
+            plain(c.persistence),
+        )
+        for c in connections
+    ]
+    head = ("PROTO", "CLIENT", "REAL SERVER", "STATE", "EXPIRES", "")
+    widths = [max(len(r[i]) for r in (head, *rows)) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in (head, *rows)]
+    shown = len(connections)
+    more = [f"… and {total - shown} more (kvtui shows the first {shown})"] if total > shown else []
+    return "\n".join([f"{total} connections:", *lines, *more])

@@ -1,0 +1,76 @@
+"""Entries of the journal: rows and sentences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.facts import fact_lines
+
+if TYPE_CHECKING:
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.recovery import Recovery
+    from kvtui.actions.priority.overwritten import PriorityOverwrite
+
+RESULT_TONES = {
+    "done": Tone.GOOD,
+    "undone": Tone.DIM,
+    "put back": Tone.WARN,
+    "unverified": Tone.WARN,
+    "failed": Tone.BAD,
+}
+
+
+def who_text(entry: Entry) -> str:
+    """Returns the user, and the SSH client or pod they came from."""
+    parts = (entry.who.get("user", "?"), entry.who.get("ssh_client") or entry.who.get("pod"))
+    return " ".join(filter(None, parts))
+
+
+def result_text(entry: Entry) -> str:
+    """Returns how the action ended, or how many of its steps were done."""
+    return entry.result or f"INTERRUPTED {len(entry.done)}/{len(entry.steps)}"
+
+
+def entry_cells(entry: Entry, overwrite: PriorityOverwrite | None = None) -> tuple[Cell, ...]:
+    """Returns an entry's row; a priority that was overwritten since says so instead of its result."""
+    at = datetime.fromtimestamp(entry.at).astimezone()
+    result = Cell(plain(result_text(entry)), RESULT_TONES.get(entry.result or "", Tone.BAD))
+    return (
+        Cell(plain(entry.id)),
+        Cell(f"{at:%m-%d %H:%M:%S}"),
+        Cell(plain(who_text(entry))),
+        Cell("OVERWRITTEN", Tone.WARN) if overwrite else result,
+        Cell(plain(entry.summary), Tone.STRONG),
+        Cell(plain(entry.reason)),
+    )
+
+
+def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
+    """Returns everything about an entry."""
+    at = datetime.fromtimestamp(entry.at).astimezone()
+    reason = f"  because: {plain(entry.reason)}" if entry.reason else ""
+    lines = [
+        plain(entry.summary),
+        f"{at:%Y-%m-%d %H:%M:%S}  by {plain(who_text(entry))}{reason}",
+        f"Result: {result_text(entry)}",
+    ]
+    if entry.detail:
+        lines.append(plain(entry.detail))
+    if overwrite:
+        lines.append(f"Since then {plain(overwrite.sentence)}.")
+    if entry.result is None:
+        lines.append("It was interrupted. u put back · c complete")
+    return "\n".join([*lines, *fact_lines(entry.facts)])
+
+
+def unfinished_text(recovery: Recovery) -> str:
+    """Returns an interrupted action, the state of each of its steps, and what can be done."""
+    entry = recovery.entry
+    by = entry.who.get("user", "an unknown user")
+    lines = [f"{plain(entry.id)}, by {plain(by)}: {plain(entry.summary)}", "", plain(recovery.sentence), ""]
+    lines += [f"  {s.state.value if s.state else 'unknown':<14} {plain(s.text)}" for s in recovery.steps if s.text]
+    lines += ["", "u put back · c complete · x leave things as they are · Esc later (screen 7)"]
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Entries of the ConfigMap: rows and sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.ip import canonical_or_same
+from kvtui.model.mapping import MappingState
+from kvtui.model.source import SourceName
+from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone, share_cell
+from kvtui.presenters.trace import chain_cell, chain_text, entry_text
+from kvtui.rules.chain import ChainIndex, Mark, chain_of, first_break
+from kvtui.rules.mapping.backends import endpoints_of, port_backends
+
+if TYPE_CHECKING:
+    from kvtui.model.mapping import Mapping
+    from kvtui.model.observation import Observation
+    from kvtui.presenters.glyphs import Glyphs
+
+STATE_TONES = {MappingState.OK: Tone.GOOD, MappingState.VIP_ONLY: Tone.NORMAL, MappingState.ERROR: Tone.BAD}
+
+
+def empty_text(observation: Observation) -> str:
+    """Returns why there is no entry to show."""
+    api = observation.snapshot.source(SourceName.KUBERNETES).detail or "the API was not asked yet"
+    if observation.mappings is None:
+        return f"Mappings are unknown: {api}; and keepalived.conf cannot be read."
+    if name := configmap_name(observation):
+        return f"The ConfigMap {name} has no entries. Add one as VIP: NAMESPACE/SERVICE"
+    return f"keepalived.conf has no VIPs, and the ConfigMap is unknown: {api}."
+
+
+def configmap_name(observation: Observation) -> str:
+    """Returns ``NAMESPACE/NAME`` of the ConfigMap; empty if it was not read."""
+    kube = observation.snapshot.kube
+    if kube is None or kube.configmap is None:
+        return ""
+    return f"{plain(kube.configmap.namespace)}/{plain(kube.configmap.name)}"
+
+
+def search_texts(entry: Mapping) -> tuple[str | None, ...]:
+    """Returns what a filter searches."""
+    return (entry.vip, entry.value, entry.method, entry.state.value, entry.error, *entry.notes)
+
+
+def detail_text(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> str:
+    """Returns an entry in one line, and a line for each layer of its chain."""
+    title = f"{plain(entry.vip, 60)}  {'; '.join((entry_text(entry), *entry.notes))}"
+    return chain_text(index, title, canonical_or_same(entry.vip), glyphs)
+
+
+def break_position(index: ChainIndex, entry: Mapping) -> int:
+    """Returns the position of the first broken layer, for sorting; entries without one come last."""
+    links = chain_of(index, canonical_or_same(entry.vip))
+    return next((n for n, link in enumerate(links) if link.mark is Mark.BROKEN), len(links))
+
+
+def service_text(entry: Mapping) -> str:
+    """Returns ``NAMESPACE/SERVICE``, or the entry's value where it names none."""
+    return plain("/".join(entry.target) if entry.target else entry.value, 130)
+
+
+def notes_cell(index: ChainIndex, entry: Mapping) -> Cell:
+    """Returns the first break, then the notes."""
+    broken = first_break(chain_of(index, canonical_or_same(entry.vip)))
+    first = [f"{broken.layer.words}: {broken.detail}"] if broken else []
+    return Cell(plain("; ".join((*first, *entry.notes))), Tone.BAD if broken else Tone.WARN)
+
+
+def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> tuple[Cell, ...]:
+    """Returns an entry's row."""
+    address = canonical_or_same(entry.vip)
+    servers = index.kernel.get(address, {}).values()
+    up, total = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
+    return (
+        Cell(plain(entry.vip, 60), Tone.STRONG),
+        Cell(service_text(entry) or glyphs.dash),
+        Cell(plain(entry.method or glyphs.dash, 20)),
+        Cell(entry.state.value, STATE_TONES[entry.state]),
+        _ready_cell(index, address, glyphs),
+        share_cell(up, total) if servers else Cell(glyphs.dash, Tone.DIM),
+        chain_cell(chain_of(index, address), glyphs),
+        notes_cell(index, entry),
+    )
+
+
+def _ready_cell(index: ChainIndex, address: str, glyphs: Glyphs) -> Cell:
+    """Ready endpoints of all, over the Service's ports."""
+    service, kube = index.service(address), index.seen.snapshot.kube
+    if service is None or kube is None or kube.endpoints is None:
+        return Cell(glyphs.dash, Tone.DIM)
+    ports = port_backends(service, endpoints_of(kube, service.key))
+    ready, total = sum(len(p.backends) for p in ports), sum(len(p.backends) + len(p.others) for p in ports)
+    return share_cell(ready, total)

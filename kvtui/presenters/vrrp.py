@@ -1,0 +1,198 @@
+"""VRRP instances and their peers: rows, sentences, and the timeline of changes on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kvtui.model.source import SourceName
+from kvtui.model.text import plain
+from kvtui.model.units import coarse
+from kvtui.presenters.cells import Cell, Tone, or_unknown, state_cell
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import InstanceView, Master, Observation, Peer
+
+EVIDENCE = {
+    "dump": "reported by keepalived",
+    "wire": "from adverts on the wire, newer than keepalived's own report",
+    "address": "from this node's addresses, newer than keepalived's own report",
+    "none": "no evidence: neither keepalived, nor adverts, nor an address",
+}
+ERROR_COUNTERS = ("err", "auth", "invalid")
+"""Parts of the names of counters that should stay at zero (keepalived vrrp/vrrp_json.c, 2.0 to 2.4)."""
+RECENT_SECONDS = 5.0
+"""A peer that was heard within this time was heard "now": a peer that keeps advertising does not redraw its row."""
+
+
+def empty_text(observation: Observation) -> str:
+    """Returns why there is no instance to show."""
+    if observation.vrrp_instances is None:
+        source = observation.snapshot.source
+        why = source(SourceName.KEEPALIVED).detail or source(SourceName.VRRP).detail or "keepalived was not read yet"
+        return f"VRRP instances are unknown: {why}."
+    if observation.vrrp_instances:
+        return "No instance matches the filter. Esc shows all."
+    return "keepalived runs without a vrrp_instance: it only checks real servers, or its config was generated empty."
+
+
+def search_texts(instance: InstanceView) -> tuple[str | None, ...]:
+    """Returns what a filter searches."""
+    return (
+        instance.name,
+        instance.state.value,
+        str(instance.vrid),
+        instance.interface,
+        instance.master.address if instance.master else None,
+        *instance.vips,
+        *(peer.address for peer in instance.peers),
+    )
+
+
+def timeline_text(observation: Observation, lines: int) -> str:
+    """Returns the last changes seen on the wire, newest first."""
+    snapshot = observation.snapshot
+    if snapshot.advertisers is None:
+        return plain(f"No timeline: {snapshot.source(SourceName.ADVERTS).detail}")
+    if not snapshot.transitions:
+        return "No change seen on the wire since kvtui started."
+    return "\n".join(
+        f"{datetime.fromtimestamp(change.at).astimezone():%H:%M:%S}  VRID {change.vrid:<3} {plain(change.what)}"
+        for change in list(snapshot.transitions)[: -lines - 1 : -1]
+    )
+
+
+# --- rows
+
+
+def instance_cells(observation: Observation, i: InstanceView, self_mark: str) -> tuple[Cell, ...]:
+    """Returns an instance's row."""
+    priority, errors = or_unknown(i.priority), error_counters(i)
+    changed = i.effective_priority is not None and i.effective_priority != i.priority
+    if changed:
+        priority = f"{priority}>{i.effective_priority}"
+    return (
+        Cell(plain(i.name), Tone.STRONG),
+        state_cell(i.state),
+        Cell(or_unknown(i.vrid)),
+        Cell(priority, Tone.WARN if changed else Tone.NORMAL),
+        _master_cell(i, self_mark),
+        Cell(""),
+        Cell(_preempt_text(i)),
+        Cell("?" if i.advert_interval is None else f"{i.advert_interval:g}s"),
+        Cell("?" if i.since is None else coarse(observation.snapshot.time - i.since), volatile=True),
+        Cell("?" if i.version is None else f"v{i.version}"),
+        Cell(plain(i.interface or "?")),
+        Cell(", ".join(errors), Tone.WARN if errors else Tone.NORMAL),
+    )
+
+
+def _preempt_text(i: InstanceView) -> str:
+    delay = f" {i.preempt_delay:g}s" if i.preempt_delay else ""
+    return ("?" if i.nopreempt is None else "no" if i.nopreempt else "yes") + delay
+
+
+def _master_cell(i: InstanceView, self_mark: str) -> Cell:
+    if i.rivals:
+        return Cell(f"{1 + len(i.rivals)} MASTERS: {', '.join(map(plain, i.rivals))}", Tone.BAD)
+    if i.master is None:
+        return Cell("nobody heard", Tone.WARN)
+    return Cell(f"{self_mark if i.master.is_self else ''}{plain(i.master.address or 'this node')}")
+
+
+def peer_cells(peer: Peer, i: InstanceView, branch: str) -> tuple[Cell, ...]:
+    """Returns a peer's row, for below its instance."""
+    is_master = peer.age_seconds is not None and i.master is not None and peer.address == i.master.address
+    is_rival = peer.address in i.rivals
+    state = Cell("silent", Tone.DIM)
+    if is_master or is_rival:
+        state = Cell("MASTER", Tone.BAD if is_rival else Tone.GOOD)
+    blank = Cell("")
+    return (
+        Cell(f"{branch} {plain(peer.address)}"),
+        state,
+        blank,
+        Cell(or_unknown(peer.priority)),
+        blank,
+        Cell("never" if peer.age_seconds is None else _age_text(peer.age_seconds), volatile=True),
+        *(blank,) * 6,
+    )
+
+
+def _age_text(age: float) -> str:
+    return "now" if age < RECENT_SECONDS else coarse(age)
+
+
+# --- one instance
+
+
+def instance_text(i: InstanceView, now: float) -> str:
+    """Returns everything known of an instance.
+
+    Args:
+        i: the instance.
+        now: seconds since the epoch.
+    """
+    since = "" if i.since is None else f" for {coarse(now - i.since)}"
+    facts = [
+        ("State", f"{i.state.value}{since}, {EVIDENCE.get(i.evidence, plain(i.evidence))}"),
+        ("Runs on", f"{plain(i.interface or '?')}, VRID {or_unknown(i.vrid)}, VRRP version {or_unknown(i.version)}"),
+        ("Priority", _priority_sentence(i)),
+        ("Preempts", _preempt_sentence(i)),
+        ("Adverts", "interval unknown" if i.advert_interval is None else f"every {i.advert_interval:g} s"),
+        ("Master", _master_sentence(i.master)),
+        *((("RIVALS", f"{', '.join(map(plain, i.rivals))} advertise at the same time: split brain"),) * bool(i.rivals)),
+        *((("Sync group", f"{plain(i.sync_group)}: its members change state together"),) if i.sync_group else ()),
+        *((("Track files", ", ".join(map(plain, i.track_files))),) if i.track_files else ()),
+        ("VIPs", ", ".join(map(plain, i.vips)) or "none"),
+    ]
+    lines = [f"{label:<12}{value}" for label, value in facts]
+    lines += ["", "Peers", *map(_peer_line, i.peers)] if i.peers else ["", "No other node is known."]
+    return "\n".join([*lines, "", *_counter_lines(i)])
+
+
+def _priority_sentence(i: InstanceView) -> str:
+    if i.effective_priority is None or i.effective_priority == i.priority:
+        return f"{or_unknown(i.priority)}, as configured"
+    return f"{i.effective_priority} now, {or_unknown(i.priority)} configured: a tracked object changes it"
+
+
+def _preempt_sentence(i: InstanceView) -> str:
+    if i.nopreempt is None:
+        return "unknown"
+    if i.nopreempt:
+        return "no (nopreempt): it does not take over from a lower priority"
+    return f"yes, after {i.preempt_delay:g} s" if i.preempt_delay else "yes"
+
+
+def _master_sentence(master: Master | None) -> str:
+    if master is None:
+        return "none heard"
+    name = plain(master.address or "address unknown")
+    return f"{name}, priority {or_unknown(master.priority)}{', this node' if master.is_self else ''}"
+
+
+def _peer_line(peer: Peer) -> str:
+    if peer.age_seconds is None:
+        return f"  {plain(peer.address)}  configured, never heard (a backup is silent: this is normal)"
+    heard = "now" if peer.age_seconds < RECENT_SECONDS else f"{coarse(peer.age_seconds)} ago"
+    stepped = ", then it stepped down" if peer.priority == 0 else ""
+    return f"  {plain(peer.address)}  heard {heard} with priority {or_unknown(peer.priority)}{stepped}"
+
+
+def is_error_counter(name: str) -> bool:
+    """Whether a counter counts errors."""
+    return any(part in name for part in ERROR_COUNTERS)
+
+
+def error_counters(i: InstanceView) -> list[str]:
+    """Returns the error counters that are not zero, in keepalived's order: ``checksum_err 3``."""
+    return [f"{plain(name)} {n}" for name, n in (i.counters or {}).items() if n and is_error_counter(name)]
+
+
+def _counter_lines(i: InstanceView) -> list[str]:
+    if i.counters is None:
+        return ["Counters are unknown: they come with keepalived's dump."]
+    usual = [f"{plain(name)} {n}" for name, n in i.counters.items() if not is_error_counter(name)]
+    lines = [f"Errors      {', '.join(error_counters(i)) or 'none counted'}"]
+    return [*lines, f"Counters    {', '.join(usual)}"] if usual else lines

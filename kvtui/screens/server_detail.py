@@ -1,0 +1,67 @@
+"""A virtual server or a real server, with its connections from /proc/net/ip_vs_conn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import work
+
+from kvtui.model.ipvs import endpoint
+from kvtui.model.text import plain
+from kvtui.presenters.ipvs import connections_text, server_lines, service_key
+from kvtui.screens.panel import Panel
+from kvtui.widgets.history import server_key
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation, VirtualServerView
+    from kvtui.screens.host import Host
+
+MAX_CONNECTIONS = 500
+
+
+class ServerDetail(Panel):
+    """A virtual server or one of its real servers, with its connections.
+
+    Args:
+        host: the app.
+        virtual: key of the virtual server (``history.server_key``).
+        real: address and port of the real server; None for all of them.
+    """
+
+    def __init__(self, host: Host, virtual: tuple[str, str], real: tuple[str, int] | None) -> None:
+        super().__init__(host)
+        self._virtual, self._real = virtual, real
+        self._connections = "Reading connections …"
+        name = plain(virtual[1])
+        self.heading = name if real is None else f"{plain(endpoint(*real))} of {name}"
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._read()
+
+    def _find(self, observation: Observation | None) -> VirtualServerView | None:
+        servers = observation.virtual_servers or () if observation else ()
+        return next((v for v in servers if server_key(v.protocol.value, v.name) == self._virtual), None)
+
+    def text(self, observation: Observation | None) -> str:
+        server = self._find(observation)
+        if server is None:
+            return "This virtual server is neither in the kernel nor in the config any more."
+        lines = server_lines(server)
+        if self._real is not None:
+            prefix = f"  {plain(endpoint(*self._real))} "
+            lines = [lines[0], *(line for line in lines[1:] if line.startswith(prefix))]
+        return "\n".join([*lines, "", self._connections])
+
+    @work(exclusive=True)
+    async def _read(self) -> None:
+        server = self._find(self.host.latest)
+        if server is None:
+            return
+        try:
+            connections, total = await self.host.connections(service_key(server), self._real, MAX_CONNECTIONS)
+        except OSError as error:
+            self._connections = f"Connections cannot be read: {plain(str(error))}"
+        else:
+            self._connections = connections_text(connections, total)
+        self.show(self.host.latest)
