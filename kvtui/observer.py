@@ -87,7 +87,7 @@ class TriageRunner:
     def _run(self, observation: Observation) -> None:
         now = observation.snapshot.time
         pending = tuple(
-            replace(p, after=p.after * self._settings.timeout)
+            replace(p, after=p.after * self._settings.hold_factor)
             for p in self._rules.pending_findings(observation, self.history)
             if p.finding.id not in self._settings.ignore
         )

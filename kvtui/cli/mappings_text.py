@@ -8,8 +8,10 @@ from kvtui.cli.tables import table
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.presenters.chain import break_and_notes
-from kvtui.rules.chain import ChainIndex, Mark, chain_of
+from kvtui.presenters.glyphs import ASCII
+from kvtui.presenters.mappings import configmap_name, notes_cell, service_text
+from kvtui.presenters.trace import chain_cell
+from kvtui.rules.chain import ChainIndex, chain_of
 
 if TYPE_CHECKING:
     from kvtui.cli.tables import Row
@@ -37,13 +39,11 @@ def mappings(seen: Observation) -> str:
 
 
 def _row(index: ChainIndex, mapping: Mapping) -> Row:
-    links = chain_of(index, canonical_or_same(mapping.vip))
-    service = f"{mapping.namespace}/{mapping.service}" if mapping.target else mapping.value
     return (
         plain(mapping.vip, MAX_CELL),
         plain(service_text(mapping), MAX_CELL) or "-",
         plain(mapping.method or "-", MAX_CELL),
         mapping.state.value,
-        "".join(MARKS[link.mark] for link in links),
-        break_and_notes(links, mapping),
+        chain_cell(chain_of(index, canonical_or_same(mapping.vip)), ASCII).text,
+        notes_cell(index, mapping).text,
     )

@@ -16,8 +16,8 @@ from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
-from kvtui.presenters.chain import chain_result, next_steps
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
+from kvtui.presenters.trace import verdict
 from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
@@ -174,12 +174,6 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
     lines = verdict(port.links, of_node=index.seen.snapshot.kube is None)
     result = "".join(f"{line}\n" for line in lines)
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + result
-
-
-def result_text(links: Links, *, node_only: bool = False) -> str:
-    """Returns the result of a chain and the next steps."""
-    lines = [chain_result(links, node_only=node_only), *(f"Next: {step}" for step in next_steps(links))]
-    return "\n".join(lines) + "\n"
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:

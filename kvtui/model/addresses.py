@@ -40,8 +40,7 @@ class Interface(Struct, frozen=True):
     master: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AddressTable:
+class AddressTable(Struct, frozen=True):
     """All addresses and interfaces; ``read_at`` in seconds since the epoch."""
 
     addresses: tuple[InterfaceAddress, ...]

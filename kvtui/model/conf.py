@@ -27,8 +27,7 @@ class ProblemKind(StrEnum):
     """A value that keepalived rejects (priority 300, no virtual_router_id)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """A position in a file: 1-based line and column (characters)."""
 
     file: str
@@ -39,8 +38,7 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """An error in the text, with its position."""
 
     kind: ProblemKind
@@ -48,8 +46,7 @@ class Problem:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class ConfTrack:
+class ConfTrack(Struct, frozen=True):
     """An interface, script, file or process that an instance tracks; ``weight`` is None if not configured."""
 
     kind: str
@@ -115,8 +112,7 @@ class ConfRealServer(Struct, frozen=True):
         return 1 if self.weight is None else self.weight
 
 
-@dataclass(frozen=True, slots=True)
-class ConfVirtualServer:
+class ConfVirtualServer(Struct, frozen=True):
     """A ``virtual_server`` block, or one member of a ``virtual_server_group`` if ``group`` names it.
 
     For a group that cannot be resolved, address, port and fwmark are None.
@@ -170,8 +166,7 @@ class SyncGroup(Struct, frozen=True):
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Conf:
+class Conf(Struct, frozen=True):
     """A whole configuration with its includes.
 
     Attributes:

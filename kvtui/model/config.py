@@ -1,4 +1,4 @@
-"""The list of settings, used by the reader, ``kvtui config show`` and the manual page."""
+"""The settings: the reader, ``kvtui config show`` and the manual page are made from this list."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ NAME = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 """A name in the Kubernetes API (RFC 1123 subdomain)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TriageSettings:
+class TriageSettings(Struct, frozen=True):
     """Settings of triage.
 
     Attributes:
-        timeout: factor on the seconds that a problem must persist before it is reported.
-        ignore: ids of findings that are not reported.
+        hold_factor: factor on the time that a condition must hold to be a finding.
+        ignore: ids of findings that are never reported.
     """
 
     hold_factor: float = 1.0
@@ -32,21 +31,21 @@ Value = bool | float | str | tuple[str, ...] | None
 
 
 class Theme(StrEnum):
-    """Colour themes of the terminal UI; a mark or a word always accompanies a colour."""
+    """Colours of the terminal UI; a mark or a word always says the same as a colour."""
 
     AUTO = "auto"
-    """dark; mono with NO_COLOR; ansi16 on a terminal with 16 colours."""
+    """dark; mono with NO_COLOR; ansi16 in a terminal with 16 colours."""
     DARK = "dark"
     LIGHT = "light"
     CONTRAST = "high-contrast"
     ANSI16 = "ansi16"
     """The terminal's own 16 colours."""
     MONO = "mono"
-    """No colours: bold, reverse and underline only."""
+    """No colours: bold, reverse and underlined only."""
 
 
 class Kind(StrEnum):
-    """Types of a setting's value, as named in error messages."""
+    """Type of a setting's value, as an error message names it."""
 
     FLAG = "true or false"
     NUMBER = "a number"
@@ -59,16 +58,15 @@ class Setting(Struct, frozen=True):
 
     Attributes:
         key: in the file, such as ``kubernetes.configmap``.
-        kind: type of its value.
-        default: without any file, variable or option.
+        kind: type of the value.
+        default: without file, variable and option.
         help: one sentence.
-        parameter: name of its command-line parameter; empty if there is none.
-        variable: its environment variable; empty if there is none.
-        choices: allowed values; empty if any value is allowed.
+        parameter: name of the option's parameter; empty when there is no option.
+        variable: environment variable; empty when there is none.
+        choices: the allowed values; empty for any.
         least: minimum of a number.
-        inverse: the option negates the setting (``--no-kube``).
-        pattern: regular expression for the whole text.
-        shape: ``pattern`` in words.
+        inverse: the option means the opposite (``--no-kube``).
+        pattern: regular expression for the whole text; ``shape`` describes it.
     """
 
     key: str
@@ -84,7 +82,7 @@ class Setting(Struct, frozen=True):
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
-        """Returns the allowed values in words if ``value`` is not allowed; else None."""
+        """Returns what is allowed if this value is not; None if it is."""
         allowed = f"one of {', '.join(self.choices)}" if self.choices else self.kind.value
         if self.kind is Kind.FLAG:
             fits = isinstance(value, bool)
@@ -123,7 +121,7 @@ SETTINGS = (
         "listen",
         Kind.NUMBER,
         default=1.2,
-        help="Maximum seconds that view commands wait for adverts.",
+        help="Maximum seconds that a view waits for adverts.",
         parameter="listen",
     ),
     Setting(
@@ -139,7 +137,7 @@ SETTINGS = (
         "theme",
         Kind.TEXT,
         default="auto",
-        help="Colours of the terminal UI; auto follows the terminal and NO_COLOR.",
+        help="Colours of the terminal UI; auto depends on the terminal and NO_COLOR.",
         parameter="theme",
         variable="KVTUI_THEME",
         choices=tuple(Theme),
@@ -164,7 +162,7 @@ SETTINGS = (
         "kubernetes.enabled",
         Kind.FLAG,
         default=True,
-        help="Use the Kubernetes API.",
+        help="Whether to use a Kubernetes API.",
         parameter="no_kube",
         variable="KVTUI_NO_KUBE",
         inverse=True,
@@ -173,7 +171,7 @@ SETTINGS = (
         "kubernetes.kubeconfig",
         Kind.TEXT,
         default=None,
-        help="Path of the kubeconfig.",
+        help="Kubeconfig of the API.",
         parameter="kubeconfig",
         variable="KVTUI_KUBECONFIG",
     ),
@@ -199,30 +197,23 @@ SETTINGS = (
         "triage.hold_factor",
         Kind.NUMBER,
         default=1.0,
-        help="Factor on the seconds that a problem must persist before triage reports it.",
+        help="Factor on the time that a condition must hold to be a finding (usually that of an election or rollout).",
     ),
     Setting(
         "triage.ignore",
         Kind.NAMES,
         default=(),
-        help="Ids of findings that triage does not report.",
+        help="Ids of findings that are never reported.",
     ),
 )
 BY_KEY = {s.key: s for s in SETTINGS}
 
 KEYS = "keys"
-"""The table that remaps keys: id of a binding = its keys, separated by commas."""
+"""Name of the table that remaps keys: id of a binding = its keys, separated by commas."""
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A value from a config file.
-
-    Attributes:
-        value: of the setting's type.
-        file: path.
-        line: line number; None if unknown.
-    """
+class Configured(Struct, frozen=True):
+    """A value from a file; ``line`` is None when it is unknown."""
 
     value: Value
     file: str
@@ -234,15 +225,14 @@ class Configured:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The merged config files; later files override earlier ones.
+class Config(Struct, frozen=True):
+    """The values of all files; a later file overrides an earlier one.
 
     Attributes:
         values: setting's key → value.
         keys: binding's id → keys.
-        problems: entries that were not used, one sentence each.
-        files: path → whether it was read; in reading order.
+        problems: a message for each entry that kvtui cannot use.
+        files: path → whether it was read; in the order of reading.
     """
 
     values: Mapping[str, Configured] = field(default_factory=dict)
@@ -257,8 +247,8 @@ class Config:
 
     @property
     def triage(self) -> TriageSettings:
-        """Settings of triage."""
-        timeout, ignored = self.value("triage.timeout"), self.value("triage.ignore")
+        """The settings of triage."""
+        factor, ignored = self.value("triage.hold_factor"), self.value("triage.ignore")
         return TriageSettings(
             float(factor) if isinstance(factor, int | float) else 1.0,
             frozenset(ignored) if isinstance(ignored, tuple) else frozenset(),

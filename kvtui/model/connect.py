@@ -8,8 +8,7 @@ TIMEOUT = 3.0
 """Seconds. The kernel resends a lost SYN after 1 s and after 3 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Struct, frozen=True):
     """The result of a connect.
 
     Attributes:

@@ -25,8 +25,7 @@ class Nic(Struct, frozen=True):
     drops_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """The host.
 
     Attributes:

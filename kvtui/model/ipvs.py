@@ -31,8 +31,7 @@ LVS_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN
 LVS_METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """64-bit counters and the kernel's own estimates (struct ip_vs_kstats).
 
     ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) are the kernel's averages over some seconds. kvtui

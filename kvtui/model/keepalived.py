@@ -5,8 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
+class Children(Struct, frozen=True):
     """PIDs of keepalived's child processes in kvtui's PID namespace; None for a missing child."""
 
     vrrp: int | None = None
@@ -14,8 +13,7 @@ class Children:
     bfd: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PidFile:
+class PidFile(Struct, frozen=True):
     """A PID file of keepalived.
 
     Attributes:
@@ -55,8 +53,7 @@ class Controller(Struct, frozen=True):
     notify: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Keepalived:
+class Keepalived(Struct, frozen=True):
     """A running keepalived: its parent process, and what can be read without a dump.
 
     Attributes:

@@ -27,8 +27,7 @@ class Resource(StrEnum):
     NODES = "nodes"
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceState:
+class ResourceState(Struct, frozen=True):
     """Whether a resource's data is current.
 
     Attributes:
@@ -66,8 +65,7 @@ class ConfigMap(Struct, frozen=True):
     annotations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePort:
+class ServicePort(Struct, frozen=True):
     """One port of a Service; ``target_port`` is a number or the name of a container port."""
 
     name: str
@@ -76,8 +74,7 @@ class ServicePort:
     protocol: str = "TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class KubeService:
+class KubeService(Struct, frozen=True):
     """A Service; keepalived-vip uses only its ports."""
 
     namespace: str
@@ -119,16 +116,14 @@ class Endpoint(Struct, frozen=True):
     node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointGroup:
+class EndpointGroup(Struct, frozen=True):
     """Endpoints with the same ports: one EndpointSlice, or one subset of an Endpoints object."""
 
     ports: tuple[EndpointPort, ...]
     endpoints: tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(Struct, frozen=True):
     """A pod behind a mapped Service, or a controller pod."""
 
     namespace: str
@@ -145,8 +140,7 @@ class Pod:
     """Start of its last container, else of the pod (seconds since the epoch); None if unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class KubeNode:
+class KubeNode(Struct, frozen=True):
     """A node; addresses in the API's order."""
 
     name: str
@@ -160,8 +154,7 @@ class KubeNode:
         return next(iter(self.external_ips + self.internal_ips), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Kube:
+class Kube(Struct, frozen=True):
     """The cluster. A resource that could not be read is None, never empty.
 
     Attributes:

@@ -29,8 +29,7 @@ class Dialect(StrEnum):
     """aledbf/kube-keepalived-vip 0.15 and newer: NAT, DR, PROXY."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """An entry as the controller understands it (kvtui.rules.mapping.grammar).
 
     Attributes:

@@ -39,8 +39,7 @@ class RealServerState(StrEnum):
     """In keepalived's config but not in the kernel: its health check fails, or it was deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Master:
+class Master(Struct, frozen=True):
     """The node that currently advertises an instance's VRID.
 
     Attributes:
@@ -54,8 +53,7 @@ class Master:
     is_self: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """Another node of an instance: heard, or only configured (``unicast_peer``).
 
     Attributes:
@@ -71,8 +69,7 @@ class Peer:
     age_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceView:
+class InstanceView(Struct, frozen=True):
     """A VRRP instance with its current state.
 
     Attributes:
@@ -127,8 +124,7 @@ class VipView(Struct, frozen=True):
     rivals: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StatsView:
+class StatsView(Struct, frozen=True):
     """Counters and rates per second: differences of two readings, or the kernel's estimate for the first reading.
 
     ``in_bps`` and ``out_bps`` are bytes per second, as in ``ipvsadm --rate``.
@@ -146,8 +142,7 @@ class StatsView:
     out_bps: float
 
 
-@dataclass(frozen=True, slots=True)
-class PodView:
+class PodView(Struct, frozen=True):
     """The pod behind a real server, from the API's endpoints; ``node`` is None if unknown."""
 
     namespace: str
@@ -156,8 +151,7 @@ class PodView:
     node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RealServerView:
+class RealServerView(Struct, frozen=True):
     """A real server of a virtual server, from kernel and config; unknown values are None.
 
     Attributes:
@@ -186,8 +180,7 @@ class RealServerView:
         return (self.address, self.port)
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualServerView:
+class VirtualServerView(Struct, frozen=True):
     """A virtual server, from kernel and config.
 
     Attributes:
@@ -224,8 +217,7 @@ class VirtualServerView:
         return sum(1 for r in self.real_servers if r.state is RealServerState.UP)
 
 
-@dataclass(frozen=True)  # no slots: cached_property needs __dict__
-class Observation:
+class Observation(Struct, frozen=True, dict=True):
     """A snapshot and the conclusions of the rules.
 
     Attributes:

@@ -47,8 +47,7 @@ class UiSettings(Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KubeSettings:
+class KubeSettings(Struct, frozen=True):
     """Where to find the Kubernetes API and the ConfigMap; None means automatic detection.
 
     Attributes:

@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser, RealServerCheck, Transition, VrrpInstance
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """The node, and whether kvtui is forbidden to write there."""
 
     name: str
     read_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A node at one moment. A layer that could not be read is None, never empty.
 
     Attributes:

@@ -24,8 +24,7 @@ class AddressFamily(IntEnum):
     V6 = 6
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualAddress:
+class VirtualAddress(Struct, frozen=True):
     """A VIP of an instance.
 
     Attributes:
@@ -41,8 +40,7 @@ class VirtualAddress:
     installed: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TrackFile:
+class TrackFile(Struct, frozen=True):
     """A ``track_file`` of an instance; writing to it changes the priority at run time."""
 
     name: str
@@ -51,8 +49,7 @@ class TrackFile:
     weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VrrpInstance:
+class VrrpInstance(Struct, frozen=True):
     """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
     Attributes:
@@ -106,8 +103,7 @@ class VrrpInstance:
     counters: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RealServerCheck:
+class RealServerCheck(Struct, frozen=True):
     """Health of a real server according to keepalived (data dump): distinguishes failed from drained.
 
     Attributes:
@@ -172,8 +168,7 @@ class Advert(Struct, frozen=True):
         return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
 
 
-@dataclass(frozen=True, slots=True)
-class Advertiser:
+class Advertiser(Struct, frozen=True):
     """A node that advertises a VRID on an interface.
 
     Attributes:
@@ -210,8 +205,7 @@ class Advertiser:
         return now - self.last.received > max(1.0, 3.5 * (self.last.interval or 1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """A change of a VRID's master or of an instance's state, for the timeline."""
 
     at: float

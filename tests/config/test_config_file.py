@@ -141,5 +141,5 @@ def test_triage_settings() -> None:
 
 
 def test_triage_settings_from_a_file(home: Path) -> None:
-    found = reading(home, '[triage]\ntimeout = 2.5\nignore = ["priority-tie"]\n')
+    found = reading(home, '[triage]\nhold_factor = 2.5\nignore = ["priority-tie"]\n')
     assert found.triage == TriageSettings(2.5, frozenset({"priority-tie"}))

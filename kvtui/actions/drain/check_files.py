@@ -18,7 +18,6 @@ from kvtui.actions.steps.check_value import Effect, SetCheckValue
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

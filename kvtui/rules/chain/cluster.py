@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from kvtui.rules.mapping.backends import Backend, PortBackends
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """What the cluster requires of keepalived for a VIP and port.
 
     Attributes:

@@ -36,8 +36,7 @@ class Port(NamedTuple):
 ByPort = dict[Port, "ConfVirtualServer"]
 
 
-@dataclass(frozen=True)
-class ChainIndex:
+class ChainIndex(Struct, frozen=True, dict=True):
     """Indexes of one observation, built on demand.
 
     Attributes:

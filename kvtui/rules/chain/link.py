@@ -69,8 +69,7 @@ class Mark(StrEnum):
 _WORST_FIRST = (Mark.BROKEN, Mark.UNKNOWN, Mark.OK, Mark.NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A layer of a chain.
 
     Attributes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.rules.identity_cache import IdentityCache
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ MAX_ADDRESSES = 1000
 """Kubernetes 1.22 and newer truncate an Endpoints object beyond these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(Struct, frozen=True):
     """An address and port behind a Service's port.
 
     Attributes:
@@ -42,8 +42,7 @@ class Backend:
         return (self.address, self.port)
 
 
-@dataclass(frozen=True, slots=True)
-class PortBackends:
+class PortBackends(Struct, frozen=True):
     """A port of a Service with its backends, in the controller's order: by address as text, then port.
 
     Attributes:

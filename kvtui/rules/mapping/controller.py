@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.mapping import Dialect
 from kvtui.model.pflag import is_true, parse_flags
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +34,7 @@ _ALEDBF_FLAGS = ("iface", "http-port", "release-vips")
 _CONTRIB_FLAGS = ("vrrp-version", "use-kubernetes-cluster-service")
 
 
-@dataclass(frozen=True, slots=True)
-class ControllerSettings:
+class ControllerSettings(Struct, frozen=True):
     """The inputs of the controller apart from the ConfigMap and the Services.
 
     Attributes:

@@ -85,16 +85,14 @@ class Difference(Struct, frozen=True):
     pod: NamespacedName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """A virtual server of any config; real servers with their weights."""
 
     values: dict[str, str]
     reals: dict[RealKey, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """The compared part of a config; ``instance`` has the values of the controller's instance."""
 
     vips: dict[str, None] = field(default_factory=dict)
@@ -241,8 +239,7 @@ def _instance_text(d: Difference) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(Struct, frozen=True):
     """What the expected config knows about the objects that differ."""
 
     servers: dict[ServerKey, ExpectedServer]

@@ -48,8 +48,7 @@ class ExpectedServer(Struct, frozen=True):
     others: tuple[Backend, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """An entry, or one port of it, without a virtual server, and the reason in a sentence."""
 
     vip: str
@@ -57,8 +56,7 @@ class Skipped:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """The config that the controller should have written.
 
     Attributes:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.model.mapping import Dialect, Mapping, MappingState
-from kvtui.model.record import dataclass
 from kvtui.rules.phrases import in_quotes
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ _SPECIAL = re.compile(r"""[{}"'#!~$@\\\x00-\x08\x0b-\x1f\x7f]""")
 """Characters with a meaning for keepalived's parser, and control characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The parts of a value as the controller splits it; not validated."""
 
     namespace: str

@@ -25,8 +25,7 @@ VIP_ONLY = "VIP"
 """The controller's method of a VIP without a Service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A virtual server, or a VIP without a Service.
 
     Attributes:
@@ -46,8 +45,7 @@ class Block:
     backends: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """The values of a template. ``unicast_source`` is None without ``--use-unicast``."""
 
     interface: str

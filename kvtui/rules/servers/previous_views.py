@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class PreviousView:
+class PreviousView(Struct, frozen=True):
     """A virtual server of the previous observation.
 
     Attributes:

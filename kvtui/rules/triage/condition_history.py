@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-@dataclass(slots=True)
-class ConditionHistory:
+class ConditionHistory(Struct):
     """Since when each condition holds without interruption, by the clock of the snapshots.
 
     Attributes:

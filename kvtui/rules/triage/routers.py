@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import AddressFamily, Advertiser, VrrpInstance
 
 
-@dataclass(frozen=True, slots=True)
-class Router:
+class Router(Struct, frozen=True):
     """An instance of this node and all advertisers of its VRID, IP version and interface.
 
     Attributes:

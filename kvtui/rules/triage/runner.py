@@ -52,8 +52,7 @@ RULES: tuple[Rule, ...] = (
 """All rules. Findings of equal severity are listed in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFinding:
+class PendingFinding(Struct, frozen=True):
     """A problem in one observation, reported once it has persisted for ``after`` seconds."""
 
     finding: Finding

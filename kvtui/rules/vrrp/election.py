@@ -11,7 +11,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 
 class Leaving(StrEnum):
@@ -43,8 +42,7 @@ class Candidate(Struct, frozen=True):
     is_self: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """A change of mastership.
 
     Attributes:
@@ -58,8 +56,7 @@ class Move:
     ownerless: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """The predicted result of an election.
 
     Attributes:

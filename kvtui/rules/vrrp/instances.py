@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A snapshot's evidence about an instance's state, with its age."""
 
     instance: VrrpInstance
