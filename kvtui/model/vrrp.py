@@ -181,6 +181,7 @@ class Advertiser(Struct, frozen=True):
         stepped_down: the latest advert had priority 0.
         slowest: the longest time between two of its latest adverts, without silences (seconds); 0 when unknown. On a
             busy node it is more than the interval that the adverts name.
+        believed: ``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too.
     """
 
     last: Advert
@@ -190,6 +191,7 @@ class Advertiser(Struct, frozen=True):
     usual_priority: int | None = None
     since: float | None = None
     slowest: float = 0.0
+    believed: bool = True
 
     @property
     def stepped_down(self) -> bool:

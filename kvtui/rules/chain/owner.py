@@ -122,7 +122,7 @@ def _left_out(index: ChainIndex, view: VipView, owner: Advertiser) -> bool:
     """The owner's adverts have addresses, but not this one; where this node would advertise it itself."""
     conf = index.seen.snapshot.running or index.seen.snapshot.conf
     instance = next((i for i in conf.instances if i.name == view.instance), None) if conf else None
-    if instance is None or owner.last.outgoing or not owner.last.addresses or owner.bad >= owner.count:
+    if instance is None or owner.last.outgoing or not owner.last.addresses or not owner.believed:
         return False
     ours = [v.address for v in instance.vips]
     return view.address in ours and len(ours) <= MOST_ADVERTISED and view.address not in owner.last.addresses

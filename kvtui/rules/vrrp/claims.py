@@ -36,8 +36,7 @@ def began(advertiser: Advertiser) -> float:
 
 def live(advertiser: Advertiser, now: float) -> bool:
     """It advertises now: believable, not stepped down, not silent."""
-    believed = advertiser.bad < advertiser.count
-    return believed and not advertiser.stepped_down and not advertiser.silent(now)
+    return advertiser.believed and not advertiser.stepped_down and not advertiser.silent(now)
 
 
 def side_by_side(one: Advertiser, other: Advertiser) -> bool:
