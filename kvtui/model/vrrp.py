@@ -180,6 +180,8 @@ class Advertiser(Struct, frozen=True):
         since: start of its current uninterrupted run of adverts (seconds since the epoch); None if unknown.
         slowest: longest gap between its recent adverts, without silences (seconds); 0 if unknown. On a busy node it
             exceeds the advert interval.
+        stepped_down: the latest advert had priority 0.
+        believed: ``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too.
     """
 
     last: Advert
@@ -189,6 +191,7 @@ class Advertiser(Struct, frozen=True):
     usual_priority: int | None = None
     since: float | None = None
     slowest: float = 0.0
+    believed: bool = True
 
     @property
     def stepped_down(self) -> bool:

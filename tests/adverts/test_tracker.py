@@ -245,6 +245,7 @@ def test_an_unusual_checksum_is_counted_as_wrong_and_believed() -> None:
     wire = AdvertTracker()
     wire.record(replace(advert(0, A), error=WITHOUT_PSEUDO_HEADER, checksum_ok=False))
     assert told(wire) == [(0, f"{A} is master")]
+    assert master(wire, 0) == A
     assert wire.advertisers()[0].bad == 1
 
 

@@ -69,7 +69,7 @@ def test_bytes_that_are_no_text_are_replaced(log: Path) -> None:
 def test_a_pipe_is_not_read_and_a_missing_file_is_an_error(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         Tail(str(fifo)).read()
     with pytest.raises(FileNotFoundError):
         Tail(str(tmp_path / "none")).read()

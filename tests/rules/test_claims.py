@@ -79,8 +79,13 @@ def test_master_by_its_address_alone_ignores_what_the_old_one_sent_before() -> N
 
 
 def test_one_that_was_never_believable_claims_nothing() -> None:
-    wrong = replace(advertiser(1), bad=100)
+    wrong = replace(advertiser(1), bad=100, believed=False)
     assert claimants((wrong,), NOW) == ()
+
+
+def test_a_router_whose_checksum_some_peers_accept_claims_the_mastership() -> None:
+    unusual = replace(advertiser(1), bad=100)
+    assert claimants((unusual,), NOW) == (unusual,)
 
 
 # Backups of priority 100 and 101, 4 ms apart after a failover: both take over, the second one before it has read the

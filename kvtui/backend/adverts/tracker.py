@@ -134,8 +134,10 @@ class AdvertTracker:
         if known is None:
             if len(self._peers) >= MAX_ADVERTISERS:
                 self._forget(min(self._peers, key=lambda k: self._peers[k].advertiser.last.received))
-            usual = None if wrong else advert.priority or None
-            peer = Peer(Advertiser(advert, advert.received, 1, wrong, usual), advert.received)
+            usual = (advert.priority or None) if believable(advert) else None
+            peer = Peer(
+                Advertiser(advert, advert.received, 1, wrong, usual, believed=believable(advert)), advert.received
+            )
             self._peers[key] = peer
             self._routers.setdefault(key[:3], Router())
             return peer
@@ -147,7 +149,9 @@ class AdvertTracker:
             if believable(before.last) and not before.stepped_down and not before.silent(advert.received):
                 known.gaps.append(advert.received - before.last.received)
             usual = advert.priority or before.usual_priority
-            counted = replace(counted, last=advert, usual_priority=usual, slowest=max(known.gaps, default=0.0))
+            counted = replace(
+                counted, last=advert, usual_priority=usual, slowest=max(known.gaps, default=0.0), believed=True
+            )
         elif not believable(before.last):
             counted = replace(counted, last=advert)
         known.advertiser = counted

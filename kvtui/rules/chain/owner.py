@@ -119,7 +119,7 @@ def _omits(index: ChainIndex, view: VipView, owner: Advertiser) -> bool:
     """Returns whether the owner's adverts lack this address although this node would advertise it."""
     conf = index.seen.snapshot.effective_conf
     instance = conf.instance(view.instance) if conf else None
-    if instance is None or owner.last.outgoing or not owner.last.addresses or owner.bad >= owner.count:
+    if instance is None or owner.last.outgoing or not owner.last.addresses or not owner.believed:
         return False
     vips = [v.address for v in instance.vips]
     return view.address in vips and len(vips) <= MAX_ADVERTISED and view.address not in owner.last.addresses

@@ -35,8 +35,8 @@ def began(advertiser: Advertiser) -> float:
 
 
 def live(advertiser: Advertiser, now: float) -> bool:
-    """Returns whether it advertises now: some adverts are valid, it has not stepped down and is not silent."""
-    return advertiser.bad < advertiser.count and not advertiser.stepped_down and not advertiser.silent(now)
+    """Returns whether it advertises now: believed, not stepped down, not silent."""
+    return advertiser.believed and not advertiser.stepped_down and not advertiser.silent(now)
 
 
 def overlap(one: Advertiser, other: Advertiser) -> bool:
