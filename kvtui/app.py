@@ -106,12 +106,7 @@ SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
 
 
 class KvtuiApp(TerminalApp):
-    """kvtui.
-
-    Args:
-        observer: yields observations; the app closes it.
-        settings: of the UI.
-    """
+    """The terminal UI. It closes its observer."""
 
     TITLE = "kvtui"
     ENABLE_COMMAND_PALETTE = True

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 PRINTABLE = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\uf8ff\\ufeff]*"
 """What may be typed or pasted into a filter: no control characters, no characters without width."""
 
+HINTS = (
+    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "log"),
+    ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
+    ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
+)  # fmt: skip
 CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
@@ -53,11 +58,7 @@ def _natural(text: str) -> tuple[int | str, ...]:
 
 
 class NodeScreen(Screen[None]):
-    """A screen that draws observations.
-
-    Args:
-        host: the app.
-    """
+    """A screen that draws observations."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
@@ -119,26 +120,7 @@ class NodeScreen(Screen[None]):
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         """Returns key and label of each hint of the key line."""
-        return (
-            ("1", "VIPs"),
-            ("2", "VRRP"),
-            ("3", "IPVS"),
-            ("4", "maps"),
-            ("5", "findings"),
-            ("7", "log"),
-            ("Enter", "detail"),
-            ("t", "trace"),
-            ("r", "reload"),
-            ("d", "drain"),
-            ("p", "priority"),
-            ("f", "failover"),
-            ("/", "filter"),
-            ("s", "sort"),
-            ("space", "pause"),
-            ("i", "sources"),
-            ("q", "quit"),
-            ("?", "keys"),
-        )
+        return HINTS
 
     # --- drawing
 
