@@ -53,7 +53,7 @@ def text_diff(before: str, after: str, *, names: tuple[str, str]) -> str:
 
 
 class _Changes(SequenceMatcher[Token]):
-    """A timeout diff: lines that both texts have once each are matched first, then what lies between them.
+    """A patience diff: lines that both texts have once each are matched first, then what lies between them.
 
     ``SequenceMatcher`` alone is quadratic in the number of changes.
     """

@@ -26,7 +26,7 @@ class Version:
 
     text: str
     json_log: str | None = None
-    data_log: str = "ControlCharFilter VRRP data for process"
+    data_log: str = "Printing VRRP data for process"
     reload_end: str = r"Reload complete|Reload finished"
     rejects_other_vips: bool = True
     keeps_running_conf: bool = True

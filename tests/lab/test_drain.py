@@ -250,7 +250,7 @@ def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cl
     (lost,) = lost_drains(observe(node), known)
     assert lost.weight == 3
     assert "10.4.0.11:80 of 10.4.0.50:80 was drained by anna" in lost.sentence
-    assert "has its weight already" in done(node, state, "undrain", "10.4.0.11")
+    assert "already has its weight" in done(node, state, "undrain", "10.4.0.11")
     assert active_drains(Journal(state).entries()) == ()
 
 

@@ -77,7 +77,7 @@ def test_read_only_sends_no_signal(cluster: Cluster) -> None:
     assert document["node"]["read_only"] is True
     # each question would be a line in the log of keepalived
     assert "JSON" not in node.log()[len(before) :]
-    assert "ControlCharFilter" not in node.log()[len(before) :]
+    assert "Printing" not in node.log()[len(before) :]
     assert document["vrrp_instances"][0]["vrid"] == 50
 
 

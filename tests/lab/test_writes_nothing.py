@@ -57,7 +57,7 @@ def world(node: Node, state: Path) -> list[object]:
     log = node.log()
     return [
         [(path, path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()) for path in files if path.is_file()],
-        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("ControlCharFilter")),
+        (node.keepalived_pid, node.addresses(), node.ipvs(), log.count("eload"), log.count("Printing")),
         sorted((entry.id, entry.result) for entry in Journal(state).entries()),
     ]
 

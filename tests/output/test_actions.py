@@ -88,7 +88,7 @@ def test_the_terminal_ui_goes_on_to_the_end_of_its_action(tmp_path: Path) -> Non
     with Window(tmp_path, env={"PAUSE": "0"}) as window:
         window.shows("10.4.0.50")
         window.press("f")
-        window.shows("write the notes", "y does it")
+        window.shows("write the notes", "y apply")
         _fill(window)
         window.press("y")
         until(lambda: results(tmp_path) == ["done"], "the action is done")
