@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
-    from kvtui.model.observation import Observation
+    from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
@@ -112,6 +112,16 @@ class NodeScreen(Screen[None]):
         """Returns the VIPs of the selected row."""
         del observation
         return ()
+
+    def selected_instance(self, observation: Observation) -> InstanceView | None:
+        """Returns the VRRP instance of the selected row, or the only one of the node."""
+        instances = observation.vrrp_instances or ()
+        return instances[0] if len(instances) == 1 else None
+
+    def selected_real(self, observation: Observation) -> tuple[VirtualServerView, RealServerView] | None:
+        """Returns the selected real server with its virtual server."""
+        del observation
+        return None
 
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
         """Returns the virtual servers whose real servers are read at every tick; others can be some seconds old."""
