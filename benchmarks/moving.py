@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.demo.source import Demo
 from kvtui.model.conf import ConfRealServer, ConfVirtualServer

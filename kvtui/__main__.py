@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def _terminal_ui(invocation: Invocation) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - completion does without
+    from msgspec.structs import replace  # noqa: PLC0415 - completion does without
 
     from kvtui.terminal import run  # noqa: PLC0415 - textual takes 0.2 s to import
 

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.source import FocusedSource, LogSource
 from kvtui.model.config import TriageSettings

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.model.config import Theme
 from kvtui.model.settings import Clipboard

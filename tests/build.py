@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfVirtualServer, Location

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.actions.core.definition import PlanRequest
 from kvtui.actions.drain.definition import DRAIN, UNDRAIN

@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.conf.copies import saved_lines
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, set_namespace, unshare
-from kvtui.model.record import dataclass
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ class ConfigTestUnavailable(OSError):  # noqa: N818 - reads as what it says
     """``keepalived -t`` cannot be run there; the text says why and what would help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """Something that ``keepalived -t`` said: file and line where it named them, passwords masked."""
 
     text: str
@@ -73,8 +73,7 @@ class Message:
         return f"{place}: {self.text}" if place else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigTest:
+class ConfigTest(Struct, frozen=True):
     """A test's result.
 
     Attributes:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import typer
+from msgspec import Struct
 from typer.main import get_command
 
 from kvtui.cli.main import app
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """An option or an argument.
 
     Attributes:
@@ -31,8 +30,7 @@ class Parameter:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command, or kvtui itself.
 
     Attributes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from kvtui.model.config import SETTINGS, Config, Configured, Kind, Setting
-from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -20,16 +21,14 @@ LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
 """Commands whose ``--listen`` defaults to the setting ``listen``."""
 
 
-@dataclass(frozen=True, slots=True)
-class CliContext:
+class CliContext(Struct, frozen=True):
     """What ``main.run`` hands to the callback of the global options."""
 
     run_ui: Callable[[Invocation], None]
     config: Config
 
 
-@dataclass(frozen=True, slots=True)
-class SettingValue:
+class SettingValue(Struct, frozen=True):
     """A setting's effective value; ``origin`` is an option, a variable, a line of a file, or "default"."""
 
     setting: Setting

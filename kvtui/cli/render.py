@@ -7,8 +7,9 @@ import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, write
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.documents import render as render_document
@@ -41,8 +42,7 @@ class RenderExit(IntEnum):
     """A source that the config depends on cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenderRequest:
+class RenderRequest(Struct, frozen=True):
     """Options of the command.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, terminal_width, watch_heading, write
 from kvtui.cli.text import render

@@ -6,12 +6,13 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.drain.targets import parse_service
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
@@ -51,8 +52,7 @@ class UnreadSourcesError(LookupError):
     """No layer that kvtui can read has the VIP; the message lists those that it cannot read."""
 
 
-@dataclass(frozen=True, slots=True)
-class PortTrace:
+class PortTrace(Struct, frozen=True):
     """The chain of one port; ``port`` is None for a VIP without ports."""
 
     address: str

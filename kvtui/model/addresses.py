@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceAddress:
+class InterfaceAddress(Struct, frozen=True):
     """An address on an interface (RTM_NEWADDR).
 
     Attributes:
@@ -28,8 +27,7 @@ class InterfaceAddress:
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """A network interface (RTM_NEWLINK)."""
 
     index: int
@@ -42,8 +40,7 @@ class Interface:
     master: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AddressTable:
+class AddressTable(Struct, frozen=True):
     """All addresses and interfaces at one moment; ``read_at`` in seconds since the epoch."""
 
     addresses: tuple[InterfaceAddress, ...]

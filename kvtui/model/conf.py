@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.model.vrrp import VirtualAddress
@@ -24,8 +24,7 @@ class ProblemKind(StrEnum):
     """A value that keepalived rejects (priority 300, no virtual_router_id)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """Where in which file: 1-based line and column (characters)."""
 
     file: str
@@ -37,8 +36,7 @@ class Location:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something wrong in the text, with its place."""
 
     kind: ProblemKind
@@ -46,8 +44,7 @@ class Problem:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
-class ConfTrack:
+class ConfTrack(Struct, frozen=True):
     """A tracked thing of an instance: interface, script, file or process, with its weight if one is given."""
 
     kind: str
@@ -55,8 +52,7 @@ class ConfTrack:
     weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfInstance:
+class ConfInstance(Struct, frozen=True):
     """A ``vrrp_instance`` block.
 
     ``priority_literal`` is False when the priority comes from ``$``, ``@`` or ``~``: then it cannot be edited.
@@ -83,8 +79,7 @@ class ConfInstance:
     tracks: tuple[ConfTrack, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConfRealServer:
+class ConfRealServer(Struct, frozen=True):
     """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers.
 
     ``file_check`` is the track file of its FILE_CHECK, and ``file_check_weight`` what that check says of its weight
@@ -105,8 +100,7 @@ class ConfRealServer:
     file_check_weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConfVirtualServer:
+class ConfVirtualServer(Struct, frozen=True):
     """A ``virtual_server`` block; one of a ``virtual_server_group``'s members where ``group`` names it.
 
     Of a group that cannot be resolved address, port and fwmark are None.
@@ -129,8 +123,7 @@ class ConfVirtualServer:
     real_servers: tuple[ConfRealServer, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConfTrackFile:
+class ConfTrackFile(Struct, frozen=True):
     """A ``track_file`` / ``vrrp_track_file`` definition."""
 
     name: str
@@ -138,16 +131,14 @@ class ConfTrackFile:
     weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SyncGroup:
+class SyncGroup(Struct, frozen=True):
     """A ``vrrp_sync_group``: its members change state together."""
 
     name: str
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Conf:
+class Conf(Struct, frozen=True):
     """A whole configuration, includes followed.
 
     Attributes:

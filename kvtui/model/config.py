@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +15,7 @@ NAME = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 """A name in the Kubernetes API (RFC 1123 subdomain)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TriageSettings:
+class TriageSettings(Struct, frozen=True):
     """How easily triage is alarmed.
 
     Attributes:
@@ -55,8 +53,7 @@ class Kind(StrEnum):
     NAMES = "a list of texts in quotes"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One setting.
 
     Attributes:
@@ -215,8 +212,7 @@ KEYS = "keys"
 """The table that remaps keys: the id of a binding = its keys, separated by commas."""
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(Struct, frozen=True):
     """A value from a file, and where it stands.
 
     Attributes:
@@ -235,8 +231,7 @@ class Configured:
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """What the files say, the later one's word counting.
 
     Attributes:

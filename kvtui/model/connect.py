@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 TIMEOUT = 3.0
 """Seconds until a connect counts as unanswered: a SYN that was lost is sent again after 1 s, and after 3 s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(Struct, frozen=True):
     """What came of it.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
 class Severity(StrEnum):
@@ -23,8 +23,7 @@ class Severity(StrEnum):
         return ("critical", "warning", "info").index(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One finding.
 
     Attributes:

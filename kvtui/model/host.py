@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Nic:
+class Nic(Struct, frozen=True):
     """A network interface and its counters since it came up.
 
     Attributes:
@@ -26,8 +25,7 @@ class Nic:
     drops_out: int
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """The machine.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
 class Protocol(StrEnum):
@@ -31,8 +31,7 @@ LVS_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN
 LVS_METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """Counters and the kernel's own estimates (struct ip_vs_kstats); all counters are 64 bits wide.
 
     The ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) values are the kernel's estimator's, an
@@ -51,8 +50,7 @@ class Stats:
     out_bps: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RealServer:
+class RealServer(Struct, frozen=True):
     """A destination of a virtual server.
 
     Attributes:
@@ -96,8 +94,7 @@ ServiceKey = tuple[Protocol, str, int, int]
 ``"::"`` (IPv6) and the port 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualServer:
+class VirtualServer(Struct, frozen=True):
     """A service of the IPVS table.
 
     Attributes:
@@ -148,8 +145,7 @@ class VirtualServer:
         return endpoint(self.address or "", self.port or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """One entry of /proc/net/ip_vs_conn.
 
     Attributes:
@@ -171,8 +167,7 @@ class Connection:
     persistence: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class IpvsTable:
+class IpvsTable(Struct, frozen=True):
     """One reading of the table of one network namespace.
 
     Attributes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Children:
+class Children(Struct, frozen=True):
     """PIDs of keepalived's child processes, as seen from kvtui's PID namespace; None where there is none."""
 
     vrrp: int | None = None
@@ -14,8 +13,7 @@ class Children:
     bfd: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PidFile:
+class PidFile(Struct, frozen=True):
     """One pid file and whether it tells the truth.
 
     Attributes:
@@ -29,8 +27,7 @@ class PidFile:
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(Struct, frozen=True):
     """The process that writes keepalived.conf and runs keepalived as its child (kube-keepalived-vip).
 
     Attributes:
@@ -56,8 +53,7 @@ class Controller:
     notify: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Keepalived:
+class Keepalived(Struct, frozen=True):
     """A running keepalived: the parent process and what can be read about it without asking it anything.
 
     Attributes:

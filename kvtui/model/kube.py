@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,7 @@ class Resource(StrEnum):
     NODES = "nodes"
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceState:
+class ResourceState(Struct, frozen=True):
     """How far one kind can be believed.
 
     Attributes:
@@ -48,8 +47,7 @@ class ResourceState:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigMap:
+class ConfigMap(Struct, frozen=True):
     """The ConfigMap that maps VIP → Service.
 
     Attributes:
@@ -67,8 +65,7 @@ class ConfigMap:
     annotations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePort:
+class ServicePort(Struct, frozen=True):
     """One port of a Service; ``target_port`` is a number, or the name of a container port."""
 
     name: str
@@ -77,8 +74,7 @@ class ServicePort:
     protocol: str = "TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class KubeService:
+class KubeService(Struct, frozen=True):
     """A Service: what keepalived-vip makes of it depends on its ports only."""
 
     namespace: str
@@ -94,8 +90,7 @@ class KubeService:
         return (self.namespace, self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointPort:
+class EndpointPort(Struct, frozen=True):
     """A port of an EndpointSlice (or of an Endpoints subset)."""
 
     name: str
@@ -103,8 +98,7 @@ class EndpointPort:
     protocol: str = "TCP"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """One address behind a Service.
 
     Attributes:
@@ -122,16 +116,14 @@ class Endpoint:
     node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointGroup:
+class EndpointGroup(Struct, frozen=True):
     """Endpoints that share the same ports: one EndpointSlice, or one subset of an Endpoints object."""
 
     ports: tuple[EndpointPort, ...]
     endpoints: tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(Struct, frozen=True):
     """A pod behind a mapped Service, or one of the controller's own."""
 
     namespace: str
@@ -148,8 +140,7 @@ class Pod:
     """When the last of its containers started, else its node took it up (seconds since the epoch); None if not said."""
 
 
-@dataclass(frozen=True, slots=True)
-class KubeNode:
+class KubeNode(Struct, frozen=True):
     """A node and its addresses, in the API's order."""
 
     name: str
@@ -163,8 +154,7 @@ class KubeNode:
         return next(iter(self.external_ips + self.internal_ips), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Kube:
+class Kube(Struct, frozen=True):
     """What is known of the cluster. A kind that could not be read is None, never empty.
 
     Attributes:

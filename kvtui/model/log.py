@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """One line.
 
     Attributes:
@@ -18,8 +17,7 @@ class LogLine:
     at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LogTail:
+class LogTail(Struct, frozen=True):
     """The last lines.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
 class MappingState(StrEnum):
@@ -29,8 +29,7 @@ class Dialect(StrEnum):
     """aledbf/kube-keepalived-vip 0.15 and newer: NAT, DR, PROXY."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(Struct, frozen=True):
     """One entry and what the controller makes of it (kvtui.rules.mapping.grammar).
 
     Attributes:

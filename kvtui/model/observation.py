@@ -5,12 +5,11 @@ The field names are those of the JSON contract (``kvtui schema``); ``presenters.
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
@@ -40,8 +39,7 @@ class RealServerState(StrEnum):
     """In keepalived's config but not in the kernel: its health check fails, or somebody deleted it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Master:
+class Master(Struct, frozen=True):
     """The node that advertises an instance's VRID now.
 
     Attributes:
@@ -55,8 +53,7 @@ class Master:
     is_self: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Struct, frozen=True):
     """Another node of an instance: seen on the wire, or only configured (``unicast_peer``).
 
     Attributes:
@@ -72,8 +69,7 @@ class Peer:
     age_seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceView:
+class InstanceView(Struct, frozen=True):
     """One VRRP instance, with the newest evidence about its state.
 
     Attributes:
@@ -103,8 +99,7 @@ class InstanceView:
     preempt_delay: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VipView:
+class VipView(Struct, frozen=True):
     """One virtual address.
 
     Attributes:
@@ -129,8 +124,7 @@ class VipView:
     rivals: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StatsView:
+class StatsView(Struct, frozen=True):
     """Counters, and rates per second: from two readings' differences where there are two, else the kernel's estimate.
 
     ``in_bps`` and ``out_bps`` are bytes per second, as in ``ipvsadm --rate``.
@@ -148,8 +142,7 @@ class StatsView:
     out_bps: float
 
 
-@dataclass(frozen=True, slots=True)
-class PodView:
+class PodView(Struct, frozen=True):
     """The pod behind a real server, as the API's endpoints name it.
 
     Attributes:
@@ -165,8 +158,7 @@ class PodView:
     node: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RealServerView:
+class RealServerView(Struct, frozen=True):
     """One real server of a virtual server, kernel beside config; None where a layer does not say.
 
     Attributes:
@@ -195,8 +187,7 @@ class RealServerView:
         return (self.address, self.port)
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualServerView:
+class VirtualServerView(Struct, frozen=True):
     """One virtual server, kernel beside config.
 
     Attributes:
@@ -233,8 +224,7 @@ class VirtualServerView:
         return sum(1 for r in self.real_servers if r.state is RealServerState.UP)
 
 
-@dataclass(frozen=True)  # without slots: what is laid out on demand is kept
-class Observation:
+class Observation(Struct, frozen=True, dict=True):  # without slots: what is laid out on demand is kept
     """A snapshot and what follows from it.
 
     Attributes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from kvtui.model.config import Theme
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,7 @@ class Clipboard(StrEnum):
     SCREEN = "screen"
 
 
-@dataclass(frozen=True, slots=True)
-class UiSettings:
+class UiSettings(Struct, frozen=True):
     """Settings of the terminal UI.
 
     Attributes:
@@ -48,8 +47,7 @@ class UiSettings:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KubeSettings:
+class KubeSettings(Struct, frozen=True):
     """Where to find the Kubernetes API and the ConfigMap; None everywhere means: find out.
 
     Attributes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
@@ -19,16 +20,14 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser, RealServerCheck, Transition, VrrpInstance
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """The machine kvtui looks at, and whether kvtui may write there."""
 
     name: str
     read_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What is known of a node at one moment. Layers are kept apart; an absent layer is None, never empty.
 
     Attributes:

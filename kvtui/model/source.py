@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
 class SourceName(StrEnum):
@@ -41,8 +41,7 @@ class UnavailableReason(StrEnum):
     """It has been asked for the first time, and the answer has not come yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One source's state.
 
     Attributes:

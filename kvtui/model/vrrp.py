@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from enum import IntEnum, StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 
 class VrrpState(StrEnum):
@@ -25,8 +24,7 @@ class AddressFamily(IntEnum):
     V6 = 6
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualAddress:
+class VirtualAddress(Struct, frozen=True):
     """An address that an instance holds as master.
 
     Attributes:
@@ -42,8 +40,7 @@ class VirtualAddress:
     installed: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TrackFile:
+class TrackFile(Struct, frozen=True):
     """A ``track_file`` of an instance (native knob for priority at run time)."""
 
     name: str
@@ -52,8 +49,7 @@ class TrackFile:
     weight: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VrrpInstance:
+class VrrpInstance(Struct, frozen=True):
     """One VRRP instance as keepalived itself reports it (JSON or data dump); None where the dump has it not.
 
     Attributes:
@@ -107,8 +103,7 @@ class VrrpInstance:
     counters: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RealServerCheck:
+class RealServerCheck(Struct, frozen=True):
     """What keepalived's checker says of one real server (data dump): the only way to tell failed from drained.
 
     Attributes:
@@ -130,8 +125,7 @@ class RealServerCheck:
     failed_checkers: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Advert:
+class Advert(Struct, frozen=True):
     """One VRRP advert from the wire (RFC 5798, RFC 3768).
 
     Attributes:
@@ -174,8 +168,7 @@ class Advert:
         return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
 
 
-@dataclass(frozen=True, slots=True)
-class Advertiser:
+class Advertiser(Struct, frozen=True):
     """One node seen to advertise one VRID on one interface: its latest advert and what is known since.
 
     Attributes:
@@ -213,8 +206,7 @@ class Advertiser:
         return now - self.last.received > max(1.0, 3.5 * (self.last.interval or 1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """A change of who advertises a VRID, or of an instance's state, for the timeline."""
 
     at: float

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec import Struct
+
 from kvtui.model.finding import Severity
-from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 
 
@@ -20,8 +21,7 @@ class Tone(StrEnum):
     DIM = "dim"
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """Plain text with a tone. Changes of a ``volatile`` cell (sparkline, age) are not highlighted."""
 
     text: str

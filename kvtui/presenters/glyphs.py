@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.rules.chain import Mark
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(Struct, frozen=True):
     """One set of characters; every one is one column wide.
 
     Attributes:

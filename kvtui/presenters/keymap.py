@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.text import plain
 from kvtui.presenters.key_names import is_key, key_name, key_value
 from kvtui.presenters.keys import COMMON, PANELS, SCOPES
@@ -18,8 +19,7 @@ FIXED = ("panel.", "plan.", "prompt.", "view.clear")
 """Ids of bindings that cannot be remapped: the key that applies a plan is the same on every node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """A binding's id, its default keys, and the screen that it works on."""
 
     id: str
@@ -27,8 +27,7 @@ class Declared:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Keymap:
+class Keymap(Struct, frozen=True):
     """The keys to use.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
 from kvtui.presenters.cells import Cell, Tone
@@ -28,8 +29,7 @@ ALL_OK = "Every layer is ok."
 NODE_OK = "Every layer of this node is ok; the cluster was not checked."
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What to trace.
 
     Attributes:

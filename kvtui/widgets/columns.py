@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ GAP = 1
 """Blanks between two cells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column.
 
     Attributes:
@@ -37,8 +37,7 @@ class Column:
     fill: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A column that fits, with its width."""
 
     column: Column

@@ -63,7 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch, NAME)
         shutil.copytree(options.folder, work)
-        shutil.copy(HERE / "__main__.py", work)
+        for name in ("__main__.py", "machine_code.py", "sitecustomize.py"):
+            shutil.copy(HERE / name, work)
         compile_all(work)
         write(work, options.file)
 

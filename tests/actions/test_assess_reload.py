@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.actions.checks.assess_reload import ReloadAssessment, assess_reload
 from kvtui.model.keepalived import Children

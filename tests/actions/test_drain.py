@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.actions.core.plan import NoteSeverity
 from kvtui.actions.drain.plan import plan_drain

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.actions.equivalent_commands import of_instance, of_mapping, of_server, of_vip, word
 from kvtui.model.mapping import Mapping, MappingState

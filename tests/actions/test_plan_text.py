@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
 from kvtui.actions.core.plan_text import plan_text

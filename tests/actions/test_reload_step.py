@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.actions.checks.assess_reload import ReloadAssessment
 from kvtui.actions.core.daemon import Daemon

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from kvtui.actions.drain.targets import UnknownTargetError
 from kvtui.backend.demo import Demo

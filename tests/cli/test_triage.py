@@ -6,11 +6,11 @@ import asyncio
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from kvtui.cli import findings
 from kvtui.cli.findings import exit_code, finding_text, findings_text

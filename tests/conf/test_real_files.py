@@ -46,7 +46,7 @@ VIPS = ConfInstance(
 
 def like(conf: Conf, at: int, priority_at: int, **more: object) -> ConfInstance:
     """keepalived-vip's instance with what differs from file to file."""
-    fields = {name: getattr(VIPS, name) for name in VIPS.__dataclass_fields__}
+    fields = {name: getattr(VIPS, name) for name in VIPS.__struct_fields__}
     fields |= {"at": Location(conf.path, at), "priority_at": Location(conf.path, priority_at, 12)} | more
     return ConfInstance(**fields)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import demo_snapshot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kvtui.backend.dumps.data_text import parse_vrrp_data
 from kvtui.backend.dumps.json_dump import parse_json

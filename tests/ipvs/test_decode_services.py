@@ -78,7 +78,7 @@ def test_services(built: dict[str, object], wanted: VirtualServer, padded: bool)
     for _ in range(2):  # walked, then by its layout
         got = service(raw)
         assert got.stats == Stats(*counters)
-        assert got == VirtualServer(**{**{f: getattr(wanted, f) for f in wanted.__slots__}, "stats": got.stats})
+        assert got == VirtualServer(**{**{f: getattr(wanted, f) for f in wanted.__struct_fields__}, "stats": got.stats})
 
 
 @given(st.data())

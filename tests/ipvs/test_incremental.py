@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from kvtui.backend.ipvs import incremental, uapi
 from kvtui.backend.ipvs.incremental import IncrementalReader

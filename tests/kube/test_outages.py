@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from kvtui.model.source import SourceState
 from tests.kube import objects
@@ -107,7 +107,7 @@ async def test_old_clusters_have_endpoints_instead_of_slices(fake: FakeCluster, 
 async def test_a_half_dead_connection_is_noticed(fake: FakeCluster, tmp_path: Path) -> None:
     """Nothing is closed, nothing comes: as quiet as a cluster in which nothing happens."""
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, timing=dataclasses.replace(QUICK, probe_timeout=0.3)) as here:
+    async with seen(fake, tmp_path, timing=structs.replace(QUICK, probe_timeout=0.3)) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
         with fake.frozen():
             silent = time.time()
@@ -121,7 +121,7 @@ async def test_a_half_dead_connection_is_noticed(fake: FakeCluster, tmp_path: Pa
 
 async def test_a_watch_that_the_server_ends_is_opened_again(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, timing=dataclasses.replace(QUICK, watch=1)) as here:
+    async with seen(fake, tmp_path, timing=structs.replace(QUICK, watch=1)) as here:
 
         def opened() -> int:
             return sum("watch" in r.params for r in fake.requests)
@@ -148,7 +148,7 @@ async def test_a_watch_on_which_nothing_comes_is_opened_again(tmp_path: Path) ->
     """A proxy forgot the connection: it stays open, and no bookmark comes, while the API answers on others."""
     with FakeCluster() as quiet:  # a bookmark a minute
         quiet.put(*objects.tutorial())
-        async with seen(quiet, tmp_path, timing=dataclasses.replace(QUICK, quiet=0.5)) as here:
+        async with seen(quiet, tmp_path, timing=structs.replace(QUICK, quiet=0.5)) as here:
             before = len(quiet.requests)
             await here.until(lambda: sum("watch" in r.params for r in quiet.requests[before:]) >= 10)
             assert here.source.state is SourceState.OK
@@ -174,7 +174,7 @@ async def test_a_process_that_dies_is_started_again_and_nothing_is_lost(fake: Fa
 
 async def test_a_process_that_hangs_is_started_again(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, timing=dataclasses.replace(QUICK, alive=0.5)) as here:
+    async with seen(fake, tmp_path, timing=structs.replace(QUICK, alive=0.5)) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
         stopped = here.layer.pid
         assert stopped is not None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from kvtui.backend.kube.query import SIDECAR_ACCOUNT
 from kvtui.model.kube import Resource
@@ -143,7 +143,7 @@ def findings(here: Seen) -> list[str]:
 async def test_an_api_that_refuses_everything_while_it_starts_is_no_fault(fake: FakeCluster, tmp_path: Path) -> None:
     """A real API server answers 403 to ServiceAccounts until it has loaded its rights: here for 2 s of 4."""
     fake.put(*objects.tutorial())
-    timing = dataclasses.replace(QUICK, refused=0.2, pending=4.0, forbidden=30.0)
+    timing = structs.replace(QUICK, refused=0.2, pending=4.0, forbidden=30.0)
     async with seen(fake, tmp_path, timing=timing) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
         with fake.outage():
@@ -162,7 +162,7 @@ async def test_an_api_that_refuses_everything_while_it_starts_is_no_fault(fake: 
 async def test_a_kvtui_that_starts_while_the_api_does_waits(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
     fake.starting(refuses=True)
-    timing = dataclasses.replace(QUICK, refused=0.2, pending=20.0)
+    timing = structs.replace(QUICK, refused=0.2, pending=20.0)
     async with seen(fake, tmp_path, timing=timing, settle=False) as here:
         settled = asyncio.create_task(here.layer.settle(30))
         await here.until(lambda: "is refused (403)" in here.source.detail)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.backend.dumps.requester import INTERVAL, URGENT_INTERVAL, Dump, Dumper
 from kvtui.backend.node.network_layer import IpvsLayer

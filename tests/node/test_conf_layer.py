@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.model.source import SourceState

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
+from msgspec.structs import replace
 
 from kvtui.backend.linux.host import INTERVAL, HostLayer, shares
 from kvtui.model.host import Host, Nic

@@ -8,10 +8,10 @@ import select
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.main import get_command
 
 from kvtui.backend.demo import cluster

@@ -12,9 +12,9 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from kvtui.backend.route import RouteMonitor

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.ipvs import Protocol
 from kvtui.model.kube import EndpointPort, Kube, Pod, Resource, ResourceState, ServicePort

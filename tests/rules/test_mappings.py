@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.conf import ConfVirtualServer, Location
 from kvtui.model.ipvs import ForwardingMethod
@@ -45,7 +45,7 @@ def test_the_tutorials_entry_has_no_notes() -> None:
 
 def notes(value: str = "default/nginx", flag: str = "", **changes: object) -> tuple[str, ...]:
     changed = kube(configmap=configmap({VIP: value}))
-    return of(replace(changed, **changes), "--http-port=8080", flag).notes  # type: ignore[arg-type]
+    return of(replace(changed, **changes), "--http-port=8080", flag).notes
 
 
 def test_a_service_that_does_not_exist_is_a_note_the_state_is_the_grammars() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
@@ -77,4 +78,4 @@ def asked(**changes: object) -> Snapshot:
     """The healthy node with the API: file, running config and kernel are what the ConfigMap asks."""
     base = conf(server={"scheduler": "wlc"})
     good = replace(base, instances=(replace(base.instances[0], state="BACKUP"),))
-    return replace(build_kube.snapshot(), **{"conf": good, "running": good, "sysctls": SYSCTLS, **changes})  # type: ignore[arg-type]
+    return replace(build_kube.snapshot(), **{"conf": good, "running": good, "sysctls": SYSCTLS, **changes})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.addresses import Interface, InterfaceAddress
 from kvtui.model.finding import Severity
@@ -106,7 +106,7 @@ def test_a_virtual_server_made_by_hand() -> None:
 )
 def test_a_virtual_server_that_differs(server: dict[str, object], evidence: str, remedy: str) -> None:
     base = conf()
-    other = replace(base, virtual_servers=(replace(base.virtual_servers[0], **server),))  # type: ignore[arg-type]
+    other = replace(base, virtual_servers=(replace(base.virtual_servers[0], **server),))
     found = only(backup(conf=other, running=other))
 
     assert (found.id, found.severity) == ("virtual-server-differs", Severity.WARNING)

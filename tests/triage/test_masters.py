@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import AddressFamily, TrackFile, Transition, VrrpState

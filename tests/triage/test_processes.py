@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Children, PidFile

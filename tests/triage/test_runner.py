@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
@@ -44,7 +45,7 @@ def later(seconds: float, **changes: object) -> Snapshot:
     base = backup(
         time=NOW + seconds, advertisers=(fresh,), sources=(*aged, Source(SourceName.VRRP, SourceState.OK, "", NOW))
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return replace(base, **changes)
 
 
 def test_a_stray_vip_is_told_after_two_seconds() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,12 +36,12 @@ def test_a_sparkline_is_exactly_as_wide_as_asked(values: list[float], width: int
 @pytest.mark.parametrize("drawing", [UNICODE, ASCII])
 def test_marks_differ_without_colour_and_are_one_column_wide(drawing: Glyphs) -> None:
     assert len(set(drawing.marks.values())) == len(drawing.marks)
-    flat = [v for f in dataclasses.fields(drawing) for v in _characters(getattr(drawing, f.name))]
+    flat = [v for name in drawing.__struct_fields__ for v in _characters(getattr(drawing, name))]
     assert [c for c in flat if cell_len(c) != 1] == []
 
 
 def test_the_ascii_set_is_ascii() -> None:
-    assert "".join(v for f in dataclasses.fields(ASCII) for v in _characters(getattr(ASCII, f.name))).isascii()
+    assert "".join(v for name in ASCII.__struct_fields__ for v in _characters(getattr(ASCII, name))).isascii()
 
 
 @given(st.text(max_size=60))

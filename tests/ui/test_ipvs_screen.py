@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kvtui.model.ipvs import Connection, Protocol
 from kvtui.model.observation import RealServerState

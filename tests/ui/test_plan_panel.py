@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import typer.main
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs

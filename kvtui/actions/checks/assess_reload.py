@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.conf import ProblemKind
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +40,7 @@ CONFIG_EXIT = 2
 """``KEEPALIVED_EXIT_FATAL``-like: the parser gave up (measured: an open quote); no child would start."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReloadAssessment:
+class ReloadAssessment(Struct, frozen=True):
     """Sentences for an operator, each with file and line where they are known.
 
     Attributes:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.step import StepError
 from kvtui.backend.linux import processes
 from kvtui.backend.linux.files import resolve_inside
 from kvtui.backend.linux.procfs import start_ticks
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
     from kvtui.model.keepalived import Keepalived
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(Struct, frozen=True):
     """Which keepalived.
 
     Attributes:

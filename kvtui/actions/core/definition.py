@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.intent import CannotPlanError
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -33,8 +34,7 @@ class Target(Enum):
     INSTANCE = "instance"
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """A positional parameter of the command line.
 
     Attributes:
@@ -50,8 +50,7 @@ class Argument:
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """An option of the command line.
 
     Attributes:
@@ -78,8 +77,7 @@ class UsageError(ValueError):
         self.parameter = parameter
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRequest:
+class PlanRequest(Struct, frozen=True):
     """What a plan is made from.
 
     Attributes:
@@ -116,8 +114,7 @@ def nothing_missing(_intent: Intent, _observation: Observation | None) -> Ask | 
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class ActionDefinition:
+class ActionDefinition(Struct, frozen=True):
     """One action.
 
     Attributes:

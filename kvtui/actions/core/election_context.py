@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.plan import Note, NoteSeverity
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict
@@ -29,8 +30,7 @@ class InstancesUnreadableError(OSError):
     """Which instances there are cannot be read; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class ElectionContext:
+class ElectionContext(Struct, frozen=True):
     """One instance and its election.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.actions.core.plan import NoteSeverity
 from kvtui.actions.core.plan_text import plan_text

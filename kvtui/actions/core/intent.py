@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from kvtui.actions.core.plan import ActionKind
@@ -14,8 +14,7 @@ class CannotPlanError(LookupError):
     """There is nothing to act on; the text says why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """One request.
 
     Attributes:

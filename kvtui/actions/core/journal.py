@@ -15,12 +15,13 @@ import secrets
 import struct
 import time
 from contextlib import contextmanager
-from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from kvtui.actions.core.state_folder import JOURNAL, folder
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -43,8 +44,7 @@ class JournalError(OSError):
     """The journal cannot be read or written; then nothing is done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One action, from its events.
 
     Attributes:

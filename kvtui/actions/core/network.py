@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.step import StepError
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.process import list_pids
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
     from kvtui.model.ipvs import IpvsTable
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """Whose network namespace.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
@@ -34,16 +34,14 @@ class NoteSeverity(IntEnum):
     """Always refused: it cannot be done, or is sure to break something."""
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """Something to know before agreeing."""
 
     severity: NoteSeverity
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One thing that will be different."""
 
     what: str
@@ -51,8 +49,7 @@ class Change:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A plan; pure data.
 
     Attributes:
@@ -91,8 +88,7 @@ class Plan:
         return "; ".join(reasons) + (" (override with --force)" if forceable else "")
 
 
-@dataclass(frozen=True, slots=True)
-class PlanPart:
+class PlanPart(Struct, frozen=True):
     """What one method of doing something brings into a plan.
 
     Attributes:

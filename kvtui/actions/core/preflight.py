@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.conf import copies
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.backend.config_test import ConfigTest
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 MISSING = "does not exist"
 
 
-@dataclass(frozen=True, slots=True)
-class Preflight:
+class Preflight(Struct, frozen=True):
     """The config of one keepalived at one moment; None where something could not be read.
 
     Attributes:

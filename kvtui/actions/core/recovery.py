@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
 from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import VALUE_KINDS, UnknownStepError, make
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -26,8 +27,7 @@ MAX_NAMED = 3
 KNOWN = (StepState.PENDING, StepState.APPLIED)
 
 
-@dataclass(frozen=True, slots=True)
-class StepStatus:
+class StepStatus(Struct, frozen=True):
     """One step of an action, and its state now.
 
     Attributes:
@@ -50,8 +50,7 @@ class StepStatus:
         return self.error or "it was changed by something else since"
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(Struct, frozen=True):
     """In what state an action left the system.
 
     Attributes:

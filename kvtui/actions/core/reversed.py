@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from kvtui.actions.core.step import StepState
 from kvtui.actions.core.step_kinds import make
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json, Step
@@ -18,8 +19,7 @@ OTHER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reversed:
+class Reversed(Struct, frozen=True):
     """Does what ``step`` undoes, and undoes what it does."""
 
     kind: ClassVar[str] = "reversed"

@@ -8,15 +8,15 @@ import logging
 import os
 import signal
 import time
-from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct, field
 
 from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator
 from kvtui.actions.core.step import Step, StepError, StepState
 from kvtui.backend.diagnostics import crash_report
 from kvtui.backend.linux.procfs import start_ticks
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
@@ -41,8 +41,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """The evidence after the last step.
 
     Attributes:
@@ -56,8 +55,7 @@ class Verification:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """A plan, its steps and its verification.
 
     Attributes:
@@ -80,8 +78,7 @@ class Action:
     resolution: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How it ended: exit code, a sentence, the journal's id (empty when nothing was begun) and the evidence."""
 
     code: ExitCode

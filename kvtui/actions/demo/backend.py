@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.core.preflight import Preflight

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.core.reversed import Reversed
@@ -13,7 +12,6 @@ from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import SetWeight, service_name
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +22,10 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoWeight(SetWeight):
+class DemoWeight(SetWeight, frozen=True, kw_only=True):
     """A weight in the demo's table."""
 
-    world: World = field(repr=False, compare=False)
+    world: World
 
     def now(self) -> RealServer:
         """As the demo's table has it."""
@@ -49,11 +46,10 @@ class DemoWeight(SetWeight):
         self.world.weigh(self.target, new)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoSysctl(SetSysctl):
+class DemoSysctl(SetSysctl, frozen=True, kw_only=True):
     """A sysctl of the demo node."""
 
-    world: World = field(repr=False, compare=False)
+    world: World
 
     def _value(self) -> int:
         return self.world.deeds.sysctls[self.name]
@@ -62,11 +58,10 @@ class DemoSysctl(SetSysctl):
         self.world.set_sysctl(self.name, value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoTrackValue(SetTrackValue):
+class DemoTrackValue(SetTrackValue, frozen=True, kw_only=True):
     """The number in the demo's track file, which is always there."""
 
-    world: World = field(repr=False, compare=False)
+    world: World
 
     def _value(self) -> int:
         return value_of(self.world.read(self.path))
@@ -75,11 +70,10 @@ class DemoTrackValue(SetTrackValue):
         self.world.write(self.path, f"{value}\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoFile(ReplaceFile):
+class DemoFile(ReplaceFile, frozen=True, kw_only=True):
     """The demo's keepalived.conf."""
 
-    world: World = field(repr=False, compare=False)
+    world: World
 
     def _read(self) -> bytes:
         return self.world.read(self.path).encode("utf-8", "surrogateescape")
@@ -89,11 +83,10 @@ class DemoFile(ReplaceFile):
         self.world.write(self.path, data.decode("utf-8", "surrogateescape"))
 
 
-@dataclass(slots=True, kw_only=True)
-class DemoReloadStep(ReloadStep):
+class DemoReloadStep(ReloadStep, kw_only=True):
     """The demo's keepalived reads its config again."""
 
-    world: World = field(repr=False, compare=False)
+    world: World
 
     def _running(self) -> Conf | None:
         return self.world.running
@@ -127,6 +120,6 @@ def demo_step(step: Any, world: World) -> Step:
         return made
     if type(step) not in DEMO_STEPS:
         raise StepError(f"the demo cannot do this: {made.describe()}")
-    values = {f.name: getattr(step, f.name) for f in fields(step) if f.init}
+    values = {name: getattr(step, name) for name in type(step).__struct_fields__}
     made_for_demo: Callable[..., Step] = DEMO_STEPS[type(step)]
     return made_for_demo(**values, world=world)

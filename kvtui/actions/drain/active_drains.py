@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.plan import ActionKind
@@ -13,7 +15,6 @@ from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight, service_name, target_from_json
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,8 +31,7 @@ RELEASED_IN = "released_in"
 """Fact of an undrain: what it gave back, also where there was nothing to write."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Struct, frozen=True):
     """One real server of one virtual server, drained.
 
     Attributes:
@@ -60,8 +60,7 @@ class Drain:
     check: SetCheckValue | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LostDrain:
+class LostDrain(Struct, frozen=True):
     """A drain that a health check, a reload or a restart of keepalived undid."""
 
     drain: Drain

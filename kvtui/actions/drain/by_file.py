@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.plan import Change, Note, NoteSeverity
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     Key = tuple[ServiceKey, tuple[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class ByFile:
+class ByFile(Struct, frozen=True):
     """A number to write, and whom it is for.
 
     Attributes:

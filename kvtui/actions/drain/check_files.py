@@ -10,13 +10,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.priority.track_files import DEFAULT_WEIGHT
 from kvtui.actions.steps.check_value import Effect, SetCheckValue
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 from kvtui.rules.servers.views import conf_key
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     Read = Callable[[Keepalived, str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """One real server with a FILE_CHECK on the file.
 
     Attributes:
@@ -65,8 +65,7 @@ class Checked:
         return self.weight(old) != self.weight(new)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckFileControl:
+class CheckFileControl(Struct, frozen=True):
     """One track file that real servers have as FILE_CHECK.
 
     Attributes:

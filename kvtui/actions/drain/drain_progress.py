@@ -7,11 +7,12 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from kvtui.actions.core.network import read_table
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.steps.weight import service_name
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.units import ago
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ WINDOW = 60.0
 """Seconds of history that the estimate rests on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What the kernel must show for one real server: this weight, and all else as before."""
 
     service: ServiceKey
@@ -42,8 +42,7 @@ class Expected:
         return f"{endpoint(*self.before.key)} in {service_name(self.service)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """Connections that are left on what is drained, summed up.
 
     Attributes:
@@ -94,8 +93,7 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
     return math.log(last / 0.5) / rate
 
 
-@dataclass(frozen=True, slots=True)
-class DrainProgress:
+class DrainProgress(Struct, frozen=True):
     """Verifies a change of weights; then waits until drained real servers are empty, if asked to.
 
     Attributes:

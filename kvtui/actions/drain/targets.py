@@ -5,8 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ class UnknownTargetError(LookupError):
     """Nothing there is called so, or more than one thing; the text lists what there is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One real server of one virtual server: as the kernel has it, and as kvtui sees it beside config and checks."""
 
     virtual: VirtualServer
@@ -34,8 +34,7 @@ class Target:
         return f"{endpoint(*self.real.key)} in {named(self.virtual)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A ``--service`` option, taken apart; what is None may be anything."""
 
     text: str

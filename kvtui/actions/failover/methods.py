@@ -11,9 +11,11 @@ Measured (keepalived.md section 5), least disruptive first:
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.plan import Change, NoteSeverity, PlanPart
@@ -21,7 +23,6 @@ from kvtui.actions.priority.config_line import change_config_line
 from kvtui.actions.priority.methods import LOWEST
 from kvtui.actions.priority.track_files import track_file_controls
 from kvtui.actions.steps.address import RemoveAddress
-from kvtui.model.record import dataclass
 from kvtui.rules.vrrp.election import skew, takeover
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ class MethodKind(StrEnum):
     STEP_DOWN = "lowest priority, then the VIP is removed so that keepalived steps down"
 
 
-@dataclass(frozen=True, slots=True)
-class FailoverMethod:
+class FailoverMethod(Struct, frozen=True):
     """One method, with its reason and what it brings into the plan."""
 
     kind: MethodKind

@@ -6,14 +6,15 @@ changes nothing else. Elsewhere the config's line is changed, and the plan says 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.plan import Change, NoteSeverity, PlanPart
 from kvtui.actions.priority.config_line import change_config_line, find_instance
 from kvtui.actions.priority.track_files import FAULT, track_file_controls
-from kvtui.model.record import dataclass
 from kvtui.model.vrrp import VrrpState
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ LOWEST, MAX_TRACKED, OWNER = 1, 254, 255
 """Priorities: keepalived keeps an effective one within 1 and 254; 255 is the owner of the address."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriorityMethod:
+class PriorityMethod(Struct, frozen=True):
     """One way to change a priority.
 
     Attributes:
@@ -41,8 +41,7 @@ class PriorityMethod:
     part: PlanPart
 
 
-@dataclass(frozen=True, slots=True)
-class MethodChooser:
+class MethodChooser(Struct, frozen=True):
     """Chooses how to change the priority of one instance.
 
     Attributes:

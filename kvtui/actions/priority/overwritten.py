@@ -10,9 +10,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.reload import ReloadStep
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,8 +29,7 @@ WHOLE = 0.3
 """Seconds: a file that was written so recently may be half there; the next look tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriorityOverwrite:
+class PriorityOverwrite(Struct, frozen=True):
     """One priority that is not in the file any more.
 
     Attributes:
@@ -72,8 +72,7 @@ class PriorityOverwrite:
         return f"{text}; keepalived was reloaded or restarted since and runs with {self.runs}"
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenPriority:
+class WrittenPriority(Struct, frozen=True):
     """What the newest action that is in force wrote for one instance of one keepalived."""
 
     entry: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
@@ -22,8 +23,7 @@ FAULT = -254
 DEFAULT_WEIGHT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class TrackFileControl:
+class TrackFileControl(Struct, frozen=True):
     """One track file as one instance tracks it.
 
     Attributes:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.dumps.file import DumpUnavailable
 from kvtui.backend.dumps.requester import Dumper
 from kvtui.backend.linux.namespaces import open_in_network
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
@@ -22,8 +22,7 @@ TIMEOUT = 5.0
 PAUSE = 0.1
 
 
-@dataclass(slots=True)
-class RemoveAddress:
+class RemoveAddress(Struct):
     """A step: ``ip addr del``, once keepalived says that the instance's new priority counts.
 
     Before that, the node would step down and win again (0.61 s, measured). There is nothing to undo: a keepalived that
@@ -48,8 +47,8 @@ class RemoveAddress:
     address: str
     prefixlen: int
     interface: str
-    removed_at: float | None = field(default=None, init=False)
-    undone: bool = field(default=False, init=False)
+    removed_at: float | None = None
+    undone: bool = False
 
     def describe(self) -> str:
         return f"remove {self.address}/{self.prefixlen} from {self.interface}, so that keepalived steps down"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.steps.weight import service_name, target_from_json, target_to_json
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,7 @@ def read_weights(network: Network) -> dict[Target, int]:
     return {(v.key, r.key): r.weight for v in table.virtual_servers for r in v.real_servers}
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """One real server whose weight the file changes.
 
     Attributes:
@@ -63,8 +63,7 @@ class Effect:
         return f"{endpoint(*self.real)} in {service_name(self.service)}"
 
 
-@dataclass(frozen=True, slots=True)
-class SetCheckValue:
+class SetCheckValue(Struct, frozen=True):
     """A step: another number in the file; it is done when the kernel's weights have followed.
 
     A real server that is not in the kernel (its other check fails) is not waited for: keepalived gives it the weight

@@ -14,11 +14,12 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from kvtui.actions.checks.obstacle import obstacle
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.conf.editor import EditError, set_priority
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
@@ -31,8 +32,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class ReplaceFile:
+class ReplaceFile(Struct, frozen=True):
     """A step: give one instance another priority in its file, every other byte as it was.
 
     Attributes:

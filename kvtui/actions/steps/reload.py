@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
+
+from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
@@ -14,7 +15,6 @@ from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import mark, read_running
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, send_signal
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
@@ -35,8 +35,7 @@ class When(StrEnum):
     """When the steps are undone: backwards, so that this one comes before the step that writes the file."""
 
 
-@dataclass(slots=True)
-class ReloadStep:
+class ReloadStep(Struct):
     """A step: keepalived reads its config again.
 
     A reload has no way back of its own: what ran is gone. So an action that writes the file has two of these, one
@@ -62,7 +61,7 @@ class ReloadStep:
     shown: str | None = None
     alone: bool = False
     journaled: bool = False
-    passed: bool = field(default=False, init=False)
+    passed: bool = False
 
     def __post_init__(self) -> None:
         self.passed = self.journaled

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.linux.sysctls import read_sysctls, write_sysctl
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
@@ -17,8 +18,7 @@ ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
 NOT_THERE = "it is not there: ip_vs is not loaded, or this kernel lacks it"
 
 
-@dataclass(frozen=True, slots=True)
-class SetSysctl:
+class SetSysctl(Struct, frozen=True):
     """A step: set ``net.ipv4.vs.NAME`` in a network namespace.
 
     Attributes:

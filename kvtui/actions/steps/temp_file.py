@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.steps.file import ReplaceFile, temp_files_of
 from kvtui.actions.steps.track_value import SetTrackValue
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveTempFile:
+class RemoveTempFile(Struct, frozen=True):
     """A step: removes it. Nothing reads it, so that undo does nothing.
 
     Attributes:

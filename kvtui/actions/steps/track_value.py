@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.steps.file import write_atomically
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
@@ -23,8 +24,7 @@ def value_of(text: str) -> int:
     return int(match[1]) if match else 0
 
 
-@dataclass(frozen=True, slots=True)
-class SetTrackValue:
+class SetTrackValue(Struct, frozen=True):
     """A step: another number in a track file.
 
     Attributes:

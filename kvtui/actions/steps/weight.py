@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec import Struct
+
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.model.ipvs import Protocol, endpoint
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,7 @@ def target_from_json(data: Sequence[Sequence[str | int]]) -> Target:
     return service, (str(data[1][0]), int(data[1][1]))
 
 
-@dataclass(frozen=True, slots=True)
-class SetWeight:
+class SetWeight(Struct, frozen=True):
     """A step: set the weight; method, thresholds and tunnel stay byte for byte.
 
     Attributes:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import socket
 import struct
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.vrrp import Advert
 
 VRRP = 112
@@ -36,8 +37,7 @@ CHECKSUM_VARIANTS = frozenset((WITHOUT_PSEUDO_HEADER, WITH_GROUP_ADDRESS))
 """Errors of adverts that some peers accept: their sender is a working router."""
 
 
-@dataclass(frozen=True, slots=True)
-class VrrpPacket:
+class VrrpPacket(Struct, frozen=True):
     """A VRRP message with what its IP header says; addresses are packed."""
 
     source: bytes

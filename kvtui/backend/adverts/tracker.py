@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from dataclasses import field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kvtui.backend.adverts.decode import believable
-from kvtui.model.record import dataclass
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser, Transition
 
 MAX_ADVERTISERS = 256
@@ -35,8 +36,7 @@ Key = tuple[int, AddressFamily, str, str]
 """RouterKey and source."""
 
 
-@dataclass(slots=True)
-class Peer:
+class Peer(Struct):
     """An advertiser, and since when it advertises without a pause."""
 
     advertiser: Advertiser
@@ -44,8 +44,7 @@ class Peer:
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_GAPS))
 
 
-@dataclass(slots=True)
-class Router:
+class Router(Struct):
     """A virtual router.
 
     Attributes:

@@ -14,6 +14,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.conf.lexer import (
     BLANK,
     CONDITION,
@@ -29,7 +31,6 @@ from kvtui.backend.conf.lexer import (
 from kvtui.backend.conf.macros import UNDEFINED, Macros, sequence
 from kvtui.backend.conf.tree import Piece, open_quote
 from kvtui.model.conf import Location, Problem, ProblemKind
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,8 +42,7 @@ _SERVICE = re.compile(r"[!#]\s*Service:\s*(\S+)\s*$")
 _QUOTED_OR_SPACE = re.compile(r'"[^"]*"?|[ \t\f\n\r\v]+')
 
 
-@dataclass(slots=True)
-class _Origin:
+class _Origin(Struct):
     """A line on its way: its text and where it comes from."""
 
     text: str
@@ -54,8 +54,7 @@ class _Origin:
     replaced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A file that is being read: its name for people, its name for ``${_PWD}``, its text."""
 
     name: str

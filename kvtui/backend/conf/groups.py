@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.conf.tree import integer
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import ForwardingMethod, Protocol
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,8 +25,7 @@ _RANGE = re.compile(r"(?P<start>.+[.:](?P<first>[0-9A-Fa-f]+))-(?P<last>[0-9A-Fa
 _FIXED_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One line of a group, of a range one of its addresses."""
 
     address: str | None = None

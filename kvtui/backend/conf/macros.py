@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.conf.lexer import BLANK
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,7 @@ _VALUES = re.compile(r"[ \t]*(?:\{([^{}]*)\}|([^ \t,{}]*))[ \t]*(?:,|\Z)")
 _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(Struct, frozen=True):
     """What a sequence line makes: its text, once for each assignment."""
 
     text: str

@@ -14,6 +14,8 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.conf.lexer import (
     BLANK,
     CONDITION,
@@ -26,7 +28,6 @@ from kvtui.backend.conf.lexer import (
     words,
 )
 from kvtui.model.conf import Location, Problem, ProblemKind
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,8 +37,7 @@ _DECIMAL = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 _BUILT_IN_MACRO = re.compile(r"\$\{?_")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A statement without its block, or a single brace.
 
     Attributes:
@@ -69,8 +69,7 @@ class Piece:
         return Location(self.file, self.line, self.columns[position])
 
 
-@dataclass
-class Statement:
+class Statement(Struct, dict=True):
     """A statement and its block.
 
     Attributes:

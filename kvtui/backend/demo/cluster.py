@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.demo.conf_text import read_text
 from kvtui.backend.demo.deeds import NONE, flowed, flows, standing, told, weight

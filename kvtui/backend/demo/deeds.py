@@ -8,9 +8,11 @@ goes on failing, though, and gives the configured weight back when it passes aga
 from __future__ import annotations
 
 import itertools
-from dataclasses import field, replace
 from math import floor
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kvtui.backend.demo.conf_text import initial_text
 from kvtui.backend.demo.election import Setting, course
@@ -35,7 +37,6 @@ from kvtui.backend.demo.story import (
     scene,
     transitions,
 )
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,8 +48,7 @@ SYSCTLS = {"conntrack": 1, "expire_nodest_conn": 0, "expire_quiescent_template":
 """net.ipv4.vs.… of the demo node, as Linux 6 has them and keepalived-vip leaves them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weighted:
+class Weighted(Struct, frozen=True):
     """A weight that was set in the kernel, and when (seconds of demo time)."""
 
     at: float
@@ -56,8 +56,7 @@ class Weighted:
     weight: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deeds:
+class Deeds(Struct, frozen=True):
     """All that was done.
 
     Attributes:
@@ -92,8 +91,7 @@ NONE = Deeds()
 """Nothing was done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """node-c in the election of its IPv4 VIPs at one moment; times are seconds of demo time.
 
     Attributes:

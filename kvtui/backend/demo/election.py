@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import ip_address
 
+from msgspec import Struct
+
 from kvtui.backend.demo.story import BACK, LOWERED, MOVED, NODES, RAISED, SELF, STAND_IN, WEIGHT, scene
-from kvtui.model.record import dataclass
 
 INTERVAL = 1.0
 FAULT = -254
@@ -20,8 +21,7 @@ OWNER = 255
 """Owns the address: weighted tracks do not count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What an operator set, and when (seconds of demo time); None leaves it as it was.
 
     Attributes:
@@ -35,8 +35,7 @@ class Setting:
     value: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reign:
+class Reign(Struct, frozen=True):
     """Who is master from a moment on; None: nobody is. ``resigned``: the one before said so with priority 0."""
 
     at: float
@@ -44,8 +43,7 @@ class Reign:
     resigned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(Struct, frozen=True):
     """node-c's priority from a moment on: as configured, and its track file's number."""
 
     at: float
@@ -60,8 +58,7 @@ class Level:
         return self.base if self.base == OWNER else max(1, min(254, self.base + self.value * WEIGHT))
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """What becomes of the VIPs from the first setting on: each list by time."""
 
     began: float

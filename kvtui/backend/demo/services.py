@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey
-from kvtui.model.record import dataclass
 
 VRID = 50
 CONF = "/etc/keepalived/keepalived.conf"
@@ -13,8 +14,7 @@ Target = tuple[ServiceKey, tuple[str, int]]
 """A virtual server's key, and address and port of one of its real servers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """One Service behind a VIP."""
 
     name: str

@@ -7,7 +7,7 @@ and passes again; a real server is drained and comes back.
 
 from __future__ import annotations
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 CYCLE = 120.0
 FAILS, PASSES = 20.0, 40.0
@@ -33,8 +33,7 @@ WEIGHT = 50
 """What the track file takes off the priority."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """The cluster at one moment.
 
     Attributes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import Stats
-from kvtui.model.record import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """Traffic of one real server.
 
     Attributes:
@@ -55,5 +55,5 @@ class Flow:
 
 def total(parts: list[Stats]) -> Stats:
     """The sum of real servers' counters: that of their virtual server."""
-    names = Stats.__slots__
+    names = Stats.__struct_fields__
     return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})

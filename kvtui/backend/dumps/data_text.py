@@ -9,13 +9,13 @@ unindented, in the middle of their instance.
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from ipaddress import ip_address
+
+from msgspec import Struct, field
 
 from kvtui.backend.dumps.text import Incomplete, decimal, family_of, virtual_address, whole_number
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
-from kvtui.model.record import dataclass
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpInstance, VrrpState
 
 TOPOLOGY = "VRRP Topology"
@@ -25,8 +25,7 @@ AUTH_TYPES = {"SIMPLE_PASSWORD": "PASS", "IPSEC_AH": "AH", "none": None}
 SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     """One entry of a section: ``name = value`` lines, and the lines below each name."""
 
     kind: str
@@ -38,8 +37,7 @@ class _Entry:
         return whole_number(self.values.get(name, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Virtual:
+class _Virtual(Struct, frozen=True):
     """A virtual server, named as ``VirtualServer.name`` has it; ``port`` for a member of a group only."""
 
     name: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from msgspec import Struct
+
 from kvtui.backend.linux.files import NotRegularFileError, open_regular, resolve_inside
-from kvtui.model.record import dataclass
 
 LARGEST = 16 << 20  # bytes; a thousand instances make about 2 MB
 
@@ -15,8 +16,7 @@ class DumpUnavailable(Exception):  # noqa: N818 - a state of the source, shown a
     """keepalived's own view cannot be had; the message says why and what would help. It never quotes a dump."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """What changes when a file is written anew."""
 
     inode: int
@@ -24,8 +24,7 @@ class Stamp:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class DumpFile:
+class DumpFile(Struct, frozen=True):
     """A dump file.
 
     Attributes:

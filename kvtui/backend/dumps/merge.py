@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.model.vrrp import VrrpState
 
@@ -25,7 +26,7 @@ def merge(older: Iterable[VrrpInstance], newer: Iterable[VrrpInstance]) -> tuple
 
 
 def _merged(old: VrrpInstance, new: VrrpInstance) -> VrrpInstance:
-    gaps = {f.name: getattr(old, f.name) for f in fields(new) if getattr(new, f.name) in (None, (), {})}
+    gaps = {name: getattr(old, name) for name in new.__struct_fields__ if getattr(new, name) in (None, (), {})}
     if new.state is not VrrpState.BACKUP:
         gaps.pop("master_address", None)
         gaps.pop("master_priority", None)

@@ -16,6 +16,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from msgspec import Struct
+
 from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.dumps.file import DumpFile, DumpUnavailable, Stamp, data_files
 from kvtui.backend.dumps.json_dump import parse_json
@@ -23,7 +25,6 @@ from kvtui.backend.dumps.merge import merge
 from kvtui.backend.dumps.text import Incomplete
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, is_same_process, send_signal
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,8 +43,7 @@ START_TOLERANCE = 2.0  # seconds; starting times are known to about one
 SAME_MOMENT = 5.0  # seconds; files of one question
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """What keepalived said.
 
     Attributes:

@@ -9,14 +9,15 @@ bounded: on a fast machine everything is read more often than on a slow one.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, Reason
 from kvtui.backend.ipvs.genl import ATTEMPTS
 from kvtui.model.ipvs import IpvsTable
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,7 @@ LONGEST = 30.0
 DETAIL = "{count} real servers are read by turns, those on the screen each time: the oldest {age:.0f} s ago"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What was read of one virtual server.
 
     Attributes:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from operator import itemgetter
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kvtui.backend.ipvs.attributes import aligned, attributes
 from kvtui.backend.ipvs.errors import MalformedMessage
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +27,7 @@ LENGTHS, LAYOUTS = 64, 4  # learnt at most: lengths of a kind of message, layout
 STRUCTS = {code: Struct(f"={code}") for code in ("B", "H", "I", "i", "Q", "16s", "I4x")}
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One attribute of a message.
 
     Attributes:

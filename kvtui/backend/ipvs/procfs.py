@@ -9,13 +9,14 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.ipvs.decode import prefix_length
 from kvtui.backend.ipvs.errors import MalformedMessage
 from kvtui.model.ipvs import Connection, ForwardingMethod, IpvsTable, Protocol, RealServer, VirtualServer
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,8 +128,7 @@ def _address(text: str) -> str:
     return socket.inet_ntop(socket.AF_INET, bytes.fromhex(text))
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionFilter:
+class ConnectionFilter(Struct, frozen=True):
     """Which connections belong to a virtual server, and to one of its real servers.
 
     ``ip_vs_conn`` names the address and port that the client asked for, not the service that took it. For a service

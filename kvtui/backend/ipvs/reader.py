@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, incremental, procfs, uapi
 from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason

@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
@@ -22,13 +21,13 @@ from urllib.request import getproxies_environment
 
 import urllib3
 import yaml
+from msgspec import Struct
 
 from kvtui import __version__
 from kvtui.backend.kube import library
 from kvtui.backend.kube.discovery import HOST, PORT, ServiceAccount
 from kvtui.backend.kube.errors import AccessError
 from kvtui.backend.kube.transport import KEEPALIVE
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,8 +38,7 @@ CONNECTIONS = 32
 """Connections that are kept open for the next request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """An API and the credentials for it. Secrets are not in its repr.
 
     Attributes:
@@ -54,10 +52,14 @@ class Access:
 
     server: str
     origin: str
-    client: Any = field(repr=False)
-    headers: urllib3.HTTPHeaderDict = field(repr=False)
+    client: Any
+    headers: urllib3.HTTPHeaderDict
     proxy: str | None = None
     files: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without what may hold secrets."""
+        return f"{type(self).__name__}({self.server!r}, {self.origin!r})"
 
     @property
     def expires(self) -> bool:

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +25,7 @@ NOT_CONFIGURED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceAccount:
+class ServiceAccount(Struct, frozen=True):
     """The API as a pod finds it (kubernetes.io, "Accessing the Kubernetes API from a Pod").
 
     Attributes:
@@ -45,8 +45,7 @@ class ServiceAccount:
         return f"{whose} service account ({self.folder})"
 
 
-@dataclass(frozen=True, slots=True)
-class Kubeconfig:
+class Kubeconfig(Struct, frozen=True):
     """One file, or several joined by colons as in ``$KUBECONFIG``.
 
     Attributes:

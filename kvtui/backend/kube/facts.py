@@ -10,6 +10,8 @@ from __future__ import annotations
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from kvtui.model.kube import (
     ConfigMap,
     Endpoint,
@@ -21,7 +23,6 @@ from kvtui.model.kube import (
     Resource,
     ServicePort,
 )
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceState
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ SliceOfService = tuple["NamespacedName", tuple[EndpointGroup, ...]]
 """The Service that a slice belongs to, and its endpoints."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceStatus:
+class ResourceStatus(Struct, frozen=True):
     """How far one kind can be believed, as the API's process sees it.
 
     Attributes:
@@ -56,8 +56,7 @@ class ResourceStatus:
     known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """What the API's process says of itself.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from kvtui.backend.kube.facts import DECODERS, decode_status
 from kvtui.model.kube import Kube, Resource, ResourceState

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from kvtui.backend.kube.discovery import to_wire
 from kvtui.backend.kube.mirror import Mirror
@@ -103,7 +104,7 @@ class ApiProcess:
             return f"the process that speaks to the Kubernetes API cannot be started: {error.strerror}"
         self._process, self.pid = process, process.pid
         self.mirror.begin()
-        self._write({"place": to_wire(self._place), "timing": dataclasses.asdict(self._timing)})
+        self._write({"place": to_wire(self._place), "timing": structs.asdict(self._timing)})
         self._write(self._targets)
         sentence = None
         try:

@@ -6,7 +6,7 @@ from shlex import quote as quote_shell
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Resource
@@ -19,8 +19,7 @@ DISCOVERY = "discovery.k8s.io"
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A list and watch.
 
     Attributes:

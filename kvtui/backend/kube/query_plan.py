@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.kube.query import SERVICE_LABEL, Query
 from kvtui.model.kube import Resource
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,8 +88,7 @@ def _service_labels(wanted: frozenset[NamespacedName]) -> str:
     return f"{SERVICE_LABEL} in ({names})" if len(names) <= LONGEST_SELECTOR else SERVICE_LABEL
 
 
-@dataclass(frozen=True, slots=True)
-class OwnPod:
+class OwnPod(Struct, frozen=True):
     """The controller's pod on this node, or kvtui's own beside it: it tells which DaemonSet's pods to look at.
 
     Attributes:

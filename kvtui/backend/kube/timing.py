@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Struct, frozen=True):
     """Seconds.
 
     Attributes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 # Long names and their short ones; a name without one gets its own.
 LONG = {
@@ -50,8 +48,7 @@ ONE_SHOT = frozenset({*"tTvh", "signum"})
 """With one of these keepalived says something and ends: it is no daemon."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """What a command line says.
 
     Attributes:

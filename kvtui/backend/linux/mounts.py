@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """One mount.
 
     Attributes:

@@ -12,9 +12,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.linux.files import resolve_inside
 from kvtui.model.keepalived import PidFile
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,8 +25,7 @@ PID_FOLDER = "/run/keepalived"
 MAX_PID_FILE_BYTES = 32  # a pid file holds one number
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """The PIDs that a keepalived's pid files may name, in its own PID namespace.
 
     Attributes:
@@ -39,8 +39,7 @@ class Family:
     strangers: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PidFiles:
+class PidFiles(Struct, frozen=True):
     """The pid files of one keepalived.
 
     Attributes:
@@ -54,8 +53,7 @@ class PidFiles:
     instance: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     kind: str
     path: str
     number: int | None

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 
 import psutil
+from msgspec import Struct
 
 from kvtui.backend.linux import procfs
-from kvtui.model.record import dataclass
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """What anybody may read of a process.
 
     Attributes:

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.backend.connect import connect
 from kvtui.backend.linux.host import HostLayer
 from kvtui.backend.node.conf_layer import ConfLayer
@@ -18,7 +20,6 @@ from kvtui.backend.node.processes_layer import ProcessesLayer
 from kvtui.backend.node.sysctls_layer import SysctlsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
 from kvtui.model.log import LogTail
-from kvtui.model.record import dataclass
 from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
 from kvtui.model.snapshot import Snapshot
@@ -124,8 +125,7 @@ class Daemon:
         self.vrrp.mark_gone()
 
 
-@dataclass(slots=True)
-class Layers:
+class Layers(Struct):
     """The layers in use, and which process they are of."""
 
     network: Network

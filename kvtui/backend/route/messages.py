@@ -5,7 +5,7 @@ from __future__ import annotations
 from socket import AF_INET, AF_INET6, AF_UNSPEC
 from typing import Any, Protocol
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 UP, RUNNING = 0x1, 0x40  # net/if.h
 TENTATIVE, DAD_FAILED = 0x40, 0x08  # linux/if_addr.h
@@ -26,8 +26,7 @@ class Message(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """An interface as RTM_NEWLINK has it.
 
     Attributes:
@@ -46,8 +45,7 @@ class Link:
     port: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """An address as RTM_NEWADDR has it; ``key`` is what the kernel tells two of them apart by."""
 
     key: tuple[int, int, str, str, int]

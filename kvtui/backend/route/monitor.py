@@ -12,13 +12,14 @@ import os
 import select
 import time
 from contextlib import suppress
-from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from kvtui.backend.linux.namespaces import enter_network
 from kvtui.backend.route.table import RouteTable
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,7 @@ CLOSE_TIMEOUT = 2.0
 """Seconds that closing waits for the thread, which may be importing pyroute2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """What the thread knows.
 
     Attributes:

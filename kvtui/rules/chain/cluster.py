@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import endpoint
 from kvtui.model.kube import Resource
 from kvtui.model.mapping import MappingState
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.rules.chain.index import protocol
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from kvtui.rules.mapping.backends import Backend, PortBackends
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """What the cluster asks of keepalived for one VIP and port.
 
     Attributes:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
 from kvtui.model.ip import canonical_or_same
 from kvtui.model.ipvs import Protocol
 from kvtui.model.observation import ManagedBy
-from kvtui.model.record import dataclass
 from kvtui.rules.mapping.controller import settings_of
 from kvtui.rules.servers.views import conf_key
 
@@ -38,8 +39,7 @@ class Port(NamedTuple):
 ByPort = dict[Port, "ConfVirtualServer"]
 
 
-@dataclass(frozen=True)
-class ChainIndex:
+class ChainIndex(Struct, frozen=True, dict=True):
     """Indexes over one observation; make one for each.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 DOUBT = " (as it was read last: "
 """Begins why a detail may be old, at its end."""
@@ -69,8 +69,7 @@ class Mark(StrEnum):
 _WORST_FIRST = (Mark.BROKEN, Mark.UNKNOWN, Mark.OK, Mark.NONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One layer of a chain.
 
     Attributes:

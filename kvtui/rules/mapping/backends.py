@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.rules.identity_cache import Remembered
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ MOST_ADDRESSES = 1000
 """An Endpoints object is cut beyond these (Kubernetes 1.22 and newer)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(Struct, frozen=True):
     """One address and port behind a Service's port.
 
     Attributes:
@@ -42,8 +42,7 @@ class Backend:
         return (self.address, self.port)
 
 
-@dataclass(frozen=True, slots=True)
-class PortBackends:
+class PortBackends(Struct, frozen=True):
     """One port of a Service and what is behind it, sorted as the controller sorts: by address as text, then port.
 
     Attributes:

@@ -5,12 +5,13 @@ A pure guess from what the snapshot holds; each part that is guessed is said in 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.mapping import Dialect
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,8 +33,7 @@ _ALEDBF_FLAGS = ("iface", "http-port", "release-vips")
 _CONTRIB_FLAGS = ("vrrp-version", "use-kubernetes-cluster-service")
 
 
-@dataclass(frozen=True, slots=True)
-class ControllerSettings:
+class ControllerSettings(Struct, frozen=True):
     """What the controller's output depends on, beside the ConfigMap and the Services.
 
     Attributes:

@@ -5,12 +5,13 @@ What keepalived does with a config counts, not its text: order, comments and bla
 
 from __future__ import annotations
 
-from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint
-from kvtui.model.record import dataclass
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.grammar import canonical_vip
 
@@ -58,8 +59,7 @@ class ServerKey(NamedTuple):
 RealKey = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One difference.
 
     Attributes:
@@ -87,16 +87,14 @@ class Difference:
     pod: NamespacedName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """A virtual server, whichever config it is from; real servers with their weights."""
 
     values: dict[str, str]
     reals: dict[RealKey, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A config as far as it is compared. ``instance`` holds what the config says of the controller's instance."""
 
     vips: dict[str, None] = field(default_factory=dict)
@@ -247,8 +245,7 @@ def _instance_words(d: Difference) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """What the expected config knows about the things that differ."""
 
     servers: dict[ServerKey, ExpectedServer]

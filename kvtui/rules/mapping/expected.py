@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.mapping import MappingState
-from kvtui.model.record import dataclass
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.rules.mapping.grammar import comment_name, keepalived_method, parse_all
@@ -23,8 +24,7 @@ UNSTABLE = 12
 """Go's ``sort.Sort`` keeps the order of equals up to these many, and makes no promise beyond."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedServer:
+class ExpectedServer(Struct, frozen=True):
     """A virtual server that the controller should have written.
 
     Attributes:
@@ -48,8 +48,7 @@ class ExpectedServer:
     others: tuple[Backend, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """An entry, or one port of it, that makes no virtual server, and why, in a sentence."""
 
     vip: str
@@ -57,8 +56,7 @@ class Skipped:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What the controller should have written.
 
     Attributes:

@@ -12,8 +12,9 @@ import re
 from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.mapping import Dialect, Mapping, MappingState
-from kvtui.model.record import dataclass
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ _QUOTED = 60
 """Characters of a foreign text that a sentence repeats."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What the controller's patterns make of a value; nothing is checked against Kubernetes' rules."""
 
     namespace: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.mapping import Dialect
-from kvtui.model.record import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,7 @@ VIP_ONLY = "VIP"
 """What the controller takes for the method of a VIP without a Service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One virtual server of the template's list.
 
     Attributes:
@@ -45,8 +45,7 @@ class Block:
     backends: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """What a template is filled with. ``unicast_source`` is None without ``--use-unicast``."""
 
     interface: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierVirtual:
+class EarlierVirtual(Struct, frozen=True):
     """One virtual server of the observation before.
 
     Attributes:

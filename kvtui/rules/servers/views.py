@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
-from kvtui.model.record import dataclass
 from kvtui.rules.identity_cache import Remembered
 from kvtui.rules.servers.pods import pods
 from kvtui.rules.servers.previous_views import Earlier
@@ -63,8 +64,7 @@ def virtual_server_views(
     return (*kernel, *missing)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerContext:
+class ServerContext(Struct, frozen=True):
     """What belongs to the rows of the kernel's table, laid out so that each look-up is one step.
 
     Attributes:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-@dataclass(slots=True)
-class ConditionHistory:
+class ConditionHistory(Struct):
     """Since when each condition holds without a pause, by the clock of the snapshots.
 
     Attributes:

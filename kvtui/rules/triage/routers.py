@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import family_of, known_instances
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import AddressFamily, Advertiser, VrrpInstance
 
 
-@dataclass(frozen=True, slots=True)
-class Router:
+class Router(Struct, frozen=True):
     """One instance of this node and everybody heard on its VRID, IP version and interface.
 
     Attributes:

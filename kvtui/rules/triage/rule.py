@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
@@ -20,8 +20,7 @@ ROLLOUT = 3.0
 """Seconds that a change needs to reach every node: keepalived-vip syncs at most once in 2 s, then reloads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule.
 
     Attributes:

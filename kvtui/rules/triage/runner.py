@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+
 from kvtui.rules.triage import (
     addresses,
     conf,
@@ -51,8 +52,7 @@ RULES: tuple[Rule, ...] = (
 """Every rule. Among findings of one severity those of an earlier rule come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFinding:
+class PendingFinding(Struct, frozen=True):
     """What a rule found in one observation, and for how long it must hold to be told (seconds)."""
 
     finding: Finding

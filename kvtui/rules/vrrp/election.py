@@ -8,10 +8,10 @@ the master were silent. With nopreempt it accepts them, and nothing happens at a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
-from kvtui.model.record import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Leaving(StrEnum):
@@ -25,8 +25,7 @@ class Leaving(StrEnum):
     """It died."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A node that may become master of one VRID.
 
     Attributes:
@@ -44,8 +43,7 @@ class Candidate:
     is_self: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """One change of mastership.
 
     Attributes:
@@ -59,8 +57,7 @@ class Move:
     ownerless: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """What the election will do.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
-from kvtui.model.record import dataclass
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
 from kvtui.rules.vrrp.claims import OVERLAP, claimants, lasting
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a snapshot says about one instance's state, and how fresh it is."""
 
     instance: VrrpInstance
