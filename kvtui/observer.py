@@ -92,7 +92,7 @@ class TriageRunner:
     def _run(self, seen: Observation) -> None:
         now = seen.snapshot.time
         pending = tuple(
-            replace(s, after=s.after * self._settings.timeout)
+            replace(s, after=s.after * self._settings.hold_factor)
             for s in self._rules.pending_findings(seen, self.history)
             if s.finding.id not in self._settings.ignore
         )

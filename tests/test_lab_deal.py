@@ -26,6 +26,12 @@ def test_long_tests_begin_first_and_the_others_keep_their_random_order() -> None
     assert [task.nodeid for task in iter(lambda: deal.take(1), None)] == ["longest", "long", "short", "short 2"]
 
 
+def test_the_longest_tests_of_all_begin_before_everything_else() -> None:
+    deal = Deal([*(Task(f"x {number}", "x", 25) for number in range(9)), Task("y", "y", 70), Task("z", "z", 200)])
+    taken = [deal.take(kernel) for kernel in (1, 2, 3)]
+    assert [task.nodeid for task in taken if task is not None] == ["z", "y", "x 0"]
+
+
 def test_a_cluster_that_the_kernel_no_longer_has_is_not_counted() -> None:
     work = [Task(f"{cluster} {number}", cluster, 10) for cluster in range(CLUSTERS_KEPT + 2) for number in range(2)]
     deal = Deal(work)

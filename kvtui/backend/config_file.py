@@ -1,4 +1,4 @@
-"""Reads ``/etc/kvtui.toml`` and ``~/.config/kvtui/config.toml``; what is wrong in them is said, the rest is used."""
+"""Reads ``/etc/kvtui.toml`` and ``~/.config/kvtui/config.toml``; reports invalid entries and uses the others."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SYSTEM = "/etc/kvtui.toml"
-LARGEST = 1 << 20
-"""Bytes: a configuration that is larger is something else."""
+MAX_FILE_BYTES = 1 << 20
 
 _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
 _ENTRY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w.-])+(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
 
 
 def paths(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The files, in the order of reading; ``KVTUI_CONFIG`` stands for both."""
+    """Returns the files, in the order of reading; ``KVTUI_CONFIG`` replaces both."""
     if chosen := env.get("KVTUI_CONFIG"):
         return (chosen,)
     home = env.get("HOME", "")
@@ -34,7 +33,7 @@ def paths(env: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def read(env: Mapping[str, str]) -> Config:
-    """What the files say; a file that is not there says nothing, unless it was named."""
+    """Reads the files; a missing file is a problem only if ``KVTUI_CONFIG`` names it."""
     values: dict[str, Configured] = {}
     keys: dict[str, Configured] = {}
     problems: list[str] = []
@@ -49,11 +48,11 @@ def read(env: Mapping[str, str]) -> Config:
             continue
         except (OSError, ValueError) as error:
             files[path] = False
-            problems.append(f"{plain(path)} cannot be read and is not used: {_why(error)}")
+            problems.append(f"{plain(path)} cannot be read and is ignored: {_why(error)}")
             continue
-        entries, trouble = parsed(text)
-        files[path] = not trouble
-        problems += [f"{plain(path)}{trouble}; nothing of this file is used"] if trouble else []
+        entries, error_text = parsed(text)
+        files[path] = not error_text
+        problems += [f"{plain(path)}{error_text}; this file is ignored"] if error_text else []
         lines = located(text) if entries else {}
         for key, value in entries.items():
             at = Configured(None, path, lines.get(key))
@@ -63,22 +62,22 @@ def read(env: Mapping[str, str]) -> Config:
 
 def _text(path: str) -> str:
     state = os.stat(path)  # noqa: PTH116 - once, at every start
-    if not stat.S_ISREG(state.st_mode):  # a FIFO would wait for ever
-        raise ValueError("it is no file")
-    if state.st_size > LARGEST:
-        raise ValueError(f"it has {state.st_size} bytes, which is no configuration")
+    if not stat.S_ISREG(state.st_mode):  # opening a FIFO may block
+        raise ValueError("it is not a regular file")
+    if state.st_size > MAX_FILE_BYTES:
+        raise ValueError(f"it has {state.st_size} bytes; the limit is {MAX_FILE_BYTES}")
     return Path(path).read_text(encoding="utf-8")
 
 
 def _why(error: OSError | ValueError) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return "it is no UTF-8 text"
+        return "it is not UTF-8 text"
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def parsed(text: str) -> tuple[dict[str, Any], str]:
-    """Dotted keys and their values; and what is wrong with the whole, where it is no TOML."""
-    import tomllib  # noqa: PLC0415 - most nodes have no configuration: nobody pays for what is not there
+    """Returns dotted keys with their values, and an error where the text is not TOML."""
+    import tomllib  # noqa: PLC0415 - most nodes have no configuration file
 
     try:
         return dict(_flat(tomllib.loads(text), "")), ""
@@ -87,7 +86,7 @@ def parsed(text: str) -> tuple[dict[str, Any], str]:
         match = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", str(error), re.DOTALL)
         return {}, f":{match[2]}: {plain(match[1])}" if match else f": {plain(str(error))}"
     except RecursionError:
-        return {}, ": brackets in brackets in brackets without end"
+        return {}, ": too many nested brackets"
 
 
 def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -99,7 +98,7 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def located(text: str) -> dict[str, int]:
-    """Dotted key → its line; tomllib does not tell. A key inside of a multi-line text may be taken for one."""
+    """Returns dotted key → line, which tomllib lacks. A line of a multi-line text may look like a key."""
     found: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -122,7 +121,7 @@ def _take(
     keys: dict[str, Configured],
     problems: list[str],
 ) -> None:
-    """Put one entry where it belongs, or say what is wrong with it."""
+    """Adds one entry to ``values`` or ``keys``, or a problem."""
     table, dot, name = key.partition(".")
     if table == KEYS and dot:
         if isinstance(value, str) and value.strip():
@@ -135,10 +134,10 @@ def _take(
         from difflib import get_close_matches  # noqa: PLC0415 - for mistakes only
 
         close = get_close_matches(key, BY_KEY, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(BY_KEY)} and the table [{KEYS}]"
-        problems.append(f"{plain(at.where)}: there is no setting {plain(key, 80)}; {hint}")
+        hint = f"did you mean {close[0]}?" if close else f"settings are {', '.join(BY_KEY)} and the table [{KEYS}]"
+        problems.append(f"{plain(at.where)}: unknown setting {plain(key, 80)}; {hint}")
     elif allowed := setting.refused(value):
         problems.append(f"{plain(at.where)}: {key} must be {allowed}, not {plain(repr(value), 40)}")
     else:
         taken = tuple(value) if isinstance(value, list) else value
-        values[key] = Configured(taken, at.file, at.line)  # type: ignore[arg-type]  # `refused` has looked at it
+        values[key] = Configured(taken, at.file, at.line)  # type: ignore[arg-type]  # `refused` checked it

@@ -1,10 +1,10 @@
-"""``keepalived -t`` as the running keepalived would judge: its own program, in its own namespaces, with its own flags.
+"""Runs ``keepalived -t`` with the running keepalived's program and flags, in its namespaces.
 
-Measured (2.2.7; 2.1.5 in keepalived.md section 4): the exit status alone says little. A missing file exits with 0, a
-mere warning with 5, 2.1.5 with 0 for any error; so what counts is what it prints: no text is clean. The same message
-comes up to four times (once for each process that would read the config): it is kept once.
+Measured (2.2.7; 2.1.5 in keepalived.md section 4): the exit code says little. It is 0 for a missing file, 5 for a
+warning, and with 2.1.5 it is 0 for any error. So a test is clean only when keepalived prints nothing. A message that
+several processes print is kept once.
 
-The config that runs is tested from a sealed-off memory file, so that nothing is written anywhere for it.
+The running config is tested from a memory file: nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 TIMEOUT = 10.0
-"""Seconds: it takes 9 ms; scripts that are not found are looked up by name, which may ask a name server."""
+"""Seconds; usually 9 ms, but the lookup of a script's user may ask a name server."""
 
 CLONE_FS = 0x00000200  # include/uapi/linux/sched.h
 NAMESPACES = {"pid": CLONE_NEWPID, "net": CLONE_NEWNET, "mnt": CLONE_NEWNS}
-"""In the order in which they are entered: the mount namespace last, as /proc is no longer ours behind it."""
+"""In the order of entering: the mount namespace last, since /proc is another one there."""
 
 CHROOT = """
 import os, sys
@@ -46,8 +46,8 @@ try:
 except OSError as error:
     sys.exit(100 + error.errno % 100)
 """
-"""Run by a Python of its own where setns(2) is not permitted: a container without CAP_SYS_ADMIN, whose seccomp profile
-also refuses unshare(2). keepalived's root, reached through /proc/PID/root, shows its mounts all the same."""
+"""A separate Python runs this where setns(2) is not permitted: in a container without CAP_SYS_ADMIN, whose seccomp
+profile refuses unshare(2) too. keepalived's root, through /proc/PID/root, has its mounts."""
 CHROOT_FAILED = range(100, 200)
 """Its exit codes when it could not become keepalived; keepalived's own are below 10."""
 
@@ -56,32 +56,30 @@ RUNNING = "the running config"
 _PLACE = re.compile(r"\((?:(?P<file>.+): )?Line (?P<line>\d+)\) (?P<text>.*)")
 
 
-class ConfigTestUnavailable(OSError):  # noqa: N818 - reads as what it says
-    """``keepalived -t`` cannot be run there; the text says why and what would help."""
+class ConfigTestUnavailableError(OSError):
+    """``keepalived -t`` cannot run; the text says why and what to do."""
 
 
 class Message(Struct, frozen=True):
-    """Something that ``keepalived -t`` said: file and line where it named them, passwords masked."""
+    """A message of ``keepalived -t``, with file and line if it has them; passwords are masked."""
 
     text: str
     file: str | None = None
     line: int | None = None
 
     def __str__(self) -> str:
-        """``file:line: text``, as editors jump to it."""
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         return f"{place}: {self.text}" if place else self.text
 
 
 class ConfigTest(Struct, frozen=True):
-    """A test's result.
+    """The result of a test.
 
     Attributes:
-        exit_code: 0 ok, 2 or 5 config error, 6 script security; see ``keepalived.md`` for what that is worth. None
-            when it did not exit by itself.
-        killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace); None.
-        timed_out: it was ended after ``TIMEOUT``.
-        messages: what it printed, each once, in order.
+        exit_code: 0 ok, 2 or 5 config error, 6 script security (see the module); None when it did not exit by itself.
+        killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace).
+        timed_out: it was killed after ``TIMEOUT``.
+        messages: each once, in order.
     """
 
     exit_code: int | None
@@ -91,21 +89,20 @@ class ConfigTest(Struct, frozen=True):
 
     @property
     def clean(self) -> bool:
-        """Nothing was said, and it ended well."""
         return self.exit_code == 0 and not self.messages
 
 
 def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIMEOUT) -> ConfigTest:
-    """Test the keepalived's config file, or a text in its place.
+    """Tests the config file of a keepalived, or a text instead.
 
     Args:
         keepalived: whose program, namespaces and flags.
-        text: test this instead of the file (relative includes in it are not found).
+        text: tested instead of the file (relative includes in it are not found).
         timeout: seconds.
 
     Raises:
-        ConfigTestUnavailable: its namespaces may not be entered (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN too
-            when it has another network or PID namespace than kvtui), its program cannot be run there, or it is gone.
+        ConfigTestUnavailableError: no permission for its namespaces (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN
+            too when it has another network or PID namespace than kvtui), its program cannot run, or it ended.
     """
     arguments = parse_arguments(keepalived.argv)
     with ExitStack() as files:
@@ -120,9 +117,9 @@ def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIM
         process = _start(keepalived, argv, descriptors, files)
         exit_code, output, timed_out = _outcome(process, timeout)
     if exit_code in CHROOT_FAILED:
-        raise ConfigTestUnavailable(
+        raise ConfigTestUnavailableError(
             errno.EPERM,
-            f"`keepalived -t` cannot be run in the root of keepalived {keepalived.pid} "
+            f"`keepalived -t` cannot run in the root of keepalived {keepalived.pid} "
             f"({os.strerror(exit_code - CHROOT_FAILED.start)}): run kvtui as root or with CAP_SYS_CHROOT",
         )
     known = secrets_in(text.splitlines() if text is not None else _lines(keepalived, arguments.config_id))
@@ -135,12 +132,12 @@ def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIM
 
 
 def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
-    """The messages in what it printed.
+    """Parses the output of ``keepalived -t``.
 
     Args:
-        output: of ``keepalived -t``.
+        output: its stdout and stderr.
         known: passwords to mask.
-        names: how files are to be called.
+        names: file names to replace.
     """
     found: dict[tuple[str, int | None], Message] = {}
     for raw in output.splitlines():
@@ -153,7 +150,7 @@ def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple
         message = Message(match["text"], match["file"], int(match["line"])) if match else Message(line)
         key = (message.text, message.line)
         if key not in found or found[key].file is None:
-            found[key] = message  # in its first place, with the file's name once that was said
+            found[key] = message  # keeps its first position, and the file's name if any process printed it
     return tuple(found.values())
 
 
@@ -165,7 +162,7 @@ def _lines(keepalived: Keepalived, config_id: str | None) -> tuple[str, ...]:
 
 
 def _memory_file(files: ExitStack, text: str) -> int:
-    """A file that has no name anywhere; keepalived skips executable files, which a memory file is by default."""
+    """Creates a memory file, not executable: keepalived skips executable files."""
     fd = os.memfd_create("kvtui-config-test", os.MFD_CLOEXEC)
     files.callback(os.close, fd)
     os.fchmod(fd, 0o400)
@@ -177,7 +174,7 @@ def _memory_file(files: ExitStack, text: str) -> int:
 
 
 def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], files: ExitStack) -> subprocess.Popen[str]:
-    """Start it from a thread that enters the namespaces and ends: no other thread ever leaves its own."""
+    """Starts it from a thread that enters the namespaces and then ends, so that no other thread changes its own."""
     proc = f"/proc/{keepalived.pid}"
     try:
         program = _opened(files, f"{proc}/exe", os.O_RDONLY)
@@ -189,11 +186,11 @@ def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], file
             if os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")  # noqa: PTH115 - no path
         ]
     except PermissionError as error:
-        raise ConfigTestUnavailable(
+        raise ConfigTestUnavailableError(
             error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
         ) from error
     except OSError as error:
-        raise ConfigTestUnavailable(error.errno, f"keepalived {keepalived.pid} is gone: look again") from error
+        raise ConfigTestUnavailableError(error.errno, f"keepalived {keepalived.pid} has ended: try again") from error
 
     def start(words: list[str], executable: str, *more: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -220,14 +217,15 @@ def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], file
             if [flag for _, flag in spaces] == [CLONE_NEWNS]:
                 words = [sys.executable, "-I", "-S", "-c", CHROOT, str(root), str(program), *argv]
                 return start(words, sys.executable, root)
-            raise ConfigTestUnavailable(
+            raise ConfigTestUnavailableError(
                 error.errno,
-                f"`keepalived -t` may not enter the namespaces of process {keepalived.pid}: run kvtui as root "
+                f"`keepalived -t` cannot enter the namespaces of process {keepalived.pid}: run kvtui as root "
                 "or with CAP_SYS_ADMIN and CAP_SYS_CHROOT",
             ) from error
         except OSError as error:
-            raise ConfigTestUnavailable(
-                error.errno, f"`keepalived -t` cannot be run where keepalived {keepalived.pid} lives: {error.strerror}"
+            raise ConfigTestUnavailableError(
+                error.errno,
+                f"`keepalived -t` cannot run in the namespaces of keepalived {keepalived.pid}: {error.strerror}",
             ) from error
 
 
@@ -238,7 +236,7 @@ def _opened(files: ExitStack, path: str, flags: int) -> int:
 
 
 def _enter(spaces: list[tuple[int, int]], root: int) -> None:
-    """Namespaces and root directory, for the calling thread alone (setns(2), unshare(2): CLONE_FS first)."""
+    """Enters namespaces and root directory with the calling thread only (setns(2), unshare(2): CLONE_FS first)."""
     unshare(CLONE_FS)
     for fd, flag in spaces:
         set_namespace(fd, flag)
@@ -247,7 +245,7 @@ def _enter(spaces: list[tuple[int, int]], root: int) -> None:
 
 
 def _outcome(process: subprocess.Popen[str], timeout: float) -> tuple[int, str, bool]:
-    """Exit code (negative: signal), output, whether it had to be ended."""
+    """Returns exit code (negative: signal), output, and whether it was killed after the timeout."""
     with process:
         try:
             output, _ = process.communicate(timeout=timeout)

@@ -1,4 +1,4 @@
-"""A TCP connect from kvtui's own network namespace: accepted, then closed without a byte."""
+"""A TCP connect from kvtui's own network namespace; sends nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 async def connect(address: str, port: int, timeout: float, *, clock: Callable[[], float] = time.time) -> Connect:
-    """Connect once and hang up.
+    """Connects once and closes the connection.
 
     Args:
-        address: a literal IPv4 or IPv6 address; no name is looked up.
+        address: an IPv4 or IPv6 address, not a name.
         port: TCP.
         timeout: seconds.
         clock: seconds since the epoch.

@@ -1,4 +1,4 @@
-"""Writes to a file descriptor whose reader may stop reading, without holding up the caller.
+"""Writes to a file descriptor whose reader may stop reading, without blocking the caller.
 
 A daemon thread does the blocking writes and is abandoned at exit. The alternatives do not work here: ``O_NONBLOCK``
 belongs to the open file description, which kvtui shares with the shell that started it; after ``poll`` a terminal
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK_BYTES = 65536
-"""One write(2) takes at most this much: what is longer shows in between how far it came."""
+"""Of one write(2), so that ``taken`` grows during a long output."""
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""The main thread handles them, so it must be the thread that they wake."""
+"""Blocked in the writer's thread: the main thread handles them."""
 
 
 class OutputWriter:
@@ -28,7 +28,7 @@ class OutputWriter:
 
     Args:
         fd: where to write.
-        max_queued_bytes: the oldest byte strings that are not begun are dropped above this; None keeps all.
+        max_queued_bytes: above this the oldest queued byte strings are dropped; None keeps all.
         on_drained: called in the writer's thread once everything is written after ``skips_frame`` returned True.
     """
 
@@ -62,21 +62,21 @@ class OutputWriter:
 
     @property
     def queued(self) -> int:
-        """How many bytes were put and are not begun."""
+        """How many bytes wait in the queue."""
         return self._queued
 
     def raise_error(self) -> None:
-        """Report what made writing impossible, once.
+        """Raises the error of a failed write, once.
 
         Raises:
-            OSError: as the write raised it: the reader is gone, the disk is full.
+            OSError: the reader ended, the disk is full.
         """
         if self._error is not None and not self._abandoned:
             self._abandoned = True
             raise self._error
 
     def put(self, data: bytes) -> None:
-        """Write this after everything that was put before."""
+        """Queues data."""
         with self._changed:
             self._queue.append(data)
             self._queued += len(data)
@@ -85,7 +85,7 @@ class OutputWriter:
             self._wake()
 
     def put_latest(self, data: bytes) -> None:
-        """Write this next, instead of an earlier ``put_latest`` that is not begun."""
+        """Queues data that replaces an earlier ``put_latest`` that is still queued."""
         with self._changed:
             self._latest = data
             self._wake()
@@ -99,7 +99,7 @@ class OutputWriter:
             return True
 
     def discard(self) -> bool:
-        """Drop what is not begun; returns whether there was anything."""
+        """Empties the queue; returns whether it had data."""
         with self._changed:
             dropped = bool(self._queue or self._latest)
             self._queue.clear()
@@ -107,7 +107,7 @@ class OutputWriter:
             return dropped
 
     def abandon(self) -> None:
-        """Wait for nothing any more, and drop what is not begun."""
+        """Empties the queue and ends all waits."""
         self.discard()
         with self._changed:
             self._abandoned = True
@@ -153,7 +153,7 @@ class OutputWriter:
                 self._changed.notify_all()
                 if self._skipped and self._on_drained is not None:
                     self._skipped = False
-                    self._on_drained()  # it must not wait for anybody: the lock is held
+                    self._on_drained()  # it must not block: the lock is held
             while not (self._queue or self._latest):
                 self._changed.wait()
             if self._queue:

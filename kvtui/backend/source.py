@@ -1,4 +1,4 @@
-"""What can stand behind the observer: a live node, the demo, a recording."""
+"""What an observer reads: a live node, the demo, a recording."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ class SnapshotSource(Protocol):
     """A source of snapshots, used from one asyncio event loop."""
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Open what there is to open.
+        """Opens sockets and files.
 
         Args:
-            changed: called in the event loop whenever the world changed in a way worth a new snapshot at once.
+            changed: called in the event loop on a change that needs a new snapshot at once.
         """
         ...
 
     async def settle(self, timeout: float) -> None:
-        """Wait until what is slow to learn is known (who advertises each VRID), at most ``timeout`` seconds.
+        """Waits for slow facts (who advertises each VRID), at most ``timeout`` seconds.
 
-        For a single reading; whoever watches need not wait, since ``changed`` tells.
+        For a single reading; a watcher gets them by ``changed``.
         """
         ...
 
     async def read(self) -> Snapshot:
-        """The node as it is now; what cannot be read is a source's state, never an exception."""
+        """Reads the node; what cannot be read is a source's state, never an exception."""
         ...
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        """At most ``limit`` connections of a virtual server (or one of its real servers), and how many there are.
+        """Returns at most ``limit`` connections of a virtual server (or real server), and how many there are.
 
         Raises:
             OSError: the connection table cannot be read.
@@ -46,33 +46,30 @@ class SnapshotSource(Protocol):
         ...
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
-        """One TCP connect to a VIP from kvtui's own network namespace, on request only; at most ``timeout`` seconds.
-
-        A failure is part of the result.
-        """
+        """Makes one TCP connect to a VIP from kvtui's own network namespace; a failure is part of the result."""
         ...
 
     async def close(self) -> None:
-        """Give back every socket and file."""
+        """Closes every socket and file."""
         ...
 
 
 @runtime_checkable
 class LogSource(Protocol):
-    """A source that can also tell what keepalived logged: a live node, the demo. A recording has no log."""
+    """A source that has keepalived's log: a live node, the demo. A recording has none."""
 
     async def log(self) -> LogTail:
-        """The last lines; what cannot be read is said in it, never an exception."""
+        """Returns the last lines; an error is in the result, never an exception."""
         ...
 
 
 @runtime_checkable
 class FocusedSource(Protocol):
-    """A source that saves work on what nobody looks at: a live node."""
+    """A source that reads less of what is not on the screen: a live node."""
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
-        """From now on only the real servers of these need be current; without this call, all.
+        """Limits full readings to these virtual servers; without this call all are read each time.
 
-        Those of others may be some seconds old, which the source's age and detail say.
+        The real servers of others may be some seconds old; the source's age and detail say so.
         """
         ...

@@ -39,21 +39,20 @@ if TYPE_CHECKING:
     from kvtui.observer import Observer
 
 LISTEN = 1.2
-"""Seconds to listen for adverts before a plan is made: peers are known from the wire."""
+"""Seconds to wait for adverts, which tell the peers, before kvtui makes a plan."""
 READ_INTERVAL = 0.05
-"""Seconds between looks whether the plan was read."""
+"""Seconds between checks whether the plan has been read."""
 MAX_ANSWER_BYTES = 1000
 
 
 class _Ending:
-    """How an action ended, and whether a signal came: also one that came too late to interrupt it."""
+    """The outcome of an action, and whether a signal came, even one that came too late to interrupt it."""
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
         self.is_signalled = False
 
     def take_signal(self) -> None:
-        """Remember it: what is left to read is not waited for."""
         self.is_signalled = True
 
 
@@ -62,11 +61,11 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
 
     Args:
         invocation: global options: ``--dry-run``, ``--yes``, ``--reason``, ``--read-only``.
-        intent: what is wanted.
-        force: accept what is unsafe.
+        intent: the action and its options.
+        force: apply an unsafe plan.
 
     Returns:
-        The exit code (design.md: 0 done, 1 failed, 2 usage, 3 refused, 4 not verified, 130 interrupted).
+        An ``ExitCode``.
     """
     ending = _Ending()
     try:
@@ -76,12 +75,15 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
             raise
         outcome = ending.outcome
         ending.is_signalled = True
-    except (LookupError, ValueError) as wrong:
-        return int(fail(str(wrong.args[0] if wrong.args else wrong), ExitCode.USAGE))
+    except (LookupError, ValueError) as error:
+        fail(str(error.args[0] if error.args else error), ExitCode.USAGE)
     except OSError as error:
-        return int(fail(str(error), ExitCode.REFUSED))
-    info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
-    with suppress(KeyboardInterrupt, OSError):  # the action has ended: the exit code says so, whoever reads
+        fail(str(error), ExitCode.REFUSED)
+    try:
+        info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+    except KeyboardInterrupt:
+        ending.is_signalled = True
+    with suppress(KeyboardInterrupt, OSError):  # the action has ended, and its exit code counts
         wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
     return outcome.code
 
@@ -90,7 +92,7 @@ async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force
     observer = invocation.observer()
     backend = backend_for(observer.source)
     try:
-        observation = await _listened(observer, intent)
+        observation = await _observe(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
         _show(invocation, action)
         return await _decide(invocation, backend, action, ending, force=force)
@@ -98,15 +100,15 @@ async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force
         await observer.close()
 
 
-async def _listened(observer: Observer, intent: Intent) -> Observation:
-    """Observes the node; where the plan predicts an election, long enough to hear the master."""
+async def _observe(observer: Observer, intent: Intent) -> Observation:
+    """Observes the node; for a plan that predicts an election, long enough to receive the master's advert."""
     observation = await observer.observe(timeout=LISTEN)
     if intent.kind not in {ActionKind.PRIORITY, ActionKind.FAILOVER}:
         return observation
-    if not (longer := still_to_hear(observation, intent.target)):
+    if not (timeout := still_to_hear(observation, intent.target)):
         return observation
-    info(f"no advert of {plain(intent.target)} was heard yet: listening for up to {longer:g} s")
-    return await observer.observe(timeout=longer)
+    info(f"no advert of {plain(intent.target)} received yet: waiting for up to {timeout:g} s")
+    return await observer.observe(timeout=timeout)
 
 
 def _show(invocation: Invocation, action: Action) -> None:
@@ -126,9 +128,9 @@ async def _decide(
     if invocation.dry_run:
         return Outcome(
             ExitCode.DONE,
-            "dry run: nothing was written; keepalived was not asked for its state, so that it may be missing",
+            "dry run: nothing was written. keepalived got no signal for its state, so the plan may lack it.",
         )
-    # what changes nothing is not asked about, yet carried out: a drain may be waited for, or its entry closed
+    # an action without changes needs no question: it can wait for a drain, or close an entry
     changes = action.steps or action.undoes or action.finishes
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
@@ -138,14 +140,14 @@ async def _decide(
 
 
 async def agreed() -> bool:
-    """Asks on the terminal, once the plan was read; without a terminal the answer is no (use --yes in scripts).
+    """Asks on the terminal, after the plan has been read; without a terminal the answer is no.
 
     Ctrl+C ends it: no thread waits for the answer.
     """
     if not sys.stdin.isatty():
-        info("no terminal to ask on: use --yes")
+        info("there is no terminal to ask on; use --yes")
         return False
-    while not is_read():  # noqa: ASYNC110 - a thread sets it, and one that waits would hold up the exit
+    while not is_read():  # noqa: ASYNC110 - a thread that waits for it would delay the exit
         await asyncio.sleep(READ_INTERVAL)
     sys.stderr.write("Apply? [y/N] ")
     sys.stderr.flush()
@@ -153,7 +155,7 @@ async def agreed() -> bool:
 
 
 async def _answer(fd: int) -> str:
-    """A line that is typed on a terminal; empty at the end of file."""
+    """Returns a line from the terminal; empty at the end of file."""
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[bytes] = loop.create_future()
 
@@ -174,14 +176,14 @@ async def _answer(fd: int) -> str:
 def show_journal(invocation: Invocation, form: Format) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
-        info("the demo's journal ends with the kvtui that wrote it; in the terminal UI see screen 7")
+        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 7")
     try:
         backend = backend_for(invocation.source())
         journal = backend.journal
         entries = journal.entries()
         unfinished = journal.unfinished()
     except OSError as error:
-        return int(fail(f"the journal cannot be read: {error}", ExitCode.FAILED))
+        fail(f"cannot read the journal: {error}", ExitCode.FAILED)
     lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
     if form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
@@ -190,8 +192,8 @@ def show_journal(invocation: Invocation, form: Format) -> int:
             info(plain(overwrite.sentence))
         for entry in unfinished:
             info(
-                f'{entry.id} "{entry.summary}" was interrupted: kvtui undo {entry.id} puts it back; with --finish it '
-                f"is finished, with --leave things stay as they are and the entry is closed"
+                f'{entry.id} "{plain(entry.summary)}" was interrupted. kvtui undo {entry.id} puts it back, with '
+                f"--finish it finishes it, with --leave it changes nothing and closes the entry"
             )
     else:
         write(encode({"journal": journal_document(entries, lost)}, form))

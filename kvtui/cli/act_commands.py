@@ -61,7 +61,7 @@ def _for_typer(name: str, annotation: Any) -> Any:
 
 
 def journal(context: typer.Context, output: FormatOption = None) -> None:
-    """What was done on this node, by whom, why, and how it ended.
+    """Show what was done here, by whom, why, and the result.
 
     Example: kvtui journal -o json
     """

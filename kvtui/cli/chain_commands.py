@@ -1,4 +1,4 @@
-"""The commands about mappings and their chains: ``mappings``, ``trace`` and ``render``."""
+"""The commands ``trace`` and ``render``."""
 
 from __future__ import annotations
 
@@ -7,25 +7,7 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.completion import values
-from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, FormatOption, ListenOption, WatchOption
-
-
-def mappings(
-    context: typer.Context,
-    output: FormatOption = None,
-    watch: WatchOption = False,
-    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
-) -> None:
-    """Show the ConfigMap's entries and where their chains break.
-
-    CHAIN has one mark for each layer: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP
-    owner. + is ok, X broken, ? unknown, . not expected.
-
-    Example: kvtui mappings --watch
-    """
-    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
-
-    show(context.obj, "mappings", output or context.obj.form, watch=watch, listen=listen)
+from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, FormatOption, ListenOption
 
 
 def trace(

@@ -53,13 +53,13 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         SystemExit: 2 when ``--pid`` is not a keepalived.
     """
     observer = invocation.observer(triage=True)
+    if watch:
+        watch_observations(observer, Changes(form).text)
+        return TriageExit.NONE
     try:
-        if watch:
-            watch_observations(observer, Changes(form).text)
-            return TriageExit.NONE
         seen = asyncio.run(_observe(observer, listen))
     except LookupError as error:
-        return int(fail(str(error.args[0]), EXIT_USAGE))
+        fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, stream=False))
     for source in missing_sources(seen):
         info(f"triage is incomplete: {source.name.value}: {plain(source.detail)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from kvtui.cli.output import Format
+from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
+    from kvtui.model.observation import Observation
     from kvtui.model.settings import KubeSettings, UiSettings
     from kvtui.model.snapshot import Snapshot
     from kvtui.observer import Observer
@@ -84,6 +85,19 @@ class Invocation(Struct, frozen=True):
             also=self.journal_findings() if triage else None,
         )
 
+    def observe(self, timeout: float | None) -> Observation:
+        """Returns one observation; see ``Observer.observe``.
+
+        Raises:
+            SystemExit: 2 when ``--pid`` is not a keepalived.
+        """
+        import asyncio  # noqa: PLC0415 - --help and --version do without
+
+        try:
+            return asyncio.run(_observe(self.observer(), timeout))
+        except LookupError as error:
+            fail(str(error.args[0]), EXIT_USAGE)
+
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
         """Returns what makes findings from this node's journal; None on the demo."""
         if self.demo:
@@ -104,3 +118,10 @@ class Invocation(Struct, frozen=True):
             keys=self.config.keys,
             notices=self.config.problems,
         )
+
+
+async def _observe(observer: Observer, timeout: float | None) -> Observation:
+    try:
+        return await observer.observe(timeout=timeout)
+    finally:
+        await observer.close()

@@ -1,4 +1,4 @@
-"""The journal as text and as a document; a plan as a document."""
+"""The journal as text and for ``-o json``; a plan for ``-o json``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plan_document(plan: Plan) -> Document:
-    """The plan for ``-o json``."""
+    """Returns the plan for ``-o json``."""
     return {
         "verb": plan.kind.value,
         "target": plan.target,
@@ -35,22 +35,21 @@ def plan_document(plan: Plan) -> Document:
 
 
 def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:
-    """Newest last, as a log is read.
+    """Returns a table, newest entry last.
 
     Args:
-        entries: what was done.
-        empty: a folder that has no journal: it is named, since a mistyped one looks like a node on which nothing was
-            done; None where there is a journal.
+        entries: of the journal.
+        empty: the folder if it has no journal: the name shows a mistyped ``KVTUI_STATE_DIR``.
     """
     if not entries:
         where = f": {plain(str(empty))} has no journal" if empty else ""
-        return f"Nothing was done here yet{where}.\n"
-    rows: list[Row] = [(e.id, _local(e.at), who_text(e), e.summary, _result(e), e.reason) for e in entries]
+        return f"No actions yet{where}.\n"
+    rows: list[Row] = [(e.id, _utc(e.at), who_text(e), e.summary, _result(e), e.reason) for e in entries]
     return table(("ID", "TIME (UTC)", "WHO", "WHAT", "RESULT", "REASON"), rows)
 
 
 def journal_document(entries: tuple[Entry, ...], lost: tuple[PriorityOverwrite, ...] = ()) -> list[Document]:
-    """The journal for ``-o json``; ``overwritten`` says what became of a priority that is not in the file any more."""
+    """Returns the journal for ``-o json``; ``overwritten`` says what replaced a priority in the file."""
     overwritten = {o.entry: o.sentence for o in lost}
     return [
         {
@@ -73,7 +72,7 @@ def journal_document(entries: tuple[Entry, ...], lost: tuple[PriorityOverwrite, 
     ]
 
 
-def _local(at: float) -> str:
+def _utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kvtui.backend.config_file import read as read_config
-from kvtui.cli import act_commands, chain_commands, config_commands, self_commands
+from kvtui.cli import act_commands, chain_commands, config_commands, self_commands, view_commands
 from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
@@ -18,12 +18,9 @@ from kvtui.cli.options import (
     DEFAULT_LISTEN_SECONDS,
     ConfigMapOption,
     ContextOption,
-    FormatOption,
     KubeconfigOption,
-    ListenOption,
     NoKubeOption,
     ThemeOption,
-    WatchOption,
 )
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, finish, info, own_streams, write
 from kvtui.model.config import Theme
@@ -186,94 +183,13 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
     _print_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:
         info(f"plain status, because {reason}")
-    _show(invocation, "status", None, watch=False, listen=DEFAULT_LISTEN_SECONDS)
+    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; the terminal UI does without
+
+    show(invocation, "status", invocation.form, watch=False, listen=DEFAULT_LISTEN_SECONDS)
 
 
-def _show(invocation: Invocation, view: str, form: Format | None, *, watch: bool, listen: float | None) -> None:
-    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
-
-    show(invocation, view, form or invocation.form, watch=watch, listen=listen)
-
-
-@app.command()
-def status(
-    context: typer.Context,
-    output: FormatOption = None,
-    watch: WatchOption = False,
-    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
-) -> None:
-    """Show VIPs, VRRP, IPVS, and what kvtui cannot read.
-
-    Example: kvtui status -o json | jq .sources
-    """
-    _show(context.obj, "status", output, watch=watch, listen=listen)
-
-
-@app.command()
-def vrrp(
-    context: typer.Context,
-    output: FormatOption = None,
-    watch: WatchOption = False,
-    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
-) -> None:
-    """Show VRRP instances: state, priorities, master, peers.
-
-    Example: kvtui vrrp --watch
-    """
-    _show(context.obj, "vrrp", output, watch=watch, listen=listen)
-
-
-@app.command()
-def vips(
-    context: typer.Context,
-    output: FormatOption = None,
-    watch: WatchOption = False,
-    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
-) -> None:
-    """Show who owns each VIP, and whether it is on this node.
-
-    Example: kvtui vips --watch -o json
-    """
-    _show(context.obj, "vips", output, watch=watch, listen=listen)
-
-
-@app.command()
-def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption = False) -> None:
-    """Show the IPVS table: weights, connections, rates, totals.
-
-    Example: kvtui ipvs --watch
-    """
-    _show(context.obj, "ipvs", output, watch=watch, listen=None)
-
-
-app.command()(chain_commands.mappings)
-app.command()(chain_commands.trace)
-app.command()(chain_commands.render)
-
-
-@app.command()
-def triage(
-    context: typer.Context,
-    output: FormatOption = None,
-    watch: WatchOption = False,
-    listen: Annotated[
-        float | None,
-        typer.Option("--listen", min=0, help="Seconds to observe; default: as long as an election takes, about 4 s."),
-    ] = None,
-) -> None:
-    """Show the problems of this node, worst first.
-
-    Each finding has its evidence and the command that helps.
-
-    Exit code: 0 none, 1 a warning, 2 a critical finding, 3 unknown, because a required source cannot be read.
-
-    Example: kvtui triage -o json | jq '.findings[0].remedy'
-    """
-    from kvtui.cli.findings import triage as print_findings  # noqa: PLC0415 - imports all rules
-
-    raise typer.Exit(print_findings(context.obj, output or context.obj.form, watch=watch, listen=listen))
-
-
+for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):
+    app.command()(command)
 for command in act_commands.ACTING:
     app.command(epilog=act_commands.CODES)(command)
 app.command()(act_commands.journal)

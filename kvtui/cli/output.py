@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import msgspec
 
@@ -238,7 +238,7 @@ def info(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def fail(text: str, code: int) -> Any:
+def fail(text: str, code: int) -> NoReturn:
     """Writes an error message and exits.
 
     Raises:

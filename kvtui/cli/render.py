@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -70,18 +69,15 @@ def render(invocation: Invocation, request: RenderRequest) -> int:
     """
     if request.diff and request.node is not None:
         fail("--diff compares with this node's file; omit --node", EXIT_USAGE)
-    try:
-        seen = asyncio.run(_observe(invocation, request.wait))
-    except LookupError as error:
-        return int(fail(str(error.args[0]), EXIT_USAGE))
+    seen = invocation.observe(request.wait)
     snapshot = seen.snapshot
     if snapshot.kube is None:
         why = plain(snapshot.source(SourceName.KUBERNETES).detail) or "kvtui has not asked it"
-        return int(fail(f"the expected config depends on the Kubernetes API: {why}", RenderExit.UNKNOWN))
+        fail(f"the expected config depends on the Kubernetes API: {why}", RenderExit.UNKNOWN)
     nodes = snapshot.kube.nodes
     if request.node is not None and nodes is not None and request.node not in nodes:
         known = plain(", ".join(sorted(nodes)[:MAX_NODES])) or "none"
-        return int(fail(f"the cluster has no node {plain(request.node, 60)}; its nodes: {known}", EXIT_USAGE))
+        fail(f"the cluster has no node {plain(request.node, 60)}; its nodes: {known}", EXIT_USAGE)
     settings = settings_of(snapshot, dialect=request.dialect, node=request.node, interface=request.interface)
     result = expected(snapshot.kube, settings)
     if request.form is not Format.TEXT:
@@ -95,14 +91,6 @@ def render(invocation: Invocation, request: RenderRequest) -> int:
         return _print_diff(_demo_text() if invocation.demo else _file_text(snapshot), snapshot, result)
     write(_printable(result.text))
     return RenderExit.OK
-
-
-async def _observe(invocation: Invocation, wait: float) -> Observation:
-    observer = invocation.observer()
-    try:
-        return await observer.observe(timeout=wait)
-    finally:
-        await observer.close()
 
 
 def _print_notes(settings: ControllerSettings, result: Expected) -> None:
@@ -120,7 +108,7 @@ def _print_notes(settings: ControllerSettings, result: Expected) -> None:
 def _print_diff(text: str | None, snapshot: Snapshot, result: Expected) -> int:
     if text is None or result.text is None or snapshot.conf is None:
         why = plain(snapshot.source(SourceName.CONF).detail) or "kvtui could not read keepalived.conf"
-        return int(fail(why, RenderExit.UNKNOWN))
+        fail(why, RenderExit.UNKNOWN)
     if snapshot.running is not None:
         _print_differences("running config", drift(result, snapshot.running))
     if same_effect(text, result.text):

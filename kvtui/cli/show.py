@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, terminal_width, watch_heading, write
+from kvtui.cli.output import Format, encode, info, terminal_width, watch_heading, write
 from kvtui.cli.text import render
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.text import plain
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.observer import Observer
 
 
 def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float | None) -> None:
@@ -32,25 +30,15 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
     Raises:
         SystemExit: 2 when ``--pid`` is not a keepalived.
     """
-    observer = invocation.observer(triage=watch and view == "status")
-    try:
-        if watch:
-            watch_observations(observer, lambda seen: _text(seen, view, form, stream=True))
-        else:
-            seen = asyncio.run(_observe(observer, listen))
-            findings = _journal_findings(invocation, seen) if view == "status" else ()
-            write(_text(replace(seen, findings=findings) if findings else seen, view, form, stream=False))
-            for finding in findings:
-                info(plain(finding.evidence[0]))
-    except LookupError as error:
-        fail(str(error.args[0]), EXIT_USAGE)
-
-
-async def _observe(observer: Observer, listen: float | None) -> Observation:
-    try:
-        return await observer.observe(timeout=listen)
-    finally:
-        await observer.close()
+    if watch:
+        observer = invocation.observer(triage=view == "status")
+        watch_observations(observer, lambda seen: _text(seen, view, form, stream=True))
+        return
+    seen = invocation.observe(listen)
+    findings = _journal_findings(invocation, seen) if view == "status" else ()
+    write(_text(replace(seen, findings=findings) if findings else seen, view, form, stream=False))
+    for finding in findings:
+        info(plain(finding.evidence[0]))
 
 
 def _journal_findings(invocation: Invocation, seen: Observation) -> tuple[Finding, ...]:

@@ -84,9 +84,9 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
     try:
         index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
-        return int(fail(str(error), TraceExit.UNKNOWN))
+        fail(str(error), TraceExit.UNKNOWN)
     except (LookupError, ValueError) as error:
-        return int(fail(str(error.args[0] if error.args else error), EXIT_USAGE))
+        fail(str(error.args[0] if error.args else error), EXIT_USAGE)
     write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
     results = {whole(t.links) for t in traces}
     return TraceExit.BROKEN if False in results else TraceExit.UNKNOWN if None in results else TraceExit.OK
@@ -121,7 +121,7 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
     Raises:
         UnknownVipError: no layer has it.
         UnreadSourcesError: no layer that kvtui can read has it, and there are others.
-        UnknownTarget: it is not an address.
+        UnknownTargetError: it is not an address.
     """
     known = index.addresses
     if text in known:  # also a key of the ConfigMap that is not an address

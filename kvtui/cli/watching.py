@@ -8,7 +8,7 @@ import signal
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from kvtui.cli.output import FIRST_SIGNAL_CODE, finish, write_latest
+from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, fail, finish, write_latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +30,13 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
 
     Raises:
         KeyboardInterrupt: Ctrl+C. SIGTERM and SIGHUP end the process.
-        LookupError: ``--pid`` is not a keepalived.
+        SystemExit: 2 when ``--pid`` is not a keepalived.
         OSError: the reader is gone.
     """
-    number = asyncio.run(_until_signal(observer, render))
+    try:
+        number = asyncio.run(_until_signal(observer, render))
+    except LookupError as error:
+        fail(str(error.args[0]), EXIT_USAGE)
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     finish(FIRST_SIGNAL_CODE + number)

@@ -1,4 +1,4 @@
-"""What can be configured: one list, from which the reader, ``kvtui config show`` and the manual page are made."""
+"""The settings: the reader, ``kvtui config show`` and the manual page are made from this list."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAME = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 
 
 class TriageSettings(Struct, frozen=True):
-    """How easily triage is alarmed.
+    """Settings of triage.
 
     Attributes:
-        timeout: how many times as long as usual a suspicion must hold to be told.
-        ignore: ids of findings that are never told.
+        hold_factor: factor on the time that a condition must hold to be a finding.
+        ignore: ids of findings that are never reported.
     """
 
-    timeout: float = 1.0
+    hold_factor: float = 1.0
     ignore: frozenset[str] = frozenset()
 
 
@@ -31,10 +31,10 @@ Value = bool | float | str | tuple[str, ...] | None
 
 
 class Theme(StrEnum):
-    """Colours of the terminal UI; in each of them every colour is also a mark or a word."""
+    """Colours of the terminal UI; a mark or a word always says the same as a colour."""
 
     AUTO = "auto"
-    """dark, or mono with NO_COLOR, or ansi16 where the terminal has 16 colours."""
+    """dark; mono with NO_COLOR; ansi16 in a terminal with 16 colours."""
     DARK = "dark"
     LIGHT = "light"
     CONTRAST = "high-contrast"
@@ -45,7 +45,7 @@ class Theme(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a setting's value is; the words that an error says."""
+    """Type of a setting's value, as an error message names it."""
 
     FLAG = "true or false"
     NUMBER = "a number"
@@ -58,15 +58,15 @@ class Setting(Struct, frozen=True):
 
     Attributes:
         key: in the file, such as ``kubernetes.configmap``.
-        kind: what its value is.
-        default: without any file, variable or option.
+        kind: type of the value.
+        default: without file, variable and option.
         help: one sentence.
-        parameter: of the command line, by its name there; empty when only a file has it.
-        variable: of the environment; empty when only a file has it.
-        choices: all that it can be; empty when it is free.
-        least: the smallest number that is allowed.
-        inverse: the command line says the opposite (``--no-kube``).
-        pattern: what a text must match as a whole, and ``shape``: the same in words.
+        parameter: name of the option's parameter; empty when there is no option.
+        variable: environment variable; empty when there is none.
+        choices: the allowed values; empty for any.
+        least: minimum of a number.
+        inverse: the option means the opposite (``--no-kube``).
+        pattern: regular expression for the whole text; ``shape`` describes it.
     """
 
     key: str
@@ -82,7 +82,7 @@ class Setting(Struct, frozen=True):
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
-        """What is allowed, in words, when this value is not."""
+        """Returns what is allowed if this value is not; None if it is."""
         allowed = f"one of {', '.join(self.choices)}" if self.choices else self.kind.value
         if self.kind is Kind.FLAG:
             fits = isinstance(value, bool)
@@ -121,14 +121,14 @@ SETTINGS = (
         "listen",
         Kind.NUMBER,
         default=1.2,
-        help="Seconds that a command which shows waits for adverts, at most.",
+        help="Maximum seconds that a view waits for adverts.",
         parameter="listen",
     ),
     Setting(
         "output",
         Kind.TEXT,
         default="text",
-        help="What commands print.",
+        help="Output format of commands.",
         parameter="output",
         variable="KVTUI_OUTPUT",
         choices=("text", "json", "yaml"),
@@ -137,7 +137,7 @@ SETTINGS = (
         "theme",
         Kind.TEXT,
         default="auto",
-        help="Colours of the terminal UI; auto asks the terminal and NO_COLOR.",
+        help="Colours of the terminal UI; auto depends on the terminal and NO_COLOR.",
         parameter="theme",
         variable="KVTUI_THEME",
         choices=tuple(Theme),
@@ -162,7 +162,7 @@ SETTINGS = (
         "kubernetes.enabled",
         Kind.FLAG,
         default=True,
-        help="Whether to ask a Kubernetes API.",
+        help="Whether to use a Kubernetes API.",
         parameter="no_kube",
         variable="KVTUI_NO_KUBE",
         inverse=True,
@@ -171,7 +171,7 @@ SETTINGS = (
         "kubernetes.kubeconfig",
         Kind.TEXT,
         default=None,
-        help="The file that says how to reach the API.",
+        help="Kubeconfig of the API.",
         parameter="kubeconfig",
         variable="KVTUI_KUBECONFIG",
     ),
@@ -179,7 +179,7 @@ SETTINGS = (
         "kubernetes.context",
         Kind.TEXT,
         default=None,
-        help="Which context of it.",
+        help="Context of the kubeconfig.",
         parameter="kube_context",
         variable="KVTUI_CONTEXT",
     ),
@@ -187,39 +187,33 @@ SETTINGS = (
         "kubernetes.configmap",
         Kind.TEXT,
         default=None,
-        help="The ConfigMap that maps VIPs, as NAMESPACE/NAME.",
+        help="ConfigMap that maps VIPs to Services, as NAMESPACE/NAME.",
         parameter="configmap",
         variable="KVTUI_CONFIGMAP",
         pattern=f"{NAME}/{NAME}",
         shape="NAMESPACE/NAME, such as default/vip-configmap",
     ),
     Setting(
-        "triage.timeout",
+        "triage.hold_factor",
         Kind.NUMBER,
         default=1.0,
-        help="How many times as long as usual (an election, a rollout) a suspicion must hold to be told.",
+        help="Factor on the time that a condition must hold to be a finding (usually that of an election or rollout).",
     ),
     Setting(
         "triage.ignore",
         Kind.NAMES,
         default=(),
-        help="Findings that are never told, by their id.",
+        help="Ids of findings that are never reported.",
     ),
 )
 BY_KEY = {s.key: s for s in SETTINGS}
 
 KEYS = "keys"
-"""The table that remaps keys: the id of a binding = its keys, separated by commas."""
+"""Name of the table that remaps keys: id of a binding = its keys, separated by commas."""
 
 
 class Configured(Struct, frozen=True):
-    """A value from a file, and where it stands.
-
-    Attributes:
-        value: as the setting wants it.
-        file: path.
-        line: in it; None when it could not be told.
-    """
+    """A value from a file; ``line`` is None when it is unknown."""
 
     value: Value
     file: str
@@ -227,17 +221,17 @@ class Configured(Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """For sentences."""
+        """``FILE:LINE``."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
 class Config(Struct, frozen=True):
-    """What the files say, the later one's word counting.
+    """The values of all files; a later file overrides an earlier one.
 
     Attributes:
         values: setting's key → value.
         keys: binding's id → keys.
-        problems: what was not used, a sentence each.
+        problems: a message for each entry that kvtui cannot use.
         files: path → whether it was read; in the order of reading.
     """
 
@@ -247,15 +241,15 @@ class Config(Struct, frozen=True):
     files: Mapping[str, bool] = field(default_factory=dict)
 
     def value(self, key: str) -> Value:
-        """A setting's value, or its default."""
-        found = self.values.get(key)
-        return BY_KEY[key].default if found is None else found.value
+        """Returns a setting's value, or its default."""
+        configured = self.values.get(key)
+        return BY_KEY[key].default if configured is None else configured.value
 
     @property
     def triage(self) -> TriageSettings:
-        """How easily triage is alarmed."""
-        timeout, ignored = self.value("triage.timeout"), self.value("triage.ignore")
+        """The settings of triage."""
+        factor, ignored = self.value("triage.hold_factor"), self.value("triage.ignore")
         return TriageSettings(
-            float(timeout) if isinstance(timeout, int | float) else 1.0,
+            float(factor) if isinstance(factor, int | float) else 1.0,
             frozenset(ignored) if isinstance(ignored, tuple) else frozenset(),
         )

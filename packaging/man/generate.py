@@ -1,8 +1,8 @@
-"""Writes kvtui.1, the manual page, from the commands themselves, the keys of the screens and the settings.
+"""Writes kvtui.1, the manual page, from the commands, the keys of the screens and the settings.
 
     python packaging/man/generate.py OUT          # a file, or - for stdout
 
-The date is SOURCE_DATE_EPOCH's, as reproducible builds want it, or today's.
+The date is that of SOURCE_DATE_EPOCH, for reproducible builds, or today.
 """
 
 from __future__ import annotations
@@ -26,59 +26,59 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 kvtui shows who holds each VIP and why, whether its chain from the ConfigMap to the address on the interface is whole, \
-and what traffic flows; and it acts: reload, drain, change a priority, fail over. Without a command it opens the \
-terminal UI, or prints the status where there is no terminal.
+and what traffic flows. It also acts: reload, drain, change a priority, fail over. Without a command it opens the \
+terminal UI; without a terminal it prints the status.
 
-It runs on a node, or in a pod beside keepalived. What it cannot read it names, with the reason and what would help, \
-and shows the rest. Nothing is written before its plan was shown and agreed to; what was done is verified, written \
-down, and can be undone."""
+It runs on a node, or in a pod beside keepalived. When it cannot read a source, it says why and what would help, and \
+shows the rest. It shows a plan and asks before it writes; then it verifies and journals the action, which can be \
+undone."""
 
 EXIT_STATUS = (
-    ("0", "Done and verified; for triage: nothing is wrong; for trace: the chain is whole."),
-    ("1", "Failed, and put back; for triage: warnings; for trace: the chain is broken; render --diff: differs."),
-    ("2", "Wrong usage; for triage: something critical; for trace: no such VIP."),
-    ("3", "Refused: read-only, no permission, or unsafe without --force; for triage and trace: could not tell."),
-    ("4", "Applied, and not verified in time."),
+    ("0", "Done and verified; for triage: no warning; for trace: every layer is ok."),
+    ("1", "Failed, and put back; for triage: a warning; for trace: a broken layer; for render --diff: a difference."),
+    ("2", "Wrong usage; for triage: a critical finding; for trace: no such VIP."),
+    ("3", "Refused: read-only, no permission, or unsafe without --force; for triage, trace and render: unknown."),
+    ("4", "Applied, but not verified in time."),
     ("130", "Interrupted, and put back."),
 )
 FILES = (
     ("/etc/kvtui.toml, ~/.config/kvtui/config.toml", "The configuration; see CONFIGURATION."),
-    ("/var/lib/kvtui", "The journal and what is drained; KVTUI_STATE_DIR names another folder."),
+    ("/var/lib/kvtui", "The journal and the drained servers; KVTUI_STATE_DIR sets another folder."),
     (
         "kvtui-debug.log, kvtui-crash-*.txt",
-        "Debug log and crash reports, without secrets: beside the journal, or in $XDG_STATE_HOME/kvtui or /tmp.",
+        "Debug log and crash reports, without secrets: in the journal's folder, $XDG_STATE_HOME/kvtui or /tmp.",
     ),
 )
 ENVIRONMENT = (
     ("KVTUI_STATE_DIR", "The folder of the journal."),
-    ("KVTUI_DEBUG", "The file of the debug log; without --debug too."),
-    ("XDG_STATE_HOME", "Where the debug log and crash reports go if the folder of the journal does not exist."),
-    ("NO_COLOR", "No colour at all."),
-    ("KUBECONFIG", "How to reach the Kubernetes API, as kubectl knows it."),
-    ("NODE_NAME", "The name of this node, where the host's name is another one."),
+    ("KVTUI_DEBUG", "The file of the debug log; switches it on like --debug."),
+    ("XDG_STATE_HOME", "Folder for the debug log and crash reports if the journal's folder does not exist."),
+    ("NO_COLOR", "Disables colours."),
+    ("KUBECONFIG", "Kubeconfig files, as in kubectl."),
+    ("NODE_NAME", "The name of this node, if it differs from the host name."),
 )
 
 
 def escaped(text: str) -> str:
-    """Text as roff prints it: no line of it is a request, a hyphen stays one that can be copied."""
+    """Returns text for roff: no line is a request, and a hyphen can be copied."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     text = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)
     return "\\&" + text if text[:1] in {".", "'"} else text
 
 
 def filled(text: str) -> str:
-    """A paragraph: lines that ``git diff`` and mandoc's style check can bear; blanks are where roff breaks lines."""
+    """Returns a paragraph in short lines, as mandoc's style check wants."""
     lines = wrap(text, 72, break_long_words=False, break_on_hyphens=False)
     return "\n".join(map(escaped, lines))
 
 
 def quoted(text: str) -> str:
-    """An argument of a macro."""
+    """Returns an argument of a macro."""
     return '"' + escaped(text).replace('"', "\\(dq") + '"'
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    """Paragraphs; one that begins with ``Example:`` ends in a command line of its own."""
+    """Yields paragraphs; the command after ``Example:`` is a paragraph of its own."""
     for paragraph in text.split("\n\n"):
         folded = " ".join(paragraph.split())
         before, example, command = folded.partition("Example: ")
@@ -89,22 +89,22 @@ def paragraphs(text: str) -> Iterator[str]:
 
 
 def item(term: str, text: str) -> str:
-    """A term and what it is."""
+    """Returns a term and its description."""
     return f".TP\n.B {quoted(term)}\n{filled(text) or chr(92) + '&'}"
 
 
 def items(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """A list of them."""
+    """Yields terms and their descriptions."""
     return (item(term, text) for term, text in pairs)
 
 
 def parameters(found: Iterable[Parameter]) -> Iterator[str]:
-    """Options or arguments, as ``--help`` words them."""
+    """Yields options or arguments, as in ``--help``."""
     return items((p.usage, p.help) for p in found)
 
 
 def usage(command: Command) -> str:
-    """A command's line of the synopsis."""
+    """Returns a command's synopsis."""
     words = [f"\\fB{escaped(' '.join(('kvtui', *command.path)))}\\fR"]
     words += ["[\\fIOPTION\\fR ...]"] if command.options else []
     for argument in command.arguments:
@@ -114,7 +114,7 @@ def usage(command: Command) -> str:
 
 
 def one_command(command: Command) -> Iterator[str]:
-    """A command: usage, what it does, its arguments and options."""
+    """Yields a command's synopsis, description, arguments and options."""
     yield f".SS {quoted(' '.join(command.path))}"
     yield usage(command)
     yield from paragraphs(command.help)
@@ -123,7 +123,7 @@ def one_command(command: Command) -> Iterator[str]:
 
 
 def keys() -> Iterator[str]:
-    """The keys of the screens, from their bindings."""
+    """Yields the keys of the screens, from their bindings."""
     for scope, key in ((scope, key) for scope, keys in SCOPES for key in keys if key.help):
         screen = scope.removesuffix("Screen").replace("Ipvs", "IPVS")
         place = "" if scope in {COMMON, PANELS} else f", on the {screen} screen"
@@ -131,9 +131,9 @@ def keys() -> Iterator[str]:
 
 
 CONFIGURATION = """\
-TOML. A file in the home directory counts more than /etc/kvtui.toml, an environment variable more than both, an option \
-more than all. What is wrong in a file is said with its line, and the rest is used. "kvtui config show" tells each \
-value and where it comes from; KVTUI_CONFIG names one file that is read instead of both."""
+TOML. The file in the home folder overrides /etc/kvtui.toml, an environment variable both, an option all three. \
+kvtui reports a mistake in a file with its line and uses the rest. "kvtui config show" prints each value and its \
+origin. KVTUI_CONFIG names one file to read instead of both."""
 CONFIG_EXAMPLE = """\
 theme = "light"
 read_only = true
@@ -147,27 +147,29 @@ view.ipvs = "3,f3\""""
 
 
 def configuration() -> Iterator[str]:
-    """The settings, from their one list."""
+    """Yields the settings."""
     yield from paragraphs(CONFIGURATION)
     for setting in SETTINGS:
         allowed = f"one of {', '.join(setting.choices)}" if setting.choices else setting.shape or setting.kind.value
         default = "nothing" if setting.default in {None, ()} else str(setting.default).lower()
         yield item(setting.key, f"{setting.help} {allowed[0].upper()}{allowed[1:]}; default: {default}.")
-    yield item("keys.NAME", "The keys of what KEYS calls NAME, separated by commas. Those of dialogs stay as they are.")
+    yield item(
+        "keys.NAME", "Keys for the NAME in section KEYS, separated by commas. Keys of dialogs cannot be changed."
+    )
     yield ".PP\nExample:\n.PP\n.nf\n.RS 4"
     yield from map(escaped, CONFIG_EXAMPLE.split("\n"))
     yield ".RE\n.fi"
 
 
 def examples(epilog: str) -> Iterator[str]:
-    """``command   what it does`` lines."""
+    """Yields a command and its description for each line ``command   description``."""
     for line in epilog.split("\n\n")[1:]:
         command, *what = re.split(r"\s{2,}", line.strip(), maxsplit=1)
         yield item(command, f"{what[0][0].upper()}{what[0][1:]}." if what else "")
 
 
 def page() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     kvtui = command_tree()
     date = time.strftime("%Y-%m-%d", time.gmtime(float(os.environ.get("SOURCE_DATE_EPOCH") or time.time())))
     everything = [c for c in kvtui.all() if c.path and not c.commands]
@@ -177,9 +179,9 @@ def page() -> str:
         ("NAME", [f"kvtui \\- {escaped('the terminal UI and CLI for keepalived + IPVS nodes')}"]),
         ("SYNOPSIS", ["\\fBkvtui\\fR [\\fIOPTION\\fR ...] [\\fICOMMAND\\fR ...]"]),
         ("DESCRIPTION", paragraphs(DESCRIPTION)),
-        ("OPTIONS", ["They stand before the command.", *parameters(kvtui.options)]),
+        ("OPTIONS", ["Options of kvtui come before the command.", *parameters(kvtui.options)]),
         ("COMMANDS", [line for c in everything for line in one_command(c)]),
-        ("KEYS", ["In brackets: the name by which a key is changed in the configuration.", *keys()]),
+        ("KEYS", ["In brackets: the name of a key in the configuration.", *keys()]),
         ("CONFIGURATION", configuration()),
         ("EXIT STATUS", items(EXIT_STATUS)),
         ("ENVIRONMENT", items([*named, *ENVIRONMENT])),

@@ -11,8 +11,9 @@ from kvtui.actions.core.journal import Entry
 from kvtui.actions.core.network import Network
 from kvtui.actions.drain.active_drains import Drain
 from kvtui.model.ipvs import IpvsTable, Protocol, VirtualServer
+from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, real, snapshot, table
+from tests.build import NOW, VIP, addresses, advertiser, instance, real, snapshot, table
 
 if TYPE_CHECKING:
     from kvtui.actions.core.plan import NoteSeverity, Plan
@@ -78,3 +79,18 @@ def verified(action: Action) -> Verification:
 
 async def _verify(action: Action) -> Verification:
     return await action.verify(lambda _text: None)
+
+
+MASTER: dict[str, Any] = {
+    "addresses": addresses(VIP),
+    "advertisers": (advertiser(0, outgoing=True), advertiser(1, at=NOW - 90)),
+}
+
+
+def master(**changes: Any) -> Observation:
+    """This node is MASTER and has heard node-b (priority 101) long ago."""
+    return observe(snapshot(instances=(instance(VrrpState.MASTER, **changes),), **MASTER))
+
+
+async def nothing() -> Observation:
+    raise AssertionError("a plan looks at nothing more")

@@ -83,3 +83,11 @@ def preflight_of(
         "test": test,
     }
     return Preflight(subject, **{**base, **changes})
+
+
+def tracked(folder: Path, weight: int, value: int | None = None) -> str:
+    control = folder / "knob"
+    if value is not None:
+        control.write_text(f"{value}\n")
+    head = f"track_file knob {{\n file {control}\n weight {weight}\n}}\n"
+    return head + CONF.replace("  nopreempt\n", "  track_file {\n knob\n}\n")

@@ -17,10 +17,8 @@ from kvtui.actions.failover.plan import plan_failover
 from kvtui.actions.live import LIVE, LiveBackend
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
-from tests.actions.nodes import grades
-from tests.actions.preflights import CONF, preflight_of
-from tests.actions.test_priority import MASTER, master, tracked
-from tests.actions.test_reload import nothing
+from tests.actions.nodes import MASTER, grades, master, nothing
+from tests.actions.preflights import CONF, preflight_of, tracked
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def test_the_command_line_listens_until_the_master_must_have_been_heard(
     assert act(Invocation(demo=True, dry_run=True), intent) == 0
     assert source.listened == listened
     out, err = capsys.readouterr()
-    assert ("no advert of vips was heard yet: listening for up to 3 s" in err) is (len(listened) > 1)
+    assert ("no advert of vips received yet: waiting for up to 3 s" in err) is (len(listened) > 1)
     assert "no node has been heard" not in out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
@@ -15,35 +15,13 @@ from kvtui.actions.priority.plan import plan_priority, plan_reset
 from kvtui.actions.priority.track_files import TrackFileControl, track_file_controls
 from kvtui.model.keepalived import Controller
 from kvtui.model.source import SourceName
-from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
-from tests.actions.nodes import done, grades
-from tests.actions.preflights import CONF, preflight_of
-from tests.actions.test_reload import nothing
-from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
+from tests.actions.nodes import done, grades, master, nothing
+from tests.actions.preflights import CONF, preflight_of, tracked
+from tests.build import snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from kvtui.model.observation import Observation
-
-MASTER: dict[str, Any] = {
-    "addresses": addresses(VIP),
-    "advertisers": (advertiser(0, outgoing=True), advertiser(1, at=NOW - 90)),
-}
-
-
-def master(**changes: Any) -> Observation:
-    """This node is MASTER and has heard node-b (priority 101) long ago."""
-    return observe(snapshot(instances=(instance(VrrpState.MASTER, **changes),), **MASTER))
-
-
-def tracked(folder: Path, weight: int, value: int | None = None) -> str:
-    control = folder / "knob"
-    if value is not None:
-        control.write_text(f"{value}\n")
-    head = f"track_file knob {{\n file {control}\n weight {weight}\n}}\n"
-    return head + CONF.replace("  nopreempt\n", "  track_file {\n knob\n}\n")
 
 
 def test_one_line_changes(tmp_path: Path) -> None:

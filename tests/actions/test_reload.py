@@ -9,7 +9,7 @@ from kvtui.actions.live import LIVE
 from kvtui.actions.reload.comparison import undone_drains
 from kvtui.actions.reload.plan import plan_reload
 from kvtui.rules.observe import observe
-from tests.actions.nodes import grades
+from tests.actions.nodes import grades, nothing
 from tests.actions.preflights import CONF, preflight_of, said
 from tests.build import real, snapshot, table
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.preflight import Preflight
-    from kvtui.model.observation import Observation
-
-
-async def nothing() -> Observation:
-    raise AssertionError("a plan looks at nothing more")
 
 
 def plan(preflight: Preflight, *weights: int) -> Plan:

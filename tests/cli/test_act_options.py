@@ -1,4 +1,4 @@
-"""What is wrong with the words of an action is said with the option's name, before anything is read."""
+"""A wrong option of an action is a usage error that names the option."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ["drain", "10.2.68.5", "--over", "abc"],
@@ -26,14 +26,14 @@ def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=["no time", "no number", "too high"],
 )
-def test_usage(words: list[str], said: str) -> None:
+def test_usage(words: list[str], message: str) -> None:
     done = kvtui(*words)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_nothing_to_do_is_not_asked_about() -> None:
+def test_an_action_without_changes_asks_nothing() -> None:
     done = kvtui("undrain", "10.2.68.5:8080")
     assert done.returncode == 0
     assert "already has its weight" in done.stdout

@@ -1,4 +1,4 @@
-"""The command as a person or a script calls it: a process of its own, real streams, real exit codes."""
+"""The command as an operator or a script calls it: a separate process, real streams, real exit codes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_environment_mirrors_the_options() -> None:
     assert len(document["vips"]) == 5
 
 
-def test_on_any_machine_it_starts_and_says_what_is_missing() -> None:
+def test_it_starts_on_any_machine_and_says_what_is_missing() -> None:
     done = kvtui("status", "-o", "json")
     assert done.returncode == 0, done.stderr
     sources = {s["name"]: s for s in json.loads(done.stdout)["sources"]}
@@ -105,7 +105,7 @@ def test_watch_prints_a_document_a_line_until_interrupted() -> None:
     assert len(set(times)) == 3
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
+def test_no_traceback_when_the_reader_goes_away() -> None:
     with watch("status", "-o", "json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -135,7 +135,7 @@ def test_status_imports_no_terminal_ui() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_plain_status_does_without_chains_json_and_triage() -> None:
+def test_plain_status_imports_no_chain_json_or_triage() -> None:
     code = (
         "import sys; from kvtui.cli.main import run; run(lambda _: None, ['--no-kube', 'status', '--listen', '0']); "
         "names = ('kvtui.rules.chain', 'kvtui.rules.triage', 'kvtui.presenters.documents', "
@@ -149,7 +149,7 @@ TRACES = {"10.4.0.50": (0, ""), "10.4.0.54": (1, ""), "10.4.0.99": (2, "no layer
 
 
 @pytest.mark.parametrize(("vip", "ends"), TRACES.items(), ids=list(TRACES))
-def test_trace_says_in_its_exit_code_whether_the_chain_is_whole(vip: str, ends: tuple[int, str]) -> None:
+def test_exit_codes_of_trace(vip: str, ends: tuple[int, str]) -> None:
     done = kvtui("--demo", "trace", vip, "-o", "json")
     assert done.returncode == ends[0]
     assert ends[1] in done.stderr

@@ -1,4 +1,4 @@
-"""``kvtui config``, and how a file, the environment and options come together."""
+"""``kvtui config``, and the precedence of files, environment and options."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The one configuration file."""
+    """The only configuration file."""
     path = tmp_path / "kvtui.toml"
     monkeypatch.setenv("KVTUI_CONFIG", str(path))
     return path
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict[str, tuple[object, str]], str]:
-    """Key → value and origin, and what was said beside it."""
+    """Returns key → value and origin, and stderr."""
     run(lambda _invocation: None, [*arguments, "config", "show", "-o", "json"])
     output = capsys.readouterr()
     document = json.loads(output.out)
@@ -34,17 +34,17 @@ def test_option_before_environment_before_file_before_default(
 ) -> None:
     file.write_text('interval = 3\ntheme = "light"\nascii = true\n[kubernetes]\nenabled = false\n')
     monkeypatch.setenv("KVTUI_THEME", "mono")
-    found, said = shown(capsys, "--interval", "4")
+    found, messages = shown(capsys, "--interval", "4")
 
     assert found["interval"] == (4.0, "--interval")
     assert found["theme"] == ("mono", "KVTUI_THEME")
     assert found["ascii"] == (True, f"{file}:3")
     assert found["kubernetes.enabled"] == (False, f"{file}:5")
     assert found["mouse"] == (False, "default")
-    assert said == ""
+    assert messages == ""
 
 
-def test_what_the_file_turns_on_an_option_turns_off(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_turns_off_what_the_file_turns_on(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("mouse = true\nkubernetes.enabled = false\n")
     found, _said = shown(capsys, "--no-mouse", "--kube")
 
@@ -52,7 +52,7 @@ def test_what_the_file_turns_on_an_option_turns_off(file: Path, capsys: pytest.C
     assert found["kubernetes.enabled"] == (True, "--no-kube")
 
 
-def test_the_help_shows_what_holds_on_this_node(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_shows_the_defaults_of_this_node(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("interval = 7.5\nlisten = 0.3\n")
     run(lambda _invocation: None, ["--help"])
     assert "default: 7.5;" in capsys.readouterr().out
@@ -66,14 +66,14 @@ def test_a_file_can_forbid_writes_for_everybody(file: Path, capsys: pytest.Captu
     assert "read-only" in capsys.readouterr().err
 
 
-def test_what_is_wrong_is_narrated_once_and_the_command_does_its_work(
+def test_a_mistake_in_a_file_is_reported_once_and_the_command_runs(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text("listen = 0\nintervall = 3\n")
     assert run(lambda _invocation: None, ["--demo", "-o", "json", "vips"]) == 0
     output = capsys.readouterr()
 
-    assert output.err == f"kvtui: {file}:2: there is no setting intervall; did you mean interval?\n"
+    assert output.err == f"kvtui: {file}:2: unknown setting intervall; did you mean interval?\n"
     assert len(json.loads(output.out)["vips"]) == 5
 
 

@@ -1,4 +1,4 @@
-"""The JSON document: its schema by somebody else's validator, and that nothing unknown is invented."""
+"""The JSON document: checked against its schema by another project's validator; an unknown layer is null."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_unknown_layer_is_null_not_empty() -> None:
     assert blind["mappings"] is None
 
 
-def test_mappings_tell_what_the_controller_makes_of_each_entry() -> None:
+def test_mappings_show_how_the_controller_reads_each_entry() -> None:
     mapped = document(observe(CASES["mapped"]))["mappings"]
     assert [(m["vip"], m["namespace"], m["service"], m["method"], m["state"], m["source"]) for m in mapped] == [
         ("10.4.0.60", None, None, None, "vip-only", "configmap"),
@@ -86,7 +86,7 @@ def test_a_real_server_names_its_pod() -> None:
     assert [r["pod"] for r in alone["real_servers"]] == [None, None]
 
 
-def test_without_an_api_the_config_tells_the_mappings() -> None:
+def test_without_an_api_mappings_come_from_the_config() -> None:
     (mapping,) = document(observe(snapshot()))["mappings"]
     assert (mapping["service"], mapping["source"]) == ("nginx", "conf")
 

@@ -1,4 +1,4 @@
-"""``kvtui journal`` where nothing was done: a folder that has no journal is named."""
+"""``kvtui journal`` without actions: a message names a folder without a journal."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def test_a_folder_without_a_journal_is_named(
     folder = tmp_path if there else tmp_path / "nope"
     monkeypatch.setenv("KVTUI_STATE_DIR", str(folder))
     assert show_journal(Invocation(), Format.TEXT) == 0
-    assert capsys.readouterr().out == f"Nothing was done here yet: {folder} has no journal.\n"
+    assert capsys.readouterr().out == f"No actions yet: {folder} has no journal.\n"
 
 
-def test_a_journal_without_an_entry_is_one(
+def test_an_empty_journal_is_a_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Journal(tmp_path).file.touch()
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
     assert show_journal(Invocation(), Format.TEXT) == 0
-    assert capsys.readouterr().out == "Nothing was done here yet.\n"
+    assert capsys.readouterr().out == "No actions yet.\n"
 
 
 def test_the_demo_has_no_folder_to_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert show_journal(Invocation(demo=True), Format.TEXT) == 0
-    assert capsys.readouterr().out == "Nothing was done here yet.\n"
+    assert capsys.readouterr().out == "No actions yet.\n"

@@ -1,4 +1,4 @@
-"""``kvtui render``: what is printed, how the file differs, and what the exit code says."""
+"""``kvtui render``: output, differences of the file, exit codes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Still(Demo):
 
 
 def golden_kube(**changes: Any) -> Kube:
-    """What the golden rendering was made of."""
+    """The cluster of the golden file."""
     known = kube(
         configmap=configmap({build.VIP: "default/echoheaders"}),
         services={ECHO: service("echoheaders")},
@@ -85,7 +85,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def test_stdout_is_the_config_byte_for_byte_and_stderr_says_what_was_guessed(run: Any) -> None:
+def test_stdout_is_the_config_byte_for_byte_and_stderr_names_assumptions(run: Any) -> None:
     code, out, err = run(snapshot())
     assert (code, out) == (RenderExit.OK, golden())
     assert err.splitlines() == [
@@ -103,7 +103,7 @@ def test_another_controller_and_another_node(run: Any) -> None:
     assert "as it was asked for" in err
 
 
-def test_what_is_skipped_is_said(run: Any) -> None:
+def test_skipped_entries_are_named(run: Any) -> None:
     data = {build.VIP: "default/echoheaders", "10.4.0.51": "default/gone", "10.4.0.52": "a/b:TUN"}
     code, out, err = run(snapshot(kube=golden_kube(configmap=configmap(data))))
     assert (code, out) == (RenderExit.OK, golden())
@@ -120,13 +120,13 @@ def test_without_an_api_it_says_what_is_missing(run: Any) -> None:
     )
 
 
-def test_a_right_that_is_missing_is_no_empty_config(run: Any) -> None:
+def test_a_missing_right_does_not_give_an_empty_config(run: Any) -> None:
     code, out, err = run(snapshot(kube=golden_kube(endpoints=None)))
     assert (code, out) == (RenderExit.UNKNOWN, "")
     assert "kvtui: unknown: the endpoints were not read\n" in err
 
 
-def test_an_api_that_refuses_is_named_before_what_is_missing_for_it(run: Any) -> None:
+def test_the_error_of_the_api_comes_first(run: Any) -> None:
     why = "127.0.0.1:9 refuses connections: the API server does not run there"
     nothing = golden_kube(configmap_name=None, configmap=None, services=None, endpoints=None, pods=None, nodes=None)
     others = tuple(s for s in build.sources() if s.name is not SourceName.KUBERNETES)
@@ -137,7 +137,7 @@ def test_an_api_that_refuses_is_named_before_what_is_missing_for_it(run: Any) ->
     assert "kvtui: unknown: the Services were not read\n" in err
 
 
-def test_a_node_that_is_not_there_is_usage(run: Any) -> None:
+def test_an_unknown_node_is_a_usage_error(run: Any) -> None:
     code, out, err = run(snapshot(), node="node-x")
     assert (code, out) == (EXIT_USAGE, "")
     assert "the cluster has no node node-x; its nodes: node-a, node-b, node-c" in err
@@ -176,7 +176,7 @@ def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> Non
     assert "file: instance vips: priority is 90, the controller writes 100" in err
 
 
-def test_what_runs_is_compared_too(run: Any, tmp_path: Path) -> None:
+def test_the_running_config_is_compared_too(run: Any, tmp_path: Path) -> None:
     running = build.conf(build.conf_real(5))
     code, out, err = run(on_disk(tmp_path / "k.conf", golden(), running=running), diff=True)
     assert (code, out) == (RenderExit.OK, "")

@@ -1,4 +1,4 @@
-"""``kvtui trace``: which VIP is meant, what is printed, and what the exit code says."""
+"""``kvtui trace``: which VIP and ports, output, exit codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Still(Demo):
-    """A source that shows one snapshot; its connects end as they are told to."""
+    """A source that shows one snapshot; its connects have the given results."""
 
     def __init__(self, shown: Snapshot, error: str | None = None) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def snapshot(**changes: Any) -> Snapshot:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """(VIP, snapshot, …) → exit code, what was printed."""
+    """(VIP, snapshot, …) → exit code, stdout."""
 
     def call(
         vip: str,
@@ -102,16 +102,14 @@ def test_the_first_break_is_named_with_what_to_do_next(run: Any) -> None:
     ]
 
 
-def test_what_cannot_be_told_has_an_exit_code_of_its_own(run: Any) -> None:
+def test_unknown_layers_have_their_own_exit_code(run: Any) -> None:
     code, text = run(VIP, snapshot(kube=None))
     assert code == 3
     assert text.splitlines()[-1] == "No layer is known to be broken; unknown: ConfigMap, Service, endpoints."
 
 
 @pytest.mark.parametrize(("lack", "code"), [(UnavailableReason.ABSENT, 3), (UnavailableReason.UNWANTED, 0)])
-def test_without_an_api_a_node_can_be_judged_alone_where_that_is_asked_for(
-    run: Any, lack: UnavailableReason, code: int
-) -> None:
+def test_no_kube_checks_this_node_only(run: Any, lack: UnavailableReason, code: int) -> None:
     calm = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", reason=lack)
     others = tuple(s for s in snapshot().sources if s.name is not SourceName.KUBERNETES)
     ended, text = run(VIP, snapshot(kube=None, sources=(*others, calm)))
@@ -144,7 +142,7 @@ def test_the_same_as_a_document(run: Any, form: Format) -> None:
 TEXT = "\x1b[31m[red]\u202e\n" + "x" * 100_000
 
 
-def test_text_from_outside_only_prints(run: Any) -> None:
+def test_text_from_outside_has_no_control_characters(run: Any) -> None:
     pods = (replace(endpoint(5), pod=(TEXT, TEXT), node=TEXT), endpoint(6))
     shown = snapshot(
         kube=kube(configmap=configmap({VIP: "default/nginx", TEXT: TEXT}), endpoints={NGINX: (group(*pods),)})
@@ -175,7 +173,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize(("text", "meant"), CHOICES.items(), ids=list(CHOICES))
-def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, ...]]) -> None:
+def test_which_vip_and_ports_are_traced(text: str, meant: tuple[str, tuple[Port, ...]]) -> None:
     assert find_ports(index(), text) == meant
 
 
@@ -186,26 +184,26 @@ def test_which_vip_and_ports_are_meant(text: str, meant: tuple[str, tuple[Port, 
         ("[fd00::50]:81", "no layer has port 81 of the VIP fd00::50; its ports: 80"),
     ],
 )
-def test_a_vip_that_nobody_knows_says_which_there_are(text: str, says: str) -> None:
+def test_an_unknown_vip_is_an_error_that_lists_the_others(text: str, says: str) -> None:
     with pytest.raises(UnknownVipError, match="^" + says.replace("[", r"\[")):
         find_ports(index(), text)
 
 
-def test_where_a_source_cannot_be_read_it_is_not_said_that_nobody_knows_the_vip() -> None:
+def test_an_unread_source_may_have_the_vip() -> None:
     dead = Source(SourceName.IPVS, SourceState.UNAVAILABLE, "ip_vs is not loaded in this kernel")
     absent = Source(
         SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API is configured here", reason=UnavailableReason.ABSENT
     )
-    said = {s.name: s for s in build.sources()} | {SourceName.KUBERNETES: absent}
-    whole = ChainIndex(observe(snapshot(sources=tuple(said.values()))))
+    by_name = {s.name: s for s in build.sources()} | {SourceName.KUBERNETES: absent}
+    whole = ChainIndex(observe(snapshot(sources=tuple(by_name.values()))))
     with pytest.raises(UnknownVipError):
         find_ports(whole, "10.4.0.99")
-    deaf = ChainIndex(observe(snapshot(sources=tuple((said | {SourceName.IPVS: dead}).values()))))
+    deaf = ChainIndex(observe(snapshot(sources=tuple((by_name | {SourceName.IPVS: dead}).values()))))
     with pytest.raises(UnreadSourcesError, match=r"has the VIP 10.4.0.99; cannot read: ipvs \(ip_vs is not loaded"):
         find_ports(deaf, "10.4.0.99")
 
 
-def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_word_that_is_not_an_address_is_a_usage_error(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnknownTargetError):
         find_ports(index(), "nginx")
     with pytest.raises(SystemExit) as ended:
@@ -214,7 +212,7 @@ def test_what_is_no_address_is_usage(run: Any, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == "kvtui: no layer has the VIP 10.4.0.99; the VIPs are: 10.4.0.50\n"
 
 
-def test_a_key_that_is_no_address_can_be_traced(run: Any) -> None:
+def test_a_key_that_is_not_an_address_can_be_traced(run: Any) -> None:
     code, text = run("my vip", snapshot(kube=kube(configmap=configmap({"my vip": "default/nginx"}))))
     assert code == 1
     assert "First break: config file: " in text

@@ -1,4 +1,4 @@
-"""``kvtui triage``: what it prints, when it has seen enough, and what its exit code says."""
+"""``kvtui triage``: output, time of observation, exit codes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def blind() -> Snapshot:
 
 
 @pytest.mark.parametrize(("found", "code"), [((), 3), ((INFO,), 3), ((WARNING,), 1), ((CRITICAL,), 2)])
-def test_what_could_not_be_told_is_no_all_clear(found: tuple[Finding, ...], code: int) -> None:
+def test_a_missing_source_is_not_an_all_clear(found: tuple[Finding, ...], code: int) -> None:
     assert exit_code(replace(observe(blind()), findings=found)) == code
 
 
@@ -72,11 +72,11 @@ def test_text_has_evidence_and_remedy() -> None:
     ],
     ids=["nothing", "something"],
 )
-def test_stdout_says_what_could_not_be_told(found: tuple[Finding, ...], last: str) -> None:
+def test_stdout_names_missing_sources(found: tuple[Finding, ...], last: str) -> None:
     assert findings_text(replace(observe(blind()), findings=found)).splitlines()[-1] == last
 
 
-def test_what_is_copied_has_no_remark() -> None:
+def test_the_copied_command_has_no_comment() -> None:
     assert CRITICAL.command == "do this"
 
 
@@ -85,10 +85,10 @@ def test_a_vip_is_marked_by_its_worst_finding() -> None:
 
 
 def test_the_document_of_findings() -> None:
-    told = document(replace(observe(backup()), findings=(CRITICAL,)), "status")
+    result = document(replace(observe(backup()), findings=(CRITICAL,)), "status")
 
-    jsonschema.validate(told, schema())
-    assert told["findings"] == [
+    jsonschema.validate(result, schema())
+    assert result["findings"] == [
         {
             "id": "critical-rule",
             "severity": "critical",
@@ -102,7 +102,7 @@ def test_the_document_of_findings() -> None:
 
 
 class Clockwork:
-    """A source whose every reading is half a second later than the one before.
+    """A source whose readings are half a second apart.
 
     Args:
         at: what there is after so many seconds.
@@ -140,12 +140,12 @@ def healthy(passed: float) -> Snapshot:
     return backup(time=NOW + passed, advertisers=(advertiser(2, at=NOW + passed - 0.1),), sources=fresh)
 
 
-@pytest.mark.parametrize("judged", [True, False], ids=["watched", "read once"])
-async def test_findings_are_null_exactly_where_nobody_asked_for_triage(judged: bool) -> None:
-    """From the first observation on, also while triage rests; what must hold for a while comes with a later one."""
-    observer = Observer(Clockwork(healthy), interval=0.05, triage=judged)  # type: ignore[arg-type]
+@pytest.mark.parametrize("triage", [True, False], ids=["watched", "read once"])
+async def test_findings_are_null_without_triage(triage: bool) -> None:
+    """From the first observation, also between two runs of triage; pending findings come later."""
+    observer = Observer(Clockwork(healthy), interval=0.05, triage=triage)  # type: ignore[arg-type]
     for _ in range(3):
-        assert document(await observer.observe())["findings"] == ([] if judged else None)
+        assert document(await observer.observe())["findings"] == ([] if triage else None)
 
 
 async def observed(source: Clockwork, listen: float | None) -> list[str]:
@@ -154,14 +154,14 @@ async def observed(source: Clockwork, listen: float | None) -> list[str]:
     return [f.id for f in seen.findings or ()]
 
 
-async def test_it_observes_for_as_long_as_a_takeover_takes() -> None:
+async def test_it_observes_as_long_as_a_takeover_takes() -> None:
     source = Clockwork(healthy)
 
     assert await observed(source, None) == []
     assert source.passed == 4.5
 
 
-async def test_it_observes_for_longer_where_adverts_come_seldom() -> None:
+async def test_it_observes_longer_with_long_advert_intervals() -> None:
     slow = (instance(advert_interval=3.0),)
 
     def seldom(passed: float) -> Snapshot:
@@ -176,30 +176,30 @@ async def test_it_observes_for_longer_where_adverts_come_seldom() -> None:
     assert source.passed == 13.0
 
 
-async def test_what_begins_meanwhile_is_waited_for() -> None:
+async def test_it_waits_for_undecided_findings() -> None:
     def stray(passed: float) -> Snapshot:
         return replace(healthy(passed), addresses=addresses(VIP) if passed >= 2.5 else addresses())
 
     source = Clockwork(stray)
-    told = await observed(source, None)
+    result = await observed(source, None)
 
-    assert (told, source.passed) == (["vip-on-backup"], 4.5)
+    assert (result, source.passed) == (["vip-on-backup"], 4.5)
 
 
-async def test_as_long_as_one_says() -> None:
+async def test_it_observes_as_long_as_listen_says() -> None:
     source = Clockwork(healthy)
 
     assert await observed(source, 1.0) == []
     assert source.passed == 1.0
 
 
-def test_watched_it_says_when_what_was_not_known_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_prints_when_a_missing_source_is_back(capsys: pytest.CaptureFixture[str]) -> None:
     def later(passed: float) -> Snapshot:
         if passed > 3.0:
-            raise LookupError("seen enough")
+            raise RuntimeError("seen enough")
         return healthy(passed) if passed >= 1.5 else replace(blind(), time=NOW + passed)
 
-    with pytest.raises(LookupError, match="seen enough"):
+    with pytest.raises(RuntimeError, match="seen enough"):
         watch(Observer(Clockwork(later), interval=0.05, triage=True), findings.Changes(Format.TEXT).text)  # type: ignore[arg-type]
     assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("No problems")] == [
         "No problems found in the sources that can be read; unknown: adverts",
@@ -207,7 +207,7 @@ def test_watched_it_says_when_what_was_not_known_is_known(capsys: pytest.Capture
     ]
 
 
-def test_the_demo_is_triaged_and_its_first_finding_can_be_acted_on() -> None:
+def test_triage_of_the_demo_gives_remedies() -> None:
     argv = [sys.executable, "-m", "kvtui", "--demo", "triage", "-o", "json", "--listen", "2.1"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     document_ = json.loads(done.stdout)

@@ -67,11 +67,11 @@ def test_the_last_priority_counts() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("priority $P", "no plain number"),
-        ("priority ${P}0", "no plain number"),
-        ("priority 100 \\", "no plain number"),
-        ('priority "100"', "no plain number"),
-        ("priority", "no plain number"),
+        ("priority $P", "not a plain number"),
+        ("priority ${P}0", "not a plain number"),
+        ("priority 100 \\", "not a plain number"),
+        ('priority "100"', "not a plain number"),
+        ("priority", "not a plain number"),
         ("@low priority 5", "'@low' line"),
         ("priority 5\n@^low priority 6", "'@^low' line"),
         ("priority 5\n$MORE", "a macro"),

@@ -67,9 +67,9 @@ def test_one_line_blocks_lose_their_tails(tmp_path: Path) -> None:
     (found,) = conf.instances
     assert (found.vips, found.unicast_peers, found.auth_type) == ((vip("10.0.0.1", 24),), ("10.0.0.8",), "PASS")
     assert values(conf) == [
-        (3, 33, "keepalived reads only the type on this line: give auth_pass a line of its own"),
-        (4, 33, "keepalived takes one address a line: it ignores '10.0.0.2' after 10.0.0.1/24"),
-        (5, 25, "keepalived takes one peer a line: it ignores '10.0.0.9'"),
+        (3, 33, "keepalived reads only auth_type on this line: move auth_pass to its own line"),
+        (4, 33, "keepalived reads one address per line: it ignores '10.0.0.2' after 10.0.0.1/24"),
+        (5, 25, "keepalived reads one peer per line: it ignores '10.0.0.9'"),
     ]
     assert "hunter2" not in repr(conf)
 
@@ -95,14 +95,14 @@ def test_tracks(tmp_path: Path) -> None:
         ConfTrack("process", "p"),
     )
     assert conf.track_files == (ConfTrackFile("tf", "/run/tf", 3), ConfTrackFile("old", None))
-    assert values(conf) == [(13, 24, "keepalived takes one entry a line: 'eth2' makes it ignore this one")]
+    assert values(conf) == [(13, 24, "keepalived reads one entry per line: it ignores this line because of 'eth2'")]
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (instance("priority 300"), [(4, 10, "V: priority must be between 1 and 255; keepalived takes 100 instead")]),
-        (instance("priority 0"), [(4, 10, "V: priority must be between 1 and 255; keepalived takes 100 instead")]),
+        (instance("priority 300"), [(4, 10, "V: priority must be between 1 and 255; keepalived uses 100 instead")]),
+        (instance("priority 0"), [(4, 10, "V: priority must be between 1 and 255; keepalived uses 100 instead")]),
         (instance("virtual_router_id 256"), [(4, 19, "V: virtual_router_id must be between 1 and 255")]),
         (
             "vrrp_instance V {\ninterface e\nvirtual_ipaddress {\n1.1.1.1\n}\n}",
@@ -116,8 +116,8 @@ def test_tracks(tmp_path: Path) -> None:
         (
             instance("priority ${P}"),
             [
-                (4, 1, "${P} is not defined: keepalived takes its '}' for the end of the block"),
-                (4, 10, "V: priority must be between 1 and 255; keepalived takes 100 instead"),
+                (4, 1, "${P} is not defined: keepalived reads its '}' as the end of the block"),
+                (4, 10, "V: priority must be between 1 and 255; keepalived uses 100 instead"),
             ],
         ),
     ],
@@ -252,8 +252,8 @@ def test_reading_never_fails_and_trouble_lies_in_the_text(tmp_path_factory: pyte
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
         # nested sequences multiply: the same limits, reached sooner, or most of the time goes into a few examples
-        patch.setattr(expand, "GENERATED_LIMIT", 2_000)
-        patch.setattr(macros, "LINES_LIMIT", 2_000)
+        patch.setattr(expand, "MAX_GENERATED_LINES", 2_000)
+        patch.setattr(macros, "MAX_LINES", 2_000)
         conf = read(str(path), config_id="id", now=0)
     lines = text.split("\n")
     for problem in conf.problems:

@@ -131,7 +131,7 @@ def test_golden_udp() -> None:
 def test_golden_proxy_is_read_as_nat() -> None:
     conf = shared("golden-aledbf-proxy-value-without-proxymode")
     assert conf.virtual_servers[0].method is ForwardingMethod.MASQ
-    assert values(conf) == [(52, 14, "lvs_method 'PROXY' is unknown: keepalived takes NAT")]
+    assert values(conf) == [(52, 14, "lvs_method 'PROXY' is unknown: keepalived uses NAT")]
 
 
 def test_golden_empty() -> None:
@@ -257,7 +257,7 @@ def test_sequences_and_lists_of_addresses() -> None:
 
 def test_a_runaway_file_ends() -> None:
     conf = shared("pqa-1173", "low")
-    assert conf.problems[0].message.startswith("Macros and sequences make more than 100000 lines")
+    assert conf.problems[0].message.startswith("Macros and sequences generate more than 100000 lines")
 
 
 @pytest.mark.parametrize("path", sorted(CONFS.glob("*.conf")), ids=lambda p: p.stem)

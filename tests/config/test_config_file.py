@@ -62,7 +62,7 @@ def test_the_later_file_counts_and_each_value_knows_its_line(home: Path) -> None
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("intervall = 2", ":1: there is no setting intervall; did you mean interval?"),
+        ("intervall = 2", ":1: unknown setting intervall; did you mean interval?"),
         ("interval = 0.1", ":1: interval must be a number, 0.2 or more, not 0.1"),
         ("interval = inf", ":1: interval must be a number, 0.2 or more, not inf"),
         ("interval = nan", ":1: interval must be a number, 0.2 or more, not nan"),
@@ -87,31 +87,31 @@ def test_what_is_wrong_is_one_sentence_and_the_rest_is_used(home: Path, text: st
 
 
 def test_a_setting_that_is_like_nothing_lists_what_there_is(home: Path) -> None:
-    assert "there are read_only, interval, listen" in reading(home, "zzz = 1").problems[0]
+    assert "settings are read_only, interval, listen" in reading(home, "zzz = 1").problems[0]
 
 
 def test_a_file_that_is_no_toml_is_named_with_its_line_and_not_used(home: Path) -> None:
     (home / "etc.toml").write_text("ascii = true\n")
     found = reading(home, "interval = 2\nmouse = maybe\n")
 
-    assert found.problems == (f"{home}/.config/kvtui/config.toml:2: Invalid value; nothing of this file is used",)
+    assert found.problems == (f"{home}/.config/kvtui/config.toml:2: Invalid value; this file is ignored",)
     assert (found.value("interval"), found.value("ascii")) == (1.0, True)
 
 
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda p: p.mkdir(), "it is no file"),
-        (os.mkfifo, "it is no file"),
-        (lambda p: p.write_bytes(b"\xff\xfe"), "it is no UTF-8 text"),
-        (lambda p: p.write_text("#" * (1 << 21)), "it has 2097152 bytes, which is no configuration"),
+        (lambda p: p.mkdir(), "it is not a regular file"),
+        (os.mkfifo, "it is not a regular file"),
+        (lambda p: p.write_bytes(b"\xff\xfe"), "it is not UTF-8 text"),
+        (lambda p: p.write_text("#" * (1 << 21)), "it has 2097152 bytes; the limit is 1048576"),
         (lambda p: p.symlink_to(p), "Too many levels of symbolic links"),
     ],
 )
 def test_what_cannot_be_read_is_said_and_kvtui_starts(tmp_path: Path, make: object, why: str) -> None:
     file = tmp_path / "c.toml"
     make(file)  # type: ignore[operator]
-    assert read({"KVTUI_CONFIG": str(file)}).problems == (f"{file} cannot be read and is not used: {why}",)
+    assert read({"KVTUI_CONFIG": str(file)}).problems == (f"{file} cannot be read and is ignored: {why}",)
 
 
 def test_nesting_without_end_is_no_crash() -> None:
@@ -141,5 +141,5 @@ def test_triage_settings() -> None:
 
 
 def test_triage_settings_from_a_file(home: Path) -> None:
-    found = reading(home, '[triage]\npatience = 2.5\nignore = ["priority-tie"]\n')
+    found = reading(home, '[triage]\nhold_factor = 2.5\nignore = ["priority-tie"]\n')
     assert found.triage == TriageSettings(2.5, frozenset({"priority-tie"}))

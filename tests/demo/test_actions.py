@@ -74,10 +74,10 @@ async def test_waiting_ends_when_it_is_empty_where_the_sysctl_lets_go_of_templat
     assert outcome.code is ExitCode.DONE
     assert outcome.detail == "weight 0, and empty: active 0, inactive 0, persistent 0"
     assert any("left" in line for line in demo.said)
-    assert demo.demo.world.deeds.sysctls["expire_quiescent_template"] == 1
+    assert demo.demo.world.changes.sysctls["expire_quiescent_template"] == 1
 
     await demo.do(ActionKind.UNDRAIN, "10.4.0.61")
-    assert demo.demo.world.deeds.sysctls["expire_quiescent_template"] == 0
+    assert demo.demo.world.changes.sysctls["expire_quiescent_template"] == 0
 
 
 async def test_templates_of_a_persistent_service_keep_a_drained_server_from_being_empty(demo: Stage) -> None:
@@ -183,7 +183,7 @@ async def test_a_priority_by_the_track_file_reloads_nothing(demo: Stage) -> None
     outcome = await demo.do(ActionKind.PRIORITY, "vips", value=52, use_track_file=True)
 
     assert outcome.code is ExitCode.DONE
-    assert (demo.demo.world.read(TRACK_FILE), demo.demo.world.deeds.reloads) == ("-1\n", 0)
+    assert (demo.demo.world.read(TRACK_FILE), demo.demo.world.changes.reloads) == ("-1\n", 0)
     assert (await demo.instance()).effective_priority == 52
     assert outcome.facts["seen_master"] == NODE_B
 
@@ -239,7 +239,7 @@ async def test_a_reload_is_verified_and_the_story_goes_on(demo: Stage) -> None:
 
     assert outcome.code is ExitCode.DONE
     assert outcome.detail == "reloaded: the config that runs is the file; same process, 2 instances as configured"
-    assert demo.demo.world.deeds.reloads == 1
+    assert demo.demo.world.changes.reloads == 1
     assert await demo.held() == set(VIPS)
     demo.wait(70 - (demo.clock.now - demo.demo.world.epoch))
     assert await demo.held() == set()  # the track file lowered the priority at 60 s

@@ -19,7 +19,7 @@ async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(KvtuiApp, "notify", lambda _self, message, **_options: told.append(message))
     async with learner((120, 50)) as person:
         world = person.demo.world
-        before = world.deeds.saved
+        before = world.changes.saved
         await person.press("2", "p", "9", "0", "enter")
         await person.sees("102 → 90", "y apply")
         await person.press("y")

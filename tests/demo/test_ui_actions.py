@@ -13,7 +13,7 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.sees("drain 10.2.68.5:8080", "nothing real is changed", "y apply")
         await person.press("y")
         await person.sees("DONE: seen in the kernel", "[####################] active 0")
-        assert [w.weight for w in person.demo.world.deeds.weights] == [0]
+        assert [w.weight for w in person.demo.world.changes.weights] == [0]
 
         await person.press("escape", "7")
         await person.sees("drain 10.2.68.5:8080", "done")
@@ -21,7 +21,7 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.sees("restore weight", "y apply")
         await person.press("y")
         await person.sees("· Verified")
-        assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
+        assert [w.weight for w in person.demo.world.changes.weights] == [0, 1]
 
 
 async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_no_bar() -> None:
@@ -36,7 +36,7 @@ async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_
         text = await person.sees("INTERRUPTED: interrupted; everything was put back", "Esc close")
         assert "[#" not in text
         assert "w wait" not in text
-        assert [w.weight for w in person.demo.world.deeds.weights] == [0, 1]
+        assert [w.weight for w in person.demo.world.changes.weights] == [0, 1]
 
 
 async def test_failover_by_keys_moves_the_vips_and_the_journal_knows_it() -> None:

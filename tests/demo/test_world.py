@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvtui.backend.demo.deeds import NONE, Deeds
+from kvtui.backend.demo.changes import NO_CHANGES, Changes
 from kvtui.backend.demo.election import course, skew
 from kvtui.backend.demo.services import DRAINING, FAILING, SERVICES
 from kvtui.backend.demo.source import demo_snapshot
@@ -24,16 +24,16 @@ one = st.one_of(
 )
 
 
-def done(what: list[tuple[float, object, int]]) -> Deeds:
-    deeds = NONE
+def done(what: list[tuple[float, object, int]]) -> Changes:
+    changes = NO_CHANGES
     for at, kind, number in sorted(what, key=lambda w: w[0]):
         if kind == "priority":
-            deeds = deeds.set(at, priority=number)
+            changes = changes.set(at, priority=number)
         elif kind == "value":
-            deeds = deeds.set(at, value=number)
+            changes = changes.set(at, value=number)
         else:
-            deeds = deeds.weigh(at, next(t for t in TARGETS if t == kind), number)
-    return deeds
+            changes = changes.set_weight(at, next(t for t in TARGETS if t == kind), number)
+    return changes
 
 
 @given(st.lists(one, max_size=4), st.floats(min_value=0, max_value=600))
@@ -41,7 +41,7 @@ def done(what: list[tuple[float, object, int]]) -> Deeds:
 def test_no_layer_is_broken_and_the_vips_are_where_the_master_is(
     what: list[tuple[float, object, int]], t: float
 ) -> None:
-    seen = observe(demo_snapshot(t, EPOCH, deeds=done(what)))
+    seen = observe(demo_snapshot(t, EPOCH, changes=done(what)))
 
     assert [v.present for v in seen.vips or ()] == [v.state is VrrpState.MASTER for v in seen.vips or ()]
     assert [i.rivals for i in seen.vrrp_instances or ()] == [(), ()]
@@ -52,7 +52,7 @@ def test_no_layer_is_broken_and_the_vips_are_where_the_master_is(
 @given(st.lists(one, max_size=4), times, st.floats(min_value=0, max_value=5))
 @settings(max_examples=100, deadline=None)
 def test_counters_never_go_backwards(what: list[tuple[float, object, int]], t: float, step: float) -> None:
-    early, late = (demo_snapshot(moment, EPOCH, deeds=done(what)) for moment in (t, t + step))
+    early, late = (demo_snapshot(moment, EPOCH, changes=done(what)) for moment in (t, t + step))
     assert early.ipvs is not None
     assert late.ipvs is not None
 
@@ -67,7 +67,7 @@ def test_counters_never_go_backwards(what: list[tuple[float, object, int]], t: f
 @given(st.lists(one, max_size=4), st.floats(min_value=0, max_value=600))
 @settings(max_examples=100, deadline=None)
 def test_the_timeline_is_in_order_and_ends_with_who_is_master(what: list[tuple[float, object, int]], t: float) -> None:
-    snapshot = demo_snapshot(t, EPOCH, deeds=done(what))
+    snapshot = demo_snapshot(t, EPOCH, changes=done(what))
     at = [s.at for s in snapshot.transitions]
 
     assert at == sorted(at)
@@ -77,12 +77,12 @@ def test_the_timeline_is_in_order_and_ends_with_who_is_master(what: list[tuple[f
 
 
 def test_nothing_done_is_the_story() -> None:
-    assert demo_snapshot(77.7, EPOCH, deeds=Deeds()) == demo_snapshot(77.7, EPOCH)
+    assert demo_snapshot(77.7, EPOCH, changes=Changes()) == demo_snapshot(77.7, EPOCH)
 
 
 def test_the_election_takes_as_long_as_the_rules_say() -> None:
-    fault = course(NONE.set(10.0, value=-6).settings).reigns[1:]
-    lower = course(NONE.set(10.0, priority=50).settings).reigns[1:]
+    fault = course(NO_CHANGES.set(10.0, value=-6).priority_changes).masterships[1:]
+    lower = course(NO_CHANGES.set(10.0, priority=50).priority_changes).masterships[1:]
 
     assert [(r.at, r.master) for r in fault] == [(10.0, None), (10.0 + skew(101), "node-b")]
     assert [(r.at, r.master) for r in lower] == [(10.0 + 3 + skew(101), "node-b")]
@@ -90,4 +90,4 @@ def test_the_election_takes_as_long_as_the_rules_say() -> None:
 
 
 def test_of_equal_priorities_the_higher_address_wins() -> None:
-    assert len(course(NONE.set(10.0, priority=101).settings).reigns) == 1
+    assert len(course(NO_CHANGES.set(10.0, priority=101).priority_changes).masterships) == 1

@@ -100,7 +100,7 @@ INCIDENTS = {
 async def capture(name: str) -> str:
     """The lines of the screen that show an incident."""
     incident = INCIDENTS[name]
-    seen = TriageRunner(TriageSettings(timeout=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
+    seen = TriageRunner(TriageSettings(hold_factor=0.0)).run(observe(incident.make(), demo_snapshot(4.0, EPOCH).ipvs))
     app = KvtuiApp(Feed(seen), UiSettings())
     async with app.run_test(size=SIZE) as pilot:
         for _ in range(200):

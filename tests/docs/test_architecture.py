@@ -14,6 +14,11 @@ ROW = re.compile(r"^\| (?P<question>[^|`]+\?) \| `(?P<file>[^`]+\.py)` \| `(?P<n
 ANSWERS = {row["question"]: (row["file"], row["name"]) for row in ROW.finditer(PAGE)}
 PATHS = re.compile(r"`((?:kvtui/)?[\w/]+(?:\.py|/))`")
 
+LIBRARIES = {
+    row["library"]: tuple(re.findall(r"`([^`]+)`", row["places"]))
+    for row in re.finditer(r"^\| [^|]+ \| (?P<library>\w+) \| (?P<places>(?:`[^`]+`(?:, )?)+) \|$", PAGE, re.MULTILINE)
+}
+
 
 def names(source: str) -> set[str]:
     """What a module defines at its top level."""
@@ -44,3 +49,24 @@ def test_every_path_of_the_page_exists() -> None:
     paths = PATHS.findall(PAGE)
     assert len(paths) > len(ANSWERS)
     assert [path for path in paths if not any((folder / path).exists() for folder in folders)] == []
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level packages that a module imports, also for type checking or with ``import_module``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
+            found |= {str(name.value).partition(".")[0] for name in node.args if isinstance(name, ast.Constant)}
+    return found
+
+
+@pytest.mark.parametrize("library", ["textual", "typer", "psutil", "pyroute2", "kubernetes"])
+def test_a_library_is_imported_only_in_its_part(library: str) -> None:
+    package = PROJECT / "kvtui"
+    importers = {str(p.relative_to(package)) for p in package.rglob("*.py") if library in imports(p)}
+    assert importers
+    assert {name for name in importers if not name.startswith(LIBRARIES[library])} == set()

@@ -1,4 +1,4 @@
-"""The pages of docs/ that say how to add something: followed to the letter in a copy of the package, then run."""
+"""The pages "How to add …": each is applied to a copy of the package, and its test runs there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.docs.incidents import INCIDENTS, README, block, capture
 
 PROJECT = Path(__file__).parents[2]
 PAGES = ("add-a-source", "add-a-finding", "add-an-action")
-MOST = 60
+MAX_LINES = 60
 """Lines of code, blank ones and the page's own test not counted."""
 
 BLOCK = re.compile(
@@ -36,12 +36,12 @@ class Edit(NamedTuple):
 def edits(page: str) -> list[Edit]:
     text = (PROJECT / "docs" / f"{page}.md").read_text()
     found = [Edit(m["new"] or m["old"], m["line"], m["code"]) for m in BLOCK.finditer(text)]
-    assert len(found) == text.count("```python"), "a block of code that nothing says where to put"
+    assert len(found) == text.count("```python"), "a block of code without a place"
     return found
 
 
 def follow(page: str, folder: Path) -> list[str]:
-    """Do what the page says in a copy; the tests that it adds."""
+    """Applies a page to a copy; returns the tests that it adds."""
     shutil.copytree(PROJECT / "kvtui", folder / "kvtui", ignore=shutil.ignore_patterns("__pycache__"))
     for edit in edits(page):
         path = folder / edit.path
@@ -81,17 +81,17 @@ def test_the_page_works(page: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_it_is_short(page: str) -> None:
     code = [line for edit in edits(page) if not edit.path.startswith("tests/") for line in edit.code.split("\n")]
-    assert len([line for line in code if line.strip()]) < MOST
+    assert len([line for line in code if line.strip()]) < MAX_LINES
 
 
-def test_every_link_of_the_docs_leads_somewhere() -> None:
+def test_every_link_of_the_docs_has_a_target() -> None:
     for page in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 @pytest.mark.parametrize("name", INCIDENTS)
-async def test_the_readmes_screens_are_what_the_app_paints(name: str) -> None:
-    """After a wanted change: ``python -m tests.docs.incidents`` writes them anew."""
+async def test_the_app_draws_the_readmes_screens(name: str) -> None:
+    """``python -m tests.docs.incidents`` writes them again after an intended change."""
     found = block(name).findall(README.read_text())
     assert found == [await capture(name)]

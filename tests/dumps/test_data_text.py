@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
-from kvtui.backend.dumps.text import Incomplete
+from kvtui.backend.dumps.text import IncompleteDumpError
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpState
 from tests.dumps.samples import DATA_SAMPLES, SECRET, sample
 
@@ -171,15 +171,15 @@ def test_every_cut_within_an_instance_is_seen() -> None:
     text = sample("example-2.2.7-backup.data")
     end = text.index("   Using smtp notification", text.index("VI_6"))
     for cut in range(text.index(" VRRP Instance = VI_6") + 30, end, 41):
-        with pytest.raises(Incomplete):
+        with pytest.raises(IncompleteDumpError):
             parse_vrrp_data(text[:cut])
 
 
 def test_nothing_is_no_dump() -> None:
     for text in ("", "\n", "hello\n"):
-        with pytest.raises(Incomplete):
+        with pytest.raises(IncompleteDumpError):
             parse_vrrp_data(text)
-        with pytest.raises(Incomplete):
+        with pytest.raises(IncompleteDumpError):
             parse_check_data(text)
 
 
@@ -239,7 +239,7 @@ def test_no_virtual_servers() -> None:
 
 def test_a_cut_real_server_is_seen() -> None:
     text = sample("example-2.2.7-check.data")
-    with pytest.raises(Incomplete):
+    with pytest.raises(IncompleteDumpError):
         parse_check_data(text[: text.index("   num failed checkers", text.index("10.77.0.12"))])
 
 

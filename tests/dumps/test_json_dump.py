@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.text import Incomplete
+from kvtui.backend.dumps.text import IncompleteDumpError
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpState
 from tests.dumps.samples import JSON_SAMPLES, SECRET, sample
 
@@ -68,14 +68,14 @@ def test_no_instances() -> None:
     ],
 )
 def test_what_is_no_whole_dump(text: str) -> None:
-    with pytest.raises(Incomplete):
+    with pytest.raises(IncompleteDumpError):
         parse_json(text)
 
 
 def test_every_cut_of_a_dump_is_seen() -> None:
     text = sample("example-2.2.7-master.json").rstrip()
     for end in range(0, len(text), 37):
-        with pytest.raises(Incomplete):
+        with pytest.raises(IncompleteDumpError):
             parse_json(text[:end])
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a dump: a parser says Incomplete or reads on; it never fails in another way."""
+"""Whatever happens to a dump: a parser says IncompleteDumpError or reads on; it never fails in another way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.text import Incomplete
+from kvtui.backend.dumps.text import IncompleteDumpError
 from tests.dumps.samples import DATA_SAMPLES, JSON_SAMPLES, sample
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def mutated(draw: st.DrawFn, names: tuple[str, ...]) -> str:
 @pytest.mark.parametrize(("parse", "names"), PARSERS)
 @given(data=st.data())
 def test_mutated_dumps(parse: Callable[[str], object], names: tuple[str, ...], data: st.DataObject) -> None:
-    with suppress(Incomplete):
+    with suppress(IncompleteDumpError):
         repr(parse(data.draw(mutated(names))))
 
 
@@ -53,5 +53,5 @@ def test_mutated_dumps(parse: Callable[[str], object], names: tuple[str, ...], d
 def test_any_text(parse: Callable[[str], object], names: tuple[str, ...], text: str) -> None:
     assert names
     for part in (text, f"------< VRRP Topology >------\n{text}\n", f"[{text}]"):
-        with suppress(Incomplete):
+        with suppress(IncompleteDumpError):
             parse(part)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.dumps.file import DumpError
+from kvtui.backend.dumps.requester import DumpRequester
 from kvtui.backend.linux.process import read_process
 from kvtui.model.keepalived import Children, Keepalived
 from tests.dumps.samples import sample
@@ -43,8 +43,8 @@ class Speaker:
         log = self.folder / "signals"
         return [int(line) for line in log.read_text().splitlines()] if log.exists() else []
 
-    def dumper(self, **options: object) -> Dumper:
-        return Dumper(self.keepalived, **options)  # type: ignore[arg-type]  # options of mixed types
+    def dumper(self, **options: object) -> DumpRequester:
+        return DumpRequester(self.keepalived, **options)  # type: ignore[arg-type]  # options of mixed types
 
 
 Start = Callable[..., Speaker]
@@ -183,28 +183,28 @@ def test_no_vrrp_child_means_no_instances_and_no_question(start: Start) -> None:
 
 
 def test_silence_is_said(speaker: Speaker) -> None:
-    with pytest.raises(DumpUnavailable, match=r"keepalived \d+ did not answer within 0.1 s: see its log"):
+    with pytest.raises(DumpError, match=r"keepalived \d+ wrote no dump within 0.1 s: see its log"):
         speaker.dumper(timeout=0.1).read(time.time())
     assert speaker.heard() == [JSON, USR1]
 
 
 def test_a_signal_that_would_end_the_process_is_not_sent(start: Start) -> None:
     speaker = start()
-    with pytest.raises(DumpUnavailable, match="does not handle signal 10"):
+    with pytest.raises(DumpError, match="does not handle signal 10"):
         speaker.dumper().read(time.time())
     assert alive(speaker)
 
 
 def test_another_process_with_the_same_number_is_not_signalled(speaker: Speaker) -> None:
     speaker.keepalived = replace(speaker.keepalived, start_ticks=speaker.keepalived.start_ticks - 1)
-    with pytest.raises(DumpUnavailable, match="is gone"):
+    with pytest.raises(DumpError, match="has ended"):
         speaker.dumper().read(time.time())
     assert speaker.heard() == []
 
 
 def test_a_vanished_keepalived_is_said(speaker: Speaker) -> None:
     speaker.keepalived = replace(speaker.keepalived, pid=2**22 + 1)
-    with pytest.raises(DumpUnavailable, match="is gone: look for it again"):
+    with pytest.raises(DumpError, match="has ended"):
         speaker.dumper().read(time.time())
 
 
@@ -213,7 +213,7 @@ def test_missing_rights_to_signal_are_said(speaker: Speaker, monkeypatch: pytest
         raise PermissionError(1, "no")
 
     monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
-    with pytest.raises(DumpUnavailable, match="run kvtui as root or with CAP_KILL"):
+    with pytest.raises(DumpError, match="run kvtui as root or with CAP_KILL"):
         speaker.dumper().read(time.time())
 
 
@@ -222,7 +222,7 @@ def test_missing_rights_to_read_are_said(speaker: Speaker, monkeypatch: pytest.M
         raise PermissionError(13, "no")
 
     monkeypatch.setattr("kvtui.backend.dumps.file.resolve_inside", refuse)
-    with pytest.raises(DumpUnavailable, match=r"keepalived.json may not be read: run kvtui as root"):
+    with pytest.raises(DumpError, match=r"keepalived.json cannot be read: run kvtui as root"):
         speaker.dumper().read(time.time())
 
 
@@ -234,19 +234,19 @@ def test_somebody_elses_file_is_not_believed(speaker: Speaker) -> None:
         os.chown(path, stranger, stranger)
     else:
         speaker.keepalived = replace(speaker.keepalived, uid=stranger)
-    with pytest.raises(DumpUnavailable, match="not to keepalived: not believed"):
+    with pytest.raises(DumpError, match="not to keepalived, and is not trusted"):
         speaker.dumper(signals=False).read(time.time())
 
 
 def test_links_and_pipes_are_not_believed(speaker: Speaker, tmp_path: Path) -> None:
     path = tmp_path / "keepalived.json"
     os.mkfifo(path)
-    with pytest.raises(DumpUnavailable, match="is no regular file"):
+    with pytest.raises(DumpError, match="is not a regular file"):
         speaker.dumper(signals=False).read(time.time())
     path.unlink()
     (tmp_path / "elsewhere").write_text(JSON_TEXT)
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DumpUnavailable, match="cannot be opened: Too many levels of symbolic links"):
+    with pytest.raises(DumpError, match="cannot be opened: Too many levels of symbolic links"):
         speaker.dumper(signals=False).read(time.time())
 
 
@@ -257,7 +257,7 @@ def test_without_signals_an_earlier_dump_is_read_with_its_age(speaker: Speaker) 
     os.utime(path, (written, written))
     dump = speaker.dumper(signals=False).read(time.time())
     assert (len(dump.instances), dump.how, round(dump.read_at, 3)) == (2, "file", round(written, 3))
-    assert dump.detail == "an earlier dump; keepalived was not asked"
+    assert dump.detail == "an earlier dump; none was requested"
     assert speaker.heard() == []
 
 
@@ -273,14 +273,14 @@ def test_a_dump_of_an_earlier_keepalived_is_not_this_ones(speaker: Speaker) -> N
     path = speaker.folder / "keepalived.json"
     path.write_text(JSON_TEXT)
     os.utime(path, (speaker.keepalived.started - 10, speaker.keepalived.started - 10))
-    with pytest.raises(DumpUnavailable, match="no dump since keepalived started"):
+    with pytest.raises(DumpError, match="has no dump since keepalived started"):
         speaker.dumper(signals=False).read(time.time())
 
 
 def test_questions_are_seldom(speaker: Speaker) -> None:
     dumper = speaker.dumper(timeout=0.05)
     assert dumper.due(1000.0)
-    with pytest.raises(DumpUnavailable):
+    with pytest.raises(DumpError):
         dumper.read(1000.0)
     assert [dumper.due(at) for at in (1000.0, 1029.9, 1030.0)] == [False, False, True]
     assert [dumper.due(at, urgent=True) for at in (1001.9, 1002.0)] == [False, True]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.decode import DEST
-from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.backend.ipvs.layout import Message
 from kvtui.model.ipvs import ForwardingMethod, Protocol, RealServer, Stats, VirtualServer
 from tests.ipvs.messages import PAD, Attribute, Dest, encode
@@ -148,7 +148,7 @@ def test_a_truncated_real_server_is_a_clear_error(built: Dest, data: st.DataObje
     message.read(raw, 0, len(raw))
     try:
         values = message.read(raw[:end], 0, end)
-    except MalformedMessage as error:
+    except MalformedMessageError as error:
         assert str(error)  # noqa: PT017 - some cuts leave a whole, shorter message
     else:
         # such a message lacks what old kernels do not send (the address family): then both ways lack it
@@ -158,10 +158,10 @@ def test_a_truncated_real_server_is_a_clear_error(built: Dest, data: st.DataObje
 @given(st.binary(max_size=200), st.booleans())
 def test_noise_is_a_clear_error_or_nothing_else(noise: bytes, as_body: bool) -> None:
     raw = encode([(uapi.CMD_ATTR_DEST, noise)]) if as_body else noise
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedMessageError):
         dest(raw)
     raw = encode([(uapi.CMD_ATTR_SERVICE, noise)]) if as_body else noise
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedMessageError):
         service(raw)
 
 
@@ -173,8 +173,8 @@ def test_one_changed_byte_gives_the_same_from_layout_and_walk(built: Dest, data:
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     try:
         wanted = message.walk(raw, 0, len(raw))
-    except MalformedMessage:
-        with pytest.raises(MalformedMessage):
+    except MalformedMessageError:
+        with pytest.raises(MalformedMessageError):
             message.read(raw, 0, len(raw))
     else:
         assert message.read(raw, 0, len(raw)) == wanted
@@ -209,7 +209,7 @@ def test_no_counters_at_all_are_none_not_zero() -> None:
 def test_a_real_server_without_a_field_is_an_error_that_names_it(lost: int) -> None:
     names = {field.kind: field.name for field in DEST.fields}
     raw = encode([(uapi.CMD_ATTR_DEST, encode([a for a in Dest().attributes() if a[0] != lost]))])
-    with pytest.raises(MalformedMessage, match=names[lost]):
+    with pytest.raises(MalformedMessageError, match=names[lost]):
         dest(raw)
 
 
@@ -217,19 +217,19 @@ def test_counters_that_are_not_ten_are_an_error() -> None:
     cut = encode([*[(n, bytes(8)) for n in range(1, 10)], PAD])
     bare = [a for a in Dest().attributes() if a[0] != uapi.DEST_ATTR_STATS64]
     raw = encode([(uapi.CMD_ATTR_DEST, encode([*bare, (uapi.DEST_ATTR_STATS64, cut)]))])
-    with pytest.raises(MalformedMessage, match="STATS64 without counter 10"):
+    with pytest.raises(MalformedMessageError, match="STATS64 without counter 10"):
         dest(raw)
 
 
 def test_a_field_of_another_size_is_an_error_that_names_it() -> None:
     wide = [(k, v + bytes(4)) if k == uapi.DEST_ATTR_WEIGHT else (k, v) for k, v in Dest().attributes()]
-    with pytest.raises(MalformedMessage, match=r"WEIGHT.*8 bytes instead of 4"):
+    with pytest.raises(MalformedMessageError, match=r"WEIGHT.*8 bytes instead of 4"):
         dest(encode([(uapi.CMD_ATTR_DEST, encode(wide))]))
 
 
 @pytest.mark.parametrize("method", [5, 6, 7])
 def test_an_unknown_forwarding_method_is_not_guessed(method: int) -> None:
-    with pytest.raises(MalformedMessage, match=f"forwarding method {method}"):
+    with pytest.raises(MalformedMessageError, match=f"forwarding method {method}"):
         dest(Dest(method=method).message())
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.attributes import attributes
 from kvtui.backend.ipvs.decode import DEST, SERVICE
-from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.model.ipvs import Protocol, ServiceKey, Stats, VirtualServer
 from tests.ipvs.messages import Dest, encode, service_attributes, service_message, stats64
 from tests.ipvs.recorded import COUNTERS, ECHO_REAL_SERVER, fresh, service
@@ -104,13 +104,13 @@ def test_services_too_are_the_same_from_layout_and_walk(data: st.DataObject) -> 
     ],
 )
 def test_a_service_that_cannot_be_is_an_error(built: dict[str, int], sentence: str) -> None:
-    with pytest.raises(MalformedMessage, match=sentence):
+    with pytest.raises(MalformedMessageError, match=sentence):
         service(service_message(service_attributes(**built)))  # type: ignore[arg-type]  # a table of cases
 
 
 def test_a_service_without_a_name_is_an_error() -> None:
     unnamed = [a for a in service_attributes() if a[0] != uapi.SVC_ATTR_PORT]
-    with pytest.raises(MalformedMessage, match="neither FWMARK nor PROTOCOL, ADDR and PORT"):
+    with pytest.raises(MalformedMessageError, match="neither FWMARK nor PROTOCOL, ADDR and PORT"):
         service(service_message(unnamed))
 
 

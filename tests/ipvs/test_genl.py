@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.backend.ipvs import genl
-from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
 from kvtui.backend.ipvs.genl import GenericNetlink
 from tests.ipvs.messages import encode
 
@@ -123,8 +123,8 @@ def test_a_dump_that_was_interrupted_by_a_change_is_read_again(channel: GenericN
 
 
 def test_a_table_that_never_rests_is_said_to_be_changing(channel: GenericNetlink, kernel: ScriptedKernel) -> None:
-    kernel.replies = [[answer(1, flags=genl.NLM_F_DUMP_INTR), done()] for _ in range(genl.ATTEMPTS)]
-    with pytest.raises(IpvsUnavailable, match="changed during 5 readings") as raised:
+    kernel.replies = [[answer(1, flags=genl.NLM_F_DUMP_INTR), done()] for _ in range(genl.MAX_ATTEMPTS)]
+    with pytest.raises(IpvsError, match="changed during 5 readings") as raised:
         channel.dump(4, value)
     assert raised.value.reason is Reason.CHANGING
 
@@ -133,7 +133,7 @@ def test_a_datagram_larger_than_the_buffer_is_asked_for_again_with_a_larger_one(
     channel: GenericNetlink, kernel: ScriptedKernel
 ) -> None:
     big = b"".join(answer(n % 256) for n in range(4000))
-    assert len(big) > genl.BUFFER
+    assert len(big) > genl.BUFFER_BYTES
     kernel.replies = [[big, done()], [big, done()]]
     assert channel.dump(4, value) == [n % 256 for n in range(4000)]
 
@@ -148,7 +148,7 @@ def test_leftovers_of_an_earlier_request_are_not_taken_for_answers(
 @pytest.mark.parametrize(
     ("number", "kind", "text"),
     [
-        (errno.EPERM, PermissionError, "netlink wants CAP_NET_ADMIN"),
+        (errno.EPERM, PermissionError, "netlink needs CAP_NET_ADMIN"),
         (errno.ESRCH, ProcessLookupError, "No such process"),
         (errno.EBUSY, OSError, "Device or resource busy"),
     ],
@@ -194,7 +194,7 @@ def test_silence_is_a_timeout_not_a_hang(channel: GenericNetlink, kernel: Script
 )
 def test_what_is_not_netlink_is_malformed(channel: GenericNetlink, kernel: ScriptedKernel, datagram: bytes) -> None:
     kernel.replies = [[datagram]]
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedMessageError):
         channel.dump(4, value)
 
 

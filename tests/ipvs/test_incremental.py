@@ -57,7 +57,7 @@ class Kernel:
         return self.spent
 
     def turns(self) -> IncrementalReader:
-        return IncrementalReader(self.reals, ask=self.one, few=50, cpu=self.cpu)
+        return IncrementalReader(self.reals, ask=self.one, max_full_read=50, cpu=self.cpu)
 
     def read(
         self,
@@ -116,8 +116,8 @@ def test_everything_is_read_within_ten_seconds_and_says_when() -> None:
     assert tables[-1].virtual_servers[0].reals_read == 1002.0
     assert tables[-1].virtual_servers[99].reals_read == 1011.0
     assert tables[-1].read_at - tables[-1].oldest == 9.0
-    assert incremental.described(tables[-1], few=50) == (
-        "200 real servers are read by turns, those on the screen each time: the oldest 9 s ago"
+    assert incremental.describe_age(tables[-1], max_full_read=50) == (
+        "200 real servers: those on the screen are read each time, the oldest of the others 9 s ago"
     )
 
 
@@ -154,7 +154,7 @@ def test_a_small_table_is_always_read_whole_and_says_nothing() -> None:
     for _ in range(3):
         table = kernel.read(reader)
         assert len(kernel.asked) == 20
-    assert incremental.described(table, few=50) == ""
+    assert incremental.describe_age(table, max_full_read=50) == ""
 
 
 def test_a_table_that_changes_while_it_is_read_is_read_again() -> None:
@@ -203,7 +203,7 @@ def test_a_slow_machine_reads_every_real_server_within_half_a_minute() -> None:
     tables = [kernel.read(reader) for _ in range(31)]
     assert weights(tables[12], 99) != weights(tables[-1], 99)
     assert {weights(tables[-1], n)[0] for n in range(100)} == {7}
-    assert tables[-1].read_at - tables[-1].oldest <= incremental.LONGEST
+    assert tables[-1].read_at - tables[-1].oldest <= incremental.MAX_ROUND_SECONDS
 
 
 def test_what_is_new_or_gone_is_seen_with_the_next_dump() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.backend.ipvs import procfs
-from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.backend.ipvs.procfs import ConnectionFilter
 from kvtui.model.ipvs import Connection, ForwardingMethod, Protocol, RealServer, ServiceKey, VirtualServer
 
@@ -124,7 +124,7 @@ def test_an_empty_table_has_no_virtual_servers() -> None:
     ],
 )
 def test_a_line_that_no_kernel_prints_is_shown_in_the_error(line: str) -> None:
-    with pytest.raises(MalformedMessage) as raised:
+    with pytest.raises(MalformedMessageError) as raised:
         procfs.parse_table(TABLE + line + "\n")
     assert repr(line) in str(raised.value)
 
@@ -216,5 +216,5 @@ def test_persistence_data_is_text_whatever_bytes_it_has() -> None:
 
 @pytest.mark.parametrize("line", [b"\n", b"TCP 0A\n", CONNECTIONS[0].replace(b"0A040064", b"0A0400ZZ")])
 def test_a_connection_that_no_kernel_prints_is_an_error(line: bytes) -> None:
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedMessageError):
         procfs.parse_connection(line)

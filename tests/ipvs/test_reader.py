@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.backend.ipvs import reader
-from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
 from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import ForwardingMethod, Protocol
@@ -41,27 +41,27 @@ def test_without_the_module_the_sentence_names_the_cause_and_the_next_step(
     proc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "open_channel", no_netlink)
-    with pytest.raises(IpvsUnavailable) as raised:
+    with pytest.raises(IpvsError) as raised:
         IpvsReader(proc=proc).read()
     assert raised.value.reason is Reason.NOT_LOADED
     assert str(raised.value) == (
         f"ip_vs is not loaded in this kernel: {proc}/self/net/ip_vs does not exist. Run `modprobe ip_vs` on the node."
     )
-    with pytest.raises(IpvsUnavailable, match="modprobe ip_vs"):
+    with pytest.raises(IpvsError, match="modprobe ip_vs"):
         IpvsReader(820, proc=proc).connections(10)
-    with pytest.raises(IpvsUnavailable, match="modprobe ip_vs"):
+    with pytest.raises(IpvsError, match="modprobe ip_vs"):
         set_weight(820, (Protocol.TCP, "10.4.0.50", 80, 0), ("10.4.0.11", 80), 0, proc=proc)
 
 
 def test_a_process_that_has_ended_is_not_a_missing_module(proc: Path) -> None:
-    with pytest.raises(IpvsUnavailable, match="Process 999, whose IPVS table was to be read, has ended") as raised:
+    with pytest.raises(IpvsError, match="Process 999, whose IPVS table kvtui reads, has ended") as raised:
         IpvsReader(999, proc=proc).read()
     assert raised.value.reason is Reason.NO_PROCESS
 
 
 def test_a_zombie_is_not_a_missing_module(proc: Path) -> None:
     (proc / "self" / "net" / "ip_vs").write_text(TABLE)
-    with pytest.raises(IpvsUnavailable, match="Process 820, whose IPVS table was to be read, has ended"):
+    with pytest.raises(IpvsError, match="Process 820, whose IPVS table kvtui reads, has ended"):
         IpvsReader(820, proc=proc).read()
 
 
@@ -69,10 +69,10 @@ def test_a_zombie_is_not_a_missing_module(proc: Path) -> None:
     ("error", "cause"),
     [
         (
-            PermissionError(1, "netlink wants CAP_NET_ADMIN: run kvtui as root"),
-            "netlink wants CAP_NET_ADMIN: run kvtui as root",
+            PermissionError(1, "netlink needs CAP_NET_ADMIN: run kvtui as root"),
+            "netlink needs CAP_NET_ADMIN: run kvtui as root",
         ),
-        (MalformedMessage("a message without WEIGHT"), "not understood (a message without WEIGHT)"),
+        (MalformedMessageError("a message without WEIGHT"), "netlink answer (a message without WEIGHT)"),
     ],
 )
 def test_where_netlink_does_not_serve_procfs_does_and_the_detail_says_what_is_lost(
@@ -108,7 +108,7 @@ def test_a_table_that_is_no_table_is_said_to_be_unreadable(proc: Path, monkeypat
 
     monkeypatch.setattr(reader, "open_channel", refuse)
     (proc / "820" / "net" / "ip_vs").write_text(TABLE + "TCP nonsense\n")
-    with pytest.raises(IpvsUnavailable, match="has the line 'TCP nonsense'"):
+    with pytest.raises(IpvsError, match="has the line 'TCP nonsense'"):
         IpvsReader(820, proc=proc).read()
 
 

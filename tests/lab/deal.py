@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 CLUSTERS_KEPT = 3
 """Clusters that a kernel keeps side by side; each costs some 20 processes, and about 3 s of CPU to build."""
+FIRST = 60.0
+"""Seconds from which on a test runs before all others, the longest first: no run is shorter than its last test."""
 LONG = 20.0
 """Seconds from which on a test runs before the shorter ones of its cluster, so that none of them begins last."""
 
@@ -42,7 +44,9 @@ class Deal:
         if not self._waiting:
             return None
         kept = self._kept.setdefault(kernel, OrderedDict())
-        cluster = next((c for c in reversed(kept) if c in self._waiting), None)
+        cluster: Hashable = max(self._waiting, key=lambda c: self._waiting[c][0].seconds)
+        if self._waiting[cluster][0].seconds < FIRST:
+            cluster = next((c for c in reversed(kept) if c in self._waiting), None)
         if cluster is None:
             cluster = max(self._waiting, key=lambda c: self._seconds(c) / (1 + self._kernels_with(c)))
         kept[cluster] = None

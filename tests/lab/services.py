@@ -62,9 +62,13 @@ def serve(name: str, port: int) -> None:
     asyncio.run(main())
 
 
+ANSWER_TIMEOUT = 5.0
+"""Seconds: on a busy machine a kernel of the lab stands still for more than one."""
+
+
 def ask(vip: str, port: int, source: str) -> str:
     """Make one HTTP request and return the name of the real server that answered."""
-    with socket.create_connection((vip, port), timeout=1, source_address=(source, 0)) as connection:
+    with socket.create_connection((vip, port), timeout=ANSWER_TIMEOUT, source_address=(source, 0)) as connection:
         connection.sendall(f"GET / HTTP/1.1\r\nHost: {vip}\r\nConnection: close\r\n\r\n".encode())
         return connection.recv(4096).decode().rpartition("\r\n\r\n")[2].strip()
 
@@ -81,8 +85,10 @@ def traffic(targets: list[list[Any]], rate: float, report: Path) -> None:
         try:
             answerer = ask(vip, port, source)
             counts[answerer] = counts.get(answerer, 0) + 1
-        except OSError:
+        except OSError as error:
             counts["failed"] += 1
+            took = time.monotonic() - began
+            print(f"{time.time():.1f}: no answer of {vip} to {source} after {took:.1f} s: {error!r}", file=sys.stderr)
         draft = report.with_suffix(".new")
         draft.write_text(json.dumps(counts))
         draft.replace(report)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-import struct
 import subprocess
-import sys
 import time
 import warnings
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kvtui.backend.adverts import Adverts
-from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.decode import decode
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
 from kvtui.rules.vrrp.claims import claimants
-from tests.lab.network import command
-from tests.lab.poll import poll
+from tests.lab.rogue import advert_v2, sending
 from tests.lab.spec import ClusterSpec
 
 with warnings.catch_warnings():
@@ -34,7 +29,7 @@ with warnings.catch_warnings():
     from scapy.utils import rdpcap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.lab.cluster import Cluster
@@ -53,47 +48,6 @@ SAID = re.compile(
     r"VRRPv(\d), Advertisement.*?vrid (\d+), prio (\d+),.*?intvl (\d+)(c?)s,.*?addrs(?:\(\d+\))?: (\S+)", re.DOTALL
 )
 """Version, VRID, priority, interval, its unit and the addresses, as tcpdump -v prints an advert."""
-
-ROGUE = """
-import socket, struct, sys, time
-device, interval, count, message = sys.argv[1:]
-through = struct.pack("=4x4xi", socket.if_nametoindex(device))  # ip_mreqn
-s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
-s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, through)
-for _ in range(int(count)):
-    s.sendto(bytes.fromhex(message), ("224.0.0.18", 0))
-    time.sleep(float(interval))
-"""
-
-
-NOISE = """
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for _ in range(20):
-    s.sendto(bytes(100), ("10.4.0.3", 112))
-"""
-
-
-def advert_v2(vrid: int, priority: int) -> bytes:
-    """A version 2 message for 10.4.0.50, one second."""
-    message = bytes([0x21, vrid, priority, 1, 0, 1, 0, 0]) + socket.inet_aton("10.4.0.50") + bytes(8)
-    total = sum(struct.unpack("!10H", message))
-    total = (total & 0xFFFF) + (total >> 16)
-    return message[:6] + struct.pack("!H", total ^ 0xFFFF) + message[8:]
-
-
-@contextmanager
-def sending(
-    netns: str, message: bytes, *, device: str = "eth0", count: int = 1000, interval: float = 1.0
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody in that namespace multicasts the message again and again."""
-    argv = ["-c", ROGUE, device, str(interval), str(count), message.hex()]
-    with subprocess.Popen(["ip", "netns", "exec", netns, sys.executable, *argv]) as rogue:
-        try:
-            yield rogue
-        finally:
-            rogue.kill()
 
 
 class Listening:
@@ -331,148 +285,3 @@ def test_scapy_and_tcpdump_read_the_same(make_cluster: MakeCluster, spec: Cluste
             theirs.priority,
             tuple(theirs.addrlist),
         )
-
-
-# --- interfaces, in namespaces without keepalived
-
-SENDER, RECEIVER = "kvsend", "kvrecv"
-
-
-@pytest.fixture
-def pair() -> Iterator[int]:
-    """Two namespaces, s0 in one and eth0 in the other; the pid of a process in the receiving one."""
-    for netns in (SENDER, RECEIVER):
-        command(["ip", "netns", "add", netns])
-    command(["ip", "-n", SENDER, "link", "add", "s0", "type", "veth", "peer", "name", "eth0", "netns", RECEIVER])
-    sleeper = subprocess.Popen(["ip", "netns", "exec", RECEIVER, "sleep", "1000"])
-    try:
-        batch(SENDER, "link set lo up", "link set s0 up")
-        batch(RECEIVER, "link set lo up", "link set eth0 up")
-        poll(lambda: command(["ip", "netns", "identify", str(sleeper.pid)]).strip() == RECEIVER, 10, "the namespace")
-        yield sleeper.pid
-    finally:
-        sleeper.kill()
-        sleeper.wait()
-        for netns in (SENDER, RECEIVER):
-            command(["ip", "netns", "del", netns])
-
-
-def batch(netns: str, *lines: str) -> None:
-    command(["ip", "-n", netns, "-batch", "-"], text="\n".join(lines) + "\n")
-
-
-def captured(capture: Capture, count: int) -> list[Advert]:
-    """At least so many."""
-    got: list[Advert] = []
-
-    def enough() -> bool:
-        got.extend(capture.read(64))
-        return len(got) >= count
-
-    poll(enough, 20, lambda: f"{count} adverts; {got}")
-    return got
-
-
-def send(netns: str, device: str, *messages: bytes) -> None:
-    """Return when they are out."""
-    for message in messages:
-        with sending(netns, message, device=device, count=1, interval=0) as rogue:
-            assert rogue.wait(30) == 0
-
-
-def test_a_bridges_port_is_not_heard_beside_the_bridge(pair: int) -> None:
-    batch(SENDER, "addr add 10.4.0.9/24 dev s0")
-    batch(
-        RECEIVER,
-        "link add br0 type bridge mcast_snooping 0",
-        "link set eth0 master br0",
-        "link set br0 up",
-        "addr add 10.4.0.3/24 dev br0",
-    )
-    capture = Capture.open(pair, is_port=lambda interface: interface == "eth0")
-    try:
-        poll(lambda: "forwarding" in command(["ip", "-n", RECEIVER, "-d", "link", "show", "eth0"]), 40, "the port")
-        send(SENDER, "s0", advert_v2(50, 1), advert_v2(50, 2))
-        send(RECEIVER, "br0", advert_v2(50, 3))
-        got = captured(capture, 3)
-    finally:
-        capture.close()
-    assert [(a.interface, a.priority, a.outgoing) for a in got] == [
-        ("br0", 1, False),
-        ("br0", 2, False),
-        ("br0", 3, True),
-    ]
-
-
-def test_a_tagged_packet_is_heard_on_its_vlan_only(pair: int) -> None:
-    for netns, link, host in ((SENDER, "s0", 9), (RECEIVER, "eth0", 3)):
-        batch(
-            netns,
-            f"link add link {link} name v7 type vlan id 7",
-            "link set v7 up",
-            f"addr add 10.4.0.{host}/24 dev v7",
-        )
-    capture = Capture.open(pair)
-    try:
-        send(SENDER, "v7", advert_v2(50, 1))
-        send(RECEIVER, "v7", advert_v2(50, 2))
-        got = captured(capture, 2)
-    finally:
-        capture.close()
-    assert [(a.interface, a.priority, a.outgoing) for a in got] == [("v7", 1, False), ("v7", 2, True)]
-
-
-def test_a_vmacs_own_advert_is_own_on_both_of_its_interfaces(pair: int) -> None:
-    batch(
-        RECEIVER,
-        "link add link eth0 name vrrp.50 address 00:00:5e:00:01:32 type macvlan mode private",
-        "link set vrrp.50 up",
-        "addr add 10.4.0.3/24 dev vrrp.50",
-    )
-    everywhere, one = Capture.open(pair), Capture.open(pair, frozenset({"eth0"}))
-    try:
-        send(RECEIVER, "vrrp.50", advert_v2(50, 3))
-        assert {(a.interface, a.outgoing) for a in captured(everywhere, 2)} == {("vrrp.50", True), ("eth0", True)}
-        assert [(a.interface, a.outgoing) for a in captured(one, 1)] == [("eth0", True)]
-    finally:
-        everywhere.close()
-        one.close()
-
-
-def test_the_loopbacks_echo_is_dropped(pair: int) -> None:
-    batch(RECEIVER, "addr add 10.4.0.3/32 dev lo")
-    capture = Capture.open(pair)
-    try:
-        send(RECEIVER, "lo", advert_v2(50, 1), advert_v2(50, 2))
-        got = captured(capture, 2)
-    finally:
-        capture.close()
-    assert [(a.priority, a.outgoing) for a in got] == [(1, True), (2, True)]
-
-
-def test_the_kernel_drops_everything_else(pair: int) -> None:
-    batch(SENDER, "addr add 10.4.0.9/24 dev s0")
-    batch(RECEIVER, "addr add 10.4.0.3/24 dev eth0")
-    capture = Capture.open(pair)
-    try:
-        command(["ip", "netns", "exec", SENDER, sys.executable, "-c", NOISE])
-        send(SENDER, "s0", advert_v2(50, 1))
-        captured(capture, 1)
-        statistics = capture._socket.getsockopt(263, 6, 8)  # SOL_PACKET, PACKET_STATISTICS: packets past the filter
-    finally:
-        capture.close()
-    assert struct.unpack("=II", statistics) == (1, 0)
-
-
-def test_without_the_capability_it_says_what_is_lost() -> None:
-    code = (
-        "import asyncio; from kvtui.backend.adverts import Adverts, CaptureError\n"
-        "try: asyncio.run(Adverts(None).start(print))\n"
-        "except CaptureError as why: print(why)"
-    )
-    argv = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", sys.executable, "-c", code]
-    assert command(argv) == (
-        "adverts cannot be captured: CAP_NET_RAW is missing: run kvtui as root, or give its container the capability "
-        "NET_RAW; without adverts from the wire kvtui knows masters only from this node's keepalived, and finds no "
-        "split brain\n"
-    )

@@ -131,7 +131,7 @@ def connect_from(netns: str, address: str, port: int) -> Connect:
             setns(home.fileno())
 
 
-@pytest.mark.lab(timeout=400, spec=SPEC)
+@pytest.mark.lab(timeout=400, seconds=60, spec=SPEC)
 async def test_every_layer_is_whole_then_each_broken_one_is_named_alone(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
 ) -> None:

@@ -90,12 +90,12 @@ def test_under_traffic_nobody_new_comes_and_nobody_fails(
     poll(lambda: connections(node, service)[""] >= start[""] + 12, 60, "a dozen new connections")
     end = connections(node, service)
     assert end[real] == start[real]
-    assert cluster.traffic()["failed"] == failed
+    assert cluster.traffic()["failed"] == failed, cluster.describe()
 
     done(node, state, "undrain", real)
     assert node.ipvs() == before
     poll(lambda: connections(node, service)[real] > end[real], 60, "a new connection to the undrained server")
-    assert cluster.traffic()["failed"] == failed
+    assert cluster.traffic()["failed"] == failed, cluster.describe()
     first, second = Journal(state).entries()
     assert (first.verb, first.result, first.reason, first.who["user"]) == ("drain", "done", "kernel update", "anna")
     assert (second.verb, second.result) == ("undrain", "done")

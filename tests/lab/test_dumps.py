@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.dumps.file import DumpError
+from kvtui.backend.dumps.requester import DumpRequester
 from kvtui.backend.linux import processes
 from kvtui.model.vrrp import VrrpState
 from tests.lab.poll import poll
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.debian13
 TIMEOUT = 20  # the lab's kernel is slow
 
 
-def dumper(node: Node, *, timeout: float = TIMEOUT, signals: bool = True) -> Dumper:
+def dumper(node: Node, *, timeout: float = TIMEOUT, signals: bool = True) -> DumpRequester:
     found = processes.choose(processes.find(), node.keepalived_pid)
     assert found is not None
-    return Dumper(found, signals=signals, timeout=timeout)
+    return DumpRequester(found, signals=signals, timeout=timeout)
 
 
 def asked(node: Node) -> dict[str, int]:
@@ -96,7 +96,7 @@ def test_without_signals_only_what_is_there_is_read(cluster: Cluster) -> None:
         file.unlink()
     quiet = dumper(node, signals=False)
     before = asked(node)
-    with pytest.raises(DumpUnavailable, match="signals are switched off"):
+    with pytest.raises(DumpError, match="signals are switched off"):
         quiet.read(time.time())
     assert asked(node) == before
     dumper(node).read(time.time())
@@ -109,7 +109,7 @@ def test_a_link_planted_in_the_pod_is_not_followed_out_of_it(cluster: Cluster) -
     planted = node.folder / "tmp" / "keepalived.json"
     planted.unlink(missing_ok=True)
     planted.symlink_to("/etc/hostname")
-    with pytest.raises(DumpUnavailable, match="symbolic links"):
+    with pytest.raises(DumpError, match="symbolic links"):
         dumper(node, signals=False).read(time.time())
     planted.unlink()
 

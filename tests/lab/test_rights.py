@@ -118,7 +118,7 @@ def test_pid_chooses_another_keepalived_and_its_namespace(cluster: Cluster) -> N
 def test_a_pid_that_is_no_keepalived_is_a_usage_error(cluster: Cluster) -> None:
     done = cluster.client([*KVTUI, "--pid", "1", "status"])
     assert done.returncode == 2
-    assert "process 1 is no keepalived" in done.stderr
+    assert "process 1 is not a keepalived" in done.stderr
     assert done.stdout == ""
 
 

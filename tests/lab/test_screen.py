@@ -31,7 +31,7 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
         terminal.press("j", "d")
         terminal.shows("─ drain 10.4.0.1", "s in: tcp 10.4.0.50:80", "w wait: no", "y apply")
         terminal.press("s", "w")
-        terminal.shows("in: all that have it (1)", "wait: at most 1m00s", "then kvtui waits until they are gone")
+        terminal.shows("in: all that have it (1)", "wait: at most 1m00s", "waits until they are gone")
         terminal.press("\x1b")
         terminal.until(lambda: "w wait" not in terminal.text, "the dialog closed")  # Esc and 7 at once are Alt-7
         terminal.press("7")
@@ -77,4 +77,4 @@ def test_status_without_a_terminal(cluster: Cluster) -> None:
     done = cluster.node("node-a").exec([sys.executable, "-m", "kvtui"])
     assert done.returncode == 0
     assert "10.4.0.50/32" in done.stdout
-    assert "are not terminals" in done.stderr
+    assert "not terminals" in done.stderr

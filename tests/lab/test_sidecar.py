@@ -72,7 +72,7 @@ def test_the_container_has_what_the_manifest_says_and_no_more(make_cluster: Make
     assert "unshare failed: Operation not permitted" in said
 
 
-@pytest.mark.lab(timeout=400, spec=SPEC)
+@pytest.mark.lab(timeout=400, seconds=100, spec=SPEC)
 def test_it_sees_keepalived_of_the_other_container_and_every_action_works(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(SPEC)
     node = cluster.master()
@@ -180,7 +180,7 @@ TAKEN_AWAY = {
 }
 
 
-@pytest.mark.lab(timeout=400, spec=SPEC)
+@pytest.mark.lab(timeout=400, seconds=100, spec=SPEC)
 def test_each_capability_taken_away_is_named_and_the_rest_works(make_cluster: MakeCluster) -> None:
     """No row for KILL, DAC_OVERRIDE or SYS_ADMIN: without them all of the test above works."""
     cluster = make_cluster(SPEC)

@@ -109,7 +109,7 @@ def fail_over(node: Node, worse: Node, journal: Journal) -> tuple[Outcome, set[s
     return outcome, {a.last.source for a in heard if not a.last.outgoing}
 
 
-@pytest.mark.lab(timeout=300, spec=SPEC)
+@pytest.mark.lab(timeout=300, seconds=60, spec=SPEC)
 def test_the_owner_that_is_named_is_the_one_that_lasts(make_cluster: MakeCluster, tmp_path: Path) -> None:
     cluster = make_cluster(SPEC)
     doubles = 0

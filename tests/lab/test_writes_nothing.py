@@ -72,7 +72,7 @@ def test_no_write_no_signal_no_netlink_change(cluster: Cluster, state: Path, opt
         assert trace.changes == [], "\n".join([name, said, *trace.changes])
         assert code == status, f"{name}\n{said}"
         assert trace.calls > 300
-        assert (": everything was done\n" if name == "undo" else "Then:\n") in said
+        assert (": everything was done\n" if name == "undo" else "Steps:\n") in said
         ran, *tests = trace.programs
         assert '"kvtui"' in ran
         assert all('"/usr/sbin/keepalived", "-t"' in test for test in tests), tests

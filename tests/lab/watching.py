@@ -35,6 +35,7 @@ class Watch:
         self.observer = observer
         self.told: dict[str, Finding] = {}
         self.knows_the_api = False
+        self.instances: list[str] = []
 
     async def look(self) -> dict[str, Finding]:
         """What is told now."""
@@ -43,6 +44,7 @@ class Watch:
         kube = seen.snapshot.kube
         self.knows_the_api = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
         self.told = {f.id: f for f in seen.findings}
+        self.instances = [f"{i.name} {i.state}" for i in seen.snapshot.instances or ()]
         return self.told
 
     async def until(self, *ids: str) -> None:
@@ -51,10 +53,15 @@ class Watch:
         while missing:
             missing -= set(await self.look())
             if missing and time.monotonic() > deadline:
-                undecided = [f.id for f in self.observer.triage.undecided] if self.observer.triage else []
-                raise AssertionError(f"not told: {sorted(missing)}; told: {sorted(self.told)}; undecided: {undecided}")
+                raise AssertionError(self.describe(missing))
             await asyncio.sleep(PACE)
         RULES_SHOWN.update(ids)
+
+    def describe(self, missing: set[str]) -> str:
+        """What was found instead, and what the instances are."""
+        undecided = self.observer.triage.undecided if self.observer.triage else ()
+        found = [f"{f.id}: {f.title} {f.evidence}" for f in (*self.told.values(), *undecided)]
+        return "\n".join([f"not told: {sorted(missing)}; told or undecided:", *found, *self.instances])
 
     async def until_silent(self) -> None:
         """Until nothing is told, and nothing is suspected."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.log.reader import AGAIN, LogReader
+from kvtui.backend.log.reader import RETRY_SECONDS, LogReader
 from kvtui.model.keepalived import Children, Controller, Keepalived
 from tests.processes.machine import HOST_MNT, POD_MNT, Machine
 
@@ -147,7 +147,7 @@ def test_it_is_looked_for_again_when_some_time_has_passed(host: Host) -> None:
     assert reader.read().error
     host.write(f"/var/log/pods/{POD.replace('/', '_')}_{UID}/vip/0.log", LINE)
     assert reader.read().lines == ()
-    host.now += AGAIN
+    host.now += RETRY_SECONDS
     assert texts(reader) == ["(vips) Entering MASTER STATE"]
 
 
@@ -160,7 +160,7 @@ def test_what_was_read_stays_when_keepalived_ends(host: Host, tmp_path: Path) ->
     log.unlink()
     tail = reader.read()
     assert [line.text for line in tail.lines] == ["Stopped"]
-    assert f"{log} cannot be read any more" in tail.error
+    assert f"{log} can no longer be read" in tail.error
 
 
 def test_syslog_only_its_own_lines(host: Host) -> None:
@@ -190,10 +190,8 @@ def test_a_terminal_an_unreadable_one_and_none_at_all(host: Host) -> None:
     argv = (*CONSOLE, "--no-syslog")
     assert "run kvtui as root" in host.reader(argv).read().error
     host.output("/dev/pts/3")
-    assert host.reader(argv).read().error == (
-        "keepalived logs to the terminal /dev/pts/3, which cannot be read from here"
-    )
-    assert "logs nowhere" in host.reader(("keepalived", "-G")).read().error
+    assert host.reader(argv).read().error == ("keepalived logs to the terminal /dev/pts/3, which kvtui cannot read")
+    assert "writes no log" in host.reader(("keepalived", "-G")).read().error
 
 
 def test_a_log_file_is_known_by_what_is_open(host: Host, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.log.tail import FIRST, MOST, Tail
+from kvtui.backend.log.tail import MAX_BYTES, MAX_FIRST_BYTES, Tail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,17 +34,17 @@ def test_each_line_once_and_only_when_it_is_whole(log: Path) -> None:
 
 
 def test_of_a_long_file_the_end_only_without_the_line_that_was_cut(log: Path) -> None:
-    log.write_text("".join(f"{n:09}\n" for n in range(FIRST)))
+    log.write_text("".join(f"{n:09}\n" for n in range(MAX_FIRST_BYTES)))
     found = Tail(str(log)).read()
-    assert found[-1] == f"{FIRST - 1:09}"
-    assert FIRST - 20 <= 10 * len(found) <= FIRST
+    assert found[-1] == f"{MAX_FIRST_BYTES - 1:09}"
+    assert MAX_FIRST_BYTES - 20 <= 10 * len(found) <= MAX_FIRST_BYTES
     assert all(len(line) == 9 for line in found)
 
 
 def test_of_a_flood_the_end_and_how_much_is_missing(log: Path) -> None:
     tail = Tail(str(log))
     tail.read()
-    append(log, "\n" + "x" * 99 + "\n" + "y" * (MOST - 5) + "\nend\n")
+    append(log, "\n" + "x" * 99 + "\n" + "y" * (MAX_BYTES - 5) + "\nend\n")
     found = tail.read()
     assert found == ["(101 bytes were skipped)", "end"]
 

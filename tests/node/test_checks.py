@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.requester import INTERVAL, URGENT_INTERVAL, Dump, Dumper
+from kvtui.backend.dumps.requester import INTERVAL, URGENT_INTERVAL, Dump, DumpRequester
 from kvtui.backend.node.network_layer import IpvsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
 from tests.build import NOW, keepalived, real, table
@@ -27,7 +27,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         questions.append(full)
         return Dump((), (), now, "data", "")
 
-    monkeypatch.setattr(Dumper, "read", read)
+    monkeypatch.setattr(DumpRequester, "read", read)
     monkeypatch.setattr("kvtui.backend.node.vrrp_layer.time.time", lambda: NOW)
     return questions
 
@@ -40,7 +40,7 @@ async def test_checks_are_asked_for_as_soon_as_that_is_polite(asked: list[bool])
         (URGENT_INTERVAL, False, [True, True]),
         (2 * URGENT_INTERVAL, False, [True, True]),
     ):
-        layer.ask(NOW + after, urgent=False, checks=wanted)
+        layer.request(NOW + after, urgent=False, checks=wanted)
         await layer.settle()
         assert asked == now, after
     assert 2 * URGENT_INTERVAL < INTERVAL

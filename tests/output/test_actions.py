@@ -10,7 +10,7 @@ import pytest
 
 from tests.actions.acting import NOTES
 from tests.actions.fakes import note, words
-from tests.actions.test_terminal_gone import Window, results
+from tests.actions.window import Window, results
 from tests.output.unread import SIGNALS, Pipe, end, ends_within, is_stuck, kvtui, until, until_full
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_command_goes_on_to_the_end_of_its_action(tmp_path: Path, number: sign
         until(lambda: results(tmp_path) == ["done"], "the action is done")
         until(lambda: is_stuck(process.pid, 1), "its plan waits for a reader")
         end(process, number)
-        assert process.returncode == code
+        assert process.returncode in {0, code}  # 0: it came in the last moment of the action, which takes note of it
     assert words(tmp_path, *NOTES) == ["new", "new"]
 
 

@@ -123,11 +123,15 @@ def _waited_for_cpu(pid: int) -> float:
 
 
 def end(process: subprocess.Popen[bytes], number: signal.Signals) -> float:
-    """Send the signal; returns the seconds until the process ended, without those in which others had the CPU."""
-    waited, began = _waited_for_cpu(process.pid), time.monotonic()
+    """Send the signal; returns the seconds until the process ended, less those in which it or we waited for a CPU."""
+
+    def waited_for_cpu() -> float:
+        return _waited_for_cpu(process.pid) + _waited_for_cpu(os.getpid())
+
+    waited, began = waited_for_cpu(), time.monotonic()
     process.send_signal(number)
     until(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG), f"the end by {number.name}")
-    took = time.monotonic() - began - (_waited_for_cpu(process.pid) - waited)
+    took = time.monotonic() - began - (waited_for_cpu() - waited)
     process.wait()
     return took
 

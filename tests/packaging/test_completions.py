@@ -18,7 +18,7 @@ from kvtui.backend.demo import cluster
 from kvtui.cli.command_tree import command_tree
 from kvtui.cli.completion import Shell, values
 from kvtui.cli.completion.engine import LineComplete
-from kvtui.cli.completion.values import Place, lines
+from kvtui.cli.completion.values import NodeNames, completions
 from kvtui.cli.main import app
 
 PROJECT = Path(__file__).parents[2]
@@ -244,12 +244,12 @@ def test_environment_and_options_choose_the_node() -> None:
 
 
 def test_names_of_the_demo() -> None:
-    place = Place(demo=True)
-    assert lines(values._instances, place) == [("vips", "VRID 50 on eth0"), ("vips6", "VRID 51 on eth0")]
-    assert ("10.2.68.5:8080", "in 1 virtual server") in lines(values._reals, place)
-    assert ("10.4.0.50:80", "TCP") in lines(values._services, place)
-    assert lines(values._vips, place)[0] == ("10.4.0.50", "vips")
-    assert lines(values._entries, place) == lines(values._pids, place) == []
+    place = NodeNames(demo=True)
+    assert completions(values._instances, place) == [("vips", "VRID 50 on eth0"), ("vips6", "VRID 51 on eth0")]
+    assert ("10.2.68.5:8080", "in 1 virtual server") in completions(values._reals, place)
+    assert ("10.4.0.50:80", "TCP") in completions(values._services, place)
+    assert completions(values._vips, place)[0] == ("10.4.0.50", "vips")
+    assert completions(values._entries, place) == completions(values._pids, place) == []
 
 
 @pytest.mark.parametrize("name", ["a b", "$(reboot)", "x;y", "\x1b[31m", "a'b", "<x>", "", "ä"])
@@ -257,7 +257,7 @@ def test_a_name_that_a_shell_would_act_on_is_left_out(name: str, monkeypatch: py
     good = cluster.conf(0.0)
     bad = replace(good, instances=(replace(good.instances[0], name=name), *good.instances[1:]))
     monkeypatch.setattr(cluster, "conf", lambda _epoch: bad)
-    assert lines(values._instances, Place(demo=True)) == [("vips6", "VRID 51 on eth0")]
+    assert completions(values._instances, NodeNames(demo=True)) == [("vips6", "VRID 51 on eth0")]
 
 
 def test_a_tab_imports_no_textual_netlink_and_rich() -> None:

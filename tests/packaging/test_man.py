@@ -48,4 +48,4 @@ def test_everything_is_in_it(page: Path) -> None:
             assert option.help in text
     for setting in SETTINGS:
         assert setting.key in text
-    assert "VIPs: who owns each, and why (view.vips)" in text
+    assert "VIPs, their owners and chains (view.vips)" in text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.linux.processes import NoSuchKeepalived, choose, find, root_of
+from kvtui.backend.linux.processes import KeepalivedNotFoundError, choose, find, root_of
 from kvtui.model.keepalived import Children, Controller, PidFile
 from tests.processes.machine import (
     BOOTED,
@@ -303,8 +303,8 @@ def test_any_child_names_its_keepalived(machine: Machine) -> None:
 def test_an_unknown_pid_is_answered_with_those_there_are(machine: Machine) -> None:
     machine.pod()
     with pytest.raises(
-        NoSuchKeepalived, match=r"process 5 is no keepalived; found: 796 \(/etc/keepalived/keepalived.conf\)"
+        KeepalivedNotFoundError, match=r"process 5 is not a keepalived; found: 796 \(/etc/keepalived/keepalived.conf\)"
     ):
         choose(find(machine.proc), 5)
-    with pytest.raises(NoSuchKeepalived, match="none runs here"):
+    with pytest.raises(KeepalivedNotFoundError, match="none runs here"):
         choose((), 5)

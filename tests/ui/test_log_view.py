@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
-from kvtui.backend.demo.deeds import NONE
+from kvtui.backend.demo.changes import NO_CHANGES
 from kvtui.backend.demo.log import log_tail
 from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
@@ -132,8 +132,8 @@ async def test_a_log_out_of_reach_says_where_to_look() -> None:
 
 
 async def test_lines_that_were_read_stay_beside_the_trouble() -> None:
-    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log cannot be read any more"), (120, 24)) as ui:
-        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log cannot be read any more"
+    async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log can no longer be read"), (120, 24)) as ui:
+        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log can no longer be read"
         assert log_lines(ui)[3].endswith("line 1")
 
 
@@ -174,7 +174,7 @@ def test_the_demo_logs_its_story_and_what_is_done_to_it() -> None:
         "(vips) Backup received priority 0 advertisement from 10.4.0.4",
         "(vips) Entering MASTER STATE",
     ]
-    done = NONE.set(5.0, value=-6)
+    done = NO_CHANGES.set(5.0, value=-6)
     assert [line.text for line in log_tail(8.0, EPOCH, done).lines][-1] == "(vips) Entering FAULT STATE"
 
 

@@ -90,5 +90,5 @@ def _read(keepalived: Keepalived) -> tuple[Conf | None, str]:
 def _tested(keepalived: Keepalived) -> tuple[ConfigTest | None, str]:
     try:
         return config_test.run(keepalived), ""
-    except config_test.ConfigTestUnavailable as why:
+    except config_test.ConfigTestUnavailableError as why:
         return None, str(why.strerror or why)

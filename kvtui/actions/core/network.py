@@ -66,11 +66,11 @@ def read_table(network: Network) -> IpvsTable:
     Raises:
         StepError: it cannot be read.
     """
-    from kvtui.backend.ipvs.errors import IpvsUnavailable  # noqa: PLC0415 - only when it is carried out
+    from kvtui.backend.ipvs.errors import IpvsError  # noqa: PLC0415 - only when it is carried out
     from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
 
     try:
         with IpvsReader(network.process()) as reader:
             return reader.read()
-    except IpvsUnavailable as why:
+    except IpvsError as why:
         raise StepError(str(why)) from why

@@ -268,21 +268,21 @@ async def guarded(
     """
     loop = asyncio.get_running_loop()
 
-    def interrupt() -> None:
+    def interrupt(_number: int, _frame: object) -> None:
         if on_signal is not None:
             on_signal()
-        task.cancel()
+        loop.call_soon_threadsafe(task.cancel)
 
     task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
-    for number in SIGNALS:
-        loop.add_signal_handler(number, interrupt)
+    # not by the loop, which drops a signal that comes while it still has a handler and is read when that is removed
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         return await task
     except asyncio.CancelledError:  # before anything had begun
         return Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
     finally:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.dumps.file import DumpError
+from kvtui.backend.dumps.requester import DumpRequester
 from kvtui.backend.linux.process import is_running
 from kvtui.model.observation import Observation
 
@@ -46,7 +46,7 @@ class DumpWatch:
 
     def __init__(self, keepalived: Keepalived) -> None:
         self._daemon = Daemon.of(keepalived)
-        self._dumper = Dumper(keepalived)
+        self._dumper = DumpRequester(keepalived)
         self.error = ""
         """Why it did not answer last time."""
 
@@ -57,7 +57,7 @@ class DumpWatch:
     def _read(self) -> tuple[VrrpInstance, ...] | None:
         try:
             dump = self._dumper.read(time.time())
-        except DumpUnavailable as why:
+        except DumpError as why:
             self.error = str(why)
             return None
         return dump.instances

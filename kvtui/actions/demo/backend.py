@@ -68,8 +68,8 @@ class DemoBackend:
             keepalived=keepalived,
             conf=world.conf,
             running=world.running,
-            saved_lines=copied_lines(world.deeds.saved),
-            running_lines=copied_lines(world.deeds.run),
+            saved_lines=copied_lines(world.changes.saved),
+            running_lines=copied_lines(world.changes.run),
             test=ConfigTest(0),
         )
 
@@ -87,7 +87,7 @@ class DemoBackend:
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         del keepalived
-        return self._world.deeds.reloads
+        return self._world.changes.reloads
 
     def is_running(self, pid: int) -> bool:
         del pid
@@ -103,7 +103,7 @@ class DemoBackend:
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
         del keepalived
-        return {f"net.ipv4.vs.{name}": value for name, value in self._world.deeds.sysctls.items()}
+        return {f"net.ipv4.vs.{name}": value for name, value in self._world.changes.sysctls.items()}
 
 
 class DemoDumps(DumpWatch):

@@ -43,7 +43,7 @@ class DemoWeight(SetWeight, frozen=True, kw_only=True):
             raise StepError(
                 f"the weight of {endpoint(*self.real)} was set to {found} by something else: check it and try again"
             )
-        self.world.weigh(self.target, new)
+        self.world.set_weight(self.target, new)
 
 
 class DemoSysctl(SetSysctl, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class DemoSysctl(SetSysctl, frozen=True, kw_only=True):
     world: World
 
     def _value(self) -> int:
-        return self.world.deeds.sysctls[self.name]
+        return self.world.changes.sysctls[self.name]
 
     def _write(self, value: int) -> None:
         self.world.set_sysctl(self.name, value)

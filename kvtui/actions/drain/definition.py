@@ -30,9 +30,11 @@ def drain(
         bool, Flag("--fix-persistence", "Also set expire_quiescent_template, so that returning clients leave.")
     ] = False,
 ) -> Intent:
-    """Give a real server weight 0: no new connections; `undrain` restores the weight.
+    """Set a real server's weight to 0: no new connections.
 
-    Example: kvtui --reason "kernel update" drain 10.4.0.11 --wait
+    `undrain` restores the weight.
+
+    Example: kvtui --reason "kernel update" drain 10.2.68.5 --wait
     """
     return Intent(
         ActionKind.DRAIN,
@@ -45,9 +47,9 @@ def drain(
 
 
 def undrain(real: Real, service: Service = None) -> Intent:
-    """Restore the weight that a drained real server had.
+    """Restore the weight of a drained real server.
 
-    Example: kvtui undrain 10.4.0.11
+    Example: kvtui undrain 10.2.68.5
     """
     return Intent(ActionKind.UNDRAIN, real, service=service)
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def failover(instance: Annotated[str, Argument("Name of the vrrp_instance.")]) -> Intent:
-    """Make the VIPs of an instance leave this node, by the least disruptive method that works here.
+    """Move the VIPs of an instance to another node.
+
+    kvtui chooses the least disruptive method that works here.
 
     Example: kvtui --dry-run failover vips
     """

@@ -26,7 +26,9 @@ def priority(
         Flag("--track-file/--config-line", "Change its track file, or its line of the config; else automatic."),
     ] = None,
 ) -> Intent:
-    """Change one instance's priority: its track file, or one line of the config; verified on the wire.
+    """Change an instance's priority, and verify it on the wire.
+
+    kvtui changes its track file, or one line of the config.
 
     Example: kvtui priority vips 90
     """

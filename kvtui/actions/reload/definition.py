@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def reload() -> Intent:
-    """Test the config, send SIGHUP, and verify by evidence that keepalived runs it.
+    """Test the config, send SIGHUP, verify that it runs.
 
     Example: kvtui --reason "new VIP" reload
     """

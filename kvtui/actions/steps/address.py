@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.dumps.file import DumpError
+from kvtui.backend.dumps.requester import DumpRequester
 from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class RemoveAddress(Struct):
     def _wait_for_priority(self, keepalived: Keepalived) -> None:
         """Where keepalived cannot be asked, its reload has long been over: 110 ms for the slowest one measured."""
         deadline = time.monotonic() + TIMEOUT
-        dumper = Dumper(keepalived)
+        dumper = DumpRequester(keepalived)
         while True:
             try:
                 instances = dumper.read(time.time()).instances
-            except DumpUnavailable:
+            except DumpError:
                 return
             if any(i.name == self.instance and i.base_priority == self.priority for i in instances):
                 return

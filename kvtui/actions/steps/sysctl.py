@@ -79,7 +79,7 @@ class SetSysctl(Struct, frozen=True):
 
     def _write(self, value: int) -> None:
         try:
-            write_sysctl(self.network.process(), self._path, value, beside=self.network.pid)
+            write_sysctl(self.network.process(), self._path, value, fallback_pid=self.network.pid)
         except OSError as error:
             raise StepError(f"net.ipv4.vs.{self.name}: {_reason(error)}") from error
 

@@ -77,13 +77,13 @@ class SetWeight(Struct, frozen=True):
         Raises:
             StepError: it is not there, or the table cannot be read.
         """
-        from kvtui.backend.ipvs.errors import IpvsUnavailable  # noqa: PLC0415 - only when it is carried out
+        from kvtui.backend.ipvs.errors import IpvsError  # noqa: PLC0415 - only when it is carried out
         from kvtui.backend.ipvs.reader import IpvsReader  # noqa: PLC0415
 
         try:
             with IpvsReader(self.network.process()) as reader:
                 table = reader.read()
-        except IpvsUnavailable as why:
+        except IpvsError as why:
             raise StepError(f"the weight of {endpoint(*self.real)} is unknown: {why}") from why
         virtual = next((v for v in table.virtual_servers if v.key == self.service), None)
         if virtual is None:
@@ -116,7 +116,7 @@ class SetWeight(Struct, frozen=True):
         self._set(self.after, self.before)
 
     def _set(self, old: int, new: int) -> None:
-        from kvtui.backend.ipvs.errors import IpvsUnavailable, NotInTable  # noqa: PLC0415 - as above
+        from kvtui.backend.ipvs.errors import IpvsError, NotInTableError  # noqa: PLC0415 - as above
         from kvtui.backend.ipvs.writer import set_weight  # noqa: PLC0415
 
         process = self.network.process()
@@ -128,7 +128,7 @@ class SetWeight(Struct, frozen=True):
                     f"the weight of {endpoint(*self.real)} was set to {found.weight} by something else: "
                     "check it and try again"
                 )
-        except (IpvsUnavailable, NotInTable) as why:
+        except (IpvsError, NotInTableError) as why:
             raise StepError(str(why)) from why
         if written.weight != new:
             raise StepError(f"the kernel accepted weight {new} for {endpoint(*self.real)} but shows {written.weight}")

@@ -23,7 +23,9 @@ def undo(
     finish: Annotated[bool, Flag("--finish", "Finish an action that was interrupted.")] = False,
     leave: Annotated[bool, Flag("--leave", "Leave things as they are and close the entry.")] = False,
 ) -> Intent:
-    """Undo what was done here; refused when something else has changed it since.
+    """Undo an action.
+
+    Refused when something else has changed the same value since.
 
     Example: kvtui undo
     """

@@ -1,7 +1,7 @@
-"""A configuration on disk and the one that runs as lines alike, for a diff that a person reads.
+"""The config on disk and the running config as lines that can be compared, for a diff.
 
-Both are the lines of keepalived's consolidated copy (see ``reader``): no comments, includes followed. They hold
-passwords: whoever shows them masks them (``secrets``).
+Both are the lines of keepalived's consolidated copy (see ``reader``): no comments, includes followed. They contain
+passwords: mask them before you show them (``model.secrets``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 
 def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
-    """The lines on disk. Arguments as in ``reader.read``.
+    """Returns the lines on disk. Arguments as in ``reader.read``.
 
     Raises:
         OSError: the main file cannot be read.
@@ -35,13 +35,13 @@ def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> t
 
 
 def lines_of(opened: Opened, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
-    """The lines of a text that is, or may become, a file."""
+    """Returns the lines of a text that is or may become a file."""
     expander = Expander(config_id, Includes(root))
     return _copy(expander, expander.file(opened))
 
 
 def running_lines(pid: int, *, config_id: str | None = None) -> tuple[str, ...] | None:
-    """The lines that run; None when they cannot be read (``running.read_copy``)."""
+    """Returns the lines of the running config; None when they cannot be read (``running.read_copy``)."""
     text = read_copy(pid)
     if text is None:
         return None
@@ -56,14 +56,14 @@ def _copy(expander: Expander, pieces: Iterator[Piece]) -> tuple[str, ...]:
 
 
 def difference(before: Iterable[str], after: Iterable[str], *, names: tuple[str, str]) -> str:
-    """A unified diff, indented by blocks, passwords masked after comparing: a changed one shows as changed."""
+    """Returns a unified diff, indented by blocks. Passwords are masked after the comparison, so a changed one shows."""
     old, new = _indented(before), _indented(after)
     known = secrets_in([*old, *new])
     return "".join(f"{masked(line, known)}\n" for line in difflib.unified_diff(old, new, *names, lineterm=""))
 
 
 def _indented(lines: Iterable[str]) -> Sequence[str]:
-    """The copy has no indentation: give it one."""
+    """Indents the lines by their blocks: the copy has no indentation."""
     shown = []
     depth = 0
     for line in lines:

@@ -79,7 +79,7 @@ def _priority_line(root: Statement, instance: str) -> Statement:
             f"vrrp_instance {instance} has no priority line: keepalived uses 100. Add a priority line by hand"
         )
     if not _NUMBER.fullmatch(priorities[-1].written(1)):
-        raise _not_literal(instance, "it is no plain number", priorities[-1])
+        raise _not_literal(instance, "it is not a plain number", priorities[-1])
     return priorities[-1]
 
 

@@ -1,10 +1,10 @@
-"""From files to the statements that count: what ``read_line`` in keepalived's ``lib/parser.c`` (2.2.7) does.
+"""Expands files into the statements that keepalived reads, as ``read_line`` in its ``lib/parser.c`` (2.2.7) does.
 
-Includes are followed, ``@id`` lines kept or dropped, ``$macros`` replaced, ``~SEQ`` and ``~LST`` unrolled. Each
-piece remembers where it was written and whether it was written literally.
+Follows includes, keeps or drops ``@id`` lines, replaces ``$macros``, unrolls ``~SEQ`` and ``~LST``. Each piece knows
+where it is written and whether it is written literally.
 
-Since 2.2.0 keepalived's children read a copy without comments (see ``running``). So a line of nothing but a
-comment ends a multi-line macro, as an empty one does, whatever the comment (measured with 2.2.7).
+Since 2.2.0 keepalived's children read a copy without comments (see ``running``). So a comment line ends a multi-line
+macro, as an empty line does (measured with 2.2.7).
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from kvtui.model.conf import Location, Problem, ProblemKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-GENERATED_LIMIT = 100_000
-"""Lines that macros and sequences may make; a file that makes more is not read to its end."""
+MAX_GENERATED_LINES = 100_000
+"""Of macros and sequences; a file that generates more is not read to its end."""
 
 _SERVICE = re.compile(r"[!#]\s*Service:\s*(\S+)\s*$")
 _QUOTED_OR_SPACE = re.compile(r'"[^"]*"?|[ \t\f\n\r\v]+')
 
 
 class _Origin(Struct):
-    """A line on its way: its text and where it comes from."""
+    """A line during expansion, and where it comes from."""
 
     text: str
     file: str
@@ -55,14 +55,14 @@ class _Origin(Struct):
 
 
 class Opened(Struct, frozen=True):
-    """A file that is being read: its name for people, its name for ``${_PWD}``, its text."""
+    """A file that is being read."""
 
     name: str
     text: str
 
     @property
     def folder(self) -> str:
-        """The folder that relative includes start from."""
+        """The folder of relative includes, and ``${_PWD}``."""
         return posixpath.dirname(self.name)
 
 
@@ -70,15 +70,15 @@ class Expander:
     """Turns one configuration into pieces.
 
     Args:
-        config_id: what ``@id`` lines are compared with (``-i``); None for keepalived's default, the first label of
-            the node's name.
-        include: called with the keyword, the file pattern, the names of the files that are open and the place;
-            gives the files to read there. None: includes are skipped (the consolidated copy has them inlined).
+        config_id: compared with ``@id`` lines (``-i``); None for keepalived's default, the first label of the node's
+            name.
+        include: called with the keyword, the file pattern, the names of the open files and the location; returns the
+            files to read there. None: includes are skipped (the consolidated copy has them inlined).
 
     Attributes:
-        problems: what was wrong.
-        copy: the lines of keepalived's consolidated copy, white space folded, markers left out.
-        files: every file read, as keepalived names it, in the order of reading; one read twice is in it twice.
+        problems: found so far.
+        copy: the lines of keepalived's consolidated copy without markers, white space folded.
+        files: every file read, as keepalived names it, in the order of reading; one read twice is listed twice.
     """
 
     def __init__(
@@ -100,13 +100,13 @@ class Expander:
         self._service: str | None = None
 
     def file(self, opened: Opened) -> Iterator[Piece]:
-        """The pieces of a file and of what it includes."""
+        """Yields the pieces of a file and of its includes."""
         self._home = opened.folder
         self._sources = [self._lines_of(opened)]
         return self._pieces()
 
     def consolidated(self, text: str) -> Iterator[Piece]:
-        """The pieces of keepalived's consolidated copy (``# file`` opens a file in it, ``!`` closes it)."""
+        """Yields the pieces of keepalived's consolidated copy (``# file`` opens a file in it, ``!`` closes it)."""
         self._sources = [self._lines_of_copy(text)]
         return self._pieces()
 
@@ -118,17 +118,15 @@ class Expander:
             else:
                 yield from self._cut(origin)
 
-    # Sources of lines
-
     def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
-        """The lines of a file, comments stripped; macro definitions are taken in on the way."""
+        """Yields the lines of a file without comments and continued macro definitions."""
         self._open.append(opened.name)
         self.files.append(opened.name)
         for number, raw in enumerate(opened.text.split("\n"), start=1):
             body = raw.rstrip("\r")
             line = decomment(body)
             if line.text and not INCLUDE.match(line.text):
-                self._note(line.text, opened.folder)
+                self._add_to_copy(line.text, opened.folder)
             if self._defining is not None and line.text:
                 self._define_more(self._defining, line)
             elif line.text:
@@ -138,12 +136,12 @@ class Expander:
                 yield _Origin(line.text, opened.name, number, line.columns)
             else:
                 self._defining = None
-                self._remark(body, line)
+                self._remember_service(body, line)
         self._defining = None
         self._open.pop()
 
     def _lines_of_copy(self, text: str) -> Iterator[_Origin]:
-        """The lines of a consolidated copy; the files' own line numbers are kept in it."""
+        """Yields the lines of a consolidated copy, which keeps the files' line numbers."""
         numbers: list[int] = []
         for raw in text.split("\n"):
             if raw.startswith("#! "):
@@ -165,7 +163,7 @@ class Expander:
                     numbers[-1] += 1
                 line = decomment(raw)
                 if raw:
-                    self._note(raw, posixpath.dirname(name))
+                    self._add_to_copy(raw, posixpath.dirname(name))
                 if self._defining is not None and line.text:
                     self._define_more(self._defining, line)
                     continue
@@ -181,18 +179,16 @@ class Expander:
             yield _Origin(text, origin.file, origin.line, [origin.columns[0]] * len(text), literal=False)
 
     def _budget(self, origin: _Origin) -> bool:
-        """Whether one more generated line is allowed; says once when it is not."""
+        """Counts a generated line; returns whether it is allowed."""
         self._generated += 1
-        if self._generated == GENERATED_LIMIT + 1:
-            message = f"Macros and sequences make more than {GENERATED_LIMIT} lines here; the rest is not read"
+        if self._generated == MAX_GENERATED_LINES + 1:
+            message = f"Macros and sequences generate more than {MAX_GENERATED_LINES} lines here; kvtui skips the rest"
             self.problems.append(Problem(ProblemKind.VALUE, message, _place(origin, 0)))
             self._sources.clear()
-        return self._generated <= GENERATED_LIMIT
-
-    # What happens to a line
+        return self._generated <= MAX_GENERATED_LINES
 
     def _cut(self, origin: _Origin) -> Iterator[Piece]:
-        """The pieces of one line; directives (conditions, definitions, includes, sequences) act and vanish."""
+        """Yields the pieces of one line; carries out conditions, definitions, includes and sequences."""
         position = 0
         while (position := skip_space(origin.text, position)) < len(origin.text):
             text = origin.text
@@ -218,22 +214,22 @@ class Expander:
     def _piece(self, origin: _Origin, start: int, end: int) -> Piece:
         text = origin.text[start:end].rstrip(BLANK)
         if "${" in text:
-            self._complain_of_undefined(text, _place(origin, start))
+            self._report_undefined(text, _place(origin, start))
         columns = origin.columns[start : start + len(text)]
         service, self._service = self._service, None
         literal = origin.literal and not origin.conditional
         return Piece(text, origin.file, origin.line, columns, literal, service)
 
-    def _complain_of_undefined(self, text: str, at: Location) -> None:
-        """A macro that is not defined stays as it is, and outside of quotes its braces count as a block's."""
+    def _report_undefined(self, text: str, at: Location) -> None:
+        """An undefined macro stays as written; outside of quotes keepalived reads its braces as a block's."""
         for word in words(text):
             name = UNDEFINED.search(word.value)
             if name and not text.startswith('"', word.start):
-                message = f"{name[0]} is not defined: keepalived takes its '}}' for the end of the block"
+                message = f"{name[0]} is not defined: keepalived reads its '}}' as the end of the block"
                 self.problems.append(Problem(ProblemKind.VALUE, message, at))
 
     def _directive(self, origin: _Origin, position: int) -> bool:
-        """Acts on a line that is not configuration itself: it takes the whole rest of the line."""
+        """Carries out a directive, which takes the rest of the line; returns whether there was one."""
         text = origin.text
         if match := DEFINITION.match(text, position):
             value = text[match.end() :]
@@ -254,14 +250,14 @@ class Expander:
         return False
 
     def _rounds(self, values: Iterator[dict[str, str]], text: str, origin: _Origin) -> Iterator[_Origin]:
-        """The line of a sequence, once for each set of values."""
+        """Yields the line of a sequence once for each set of values."""
         for assignment in values:
             for name, value in assignment.items():
                 self.macros.define(name, value)
             yield from self._generated_lines([text], origin)
 
     def _replace(self, origin: _Origin, position: int) -> bool:
-        """Replaces macros in the rest of the line; lines after the first of a macro come next."""
+        """Replaces macros in the rest of the line; further lines of a macro are read next."""
         if "$" not in origin.text[position:]:
             return False
         folder = posixpath.dirname(self._open[-1]) if self._open else ""
@@ -285,21 +281,20 @@ class Expander:
             self._sources.append(self._lines_of(opened))
 
     def _define_more(self, name: str, line: Line) -> None:
-        """One more line of a macro definition."""
         text = line.text[:-1].rstrip(BLANK) if line.continued else line.text
         if text:
             self.macros.extend(name, text)
         if not line.continued:
             self._defining = None
 
-    def _remark(self, body: str, line: Line) -> None:
-        """Keeps the service that a comment line names for the statement that follows."""
+    def _remember_service(self, body: str, line: Line) -> None:
+        """Remembers the service in a ``# Service:`` comment for the next statement."""
         if line.comment is not None:
             match = _SERVICE.match(body[line.comment - 1 :])
             self._service = match[1] if match else None
 
-    def _note(self, text: str, folder: str) -> None:
-        """Adds a line to the copy that the digest is made of: blanks folded, a used ``_PWD`` made visible."""
+    def _add_to_copy(self, text: str, folder: str) -> None:
+        """Adds a line to the copy for the digest: blanks folded, the folder appended if it uses ``_PWD``."""
         folded = _QUOTED_OR_SPACE.sub(lambda m: m[0] if m[0][0] == '"' else " ", text).strip(" ")
         if "_PWD" in folded:
             folded += " @" + posixpath.relpath(folder or ".", self._home or ".")

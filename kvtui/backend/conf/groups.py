@@ -1,4 +1,4 @@
-"""``virtual_server_group`` blocks: each member is a virtual server of its own in the kernel (``ipvswrapper.c``)."""
+"""``virtual_server_group`` blocks: each member becomes a virtual server in the kernel (``ipvswrapper.c``)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from kvtui.backend.conf.tree import Statement
     from kvtui.model.conf import ConfVirtualServer
 
-LONGEST_RANGE = 256
-"""Addresses: a range is one of the last part of an address, 256 of IPv4's. A longer one of IPv6 is left as it is."""
+MAX_RANGE_ADDRESSES = 256
+"""A range covers the last part of an address. A longer IPv6 range is not expanded."""
 _RANGE = re.compile(r"(?P<start>.+[.:](?P<first>[0-9A-Fa-f]+))-(?P<last>[0-9A-Fa-f]+)")
 _FIXED_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
 class Member(Struct, frozen=True):
-    """One line of a group, of a range one of its addresses."""
+    """One line of a group, or one address of a range."""
 
     address: str | None = None
     port: int | None = None
@@ -34,7 +34,7 @@ class Member(Struct, frozen=True):
 
 
 def groups(root: Statement) -> dict[str, tuple[Member, ...] | None]:
-    """Name → members; None where one of them cannot be told (a macro that only keepalived fills in)."""
+    """Returns name → members; None where one is unknown (a macro that only keepalived can replace)."""
     found: dict[str, tuple[Member, ...] | None] = {}
     for block in root.each("virtual_server_group"):
         if block.argument is not None:
@@ -57,7 +57,7 @@ def _members(line: Statement) -> tuple[Member, ...] | None:
 
 
 def _range(text: str) -> list[str] | None:
-    """The addresses of ``192.168.200.3-10`` (decimal), ``fd00::a-1f`` (hexadecimal), or of one alone."""
+    """Returns the addresses of ``192.168.200.3-10`` (decimal), ``fd00::a-1f`` (hexadecimal), or a single address."""
     match = _RANGE.fullmatch(text)
     if match is None:
         alone = canonical(text)
@@ -68,7 +68,7 @@ def _range(text: str) -> list[str] | None:
     base = 16 if ":" in start else 10
     try:
         count = int(match["last"], base) - int(match["first"], base) + 1
-        return [str(ip_address(start) + n) for n in range(count)] if 1 <= count <= LONGEST_RANGE else None
+        return [str(ip_address(start) + n) for n in range(count)] if 1 <= count <= MAX_RANGE_ADDRESSES else None
     except ValueError:
         return None
 
@@ -76,7 +76,7 @@ def _range(text: str) -> list[str] | None:
 def expanded(
     virtuals: Iterable[ConfVirtualServer], known: dict[str, tuple[Member, ...] | None]
 ) -> Iterator[ConfVirtualServer]:
-    """Each virtual server of a group as many as the group has members; those of an unknown group as they are."""
+    """Yields a virtual server for each member of its group; those of an unknown group unchanged."""
     for virtual in virtuals:
         members = known.get(virtual.group) if virtual.group is not None else None
         if members is None:

@@ -1,4 +1,4 @@
-"""Finding included files as keepalived sees them, from outside its mount namespace."""
+"""Opens included files from outside of keepalived's mount namespace."""
 
 from __future__ import annotations
 

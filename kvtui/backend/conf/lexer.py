@@ -1,7 +1,7 @@
-"""The rules by which keepalived cuts a line: comments, quotes, braces, words.
+"""Splits a line as keepalived does: comments, quotes, braces, words.
 
-They are those of ``decomment``, ``read_line`` and ``alloc_strvec_r`` in keepalived's ``lib/parser.c`` (2.2.7),
-which works on one line at a time. Everything here is linear in the length of the line.
+The rules are those of ``decomment``, ``read_line`` and ``alloc_strvec_r`` in keepalived's ``lib/parser.c`` (2.2.7),
+which works line by line. All functions take time linear in the length of the line.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BLANK = " \t"
-"""What ``decomment`` strips at both ends of a line (words may also end at the other white space of C)."""
+"""Stripped by ``decomment`` at both ends of a line (words also end at C's other white space)."""
 
 MACRO = r"\$\{[A-Za-z_][A-Za-z0-9_]*+[ 0-9]*+\}"
-"""``${NAME}`` or ``${NAME 1 9}``: its braces open no block."""
+"""``${NAME}`` or ``${NAME 1 9}``: its braces are not a block's."""
 
 DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*")
-"""The start of ``$NAME=value``; no blank may come before the ``=`` (``check_definition``)."""
+"""The start of ``$NAME=value``, without a blank before the ``=`` (``check_definition``)."""
 
 CONDITION = re.compile(r"@(\^?)([^ \t]*)[ \t]*")
-"""``@id `` or ``@^id ``: the rest of the line counts only on a matching (not matching) config id."""
+"""``@id `` or ``@^id ``: the rest of the line holds only if the config id is equal (different)."""
 
 INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])[ \t\f\n\r\v]+")
 """``include FILE`` and its stricter variants (``is_include``); the file name is the rest of the line."""
@@ -36,10 +36,10 @@ _WORD = re.compile(rf'"([^"]*)"?|(?:{MACRO}|[^ \t\f\n\r\v"])++')
 
 
 class Line(NamedTuple):
-    """A line as keepalived sees it: without comment and outer blanks, comment escapes resolved.
+    """A line as keepalived reads it: without comment and outer blanks, comment escapes resolved.
 
     Attributes:
-        text: what is left.
+        text: the rest.
         columns: for each character of ``text`` its 1-based column in the physical line.
         comment: 1-based column where the comment starts; None when there is none.
         open_quote: 1-based column of a quote that the line does not close; None when all are closed.
@@ -52,12 +52,12 @@ class Line(NamedTuple):
 
     @property
     def continued(self) -> bool:
-        """The line ends in a backslash: a macro definition goes on in the next one."""
+        """Whether a macro definition continues in the next line."""
         return self.text.endswith("\\")
 
 
 class WordSpan(NamedTuple):
-    """A word within a line: its value without quotes, and the half-open range it takes, quotes included."""
+    """A word within a line: its value without quotes, and its half-open range with them."""
 
     value: str
     start: int
@@ -65,10 +65,10 @@ class WordSpan(NamedTuple):
 
 
 def decomment(raw: str) -> Line:
-    """Strips comment and outer blanks from a physical line (given without its end-of-line characters).
+    """Strips comment and outer blanks from a physical line without its line end.
 
-    ``!`` and ``#`` start a comment anywhere, unless quoted or escaped. A backslash at the very end stays, even
-    behind a comment, without the blanks before it: it continues a macro definition.
+    ``!`` and ``#`` start a comment anywhere, unless quoted or escaped. A backslash at the end stays, even after
+    a comment, without the blanks before it: it continues a macro definition.
     """
     raw = raw.partition("\0")[0]  # C strings end there
     start = len(raw) - len(raw.lstrip(BLANK))
@@ -107,7 +107,7 @@ def decomment(raw: str) -> Line:
 
 
 def _without(raw: str, start: int, end: int, escapes: list[int]) -> tuple[str, Sequence[int]]:
-    """``raw[start:end]`` less the backslashes of escaped comment marks, with the columns of what is left."""
+    """Returns ``raw[start:end]`` without the backslashes of escaped comment marks, and the columns."""
     escapes = [at for at in escapes if start <= at < end]
     if not escapes:
         return raw[start:end], range(start + 1, end + 1)
@@ -117,9 +117,9 @@ def _without(raw: str, start: int, end: int, escapes: list[int]) -> tuple[str, S
 
 
 def brace_or_end(text: str, start: int) -> int:
-    """Where the piece of a line that starts at ``start`` ends: before the next brace that is not quoted.
+    """Returns where the piece that starts at ``start`` ends: before the next brace that is not quoted.
 
-    A brace is a piece of its own. A quote that is never closed hides all braces behind it.
+    A brace is a piece of its own. An open quote hides all braces after it.
     """
     if text[start] in "{}":
         return start + 1
@@ -136,7 +136,7 @@ def brace_or_end(text: str, start: int) -> int:
 
 
 def skip_space(text: str, position: int) -> int:
-    """Returns where the next character that is no white space of C is."""
+    """Returns the position of the next character that is not C's white space."""
     while position < len(text) and text[position] in " \t\f\n\r\v":
         position += 1
     return position

@@ -12,17 +12,17 @@ from kvtui.backend.conf.lexer import BLANK
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LINE_LIMIT = 1023
-"""keepalived's lines end there (``MAXBUF`` 1024): a replacement that makes a longer one is not made."""
+MAX_LINE = 1023
+"""Characters of a line in keepalived (``MAXBUF`` 1024): it skips a replacement that makes a longer one."""
 
-REPLACEMENTS_LIMIT = 1000
-"""Replacements on one line: where keepalived itself would turn in circles (``$A=$A``), this one stops."""
+MAX_REPLACEMENTS = 1000
+"""On one line: keepalived itself would loop for ever on ``$A=$A``."""
 
-LINES_LIMIT = 100_000
-"""Further lines that one line may bring; more are never read (``expand.GENERATED_LIMIT``)."""
+MAX_LINES = 100_000
+"""Further lines from one line; more are never read (``expand.MAX_GENERATED_LINES``)."""
 
 UNDEFINED = re.compile(r"\$\{(?!_)[A-Za-z][A-Za-z0-9_]*\}")
-"""What is left of a macro that nobody defined (names with ``_`` in front may be keepalived's own)."""
+"""An undefined macro (names that start with ``_`` may be keepalived's own)."""
 
 _REFERENCE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?=[ \t,)]|\Z))")
 _SEQ = re.compile(r"~SEQ(x?)[ \t]*\([ \t]*([^ \t,)]+)[ \t]*,([^)]*)\)[ \t]*")
@@ -32,17 +32,17 @@ _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
 
 
 class Rounds(Struct, frozen=True):
-    """What a sequence line makes: its text, once for each assignment."""
+    """A sequence line: its text is read once for each assignment."""
 
     text: str
     values: Iterator[dict[str, str]]
 
 
 class Macros:
-    """The definitions in force, as lines; ``_PWD`` and ``_INSTANCE`` are there from the start.
+    """The current definitions, as lines, with ``_PWD`` and ``_INSTANCE``.
 
-    A definition lasts over files. ``_RANDOM``, ``_HASH`` and ``_BANG`` are not replaced: nobody can know the first,
-    and the others only hide a comment mark.
+    A definition holds in later files too. ``_RANDOM``, ``_HASH`` and ``_BANG`` are not replaced: the first is unknown,
+    the others only hide a comment mark.
     """
 
     def __init__(self, config_id: str) -> None:
@@ -53,19 +53,18 @@ class Macros:
         self._values[name] = [value]
 
     def begin(self, name: str, first: str) -> None:
-        """The first line of a definition that goes on; an empty one does not count."""
+        """Adds the first line of a multi-line definition; an empty one is skipped."""
         self._values[name] = [first] if first else []
 
     def extend(self, name: str, line: str) -> None:
-        """The next line of a definition."""
         self._values[name].append(line)
 
     def replace(self, text: str, folder: str) -> tuple[str, list[str]] | None:
-        """Replaces what is defined, again and again, as keepalived does.
+        """Replaces defined macros repeatedly, as keepalived does.
 
         Args:
             text: a line.
-            folder: what ``${_PWD}`` stands for here.
+            folder: the value of ``${_PWD}``.
 
         Returns:
             The line and the further lines of a multi-line macro at its end; None when nothing was replaced.
@@ -73,7 +72,7 @@ class Macros:
         more: list[str] = []
         changed = False
         position = 0
-        for _ in range(REPLACEMENTS_LIMIT):
+        for _ in range(MAX_REPLACEMENTS):
             match = _REFERENCE.search(text, position)
             if match is None:
                 break
@@ -84,9 +83,9 @@ class Macros:
                 continue
             first = lines[0] if lines else ""
             result = text[: match.start()] + first + text[match.end() :]
-            if len(result) > LINE_LIMIT and len(result) > len(text):
+            if len(result) > MAX_LINE and len(result) > len(text):
                 break
-            if len(more) > LINES_LIMIT:
+            if len(more) > MAX_LINES:
                 break
             more = lines[1:] + more
             text, changed, position = result, True, match.start()
@@ -99,7 +98,7 @@ class Macros:
 
 
 def sequence(text: str, macros: Macros) -> Rounds | None:
-    """Reads a ``~SEQ(var, …)``, ``~SEQx(…)`` or ``~LST(var, …)`` line; None when it is not understood."""
+    """Parses a ``~SEQ(var, …)``, ``~SEQx(…)`` or ``~LST(var, …)`` line; None when it is invalid."""
     return _seq(text, macros) if text.startswith("~SEQ") else _lst(text)
 
 
@@ -151,7 +150,7 @@ def _lst(text: str) -> Rounds | None:
 
 
 def _number(text: str) -> int | None:
-    """A number as C's ``strtol`` with base 0 reads it; None when it is not one."""
+    """Parses a number as C's ``strtol`` with base 0; None when it is not one."""
     match = _NUMBER.match(text)
     if match is None:
         return None

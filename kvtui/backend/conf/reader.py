@@ -1,10 +1,10 @@
 """Reads a keepalived.conf from disk, possibly through the root of another mount namespace.
 
-The digest is made of the lines of keepalived's *consolidated copy* (see ``running``): each line of each file in
-the order of reading, comment and outer blanks stripped, blanks between words folded (not inside quotes), empty
-lines and ``include`` lines left out. Macros and conditions stay as written, as in the copy. A line that uses
-``${_PWD}`` also counts the folder of its file, relative to the main one. So a file and the copy of it that
-keepalived runs have the same digest until somebody edits the file, or one that it includes.
+The digest is of the lines of keepalived's *consolidated copy* (see ``running``): each line of each file in the order
+of reading, without comments, outer blanks, empty lines and ``include`` lines, blanks between words folded (not inside
+quotes). Macros and conditions stay as written. A line that uses ``${_PWD}`` has the folder of its file appended,
+relative to the main one. So a file and keepalived's running copy of it have the same digest until somebody edits the
+file or one of its includes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
         now: seconds since the epoch.
 
     Raises:
-        OSError: the main file cannot be read, or is no file (a FIFO, a device).
+        OSError: the main file cannot be read, or is a FIFO or a device.
     """
     ours = outside(root, path)
     state = os.stat(ours)  # noqa: PTH116 - text in, numbers out
@@ -59,7 +59,7 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
     text = read_text(ours)
     includes = Includes(root)
     if is_skipped(ours):
-        message = "keepalived refuses this file: not a regular file, or executable"
+        message = "keepalived refuses this file: it is not a regular file, or is executable"
         includes.problems.append(Problem(ProblemKind.INCLUDE, message, Location(path, 1)))
     expander = Expander(config_id, includes)
     pieces = expander.file(Opened(path, text))

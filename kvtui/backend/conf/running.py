@@ -1,12 +1,12 @@
-"""The configuration that keepalived runs: its consolidated copy in an anonymous file.
+"""The running config: keepalived's consolidated copy in an anonymous file.
 
-Since 2.2.0 the parent writes what it has read into ``memfd:/keepalived/consolidated_configuration`` and its
-children read that (``init_data`` in ``lib/parser.c``). Measured with 2.2.7: ``# FILE`` opens a file and ``!``
-closes it; ``#! TEXT`` reports an include that failed; each other line is a line of the file without comment and
-outer blanks, empty where there was a comment, an ``include`` or nothing, so line numbers are kept. ``$``, ``@``
-and ``~`` are as written. Passwords are in it in clear: they count in the digest and go no further.
+Since 2.2.0 the parent writes the config to ``memfd:/keepalived/consolidated_configuration``, which its children read
+(``init_data`` in ``lib/parser.c``). Measured with 2.2.7: ``# FILE`` opens a file and ``!`` closes it; ``#! TEXT``
+reports an include that failed; each other line is a line of the file without comment and outer blanks (empty for a
+comment or an ``include``), so line numbers are kept. ``$``, ``@`` and ``~`` are as written. Passwords are in plain
+text; kvtui uses them for the digest only.
 
-A file's digest (``reader.read``) is made of the same lines, so both are equal when nothing was edited since.
+A file's digest (``reader.read``) is of the same lines: both are equal until the file is edited.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
 
 MEMFD = "/memfd:/keepalived/consolidated_configuration"
-"""How the link in ``/proc/PID/fd`` starts; `` (deleted)`` follows."""
+"""Start of the link in ``/proc/PID/fd``; `` (deleted)`` follows."""
 
-_ATTEMPTS = 10
-_PAUSE = 0.01
-"""Seconds between attempts: a reload writes the copy anew, 7 ms for a small one and 110 ms for a large one."""
+_MAX_ATTEMPTS = 10
+_RETRY_SECONDS = 0.01
+"""A reload writes a new copy: in 7 ms a small one, in 110 ms a large one."""
 
 
 def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | None = None) -> Conf | None:
-    """The configuration that a keepalived parent runs.
+    """Reads the running config of a keepalived.
 
     Args:
-        pid: of the parent (its children have the copy open as well).
+        pid: of the parent (its children have the copy open too).
         now: seconds since the epoch.
         proc: where procfs is.
         config_id: its ``-i``; None for its default, the first label of the node's name.
 
     Returns:
-        None when there is none (keepalived before 2.2.0), when it cannot be read (needs the right to trace the
-        process: root, or CAP_SYS_PTRACE), or when it is being written all the time.
+        The config; None when there is no copy (keepalived before 2.2.0), without permission to trace the process (root
+        or CAP_SYS_PTRACE), or when the copy stays incomplete.
     """
     text = read_copy(pid, proc)
     if text is None:
@@ -51,13 +51,13 @@ def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | 
 
 
 def read_copy(pid: int, proc: str = "/proc") -> str | None:
-    """The text of the copy, passwords and all; None as with ``read_running``."""
+    """Returns the text of the copy, with passwords; None as with ``read_running``."""
     path = _copy_of(f"{proc}/{pid}/fd")
     return None if path is None else _complete(path)
 
 
 def mark(pid: int, proc: str = "/proc") -> tuple[int, int, int] | None:
-    """What changes when another configuration runs: inode, size and mtime (ns) of the copy; None without a copy."""
+    """Returns inode, size and mtime (ns) of the copy, which change with each reload; None without a copy."""
     path = _copy_of(f"{proc}/{pid}/fd")
     if path is None:
         return None
@@ -69,7 +69,7 @@ def mark(pid: int, proc: str = "/proc") -> tuple[int, int, int] | None:
 
 
 def _copy_of(folder: str) -> str | None:
-    """The descriptor of the copy; None when there is none or the process cannot be looked into."""
+    """Returns the path of the copy's descriptor; None without a copy or without permission."""
     try:
         descriptors = os.listdir(folder)  # noqa: PTH208 - text in, text out
     except OSError:
@@ -86,10 +86,10 @@ def _copy_of(folder: str) -> str | None:
 
 
 def _complete(path: str) -> str | None:
-    """The copy's text once every file in it is closed; None when that does not come to pass."""
-    for attempt in range(_ATTEMPTS):
+    """Returns the copy's text once it is complete; None when it stays incomplete."""
+    for attempt in range(_MAX_ATTEMPTS):
         if attempt:
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_SECONDS)
         try:
             text = read_text(path)
         except OSError:
@@ -100,7 +100,7 @@ def _complete(path: str) -> str | None:
 
 
 def _is_complete(text: str) -> bool:
-    """Whether all files opened in a copy are closed again."""
+    """Whether all files that a copy opens are closed."""
     depth = 0
     for line in text.split("\n"):
         if line.startswith("# "):

@@ -1,4 +1,4 @@
-"""What a configuration says of virtual and real servers (keepalived's ``check_parser.c``)."""
+"""Reads virtual and real servers from the tree (keepalived's ``check_parser.c``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROTOCOLS = {p.value: p for p in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
 
 
 def virtual_servers(root: Statement, problems: list[Problem]) -> tuple[ConfVirtualServer, ...]:
-    """All ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME``, which has several."""
+    """Reads all ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME`` (one per member)."""
     blocks = [_virtual_server(block, problems) for block in root.each("virtual_server")]
     return tuple(expanded(blocks, groups(root)))
 
@@ -52,7 +52,7 @@ def _virtual_server(block: Statement, problems: list[Problem]) -> ConfVirtualSer
 
 
 def _address(block: Statement, problems: list[Problem]) -> str | None:
-    """The address after the keyword, canonical; as written when it is none (a template's placeholder)."""
+    """Returns the canonical address after the keyword; as written when it is not one (a template's placeholder)."""
     text = block.argument
     if text is None:
         problems.append(invalid(f"{block.keyword} has no address", block.at()))
@@ -64,7 +64,7 @@ def _address(block: Statement, problems: list[Problem]) -> str | None:
 
 
 def _protocol(block: Statement, problems: list[Problem]) -> Protocol:
-    """TCP when nothing is said (keepalived's own default for addresses)."""
+    """Returns the protocol; TCP is keepalived's default for addresses."""
     line = block.last("protocol")
     if line is None or is_built_in(line.argument):
         return Protocol.TCP
@@ -75,12 +75,12 @@ def _protocol(block: Statement, problems: list[Problem]) -> Protocol:
 
 
 def _method(line: Statement | None, problems: list[Problem]) -> ForwardingMethod | None:
-    """NAT, DR or TUN; keepalived reads anything else as NAT (measured with ``PROXY``)."""
+    """Reads NAT, DR or TUN; keepalived treats any other word as NAT (measured with ``PROXY``)."""
     if line is None or is_built_in(line.argument):
         return None
     method = LVS_METHODS.get(line.argument or "")
     if method is None:
-        problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived takes NAT", line.at(1)))
+        problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived uses NAT", line.at(1)))
     return method or ForwardingMethod.MASQ
 
 
@@ -102,7 +102,7 @@ def _real_servers(block: Statement, problems: list[Problem]) -> Iterator[ConfRea
 
 
 def _sorry_server(server: Statement, block: Statement, problems: list[Problem]) -> ConfRealServer:
-    """``sorry_server ADDRESS PORT``; its method and inhibit are lines of the virtual server."""
+    """Reads ``sorry_server ADDRESS PORT``; its method and inhibit are lines of the virtual server."""
     return ConfRealServer(
         address=_address(server, problems) or "",
         port=integer(server.words[2]) if len(server.words) > 2 else None,
@@ -114,7 +114,7 @@ def _sorry_server(server: Statement, block: Statement, problems: list[Problem]) 
 
 
 def _real_server(server: Statement, block: Statement, problems: list[Problem]) -> ConfRealServer:
-    """A ``real_server``; weight and inhibit_on_failure of the virtual server are defaults for its real servers."""
+    """Reads a ``real_server``, whose defaults of weight and inhibit_on_failure are the virtual server's."""
     weight = server.integer("weight")
     checks = [child for child in server.children or () if child.children is not None and child.keyword.isupper()]
     file_check = next((c for c in checks if c.keyword == "FILE_CHECK"), None)
@@ -134,7 +134,7 @@ def _real_server(server: Statement, block: Statement, problems: list[Problem]) -
 
 
 def _file_check_weight(check: Statement | None) -> int | None:
-    """``weight W [reverse]`` (``track_file_weight_handler`` of keepalived's ``check_file.c``)."""
+    """Reads ``weight W [reverse]`` (``track_file_weight_handler`` of keepalived's ``check_file.c``)."""
     line = check.last("weight") if check else None
     weight = integer(line.argument) if line else None
     return -weight if weight is not None and line and line.words[2:3] == ["reverse"] else weight

@@ -1,4 +1,4 @@
-"""What a configuration says of VRRP: instances, sync groups, track files (keepalived's ``vrrp_parser.c``)."""
+"""Reads instances, sync groups and track files from the tree (keepalived's ``vrrp_parser.c``)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AUTH_TYPES = ("PASS", "AH")
 
 
 def instances(root: Statement, problems: list[Problem]) -> tuple[ConfInstance, ...]:
-    """All ``vrrp_instance`` blocks; of two with one name the first counts (``vrrp_handler``)."""
+    """Reads all ``vrrp_instance`` blocks; of two with the same name the first counts (``vrrp_handler``)."""
     found: dict[str, ConfInstance] = {}
     has_default_interface = any(defs.last("default_interface") for defs in root.each("global_defs"))
     for block in root.each("vrrp_instance"):
@@ -57,12 +57,12 @@ def _instance(name: str, block: Statement, problems: list[Problem], *, has_defau
         unicast_peers=tuple(_peers(block, problems)),
         tracks=tuple(_tracks(block, problems)),
     )
-    problems += _complaints(instance, block, has_default_interface=has_default_interface)
+    problems += _problems(instance, block, has_default_interface=has_default_interface)
     return instance
 
 
 def _literal_everywhere(block: Statement) -> bool:
-    """No priority of the block depends on ``@``, ``$`` or ``~``: the number in the file is the one that counts."""
+    """Whether no priority of the block depends on ``@``, ``$`` or ``~``."""
     return all(p.literal and integer(p.argument) is not None for p in block.each("priority"))
 
 
@@ -77,19 +77,19 @@ def _source(block: Statement) -> str | None:
 
 
 def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
-    """``PASS`` or ``AH``. Passwords are not looked at."""
+    """Returns ``PASS`` or ``AH``; never reads the password."""
     chosen: str | None = None
     for line in block.entries("authentication"):
         if line.keyword == "auth_type":
             chosen = line.argument if line.argument in _AUTH_TYPES else None
             if len(line.words) > 2:
-                message = "keepalived reads only the type on this line: give auth_pass a line of its own"
+                message = "keepalived reads only auth_type on this line: move auth_pass to its own line"
                 problems.append(invalid(message, line.at(2)))
     return chosen
 
 
 def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Iterator[VirtualAddress]:
-    """One address a line (``alloc_ipaddress``); what else stands on it are its options."""
+    """Reads one address with options per line (``alloc_ipaddress``)."""
     for line in block.entries(keyword):
         address: str | None = None
         device: str | None = None
@@ -103,7 +103,7 @@ def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Itera
             elif address is None:
                 address = word
             elif word not in _ADDRESS_FLAGS:
-                message = f"keepalived takes one address a line: it ignores '{word}' after {address}"
+                message = f"keepalived reads one address per line: it ignores '{word}' after {address}"
                 problems.append(invalid(message, line.at(position)))
             position += 1
         vip = _address(address or "", device)
@@ -114,7 +114,7 @@ def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Itera
 
 
 def _address(text: str, device: str | None) -> VirtualAddress | None:
-    """``address[/prefix]``; without a prefix the whole address counts (/32, /128)."""
+    """Parses ``address[/prefix]``; without a prefix it is /32 or /128."""
     number, _, prefix = text.partition("/")
     address = canonical(number)
     if address is None:
@@ -125,7 +125,7 @@ def _address(text: str, device: str | None) -> VirtualAddress | None:
 
 
 def _peers(block: Statement, problems: list[Problem]) -> Iterator[str]:
-    """``unicast_peer``: one peer a line, with options since 2.2."""
+    """Reads ``unicast_peer``: one peer per line, with options since 2.2."""
     for line in block.entries("unicast_peer"):
         address = canonical(line.keyword)
         if address is not None:
@@ -133,27 +133,27 @@ def _peers(block: Statement, problems: list[Problem]) -> Iterator[str]:
         elif line.keyword and not is_built_in(line.keyword):
             problems.append(invalid(f"'{line.keyword}' is not an address: keepalived skips this peer", line.at()))
         if len(line.words) > 1 and line.words[1] not in _PEER_OPTIONS:
-            message = f"keepalived takes one peer a line: it ignores '{line.words[1]}'"
+            message = f"keepalived reads one peer per line: it ignores '{line.words[1]}'"
             problems.append(invalid(message, line.at(1)))
 
 
 def _tracks(block: Statement, problems: list[Problem]) -> Iterator[ConfTrack]:
-    """``track_interface { eth0 weight -20 }`` and its kin: a line with any other second word is ignored whole."""
+    """Reads ``track_interface { eth0 weight -20 }`` and the like; a line with another second word is ignored."""
     for kind in _TRACKS:
         for line in block.entries("track_" + kind):
             if len(line.words) > 1 and line.words[1] != "weight":
-                message = f"keepalived takes one entry a line: '{line.words[1]}' makes it ignore this one"
+                message = f"keepalived reads one entry per line: it ignores this line because of '{line.words[1]}'"
                 problems.append(invalid(message, line.at(1)))
             elif line.words:
                 yield ConfTrack(kind, line.keyword, integer(line.words[2]) if len(line.words) > 2 else None)
 
 
-def _complaints(instance: ConfInstance, block: Statement, *, has_default_interface: bool) -> Iterator[Problem]:
-    """What keepalived rejects in an instance."""
+def _problems(instance: ConfInstance, block: Statement, *, has_default_interface: bool) -> Iterator[Problem]:
+    """Yields the problems for which keepalived rejects values of an instance."""
     name = instance.name
     priority = block.last("priority")
     if priority is not None and not is_built_in(priority.argument) and not 1 <= (instance.priority or 0) <= 255:
-        message = f"{name}: priority must be between 1 and 255; keepalived takes 100 instead"
+        message = f"{name}: priority must be between 1 and 255; keepalived uses 100 instead"
         yield invalid(message, priority.at(1))
     vrid = block.last("virtual_router_id")
     if vrid is None:
@@ -170,7 +170,7 @@ def _complaints(instance: ConfInstance, block: Statement, *, has_default_interfa
 
 
 def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
-    """All ``vrrp_sync_group`` blocks; members may share a line (``read_value_block``)."""
+    """Reads all ``vrrp_sync_group`` blocks; a line may have several members (``read_value_block``)."""
     return tuple(
         SyncGroup(block.argument, tuple(word for line in block.entries("group") for word in line.words))
         for block in root.each("vrrp_sync_group")
@@ -179,7 +179,7 @@ def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
 
 
 def track_files(root: Statement) -> tuple[ConfTrackFile, ...]:
-    """All ``track_file`` (2.1) and ``vrrp_track_file`` (2.0) definitions."""
+    """Reads all ``track_file`` (2.1) and ``vrrp_track_file`` (2.0) definitions."""
     return tuple(
         ConfTrackFile(block.argument, block.value("file"), block.integer("weight"))
         for block in root.each("track_file", "vrrp_track_file")

@@ -1,4 +1,4 @@
-"""A built-in three-node cluster to learn kvtui on: no node, no rights, nothing that can break."""
+"""A built-in three-node cluster to try kvtui on, without a node or permissions."""
 
 from kvtui.backend.demo.source import Demo
 

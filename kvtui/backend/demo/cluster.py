@@ -1,4 +1,4 @@
-"""What the demo's node-c holds and shows at one moment, layer by layer."""
+"""The layers of the demo's node-c at one moment."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions, election_state, flowed, flows, weight
 from kvtui.backend.demo.conf_text import read_text
-from kvtui.backend.demo.deeds import NONE, flowed, flows, standing, told, weight
 from kvtui.backend.demo.services import CONF, FAILING, MASQ, MASTER6, SERVICES, TRACK_FILE, VIPS, VIPS6, VRID
 from kvtui.backend.demo.story import CYCLE, EARLIER, NODES, SELF, STAND_IN, WEIGHT, scene
 from kvtui.backend.demo.traffic import Flow, total
@@ -27,7 +27,7 @@ from kvtui.model.vrrp import (
 )
 
 if TYPE_CHECKING:
-    from kvtui.backend.demo.deeds import Deeds
+    from kvtui.backend.demo.changes import Changes
     from kvtui.backend.demo.services import Service
     from kvtui.model.conf import Conf
 
@@ -35,7 +35,7 @@ KEEPALIVED_PID = 4711
 
 
 def keepalived(epoch: float) -> Keepalived:
-    """keepalived-vip's, started an hour and a bit before the demo."""
+    """Returns keepalived-vip's keepalived, started 67 minutes before the demo."""
     controller = Controller(
         pid=4700,
         name="kube-keepalived-vip",
@@ -60,19 +60,19 @@ def keepalived(epoch: float) -> Keepalived:
     )
 
 
-def conf(epoch: float, deeds: Deeds = NONE) -> Conf:
-    """The file."""
-    return replace(read_text(deeds.saved), read_at=epoch, modified=epoch + deeds.saved_at)
+def conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
+    """Returns the config on disk."""
+    return replace(read_text(changes.saved), read_at=epoch, modified=epoch + changes.saved_at)
 
 
-def running_conf(epoch: float, deeds: Deeds = NONE) -> Conf:
-    """What keepalived runs."""
-    return replace(read_text(deeds.run), read_at=epoch)
+def running_conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
+    """Returns the config that keepalived runs."""
+    return replace(read_text(changes.run), read_at=epoch)
 
 
-def instances(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[VrrpInstance, ...]:
-    """This node's own view: usually master of the IPv4 VIPs, always a backup of the IPv6 one."""
-    now = standing(t, deeds)
+def instances(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[VrrpInstance, ...]:
+    """Returns keepalived's view: usually MASTER of the IPv4 VIPs, always BACKUP of the IPv6 one."""
+    now = election_state(t, changes)
     faulty = now.effective is None
     own = VrrpInstance(
         name="vips",
@@ -99,7 +99,7 @@ def instances(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[VrrpInstance
             "packet_len_err": 2,
         },
     )
-    base6 = next(i.priority for i in read_text(deeds.run).instances if i.name == "vips6")
+    base6 = next(i.priority for i in read_text(changes.run).instances if i.name == "vips6")
     six = VrrpInstance(
         name="vips6",
         state=VrrpState.BACKUP,
@@ -120,9 +120,9 @@ def instances(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[VrrpInstance
     return (own, six)
 
 
-def advertisers(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[Advertiser, ...]:
-    """Who was heard: both nodes that took turns with the IPv4 VIPs, and the master of the IPv6 one."""
-    now = standing(t, deeds)
+def advertisers(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Advertiser, ...]:
+    """Returns both nodes that were master of the IPv4 VIPs, and the master of the IPv6 one."""
+    now = election_state(t, changes)
     tick = t - t % 1.0
     return (
         _advertiser(SELF, now.own, epoch, outgoing=True),
@@ -143,14 +143,14 @@ def _advertiser(node: str, last: tuple[float, int], epoch: float, *, outgoing: b
     return Advertiser(advert, epoch - EARLIER * CYCLE, count, usual_priority=priority or NODES[node][1])
 
 
-def timeline(t: float, epoch: float, deeds: Deeds = NONE) -> tuple[Transition, ...]:
-    """Transitions on the wire until now."""
-    return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in told(t, deeds))
+def timeline(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Transition, ...]:
+    """Returns the transitions in adverts until ``t``."""
+    return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in advert_transitions(t, changes))
 
 
-def addresses(t: float, epoch: float, deeds: Deeds = NONE) -> AddressTable:
-    """This node's interfaces: its own addresses, and the IPv4 VIPs while it is master."""
-    now = standing(t, deeds)
+def addresses(t: float, epoch: float, changes: Changes = NO_CHANGES) -> AddressTable:
+    """Returns the node's addresses, with the IPv4 VIPs while it is master."""
+    now = election_state(t, changes)
     since = epoch + now.since
     held = tuple(InterfaceAddress(v, 32, "eth0", since=since) for v in VIPS) if now.holds else ()
     own = (
@@ -164,16 +164,16 @@ def addresses(t: float, epoch: float, deeds: Deeds = NONE) -> AddressTable:
     return AddressTable((*own, *held), links, epoch + t)
 
 
-def table(t: float, epoch: float, deeds: Deeds = NONE) -> IpvsTable:
-    """The IPVS table of the node."""
-    virtuals = tuple(_virtual(s, number, t, deeds) for number, s in enumerate(SERVICES))
+def table(t: float, epoch: float, changes: Changes = NO_CHANGES) -> IpvsTable:
+    """Returns the IPVS table."""
+    virtuals = tuple(_virtual(s, number, t, changes) for number, s in enumerate(SERVICES))
     return IpvsTable(virtuals, complete=True, read_at=epoch + t, monotonic=t)
 
 
-def _virtual(service: Service, number: int, t: float, deeds: Deeds) -> VirtualServer:
+def _virtual(service: Service, number: int, t: float, changes: Changes) -> VirtualServer:
     failing = scene(t).check_fails
-    pairs = [(real, _traffic(service, number, index, t, deeds)) for index, real in enumerate(service.reals)]
-    reals = tuple(_real(service, key, stats, t, deeds) for key, stats in pairs if not (failing and key == FAILING))
+    pairs = [(real, _traffic(service, number, index, t, changes)) for index, real in enumerate(service.reals)]
+    reals = tuple(_real(service, key, stats, t, changes) for key, stats in pairs if not (failing and key == FAILING))
     return VirtualServer(
         protocol=service.protocol,
         address=service.vip,
@@ -188,28 +188,28 @@ def _virtual(service: Service, number: int, t: float, deeds: Deeds) -> VirtualSe
     )
 
 
-def _traffic(service: Service, number: int, index: int, t: float, deeds: Deeds) -> Stats:
-    """Counters of a real server: they stand still while it, or this node, takes nothing."""
+def _traffic(service: Service, number: int, index: int, t: float, changes: Changes) -> Stats:
+    """Returns the counters of a real server, which stop while it or this node gets no connections."""
     if ":" in service.vip:
         return Stats()
     target = (service.key, service.reals[index])
     flow = Flow(service.rate / len(service.reals), service.size, number + 0.7 * index, service.method is MASQ)
-    return flow.stats(flowed(t, target, deeds) + 4000, idle=not flows(t, target, deeds))
+    return flow.stats(flowed(t, target, changes) + 4000, idle=not flows(t, target, changes))
 
 
 EMPTYING = 12.0
 """Seconds until the last connection of a drained real server has ended."""
 
 
-def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, deeds: Deeds) -> RealServer:
-    now, since = weight(t, (service.key, key), deeds)
+def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, changes: Changes) -> RealServer:
+    now, since = weight(t, (service.key, key), changes)
     busy = float(stats.cps)
     templates = busy * 30
-    if now == 0 and standing(t, deeds).holds and ":" not in service.vip:
+    if now == 0 and election_state(t, changes).holds and ":" not in service.vip:
         share = service.rate / len(service.reals)
         busy = share * max(0.0, 1 - (t - since) / EMPTYING)
-        # a template outlives its connections, and brings its client back, unless the sysctl lets go of it
-        fixed = deeds.sysctls["expire_quiescent_template"]
+        # a template outlives its connections and keeps its client here, unless the sysctl expires it
+        fixed = changes.sysctls["expire_quiescent_template"]
         templates = busy * 30 if fixed else share * 30 * max(0.0, 1 - (t - since) / (service.persistence or EMPTYING))
     return RealServer(
         address=key[0],
@@ -226,7 +226,7 @@ def _real(service: Service, key: tuple[str, int], stats: Stats, t: float, deeds:
 
 
 def checks(t: float) -> tuple[RealServerCheck, ...]:
-    """What the checker says: a drain in the kernel is not its affair."""
+    """Returns the checker's view, which does not include a drain in the kernel."""
     failing = scene(t).check_fails
     found = []
     for s in SERVICES:

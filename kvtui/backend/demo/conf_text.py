@@ -1,4 +1,4 @@
-"""The demo's keepalived.conf: a text as keepalived-vip writes it, read by kvtui's own reader."""
+"""The demo's keepalived.conf, in keepalived-vip's format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONFIG_ID = "node-c"
 
 
 def initial_text() -> str:
-    """What the controller wrote before the demo began."""
+    """Returns the file before the demo begins."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -55,11 +55,11 @@ def _virtual_server(service: Service) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def read_text(text: str) -> Conf:
-    """What a text says, as ``backend.conf.reader`` reads a file; its times are left to the caller."""
+    """Reads a text as ``backend.conf.reader`` reads a file; its times are 0."""
     expander = Expander(CONFIG_ID)
     return conf_of(expander, expander.file(Opened(CONF, text)))
 
 
 def copied_lines(text: str) -> tuple[str, ...]:
-    """The lines of a text as keepalived's consolidated copy has them, for a diff."""
+    """Returns the lines of a text in keepalived's consolidated copy."""
     return lines_of(Opened(CONF, text), config_id=CONFIG_ID)

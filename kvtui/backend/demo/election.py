@@ -1,8 +1,8 @@
-"""Who is master of the demo's IPv4 VIPs once an operator has taken the story out of its own hands.
+"""Who is master of the demo's IPv4 VIPs after an operator changed a priority.
 
-The election is keepalived's as it was measured (RFC 5798 6.1): a better backup takes over 3 × advert interval + skew
+The election is keepalived's, as measured (RFC 5798 6.1): a better backup takes over 3 × advert interval + skew
 after the change, after an advert of priority 0 only the skew passes; skew = (256 − priority) / 256 × interval. node-a
-and node-b keep their priorities, nobody has nopreempt, and every node that is left says so with priority 0.
+and node-b keep their priorities, nobody has nopreempt, and every master that gives way sends priority 0.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from kvtui.backend.demo.story import BACK, LOWERED, MOVED, NODES, RAISED, SELF, 
 
 INTERVAL = 1.0
 FAULT = -254
-"""Least sum of a track file's value and weight that counts as a priority (keepalived: ``-254`` is FAULT)."""
+"""A track file's value × weight at or below this is FAULT in keepalived."""
 OWNER = 255
-"""Owns the address: weighted tracks do not count."""
+"""Owns the address: change tracks do not count."""
 
 
-class Setting(Struct, frozen=True):
-    """What an operator set, and when (seconds of demo time); None leaves it as it was.
+class PriorityChange(Struct, frozen=True):
+    """What an operator set, and when (seconds of demo time); None: unchanged.
 
     Attributes:
         at: when.
@@ -35,16 +35,16 @@ class Setting(Struct, frozen=True):
     value: int | None = None
 
 
-class Reign(Struct, frozen=True):
-    """Who is master from a moment on; None: nobody is. ``resigned``: the one before said so with priority 0."""
+class Mastership(Struct, frozen=True):
+    """A master from a moment on; None: nobody. ``resigned``: the previous master sent priority 0."""
 
     at: float
     master: str | None
     resigned: bool = False
 
 
-class Level(Struct, frozen=True):
-    """node-c's priority from a moment on: as configured, and its track file's number."""
+class PriorityLevel(Struct, frozen=True):
+    """node-c's configured priority and its track file's number from a moment on."""
 
     at: float
     base: int
@@ -52,87 +52,89 @@ class Level(Struct, frozen=True):
 
     @property
     def effective(self) -> int | None:
-        """What it advertises; None in FAULT."""
+        """The advertised priority; None in FAULT."""
         if self.value * WEIGHT <= FAULT:
             return None
         return self.base if self.base == OWNER else max(1, min(254, self.base + self.value * WEIGHT))
 
 
-class Course(Struct, frozen=True):
-    """What becomes of the VIPs from the first setting on: each list by time."""
+class ElectionCourse(Struct, frozen=True):
+    """The masters and priorities after the first change, by time."""
 
     began: float
-    reigns: tuple[Reign, ...]
-    levels: tuple[Level, ...]
+    masterships: tuple[Mastership, ...]
+    levels: tuple[PriorityLevel, ...]
 
-    def level(self, t: float) -> Level:
-        """node-c's priority at ``t``."""
+    def level(self, t: float) -> PriorityLevel:
         return [level for level in self.levels if level.at <= t][-1]
 
-    def reigns_until(self, t: float) -> tuple[Reign, ...]:
-        """Those that had begun at ``t``; never empty from ``began`` on."""
-        return tuple(reign for reign in self.reigns if reign.at <= t)
+    def masterships_until(self, t: float) -> tuple[Mastership, ...]:
+        return tuple(mastership for mastership in self.masterships if mastership.at <= t)
 
 
 def skew(priority: int) -> float:
-    """Seconds: RFC 5798's Skew_Time."""
+    """Returns RFC 5798's Skew_Time in seconds."""
     return (256 - priority) / 256 * INTERVAL
 
 
 @lru_cache(maxsize=32)
-def course(settings: tuple[Setting, ...]) -> Course:
-    """What happens after the settings (at least one, by time).
+def course(priority_changes: tuple[PriorityChange, ...]) -> ElectionCourse:
+    """Returns the course after these changes (at least one, by time).
 
-    The story's own changes of priority end with the first of them; a lowering that it had begun still ends as told,
-    unless an operator wrote the track file meanwhile.
+    The story's own changes of priority end with the first of them; a lowering that has begun still ends as in the
+    story, unless an operator wrote the track file meanwhile.
     """
-    first = settings[0].at
+    first = priority_changes[0].at
     now = scene(first)
     begin = first - now.at
-    changes = list(settings)
-    written = any(s.value is not None and s.at < begin + RAISED for s in settings)
+    changes = list(priority_changes)
+    written = any(s.value is not None and s.at < begin + RAISED for s in priority_changes)
     if now.lowered and not written:
-        changes = sorted([*changes, Setting(begin + RAISED, value=0)], key=lambda s: s.at)
-    race = _Race(Reign(now.since, now.master), _begun(now.at, begin), Level(first, NODES[SELF][1], -int(now.lowered)))
+        changes = sorted([*changes, PriorityChange(begin + RAISED, value=0)], key=lambda s: s.at)
+    election = _Election(
+        Mastership(now.since, now.master),
+        _begun(now.at, begin),
+        PriorityLevel(first, NODES[SELF][1], -int(now.lowered)),
+    )
     for change in changes:
-        race.change(change)
-    return Course(first, race.all_reigns(), tuple(race.levels))
+        election.change(change)
+    return ElectionCourse(first, election.all_masterships(), tuple(election.levels))
 
 
 def _begun(at: float, begin: float) -> tuple[float, str] | None:
-    """The takeover that is under way in the story."""
+    """Returns the takeover that has begun in the story."""
     if LOWERED <= at < MOVED:
         return (begin + MOVED, STAND_IN)
     return (begin + BACK, SELF) if RAISED <= at < BACK else None
 
 
-class _Race:
-    """The election while it is worked out."""
+class _Election:
+    """The election while it is computed."""
 
-    def __init__(self, reign: Reign, coming: tuple[float, str] | None, level: Level) -> None:
-        self._reigns = [reign]
+    def __init__(self, mastership: Mastership, coming: tuple[float, str] | None, level: PriorityLevel) -> None:
+        self._masterships = [mastership]
         self._coming = coming
         self.levels = [level]
 
-    def change(self, change: Setting) -> None:
-        """Bring it to the change, then let that work."""
+    def change(self, change: PriorityChange) -> None:
+        """Advances to the change and applies it."""
         self._come_to(change.at)
         old = self.levels[-1]
         base = old.base if change.priority is None else change.priority
         value = old.value if change.value is None else change.value
-        self.levels.append(Level(change.at, base, value))
+        self.levels.append(PriorityLevel(change.at, base, value))
         self._decide(change.at)
 
-    def all_reigns(self) -> tuple[Reign, ...]:
-        """With the one that is coming."""
+    def all_masterships(self) -> tuple[Mastership, ...]:
+        """Returns all, with the next one."""
         self._come_to(float("inf"))
-        return tuple(self._reigns)
+        return tuple(self._masterships)
 
     def _come_to(self, at: float) -> None:
         if self._coming is not None and self._coming[0] <= at:
             when, who = self._coming
-            # the master that was preempted says goodbye, as in the story; node-c at its last advert
-            self._reigns.append(Reign(when, who, resigned=self._reigns[-1].master == STAND_IN))
+            # a preempted master sends priority 0, as in the story; node-c with its last advert
+            self._masterships.append(Mastership(when, who, resigned=self._masterships[-1].master == STAND_IN))
             self._coming = None
 
     def _decide(self, at: float) -> None:
@@ -142,9 +144,9 @@ class _Race:
             priorities[SELF] = mine
         best = max(priorities, key=lambda n: (priorities[n], ip_address(NODES[n][0])))
         wait = skew(priorities[best])
-        master = self._reigns[-1].master
+        master = self._masterships[-1].master
         if master == SELF and mine is None:
-            self._reigns.append(Reign(at, None, resigned=True))
+            self._masterships.append(Mastership(at, None, resigned=True))
             self._coming = (at + wait, best)
         elif best == master:
             self._coming = None

@@ -1,4 +1,4 @@
-"""What the demo's Kubernetes API says: a ConfigMap, its Services, their pods. Two of its entries serve nobody."""
+"""The demo's Kubernetes API: a ConfigMap, its Services, their pods. Two entries have no ready backend."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 SERVER = "https://10.96.0.1:443"
 CONFIGMAP = ("default", "vip-configmap")
 TYPO = "10.4.0.53"
-"""Its entry has a method in small letters: the controller skips it."""
+"""Its entry has a method in lower case: the controller skips it."""
 UNREADY = "10.4.0.54"
-"""Its Service has a pod that does not become ready: the controller leaves the VIP out."""
+"""Its Service has a pod that is not ready: the controller skips the VIP."""
 SEARCH: NamespacedName = ("shop", "search")
 CONTROLLERS = {
     "node-a": "kube-keepalived-vip-2vq8d",
@@ -43,11 +43,7 @@ SUFFIXES = ("4kx9p", "7hm2q", "b8w5z")
 
 
 def kube(now: float) -> Kube:
-    """All of it, read just now.
-
-    Args:
-        now: seconds since the epoch.
-    """
+    """Returns all that is read from the API at ``now`` (seconds since the epoch)."""
     services, endpoints, pods = _cluster()
     return Kube(
         server=SERVER,
@@ -62,7 +58,7 @@ def kube(now: float) -> Kube:
 
 
 def _data() -> dict[str, str]:
-    """VIP → value; an IPv6 address cannot be a key, so that VIP comes from elsewhere."""
+    """Returns VIP → value; an IPv6 address cannot be a key."""
     served = {s.vip: f"{s.name}{':DR' if s.method is DIRECT else ''}" for s in SERVICES if ":" not in s.vip}
     return {**served, VIP_ONLY: "", TYPO: "shop/cart:nat", UNREADY: "/".join(SEARCH)}
 
@@ -73,7 +69,6 @@ def _cluster() -> tuple[
     dict[NamespacedName, tuple[EndpointGroup, ...]],
     dict[NamespacedName, Pod],
 ]:
-    """Services, endpoints and pods: they do not change."""
     services: dict[NamespacedName, KubeService] = {}
     endpoints: dict[NamespacedName, tuple[EndpointGroup, ...]] = {}
     pods: dict[NamespacedName, Pod] = {}
@@ -101,7 +96,7 @@ def _key(service: Service) -> NamespacedName:
 
 
 def _endpoint(service: NamespacedName, index: int, address: str) -> Endpoint:
-    """The pod networks are 10.2.68.0/24 of node-a and so on; pods in a node's own network are spread likewise."""
+    """Pod networks are 10.2.68.0/24 on node-a and so on; pods in a node's own network are spread over the nodes."""
     namespace, name = service
     nodes = list(NODES)
     third = int(address.split(".")[2])

@@ -1,11 +1,11 @@
-"""What the demo's keepalived logs: the story and the deeds in keepalived's own words (2.2.7)."""
+"""The log of the demo's keepalived, in the words of 2.2.7."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from kvtui.backend.demo.deeds import NONE, told
+from kvtui.backend.demo.changes import NO_CHANGES, advert_transitions
 from kvtui.backend.demo.services import CONF, FAILING, SERVICES
 from kvtui.backend.demo.story import CYCLE, EARLIER, FAILS, NODES, PASSES, SELF
 from kvtui.model.log import LogLine, LogTail
@@ -13,7 +13,7 @@ from kvtui.model.log import LogLine, LogTail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.backend.demo.deeds import Deeds
+    from kvtui.backend.demo.changes import Changes
 
 STARTED = -4020.0
 POD = "default/kube-keepalived-vip-x7k2p"
@@ -21,19 +21,11 @@ OWN = NODES[SELF][0]
 _PRIORITY = re.compile(r"changed priority (\d+) → (\d+)")
 
 
-def log_tail(t: float, epoch: float, deeds: Deeds = NONE) -> LogTail:
-    """Its lines until ``t``.
-
-    Args:
-        t: seconds since the demo began.
-        epoch: when it began (seconds since the epoch).
-        deeds: what was done to it.
-    """
-    events = [*_start(), *_elections(t, deeds), *_checks(t), *_reloads(deeds)]
+def log_tail(t: float, epoch: float, changes: Changes = NO_CHANGES) -> LogTail:
+    """Returns the lines until ``t`` seconds after the demo began at ``epoch``."""
+    events = [*_start(), *_elections(t, changes), *_checks(t), *_reloads(changes)]
     lines = sorted((event for event in events if event[0] <= t), key=lambda event: event[0])
-    return LogTail(
-        tuple(LogLine(text, epoch + at) for at, text in lines), "log of pod default/kube-keepalived-vip-x7k2p"
-    )
+    return LogTail(tuple(LogLine(text, epoch + at) for at, text in lines), f"log of pod {POD}")
 
 
 Event = tuple[float, str]
@@ -46,9 +38,9 @@ def _start() -> Iterator[Event]:
     yield STARTED + 0.1, "(vips6) Entering BACKUP STATE (init)"
 
 
-def _elections(t: float, deeds: Deeds) -> Iterator[Event]:
+def _elections(t: float, changes: Changes) -> Iterator[Event]:
     fault = False
-    for at, what in told(t, deeds):
+    for at, what in advert_transitions(t, changes):
         if match := _PRIORITY.search(what):
             yield at, f"(vips) Changing effective priority from {match[1]} to {match[2]}"
         elif what.startswith(f"{OWN} stepped down"):
@@ -75,8 +67,8 @@ def _checks(t: float) -> Iterator[Event]:
         yield start + PASSES, f"Adding service {real} to VS {vip}"
 
 
-def _reloads(deeds: Deeds) -> Iterator[Event]:
-    for at in deeds.reloaded:
+def _reloads(changes: Changes) -> Iterator[Event]:
+    for at in changes.reloaded:
         yield at, "Reloading ..."
         yield at, f"Opening file '{CONF}'."
         yield at, "Reload complete"

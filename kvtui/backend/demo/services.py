@@ -1,4 +1,4 @@
-"""What the demo cluster serves: its VIPs, and the Services behind them."""
+"""The VIPs of the demo cluster and the Services behind them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class Service(Struct, frozen=True):
 
     @property
     def key(self) -> ServiceKey:
-        """That of its virtual server."""
         return (self.protocol, self.vip, self.port, 0)
 
 

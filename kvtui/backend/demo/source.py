@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kvtui.backend.demo import cluster
-from kvtui.backend.demo.deeds import NONE
+from kvtui.backend.demo.changes import NO_CHANGES
 from kvtui.backend.demo.kube import kube
 from kvtui.backend.demo.log import log_tail
 from kvtui.backend.demo.story import NODES, SELF
@@ -21,7 +21,7 @@ from kvtui.model.source import Source, SourceName, SourceState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.backend.demo.deeds import Deeds
+    from kvtui.backend.demo.changes import Changes
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.log import LogTail
 
@@ -34,17 +34,17 @@ HOST = Host(
     memory_available=2_900_000_000,
     nics=(Nic("eth0", up=True, speed=10_000, mtu=1500, errors_in=0, errors_out=0, drops_in=0, drops_out=0),),
 )
-DETAIL = "demo: an imitation, nothing here is real"
+DETAIL = "demo: all data is invented"
 
 
-def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Deeds = NONE) -> Snapshot:
-    """The demo node after ``t`` seconds.
+def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: Changes = NO_CHANGES) -> Snapshot:
+    """Returns the demo node after ``t`` seconds.
 
     Args:
         t: seconds since the demo began.
         epoch: when it began (seconds since the epoch).
         read_only: shown in the snapshot.
-        deeds: what was done to it.
+        changes: by an operator.
     """
     now = epoch + t
     return Snapshot(
@@ -53,29 +53,29 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, deeds: Dee
         sources=tuple(Source(n, SourceState.OK, DETAIL, now) for n in SourceName),
         keepalived=(cluster.keepalived(epoch),),
         chosen=cluster.KEEPALIVED_PID,
-        conf=cluster.conf(epoch, deeds),
-        running=cluster.running_conf(epoch, deeds),
-        instances=cluster.instances(t, epoch, deeds),
+        conf=cluster.conf(epoch, changes),
+        running=cluster.running_conf(epoch, changes),
+        instances=cluster.instances(t, epoch, changes),
         checks=cluster.checks(t),
-        ipvs=cluster.table(t, epoch, deeds),
-        addresses=cluster.addresses(t, epoch, deeds),
-        advertisers=cluster.advertisers(t, epoch, deeds),
-        transitions=cluster.timeline(t, epoch, deeds),
+        ipvs=cluster.table(t, epoch, changes),
+        addresses=cluster.addresses(t, epoch, changes),
+        advertisers=cluster.advertisers(t, epoch, changes),
+        transitions=cluster.timeline(t, epoch, changes),
         kube=kube(now),
         host=HOST,
-        sysctls={f"net.ipv4.vs.{name}": value for name, value in deeds.sysctls.items()},
+        sysctls={f"net.ipv4.vs.{name}": value for name, value in changes.sysctls.items()},
     )
 
 
 class Demo:
-    """Tells the story of ``story`` in real time, and what an operator makes of it.
+    """Plays the story in real time, with an operator's changes.
 
     Args:
         read_only: shown in the snapshot.
         clock: seconds; another one in tests.
 
     Attributes:
-        world: what can be changed; nothing of it is real.
+        world: what actions change.
     """
 
     def __init__(self, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
@@ -83,25 +83,23 @@ class Demo:
         self.world = World(clock)
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Nothing to open; ``changed`` is called for what an operator does, and for what comes of it."""
-        self.world.tell(asyncio.get_running_loop(), changed)
+        self.world.subscribe(asyncio.get_running_loop(), changed)
 
     async def settle(self, timeout: float) -> None:
         """Everything is known at once."""
 
     async def read(self) -> Snapshot:
-        """The cluster now."""
         world = self.world
-        return demo_snapshot(world.now, world.epoch, read_only=self._read_only, deeds=world.deeds)
+        return demo_snapshot(world.now, world.epoch, read_only=self._read_only, changes=world.changes)
 
     async def log(self) -> LogTail:
         """The story in keepalived's words."""
-        return log_tail(self.world.now, self.world.epoch, self.world.deeds)
+        return log_tail(self.world.now, self.world.epoch, self.world.changes)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        """As many as the table counts, from invented clients (addresses of RFC 5737)."""
+        """Returns as many as the table counts, from invented clients (addresses of RFC 5737)."""
         snapshot = await self.read()
         virtual = next((v for v in snapshot.ipvs.virtual_servers if v.key == service), None) if snapshot.ipvs else None
         if virtual is None or virtual.address is None or virtual.port is None:
@@ -128,7 +126,7 @@ class Demo:
         return (tuple(found[:limit]), len(found))
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
-        """As measured on a director: through its own table, from the VIP where it has it; by DR that is unanswered."""
+        """Connects as measured on a director: through its own table, from a VIP that it holds; DR gets no answer."""
         snapshot = await self.read()
         virtuals = snapshot.ipvs.virtual_servers if snapshot.ipvs else ()
         held = bool(snapshot.addresses and snapshot.addresses.holding(address))
@@ -139,5 +137,4 @@ class Demo:
         return Connect(address, port, snapshot.time, timeout, f"no answer within {timeout:g} s")
 
     async def close(self) -> None:
-        """Nothing to close but what was to be told later."""
-        self.world.hush()
+        self.world.unsubscribe()

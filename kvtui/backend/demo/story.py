@@ -1,8 +1,8 @@
-"""What happens on the demo cluster: a pure function of its time, so that every run tells the same story.
+"""What happens on the demo cluster without an operator: a pure function of time, the same in every run.
 
-The tutorial's cluster: nodes 10.4.0.3, .4 and .5. kvtui looks at node-c, the best one of the IPv4 VIPs. Every two
-minutes a track file lowers its priority for a while, node-b takes over, and then hands back; a health check fails
-and passes again; a real server is drained and comes back.
+The tutorial's cluster: nodes 10.4.0.3, .4 and .5. kvtui runs on node-c, whose priority for the IPv4 VIPs is highest.
+Every two minutes a track file lowers its priority for a while, node-b takes over, and then hands back; a health check
+fails and passes again; a real server is drained and comes back.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from msgspec import Struct
 
 CYCLE = 120.0
 FAILS, PASSES = 20.0, 40.0
-"""Seconds into the cycle at which the health check of one real server fails, and passes again."""
+"""Seconds into the cycle when the health check of one real server fails, and passes again."""
 LOWERED, RAISED = 60.0, 82.0
-"""A track file lowers node-c's priority by 50, and gives it back."""
+"""A track file lowers node-c's priority by 50, and raises it again."""
 TAKEOVER = 3.6
 """Seconds that node-b needs (3 adverts and its skew, RFC 5798); node-c keeps the VIPs until then."""
 MOVED = LOWERED + TAKEOVER
@@ -23,14 +23,14 @@ RETURN = 0.6
 """Seconds until node-c takes over after that: its skew."""
 BACK = LEFT + RETURN
 DRAINED, UNDRAINED = 95.0, 115.0
-"""One real server is drained, and gets its weight back."""
+"""One real server is drained, and undrained."""
 EARLIER = 3
-"""How many cycles before the demo's start the timeline knows."""
+"""Cycles before the demo's start that are in the timeline."""
 
 SELF, STAND_IN = "node-c", "node-b"
 NODES = {"node-a": ("10.4.0.3", 100), STAND_IN: ("10.4.0.4", 101), SELF: ("10.4.0.5", 102)}
 WEIGHT = 50
-"""What the track file takes off the priority."""
+"""Of the track file."""
 
 
 class Scene(Struct, frozen=True):
@@ -54,12 +54,11 @@ class Scene(Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        """This node holds the IPv4 VIPs."""
         return self.master == SELF
 
 
 def scene(t: float) -> Scene:
-    """The cluster after ``t`` seconds."""
+    """Returns the scene after ``t`` seconds."""
     at = t % CYCLE
     start = t - at
     master: str | None
@@ -75,14 +74,14 @@ def scene(t: float) -> Scene:
 
 
 def running(t: float, *stops: tuple[float, float]) -> float:
-    """Seconds until ``t`` without the parts of each cycle in which it stands still."""
+    """Returns ``t`` minus the given stops in each cycle."""
     cycles, at = divmod(t, CYCLE)
-    standing = sum(end - begin for begin, end in stops)
-    return cycles * (CYCLE - standing) + at - sum(min(max(at - begin, 0.0), end - begin) for begin, end in stops)
+    stopped = sum(end - begin for begin, end in stops)
+    return cycles * (CYCLE - stopped) + at - sum(min(max(at - begin, 0.0), end - begin) for begin, end in stops)
 
 
 def transitions(t: float) -> tuple[tuple[float, str], ...]:
-    """What was seen on the wire until ``t``, oldest first: (seconds, sentence); a few cycles' worth."""
+    """Returns the transitions in adverts until ``t``, oldest first: (seconds, sentence)."""
     other, (own, best) = NODES[STAND_IN][0], NODES[SELF]
     now = int(t // CYCLE)
     found: list[tuple[float, str]] = []

@@ -1,4 +1,4 @@
-"""Counters of the demo cluster: smooth, never backwards, and the same at the same time."""
+"""Counters of the demo cluster: pure functions of time that never decrease."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Flow(Struct, frozen=True):
     """Traffic of one real server.
 
     Attributes:
-        rate: connections per second, on average.
-        size: bytes that a connection brings in; it takes out twelve times as many.
-        phase: radians, so that not all move together.
-        answers_pass: whether answers come back through IPVS (not with direct routing).
+        rate: average connections per second.
+        size: incoming bytes of a connection; twelve times as many go out.
+        phase: radians, so that real servers differ.
+        answers_pass: whether answers pass IPVS (not with direct routing).
     """
 
     rate: float
@@ -25,18 +25,16 @@ class Flow(Struct, frozen=True):
     answers_pass: bool = True
 
     def connections(self, t: float) -> float:
-        """Connections until ``t``: the integral of ``per_second``."""
+        """Returns the connections until ``t``: the integral of ``per_second``."""
         swing = 0.6 * self.rate * 20 * (math.cos(self.phase) - math.cos(t / 20 + self.phase))
         ripple = 0.3 * self.rate * 3 * (math.cos(self.phase) - math.cos(t / 3 + self.phase))
         return max(0.0, self.rate * t + swing + ripple)
 
     def per_second(self, t: float) -> float:
-        """Connections per second at ``t``; never below zero."""
         swing = 0.6 * math.sin(t / 20 + self.phase) + 0.3 * math.sin(t / 3 + self.phase)
         return self.rate * max(0.0, 1 + swing)
 
     def stats(self, t: float, *, idle: bool = False) -> Stats:
-        """Counters and the kernel's estimates at ``t``; no rates when ``idle``."""
         total, now = int(self.connections(t)), 0.0 if idle else self.per_second(t)
         out = 12 if self.answers_pass else 0
         return Stats(
@@ -54,6 +52,6 @@ class Flow(Struct, frozen=True):
 
 
 def total(parts: list[Stats]) -> Stats:
-    """The sum of real servers' counters: that of their virtual server."""
+    """Returns the sum of real servers' counters."""
     names = Stats.__struct_fields__
     return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})

@@ -1,5 +1,5 @@
-"""What keepalived says of itself when a signal asks it: the texts it writes, and how to ask for them.
+"""keepalived's dumps of its state: it writes one on a signal.
 
-``json_dump`` (SIGRTMIN+2), ``data_text`` (SIGUSR1) and ``stats_text`` (SIGUSR2) read the texts; ``merge`` joins the
-first two; ``asker`` sends the signals and finds the files. Passwords in these texts are skipped by every reader.
+``requester`` sends the signals and finds the files; ``json_dump`` (SIGRTMIN+2) and ``data_text`` (SIGUSR1) parse them;
+``merge`` joins the two. No parser keeps passwords.
 """

@@ -1,4 +1,4 @@
-"""keepalived.data and keepalived_check.data (vrrp_data.c, check_data.c): read what is known, skip the rest.
+"""Parses keepalived.data and keepalived_check.data (vrrp_data.c, check_data.c); unknown lines are skipped.
 
 A section starts with ``------< name >------``; an entry of it with one blank, its values with three, their lists
 with five. Versions differ: ``Tracked files :`` was ``Tracked files = 1`` before 2.1, ``Interface`` was
@@ -13,14 +13,14 @@ from ipaddress import ip_address
 
 from msgspec import Struct, field
 
-from kvtui.backend.dumps.text import Incomplete, decimal, family_of, virtual_address, whole_number
+from kvtui.backend.dumps.text import IncompleteDumpError, decimal, family_of, virtual_address, whole_number
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpInstance, VrrpState
 
 TOPOLOGY = "VRRP Topology"
 SECTION = re.compile(r" *------< (.+) >------")
-LONGEST_RANGE = 256  # addresses of a virtual server group's range that are spelled out
+MAX_RANGE_ADDRESSES = 256  # of a virtual server group's range
 AUTH_TYPES = {"SIMPLE_PASSWORD": "PASS", "IPSEC_AH": "AH", "none": None}
 SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
 
@@ -45,15 +45,15 @@ class _Virtual(Struct, frozen=True):
 
 
 def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
-    """The instances of keepalived.data; passwords are not taken over. Empty when keepalived runs none.
+    """Returns the instances in keepalived.data, without passwords.
 
     Raises:
-        Incomplete: it is not a whole dump.
+        IncompleteDumpError: the text is not a whole dump.
     """
     sections = _sections(text)
     instances = sections.get(TOPOLOGY, [])
     if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
-        raise Incomplete("the last VRRP instance is cut off")
+        raise IncompleteDumpError("the last VRRP instance is cut off")
     files = {entry.name: entry for entry in sections.get("VRRP Track files", [])}
     groups = {
         member.strip(): entry.name.rpartition(",")[0]
@@ -64,10 +64,10 @@ def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
 
 
 def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
-    """The real servers of keepalived_check.data; those of a group once for each of its members.
+    """Returns the real servers in keepalived_check.data; those of a group once for each of its members.
 
     Raises:
-        Incomplete: it is not a whole dump.
+        IncompleteDumpError: the text is not a whole dump.
     """
     virtual: tuple[_Virtual, ...] = ()
     groups: dict[str, tuple[_Virtual, ...]] = {}
@@ -83,20 +83,20 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
         real = entry
         checks += [check for service in virtual if (check := _check(service, entry)) is not None]
     if real is not None and "num failed checkers" not in real.values:
-        raise Incomplete("the last real server is cut off")
+        raise IncompleteDumpError("the last real server is cut off")
     return tuple(checks)
 
 
 def _lines(text: str) -> list[str]:
-    """Lines without secrets; the header must be there, and the last line whole."""
+    """Returns the lines without secrets."""
     lines = text.split("\n")
     if not text.endswith("\n") or not any(SECTION.match(line) for line in lines):
-        raise Incomplete("the data dump is empty or ends within a line")
+        raise IncompleteDumpError("the data dump is empty or ends within a line")
     return [line for line in lines if line.strip() and not SECRET.match(line)]
 
 
 def _whole_instance(entry: _Entry, *, old: bool) -> bool:
-    """Version 1.x writes no global definitions, and ends an instance with its addresses; later ones say more."""
+    """Whether the last lines of an instance are there: its addresses in 1.x, more in later versions."""
     return ("Virtual IP" if old else "Using smtp notification") in entry.values
 
 
@@ -180,10 +180,10 @@ def _family(entry: _Entry, vips: tuple[VirtualAddress, ...], source: str | None)
 
 
 def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tuple[str | None, int | None]:
-    """Address and priority of the master, known in BACKUP only.
+    """Returns address and priority of the master, which keepalived knows in BACKUP only.
 
-    Before the first advert keepalived prints whatever address its buffer held last (seen: ``ff02::12`` for an IPv4
-    instance) with priority 0; after the master stepped down the priority is 0 too. Both mean: no master is known.
+    Before the first advert keepalived prints a random address (seen: ``ff02::12`` for an IPv4 instance) with priority
+    0; after the master stepped down the priority is 0 too. Both mean that no master is known.
     """
     priority = entry.number("Master priority") if state is VrrpState.BACKUP else None
     address = canonical(entry.values.get("Master router", ""))
@@ -201,7 +201,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _track_file(line: str, files: dict[str, _Entry]) -> TrackFile:
-    """``tf, weight 1`` of an instance, with path and value from the section of track files."""
+    """Parses ``tf, weight 1``; path and value come from the section of track files."""
     name, _, rest = line.rpartition(", weight ")
     name = name or line
     entry = files.get(name)
@@ -214,7 +214,6 @@ def _track_file(line: str, files: dict[str, _Entry]) -> TrackFile:
 
 
 def _lvs_entries(lines: list[str]) -> list[_Entry]:
-    """Groups, virtual servers and real servers, in their order."""
     entries: list[_Entry] = []
     for line in lines:
         if match := SECTION.match(line):
@@ -236,7 +235,6 @@ def _lvs_entries(lines: list[str]) -> list[_Entry]:
 
 
 def _members(name: str, value: str) -> list[_Virtual]:
-    """Virtual servers of one line of a group."""
     if name == "FWMARK":
         mark = whole_number(value)
         return [] if mark is None else [_Virtual(f"fwmark {mark}", 0)]
@@ -250,7 +248,9 @@ def _members(name: str, value: str) -> list[_Virtual]:
     end = canonical(last) if last else None
     start = ip_address(address)
     count = 1 if end is None or ":" in end != ":" in address else int(ip_address(end)) - int(start) + 1
-    return [_Virtual(endpoint(str(start + step), port), port) for step in range(min(max(count, 1), LONGEST_RANGE))]
+    return [
+        _Virtual(endpoint(str(start + step), port), port) for step in range(min(max(count, 1), MAX_RANGE_ADDRESSES))
+    ]
 
 
 def _virtual_servers(entry: _Entry, groups: dict[str, tuple[_Virtual, ...]]) -> tuple[_Virtual, ...]:

@@ -1,4 +1,4 @@
-"""A dump file in keepalived's folder, and whether it can be believed: /tmp is everybody's."""
+"""A dump file, trusted only if keepalived's user or root owns it: everybody can write to /tmp."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from msgspec import Struct
 
 from kvtui.backend.linux.files import NotRegularFileError, open_regular, resolve_inside
 
-LARGEST = 16 << 20  # bytes; a thousand instances make about 2 MB
+MAX_FILE_BYTES = 16 << 20  # a thousand instances take about 2 MB
 
 
-class DumpUnavailable(Exception):  # noqa: N818 - a state of the source, shown as one
-    """keepalived's own view cannot be had; the message says why and what would help. It never quotes a dump."""
+class DumpError(Exception):
+    """There is no dump to read; the message says why and what to do, and never quotes a dump."""
 
 
 class Stamp(Struct, frozen=True):
-    """What changes when a file is written anew."""
+    """Differs after each write of a file."""
 
     inode: int
     modified_ns: int
@@ -30,7 +30,7 @@ class DumpFile(Struct, frozen=True):
     Attributes:
         root: prefix for keepalived's paths (``Keepalived.root``).
         path: inside keepalived's mount namespace.
-        uid: keepalived's user; only files of that user or of root are believed.
+        uid: keepalived's user; only files of that user or of root are trusted.
     """
 
     root: str
@@ -38,10 +38,10 @@ class DumpFile(Struct, frozen=True):
     uid: int
 
     def stamp(self) -> Stamp | None:
-        """Its state now, or None when there is none.
+        """Returns the stamp of the file; None when there is no file.
 
         Raises:
-            DumpUnavailable: the folder may not be looked into.
+            DumpError: no permission for the folder.
         """
         try:
             status = os.lstat(self._outside())
@@ -52,44 +52,42 @@ class DumpFile(Struct, frozen=True):
         return Stamp(status.st_ino, status.st_mtime_ns, status.st_size)
 
     def read(self) -> tuple[str, Stamp]:
-        """Its text and state; bytes that are no UTF-8 are replaced.
+        """Returns the text, with invalid UTF-8 replaced, and the stamp.
 
         Raises:
-            FileNotFoundError: there is none.
-            DumpUnavailable: it may not be read, or is not a regular file of keepalived's user or of root.
+            FileNotFoundError: there is no file.
+            DumpError: no permission, or it is not a regular file of keepalived's user or of root.
         """
         try:
             fd = open_regular(self._outside(), follow=False)
         except (FileNotFoundError, NotADirectoryError, ProcessLookupError) as error:
-            raise FileNotFoundError(2, f"{self.path} is not there") from error
+            raise FileNotFoundError(2, f"{self.path} does not exist") from error
         except PermissionError as error:
             raise self._denied() from error
         except NotRegularFileError as error:
-            raise DumpUnavailable(f"{self.path} is no regular file, so it is not keepalived's: remove it") from error
+            raise DumpError(f"{self.path} is not a regular file, so keepalived did not write it: remove it") from error
         except OSError as error:
-            raise DumpUnavailable(f"{self.path} cannot be opened: {error.strerror}") from error
+            raise DumpError(f"{self.path} cannot be opened: {error.strerror}") from error
         with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
             status = os.fstat(fd)
             if status.st_uid not in {self.uid, 0}:
-                raise DumpUnavailable(
-                    f"{self.path} belongs to user {status.st_uid}, not to keepalived: not believed; remove it"
+                raise DumpError(
+                    f"{self.path} belongs to user {status.st_uid}, not to keepalived, and is not trusted: remove it"
                 )
-            text = file.read(LARGEST).decode("utf-8", "replace")
+            text = file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
         return text, Stamp(status.st_ino, status.st_mtime_ns, status.st_size)
 
     def _outside(self) -> str:
-        """The folder's links are followed inside keepalived's root; a link at the end is not followed."""
+        """Returns our path to the file: links of its folder are followed inside keepalived's root."""
         folder, _, name = self.path.rpartition("/")
         return f"{resolve_inside(self.root, folder or '/')}/{name}"
 
-    def _denied(self) -> DumpUnavailable:
-        return DumpUnavailable(
-            f"{self.path} may not be read: run kvtui as root, or with CAP_SYS_PTRACE as user {self.uid}"
-        )
+    def _denied(self) -> DumpError:
+        return DumpError(f"{self.path} cannot be read: run kvtui as root, or with CAP_SYS_PTRACE as user {self.uid}")
 
 
 def data_files(root: str, folder: str, kind: str, uid: int) -> list[DumpFile]:
-    """Text dumps of a kind: ``keepalived.data``, and every ``keepalived.NAME.data`` (``data_use_instance``).
+    """Returns the text dumps of a kind: ``keepalived.data`` and ``keepalived.NAME.data`` (``data_use_instance``).
 
     Args:
         root: prefix for keepalived's paths.

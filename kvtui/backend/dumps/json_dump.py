@@ -1,4 +1,4 @@
-"""keepalived.json, versions 1 and 2 (vrrp/vrrp_json.c): the VRRP instances and their counters."""
+"""Parses keepalived.json, versions 1 and 2 (vrrp/vrrp_json.c)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from kvtui.backend.dumps.text import Incomplete, family_of, virtual_address
+from kvtui.backend.dumps.text import IncompleteDumpError, family_of, virtual_address
 from kvtui.model.vrrp import VrrpInstance, VrrpState
 
 STATES: dict[int | None, VrrpState] = {
@@ -19,16 +19,16 @@ AUTH_TYPES: dict[int | None, str] = {1: "PASS", 2: "AH"}
 
 
 def parse_json(text: str) -> tuple[VrrpInstance, ...]:
-    """The instances of a JSON dump; ``auth_data``, the password, is not taken over.
+    """Returns the instances with their counters, without the password (``auth_data``).
 
     Raises:
-        Incomplete: it is not a whole JSON dump.
+        IncompleteDumpError: the text is not a whole dump.
     """
     document = _load(text)
     if isinstance(document, dict):  # json_version 2
         document = document.get("vrrp", [])
     if not isinstance(document, list):
-        raise Incomplete("the JSON dump holds no list of VRRP instances")
+        raise IncompleteDumpError("the JSON dump has no list of VRRP instances")
     return tuple(instance for entry in document if (instance := _instance(entry)) is not None)
 
 
@@ -37,18 +37,18 @@ def _load(text: str) -> object:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         pass
-    try:  # keepalived < 2.0.17 writes an apostrophe as \', which is no JSON
-        return json.loads(re.sub(r"\\(.)", _mend, text), parse_constant=_refuse)
+    try:  # keepalived < 2.0.17 writes an apostrophe as \', which is not JSON
+        return json.loads(re.sub(r"\\(.)", _fix_apostrophe, text), parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise Incomplete("the JSON dump does not parse (yet)") from None
+        raise IncompleteDumpError("the JSON dump does not parse (yet)") from None
 
 
-def _mend(escape: re.Match[str]) -> str:
+def _fix_apostrophe(escape: re.Match[str]) -> str:
     return "'" if escape[1] == "'" else escape[0]
 
 
 def _refuse(_: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+    raise ValueError("NaN and Infinity are not JSON")
 
 
 def _instance(entry: Any) -> VrrpInstance | None:
@@ -74,7 +74,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
         preempt_delay=_decimal(data, "preempt_delay"),
         advert_interval=_decimal(data, "adver_int") or None,
         master_advert_interval=_decimal(data, "master_adver_int") or None,
-        # 0 in BACKUP: no advert was heard yet, or the master has stepped down
+        # 0 in BACKUP: no advert was received yet, or the master stepped down
         master_priority=(_whole(data, "master_priority") or None) if state is VrrpState.BACKUP else None,
         last_transition=_decimal(data, "last_transition"),
         vips=vips,
@@ -107,5 +107,5 @@ def _string(data: dict[str, Any], key: str) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Without lone surrogates, which JSON can spell and no terminal can print."""
+    """Replaces lone surrogates, which no terminal can print."""
     return text.encode("utf-8", "replace").decode()

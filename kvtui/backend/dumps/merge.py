@@ -1,4 +1,4 @@
-"""One picture from two dumps of the same keepalived."""
+"""Merges two dumps of the same keepalived."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def merge(older: Iterable[VrrpInstance], newer: Iterable[VrrpInstance]) -> tuple[VrrpInstance, ...]:
-    """Join two dumps by instance name.
+    """Merges two dumps by instance name.
 
-    The newer dump decides which instances there are, and each of its values counts unless it is None or empty: then
-    the older one's is kept. So JSON over text gives the JSON's state and counters with the text's master, peers,
-    track files and sync group. What is true in BACKUP only (the master) is dropped when the state has changed.
+    The result has the newer dump's instances; a value that is None or empty there comes from the older dump. So JSON
+    over text gives the JSON's state and counters with the text's master, peers, track files and sync group. The
+    master, which only a BACKUP knows, is dropped in any other state.
     """
     before = {instance.name: instance for instance in older}
     return tuple(_merged(before[new.name], new) if new.name in before else new for new in newer)

@@ -1,36 +1,36 @@
-"""What all readers of dumps share: addresses, numbers, and the exception for a text that ends too early."""
+"""Addresses and numbers in dumps."""
 
 from __future__ import annotations
 
 from kvtui.model.ip import canonical
 from kvtui.model.vrrp import AddressFamily, VirtualAddress
 
-LARGEST_NUMBER = 20  # digits; more is no counter of keepalived's (64 bits)
+MAX_DIGITS = 20  # of keepalived's 64-bit counters
 
 
-class Incomplete(Exception):  # noqa: N818 - a state of the text, not a fault of it
-    """The text is not (yet) a whole dump: keepalived may still be writing it. The message never quotes the text."""
+class IncompleteDumpError(Exception):
+    """keepalived may still be writing the dump. The message never quotes the text."""
 
 
 def whole_number(text: str) -> int | None:
-    """The number at the start of the text, up to blank space or a comma."""
+    """Returns the number at the start of the text, up to white space or a comma."""
     word = text.replace(",", " ").split(maxsplit=1)
     digits = word[0].removeprefix("-") if word else ""
-    return int(word[0]) if digits.isdecimal() and digits.isascii() and len(digits) <= LARGEST_NUMBER else None
+    return int(word[0]) if digits.isdecimal() and digits.isascii() and len(digits) <= MAX_DIGITS else None
 
 
 def decimal(text: str) -> float | None:
-    """The decimal number at the start of the text."""
+    """Returns the decimal number at the start of the text."""
     word = text.split(maxsplit=1)
     if not word or not word[0].replace(".", "", 1).isdecimal() or not word[0].isascii():
         return None
-    return float(word[0]) if len(word[0]) <= 2 * LARGEST_NUMBER else None
+    return float(word[0]) if len(word[0]) <= 2 * MAX_DIGITS else None
 
 
 def virtual_address(text: str) -> VirtualAddress | None:
-    """An address as ipaddresstos() of keepalived writes it: ``10.0.0.1/24 dev eth0 scope global label eth0:v set``.
+    """Parses an address of keepalived's ipaddresstos(): ``10.0.0.1/24 dev eth0 scope global label eth0:v set``.
 
-    No prefix length means all bits. A trailing ``set`` means that keepalived has put it on the interface.
+    No prefix length means all bits; ``set``: keepalived added the address to the interface.
     """
     words = text.split()
     if not words:
@@ -48,5 +48,5 @@ def virtual_address(text: str) -> VirtualAddress | None:
 
 
 def family_of(address: str) -> AddressFamily:
-    """IP version of a canonical address."""
+    """Returns the IP version of a canonical address."""
     return AddressFamily.V6 if ":" in address else AddressFamily.V4

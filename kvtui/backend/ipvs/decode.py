@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvtui.backend.ipvs import uapi
 from kvtui.backend.ipvs.attributes import HEADER_SIZE, address_bytes, address_text, attributes, nested, pack
-from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.backend.ipvs.layout import TEXT, Field, Message
 from kvtui.model.ipvs import Protocol, RealServer, Stats, VirtualServer
 
@@ -72,42 +72,42 @@ SET_DEST_ATTRIBUTES = frozenset(
         uapi.DEST_ATTR_TUN_FLAGS,
     }
 )
-"""What ip_vs_genl_parse_dest() takes: everything about a real server that is not measured."""
+"""The attributes that ip_vs_genl_parse_dest() reads: all but counters."""
 
 
 def service(buffer: Buffer, start: int, end: int) -> VirtualServer:
-    """The virtual server of one answer to IPVS_CMD_GET_SERVICE, without its real servers.
+    """Decodes one answer to IPVS_CMD_GET_SERVICE: a virtual server without its real servers.
 
     Args:
         buffer: holds the message.
-        start: offset of the first attribute (behind the generic netlink header).
-        end: offset behind the message.
+        start: offset of the first attribute (after the generic netlink header).
+        end: offset of the end of the message.
 
     Raises:
-        MalformedMessage: it is not what the kernel's header promises.
+        MalformedMessageError: it does not match the kernel's header.
     """
     first, last = _body(buffer, start, end, uapi.CMD_ATTR_SERVICE)
     return virtual_server(*SERVICE.read(buffer, first, last))
 
 
 def dest(buffer: Buffer, start: int, end: int, family: int) -> RealServer:
-    """The real server of one answer to IPVS_CMD_GET_DEST.
+    """Decodes one answer to IPVS_CMD_GET_DEST: a real server.
 
     Args:
         buffer: holds the message.
-        start: offset of the first attribute (behind the generic netlink header).
-        end: offset behind the message.
+        start: offset of the first attribute (after the generic netlink header).
+        end: offset of the end of the message.
         family: of the virtual server, 4 or 6.
 
     Raises:
-        MalformedMessage: it is not what the kernel's header promises.
+        MalformedMessageError: it does not match the kernel's header.
     """
     first, last = _body(buffer, start, end, uapi.CMD_ATTR_DEST)
     return real_server(family, DEST.read(buffer, first, last))
 
 
 def _body(buffer: Buffer, start: int, end: int, wanted: int) -> tuple[int, int]:
-    """Where the one attribute of a message lies; the common case first."""
+    """Returns start and end of the value of a message's one attribute."""
     if end - start >= HEADER_SIZE:
         length, kind = _nest(buffer, start)
         if kind == wanted and length == end - start:
@@ -131,18 +131,18 @@ def virtual_server(
     engine: bytes | None,
     *counters: Any,  # ints, or None where the message has none
 ) -> VirtualServer:
-    """The values of ``SERVICE`` as a virtual server."""
+    """Returns the values of ``SERVICE`` as a virtual server."""
     family = _family(af)
     persistent = bool(flags & uapi.SVC_F_PERSISTENT)
     name: tuple[Protocol, str | None, int | None]
     if fwmark is not None:
         name = (Protocol.FWMARK, None, None)
     elif protocol is None or address is None or port is None:
-        raise MalformedMessage("a service with neither FWMARK nor PROTOCOL, ADDR and PORT")
+        raise MalformedMessageError("a service with neither FWMARK nor PROTOCOL, ADDR and PORT")
     elif protocol in uapi.PROTOCOLS:
         name = (uapi.PROTOCOLS[protocol], address_text(af, address), ntohs(port))
     else:
-        raise MalformedMessage(f"a service of protocol {protocol}")
+        raise MalformedMessageError(f"a service of protocol {protocol}")
     return VirtualServer(
         protocol=name[0],
         address=name[1],
@@ -159,7 +159,7 @@ def virtual_server(
 
 
 def real_server(family: int, values: tuple[Any, ...]) -> RealServer:
-    """The values of ``DEST`` as a real server of a virtual server of that family (4 or 6)."""
+    """Returns the values of ``DEST`` as a real server of a virtual server of that family (4 or 6)."""
     (address, port, method, weight, upper, lower, active, inactive, persistent, af, tun_type, tun_port, tun_flags) = (
         values[:13]
     )
@@ -168,7 +168,7 @@ def real_server(family: int, values: tuple[Any, ...]) -> RealServer:
     try:
         forwarding = uapi.FORWARDING_METHODS[method & uapi.CONN_F_FWD_MASK]
     except IndexError:
-        raise MalformedMessage(f"forwarding method {method & uapi.CONN_F_FWD_MASK}") from None
+        raise MalformedMessageError(f"forwarding method {method & uapi.CONN_F_FWD_MASK}") from None
     return RealServer(
         address_text(af, address),
         ntohs(port),
@@ -191,38 +191,38 @@ def _family(af: int) -> int:
         return 4
     if af == socket.AF_INET6:
         return 6
-    raise MalformedMessage(f"a service of address family {af}")
+    raise MalformedMessageError(f"a service of address family {af}")
 
 
 @lru_cache(maxsize=256)
 def _text(raw: bytes) -> str:
-    """A C string; a scheduler's name is ASCII, whatever else comes is shown as a replacement character."""
+    """Decodes a C string; bytes that are not ASCII become replacement characters."""
     return raw.split(b"\0", 1)[0].decode("ascii", "replace")
 
 
 @lru_cache(maxsize=256)
 def flag_names(flags: int) -> tuple[str, ...]:
-    """The names of a service's flags, sorted; bits without a name are left out."""
+    """Returns the names of a service's flags, sorted; bits without a name are skipped."""
     return tuple(sorted(name for bit, name in uapi.SERVICE_FLAGS.items() if flags & bit))
 
 
 def prefix_length(family: int, netmask: int) -> int | None:
-    """Persistence granularity as a prefix length, None for the whole address.
+    """Returns the persistence granularity as a prefix length, None for the whole address.
 
     Args:
         family: 4 or 6.
-        netmask: as it lies in memory, read in native order: an IPv4 mask, or the prefix length itself for IPv6
-            (``ip_vs_service.netmask``; its netlink attribute is typed as an IPv4 mask in both cases).
+        netmask: in native byte order: an IPv4 mask, or the prefix length itself for IPv6
+            (``ip_vs_service.netmask``; its netlink attribute has the type of an IPv4 mask in both cases).
     """
     length = netmask.bit_count() if family == 4 else netmask
     return None if length == (32 if family == 4 else 128) else length
 
 
 def selector(key: ServiceKey) -> bytes:
-    """The attribute that names a virtual server in a request.
+    """Returns the attribute that names a virtual server in a request.
 
     Raises:
-        OSError: the key's address is no address.
+        OSError: the key's address is not an address.
     """
     protocol, address, port, fwmark = key
     if protocol is Protocol.FWMARK:
@@ -239,10 +239,10 @@ def selector(key: ServiceKey) -> bytes:
 
 
 def settable(buffer: Buffer, start: int, end: int) -> dict[int, bytes]:
-    """The attributes of one answer to IPVS_CMD_GET_DEST that IPVS_CMD_SET_DEST takes, byte for byte.
+    """Returns the attributes of one answer to IPVS_CMD_GET_DEST that IPVS_CMD_SET_DEST accepts, byte for byte.
 
     Raises:
-        MalformedMessage: it is not what the kernel's header promises.
+        MalformedMessageError: it does not match the kernel's header.
     """
     first, last = nested(buffer, start, end, uapi.CMD_ATTR_DEST)
     return {k: bytes(buffer[a:b]) for k, a, b in attributes(buffer, first, last) if k in SET_DEST_ATTRIBUTES}

@@ -1,4 +1,4 @@
-"""What can go wrong with the IPVS table, in words for an operator."""
+"""Errors of the IPVS table; their texts are for an operator."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Reason(StrEnum):
     FAILED = "failed"
 
 
-class IpvsUnavailable(OSError):  # noqa: N818 - named for what it tells the operator
-    """The table of a network namespace cannot be reached; the text is one sentence and the next step."""
+class IpvsError(OSError):
+    """The table of a network namespace cannot be read or written; the text says why and what to do."""
 
     def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
         self.reason = reason
 
 
-class MalformedMessage(ValueError):  # noqa: N818 - as above
-    """The kernel's answer does not have the form that include/uapi/linux/ip_vs.h promises."""
+class MalformedMessageError(ValueError):
+    """The kernel's answer does not match include/uapi/linux/ip_vs.h."""
 
 
-class NotInTable(LookupError):  # noqa: N818 - as above
-    """The virtual or real server that was named is not in the kernel's table."""
+class NotInTableError(LookupError):
+    """The kernel's table has no such virtual or real server."""

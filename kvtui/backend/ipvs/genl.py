@@ -1,8 +1,4 @@
-"""A generic netlink socket, as little of it as the IPVS family needs (include/uapi/linux/netlink.h, genetlink.h).
-
-pyroute2 decodes a real server in about 112 µs, which a table of 10,000 of them cannot afford; see
-``benchmarks/bench_ipvs.py``.
-"""
+"""A generic netlink socket with what the IPVS family needs (include/uapi/linux/netlink.h, genetlink.h)."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from kvtui.backend.ipvs.attributes import Buffer, aligned, attributes
-from kvtui.backend.ipvs.errors import IpvsUnavailable, MalformedMessage, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,35 +29,35 @@ RESULT = Struct("=i")
 SECONDS = Struct("@ll")  # struct timeval
 HEADERS = MESSAGE.size + GENERIC.size
 
-BUFFER = 1 << 16  # a dump's messages come in pieces of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c)
-TIMEOUT = 10  # seconds; the kernel answers within the call
-NOT_PERMITTED = "netlink wants CAP_NET_ADMIN: run kvtui as root, or give its container NET_ADMIN"
-ATTEMPTS = 5  # readings of a table that changes while it is read
+BUFFER_BYTES = 1 << 16  # a dump comes in datagrams of at most 32 KiB (netlink_dump in net/netlink/af_netlink.c)
+TIMEOUT = 10  # seconds; the kernel usually answers within the call
+NOT_PERMITTED = "netlink needs CAP_NET_ADMIN: run kvtui as root, or give its container NET_ADMIN"
+MAX_ATTEMPTS = 5  # to read a table that changes meanwhile
 
 
 class GenericNetlink:
-    """A socket that talks to one family, in the network namespace in which it was made. Use from one thread.
+    """A socket of one family, in the network namespace of the thread that made it. For one thread.
 
     Args:
         family: the family's name, such as ``IPVS``.
         version: of the family.
 
     Raises:
-        FileNotFoundError: the kernel has no such family now. Looking it up does not load a module: the list of all
-            families is read, where asking for one by name would call modprobe (ctrl_getfamily in genetlink.c).
-        OSError: no socket can be had.
+        FileNotFoundError: the kernel has no such family. The lookup loads no module: it lists all families, while a
+            request for one by name would call modprobe (ctrl_getfamily in genetlink.c).
+        OSError: the socket cannot be opened.
     """
 
     def __init__(self, family: str, version: int = 1) -> None:
         self._version = version
-        self._buffer = bytearray(BUFFER)
-        self._needed = BUFFER
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._needed = BUFFER_BYTES
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SECONDS.pack(TIMEOUT, 0))
             self._socket.bind((0, 0))
-            self._socket.connect((0, 0))  # from now on only the kernel may send to it
+            self._socket.connect((0, 0))  # only the kernel may send to it
             self._family = self._resolve(family)
         except BaseException:
             self._socket.close()
@@ -74,30 +70,29 @@ class GenericNetlink:
         self.close()
 
     def close(self) -> None:
-        """Close the socket."""
         self._socket.close()
 
     def dump(self, command: int, decode: Callable[[Buffer, int, int], T], request: bytes = b"") -> list[T]:
-        """Everything the kernel lists for a command.
+        """Returns all that the kernel lists for a command.
 
         Args:
             command: such as IPVS_CMD_GET_SERVICE.
-            decode: makes something of (buffer, start, end) of one message's attributes, and keeps no reference to it.
+            decode: gets buffer, start and end of one message's attributes; must not keep the buffer.
             request: attributes of the request.
 
         Raises:
-            PermissionError: the kernel wants CAP_NET_ADMIN.
-            IpvsUnavailable: what is listed changed during every one of several readings.
-            MalformedMessage: an answer is not netlink; close the socket then.
+            PermissionError: the kernel requires CAP_NET_ADMIN.
+            IpvsError: the list changed during each of several attempts.
+            MalformedMessageError: an answer is not valid netlink; close the socket then.
             OSError: the kernel's other errors.
         """
         return self._dump(self._family, command, self._version, decode, request)
 
     def ask(self, command: int, request: bytes) -> list[bytes]:
-        """One command and its acknowledgement: the attributes of each answer.
+        """Sends one command and returns the attributes of each answer.
 
         Raises:
-            PermissionError: the kernel wants CAP_NET_ADMIN.
+            PermissionError: the kernel requires CAP_NET_ADMIN.
             OSError: the kernel's other errors, such as ESRCH for an unknown service.
         """
         self._send(self._family, NLM_F_REQUEST | NLM_F_ACK, command, self._version, request)
@@ -105,7 +100,7 @@ class GenericNetlink:
         while True:
             messages, complete = self._receive()
             if not complete:
-                raise MalformedMessage("an answer that is larger than any that the family gives")
+                raise MalformedMessageError("the answer is larger than any of this family")
             for kind, _, start, end in messages:
                 if kind == NLMSG_ERROR:
                     self._raise(start, end)
@@ -113,7 +108,6 @@ class GenericNetlink:
                 answers.append(bytes(self._buffer[start + GENERIC.size : end]))
 
     def _resolve(self, name: str) -> int:
-        """The number that the kernel gave the family."""
         families = dict(self._dump(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, _family_id, b""))
         if name not in families:
             raise FileNotFoundError(errno.ENOENT, f"the kernel has no generic netlink family {name}")
@@ -122,15 +116,15 @@ class GenericNetlink:
     def _dump(
         self, kind: int, command: int, version: int, decode: Callable[[Buffer, int, int], T], request: bytes
     ) -> list[T]:
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
             answers = self._dumped(decode)
             if answers is not None:
                 return answers
-        raise IpvsUnavailable(Reason.CHANGING, f"The table changed during {ATTEMPTS} readings in a row; try again.")
+        raise IpvsError(Reason.CHANGING, f"The table changed during {MAX_ATTEMPTS} readings in a row; try again.")
 
     def _dumped(self, decode: Callable[[Buffer, int, int], T]) -> list[T] | None:
-        """One dump to its end; None when it was interrupted by a change or a message was lost."""
+        """Reads one dump; returns None when the table changed meanwhile or a message was lost."""
         answers: list[T] = []
         whole = True
         while True:
@@ -154,7 +148,7 @@ class GenericNetlink:
         self._socket.send(header + GENERIC.pack(command, version, 0) + request)
 
     def _receive(self) -> tuple[Iterator[tuple[int, int, int, int]], bool]:
-        """The messages of one datagram, and whether all of it fitted the buffer (which grows before the next)."""
+        """Returns the messages of one datagram, and whether it fitted into the buffer, which grows for the next."""
         if self._needed > len(self._buffer):
             self._buffer = bytearray(self._needed)
         try:
@@ -166,28 +160,28 @@ class GenericNetlink:
         return self._messages(min(size, len(self._buffer)), cut=not complete), complete
 
     def _messages(self, size: int, *, cut: bool) -> Iterator[tuple[int, int, int, int]]:
-        """(type, flags, start of the payload, end) of each message that answers the last request."""
+        """Yields type, flags, start and end of the payload of each message that answers the last request."""
         position = 0
         while position < size:
             if size - position < MESSAGE.size:
                 if cut:
                     return
-                raise MalformedMessage(f"{size - position} stray bytes behind the last message")
+                raise MalformedMessageError(f"{size - position} stray bytes after the last message")
             length, kind, flags, sequence, _ = MESSAGE.unpack_from(self._buffer, position)
             if length < MESSAGE.size or length > size - position:
                 if cut:
                     return
-                raise MalformedMessage(f"a message claims {length} bytes of {size - position}")
+                raise MalformedMessageError(f"a message claims {length} bytes of {size - position}")
             if kind >= NLMSG_MIN_TYPE and length < HEADERS:
-                raise MalformedMessage(f"a message of {length} bytes has no generic netlink header")
-            if sequence == self._sequence:  # others answer a request that was given up
+                raise MalformedMessageError(f"a message of {length} bytes has no generic netlink header")
+            if sequence == self._sequence:  # others answer an earlier request that timed out
                 yield kind, flags, position + MESSAGE.size, position + length
             position += aligned(length)
 
     def _raise(self, start: int, end: int) -> None:
-        """Raise the error of an NLMSG_ERROR or NLMSG_DONE unless it is 0."""
+        """Raises the error of an NLMSG_ERROR or NLMSG_DONE unless it is 0."""
         if end - start < RESULT.size:
-            raise MalformedMessage("an error message without a number")
+            raise MalformedMessageError("an error message without a number")
         number = -RESULT.unpack_from(self._buffer, start)[0]
         if number == errno.EPERM:
             raise PermissionError(number, NOT_PERMITTED)
@@ -196,10 +190,10 @@ class GenericNetlink:
 
 
 def _family_id(buffer: Buffer, start: int, end: int) -> tuple[str, int]:
-    """Name and number in one answer of the controller (CTRL_CMD_NEWFAMILY)."""
+    """Returns name and number in one answer of the controller (CTRL_CMD_NEWFAMILY)."""
     found = {kind: bytes(buffer[first:last]) for kind, first, last in attributes(buffer, start, end)}
     try:
         name = found[CTRL_ATTR_FAMILY_NAME].rstrip(b"\0").decode("ascii", "replace")
         return name, Struct("=H").unpack(found[CTRL_ATTR_FAMILY_ID][:2])[0]
     except KeyError as missing:
-        raise MalformedMessage(f"a generic netlink family without attribute {missing}") from None
+        raise MalformedMessageError(f"a generic netlink family without attribute {missing}") from None

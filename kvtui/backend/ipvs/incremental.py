@@ -1,9 +1,8 @@
-"""A large table is read by turns: what is looked at each time, the rest within some seconds.
+"""Reads a large table incrementally: the services on the screen each time, the rest within some seconds.
 
-Of 10,000 real servers a screen shows 20. Reading all of them once a second costs a third of a core
-(benchmarks/RESULTS.md), and even the dump of 1,000 services alone, which gives every virtual server's counters, more
-than all else that kvtui does. So the services on the screen are asked for one by one, and what the rest costs is
-bounded: on a fast machine everything is read more often than on a slow one.
+Of 10,000 real servers a screen shows 20. Reading all of them once a second takes a third of a core
+(benchmarks/RESULTS.md), and the dump of 1,000 services alone takes more than everything else in kvtui. So the services
+on the screen are requested one by one, and the CPU time for the rest is bounded: a fast machine reads it more often.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, uapi
-from kvtui.backend.ipvs.errors import IpvsUnavailable, Reason
-from kvtui.backend.ipvs.genl import ATTEMPTS
+from kvtui.backend.ipvs.errors import IpvsError, Reason
+from kvtui.backend.ipvs.genl import MAX_ATTEMPTS
 from kvtui.model.ipvs import IpvsTable
 
 if TYPE_CHECKING:
@@ -25,27 +24,27 @@ if TYPE_CHECKING:
     from kvtui.backend.ipvs.genl import GenericNetlink
     from kvtui.model.ipvs import RealServer, ServiceKey, Stats, VirtualServer
 
-FEW = 1000
-"""Real servers up to which all are read each time: that takes 0.01 s."""
-SHARE = 0.005
-"""Of a core, at most so much for each: the dumps of all services, and the real servers that nobody looks at."""
-SERVICES = 5.0
-"""Seconds after which all services are dumped again at the latest, however much that costs."""
-ROUND = 10.0
-"""Seconds within which every real server is read, where that costs less than its share ..."""
-LONGEST = 30.0
-"""... and where it costs more."""
+MAX_FULL_READ = 1000
+"""Real servers up to which all are read each time, which takes 0.01 s."""
+MAX_CPU_SHARE = 0.005
+"""Of a core, for the dumps of all services, and again for the real servers that are not watched."""
+MAX_SERVICES_AGE = 5.0
+"""Seconds after which all services are dumped again, whatever it costs."""
+MIN_ROUND_SECONDS = 10.0
+"""Every real server is read within this time, if ``MAX_CPU_SHARE`` allows it ..."""
+MAX_ROUND_SECONDS = 30.0
+"""... else within this time."""
 
-DETAIL = "{count} real servers are read by turns, those on the screen each time: the oldest {age:.0f} s ago"
+DETAIL = "{count} real servers: those on the screen are read each time, the oldest of the others {age:.0f} s ago"
 
 
 class Kept(Struct, frozen=True):
-    """What was read of one virtual server.
+    """The real servers of one virtual server as they were last read.
 
     Attributes:
-        reals: its real servers.
+        reals: the real servers.
         at: CLOCK_MONOTONIC when they were read.
-        stats: the virtual server's own counters then, which tell a service that was made anew.
+        stats: the virtual server's counters then: lower counters later mean that it was created anew.
     """
 
     reals: tuple[RealServer, ...]
@@ -54,10 +53,10 @@ class Kept(Struct, frozen=True):
 
 
 def ask_service(channel: GenericNetlink, key: ServiceKey) -> VirtualServer | None:
-    """One virtual server as it is now, without its real servers; None when there is none any more.
+    """Reads one virtual server without its real servers; returns None when it was removed.
 
     Raises:
-        MalformedMessage: the answer is not what the kernel's header promises.
+        MalformedMessageError: the answer does not match the kernel's header.
         OSError: the kernel's errors.
     """
     try:
@@ -68,12 +67,12 @@ def ask_service(channel: GenericNetlink, key: ServiceKey) -> VirtualServer | Non
 
 
 class IncrementalReader:
-    """Remembers the table between readings.
+    """Keeps the table between readings.
 
     Args:
-        read: the real servers of one virtual server; None when it changed meanwhile.
-        ask: one virtual server without them; None when it is gone.
-        few: up to so many real servers there are no incremental.
+        read: reads the real servers of one virtual server; None when it changed meanwhile.
+        ask: reads one virtual server without them; None when it was removed.
+        max_full_read: up to this many real servers all are read each time.
         cpu: CPU seconds of this thread so far.
     """
 
@@ -82,15 +81,15 @@ class IncrementalReader:
         read: Callable[[GenericNetlink, VirtualServer], VirtualServer | None],
         *,
         ask: Callable[[GenericNetlink, ServiceKey], VirtualServer | None] = ask_service,
-        few: int = FEW,
+        max_full_read: int = MAX_FULL_READ,
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
         self._read = read
         self._ask = ask
-        self._few = few
+        self._max_full_read = max_full_read
         self._cpu = cpu
-        self._whole: dict[ServiceKey, VirtualServer] = {}  # in the kernel's order
-        self._kept: dict[ServiceKey, Kept] = {}  # those that were read longest ago come first
+        self._services: dict[ServiceKey, VirtualServer] = {}  # in the kernel's order
+        self._reals: dict[ServiceKey, Kept] = {}  # the oldest first
         self._known = 0  # real servers
         self._last = float("-inf")
         self._dumped = float("-inf")
@@ -98,8 +97,8 @@ class IncrementalReader:
         self._real_cost = 0.0
 
     def forget(self) -> None:
-        """Read everything the next time."""
-        self._whole, self._kept, self._known = {}, {}, 0
+        """Makes the next reading a full one."""
+        self._services, self._reals, self._known = {}, {}, 0
         self._dumped = float("-inf")
 
     def table(
@@ -110,54 +109,60 @@ class IncrementalReader:
         *,
         urgent: bool = False,
     ) -> IpvsTable:
-        """The table: watched virtual servers as they are now with their real servers, and a turn of the rest.
+        """Returns the table: the watched virtual servers are read now, of the others a part.
 
         Args:
             channel: to the kernel.
-            watched: somebody looks at these.
+            watched: keys of the virtual servers on the screen.
             clock: CLOCK_MONOTONIC.
-            urgent: something happened: all services are dumped.
+            urgent: dump all services.
 
         Raises:
-            IpvsUnavailable: it changed during every one of several readings.
-            MalformedMessage: an answer is not what the kernel's header promises.
+            IpvsError: the table changed during each of several attempts.
+            MalformedMessageError: an answer does not match the kernel's header.
             OSError: the kernel's errors.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             read_at, monotonic = time.time(), clock()
-            every = urgent or self._dump_is_due(monotonic) or not self._asked(channel, watched, clock)
+            every = urgent or self._dump_is_due(monotonic) or not self._refresh_watched(channel, watched, clock)
             if every and not self._dump(channel, monotonic):
                 continue
-            if self._turn(channel, watched, monotonic, clock):
+            if self._read_due(channel, watched, monotonic, clock):
                 self._last = monotonic
-                return IpvsTable(tuple(self._whole.values()), complete=True, read_at=read_at, monotonic=monotonic)
-            self._dumped = float("-inf")  # a service is gone: which others, too?
-        raise IpvsUnavailable(
-            Reason.CHANGING, f"The IPVS table changed during {ATTEMPTS} readings in a row; kvtui tries again."
+                return IpvsTable(tuple(self._services.values()), complete=True, read_at=read_at, monotonic=monotonic)
+            self._dumped = float("-inf")  # a service was removed, and maybe others too
+        raise IpvsError(
+            Reason.CHANGING, f"The IPVS table changed during {MAX_ATTEMPTS} readings in a row; kvtui tries again."
         )
 
     def _dump_is_due(self, now: float) -> bool:
-        return self._known <= self._few or now - self._dumped >= min(SERVICES, self._dump_cost / SHARE)
+        return self._known <= self._max_full_read or now - self._dumped >= min(
+            MAX_SERVICES_AGE, self._dump_cost / MAX_CPU_SHARE
+        )
 
-    def _asked(self, channel: GenericNetlink, watched: frozenset[ServiceKey], clock: Callable[[], float]) -> bool:
-        """Ask for the watched services alone; False when one is gone, or is another than it was."""
-        for key in watched & self._whole.keys():
+    def _refresh_watched(
+        self, channel: GenericNetlink, watched: frozenset[ServiceKey], clock: Callable[[], float]
+    ) -> bool:
+        """Reads the watched services one by one; returns False when one was removed or created anew."""
+        for key in watched & self._services.keys():
             at, virtual = clock(), self._ask(channel, key)
-            if virtual is None or not is_same_service(self._kept[key], virtual):
+            if virtual is None or not is_same_service(self._reals[key], virtual):
                 return False
-            self._whole[key] = self._filled(virtual, self._kept[key], at)
+            self._services[key] = self._filled(virtual, self._reals[key], at)
         return True
 
     def _dump(self, channel: GenericNetlink, now: float) -> bool:
-        """All services as they are now; False when the list moved between two pieces of the dump."""
+        """Dumps all services; returns False when the list changed between two datagrams."""
         began = self._cpu()
         dumped = channel.dump(uapi.CMD_GET_SERVICE, decode.service)
         services = {virtual.key: virtual for virtual in dumped}
         if len(services) < len(dumped):
             return False
-        self._kept = {k: kept for k, kept in self._kept.items() if k in services and is_same_service(kept, services[k])}
-        self._known = sum(len(kept.reals) for kept in self._kept.values())
-        self._whole = {key: self._filled(virtual, self._kept.get(key), now) for key, virtual in services.items()}
+        self._reals = {
+            k: kept for k, kept in self._reals.items() if k in services and is_same_service(kept, services[k])
+        }
+        self._known = sum(len(kept.reals) for kept in self._reals.values())
+        self._services = {key: self._filled(virtual, self._reals.get(key), now) for key, virtual in services.items()}
         self._dumped, self._dump_cost = now, self._cpu() - began
         return True
 
@@ -167,34 +172,34 @@ class IncrementalReader:
             return replace(virtual, stats_read=at)
         return replace(virtual, real_servers=kept.reals, reals_read=kept.at, stats_read=at)
 
-    def _turn(
+    def _read_due(
         self, channel: GenericNetlink, watched: frozenset[ServiceKey], now: float, clock: Callable[[], float]
     ) -> bool:
-        """Read what is due; False when the table changed meanwhile."""
+        """Reads the real servers that are due; returns False when the table changed meanwhile."""
         began, before = self._cpu(), self._known
         count = 0
         for key in self._due(watched, now):
-            at, virtual = clock(), self._whole[key]
+            at, virtual = clock(), self._services[key]
             filled = self._read(channel, replace(virtual, real_servers=()))
             if filled is None:
                 return False
-            kept = self._kept.pop(key, None)  # so that it comes to stand at the end
+            kept = self._reals.pop(key, None)  # to append it at the end
             self._known += len(filled.real_servers) - (len(kept.reals) if kept else 0)
-            self._kept[key] = Kept(filled.real_servers, at, filled.stats)
-            self._whole[key] = replace(filled, reals_read=at)
+            self._reals[key] = Kept(filled.real_servers, at, filled.stats)
+            self._services[key] = replace(filled, reals_read=at)
             count += len(filled.real_servers)
         if count and before:
-            self._real_cost += ((self._cpu() - began) / count - self._real_cost) / 4  # one turn alone may be chance
+            self._real_cost += ((self._cpu() - began) / count - self._real_cost) / 4  # smoothed: one reading varies
         return True
 
     def _due(self, watched: frozenset[ServiceKey], now: float) -> list[ServiceKey]:
-        if self._known <= self._few:
-            return list(self._whole)
-        due = [key for key in watched if key in self._whole]
-        if len(self._kept) < len(self._whole):
-            due += [key for key in self._whole if key not in self._kept and key not in watched]
-        share = self._known * min(1.0, (now - self._last) / self._round())
-        for key, kept in self._kept.items():
+        if self._known <= self._max_full_read:
+            return list(self._services)
+        due = [key for key in watched if key in self._services]
+        if len(self._reals) < len(self._services):
+            due += [key for key in self._services if key not in self._reals and key not in watched]
+        share = self._known * min(1.0, (now - self._last) / self._round_seconds())
+        for key, kept in self._reals.items():
             if share <= 0:
                 break
             if key not in watched:
@@ -202,13 +207,12 @@ class IncrementalReader:
                 share -= max(1, len(kept.reals))
         return due
 
-    def _round(self) -> float:
-        """Seconds within which every real server is read."""
-        return min(LONGEST, max(ROUND, self._known * self._real_cost / SHARE))
+    def _round_seconds(self) -> float:
+        return min(MAX_ROUND_SECONDS, max(MIN_ROUND_SECONDS, self._known * self._real_cost / MAX_CPU_SHARE))
 
 
 def is_same_service(kept: Kept, virtual: VirtualServer) -> bool:
-    """Whether it is still the same service: counters of one that was made anew, or zeroed, are lower."""
+    """Whether the service was not created anew: then, or when zeroed, its counters are lower."""
     return (
         kept.stats is None
         or virtual.stats is None
@@ -220,9 +224,9 @@ def is_same_service(kept: Kept, virtual: VirtualServer) -> bool:
     )
 
 
-def described(table: IpvsTable, few: int = FEW) -> str:
-    """How old the oldest part is; empty when all was read together."""
+def describe_age(table: IpvsTable, max_full_read: int = MAX_FULL_READ) -> str:
+    """Returns how old the oldest part is; empty when all was read at once."""
     count = sum(len(v.real_servers) for v in table.virtual_servers)
-    if count <= few or all(v.reals_read is None for v in table.virtual_servers):
+    if count <= max_full_read or all(v.reals_read is None for v in table.virtual_servers):
         return ""
     return DETAIL.format(count=f"{count:,}", age=max(0.0, table.read_at - table.oldest))

@@ -1,9 +1,9 @@
-"""Reads a message's fields, in one unpack where the kernel repeats itself, by walking its attributes where not.
+"""Reads all fields of a message in one unpack, or by walking its attributes when its arrangement is new.
 
-A kernel emits the attributes of every real server in the same order, so the second message has each header where the
-first had it. The order differs between kernels (TUN_* came with 5.2 and 5.3; machines that need aligned 64-bit
-values get PAD attributes in between), so it is learnt from the first message instead of being written down: a
-``Layout``. Equal headers mean equal types and lengths, so a layout can only give what the walk would have given.
+A kernel sends the attributes of every real server in the same order, so each message has its headers at the same
+offsets. The order differs between kernels (TUN_* came with 5.2 and 5.3; some machines get PAD attributes before 64-bit
+values), so a ``Layout`` is learnt from the first message. A layout applies only where all headers (types and lengths)
+are equal, so it returns what the walk would.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kvtui.backend.ipvs.attributes import aligned, attributes
-from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.backend.ipvs.errors import MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TEXT: Final = "text"
 REQUIRED: Final = "required"
 COUNTERS: Final = 10
-LENGTHS, LAYOUTS = 64, 4  # learnt at most: lengths of a kind of message, layouts of one length
+MAX_LENGTHS, MAX_LAYOUTS = 64, 4  # lengths of a kind of message, layouts of one length
 STRUCTS = {code: Struct(f"={code}") for code in ("B", "H", "I", "i", "Q", "16s", "I4x")}
 
 
@@ -34,7 +34,7 @@ class Field(NamedTuple):
         name: as in the kernel's header.
         kind: the attribute's number.
         code: its struct code in native byte order, or ``TEXT``.
-        default: what it is when absent; ``REQUIRED`` when it must be there.
+        default: its value when absent; ``REQUIRED``: it must be present.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Message:
     """A kind of message: its fields, then ten counters, of STATS64 or else of STATS.
 
     Args:
-        fields: in the order in which ``read`` gives their values.
+        fields: in the order in which ``read`` returns their values.
         stats64: number of the attribute that holds 64-bit counters.
         stats: number of the attribute that holds 32-bit counters.
     """
@@ -59,10 +59,10 @@ class Message:
         self._layouts: dict[int, list[Layout]] = {}
 
     def read(self, buffer: Buffer, start: int, end: int) -> tuple[Any, ...]:
-        """The values of all fields, then of the counters (ten None when the message has no counters).
+        """Returns the values of all fields, then of the counters (ten None when the message has none).
 
         Raises:
-            MalformedMessage: the message is cut off, lacks a field, or has one of the wrong size.
+            MalformedMessageError: the message is cut off, lacks a field, or has a field of the wrong size.
         """
         for layout in self._layouts.get(end - start, ()):
             values = layout.read(buffer, start)
@@ -73,7 +73,7 @@ class Message:
         return values
 
     def walk(self, buffer: Buffer, start: int, end: int) -> tuple[Any, ...]:
-        """The same, without learning or using what was learnt."""
+        """Does the same without layouts."""
         found = {kind: (first, last) for kind, first, last in attributes(buffer, start, end)}
         values = [self._value(field, buffer, found.get(field.kind)) for field in self.fields]
         for counters in (self.stats64, self.stats):
@@ -85,7 +85,7 @@ class Message:
     def _value(field: Field, buffer: Buffer, place: tuple[int, int] | None) -> Any:
         if place is None:
             if field.default is REQUIRED:
-                raise MalformedMessage(f"a message without {field.name}")
+                raise MalformedMessageError(f"a message without {field.name}")
             return field.default
         first, last = place
         if field.code is TEXT:
@@ -94,7 +94,7 @@ class Message:
 
     def _learn(self, buffer: Buffer, start: int, end: int) -> None:
         known = self._layouts.get(end - start, [])
-        if len(known) < LAYOUTS and len(self._layouts) < LENGTHS:
+        if len(known) < MAX_LAYOUTS and len(self._layouts) < MAX_LENGTHS:
             layout = Learner(self, buffer).learn(start, end)
             if layout is not None:
                 self._layouts[end - start] = [*known, layout]
@@ -109,30 +109,29 @@ class Counters:
         self.codes = dict(enumerate(codes, start=1))
 
     def walk(self, buffer: Buffer, start: int, end: int) -> list[int]:
-        """Their values in order."""
         found = {kind: (first, last) for kind, first, last in attributes(buffer, start, end)}
         for number in self.codes:
             if number not in found:
-                raise MalformedMessage(f"{self.name} without counter {number}")
+                raise MalformedMessageError(f"{self.name} without counter {number}")
         return [exact(self.name, code, buffer, *found[number]) for number, code in self.codes.items()]
 
 
 def exact(name: str, code: str, buffer: Buffer, first: int, last: int) -> Any:
-    """One value that must have the size of its code."""
+    """Returns a value, which must have the size of its code."""
     struct = STRUCTS[code]
     if last - first != struct.size:
-        raise MalformedMessage(f"{name} at offset {first} has {last - first} bytes instead of {struct.size}")
+        raise MalformedMessageError(f"{name} at offset {first} has {last - first} bytes instead of {struct.size}")
     return struct.unpack_from(buffer, first)[0]
 
 
 class Layout:
-    """One arrangement of attributes: a single unpack gives every header and every value.
+    """One arrangement of attributes, read in a single unpack.
 
     Args:
         struct: of the whole message.
-        headers: picks the attribute headers out of what was unpacked.
-        expected: what the headers must be.
-        pick: puts values, and the defaults behind them, into the order of the fields.
+        headers: picks the attribute headers out of the unpacked values.
+        expected: the headers of this arrangement.
+        pick: orders the values and defaults by the fields.
         defaults: of fields that this arrangement lacks.
     """
 
@@ -151,13 +150,13 @@ class Layout:
         self._defaults = defaults
 
     def read(self, buffer: Buffer, start: int) -> tuple[Any, ...] | None:
-        """The values, or None when the message has another arrangement. The caller has checked its length."""
+        """Returns the values; None when the message, of this length, has another arrangement."""
         values = self._unpack(buffer, start)
         return self._pick(values + self._defaults) if self._headers(values) == self._expected else None
 
 
 class Learner:
-    """Derives a layout from one message that the walk has accepted."""
+    """Derives a layout from a message that the walk accepted."""
 
     def __init__(self, message: Message, buffer: Buffer) -> None:
         self._message = message
@@ -168,7 +167,7 @@ class Learner:
         self._places: dict[tuple[int, int], int] = {}  # (attribute, counter or 0) -> index of its value
 
     def learn(self, start: int, end: int) -> Layout | None:
-        """The layout; None for a message that has an attribute twice (the walk takes the last one)."""
+        """Returns the layout; None for a message with an attribute twice (the walk uses the last one)."""
         found = list(attributes(self._buffer, start, end))
         kinds = {kind for kind, _, _ in found}
         if len(kinds) < len(found):

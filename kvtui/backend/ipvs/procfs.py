@@ -1,4 +1,4 @@
-"""``/proc/<pid>/net/ip_vs`` and ``ip_vs_conn``: what any user may read (ip_vs_ctl.c, ip_vs_conn.c).
+"""Parses ``/proc/<pid>/net/ip_vs`` and ``ip_vs_conn``, which any user may read (ip_vs_ctl.c, ip_vs_conn.c).
 
 Each shows the network namespace of the process in its path. Ports are hexadecimal; so are IPv4 addresses, while
 IPv6 addresses are written out, in brackets in ``ip_vs`` only.
@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.backend.ipvs.decode import prefix_length
-from kvtui.backend.ipvs.errors import MalformedMessage
+from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.model.ipvs import Connection, ForwardingMethod, IpvsTable, Protocol, RealServer, VirtualServer
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ CONNECTION_COLUMNS = 9
 
 
 def read_table(net: Path) -> IpvsTable:
-    """The table without counters, thresholds and persistent connections (``complete`` is False).
+    """Reads the table without counters, thresholds and persistent connections (``complete`` is False).
 
-    The family of a fwmark service is not printed: it is concluded from its real servers or its persistence mask, and
-    IPv4 where it has neither.
+    The kernel does not print the family of a fwmark service: it follows from its real servers or its persistence mask,
+    and is IPv4 where it has neither.
 
     Args:
         net: such as ``/proc/820/net``.
 
     Raises:
         OSError: there is no such file, or no permission.
-        MalformedMessage: a line is none of those that the kernel prints.
+        MalformedMessageError: a line is not in the kernel's format.
     """
     read_at, monotonic = time.time(), time.monotonic()
     services = parse_table((net / "ip_vs").read_text("ascii"))
@@ -53,14 +53,14 @@ def read_table(net: Path) -> IpvsTable:
 
 
 def parse_table(text: str, ticks: int | None = None) -> tuple[VirtualServer, ...]:
-    """The virtual servers in the text of ``/proc/net/ip_vs``, in its order.
+    """Returns the virtual servers in the text of ``/proc/net/ip_vs``, in its order.
 
     Args:
         text: the file.
-        ticks: the kernel's HZ, in which persistence timeouts are printed; None asks the kernel.
+        ticks: the kernel's HZ, the unit of persistence timeouts; None: this kernel's.
 
     Raises:
-        MalformedMessage: a line is none of those that the kernel prints.
+        MalformedMessageError: a line is not in the kernel's format.
     """
     ticks = ticks or round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
     services: list[tuple[VirtualServer, list[RealServer]]] = []
@@ -72,7 +72,7 @@ def parse_table(text: str, ticks: int | None = None) -> tuple[VirtualServer, ...
             else:
                 services.append((_virtual_server(words, ticks), []))
         except (IndexError, KeyError, ValueError) as error:
-            raise MalformedMessage(f"/proc/net/ip_vs has the line {line!r}") from error
+            raise MalformedMessageError(f"/proc/net/ip_vs has the line {line!r}") from error
     return tuple(_with_real_servers(virtual, reals) for virtual, reals in services)
 
 
@@ -89,9 +89,9 @@ def _virtual_server(words: list[str], ticks: int) -> VirtualServer:
     if "persistent" in options:
         where = options.index("persistent")
         timeout = int(options[where + 1]) // ticks
-        mask = struct.unpack("=I", bytes.fromhex(options[where + 2]))[0]  # undoes the ntohl() it was printed through
+        mask = struct.unpack("=I", bytes.fromhex(options[where + 2]))[0]  # reverses the kernel's ntohl()
         if fwmark is not None and 0 < mask <= 128:
-            family = 6  # which keeps a prefix length where IPv4 keeps a mask; of those only /1 is as small a number
+            family = 6  # a prefix length; as an IPv4 mask only /1 is as small a number
         netmask = prefix_length(family, mask)
     return VirtualServer(
         protocol,
@@ -129,16 +129,16 @@ def _address(text: str) -> str:
 
 
 class ConnectionFilter(Struct, frozen=True):
-    """Which connections belong to a virtual server, and to one of its real servers.
+    """Selects the connections of a virtual server, or of one of its real servers.
 
-    ``ip_vs_conn`` names the address and port that the client asked for, not the service that took it. For a service
-    of one port that is the same; connections of a fwmark service, or of one for all ports (port 0), are those to its
-    real servers that no service with a port of its own accounts for.
+    ``ip_vs_conn`` has the address and port that the client connected to, not the service that accepted it. For a
+    service of one port that is the same; connections of a fwmark service, or of one for all ports (port 0), are those
+    to its real servers that belong to no service with a port.
 
     Attributes:
         virtual: the virtual server; None for every one.
-        real: address and port of the real server (port 0: whichever the client asked for); None for every one.
-        others: the keys of all services, so that theirs are not counted for a fwmark or a port-0 service.
+        real: address and port of the real server (port 0: the client's port); None for every one.
+        others: the keys of all services, whose connections do not count for a fwmark or a port-0 service.
         reals: the real servers of a fwmark service.
     """
 
@@ -148,7 +148,6 @@ class ConnectionFilter(Struct, frozen=True):
     reals: tuple[tuple[str, int], ...] = ()
 
     def matches(self, connection: Connection) -> bool:
-        """Whether the connection belongs."""
         if self.real is not None and not _same_real(self.real, connection.real):
             return False
         if self.virtual is None:
@@ -159,12 +158,12 @@ class ConnectionFilter(Struct, frozen=True):
             if port:
                 return asked == (protocol.value, address, port)
             return asked[:2] == (protocol.value, address) and (connection.virtual[1] == 0 or asked not in self.others)
-        if connection.protocol == "IP":  # a persistence template: the mark stands in the address
+        if connection.protocol == "IP":  # a persistence template: the address is the mark
             return connection.virtual == (_mark_as_address(fwmark, six=address == "::"), 0)
         return asked not in self.others and any(_same_real(real, connection.real) for real in self.reals)
 
     def needle(self) -> bytes:
-        """Bytes that every line of a connection that belongs has; empty when nothing is known."""
+        """Returns bytes that the line of each matching connection contains; may be empty."""
         if self.virtual is not None and self.virtual[0] is not Protocol.FWMARK:
             _, address, port, _ = self.virtual
             return f" {_printed(address)} {port:04X} ".encode() if port else f" {_printed(address)} ".encode()
@@ -181,7 +180,7 @@ def _mark_as_address(fwmark: int, *, six: bool) -> str:
 
 
 def _printed(address: str) -> str:
-    """An address as the kernel prints it in ``ip_vs_conn``: %08X, or %pI6."""
+    """Returns an address in the format of ``ip_vs_conn``: %08X, or %pI6."""
     if ":" in address:
         return socket.inet_pton(socket.AF_INET6, address).hex(":", 2)
     return socket.inet_pton(socket.AF_INET, address).hex().upper()
@@ -190,16 +189,16 @@ def _printed(address: str) -> str:
 def read_connections(
     net: Path, limit: int, wanted: ConnectionFilter | None = None
 ) -> tuple[tuple[Connection, ...], int]:
-    """The first connections that belong, and how many there are in all. Nothing beyond ``limit`` is kept.
+    """Returns the first ``limit`` matching connections, and how many match in all.
 
     Args:
         net: such as ``/proc/820/net``.
-        limit: how many to give.
-        wanted: which to count; None is all of them.
+        limit: how many to return.
+        wanted: which match; None: all.
 
     Raises:
         OSError: there is no such file, or no permission.
-        MalformedMessage: a line is none of those that the kernel prints.
+        MalformedMessageError: a line is not in the kernel's format.
     """
     needle = wanted.needle() if wanted else b""
     matches: Callable[[Connection], bool] | None = wanted.matches if wanted else None
@@ -224,7 +223,7 @@ def parse_connection(line: bytes) -> Connection:
     """One line of ``ip_vs_conn``.
 
     Raises:
-        MalformedMessage: it is none of those that the kernel prints.
+        MalformedMessageError: it is none of those that the kernel prints.
     """
     words = line.decode("utf-8", "replace").split(maxsplit=CONNECTION_COLUMNS)
     try:
@@ -238,4 +237,4 @@ def parse_connection(line: bytes) -> Connection:
             words[9].partition(" ")[2].rstrip("\n") if len(words) > CONNECTION_COLUMNS else "",
         )
     except (IndexError, ValueError, OSError) as error:
-        raise MalformedMessage(f"/proc/net/ip_vs_conn has the line {line!r}") from error
+        raise MalformedMessageError(f"/proc/net/ip_vs_conn has the line {line!r}") from error

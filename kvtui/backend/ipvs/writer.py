@@ -1,4 +1,4 @@
-"""Changes the weight of a real server in the kernel's table, and nothing else of it."""
+"""Sets the weight of a real server in the kernel's table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.attributes import Buffer, pack
-from kvtui.backend.ipvs.errors import IpvsUnavailable, NotInTable, Reason
+from kvtui.backend.ipvs.errors import IpvsError, NotInTableError, Reason
 from kvtui.backend.ipvs.namespace import open_channel, require_ipvs
 from kvtui.model.ipvs import Protocol, endpoint
 
@@ -16,18 +16,17 @@ if TYPE_CHECKING:
     from kvtui.backend.ipvs.genl import GenericNetlink
     from kvtui.model.ipvs import RealServer, ServiceKey
 
-MAX_WEIGHT = 65535  # as ipvsadm and keepalived have it
+MAX_WEIGHT = 65535  # as in ipvsadm and keepalived
 WEIGHT = Struct("=i")
 
 
 def set_weight(
     pid: int | None, service: ServiceKey, real: tuple[str, int], weight: int, *, proc: Path = Path("/proc")
 ) -> tuple[RealServer, RealServer]:
-    """Set one real server's weight by IPVS_CMD_SET_DEST.
+    """Sets one real server's weight by IPVS_CMD_SET_DEST.
 
-    That command replaces the whole real server: a forwarding method, threshold or tunnel that is not sent is reset or
-    refused. So what the kernel says about it is read immediately before and sent back byte for byte, the weight
-    excepted.
+    That command replaces the whole real server: without its forwarding method, thresholds and tunnel the kernel resets
+    them or refuses. So kvtui reads them immediately before and sends them back byte for byte.
 
     Args:
         pid: whose network namespace; None is kvtui's own.
@@ -37,12 +36,12 @@ def set_weight(
         proc: where procfs is mounted.
 
     Returns:
-        The real server before and after, both as the kernel gave them.
+        The real server before and after, both as read from the kernel.
 
     Raises:
         ValueError: the weight is out of range.
-        NotInTable: the kernel has no such real server of such a virtual server.
-        IpvsUnavailable: ip_vs is not loaded, the process has ended, there is no permission, or the kernel refuses.
+        NotInTableError: the kernel has no such virtual server or real server.
+        IpvsError: ip_vs is not loaded, the process ended, no permission, or the kernel refuses.
     """
     if not 0 <= weight <= MAX_WEIGHT:
         raise ValueError(f"a weight is 0 to {MAX_WEIGHT}, not {weight}")
@@ -57,20 +56,20 @@ def set_weight(
             after, _ = _find(channel, service, real, name)
             return before, after
     except PermissionError as error:
-        raise IpvsUnavailable(
+        raise IpvsError(
             Reason.NOT_PERMITTED,
-            f"The weight of {name} may not be set: {error.strerror}.",
+            f"The weight of {name} cannot be set: {error.strerror}.",
         ) from error
-    except IpvsUnavailable:
+    except IpvsError:
         raise
     except OSError as error:
-        raise IpvsUnavailable(Reason.FAILED, f"The kernel refused weight {weight} for {name}: {error}.") from error
+        raise IpvsError(Reason.FAILED, f"The kernel refused weight {weight} for {name}: {error}.") from error
 
 
 def _find(
     channel: GenericNetlink, service: ServiceKey, real: tuple[str, int], name: str
 ) -> tuple[RealServer, dict[int, bytes]]:
-    """The real server, and its attributes as IPVS_CMD_SET_DEST takes them."""
+    """Returns the real server, and its attributes for IPVS_CMD_SET_DEST."""
     family = 6 if ":" in service[1] else 4
 
     def with_attributes(buffer: Buffer, start: int, end: int) -> tuple[RealServer, dict[int, bytes]]:
@@ -79,7 +78,7 @@ def _find(
     for found, kept in channel.dump(uapi.CMD_GET_DEST, with_attributes, decode.selector(service)):
         if found.key == real:
             return found, kept
-    raise NotInTable(f"The kernel's IPVS table does not have {name}; it was removed, or a check took it out.")
+    raise NotInTableError(f"The kernel's IPVS table has no {name}; it was removed, or a health check removed it.")
 
 
 def _service_name(service: ServiceKey) -> str:

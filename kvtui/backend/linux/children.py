@@ -1,9 +1,9 @@
-"""Which child of a keepalived is which.
+"""Identifies the children of a keepalived: VRRP, checker, BFD.
 
-The parent and its children have the same name and arguments. The children are told apart by, in this order: their pid
-files; their process names (``process_names``, 2.2+); the signals that they handle, which anybody may read: only the
-VRRP child takes SIGUSR2 (measured on 2.2.7: SigBlk 4000000800014a03 for it, 4000000000014203 for checker and BFD); and
-of the latter two, the BFD child by its UDP socket on port 3784 (RFC 5881).
+They have the same name and arguments. In this order they differ by: their pid files; their process names
+(``process_names``, 2.2+); the signals that they handle, which any user may read: only the VRRP child handles SIGUSR2
+(measured on 2.2.7: SigBlk 4000000800014a03 for it, 4000000000014203 for checker and BFD); the BFD child's UDP socket on
+port 3784 (RFC 5881).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 BFD_PORT = ":0EC8"  # 3784 as /proc/net/udp writes it
 NAME_ENDS = {"_vrrp": "vrrp", "_ipvs": "checkers", "_lvs": "checkers", "_heal": "checkers", "_bfd": "bfd"}
-"""``process_names`` makes them call themselves keepalived_vrrp, keepalived_ipvs (or _lvs), keepalived_bfd."""
+"""With ``process_names``: keepalived_vrrp, keepalived_ipvs (or _lvs), keepalived_bfd."""
 
 
 def identify_children(offspring: Sequence[Process], files: PidFiles, proc: str) -> Children:
-    """Returns the PID of each kind of child; see the module's text."""
+    """Returns the PID of each kind of child."""
     named = {number: kind for kind, number in (files.children or {}).items()}
     kinds: dict[str, int] = {}
     unnamed = []

@@ -1,4 +1,4 @@
-"""Files of processes with another root, and files that anybody may have put there."""
+"""Files of processes with another root, and files in folders where any user can write."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_regular(path: str, *, follow: bool = True) -> int:
     fd = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise NotRegularFileError(None, "it is no regular file", path)
+            raise NotRegularFileError(None, "it is not a regular file", path)
     except OSError:
         os.close(fd)
         raise

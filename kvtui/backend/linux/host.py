@@ -1,4 +1,4 @@
-"""The machine's vitals, by psutil; at most once in some seconds."""
+"""The host's CPU, memory, disk and NICs, by psutil, at most every few seconds."""
 
 from __future__ import annotations
 

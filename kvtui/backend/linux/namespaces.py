@@ -1,4 +1,4 @@
-"""Namespaces of other processes: only threads that do nothing else ever leave kvtui's own."""
+"""Runs code in the namespaces of other processes, in threads that end afterwards."""
 
 from __future__ import annotations
 
@@ -39,12 +39,11 @@ def pidns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
 def open_in_network(pid: int | None, factory: Callable[[], T]) -> T:
     """Runs ``factory`` inside the network namespace of a process and returns what it returns.
 
-    A socket belongs to the namespace it was opened in, so a factory that opens one is all that is needed. It runs in
-    a thread of its own that enters the namespace and then ends. Nothing is entered when ``pid`` is None or is in our
-    network namespace already.
+    A socket keeps the namespace in which it was opened. The factory runs in a new thread that enters the namespace and
+    then ends; in the calling thread when ``pid`` is None or in our network namespace.
 
     Raises:
-        PermissionError: the namespace may not be looked at (CAP_SYS_PTRACE) or entered (CAP_SYS_ADMIN).
+        PermissionError: no permission to read (CAP_SYS_PTRACE) or enter (CAP_SYS_ADMIN) the namespace.
         ProcessLookupError: there is no such process.
         Exception: whatever ``factory`` raises.
     """
@@ -63,7 +62,7 @@ def enter_network(pid: int | None) -> None:
     """Moves the calling thread into the network namespace of a process: for a thread that does nothing else.
 
     Raises:
-        PermissionError: the namespace may not be looked at (CAP_SYS_PTRACE) or entered (CAP_SYS_ADMIN).
+        PermissionError: no permission to read (CAP_SYS_PTRACE) or enter (CAP_SYS_ADMIN) the namespace.
         ProcessLookupError: there is no such process.
     """
     if pid is None:
@@ -99,7 +98,7 @@ def unshare(flags: int) -> None:
 
 
 def _call(name: str, *arguments: int) -> None:
-    import ctypes  # noqa: PLC0415 - loads libffi, seldom needed
+    import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
 
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, name)(*arguments):
@@ -121,7 +120,7 @@ def _open_network(pid: int) -> int:
 
 def _in_thread(fd: int, pid: int, factory: Callable[[], T]) -> T:
     """Enter and run in a thread that ends afterwards."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, seldom needed
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, rarely needed
 
     with ThreadPoolExecutor(1, thread_name_prefix="netns") as pool:
         pool.submit(_enter, fd, pid).result()

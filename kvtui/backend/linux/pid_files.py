@@ -1,4 +1,4 @@
-"""keepalived's pid files: where they are, and whether they tell the truth (core/pidfile.c, measured on 2.2.7).
+"""Finds keepalived's pid files and checks whether they are stale (core/pidfile.c, measured on 2.2.7).
 
 ``/run/keepalived.pid``, ``/run/{vrrp,checkers,bfd}.pid``; with ``instance bar`` in the config
 ``/run/keepalived/vrrp_bar.pid``; with ``use_pid_dir`` or a network namespace ``/run/keepalived/vrrp.pid``.
@@ -67,7 +67,7 @@ class _Found(Struct, frozen=True):
 
 
 def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> PidFiles:
-    """Find and judge the pid files of a keepalived.
+    """Finds the pid files of a keepalived and checks whether they are stale.
 
     Args:
         root: prefix for its paths (``Keepalived.root``).

@@ -13,7 +13,7 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(Struct, frozen=True):
-    """What anybody may read of a process.
+    """The attributes of a process that any user may read.
 
     Attributes:
         pid: as seen from the /proc mount.
@@ -45,13 +45,13 @@ class Process(Struct, frozen=True):
 
 
 def list_pids(proc: str = "/proc") -> list[int]:
-    """All processes, by number."""
+    """Returns the PIDs of all processes, sorted."""
     psutil.PROCFS_PATH = proc
     return sorted(psutil.pids())
 
 
 def boot_time(proc: str = "/proc") -> float:
-    """When the machine booted, in seconds since the epoch."""
+    """Returns when the machine booted, in seconds since the epoch."""
     psutil.PROCFS_PATH = proc
     return float(psutil.boot_time())
 
@@ -87,15 +87,15 @@ def read_process(pid: int, proc: str = "/proc", booted: float | None = None) -> 
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there; a zombie does not run."""
+    """Whether a process runs; a zombie does not."""
     process = read_process(pid)
     return process is not None and not process.zombie
 
 
 def read_variables(pid: int, names: tuple[str, ...], proc: str = "/proc") -> dict[str, str]:
-    """The named variables of its first environment; the others, which may be secrets, are dropped at once.
+    """Returns these variables of its initial environment; the others, which may be secrets, are dropped.
 
-    Empty when it is unreadable (needs CAP_SYS_PTRACE).
+    Empty without permission (CAP_SYS_PTRACE).
     """
     try:
         entries = _open(pid, proc).environ()
@@ -110,5 +110,5 @@ def _open(pid: int, proc: str) -> psutil.Process:
 
 
 def _readable(word: str) -> str:
-    """Psutil keeps bytes that are not UTF-8 as surrogates, which cannot be printed: they are replaced."""
+    """Replaces surrogates, which psutil uses for invalid UTF-8 and no terminal can print."""
     return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

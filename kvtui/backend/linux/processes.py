@@ -1,4 +1,4 @@
-"""Every keepalived on the machine, found from outside its namespaces; it is asked nothing and not disturbed."""
+"""Finds every keepalived on the machine from /proc, without signals to it."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
     from kvtui.backend.linux.process import Process
 
-JSON_SIGNAL = 36  # SIGRTMIN + 2 on glibc; builds without JSON leave it alone
+JSON_SIGNAL = 36  # SIGRTMIN + 2 on glibc; builds without JSON do not handle it
 DEFAULT_CONFS = ("/etc/keepalived/keepalived.conf", "/usr/local/etc/keepalived/keepalived.conf")
 DEFAULT_TMPDIR = "/tmp"  # noqa: S108 - keepalived's own default, read only
 PROGRAM = re.compile(r"keepalived(-?v?\d[\w.]*)?")  # not keepalived-exporter
-CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman|:/\.\.")  # :/.. is beside our own group
+CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman|:/\.\.")  # :/.. is next to our own group
 
 
-class NoSuchKeepalived(LookupError):  # noqa: N818 - reads as what it says
+class KeepalivedNotFoundError(LookupError):
     """``--pid`` names no keepalived."""
 
 
 def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, ...]:
-    """All running keepalived daemons: those in our own network namespace first, then unnamed ones, then by age.
+    """Returns all keepalived daemons: those in our own network namespace first, then unnamed ones, then by age.
 
-    Processes that vanish meanwhile, zombies and ``keepalived -t`` are left out. What may not be read is None.
+    Zombies and ``keepalived -t`` are skipped. Values without permission are None.
 
     Args:
         proc: where procfs is.
-        only: PID of the one parent that is asked for, where others would be looked at for nothing.
+        only: PID of a parent: others are skipped.
     """
     booted = boot_time(proc)
     running = {}
@@ -59,24 +59,24 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
 
 
 def root_of(pid: int, proc: str = "/proc") -> str | None:
-    """``Keepalived.root`` of one parent; None when it is gone. The rest of it is not looked at."""
+    """Returns ``Keepalived.root`` of one parent; None when it ended."""
     process = read_process(pid, proc)
     return None if process is None or process.zombie else _root(process, parse_arguments(process.argv), proc)
 
 
 def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | None:
-    """The keepalived to look at.
+    """Returns the keepalived to show.
 
     Args:
-        found: what ``find`` gave, in its order.
-        pid: the parent or any child of it, as ``--pid`` names it.
+        found: the result of ``find``.
+        pid: the parent or a child (``--pid``).
 
     Returns:
         The one in our own network namespace (without an instance name first, then the oldest), else the first; None
-        when there is none at all.
+        when there is none.
 
     Raises:
-        NoSuchKeepalived: ``pid`` is not one of theirs; the message lists those there are.
+        KeepalivedNotFoundError: ``pid`` is not a keepalived; the message lists all PIDs.
     """
     if pid is None:
         return next((k for k in found if k.own_netns), found[0] if found else None)
@@ -85,15 +85,15 @@ def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | 
         if pid in {keepalived.pid, children.vrrp, children.checker, children.bfd}:
             return keepalived
     known = "; ".join(f"{k.pid} ({k.conf})" for k in found)
-    raise NoSuchKeepalived(
-        f"process {pid} is no keepalived; found: {known}"
+    raise KeepalivedNotFoundError(
+        f"process {pid} is not a keepalived; found: {known}"
         if found
-        else f"process {pid} is no keepalived, and none runs here"
+        else f"process {pid} is not a keepalived, and none runs here"
     )
 
 
 def _runs_keepalived(pid: int, proc: str) -> bool:
-    """By its program; where that is unreadable, by the command line, which anybody may read."""
+    """Compares the program; without permission, the command line, which any user may read."""
     name = procfs.program(pid, proc)
     if name is None:
         name = procfs.first_argument(pid, proc).rpartition("/")[2]
@@ -132,7 +132,7 @@ def _describe(process: Process, arguments: Arguments, processes: Iterable[Proces
 
 
 def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[Process], proc: str) -> Family:
-    """Who may be named in its pid files, and who, living in the same PID namespace, owns other files."""
+    """Returns the PIDs in its PID namespace: its own family, and other keepalived processes."""
     ours = {parent.pid, *(p.pid for p in offspring)}
     namespace = pidns_inode(parent.pid, proc)
     strangers = (p for p in processes if p.pid not in ours and pidns_inode(p.pid, proc) == namespace)
@@ -144,11 +144,11 @@ def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[P
 
 
 def _root(process: Process, arguments: Arguments, proc: str) -> str:
-    """Empty when it shares our mount namespace.
+    """Returns the prefix of its paths; empty when it shares our mount namespace.
 
-    Without the right to compare them, a process in our own PID namespace, in no container's control group and whose
-    config is there for us too is taken to share it, so that an ordinary user still sees the config of an ordinary
-    daemon. The containers of a pod with ``shareProcessNamespace`` are told apart by the latter two alone.
+    Without permission to compare the namespaces, a process counts as sharing ours when it is in our PID namespace, in
+    no container's control group, and its config exists for us too: so an ordinary user sees an ordinary daemon's
+    config. In a pod with ``shareProcessNamespace`` only the last two tests differ.
     """
     theirs, ours = mntns_inode(process.pid, proc), mntns_inode("self", proc)
     if theirs is not None and ours is not None:
@@ -159,7 +159,7 @@ def _root(process: Process, arguments: Arguments, proc: str) -> str:
 
 
 def _conf(process: Process, arguments: Arguments, root: str, proc: str) -> str:
-    """Path of the config inside its mount namespace: ``-f``, or the first default that exists there."""
+    """Returns the config's path inside its mount namespace: ``-f``, or the first default that exists there."""
     if arguments.conf is None:
         return next((path for path in DEFAULT_CONFS if _exists(root, path)), DEFAULT_CONFS[0])
     if arguments.conf.startswith("/"):

@@ -41,20 +41,20 @@ def read_sysctls(pid: int | None = None, names: Iterable[str] = IPVS) -> dict[st
     return open_in_network(pid, lambda: _read_all(names))
 
 
-def write_sysctl(pid: int | None, name: str, value: int, beside: int | None = None) -> None:
+def write_sysctl(pid: int | None, name: str, value: int, fallback_pid: int | None = None) -> None:
     """Writes a setting in the network namespace of a process.
 
     Args:
         pid: whose network namespace; None is kvtui's own.
         name: a path below /proc/sys.
         value: the new value.
-        beside: a process whose /proc/sys is tried where ours is read-only: containers have it so, a privileged one
-            beside ours, such as keepalived's own, does not.
+        fallback_pid: a process whose /proc/sys is tried where ours is read-only: it is in most containers, but not in
+            a privileged one such as keepalived's.
 
     Raises:
         OSError: the namespace cannot be entered, or the setting may not be written.
     """
-    open_in_network(pid, lambda: _write(name, f"{value}\n", beside))
+    open_in_network(pid, lambda: _write(name, f"{value}\n", fallback_pid))
 
 
 def _read_all(names: Iterable[str]) -> dict[str, int]:
@@ -67,14 +67,14 @@ def _read_all(names: Iterable[str]) -> dict[str, int]:
     return values
 
 
-def _write(name: str, text: str, beside: int | None) -> None:
+def _write(name: str, text: str, fallback_pid: int | None) -> None:
     path = Path("/proc/sys", name)
     try:
         path.write_text(text, "ascii")
     except OSError as error:
-        if error.errno != errno.EROFS or beside is None:
+        if error.errno != errno.EROFS or fallback_pid is None:
             raise
         try:
-            Path(f"/proc/{beside}/root{path}").write_text(text, "ascii")
+            Path(f"/proc/{fallback_pid}/root{path}").write_text(text, "ascii")
         except OSError:
             raise error from None

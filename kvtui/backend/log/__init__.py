@@ -1,8 +1,8 @@
-"""keepalived's own log: where it goes, and its last lines as far as they can be read from here.
+"""Finds keepalived's log and reads its last lines.
 
 Measured with 2.2.7: ``--log-console`` with ``--dont-fork`` writes to standard error (in a container a pipe to the
-runtime, which keeps what kubectl logs shows), beside syslog(3); without it there is syslog alone. ``--log-file`` needs
-a build that has it (Debian's has not).
+runtime, the source of kubectl logs) and to syslog(3); without it keepalived writes to syslog only. ``--log-file`` needs
+a build option that Debian's lacks.
 """
 
 from kvtui.backend.log.reader import LogReader

@@ -1,4 +1,4 @@
-"""keepalived's lines in systemd's journal, by journalctl(1): it reads, and needs nobody to answer."""
+"""keepalived's lines in systemd's journal, read by journalctl(1), which needs no running journald."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 FOLDERS = ("/run/log/journal", "/var/log/journal")
-LONGEST = 5.0
-"""Seconds: a journal of years on a slow disk is no reason to wait."""
+TIMEOUT = 5.0
+"""Seconds, for a large journal on a slow disk."""
 
 
 def is_here(root: str = "") -> bool:
-    """Whether there is a journal, and a program to read it with."""
+    """Whether there is a journal and journalctl."""
     return any(_has_files(root + folder) for folder in FOLDERS) and shutil.which("journalctl") is not None
 
 
 def _has_files(folder: str) -> bool:
-    """A folder that may not be looked into has them: journalctl says what is missing."""
+    """Whether a folder has files; without permission True, and journalctl reports the error."""
     try:
         return any(Path(folder).iterdir())
     except PermissionError:
@@ -37,28 +37,36 @@ def _has_files(folder: str) -> bool:
 
 
 class JournalLog:
-    """The journal's lines of one keepalived, each once.
+    """The journal's lines of one keepalived, each read once.
 
     Args:
         keepalived: whose.
-        unit: its systemd unit: then the lines of earlier processes are among them; None goes by PIDs.
-        most: lines at the first reading.
+        unit: its systemd unit, which includes earlier processes; None: by PIDs.
+        max_lines: at the first reading.
     """
 
-    def __init__(self, keepalived: Keepalived, unit: str | None, most: int) -> None:
+    def __init__(self, keepalived: Keepalived, unit: str | None, max_lines: int) -> None:
         self._matches = [f"_SYSTEMD_UNIT={unit}"] if unit else _by_pid(keepalived)
-        self._most = most
+        self._max_lines = max_lines
         self._cursor = ""
         self.where = "systemd's journal" + (f", {unit}" if unit else "")
 
     def read(self, known: frozenset[str]) -> list[LogLine]:
-        """What is new. Blocking.
+        """Reads the new lines. Blocks.
 
         Raises:
-            OSError: journalctl cannot be run, or says that it cannot read.
+            OSError: journalctl cannot run or read.
         """
         since = [f"--after-cursor={self._cursor}"] if self._cursor else []
-        argv = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={self._most}", *since, *self._matches]
+        argv = [
+            "journalctl",
+            "--quiet",
+            "--no-pager",
+            "--output=json",
+            f"--lines={self._max_lines}",
+            *since,
+            *self._matches,
+        ]
         try:
             done = subprocess.run(
                 argv,
@@ -66,11 +74,11 @@ class JournalLog:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=LONGEST,
+                timeout=TIMEOUT,
                 check=False,
             )
         except subprocess.TimeoutExpired as late:
-            raise TimeoutError(f"journalctl took longer than {LONGEST:.0f} s") from late
+            raise TimeoutError(f"journalctl took longer than {TIMEOUT:.0f} s") from late
         if done.returncode:
             raise OSError(None, (done.stderr.strip().splitlines() or ["it failed"])[-1], "journalctl")
         entries = self._entries(done.stdout.splitlines())
@@ -89,14 +97,14 @@ class JournalLog:
 
 
 def _message(entry: dict[str, object]) -> str:
-    """With who said it; a message that is no UTF-8 comes as a list of bytes."""
+    """Returns the message with its identifier; one that is not UTF-8 comes as a list of bytes."""
     message = entry.get("MESSAGE")
     text = bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
     return f"{entry.get('SYSLOG_IDENTIFIER') or 'keepalived'}: {text}"
 
 
 def _by_pid(keepalived: Keepalived) -> list[str]:
-    """Matches of one field are alternatives."""
+    """Returns matches for all its processes: matches of the same field are alternatives."""
     children = keepalived.children
     pids = (keepalived.pid, children.vrrp, children.checker, children.bfd)
     return [f"_PID={pid}" for pid in pids if pid]

@@ -1,4 +1,4 @@
-"""One line of a log, whatever wrote it: its time taken off, its secrets masked. Pure."""
+"""Parses a log line of any format: splits off its time and masks secrets. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _ASCTIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)(?:\
 _SYSLOG = re.compile(r"([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) \S+ (\S.*)", re.DOTALL)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) \S+ (\S.*)", re.DOTALL)
 _TOKEN = re.compile(r"""(?i)(\bbearer\s+|\b\w*token["']?\s*[:=]\s*["']?)[^\s"',]+""")
-DAY = 86400.0
+DAY_SECONDS = 86400.0
 
 
 def line_of(raw: str, now: float, known: frozenset[str] = frozenset()) -> LogLine:
-    """A line of keepalived's standard error, of a container's log, or of syslog.
+    """Parses a line of keepalived's standard error, of a container's log, or of syslog.
 
     Args:
         raw: without its line break.
-        now: seconds since the epoch: syslog says no year.
+        now: seconds since the epoch: syslog lines have no year.
         known: passwords of the config, which a message may repeat.
     """
     at, text = _of_container(raw)
@@ -31,12 +31,12 @@ def line_of(raw: str, now: float, known: frozenset[str] = frozenset()) -> LogLin
 
 
 def without_secrets(text: str, known: frozenset[str] = frozenset()) -> str:
-    """The text without passwords and tokens."""
+    """Returns the text with passwords and tokens masked."""
     return _TOKEN.sub(lambda match: match[1] + MASK, masked(text, known))
 
 
 def _of_container(raw: str) -> tuple[float | None, str]:
-    """What the container runtime put around the line: CRI's words, or Docker's JSON."""
+    """Strips the container runtime's format: CRI or Docker's JSON."""
     if match := _CRI.fullmatch(raw):
         return _iso(match[1]), match[2]
     if raw.startswith('{"log":'):
@@ -56,14 +56,14 @@ def _of_daemon(text: str, now: float) -> tuple[float | None, str]:
     if match := _SYSLOG.fullmatch(text):
         year = datetime.fromtimestamp(now).astimezone().year
         at = _local(f"{match[1]} {year}")
-        if at is not None and at > now + DAY:  # of December, read in January
+        if at is not None and at > now + DAY_SECONDS:  # a line of December, read in January
             at = _local(f"{match[1]} {year - 1}")
         return at, match[2]
     return None, text
 
 
 def _local(text: str) -> float | None:
-    """``Nov 24 18:26:07 2026``, by this machine's time zone."""
+    """Parses ``Nov 24 18:26:07 2026`` in this machine's time zone."""
     try:
         return datetime.strptime(text, "%b %d %H:%M:%S %Y").astimezone().timestamp()
     except ValueError:
@@ -71,7 +71,7 @@ def _local(text: str) -> float | None:
 
 
 def _iso(text: str) -> float | None:
-    """RFC 3339; Python reads six digits of a second, runtimes write nine."""
+    """Parses RFC 3339; Python accepts six digits of a second, runtimes write nine."""
     try:
         found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The log of a container as the kubelet keeps it on its node (/var/log/pods, /var/log/containers)."""
+"""Finds the log of a container on its node (the kubelet's /var/log/pods and /var/log/containers)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _BY_CONTAINER = re.compile(r"(?P<pod>[^_]+)_(?P<namespace>[^_]+)_(?P<container>.
 
 
 class Container(Struct, frozen=True):
-    """Which container a process is in.
+    """The container of a process; what is unknown is None.
 
     Attributes:
-        uid: of its pod, as the kubelet names folders; None when not known.
-        identity: 64 hexadecimal digits; None when not known.
-        pod: ``namespace/name``; None when not known.
+        uid: of its pod, as in the kubelet's folder names.
+        identity: 64 hexadecimal digits.
+        pod: ``namespace/name``.
     """
 
     uid: str | None = None
@@ -37,7 +37,7 @@ class Container(Struct, frozen=True):
 
 
 def container_of(keepalived: Keepalived, proc: str = "/proc") -> Container | None:
-    """By its control group and its controller's environment; None when nothing tells of a container."""
+    """Finds it by the process's control group and its controller's environment; None when it is in no container."""
     groups = procfs.cgroup(keepalived.pid, proc)
     uid, identity = _UID.search(groups), _CONTAINER.findall(groups)
     pod = keepalived.controller.pod if keepalived.controller else None
@@ -47,12 +47,12 @@ def container_of(keepalived: Keepalived, proc: str = "/proc") -> Container | Non
 
 
 def find(container: Container, proc: str = "/proc", root: str = "") -> tuple[str, Container] | None:
-    """The file, as a path of ours, and the container with what its name tells; None when it is not reachable.
+    """Returns our path to the log file, and the container completed from its name; None when there is no file.
 
-    Looked for on this machine, then on the host (by its PID 1, when we see it: hostPID).
+    Looks on this machine, then on the host (through PID 1, visible with hostPID).
 
     Args:
-        container: which.
+        container: whose log.
         proc: where proc is mounted.
         root: of this machine, for tests.
     """
@@ -67,7 +67,7 @@ def find(container: Container, proc: str = "/proc", root: str = "") -> tuple[str
 
 
 def _by_container(container: Container, root: str) -> tuple[str, Container] | None:
-    """A link named after the container: it tells the pod, too."""
+    """Finds the link named after the container, whose name has the pod too."""
     if container.identity is None:
         return None
     for name in _names(f"{root}/var/log/containers"):
@@ -80,7 +80,7 @@ def _by_container(container: Container, root: str) -> tuple[str, Container] | No
 
 
 def _by_pod(container: Container, root: str) -> tuple[str, Container] | None:
-    """NAMESPACE_NAME_UID/CONTAINER/NUMBER.log: the newest of them."""
+    """Finds the newest NAMESPACE_NAME_UID/CONTAINER/NUMBER.log."""
     start = f"{container.pod.replace('/', '_')}_" if container.pod else ""
     end = f"_{container.uid}" if container.uid else ""
     if not start and not end:
@@ -115,7 +115,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _file(root: str, path: str) -> str | None:
-    """Docker's links lead on to /var/lib/docker; absolute ones are followed inside the root."""
+    """Returns our path to a regular file; Docker's links lead to /var/lib/docker inside the root."""
     try:
         found = resolve_inside(root, path)
         return found if Path(found).is_file() else None

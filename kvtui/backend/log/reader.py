@@ -1,4 +1,4 @@
-"""Finds where a keepalived logs, and reads the end of it again and again."""
+"""Finds where a keepalived logs, and reads new lines."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 
     from kvtui.model.keepalived import Keepalived
 
-KEPT = 500
-"""Lines that are kept."""
-AGAIN = 5.0
-"""Seconds until a log that could not be read is looked for again."""
+MAX_LINES = 500
+RETRY_SECONDS = 5.0
+"""Until a log that cannot be read is tried again."""
 SYSLOGS = ("/var/log/syslog", "/var/log/daemon.log", "/var/log/messages")
 _OURS = re.compile(r" Keepalived\w*(?:\[\d+\])?: ")
 _UNIT = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
 
 
 class LogReader:
-    """The log of one keepalived. Everything here blocks: call it in a thread.
+    """The log of one keepalived. Blocks: call it in a thread.
 
     Args:
         keepalived: whose.
@@ -49,39 +48,37 @@ class LogReader:
         self._proc = proc
         self._root = root
         self._clock = clock
-        self._lines: deque[LogLine] = deque(maxlen=KEPT)
+        self._lines: deque[LogLine] = deque(maxlen=MAX_LINES)
         self._where = ""
         self._source: Callable[[], list[LogLine]] | None = None
         self._known: frozenset[str] = frozenset()
         self._missing: list[str] = []
         self._looked = 0.0
-        self._seen = 0
+        self._total = 0
         self._lock = Lock()
 
     def read(self) -> LogTail:
-        """The last lines as they are now; what was read once stays when keepalived has ended."""
-        with self._lock:  # whoever gave up waiting left a thread behind
+        """Returns the last lines; they stay after keepalived ended."""
+        with self._lock:  # an earlier call that timed out may still run
             return self._read()
 
     def _read(self) -> LogTail:
-        if self._source is None and abs(self._clock() - self._looked) >= AGAIN:
+        if self._source is None and abs(self._clock() - self._looked) >= RETRY_SECONDS:
             self._looked, self._missing = self._clock(), []
             self._find()
         if self._source is not None:
             try:
                 lines = self._source()
-                self._seen += len(lines)
+                self._total += len(lines)
                 self._lines.extend(lines)
             except OSError as error:
-                self._missing = [f"{self._where} cannot be read any more: {error.strerror or error}"]
+                self._missing = [f"{self._where} can no longer be read: {error.strerror or error}"]
                 self._source = None
-        trouble = "" if self._source else ". ".join(self._missing)
-        return LogTail(tuple(self._lines), self._where, trouble, self._seen - len(self._lines))
-
-    # --- where it goes
+        error_text = "" if self._source else ". ".join(self._missing)
+        return LogTail(tuple(self._lines), self._where, error_text, self._total - len(self._lines))
 
     def _find(self) -> None:
-        """The first place that can be read; why each of the others cannot stays in ``_missing``."""
+        """Uses the first log that can be read; the reasons for the others are in ``_missing``."""
         options = parse_arguments(self._keepalived.argv)
         if options.log_file and self._log_file():
             return
@@ -90,10 +87,10 @@ class LogReader:
         if options.syslog and self._syslog():
             return
         if not (options.log_file or options.log_console or options.syslog):
-            self._missing.append("keepalived logs nowhere (--no-syslog): add --log-console")
+            self._missing.append("keepalived writes no log (--no-syslog): add --log-console")
 
     def _use(self, where: str, tail: Tail, *, only: re.Pattern[str] | None = None) -> bool:
-        """Take a file that can be read; whether it could."""
+        """Uses a file; returns whether it can be read."""
         try:
             first = tail.read()
         except OSError as error:
@@ -111,14 +108,14 @@ class LogReader:
         return True
 
     def _log_file(self) -> bool:
-        """``--log-file``: by what it has open, which tells also where its children's names were put in."""
+        """Finds the file of ``--log-file`` among open files: its name may include the child's."""
         pids = (self._keepalived.children.vrrp, self._keepalived.children.checker, self._keepalived.pid)
         for pid in filter(None, pids):
             for number in self._open_files(pid):
                 target = procfs.link(f"{self._proc}/{pid}/fd/{number}")
                 if target.endswith(".log") and self._use(target, Tail(f"{self._proc}/{pid}/fd/{number}")):
                     return True
-        self._missing.append("the file of --log-file is not seen open: run kvtui as root")
+        self._missing.append("kvtui cannot see which --log-file is open: run kvtui as root")
         return False
 
     def _open_files(self, pid: int) -> list[str]:
@@ -128,7 +125,6 @@ class LogReader:
             return []
 
     def _console(self) -> bool:
-        """Standard error."""
         output = f"{self._proc}/{self._keepalived.pid}/fd/2"
         target = procfs.link(output)
         if target.startswith("socket:") and self._journal():
@@ -136,22 +132,21 @@ class LogReader:
         if target.startswith("pipe:"):
             return self._container()
         if target.startswith(("/dev/pts/", "/dev/tty", "/dev/console")):
-            self._missing.append(f"keepalived logs to the terminal {target}, which cannot be read from here")
+            self._missing.append(f"keepalived logs to the terminal {target}, which kvtui cannot read")
         elif not target:
-            self._missing.append("where keepalived logs cannot be told: run kvtui as root")
+            self._missing.append("kvtui cannot find out where keepalived logs: run kvtui as root")
         elif target != "/dev/null" and not target.startswith("socket:"):
             return self._use(target, Tail(output))
         return False
 
     def _container(self) -> bool:
-        """The other end of the pipe is the container's runtime."""
         container = pod.container_of(self._keepalived, self._proc)
         found = pod.find(container, self._proc, self._root) if container else None
         if found:
             path, container = found
             if self._use(f"log of pod {container.pod}" if container.pod else path, Tail(path)):
                 return True
-        self._missing.append(f"keepalived logs to a pipe, which its container's runtime reads: {advice(container)}")
+        self._missing.append(f"keepalived logs to a pipe that its container runtime reads: {advice(container)}")
         return False
 
     def _syslog(self) -> bool:
@@ -162,8 +157,8 @@ class LogReader:
                 return True
         if _is_there(f"{self._keepalived.root or self._root}/dev/log"):
             self._missing.append(
-                "keepalived logs to syslog, of which neither the journal nor /var/log/syslog, daemon.log or messages "
-                "can be read here; on the node: journalctl -t Keepalived_vrrp -t Keepalived_healthcheckers"
+                "keepalived logs to syslog, but kvtui finds neither the journal nor /var/log/syslog, daemon.log or "
+                "messages; on the node run: journalctl -t Keepalived_vrrp -t Keepalived_healthcheckers"
             )
         elif not self._missing:
             self._missing.append(
@@ -176,13 +171,13 @@ class LogReader:
         if not journald.is_here(self._root):
             return False
         unit = _UNIT.search(procfs.cgroup(self._keepalived.pid, self._proc))
-        log = journald.JournalLog(self._keepalived, unit[1] if unit else None, KEPT)
+        log = journald.JournalLog(self._keepalived, unit[1] if unit else None, MAX_LINES)
         try:
             first = log.read(self._secrets())
         except OSError as error:
             self._missing.append(f"systemd's journal cannot be read: {error.strerror or error}")
             return False
-        if not first:  # another machine's, or before it was started
+        if not first:  # of another machine, or from before its start
             return False
 
         def read() -> list[LogLine]:
@@ -194,19 +189,19 @@ class LogReader:
         return True
 
     def _secrets(self) -> frozenset[str]:
-        """Passwords of the config, on disk and running: keepalived repeats a line that it does not understand."""
+        """Returns the passwords in the config, on disk and running: keepalived logs lines that it rejects."""
         k = self._keepalived
         try:
             saved = copies.saved_lines(k.conf, root=k.root, config_id=k.instance_name)
         except OSError:
             saved = ()
         running = copies.running_lines(k.pid, config_id=k.instance_name) or ()
-        self._known |= secrets_in([*saved, *running])  # one that was changed stays one
+        self._known |= secrets_in([*saved, *running])  # an old password stays secret
         return self._known
 
 
 def _is_there(path: str) -> bool:
-    """Also a link that leads nowhere, and what may not be looked at."""
+    """Whether a path exists; True for a dangling link and without permission."""
     try:
         Path(path).lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -217,7 +212,7 @@ def _is_there(path: str) -> bool:
 
 
 def advice(container: pod.Container | None) -> str:
-    """Where to look instead."""
+    """Returns how to read the log elsewhere."""
     if container and container.pod:
         namespace, _, name = container.pod.partition("/")
         where = f"kubectl logs -n {namespace} {name}"

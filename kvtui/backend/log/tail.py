@@ -1,4 +1,4 @@
-"""The end of a file that somebody appends to: at most so many bytes at a time, each byte once."""
+"""Reads the end of a growing file: a bounded number of bytes at a time, each byte once."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 
 from kvtui.backend.linux.files import open_regular
 
-FIRST = 64 * 1024
-"""Bytes of a file that is looked at for the first time: its end."""
-MOST = 256 * 1024
-"""Bytes at one reading later on; of a flood only the end is read, and the gap is said."""
+MAX_FIRST_BYTES = 64 * 1024
+"""At the first reading: the end of the file."""
+MAX_BYTES = 256 * 1024
+"""At each later reading; above that only the end is read, and a line states the gap."""
 
 
 class Tail:
-    """Reads what was appended since the last time. Blocking, for regular files: a pipe would be drained by it.
+    """Reads what was appended since the last call. Blocks. Only for regular files: reading would drain a pipe.
 
     Args:
-        path: of the file; opened anew each time, so that a rotated one is followed.
+        path: of the file; opened each time, to follow a rotated file.
     """
 
     def __init__(self, path: str) -> None:
@@ -26,10 +26,10 @@ class Tail:
         self._rest = b""
 
     def read(self) -> list[str]:
-        """The lines that are whole by now, without their line breaks; bytes that are no UTF-8 are replaced.
+        """Returns the new whole lines, with invalid UTF-8 replaced.
 
         Raises:
-            OSError: it cannot be read, or is no regular file.
+            OSError: it cannot be read, or is not a regular file.
         """
         handle = open_regular(self.path)
         try:
@@ -38,10 +38,10 @@ class Tail:
             os.close(handle)
 
     def _read(self, handle: int, status: os.stat_result) -> list[str]:
-        limit, gap = MOST, True
+        limit, gap = MAX_BYTES, True
         if self._file is None:
-            limit, gap = FIRST, False
-        if self._file != (status.st_dev, status.st_ino) or status.st_size < self._offset:  # rotated, or cut off
+            limit, gap = MAX_FIRST_BYTES, False
+        if self._file != (status.st_dev, status.st_ino) or status.st_size < self._offset:  # rotated or truncated
             self._file = (status.st_dev, status.st_ino)
             self._offset, self._rest = 0, b""
         start = max(self._offset, status.st_size - limit)
@@ -50,6 +50,6 @@ class Tail:
         if skipped:
             self._rest, data = b"", data.partition(b"\n")[2]
         lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()[-FIRST:]
+        self._rest = lines.pop()[-MAX_FIRST_BYTES:]
         found = [line.decode("utf-8", "replace") for line in lines]
         return [f"({skipped} bytes were skipped)", *found] if skipped and gap else found

@@ -1,4 +1,4 @@
-"""The config on disk and the config that runs, read again only when they changed."""
+"""The config on disk and the running config, read again only after a change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Signature = tuple[tuple[int, int, int, int] | None, ...]
 
 
 def _signature(paths: tuple[str, ...]) -> Signature:
-    """What tells a changed file: device, inode, size, mtime in ns; None where there is none."""
+    """Returns what differs after a change: device, inode, size, mtime in ns; None for a missing file."""
     marks: list[tuple[int, int, int, int] | None] = []
     for path in paths:
         try:
@@ -29,11 +29,7 @@ def _signature(paths: tuple[str, ...]) -> Signature:
 
 
 class ConfLayer:
-    """Config file and running config of one keepalived.
-
-    Args:
-        keepalived: whose; None when there is none.
-    """
+    """Config file and running config of one keepalived; None when there is none."""
 
     def __init__(self, keepalived: Keepalived | None) -> None:
         self.file: Conf | None = None
@@ -41,23 +37,23 @@ class ConfLayer:
         self._keepalived = keepalived
         self._file_mark: Signature = ()
         self._running_mark: tuple[int, int, int] | None = None
-        self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "there is no keepalived to read a config of")
+        self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "no keepalived runs here")
 
     def mark_gone(self) -> None:
-        """Its keepalived is gone: what was read last stays, with its age."""
+        """Keeps what was read last, with its age, after keepalived ended."""
         self._keepalived = None
         if self.file is not None or self.running is not None:
-            detail = "as it was read last: its keepalived is gone"
+            detail = "as last read: keepalived has ended"
             self._source = Source(SourceName.CONF, SourceState.DEGRADED, detail, self._source.read_at)
 
     def read(self, now: float) -> bool:
-        """Read what changed.
+        """Reads what changed.
 
         Args:
             now: seconds since the epoch.
 
         Returns:
-            Whether another config runs than at the last call (keepalived was reloaded).
+            Whether keepalived was reloaded since the last call.
         """
         if self._keepalived is None:
             return False
@@ -74,7 +70,7 @@ class ConfLayer:
             self.file = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
         except OSError as error:
             if _ended(keepalived):
-                return  # what was read last stays until `mark_gone` tells that it is old
+                return  # keep what was read last until `mark_gone`
             self.file = None
             self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, _why(keepalived, error))
             return
@@ -94,12 +90,11 @@ class ConfLayer:
         return not first
 
     def source(self) -> Source:
-        """State of the config file."""
         return self._source
 
 
 def _ended(keepalived: Keepalived) -> bool:
-    """Whether the process that its files are seen through is gone, or a zombie: both have no root any more."""
+    """Whether the process whose root we read through has ended or is a zombie: both have no root."""
     try:
         os.stat(keepalived.root or "/")  # noqa: PTH116 - only whether it is there
     except (FileNotFoundError, ProcessLookupError):

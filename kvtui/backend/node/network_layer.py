@@ -1,4 +1,4 @@
-"""What is live in a network namespace: addresses, adverts and the IPVS table."""
+"""The layers of a network namespace: addresses, adverts and the IPVS table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts import Adverts, CaptureError
-from kvtui.backend.ipvs.errors import IpvsUnavailable
+from kvtui.backend.ipvs.errors import IpvsError
 from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.route import RouteMonitor
 from kvtui.model.source import Source, SourceName, SourceState
@@ -27,24 +27,22 @@ class AddressesLayer:
         self._changed = changed
 
     def start(self) -> None:
-        """Begins to read, once; where that is not permitted the source says so."""
+        """Starts reading, once; without permission the source says so."""
         if not self._monitor.is_started:
             self._monitor.start(self._changed)
 
     async def ready(self) -> None:
-        """Waits until the table was read, or could not be."""
+        """Waits until the first reading succeeded or failed."""
         await self._monitor.ready()
 
     def table(self) -> AddressTable | None:
-        """The table; the last one when it cannot be read any more; None when it never could."""
+        """Returns the table as last read; None before the first reading."""
         return self._monitor.table()
 
     def is_port(self, interface: str) -> bool:
-        """Whether an interface is a port of a bridge or bond."""
         return self._monitor.is_port(interface)
 
     def source(self) -> Source:
-        """As old as the last reading, or as the oldest event that is not applied yet."""
         table, error = self._monitor.table(), self._monitor.error
         detail = f"addresses cannot be read: {error.strerror or error}" if error else ""
         if table is None:
@@ -54,7 +52,6 @@ class AddressesLayer:
         return Source(SourceName.ADDRESSES, SourceState.OK, "", table.read_at)
 
     async def close(self) -> None:
-        """Closes the sockets."""
         await self._monitor.close()
 
 
@@ -63,8 +60,8 @@ class AdvertsLayer:
 
     Args:
         pid: a process in the network namespace; None for kvtui's own.
-        changed: called when something is dirty.
-        addresses: knows which interfaces are ports of a bridge or bond.
+        changed: called on a change.
+        addresses: tells which interfaces are ports of a bridge or bond.
     """
 
     def __init__(self, pid: int | None, changed: Callable[[], None], addresses: AddressesLayer) -> None:
@@ -74,7 +71,7 @@ class AdvertsLayer:
         self._error: str | None = "not opened yet"
 
     async def start(self) -> None:
-        """Open the capture; where that is not permitted the source says what is lost."""
+        """Opens the capture; without permission the source says so."""
         try:
             await self._adverts.start(self._changed, self._addresses.ready)
         except CaptureError as why:
@@ -83,35 +80,32 @@ class AdvertsLayer:
             self._error = None
 
     def advertisers(self) -> tuple[Advertiser, ...] | None:
-        """Who was heard; None when nothing can be captured."""
+        """Returns who advertises; None when nothing can be captured."""
         return None if self._error else self._adverts.advertisers()
 
     def transitions(self) -> tuple[Transition, ...]:
-        """What changed on the wire, oldest first."""
         return self._adverts.transitions()
 
     async def settle(self, vrids: frozenset[int], timeout: float) -> None:
-        """Wait until each of these VRIDs was heard, at most ``timeout`` seconds."""
+        """Waits for an advert of each of these VRIDs, at most ``timeout`` seconds."""
         if not self._error:
             await self._adverts.wait_for(set(vrids), timeout)
 
     def source(self, now: float) -> Source:
-        """Live while the capture is open."""
         if self._error:
             return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._error)
         return Source(SourceName.ADVERTS, SourceState.OK, "", now)
 
     def close(self) -> None:
-        """Close the capture."""
         self._adverts.close()
 
 
 def has_moved(before: IpvsTable, now: IpvsTable) -> bool:
-    """Whether real servers came, went, or lost or got back their weight: what a health check changes."""
+    """Whether real servers were added or removed, or got weight 0 or lost it: what a health check changes."""
     if len(before.virtual_servers) != len(now.virtual_servers):
         return True
     pairs = zip(before.virtual_servers, now.virtual_servers, strict=True)
-    # most of a large table's are the very objects, since they were not read again
+    # most of a large table are the same objects, since they were not read again
     return any(a.key != b.key or _shape(a) != _shape(b) for a, b in pairs if a is not b)
 
 
@@ -126,37 +120,34 @@ class IpvsLayer:
         self._reader = IpvsReader(pid)
         self.table: IpvsTable | None = None
         self.moved = False
-        """Real servers came, went, or lost or got back their weight since the reading before."""
+        """See ``has_moved``, since the last reading."""
         self.watched: frozenset[ServiceKey] | None = None
-        """The virtual servers that somebody looks at; None: all."""
+        """Keys of the virtual servers on the screen; None: all."""
         self._error = "not read yet"
 
     def read(self, *, urgent: bool = False) -> None:
-        """Read the table; blocking.
+        """Reads the table. Blocks.
 
         Args:
-            urgent: something happened: which virtual servers there are is read now.
+            urgent: read the list of virtual servers now.
         """
         before = self.table
         try:
             self.table = self._reader.read(self.watched, urgent=urgent)
-        except IpvsUnavailable as why:
+        except IpvsError as why:
             self.table, self._error = None, str(why)
         self.moved = before is not None and self.table is not None and has_moved(before, self.table)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        """See ``SnapshotSource.connections``."""
         return await asyncio.to_thread(self._reader.connections, limit, service, real)
 
     def source(self) -> Source:
-        """Degraded when only procfs could be read."""
         if self.table is None:
             return Source(SourceName.IPVS, SourceState.UNAVAILABLE, self._error)
         state = SourceState.OK if self.table.complete else SourceState.DEGRADED
         return Source(SourceName.IPVS, state, self._reader.detail, self.table.oldest)
 
     def close(self) -> None:
-        """Close the sockets."""
         self._reader.close()

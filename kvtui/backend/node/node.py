@@ -1,4 +1,4 @@
-"""The live node assembles a ``Snapshot``: every source with its state and age, no source required."""
+"""The live node: assembles a ``Snapshot`` from all sources, none of which is required."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-FIRST_LISTS = 4.0
+API_TIMEOUT = 4.0
 """Seconds that a single reading waits for the Kubernetes API."""
-FIRST_TABLE = 5.0
-"""Seconds that the first reading waits for addresses: the kernel answers at once, importing pyroute2 takes a while."""
-FIRST_FRAME = 0.2
-"""Seconds that importing pyroute2 is put off for, where the first reading is drawn without addresses."""
+ADDRESSES_TIMEOUT = 5.0
+"""Seconds that the first reading waits for addresses: the import of pyroute2 is slow, the kernel is not."""
+IMPORT_DELAY = 0.2
+"""Seconds until pyroute2 is imported, when the first frame shows no addresses."""
 
 
 class Network:
-    """What belongs to one network namespace; it outlives keepalived's restarts.
+    """The layers of one network namespace, which stay when keepalived restarts.
 
     Args:
         pid: a process in that namespace; None for kvtui's own.
-        changed: called when something is worth a new snapshot at once.
+        changed: called on a change that needs a new snapshot at once.
         at_once: the first reading does not wait for addresses.
     """
 
@@ -59,7 +59,7 @@ class Network:
         self._changed = changed
         self._at_once = at_once
         self.dirty = True
-        """Something changed since keepalived was asked last."""
+        """Something changed since the last request for a dump."""
         self._closed = False
         self.addresses = AddressesLayer(pid, self._event)
         self.adverts = AdvertsLayer(pid, self._event, self.addresses)
@@ -71,9 +71,8 @@ class Network:
         self._changed()
 
     async def start(self) -> None:
-        """Open the sockets."""
         if self._at_once:
-            asyncio.get_running_loop().call_later(FIRST_FRAME, self._start_addresses)
+            asyncio.get_running_loop().call_later(IMPORT_DELAY, self._start_addresses)
         else:
             self.addresses.start()
         await self.adverts.start()
@@ -83,14 +82,13 @@ class Network:
             self.addresses.start()
 
     async def ready(self) -> None:
-        """Waits until addresses were read for the first time, or could not be, where that is wanted."""
+        """Waits until the first reading of addresses succeeded or failed, unless ``at_once``."""
         if not self._at_once:
             with suppress(TimeoutError):
-                async with asyncio.timeout(FIRST_TABLE):
+                async with asyncio.timeout(ADDRESSES_TIMEOUT):
                     await self.addresses.ready()
 
     async def close(self) -> None:
-        """Close them."""
         self._closed = True
         await self.addresses.close()
         self.adverts.close()
@@ -98,12 +96,12 @@ class Network:
 
 
 class Daemon:
-    """What belongs to one keepalived process: its config and its own word.
+    """The layers of one keepalived process: its config, dumps and log.
 
     Args:
         keepalived: whose; None when there is none.
-        signals: whether it may be asked for dumps.
-        changed: called when it answered.
+        signals: whether kvtui may request dumps.
+        changed: called after a dump.
     """
 
     def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
@@ -112,21 +110,20 @@ class Daemon:
         self._log: LogReader | None = None
 
     def log(self, chosen: Keepalived | None) -> LogTail:
-        """The end of its log; what was read stays when the process is gone. Blocking."""
-        from kvtui.backend.log import LogReader  # noqa: PLC0415 - who does not look at the log does without
+        """Returns the end of its log, which stays after the process ended. Blocks."""
+        from kvtui.backend.log import LogReader  # noqa: PLC0415 - only the log's view needs it
 
         if self._log is None and chosen is not None:
             self._log = LogReader(chosen)
         return self._log.read() if self._log else LogTail(error="no keepalived runs here")
 
     def mark_gone(self) -> None:
-        """The process is gone."""
         self.conf.mark_gone()
         self.vrrp.mark_gone()
 
 
 class Layers(Struct):
-    """The layers in use, and which process they are of."""
+    """The layers in use, and their process."""
 
     network: Network
     daemon: Daemon
@@ -138,11 +135,11 @@ class Node:
 
     Args:
         pid: which keepalived; None for the one in kvtui's own network namespace.
-        read_only: forbids every write. Signals that ask for a dump count as one.
-        signals: whether keepalived may be asked for dumps; without, only dumps that are there already are read.
-        kube: where the Kubernetes API is; None for whatever is configured here. It is only ever read.
-        state_folder: where the journal is kept, whose disk is watched.
-        at_once: the first reading comes without addresses, which follow: for a first frame that waits for nothing.
+        read_only: forbids every write; a signal for a dump counts as one.
+        signals: whether kvtui may request dumps; without, it reads existing dumps only.
+        kube: where the Kubernetes API is; None: as configured here. kvtui only reads from it.
+        state_folder: of the journal; its disk is watched.
+        at_once: the first reading has no addresses, so that the first frame need not wait.
     """
 
     def __init__(
@@ -167,7 +164,7 @@ class Node:
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Find keepalived and open its namespaces' sockets.
+        """Finds keepalived and opens the sockets in its namespaces.
 
         Raises:
             LookupError: ``--pid`` names no keepalived.
@@ -179,7 +176,6 @@ class Node:
         self._kube.start()
 
     async def _attach(self, now: float) -> Layers:
-        """The layers of the keepalived that runs now."""
         hurry = self._layers is not None and self._layers.network.dirty
         await asyncio.to_thread(self._processes.read, now, hurry=hurry)
         chosen, layers = self._processes.chosen, self._layers
@@ -194,7 +190,7 @@ class Node:
             _LOG.info("another keepalived: PID %d, %s, %s", chosen.pid, chosen.version, chosen.conf)
             await layers.daemon.vrrp.close()
             layers.daemon, layers.of, layers.network.dirty = self._daemon(chosen), chosen, True
-            if chosen.own_netns is False:  # its namespace is entered by its PID, which is another one now
+            if chosen.own_netns is False:  # its namespace is entered by its PID, which changed
                 await layers.network.close()
                 layers.network = await self._open(chosen)
         return layers
@@ -210,13 +206,13 @@ class Node:
         return network
 
     async def settle(self, timeout: float) -> None:
-        """Wait for keepalived's dump and an advert of each of its VRIDs, at most ``timeout`` seconds.
+        """Waits for keepalived's dump and an advert of each of its VRIDs, at most ``timeout`` seconds.
 
-        Where an API is configured, for its first lists too: at least ``FIRST_LISTS`` seconds, since a kubeconfig alone
-        takes half a second to be read. An API that refuses is not waited for; one that is silent is.
+        If an API is configured, waits up to ``API_TIMEOUT`` seconds for its first lists too: reading a kubeconfig alone
+        takes half a second. An API that refuses ends the wait.
         """
         kube = self._kube
-        waits = [kube.settle(max(timeout, FIRST_LISTS))] if kube else []
+        waits = [kube.settle(max(timeout, API_TIMEOUT))] if kube else []
         if timeout > 0:
             waits.append(self._settle_node(timeout))
         await asyncio.gather(*waits)
@@ -235,17 +231,16 @@ class Node:
         await layers.network.adverts.settle(vrids, max(0.0, timeout - (time.monotonic() - started)))
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
-        """See ``FocusedSource.look_at``."""
         self._watched = services
 
     async def read(self) -> Snapshot:
-        """The node now. Slow answers (dumps) come with a later snapshot."""
+        """Reads the node. Slow answers (dumps) come with a later snapshot."""
         now = time.time()
         layers = await self._attach(now)
         await layers.network.ready()
         layers.network.ipvs.watched = self._watched
         reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
-        layers.daemon.vrrp.ask(now, urgent=layers.network.dirty or reloaded, checks=layers.network.ipvs.moved)
+        layers.daemon.vrrp.request(now, urgent=layers.network.dirty or reloaded, checks=layers.network.ipvs.moved)
         layers.network.dirty = False
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)
@@ -301,21 +296,17 @@ class Node:
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        """See ``SnapshotSource.connections``."""
         layers = self._layers or await self._attach(time.time())
         return await layers.network.ipvs.connections(service, real, limit)
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
-        """See ``SnapshotSource.connect``."""
         return await connect(address, port, timeout)
 
     async def log(self) -> LogTail:
-        """See ``LogSource.log``."""
         layers = self._layers or await self._attach(time.time())
         return await asyncio.to_thread(layers.daemon.log, self._processes.chosen)
 
     async def close(self) -> None:
-        """Close every socket."""
         if self._kube is not None:
             await self._kube.close()
             self._kube = None

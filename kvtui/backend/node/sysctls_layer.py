@@ -1,4 +1,4 @@
-"""The kernel settings of a network namespace that decide whether its virtual servers can work: read seldom."""
+"""The sysctls of a network namespace that decide whether its virtual servers work."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from kvtui.backend.linux.sysctls import read_sysctls
 if TYPE_CHECKING:
     from kvtui.model.addresses import AddressTable
 
-EVERY = 5.0
-"""Seconds between two readings: they change when a person changes them."""
-MOST_LINKS = 32
-"""Interfaces whose settings are read; those of pods have no address of their own and are left out."""
+INTERVAL = 5.0
+"""Seconds between two readings."""
+MAX_INTERFACES = 32
+"""Interfaces whose sysctls are read; those of pods have no address and are skipped."""
 
 GLOBAL = (
     "net/ipv4/ip_forward",
@@ -27,7 +27,7 @@ PER_LINK = ("rp_filter", "arp_ignore")
 
 
 class SysctlsLayer:
-    """Settings by their full names; None while they cannot be read.
+    """Sysctls by their full names; None while they cannot be read.
 
     Args:
         pid: whose network namespace; None for kvtui's own.
@@ -39,18 +39,18 @@ class SysctlsLayer:
         self._read_at = float("-inf")
 
     def read(self, now: float, table: AddressTable | None) -> None:
-        """Read them where that is due; blocking.
+        """Reads them when it is due. Blocks.
 
         Args:
             now: monotonic seconds.
-            table: names the interfaces.
+            table: has the interfaces.
         """
-        if now - self._read_at < EVERY:
+        if now - self._read_at < INTERVAL:
             return
         self._read_at = now
         links = dict.fromkeys(("all", *(a.interface for a in table.addresses if ":" not in a.address))) if table else ()
-        names = (*GLOBAL, *(f"net/ipv4/conf/{link}/{n}" for link in [*links][:MOST_LINKS] for n in PER_LINK))
+        names = (*GLOBAL, *(f"net/ipv4/conf/{link}/{n}" for link in [*links][:MAX_INTERFACES] for n in PER_LINK))
         try:
             self.values = read_sysctls(self._pid, names)
-        except OSError:  # no right to enter, or its process is gone: then they are not known
+        except OSError:  # no permission to enter, or its process ended
             self.values = None

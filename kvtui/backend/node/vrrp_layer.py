@@ -1,4 +1,4 @@
-"""What keepalived says of itself, asked in the background so that no snapshot waits for a dump."""
+"""keepalived's dumps, requested in the background so that no snapshot waits for one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.file import DumpUnavailable
-from kvtui.backend.dumps.requester import Dumper
+from kvtui.backend.dumps.file import DumpError
+from kvtui.backend.dumps.requester import DumpRequester
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import VrrpInstance
 
-PENDING = "not asked yet"
+PENDING = "no dump requested yet"
 
 
 class VrrpLayer:
@@ -27,74 +27,72 @@ class VrrpLayer:
 
     Args:
         keepalived: whose; None when there is none.
-        signals: whether it may be asked. ``--read-only`` forbids signals: then only dumps that are there are read.
-        changed: called when a new dump was read.
+        signals: whether kvtui may request dumps. ``--read-only`` forbids it: then existing dumps are read.
+        changed: called after a new dump.
     """
 
     def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
         self.dump: Dump | None = None
-        self._dumper = Dumper(keepalived, signals=signals) if keepalived else None
+        self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
-        self._error = "there is no keepalived to ask" if keepalived is None else PENDING
+        self._error = "no keepalived runs here" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
         self._checks_wanted = False
 
-    def ask(self, now: float, *, urgent: bool, checks: bool = False) -> None:
-        """Ask keepalived in the background, unless that would be too often.
+    def request(self, now: float, *, urgent: bool, checks: bool = False) -> None:
+        """Requests a dump in the background, unless the last request is too recent.
 
         Args:
             now: seconds since the epoch.
-            urgent: something changed, so the last dump is likely to be wrong.
-            checks: so are the health checks: only they tell a server that failed from one that was taken away.
+            urgent: something changed, so the last dump is probably out of date.
+            checks: the health checks too: only they distinguish a failed real server from a removed one.
         """
         self._checks_wanted |= checks
         busy = self._task is not None and not self._task.done()
         if self._dumper is None or busy or not self._dumper.due(now, urgent=urgent or self._checks_wanted):
             return
-        # The full dump costs keepalived two more signals; what it has more than the JSON changes seldom.
+        # The full dump costs keepalived two more signals; what it adds to the JSON changes rarely.
         full = self.dump is None or self._checks_wanted or self._dumper.due(now)
         self._checks_wanted = False
-        self._task = asyncio.create_task(self._ask(self._dumper, full=full))
+        self._task = asyncio.create_task(self._request(self._dumper, full=full))
 
-    async def _ask(self, dumper: Dumper, *, full: bool) -> None:
+    async def _request(self, dumper: DumpRequester, *, full: bool) -> None:
         try:
             answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
-            if self._dumper is dumper:  # it may have gone meanwhile
+            if self._dumper is dumper:  # it may have ended meanwhile
                 self.dump = carry(self.dump, answer)
                 self._error = ""
-        except DumpUnavailable as why:
+        except DumpError as why:
             self._error = str(why)
         self._changed()
 
     def mark_gone(self) -> None:
-        """Its keepalived is gone: what it said of itself is no longer so."""
         self._dumper = None
         self.dump = None
-        self._error = "keepalived is gone: there is nobody to ask"
+        self._error = "keepalived has ended"
 
     async def settle(self) -> None:
-        """Wait for the answer that is under way."""
+        """Waits for the requested dump."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
     def source(self) -> Source:
-        """Its state; a dump that grew old after a failed attempt is still shown, with its age."""
+        """Returns the state; after a failed request the last dump is still shown, with its age."""
         if self.dump is None:
-            lack = UnavailableReason.PENDING if self._error == PENDING else None
-            return Source(SourceName.VRRP, SourceState.UNAVAILABLE, self._error, reason=lack)
+            reason = UnavailableReason.PENDING if self._error == PENDING else None
+            return Source(SourceName.VRRP, SourceState.UNAVAILABLE, self._error, reason=reason)
         detail = self._error or self.dump.detail
         state = SourceState.DEGRADED if detail else SourceState.OK
         return Source(SourceName.VRRP, state, detail, self.dump.read_at)
 
     async def close(self) -> None:
-        """Stop waiting for an answer."""
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
 
 
 def carry(before: Dump | None, answer: Dump) -> Dump:
-    """The answer, with what only a full dump has (checks, track files, sync groups) taken over from the last one."""
+    """Returns the dump, with what only a full dump has (checks, track files, sync groups) from the last one."""
     if before is None or answer.checks is not None:
         return answer
     known = {i.name: i for i in before.instances}

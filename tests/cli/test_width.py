@@ -1,4 +1,4 @@
-"""Plain text on a terminal: no line is wider than it, and each of repeated views says when it was seen."""
+"""Plain text on a terminal: no line is wider, and --watch prints the time above each view."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_without_a_terminal_every_column_is_there() -> None:
     assert re.split(r"  +", head) == list(IPVS_HEAD)
 
 
-TROUBLED = {
+FAILED_SOURCES = {
     "status": list(SourceName),
     "vrrp": [n for n in SourceName if n not in {SourceName.IPVS, SourceName.KUBERNETES, SourceName.HOST}],
     "vips": [n for n in SourceName if n not in {SourceName.KUBERNETES, SourceName.HOST}],
@@ -40,16 +40,16 @@ TROUBLED = {
 }
 
 
-@pytest.mark.parametrize(("view", "told"), TROUBLED.items(), ids=TROUBLED.keys())
-def test_a_view_tells_the_trouble_of_what_it_is_made_of(view: str, told: list[SourceName]) -> None:
+@pytest.mark.parametrize(("view", "listed"), FAILED_SOURCES.items(), ids=FAILED_SOURCES.keys())
+def test_a_view_lists_the_errors_of_its_sources(view: str, listed: list[SourceName]) -> None:
     seen = demo()
     bad = tuple(Source(n, SourceState.UNAVAILABLE, "not asked yet") for n in SourceName)
     text = render(replace(seen, snapshot=replace(seen.snapshot, sources=bad)), view)
     below = text.partition("\nSOURCE ")[2].splitlines()[1:]
-    assert [line.split()[0] for line in below] == told
+    assert [line.split()[0] for line in below] == listed
 
 
-def test_a_whole_view_has_no_sources_below_it() -> None:
+def test_a_view_without_errors_has_no_table_of_sources() -> None:
     seen = demo()
     unasked = (Source(SourceName.VRRP, SourceState.UNAVAILABLE, "not asked yet"),)
     others = tuple(s for s in seen.snapshot.sources if s.name is not SourceName.VRRP)
@@ -58,13 +58,13 @@ def test_a_whole_view_has_no_sources_below_it() -> None:
     assert "SOURCE" in render(shown, "vrrp")
 
 
-def test_the_terminals_width_is_asked_for() -> None:
+def test_the_terminals_width_limits_a_table() -> None:
     with PseudoTerminal("--demo", "ipvs", size=(80, 24)) as terminal:
         terminal.shows("SERVER", "10.2.68.5:8080", "3/3 up")
         assert "OUT B/S" not in terminal.text
 
 
-def test_each_of_repeated_views_begins_with_its_time() -> None:
+def test_each_view_of_watch_begins_with_its_time() -> None:
     argv = [*DEFAULT_SIGNALS, *KVTUI, "--interval", "0.2", "vips", "--watch"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""Only the commands that were typed are built, and nobody can tell."""
+"""Only the typed commands are built; errors and lists stay the same."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def nobody(invocation: Invocation) -> None:
 ALL = commands([])
 
 
-def test_what_was_typed_is_built_and_nothing_else() -> None:
+def test_only_the_typed_commands_are_built() -> None:
     assert commands(["--demo", "status"]) == {"status"}
     assert commands(["--reason", "status", "drain", "10.0.0.1"]) == {"status", "drain"}
     assert commands(["config", "show"]) == {"config"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["status", "-h"], ["--ascii"], ["no-such"]])
-def test_where_a_list_may_be_shown_all_are_there(words: list[str]) -> None:
+def test_all_commands_are_built_for_a_list(words: list[str]) -> None:
     assert commands(words) == ALL
     assert len(ALL) > 15
 
@@ -49,10 +49,10 @@ def test_where_a_list_may_be_shown_all_are_there(words: list[str]) -> None:
         ["no-such", "status"],
     ],
 )
-def test_what_is_wrong_is_said_in_the_same_words(
+def test_usage_errors_are_the_same(
     words: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, said = run(nobody, words), capfd.readouterr()
+    code, output = run(nobody, words), capfd.readouterr()
     monkeypatch.setattr(main, "lazy_commands", lambda whole, _words: whole)
-    assert (run(nobody, words), capfd.readouterr()) == (code, said)
+    assert (run(nobody, words), capfd.readouterr()) == (code, output)
     assert code == 2

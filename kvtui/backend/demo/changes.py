@@ -1,0 +1,277 @@
+"""What an operator changed in the demo, and the effects: pure functions of time and changes.
+
+The story no longer changes what an operator changed. After a change of priority or track file only the election moves
+the VIPs; after a change of weight the story does not drain that real server. The health check still fails, and restores
+the configured weight when it passes again, as keepalived does.
+"""
+
+from __future__ import annotations
+
+import itertools
+from math import floor
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from kvtui.backend.demo.conf_text import initial_text
+from kvtui.backend.demo.election import PriorityChange, course
+from kvtui.backend.demo.services import DRAINING, FAILING
+from kvtui.backend.demo.story import (
+    BACK,
+    CYCLE,
+    DRAINED,
+    EARLIER,
+    FAILS,
+    LEFT,
+    LOWERED,
+    MOVED,
+    NODES,
+    PASSES,
+    RAISED,
+    SELF,
+    STAND_IN,
+    UNDRAINED,
+    WEIGHT,
+    running,
+    scene,
+    transitions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kvtui.backend.demo.election import ElectionCourse
+    from kvtui.backend.demo.services import Target
+
+SYSCTLS = {"conntrack": 1, "expire_nodest_conn": 0, "expire_quiescent_template": 0, "conn_reuse_mode": 1}
+"""net.ipv4.vs.… of the demo node: Linux 6's defaults, which keepalived-vip does not change."""
+
+
+class WeightChange(Struct, frozen=True):
+    """A weight set in the kernel, and when (seconds of demo time)."""
+
+    at: float
+    target: Target
+    weight: int
+
+
+class Changes(Struct, frozen=True):
+    """All changes by an operator.
+
+    Attributes:
+        saved: text of keepalived.conf on disk.
+        saved_at: when it was written (seconds of demo time; negative: before the demo).
+        run: the text that keepalived runs.
+        reloads: how often it was reloaded; ``reloaded``: when (seconds of demo time).
+        priority_changes: of node-c's IPv4 VIPs, by time.
+        weights: by time.
+        sysctls: net.ipv4.vs.… by their last name.
+    """
+
+    saved: str = field(default_factory=initial_text)
+    saved_at: float = -4020.0
+    run: str = field(default_factory=initial_text)
+    reloads: int = 0
+    reloaded: tuple[float, ...] = ()
+    priority_changes: tuple[PriorityChange, ...] = ()
+    weights: tuple[WeightChange, ...] = ()
+    sysctls: Mapping[str, int] = field(default_factory=lambda: dict(SYSCTLS))
+
+    def set(self, at: float, *, priority: int | None = None, value: int | None = None) -> Changes:
+        """Adds a change of priority or track file."""
+        return replace(self, priority_changes=(*self.priority_changes, PriorityChange(at, priority, value)))
+
+    def set_weight(self, at: float, target: Target, weight: int) -> Changes:
+        """Adds a change of weight in the kernel."""
+        return replace(self, weights=(*self.weights, WeightChange(at, target, weight)))
+
+
+NO_CHANGES = Changes()
+
+
+class ElectionState(Struct, frozen=True):
+    """node-c in the election of its IPv4 VIPs at one moment; times are seconds of demo time.
+
+    Attributes:
+        master: name of the node that advertises; None for a moment without one.
+        since: when that began.
+        base: priority that keepalived runs.
+        value: number in the track file.
+        effective: after the track file; None in FAULT.
+        mastered: seconds that node-c was master, those before the demo included.
+        lost: how often it lost the mastership.
+        zeroes: adverts of priority 0 that it received.
+        own: its last advert: when and with which priority.
+        other: the same of node-b.
+    """
+
+    master: str | None
+    since: float
+    base: int
+    value: int
+    effective: int | None
+    mastered: float
+    lost: int
+    zeroes: int
+    own: tuple[float, int]
+    other: tuple[float, int]
+
+    @property
+    def holds(self) -> bool:
+        return self.master == SELF
+
+
+def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
+    """Returns node-c's state in the election after ``t`` seconds."""
+    return (
+        _story_state(t)
+        if not changes.priority_changes or t < changes.priority_changes[0].at
+        else _elected_state(t, course(changes.priority_changes))
+    )
+
+
+def _story_state(t: float) -> ElectionState:
+    now = scene(t)
+    start, tick = t - now.at, float(floor(t))
+    base, other = NODES[SELF][1], NODES[STAND_IN][1]
+    own_at = tick if now.holds else start + MOVED - 0.2
+    lowered_then = LOWERED <= own_at % CYCLE < RAISED
+    last_left = (start if now.at >= LEFT else start - CYCLE) + LEFT
+    return ElectionState(
+        master=now.master,
+        since=now.since,
+        base=base,
+        value=-int(now.lowered),
+        effective=base - WEIGHT if now.lowered else base,
+        mastered=running(t, (MOVED, BACK)) + 4000,
+        lost=int(t // CYCLE) + (now.at >= MOVED) + EARLIER,
+        zeroes=int(t // CYCLE) + (now.at >= LEFT) + EARLIER,
+        own=(own_at, base - WEIGHT if lowered_then else base),
+        other=(tick, other) if now.master == STAND_IN else (last_left, 0),
+    )
+
+
+def _elected_state(t: float, after: ElectionCourse) -> ElectionState:
+    before = _story_state(after.began)
+    masterships = after.masterships_until(t)
+    level = after.level(t)
+    ends = [*(r.at for r in masterships[1:]), t]
+    mastered = sum(
+        end - max(mastership.at, after.began)
+        for mastership, end in zip(masterships, ends, strict=True)
+        if mastership.master == SELF
+    )
+    pairs = list(itertools.pairwise(masterships))
+    return ElectionState(
+        master=masterships[-1].master,
+        since=masterships[-1].at,
+        base=level.base,
+        value=level.value,
+        effective=level.effective,
+        mastered=before.mastered + mastered,
+        lost=before.lost + sum(a.master == SELF for a, _ in pairs),
+        zeroes=before.zeroes + sum(a.master == STAND_IN and b.resigned for a, b in pairs),
+        own=_last_advert(t, after, SELF) or before.own,
+        other=_last_advert(t, after, STAND_IN) or before.other,
+    )
+
+
+def _last_advert(t: float, after: ElectionCourse, node: str) -> tuple[float, int] | None:
+    """Returns time and priority: a master advertises at once, each full second, and with 0 when it resigns."""
+    masterships = after.masterships_until(t)
+    for index in range(len(masterships) - 1, -1, -1):
+        if masterships[index].master != node:
+            continue
+        following = masterships[index + 1] if index + 1 < len(masterships) else None
+        if following is not None and following.resigned:
+            return (following.at, 0)
+        end = t if following is None else following.at
+        at = max(masterships[index].at, float(floor(end)))
+        mine = after.level(max(at, after.began)).effective or 0
+        return (at, mine if node == SELF else NODES[node][1])
+    return None
+
+
+def moves(changes: Changes) -> tuple[float, ...]:
+    """Returns when the mastership moves because of the changes."""
+    return tuple(r.at for r in course(changes.priority_changes).masterships) if changes.priority_changes else ()
+
+
+def advert_transitions(t: float, changes: Changes = NO_CHANGES) -> tuple[tuple[float, str], ...]:
+    """Returns the transitions in adverts until ``t``, oldest first."""
+    if not changes.priority_changes or t < changes.priority_changes[0].at:
+        return transitions(t)
+    after = course(changes.priority_changes)
+    own = NODES[SELF][0]
+    found = list(transitions(after.began))
+    for old, new in zip(after.levels, after.levels[1:], strict=False):
+        master = next(r.master for r in reversed(after.masterships) if r.at <= new.at)
+        if master == SELF and old.effective and new.effective and old.effective != new.effective:
+            found.append(
+                (max(new.at, float(floor(new.at) + 1)), f"{own} changed priority {old.effective} → {new.effective}")
+            )
+    previous: str | None = None
+    for last, mastership in zip(after.masterships, after.masterships[1:], strict=False):
+        was = None if last.master is None else NODES[last.master][0]
+        if mastership.resigned:
+            found.append((mastership.at, f"{was} stepped down (priority 0)"))
+        if mastership.master is not None:
+            found.append((mastership.at, f"{was or previous} → {NODES[mastership.master][0]} is master"))
+        previous = was or previous
+    return tuple(sorted((one for one in found if one[0] <= t), key=lambda one: one[0]))
+
+
+def weight(t: float, target: Target, changes: Changes = NO_CHANGES) -> tuple[int, float]:
+    """Returns the weight of a real server in the kernel, and since when (seconds of demo time)."""
+    ours = _operator_weight(t, target, changes)
+    if ours is not None:
+        return ours.weight, ours.at
+    now = scene(t)
+    if target[1] == DRAINING and now.drained:
+        return 0, t - now.at + DRAINED
+    return 1, 0.0
+
+
+def _operator_weight(t: float, target: Target, changes: Changes) -> WeightChange | None:
+    """Returns what an operator set, unless a health check restored the configured weight since."""
+    found = next((w for w in reversed(changes.weights) if w.target == target and w.at <= t), None)
+    return None if found is None or t >= _restored_at(found) else found
+
+
+def _restored_at(change: WeightChange) -> float:
+    """Returns when the health check of its real server passes next."""
+    if change.target[1] != FAILING:
+        return float("inf")
+    return PASSES + CYCLE * (floor((change.at - PASSES) / CYCLE) + 1)
+
+
+def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
+    """Returns the seconds until ``t`` in which new connections reached a real server on this node."""
+    mine = [w for w in changes.weights if w.target == target]
+    edges = {
+        *moves(changes),
+        *(s.at for s in changes.priority_changes[:1]),
+        *(w.at for w in mine),
+        *map(_restored_at, mine),
+    }
+    bounds = [0.0, *sorted(edge for edge in edges if 0.0 < edge < t), t]
+    total = 0.0
+    for begin, end in itertools.pairwise(bounds):
+        stops = [(FAILS, PASSES)] if target[1] == FAILING else []
+        if not changes.priority_changes or begin < changes.priority_changes[0].at:
+            stops.append((MOVED, BACK))
+        elif not election_state(begin, changes).holds:
+            continue
+        ours = _operator_weight(begin, target, changes)
+        if ours is None and target[1] == DRAINING:
+            stops.append((DRAINED, UNDRAINED))
+        if ours is None or ours.weight > 0:
+            total += running(end, *stops) - running(begin, *stops)
+    return total
+
+
+def flows(t: float, target: Target, changes: Changes = NO_CHANGES) -> bool:
+    """Whether new connections reach a real server on this node."""
+    alive = not (target[1] == FAILING and scene(t).check_fails)
+    return election_state(t, changes).holds and alive and weight(t, target, changes)[0] > 0

@@ -1,0 +1,88 @@
+"""The commands that show a view: ``status``, ``vrrp``, ``vips``, ``ipvs``, ``mappings`` and ``triage``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, FormatOption, ListenOption, WatchOption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HELP = {
+    "status": """Show VIPs, VRRP, IPVS, and what kvtui cannot read.
+
+    Example: kvtui status -o json | jq .sources
+    """,
+    "vrrp": """Show VRRP instances: state, priorities, master, peers.
+
+    Example: kvtui vrrp --watch
+    """,
+    "vips": """Show who owns each VIP, and whether it is on this node.
+
+    Example: kvtui vips --watch -o json
+    """,
+    "mappings": """Show the ConfigMap's entries and where their chains break.
+
+    CHAIN has one mark for each layer: ConfigMap, Service, endpoints, config file, running config, IPVS, address, VRRP
+    owner. + is ok, X broken, ? unknown, . not expected.
+
+    Example: kvtui mappings --watch
+    """,
+}
+"""Help of the commands that wait for adverts."""
+
+
+def view_command(view: str) -> Callable[..., None]:
+    """Returns the command that shows a view and waits for adverts first."""
+
+    def command(
+        context: typer.Context,
+        output: FormatOption = None,
+        watch: WatchOption = False,
+        listen: ListenOption = DEFAULT_LISTEN_SECONDS,
+    ) -> None:
+        from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+
+        show(context.obj, view, output or context.obj.form, watch=watch, listen=listen)
+
+    command.__name__, command.__doc__ = view, HELP[view]
+    return command
+
+
+def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption = False) -> None:
+    """Show the IPVS table: weights, connections, rates, totals.
+
+    Example: kvtui ipvs --watch
+    """
+    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+
+    show(context.obj, "ipvs", output or context.obj.form, watch=watch, listen=None)
+
+
+def triage(
+    context: typer.Context,
+    output: FormatOption = None,
+    watch: WatchOption = False,
+    listen: Annotated[
+        float | None,
+        typer.Option("--listen", min=0, help="Seconds to observe; default: as long as an election takes, about 4 s."),
+    ] = None,
+) -> None:
+    """Show the problems of this node, worst first.
+
+    Each finding has its evidence and the command that helps.
+
+    Exit code: 0 none, 1 a warning, 2 a critical finding, 3 unknown, because a required source cannot be read.
+
+    Example: kvtui triage -o json | jq '.findings[0].remedy'
+    """
+    from kvtui.cli.findings import triage as print_findings  # noqa: PLC0415 - imports all rules
+
+    raise typer.Exit(print_findings(context.obj, output or context.obj.form, watch=watch, listen=listen))
+
+
+VIEWS = (view_command("status"), view_command("vrrp"), view_command("vips"), ipvs, view_command("mappings"))
+"""In the order of the help."""

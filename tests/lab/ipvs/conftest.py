@@ -1,0 +1,33 @@
+"""The table that most tests of this folder read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ipvs.ipvsadm import ipvsadm
+from tests.lab.ipvs.tables import NETNS, RULES, load, namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def lab_pid() -> Iterator[int]:
+    with namespace(NETNS) as pid:
+        yield pid
+
+
+@pytest.fixture
+def pid(lab_pid: int) -> int:
+    """A process in a network namespace whose table is empty."""
+    ipvsadm(NETNS, "-C")
+    return lab_pid
+
+
+@pytest.fixture
+def rules(pid: int) -> int:
+    """The same, with every kind of rule."""
+    load(RULES)
+    return pid

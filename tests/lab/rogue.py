@@ -1,0 +1,47 @@
+"""Sends made-up adverts from a namespace of the lab, as another router or somebody with bad intentions would."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+ROGUE = """
+import socket, struct, sys, time
+device, interval, count, message = sys.argv[1:]
+through = struct.pack("=4x4xi", socket.if_nametoindex(device))  # ip_mreqn
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 112)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, through)
+for _ in range(int(count)):
+    s.sendto(bytes.fromhex(message), ("224.0.0.18", 0))
+    time.sleep(float(interval))
+"""
+
+
+def advert_v2(vrid: int, priority: int) -> bytes:
+    """A version 2 message for 10.4.0.50, one second."""
+    message = bytes([0x21, vrid, priority, 1, 0, 1, 0, 0]) + socket.inet_aton("10.4.0.50") + bytes(8)
+    total = sum(struct.unpack("!10H", message))
+    total = (total & 0xFFFF) + (total >> 16)
+    return message[:6] + struct.pack("!H", total ^ 0xFFFF) + message[8:]
+
+
+@contextmanager
+def sending(
+    netns: str, message: bytes, *, device: str = "eth0", count: int = 1000, interval: float = 1.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody in that namespace multicasts the message again and again."""
+    argv = ["-c", ROGUE, device, str(interval), str(count), message.hex()]
+    with subprocess.Popen(["ip", "netns", "exec", netns, sys.executable, *argv]) as rogue:
+        try:
+            yield rogue
+        finally:
+            rogue.kill()
