@@ -106,12 +106,7 @@ SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
 
 
 class KvtuiApp(TerminalApp):
-    """kvtui.
-
-    Args:
-        observer: yields observations; the app closes it.
-        settings: of the UI.
-    """
+    """The terminal UI. It closes its observer."""
 
     TITLE = "kvtui"
     ENABLE_COMMAND_PALETTE = True
@@ -268,10 +263,10 @@ class KvtuiApp(TerminalApp):
         return self._acting
 
     def action_act(self, kind: str) -> None:
-        """Open the dialog of an action, or say why not."""
-        from kvtui.screens.acting import start  # noqa: PLC0415 - only when something is done
+        """Opens the dialog of an action for the selected row, or says why not."""
+        from kvtui.screens.acting import start  # noqa: PLC0415 - imports all actions
 
-        if why := start(self, self, kind):
+        if isinstance(self.screen, NodeScreen) and (why := start(self.screen, kind)):
             self.notify(why, markup=False)
 
     def copy_to_clipboard(self, text: str) -> None:

@@ -64,13 +64,7 @@ def glyphs(*, ascii_only: bool) -> Glyphs:
 
 
 def sparkline(values: list[float], width: int, bars: str) -> str:
-    """Returns the last ``width`` values as bars; the highest value is a full bar.
-
-    Args:
-        values: oldest first.
-        width: columns.
-        bars: levels, lowest first; only zero gets the lowest.
-    """
+    """Returns the last ``width`` values (oldest first) as bars; the highest is a full bar, only zero is blank."""
     shown = values[-width:] if width > 0 else []
     top = max(shown, default=0.0)
     levels = len(bars) - 1

@@ -39,12 +39,7 @@ class Keymap(Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
     def replacement(self, key: str, scope: str = COMMON) -> str:
-        """Returns the key that replaces this default key.
-
-        Args:
-            key: Textual's name.
-            scope: the screen.
-        """
+        """Returns the key that replaces this default key."""
         if not self.keys:
             return key
         found = [d for d in declared() if key in d.keys and d.scope in {scope, COMMON}]
@@ -68,11 +63,7 @@ def declared() -> tuple[Declared, ...]:
 
 
 def keymap(wanted: Mapping[str, Configured]) -> Keymap:
-    """Returns the configured keys that can be used, and why others cannot.
-
-    Args:
-        wanted: keys by the binding's id.
-    """
+    """Returns the configured keys that can be used, and why others cannot."""
     if not wanted:
         return Keymap({})
     known = declared()

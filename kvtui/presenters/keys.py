@@ -61,7 +61,7 @@ NODE_SCREEN = (
     Key("view.trace", "t", "trace", "Trace", "Trace the chain of this VIP"),
     Key("view.sort", "s", "sort(1)", "Sort", "Sort by the next column"),
     Key("view.reverse", "S", "reverse", "Reverse", "Reverse the sort order"),
-    Key("view.copy", "y", "copy", "Copy", "Copy the row's command"),
+    Key("view.copy", "y", "copy", "Copy", "Copy the equivalent command"),
     Key("view.copy_row", "Y", "copy_row", "Copy row", "Copy the row"),
     Key("view.clear", "escape", "clear", "Clear", "Clear the filter", show=False),
 )

@@ -78,12 +78,7 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
 
 
 def verdict(links: Links, *, of_node: bool = False) -> list[str]:
-    """Returns the first broken layer and what to do next, or that no layer is known to be broken.
-
-    Args:
-        links: of one chain.
-        of_node: the cluster was not read, only this node.
-    """
+    """Returns the first broken layer and what to do next; ``of_node`` if the cluster was not read."""
     broken = first_break(links)
     if broken is not None:
         return [f"First break: {broken.layer.words}: {plain(broken.detail)}", f"Next: {plain(broken.remedy)}"]

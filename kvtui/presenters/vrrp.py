@@ -127,12 +127,7 @@ def _age_text(age: float) -> str:
 
 
 def instance_text(i: InstanceView, now: float) -> str:
-    """Returns everything known of an instance.
-
-    Args:
-        i: the instance.
-        now: seconds since the epoch.
-    """
+    """Returns everything known of an instance."""
     since = "" if i.since is None else f" for {coarse(now - i.since)}"
     facts = [
         ("State", f"{i.state.value}{since}, {EVIDENCE.get(i.evidence, plain(i.evidence))}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from kvtui.model.settings import Clipboard
@@ -20,13 +21,12 @@ HEADINGS = {
 }
 
 
-class CopyPanel(Panel):
-    """The copied text over the whole width, with nothing next to it that a mouse selection would include.
+WORD = re.compile(r"""(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|[^ ])+""")
+"""Text without a blank that is neither quoted nor escaped."""
 
-    Args:
-        host: the app.
-        copied: one line.
-    """
+
+class CopyPanel(Panel):
+    """The copied text over the whole width, with nothing next to it that a mouse selection would include."""
 
     DEFAULT_CSS = """
     CopyPanel {
@@ -54,7 +54,7 @@ def shell_lines(command: str, width: int) -> list[str]:
     Lines break only at blanks outside quotes. A longer word stays whole, and the terminal wraps it.
     """
     lines = [""]
-    for part in _words(command):
+    for part in WORD.findall(command):
         longer = f"{lines[-1]} {part}" if lines[-1] else part
         if len(longer) <= width - 2 or not lines[-1]:
             lines[-1] = longer
@@ -63,23 +63,6 @@ def shell_lines(command: str, width: int) -> list[str]:
     if len(lines) > 1 and len(f"{lines[-2]} {lines[-1]}") <= width:
         lines[-2:] = [f"{lines[-2]} {lines[-1]}"]
     return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
-
-
-def _words(command: str) -> list[str]:
-    """Splits a command at blanks that are neither quoted nor escaped."""
-    words, quoted, escaped = [""], "", False
-    for character in command:
-        if character == " " and not quoted and not escaped:
-            words.append("")
-            continue
-        words[-1] += character
-        if escaped:
-            escaped = False
-        elif character == "\\" and quoted != "'":
-            escaped = True
-        elif character in "'\"" and quoted in {"", character}:
-            quoted = "" if quoted else character
-    return words
 
 
 def one_line(text: str) -> str:

@@ -87,12 +87,7 @@ class FindingsScreen(NodeScreen):
 
 
 class FindingPanel(Panel):
-    """One finding.
-
-    Args:
-        host: the app.
-        key: of the finding.
-    """
+    """One finding."""
 
     def __init__(self, host: Host, key: tuple[Hashable, ...]) -> None:
         super().__init__(host)

@@ -32,12 +32,7 @@ def legend(marks: Glyphs) -> str:
 
 
 class HelpPanel(Panel):
-    """Keys.
-
-    Args:
-        host: the app.
-        listed: the bindings of the screen below.
-    """
+    """Keys."""
 
     heading = "Keys"
 

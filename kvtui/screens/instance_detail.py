@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 
 
 class InstanceDetail(Panel):
-    """One VRRP instance.
-
-    Args:
-        host: the app.
-        name: of the instance.
-    """
+    """One VRRP instance."""
 
     def __init__(self, host: Host, name: str) -> None:
         super().__init__(host)

@@ -147,6 +147,10 @@ class IpvsScreen(NodeScreen):
         key, _real = _split(self.table.selected)
         return next((v for v in observation.virtual_servers or () if _key(v) == key), None)
 
+    def selected_real(self, observation: Observation) -> tuple[VirtualServerView, RealServerView] | None:
+        virtual, (_key, name) = self._selected_server(observation), _split(self.table.selected)
+        return next(((virtual, real) for real in virtual.real_servers if real.key == name), None) if virtual else None
+
     def action_fold(self, closed: bool) -> None:
         """Hides or shows the real servers of the selected virtual server."""
         key, _real = _split(self.table.selected)

@@ -169,7 +169,6 @@ class EntryPanel(Panel):
     """One entry of the journal.
 
     Args:
-        host: the app.
         entry: to show.
         overwrite: what became of its priority, if a controller wrote the config again.
     """

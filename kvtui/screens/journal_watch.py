@@ -24,12 +24,7 @@ CHECK_SECONDS = 5.0
 
 
 class JournalWatch:
-    """Compares the journal with each observation, and notifies the user.
-
-    Args:
-        app: shows panels and notifications.
-        host: the same app, for panels.
-    """
+    """Compares the journal with each observation, and notifies the user."""
 
     def __init__(self, app: App[None], host: Host) -> None:
         self._app = app

@@ -111,12 +111,7 @@ def _clock(at: float | None, now: float) -> str:
 
 
 class LogLinePanel(Panel):
-    """One line of the log.
-
-    Args:
-        host: the app.
-        line: to show.
-    """
+    """One line of the log."""
 
     heading = "keepalived's log"
 

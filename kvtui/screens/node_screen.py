@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
-    from kvtui.model.observation import Observation
+    from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 PRINTABLE = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\uf8ff\\ufeff]*"
 """What may be typed or pasted into a filter: no control characters, no characters without width."""
 
+HINTS = (
+    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "log"),
+    ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
+    ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
+)  # fmt: skip
 CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
@@ -53,11 +58,7 @@ def _natural(text: str) -> tuple[int | str, ...]:
 
 
 class NodeScreen(Screen[None]):
-    """A screen that draws observations.
-
-    Args:
-        host: the app.
-    """
+    """A screen that draws observations."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
@@ -112,6 +113,16 @@ class NodeScreen(Screen[None]):
         del observation
         return ()
 
+    def selected_instance(self, observation: Observation) -> InstanceView | None:
+        """Returns the VRRP instance of the selected row, or the only one of the node."""
+        instances = observation.vrrp_instances or ()
+        return instances[0] if len(instances) == 1 else None
+
+    def selected_real(self, observation: Observation) -> tuple[VirtualServerView, RealServerView] | None:
+        """Returns the selected real server with its virtual server."""
+        del observation
+        return None
+
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
         """Returns the virtual servers whose real servers are read at every tick; others can be some seconds old."""
         del observation
@@ -119,26 +130,7 @@ class NodeScreen(Screen[None]):
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         """Returns key and label of each hint of the key line."""
-        return (
-            ("1", "VIPs"),
-            ("2", "VRRP"),
-            ("3", "IPVS"),
-            ("4", "maps"),
-            ("5", "findings"),
-            ("7", "log"),
-            ("Enter", "detail"),
-            ("t", "trace"),
-            ("r", "reload"),
-            ("d", "drain"),
-            ("p", "priority"),
-            ("f", "failover"),
-            ("/", "filter"),
-            ("s", "sort"),
-            ("space", "pause"),
-            ("i", "sources"),
-            ("q", "quit"),
-            ("?", "keys"),
-        )
+        return HINTS
 
     # --- drawing
 

@@ -36,11 +36,7 @@ class LivePanel(ModalScreen[None]):
 
 
 class Panel(ModalScreen[None]):
-    """A panel whose text is made again for every observation.
-
-    Args:
-        host: the app.
-    """
+    """A panel whose text is made again for every observation."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(PANEL)
     DEFAULT_CSS = """

@@ -42,12 +42,7 @@ CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that 
 
 
 class PlanPanel(LivePanel):
-    """One action, from its plan to its outcome.
-
-    Args:
-        host: the app.
-        intent: what to plan first.
-    """
+    """One action, from its plan to its outcome."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "agree(False)", "Apply", id="plan.agree", tooltip="Apply the plan"),

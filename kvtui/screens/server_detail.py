@@ -23,7 +23,6 @@ class ServerDetail(Panel):
     """A virtual server or one of its real servers, with its connections.
 
     Args:
-        host: the app.
         virtual: key of the virtual server (``history.server_key``).
         real: address and port of the real server; None for all of them.
     """

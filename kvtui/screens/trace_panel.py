@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 
 class TracePanel(Panel):
-    """The chains of one VIP, or of an instance's VIPs.
-
-    Args:
-        host: the app.
-        targets: at least one.
-    """
+    """The chains of one VIP, or of an instance's VIPs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "connect", "Connect", id="panel.connect", tooltip="Connect to the VIP over TCP, from here"),

@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnfinishedPanel(Panel):
-    """An action that was interrupted.
-
-    Args:
-        host: the app.
-        recovery: the state of each of its steps.
-    """
+    """An action that was interrupted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "go('undo')", "Put back", id="plan.back", tooltip="Put back what it changed"),

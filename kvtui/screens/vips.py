@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
-    from kvtui.model.observation import Observation, VipView
+    from kvtui.model.observation import InstanceView, Observation, VipView
     from kvtui.presenters.cells import Cell
 
 COLUMNS = (
@@ -93,6 +93,12 @@ class VipsScreen(NodeScreen):
     def _selected_vip(self, observation: Observation) -> VipView | None:
         selected = self.table.selected
         return next((v for v in observation.vips or () if (v.instance, v.address) == selected), None)
+
+    def selected_instance(self, observation: Observation) -> InstanceView | None:
+        selected = self.table.selected
+        if not isinstance(selected, tuple):
+            return super().selected_instance(observation)
+        return next((i for i in observation.vrrp_instances or () if i.name == selected[0]), None)
 
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
         vip = self._selected_vip(observation)

@@ -80,9 +80,10 @@ class VrrpScreen(NodeScreen):
             self._timeline = text
             self.query_one("#timeline", Static).update(text)
 
-    def _selected_instance(self, observation: Observation) -> InstanceView | None:
-        """The selected instance, or that of the selected peer."""
+    def selected_instance(self, observation: Observation) -> InstanceView | None:
         selected = self.table.selected
+        if selected is None:
+            return super().selected_instance(observation)
         name = selected[0] if isinstance(selected, tuple) else selected
         return next((i for i in observation.vrrp_instances or () if i.name == name), None)
 
@@ -92,9 +93,9 @@ class VrrpScreen(NodeScreen):
         self.app.push_screen(InstanceDetail(self.host, str(name)))
 
     def equivalent_command(self, observation: Observation) -> str | None:
-        instance = self._selected_instance(observation)
+        instance = self.selected_instance(observation)
         return of_instance(observation, instance) if instance else None
 
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
-        instance = self._selected_instance(observation)
+        instance = self.selected_instance(observation)
         return tuple(Target(vip, instance=instance.name) for vip in instance.vips) if instance else ()

@@ -15,10 +15,6 @@ def sequence(text: str, clipboard: Clipboard) -> str:
 
     tmux handles the bare sequence with ``set-clipboard on``, and forwards a wrapped one with ``allow-passthrough on``
     (before 3.3 always); it gets both. screen only forwards wrapped ones, in chunks.
-
-    Args:
-        text: what to copy.
-        clipboard: of this terminal.
     """
     bare = f"\x1b]52;c;{b64encode(text.encode()).decode()}\a"
     if clipboard is Clipboard.NONE:

@@ -89,12 +89,7 @@ def _fitting(parts: tuple[tuple[str, ...], ...], room: int) -> list[str]:
 
 
 def badge(observation: Observation, key: str = "5") -> str:
-    """Returns the number of critical findings and warnings: ``!!2 !1 (5)``; empty if there are none.
-
-    Args:
-        observation: with findings.
-        key: the key that shows them.
-    """
+    """Returns the number of critical findings and warnings: ``!!2 !1 (5)``; empty if there are none."""
     severities = [f.severity for f in observation.findings or ()]
     counts = [(MARKS[s], severities.count(s)) for s in (Severity.CRITICAL, Severity.WARNING)]
     words = [f"{mark}{number}" for mark, number in counts if number]

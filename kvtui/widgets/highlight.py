@@ -11,14 +11,7 @@ if TYPE_CHECKING:
 
 
 def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
-    """Returns the text in segments.
-
-    Args:
-        text: to draw.
-        wanted: to highlight, in lower case; may be empty.
-        style: of the text.
-        mark: of the matches.
-    """
+    """Returns the text in segments, with matches of ``wanted`` (in lower case) in style ``mark``."""
     lowered = text.lower()
     if not wanted or wanted not in lowered or len(lowered) != len(text):
         return [Segment(text, style)]

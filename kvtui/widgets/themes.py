@@ -26,22 +26,7 @@ def _theme(
     error: str,
     selected: str,
 ) -> Theme:
-    """Returns a theme of true colours. Coloured text has exactly these colours: tints of them are not tested.
-
-    Args:
-        name: of the theme.
-        dark: light text on a dark background.
-        background: of screens.
-        surface: of panels.
-        panel: of header and key line.
-        foreground: of text.
-        muted: of less important text.
-        primary: of frames and focus.
-        success: of what is OK.
-        warning: of warnings.
-        error: of what is broken.
-        selected: background of a selection; its text has the colour of ``background``.
-    """
+    """Returns a theme of true colours. Coloured text has exactly these colours: tints of them are not tested."""
     texts = {"primary": primary, "secondary": primary, "accent": primary}
     texts |= {"success": success, "warning": warning, "error": error}
     return Theme(

@@ -76,7 +76,7 @@ def main() -> None:
             terminal.quiet(3)
             Path(os.environ["LAB_OUT"], "kvtui-ipvs.svg").write_text(svg(terminal.screen, "kvtui on node-a: 3 IPVS"))
             terminal.press("1")
-            terminal.shows("CRIAV")
+            terminal.shows("CHAIN")
             terminal.quiet(3)
             Path(os.environ["LAB_OUT"], "kvtui.svg").write_text(svg(terminal.screen, "kvtui on node-a"))
 

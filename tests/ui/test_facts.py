@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.presenters.facts import fact_lines
+from kvtui.presenters.journal import fact_lines
 
 DRAINED = {
     "before": {"10.2.68.5:8080 in 10.4.0.50:80": {"weight": 1, "active": 4}},
