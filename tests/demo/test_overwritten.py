@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_watch, "EVERY", 0.05)
+    monkeypatch.setattr(journal_watch, "CHECK_SECONDS", 0.05)
     told: list[str] = []
     monkeypatch.setattr(KvtuiApp, "notify", lambda _self, message, **_options: told.append(message))
     async with learner((120, 50)) as person:

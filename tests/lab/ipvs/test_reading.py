@@ -114,7 +114,7 @@ def test_an_undecodable_answer_ends_in_procfs_and_the_next_reading_is_whole_agai
         with monkeypatch.context() as patched:
             patched.setattr(uapi, "FORWARDING_METHODS", ())
             assert not reader.read().complete
-            assert "netlink answer is not understood (forwarding method" in reader.detail
+            assert "kvtui does not understand this kernel's netlink answer (forwarding method" in reader.detail
         assert reader.read().virtual_servers == whole.virtual_servers
         assert reader.detail == ""
 
