@@ -70,7 +70,7 @@ def test_an_address_that_a_crash_left_behind_is_named(cluster: Cluster) -> None:
         cluster.wait_for_answer()
         terminal.shows("no keepalived", "✓✗✓✗✓")
         terminal.press("enter")
-        terminal.shows("FIRST BREAK", "keepalived does not run")
+        terminal.shows("First break", "keepalived does not run")
 
 
 def test_status_without_a_terminal(cluster: Cluster) -> None:

@@ -84,7 +84,7 @@ async def test_without_an_api_the_entries_come_from_the_config_and_say_so() -> N
 
         assert row(ui.lines, VIP)[1:4] == ["default/nginx", "NAT", "ok"]
         assert f"? ConfigMap      no data from the API: {detail}" in ui.text
-        assert "default/nginx by NAT, as keepalived.conf tells" in ui.text
+        assert "default/nginx by NAT (from keepalived.conf)" in ui.text
 
 
 EMPTY = {
@@ -145,10 +145,10 @@ def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:
 async def test_a_trace_names_the_first_break_and_what_to_do_and_follows_what_happens() -> None:
     async with running(demo()) as ui:
         await ui.press("4", "end", "enter")
-        assert "FIRST BREAK: ConfigMap." in ui.text
-        assert "> kubectl -n default edit configmap vip-configmap  # correct the entry" in ui.text
+        assert "First break: ConfigMap: the controller skips its entry" in ui.text
+        assert "Next: kubectl -n default edit configmap vip-configmap  # correct the entry" in ui.text
         await ui.press("escape", "home", "down", "enter")
-        assert "Every layer is whole." in ui.text
+        assert "Every layer is ok." in ui.text
         assert "✓ address        on eth0; this node is MASTER" in ui.text
         await ui.see(demo(70.0))
         assert "✓ address        not on this node, which is BACKUP; 10.4.0.4 has it" in ui.text
