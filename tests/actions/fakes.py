@@ -17,6 +17,7 @@ from kvtui.actions.core.step_kinds import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.plan import Note
     from kvtui.actions.core.step import Json, Step
 
@@ -112,3 +113,7 @@ def hanging(*steps: Step, at: asyncio.Event) -> Action:
         raise AssertionError
 
     return Action(Plan(ActionKind.DRAIN, "the notes", "write the notes"), steps, verify)
+
+
+def results(journal: Journal) -> list[str | None]:
+    return [e.result for e in journal.entries()]

@@ -390,9 +390,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not options.empty:
             cluster.put(*objects.tutorial(vip=options.vip))
         path = cluster.kubeconfig(options.kubeconfig)
-        print(
-            f"serving {cluster.url}; kvtui --kubeconfig {path} --configmap default/vip-configmap mappings", flush=True
-        )
+        mappings = f"kvtui --kubeconfig {path} --configmap default/vip-configmap mappings"
+        print(f"serving {cluster.url}; {mappings}", flush=True)
         for line in sys.stdin:
             print(_obey(cluster, line.split()), flush=True)
 

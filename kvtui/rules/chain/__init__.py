@@ -12,7 +12,7 @@ from kvtui.rules.chain.cluster import cluster_links
 from kvtui.rules.chain.config import conf_link, running_link
 from kvtui.rules.chain.connect import connect_link
 from kvtui.rules.chain.index import ChainIndex, Port
-from kvtui.rules.chain.link import LAYERS, LETTERS, Layer, Link, Links, Mark, first_break, folded, whole
+from kvtui.rules.chain.link import LAYERS, Layer, Link, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
 
@@ -55,7 +55,6 @@ def port_chain(index: ChainIndex, address: str, port: Port | None, *, view: VipV
 
 __all__ = [
     "LAYERS",
-    "LETTERS",
     "ChainIndex",
     "Layer",
     "Link",

@@ -30,11 +30,6 @@ class Layer(StrEnum):
         """Display name."""
         return _WORDS[self]
 
-    @property
-    def letter(self) -> str:
-        """Its letter in a column header."""
-        return _LETTERS[self]
-
 
 _WORDS = {
     Layer.CONFIGMAP: "ConfigMap",
@@ -47,13 +42,9 @@ _WORDS = {
     Layer.VRRP: "VRRP owner",
     Layer.CONNECT: "TCP connect",
 }
-_LETTERS = dict(zip(Layer, "MSECRIAVT", strict=True))
 
 LAYERS = tuple(layer for layer in Layer if layer is not Layer.CONNECT)
 """The layers of every chain."""
-
-LETTERS = "".join(layer.letter for layer in LAYERS)
-"""Header of a column with one mark per layer: ``MSECRIAV``."""
 
 
 class Mark(StrEnum):
