@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from kvtui.backend.conf.tree import Piece, Statement, as_written, build
 from kvtui.backend.linux.files import read_text
 from kvtui.model.conf import Problem, ProblemKind
+from tests.growth import ratio
 from tests.shared import SHARED, shared_path
 
 if TYPE_CHECKING:
@@ -214,12 +214,9 @@ def test_a_problem_names_the_file() -> None:
     ["a { b } # c\n", "{", "}", '"', "${a1", "1", "\\", "a\n{", "# c\n", "$A= \\\n", '"a" ', "@x ", "~SEQ(", "a\\#"],
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
-    def seconds(size: int) -> float:
-        text = "${a" + unit * (size // len(unit))
-        start = time.thread_time()
-        parse(text)
-        return time.thread_time() - start
+    def text(size: int) -> str:
+        return "${a" + unit * (size // len(unit))
 
-    # eight times the text: linear is 8, quadratic is 64; the best of three takes, of which the first mostly will do
-    most = 30 * max(0.001, min(seconds(8_000) for _ in range(3)))
-    assert any(seconds(64_000) < most for _ in range(3))
+    short, long = text(8_000), text(64_000)
+    # eight times the text: linear is 8, quadratic is 64
+    assert ratio(lambda: parse(long), to=lambda: parse(short)) < 30

@@ -165,8 +165,8 @@ ENDPOINTS = st.builds(
 )
 GROUPS = st.builds(EndpointGroup, PORTS, st.lists(ENDPOINTS, max_size=3).map(tuple))
 VALUES = {
-    Resource.CONFIGMAPS: st.builds(
-        ConfigMap, NAMES, NAMES, st.dictionaries(NAMES, NAMES), NAMES, st.lists(NAMES).map(tuple)
+    Resource.CONFIGMAPS: st.tuples(NAMES, NAMES, st.dictionaries(NAMES, NAMES), NAMES, st.lists(NAMES).map(tuple)).map(
+        lambda values: ConfigMap(*values)
     ),
     Resource.SERVICES: st.builds(
         KubeService,

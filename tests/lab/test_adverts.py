@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from kvtui.backend.adverts import Adverts
 from kvtui.backend.adverts.decode import decode
@@ -100,7 +101,7 @@ async def listening(node: Node, interfaces: frozenset[str] | None = None) -> Asy
 
 def as_sent(advert: Advert) -> Advert:
     """What does not depend on when and by whom it was heard."""
-    return replace(advert, received=0.0, outgoing=False)
+    return structs.replace(advert, received=0.0, outgoing=False)
 
 
 FROM_C = Advert(
@@ -133,7 +134,7 @@ async def test_peers_and_own_adverts_over_ipv4_and_ipv6(both: Cluster, name: str
         links = both.node("node-c").exec(["ip", "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link"]).stdout
         source = re.search(r"inet6 (fe80:\S+)/64", links)
         assert source
-        assert as_sent(six) == replace(
+        assert as_sent(six) == structs.replace(
             FROM_C, vrid=51, source=source[1], destination="ff02::12", addresses=("fd00:10:4::50",)
         )
         assert abs(time.time() - four.received) < 60  # the kernel's clock, in seconds since the epoch
@@ -234,7 +235,7 @@ async def test_unicast(make_cluster: MakeCluster) -> None:
     cluster = make_cluster(UNICAST)
     async with listening(cluster.node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
-        assert as_sent(heard.master()) == replace(FROM_C, destination="10.4.0.3")
+        assert as_sent(heard.master()) == structs.replace(FROM_C, destination="10.4.0.3")
     async with listening(cluster.node("node-c")) as heard:
         await heard.until(lambda: bool(heard.adverts.advertisers()) and heard.of("10.4.0.5").count >= 4, "adverts")
         assert heard.master().outgoing
@@ -246,7 +247,7 @@ async def test_unicast(make_cluster: MakeCluster) -> None:
 async def test_version_2_with_a_password(make_cluster: MakeCluster) -> None:
     async with listening(make_cluster(SIMPLE).node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
-        assert as_sent(heard.master()) == replace(FROM_C, version=2, auth_type=1)
+        assert as_sent(heard.master()) == structs.replace(FROM_C, version=2, auth_type=1)
         assert PASSWORD not in repr(heard.adverts.advertisers()) + repr(heard.adverts.transitions())
 
 
@@ -254,7 +255,7 @@ async def test_version_2_with_a_password(make_cluster: MakeCluster) -> None:
 async def test_version_2_behind_an_authentication_header(make_cluster: MakeCluster) -> None:
     async with listening(make_cluster(DIGEST).node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
-        assert as_sent(heard.master()) == replace(FROM_C, version=2, auth_type=2, authentication_header=True)
+        assert as_sent(heard.master()) == structs.replace(FROM_C, version=2, auth_type=2, authentication_header=True)
 
 
 @pytest.mark.parametrize("spec", [BOTH, SIMPLE, DIGEST], ids=["v3", "password", "authentication-header"])

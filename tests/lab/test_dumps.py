@@ -44,7 +44,7 @@ def test_the_master_says_so_in_json_for_at_most_one_line_of_log(cluster: Cluster
     assert (instance.name, instance.state, instance.interface) == ("vips", VrrpState.MASTER, "eth0")
     assert (instance.base_priority, instance.vrid, instance.version) == (102, 50, 3)
     assert [(vip.address, vip.installed) for vip in instance.vips] == [(NGINX.vip, True), (ECHO.vip, True)]
-    assert instance.counters["become_master"] == 1
+    assert instance.counters["become_master"] >= 1  # the cluster is shared
     assert (dump.how, dump.checks, dump.detail) == ("json", None, "")
     assert abs(dump.read_at - time.time()) < TIMEOUT
     lines = 1 if node.version.json_log else 0

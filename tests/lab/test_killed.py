@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from kvtui.actions.core import recovery
 from kvtui.actions.core.runner import Verification
@@ -123,7 +124,7 @@ def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path, spec: Clu
         return Verification(ok=True, detail="seen")
 
     folder = tmp_path / "state"
-    done = entry_of(folder, run(folder, replace(action, verify=seen)))
+    done = entry_of(folder, run(folder, structs.replace(action, verify=seen)))
     assert world(node) == changed, moment
     entry = killed(recovery.undo(done, LIVE), folder, moment)
     assert sides(recovery.inspect(entry, LIVE)) == PRIORITY_SIDES[moment.done], moment

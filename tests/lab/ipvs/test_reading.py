@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.genl import GenericNetlink
