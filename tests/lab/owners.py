@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.lab.node import Node
 
 KNOB = "}\ntrack_file knob {\n  file /tmp/knob"  # ends global_defs: it must be defined before it is tracked
-NOPREEMPT = ClusterSpec(preempt=False)
+NOPREEMPT = ClusterSpec(preempt=False, advert_int=1)
 TRACKED = replace(
     NOPREEMPT,
     extra_instance="track_file {\n    knob weight 0\n  }",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
-SPEC = replace(NOPREEMPT, advert_int=1)
+SPEC = NOPREEMPT
 ROUNDS = 8
 SKEW = 155 / 256
 """Seconds after an advert of priority 0, when the better backup (101) takes over; the worse one (100) 4 ms later."""
