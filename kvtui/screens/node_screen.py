@@ -172,8 +172,9 @@ class NodeScreen(Screen[None]):
             self.show_detail(self.host.latest)
 
     def on_screen_resume(self) -> None:
-        self.table.focus()
-        self.redraw()
+        if is_drawable(self):  # the app may end before the screen's widgets are there
+            self.table.focus()
+            self.redraw()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.redraw)

@@ -126,7 +126,7 @@ def test_every_variant_has_one_master_and_answers(
     cluster = make_cluster(spec)
     for service in spec.all_services:
         assert len(cluster.holders(service.vip)) == 1
-        assert cluster.curl(service.vip).startswith("rs-")
+        assert cluster.wait_for_answer(service.vip).startswith("rs-")
     assert cluster.is_pristine()
 
 

@@ -39,8 +39,11 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
         # the cluster is shared: which lines come last depends on the tests before
         messages = {m for line in master.log().splitlines() if len(m := line.split(": ", 1)[-1][:30]) > 10}
         terminal.until(lambda: any(m in terminal.text for m in messages), "a line of keepalived's log")
-        terminal.press("/", "Entering", "\r")
+        terminal.press("/", "Entering")
+        terminal.until(lambda: any(line.strip() == "Entering" for line in terminal.lines), "the filter is typed")
         terminal.shows("(vips) Entering MASTER STATE")
+        terminal.press("\x1b")  # a key that follows Enter at once would still go into the prompt
+        terminal.until(lambda: not any(line.strip() == "Entering" for line in terminal.lines), "the prompt is closed")
         terminal.press("2")
         terminal.shows("vips", f"★{master.address}", "VRID")
         terminal.press("q")
