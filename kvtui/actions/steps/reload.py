@@ -77,7 +77,7 @@ class ReloadStep(Struct):
         return f"reload: SIGHUP to keepalived {self.daemon.pid}, after testing {self.daemon.conf} again"
 
     def state(self) -> StepState:
-        """By what runs. A config without a change is reloaded all the same when it was asked for."""
+        """Compares what runs. A reload that was asked for is sent even if the config has no change."""
         running = self._running()
         if running is None or (self.alone and not self.journaled):
             return StepState.APPLIED if self.passed else StepState.PENDING

@@ -1,4 +1,4 @@
-"""The API's JSON → kvtui's own dataclasses. What is not needed is dropped here, labels and managed fields first.
+"""Turns the API's JSON into kvtui's own values. It drops what is not needed, labels and managed fields first.
 
 Field meanings: the API reference of Kubernetes 1.31, core/v1 and discovery.k8s.io/v1.
 """
