@@ -48,5 +48,4 @@ class AddressTable(Struct, frozen=True):
     read_at: float
 
     def holding(self, address: str) -> tuple[InterfaceAddress, ...]:
-        """Returns the entries for ``address`` (canonical text)."""
         return tuple(a for a in self.addresses if a.address == address)

@@ -82,7 +82,6 @@ class Setting(Struct, frozen=True):
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
-        """Returns what is allowed if this value is not; None if it is."""
         allowed = f"one of {', '.join(self.choices)}" if self.choices else self.kind.value
         if self.kind is Kind.FLAG:
             fits = isinstance(value, bool)
@@ -221,7 +220,6 @@ class Configured(Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """``FILE:LINE``."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
@@ -241,13 +239,11 @@ class Config(Struct, frozen=True):
     files: Mapping[str, bool] = field(default_factory=dict)
 
     def value(self, key: str) -> Value:
-        """Returns a setting's value, or its default."""
         configured = self.values.get(key)
         return BY_KEY[key].default if configured is None else configured.value
 
     @property
     def triage(self) -> TriageSettings:
-        """The settings of triage."""
         factor, ignored = self.value("triage.hold_factor"), self.value("triage.ignore")
         return TriageSettings(
             float(factor) if isinstance(factor, int | float) else 1.0,

@@ -51,7 +51,6 @@ class Finding(Struct, frozen=True):
 
 
 def worst(findings: tuple[Finding, ...] | None) -> dict[str, Severity]:
-    """Returns the worst severity per VIP."""
     severities: dict[str, Severity] = {}
     for finding in sorted(findings or (), key=lambda f: f.severity.rank):
         for vip in finding.vips:

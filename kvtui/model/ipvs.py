@@ -85,7 +85,6 @@ class RealServer(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
@@ -132,7 +131,6 @@ class VirtualServer(Struct, frozen=True):
 
     @property
     def key(self) -> ServiceKey:
-        """Identifies it in the table."""
         if self.fwmark is not None:
             return (Protocol.FWMARK, "" if self.family == 4 else "::", 0, self.fwmark)
         return (self.protocol, self.address or "", self.port or 0, 0)
@@ -183,11 +181,9 @@ class IpvsTable(Struct, frozen=True):
     monotonic: float
 
     def reals_at(self, virtual: VirtualServer) -> float:
-        """Returns the CLOCK_MONOTONIC at which the real servers of ``virtual`` were read."""
         return self.monotonic if virtual.reals_read is None else virtual.reals_read
 
     def stats_at(self, virtual: VirtualServer) -> float:
-        """Returns the CLOCK_MONOTONIC at which the counters of ``virtual`` were read."""
         return self.monotonic if virtual.stats_read is None else virtual.stats_read
 
     @property

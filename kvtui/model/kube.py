@@ -86,7 +86,6 @@ class KubeService(Struct, frozen=True):
 
     @property
     def key(self) -> NamespacedName:
-        """Namespace and name."""
         return (self.namespace, self.name)
 
 
@@ -179,5 +178,4 @@ class Kube(Struct, frozen=True):
     resources: tuple[ResourceState, ...] = ()
 
     def resource(self, wanted: Resource) -> ResourceState | None:
-        """Returns the state of one resource; None if kvtui does not read it."""
         return next((r for r in self.resources if r.resource is wanted), None)

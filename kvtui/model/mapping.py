@@ -57,7 +57,6 @@ class Mapping(Struct, frozen=True):
 
     @property
     def target(self) -> tuple[str, str] | None:
-        """Namespace and name of the Service."""
         if self.namespace is None or self.service is None:
             return None
         return (self.namespace, self.service)

@@ -176,7 +176,6 @@ class RealServerView(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
@@ -205,7 +204,6 @@ class VirtualServerView(Struct, frozen=True):
 
     @property
     def key(self) -> ServiceKey:
-        """Identifies it in the kernel's table."""
         if self.fwmark is None:
             return (self.protocol, self.address or "", self.port or 0, 0)
         six = self.name.endswith(" IPv6") or any(":" in r.address for r in self.real_servers)
@@ -213,7 +211,6 @@ class VirtualServerView(Struct, frozen=True):
 
     @property
     def up(self) -> int:
-        """Number of real servers that accept new connections."""
         return sum(1 for r in self.real_servers if r.state is RealServerState.UP)
 
 
@@ -234,7 +231,6 @@ class Observation(Struct, frozen=True, dict=True):
     findings: tuple[Finding, ...] | None = None
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
-        """Returns the virtual servers on ``vip``."""
         return self._by_address.get(vip, ())
 
     @cached_property

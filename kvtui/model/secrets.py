@@ -18,7 +18,6 @@ _MIN_SECRET = 3
 
 
 def masked(line: str, known: frozenset[str] = frozenset()) -> str:
-    """Returns the line with its password values and all ``known`` passwords masked."""
     line = _ENTRY.sub(lambda match: match[1] + MASK, line)
     for secret in sorted(known, key=len, reverse=True):
         line = line.replace(secret, MASK)
@@ -26,7 +25,6 @@ def masked(line: str, known: frozenset[str] = frozenset()) -> str:
 
 
 def secrets_in(lines: Iterable[str]) -> frozenset[str]:
-    """Returns the passwords in config lines: whole values and each of their words."""
     secrets: set[str] = set()
     for line in lines:
         for match in _ENTRY.finditer(line):

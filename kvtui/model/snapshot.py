@@ -68,12 +68,10 @@ class Snapshot(Struct, frozen=True):
 
     @property
     def chosen_keepalived(self) -> Keepalived | None:
-        """The keepalived that the layers belong to."""
         return next((k for k in self.keepalived if k.pid == self.chosen), None)
 
     @property
     def controller(self) -> Controller | None:
-        """The controller of the chosen keepalived."""
         keepalived = self.chosen_keepalived
         return keepalived.controller if keepalived else None
 
@@ -83,5 +81,4 @@ class Snapshot(Struct, frozen=True):
         return self.running or self.conf
 
     def source(self, name: SourceName) -> Source:
-        """Returns the named source; unavailable if the snapshot does not have it."""
         return next((s for s in self.sources if s.name is name), Source(name, SourceState.UNAVAILABLE, "not read"))

@@ -59,5 +59,4 @@ class Source(Struct, frozen=True):
     reason: UnavailableReason | None = None
 
     def age(self, now: float) -> float | None:
-        """Returns the seconds since the data was read; None if it never was."""
         return None if self.read_at is None else max(0.0, now - self.read_at)

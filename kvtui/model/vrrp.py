@@ -164,7 +164,6 @@ class Advert(Struct, frozen=True):
 
     @property
     def family(self) -> AddressFamily:
-        """IP version of the packet."""
         return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
 
 

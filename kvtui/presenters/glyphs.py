@@ -59,7 +59,6 @@ ASCII = Glyphs(
 
 
 def glyphs(*, ascii_only: bool) -> Glyphs:
-    """Returns the set to draw with."""
     return ASCII if ascii_only else UNICODE
 
 

@@ -83,7 +83,6 @@ class _Changes(SequenceMatcher[Token]):
 
 
 def _append(codes: list[Opcode], code: Opcode) -> None:
-    """Appends a code and merges adjacent equal ranges."""
     if codes and code[0] == codes[-1][0] == "equal":
         _, a, _, c, _ = codes.pop()
         code = ("equal", a, code[2], c, code[4])

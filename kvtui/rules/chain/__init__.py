@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 def chain(observation: Observation, vip: VipView) -> Links:
-    """Returns all layers of a VIP, all ports combined. For several VIPs use ``chain_of``."""
     return chain_of(ChainIndex(observation), vip.address, view=vip)
 
 
@@ -38,7 +37,6 @@ def chain_of(index: ChainIndex, address: str, *, view: VipView | None = None) ->
 
 
 def port_chain(index: ChainIndex, address: str, port: Port | None, *, view: VipView | None = None) -> Links:
-    """Returns all layers of a port of a VIP; None for a VIP without a virtual server."""
     first, demand = cluster_links(index, address, port)
     conf = conf_link(index, address, port, demand)
     running = running_link(index, address, port, conf)

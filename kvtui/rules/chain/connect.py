@@ -50,7 +50,6 @@ def connect_link(index: ChainIndex, address: str, port: Port | None, result: Con
 
 
 def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerView | None:
-    """Returns the virtual server in the network namespace of the connect; None if it has none."""
     chosen = index.seen.snapshot.chosen_keepalived
     server = index.kernel.get(address, {}).get(port)
     elsewhere = chosen is not None and chosen.own_netns is False
@@ -58,7 +57,6 @@ def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerV
 
 
 def _way(index: ChainIndex, server: VirtualServerView | None) -> str:
-    """Returns the path of the connect if it differs from a client's."""
     chosen = index.seen.snapshot.chosen_keepalived
     if chosen is not None and chosen.own_netns is False:
         return ", from kvtui's network namespace, which is not keepalived's"

@@ -38,7 +38,6 @@ class Backend(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
@@ -63,7 +62,6 @@ _NOTES: IdentityCache[tuple[str, ...]] = IdentityCache()
 
 
 def port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
-    """Returns the backends of each port of a Service, in the Service's order."""
     return _PORTS.get((service, *groups), None, lambda: _port_backends(service, groups))
 
 
@@ -103,12 +101,10 @@ def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method
 
 
 def endpoints_of(kube: Kube, service: NamespacedName) -> tuple[EndpointGroup, ...]:
-    """Returns the endpoints of a Service; empty if it has none, or if they were not read."""
     return (kube.endpoints or {}).get(service, ())
 
 
 def _first_family(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[EndpointGroup, ...]:
-    """Returns only the endpoints of the IP family of the Service's address."""
     six = [e for g in groups for e in g.endpoints if ":" in e.address]
     if not six:
         return groups

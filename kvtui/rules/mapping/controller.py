@@ -82,7 +82,6 @@ class ControllerSettings(Struct, frozen=True):
         return FIRST_PRIORITY + ordered.index(self.address) if self.address in ordered else UNLISTED_PRIORITY
 
     def computed_peers(self) -> tuple[str, ...] | None:
-        """Returns the other nodes' addresses, sorted as text; None if unknown."""
         if self.peers is not None:
             return self.peers
         if self.node_addresses is None or self.address is None:

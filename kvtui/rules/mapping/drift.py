@@ -142,7 +142,6 @@ def compare(wanted: Shape, found: Shape) -> Iterator[Difference]:
 
 
 def shape(conf: Conf) -> Shape:
-    """Returns the compared part of a config."""
     instance = conf.instance(INSTANCE)
     return Shape(
         vips=dict.fromkeys(conf.vips()),
@@ -252,7 +251,6 @@ class _Context(Struct, frozen=True):
     """Filled on demand for the virtual servers that differ."""
 
     def explain(self, d: Difference) -> Difference:
-        """Adds text, Service and pod."""
         service = self.services.get(d.vip or "")
         if d.real is not None and d.server is not None:
             return self._real(replace(d, service=service), self.servers[d.server], d.server, d.real)
@@ -276,7 +274,6 @@ class _Context(Struct, frozen=True):
                 return _instance_text(d)
 
     def _why_unexpected(self, d: Difference) -> str:
-        """Returns why the controller would not write it."""
         vip, port = d.vip or "", d.server.port if d.server else None
         for key in ((vip, port), (vip, None)):
             if key in self.skipped:

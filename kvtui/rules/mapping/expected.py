@@ -93,7 +93,6 @@ class Expected(Struct, frozen=True):
 
 
 def expected(kube: Kube, settings: ControllerSettings) -> Expected:
-    """Returns the config for the current ConfigMap, Services and endpoints."""
     unread = _unread(kube)
     if kube.configmap is None or unread:
         return Expected(None, missing=unread, notes=settings.assumptions, read=False)
@@ -135,7 +134,6 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
 
 
 def _unread(kube: Kube) -> tuple[str, ...]:
-    """Returns the missing data of the API, one sentence each."""
     name = "/".join(kube.configmap_name) if kube.configmap_name else None
     missing = []
     if kube.configmap is None:

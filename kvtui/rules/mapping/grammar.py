@@ -99,18 +99,15 @@ def parse_all(
 
 
 def comment_name(namespace: str, service: str, dialect: Dialect) -> str:
-    """Returns the Service's name in the comment before its virtual server."""
     return f"{namespace}{'-' if dialect is Dialect.ALEDBF else '/'}{service}"
 
 
 def order(mapping: Mapping, dialect: Dialect) -> tuple[str, str]:
-    """Returns the controller's sort key of an entry."""
     target = mapping.target
     return ("" if target is None else comment_name(*target, dialect), mapping.vip)
 
 
 def canonical_vip(vip: str) -> str:
-    """Returns the key as keepalived reads it; empty if it is not an IPv4 address, which keepalived skips."""
     try:
         return str(IPv4Address(vip))
     except AddressValueError:
@@ -149,7 +146,6 @@ def _bad_method(method: str, dialect: Dialect) -> str:
 
 
 def _invalid_name(target: Target) -> str | None:
-    """Returns why the controller cannot find a Service of that name; None if the names are valid."""
     for what, name in (("namespace", target.namespace), ("Service", target.service)):
         if _NAME.fullmatch(name):
             continue

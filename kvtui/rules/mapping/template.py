@@ -60,12 +60,10 @@ class Page(Struct, frozen=True):
 
     @property
     def vips(self) -> tuple[str, ...]:
-        """The distinct VIPs in the order of the blocks."""
         return tuple(dict.fromkeys(b.vip for b in self.blocks))
 
 
 def render(page: Page, dialect: Dialect) -> str:
-    """Returns the text of the file."""
     lines = {Dialect.V09: _v09, Dialect.CONTRIB: _contrib, Dialect.ALEDBF: _aledbf}[dialect]
     return "".join(f"{line}\n" for line in lines(page))
 

@@ -22,11 +22,9 @@ class ConditionHistory(Struct):
     since: dict[Hashable, float] = field(default_factory=dict)
 
     def fold(self, time: float, holding: frozenset[Hashable]) -> None:
-        """Records the conditions that hold at ``time`` and forgets all others."""
         if self.began is None:
             self.began = time
         self.since = {c: self.since.get(c, time) for c in holding}
 
     def held(self, condition: Hashable, now: float) -> float:
-        """Returns the seconds for which ``condition`` has held; 0 if it does not hold."""
         return max(0.0, now - self.since.get(condition, now))

@@ -20,7 +20,6 @@ KEEPS_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
 def _servers(observation: Observation) -> Iterator[tuple[ConfVirtualServer, str]]:
-    """Returns each virtual server that has an address and a port, with its name."""
     conf = observation.snapshot.effective_conf
     for virtual in conf.virtual_servers if conf else ():
         if virtual.address is not None and virtual.port:

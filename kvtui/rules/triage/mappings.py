@@ -27,7 +27,6 @@ CLOUD_PROVIDER = "k8s.co/cloud-provider-config"
 
 
 def edit(observation: Observation) -> str:
-    """Returns the command that edits the ConfigMap."""
     kube = observation.snapshot.kube
     if kube is None or kube.configmap_name is None:
         return "kubectl edit configmap"
@@ -174,7 +173,6 @@ def _no_service(mapping: Mapping, kube: Kube) -> Finding:
 
 
 def _ports(observation: Observation, mapping: Mapping, kube: Kube, service: KubeService) -> Iterator[Finding]:
-    """Reports the ports that have no virtual server, and why."""
     if kube.endpoints is None or mapping.target is None:
         return
     served = {v.port for v in observation.servers_of(mapping.vip)}

@@ -197,7 +197,6 @@ def filtered_adverts(observation: Observation, _history: ConditionHistory) -> It
 
 
 def _received(router: Router) -> list[str]:
-    """Returns the counters that increase whenever keepalived receives an advert."""
     counters = router.view.counters or {}
     return [n for n in counters if n in {"advert_rcvd", "pri_zero_rcvd"} or n.endswith(("_err", "_failure"))]
 

@@ -41,22 +41,18 @@ class Router(Struct, frozen=True):
 
     @property
     def own_live(self) -> bool:
-        """This node advertises now."""
         return self.own is not None and live(self.own, self.now)
 
     @property
     def interval(self) -> float:
-        """Seconds between two adverts."""
         return self.view.advert_interval or 1.0
 
     @property
     def vips(self) -> tuple[str, ...]:
-        """Its addresses."""
         return self.view.vips
 
     @property
     def is_master(self) -> bool:
-        """This node is master."""
         return self.view.state is VrrpState.MASTER
 
 
@@ -77,7 +73,6 @@ def routers(observation: Observation) -> Iterator[Router]:
 
 
 def describe(advertiser: Advertiser, now: float) -> str:
-    """Returns one sentence about an advertiser, for the evidence."""
     last = advertiser.last
     who = f"this node ({last.source})" if last.outgoing else last.source
     return (

@@ -60,7 +60,6 @@ class PendingFinding(Struct, frozen=True):
 
     @property
     def condition(self) -> tuple[str, str]:
-        """Its key in ``ConditionHistory``."""
         return (self.finding.id, self.finding.object)
 
 

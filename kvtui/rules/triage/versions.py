@@ -106,7 +106,6 @@ def known_bug(observation: Observation, _history: ConditionHistory) -> Iterator[
 
 
 def parse_version(text: str) -> Version | None:
-    """Returns ``2.1.5`` as numbers; None if ``text`` is not a version."""
     match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
     return tuple(int(n or 0) for n in match.groups()) if match else None
 

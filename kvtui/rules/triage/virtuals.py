@@ -112,7 +112,6 @@ def virtual_differs(observation: Observation, _history: ConditionHistory) -> Ite
 
 
 def kube_proxy_signs(observation: Observation) -> tuple[str, ...]:
-    """Returns the evidence that kube-proxy runs in IPVS mode in this network namespace."""
     table = observation.snapshot.addresses
     link = any(i.name == KUBE_PROXY_INTERFACE for i in table.interfaces) if table else False
     number = sum(1 for v in observation.virtual_servers or () if v.managed_by is ManagedBy.KUBE_PROXY)

@@ -79,7 +79,6 @@ def vip_lists_differ(observation: Observation, _history: ConditionHistory) -> It
 
 
 def _other_list(observation: Observation) -> str:
-    """Returns how this node's keepalived handles an advert with other VIPs."""
     chosen = observation.snapshot.chosen_keepalived
     version = parse_version(chosen.version or "") if chosen else None
     if version and version <= REJECTS_OTHER_VIPS:
@@ -91,7 +90,6 @@ def _other_list(observation: Observation) -> str:
 
 
 def _own_addresses(router: Router) -> frozenset[str]:
-    """Returns the addresses that this node advertises, or would advertise as master."""
     if router.own_live and router.own and router.own.last.addresses:
         return frozenset(router.own.last.addresses)
     return frozenset(router.vips)
@@ -208,7 +206,6 @@ def _mixed(router: Router, other: Advertiser, peers: tuple[str, ...], *, group: 
 
 
 def conf_instance(observation: Observation, name: str) -> ConfInstance | None:
-    """Returns the instance of the running config, else of the file."""
     conf = observation.snapshot.effective_conf
     return conf.instance(name) if conf else None
 

@@ -40,7 +40,6 @@ def live(advertiser: Advertiser, now: float) -> bool:
 
 
 def overlap(one: Advertiser, other: Advertiser) -> bool:
-    """Returns whether both have advertised at the same time for about an interval."""
     return _overlap_seconds(one, other) >= OVERLAP_INTERVALS * _interval(one, other)
 
 

@@ -90,7 +90,6 @@ def address_order(address: str) -> tuple[int, ...]:
 
 
 def rank(candidate: Candidate) -> tuple[int, tuple[int, ...]]:
-    """Returns what an election compares."""
     return (candidate.priority or 0, address_order(candidate.address))
 
 

@@ -49,7 +49,6 @@ class Evidence(Struct, frozen=True):
 
     @property
     def own_live(self) -> bool:
-        """This node advertises now, and no node has taken over from it."""
         return any(a is self.own for a in self.claimants)
 
     @property
@@ -94,7 +93,6 @@ def _number(text: str | None) -> int | None:
 
 
 def family_of(instance: VrrpInstance) -> AddressFamily:
-    """Returns the IP version of an instance's adverts."""
     if instance.family is not None:
         return instance.family
     six = bool(instance.vips) and ":" in instance.vips[0].address
@@ -102,7 +100,6 @@ def family_of(instance: VrrpInstance) -> AddressFamily:
 
 
 def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
-    """Returns a snapshot's evidence about an instance."""
     family = family_of(instance)
     heard = [
         a
@@ -171,7 +168,6 @@ def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Ma
 
 
 def rivals_of(known: Evidence, state: VrrpState) -> tuple[str, ...]:
-    """Returns the additional masters."""
     others = known.live_others
     if state is not VrrpState.MASTER:
         return tuple(a.last.source for a in others[1:])
@@ -205,7 +201,6 @@ def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
 
 
 def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
-    """Returns an instance with its state, master and peers."""
     known = evidence(snapshot, instance)
     state, why = state_of(known)
     master = master_of(known, state, self_address(snapshot, instance))
@@ -235,7 +230,6 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
 
 
 def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> tuple[VipView, ...]:
-    """Returns the instance's VIPs: whether they are present on this node, and who advertises them."""
     views = []
     for vip in instance.vips:
         held = _held(snapshot, vip)
