@@ -9,9 +9,6 @@ class InterfaceAddress(Struct, frozen=True):
     """An address on an interface (RTM_NEWADDR).
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
-        interface: name.
         label: such as ``eth0:vip``; None for IPv6.
         scope: ``global``, ``link``, ``host``, …
         tentative: IPv6 duplicate address detection is running or has failed.

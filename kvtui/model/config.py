@@ -59,7 +59,6 @@ class Setting(Struct, frozen=True):
     Attributes:
         key: in the file, such as ``kubernetes.configmap``.
         kind: type of the value.
-        default: without file, variable and option.
         help: one sentence.
         parameter: name of the option's parameter; empty when there is no option.
         variable: environment variable; empty when there is none.
@@ -227,7 +226,6 @@ class Config(Struct, frozen=True):
     """The values of all files; a later file overrides an earlier one.
 
     Attributes:
-        values: setting's key → value.
         keys: binding's id → keys.
         problems: a message for each entry that kvtui cannot use.
         files: path → whether it was read; in the order of reading.

@@ -43,8 +43,6 @@ class Master(Struct, frozen=True):
     """The node that currently advertises an instance's VRID.
 
     Attributes:
-        address: source of its adverts; None if unknown.
-        priority: in its adverts; None if unknown.
         is_self: it is this node (``self`` in JSON).
     """
 
@@ -57,9 +55,7 @@ class Peer(Struct, frozen=True):
     """Another node of an instance: heard, or only configured (``unicast_peer``).
 
     Attributes:
-        address: of the peer.
         priority: of its latest advert; None if never heard.
-        seen: it was heard.
         age_seconds: since its latest advert; None if never heard. A backup does not advertise.
     """
 
@@ -103,13 +99,10 @@ class VipView(Struct, frozen=True):
     """One virtual address.
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
         interface: current or configured interface; None if unknown.
         instance: name of its VRRP instance.
         present: on an interface of this node; None if addresses cannot be read.
         owner: address of the node that advertises it; None if unknown.
-        state: of its instance on this node.
         rivals: other nodes that advertise it at the same time.
     """
 
@@ -183,7 +176,6 @@ class VirtualServerView(Struct, frozen=True):
     """A virtual server, from kernel and config.
 
     Attributes:
-        name: as ipvsadm prints it.
         in_kernel: False if only the config has it.
         service: name of its Service, from the config's comment.
     """

@@ -45,8 +45,6 @@ class Source(Struct, frozen=True):
     """One source's state.
 
     Attributes:
-        name: which source.
-        state: whether it works.
         detail: one sentence for the operator: the loss, its cause, the next step. Empty if there is no problem.
         read_at: when its data was read (seconds since the epoch); None if never.
         reason: why it is unavailable without an error; None otherwise.

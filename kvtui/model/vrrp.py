@@ -28,8 +28,6 @@ class VirtualAddress(Struct, frozen=True):
     """A VIP of an instance.
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
         interface: None for the instance's own interface.
         installed: whether keepalived reports it as added to the interface; None if unknown.
     """
@@ -53,28 +51,19 @@ class VrrpInstance(Struct, frozen=True):
     """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
     Attributes:
-        name: as in the config.
-        state: current state.
         wanted_state: state that keepalived is moving to.
         interface: where it sends adverts.
-        vrid: virtual router id, 1–255.
-        version: VRRP version, 2 or 3.
         family: IP version of its adverts.
-        base_priority: configured priority.
         effective_priority: after tracking weights.
         nopreempt: a backup with a higher priority does not take over.
         preempt_delay: seconds that a backup with a higher priority waits.
         advert_interval: seconds.
-        master_advert_interval: seconds, learned from the master.
         master_address: from the data dump; None in the JSON.
         master_priority: in BACKUP only.
         last_transition: seconds since the epoch; reset by every reload.
-        vips: its addresses.
         unicast_source: source address of its adverts, if configured.
-        unicast_peers: if configured.
         track_files: files that it tracks (data dump only).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
-        sync_group: if known.
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
 
@@ -108,12 +97,8 @@ class RealServerCheck(Struct, frozen=True):
 
     Attributes:
         virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
-        address: of the real server.
-        port: of the real server.
-        configured_weight: weight in the config; None if unknown.
         effective_weight: weight that keepalived last wrote to the kernel.
         alive: its checks pass; None if unknown.
-        failed_checkers: number of failing checks.
     """
 
     virtual_server: str
@@ -131,14 +116,9 @@ class Advert(Struct, frozen=True):
     Attributes:
         received: seconds since the epoch.
         interface: name of the NIC that received it.
-        source: sender's address.
         destination: multicast group or unicast peer.
         outgoing: sent by this node (PACKET_OUTGOING).
-        version: 2 or 3.
-        vrid: virtual router id.
         priority: 0 means "I step down", 255 "I own the address".
-        interval: seconds.
-        addresses: those in the packet.
         auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
         ttl: time to live or hop limit; only 255 is valid.
         checksum_ok: None if it cannot be checked (AH digest, truncated packet).
@@ -172,8 +152,6 @@ class Advertiser(Struct, frozen=True):
 
     Attributes:
         last: its latest advert.
-        first_seen: seconds since the epoch.
-        count: number of adverts.
         bad: adverts that were malformed, or had a wrong checksum or a TTL other than 255.
         usual_priority: of its latest advert with a priority above 0; None if there was none.
         since: start of its current uninterrupted run of adverts (seconds since the epoch); None if unknown.
@@ -214,3 +192,10 @@ class Transition(Struct, frozen=True):
     vrid: int
     family: AddressFamily
     what: str
+
+
+class Capture(Struct, frozen=True):
+    """How completely adverts were heard: since when (seconds since the epoch), and how many the kernel dropped."""
+
+    since: float
+    dropped: int = 0

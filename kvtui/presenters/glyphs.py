@@ -12,10 +12,7 @@ class Glyphs(Struct, frozen=True):
 
     Attributes:
         bars: sparkline levels, lowest first.
-        marks: of a chain's layers.
-        self_mark: this node.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
-        up: ascending order; ``down`` descending.
         dash: no value.
         differs: between the kernel's value and the config's.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
@@ -12,7 +12,7 @@ from kvtui.model.units import count, per_second
 from kvtui.presenters.cells import Cell, Tone, share_cell
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.ipvs import Connection
     from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
     from kvtui.presenters.glyphs import Glyphs
 
@@ -138,13 +138,6 @@ def _pod_text(pod: PodView | None) -> str:
         return ""
     node = f" on {plain(pod.node, 60)}" if pod.node else ""
     return f", pod {plain(f'{pod.namespace}/{pod.name}', 130)}{node}, {'ready' if pod.ready else 'NOT READY'}"
-
-
-def service_key(server: VirtualServerView) -> ServiceKey:
-    if server.fwmark is not None:
-        is_ipv6 = any(":" in r.address for r in server.real_servers)
-        return (Protocol.FWMARK, "::" if is_ipv6 else "", 0, server.fwmark)
-    return (server.protocol, server.address or "", server.port or 0, 0)
 
 
 def connections_text(connections: tuple[Connection, ...], total: int) -> str:

@@ -80,12 +80,6 @@ INDENT = "  "
 
 
 def fact_lines(facts: Mapping[str, object], indent: str = INDENT) -> Iterator[str]:
-    """Yields a line for each fact; nested values are indented.
-
-    Args:
-        facts: JSON values by name.
-        indent: of each line.
-    """
     for name, value in facts.items():
         words = plain(str(name).replace("_", " "))
         if _in_one_line(value):

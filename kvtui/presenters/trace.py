@@ -33,7 +33,6 @@ class Target(Struct, frozen=True):
     """What to trace.
 
     Attributes:
-        address: of the VIP.
         port: None for all ports of the VIP.
         instance: the VRRP instance, where several have the address.
     """

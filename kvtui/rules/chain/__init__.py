@@ -25,13 +25,7 @@ def chain(observation: Observation, vip: VipView) -> Links:
 
 
 def chain_of(index: ChainIndex, address: str, *, view: VipView | None = None) -> Links:
-    """Returns all layers of a VIP, all ports combined: each layer with its worst mark.
-
-    Args:
-        index: index of an observation.
-        address: of the VIP, canonical text; layers may lack it.
-        view: the instance's view if several instances have the address.
-    """
+    """Returns all layers of a VIP, each with its worst mark over all ports; ``view`` is one of several instances."""
     ports = index.ports(address) or (None,)
     return folded(tuple(port_chain(index, address, port, view=view) for port in ports))
 

@@ -18,14 +18,6 @@ ELSEWHERE = "test from another host: curl, or kvtui trace --connect on a host wi
 
 
 def connect_link(index: ChainIndex, address: str, port: Port | None, result: Connect | None) -> Link:
-    """Returns the link of a connect.
-
-    Args:
-        index: index of the observation.
-        address: of the VIP.
-        port: of the VIP.
-        result: None for a VIP without a TCP port.
-    """
     if port is None or port.protocol is not Protocol.TCP or result is None:
         return Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")
     age = index.since(result.at)

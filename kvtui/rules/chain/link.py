@@ -63,8 +63,6 @@ class Link(Struct, frozen=True):
     """A layer of a chain.
 
     Attributes:
-        layer: which one.
-        mark: its state.
         detail: the evidence, in a sentence; may contain text from outside.
         age: seconds since its source was known to be current; None if never.
         remedy: next step if it is broken: an instruction, or a command with a comment after ``  # ``; else empty.

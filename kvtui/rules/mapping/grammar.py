@@ -62,14 +62,7 @@ def split(value: str) -> Target | None:
 
 
 def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None) -> Mapping:
-    """Returns one entry as the controller reads it, with unexpected effects as notes.
-
-    Args:
-        vip: the key.
-        value: unchanged.
-        dialect: grammar of the controller.
-        proxy_mode: whether the controller has ``--proxy-protocol-mode``; None if unknown.
-    """
+    """Returns one entry as the controller reads it, with unexpected effects as notes."""
     notes = _key_notes(vip)
     if value == "":
         return _empty(vip, dialect, notes)

@@ -30,11 +30,8 @@ class Block(Struct, frozen=True):
 
     Attributes:
         name: in the comment; empty without a Service.
-        vip: the key, unchanged.
         port: the Service's; 0 without a Service.
-        protocol: the Service port's.
         method: NAT, DR, PROXY, ``VIP`` without a Service, or another text that the grammar accepts.
-        backends: address and port, sorted.
     """
 
     name: str

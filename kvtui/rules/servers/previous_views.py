@@ -27,8 +27,6 @@ class PreviousView(Struct, frozen=True):
     """A virtual server of the previous observation.
 
     Attributes:
-        virtual: from the kernel.
-        view: its view.
         usable: all other layers are unchanged, so equal servers have equal views.
     """
 
@@ -60,13 +58,7 @@ class PreviousView(Struct, frozen=True):
 
 
 class PreviousViews:
-    """The virtual servers of the previous observation.
-
-    Args:
-        virtuals: in the kernel's order.
-        views: of ``virtuals`` in the same order, then of those that only the config has.
-        usable: all other layers are unchanged.
-    """
+    """The virtual servers of the previous observation; ``views`` has those that only the config has at its end."""
 
     def __init__(
         self, virtuals: Sequence[VirtualServer] = (), views: Sequence[VirtualServerView] = (), *, usable: bool = False
@@ -77,13 +69,6 @@ class PreviousViews:
 
     @classmethod
     def of(cls, before: Observation | None, now: Snapshot, services: Mapping[str, NamespacedName]) -> Self:
-        """Returns the views of ``before``; empty if it is None.
-
-        Args:
-            before: the previous observation.
-            now: the current snapshot.
-            services: current VIP → Service.
-        """
         if before is None or before.snapshot.ipvs is None or before.virtual_servers is None:
             return cls()
         usable = _other_layers_equal(before, now, services)

@@ -18,10 +18,6 @@ class RateMeter:
     """Rates between two readings of a table.
 
     For a new server, or one whose counters were reset, the kernel's own estimate is used, which avoids spikes.
-
-    Args:
-        previous: the earlier reading; None at the start.
-        current: the later reading.
     """
 
     def __init__(self, previous: IpvsTable | None, current: IpvsTable) -> None:

@@ -22,10 +22,8 @@ class Router(Struct, frozen=True):
 
     Attributes:
         instance: from keepalived or its config.
-        view: its state.
         own: this node's adverts; None if none were captured.
         others: other nodes, including silent ones.
-        now: time of the snapshot.
     """
 
     instance: VrrpInstance

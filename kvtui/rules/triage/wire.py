@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from kvtui.model.conf import ConfInstance
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 AUTH_NAMES = {0: None, 1: "PASS", 2: "AH"}
@@ -30,7 +29,7 @@ INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
 
 
-def vrid_collision(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def vrid_collision(observation: Observation) -> Iterator[Finding]:
     """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
     for router in routers(observation):
         mine = _own_addresses(router)
@@ -54,7 +53,7 @@ def vrid_collision(observation: Observation, _history: ConditionHistory) -> Iter
             )
 
 
-def vip_lists_differ(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def vip_lists_differ(observation: Observation) -> Iterator[Finding]:
     """Compares this node's VIPs with those in other nodes' adverts (keepalived#2175)."""
     for router in routers(observation):
         mine = _own_addresses(router)
@@ -95,7 +94,7 @@ def _own_addresses(router: Router) -> frozenset[str]:
     return frozenset(router.vips)
 
 
-def version_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def version_differs(observation: Observation) -> Iterator[Finding]:
     """VRRP 2 and 3 are incompatible."""
     for router in routers(observation):
         for other in router.live_others:
@@ -116,7 +115,7 @@ def version_differs(observation: Observation, _history: ConditionHistory) -> Ite
             )
 
 
-def auth_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def auth_differs(observation: Observation) -> Iterator[Finding]:
     """Keepalived drops adverts with another authentication type."""
     for router in routers(observation):
         for other in router.live_others:
@@ -137,7 +136,7 @@ def auth_differs(observation: Observation, _history: ConditionHistory) -> Iterat
             )
 
 
-def interval_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def interval_differs(observation: Observation) -> Iterator[Finding]:
     """VRRP 2 rejects another interval; VRRP 3 uses the master's, which changes the takeover time."""
     for router in routers(observation):
         for other in router.live_others:
@@ -157,7 +156,7 @@ def interval_differs(observation: Observation, _history: ConditionHistory) -> It
             )
 
 
-def bad_adverts(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def bad_adverts(observation: Observation) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on this node's VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for router in routers(observation):
         for other in router.others:
@@ -176,7 +175,7 @@ def bad_adverts(observation: Observation, _history: ConditionHistory) -> Iterato
             )
 
 
-def unicast_mixed(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def unicast_mixed(observation: Observation) -> Iterator[Finding]:
     """One node uses unicast, another multicast, or a node is not a configured peer (contrib#808)."""
     for router in routers(observation):
         peers = unicast_peers(observation, router)

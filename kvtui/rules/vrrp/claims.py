@@ -75,12 +75,7 @@ def claimants(heard: tuple[Advertiser, ...], now: float) -> tuple[Advertiser, ..
 
 
 def stable_master(heard: tuple[Advertiser, ...], now: float) -> Advertiser | None:
-    """Returns the only claimant if it has advertised for two intervals and all others are silent for over one.
-
-    Args:
-        heard: advertisers of one virtual router, including this node.
-        now: seconds since the epoch.
-    """
+    """Returns the only claimant if it has advertised for two intervals and all others are silent for over one."""
     masters = claimants(heard, now)
     if len(masters) != 1:
         return None
