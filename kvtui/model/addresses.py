@@ -25,7 +25,7 @@ class InterfaceAddress(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """A network interface (RTM_NEWLINK)."""
+    """A network interface (RTM_NEWLINK); ``master`` is its bridge or bond, ``parent`` the base of a macvlan or VLAN."""
 
     index: int
     name: str
@@ -35,6 +35,7 @@ class Interface(Struct, frozen=True):
     mac: str | None = None
     kind: str | None = None
     master: str | None = None
+    parent: str | None = None
 
 
 class AddressTable(Struct, frozen=True):

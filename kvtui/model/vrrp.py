@@ -30,12 +30,14 @@ class VirtualAddress(Struct, frozen=True):
     Attributes:
         interface: None for the instance's own interface.
         installed: whether keepalived reports it as added to the interface; None if unknown.
+        excluded: of ``virtual_ipaddress_excluded``: adverts do not have it.
     """
 
     address: str
     prefixlen: int
     interface: str | None = None
     installed: bool | None = None
+    excluded: bool = False
 
 
 class TrackFile(Struct, frozen=True):
@@ -45,6 +47,25 @@ class TrackFile(Struct, frozen=True):
     path: str | None = None
     status: int | None = None
     weight: int | None = None
+
+
+class Tracked(Struct, frozen=True):
+    """An interface, script, process or BFD that an instance tracks (data dump only).
+
+    Attributes:
+        kind: ``interface``, ``script``, ``process``, ``bfd``.
+        weight: 0: a failure is a FAULT; else the priority changes by it.
+        reverse: the weight applies the other way round.
+        good: the last result; None if it has none yet, and for interfaces.
+        detail: a script's command, user and timeout; empty if there is none.
+    """
+
+    kind: str
+    name: str
+    weight: int = 0
+    reverse: bool = False
+    good: bool | None = None
+    detail: str = ""
 
 
 class VrrpInstance(Struct, frozen=True):
@@ -63,6 +84,11 @@ class VrrpInstance(Struct, frozen=True):
         last_transition: seconds since the epoch; reset by every reload.
         unicast_source: source address of its adverts, if configured.
         track_files: files that it tracks (data dump only).
+        tracked: what else it tracks (data dump only).
+        strict: RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs.
+        vmac: name of its VMAC or ipvlan interface; empty without.
+        group: multicast group of its adverts (data dump only).
+        grown: counter → when a dump last showed that it grew (seconds since the epoch).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
@@ -90,6 +116,16 @@ class VrrpInstance(Struct, frozen=True):
     auth_type: str | None = None
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    tracked: tuple[Tracked, ...] = ()
+    strict: bool | None = None
+    accept: bool | None = None
+    vmac: str | None = None
+    group: str | None = None
+    grown: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def advertised(self) -> tuple[str, ...]:
+        return tuple(v.address for v in self.vips if not v.excluded)
 
 
 class RealServerCheck(Struct, frozen=True):
