@@ -51,17 +51,10 @@ class VrrpPacket(Struct, frozen=True):
 
 
 def decode(packet: bytes, *, received: float, interface: str, outgoing: bool) -> Advert | None:
-    """Returns the advert in a packet; never raises.
+    """Returns the advert in a packet (from the IP header on); never raises.
 
-    Args:
-        packet: from the IP header on.
-        received: seconds since the epoch.
-        interface: name of the NIC it was seen on.
-        outgoing: sent by this node.
-
-    Returns:
-        The advert, with ``error`` set when it is malformed or its checksum is wrong; None when the packet is not VRRP,
-        or is a fragment. Version 2's authentication data is never read.
+    Its ``error`` is set when it is malformed or its checksum is wrong. None: the packet is not VRRP, or is a fragment.
+    Version 2's authentication data is never read.
     """
     vrrp = _from_ip(packet)
     if vrrp is None:
@@ -109,7 +102,6 @@ def believable(advert: Advert) -> bool:
 
 
 def multicast(address: str) -> bool:
-    """Whether a canonical address is a multicast group."""
     if ":" in address:
         return address.startswith("ff")
     return 224 <= int(address.partition(".")[0]) <= 239
