@@ -146,6 +146,31 @@ class RealServerCheck(Struct, frozen=True):
     failed_checkers: int | None = None
 
 
+class HmacTrailer(Struct, frozen=True):
+    """The trailer that ``auth_hmac`` appends to an advert (keepalived 2.4; vrrp_auth_hmac.h). The HMAC is not kept.
+
+    Attributes:
+        scheme: 1 is HMAC-SHA256, truncated to 128 bits.
+        key_id: of the key in the sender's config.
+        sequence: 64 bits, ever growing: the sender's clock in seconds, 1/65,536 s, and a counter.
+        reserved: 0, else receivers reject the advert.
+    """
+
+    scheme: int
+    key_id: int
+    sequence: int
+    reserved: int = 0
+
+    @property
+    def malformed(self) -> bool:
+        return self.scheme != 1 or self.reserved != 0
+
+    @property
+    def signed_at(self) -> float:
+        """By the sender's clock (seconds since the epoch)."""
+        return (self.sequence >> 16) / 65536
+
+
 class Advert(Struct, frozen=True):
     """One VRRP advert from the wire (RFC 5798, RFC 3768).
 
@@ -160,6 +185,8 @@ class Advert(Struct, frozen=True):
         checksum_ok: None if it cannot be checked (AH digest, truncated packet).
         authentication_header: it arrived inside IP protocol 51.
         error: why the packet is malformed; empty if it is valid.
+        hmac: the trailer of a signed advert.
+        carp: a CARP packet, not VRRP: ``vrid`` is its vhid, ``priority`` its advskew (lower is better).
     """
 
     received: float
@@ -177,6 +204,8 @@ class Advert(Struct, frozen=True):
     checksum_ok: bool | None = True
     authentication_header: bool = False
     error: str = ""
+    hmac: HmacTrailer | None = None
+    carp: bool = False
 
     @property
     def family(self) -> AddressFamily:
@@ -209,7 +238,7 @@ class Advertiser(Struct, frozen=True):
     @property
     def stepped_down(self) -> bool:
         """The latest advert had priority 0: it released mastership."""
-        return self.last.priority == 0
+        return self.last.priority == 0 and not self.last.carp
 
     @property
     def usual_gap(self) -> float:

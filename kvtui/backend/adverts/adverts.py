@@ -20,13 +20,7 @@ MAX_PACKETS_PER_TURN = 64
 
 
 class Adverts:
-    """Who advertises in a network namespace.
-
-    Args:
-        pid: a process in that namespace; None for our own.
-        interfaces: names to listen to; None for all (see ``Capture``).
-        is_port: whether an interface is a port of a bridge or bond (see ``Capture``).
-    """
+    """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``."""
 
     def __init__(
         self,
@@ -82,12 +76,7 @@ class Adverts:
         return self.tracker.transitions()
 
     async def wait_for(self, vrids: Collection[int], timeout: float) -> frozenset[int]:
-        """Waits until each of these VRIDs advertised, and returns those that did.
-
-        Args:
-            vrids: virtual router ids.
-            timeout: seconds; a VRID without a master never advertises.
-        """
+        """Waits up to ``timeout`` s until each VRID advertised; returns those that did."""
         wanted = frozenset(vrids)
         try:
             async with asyncio.timeout(timeout):
@@ -102,7 +91,6 @@ class Adverts:
         return frozenset(vrid for vrid, _ in self.tracker.vrids())
 
     def close(self) -> None:
-        """Stops listening; does nothing when it never started."""
         if self._start_task is not None:
             self._start_task.cancel()
         if self._alarm is not None:

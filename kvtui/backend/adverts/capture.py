@@ -50,13 +50,7 @@ class RecentPackets:
         self._packets: dict[bytes, tuple[float, bool, set[str]]] = {}
 
     def add(self, packet: bytes, at: float, interface: str, *, outgoing: bool) -> tuple[bool, bool]:
-        """Adds a packet.
-
-        Args:
-            packet: its bytes from the IP header on.
-            at: when it was seen (seconds).
-            interface: where it was seen.
-            outgoing: whether it left through that interface.
+        """Adds a packet (from the IP header on, seen at ``at`` s).
 
         Returns:
             Whether it was seen on that interface before (the loopback and multicast loops show it twice), and whether
@@ -102,12 +96,7 @@ class Capture:
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
     ) -> Self:
-        """Opens the socket in the network namespace of a process.
-
-        Args:
-            pid: the process; None for our own namespace.
-            interfaces: names to listen to; None for all.
-            is_port: whether an interface is a port of a bridge or bond.
+        """Opens the socket in the network namespace of a process (None: our own).
 
         Raises:
             CaptureError: no permission, or the kernel has no packet sockets.
@@ -122,7 +111,6 @@ class Capture:
         return self._socket.fileno()
 
     def read(self, max_packets: int) -> Iterator[Advert]:
-        """Yields the adverts in the next packets; does not block."""
         for _ in range(max_packets):
             try:
                 packet, ancillary, _flags, where = self._socket.recvmsg(

@@ -39,14 +39,7 @@ DETAIL = "demo: all data is invented"
 
 
 def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: Changes = NO_CHANGES) -> Snapshot:
-    """Returns the demo node after ``t`` seconds.
-
-    Args:
-        t: seconds since the demo began.
-        epoch: when it began (seconds since the epoch).
-        read_only: shown in the snapshot.
-        changes: by an operator.
-    """
+    """Returns the demo node ``t`` seconds after ``epoch``, when the demo began (seconds since the epoch)."""
     now = epoch + t
     return Snapshot(
         time=now,
@@ -70,15 +63,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: C
 
 
 class Demo:
-    """Plays the story in real time, with an operator's changes.
-
-    Args:
-        read_only: shown in the snapshot.
-        clock: seconds; another one in tests.
-
-    Attributes:
-        world: what actions change.
-    """
+    """Plays the story in real time, with an operator's changes, which are in ``world``."""
 
     def __init__(self, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
         self._read_only = read_only
@@ -95,7 +80,6 @@ class Demo:
         return demo_snapshot(world.now, world.epoch, read_only=self._read_only, changes=world.changes)
 
     async def log(self) -> LogTail:
-        """The story in keepalived's words."""
         return log_tail(self.world.now, self.world.epoch, self.world.changes)
 
     async def connections(
