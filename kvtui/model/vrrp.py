@@ -257,10 +257,3 @@ class Transition(Struct, frozen=True):
     vrid: int
     family: AddressFamily
     what: str
-
-
-class Capture(Struct, frozen=True):
-    """How completely adverts were heard: since when (seconds since the epoch), and how many the kernel dropped."""
-
-    since: float
-    dropped: int = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
-from kvtui.rules.phrases import MAX_NAMES, METHOD_OPTIONS, service_option
+from kvtui.rules.phrases import MAX_NAMES, METHOD_OPTIONS, service_option, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kvtui.model.observation import RealServerView, VirtualServerView
+    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
 
 def real_name(real: RealServerView) -> str:
@@ -35,6 +35,20 @@ def group(virtual: VirtualServerView, reals: list[RealServerView]) -> tuple[str,
         name = real_name(reals[0])
         return f"{virtual.name} -> {name}", f"Real server {name} of {virtual.name}"
     return virtual.name, f"{len(reals)} of {len(virtual.real_servers)} real servers of {virtual.name}"
+
+
+def log_command(observation: Observation) -> str:
+    """Returns the command that shows keepalived's log: of its pod, or of its systemd unit."""
+    snapshot = observation.snapshot
+    controller, chosen = snapshot.controller, snapshot.chosen_keepalived
+    if controller is not None:
+        if not controller.pod:
+            return "kubectl logs of the controller's pod"
+        namespace, _, name = controller.pod.partition("/")
+        return f"kubectl -n {shell_word(namespace)} logs {shell_word(name)}"
+    if chosen is not None and chosen.root:
+        return "kubectl logs (or docker logs) of keepalived's container"
+    return "journalctl -u keepalived"
 
 
 def first_of(texts: Sequence[str]) -> Iterator[str]:

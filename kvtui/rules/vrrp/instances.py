@@ -130,7 +130,7 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     if instance.interface is None:
         return None
     conf = snapshot.effective_conf.instance(instance.name) if snapshot.effective_conf else None
-    base = conf.interface if conf and instance.interface != conf.interface else None
+    base = conf.interface if conf and instance.vmac else None
     names = {name for name in (instance.interface, instance.vmac, base) if name}
     for link in snapshot.addresses.interfaces if snapshot.addresses else ():
         if link.name in names:
@@ -138,9 +138,7 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     return frozenset(names)
 
 
-def _heard(
-    snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]
-) -> tuple[Advertiser, ...]:
+def _heard(snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]) -> tuple[Advertiser, ...]:
     """Returns the advertisers of its virtual router, once each, though a VMAC and its base both show their adverts."""
     family, where = family_of(instance), interfaces_of(snapshot, instance)
     newest: dict[tuple[str, bool], Advertiser] = {}
