@@ -82,7 +82,6 @@ class ConfInstance(Struct, frozen=True):
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:
-        """``virtual_ipaddress`` and ``virtual_ipaddress_excluded``."""
         return (*self.vips, *self.excluded_vips)
 
 
@@ -147,7 +146,6 @@ class ConfVirtualServer(Struct, frozen=True):
         return (real.address, real.port or self.port or 0)
 
     def regular_servers(self) -> dict[tuple[str, int], ConfRealServer]:
-        """Returns the real servers by address and port, without sorry servers."""
         return {self.key_of(r): r for r in self.real_servers if not r.sorry}
 
 
@@ -191,11 +189,9 @@ class Conf(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
     def instance(self, name: str) -> ConfInstance | None:
-        """Returns the instance with this name."""
         return next((i for i in self.instances if i.name == name), None)
 
     def vips(self) -> Iterator[str]:
-        """Returns the addresses of all instances, excluded ones too, in the order of the config."""
         return (v.address for i in self.instances for v in i.all_vips)
 
     def virtual_servers_by_key(self) -> dict[ServiceKey, ConfVirtualServer]:

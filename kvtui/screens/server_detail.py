@@ -8,7 +8,7 @@ from textual import work
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
-from kvtui.presenters.ipvs import connections_text, server_lines, service_key
+from kvtui.presenters.ipvs import connections_text, server_lines
 from kvtui.screens.panel import Panel
 from kvtui.widgets.history import server_key
 
@@ -58,7 +58,7 @@ class ServerDetail(Panel):
         if server is None:
             return
         try:
-            connections, total = await self.host.connections(service_key(server), self._real, MAX_CONNECTIONS)
+            connections, total = await self.host.connections(server.key, self._real, MAX_CONNECTIONS)
         except OSError as error:
             self._connections = f"Connections cannot be read: {plain(str(error))}"
         else:

@@ -13,7 +13,6 @@ from kvtui.backend.kube.query import SIDECAR_ACCOUNT
 from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
 from kvtui.rules.observe import observe
-from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.kubernetes import missing_right
 from tests import build_kube
 from tests.kube import objects
@@ -137,7 +136,7 @@ async def test_without_the_configmap_the_rest_says_that_it_waits_for_it(fake: Fa
 def findings(here: Seen) -> list[str]:
     """What triage finds missing."""
     seen = observe(build_kube.snapshot(kube=here.kube))
-    return [f.remedy for f in missing_right(seen, ConditionHistory())]
+    return [f.remedy for f in missing_right(seen)]
 
 
 async def test_an_api_that_refuses_everything_while_it_starts_is_no_fault(fake: FakeCluster, tmp_path: Path) -> None:

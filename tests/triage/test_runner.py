@@ -11,8 +11,8 @@ from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
 from kvtui.rules.observe import observe
-from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.missing_sources import missing_sources
+from kvtui.rules.triage.rule import ConditionHistory
 from kvtui.rules.triage.runner import RULES, confirmed, pending_findings
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
@@ -33,8 +33,8 @@ def watched(*snapshots: Snapshot) -> list[list[str]]:
     told = []
     for snapshot in snapshots:
         seen = observe(snapshot)
-        history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen, history)))
-        told.append([f.id for f in confirmed(pending_findings(seen, history), history, seen.snapshot.time)])
+        history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen)))
+        told.append([f.id for f in confirmed(pending_findings(seen), history, seen.snapshot.time)])
     return told
 
 
@@ -78,7 +78,7 @@ def test_one_rule_speaks_of_one_object_once() -> None:
         replace(advertiser(n), last=replace(advertiser(n).last, addresses=("192.0.2.9",), priority=9 + n))
         for n in (1, 2)
     )
-    found = pending_findings(observe(backup(advertisers=strangers)), ConditionHistory(began=NOW - 60))
+    found = pending_findings(observe(backup(advertisers=strangers)))
 
     assert [s.finding.object for s in found if s.finding.id == "vrid-collision"] == ["vips"]
 
@@ -176,12 +176,12 @@ def most(number: int) -> Snapshot:
 
 def cost(snapshot: Snapshot) -> float:
     seen = observe(snapshot)
-    history = ConditionHistory(began=0.0)
-    pending_findings(seen, history)  # what is remembered of the configs
+    history = ConditionHistory()
+    pending_findings(seen)  # what is remembered of the configs
     best = 1.0
     for _ in range(3):
         began = time.process_time()
-        confirmed(pending_findings(seen, history), history, NOW)
+        confirmed(pending_findings(seen), history, NOW)
         best = min(best, time.process_time() - began)
     return best
 

@@ -31,6 +31,7 @@ class Link(Struct, frozen=True):
 
     Attributes:
         master: index of the bridge, bond or VRF it belongs to; 0 for none.
+        parent: index of the base of a macvlan or VLAN; 0 for none, and if it is in another network namespace.
         port: what it is to its master: ``bridge``, ``bond``, ``vrf``, …; None without a master.
     """
 
@@ -43,6 +44,7 @@ class Link(Struct, frozen=True):
     kind: str | None
     master: int
     port: str | None
+    parent: int = 0
 
 
 class Address(Struct, frozen=True):
@@ -82,6 +84,7 @@ def read_link(message: Message) -> Link | None:
         kind=info.get_attr("IFLA_INFO_KIND") if info else None,
         master=message.get_attr("IFLA_MASTER") or 0,
         port=info.get_attr("IFLA_INFO_SLAVE_KIND") if info else None,
+        parent=0 if message.get_attr("IFLA_LINK_NETNSID") is not None else message.get_attr("IFLA_LINK") or 0,
     )
 
 
