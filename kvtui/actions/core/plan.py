@@ -35,15 +35,11 @@ class NoteSeverity(IntEnum):
 
 
 class Note(Struct, frozen=True):
-    """Something to know before agreeing."""
-
     severity: NoteSeverity
     text: str
 
 
 class Change(Struct, frozen=True):
-    """One thing that will be different."""
-
     what: str
     before: str
     after: str
@@ -53,15 +49,7 @@ class Plan(Struct, frozen=True):
     """A plan; pure data.
 
     Attributes:
-        kind: the action.
-        target: a real server, an instance, or a config file.
-        summary: one line.
-        changes: what will be different afterwards.
-        steps: what will be done, in order, in words.
         effects: what will happen on the wire and to clients, with times.
-        notes: warnings and refusals.
-        diff: unified diff of a config; empty when there is none.
-        equivalent_commands: shell commands that would do the same.
     """
 
     kind: ActionKind
@@ -75,11 +63,7 @@ class Plan(Struct, frozen=True):
     equivalent_commands: tuple[str, ...] = ()
 
     def refusal(self, *, force: bool) -> str | None:
-        """Returns why it must not be done; None when it may.
-
-        Args:
-            force: the operator accepts what is unsafe.
-        """
+        """Returns why it must not be done; None when it may."""
         limit = NoteSeverity.IMPOSSIBLE if force else NoteSeverity.UNSAFE
         reasons = [n.text for n in self.notes if n.severity >= limit]
         if not reasons:
@@ -93,10 +77,6 @@ class PlanPart(Struct, frozen=True):
 
     Attributes:
         steps: in order; empty when it cannot be done, or when there is nothing to do.
-        notes: why not, and what to know.
-        changes: see ``Plan``.
-        diff: see ``Plan``.
-        equivalent_commands: see ``Plan``.
     """
 
     steps: tuple[Step, ...] = ()
@@ -121,7 +101,6 @@ class PlanPart(Struct, frozen=True):
         before: tuple[Note, ...] = (),
         after: tuple[Note, ...] = (),
     ) -> Plan:
-        """Returns the plan, with notes before and after those of the method."""
         return Plan(
             kind=kind,
             target=target,

@@ -31,8 +31,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ExitCode(IntEnum):
-    """Exit codes of actions (design.md)."""
-
     DONE = 0
     FAILED = 1
     USAGE = 2
@@ -46,7 +44,6 @@ class Verification(Struct, frozen=True):
 
     Attributes:
         ok: True: as planned. False: it failed, so it is put back. None: not seen in time.
-        detail: the evidence, in a sentence.
         facts: for the journal: states before and after, predictions and what happened.
     """
 
@@ -59,12 +56,7 @@ class Action(Struct, frozen=True):
     """A plan, its steps and its verification.
 
     Attributes:
-        plan: as shown.
-        steps: in order; each reversible.
-        verify: looks for evidence after the last step; takes a function for progress sentences.
         pauses: seconds to wait after each step, for an action that goes slowly on purpose (``drain --over``).
-        undoes: id of the action that this one undoes.
-        finishes: id of the interrupted action that this one finishes.
         resolution: the result that the other action gets in the journal after this one: ``undone``, ``put back``,
             ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
     """
@@ -88,13 +80,7 @@ class Outcome(Struct, frozen=True):
 
 
 class Runner:
-    """Runs actions, one at a time on a node.
-
-    Args:
-        journal: of the node.
-        read_only: refuse everything, before anything is opened for writing.
-        progress: takes a sentence for the operator at each step.
-    """
+    """Runs actions, one at a time on a node."""
 
     def __init__(
         self, journal: Journal, *, read_only: bool = False, progress: Callable[[str], None] | None = None
@@ -105,11 +91,6 @@ class Runner:
 
     async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
         """Runs an action. One without steps changes nothing: it is verified and journaled like any other.
-
-        Args:
-            action: planned, shown and agreed to.
-            force: the operator accepts what is unsafe.
-            reason: for the journal.
 
         Returns:
             The outcome; an interrupted action (the task was cancelled) is put back and says so.
@@ -234,7 +215,6 @@ class Runner:
         return ""
 
     def _say(self, text: str) -> None:
-        """Tells the operator; a closed terminal must not stop what was begun."""
         if self._progress is not None:
             try:
                 self._progress(text)
@@ -243,7 +223,6 @@ class Runner:
 
 
 def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-    """Runs ``guarded`` in an event loop of its own."""
     return asyncio.run(guarded(runner, action, force=force, reason=reason))
 
 
@@ -258,13 +237,7 @@ async def guarded(
     """Runs an action from the command line.
 
     Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
-
-    Args:
-        runner: carries it out.
-        action: planned, shown and agreed to.
-        force: the operator accepts what is unsafe.
-        reason: for the journal.
-        on_signal: called for each signal, also one that comes too late to interrupt anything.
+    ``on_signal`` is called for each signal, also for one that comes too late to interrupt anything.
     """
     loop = asyncio.get_running_loop()
 
