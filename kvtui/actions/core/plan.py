@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
+    from kvtui.model.prediction import Prediction
 
 
 class ActionKind(StrEnum):
@@ -49,7 +50,8 @@ class Plan(Struct, frozen=True):
     """A plan; pure data.
 
     Attributes:
-        effects: what will happen on the wire and to clients, with times.
+        effects: what will happen on the wire and to clients, with times; shown first.
+        prediction: the same for each instance of this node, as data.
     """
 
     kind: ActionKind
@@ -61,6 +63,7 @@ class Plan(Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     diff: str = ""
     equivalent_commands: tuple[str, ...] = ()
+    prediction: tuple[Prediction, ...] = ()
 
     def refusal(self, *, force: bool) -> str | None:
         """Returns why it must not be done; None when it may."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 
     from kvtui.actions.core.plan import Plan
+    from kvtui.model.prediction import Prediction
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -45,11 +46,15 @@ class Verification(Struct, frozen=True):
     Attributes:
         ok: True: as planned. False: it failed, so it is put back. None: not seen in time.
         facts: for the journal: states before and after, predictions and what happened.
+        as_predicted: whether it came as the plan predicts; None if that predicts nothing.
+        observed: what came, with the fields of the prediction.
     """
 
     ok: bool | None
     detail: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    as_predicted: bool | None = None
+    observed: tuple[Prediction, ...] = ()
 
 
 class Action(Struct, frozen=True):
@@ -77,6 +82,8 @@ class Outcome(Struct, frozen=True):
     detail: str
     id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    as_predicted: bool | None = None
+    observed: tuple[Prediction, ...] = ()
 
 
 class Runner:
@@ -146,7 +153,7 @@ class Runner:
         closes = self._closes(entry)
         _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
-        return Outcome(code, detail, entry.id, verified.facts)
+        return Outcome(code, detail, entry.id, verified.facts, verified.as_predicted, verified.observed)
 
     async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
         for index, step in enumerate(action.steps):
