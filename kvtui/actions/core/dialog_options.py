@@ -13,14 +13,7 @@ if TYPE_CHECKING:
 
 
 class Ask(Struct, frozen=True):
-    """A number to be typed.
-
-    Attributes:
-        what: is asked for, with its unit.
-        least: smallest answer.
-        most: largest answer.
-        answered: what is wanted then.
-    """
+    """A number to be typed."""
 
     what: str
     least: int
@@ -33,11 +26,6 @@ class Option(Struct, frozen=True):
 
     Attributes:
         key: turns it to its next value, or asks for one where there is no next one. Its capital asks too.
-        flag: the same on the command line.
-        name: a word or two.
-        value: how it stands.
-        then: what is wanted after the key.
-        ask: for any other value.
     """
 
     key: str
@@ -54,5 +42,4 @@ class Option(Struct, frozen=True):
 
 
 def yes_no(*, on: bool) -> str:
-    """Returns a flag's value as the dialog shows it."""
     return "yes" if on else "no"
