@@ -110,7 +110,7 @@ def scratch_base() -> Path:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Give the command a small, known environment: nothing of the caller's leaks in unasked."""
+    """Give the command a small, known environment: nothing of the caller's leaks in."""
     return {
         "PATH": f"{Path(sys.executable).parent}:{SBIN_PATH}",
         "HOME": "/run/home",

@@ -126,8 +126,8 @@ async def test_the_filter_is_for_both() -> None:
 
 
 async def test_a_log_out_of_reach_says_where_to_look() -> None:
-    trouble = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
-    async with screen_7(LogTail(error=trouble)) as ui:
+    error = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
+    async with screen_7(LogTail(error=error)) as ui:
         assert "kubectl logs -n default vip-x7k2p" in " ".join(line.strip() for line in log_lines(ui))
 
 
