@@ -13,7 +13,7 @@ from kvtui.backend.demo.log import log_tail
 from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
 from kvtui.screens.journal import JournalScreen
-from kvtui.screens.log_view import LogLinePanel, LogView
+from kvtui.screens.log_view import LogView
 from tests.ui.seen import EPOCH, Ui, demo, running
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def test_who_reads_further_up_is_left_there_while_lines_come_and_old_ones_
         await say(ui, LogTail((*LINES[10:], LogLine("newer")), "a file", first=10))
         assert table.selected == 35
         await ui.press("enter")
-        assert isinstance(ui.app.screen, LogLinePanel)
+        assert ui.heading == "keepalived's log"
         assert "line 35" in ui.text
 
 
