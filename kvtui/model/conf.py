@@ -17,12 +17,9 @@ if TYPE_CHECKING:
 
 
 class ProblemKind(StrEnum):
-    """Kinds of errors in a config."""
-
     SYNTAX = "syntax"
     """Unbalanced braces or quotes: keepalived may exit on a reload."""
     INCLUDE = "include"
-    """An included file is missing or unreadable."""
     VALUE = "value"
     """A value that keepalived rejects (priority 300, no virtual_router_id)."""
 
@@ -39,8 +36,6 @@ class Location(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """An error in the text, with its position."""
-
     kind: ProblemKind
     message: str
     at: Location
@@ -150,8 +145,6 @@ class ConfVirtualServer(Struct, frozen=True):
 
 
 class ConfTrackFile(Struct, frozen=True):
-    """A ``track_file`` / ``vrrp_track_file`` definition."""
-
     name: str
     path: str | None
     weight: int | None = None
@@ -195,5 +188,4 @@ class Conf(Struct, frozen=True):
         return (v.address for i in self.instances for v in i.all_vips)
 
     def virtual_servers_by_key(self) -> dict[ServiceKey, ConfVirtualServer]:
-        """Returns the virtual servers by the kernel's key, without unresolved groups."""
         return {key: v for v in self.virtual_servers if (key := v.key) is not None}

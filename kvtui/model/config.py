@@ -16,13 +16,6 @@ NAME = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 
 
 class TriageSettings(Struct, frozen=True):
-    """Settings of triage.
-
-    Attributes:
-        hold_factor: factor on the time that a condition must hold to be a finding.
-        ignore: ids of findings that are never reported.
-    """
-
     hold_factor: float = 1.0
     ignore: frozenset[str] = frozenset()
 
@@ -54,12 +47,10 @@ class Kind(StrEnum):
 
 
 class Setting(Struct, frozen=True):
-    """One setting.
+    """One setting; texts are empty where there is no option, variable or restriction.
 
     Attributes:
         key: in the file, such as ``kubernetes.configmap``.
-        kind: type of the value.
-        help: one sentence.
         parameter: name of the option's parameter; empty when there is no option.
         variable: environment variable; empty when there is none.
         choices: the allowed values; empty for any.

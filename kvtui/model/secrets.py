@@ -36,14 +36,15 @@ def masked(line: str, known: frozenset[str] = frozenset()) -> str:
 
 
 def secrets_in(lines: Iterable[str]) -> frozenset[str]:
-    """Returns the passwords in config lines: whole values and each of their words, and those of macros in them."""
-    values: set[str] = set()
+    """Returns the secrets in config lines, and those of macros in them: whole values, and each word of a password."""
+    words: set[str] = set()
     macros: list[tuple[str, str]] = []
     for line in lines:
-        values |= {match[2] or match[4] for match in _ENTRY.finditer(line)}
+        for match in _ENTRY.finditer(line):
+            value = (match[2] or match[4]).strip('"')
+            words |= {value, *(value.split() if match[2] else ())}
         if definition := _DEFINITION.match(line):
-            macros.append((definition[1], definition[2]))
-    used = {name for value in values for name in _MACRO.findall(value)}
-    values |= {value for name, value in macros if name in used}
-    words = {word for value in values for text in [value.strip('"')] for word in (text, *text.split())}
+            macros.append((definition[1], definition[2].strip('" \t')))
+    used = {name for word in words for name in _MACRO.findall(word)}
+    words |= {value for name, value in macros if name in used}
     return frozenset(word for word in words if len(word) >= _MIN_SECRET)

@@ -84,40 +84,40 @@ def test_one_rule_speaks_of_one_object_once() -> None:
 
 
 def test_a_judge_remembers_and_says_what_is_undecided() -> None:
-    judge = TriageRunner()
+    runner = TriageRunner()
 
-    assert judge.run(observe(later(0, addresses=STRAY))).findings == ()
-    assert [f.id for f in judge.undecided] == ["vip-on-backup"]
-    judge._ran_at = float("-inf")
-    assert [f.id for f in judge.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
-    assert judge.undecided == ()
+    assert runner.run(observe(later(0, addresses=STRAY))).findings == ()
+    assert [f.id for f in runner.undecided] == ["vip-on-backup"]
+    runner._ran_at = float("-inf")
+    assert [f.id for f in runner.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
+    assert runner.undecided == ()
 
 
 def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     judged: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
-    judge = TriageRunner()
-    monkeypatch.setattr(judge, "_run", judged.append)
+    runner = TriageRunner()
+    monkeypatch.setattr(runner, "_run", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
-    calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
+    quiet, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
     assert busy.addresses is not None
     busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
     changed = later(2, **same | {"conf": conf(digest="other")})
-    judge.run(observe(calm))
-    judge._cost = 0.1
+    runner.run(observe(quiet))
+    runner._cost = 0.1
     for snapshot in (busy, changed):
-        now += TRIAGE_DUTY_BUSY * judge._cost / 3
-        judge.run(observe(snapshot))  # not yet, whatever it is
+        now += TRIAGE_DUTY_BUSY * runner._cost / 3
+        runner.run(observe(snapshot))  # not yet, whatever it is
     assert len(judged) == 1
-    now += TRIAGE_DUTY_BUSY * judge._cost
-    judge.run(observe(busy))
+    now += TRIAGE_DUTY_BUSY * runner._cost
+    runner.run(observe(busy))
     assert len(judged) == 1
-    judge.run(observe(changed))
+    runner.run(observe(changed))
     assert len(judged) == 2
-    judge._cost = 0.1
-    now += TRIAGE_DUTY_IDLE * judge._cost
-    judge.run(observe(changed))
+    runner._cost = 0.1
+    now += TRIAGE_DUTY_IDLE * runner._cost
+    runner.run(observe(changed))
     assert len(judged) == 3
 
 
