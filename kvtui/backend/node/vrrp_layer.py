@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.merge import with_growth
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 
@@ -60,7 +61,9 @@ class VrrpLayer:
         try:
             answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
             if self._dumper is dumper:  # it may have ended meanwhile
-                self.dump = carry(self.dump, answer)
+                known = self.dump.instances if self.dump else ()
+                answer = carry(self.dump, answer)
+                self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
                 self._error = ""
         except DumpError as why:
             self._error = str(why)
@@ -100,11 +103,13 @@ def carry(before: Dump | None, answer: Dump) -> Dump:
 
 
 def _carry_instance(before: VrrpInstance | None, now: VrrpInstance) -> VrrpInstance:
-    if before is None or now.track_files:
+    if before is None or now.track_files or now.tracked:
         return now
     return replace(
         now,
         track_files=before.track_files,
+        tracked=before.tracked,
+        group=before.group,
         sync_group=now.sync_group or before.sync_group,
         unicast_source=now.unicast_source or before.unicast_source,
         unicast_peers=now.unicast_peers or before.unicast_peers,

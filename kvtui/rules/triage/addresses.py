@@ -121,7 +121,7 @@ def vip_missing(observation: Observation) -> Iterator[Finding]:
 
 
 def held_without_advert(observation: Observation, router: Router) -> Iterator[Finding]:
-    """The node holds the VIPs, and keepalived runs but does not advertise: silenced by adverts that it rejects, or hung.
+    """The node holds the VIPs, but keepalived does not advertise: silenced by adverts that it rejects, or hung.
 
     Of two masters that reject each other's adverts one is silent: each rejected advert restarts its timer
     (vrrp_dispatcher_read; measured with 2.2.7). A restart would not help it.

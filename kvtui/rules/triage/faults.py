@@ -51,14 +51,11 @@ def causes(observation: Observation, instance: VrrpInstance) -> tuple[Cause, ...
 
 
 def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[Cause]:
-    conf = observation.snapshot.effective_conf
-    configured = conf.instance(instance.name) if conf else None
-    tracks = configured is None or configured.tracks_interface
     name, table = instance.interface, observation.snapshot.addresses
     if name is None or table is None:
         return
     problem = _link_problem(name, _links(observation).get(name))
-    if problem and (tracks or name not in _links(observation)):
+    if problem and (instance.tracks_interface or name not in _links(observation)):
         yield Cause(problem, f"{problem} (addresses)", f"ip link show {shell_word(name)}")
         return
     six = family_of(instance) is AddressFamily.V6
@@ -100,7 +97,7 @@ def _of_files(instance: VrrpInstance) -> Iterator[Cause]:
             yield Cause(
                 what,
                 f"track file {file.name}: {file.status} × weight {file.weight} (dump)",
-                f"echo 0 > {shell_word(file.path or 'FILE')}  # if what it stands for is over: kvtui journal shows who set it",
+                f"echo 0 > {shell_word(file.path or 'FILE')}  # if its cause is over; see kvtui journal",
                 0 if fault else -value,
             )
 
@@ -110,7 +107,11 @@ def _of_tracked(observation: Observation, tracked: Tracked) -> Cause | None:
     if tracked.kind == "interface":
         problem = _link_problem(name, _links(observation).get(name)) if observation.snapshot.addresses else ""
         bad = bool(problem) is not tracked.reverse
-        return Cause(f"tracked {problem}", f"{problem} (addresses)", f"ip link show {shell_word(name)}", down) if bad else None
+        return (
+            Cause(f"tracked {problem}", f"{problem} (addresses)", f"ip link show {shell_word(name)}", down)
+            if bad
+            else None
+        )
     if tracked.good is None or tracked.good is not tracked.reverse:
         return None
     last = last_result(observation, name)
@@ -135,13 +136,15 @@ def last_result(observation: Observation, script: str) -> str:
 
 
 def in_fault(observation: Observation, router: Router) -> Iterator[Finding]:
-    """An instance in FAULT does not take part in elections; what keeps it there is named (keepalived's dump and log)."""
+    """An instance in FAULT takes part in no election; what keeps it there is named (keepalived's dump and log)."""
     if router.view.state is not VrrpState.FAULT:
         return
     instance = router.instance
     found = [c for c in causes(observation, instance) if not c.lowers] or list(_of_group(observation, instance))
     if not found:
-        unknown = f"nothing that fails is known (keepalived.data names scripts; it needs root): {log_command(observation)}"
+        unknown = (
+            f"nothing that fails is known (keepalived.data names scripts; it needs root): {log_command(observation)}"
+        )
         found = [Cause("cause unknown", unknown, f"{log_command(observation)}  # why did it enter FAULT?")]
     masters = router.live_others
     yield Finding(
@@ -176,16 +179,19 @@ def _of_group(observation: Observation, instance: VrrpInstance) -> Iterator[Caus
 
 
 def lowered(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Something tracked lowers the priority of an instance; with nopreempt on the others nobody takes over (keepalived#2599)."""
+    """Something tracked lowers the priority; with nopreempt on the other nodes nobody takes over (keepalived#2599)."""
     base, now = router.view.priority, router.view.effective_priority
     if not base or not now or now >= base or router.view.state is VrrpState.FAULT:
         return
     found = [c for c in causes(observation, router.instance) if c.lowers]
     names = listed([c.what for c in found]) or "something tracked fails"
     stuck = router.is_master and bool(router.view.nopreempt)
+    if not found and not stuck:
+        return
+    by_hand = bool(found) and all(c.what.startswith("track file") for c in found)
     yield Finding(
         "nopreempt-keeps-lowered-master" if stuck else "priority-lowered",
-        Severity.WARNING,
+        Severity.INFO if by_hand and not stuck else Severity.WARNING,
         f"{names[0].upper()}{names[1:]}: {router.instance.name} has priority {now} instead of {base}"
         + (", but nopreempt keeps the VIPs on this node" if stuck else ""),
         (
