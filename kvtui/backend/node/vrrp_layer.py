@@ -12,12 +12,14 @@ from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.merge import with_growth
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
+from kvtui.model.vrrp import VrrpState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.backend.keepalived.dumps.requester import Dump
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.log import LogTail
     from kvtui.model.vrrp import VrrpInstance
 
 PENDING = "no dump requested yet"
@@ -32,8 +34,18 @@ class VrrpLayer:
         changed: called after a new dump.
     """
 
-    def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        keepalived: Keepalived | None,
+        *,
+        signals: bool,
+        changed: Callable[[], None],
+        read_log: Callable[[], LogTail] | None = None,
+    ) -> None:
         self.dump: Dump | None = None
+        self.log: LogTail | None = None
+        """The log as of the dump; read only if the dump shows that something fails."""
+        self._read_log = read_log
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._error = "no keepalived runs here" if keepalived is None else PENDING
@@ -65,6 +77,8 @@ class VrrpLayer:
                 answer = carry(self.dump, answer)
                 self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
                 self._error = ""
+            needed = self._read_log is not None and any(map(fails, answer.instances))
+            self.log = await asyncio.to_thread(self._read_log) if needed and self._read_log else None
         except DumpError as why:
             self._error = str(why)
         self._changed()
@@ -91,6 +105,11 @@ class VrrpLayer:
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+def fails(instance: VrrpInstance) -> bool:
+    """Whether something that it tracks fails: keepalived logs exit statuses and times."""
+    return instance.state is VrrpState.FAULT or any(t.good is t.reverse for t in instance.tracked)
 
 
 def carry(before: Dump | None, answer: Dump) -> Dump:
