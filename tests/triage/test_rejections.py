@@ -50,7 +50,8 @@ def test_passwords_that_differ_are_told_by_keepalived_alone() -> None:
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_each_counter_names_its_cause(name: Any) -> None:
-    found = suspected(backup(instances=(counting(VrrpState.BACKUP, **{name: 3}  # type: ignore[arg-type]),)))
+    grown: Any = {name: 3}
+    found = suspected(backup(instances=(counting(VrrpState.BACKUP, **grown),)))
 
     assert CAUSES[name][0] in found["adverts-rejected"].title
     assert found["adverts-rejected"].remedy == CAUSES[name][1]

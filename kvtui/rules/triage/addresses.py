@@ -8,13 +8,13 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
 from kvtui.rules.triage.masters import listens
 from kvtui.rules.triage.rejections import rejects
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.claims import live
+from kvtui.rules.vrrp.instances import is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.rules.triage.routers import Router
 
-PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)
-"""Interfaces on which a real server keeps a VIP without answering ARP for it."""
 MASTER_SILENCE_INTERVALS = 4.1
 """Advert intervals after which a missing advert of the own node is a problem."""
 DUMP_SECONDS = 45.0
@@ -35,7 +33,7 @@ def _held(observation: Observation, router: Router) -> tuple[InterfaceAddress, .
     """Returns its VIPs on interfaces that answer ARP for them."""
     table = observation.snapshot.addresses
     places = (p for v in router.vips for p in table.holding(v)) if table else ()
-    return tuple(p for p in places if not p.interface.startswith(PRIVATE))
+    return tuple(p for p in places if not is_private(p.interface))
 
 
 def vip_on_backup(observation: Observation) -> Iterator[Finding]:
@@ -79,7 +77,7 @@ def vip_left_behind(observation: Observation) -> Iterator[Finding]:
     held = tuple(
         a
         for a in snapshot.addresses.addresses
-        if (a.address in owners or a.address in known) and not a.interface.startswith(PRIVATE)
+        if (a.address in owners or a.address in known) and not is_private(a.interface)
     )
     if held:
         yield Finding(

@@ -118,7 +118,7 @@ def _of_tracked(observation: Observation, tracked: Tracked) -> Cause | None:
     facts = f" ({tracked.detail})" if tracked.detail else ""
     return Cause(
         f"{tracked.kind} {name} fails",
-        f"{tracked.kind} {name}{facts} fails{last} (dump)",
+        f"{tracked.kind} {name}{facts} fails{last} (dump{', log' if last else ''})",
         f"{log_command(observation)}  # what does {name} say? kvtui check {shell_word(name)} runs it as keepalived does"
         if tracked.kind == "script"
         else f"{log_command(observation)}  # since when does {name} fail?",

@@ -169,9 +169,23 @@ def _set_by_check(check: RealServerCheck | None, real: RealServerView) -> bool:
 
 
 def drained(observation: Observation) -> Iterator[Finding]:
-    """Somebody drained a real server, which is often forgotten."""
+    """Somebody drained a real server, which is often forgotten.
+
+    Not told of virtual servers on firewall marks that keepalived does not manage: Docker Swarm keeps such weights in
+    its ingress_sbox (moby/libnetwork, service_linux.go).
+    """
+    conf = observation.snapshot.effective_conf
+    configured = conf.virtual_servers_by_key() if conf else {}
     for virtual, reals in unusual_reals(observation, lambda r: r.state is RealServerState.DRAINED):
+        wanted = configured.get(virtual.key)
+        inhibited = {k for k, r in wanted.regular_servers().items() if r.inhibit_on_failure} if wanted else set()
         meant = [r for r in reals if r.configured_weight != 0]
+        if not meant or (virtual.fwmark is not None and virtual.managed_by is ManagedBy.UNKNOWN):
+            continue
+        unknown = [r for r in meant if r.key in inhibited and r.check is None]
+        if unknown:
+            yield _drained_or_failed(virtual, unknown)
+        meant = [r for r in meant if r not in unknown]
         if not meant:
             continue
         target, subject = group(virtual, meant)
@@ -185,6 +199,22 @@ def drained(observation: Observation) -> Iterator[Finding]:
             target,
             vips_of(virtual),
         )
+
+
+def _drained_or_failed(virtual: VirtualServerView, reals: list[RealServerView]) -> Finding:
+    target, subject = group(virtual, reals)
+    return Finding(
+        "drained-or-failed",
+        Severity.WARNING,
+        f"{subject} {'has' if len(reals) == 1 else 'have'} weight 0: drained, or failed (inhibit_on_failure)",
+        (
+            *(f"{real_name(r)}: weight 0 (ipvs), {r.configured_weight} and inhibit_on_failure (conf)" for r in reals),
+            "only keepalived's check dump tells a failed real server from a drained one, and kvtui has none (dump)",
+        ),
+        f"nc -vz {reals[0].address} {reals[0].port}  # does it answer? As root kvtui reads the checks",
+        target,
+        vips_of(virtual),
+    )
 
 
 def overloaded(observation: Observation) -> Iterator[Finding]:

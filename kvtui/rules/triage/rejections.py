@@ -85,7 +85,7 @@ def _count(router: Router, name: str) -> str:
 
 
 def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (measured with 2.2.7).
+    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
     Told where the wire alone does not show the cause: passwords, keys, clocks.
     """

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy
 from kvtui.rules.phrases import listed, plural, service_option
-from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.words import vips_of
+from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -37,7 +37,8 @@ BOTH_MASTERS = "keepalived drops such adverts, so both become master"
 def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
     """OpenBSD, FreeBSD, pfSense or OPNsense uses CARP here with this VRID as its vhid: it is no old keepalived.
 
-    CARP shares VRRP's protocol number and group. Each packet restarts a master's advert timer, so that it falls silent.
+    CARP shares VRRP's protocol number and group. Each packet restarts a master's advert timer, so that it falls silent
+    (measured with 2.2.7; opnsense/core#1549).
     """
     for other in router.contenders:
         if other.last.carp:
