@@ -22,7 +22,7 @@ OWN = advertiser(0, outgoing=True)
 def test_strict_without_accept_drops_what_the_vip_gets() -> None:
     strict = instance(VrrpState.MASTER, strict=True, accept=False)
     assert suspected(master(instances=(strict,)))["strict-drops-traffic"].severity is Severity.CRITICAL
-    assert suspected(backup(instances=(instance(strict=True, accept=False),)))["strict-drops-traffic"]
+    assert "strict-drops-traffic" in suspected(backup(instances=(instance(strict=True, accept=False),)))
     assert suspected(master(instances=(replace(strict, accept=True),))) == {}
     assert "strict-drops-traffic" not in suspected(master(instances=(replace(strict, base_priority=255),)))
 

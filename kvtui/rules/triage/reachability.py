@@ -87,7 +87,7 @@ def on_kube_proxy(observation: Observation, router: Router) -> Iterator[Finding]
             f"kube-proxy adds the externalIPs of Services there: {listed(names) or 'unknown which'} (Kubernetes)",
             "connections from this node and its pods do not go to the VIP's owner",
         ),
-        "kubectl edit service  # remove the VIP from externalIPs and loadBalancerIP, or accept it",
+        "remove the VIP from externalIPs and loadBalancerIP of the Service, or accept it",
         router.instance.name,
         tuple(held),
     )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy, RealServerState
-from kvtui.rules.phrases import MAX_NAMES, listed, service_option, shell_word
+from kvtui.rules.ipvsadm import edit_weight, service
+from kvtui.rules.phrases import MAX_NAMES, listed, shell_word
 from kvtui.rules.triage.kernel import checks_of, unusual_reals
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import describe_real, edit_weight, group, real_name, vips_of
+from kvtui.rules.triage.words import describe_real, group, real_name, vips_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +53,8 @@ def _revive(virtual: VirtualServerView) -> str:
     if virtual.service:
         namespace, _, name = virtual.service.partition("/")
         return f"kubectl -n {shell_word(namespace)} get endpointslices -l kubernetes.io/service-name={shell_word(name)}"
-    return f"kvtui ipvs  # which checks fail? then test a real server: nc -vz {_some_real(virtual)}"
-
-
-def _some_real(virtual: VirtualServerView) -> str:
-    return " ".join(f"{r.address} {r.port}" for r in virtual.real_servers[:1]) or "ADDRESS PORT"
+    test = "".join(f"; does one answer? nc -vz {r.address} {r.port}" for r in virtual.real_servers[:1])
+    return f"kvtui ipvs  # which checks fail?{test}"
 
 
 def real_down(observation: Observation) -> Iterator[Finding]:
@@ -124,7 +122,7 @@ def real_not_in_config(observation: Observation) -> Iterator[Finding]:
         if not extra:
             continue
         target, subject = group(virtual, extra)
-        commands = (f"ipvsadm -d {service_option(virtual)} -r {real_name(r)}" for r in extra[:4])
+        commands = (f"ipvsadm -d {service(virtual)} -r {real_name(r)}" for r in extra[:4])
         yield Finding(
             "real-server-not-in-config",
             Severity.WARNING,
@@ -153,7 +151,7 @@ def weight_differs(observation: Observation) -> Iterator[Finding]:
             Severity.WARNING,
             f"{subject} {'has' if len(changed) == 1 else 'have'} another weight than configured",
             tuple(f"{real_name(r)}: weight {r.weight} (ipvs), {r.configured_weight} (conf)" for r in changed[:6]),
-            edit_weight(virtual, changed[0], changed[0].configured_weight or 0),
+            edit_weight(observation.snapshot.ipvs, virtual, changed[0].key, changed[0].configured_weight or 0),
             target,
             vips_of(virtual),
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from kvtui.rules.ipvsadm import inside
 from kvtui.rules.triage import (
     addresses,
     conf,
@@ -61,6 +63,10 @@ RULES: tuple[Rule, ...] = (
 """All rules. Findings of equal severity are listed in this order."""
 
 
+NETWORK_COMMANDS = ("ip ", "ipvsadm ", "nc ", "nft ", "sysctl ", "tcpdump ")
+"""Commands that act on a network namespace."""
+
+
 class PendingFinding(Struct, frozen=True):
     """A problem in one observation, reported once it has persisted for ``after`` seconds."""
 
@@ -77,9 +83,19 @@ def pending_findings(observation: Observation) -> tuple[PendingFinding, ...]:
     pending: dict[tuple[str, str], PendingFinding] = {}
     for rule in RULES:
         for finding in rule.find(observation):
-            problem = PendingFinding(finding, rule.after)
+            problem = PendingFinding(_typed_here(finding, observation), rule.after)
             pending.setdefault(problem.condition, problem)
     return tuple(pending.values())
+
+
+def _typed_here(finding: Finding, observation: Observation) -> Finding:
+    """Returns the finding with the commands of its remedy entering keepalived's network namespace, if it is another."""
+    chosen = observation.snapshot.chosen_keepalived
+    if chosen is None or chosen.own_netns is not False:
+        return finding
+    commands, mark, comment = finding.remedy.partition("  # ")
+    typed = [inside(c, chosen) if c.startswith(NETWORK_COMMANDS) else c for c in commands.split("; ")]
+    return replace(finding, remedy="; ".join(typed) + mark + comment)
 
 
 def confirmed(pending: tuple[PendingFinding, ...], history: ConditionHistory, now: float) -> tuple[Finding, ...]:

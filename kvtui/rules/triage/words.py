@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
-from kvtui.rules.phrases import MAX_NAMES, METHOD_OPTIONS, service_option, shell_word
+from kvtui.rules.phrases import MAX_NAMES, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def log_command(observation: Observation) -> str:
             return "kubectl logs of the controller's pod"
         namespace, _, name = controller.pod.partition("/")
         return f"kubectl -n {shell_word(namespace)} logs {shell_word(name)}"
-    if chosen is not None and chosen.root:
+    if (chosen is not None and chosen.root) or (chosen is None and snapshot.kube is not None):
         return "kubectl logs (or docker logs) of keepalived's container"
     return "journalctl -u keepalived"
 
@@ -55,9 +55,3 @@ def first_of(texts: Sequence[str]) -> Iterator[str]:
     yield from texts[:MAX_NAMES]
     if len(texts) > MAX_NAMES:
         yield f"and {len(texts) - MAX_NAMES} more"
-
-
-def edit_weight(virtual: VirtualServerView, real: RealServerView, weight: int) -> str:
-    """Returns the ipvsadm command that sets a weight; without the method ipvsadm would switch to direct routing."""
-    method = f" {METHOD_OPTIONS[real.method]}" if real.method in METHOD_OPTIONS else ""
-    return f"ipvsadm -e {service_option(virtual)} -r {real_name(real)}{method} -w {weight}"
