@@ -11,6 +11,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.vrrp import RealServerCheck, VirtualAddress, VrrpState
+from kvtui.presenters import vips, vrrp
 from kvtui.rules.observe import observe
 from tests.build import NODES, NOW, VIP, addresses, advertiser, conf, conf_real, instance, keepalived, real, table
 from tests.triage.case import backup, master, suspected
@@ -95,6 +96,9 @@ def test_own_adverts_that_no_known_keepalived_sends() -> None:
     found = suspected(gone)
     assert "sources-contradict" in found
     assert "keepalived-not-running" not in found
+    assert "this node advertises VRID 50 on eth0" in vips.empty_text(observe(gone))
+    assert "no keepalived is found" in vrrp.empty_text(observe(gone))
+    assert vips.contradiction_text(observe(backup())) == ""
     stranger = replace(OWN, last=replace(OWN.last, vrid=99))
     assert "sources-contradict" in suspected(backup(advertisers=(advertiser(2), stranger)))
     other = keepalived(pid=900)

@@ -62,6 +62,8 @@ RECEIVED = ("advert_rcvd", "pri_zero_rcvd", *CAUSES)
 """Counters of which one increases whenever keepalived receives an advert, apart from those that it does not count."""
 MIN_FILTERED_ADVERTS = 4
 """Adverts of another master before their absence in keepalived's counters means something."""
+MIN_REJECTED = 3
+"""So many adverts in a row must be rejected before a backup takes over (RFC 9568 6.1)."""
 RECENT_SECONDS = 3600.0
 """A takeover since then may have the rejected adverts as its cause."""
 OWNER = 255
@@ -94,7 +96,8 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     counters = router.view.counters or {}
     growing = router.growing(*CAUSES)
     names = growing or tuple(n for n in CAUSES if counters.get(n))
-    if not names or (not growing and not router.is_master):
+    enough = growing or sum(counters.get(n, 0) for n in names) >= MIN_REJECTED
+    if not names or not enough or (not growing and not router.is_master):
         return
     since = router.view.since
     recent = since is not None and router.now - since < RECENT_SECONDS
@@ -119,7 +122,7 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def filtered(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Adverts of another master reach this node's interface, but a local firewall keeps them from keepalived."""
+    """Adverts of another master reach this node, but a local firewall keeps them from keepalived (measured)."""
     counters = router.view.counters or {}
     senders = [a for a in router.live_others if a.count > MIN_FILTERED_ADVERTS and a.believed]
     if not router.is_master or not senders or "advert_rcvd" not in counters or mismatches(observation, router):
