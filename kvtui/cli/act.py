@@ -57,16 +57,7 @@ class _Ending:
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plans, shows, asks and applies.
-
-    Args:
-        invocation: global options: ``--dry-run``, ``--yes``, ``--reason``, ``--read-only``.
-        intent: the action and its options.
-        force: apply an unsafe plan.
-
-    Returns:
-        An ``ExitCode``.
-    """
+    """Plans, shows, asks and applies; returns an ``ExitCode``."""
     ending = _Ending()
     try:
         outcome = asyncio.run(_act(invocation, intent, ending, force=force))
@@ -155,7 +146,6 @@ async def agreed() -> bool:
 
 
 async def _answer(fd: int) -> str:
-    """Returns a line from the terminal; empty at the end of file."""
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[bytes] = loop.create_future()
 

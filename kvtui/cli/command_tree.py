@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 
 class Parameter(Struct, frozen=True):
-    """An option or an argument.
+    """An option or an argument; of an argument the name is its placeholder: ``REAL[:PORT]``.
 
     Attributes:
-        names: of an option, such as ``-o`` and ``--output``; of an argument its placeholder: ``REAL[:PORT]``.
         usage: as in ``--help``, such as ``-o, --output <text|json|yaml>``.
         help: as in ``--help``, with environment variable and default.
         summary: the help without them.
@@ -31,16 +30,7 @@ class Parameter(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """A command, or kvtui itself.
-
-    Attributes:
-        path: the words after ``kvtui``; empty for kvtui itself.
-        help: its text, as in ``--help``.
-        epilog: the text after the options.
-        options: all but ``--help``.
-        arguments: in their order.
-        commands: subcommands.
-    """
+    """A command, or kvtui itself, whose path is empty; without hidden commands and options, and without ``--help``."""
 
     path: tuple[str, ...]
     help: str
@@ -51,18 +41,15 @@ class Command(Struct, frozen=True):
 
     @property
     def summary(self) -> str:
-        """The first paragraph of the help in one line."""
         return " ".join(self.help.split("\n\n")[0].split())
 
     def all(self) -> Iterator[Command]:
-        """Yields this command and all below it."""
         yield self
         for command in self.commands:
             yield from command.all()
 
 
 def command_tree() -> Command:
-    """Returns the whole command line without hidden commands and options."""
     return _command(get_command(app), ())
 
 

@@ -24,19 +24,10 @@ class Invocation(Struct, frozen=True):
     """The global options of one call.
 
     Attributes:
-        read_only: forbids every write.
-        pid: which keepalived; None for the one in kvtui's own network namespace.
-        demo: shows the built-in cluster.
-        ascii: draws with ASCII only.
-        mouse: lets the terminal report the mouse.
         form: output format given before the command.
         interval: seconds between two observations without an event.
         dry_run: shows the plan of an action and stops; kvtui also sends keepalived no signal for a dump.
-        yes: answers yes to the plan's question.
-        reason: goes into the journal.
-        kube: where the Kubernetes API and the ConfigMap are; None: found by itself.
-        theme: colours of the terminal UI.
-        config: from the config files.
+        kube: None: found by itself.
         at_once: the first reading waits for nothing, so that the terminal UI can draw; slow sources follow.
     """
 
@@ -56,7 +47,6 @@ class Invocation(Struct, frozen=True):
     at_once: bool = False
 
     def source(self) -> SnapshotSource:
-        """Returns the node, or the demo."""
         if self.demo:
             from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
 
@@ -107,7 +97,6 @@ class Invocation(Struct, frozen=True):
         return JournalFindings()
 
     def ui(self) -> UiSettings:
-        """Returns the settings of the terminal UI."""
         from kvtui.model.settings import UiSettings  # noqa: PLC0415 - commands do without
 
         return UiSettings(

@@ -199,14 +199,9 @@ app.command()(self_commands.completion)
 
 
 def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
-    """Runs the command line. Errors are messages, never tracebacks.
+    """Runs the command line; returns the exit code. Errors are messages, never tracebacks.
 
-    Args:
-        run_ui: starts the terminal UI, which this package does not import.
-        arguments: instead of ``sys.argv``.
-
-    Returns:
-        The exit code.
+    ``run_ui`` starts the terminal UI, which this package does not import.
     """
     with own_streams():
         return finish(_run(run_ui, arguments))

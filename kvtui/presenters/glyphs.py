@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from kvtui.rules.chain import Mark
-
 
 class Glyphs(Struct, frozen=True):
     """One set of characters; every one is one column wide.
 
     Attributes:
         bars: sparkline levels, lowest first.
-        marks: of a chain's layers.
+        marks: of a chain's layers, by the value of ``rules.chain.Mark``.
         self_mark: this node.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
         up: ascending order; ``down`` descending.
@@ -21,7 +19,7 @@ class Glyphs(Struct, frozen=True):
     """
 
     bars: str
-    marks: dict[Mark, str]
+    marks: dict[str, str]
     self_mark: str
     open: str
     closed: str
@@ -34,7 +32,7 @@ class Glyphs(Struct, frozen=True):
 
 UNICODE = Glyphs(
     bars=" ▁▂▃▄▅▆▇█",
-    marks={Mark.OK: "✓", Mark.BROKEN: "✗", Mark.UNKNOWN: "?", Mark.NONE: "·"},
+    marks={"ok": "✓", "broken": "✗", "unknown": "?", "none": "·"},
     self_mark="★",
     open="▾",
     closed="▸",
@@ -46,7 +44,7 @@ UNICODE = Glyphs(
 )
 ASCII = Glyphs(
     bars=" ._-=oO#@",
-    marks={Mark.OK: "+", Mark.BROKEN: "X", Mark.UNKNOWN: "?", Mark.NONE: "."},
+    marks={"ok": "+", "broken": "X", "unknown": "?", "none": "."},
     self_mark="*",
     open="v",
     closed=">",
