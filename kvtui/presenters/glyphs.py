@@ -11,9 +11,7 @@ class Glyphs(Struct, frozen=True):
     Attributes:
         bars: sparkline levels, lowest first.
         marks: of a chain's layers, by the value of ``rules.chain.Mark``.
-        self_mark: this node.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
-        up: ascending order; ``down`` descending.
         dash: no value.
         differs: between the kernel's value and the config's.
     """
@@ -57,7 +55,6 @@ ASCII = Glyphs(
 
 
 def glyphs(*, ascii_only: bool) -> Glyphs:
-    """Returns the set to draw with."""
     return ASCII if ascii_only else UNICODE
 
 
