@@ -163,7 +163,7 @@ async def _answer(fd: int) -> str:
         loop.remove_reader(fd)
 
 
-def show_journal(invocation: Invocation, form: Format) -> int:
+def show_journal(invocation: Invocation) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
         info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 7")
@@ -175,7 +175,7 @@ def show_journal(invocation: Invocation, form: Format) -> int:
     except OSError as error:
         fail(f"cannot read the journal: {error}", ExitCode.FAILED)
     lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
-    if form is Format.TEXT:
+    if invocation.form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
         for overwrite in lost:
@@ -186,5 +186,5 @@ def show_journal(invocation: Invocation, form: Format) -> int:
                 f"--finish it finishes it, with --leave it changes nothing and closes the entry"
             )
     else:
-        write(encode({"journal": journal_document(entries, lost)}, form))
+        write(encode({"journal": journal_document(entries, lost)}, invocation.form))
     return ExitCode.DONE

@@ -9,6 +9,7 @@ from msgspec import Struct
 from typer.main import get_command
 
 from kvtui.cli.main import app
+from kvtui.cli.node_command import NodeCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,8 @@ class Command(Struct, frozen=True):
     help: str
     epilog: str
     options: tuple[Parameter, ...]
+    global_options: tuple[Parameter, ...]
+    """Options of kvtui itself that may also follow the command."""
     arguments: tuple[Parameter, ...]
     commands: tuple[Command, ...]
 
@@ -50,21 +53,23 @@ class Command(Struct, frozen=True):
 
 
 def command_tree() -> Command:
-    return _command(get_command(app), ())
+    return _command(get_command(app), (), None)
 
 
-def _command(command: Any, path: tuple[str, ...]) -> Command:
+def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
     """Takes ``Any``, because Typer keeps its own copy of click and exports no type of it."""
-    context = typer.Context(command, info_name=" ".join(("kvtui", *path)))
+    context = typer.Context(command, info_name=path[-1] if path else "kvtui", parent=parent)
     visible = [p for p in command.params if not getattr(p, "hidden", False)]
+    common = command.global_options(context) if isinstance(command, NodeCommand) else ()
     subcommands = getattr(command, "commands", {})
     return Command(
         path,
         (command.help or "").strip(),
         command.epilog or "",
         tuple(_parameter(p, context) for p in visible if p.param_type_name == "option"),
+        tuple(_parameter(p, context.find_root()) for p in common),
         tuple(_parameter(p, context) for p in visible if p.param_type_name == "argument"),
-        tuple(_command(c, (*path, name)) for name, c in subcommands.items() if not c.hidden),
+        tuple(_command(c, (*path, name), context) for name, c in subcommands.items() if not c.hidden),
     )
 
 
