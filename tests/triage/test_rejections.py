@@ -102,6 +102,9 @@ def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:
 
     assert "another list of VIPs" in found.title
     assert any("kvtui cluster" in e for e in found.evidence)
+    once = suspected(master(instances=(counting(grown=False, addr_list_err=1),)))["adverts-rejected"]
+    assert once.severity is Severity.INFO  # of a master that is silent now, or was one once
+    assert suspected(master(instances=(counting(grown=False, packet_len_err=2),))) == {}
 
 
 def test_a_master_that_is_silent_though_it_answers_is_not_restarted() -> None:

@@ -71,7 +71,15 @@ def real_down(observation: Observation) -> Iterator[Finding]:
             "real-server-down",
             Severity.WARNING,
             f"{subject} fail{'s' if len(down) == 1 else ''} the health check",
-            tuple(f"{describe_real(r)} (ipvs, dump)" for r in down[:MAX_NAMES]),
+            (
+                *(f"{describe_real(r)} (ipvs, dump)" for r in down[:MAX_NAMES]),
+                *(
+                    f"{real_name(r)}: {words} (dump)"
+                    for r in down[:MAX_NAMES]
+                    if (check := lookup.get((virtual.name, r.address, r.port)))
+                    for words in check.failing
+                ),
+            ),
             f"nc -vz {down[0].address} {down[0].port}  # from this node: does the server fail, or the network?",
             target,
             vips_of(virtual),

@@ -62,6 +62,8 @@ RECEIVED = ("advert_rcvd", "pri_zero_rcvd", *CAUSES)
 """Counters of which one increases whenever keepalived receives an advert, apart from those that it does not count."""
 MIN_FILTERED_ADVERTS = 4
 """Adverts of another master before their absence in keepalived's counters means something."""
+FOREIGN = frozenset({"packet_len_err", "invalid_type_rcvd", "ip_ttl_err", "chk_err", "vers_err"})
+"""Counters that strangers increase too: a few of them mean nothing."""
 MIN_REJECTED = 3
 """So many adverts in a row must be rejected before a backup takes over (RFC 9568 6.1)."""
 RECENT_SECONDS = 3600.0
@@ -96,13 +98,13 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     counters = router.view.counters or {}
     growing = router.growing(*CAUSES)
     names = growing or tuple(n for n in CAUSES if counters.get(n))
-    enough = growing or sum(counters.get(n, 0) for n in names) >= MIN_REJECTED
-    if not names or not enough or (not growing and not router.is_master):
+    rejected_all = sum(counters.get(n, 0) for n in names)
+    if not names or (not growing and (not router.is_master or (rejected_all < MIN_REJECTED and {*names} <= FOREIGN))):
         return
     since = router.view.since
-    recent = since is not None and router.now - since < RECENT_SECONDS
+    recent = since is not None and router.now - since < RECENT_SECONDS and rejected_all >= MIN_REJECTED
     what, remedy = CAUSES[names[0]]
-    number = plural(sum(counters.get(n, 0) for n in names), "advert")
+    number = plural(rejected_all, "advert")
     yield Finding(
         "adverts-rejected",
         Severity.CRITICAL if growing else Severity.WARNING if recent else Severity.INFO,
