@@ -146,3 +146,15 @@ def test_docker_swarms_weights_are_its_own() -> None:
     )
     assert [v.managed_by for v in observe(swarm).virtual_servers or ()] == [ManagedBy.UNKNOWN]
     assert not {"drained", "no-live-real-server"} & set(suspected(swarm))
+
+
+def test_adverts_of_a_bridge_port_are_heard_on_its_bridge() -> None:
+    """kvtui captures on the bridge: the port shows the same packets."""
+    base = addresses()
+    port = replace(base.interfaces[0], master="br-ex")
+    bridge = Interface(3, "br-ex", up=True, running=True, mtu=1500, kind="bridge")
+    heard = replace(advertiser(2), last=replace(advertiser(2).last, interface="br-ex"))
+    seen = backup(addresses=replace(base, interfaces=(port, bridge)), advertisers=(heard,))
+
+    assert set(suspected(seen)) == {"interface-is-bridge-port"}
+    assert [i.master.address for i in observe(seen).vrrp_instances or () if i.master] == [NODES[2]]

@@ -61,8 +61,9 @@ def test_counters_that_grew_long_ago_are_history() -> None:
     past = counting(VrrpState.MASTER, grown=False, auth_failure=3)
     assert suspected(backup(instances=(counting(VrrpState.BACKUP, grown=False, auth_failure=3),))) == {}
     assert suspected(master(instances=(past,)))["adverts-rejected"].severity is Severity.WARNING
-    long_master = replace(past, last_transition=NOW - 90_000)
+    long_master = replace(past, last_transition=NOW - 7200)
     assert suspected(master(instances=(long_master,)))["adverts-rejected"].severity is Severity.INFO
+    assert suspected(master(instances=(replace(past, last_transition=NOW - 90_000),))) == {}
 
 
 def test_multicast_groups_that_differ_are_no_firewall() -> None:

@@ -68,6 +68,8 @@ MIN_REJECTED = 3
 """So many adverts in a row must be rejected before a backup takes over (RFC 9568 6.1)."""
 RECENT_SECONDS = 3600.0
 """A takeover since then may have the rejected adverts as its cause."""
+HISTORY_SECONDS = 86_400.0
+"""After this long as master, adverts rejected at some time before are history."""
 OWNER = 255
 ELSEWHERE = (
     "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
@@ -102,6 +104,8 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     if not names or (not growing and (not router.is_master or (rejected_all < MIN_REJECTED and {*names} <= FOREIGN))):
         return
     since = router.view.since
+    if not growing and since is not None and router.now - since > HISTORY_SECONDS:
+        return
     recent = since is not None and router.now - since < RECENT_SECONDS and rejected_all >= MIN_REJECTED
     what, remedy = CAUSES[names[0]]
     number = plural(rejected_all, "advert")
