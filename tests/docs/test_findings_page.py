@@ -17,4 +17,6 @@ def test_each_finding_has_severity_evidence_remedy_and_source() -> None:
         assert entry.severities, entry.id
         assert entry.title, entry.id
         assert entry.remedy, entry.id
-        assert sources(entry.rule, entry.id) or entry.rule not in RULES, f"{entry.id}: its rule's docstring names no thread, RFC or measurement"
+        assert sources(entry.rule, entry.id) or entry.rule not in RULES, (
+            f"{entry.id}: no thread, RFC or measurement in its docstring"
+        )
