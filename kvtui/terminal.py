@@ -86,7 +86,7 @@ def run(observer: Observer, settings: UiSettings) -> None:
         settings: of the UI.
 
     Raises:
-        LookupError: ``--pid`` names no keepalived.
+        KeepalivedNotFoundError: ``--pid`` names no keepalived.
         SystemExit: a signal ended it.
     """
     settings = replace(settings, theme=prepare(os.environ, settings.theme), clipboard=clipboard(os.environ))

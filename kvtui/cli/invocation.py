@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
+from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class Invocation(Struct, frozen=True):
 
         try:
             return asyncio.run(_observe(self.observer(), timeout))
-        except LookupError as error:
+        except KeepalivedNotFoundError as error:
             fail(str(error.args[0]), EXIT_USAGE)
 
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:

@@ -25,6 +25,7 @@ class Adverts:
         pid: a process in that namespace; None for our own.
         interfaces: names to listen to; None for all (see ``Capture``).
         is_port: whether an interface is a port of a bridge or bond (see ``Capture``).
+        failed: takes a bug that a packet shows; the next packet is read all the same. None: it is raised.
     """
 
     def __init__(
@@ -32,7 +33,9 @@ class Adverts:
         pid: int | None,
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
+        failed: Callable[[Exception], object] | None = None,
     ) -> None:
+        self._failed = failed
         self.tracker = AdvertTracker()
         self._pid = pid
         self._interfaces = interfaces
@@ -108,8 +111,17 @@ class Adverts:
         self._capture = self._loop = self._alarm = None
 
     def _read(self) -> None:
-        if self._receive():
+        if self._guarded(self._receive):
             self._changed()
+
+    def _guarded(self, work: Callable[[], bool]) -> bool:
+        try:
+            return work()
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
+            return True
 
     def _receive(self) -> bool:
         changed = False
@@ -132,8 +144,8 @@ class Adverts:
 
     def _ring(self) -> None:
         self._alarm = None
-        changed = self._receive()  # first the adverts that arrived meanwhile
-        changed |= self.tracker.check_silence(time.time())
+        changed = self._guarded(self._receive)  # first the adverts that arrived meanwhile
+        changed |= self._guarded(lambda: self.tracker.check_silence(time.time()))
         self._set_alarm()
         if changed:
             self._changed()
