@@ -54,10 +54,9 @@ class TriageRunner:
     """
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
-        from kvtui.rules.triage import runner  # noqa: PLC0415
-        from kvtui.rules.triage.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does not load its rules
+        from kvtui.rules.triage import rule, runner  # noqa: PLC0415 - a status without triage does not load its rules
 
-        self.history = ConditionHistory()
+        self.history = rule.ConditionHistory()
         self.undecided: tuple[Finding, ...] = ()
         self._rules = runner
         self._settings = settings or TriageSettings()
@@ -85,7 +84,7 @@ class TriageRunner:
         now = observation.snapshot.time
         pending = tuple(
             replace(p, after=p.after * self._settings.hold_factor)
-            for p in self._rules.pending_findings(observation, self.history)
+            for p in self._rules.pending_findings(observation)
             if p.finding.id not in self._settings.ignore
         )
         self.history.fold(now, frozenset(p.condition for p in pending))

@@ -29,13 +29,7 @@ class RemoveAddress(Struct):
     becomes master puts its VIPs on by itself, and one that is not must not have them.
 
     Attributes:
-        daemon: whose VIP.
-        instance: name of its ``vrrp_instance``.
         priority: that must count first.
-        address: the VIP, canonical text.
-        prefixlen: bits.
-        interface: name.
-        removed_at: when it was removed (seconds since the epoch); None before.
         undone: it was undone, whether keepalived adds the address again or not.
     """
 

@@ -1,4 +1,4 @@
-"""What the Kubernetes API says, for the node that kvtui runs on; without an API, a calm sentence."""
+"""What the Kubernetes API says, for the node that kvtui runs on; without an API."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.backend.node.guard import SourceGuard
     from kvtui.model.addresses import AddressTable
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
-    from kvtui.model.vrrp import Advertiser, Transition
+    from kvtui.model.vrrp import Advertiser, Capture, Transition
 
 
 class AddressesLayer:
@@ -78,6 +78,9 @@ class AdvertsLayer:
 
     def advertisers(self) -> tuple[Advertiser, ...] | None:
         return None if self._error else self._adverts.advertisers()
+
+    def capture(self) -> Capture | None:
+        return None if self._error else self._adverts.heard()
 
     def transitions(self) -> tuple[Transition, ...]:
         return self._adverts.transitions()

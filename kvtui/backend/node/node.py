@@ -226,6 +226,7 @@ class Node:
             ipvs=network.ipvs.table,
             addresses=network.addresses.table(),
             advertisers=network.adverts.advertisers(),
+            capture=network.adverts.capture(),
             transitions=network.adverts.transitions(),
             kube=cluster,
             sysctls=network.sysctls.values,

@@ -21,7 +21,13 @@ class Message(Protocol):
 
 
 class Link(Struct, frozen=True):
-    """An interface as RTM_NEWLINK has it."""
+    """An interface as RTM_NEWLINK has it.
+
+    Attributes:
+        master: index of the bridge, bond or VRF it belongs to; 0 for none.
+        parent: index of the base of a macvlan or VLAN; 0 for none, and if it is in another network namespace.
+        port: what it is to its master: ``bridge``, ``bond``, ``vrf``, …; None without a master.
+    """
 
     index: int
     name: str
@@ -32,6 +38,7 @@ class Link(Struct, frozen=True):
     kind: str | None
     master: int
     port: str | None
+    parent: int = 0
 
 
 class Address(Struct, frozen=True):
@@ -67,6 +74,7 @@ def read_link(message: Message) -> Link | None:
         kind=info.get_attr("IFLA_INFO_KIND") if info else None,
         master=message.get_attr("IFLA_MASTER") or 0,
         port=info.get_attr("IFLA_INFO_SLAVE_KIND") if info else None,
+        parent=0 if message.get_attr("IFLA_LINK_NETNSID") is not None else message.get_attr("IFLA_LINK") or 0,
     )
 
 

@@ -88,6 +88,7 @@ def _interface(link: Link, names: dict[int, str]) -> Interface:
         mac=link.mac,
         kind=link.kind,
         master=names.get(link.master),
+        parent=names.get(link.parent),
     )
 
 

@@ -24,7 +24,7 @@ def decimal(text: str) -> float | None:
     return float(word[0]) if len(word[0]) <= 2 * MAX_DIGITS else None
 
 
-def virtual_address(text: str) -> VirtualAddress | None:
+def virtual_address(text: str, *, excluded: bool = False) -> VirtualAddress | None:
     """Parses an address of keepalived's ipaddresstos(): ``10.0.0.1/24 dev eth0 scope global label eth0:v set``.
 
     No prefix length means all bits; ``set``: keepalived added the address to the interface.
@@ -41,7 +41,7 @@ def virtual_address(text: str) -> VirtualAddress | None:
     if prefixlen is None or not 0 <= prefixlen <= bits:
         return None
     interface = words[words.index("dev") + 1] if "dev" in words[:-1] else None
-    return VirtualAddress(address, prefixlen, interface, installed=words[-1] == "set")
+    return VirtualAddress(address, prefixlen, interface, installed=words[-1] == "set", excluded=excluded)
 
 
 def family_of(address: str) -> AddressFamily:
