@@ -28,6 +28,7 @@ from kvtui.cli.output import (
     write,
     write_soon,
 )
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
             raise
         outcome = ending.outcome
         ending.is_signalled = True
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), ExitCode.USAGE)
     except OSError as error:
         fail(str(error), ExitCode.REFUSED)

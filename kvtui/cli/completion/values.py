@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - typer reads the annotations of the callbacks
 
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def completions(find: Callable[[NodeNames], Pairs], names: NodeNames) -> list[tu
                 values.setdefault(value, plain(description, 60))
             if len(values) >= MAX_VALUES:
                 break
-    except (OSError, LookupError, ValueError):
+    except (OSError, LookupError, ValueError, KeepalivedNotFoundError):
         return []
     return list(values.items())
 
