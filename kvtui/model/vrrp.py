@@ -28,16 +28,16 @@ class VirtualAddress(Struct, frozen=True):
     """A VIP of an instance.
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
         interface: None for the instance's own interface.
         installed: whether keepalived reports it as added to the interface; None if unknown.
+        excluded: of ``virtual_ipaddress_excluded``: adverts do not have it.
     """
 
     address: str
     prefixlen: int
     interface: str | None = None
     installed: bool | None = None
+    excluded: bool = False
 
 
 class TrackFile(Struct, frozen=True):
@@ -49,32 +49,47 @@ class TrackFile(Struct, frozen=True):
     weight: int | None = None
 
 
+class Tracked(Struct, frozen=True):
+    """An interface, script, process or BFD that an instance tracks (data dump only).
+
+    Attributes:
+        kind: ``interface``, ``script``, ``process``, ``bfd``.
+        weight: 0: a failure is a FAULT; else the priority changes by it.
+        reverse: the weight applies the other way round.
+        good: the last result; None if it has none yet, and for interfaces.
+        detail: a script's command, user and timeout; empty if there is none.
+    """
+
+    kind: str
+    name: str
+    weight: int = 0
+    reverse: bool = False
+    good: bool | None = None
+    detail: str = ""
+
+
 class VrrpInstance(Struct, frozen=True):
     """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
     Attributes:
-        name: as in the config.
-        state: current state.
         wanted_state: state that keepalived is moving to.
         interface: where it sends adverts.
-        vrid: virtual router id, 1–255.
-        version: VRRP version, 2 or 3.
         family: IP version of its adverts.
-        base_priority: configured priority.
         effective_priority: after tracking weights.
         nopreempt: a backup with a higher priority does not take over.
         preempt_delay: seconds that a backup with a higher priority waits.
         advert_interval: seconds.
-        master_advert_interval: seconds, learned from the master.
         master_address: from the data dump; None in the JSON.
         master_priority: in BACKUP only.
         last_transition: seconds since the epoch; reset by every reload.
-        vips: its addresses.
         unicast_source: source address of its adverts, if configured.
-        unicast_peers: if configured.
         track_files: files that it tracks (data dump only).
+        tracked: what else it tracks (data dump only).
+        strict: RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs.
+        vmac: name of its VMAC or ipvlan interface; empty without.
+        group: multicast group of its adverts (data dump only).
+        grown: counter → when a dump last showed that it grew (seconds since the epoch).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
-        sync_group: if known.
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
 
@@ -101,6 +116,16 @@ class VrrpInstance(Struct, frozen=True):
     auth_type: str | None = None
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    tracked: tuple[Tracked, ...] = ()
+    strict: bool | None = None
+    accept: bool | None = None
+    vmac: str | None = None
+    group: str | None = None
+    grown: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def advertised(self) -> tuple[str, ...]:
+        return tuple(v.address for v in self.vips if not v.excluded)
 
 
 class RealServerCheck(Struct, frozen=True):
@@ -108,12 +133,8 @@ class RealServerCheck(Struct, frozen=True):
 
     Attributes:
         virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
-        address: of the real server.
-        port: of the real server.
-        configured_weight: weight in the config; None if unknown.
         effective_weight: weight that keepalived last wrote to the kernel.
         alive: its checks pass; None if unknown.
-        failed_checkers: number of failing checks.
     """
 
     virtual_server: str
@@ -125,25 +146,47 @@ class RealServerCheck(Struct, frozen=True):
     failed_checkers: int | None = None
 
 
+class HmacTrailer(Struct, frozen=True):
+    """The trailer that ``auth_hmac`` appends to an advert (keepalived 2.4; vrrp_auth_hmac.h). The HMAC is not kept.
+
+    Attributes:
+        scheme: 1 is HMAC-SHA256, truncated to 128 bits.
+        key_id: of the key in the sender's config.
+        sequence: 64 bits, ever growing: the sender's clock in seconds, 1/65,536 s, and a counter.
+        reserved: 0, else receivers reject the advert.
+    """
+
+    scheme: int
+    key_id: int
+    sequence: int
+    reserved: int = 0
+
+    @property
+    def malformed(self) -> bool:
+        return self.scheme != 1 or self.reserved != 0
+
+    @property
+    def signed_at(self) -> float:
+        """By the sender's clock (seconds since the epoch)."""
+        return (self.sequence >> 16) / 65536
+
+
 class Advert(Struct, frozen=True):
     """One VRRP advert from the wire (RFC 5798, RFC 3768).
 
     Attributes:
         received: seconds since the epoch.
         interface: name of the NIC that received it.
-        source: sender's address.
         destination: multicast group or unicast peer.
         outgoing: sent by this node (PACKET_OUTGOING).
-        version: 2 or 3.
-        vrid: virtual router id.
         priority: 0 means "I step down", 255 "I own the address".
-        interval: seconds.
-        addresses: those in the packet.
         auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
         ttl: time to live or hop limit; only 255 is valid.
         checksum_ok: None if it cannot be checked (AH digest, truncated packet).
         authentication_header: it arrived inside IP protocol 51.
         error: why the packet is malformed; empty if it is valid.
+        hmac: the trailer of a signed advert.
+        carp: a CARP packet, not VRRP: ``vrid`` is its vhid, ``priority`` its advskew (lower is better).
     """
 
     received: float
@@ -161,10 +204,11 @@ class Advert(Struct, frozen=True):
     checksum_ok: bool | None = True
     authentication_header: bool = False
     error: str = ""
+    hmac: HmacTrailer | None = None
+    carp: bool = False
 
     @property
     def family(self) -> AddressFamily:
-        """IP version of the packet."""
         return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
 
 
@@ -173,8 +217,6 @@ class Advertiser(Struct, frozen=True):
 
     Attributes:
         last: its latest advert.
-        first_seen: seconds since the epoch.
-        count: number of adverts.
         bad: adverts that were malformed, or had a wrong checksum or a TTL other than 255.
         usual_priority: of its latest advert with a priority above 0; None if there was none.
         since: start of its current uninterrupted run of adverts (seconds since the epoch); None if unknown.
@@ -196,7 +238,7 @@ class Advertiser(Struct, frozen=True):
     @property
     def stepped_down(self) -> bool:
         """The latest advert had priority 0: it released mastership."""
-        return self.last.priority == 0
+        return self.last.priority == 0 and not self.last.carp
 
     @property
     def usual_gap(self) -> float:
@@ -215,3 +257,10 @@ class Transition(Struct, frozen=True):
     vrid: int
     family: AddressFamily
     what: str
+
+
+class Capture(Struct, frozen=True):
+    """How completely adverts were heard: since when (seconds since the epoch), and how many the kernel dropped."""
+
+    since: float
+    dropped: int = 0

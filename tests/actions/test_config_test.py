@@ -43,6 +43,25 @@ def test_a_password_in_a_message_is_masked() -> None:
         ("authentication { auth_type PASS auth_pass x1y2 }", f"authentication {{ auth_type PASS auth_pass {MASK} }}"),
         ("password s3cret", f"password {MASK}"),
         ("$MY_PASS=s3cret", f"$MY_PASS={MASK}"),
+        ("    key 1 hex:00ff", f"    key 1 {MASK}"),
+        ("+  key 200 an-ascii-key }", f"+  key 200 {MASK} }}"),
+        ('key ${ID} "two words"', f"key ${{ID}} {MASK}"),
+        ("#key 0x1 geheim", f"#key 0x1 {MASK}"),
+        ("auth_hmac { key 1 hex:00ff }", f"auth_hmac {{ key 1 {MASK} }}"),
+        ("$VRRP_KEY=geheim", f"$VRRP_KEY={MASK}"),
+        ("$H=hex:000102030405060708", f"$H=hex:{MASK}"),
+        ("['key 1 geheim', 'mode enforce']", f"['key 1 {MASK}', 'mode enforce']"),
+        ("key 1 file:/etc/vrrp.key", "key 1 file:/etc/vrrp.key"),
+        ("active_key 1", "active_key 1"),
+        (
+            "(VI_1) auth_hmac key 1 length 12 not in range [32, 64]",
+            "(VI_1) auth_hmac key 1 length 12 not in range [32, 64]",
+        ),
+        (
+            "(VI_1) unknown authentication key id 9 from 10.9.0.1",
+            "(VI_1) unknown authentication key id 9 from 10.9.0.1",
+        ),
+        ("(VI_1) duplicate auth_hmac key id 1", "(VI_1) duplicate auth_hmac key id 1"),
         ("auth_type PASS", "auth_type PASS"),
         ("priority 100", "priority 100"),
         ('notify "/usr/bin/bypass.sh x"', 'notify "/usr/bin/bypass.sh x"'),
@@ -63,6 +82,11 @@ def test_no_password_survives(secret: str) -> None:
 
 def test_secrets_are_whole_values_and_words() -> None:
     assert secrets_in(['auth_pass "two words"', "auth_pass ab"]) == {"two words", "two", "words"}
+
+
+def test_a_macro_of_a_secret_is_a_secret() -> None:
+    lines = ["$A=geheim1", "$B = hex:geheim2", "$C=eth0", "auth_pass $A", "key 1 ${B}", "interface $C"]
+    assert secrets_in(lines) == {"${B}", "geheim1", "hex:geheim2"}
 
 
 def test_a_password_that_changed_shows_as_changed() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kvtui.backend.adverts import decode as decoding
 from kvtui.backend.adverts.decode import WITH_GROUP_ADDRESS, WITHOUT_PSEUDO_HEADER, believable, decode
-from kvtui.model.vrrp import AddressFamily, Advert
+from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # scapy's import uses what cryptography has deprecated
@@ -252,3 +252,18 @@ def test_authentication_data_goes_nowhere(secret: bytes, kind: int, count: int) 
     with_secret = read(IP(**V4) / v2(ipcount=count, authtype=kind, auth1=secret1, auth2=secret2))
     without = read(IP(**V4) / v2(ipcount=count, authtype=kind, auth1=0, auth2=0))
     assert with_secret == without
+
+
+def carp(vhid: int, advskew: int, advbase: int = 1) -> bytes:
+    """A CARP advertisement (FreeBSD's netinet/ip_carp.h): counter and digest follow the header."""
+    return struct.pack("!BBBBBBH", 0x21, vhid, advskew, 7, 0, advbase, 0) + bytes(8) + bytes(20)
+
+
+@pytest.mark.parametrize("ip", [IP(**V4, proto=112), IPv6(**V6, nh=112)])
+@pytest.mark.parametrize("advskew", [0, 100, 254])
+def test_carp_is_no_vrrp_and_its_master_has_not_stepped_down(ip: Packet, advskew: int) -> None:
+    advert = bad(ip / Raw(carp(50, advskew)))
+    assert (advert.carp, advert.vrid, advert.interval, advert.addresses) == (True, 50, 1.0, ())
+    assert "CARP" in advert.error
+    assert not believable(advert)
+    assert not Advertiser(advert, 0.0, 1).stepped_down

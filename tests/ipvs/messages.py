@@ -81,30 +81,30 @@ class Dest:
     def attributes(self) -> list[Attribute]:
         """In the order of ip_vs_genl_fill_dest() of 6.1."""
         out = [
-            (uapi.DEST_ATTR_ADDR, self.address.ljust(16, b"\0")),
-            (uapi.DEST_ATTR_PORT, be16(self.port)),
-            (uapi.DEST_ATTR_FWD_METHOD, u32(self.method)),
-            (uapi.DEST_ATTR_WEIGHT, struct.pack("=i", self.weight)),
+            (uapi.DestAttr.ADDR, self.address.ljust(16, b"\0")),
+            (uapi.DestAttr.PORT, be16(self.port)),
+            (uapi.DestAttr.FWD_METHOD, u32(self.method)),
+            (uapi.DestAttr.WEIGHT, struct.pack("=i", self.weight)),
         ]
         if self.tunnel is not None:
             kind, port, flags = self.tunnel
             out += [
-                (uapi.DEST_ATTR_TUN_TYPE, u8(kind)),
-                (uapi.DEST_ATTR_TUN_PORT, be16(port)),
-                (uapi.DEST_ATTR_TUN_FLAGS, u16(flags)),
+                (uapi.DestAttr.TUN_TYPE, u8(kind)),
+                (uapi.DestAttr.TUN_PORT, be16(port)),
+                (uapi.DestAttr.TUN_FLAGS, u16(flags)),
             ]
         out += [
-            (uapi.DEST_ATTR_U_THRESH, u32(self.upper)),
-            (uapi.DEST_ATTR_L_THRESH, u32(self.lower)),
-            (uapi.DEST_ATTR_ACTIVE_CONNS, u32(self.active)),
-            (uapi.DEST_ATTR_INACT_CONNS, u32(self.inactive)),
-            (uapi.DEST_ATTR_PERSIST_CONNS, u32(self.persistent)),
+            (uapi.DestAttr.U_THRESH, u32(self.upper)),
+            (uapi.DestAttr.L_THRESH, u32(self.lower)),
+            (uapi.DestAttr.ACTIVE_CONNS, u32(self.active)),
+            (uapi.DestAttr.INACT_CONNS, u32(self.inactive)),
+            (uapi.DestAttr.PERSIST_CONNS, u32(self.persistent)),
         ]
         if self.family is not None:
-            out.append((uapi.DEST_ATTR_ADDR_FAMILY, u16(self.family)))
-        out.append((uapi.DEST_ATTR_STATS, stats32(self.counters)))
+            out.append((uapi.DestAttr.ADDR_FAMILY, u16(self.family)))
+        out.append((uapi.DestAttr.STATS, stats32(self.counters)))
         if self.wide:
-            out.append((uapi.DEST_ATTR_STATS64, stats64(self.counters, padded=self.padded)))
+            out.append((uapi.DestAttr.STATS64, stats64(self.counters, padded=self.padded)))
         return out + self.extra
 
     def message(self) -> bytes:
@@ -129,26 +129,26 @@ def service_attributes(
     padded: bool = False,
 ) -> list[Attribute]:
     """In the order of ip_vs_genl_fill_service() of 6.1."""
-    out: list[Attribute] = [(uapi.SVC_ATTR_AF, u16(af))]
+    out: list[Attribute] = [(uapi.ServiceAttr.AF, u16(af))]
     if fwmark is not None:
-        out.append((uapi.SVC_ATTR_FWMARK, u32(fwmark)))
+        out.append((uapi.ServiceAttr.FWMARK, u32(fwmark)))
     else:
         out += [
-            (uapi.SVC_ATTR_PROTOCOL, u16(protocol)),
-            (uapi.SVC_ATTR_ADDR, address.ljust(16, b"\0")),
-            (uapi.SVC_ATTR_PORT, be16(port)),
+            (uapi.ServiceAttr.PROTOCOL, u16(protocol)),
+            (uapi.ServiceAttr.ADDR, address.ljust(16, b"\0")),
+            (uapi.ServiceAttr.PORT, be16(port)),
         ]
-    out.append((uapi.SVC_ATTR_SCHED_NAME, scheduler + b"\0"))
+    out.append((uapi.ServiceAttr.SCHED_NAME, scheduler + b"\0"))
     if engine is not None:
-        out.append((uapi.SVC_ATTR_PE_NAME, engine + b"\0"))
+        out.append((uapi.ServiceAttr.PE_NAME, engine + b"\0"))
     out += [
-        (uapi.SVC_ATTR_FLAGS, u32(flags) + b"\xff" * 4),
-        (uapi.SVC_ATTR_TIMEOUT, u32(timeout)),
-        (uapi.SVC_ATTR_NETMASK, netmask),
-        (uapi.SVC_ATTR_STATS, stats32(counters)),
+        (uapi.ServiceAttr.FLAGS, u32(flags) + b"\xff" * 4),
+        (uapi.ServiceAttr.TIMEOUT, u32(timeout)),
+        (uapi.ServiceAttr.NETMASK, netmask),
+        (uapi.ServiceAttr.STATS, stats32(counters)),
     ]
     if wide:
-        out.append((uapi.SVC_ATTR_STATS64, stats64(counters, padded=padded)))
+        out.append((uapi.ServiceAttr.STATS64, stats64(counters, padded=padded)))
     return out
 
 

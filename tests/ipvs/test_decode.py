@@ -181,7 +181,7 @@ def test_one_changed_byte_gives_the_same_from_layout_and_walk(built: Dest, data:
 
 
 def test_an_attribute_that_comes_twice_counts_as_the_kernel_s_own_parser_counts_it() -> None:
-    twice = [*Dest(weight=1).attributes(), (uapi.DEST_ATTR_WEIGHT, struct.pack("=i", 9))]
+    twice = [*Dest(weight=1).attributes(), (uapi.DestAttr.WEIGHT, struct.pack("=i", 9))]
     raw = encode([(uapi.CMD_ATTR_DEST, encode(twice))])
     assert [dest(raw).weight, dest(raw).weight] == [9, 9]
 
@@ -200,14 +200,14 @@ def test_an_old_kernel_s_32_bit_counters_are_better_than_none() -> None:
 
 
 def test_no_counters_at_all_are_none_not_zero() -> None:
-    bare = [a for a in Dest().attributes() if a[0] not in (uapi.DEST_ATTR_STATS, uapi.DEST_ATTR_STATS64)]
+    bare = [a for a in Dest().attributes() if a[0] not in (uapi.DestAttr.STATS, uapi.DestAttr.STATS64)]
     raw = encode([(uapi.CMD_ATTR_DEST, encode(bare))])
     assert [dest(raw).stats, dest(raw).stats] == [None, None]
 
 
 @pytest.mark.parametrize("lost", range(1, 10))
 def test_a_real_server_without_a_field_is_an_error_that_names_it(lost: int) -> None:
-    names = {field.kind: field.name for field in DEST.fields}
+    names = {int(field.kind): field.kind.name for field in DEST.fields}
     raw = encode([(uapi.CMD_ATTR_DEST, encode([a for a in Dest().attributes() if a[0] != lost]))])
     with pytest.raises(MalformedMessageError, match=names[lost]):
         dest(raw)
@@ -215,14 +215,14 @@ def test_a_real_server_without_a_field_is_an_error_that_names_it(lost: int) -> N
 
 def test_counters_that_are_not_ten_are_an_error() -> None:
     cut = encode([*[(n, bytes(8)) for n in range(1, 10)], PAD])
-    bare = [a for a in Dest().attributes() if a[0] != uapi.DEST_ATTR_STATS64]
-    raw = encode([(uapi.CMD_ATTR_DEST, encode([*bare, (uapi.DEST_ATTR_STATS64, cut)]))])
+    bare = [a for a in Dest().attributes() if a[0] != uapi.DestAttr.STATS64]
+    raw = encode([(uapi.CMD_ATTR_DEST, encode([*bare, (uapi.DestAttr.STATS64, cut)]))])
     with pytest.raises(MalformedMessageError, match="STATS64 without counter 10"):
         dest(raw)
 
 
 def test_a_field_of_another_size_is_an_error_that_names_it() -> None:
-    wide = [(k, v + bytes(4)) if k == uapi.DEST_ATTR_WEIGHT else (k, v) for k, v in Dest().attributes()]
+    wide = [(k, v + bytes(4)) if k == uapi.DestAttr.WEIGHT else (k, v) for k, v in Dest().attributes()]
     with pytest.raises(MalformedMessageError, match=r"WEIGHT.*8 bytes instead of 4"):
         dest(encode([(uapi.CMD_ATTR_DEST, encode(wide))]))
 

@@ -109,7 +109,7 @@ def test_a_service_that_cannot_be_is_an_error(built: dict[str, int], sentence: s
 
 
 def test_a_service_without_a_name_is_an_error() -> None:
-    unnamed = [a for a in service_attributes() if a[0] != uapi.SVC_ATTR_PORT]
+    unnamed = [a for a in service_attributes() if a[0] != uapi.ServiceAttr.PORT]
     with pytest.raises(MalformedMessageError, match="neither FWMARK nor PROTOCOL, ADDR and PORT"):
         service(service_message(unnamed))
 
@@ -122,9 +122,9 @@ def test_an_unknown_attribute_before_the_service_is_skipped() -> None:
 def test_a_layout_is_not_used_for_a_message_that_differs_in_one_header() -> None:
     message = fresh(DEST)
     plain = Dest(tunnel=None).attributes()
-    other = [(uapi.DEST_ATTR_TUN_TYPE, b"\2") if k == uapi.DEST_ATTR_ADDR_FAMILY else (k, v) for k, v in plain]
+    other = [(uapi.DestAttr.TUN_TYPE, b"\2") if k == uapi.DestAttr.ADDR_FAMILY else (k, v) for k, v in plain]
     raw = encode(
-        [(uapi.DEST_ATTR_TUN_PORT, b"\x17\xc0") if k == uapi.DEST_ATTR_ADDR_FAMILY else (k, v) for k, v in plain]
+        [(uapi.DestAttr.TUN_PORT, b"\x17\xc0") if k == uapi.DestAttr.ADDR_FAMILY else (k, v) for k, v in plain]
     )
     assert len(encode(other)) == len(raw) == len(encode(plain))
     for one in (encode(plain), encode(other), raw):
@@ -149,7 +149,7 @@ def test_a_request_names_the_service_that_an_answer_has(key: ServiceKey) -> None
     kind, start, end = next(attributes(raw, 0, len(raw)))
     assert kind == uapi.CMD_ATTR_SERVICE
     named = [(k, raw[a:b]) for k, a, b in attributes(raw, start, end)]
-    rest = [a for a in service_attributes() if a[0] > uapi.SVC_ATTR_FWMARK]
+    rest = [a for a in service_attributes() if a[0] > uapi.ServiceAttr.FWMARK]
     assert service(service_message([*named, *rest])).key == key
 
 

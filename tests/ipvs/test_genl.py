@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.backend.ipvs import genl
-from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
 from kvtui.backend.ipvs.genl import GenericNetlink
 from tests.ipvs.messages import encode
 
@@ -124,9 +124,8 @@ def test_a_dump_that_was_interrupted_by_a_change_is_read_again(channel: GenericN
 
 def test_a_table_that_never_rests_is_said_to_be_changing(channel: GenericNetlink, kernel: ScriptedKernel) -> None:
     kernel.replies = [[answer(1, flags=genl.NLM_F_DUMP_INTR), done()] for _ in range(genl.MAX_ATTEMPTS)]
-    with pytest.raises(IpvsError, match="changed during 5 readings") as raised:
+    with pytest.raises(IpvsError, match="changed during 5 readings"):
         channel.dump(4, value)
-    assert raised.value.reason is Reason.CHANGING
 
 
 def test_a_datagram_larger_than_the_buffer_is_asked_for_again_with_a_larger_one(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kvtui.backend.ipvs import reader
-from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
 from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.ipvs.writer import set_weight
 from kvtui.model.ipvs import ForwardingMethod, Protocol
@@ -43,7 +43,6 @@ def test_without_the_module_the_sentence_names_the_cause_and_the_next_step(
     monkeypatch.setattr(reader, "open_channel", no_netlink)
     with pytest.raises(IpvsError) as raised:
         IpvsReader(proc=proc).read()
-    assert raised.value.reason is Reason.NOT_LOADED
     assert str(raised.value) == (
         f"ip_vs is not loaded in this kernel: {proc}/self/net/ip_vs does not exist. Run `modprobe ip_vs` on the node."
     )
@@ -54,9 +53,8 @@ def test_without_the_module_the_sentence_names_the_cause_and_the_next_step(
 
 
 def test_a_process_that_has_ended_is_not_a_missing_module(proc: Path) -> None:
-    with pytest.raises(IpvsError, match="Process 999, whose IPVS table kvtui reads, has ended") as raised:
+    with pytest.raises(IpvsError, match="Process 999, whose IPVS table kvtui reads, has ended"):
         IpvsReader(999, proc=proc).read()
-    assert raised.value.reason is Reason.NO_PROCESS
 
 
 def test_a_zombie_is_not_a_missing_module(proc: Path) -> None:

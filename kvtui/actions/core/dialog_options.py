@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.model.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,6 +21,16 @@ class Ask(Struct, frozen=True):
     least: int
     most: int
     answered: Callable[[int], Intent]
+
+    def parse(self, text: str) -> int:
+        """Raises ValueError with a sentence for the operator."""
+        right = f"{self.what}: a whole number from {self.least} to {self.most}"
+        digits = text.strip()
+        if not digits.isdecimal():
+            raise ValueError(f'"{plain(digits, 20)}" is not a whole number. {right}.' if digits else f"{right}.")
+        if len(digits) > len(str(self.most)) or not self.least <= int(digits) <= self.most:
+            raise ValueError(f"{plain(digits, 20)} is not possible. {right}.")
+        return int(digits)
 
 
 class Option(Struct, frozen=True):

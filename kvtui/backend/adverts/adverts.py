@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.tracker import AdvertTracker
+from kvtui.model.vrrp import Capture as Heard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -19,13 +20,7 @@ MAX_PACKETS_PER_TURN = 64
 
 
 class Adverts:
-    """Who advertises in a network namespace.
-
-    Args:
-        pid: a process in that namespace; None for our own.
-        interfaces: names to listen to; None for all (see ``Capture``).
-        is_port: whether an interface is a port of a bridge or bond (see ``Capture``).
-    """
+    """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``."""
 
     def __init__(
         self,
@@ -39,6 +34,7 @@ class Adverts:
         self._is_port = is_port
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
+        self._since = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._received = asyncio.Event()
@@ -58,6 +54,7 @@ class Adverts:
         """
         self._changed = changed
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
+        self._since = time.time()
         self._loop = asyncio.get_running_loop()
         if after is None:
             self._loop.add_reader(self._capture.fileno(), self._read)
@@ -72,16 +69,14 @@ class Adverts:
     def advertisers(self) -> tuple[Advertiser, ...]:
         return self.tracker.advertisers()
 
+    def heard(self) -> Heard:
+        return Heard(self._since, self._capture.dropped() if self._capture else 0)
+
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()
 
     async def wait_for(self, vrids: Collection[int], timeout: float) -> frozenset[int]:
-        """Waits until each of these VRIDs advertised, and returns those that did.
-
-        Args:
-            vrids: virtual router ids.
-            timeout: seconds; a VRID without a master never advertises.
-        """
+        """Waits up to ``timeout`` s until each VRID advertised; returns those that did."""
         wanted = frozenset(vrids)
         try:
             async with asyncio.timeout(timeout):
@@ -96,7 +91,6 @@ class Adverts:
         return frozenset(vrid for vrid, _ in self.tracker.vrids())
 
     def close(self) -> None:
-        """Stops listening; does nothing when it never started."""
         if self._start_task is not None:
             self._start_task.cancel()
         if self._alarm is not None:

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from kvtui.backend.adverts import filter as bpf
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4  # linux/if_packet.h
 SO_TIMESTAMP = 29  # asm-generic/socket.h
+SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/socket.h, linux/if_packet.h
 SOCKADDR_LL = struct.Struct("=HHiHBB8x")
 """Family, protocol (network order), interface index, device type, packet type, address length, address."""
 TIMEVAL = struct.Struct("@ll")
@@ -48,13 +50,7 @@ class RecentPackets:
         self._packets: dict[bytes, tuple[float, bool, set[str]]] = {}
 
     def add(self, packet: bytes, at: float, interface: str, *, outgoing: bool) -> tuple[bool, bool]:
-        """Adds a packet.
-
-        Args:
-            packet: its bytes from the IP header on.
-            at: when it was seen (seconds).
-            interface: where it was seen.
-            outgoing: whether it left through that interface.
+        """Adds a packet (from the IP header on, seen at ``at`` s).
 
         Returns:
             Whether it was seen on that interface before (the loopback and multicast loops show it twice), and whether
@@ -91,6 +87,7 @@ class Capture:
         self._is_port = is_port
         self._interfaces = interfaces
         self._recent = RecentPackets()
+        self._dropped = 0
 
     @classmethod
     def open(
@@ -99,12 +96,7 @@ class Capture:
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
     ) -> Self:
-        """Opens the socket in the network namespace of a process.
-
-        Args:
-            pid: the process; None for our own namespace.
-            interfaces: names to listen to; None for all.
-            is_port: whether an interface is a port of a bridge or bond.
+        """Opens the socket in the network namespace of a process (None: our own).
 
         Raises:
             CaptureError: no permission, or the kernel has no packet sockets.
@@ -119,7 +111,6 @@ class Capture:
         return self._socket.fileno()
 
     def read(self, max_packets: int) -> Iterator[Advert]:
-        """Yields the adverts in the next packets; does not block."""
         for _ in range(max_packets):
             try:
                 packet, ancillary, _flags, where = self._socket.recvmsg(
@@ -140,6 +131,12 @@ class Capture:
             return None
         repeated, own = self._recent.add(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
         return None if repeated else decode(packet, received=at, interface=interface, outgoing=own)
+
+    def dropped(self) -> int:
+        """Returns how many adverts the kernel dropped so far because the socket's buffer was full."""
+        with suppress(OSError):  # each reading sets the kernel's counters to 0
+            self._dropped += struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        return self._dropped
 
     def close(self) -> None:
         self._socket.close()

@@ -4,8 +4,8 @@ Why not scapy (GPL): its import takes 0.13 s of CPU, an advert 74 µs (6 µs her
 routers send four variants.
 
 Layouts: RFC 3768 section 5 (version 2), RFC 5798 section 5 (version 3), RFC 4302 section 2 (AH). keepalived also
-sends version 2 over IPv6, without the 8 bytes of authentication data (vrrp.c, ``vrrp_pkt_len``). CARP has the protocol
-number, version and type of version 2; its length differs.
+sends version 2 over IPv6, without the 8 bytes of authentication data (vrrp.c, ``vrrp_pkt_len``), and since 2.4 appends
+a trailer of 28 bytes with auth_hmac, in both versions. CARP has the protocol number, version and type of version 2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import struct
 
 from msgspec import Struct
 
-from kvtui.model.vrrp import Advert
+from kvtui.model.vrrp import Advert, HmacTrailer
 
 VRRP = 112
 AUTHENTICATION_HEADER = 51
@@ -25,10 +25,14 @@ HEADER = struct.Struct("!BBBBHH")
 
 HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS = 0, 43, 60
 MORE_FRAGMENTS_OR_OFFSET = 0x3FFF
-CARP_LENGTH, CARP_AUTH_LENGTH = 36, 7
+CARP_FIRST_BYTE, CARP_LENGTH, CARP_AUTH_LENGTH = 0x21, 36, 7  # FreeBSD's netinet/ip_carp.h
+PASSWORD_BYTES = 8
+TRAILER = struct.Struct("!BBHQ16x")
+"""auth_hmac's: scheme · key id · reserved · sequence · HMAC (vrrp_auth_hmac.h)."""
 MAX_EXTENSION_HEADERS = 4
 V4_GROUP = socket.inet_aton("224.0.0.18")
 
+CARP_ERROR = "this is CARP (OpenBSD, FreeBSD, pfSense, OPNsense), which shares VRRP's protocol number"
 WITHOUT_PSEUDO_HEADER = (
     "v3 checksum without pseudo-header (VRRPv2-style: v3_checksum_as_v2, RFC 9568 or another vendor's router)"
 )
@@ -51,33 +55,26 @@ class VrrpPacket(Struct, frozen=True):
 
 
 def decode(packet: bytes, *, received: float, interface: str, outgoing: bool) -> Advert | None:
-    """Returns the advert in a packet; never raises.
+    """Returns the advert in a packet (from the IP header on); never raises.
 
-    Args:
-        packet: from the IP header on.
-        received: seconds since the epoch.
-        interface: name of the NIC it was seen on.
-        outgoing: sent by this node.
-
-    Returns:
-        The advert, with ``error`` set when it is malformed or its checksum is wrong; None when the packet is not VRRP,
-        or is a fragment. Version 2's authentication data is never read.
+    Its ``error`` is set when it is malformed or its checksum is wrong. None: the packet is not VRRP, or is a fragment.
+    Version 2's authentication data is never read.
     """
     vrrp = _from_ip(packet)
     if vrrp is None:
         return None
-    message = vrrp.message
+    message, size = vrrp.message, len(vrrp.source)
     first, vrid, priority, count, timing, checksum = HEADER.unpack(message[: HEADER.size].ljust(HEADER.size, b"\0"))
     version = first >> 4
-    error = _malformed(vrrp, version, first & 0x0F, vrid, count)
+    carp = first == CARP_FIRST_BYTE and len(message) == CARP_LENGTH and count == CARP_AUTH_LENGTH
+    body = HEADER.size + count * size + (PASSWORD_BYTES if version == 2 and size == 4 else 0)
+    error = CARP_ERROR if carp else _malformed(vrrp, version, first & 0x0F, vrid, count, body)
     checksum_ok: bool | None = None
     if not error:
-        error = _checksum_error(vrrp, version, checksum)
+        error = _checksum_error(vrrp, version, checksum, message[:body])
         checksum_ok = not error
-    size = len(vrrp.source)
-    room = HEADER.size + count * size
     complete = not error or checksum_ok is False
-    addresses = [message[at : at + size] for at in range(HEADER.size, room, size)] if complete else []
+    addresses = [message[at : at + size] for at in range(HEADER.size, HEADER.size + count * size, size)]
     return Advert(
         received=received,
         interface=interface,
@@ -88,13 +85,20 @@ def decode(packet: bytes, *, received: float, interface: str, outgoing: bool) ->
         vrid=vrid,
         priority=priority,
         interval=(timing & 0x0FFF) / 100 if version == 3 else float(timing & 0xFF),
-        addresses=tuple(_text(a) for a in addresses),
-        auth_type=timing >> 8 if version == 2 else None,
+        addresses=tuple(_text(a) for a in addresses) if complete else (),
+        auth_type=timing >> 8 if version == 2 and not carp else None,
         ttl=vrrp.ttl,
         checksum_ok=checksum_ok,
         authentication_header=vrrp.authenticated,
         error=error,
+        hmac=_trailer(message, body) if complete and len(message) == body + TRAILER.size else None,
+        carp=carp,
     )
+
+
+def _trailer(message: bytes, at: int) -> HmacTrailer:
+    scheme, key_id, reserved, sequence = TRAILER.unpack_from(message, at)
+    return HmacTrailer(scheme, key_id, sequence, reserved)
 
 
 def believable(advert: Advert) -> bool:
@@ -109,7 +113,6 @@ def believable(advert: Advert) -> bool:
 
 
 def multicast(address: str) -> bool:
-    """Whether a canonical address is a multicast group."""
     if ":" in address:
         return address.startswith("ff")
     return 224 <= int(address.partition(".")[0]) <= 239
@@ -164,9 +167,9 @@ def _unwrap(
     return VrrpPacket(source, destination, ttl, authenticated, packet[start:length], max(0, length - len(packet)))
 
 
-def _malformed(vrrp: VrrpPacket, version: int, kind: int, vrid: int, count: int) -> str:
-    """Returns why a message is malformed; empty when it is not."""
-    length, size = len(vrrp.message), len(vrrp.source)
+def _malformed(vrrp: VrrpPacket, version: int, kind: int, vrid: int, count: int, body: int) -> str:
+    """Returns why a message is malformed; empty when it is not. ``body``: its length without a trailer."""
+    length = len(vrrp.message)
     if vrrp.missing:
         return f"truncated: {vrrp.missing} bytes are missing"
     if length < HEADER.size:
@@ -175,27 +178,28 @@ def _malformed(vrrp: VrrpPacket, version: int, kind: int, vrid: int, count: int)
         return f"unknown VRRP version {version}"
     if kind != 1:
         return f"type {kind} is not an advertisement (1)"
-    if version == 2 and size == 4 and length == CARP_LENGTH and count == CARP_AUTH_LENGTH:
-        return "this is CARP (OpenBSD, FreeBSD, pfSense), which shares VRRP's protocol number"
-    expected = HEADER.size + count * size + (8 if version == 2 and size == 4 else 0)
-    if length != expected:
-        return f"{length} bytes long, but {expected} are needed for the {count} addresses it announces"
+    if length not in (body, body + TRAILER.size):
+        return f"{length} bytes long, but {body} are needed for the {count} addresses it announces"
     return "VRID 0 is not valid" if vrid == 0 else ""
 
 
-def _checksum_error(vrrp: VrrpPacket, version: int, found: int) -> str:
-    """Returns why the checksum is wrong; empty when it is right: the sum is then all ones."""
-    message = vrrp.message
-    plain = _sum(message)
-    pseudo = _sum(_pseudo_header(vrrp.source, vrrp.destination, len(message)) + message)
-    ipv6 = len(vrrp.source) == 16  # there the kernel computes it (IPV6_CHECKSUM), always with the pseudo-header
+def _checksum_error(vrrp: VrrpPacket, version: int, found: int, body: bytes) -> str:
+    """Returns why the checksum is wrong; empty when it is right: the sum is then all ones.
+
+    keepalived leaves a trailer out of the sum. Over IPv6 the kernel computes it (IPV6_CHECKSUM): over the whole
+    message, always with the pseudo-header.
+    """
+    ipv6 = len(vrrp.source) == 16
+    plain = _sum(body)
+    summed = vrrp.message if ipv6 else body
+    pseudo = _sum(_pseudo_header(vrrp.source, vrrp.destination, len(summed)) + summed)
     valid = (pseudo, plain) if version == 2 and ipv6 else (pseudo,) if version == 3 else (plain,)
     if 0xFFFF in valid:
         return ""
     if version == 3 and not ipv6:
         if plain == 0xFFFF:
             return WITHOUT_PSEUDO_HEADER
-        if _sum(_pseudo_header(vrrp.source, V4_GROUP, len(message)) + message) == 0xFFFF:
+        if _sum(_pseudo_header(vrrp.source, V4_GROUP, len(body)) + body) == 0xFFFF:
             return WITH_GROUP_ADDRESS
     return f"checksum {found:#06x} is wrong"  # not the right one: it depends on version 2's password
 

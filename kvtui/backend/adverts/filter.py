@@ -71,11 +71,6 @@ def program() -> bytes:
 
 
 def attach(to: socket.socket) -> None:
-    """Attaches the filter to a socket.
-
-    Raises:
-        OSError: the kernel refuses it.
-    """
     code = array.array("B", program())
     address, length = code.buffer_info()
     to.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", length // 8, address))

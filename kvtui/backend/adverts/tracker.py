@@ -45,11 +45,9 @@ class Peer(Struct):
 
 
 class Router(Struct):
-    """A virtual router.
+    """A virtual router: its master's source address, or a master's that stepped down.
 
     Attributes:
-        holder: source address of the master; None before the first advert and after it stepped down.
-        previous: source address of a master that stepped down.
         orphaned: the holder fell silent and nobody took over.
         disputed: the holder has a rival.
     """
@@ -69,7 +67,6 @@ class AdvertTracker:
         self._transitions: deque[Transition] = deque(maxlen=MAX_TRANSITIONS)
 
     def advertisers(self) -> tuple[Advertiser, ...]:
-        """Returns all advertisers, sorted by VRID, IP version, interface and source."""
         return tuple(replace(h.advertiser, since=h.since) for _, h in sorted(self._peers.items()))
 
     def transitions(self) -> tuple[Transition, ...]:
@@ -86,11 +83,10 @@ class AdvertTracker:
         return [h for h in live if any(_overlap(h, other) for other in live if other is not h)]
 
     def record(self, advert: Advert) -> bool:
-        """Adds an advert; adverts come in the order of their time.
+        """Adds an advert (in the order of time).
 
-        Returns:
-            Whether it is a change: a new advertiser, another master, another priority, a step down, or the first bad
-            advert of its sender.
+        Returns whether it is a change: a new advertiser, another master, another priority, a step down, or the first
+        bad advert of its sender.
         """
         key: Key = (advert.vrid, advert.family, advert.interface, advert.source)
         known = self._peers.get(key)
@@ -103,11 +99,7 @@ class AdvertTracker:
         return changed
 
     def check_silence(self, now: float) -> bool:
-        """Adds a transition for each master that fell silent; to be called at ``next_silence``.
-
-        Returns:
-            Whether there was one.
-        """
+        """Adds a transition for each master that fell silent; returns whether there was one."""
         changed = False
         for key, router in self._routers.items():
             due = self._due(key, router)
@@ -235,7 +227,6 @@ def _is_live(peer: Peer, now: float) -> bool:
 
 
 def _interval(peer: Peer) -> float:
-    """Returns the advertised interval in seconds; an invalid 0 counts as 1."""
     return peer.advertiser.last.interval or 1.0
 
 

@@ -57,13 +57,11 @@ class WeightChange(Struct, frozen=True):
 
 
 class Changes(Struct, frozen=True):
-    """All changes by an operator.
+    """All changes by an operator; times are seconds of demo time, negative before the demo.
 
     Attributes:
         saved: text of keepalived.conf on disk.
-        saved_at: when it was written (seconds of demo time; negative: before the demo).
         run: the text that keepalived runs.
-        reloads: how often it was reloaded; ``reloaded``: when (seconds of demo time).
         priority_changes: of node-c's IPv4 VIPs, by time.
         weights: by time.
         sysctls: net.ipv4.vs.… by their last name.
@@ -79,11 +77,9 @@ class Changes(Struct, frozen=True):
     sysctls: Mapping[str, int] = field(default_factory=lambda: dict(SYSCTLS))
 
     def set(self, at: float, *, priority: int | None = None, value: int | None = None) -> Changes:
-        """Adds a change of priority or track file."""
         return replace(self, priority_changes=(*self.priority_changes, PriorityChange(at, priority, value)))
 
     def set_weight(self, at: float, target: Target, weight: int) -> Changes:
-        """Adds a change of weight in the kernel."""
         return replace(self, weights=(*self.weights, WeightChange(at, target, weight)))
 
 
@@ -95,15 +91,11 @@ class ElectionState(Struct, frozen=True):
 
     Attributes:
         master: name of the node that advertises; None for a moment without one.
-        since: when that began.
-        base: priority that keepalived runs.
         value: number in the track file.
         effective: after the track file; None in FAULT.
         mastered: seconds that node-c was master, those before the demo included.
-        lost: how often it lost the mastership.
         zeroes: adverts of priority 0 that it received.
-        own: its last advert: when and with which priority.
-        other: the same of node-b.
+        own: its last advert: when and with which priority; ``other``: node-b's.
     """
 
     master: str | None
@@ -123,7 +115,6 @@ class ElectionState(Struct, frozen=True):
 
 
 def election_state(t: float, changes: Changes = NO_CHANGES) -> ElectionState:
-    """Returns node-c's state in the election after ``t`` seconds."""
     return (
         _story_state(t)
         if not changes.priority_changes or t < changes.priority_changes[0].at
@@ -240,7 +231,6 @@ def _operator_weight(t: float, target: Target, changes: Changes) -> WeightChange
 
 
 def _restored_at(change: WeightChange) -> float:
-    """Returns when the health check of its real server passes next."""
     if change.target[1] != FAILING:
         return float("inf")
     return PASSES + CYCLE * (floor((change.at - PASSES) / CYCLE) + 1)
@@ -272,6 +262,5 @@ def flowed(t: float, target: Target, changes: Changes = NO_CHANGES) -> float:
 
 
 def flows(t: float, target: Target, changes: Changes = NO_CHANGES) -> bool:
-    """Whether new connections reach a real server on this node."""
     alive = not (target[1] == FAILING and scene(t).check_fails)
     return election_state(t, changes).holds and alive and weight(t, target, changes)[0] > 0

@@ -61,12 +61,10 @@ def keepalived(epoch: float) -> Keepalived:
 
 
 def conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
-    """Returns the config on disk."""
     return replace(read_text(changes.saved), read_at=epoch, modified=epoch + changes.saved_at)
 
 
 def running_conf(epoch: float, changes: Changes = NO_CHANGES) -> Conf:
-    """Returns the config that keepalived runs."""
     return replace(read_text(changes.run), read_at=epoch)
 
 
@@ -144,12 +142,10 @@ def _advertiser(node: str, last: tuple[float, int], epoch: float, *, outgoing: b
 
 
 def timeline(t: float, epoch: float, changes: Changes = NO_CHANGES) -> tuple[Transition, ...]:
-    """Returns the transitions in adverts until ``t``."""
     return tuple(Transition(epoch + at, VRID, AddressFamily.V4, what) for at, what in advert_transitions(t, changes))
 
 
 def addresses(t: float, epoch: float, changes: Changes = NO_CHANGES) -> AddressTable:
-    """Returns the node's addresses, with the IPv4 VIPs while it is master."""
     now = election_state(t, changes)
     since = epoch + now.since
     held = tuple(InterfaceAddress(v, 32, "eth0", since=since) for v in VIPS) if now.holds else ()
@@ -165,7 +161,6 @@ def addresses(t: float, epoch: float, changes: Changes = NO_CHANGES) -> AddressT
 
 
 def table(t: float, epoch: float, changes: Changes = NO_CHANGES) -> IpvsTable:
-    """Returns the IPVS table."""
     virtuals = tuple(_virtual(s, number, t, changes) for number, s in enumerate(SERVICES))
     return IpvsTable(virtuals, complete=True, read_at=epoch + t, monotonic=t)
 

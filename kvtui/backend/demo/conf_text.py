@@ -21,7 +21,6 @@ CONFIG_ID = "node-c"
 
 
 def initial_text() -> str:
-    """Returns the file before the demo begins."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -61,5 +60,4 @@ def read_text(text: str) -> Conf:
 
 
 def copied_lines(text: str) -> tuple[str, ...]:
-    """Returns the lines of a text in keepalived's consolidated copy."""
     return lines_of(Opened(CONF, text), config_id=CONFIG_ID)

@@ -22,13 +22,7 @@ OWNER = 255
 
 
 class PriorityChange(Struct, frozen=True):
-    """What an operator set, and when (seconds of demo time); None: unchanged.
-
-    Attributes:
-        at: when.
-        priority: of node-c, as keepalived runs it.
-        value: the number in its track file.
-    """
+    """What an operator set on node-c, None: unchanged; ``value`` is its track file's number."""
 
     at: float
     priority: int | None = None
@@ -59,8 +53,6 @@ class PriorityLevel(Struct, frozen=True):
 
 
 class ElectionCourse(Struct, frozen=True):
-    """The masters and priorities after the first change, by time."""
-
     began: float
     masterships: tuple[Mastership, ...]
     levels: tuple[PriorityLevel, ...]
@@ -117,7 +109,6 @@ class _Election:
         self.levels = [level]
 
     def change(self, change: PriorityChange) -> None:
-        """Advances to the change and applies it."""
         self._come_to(change.at)
         old = self.levels[-1]
         base = old.base if change.priority is None else change.priority
@@ -126,7 +117,6 @@ class _Election:
         self._decide(change.at)
 
     def all_masterships(self) -> tuple[Mastership, ...]:
-        """Returns all, with the next one."""
         self._come_to(float("inf"))
         return tuple(self._masterships)
 

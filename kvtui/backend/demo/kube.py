@@ -43,7 +43,6 @@ SUFFIXES = ("4kx9p", "7hm2q", "b8w5z")
 
 
 def kube(now: float) -> Kube:
-    """Returns all that is read from the API at ``now`` (seconds since the epoch)."""
     services, endpoints, pods = _cluster()
     return Kube(
         server=SERVER,
@@ -65,9 +64,7 @@ def _data() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _cluster() -> tuple[
-    dict[NamespacedName, KubeService],
-    dict[NamespacedName, tuple[EndpointGroup, ...]],
-    dict[NamespacedName, Pod],
+    dict[NamespacedName, KubeService], dict[NamespacedName, tuple[EndpointGroup, ...]], dict[NamespacedName, Pod]
 ]:
     services: dict[NamespacedName, KubeService] = {}
     endpoints: dict[NamespacedName, tuple[EndpointGroup, ...]] = {}

@@ -22,7 +22,6 @@ _PRIORITY = re.compile(r"changed priority (\d+) → (\d+)")
 
 
 def log_tail(t: float, epoch: float, changes: Changes = NO_CHANGES) -> LogTail:
-    """Returns the lines until ``t`` seconds after the demo began at ``epoch``."""
     events = [*_start(), *_elections(t, changes), *_checks(t), *_reloads(changes)]
     lines = sorted((event for event in events if event[0] <= t), key=lambda event: event[0])
     return LogTail(tuple(LogLine(text, epoch + at) for at, text in lines), f"log of pod {POD}")

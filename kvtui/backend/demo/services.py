@@ -15,8 +15,6 @@ Target = tuple[ServiceKey, tuple[str, int]]
 
 
 class Service(Struct, frozen=True):
-    """One Service behind a VIP."""
-
     name: str
     vip: str
     port: int

@@ -17,6 +17,7 @@ from kvtui.model.host import Host, Nic
 from kvtui.model.ipvs import Connection, ForwardingMethod, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
+from kvtui.model.vrrp import Capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,14 +39,7 @@ DETAIL = "demo: all data is invented"
 
 
 def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: Changes = NO_CHANGES) -> Snapshot:
-    """Returns the demo node after ``t`` seconds.
-
-    Args:
-        t: seconds since the demo began.
-        epoch: when it began (seconds since the epoch).
-        read_only: shown in the snapshot.
-        changes: by an operator.
-    """
+    """Returns the demo node ``t`` seconds after ``epoch``, when the demo began (seconds since the epoch)."""
     now = epoch + t
     return Snapshot(
         time=now,
@@ -60,6 +54,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: C
         ipvs=cluster.table(t, epoch, changes),
         addresses=cluster.addresses(t, epoch, changes),
         advertisers=cluster.advertisers(t, epoch, changes),
+        capture=Capture(epoch),
         transitions=cluster.timeline(t, epoch, changes),
         kube=kube(now),
         host=HOST,
@@ -68,15 +63,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: C
 
 
 class Demo:
-    """Plays the story in real time, with an operator's changes.
-
-    Args:
-        read_only: shown in the snapshot.
-        clock: seconds; another one in tests.
-
-    Attributes:
-        world: what actions change.
-    """
+    """Plays the story in real time, with an operator's changes, which are in ``world``."""
 
     def __init__(self, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
         self._read_only = read_only
@@ -93,7 +80,6 @@ class Demo:
         return demo_snapshot(world.now, world.epoch, read_only=self._read_only, changes=world.changes)
 
     async def log(self) -> LogTail:
-        """The story in keepalived's words."""
         return log_tail(self.world.now, self.world.epoch, self.world.changes)
 
     async def connections(

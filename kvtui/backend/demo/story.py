@@ -34,16 +34,7 @@ WEIGHT = 50
 
 
 class Scene(Struct, frozen=True):
-    """The cluster at one moment.
-
-    Attributes:
-        at: seconds into the cycle.
-        master: name of the node that advertises the IPv4 VIPs; None for the moment after node-b stepped down.
-        since: when that began (seconds of demo time).
-        lowered: whether the track file lowers node-c's priority.
-        check_fails: whether the health check of the one real server fails.
-        drained: whether the one real server is drained.
-    """
+    """The cluster ``at`` seconds into the cycle; ``master`` is None for the moment after node-b stepped down."""
 
     at: float
     master: str | None
@@ -58,7 +49,6 @@ class Scene(Struct, frozen=True):
 
 
 def scene(t: float) -> Scene:
-    """Returns the scene after ``t`` seconds."""
     at = t % CYCLE
     start = t - at
     master: str | None

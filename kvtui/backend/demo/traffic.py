@@ -10,13 +10,9 @@ from kvtui.model.ipvs import Stats
 
 
 class Flow(Struct, frozen=True):
-    """Traffic of one real server.
+    """Traffic of one real server: connections per second, incoming bytes of each; twelve times as many go out.
 
-    Attributes:
-        rate: average connections per second.
-        size: incoming bytes of a connection; twelve times as many go out.
-        phase: radians, so that real servers differ.
-        answers_pass: whether answers pass IPVS (not with direct routing).
+    ``phase`` (radians) makes real servers differ; with direct routing answers do not pass IPVS.
     """
 
     rate: float
@@ -52,6 +48,5 @@ class Flow(Struct, frozen=True):
 
 
 def total(parts: list[Stats]) -> Stats:
-    """Returns the sum of real servers' counters."""
     names = Stats.__struct_fields__
     return Stats(**{name: sum(getattr(p, name) for p in parts) for name in names})

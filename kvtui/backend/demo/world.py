@@ -25,15 +25,7 @@ if TYPE_CHECKING:
 
 
 class World:
-    """The demo's present state. Used from several threads.
-
-    Args:
-        clock: seconds.
-
-    Attributes:
-        epoch: when the demo began, by that clock.
-        changes: by an operator.
-    """
+    """The demo's present state: when it began (seconds), and an operator's changes. For several threads."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -50,7 +42,6 @@ class World:
         return self._clock() - self.epoch
 
     def subscribe(self, loop: asyncio.AbstractEventLoop, changed: Callable[[], None]) -> None:
-        """Calls ``changed`` in the loop at each change."""
         self._loop, self._changed = loop, changed
 
     def unsubscribe(self) -> None:
@@ -78,11 +69,6 @@ class World:
         return cluster.table(self.now, self.epoch, self.changes)
 
     def read(self, path: str) -> str:
-        """Returns the text of a file.
-
-        Raises:
-            FileNotFoundError: the demo has no such file.
-        """
         if path == CONF:
             return self.changes.saved
         if path == TRACK_FILE:
@@ -90,11 +76,7 @@ class World:
         raise FileNotFoundError(2, "the demo has no such file", path)
 
     def write(self, path: str, text: str) -> None:
-        """Writes a file; keepalived reads a track file at once.
-
-        Raises:
-            FileNotFoundError: the demo has no such file.
-        """
+        """Writes a file; keepalived reads a track file at once."""
         if path == TRACK_FILE:
             self._change(lambda changes, now: changes.set(now, value=int(text)))
         elif path == CONF:
@@ -116,7 +98,6 @@ class World:
         self._change(lambda changes, now: changes.set_weight(now, target, weight))
 
     def set_sysctl(self, name: str, value: int) -> None:
-        """Sets net.ipv4.vs.NAME."""
         self._change(lambda changes, _now: replace(changes, sysctls={**changes.sysctls, name: value}))
 
     def _change(self, work: Callable[[Changes, float], Changes]) -> None:

@@ -20,16 +20,11 @@ Buffer = bytes | bytearray | memoryview
 
 
 def aligned(length: int) -> int:
-    """Returns a length with its padding (NLA_ALIGN, NLMSG_ALIGN)."""
     return (length + 3) & ~3
 
 
 def attributes(buffer: Buffer, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yields the attributes between two offsets: (type, start of the value, end of the value).
-
-    Raises:
-        MalformedMessageError: an attribute does not fit, or bytes are left over.
-    """
+    """Yields type, start and end of the value of each attribute; raises MalformedMessageError when one does not fit."""
     while start < end:
         if end - start < HEADER_SIZE:
             raise MalformedMessageError(f"{end - start} stray bytes after the last attribute at offset {start}")
@@ -43,11 +38,7 @@ def attributes(buffer: Buffer, start: int, end: int) -> Iterator[tuple[int, int,
 
 
 def nested(buffer: Buffer, start: int, end: int, wanted: int) -> tuple[int, int]:
-    """Returns start and end of the value of the wanted attribute.
-
-    Raises:
-        MalformedMessageError: there is none.
-    """
+    """Returns start and end of the value of the wanted attribute; raises MalformedMessageError when there is none."""
     for kind, first, last in attributes(buffer, start, end):
         if kind == wanted:
             return first, last
@@ -55,17 +46,12 @@ def nested(buffer: Buffer, start: int, end: int, wanted: int) -> tuple[int, int]
 
 
 def pack(kind: int, value: bytes) -> bytes:
-    """Returns an attribute, padded."""
     return HEADER.pack(HEADER_SIZE + len(value), kind) + value + b"\0" * (aligned(len(value)) - len(value))
 
 
 @lru_cache(maxsize=1 << 16)
 def address_text(family: int, raw: bytes) -> str:
-    """Returns the canonical text of an address in the kernel's 16-byte union (``union nf_inet_addr``).
-
-    Raises:
-        MalformedMessageError: the family is neither AF_INET nor AF_INET6.
-    """
+    """Returns the canonical text of an address in the kernel's 16-byte union (``union nf_inet_addr``)."""
     if family == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, raw[:4])
     if family == socket.AF_INET6:
@@ -74,10 +60,6 @@ def address_text(family: int, raw: bytes) -> str:
 
 
 def address_bytes(text: str) -> tuple[int, bytes]:
-    """Returns the family and the 16-byte union of an address.
-
-    Raises:
-        OSError: the text is not an address.
-    """
+    """Returns the family and the 16-byte union of an address; raises OSError when the text is not one."""
     family = int(socket.AF_INET6 if ":" in text else socket.AF_INET)
     return family, socket.inet_pton(family, text).ljust(16, b"\0")

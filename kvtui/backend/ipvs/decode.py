@@ -23,91 +23,58 @@ ntohs = socket.ntohs
 
 SERVICE = Message(
     (
-        Field("AF", uapi.SVC_ATTR_AF, "H"),
-        Field("PROTOCOL", uapi.SVC_ATTR_PROTOCOL, "H", None),
-        Field("ADDR", uapi.SVC_ATTR_ADDR, "16s", None),
-        Field("PORT", uapi.SVC_ATTR_PORT, "H", None),
-        Field("FWMARK", uapi.SVC_ATTR_FWMARK, "I", None),
-        Field("SCHED_NAME", uapi.SVC_ATTR_SCHED_NAME, TEXT),
-        Field("FLAGS", uapi.SVC_ATTR_FLAGS, "I4x"),  # struct ip_vs_flags: flags, mask
-        Field("TIMEOUT", uapi.SVC_ATTR_TIMEOUT, "I"),
-        Field("NETMASK", uapi.SVC_ATTR_NETMASK, "I"),
-        Field("PE_NAME", uapi.SVC_ATTR_PE_NAME, TEXT, None),
+        Field(uapi.ServiceAttr.AF, "H"),
+        Field(uapi.ServiceAttr.PROTOCOL, "H", None),
+        Field(uapi.ServiceAttr.ADDR, "16s", None),
+        Field(uapi.ServiceAttr.PORT, "H", None),
+        Field(uapi.ServiceAttr.FWMARK, "I", None),
+        Field(uapi.ServiceAttr.SCHED_NAME, TEXT),
+        Field(uapi.ServiceAttr.FLAGS, "I4x"),  # struct ip_vs_flags: flags, mask
+        Field(uapi.ServiceAttr.TIMEOUT, "I"),
+        Field(uapi.ServiceAttr.NETMASK, "I"),
+        Field(uapi.ServiceAttr.PE_NAME, TEXT, None),
     ),
-    uapi.SVC_ATTR_STATS64,
-    uapi.SVC_ATTR_STATS,
+    uapi.ServiceAttr.STATS64,
+    uapi.ServiceAttr.STATS,
 )
 
 DEST = Message(
     (
-        Field("ADDR", uapi.DEST_ATTR_ADDR, "16s"),
-        Field("PORT", uapi.DEST_ATTR_PORT, "H"),
-        Field("FWD_METHOD", uapi.DEST_ATTR_FWD_METHOD, "I"),
-        Field("WEIGHT", uapi.DEST_ATTR_WEIGHT, "i"),
-        Field("U_THRESH", uapi.DEST_ATTR_U_THRESH, "I"),
-        Field("L_THRESH", uapi.DEST_ATTR_L_THRESH, "I"),
-        Field("ACTIVE_CONNS", uapi.DEST_ATTR_ACTIVE_CONNS, "I"),
-        Field("INACT_CONNS", uapi.DEST_ATTR_INACT_CONNS, "I"),
-        Field("PERSIST_CONNS", uapi.DEST_ATTR_PERSIST_CONNS, "I"),
-        Field("ADDR_FAMILY", uapi.DEST_ATTR_ADDR_FAMILY, "H", None),  # since 3.18; before it is the service's
-        Field("TUN_TYPE", uapi.DEST_ATTR_TUN_TYPE, "B", 0),
-        Field("TUN_PORT", uapi.DEST_ATTR_TUN_PORT, "H", 0),
-        Field("TUN_FLAGS", uapi.DEST_ATTR_TUN_FLAGS, "H", 0),
+        Field(uapi.DestAttr.ADDR, "16s"),
+        Field(uapi.DestAttr.PORT, "H"),
+        Field(uapi.DestAttr.FWD_METHOD, "I"),
+        Field(uapi.DestAttr.WEIGHT, "i"),
+        Field(uapi.DestAttr.U_THRESH, "I"),
+        Field(uapi.DestAttr.L_THRESH, "I"),
+        Field(uapi.DestAttr.ACTIVE_CONNS, "I"),
+        Field(uapi.DestAttr.INACT_CONNS, "I"),
+        Field(uapi.DestAttr.PERSIST_CONNS, "I"),
+        Field(uapi.DestAttr.ADDR_FAMILY, "H", None),  # since 3.18; before it is the service's
+        Field(uapi.DestAttr.TUN_TYPE, "B", 0),
+        Field(uapi.DestAttr.TUN_PORT, "H", 0),
+        Field(uapi.DestAttr.TUN_FLAGS, "H", 0),
     ),
-    uapi.DEST_ATTR_STATS64,
-    uapi.DEST_ATTR_STATS,
+    uapi.DestAttr.STATS64,
+    uapi.DestAttr.STATS,
 )
 
-SET_DEST_ATTRIBUTES = frozenset(
-    {
-        uapi.DEST_ATTR_ADDR,
-        uapi.DEST_ATTR_PORT,
-        uapi.DEST_ATTR_FWD_METHOD,
-        uapi.DEST_ATTR_WEIGHT,
-        uapi.DEST_ATTR_U_THRESH,
-        uapi.DEST_ATTR_L_THRESH,
-        uapi.DEST_ATTR_ADDR_FAMILY,
-        uapi.DEST_ATTR_TUN_TYPE,
-        uapi.DEST_ATTR_TUN_PORT,
-        uapi.DEST_ATTR_TUN_FLAGS,
-    }
-)
+SET_DEST_ATTRIBUTES = frozenset(field.kind for field in DEST.fields if not field.kind.name.endswith("_CONNS"))
 """The attributes that ip_vs_genl_parse_dest() reads: all but counters."""
 
 
 def service(buffer: Buffer, start: int, end: int) -> VirtualServer:
-    """Decodes one answer to IPVS_CMD_GET_SERVICE: a virtual server without its real servers.
-
-    Args:
-        buffer: holds the message.
-        start: offset of the first attribute (after the generic netlink header).
-        end: offset of the end of the message.
-
-    Raises:
-        MalformedMessageError: it does not match the kernel's header.
-    """
+    """Decodes an answer to IPVS_CMD_GET_SERVICE, from its first attribute on."""
     first, last = _body(buffer, start, end, uapi.CMD_ATTR_SERVICE)
     return virtual_server(*SERVICE.read(buffer, first, last))
 
 
 def dest(buffer: Buffer, start: int, end: int, family: int) -> RealServer:
-    """Decodes one answer to IPVS_CMD_GET_DEST: a real server.
-
-    Args:
-        buffer: holds the message.
-        start: offset of the first attribute (after the generic netlink header).
-        end: offset of the end of the message.
-        family: of the virtual server, 4 or 6.
-
-    Raises:
-        MalformedMessageError: it does not match the kernel's header.
-    """
+    """Decodes an answer to IPVS_CMD_GET_DEST, from its first attribute on, for a virtual server of that family."""
     first, last = _body(buffer, start, end, uapi.CMD_ATTR_DEST)
     return real_server(family, DEST.read(buffer, first, last))
 
 
 def _body(buffer: Buffer, start: int, end: int, wanted: int) -> tuple[int, int]:
-    """Returns start and end of the value of a message's one attribute."""
     if end - start >= HEADER_SIZE:
         length, kind = _nest(buffer, start)
         if kind == wanted and length == end - start:
@@ -131,7 +98,6 @@ def virtual_server(
     engine: bytes | None,
     *counters: Any,  # ints, or None where the message has none
 ) -> VirtualServer:
-    """Returns the values of ``SERVICE`` as a virtual server."""
     family = _family(af)
     persistent = bool(flags & uapi.SVC_F_PERSISTENT)
     name: tuple[Protocol, str | None, int | None]
@@ -202,47 +168,35 @@ def _text(raw: bytes) -> str:
 
 @lru_cache(maxsize=256)
 def flag_names(flags: int) -> tuple[str, ...]:
-    """Returns the names of a service's flags, sorted; bits without a name are skipped."""
     return tuple(sorted(name for bit, name in uapi.SERVICE_FLAGS.items() if flags & bit))
 
 
 def prefix_length(family: int, netmask: int) -> int | None:
     """Returns the persistence granularity as a prefix length, None for the whole address.
 
-    Args:
-        family: 4 or 6.
-        netmask: in native byte order: an IPv4 mask, or the prefix length itself for IPv6
-            (``ip_vs_service.netmask``; its netlink attribute has the type of an IPv4 mask in both cases).
+    ``netmask`` is an IPv4 mask in native byte order, or an IPv6 prefix length (``ip_vs_service.netmask``).
     """
     length = netmask.bit_count() if family == 4 else netmask
     return None if length == (32 if family == 4 else 128) else length
 
 
 def selector(key: ServiceKey) -> bytes:
-    """Returns the attribute that names a virtual server in a request.
-
-    Raises:
-        OSError: the key's address is not an address.
-    """
+    """Returns the attribute that names a virtual server in a request; raises OSError for a bad address."""
     protocol, address, port, fwmark = key
     if protocol is Protocol.FWMARK:
         af = int(socket.AF_INET6 if address == "::" else socket.AF_INET)
-        naming = pack(uapi.SVC_ATTR_FWMARK, U32.pack(fwmark))
+        naming = pack(uapi.ServiceAttr.FWMARK, U32.pack(fwmark))
     else:
         af, raw = address_bytes(address)
         naming = (
-            pack(uapi.SVC_ATTR_PROTOCOL, U16.pack(uapi.PROTOCOL_NUMBERS[protocol]))
-            + pack(uapi.SVC_ATTR_ADDR, raw)
-            + pack(uapi.SVC_ATTR_PORT, port.to_bytes(2, "big"))
+            pack(uapi.ServiceAttr.PROTOCOL, U16.pack(uapi.PROTOCOL_NUMBERS[protocol]))
+            + pack(uapi.ServiceAttr.ADDR, raw)
+            + pack(uapi.ServiceAttr.PORT, port.to_bytes(2, "big"))
         )
-    return pack(uapi.CMD_ATTR_SERVICE, pack(uapi.SVC_ATTR_AF, U16.pack(af)) + naming)
+    return pack(uapi.CMD_ATTR_SERVICE, pack(uapi.ServiceAttr.AF, U16.pack(af)) + naming)
 
 
 def settable(buffer: Buffer, start: int, end: int) -> dict[int, bytes]:
-    """Returns the attributes of one answer to IPVS_CMD_GET_DEST that IPVS_CMD_SET_DEST accepts, byte for byte.
-
-    Raises:
-        MalformedMessageError: it does not match the kernel's header.
-    """
+    """Returns the attributes of an answer to IPVS_CMD_GET_DEST that IPVS_CMD_SET_DEST accepts, byte for byte."""
     first, last = nested(buffer, start, end, uapi.CMD_ATTR_DEST)
     return {k: bytes(buffer[a:b]) for k, a, b in attributes(buffer, first, last) if k in SET_DEST_ATTRIBUTES}

@@ -9,7 +9,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from kvtui.backend.ipvs.attributes import Buffer, aligned, attributes
-from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,14 +38,8 @@ MAX_ATTEMPTS = 5  # to read a table that changes meanwhile
 class GenericNetlink:
     """A socket of one family, in the network namespace of the thread that made it. For one thread.
 
-    Args:
-        family: the family's name, such as ``IPVS``.
-        version: of the family.
-
-    Raises:
-        FileNotFoundError: the kernel has no such family. The lookup loads no module: it lists all families, while a
-            request for one by name would call modprobe (ctrl_getfamily in genetlink.c).
-        OSError: the socket cannot be opened.
+    Raises FileNotFoundError when the kernel has no such family. The lookup lists all families: a request for one by
+    name would load its module (ctrl_getfamily in genetlink.c).
     """
 
     def __init__(self, family: str, version: int = 1) -> None:
@@ -84,17 +78,11 @@ class GenericNetlink:
             PermissionError: the kernel requires CAP_NET_ADMIN.
             IpvsError: the list changed during each of several attempts.
             MalformedMessageError: an answer is not valid netlink; close the socket then.
-            OSError: the kernel's other errors.
         """
         return self._dump(self._family, command, self._version, decode, request)
 
     def ask(self, command: int, request: bytes) -> list[bytes]:
-        """Sends one command and returns the attributes of each answer.
-
-        Raises:
-            PermissionError: the kernel requires CAP_NET_ADMIN.
-            OSError: the kernel's other errors, such as ESRCH for an unknown service.
-        """
+        """Sends one command and returns the attributes of each answer; raises the kernel's errors as OSError."""
         self._send(self._family, NLM_F_REQUEST | NLM_F_ACK, command, self._version, request)
         answers: list[bytes] = []
         while True:
@@ -121,7 +109,7 @@ class GenericNetlink:
             answers = self._dumped(decode)
             if answers is not None:
                 return answers
-        raise IpvsError(Reason.CHANGING, f"The table changed during {MAX_ATTEMPTS} readings in a row; try again.")
+        raise IpvsError(f"The table changed during {MAX_ATTEMPTS} readings in a row; try again.")
 
     def _dumped(self, decode: Callable[[Buffer, int, int], T]) -> list[T] | None:
         """Reads one dump; returns None when the table changed meanwhile or a message was lost."""
@@ -179,7 +167,6 @@ class GenericNetlink:
             position += aligned(length)
 
     def _raise(self, start: int, end: int) -> None:
-        """Raises the error of an NLMSG_ERROR or NLMSG_DONE unless it is 0."""
         if end - start < RESULT.size:
             raise MalformedMessageError("an error message without a number")
         number = -RESULT.unpack_from(self._buffer, start)[0]
@@ -190,7 +177,6 @@ class GenericNetlink:
 
 
 def _family_id(buffer: Buffer, start: int, end: int) -> tuple[str, int]:
-    """Returns name and number in one answer of the controller (CTRL_CMD_NEWFAMILY)."""
     found = {kind: bytes(buffer[first:last]) for kind, first, last in attributes(buffer, start, end)}
     try:
         name = found[CTRL_ATTR_FAMILY_NAME].rstrip(b"\0").decode("ascii", "replace")

@@ -1,8 +1,8 @@
 """Reads a large table incrementally: the services on the screen each time, the rest within some seconds.
 
-Of 10,000 real servers a screen shows 20. Reading all of them once a second takes a third of a core
-(benchmarks/RESULTS.md), and the dump of 1,000 services alone takes more than everything else in kvtui. So the services
-on the screen are requested one by one, and the CPU time for the rest is bounded: a fast machine reads it more often.
+Of 10,000 real servers a screen shows 20; reading all of them once a second takes a third of a core
+(benchmarks/RESULTS.md). So the services on the screen are requested one by one, and the CPU time for the rest is
+bounded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, uapi
-from kvtui.backend.ipvs.errors import IpvsError, Reason
+from kvtui.backend.ipvs.errors import IpvsError
 from kvtui.backend.ipvs.genl import MAX_ATTEMPTS
 from kvtui.model.ipvs import IpvsTable
 
@@ -39,13 +39,7 @@ DETAIL = "{count} real servers: those on the screen are read each time, the olde
 
 
 class Kept(Struct, frozen=True):
-    """The real servers of one virtual server as they were last read.
-
-    Attributes:
-        reals: the real servers.
-        at: CLOCK_MONOTONIC when they were read.
-        stats: the virtual server's counters then: lower counters later mean that it was created anew.
-    """
+    """The real servers of one virtual server when they were last read (CLOCK_MONOTONIC), and its counters then."""
 
     reals: tuple[RealServer, ...]
     at: float
@@ -53,12 +47,7 @@ class Kept(Struct, frozen=True):
 
 
 def ask_service(channel: GenericNetlink, key: ServiceKey) -> VirtualServer | None:
-    """Reads one virtual server without its real servers; returns None when it was removed.
-
-    Raises:
-        MalformedMessageError: the answer does not match the kernel's header.
-        OSError: the kernel's errors.
-    """
+    """Reads one virtual server without its real servers; returns None when it was removed."""
     try:
         answers = channel.ask(uapi.CMD_GET_SERVICE, decode.selector(key))
     except ProcessLookupError:  # ESRCH
@@ -97,7 +86,6 @@ class IncrementalReader:
         self._real_cost = 0.0
 
     def forget(self) -> None:
-        """Makes the next reading a full one."""
         self._services, self._reals, self._known = {}, {}, 0
         self._dumped = float("-inf")
 
@@ -109,13 +97,7 @@ class IncrementalReader:
         *,
         urgent: bool = False,
     ) -> IpvsTable:
-        """Returns the table: the watched virtual servers are read now, of the others a part.
-
-        Args:
-            channel: to the kernel.
-            watched: keys of the virtual servers on the screen.
-            clock: CLOCK_MONOTONIC.
-            urgent: dump all services.
+        """Reads the watched virtual servers, and a part of the others; ``urgent`` dumps all services.
 
         Raises:
             IpvsError: the table changed during each of several attempts.
@@ -131,9 +113,7 @@ class IncrementalReader:
                 self._last = monotonic
                 return IpvsTable(tuple(self._services.values()), complete=True, read_at=read_at, monotonic=monotonic)
             self._dumped = float("-inf")  # a service was removed, and maybe others too
-        raise IpvsError(
-            Reason.CHANGING, f"The IPVS table changed during {MAX_ATTEMPTS} readings in a row; kvtui tries again."
-        )
+        raise IpvsError(f"The IPVS table changed during {MAX_ATTEMPTS} readings in a row; kvtui tries again.")
 
     def _dump_is_due(self, now: float) -> bool:
         return self._known <= self._max_full_read or now - self._dumped >= min(
@@ -152,7 +132,7 @@ class IncrementalReader:
         return True
 
     def _dump(self, channel: GenericNetlink, now: float) -> bool:
-        """Dumps all services; returns False when the list changed between two datagrams."""
+        """Returns False when the list changed between two datagrams."""
         began = self._cpu()
         dumped = channel.dump(uapi.CMD_GET_SERVICE, decode.service)
         services = {virtual.key: virtual for virtual in dumped}
@@ -175,7 +155,7 @@ class IncrementalReader:
     def _read_due(
         self, channel: GenericNetlink, watched: frozenset[ServiceKey], now: float, clock: Callable[[], float]
     ) -> bool:
-        """Reads the real servers that are due; returns False when the table changed meanwhile."""
+        """Returns False when the table changed meanwhile."""
         began, before = self._cpu(), self._known
         count = 0
         for key in self._due(watched, now):

@@ -1,9 +1,8 @@
 """Reads all fields of a message in one unpack, or by walking its attributes when its arrangement is new.
 
-A kernel sends the attributes of every real server in the same order, so each message has its headers at the same
-offsets. The order differs between kernels (TUN_* came with 5.2 and 5.3; some machines get PAD attributes before 64-bit
-values), so a ``Layout`` is learnt from the first message. A layout applies only where all headers (types and lengths)
-are equal, so it returns what the walk would.
+A kernel sends the attributes of every real server in the same order. The order differs between kernels, so a ``Layout``
+is learnt from the first message, and applies only where all headers (types and lengths) are equal: it returns what the
+walk would.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from kvtui.backend.ipvs.errors import MalformedMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import IntEnum
 
     from kvtui.backend.ipvs.attributes import Buffer
 
@@ -28,29 +28,15 @@ STRUCTS = {code: Struct(f"={code}") for code in ("B", "H", "I", "i", "Q", "16s",
 
 
 class Field(NamedTuple):
-    """One attribute of a message.
+    """One attribute of a message; its struct code in native byte order, or ``TEXT``."""
 
-    Attributes:
-        name: as in the kernel's header.
-        kind: the attribute's number.
-        code: its struct code in native byte order, or ``TEXT``.
-        default: its value when absent; ``REQUIRED``: it must be present.
-    """
-
-    name: str
-    kind: int
+    kind: IntEnum
     code: str
     default: Any = REQUIRED
 
 
 class Message:
-    """A kind of message: its fields, then ten counters, of STATS64 or else of STATS.
-
-    Args:
-        fields: in the order in which ``read`` returns their values.
-        stats64: number of the attribute that holds 64-bit counters.
-        stats: number of the attribute that holds 32-bit counters.
-    """
+    """A kind of message: its fields, then ten counters, of STATS64 (64 bits) or else of STATS (32 bits)."""
 
     def __init__(self, fields: tuple[Field, ...], stats64: int, stats: int) -> None:
         self.fields = fields
@@ -61,8 +47,7 @@ class Message:
     def read(self, buffer: Buffer, start: int, end: int) -> tuple[Any, ...]:
         """Returns the values of all fields, then of the counters (ten None when the message has none).
 
-        Raises:
-            MalformedMessageError: the message is cut off, lacks a field, or has a field of the wrong size.
+        Raises MalformedMessageError when the message is cut off, lacks a field, or has a field of the wrong size.
         """
         for layout in self._layouts.get(end - start, ()):
             values = layout.read(buffer, start)
@@ -85,12 +70,12 @@ class Message:
     def _value(field: Field, buffer: Buffer, place: tuple[int, int] | None) -> Any:
         if place is None:
             if field.default is REQUIRED:
-                raise MalformedMessageError(f"a message without {field.name}")
+                raise MalformedMessageError(f"a message without {field.kind.name}")
             return field.default
         first, last = place
         if field.code is TEXT:
             return bytes(buffer[first:last])
-        return exact(field.name, field.code, buffer, first, last)
+        return exact(field.kind.name, field.code, buffer, first, last)
 
     def _learn(self, buffer: Buffer, start: int, end: int) -> None:
         known = self._layouts.get(end - start, [])
@@ -117,42 +102,33 @@ class Counters:
 
 
 def exact(name: str, code: str, buffer: Buffer, first: int, last: int) -> Any:
-    """Returns a value, which must have the size of its code."""
     struct = STRUCTS[code]
     if last - first != struct.size:
         raise MalformedMessageError(f"{name} at offset {first} has {last - first} bytes instead of {struct.size}")
     return struct.unpack_from(buffer, first)[0]
 
 
-class Layout:
+class Layout(NamedTuple):
     """One arrangement of attributes, read in a single unpack.
 
-    Args:
-        struct: of the whole message.
+    Attributes:
+        unpack: of the whole message.
         headers: picks the attribute headers out of the unpacked values.
         expected: the headers of this arrangement.
         pick: orders the values and defaults by the fields.
         defaults: of fields that this arrangement lacks.
     """
 
-    def __init__(
-        self,
-        struct: Struct,
-        headers: Callable[[tuple[Any, ...]], tuple[Any, ...]],
-        expected: tuple[Any, ...],
-        pick: Callable[[tuple[Any, ...]], tuple[Any, ...]],
-        defaults: tuple[Any, ...],
-    ) -> None:
-        self._unpack = struct.unpack_from
-        self._headers = headers
-        self._expected = expected
-        self._pick = pick
-        self._defaults = defaults
+    unpack: Callable[[Buffer, int], tuple[Any, ...]]
+    headers: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    expected: tuple[Any, ...]
+    pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    defaults: tuple[Any, ...]
 
     def read(self, buffer: Buffer, start: int) -> tuple[Any, ...] | None:
         """Returns the values; None when the message, of this length, has another arrangement."""
-        values = self._unpack(buffer, start)
-        return self._pick(values + self._defaults) if self._headers(values) == self._expected else None
+        values = self.unpack(buffer, start)
+        return self.pick(values + self.defaults) if self.headers(values) == self.expected else None
 
 
 class Learner:
@@ -173,7 +149,7 @@ class Learner:
         if len(kinds) < len(found):
             return None
         counters = next((c for c in (self._message.stats64, self._message.stats) if c.kind in kinds), None)
-        codes = {field.kind: field.code for field in self._message.fields}
+        codes = {int(field.kind): field.code for field in self._message.fields}
         for kind, first, last in found:
             self._header()
             if counters is not None and kind == counters.kind:
@@ -226,4 +202,4 @@ class Learner:
         struct = Struct("".join(self._codes))
         headers: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(*self._headers)
         expected = headers(struct.unpack_from(self._buffer, start))
-        return Layout(struct, headers, expected, itemgetter(*indices), tuple(defaults))
+        return Layout(struct.unpack_from, headers, expected, itemgetter(*indices), tuple(defaults))

@@ -40,9 +40,6 @@ def read_table(net: Path) -> IpvsTable:
     The kernel does not print the family of a fwmark service: it follows from its real servers or its persistence mask,
     and is IPv4 where it has neither.
 
-    Args:
-        net: such as ``/proc/820/net``.
-
     Raises:
         OSError: there is no such file, or no permission.
         MalformedMessageError: a line is not in the kernel's format.
@@ -53,15 +50,7 @@ def read_table(net: Path) -> IpvsTable:
 
 
 def parse_table(text: str, ticks: int | None = None) -> tuple[VirtualServer, ...]:
-    """Returns the virtual servers in the text of ``/proc/net/ip_vs``, in its order.
-
-    Args:
-        text: the file.
-        ticks: the kernel's HZ, the unit of persistence timeouts; None: this kernel's.
-
-    Raises:
-        MalformedMessageError: a line is not in the kernel's format.
-    """
+    """Returns the virtual servers in the text of ``/proc/net/ip_vs``; ``ticks`` is HZ (None: this kernel's)."""
     ticks = ticks or round(1 / time.clock_getres(CLOCK_MONOTONIC_COARSE))
     services: list[tuple[VirtualServer, list[RealServer]]] = []
     for line in text.splitlines()[3:]:  # version and two lines of headings
@@ -133,13 +122,7 @@ class ConnectionFilter(Struct, frozen=True):
 
     ``ip_vs_conn`` has the address and port that the client connected to, not the service that accepted it. For a
     service of one port that is the same; connections of a fwmark service, or of one for all ports (port 0), are those
-    to its real servers that belong to no service with a port.
-
-    Attributes:
-        virtual: the virtual server; None for every one.
-        real: address and port of the real server (port 0: the client's port); None for every one.
-        others: the keys of all services, whose connections do not count for a fwmark or a port-0 service.
-        reals: the real servers of a fwmark service.
+    to its real servers (``reals``) that belong to no service with a port (``others``).
     """
 
     virtual: ServiceKey | None = None
@@ -191,11 +174,6 @@ def read_connections(
 ) -> tuple[tuple[Connection, ...], int]:
     """Returns the first ``limit`` matching connections, and how many match in all.
 
-    Args:
-        net: such as ``/proc/820/net``.
-        limit: how many to return.
-        wanted: which match; None: all.
-
     Raises:
         OSError: there is no such file, or no permission.
         MalformedMessageError: a line is not in the kernel's format.
@@ -220,11 +198,6 @@ def read_connections(
 
 
 def parse_connection(line: bytes) -> Connection:
-    """One line of ``ip_vs_conn``.
-
-    Raises:
-        MalformedMessageError: it is none of those that the kernel prints.
-    """
     words = line.decode("utf-8", "replace").split(maxsplit=CONNECTION_COLUMNS)
     try:
         return Connection(

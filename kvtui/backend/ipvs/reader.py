@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, incremental, procfs, uapi
-from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError, Reason
+from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
 from kvtui.backend.ipvs.genl import MAX_ATTEMPTS, GenericNetlink
 from kvtui.backend.ipvs.namespace import net_folder, open_channel, require_ipvs
 from kvtui.model.ipvs import IpvsTable
@@ -29,10 +29,6 @@ class IpvsReader:
     """Reads the table of the network namespace of a process. Blocks: call it in a thread, one call at a time.
 
     Reading loads no module and resets no counter.
-
-    Args:
-        pid: whose network namespace; None is kvtui's own.
-        proc: where procfs is mounted.
     """
 
     def __init__(self, pid: int | None = None, *, proc: Path = Path("/proc")) -> None:
@@ -50,7 +46,6 @@ class IpvsReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the socket; the next reading opens another."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -87,15 +82,7 @@ class IpvsReader:
     def connections(
         self, limit: int, virtual: ServiceKey | None = None, real: tuple[str, int] | None = None
     ) -> tuple[tuple[Connection, ...], int]:
-        """Returns the connections of a virtual server, or of one of its real servers; all when neither is given.
-
-        Args:
-            limit: how many to return at most.
-            virtual: the virtual server's key.
-            real: address and port of the real server.
-
-        Returns:
-            The first connections in the kernel's order, and how many there are in all.
+        """Returns the first connections of a virtual server, of a real server, or of all, and their total number.
 
         Raises:
             IpvsError: ip_vs is not loaded, or the process ended.
@@ -110,13 +97,13 @@ class IpvsReader:
                 wanted = replace(wanted, others=others, reals=reals)
             return procfs.read_connections(self._net, limit, wanted if virtual or real else None)
         except (OSError, MalformedMessageError) as error:
-            raise IpvsError(Reason.FAILED, f"{self._net}/ip_vs_conn cannot be read: {error}.") from error
+            raise IpvsError(f"{self._net}/ip_vs_conn cannot be read: {error}.") from error
 
     def _by_procfs(self) -> IpvsTable:
         try:
             return procfs.read_table(self._net)
         except (OSError, MalformedMessageError) as error:
-            raise IpvsError(Reason.FAILED, f"{self._net}/ip_vs cannot be read: {error}.") from error
+            raise IpvsError(f"{self._net}/ip_vs cannot be read: {error}.") from error
 
     def _by_netlink(self, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
         """Retries with a new socket when the open one fails: the module may have been loaded again."""
@@ -134,7 +121,7 @@ class IpvsReader:
             raise
         except OSError as error:
             self.close()
-            raise IpvsError(Reason.FAILED, f"The kernel refuses to list its IPVS table: {error}.") from error
+            raise IpvsError(f"The kernel refuses to list its IPVS table: {error}.") from error
 
     def _table(self, channel: GenericNetlink, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
         return read_table(channel) if watched is None else self._incremental.table(channel, watched, urgent=urgent)
@@ -157,13 +144,11 @@ def read_table(channel: GenericNetlink) -> IpvsTable:
         if None not in filled:
             whole = tuple(virtual for virtual in filled if virtual is not None)
             return IpvsTable(whole, complete=True, read_at=read_at, monotonic=monotonic)
-    raise IpvsError(
-        Reason.CHANGING, f"The IPVS table changed during {MAX_ATTEMPTS} readings in a row; kvtui tries again."
-    )
+    raise IpvsError(f"The IPVS table changed during {MAX_ATTEMPTS} readings in a row; kvtui tries again.")
 
 
 def with_real_servers(channel: GenericNetlink, virtual: VirtualServer) -> VirtualServer | None:
-    """Reads the real servers of a virtual server; returns None when it changed meanwhile."""
+    """Returns None when the virtual server changed meanwhile."""
     selector = decode.selector(virtual.key)
     family = virtual.family
 

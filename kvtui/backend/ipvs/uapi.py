@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from enum import IntEnum
 
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 
@@ -16,34 +17,16 @@ CMD_GET_DEST = 8
 CMD_ATTR_SERVICE = 1
 CMD_ATTR_DEST = 2
 
-SVC_ATTR_AF = 1
-SVC_ATTR_PROTOCOL = 2
-SVC_ATTR_ADDR = 3
-SVC_ATTR_PORT = 4
-SVC_ATTR_FWMARK = 5
-SVC_ATTR_SCHED_NAME = 6
-SVC_ATTR_FLAGS = 7
-SVC_ATTR_TIMEOUT = 8
-SVC_ATTR_NETMASK = 9
-SVC_ATTR_STATS = 10
-SVC_ATTR_PE_NAME = 11
-SVC_ATTR_STATS64 = 12
-
-DEST_ATTR_ADDR = 1
-DEST_ATTR_PORT = 2
-DEST_ATTR_FWD_METHOD = 3
-DEST_ATTR_WEIGHT = 4
-DEST_ATTR_U_THRESH = 5
-DEST_ATTR_L_THRESH = 6
-DEST_ATTR_ACTIVE_CONNS = 7
-DEST_ATTR_INACT_CONNS = 8
-DEST_ATTR_PERSIST_CONNS = 9
-DEST_ATTR_STATS = 10
-DEST_ATTR_ADDR_FAMILY = 11
-DEST_ATTR_STATS64 = 12
-DEST_ATTR_TUN_TYPE = 13
-DEST_ATTR_TUN_PORT = 14
-DEST_ATTR_TUN_FLAGS = 15
+ServiceAttr = IntEnum(
+    "ServiceAttr", "AF PROTOCOL ADDR PORT FWMARK SCHED_NAME FLAGS TIMEOUT NETMASK STATS PE_NAME STATS64"
+)
+"""IPVS_SVC_ATTR_…"""
+DestAttr = IntEnum(
+    "DestAttr",
+    "ADDR PORT FWD_METHOD WEIGHT U_THRESH L_THRESH ACTIVE_CONNS INACT_CONNS PERSIST_CONNS STATS ADDR_FAMILY STATS64 "
+    "TUN_TYPE TUN_PORT TUN_FLAGS",
+)
+"""IPVS_DEST_ATTR_…"""
 
 # STATS attributes 1 to 10 are ten counters in the order of model.ipvs.Stats: conns, in/out packets, in/out bytes, rates
 
@@ -66,9 +49,5 @@ FORWARDING_METHODS = (
     ForwardingMethod.BYPASS,
 )
 
-PROTOCOLS = {
-    socket.IPPROTO_TCP: Protocol.TCP,
-    socket.IPPROTO_UDP: Protocol.UDP,
-    socket.IPPROTO_SCTP: Protocol.SCTP,
-}
+PROTOCOLS = {socket.IPPROTO_TCP: Protocol.TCP, socket.IPPROTO_UDP: Protocol.UDP, socket.IPPROTO_SCTP: Protocol.SCTP}
 PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOLS.items()}

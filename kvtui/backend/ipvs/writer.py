@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.attributes import Buffer, pack
-from kvtui.backend.ipvs.errors import IpvsError, NotInTableError, Reason
+from kvtui.backend.ipvs.errors import IpvsError, NotInTableError
 from kvtui.backend.ipvs.namespace import open_channel, require_ipvs
 from kvtui.model.ipvs import Protocol, endpoint
 
@@ -23,20 +23,10 @@ WEIGHT = Struct("=i")
 def set_weight(
     pid: int | None, service: ServiceKey, real: tuple[str, int], weight: int, *, proc: Path = Path("/proc")
 ) -> tuple[RealServer, RealServer]:
-    """Sets one real server's weight by IPVS_CMD_SET_DEST.
+    """Sets a real server's weight; returns the real server before and after, as read from the kernel.
 
-    That command replaces the whole real server: without its forwarding method, thresholds and tunnel the kernel resets
-    them or refuses. So kvtui reads them immediately before and sends them back byte for byte.
-
-    Args:
-        pid: whose network namespace; None is kvtui's own.
-        service: the virtual server's key.
-        real: address and port of the real server.
-        weight: 0 to 65535; 0 takes no new connections.
-        proc: where procfs is mounted.
-
-    Returns:
-        The real server before and after, both as read from the kernel.
+    IPVS_CMD_SET_DEST replaces the whole real server: without its forwarding method, thresholds and tunnel the kernel
+    resets them or refuses. So kvtui reads them immediately before and sends them back byte for byte.
 
     Raises:
         ValueError: the weight is out of range.
@@ -50,26 +40,22 @@ def set_weight(
     try:
         with open_channel(pid) as channel:
             before, kept = _find(channel, service, real, name)
-            kept[uapi.DEST_ATTR_WEIGHT] = WEIGHT.pack(weight)
+            kept[uapi.DestAttr.WEIGHT] = WEIGHT.pack(weight)
             attributes = b"".join(pack(kind, value) for kind, value in kept.items())
             channel.ask(uapi.CMD_SET_DEST, decode.selector(service) + pack(uapi.CMD_ATTR_DEST, attributes))
             after, _ = _find(channel, service, real, name)
             return before, after
     except PermissionError as error:
-        raise IpvsError(
-            Reason.NOT_PERMITTED,
-            f"The weight of {name} cannot be set: {error.strerror}.",
-        ) from error
+        raise IpvsError(f"The weight of {name} cannot be set: {error.strerror}.") from error
     except IpvsError:
         raise
     except OSError as error:
-        raise IpvsError(Reason.FAILED, f"The kernel refused weight {weight} for {name}: {error}.") from error
+        raise IpvsError(f"The kernel refused weight {weight} for {name}: {error}.") from error
 
 
 def _find(
     channel: GenericNetlink, service: ServiceKey, real: tuple[str, int], name: str
 ) -> tuple[RealServer, dict[int, bytes]]:
-    """Returns the real server, and its attributes for IPVS_CMD_SET_DEST."""
     family = 6 if ":" in service[1] else 4
 
     def with_attributes(buffer: Buffer, start: int, end: int) -> tuple[RealServer, dict[int, bytes]]:
