@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.watch import PAUSE
 from kvtui.rules.vrrp.verdict import came_true, losses, observed, sentence
@@ -35,12 +36,14 @@ class Verdict(Struct, frozen=True):
         ok: True: done, and as predicted or nothing lost. None: a VIP is lost, doubled or moved, or not verified.
         detail: in a sentence.
         as_predicted: None if nothing that was predicted can be seen.
+        seconds: after which it had come.
     """
 
     ok: bool | None
     detail: str
     as_predicted: bool | None
     observed: tuple[Prediction, ...]
+    seconds: float = 0.0
 
 
 async def watch_outcome(
@@ -63,7 +66,7 @@ async def watch_outcome(
             come = _has_come(expected, seen)
             settled_since = None if not come else elapsed if settled_since is None else settled_since
             if elapsed >= timeout or (settled_since is not None and elapsed - settled_since >= SETTLING):
-                return _verdict(predictions, seen, elapsed)
+                return replace(_verdict(predictions, seen, elapsed), seconds=settled_since or elapsed)
             await asyncio.sleep(PAUSE)
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is not None:

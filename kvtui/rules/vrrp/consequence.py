@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.vrrp.election import Candidate, Leaving, predict, skew, takeover
+from kvtui.rules.vrrp.election import Candidate, address_order, predict, skew, takeover
 from kvtui.rules.vrrp.settings import must_be_equal, starts_over
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ class Situation(Struct, frozen=True):
 
 
 class Consequence(Struct, frozen=True):
-    """A prediction, and for how many seconds it takes to see whether it comes true."""
+    """A prediction, how many seconds it takes to see whether it comes true, and the effective priority then."""
 
     prediction: Prediction
     watch: float
+    effective: Effective | None = None
 
 
 class Then(Struct, frozen=True):
@@ -88,7 +89,7 @@ def consequence(situation: Situation) -> Consequence:
         certainty=then.certainty,
         why=then.why,
     )
-    return Consequence(prediction, max(then.watch, then.within or 0.0))
+    return Consequence(prediction, max(then.watch, then.within or 0.0), situation.after)
 
 
 def _then(s: Situation) -> Then:
@@ -138,10 +139,9 @@ def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Th
             return Then(None, (), "there is no other node: nobody has the VIPs then", CERTAIN, None)
         who = f"{s.others.names} may take over" if s.others.known else "another node takes over if there is one"
         return Then(None, (), who, CERTAIN, None, two=False, within=wait, watch=wait + settings.interval)
-    prediction = predict(_candidates(s, settings, nopreempt=False), None, settings.interval, Leaving.STEPS_DOWN)
-    return Then(
-        None, (), f"{prediction.master} takes over", LIKELY, prediction.master, two=False, within=wait, watch=wait
-    )
+    best = max(known, key=lambda o: (o.priority or 0, address_order(o.address)))
+    wait = skew(best.priority or 1, settings.interval) if released else _dead(settings, best.priority)
+    return Then(None, (), f"{best.address} takes over", LIKELY, best.address, two=False, within=wait, watch=wait)
 
 
 def _fault(s: Situation, fault: str) -> Then:
@@ -270,9 +270,9 @@ def _steps_down(s: Situation, settings: Settings) -> Then:
         text = f"the VIPs leave for up to {wait:.1f} s; if no node takes over, they come back here"
         return Then(None, None, text, UNKNOWN, None, two=False, within=wait, watch=wait + _dead(settings, 1))
     next_ = _successor(s, settings)
+    wait = next_.within or wait
     text = f"nobody has the VIPs for up to {wait:.1f} s; {next_.why}"
-    certainty = LIKELY
-    return Then(BACKUP, (), text, certainty, next_.owner, two=False, within=wait, watch=wait + settings.interval)
+    return Then(BACKUP, (), text, LIKELY, next_.owner, two=False, within=wait, watch=wait + settings.interval)
 
 
 def _master(s: Situation, settings: Settings) -> Then:
@@ -309,9 +309,10 @@ def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
     """A master with less: whoever has more and may preempt takes over."""
     own = s.others.own
     me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay, is_self=True)
-    peers = _candidates(s, settings, nopreempt=settings.nopreempt)
+    theirs = s.old.nopreempt if s.old else settings.nopreempt  # the other nodes have what ran here
+    peers = _candidates(s, settings, nopreempt=theirs)
     better = [p for p in peers if p.priority is not None and p.priority > after]
-    if settings.nopreempt and s.others.may_exist:
+    if theirs and s.others.may_exist:
         text = f"{sums} is less than before ({s.before}), but the other nodes are taken to have nopreempt as this one"
         return Then(MASTER, settings.held, text, LIKELY, own, watch=_dead(settings, 1))
     if better:

@@ -40,6 +40,14 @@ class Change(Struct, frozen=True):
     results: Mapping[TrackKey, Result] = field(default_factory=dict)
     steps_down: str = ""
 
+    def with_priority(self, name: str, priority: int) -> Change:
+        """Returns the same with another configured priority of one instance."""
+        conf = self.after
+        if conf is None:
+            return self
+        instances = tuple(replace(i, priority=priority) if i.name == name else i for i in conf.instances)
+        return replace(self, after=replace(conf, instances=instances))
+
 
 def consequences(observation: Observation, change: Change) -> tuple[Consequence, ...]:
     """Returns what follows for each instance of this node, of before and of after the change."""
@@ -221,4 +229,4 @@ def _follows(one: Consequence, lead: Consequence, group: str) -> Consequence:
         certainty=Certainty.UNKNOWN if then is None else Certainty.LIKELY,
         why=f"sync group {group}: it moves with {theirs.instance} ({theirs.why})",
     )
-    return Consequence(prediction, max(one.watch, lead.watch))
+    return Consequence(prediction, max(one.watch, lead.watch), one.effective)

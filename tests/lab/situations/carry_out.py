@@ -43,7 +43,7 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
         "code": done.returncode,
         "said": done.stderr.splitlines()[-1],
         "effects": plan["effects"],
-        "notes": [f"{r['grade']}: {r['text']}" for r in plan["remarks"] if r["grade"] not in {"note"}],
+        "notes": [f"{r['grade']}: {r['text']}" for r in plan["remarks"] if r["grade"] != "note"],
         "instances": [_compared(p, node, holders, cluster) for p in plan["prediction"]],
     }
 

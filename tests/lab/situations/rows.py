@@ -1,11 +1,11 @@
-"""Situations as data: what is changed on which node of which cluster. What is predicted, and what comes, is measured."""
+"""Situations as data: what is changed, and on which node. What is predicted, and what comes, is measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tests.lab.owners import KNOB
+from tests.lab.owners import OFFSET
 from tests.lab.spec import ECHO, NGINX, ClusterSpec
 
 Edit = tuple[str, str]
@@ -50,7 +50,7 @@ vrrp_instance more {
 """
 TWO = replace(BASE, extra=SECOND)
 GROUP = replace(BASE, extra=SECOND + "vrrp_sync_group both {\n  group {\n    vips\n    more\n  }\n}\n")
-FILES = replace(BASE, extra_instance="track_file {\n    knob weight 1\n  }", extra_global=KNOB)
+FILES = replace(BASE, extra_instance="track_file {\n    offset weight 1\n  }", extra_global=OFFSET)
 
 VIPS = "virtual_ipaddress {\n    10.4.0.50"
 ADVERT = "advert_int 0.25"
@@ -122,7 +122,7 @@ RELOADS = (
         ),
     ),
     reload("sync group: priority of one member lower", GROUP, ("priority 102", "priority 90")),
-    reload("track file added that is 0", FILES, ("knob weight 1", "knob weight 2")),
+    reload("track file added that is 0", FILES, ("offset weight 1", "offset weight 2")),
     reload("weight of a real server", BASE, ("weight 1", "weight 5"), quick=True),
     reload("scheduler", BASE, ("lvs_sched wlc", "lvs_sched rr")),
     reload("method", BASE, ("lvs_method DR", "lvs_method NAT")),
