@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.actions.core.watch import PAUSE
+from kvtui.actions.core.watch import until
 from kvtui.rules.vrrp.verdict import came_true, losses, observed, sentence
 
 if TYPE_CHECKING:
@@ -50,29 +49,33 @@ async def watch_outcome(
     before: Observation, expected: Sequence[Consequence], watch: Watch, say: Callable[[str], None]
 ) -> Verdict:
     """Watches as long as the consequence can take; an interruption ends it as not verified."""
-    began = time.monotonic()
     predictions = tuple(c.prediction for c in expected)
     longest = max((c.watch for c in expected), default=0.0)
     timeout = SETTLING if longest == 0 else min(MAX_WATCH, longest + MARGIN)
     if longest:
         say(f"watching for up to {timeout:.0f} s what comes of it (Ctrl+C ends the watching, not the action)")
     seen: tuple[Prediction, ...] = ()
-    settled_since: float | None = None
-    while True:
-        try:
-            now = await watch()
-            seen = observed(before, now, predictions)
-            elapsed = time.monotonic() - began
-            come = _has_come(expected, seen)
-            settled_since = None if not come else elapsed if settled_since is None else settled_since
-            if elapsed >= timeout or (settled_since is not None and elapsed - settled_since >= SETTLING):
-                return replace(_verdict(predictions, seen, elapsed), seconds=settled_since or elapsed)
-            await asyncio.sleep(PAUSE)
-        except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is not None:
-                task.uncancel()
-            detail = f"not verified: the watching was interrupted after {time.monotonic() - began:.0f} s"
-            return Verdict(None, detail, None, seen)
+    times: list[float] = []
+    come_at: float | None = None
+
+    def settled(now: Observation) -> bool:
+        nonlocal seen, come_at
+        seen = observed(before, now, predictions)
+        times.append(now.snapshot.time)
+        if not _has_come(expected, seen):
+            come_at = None
+        elif come_at is None:
+            come_at = times[-1]
+        return come_at is not None and times[-1] - come_at >= SETTLING
+
+    try:
+        await until(watch, settled, timeout)
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        return Verdict(None, "not verified: the watching was interrupted; what was done stays", None, seen)
+    elapsed = (times[-1] if come_at is None else come_at) - times[0]
+    return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
 
 
 def _has_come(expected: Sequence[Consequence], seen: Sequence[Prediction]) -> bool:

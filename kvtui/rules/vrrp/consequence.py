@@ -153,7 +153,7 @@ def _fault(s: Situation, fault: str) -> Then:
     if settings is None:
         return Then(FAULT, (), fault)
     next_ = _successor(s, settings)
-    within = s.delay + max(SOON, next_.within or 0.0)
+    within = s.delay + (next_.within or SOON)
     why = f"{fault}: FAULT; {next_.why}"
     return Then(FAULT, (), why, next_.certainty, next_.owner, two=False, within=within, watch=within)
 
