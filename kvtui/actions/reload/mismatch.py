@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.plan import Note, NoteSeverity
-from kvtui.rules.vrrp.settings import must_be_equal, settings_of
+from kvtui.rules.vrrp.settings import compares_vips, must_be_equal, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,10 +19,11 @@ def mismatch_notes(observation: Observation, preflight: Preflight, predictions: 
     """Yields UNSAFE where a node with the old value is known, a warning where none is."""
     old, new = settings_of(preflight.running), settings_of(preflight.conf)
     two = {p.instance: p.two_owners for p in predictions}
+    vips = compares_vips(preflight.keepalived.version)
     controller = observation.snapshot.controller
     for name, after in new.items():
         before = old.get(name)
-        changed = list(must_be_equal(before, after)) if before else []
+        changed = list(must_be_equal(before, after, vips=vips)) if before else []
         if before is None or not changed or two.get(name) is False:
             continue
         severity = NoteSeverity.UNSAFE if two.get(name) else NoteSeverity.WARNING

@@ -39,6 +39,7 @@ class Situation(Struct, frozen=True):
         was: the same now, by the results of its tracks.
         steps_down: its VIP is removed, so that keepalived itself steps down.
         delay: seconds until the result of a check counts.
+        compares_vips: adverts with other VIPs are rejected.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Situation(Struct, frozen=True):
     others: Others
     steps_down: bool = False
     delay: float = 0.0
+    compares_vips: bool = True
 
 
 class Consequence(Struct, frozen=True):
@@ -103,7 +105,7 @@ def _then(s: Situation) -> Then:
         return _starts(s, s.new, "it is new")
     if s.state is FAULT:
         return _leaves_fault(s, s.new)
-    if changed := tuple(must_be_equal(s.old, s.new)):
+    if changed := tuple(must_be_equal(s.old, s.new, vips=s.compares_vips)):
         return _mismatch(s, s.old, s.new, changed)
     return _steps_down(s, s.new) if s.steps_down else _election(s, s.new)
 
@@ -183,7 +185,7 @@ def _unknown_track(s: Situation, settings: Settings) -> Then:
 def _starts(s: Situation, settings: Settings, why: str) -> Then:
     """It begins as BACKUP: master after its dead interval, unless a better one, or with nopreempt any, is heard."""
     priority = s.after.priority if s.after else None
-    heard = next((m for m in s.others.masters if _fits(settings, m)), None)
+    heard = next((m for m in s.others.masters if _fits(settings, m, vips=s.compares_vips)), None)
     own = s.others.own
     within = _dead(settings, priority)
     if heard is None:
@@ -206,14 +208,14 @@ def _leaves_fault(s: Situation, settings: Settings) -> Then:
     return _starts(s, settings, f"{s.was.fault if s.was else 'the fault'} does not count any more")
 
 
-def _fits(settings: Settings, other: Other) -> bool:
+def _fits(settings: Settings, other: Other, *, vips: bool = True) -> bool:
     """Whether this config accepts what another node sends, as far as its advert shows."""
     advert = other.advert
     if advert is None:
         return True
     return (
         advert.version == settings.version
-        and set(advert.addresses) == set(settings.advertised)
+        and (not vips or set(advert.addresses) == set(settings.advertised))
         and (settings.version != 2 or advert.interval == settings.interval)
         and (settings.version != 2 or bool(advert.auth_type) is bool(settings.auth))
     )

@@ -39,6 +39,7 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
     holders = _stable_holders(cluster, sorted(watched))
     return {
         "name": row.name,
+        "keepalived": node.version.text,
         "node": node.address,
         "code": done.returncode,
         "said": done.stderr.splitlines()[-1],
