@@ -63,7 +63,7 @@ def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, ba
         effects=_effects(observation, preflight, predictions),
         notes=(
             *reload_notes(preflight, assessment),
-            *mismatch_notes(observation, preflight, predictions),
+            *mismatch_notes(observation, preflight, expected),
             *_drain_notes(observation, preflight),
             *_undo_note(steps, preflight),
         ),

@@ -230,4 +230,4 @@ def _follows(one: Consequence, lead: Consequence, group: str) -> Consequence:
         certainty=Certainty.UNKNOWN if then is None else Certainty.LIKELY,
         why=f"sync group {group}: it moves with {theirs.instance} ({theirs.why})",
     )
-    return Consequence(prediction, max(one.watch, lead.watch), one.effective)
+    return replace(one, prediction=prediction, watch=max(one.watch, lead.watch))
