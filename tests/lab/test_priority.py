@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 TRACKED = ClusterSpec(extra_instance="track_file {\n    offset weight 2\n  }", extra_global=OFFSET)
 
 
-@pytest.mark.debian13
 def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> None:
     node = cluster.master()
     data = node.conf_path.read_bytes()
@@ -110,7 +109,6 @@ def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     assert (node.folder / "tmp" / "offset").read_text() == "0\n"
 
 
-@pytest.mark.debian13
 def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -122,7 +120,6 @@ def test_a_priority_that_is_not_literal_is_refused(cluster: Cluster) -> None:
     assert node.conf_path.read_bytes() == before
 
 
-@pytest.mark.debian13
 def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Cluster) -> None:
     node = cluster.master()
     node.exec_in_pod(
@@ -138,7 +135,6 @@ def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Clust
         node.exec_in_pod(["umount", "/etc/keepalived/keepalived.conf"], check=True)
 
 
-@pytest.mark.debian13
 def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
     node = cluster.master()
     before = (node.conf_path.read_bytes(), node.log().count("Reloading"))

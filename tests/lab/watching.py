@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.lab.node import Node as LabNode
 
 CONFIGMAP = "/".join(objects.CONFIGMAP)
-SOON = 30.0
+SOON = 120.0
 """Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
 LONG_ENOUGH = 4.5
 PACE = 0.4
