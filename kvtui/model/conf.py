@@ -12,6 +12,7 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kvtui.model.check import Check
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.vrrp import VirtualAddress
 
@@ -179,6 +180,7 @@ class Conf(Struct, frozen=True):
     sync_groups: tuple[SyncGroup, ...] = ()
     track_files: tuple[ConfTrackFile, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
+    checks: tuple[Check, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def instance(self, name: str) -> ConfInstance | None:
