@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.log.reader import RETRY_SECONDS, LogReader
+from kvtui.backend.keepalived.log.reader import RETRY_SECONDS, LogReader
 from kvtui.model.keepalived import Children, Controller, Keepalived
 from tests.processes.machine import HOST_MNT, POD_MNT, Machine
 

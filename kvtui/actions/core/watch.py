@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux.process import is_running
 from kvtui.model.observation import Observation
 

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:

@@ -15,15 +15,9 @@ WITH_MAC = frozenset((1, 772))
 
 
 class Message(Protocol):
-    """A message of pyroute2, which decodes an attribute when it is looked at."""
+    def __getitem__(self, field: str) -> Any: ...
 
-    def __getitem__(self, field: str) -> Any:
-        """A field of the fixed part."""
-        ...
-
-    def get_attr(self, name: str) -> Any:
-        """The first attribute of that name; None when there is none."""
-        ...
+    def get_attr(self, name: str) -> Any: ...
 
 
 class Link(Struct, frozen=True):
@@ -48,8 +42,6 @@ class Link(Struct, frozen=True):
 
 
 class Address(Struct, frozen=True):
-    """An address as RTM_NEWADDR has it; ``key`` is what the kernel tells two of them apart by."""
-
     key: tuple[int, int, str, str, int]
     """Interface index, family, local address, peer address, prefix length."""
     address: str
@@ -59,12 +51,10 @@ class Address(Struct, frozen=True):
 
     @property
     def index(self) -> int:
-        """Of its interface."""
         return self.key[0]
 
     @property
     def prefixlen(self) -> int:
-        """Of its own network, or of the peer's where it has a peer."""
         return self.key[4]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from kvtui.backend.dumps.text import IncompleteDumpError, decimal, family_of, virtual_address, whole_number
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, decimal, family_of, virtual_address, whole_number
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.vrrp import (
@@ -67,11 +67,6 @@ class _Virtual(Struct, frozen=True):
 
 
 def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
-    """Returns the instances in keepalived.data, without passwords.
-
-    Raises:
-        IncompleteDumpError: the text is not a whole dump.
-    """
     sections = _sections(text)
     instances = sections.get(TOPOLOGY, [])
     if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
@@ -113,7 +108,6 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
 
 
 def _lines(text: str) -> list[str]:
-    """Returns the lines without secrets."""
     lines = text.split("\n")
     if not text.endswith("\n") or not any(SECTION.match(line) for line in lines):
         raise IncompleteDumpError("the data dump is empty or ends within a line")
@@ -150,7 +144,6 @@ def _sections(text: str) -> dict[str, list[_Entry]]:
 
 
 def _split(line: str) -> tuple[str, str]:
-    """``name = value``; ``name :``; ``name value``."""
     name, equals, value = line.strip().partition(" = ")
     return (name, value.strip()) if equals else (name.rstrip(" :="), "")
 
@@ -253,7 +246,6 @@ def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tu
 
 
 def _seconds(text: str) -> float | None:
-    """``1 sec``, ``0.50 sec``, ``500 milli-sec``."""
     number = decimal(text)
     if number is None:
         return None

@@ -1,5 +1,3 @@
-"""Addresses and numbers in dumps."""
-
 from __future__ import annotations
 
 from kvtui.model.ip import canonical
@@ -20,7 +18,6 @@ def whole_number(text: str) -> int | None:
 
 
 def decimal(text: str) -> float | None:
-    """Returns the decimal number at the start of the text."""
     word = text.split(maxsplit=1)
     if not word or not word[0].replace(".", "", 1).isdecimal() or not word[0].isascii():
         return None
@@ -48,5 +45,4 @@ def virtual_address(text: str, *, excluded: bool = False) -> VirtualAddress | No
 
 
 def family_of(address: str) -> AddressFamily:
-    """Returns the IP version of a canonical address."""
     return AddressFamily.V6 if ":" in address else AddressFamily.V4

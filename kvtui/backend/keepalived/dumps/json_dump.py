@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kvtui.backend.dumps.text import IncompleteDumpError, family_of, virtual_address
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, family_of, virtual_address
 from kvtui.model.vrrp import VrrpInstance, VrrpState
 
 if TYPE_CHECKING:
