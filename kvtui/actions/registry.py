@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from kvtui.actions.check.definition import CHECK
 from kvtui.actions.core.definition import PlanRequest
 from kvtui.actions.drain.definition import DRAIN, UNDRAIN
 from kvtui.actions.failover.definition import FAILOVER
@@ -28,6 +29,7 @@ ACTIONS = (
     PRIORITY,
     FAILOVER,
     UNDO,
+    CHECK,
 )
 """In the order of ``kvtui --help`` and of the keys."""
 

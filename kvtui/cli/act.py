@@ -131,7 +131,7 @@ async def _decide(
             "dry run: nothing was written. keepalived got no signal for its state, so the plan may lack it.",
         )
     # an action without changes needs no question: it can wait for a drain, or close an entry
-    changes = action.steps or action.undoes or action.finishes
+    changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
     runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec import Struct
-
-if TYPE_CHECKING:
-    from kvtui.model.conf import Location
 
 SCRIPT = "vrrp_script"
 MISC = "MISC_CHECK"
@@ -43,7 +38,7 @@ class Check(Struct, frozen=True):
         bind: ``bindto``.
         tries: failures in a row before keepalived takes it as failed.
         consequence: what keepalived does when it fails: ``FAULT``, ``priority -10``, ``removed``, ``weight 0``.
-        at: of its block.
+        at: file, line and column of its block.
     """
 
     kind: str
@@ -60,7 +55,7 @@ class Check(Struct, frozen=True):
     bind: str | None = None
     tries: int = 1
     consequence: str = ""
-    at: Location | None = None
+    at: str = ""
 
     @property
     def is_script(self) -> bool:

@@ -77,10 +77,7 @@ SPACES = ("pid", "net", "ipc", "uts", "cgroup", "mnt", "user")
 
 
 def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -> Identity:
-    """Reads it all.
-
-    Args:
-        script_user: ``script_user`` of ``global_defs``: a name, and a group or not.
+    """Reads it all. ``script_user`` is that of ``global_defs``: a name, perhaps with a group.
 
     Raises:
         UnknownUserError: there is no such user.

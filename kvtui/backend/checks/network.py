@@ -30,7 +30,7 @@ async def run_network_check(check: Check, pid: int) -> CheckResult:
 
     def result(*, passed: bool | None, detail: str) -> CheckResult:
         seconds = time.monotonic() - began
-        return CheckResult(check, passed, f"{where}: {detail} after {seconds:.1f} s", seconds=seconds)
+        return CheckResult(check, passed, f"{where}: {detail}", seconds=seconds)
 
     try:
         if check.kind == "TCP_CHECK":

@@ -52,24 +52,42 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
             spec, descriptors = _spec(check, program, identity, files)
         except OSError as error:
             return CheckResult(check, None, f"keepalived's namespaces cannot be opened: {error.strerror}; run as root")
-        reading, writing = os.pipe()
-        files.callback(os.close, reading)
-        os.set_blocking(reading, False)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", "-c", LAUNCHER),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(*descriptors, writing),
-                env=ENVIRONMENT,
-            )
-        finally:
-            os.close(writing)
-        run = _Run(process, reading)
-        await run.to_end(json.dumps({**spec, "status": writing}).encode(), check.timeout)
-    text = masked(plain(run.output.decode("utf-8", "replace"), MAX_OUTPUT_BYTES), known).strip()
-    return _result(check, run, text, time.monotonic() - began)
+        (status, said), (output, printed) = (_pipe(files) for _ in range(2))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", LAUNCHER),
+            stdin=_memory_file(files, json.dumps({**spec, "status": said}).encode()),
+            stdout=printed,
+            stderr=printed,
+            pass_fds=(*descriptors, said),
+            start_new_session=True,  # the script must not reach the operator's terminal
+            env=ENVIRONMENT,
+        )
+        for descriptor in (said, printed):
+            os.close(descriptor)
+        run = _Run(process, status, output)
+        await run.to_end(check.timeout)
+        facts = run.facts
+    lines = run.output.decode("utf-8", "replace").splitlines()
+    text = "\n".join(masked(plain(line), known) for line in lines)
+    return _result(check, facts, text, time.monotonic() - began, is_late=run.is_late)
+
+
+def _pipe(files: ExitStack) -> tuple[int, int]:
+    """Returns a reading end that does not block and is closed with ``files``, and a writing end."""
+    reading, writing = os.pipe()
+    files.callback(os.close, reading)
+    os.set_blocking(reading, False)
+    return reading, writing
+
+
+def _memory_file(files: ExitStack, data: bytes) -> int:
+    """Holds what does not belong on a command line: the environment may have passwords."""
+    fd = os.memfd_create("kvtui-check", os.MFD_CLOEXEC)
+    files.callback(os.close, fd)
+    with os.fdopen(os.dup(fd), "wb") as stream:
+        stream.write(data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _spec(check: Check, program: str, identity: Identity, files: ExitStack) -> tuple[dict[str, Any], list[int]]:
@@ -108,13 +126,15 @@ class _Run:
     """One script, from its start to its end.
 
     Args:
-        status: descriptor from which the launcher's JSON lines come; not blocking.
+        status: descriptor of the launcher's JSON lines.
+        output: descriptor of what the script prints.
     """
 
-    def __init__(self, process: Process, status: int) -> None:
+    def __init__(self, process: Process, status: int, output: int) -> None:
         self._process = process
-        self._status = status
+        self._status, self._output = status, output
         self._lines = b""
+        self._closed = asyncio.Event()
         self.output = b""
         self.is_late = False
 
@@ -129,15 +149,11 @@ class _Run:
             facts |= json.loads(line)
         return facts
 
-    async def to_end(self, words: bytes, timeout: float) -> None:
-        """Hands the launcher its words and waits; kills the script after its time limit or when cancelled."""
-        assert self._process.stdin is not None  # noqa: S101 - made with a pipe
-        reader = asyncio.create_task(self._read())
+    async def to_end(self, timeout: float) -> None:
+        """Waits, and kills the script after its time limit or when cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._output, self._read)
         try:
-            with suppress(BrokenPipeError, ConnectionResetError):
-                self._process.stdin.write(words)
-                await self._process.stdin.drain()
-            self._process.stdin.close()
             async with asyncio.timeout(timeout):
                 await self._process.wait()
         except TimeoutError:
@@ -145,13 +161,16 @@ class _Run:
         finally:
             if self._process.returncode is None:
                 await asyncio.shield(asyncio.ensure_future(self._kill()))
-            await asyncio.wait([reader], timeout=DRAIN)  # what it left in the background may hold the pipe
-            reader.cancel()
+            with suppress(TimeoutError):  # what it left in the background may hold the pipe
+                await asyncio.wait_for(self._closed.wait(), DRAIN)
+            loop.remove_reader(self._output)
 
-    async def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - made with a pipe
-        while data := await self._process.stdout.read(4096):
-            self.output = (self.output + data)[:MAX_OUTPUT_BYTES]
+    def _read(self) -> None:
+        data = os.read(self._output, 65536)
+        self.output = (self.output + data)[:MAX_OUTPUT_BYTES]
+        if not data:
+            self._closed.set()
+            asyncio.get_running_loop().remove_reader(self._output)
 
     async def _kill(self) -> None:
         """Ends the script's process group as keepalived does: SIGTERM, then SIGKILL."""
@@ -168,9 +187,8 @@ class _Run:
         await self._process.wait()
 
 
-def _result(check: Check, run: _Run, output: str, seconds: float) -> CheckResult:
-    facts = run.facts
-    if run.is_late:
+def _result(check: Check, facts: dict[str, Any], output: str, seconds: float, *, is_late: bool) -> CheckResult:
+    if is_late:
         detail = f"it did not end within {check.timeout:g} s and was killed"
         return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
     if "error" in facts:
@@ -181,8 +199,8 @@ def _result(check: Check, run: _Run, output: str, seconds: float) -> CheckResult
     if code is None:
         return CheckResult(check, None, "the launcher ended early", output, seconds)
     if code < 0:
-        detail = f"killed by {signal.Signals(-code).name} after {seconds:.1f} s"
+        detail = f"killed by {signal.Signals(-code).name}"
         return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
     passed = code == 0 or (check.dynamic and code > 1)
     weight = f", weight {code - 2}" if check.dynamic and code > 1 else ""
-    return CheckResult(check, passed, f"exit status {code}{weight} after {seconds:.1f} s", output, seconds, code)
+    return CheckResult(check, passed, f"exit status {code}{weight}", output, seconds, code)

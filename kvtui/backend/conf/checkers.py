@@ -48,7 +48,7 @@ def _script(block: Statement, instances: Iterable[ConfInstance]) -> Check:
         timeout=block.decimal("timeout") or block.decimal("interval") or 1.0,
         tries=block.integer("fall") or 1,
         consequence=", ".join(effects),
-        at=block.at(),
+        at=str(block.at()),
     )
 
 
@@ -67,7 +67,7 @@ def _of_real(server: Statement, block: Statement) -> tuple[Check, ...]:
     name = endpoint(block.argument or "", port)
     service = " ".join(target) if not target or target[0] in {"fwmark", "group"} else endpoint(target[0], _port(target))
     return tuple(
-        _check(line, server, block, Check(line.keyword, name, service, consequence=consequence, at=line.at()))
+        _check(line, server, block, Check(line.keyword, name, service, consequence=consequence, at=str(line.at())))
         for line in block.children or ()
         if line.keyword in {MISC, "TCP_CHECK", "HTTP_GET", "SSL_GET", *_OTHERS}
     )
