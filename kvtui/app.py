@@ -118,6 +118,7 @@ class KvtuiApp(TerminalApp):
         self.history = History()
         self.latest: Observation | None = None
         self.paused = False
+        self.kept_drains: set[str] = set()
         self.ended_by: LookupError | None = None
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self))

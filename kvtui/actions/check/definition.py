@@ -22,7 +22,7 @@ def check(
     With the user, the limits, the environment and the namespaces that keepalived gives it. Says the result, and what
     differs from a run by hand. Exit code 0: it passes; 1: it fails; 4: it could not be tried.
 
-    Example: kvtui check chk_haproxy
+    Example: kvtui check 10.4.0.61:443
     """
     return Intent(ActionKind.CHECK, name, service=service)
 

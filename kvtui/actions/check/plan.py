@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
@@ -17,10 +20,12 @@ if TYPE_CHECKING:
     from kvtui.actions.core.definition import PlanRequest
     from kvtui.actions.core.intent import Intent
     from kvtui.backend.checks.runner import Prospect
+    from kvtui.backend.config_test import Message
     from kvtui.model.check import Check
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
+REFUSAL = re.compile(r"removing|disabling|Unsafe permissions|not found|does not exist|not executable|inaccessible")
 MAX_NAMES = 12
 """Names that an error lists."""
 
@@ -35,7 +40,12 @@ def plan_check(request: PlanRequest) -> Action:
     conf = backend.running_conf(keepalived) or request.observation.snapshot.running
     checks, notes = _find(request.intent, conf, request.observation.snapshot.conf)
     settings = (conf or request.observation.snapshot.conf or _none()).globals
-    prospects = tuple(backend.prospect(keepalived, check, settings) for check in checks)
+    test = backend.run_preflight(keepalived).test
+    messages = test.messages if test else ()
+    prospects = tuple(
+        replace(p, problems=(*p.problems, *_refusals(p.check, messages)))
+        for p in (backend.prospect(keepalived, check, settings) for check in checks)
+    )
     plan = Plan(
         kind=ActionKind.CHECK,
         target=request.intent.target,
@@ -46,6 +56,18 @@ def plan_check(request: PlanRequest) -> Action:
         equivalent_commands=tuple(text for p in prospects if (text := _by_hand(p))),
     )
     return Action(plan, (), _CheckRun(keepalived, prospects, backend), asks=True)
+
+
+def _refusals(check: Check, messages: tuple[Message, ...]) -> Iterator[str]:
+    """Yields what ``keepalived -t`` says against a script: it knows its own rules best."""
+    names = {check.name, *check.argv[:1]} if check.is_script else set()
+    for message in messages:
+        if REFUSAL.search(message.text) and any(_names(message.text, name) for name in names):
+            yield str(message)
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-])", text) is not None
 
 
 def _none() -> Conf:
