@@ -71,6 +71,13 @@ class LiveBackend:
 
         return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
 
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
+        from kvtui.actions.core.daemon import Daemon
+        from kvtui.actions.steps.kept_config import DIGITS, FOLDER, KeepConfig
+
+        kept = self.journal.folder / FOLDER / f"{ran[:DIGITS]}.conf"
+        return KeepConfig(Daemon.of(keepalived), ran, newer, str(kept))
+
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         from kvtui.backend.conf.running import mark
 

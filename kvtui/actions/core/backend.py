@@ -53,6 +53,10 @@ class ActionBackend(CheckBackend, Protocol):
         """Returns the config that keepalived runs; None when unknown."""
         ...
 
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
+        """Returns the step that keeps the running config for an undo; None where that is not possible."""
+        ...
+
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         """Returns a value that changes when keepalived loads a config; None when unknown."""
         ...

@@ -100,6 +100,10 @@ class DemoBackend:
         del keepalived
         return self._world.running
 
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
+        del keepalived, ran, newer  # the demo's file has one writer, and no undo of a reload
+        return None
+
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         del keepalived
         return self._world.changes.reloads

@@ -13,8 +13,8 @@ from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.step_kinds import UnknownStepError, make
 from kvtui.actions.steps.check_value import SetCheckValue
 from kvtui.actions.steps.sysctl import SetSysctl
-from kvtui.actions.steps.weight import SetWeight, service_name, target_from_json
-from kvtui.model.ipvs import endpoint
+from kvtui.actions.steps.weight import SetWeight, target_from_json
+from kvtui.model.ipvs import endpoint, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

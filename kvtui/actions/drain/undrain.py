@@ -12,8 +12,8 @@ from kvtui.actions.drain.by_file import kernel_weights, key, to_undrain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
 from kvtui.actions.drain.plan import summary_line, target_name
 from kvtui.actions.drain.targets import Target, UnknownTargetError, find, parse_service
-from kvtui.actions.steps.weight import SetWeight, service_name, target_to_json
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.actions.steps.weight import SetWeight, target_to_json
+from kvtui.model.ipvs import Protocol, endpoint, service_name
 from kvtui.model.observation import RealServerState
 
 if TYPE_CHECKING:

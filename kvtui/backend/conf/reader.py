@@ -93,6 +93,7 @@ def conf_of(
         instances=instances,
         sync_groups=vrrp.sync_groups(statements),
         track_files=vrrp.track_files(statements),
+        scripts=vrrp.scripts(statements),
         virtual_servers=virtual_servers,
         checks=checkers.checks(statements, instances),
         problems=tuple(all_problems),

@@ -40,12 +40,18 @@ CAUSES = {
         "configure auth_hmac with the same keys on all nodes; set mode enforce only when all of them sign",
     ),
     "auth_ext_malformed": ("a malformed auth_hmac signature", "use the same keepalived version on all nodes"),
-    "auth_ext_unknown_key": ("an auth_hmac key id that this node lacks", "configure the same auth_hmac keys on all nodes"),
+    "auth_ext_unknown_key": (
+        "an auth_hmac key id that this node lacks",
+        "configure the same auth_hmac keys on all nodes",
+    ),
     "auth_ext_invalid_hmac": (
         "an auth_hmac signature of another key",
         "configure the same key under the same id on all nodes, then: kvtui reload",
     ),
-    "auth_ext_stale": ("an old auth_hmac signature: the clocks differ", "chronyc tracking  # on all nodes, or timedatectl"),
+    "auth_ext_stale": (
+        "an old auth_hmac signature: the clocks differ",
+        "chronyc tracking  # on all nodes, or timedatectl",
+    ),
     "auth_ext_replay": (
         "a repeated auth_hmac signature: a replay, or a clock that was set back",
         "chronyc tracking  # on all nodes; two nodes with one address look like this too",
@@ -59,7 +65,9 @@ MIN_FILTERED_ADVERTS = 4
 RECENT_SECONDS = 3600.0
 """A takeover since then may have the rejected adverts as its cause."""
 OWNER = 255
-ELSEWHERE = "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
+ELSEWHERE = (
+    "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
+)
 
 
 def rejects(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:

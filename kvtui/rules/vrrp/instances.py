@@ -138,9 +138,7 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     return frozenset(names)
 
 
-def _heard(
-    snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]
-) -> tuple[Advertiser, ...]:
+def _heard(snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]) -> tuple[Advertiser, ...]:
     """Returns the advertisers of its virtual router, once each, though a VMAC and its base both show their adverts."""
     family, where = family_of(instance), interfaces_of(snapshot, instance)
     newest: dict[tuple[str, bool], Advertiser] = {}

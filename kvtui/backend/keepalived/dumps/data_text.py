@@ -72,9 +72,7 @@ def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
     if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
         raise IncompleteDumpError("the last VRRP instance is cut off")
     files = {entry.name: entry for entry in sections.get("VRRP Track files", [])}
-    checks = {
-        (kind, entry.name): entry for section, kind in CHECKS.items() for entry in sections.get(section, [])
-    }
+    checks = {(kind, entry.name): entry for section, kind in CHECKS.items() for entry in sections.get(section, [])}
     groups = {
         member.strip(): entry.name.rpartition(",")[0]
         for entry in sections.get("VRRP Sync groups", [])
