@@ -28,6 +28,7 @@ from kvtui.cli.output import (
     write,
     write_soon,
 )
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 from kvtui.presenters.action_document import action_document
 
@@ -57,6 +58,7 @@ class _Run:
         self.plan: Plan | None = None
         self.outcome: Outcome | None = None
         self.is_signalled = False
+        self.is_printed = False
 
     def take_signal(self) -> None:
         self.is_signalled = True
@@ -75,7 +77,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         run.is_signalled = True
     except (KeyError, IndexError):
         raise
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
         outcome = Outcome(ExitCode.USAGE, str(error.args[0] if error.args else error))
     except OSError as error:
         outcome = Outcome(ExitCode.REFUSED, str(error))
@@ -87,6 +89,9 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
 
 
 def _print_outcome(invocation: Invocation, run: _Run, outcome: Outcome) -> None:
+    if run.is_printed:
+        return
+    run.is_printed = True
     try:
         info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
         if invocation.form is not Format.TEXT:
@@ -106,9 +111,37 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
             write_soon(plan_text(action.plan))
         else:
             sys.stderr.write(plan_text(action.plan))
-        return await _decide(invocation, backend, action, run, force=force)
+        outcome = await _decide(invocation, backend, action, run, force=force)
+        if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
+            _print_outcome(invocation, run, outcome)
+            await _keep(invocation, backend, observer, intent, force=force)
+        return outcome
     finally:
         await observer.close()
+
+
+async def _keep(
+    invocation: Invocation,
+    backend: ActionBackend,
+    observer: Observer,
+    intent: Intent,
+    *,
+    force: bool,
+) -> None:
+    """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
+    from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
+
+    info("keeping it drained until Ctrl+C; it stays drained after that")
+
+    async def again(intent: Intent, reason: str) -> Outcome:
+        action = await plan(intent, await observer.observe(), observer.observe, backend)
+        runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
+        ended = await guarded(runner, action, force=force, reason=reason)
+        info(f"{ended.detail}{f'  (journal: {ended.id})' if ended.id else ''}")
+        return ended
+
+    await Keeper(backend.journal, again, ids_to_keep(backend.journal, intent)).run(observer.observe)
+    info("the drain was closed: nothing is left to keep")
 
 
 async def _observe(observer: Observer, intent: Intent) -> Observation:
@@ -133,7 +166,7 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
             "dry run: nothing was written. keepalived got no signal for its state, so the plan may lack it.",
         )
     # an action without changes needs no question: it can wait for a drain, or close an entry
-    changes = action.steps or action.undoes or action.finishes
+    changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
     runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
