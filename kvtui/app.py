@@ -120,6 +120,7 @@ class KvtuiApp(TerminalApp):
         self.latest: Observation | None = None
         self.paused = False
         self.ended_by: KeepalivedNotFoundError | None = None
+        self.kept_drains: set[str] = set()
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self))
         self.observer = observer

@@ -58,16 +58,7 @@ class _Ending:
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plans, shows, asks and applies.
-
-    Args:
-        invocation: global options: ``--dry-run``, ``--yes``, ``--reason``, ``--read-only``.
-        intent: the action and its options.
-        force: apply an unsafe plan.
-
-    Returns:
-        An ``ExitCode``.
-    """
+    """Plans, shows, asks and applies; returns an ``ExitCode``."""
     ending = _Ending()
     try:
         outcome = asyncio.run(_act(invocation, intent, ending, force=force))
@@ -96,9 +87,37 @@ async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force
         observation = await _observe(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
         _show(invocation, action)
-        return await _decide(invocation, backend, action, ending, force=force)
+        outcome = await _decide(invocation, backend, action, ending, force=force)
+        if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
+            await _keep(invocation, backend, observer, intent, outcome, force=force)
+        return outcome
     finally:
         await observer.close()
+
+
+async def _keep(
+    invocation: Invocation,
+    backend: ActionBackend,
+    observer: Observer,
+    intent: Intent,
+    outcome: Outcome,
+    *,
+    force: bool,
+) -> None:
+    """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
+    from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
+
+    info(f"{outcome.detail}  (journal: {outcome.id})\nkeeping it drained until Ctrl+C; it stays drained after that")
+
+    async def again(intent: Intent, reason: str) -> Outcome:
+        action = await plan(intent, await observer.observe(), observer.observe, backend)
+        runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
+        ended = await guarded(runner, action, force=force, reason=reason)
+        info(f"{ended.detail}{f'  (journal: {ended.id})' if ended.id else ''}")
+        return ended
+
+    await Keeper(backend.journal, again, ids_to_keep(backend.journal, intent)).run(observer.observe)
+    info("the drain was closed: nothing is left to keep")
 
 
 async def _observe(observer: Observer, intent: Intent) -> Observation:
@@ -132,7 +151,7 @@ async def _decide(
             "dry run: nothing was written. keepalived got no signal for its state, so the plan may lack it.",
         )
     # an action without changes needs no question: it can wait for a drain, or close an entry
-    changes = action.steps or action.undoes or action.finishes
+    changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
     runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
@@ -156,7 +175,6 @@ async def agreed() -> bool:
 
 
 async def _answer(fd: int) -> str:
-    """Returns a line from the terminal; empty at the end of file."""
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[bytes] = loop.create_future()
 
@@ -174,7 +192,7 @@ async def _answer(fd: int) -> str:
         loop.remove_reader(fd)
 
 
-def show_journal(invocation: Invocation, form: Format) -> int:
+def show_journal(invocation: Invocation) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
         info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 7")
@@ -186,7 +204,7 @@ def show_journal(invocation: Invocation, form: Format) -> int:
     except OSError as error:
         fail(f"cannot read the journal: {error}", ExitCode.FAILED)
     lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
-    if form is Format.TEXT:
+    if invocation.form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
         for overwrite in lost:
@@ -197,5 +215,5 @@ def show_journal(invocation: Invocation, form: Format) -> int:
                 f"--finish it finishes it, with --leave it changes nothing and closes the entry"
             )
     else:
-        write(encode({"journal": journal_document(entries, lost)}, form))
+        write(encode({"journal": journal_document(entries, lost)}, invocation.form))
     return ExitCode.DONE

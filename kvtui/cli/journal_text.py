@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
+
 from kvtui.cli.tables import Row, table
 from kvtui.model.text import plain
 from kvtui.presenters.journal import who_text
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 
 def plan_document(plan: Plan) -> Document:
-    """Returns the plan for ``-o json``."""
     return {
         "verb": plan.kind.value,
         "target": plan.target,
@@ -31,16 +32,12 @@ def plan_document(plan: Plan) -> Document:
         "remarks": [{"grade": r.severity.name.lower(), "text": r.text} for r in plan.notes],
         "diff": plan.diff,
         "by_hand": list(plan.equivalent_commands),
+        "prediction": to_builtins(plan.prediction),
     }
 
 
 def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:
-    """Returns a table, newest entry last.
-
-    Args:
-        entries: of the journal.
-        empty: the folder if it has no journal: the name shows a mistyped ``KVTUI_STATE_DIR``.
-    """
+    """Returns a table, newest entry last; ``empty`` is the folder without a journal, which shows a mistyped one."""
     if not entries:
         where = f": {plain(str(empty))} has no journal" if empty else ""
         return f"No actions yet{where}.\n"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.tracker import AdvertTracker
-from kvtui.model.vrrp import Capture as Heard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -74,8 +73,11 @@ class Adverts:
     def advertisers(self) -> tuple[Advertiser, ...]:
         return self.tracker.advertisers()
 
-    def heard(self) -> Heard:
-        return Heard(self._since, self._capture.dropped() if self._capture else 0)
+    def heard_since(self) -> float:
+        """Since when the kernel dropped no advert (seconds since the epoch)."""
+        if self._capture is not None and self._capture.has_dropped():
+            self._since = time.time()
+        return self._since
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()

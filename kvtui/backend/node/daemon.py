@@ -42,7 +42,9 @@ class Daemon:
         self.conf = ConfLayer(keepalived)
         self.conf_guard = SourceGuard("the config", state_folder)
         self.vrrp_guard = SourceGuard("keepalived's dump", state_folder)
-        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed, guard=self.vrrp_guard)
+        self.vrrp = VrrpLayer(
+            keepalived, signals=signals, changed=changed, guard=self.vrrp_guard, read_log=self.read_log
+        )
         self._may_run_vrrp = keepalived is not None and parse_arguments(keepalived.argv).vrrp
         self.log: LogReader | None = None
         if before is not None and keepalived is None:

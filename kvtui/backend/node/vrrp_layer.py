@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.merge import with_growth
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.node.guard import run_jobs
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kvtui.backend.node.guard import SourceGuard
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.log import LogTail
     from kvtui.model.vrrp import VrrpInstance
 
 PENDING = "no dump requested yet"
@@ -50,6 +52,7 @@ class VrrpLayer:
         signals: whether kvtui may request dumps. ``--read-only`` forbids it: then existing dumps are read.
         changed: called after a new dump, and when a request that had to wait is due.
         guard: of this source.
+        read_log: reads the end of the log, which has exit statuses and times of what fails.
         clock: monotonic seconds.
     """
 
@@ -60,10 +63,14 @@ class VrrpLayer:
         signals: bool,
         changed: Callable[[], None],
         guard: SourceGuard,
+        read_log: Callable[[], LogTail] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self.dump: Dump | None = None
+        self.log: LogTail | None = None
+        """The log as of the dump; read only if the dump shows that something fails."""
+        self._read_log = read_log
         self.expects_instances = False
         """The config has VRRP instances."""
         self.is_contradicted = False
@@ -137,7 +144,12 @@ class VrrpLayer:
             self.dump, self._error = None, NO_VRRP
             self._failures += 1
             return
-        self.dump, self._error = answer if full else carry(self.dump, answer), ""
+        known = self.dump.instances if self.dump else ()
+        answer = answer if full else carry(self.dump, answer)
+        self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
+        self._error = ""
+        needed = self._read_log is not None and any(map(fails, answer.instances))
+        self.log = self._read_log() if needed and self._read_log else None
         lacks_checks = answer.how == "data" and answer.checks is None
         self._full |= lacks_checks
         self._failures = self._failures + 1 if lacks_checks else 0
@@ -181,6 +193,11 @@ def contradicts(dump: Dump | None, table: IpvsTable | None) -> bool:
     return any(c.alive and (c.address, c.port) not in servers.get(c.virtual_server, ()) for c in dump.checks or ())
 
 
+def fails(instance: VrrpInstance) -> bool:
+    """Whether something that it tracks fails: keepalived logs exit statuses and times."""
+    return instance.state is VrrpState.FAULT or any(t.good is t.reverse for t in instance.tracked)
+
+
 def same_states(before: Dump | None, now: Dump | None) -> bool:
     """Whether two dumps differ in counters and times only."""
     if before is None or now is None:
@@ -189,7 +206,7 @@ def same_states(before: Dump | None, now: Dump | None) -> bool:
 
 
 def _states(dump: Dump) -> tuple[VrrpInstance, ...]:
-    return tuple(replace(i, counters={}, last_transition=None, master_address=None) for i in dump.instances)
+    return tuple(replace(i, counters={}, grown={}, last_transition=None, master_address=None) for i in dump.instances)
 
 
 def carry(before: Dump | None, answer: Dump) -> Dump:
@@ -202,7 +219,7 @@ def carry(before: Dump | None, answer: Dump) -> Dump:
 
 
 def _carry_instance(before: VrrpInstance | None, now: VrrpInstance) -> VrrpInstance:
-    if before is None or now.track_files:
+    if before is None or now.track_files or now.tracked:
         return now
     same_master = (before.state, before.master_priority, before.last_transition) == (
         now.state, now.master_priority, now.last_transition,
@@ -211,6 +228,8 @@ def _carry_instance(before: VrrpInstance | None, now: VrrpInstance) -> VrrpInsta
         now,
         master_address=now.master_address or (before.master_address if same_master else None),
         track_files=before.track_files,
+        tracked=before.tracked,
+        group=before.group,
         sync_group=now.sync_group or before.sync_group,
         unicast_source=now.unicast_source or before.unicast_source,
         unicast_peers=now.unicast_peers or before.unicast_peers,

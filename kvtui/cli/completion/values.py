@@ -35,12 +35,7 @@ FILE = "file"
 
 
 class NodeNames:
-    """Reads names of the demo, or of the keepalived that ``--pid`` chooses.
-
-    Args:
-        demo: use the built-in cluster.
-        pid: which keepalived; None for the one in this network namespace.
-    """
+    """Reads names of the demo, or of the keepalived that ``--pid`` chooses."""
 
     def __init__(self, *, demo: bool = False, pid: int | None = None) -> None:
         self.demo = demo
@@ -52,13 +47,11 @@ class NodeNames:
         return processes.find()
 
     def keepalived(self) -> Keepalived | None:
-        """Returns the chosen keepalived."""
         from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.choose(self.keepaliveds(), self._pid)
 
     def conf(self) -> Conf | None:
-        """Returns its config file."""
         if self.demo:
             from kvtui.backend.demo.cluster import conf  # noqa: PLC0415 - only --demo needs it
 
@@ -121,6 +114,13 @@ def _vips(names: NodeNames) -> Pairs:
     yield from _services(names)
 
 
+def _checks(names: NodeNames) -> Pairs:
+    """Yields scripts, then real servers that have checks."""
+    conf = names.conf()
+    for check in conf.checks if conf else ():
+        yield check.name, f"{check.kind} in {check.service}" if check.service else check.kind
+
+
 def _entries(names: NodeNames) -> Pairs:
     """Yields the journal's entries, newest first; the demo's journal is not on disk."""
     if names.demo:
@@ -162,6 +162,7 @@ reals = _completer(_reals)
 services = _completer(_services)
 instances = _completer(_instances)
 vips = _completer(_vips)
+checks = _completer(_checks)
 entries = _completer(_entries)
 pids = _completer(_pids)
 

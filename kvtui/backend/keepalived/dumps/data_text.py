@@ -42,7 +42,6 @@ TRACKED = {
     "Tracked BFDs": "bfd",
 }
 CHECKS = {"VRRP Scripts": "script", "VRRP Track processes": "process"}
-VMAC = re.compile(r"Use (?:VMAC|IPVLAN), i/f name ")
 GROUP = re.compile(r"Multicast address ([0-9a-f.:]+)")
 SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
 
@@ -72,9 +71,7 @@ def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
     if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
         raise IncompleteDumpError("the last VRRP instance is cut off")
     files = {entry.name: entry for entry in sections.get("VRRP Track files", [])}
-    checks = {
-        (kind, entry.name): entry for section, kind in CHECKS.items() for entry in sections.get(section, [])
-    }
+    checks = {(kind, entry.name): entry for section, kind in CHECKS.items() for entry in sections.get(section, [])}
     groups = {
         member.strip(): entry.name.rpartition(",")[0]
         for entry in sections.get("VRRP Sync groups", [])
@@ -157,11 +154,12 @@ def _instance(
     source = canonical(values.get("Using src_ip", "").partition(" ")[0])
     family = _family(entry, vips, source)
     preempt = values.get("Preempt")
+    interface, _, layer = (values.get("Interface") or values.get("Listening device") or "").partition(",")
     master, master_priority = _master(entry, state, family)
     return VrrpInstance(
         name=entry.name,
         state=state,
-        interface=(values.get("Interface") or values.get("Listening device") or "").partition(",")[0] or None,
+        interface=interface or None,
         vrid=entry.number("Virtual Router ID"),
         version=entry.number("VRRP Version"),
         family=family,
@@ -186,7 +184,7 @@ def _instance(
         ),
         strict="Enforcing strict VRRP compliance" in values,
         accept=values["Accept"] == "enabled" if "Accept" in values else None,
-        vmac=next((VMAC.sub("", name) for name in values if VMAC.match(name)), "").partition(",")[0],
+        vmac=interface if " on " in layer else "",
         group=next((canonical(m[1]) for name in values if (m := GROUP.match(name))), None),
     )
 
