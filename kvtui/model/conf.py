@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.ipvs import ServiceKey
-    from kvtui.model.vrrp import VirtualAddress
+    from kvtui.model.vrrp import AuthHmac, VirtualAddress
 
 
 class ProblemKind(StrEnum):
@@ -79,6 +79,7 @@ class ConfInstance(Struct, frozen=True):
     unicast_source: str | None = None
     unicast_peers: tuple[str, ...] = ()
     tracks: tuple[ConfTrack, ...] = ()
+    auth_hmac: AuthHmac | None = None
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:

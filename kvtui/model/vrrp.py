@@ -49,6 +49,29 @@ class TrackFile(Struct, frozen=True):
     weight: int | None = None
 
 
+class HmacMode(StrEnum):
+    """What ``auth_hmac`` does: verify only, sign too, require signatures. A roll-out goes through them in order."""
+
+    RECEIVE_ONLY = "receive-only"
+    PERMISSIVE = "permissive"
+    ENFORCE = "enforce"
+
+
+class AuthHmac(Struct, frozen=True):
+    """An instance's ``auth_hmac`` (keepalived 2.4), without its keys.
+
+    Attributes:
+        active_key: id of the key that signs.
+        key_ids: of all its keys; None where the dump has only their number.
+        time_window: seconds that the clock of a sender may differ; None for ``anti_replay monotonic``.
+    """
+
+    mode: HmacMode
+    active_key: int
+    key_ids: tuple[int, ...] | None = None
+    time_window: int | None = None
+
+
 class VrrpInstance(Struct, frozen=True):
     """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
@@ -74,6 +97,7 @@ class VrrpInstance(Struct, frozen=True):
         unicast_peers: if configured.
         track_files: files that it tracks (data dump only).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
+        auth_hmac: if configured (data dump only).
         sync_group: if known.
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
@@ -101,6 +125,7 @@ class VrrpInstance(Struct, frozen=True):
     auth_type: str | None = None
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    auth_hmac: AuthHmac | None = None
 
 
 class RealServerCheck(Struct, frozen=True):

@@ -285,3 +285,14 @@ def test_questions_are_seldom(speaker: Speaker) -> None:
     assert [dumper.due(at) for at in (1000.0, 1029.9, 1030.0)] == [False, False, True]
     assert [dumper.due(at, urgent=True) for at in (1001.9, 1002.0)] == [False, True]
     assert dumper.due(900.0), "the clock was set back"
+
+
+def test_without_json_support_the_counters_come_from_the_stats(start: Start) -> None:
+    keepalived = start(USR1, int(signal.SIGUSR2))
+    stats = "VRRP Instance: VI_1\n  Advertisements:\n    Received: 7\n  Priority Zero:\n    Received: 1\n    Sent: 2\n"
+    keepalived.says(
+        {USR1: {"keepalived.data": [(0.0, DATA_TEXT)]}, int(signal.SIGUSR2): {"keepalived.stats": [(0.0, stats)]}}
+    )
+    dump = keepalived.dumper().read(time.time(), full=True)
+    assert [i.counters for i in dump.instances] == [{"advert_rcvd": 7, "pri_zero_rcvd": 1, "pri_zero_sent": 2}, {}]
+    assert keepalived.heard() == [USR1, int(signal.SIGUSR2)]

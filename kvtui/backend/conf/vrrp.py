@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kvtui.backend.conf.auth_hmac import auth_hmac
 from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
 from kvtui.model.conf import ConfInstance, ConfTrack, ConfTrackFile, Problem, SyncGroup
 from kvtui.model.ip import canonical
@@ -56,6 +57,7 @@ def _instance(name: str, block: Statement, problems: list[Problem], *, has_defau
         unicast_source=_source(block),
         unicast_peers=tuple(_peers(block, problems)),
         tracks=tuple(_tracks(block, problems)),
+        auth_hmac=auth_hmac(block, problems),
     )
     problems += _problems(instance, block, has_default_interface=has_default_interface)
     return instance

@@ -86,6 +86,7 @@ def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
         unicast_peers=instance.unicast_peers,
         auth_type=instance.auth_type,
         sync_group=group,
+        auth_hmac=instance.auth_hmac,
     )
 
 
