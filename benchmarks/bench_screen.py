@@ -87,7 +87,7 @@ async def _task(pilot: Pilot[None], name: str, keys: tuple[str, ...], times: int
 async def day(ticks: int) -> None:
     """Row 9: a tutorial-sized node, a day of seconds, as fast as they can be observed; one in ten is drawn."""
     app = KvtuiApp(Observer(Moving(2, 3), interval=1e9, triage=True), UiSettings())
-    observer = app._observer  # noqa: SLF001 - driven by hand here, without its clock
+    observer = app.observer
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3")
         for number in range(ticks + 1):

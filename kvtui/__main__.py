@@ -10,11 +10,6 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Runs kvtui.
-
-    Raises:
-        SystemExit: always.
-    """
     from kvtui.cli.main import run  # noqa: PLC0415 - this module must be importable without typer
 
     sys.exit(run(_terminal_ui))

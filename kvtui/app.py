@@ -19,12 +19,12 @@ from kvtui.model.config import Theme
 from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
-from kvtui.screens.help import HelpPanel
+from kvtui.presenters.sources import sources_text
+from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
-from kvtui.screens.sources import SourcesPanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.textual_internals import TerminalApp
@@ -44,9 +44,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
-    from kvtui.model.connect import Connect
-    from kvtui.model.ipvs import Connection, ServiceKey
-    from kvtui.model.log import LogTail
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
@@ -59,6 +57,7 @@ PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "journal", "findings"}
 MAX_NOTICE_CHARACTERS = 160
 """A longer problem of the configuration is cut in its notification, which covers a part of the screen."""
 
+SOURCES = "Sources"
 AFTER_CRASH = "To see the node: kvtui status. To see past actions: kvtui journal"
 
 EXIT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -66,42 +65,31 @@ EXIT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Observed(Message):
-    """A new observation."""
-
     def __init__(self, observation: Observation) -> None:
         self.observation = observation
         super().__init__()
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest observation of a burst is drawn."""
         return isinstance(message, Observed)
 
 
-def _mappings(host: Host) -> Screen[None]:
-    from kvtui.screens.mappings import MappingsScreen  # noqa: PLC0415 - only on its key
+def _lazy(module: str, name: str) -> Callable[[Host], Screen[None]]:
+    """Imports a screen on its key."""
 
-    return MappingsScreen(host)
+    def create(host: Host) -> Screen[None]:
+        screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
+        return screen(host)
 
-
-def _findings(host: Host) -> Screen[None]:
-    from kvtui.screens.findings import FindingsScreen  # noqa: PLC0415 - only on its key
-
-    return FindingsScreen(host)
-
-
-def _journal(host: Host) -> Screen[None]:
-    from kvtui.screens.journal import JournalScreen  # noqa: PLC0415 - imports all actions
-
-    return JournalScreen(host)
+    return create
 
 
 SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
     "vips": VipsScreen,
     "vrrp": VrrpScreen,
     "ipvs": IpvsScreen,
-    "mappings": _mappings,
-    "findings": _findings,
-    "journal": _journal,
+    "mappings": _lazy("mappings", "MappingsScreen"),
+    "findings": _lazy("findings", "FindingsScreen"),
+    "journal": _lazy("journal", "JournalScreen"),
 }
 
 
@@ -133,7 +121,7 @@ class KvtuiApp(TerminalApp):
         self.ended_by: LookupError | None = None
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self))
-        self._observer = observer
+        self.observer = observer
         self._waiting: Observation | None = None
         self._next: list[asyncio.Future[Observation]] = []
         self._acting: asyncio.Task[Outcome] | None = None
@@ -175,14 +163,14 @@ class KvtuiApp(TerminalApp):
         if self._acting is not None and not self._acting.done():
             self._acting.cancel()
             await asyncio.wait([self._acting])
-        await self._observer.close()
+        await self.observer.close()
         for number in EXIT_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     @work(exclusive=True, name="observe")
     async def _observe(self) -> None:
         try:
-            async with aclosing(self._observer.observations()) as observations:
+            async with aclosing(self.observer.observations()) as observations:
                 async for observation in observations:
                     self.post_message(Observed(observation))
         except LookupError as error:
@@ -211,21 +199,7 @@ class KvtuiApp(TerminalApp):
                 screen.show(self.latest)
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
-        self._observer.look_at(viewed)
-
-    async def connections(
-        self, service: ServiceKey, real: tuple[str, int] | None, limit: int
-    ) -> tuple[tuple[Connection, ...], int]:
-        """See ``Observer.connections``."""
-        return await self._observer.connections(service, real, limit)
-
-    async def keepalived_log(self) -> LogTail:
-        """See ``Observer.log``."""
-        return await self._observer.log()
-
-    async def connect(self, address: str, port: int, timeout: float) -> Connect:
-        """See ``SnapshotSource.connect``."""
-        return await self._observer.source.connect(address, port, timeout)
+        self.observer.look_at(viewed)
 
     # --- acting
 
@@ -239,13 +213,11 @@ class KvtuiApp(TerminalApp):
 
     @cached_property
     def backend(self) -> ActionBackend:
-        """Where actions take place: this machine, or the demo with its own journal."""
         from kvtui.actions.backends import backend_for  # noqa: PLC0415 - only when something is done
 
-        return backend_for(self._observer.source)
+        return backend_for(self.observer.source)
 
     async def next_observation(self) -> Observation:
-        """Waits for the next observation."""
         future: asyncio.Future[Observation] = asyncio.get_running_loop().create_future()
         self._next.append(future)
         return await future
@@ -253,7 +225,6 @@ class KvtuiApp(TerminalApp):
     def carry_out(
         self, action: Action, *, force: bool, reason: str, progress: Callable[[str], None]
     ) -> asyncio.Task[Outcome]:
-        """Runs an action in a task; the app does not end before it is done or put back."""
         from kvtui.actions.core.runner import Runner  # noqa: PLC0415 - only when something is done
 
         runner = Runner(
@@ -263,7 +234,6 @@ class KvtuiApp(TerminalApp):
         return self._acting
 
     def action_act(self, kind: str) -> None:
-        """Opens the dialog of an action for the selected row, or says why not."""
         from kvtui.screens.acting import start  # noqa: PLC0415 - imports all actions
 
         if isinstance(self.screen, NodeScreen) and (why := start(self.screen, kind)):
@@ -278,18 +248,15 @@ class KvtuiApp(TerminalApp):
     # --- keys
 
     async def action_view(self, name: str) -> None:
-        """Closes panels and switches the screen."""
         await self._close_panels()
         await self.switch_mode(name)
 
     async def action_sources(self) -> None:
-        """Opens or closes the sources."""
-        if not await self._close_panels(SourcesPanel):
-            await self.push_screen(SourcesPanel(self))
+        if not await self._close_panels(SOURCES):
+            await self.push_screen(Panel(self, SOURCES, sources_text))
 
     async def action_keys(self) -> None:
-        """Opens or closes the keys of the screen below."""
-        if not await self._close_panels(HelpPanel):
+        if not await self._close_panels(KEYS):
             active = self.screen.active_bindings.values()
             listed = [binding for _node, binding, enabled, _tip in active if enabled and not binding.system]
             await self.push_screen(HelpPanel(self, listed))
@@ -303,9 +270,9 @@ class KvtuiApp(TerminalApp):
         below = next(s for s in reversed(self.screen_stack) if isinstance(s, NodeScreen))
         await self.run_action(action, below)
 
-    async def _close_panels(self, kind: type[Panel] = Panel) -> bool:
-        """Closes all panels. Returns whether the uppermost was one of this kind."""
-        is_open = isinstance(self.screen, kind)
+    async def _close_panels(self, heading: str = "") -> bool:
+        """Closes all panels. Returns whether the uppermost had this heading."""
+        is_open = isinstance(self.screen, Panel) and self.screen.heading == heading
         while isinstance(self.screen, Panel):
             await self.pop_screen()
         return is_open
@@ -315,7 +282,6 @@ class KvtuiApp(TerminalApp):
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
 
     def action_pause(self) -> None:
-        """Pauses, or continues with the newest observation."""
         self.paused = not self.paused
         if not self.paused and self._waiting is not None:
             self.latest, self._waiting = self._waiting, None

@@ -48,19 +48,15 @@ TRIAGE_DUTY_IDLE = 100
 class TriageRunner:
     """Runs triage on one observation after another and remembers how long each problem has persisted.
 
-    Args:
-        settings: settings of triage; None for the defaults.
-
     Attributes:
         history: since when each problem holds.
         undecided: current problems that have not persisted long enough.
     """
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
-        from kvtui.rules.triage import runner  # noqa: PLC0415
-        from kvtui.rules.triage.condition_history import ConditionHistory  # noqa: PLC0415 - a status without triage does not load its rules
+        from kvtui.rules.triage import rule, runner  # noqa: PLC0415 - a status without triage does not load its rules
 
-        self.history = ConditionHistory()
+        self.history = rule.ConditionHistory()
         self.undecided: tuple[Finding, ...] = ()
         self._rules = runner
         self._settings = settings or TriageSettings()
@@ -88,7 +84,7 @@ class TriageRunner:
         now = observation.snapshot.time
         pending = tuple(
             replace(p, after=p.after * self._settings.hold_factor)
-            for p in self._rules.pending_findings(observation, self.history)
+            for p in self._rules.pending_findings(observation)
             if p.finding.id not in self._settings.ignore
         )
         self.history.fold(now, frozenset(p.condition for p in pending))
@@ -98,7 +94,6 @@ class TriageRunner:
 
 
 def only_counters_moved(then: Snapshot, now: Snapshot) -> bool:
-    """Returns whether two snapshots differ only in counters and connections."""
     if then.conf is not now.conf or then.running is not now.running or then.kube is not now.kube:
         return False
     if then.checks is not now.checks and then.checks != now.checks:
@@ -118,19 +113,7 @@ def _state(snapshot: Snapshot) -> tuple[object, ...]:
 
 
 class Observer:
-    """Observations of one source: the first at once, then one per change and at least one per interval.
-
-    Args:
-        source: source of snapshots; the first observation starts it, ``close`` closes it.
-        interval: seconds between observations without changes.
-        triage: whether observations have findings. Problems that must persist appear in a later observation.
-        triage_settings: settings of triage; None for the defaults.
-        also: additional findings (from the action journal).
-
-    Attributes:
-        source: the same.
-        triage: the runner of triage; None without.
-    """
+    """Observations of one source: the first at once, then one per change and at least one per interval."""
 
     def __init__(
         self,
@@ -180,7 +163,6 @@ class Observer:
         return observation
 
     def _log(self, observation: Observation, reading: float, concluding: float) -> None:
-        """Log timings, and what changed: sources, findings, and findings that have not held for long enough."""
         undecided = self.triage.undecided if self.triage else ()
         _LOG.debug(
             "observation: read in %.1f ms, concluded in %.1f ms, %d findings, %d undecided",
@@ -204,7 +186,6 @@ class Observer:
         return self._with_others(self.triage.run(observation, force=force))
 
     def _with_others(self, observation: Observation) -> Observation:
-        """Adds the additional findings, worst first."""
         ignored = self._triage_settings.ignore if self._triage_settings else ()
         others = tuple(f for f in (self._also(observation.snapshot) if self._also else ()) if f.id not in ignored)
         if not others:
@@ -230,17 +211,14 @@ class Observer:
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None = None, limit: int = 1000
     ) -> tuple[tuple[Connection, ...], int]:
-        """See ``SnapshotSource.connections``."""
         return await self.source.connections(service, real, limit)
 
     async def log(self) -> LogTail:
-        """Returns the last lines of keepalived's log, or why they are missing."""
         if isinstance(self.source, LogSource):
             return await self.source.log()
         return LogTail(error="this data contains no keepalived log")
 
     async def close(self) -> None:
-        """Close the source."""
         await self.source.close()
 
     async def _change_or_tick(self) -> bool:

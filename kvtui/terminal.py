@@ -31,7 +31,6 @@ def only_ascii(env: MutableMapping[str, str], encoding: str) -> bool:
 
 
 def clipboard(env: MutableMapping[str, str]) -> Clipboard:
-    """Returns how OSC 52 reaches the clipboard."""
     if env.get("TERM", "") in TERMS_WITHOUT_UNICODE:
         return Clipboard.NONE
     if env.get("TMUX"):
@@ -40,7 +39,6 @@ def clipboard(env: MutableMapping[str, str]) -> Clipboard:
 
 
 def has_16_colours(env: MutableMapping[str, str]) -> bool:
-    """Whether this terminal has only 16 colours."""
     return env.get("TERM", "") in TERMS_WITH_16_COLOURS and not env.get("COLORTERM")
 
 
@@ -50,13 +48,6 @@ def prepare(env: MutableMapping[str, str], wanted: Theme = Theme.AUTO) -> Theme:
     Removes NO_COLOR from the environment: Textual would turn colours into greys, and ANSI themes into black on black.
     kvtui's theme "mono" has no colours. A theme that the user names wins over NO_COLOR (no-color.org: "command-line
     arguments and configuration override").
-
-    Args:
-        env: the environment.
-        wanted: theme from option, variable or configuration.
-
-    Returns:
-        The theme to use, never AUTO.
     """
     env.setdefault("TEXTUAL_ANIMATIONS", "none")
     env.setdefault("TEXTUAL_FPS", "60")  # a change waits up to one frame; more frames cost nothing without animations
@@ -79,11 +70,7 @@ def tune_garbage_collector() -> None:
 
 
 def run(observer: Observer, settings: UiSettings) -> None:
-    """Runs the terminal UI until the user quits.
-
-    Args:
-        observer: yields observations; closed at the end.
-        settings: of the UI.
+    """Runs the terminal UI until the user quits. Closes the observer.
 
     Raises:
         LookupError: ``--pid`` names no keepalived.

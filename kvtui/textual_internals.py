@@ -103,7 +103,6 @@ class TerminalApp(App[None]):
         super().__init__(driver_class=TerminalDriver)
 
     def write_to_terminal(self, sequence: str) -> None:
-        """Sends a control sequence, if there is a terminal."""
         if self._driver is not None:
             self._driver.write(sequence)
 
@@ -124,7 +123,6 @@ class TerminalApp(App[None]):
         super()._display(screen, update)
 
     def crash_text(self, error: BaseException) -> str:
-        """Returns the text to print after a crash."""
         return f"{type(error).__name__}: {error}"
 
     def _fatal_error(self) -> None:

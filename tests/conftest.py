@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.cpu import PROPERTY, cpu_of_this_process
+from tests.lab.guest import IN_LAB
 from tests.watched_loop import WatchedLoop
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # A busy machine is no failure: how long an example takes is no business of a test.
 settings.register_profile("kvtui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +31,21 @@ def pytest_collection_finish() -> None:
     """What was imported stays: a garbage collection need not look at it again, which took a fifth of all CPU time."""
     gc.collect()
     gc.freeze()
+
+
+COST = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    if not os.environ.get(IN_LAB):
+        item.stash[COST] = cpu_of_this_process()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Put the seconds of CPU that a test took into JUnit's XML (a test of the lab: tests/lab/bridge.py)."""
+    if call.when == "teardown" and COST in item.stash:
+        item.user_properties.append((PROPERTY, round(cpu_of_this_process() - item.stash[COST], 2)))
+    return (yield)

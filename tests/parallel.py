@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from tests.cpu import PROPERTY
 from tests.lab.release import KERNEL_VARIABLE, VARIABLE, Release, machine
 
 PROJECT = Path(__file__).parents[1]
@@ -29,6 +30,8 @@ AT_ONCE = 2
 """Groups at once beside the lab."""
 NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
+DEAREST = 40
+"""Tests whose cost is printed."""
 NO_TESTS = 5
 """pytest's exit status where no test was selected."""
 PYTEST = (sys.executable, "-m", "pytest")
@@ -88,13 +91,24 @@ class Group:
         """Whether it ended with an error or never ended."""
         return self.process is None or self.process.returncode not in self.good
 
-    def seconds_per_file(self) -> Counter[str]:
-        """Test file → seconds."""
+    def costs(self) -> Counter[str]:
+        """Test → seconds of CPU, see tests/cpu.py."""
         taken: Counter[str] = Counter()
         if self.times.exists():
             for case in ET.parse(self.times).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
-                taken[case.get("classname", "").rpartition(".test_")[2]] += float(case.get("time", "0"))  # type: ignore[assignment] # a Counter of seconds
+                name = f"{case.get('classname', '').rpartition('.test_')[2]}::{case.get('name')}"
+                for found in case.iter("property"):
+                    if found.get("name") == PROPERTY:
+                        taken[name] += float(found.get("value", "0"))  # type: ignore[assignment] # a Counter of seconds
         return taken
+
+
+def per_file(costs: Counter[str]) -> Counter[str]:
+    """Sums up what the tests of each file cost."""
+    total: Counter[str] = Counter()
+    for name, cost in costs.items():
+        total[name.partition("::")[0]] += cost
+    return total
 
 
 def times_file(name: str) -> Path:
@@ -166,7 +180,7 @@ def run(lab: list[Group], others: list[Group]) -> None:
 
 
 def report(groups: list[Group]) -> bool:
-    """Print what each group printed, failed ones last, then the slowest files and the counts; True if all passed."""
+    """Print what each group printed, failed ones last, then what is dear and the counts; True if all passed."""
     counts = {"passed": 0, "failed": 0, "error": 0}
     for group in sorted(groups, key=lambda group: group.has_failed):
         text = group.log.read_text(errors="replace") if group.log.exists() else ""
@@ -174,8 +188,10 @@ def report(groups: list[Group]) -> bool:
         for number, what in COUNTS.findall(text.rstrip().splitlines()[-1] if text.strip() else ""):
             counts[what.removesuffix("s") if what == "errors" else what] += int(number)
     for group in groups:
-        table = " ".join(f"{name} {taken:.0f}" for name, taken in group.seconds_per_file().most_common(12))
-        print(f"seconds in {group.name} ({group.seconds:.0f} in all, {group.cpu:.0f} of CPU): {table}")
+        table = " ".join(f"{name} {cost:.0f}" for name, cost in per_file(group.costs()).most_common(12))
+        print(f"{group.name}: {group.seconds:.0f} s, {group.cpu:.0f} s of CPU: {table}")
+    dearest = sum((group.costs() for group in groups), Counter[str]()).most_common(DEAREST)
+    print("seconds of CPU:", *(f"{cost:5.1f} {name}" for name, cost in dearest), sep="\n")
     print(f"CPU: {sum(group.cpu for group in groups) / 60:.1f} minutes")
     print(f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed")
     return not any(group.has_failed for group in groups)

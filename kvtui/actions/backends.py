@@ -1,5 +1,3 @@
-"""Chooses the world to act in."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -12,11 +10,7 @@ if TYPE_CHECKING:
 
 
 def backend_for(source: SnapshotSource) -> ActionBackend:
-    """Returns where to act on what a source shows. Keep it: it holds the demo's journal.
-
-    Args:
-        source: of the snapshots that plans are made from.
-    """
+    """Returns where to act on what a source shows. Keep it: it holds the demo's journal."""
     if isinstance(source, Demo):
         from kvtui.actions.demo.backend import DemoBackend  # noqa: PLC0415 - brings all steps with it
 

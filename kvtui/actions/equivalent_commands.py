@@ -28,7 +28,6 @@ def of_vip(seen: Observation, vip: VipView) -> str:
 
 
 def of_instance(seen: Observation, instance: InstanceView) -> str:
-    """The adverts of its interface, as they come."""
     return _here(seen, f"tcpdump -vni {word(instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'")
 
 

@@ -23,11 +23,7 @@ OVERWRITTEN = "priority-overwritten"
 
 
 class JournalFindings:
-    """The findings of one journal; it is read again only when it was written.
-
-    Args:
-        path: its folder; None for the usual one.
-    """
+    """The findings of one journal; it is read again only when it was written."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._folder = path or folder()

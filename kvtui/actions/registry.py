@@ -37,12 +37,6 @@ DEFINITIONS = {action.kind: action for action in ACTIONS}
 async def plan(intent: Intent, observation: Observation, watch: Watch, backend: ActionBackend) -> Action:
     """Returns the plan for an intent; writes nothing.
 
-    Args:
-        intent: what is wanted.
-        observation: the node now.
-        watch: gives new observations, for the verification.
-        backend: the world to act in.
-
     Raises:
         LookupError: there is no such target; the text lists the targets.
         ValueError: a value is out of range, or the target cannot be parsed.
@@ -53,13 +47,7 @@ async def plan(intent: Intent, observation: Observation, watch: Watch, backend: 
 
 
 def dialog_options(intent: Intent, observation: Observation | None, action: Action | None = None) -> tuple[Option, ...]:
-    """Returns what can be chosen in the dialog of an intent, in the order in which it is shown.
-
-    Args:
-        intent: what is wanted now.
-        observation: the node; None when it was not read yet.
-        action: the plan for the intent; None when there is none.
-    """
+    """Returns what can be chosen in the dialog of an intent, in the order in which it is shown."""
     return tuple(DEFINITIONS[intent.kind].dialog_options(intent, observation, action))
 
 

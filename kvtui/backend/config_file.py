@@ -33,7 +33,6 @@ def paths(env: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def read(env: Mapping[str, str]) -> Config:
-    """Reads the files; a missing file is a problem only if ``KVTUI_CONFIG`` names it."""
     values: dict[str, Configured] = {}
     keys: dict[str, Configured] = {}
     problems: list[str] = []
@@ -76,7 +75,6 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def parsed(text: str) -> tuple[dict[str, Any], str]:
-    """Returns dotted keys with their values, and an error where the text is not TOML."""
     import tomllib  # noqa: PLC0415 - most nodes have no configuration file
 
     try:
@@ -121,7 +119,6 @@ def _take(
     keys: dict[str, Configured],
     problems: list[str],
 ) -> None:
-    """Adds one entry to ``values`` or ``keys``, or a problem."""
     table, dot, name = key.partition(".")
     if table == KEYS and dot:
         if isinstance(value, str) and value.strip():

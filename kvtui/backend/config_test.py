@@ -132,13 +132,7 @@ def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIM
 
 
 def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
-    """Parses the output of ``keepalived -t``.
-
-    Args:
-        output: its stdout and stderr.
-        known: passwords to mask.
-        names: file names to replace.
-    """
+    """Parses the output of ``keepalived -t``."""
     found: dict[tuple[str, int | None], Message] = {}
     for raw in output.splitlines():
         line = masked(raw.strip(), known)
@@ -245,7 +239,6 @@ def _enter(spaces: list[tuple[int, int]], root: int) -> None:
 
 
 def _outcome(process: subprocess.Popen[str], timeout: float) -> tuple[int, str, bool]:
-    """Returns exit code (negative: signal), output, and whether it was killed after the timeout."""
     with process:
         try:
             output, _ = process.communicate(timeout=timeout)

@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 
 async def connect(address: str, port: int, timeout: float, *, clock: Callable[[], float] = time.time) -> Connect:
-    """Connects once and closes the connection.
-
-    Args:
-        address: an IPv4 or IPv6 address, not a name.
-        port: TCP.
-        timeout: seconds.
-        clock: seconds since the epoch.
-    """
+    """Connects once and closes the connection."""
     at, began = clock(), time.monotonic()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     error: str | None = None

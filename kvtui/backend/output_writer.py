@@ -57,26 +57,18 @@ class OutputWriter:
 
     @property
     def taken(self) -> int:
-        """How many bytes were written since the start."""
         return self._taken
 
     @property
     def queued(self) -> int:
-        """How many bytes wait in the queue."""
         return self._queued
 
     def raise_error(self) -> None:
-        """Raises the error of a failed write, once.
-
-        Raises:
-            OSError: the reader ended, the disk is full.
-        """
         if self._error is not None and not self._abandoned:
             self._abandoned = True
             raise self._error
 
     def put(self, data: bytes) -> None:
-        """Queues data."""
         with self._changed:
             self._queue.append(data)
             self._queued += len(data)
@@ -99,7 +91,6 @@ class OutputWriter:
             return True
 
     def discard(self) -> bool:
-        """Empties the queue; returns whether it had data."""
         with self._changed:
             dropped = bool(self._queue or self._latest)
             self._queue.clear()

@@ -37,21 +37,13 @@ class SnapshotSource(Protocol):
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
-    ) -> tuple[tuple[Connection, ...], int]:
-        """Returns at most ``limit`` connections of a virtual server (or real server), and how many there are.
-
-        Raises:
-            OSError: the connection table cannot be read.
-        """
-        ...
+    ) -> tuple[tuple[Connection, ...], int]: ...
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """Makes one TCP connect to a VIP from kvtui's own network namespace; a failure is part of the result."""
         ...
 
-    async def close(self) -> None:
-        """Closes every socket and file."""
-        ...
+    async def close(self) -> None: ...
 
 
 @runtime_checkable

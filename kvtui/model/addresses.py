@@ -9,9 +9,6 @@ class InterfaceAddress(Struct, frozen=True):
     """An address on an interface (RTM_NEWADDR).
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
-        interface: name.
         label: such as ``eth0:vip``; None for IPv6.
         scope: ``global``, ``link``, ``host``, …
         tentative: IPv6 duplicate address detection is running or has failed.
@@ -28,7 +25,7 @@ class InterfaceAddress(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """A network interface (RTM_NEWLINK)."""
+    """A network interface (RTM_NEWLINK); ``master`` is its bridge or bond, ``parent`` the base of a macvlan or VLAN."""
 
     index: int
     name: str
@@ -38,6 +35,7 @@ class Interface(Struct, frozen=True):
     mac: str | None = None
     kind: str | None = None
     master: str | None = None
+    parent: str | None = None
 
 
 class AddressTable(Struct, frozen=True):
@@ -48,5 +46,4 @@ class AddressTable(Struct, frozen=True):
     read_at: float
 
     def holding(self, address: str) -> tuple[InterfaceAddress, ...]:
-        """Returns the entries for ``address`` (canonical text)."""
         return tuple(a for a in self.addresses if a.address == address)

@@ -17,12 +17,9 @@ if TYPE_CHECKING:
 
 
 class ProblemKind(StrEnum):
-    """Kinds of errors in a config."""
-
     SYNTAX = "syntax"
     """Unbalanced braces or quotes: keepalived may exit on a reload."""
     INCLUDE = "include"
-    """An included file is missing or unreadable."""
     VALUE = "value"
     """A value that keepalived rejects (priority 300, no virtual_router_id)."""
 
@@ -39,8 +36,6 @@ class Location(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """An error in the text, with its position."""
-
     kind: ProblemKind
     message: str
     at: Location
@@ -83,7 +78,6 @@ class ConfInstance(Struct, frozen=True):
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:
-        """``virtual_ipaddress`` and ``virtual_ipaddress_excluded``."""
         return (*self.vips, *self.excluded_vips)
 
 
@@ -148,13 +142,10 @@ class ConfVirtualServer(Struct, frozen=True):
         return (real.address, real.port or self.port or 0)
 
     def regular_servers(self) -> dict[tuple[str, int], ConfRealServer]:
-        """Returns the real servers by address and port, without sorry servers."""
         return {self.key_of(r): r for r in self.real_servers if not r.sorry}
 
 
 class ConfTrackFile(Struct, frozen=True):
-    """A ``track_file`` / ``vrrp_track_file`` definition."""
-
     name: str
     path: str | None
     weight: int | None = None
@@ -192,13 +183,10 @@ class Conf(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
     def instance(self, name: str) -> ConfInstance | None:
-        """Returns the instance with this name."""
         return next((i for i in self.instances if i.name == name), None)
 
     def vips(self) -> Iterator[str]:
-        """Returns the addresses of all instances, excluded ones too, in the order of the config."""
         return (v.address for i in self.instances for v in i.all_vips)
 
     def virtual_servers_by_key(self) -> dict[ServiceKey, ConfVirtualServer]:
-        """Returns the virtual servers by the kernel's key, without unresolved groups."""
         return {key: v for v in self.virtual_servers if (key := v.key) is not None}

@@ -16,13 +16,6 @@ NAME = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 
 
 class TriageSettings(Struct, frozen=True):
-    """Settings of triage.
-
-    Attributes:
-        hold_factor: factor on the time that a condition must hold to be a finding.
-        ignore: ids of findings that are never reported.
-    """
-
     hold_factor: float = 1.0
     ignore: frozenset[str] = frozenset()
 
@@ -54,13 +47,10 @@ class Kind(StrEnum):
 
 
 class Setting(Struct, frozen=True):
-    """One setting.
+    """One setting; texts are empty where there is no option, variable or restriction.
 
     Attributes:
         key: in the file, such as ``kubernetes.configmap``.
-        kind: type of the value.
-        default: without file, variable and option.
-        help: one sentence.
         parameter: name of the option's parameter; empty when there is no option.
         variable: environment variable; empty when there is none.
         choices: the allowed values; empty for any.
@@ -82,7 +72,6 @@ class Setting(Struct, frozen=True):
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
-        """Returns what is allowed if this value is not; None if it is."""
         allowed = f"one of {', '.join(self.choices)}" if self.choices else self.kind.value
         if self.kind is Kind.FLAG:
             fits = isinstance(value, bool)
@@ -221,7 +210,6 @@ class Configured(Struct, frozen=True):
 
     @property
     def where(self) -> str:
-        """``FILE:LINE``."""
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
@@ -229,7 +217,6 @@ class Config(Struct, frozen=True):
     """The values of all files; a later file overrides an earlier one.
 
     Attributes:
-        values: setting's key → value.
         keys: binding's id → keys.
         problems: a message for each entry that kvtui cannot use.
         files: path → whether it was read; in the order of reading.
@@ -241,13 +228,11 @@ class Config(Struct, frozen=True):
     files: Mapping[str, bool] = field(default_factory=dict)
 
     def value(self, key: str) -> Value:
-        """Returns a setting's value, or its default."""
         configured = self.values.get(key)
         return BY_KEY[key].default if configured is None else configured.value
 
     @property
     def triage(self) -> TriageSettings:
-        """The settings of triage."""
         factor, ignored = self.value("triage.hold_factor"), self.value("triage.ignore")
         return TriageSettings(
             float(factor) if isinstance(factor, int | float) else 1.0,

@@ -12,8 +12,6 @@ class Connect(Struct, frozen=True):
     """The result of a connect.
 
     Attributes:
-        address: of the VIP.
-        port: of the VIP.
         at: start (seconds since the epoch).
         seconds: until it was accepted, was refused or timed out.
         error: why it failed; None if it was accepted.

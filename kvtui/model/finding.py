@@ -28,10 +28,8 @@ class Finding(Struct, frozen=True):
 
     Attributes:
         id: kebab-case name that never changes, such as ``two-masters``.
-        severity: worst first in every list.
         title: one short sentence that names the object.
         evidence: one sentence per fact, with numbers and the source in parentheses.
-        remedy: a command, or an instruction.
         object: a VIP, an instance, ``VIP:PORT -> REAL:PORT``, a ConfigMap key.
         vips: affected VIPs; their rows show a mark.
     """
@@ -51,7 +49,6 @@ class Finding(Struct, frozen=True):
 
 
 def worst(findings: tuple[Finding, ...] | None) -> dict[str, Severity]:
-    """Returns the worst severity per VIP."""
     severities: dict[str, Severity] = {}
     for finding in sorted(findings or (), key=lambda f: f.severity.rank):
         for vip in finding.vips:

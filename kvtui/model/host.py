@@ -9,10 +9,8 @@ class Nic(Struct, frozen=True):
     """A network interface and its counters since it came up.
 
     Attributes:
-        name: as the kernel names it.
         up: administratively up and with a carrier.
         speed: Mbit/s; None if the driver does not report it.
-        mtu: bytes.
     """
 
     name: str
@@ -31,9 +29,6 @@ class Host(Struct, frozen=True):
     Attributes:
         cpu: % of all cores that was busy since the previous reading; None at the first one.
         steal: % of CPU time that the hypervisor gave to other guests; None at the first reading.
-        load: averages over 1, 5 and 15 minutes.
-        cores: number of CPU cores.
-        memory_total: bytes.
         memory_available: bytes available without swapping.
         state_folder: folder of the journal; None if not requested.
         disk_total: size in bytes of the journal's file system; None if unreadable.

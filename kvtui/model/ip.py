@@ -6,7 +6,6 @@ from ipaddress import ip_address
 
 
 def canonical(text: str) -> str | None:
-    """Returns an IP address in canonical text; None if ``text`` is not an IP address."""
     try:
         return str(ip_address(text))
     except ValueError:
@@ -14,5 +13,4 @@ def canonical(text: str) -> str | None:
 
 
 def canonical_or_same(text: str) -> str:
-    """Returns an IP address in canonical text; any other text unchanged."""
     return canonical(text) or text

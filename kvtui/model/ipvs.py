@@ -54,19 +54,13 @@ class RealServer(Struct, frozen=True):
     """A destination of a virtual server.
 
     Attributes:
-        address: canonical text.
-        port: host order.
-        method: forwarding method.
         weight: 0 means no new connections.
         active: ActiveConn, connections in ESTABLISHED.
-        inactive: InActConn.
         persistent: persistence templates; None if only procfs is readable.
         upper_threshold: connections at which it accepts no more; 0 means no limit. None with procfs only.
         lower_threshold: connections below which it accepts again. None with procfs only.
         stats: None with procfs only.
         tunnel_type: IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre.
-        tunnel_port: for gue.
-        tunnel_flags: checksum flags.
     """
 
     address: str
@@ -85,7 +79,6 @@ class RealServer(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
@@ -98,17 +91,12 @@ class VirtualServer(Struct, frozen=True):
     """A service of the IPVS table.
 
     Attributes:
-        protocol: TCP, UDP, SCTP, or FWMARK.
         address: canonical text; None for a fwmark service.
-        port: host order; None for a fwmark service.
         fwmark: None unless it is a fwmark service.
-        family: 4 or 6.
-        scheduler: ``wlc``, ``rr``, …
         flags: such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted.
         persistence_timeout: seconds; None if not persistent.
         persistence_engine: such as ``sip``.
         netmask: persistence granularity as prefix length; None for the whole address.
-        real_servers: in the kernel's order.
         stats: None with procfs only.
         reals_read: CLOCK_MONOTONIC when its real servers were read; None if read together with the table (large
             tables are read incrementally).
@@ -132,7 +120,6 @@ class VirtualServer(Struct, frozen=True):
 
     @property
     def key(self) -> ServiceKey:
-        """Identifies it in the table."""
         if self.fwmark is not None:
             return (Protocol.FWMARK, "" if self.family == 4 else "::", 0, self.fwmark)
         return (self.protocol, self.address or "", self.port or 0, 0)
@@ -150,10 +137,7 @@ class Connection(Struct, frozen=True):
 
     Attributes:
         protocol: as the kernel prints it: TCP, UDP, SCTP, or IP for a template.
-        client: address and port.
         virtual: address and port of the virtual server.
-        real: address and port of the real server.
-        state: ESTABLISHED, FIN_WAIT, NONE, …
         expires: seconds until it expires.
         persistence: data of the persistence engine; empty if there is none.
     """
@@ -171,7 +155,6 @@ class IpvsTable(Struct, frozen=True):
     """One reading of the table of one network namespace.
 
     Attributes:
-        virtual_servers: in the kernel's order.
         complete: False if only procfs was readable: no counters, thresholds or persistence.
         read_at: seconds since the epoch.
         monotonic: CLOCK_MONOTONIC at the reading, for rates.
@@ -183,11 +166,9 @@ class IpvsTable(Struct, frozen=True):
     monotonic: float
 
     def reals_at(self, virtual: VirtualServer) -> float:
-        """Returns the CLOCK_MONOTONIC at which the real servers of ``virtual`` were read."""
         return self.monotonic if virtual.reals_read is None else virtual.reals_read
 
     def stats_at(self, virtual: VirtualServer) -> float:
-        """Returns the CLOCK_MONOTONIC at which the counters of ``virtual`` were read."""
         return self.monotonic if virtual.stats_read is None else virtual.stats_read
 
     @property

@@ -31,9 +31,6 @@ class Controller(Struct, frozen=True):
     """The process that writes keepalived.conf and runs keepalived as its child (kube-keepalived-vip).
 
     Attributes:
-        pid: in kvtui's PID namespace.
-        name: command name.
-        argv: command line.
         configmap: ``namespace/name`` from ``--services-configmap``; None if not given.
         vrid: from ``--vrid``; None if not given.
         interface: from ``--iface``; None if not given.
@@ -59,23 +56,19 @@ class Keepalived(Struct, frozen=True):
     Attributes:
         pid: of the parent, in kvtui's PID namespace.
         ns_pid: of the parent, in its own PID namespace (last number of ``NSpid`` in /proc/PID/status).
-        argv: command line.
         version: such as ``2.2.7``; None if unknown.
         conf: path of its config file, inside its mount namespace.
         root: prefix for paths inside its mount namespace: ``/proc/<pid>/root``; empty if it shares kvtui's.
         netns: inode of its network namespace; None if unreadable (needs CAP_SYS_PTRACE).
         mntns: inode of its mount namespace; None if unreadable.
         own_netns: whether it is in kvtui's network namespace; None if unreadable.
-        children: its child processes.
         started: start of the parent (seconds since the epoch); changes when the clock is set.
         start_ticks: clock ticks from boot to the parent's start; identifies the process together with ``pid``.
         instance_name: ``-i`` / ``--config-id``; None if not given.
         net_namespace: ``net_namespace`` of the config or ``-s``; None if not given.
         tmpdir: folder of its dumps, inside its mount namespace.
         dumps_json: whether it catches the JSON signal (bit 36 of SigCgt or SigBlk); None if unreadable.
-        pid_files: its PID files.
         controller: the process that writes its config; None if there is none.
-        uid: effective user id.
     """
 
     pid: int

@@ -31,7 +31,6 @@ class ResourceState(Struct, frozen=True):
     """Whether a resource's data is current.
 
     Attributes:
-        resource: which one.
         state: ok, degraded (old data, no watch), unavailable (never read).
         detail: the loss, its cause (verb and resource for a 403) and the next step; empty if ok.
         read_at: when it was last known to be current (seconds since the epoch); None if never.
@@ -51,10 +50,7 @@ class ConfigMap(Struct, frozen=True):
     """The ConfigMap that maps VIP → Service.
 
     Attributes:
-        namespace: of the ConfigMap.
-        name: of the ConfigMap.
         data: key (the VIP) → value, unchanged; text from outside, of any length and content.
-        resource_version: of the API.
         annotations: keys only (``k8s.co/cloud-provider-config`` means that a controller rewrites the ConfigMap).
     """
 
@@ -86,7 +82,6 @@ class KubeService(Struct, frozen=True):
 
     @property
     def key(self) -> NamespacedName:
-        """Namespace and name."""
         return (self.namespace, self.name)
 
 
@@ -102,11 +97,9 @@ class Endpoint(Struct, frozen=True):
     """One address behind a Service.
 
     Attributes:
-        address: canonical text.
         ready: the API's condition (null counts as ready).
         terminating: the pod is being deleted.
         pod: namespace and name (targetRef); None if it is not a pod.
-        node: name of its node; None if unknown.
     """
 
     address: str
@@ -159,13 +152,9 @@ class Kube(Struct, frozen=True):
 
     Attributes:
         server: URL of the API, without credentials.
-        configmap_name: the ConfigMap with the mappings; None if unknown.
         configmap: None if not read, or if it does not exist (``configmap_missing``).
         services: those that the ConfigMap names.
-        endpoints: of those Services, one group per slice.
         pods: those behind the Services, and the controller pods.
-        nodes: all nodes.
-        resources: one state per resource.
     """
 
     server: str
@@ -179,5 +168,4 @@ class Kube(Struct, frozen=True):
     resources: tuple[ResourceState, ...] = ()
 
     def resource(self, wanted: Resource) -> ResourceState | None:
-        """Returns the state of one resource; None if kvtui does not read it."""
         return next((r for r in self.resources if r.resource is wanted), None)

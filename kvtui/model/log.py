@@ -21,7 +21,6 @@ class LogTail(Struct, frozen=True):
     """The last lines.
 
     Attributes:
-        lines: oldest first.
         where: their source, in a few words; empty if there is none.
         error: why lines are missing, and where to find them; else empty.
         first: number of earlier lines that are not kept.

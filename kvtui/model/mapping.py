@@ -33,13 +33,9 @@ class Mapping(Struct, frozen=True):
     """An entry as the controller understands it (kvtui.rules.mapping.grammar).
 
     Attributes:
-        vip: the key, unchanged.
-        value: unchanged.
         namespace: of the Service; None if the value is invalid or empty.
-        service: name of the Service; None as above.
         method: ``NAT``, ``DR``, ``PROXY``, or another text that the unanchored pattern accepts (``NATX``); None as
             above.
-        state: ok, vip-only, error.
         error: why the controller skips it, one sentence; None if it does not.
         notes: unexpected effects that the controller does not report, one sentence each.
         source: ``configmap``, or ``conf`` if there is no API and the entry comes from keepalived.conf.
@@ -57,7 +53,6 @@ class Mapping(Struct, frozen=True):
 
     @property
     def target(self) -> tuple[str, str] | None:
-        """Namespace and name of the Service."""
         if self.namespace is None or self.service is None:
             return None
         return (self.namespace, self.service)

@@ -43,8 +43,6 @@ class Master(Struct, frozen=True):
     """The node that currently advertises an instance's VRID.
 
     Attributes:
-        address: source of its adverts; None if unknown.
-        priority: in its adverts; None if unknown.
         is_self: it is this node (``self`` in JSON).
     """
 
@@ -57,9 +55,7 @@ class Peer(Struct, frozen=True):
     """Another node of an instance: heard, or only configured (``unicast_peer``).
 
     Attributes:
-        address: of the peer.
         priority: of its latest advert; None if never heard.
-        seen: it was heard.
         age_seconds: since its latest advert; None if never heard. A backup does not advertise.
     """
 
@@ -103,13 +99,10 @@ class VipView(Struct, frozen=True):
     """One virtual address.
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
         interface: current or configured interface; None if unknown.
         instance: name of its VRRP instance.
         present: on an interface of this node; None if addresses cannot be read.
         owner: address of the node that advertises it; None if unknown.
-        state: of its instance on this node.
         rivals: other nodes that advertise it at the same time.
     """
 
@@ -176,7 +169,6 @@ class RealServerView(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
@@ -184,7 +176,6 @@ class VirtualServerView(Struct, frozen=True):
     """A virtual server, from kernel and config.
 
     Attributes:
-        name: as ipvsadm prints it.
         in_kernel: False if only the config has it.
         service: name of its Service, from the config's comment.
     """
@@ -205,7 +196,6 @@ class VirtualServerView(Struct, frozen=True):
 
     @property
     def key(self) -> ServiceKey:
-        """Identifies it in the kernel's table."""
         if self.fwmark is None:
             return (self.protocol, self.address or "", self.port or 0, 0)
         six = self.name.endswith(" IPv6") or any(":" in r.address for r in self.real_servers)
@@ -213,7 +203,6 @@ class VirtualServerView(Struct, frozen=True):
 
     @property
     def up(self) -> int:
-        """Number of real servers that accept new connections."""
         return sum(1 for r in self.real_servers if r.state is RealServerState.UP)
 
 
@@ -234,7 +223,6 @@ class Observation(Struct, frozen=True, dict=True):
     findings: tuple[Finding, ...] | None = None
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
-        """Returns the virtual servers on ``vip``."""
         return self._by_address.get(vip, ())
 
     @cached_property

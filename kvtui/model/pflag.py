@@ -23,7 +23,6 @@ TRUE_VALUES = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 
 def parse_flags(argv: Sequence[str]) -> dict[str, str]:
-    """Returns the flags of a command line: ``--name=value``, ``--name value``, or a bare boolean ``--name``."""
     flags: dict[str, str] = {}
     words = iter(argv[1:])
     for word in words:
@@ -36,5 +35,4 @@ def parse_flags(argv: Sequence[str]) -> dict[str, str]:
 
 
 def is_true(flags: dict[str, str], name: str) -> bool:
-    """Returns whether a boolean flag is set."""
     return flags.get(name, "false") in TRUE_VALUES

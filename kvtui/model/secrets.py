@@ -29,7 +29,6 @@ _MIN_SECRET = 3
 
 
 def masked(line: str, known: frozenset[str] = frozenset()) -> str:
-    """Returns the line with its password values and all ``known`` passwords masked."""
     line = _ENTRY.sub(lambda match: (match[1] or match[3]) + MASK, line)
     for secret in sorted(known, key=len, reverse=True):
         line = line.replace(secret, MASK)

@@ -30,10 +30,8 @@ class UiSettings(Struct, frozen=True):
 
     Attributes:
         ascii: borders, sparklines and marks in ASCII only.
-        mouse: enable mouse reports.
         source_label: shown in the header: ``live``, ``demo`` or ``replay``.
         theme: AUTO means dark here: the CLI has already detected the terminal.
-        clipboard: see ``Clipboard``.
         keys: id of a binding → its keys, from the configuration.
         notices: shown once at the start: unused parts of the configuration.
     """
@@ -53,7 +51,6 @@ class KubeSettings(Struct, frozen=True):
     Attributes:
         wanted: False with ``--no-kube``.
         kubeconfig: path; default: ``$KUBECONFIG``, ``~/.kube/config``, or the pod's service account.
-        context: of the kubeconfig.
         configmap: ``namespace/name``; default: the controller's ``--services-configmap``.
     """
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Controller, Keepalived
     from kvtui.model.kube import Kube
-    from kvtui.model.vrrp import Advertiser, RealServerCheck, Transition, VrrpInstance
+    from kvtui.model.vrrp import Advertiser, Capture, RealServerCheck, Transition, VrrpInstance
 
 
 class Node(Struct, frozen=True):
@@ -32,21 +32,19 @@ class Snapshot(Struct, frozen=True):
 
     Attributes:
         time: when it was assembled (seconds since the epoch).
-        node: the node.
         sources: one per ``SourceName``, in that order.
         keepalived: every keepalived on the host.
         chosen: PID of the keepalived that the other layers belong to; None if none runs.
         conf: its config file, as it is on disk.
         running: the config that it runs (memfd, keepalived ≥ 2.2.0); None if unreadable.
-        instances: its VRRP instances from a dump; None without a dump.
         checks: its health checks from a data dump; None without one.
         ipvs: IPVS table of its network namespace.
         addresses: of its network namespace.
         advertisers: heard in its network namespace; None if kvtui cannot capture.
+        capture: how completely adverts were heard; None if kvtui cannot capture.
         transitions: newest last, bounded.
         kube: data of the Kubernetes API; None without an API, or before its first answer.
         sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, in its network namespace; None if unreadable.
-        host: the host's vitals; None if unreadable.
     """
 
     time: float
@@ -61,6 +59,7 @@ class Snapshot(Struct, frozen=True):
     ipvs: IpvsTable | None = None
     addresses: AddressTable | None = None
     advertisers: tuple[Advertiser, ...] | None = None
+    capture: Capture | None = None
     transitions: tuple[Transition, ...] = ()
     kube: Kube | None = None
     sysctls: Mapping[str, int] | None = None
@@ -68,12 +67,10 @@ class Snapshot(Struct, frozen=True):
 
     @property
     def chosen_keepalived(self) -> Keepalived | None:
-        """The keepalived that the layers belong to."""
         return next((k for k in self.keepalived if k.pid == self.chosen), None)
 
     @property
     def controller(self) -> Controller | None:
-        """The controller of the chosen keepalived."""
         keepalived = self.chosen_keepalived
         return keepalived.controller if keepalived else None
 
@@ -83,5 +80,4 @@ class Snapshot(Struct, frozen=True):
         return self.running or self.conf
 
     def source(self, name: SourceName) -> Source:
-        """Returns the named source; unavailable if the snapshot does not have it."""
         return next((s for s in self.sources if s.name is name), Source(name, SourceState.UNAVAILABLE, "not read"))

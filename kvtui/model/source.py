@@ -45,8 +45,6 @@ class Source(Struct, frozen=True):
     """One source's state.
 
     Attributes:
-        name: which source.
-        state: whether it works.
         detail: one sentence for the operator: the loss, its cause, the next step. Empty if there is no problem.
         read_at: when its data was read (seconds since the epoch); None if never.
         reason: why it is unavailable without an error; None otherwise.
@@ -59,5 +57,4 @@ class Source(Struct, frozen=True):
     reason: UnavailableReason | None = None
 
     def age(self, now: float) -> float | None:
-        """Returns the seconds since the data was read; None if it never was."""
         return None if self.read_at is None else max(0.0, now - self.read_at)

@@ -19,10 +19,6 @@ def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
 
     Line breaks and tabs become visible symbols. Every other control, format (right-to-left marks, zero-width
     characters), surrogate, private or unassigned character becomes a replacement character.
-
-    Args:
-        text: from outside.
-        limit: maximum length; a longer text ends in an ellipsis.
     """
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text

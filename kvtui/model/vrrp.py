@@ -28,16 +28,16 @@ class VirtualAddress(Struct, frozen=True):
     """A VIP of an instance.
 
     Attributes:
-        address: canonical text.
-        prefixlen: bits.
         interface: None for the instance's own interface.
         installed: whether keepalived reports it as added to the interface; None if unknown.
+        excluded: of ``virtual_ipaddress_excluded``: adverts do not have it.
     """
 
     address: str
     prefixlen: int
     interface: str | None = None
     installed: bool | None = None
+    excluded: bool = False
 
 
 class TrackFile(Struct, frozen=True):
@@ -72,33 +72,48 @@ class AuthHmac(Struct, frozen=True):
     time_window: int | None = None
 
 
+class Tracked(Struct, frozen=True):
+    """An interface, script, process or BFD that an instance tracks (data dump only).
+
+    Attributes:
+        kind: ``interface``, ``script``, ``process``, ``bfd``.
+        weight: 0: a failure is a FAULT; else the priority changes by it.
+        reverse: the weight applies the other way round.
+        good: the last result; None if it has none yet, and for interfaces.
+        detail: a script's command, user and timeout; empty if there is none.
+    """
+
+    kind: str
+    name: str
+    weight: int = 0
+    reverse: bool = False
+    good: bool | None = None
+    detail: str = ""
+
+
 class VrrpInstance(Struct, frozen=True):
     """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
     Attributes:
-        name: as in the config.
-        state: current state.
         wanted_state: state that keepalived is moving to.
         interface: where it sends adverts.
-        vrid: virtual router id, 1–255.
-        version: VRRP version, 2 or 3.
         family: IP version of its adverts.
-        base_priority: configured priority.
         effective_priority: after tracking weights.
         nopreempt: a backup with a higher priority does not take over.
         preempt_delay: seconds that a backup with a higher priority waits.
         advert_interval: seconds.
-        master_advert_interval: seconds, learned from the master.
         master_address: from the data dump; None in the JSON.
         master_priority: in BACKUP only.
         last_transition: seconds since the epoch; reset by every reload.
-        vips: its addresses.
         unicast_source: source address of its adverts, if configured.
-        unicast_peers: if configured.
         track_files: files that it tracks (data dump only).
+        tracked: what else it tracks (data dump only).
+        strict: RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs.
+        vmac: name of its VMAC or ipvlan interface; empty without.
+        group: multicast group of its adverts (data dump only).
+        grown: counter → when a dump last showed that it grew (seconds since the epoch).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
         auth_hmac: if configured (data dump only).
-        sync_group: if known.
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
 
@@ -126,6 +141,16 @@ class VrrpInstance(Struct, frozen=True):
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
     auth_hmac: AuthHmac | None = None
+    tracked: tuple[Tracked, ...] = ()
+    strict: bool | None = None
+    accept: bool | None = None
+    vmac: str | None = None
+    group: str | None = None
+    grown: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def advertised(self) -> tuple[str, ...]:
+        return tuple(v.address for v in self.vips if not v.excluded)
 
 
 class RealServerCheck(Struct, frozen=True):
@@ -133,12 +158,8 @@ class RealServerCheck(Struct, frozen=True):
 
     Attributes:
         virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
-        address: of the real server.
-        port: of the real server.
-        configured_weight: weight in the config; None if unknown.
         effective_weight: weight that keepalived last wrote to the kernel.
         alive: its checks pass; None if unknown.
-        failed_checkers: number of failing checks.
     """
 
     virtual_server: str
@@ -181,14 +202,9 @@ class Advert(Struct, frozen=True):
     Attributes:
         received: seconds since the epoch.
         interface: name of the NIC that received it.
-        source: sender's address.
         destination: multicast group or unicast peer.
         outgoing: sent by this node (PACKET_OUTGOING).
-        version: 2 or 3.
-        vrid: virtual router id.
         priority: 0 means "I step down", 255 "I own the address".
-        interval: seconds.
-        addresses: those in the packet.
         auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
         ttl: time to live or hop limit; only 255 is valid.
         checksum_ok: None if it cannot be checked (AH digest, truncated packet).
@@ -218,7 +234,6 @@ class Advert(Struct, frozen=True):
 
     @property
     def family(self) -> AddressFamily:
-        """IP version of the packet."""
         return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
 
 
@@ -227,8 +242,6 @@ class Advertiser(Struct, frozen=True):
 
     Attributes:
         last: its latest advert.
-        first_seen: seconds since the epoch.
-        count: number of adverts.
         bad: adverts that were malformed, or had a wrong checksum or a TTL other than 255.
         usual_priority: of its latest advert with a priority above 0; None if there was none.
         since: start of its current uninterrupted run of adverts (seconds since the epoch); None if unknown.
@@ -269,3 +282,10 @@ class Transition(Struct, frozen=True):
     vrid: int
     family: AddressFamily
     what: str
+
+
+class Capture(Struct, frozen=True):
+    """How completely adverts were heard: since when (seconds since the epoch), and how many the kernel dropped."""
+
+    since: float
+    dropped: int = 0

@@ -41,15 +41,12 @@ STATE_TONES = {
 
 
 def state_cell(state: VrrpState) -> Cell:
-    """Returns a VRRP state, ``?`` if it is unknown."""
     return Cell("?" if state is VrrpState.UNKNOWN else state.value, STATE_TONES[state])
 
 
 def share_cell(good: int, total: int) -> Cell:
-    """Returns ``2/3``: red if none is good, yellow if some are not."""
     return Cell(f"{good}/{total}", Tone.BAD if not good else Tone.WARN if good < total else Tone.NORMAL)
 
 
 def or_unknown(value: int | None) -> str:
-    """Returns the number, or ``?``."""
     return "?" if value is None else str(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import force_setattr
 
 from kvtui.model.finding import Severity  # noqa: TC001 - msgspec reads the annotations
 from kvtui.model.ipvs import ForwardingMethod, Protocol  # noqa: TC001
@@ -136,6 +137,10 @@ class Stats(Contract, frozen=True):
     out_pps: float
     in_bps: float
     out_bps: float
+
+    def __post_init__(self) -> None:
+        for name in ("cps", "in_pps", "out_pps", "in_bps", "out_bps"):
+            force_setattr(self, name, round(getattr(self, name), 1))
 
 
 class Pod(Contract, frozen=True):

@@ -19,7 +19,6 @@ NO_PROBLEMS = "No problems found"
 
 
 def empty_text(observation: Observation) -> str:
-    """Returns why there is no finding to show."""
     if observation.findings is None:
         return "Triage has not run yet."
     if missing := missing_names(observation):
@@ -42,17 +41,14 @@ def _plural(severity: Severity, number: int) -> str:
 
 
 def missing_names(observation: Observation) -> tuple[str, ...]:
-    """Returns the names of the sources that findings need and that cannot be read."""
     return tuple(source.name.value for source in missing_sources(observation))
 
 
 def finding_key(finding: Finding) -> tuple[str, str]:
-    """Returns what identifies a finding."""
     return (finding.id, finding.object)
 
 
 def finding_cells(finding: Finding) -> tuple[Cell, ...]:
-    """Returns a finding's row."""
     return (
         Cell(f"{finding.severity.value.upper():<8} {plain(finding.title)}", SEVERITY_TONES[finding.severity]),
         Cell(plain(finding.object)),
@@ -61,7 +57,6 @@ def finding_cells(finding: Finding) -> tuple[Cell, ...]:
 
 
 def finding_text(finding: Finding) -> str:
-    """Returns everything about a finding."""
     vips = [f"  VIPs: {', '.join(map(plain, finding.vips))}"] if finding.vips else []
     return "\n".join(
         [

@@ -12,10 +12,7 @@ class Glyphs(Struct, frozen=True):
 
     Attributes:
         bars: sparkline levels, lowest first.
-        marks: of a chain's layers.
-        self_mark: this node.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
-        up: ascending order; ``down`` descending.
         dash: no value.
         differs: between the kernel's value and the config's.
     """
@@ -59,7 +56,6 @@ ASCII = Glyphs(
 
 
 def glyphs(*, ascii_only: bool) -> Glyphs:
-    """Returns the set to draw with."""
     return ASCII if ascii_only else UNICODE
 
 

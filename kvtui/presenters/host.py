@@ -16,7 +16,6 @@ MAX_NICS = 2
 
 
 def host_lines(host: Host) -> list[str]:
-    """Returns CPU, load and memory in one line; the journal's disk and NICs with errors or drops in a second one."""
     parts = [] if host.cpu is None else [f"CPU {host.cpu:.0f}%, steal {host.steal or 0.0:.0f}%"]
     parts.append(f"load {' '.join(f'{average:.2f}' for average in host.load)}, {host.cores} cores")
     parts.append(f"memory {count(host.memory_available)}B of {count(host.memory_total)}B free")

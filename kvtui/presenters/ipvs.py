@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
@@ -12,7 +12,7 @@ from kvtui.model.units import count, per_second
 from kvtui.presenters.cells import Cell, Tone, share_cell
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import Connection, ServiceKey
+    from kvtui.model.ipvs import Connection
     from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
     from kvtui.presenters.glyphs import Glyphs
 
@@ -27,7 +27,6 @@ REDUNDANT_FLAGS = frozenset({"persistent", "hashed"})
 
 
 def empty_text(observation: Observation) -> str:
-    """Returns why there is no virtual server to show."""
     if observation.virtual_servers is None:
         return f"The IPVS table cannot be read: {observation.snapshot.source(SourceName.IPVS).detail or 'not read yet'}"
     return (
@@ -37,18 +36,15 @@ def empty_text(observation: Observation) -> str:
 
 
 def search_text(real: RealServerView) -> str:
-    """Returns what a filter searches in a real server, in lower case."""
     pod = (real.pod.namespace, real.pod.name, real.pod.node or "") if real.pod else ()
     return "\n".join((endpoint(real.address, real.port), real.state.value, *pod)).casefold()
 
 
 def rate(stats: StatsView | None) -> float:
-    """Returns connections per second, 0 without counters."""
     return stats.cps if stats else 0.0
 
 
 def virtual_cells(v: VirtualServerView, spark: str, glyphs: Glyphs, *, folded: bool) -> tuple[Cell, ...]:
-    """Returns a virtual server's row."""
     label = f"{v.protocol.value} {plain(v.name)}" if v.fwmark is None else plain(v.name)
     return (
         Cell(f"{glyphs.closed if folded else glyphs.open} {label}", Tone.STRONG),
@@ -68,7 +64,6 @@ def virtual_cells(v: VirtualServerView, spark: str, glyphs: Glyphs, *, folded: b
 
 
 def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...]:
-    """Returns a real server's row; a weight that differs from the config shows both."""
     weight, tone = glyphs.dash if r.weight is None else str(r.weight), Tone.NORMAL
     if r.weight is not None and r.configured_weight is not None and r.weight != r.configured_weight:
         weight, tone = f"{r.weight}{glyphs.differs}{r.configured_weight}", Tone.WARN
@@ -107,7 +102,6 @@ def _rate_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell]:
 
 
 def _total_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell, Cell]:
-    """Connections, bytes in and bytes out since the server was added."""
     if stats is None:
         return (Cell(dash), Cell(dash), Cell(dash))
     return (Cell(count(stats.connections)), Cell(count(stats.in_bytes)), Cell(count(stats.out_bytes)))
@@ -122,7 +116,6 @@ def _pod_cell(pod: PodView | None) -> Cell:
 
 
 def server_lines(server: VirtualServerView) -> list[str]:
-    """Returns a virtual server in one line, then a line for each of its real servers."""
     service = f"  Service {plain(server.service)}" if server.service else ""
     persistence = f", persistent {server.persistence_timeout} s" if server.persistence_timeout else ""
     scheduler = plain(server.scheduler or "?")
@@ -145,14 +138,6 @@ def _pod_text(pod: PodView | None) -> str:
         return ""
     node = f" on {plain(pod.node, 60)}" if pod.node else ""
     return f", pod {plain(f'{pod.namespace}/{pod.name}', 130)}{node}, {'ready' if pod.ready else 'NOT READY'}"
-
-
-def service_key(server: VirtualServerView) -> ServiceKey:
-    """Returns the kernel's key of a virtual server."""
-    if server.fwmark is not None:
-        is_ipv6 = any(":" in r.address for r in server.real_servers)
-        return (Protocol.FWMARK, "::" if is_ipv6 else "", 0, server.fwmark)
-    return (server.protocol, server.address or "", server.port or 0, 0)
 
 
 def connections_text(connections: tuple[Connection, ...], total: int) -> str:

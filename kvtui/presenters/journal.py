@@ -26,13 +26,11 @@ RESULT_TONES = {
 
 
 def who_text(entry: Entry) -> str:
-    """Returns the user, and the SSH client or pod they came from."""
     parts = (entry.who.get("user", "?"), entry.who.get("ssh_client") or entry.who.get("pod"))
     return " ".join(filter(None, parts))
 
 
 def result_text(entry: Entry) -> str:
-    """Returns how the action ended, or how many of its steps were done."""
     return entry.result or f"INTERRUPTED {len(entry.done)}/{len(entry.steps)}"
 
 
@@ -51,7 +49,6 @@ def entry_cells(entry: Entry, overwrite: PriorityOverwrite | None = None) -> tup
 
 
 def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
-    """Returns everything about an entry."""
     at = datetime.fromtimestamp(entry.at).astimezone()
     reason = f"  because: {plain(entry.reason)}" if entry.reason else ""
     lines = [
@@ -69,7 +66,6 @@ def entry_text(entry: Entry, overwrite: PriorityOverwrite | None = None) -> str:
 
 
 def unfinished_text(recovery: Recovery) -> str:
-    """Returns an interrupted action, the state of each of its steps, and what can be done."""
     entry = recovery.entry
     by = entry.who.get("user", "an unknown user")
     lines = [f"{plain(entry.id)}, by {plain(by)}: {plain(entry.summary)}", "", plain(recovery.sentence), ""]
@@ -84,12 +80,6 @@ INDENT = "  "
 
 
 def fact_lines(facts: Mapping[str, object], indent: str = INDENT) -> Iterator[str]:
-    """Yields a line for each fact; nested values are indented.
-
-    Args:
-        facts: JSON values by name.
-        indent: of each line.
-    """
     for name, value in facts.items():
         words = plain(str(name).replace("_", " "))
         if _in_one_line(value):

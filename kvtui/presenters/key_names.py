@@ -53,7 +53,6 @@ def key_value(text: str) -> str:
 
 
 def is_key(value: str) -> bool:
-    """Whether Textual has a key of this name."""
     base = _MODIFIERS.sub("", value, count=1)
     if base in _NAMES or base in _REPLACEMENTS.values() or (len(base) == 1 and base.isalnum()):
         return True
@@ -64,6 +63,5 @@ def is_key(value: str) -> bool:
 
 
 def key_name(key: str) -> str:
-    """Returns a key as people write it."""
     names = [_WRITTEN.get(k, k) for k in key.split(",")]
     return " ".join(n.replace("ctrl+", "Ctrl+") for n in names)

@@ -39,7 +39,6 @@ class Keymap(Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
     def replacement(self, key: str, scope: str = COMMON) -> str:
-        """Returns the key that replaces this default key."""
         if not self.keys:
             return key
         found = [d for d in declared() if key in d.keys and d.scope in {scope, COMMON}]
@@ -54,7 +53,6 @@ class Keymap(Struct, frozen=True):
 
 
 def declared() -> tuple[Declared, ...]:
-    """Returns every binding that has an id."""
     return tuple(
         Declared(key.id, tuple(key_value(k) for k in key.keys.split(",")), scope)
         for scope, keys in SCOPES
@@ -63,7 +61,6 @@ def declared() -> tuple[Declared, ...]:
 
 
 def keymap(wanted: Mapping[str, Configured]) -> Keymap:
-    """Returns the configured keys that can be used, and why others cannot."""
     if not wanted:
         return Keymap({})
     known = declared()

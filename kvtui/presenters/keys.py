@@ -13,9 +13,6 @@ class Key(Struct, frozen=True):
 
     Attributes:
         id: name in the configuration.
-        keys: default keys, by Textual's names, separated by commas.
-        action: Textual's action.
-        label: name in the palette.
         help: one line in the help; empty if another binding with this id has it.
         show: whether it is one of the main keys.
         priority: handled before the focused widget.

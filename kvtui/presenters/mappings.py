@@ -22,7 +22,6 @@ STATE_TONES = {MappingState.OK: Tone.GOOD, MappingState.VIP_ONLY: Tone.NORMAL, M
 
 
 def empty_text(observation: Observation) -> str:
-    """Returns why there is no entry to show."""
     api = observation.snapshot.source(SourceName.KUBERNETES).detail or "the API was not asked yet"
     if observation.mappings is None:
         return f"Mappings are unknown: {api}; and keepalived.conf cannot be read."
@@ -32,7 +31,6 @@ def empty_text(observation: Observation) -> str:
 
 
 def configmap_name(observation: Observation) -> str:
-    """Returns ``NAMESPACE/NAME`` of the ConfigMap; empty if it was not read."""
     kube = observation.snapshot.kube
     if kube is None or kube.configmap is None:
         return ""
@@ -40,12 +38,10 @@ def configmap_name(observation: Observation) -> str:
 
 
 def search_texts(entry: Mapping) -> tuple[str | None, ...]:
-    """Returns what a filter searches."""
     return (entry.vip, entry.value, entry.method, entry.state.value, entry.error, *entry.notes)
 
 
 def detail_text(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> str:
-    """Returns an entry in one line, and a line for each layer of its chain."""
     title = f"{plain(entry.vip, 60)}  {'; '.join((entry_text(entry), *entry.notes))}"
     return chain_text(index, title, canonical_or_same(entry.vip), glyphs)
 
@@ -57,19 +53,16 @@ def break_position(index: ChainIndex, entry: Mapping) -> int:
 
 
 def service_text(entry: Mapping) -> str:
-    """Returns ``NAMESPACE/SERVICE``, or the entry's value where it names none."""
     return plain("/".join(entry.target) if entry.target else entry.value, 130)
 
 
 def notes_cell(index: ChainIndex, entry: Mapping) -> Cell:
-    """Returns the first break, then the notes."""
     broken = first_break(chain_of(index, canonical_or_same(entry.vip)))
     first = [f"{broken.layer.words}: {broken.detail}"] if broken else []
     return Cell(plain("; ".join((*first, *entry.notes))), Tone.BAD if broken else Tone.WARN)
 
 
 def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> tuple[Cell, ...]:
-    """Returns an entry's row."""
     address = canonical_or_same(entry.vip)
     servers = index.kernel.get(address, {}).values()
     up, total = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
@@ -86,7 +79,6 @@ def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> tuple[Ce
 
 
 def _ready_cell(index: ChainIndex, address: str, glyphs: Glyphs) -> Cell:
-    """Ready endpoints of all, over the Service's ports."""
     service, kube = index.service(address), index.seen.snapshot.kube
     if service is None or kube is None or kube.endpoints is None:
         return Cell(glyphs.dash, Tone.DIM)

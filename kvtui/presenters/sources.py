@@ -28,7 +28,6 @@ RECENT_SECONDS = {SourceState.OK: 60.0, SourceState.DEGRADED: 5.0, SourceState.U
 
 
 def sources_text(observation: Observation) -> str:
-    """Returns for each source its state, its age, and what is missing and how to get it."""
     lines = []
     for source in observation.snapshot.sources:
         age = source.age(observation.snapshot.time)

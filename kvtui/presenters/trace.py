@@ -33,7 +33,6 @@ class Target(Struct, frozen=True):
     """What to trace.
 
     Attributes:
-        address: of the VIP.
         port: None for all ports of the VIP.
         instance: the VRRP instance, where several have the address.
     """
@@ -50,7 +49,6 @@ Connects = dict[tuple[str, "Port"], "Connect"]
 def trace_text(
     index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs = UNICODE, connects: Connects | None = None
 ) -> str:
-    """Returns the chains of these VIPs, a block for each port."""
     blocks = [
         _block(index, target, port, glyphs, connects or {})
         for target in targets
@@ -94,13 +92,11 @@ def verdict(links: Links, *, of_node: bool = False) -> list[str]:
 
 
 def link_line(link: Link, glyphs: Glyphs) -> str:
-    """Returns one layer: mark, name, evidence, and the age of the evidence if it is old."""
     old = f"  [{coarse(link.age)} old]" if link.age is not None and link.age >= MIN_AGE_SHOWN else ""
     return f"{glyphs.marks[link.mark]} {link.layer.words:<15}{plain(link.detail)}{old}"
 
 
 def entry_text(entry: Mapping) -> str:
-    """Returns the Service and method of a ConfigMap entry, or its error."""
     if entry.error:
         return f"{plain(entry.value, 60)}: {plain(entry.error)}"
     origin = "" if entry.source == "configmap" else " (from keepalived.conf)"
@@ -110,12 +106,10 @@ def entry_text(entry: Mapping) -> str:
 
 
 def chain_text(index: ChainIndex, title: str, address: str, glyphs: Glyphs, view: VipView | None = None) -> str:
-    """Returns a title line and a line for each layer of a VIP."""
     links = chain_of(index, address, view=view)
     return "\n".join([plain(title), *(link_line(link, glyphs) for link in links)])
 
 
 def chain_cell(links: Links, glyphs: Glyphs) -> Cell:
-    """Returns the chain as one mark for each layer."""
     broken = first_break(links) is not None
     return Cell("".join(glyphs.marks[link.mark] for link in links), Tone.BAD if broken else Tone.NORMAL)

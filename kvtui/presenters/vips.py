@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def empty_text(observation: Observation) -> str:
-    """Returns why there is no VIP to show."""
     source = observation.snapshot.source
     if observation.snapshot.chosen is None:
         return f"{source(SourceName.KEEPALIVED).detail}."
@@ -31,7 +30,6 @@ def empty_text(observation: Observation) -> str:
 
 
 def detail_text(index: ChainIndex, vip: VipView, glyphs: Glyphs) -> str:
-    """Returns a VIP's Service, method and interface in one line, and a line for each layer of its chain."""
     observation = index.seen
     parts = (vip.address, services(observation, vip), methods(observation, vip), f"on {vip.interface or '?'}")
     title = "  ".join(part for part in (*parts, vip.instance) if part)
@@ -39,34 +37,28 @@ def detail_text(index: ChainIndex, vip: VipView, glyphs: Glyphs) -> str:
 
 
 def instance_of(observation: Observation, vip: VipView) -> InstanceView | None:
-    """Returns the VRRP instance of a VIP."""
     return next((i for i in observation.vrrp_instances or () if i.name == vip.instance), None)
 
 
 def traffic(observation: Observation, vip: VipView) -> tuple[float, float]:
-    """Returns connections and bytes (in and out) per second of all virtual servers of a VIP."""
     stats = [s.stats for s in observation.servers_of(vip.address) if s.stats]
     return (sum(s.cps for s in stats), sum(s.in_bps + s.out_bps for s in stats))
 
 
 def services(observation: Observation, vip: VipView) -> str:
-    """Returns the Kubernetes Services of a VIP, as the config names them."""
     return " ".join(dict.fromkeys(s.service for s in observation.servers_of(vip.address) if s.service))
 
 
 def methods(observation: Observation, vip: VipView) -> str:
-    """Returns the forwarding methods of a VIP's real servers: ``masq/direct``."""
     reals = (real for server in observation.servers_of(vip.address) for real in server.real_servers)
     return "/".join(dict.fromkeys(real.method.value for real in reals if real.method))
 
 
 def search_texts(observation: Observation, vip: VipView) -> tuple[str | None, ...]:
-    """Returns what a filter searches."""
     return (vip.address, vip.owner, vip.state.value, vip.instance, vip.interface, services(observation, vip))
 
 
 def owner_cell(vip: VipView, glyphs: Glyphs) -> Cell:
-    """Returns who owns the VIP; this node is marked, two owners are counted."""
     name = vip.owner or ("this node" if vip.owner_is_self else "")
     if vip.rivals:
         return Cell(f"{1 + len(vip.rivals)} MASTERS {plain(name)}", Tone.BAD)
@@ -76,7 +68,6 @@ def owner_cell(vip: VipView, glyphs: Glyphs) -> Cell:
 
 
 def up_cell(observation: Observation, vip: VipView, dash: str) -> Cell:
-    """Returns how many real servers of a VIP are up, of all."""
     servers = observation.servers_of(vip.address)
     if not servers:
         return Cell(dash, Tone.DIM)

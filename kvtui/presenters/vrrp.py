@@ -26,7 +26,6 @@ RECENT_SECONDS = 5.0
 
 
 def empty_text(observation: Observation) -> str:
-    """Returns why there is no instance to show."""
     if observation.vrrp_instances is None:
         source = observation.snapshot.source
         why = source(SourceName.KEEPALIVED).detail or source(SourceName.VRRP).detail or "keepalived was not read yet"
@@ -37,7 +36,6 @@ def empty_text(observation: Observation) -> str:
 
 
 def search_texts(instance: InstanceView) -> tuple[str | None, ...]:
-    """Returns what a filter searches."""
     return (
         instance.name,
         instance.state.value,
@@ -50,7 +48,6 @@ def search_texts(instance: InstanceView) -> tuple[str | None, ...]:
 
 
 def timeline_text(observation: Observation, lines: int) -> str:
-    """Returns the last changes seen on the wire, newest first."""
     snapshot = observation.snapshot
     if snapshot.advertisers is None:
         return plain(f"No timeline: {snapshot.source(SourceName.ADVERTS).detail}")
@@ -66,7 +63,6 @@ def timeline_text(observation: Observation, lines: int) -> str:
 
 
 def instance_cells(observation: Observation, i: InstanceView, self_mark: str) -> tuple[Cell, ...]:
-    """Returns an instance's row."""
     priority, errors = or_unknown(i.priority), error_counters(i)
     changed = i.effective_priority is not None and i.effective_priority != i.priority
     if changed:
@@ -101,7 +97,6 @@ def _master_cell(i: InstanceView, self_mark: str) -> Cell:
 
 
 def peer_cells(peer: Peer, i: InstanceView, branch: str) -> tuple[Cell, ...]:
-    """Returns a peer's row, for below its instance."""
     is_master = peer.age_seconds is not None and i.master is not None and peer.address == i.master.address
     is_rival = peer.address in i.rivals
     state = Cell("silent", Tone.DIM)
@@ -127,7 +122,6 @@ def _age_text(age: float) -> str:
 
 
 def instance_text(i: InstanceView, now: float) -> str:
-    """Returns everything known of an instance."""
     since = "" if i.since is None else f" for {coarse(now - i.since)}"
     facts = [
         ("State", f"{i.state.value}{since}, {EVIDENCE.get(i.evidence, plain(i.evidence))}"),
@@ -176,12 +170,10 @@ def _peer_line(peer: Peer) -> str:
 
 
 def is_error_counter(name: str) -> bool:
-    """Whether a counter counts errors."""
     return any(part in name for part in ERROR_COUNTERS)
 
 
 def error_counters(i: InstanceView) -> list[str]:
-    """Returns the error counters that are not zero, in keepalived's order: ``checksum_err 3``."""
     return [f"{plain(name)} {n}" for name, n in (i.counters or {}).items() if n and is_error_counter(name)]
 
 

@@ -16,24 +16,14 @@ T = TypeVar("T")
 
 
 class IdentityCache(Generic[T]):
-    """The most recent results of one function.
-
-    Args:
-        limit: maximum number of results.
-    """
+    """The most recent results of one function."""
 
     def __init__(self, limit: int = 2048) -> None:
         self._limit = limit
         self._results: OrderedDict[Hashable, tuple[tuple[object, ...], T]] = OrderedDict()
 
     def get(self, inputs: tuple[object, ...], also: Hashable, compute: Callable[[], T]) -> T:
-        """Returns the cached result for these inputs, or computes it.
-
-        Args:
-            inputs: immutable objects, compared by identity and kept alive.
-            also: small values, compared by equality.
-            compute: computes the result.
-        """
+        """``inputs`` are immutable, compared by identity and kept alive; ``also`` is compared by equality."""
         key = (also, *map(id, inputs))
         cached = self._results.get(key)
         if cached is not None:

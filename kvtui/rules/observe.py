@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def observe(snapshot: Snapshot, previous: IpvsTable | None = None, before: Observation | None = None) -> Observation:
-    """Returns what follows from a snapshot.
-
-    Args:
-        snapshot: one reading of the node.
-        previous: an earlier reading of the IPVS table, for rates; None at the start.
-        before: the previous observation; unchanged views are reused from it. None at the start.
-    """
+    """``previous`` is an earlier reading of the table, for rates; unchanged views are reused from ``before``."""
     known = instances.known_instances(snapshot)
     views = None if known is None else tuple(instances.view(snapshot, i) for i in known)
     vips = None

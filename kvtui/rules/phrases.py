@@ -26,34 +26,28 @@ METHOD_OPTIONS = {ForwardingMethod.MASQ: "-m", ForwardingMethod.DIRECT: "-g", Fo
 
 
 def shell_word(name: str) -> str:
-    """Returns a name from outside as one word of a shell command, so that a pasted remedy never executes it."""
     return shlex.quote(plain(name, 200))
 
 
 def in_quotes(text: str) -> str:
-    """Returns a text from outside in quotation marks for a sentence."""
     return f'"{plain(text, MAX_QUOTED)}"'
 
 
 def name_of(item: object) -> str:
-    """Returns a sanitised name of at most 100 characters."""
     return plain(str(item), 100)
 
 
 def listed(items: Iterable[T], name: Callable[[T], str] = name_of) -> str:
-    """Returns ``a, b and 3 more``."""
     names = list(items)
     shown = ", ".join(map(name, names[:MAX_NAMES]))
     return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
 
 
 def plural(count: int, noun: str) -> str:
-    """Returns ``1 endpoint`` or ``3 endpoints``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def service_name(entry: Mapping) -> str:
-    """Returns the Service of an entry as ``namespace/name``."""
     return plain(f"{entry.namespace}/{entry.service}", MAX_QUOTED)
 
 

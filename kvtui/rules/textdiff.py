@@ -34,11 +34,6 @@ def text_diff(before: str, after: str, *, names: tuple[str, str]) -> str:
 
     Lines match only within the same block: ``weight 1`` of one real server never matches that of another. This gives
     readable diffs, also of ten thousand equal lines, in linear time.
-
-    Args:
-        before: the older text.
-        after: the newer text.
-        names: names of the two texts in the header.
     """
     old, new = _lines(before), _lines(after)
     if old == new:
@@ -83,7 +78,6 @@ class _Changes(SequenceMatcher[Token]):
 
 
 def _append(codes: list[Opcode], code: Opcode) -> None:
-    """Appends a code and merges adjacent equal ranges."""
     if codes and code[0] == codes[-1][0] == "equal":
         _, a, _, c, _ = codes.pop()
         code = ("equal", a, code[2], c, code[4])

@@ -9,6 +9,7 @@ from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.drain.options import intent_for
 from kvtui.actions.registry import DEFINITIONS
+from kvtui.screens.panel import NOTHING_READ
 from kvtui.screens.plan_panel import PlanPanel
 
 if TYPE_CHECKING:
@@ -16,18 +17,10 @@ if TYPE_CHECKING:
 
 
 def start(screen: NodeScreen, kind: str) -> str | None:
-    """Opens the dialog of an action for the selected row.
-
-    Args:
-        screen: with the selected row.
-        kind: of the action.
-
-    Returns:
-        None, or why the dialog cannot be opened.
-    """
+    """Opens the dialog of an action for the selected row, or returns why it cannot be opened."""
     observation = screen.host.latest
     if observation is None:
-        return "Nothing was read yet."
+        return NOTHING_READ
     action = DEFINITIONS[ActionKind(kind)]
     if action.target is Target.NODE:
         intent = Intent(action.kind)

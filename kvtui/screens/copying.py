@@ -38,9 +38,8 @@ class CopyPanel(Panel):
     wraps: ClassVar = False
 
     def __init__(self, host: Host, copied: str) -> None:
-        super().__init__(host)
+        super().__init__(host, f"{HEADINGS[host.settings.clipboard]}   Esc close")
         self.copied = copied
-        self.heading = f"{HEADINGS[host.settings.clipboard]}   Esc close"
 
     def text(self, observation: Observation | None) -> str:
         # with backslashes, because a pasted newline would run half a command

@@ -11,8 +11,6 @@ FRAME_LINES = 3
 
 
 class DetailPane(Static):
-    """Redrawn only when its text changes."""
-
     DEFAULT_CSS = """
     DetailPane {
         height: 10; border-top: solid $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; display: none;
@@ -25,13 +23,7 @@ class DetailPane(Static):
         self._shown = ""
 
     def explain(self, text: str, rows: int, height: int) -> None:
-        """Shows the text if the terminal has room.
-
-        Args:
-            text: empty to hide the pane.
-            rows: lines of the table that must stay visible.
-            height: of the terminal.
-        """
+        """Shows the text, unless it is empty or ``rows`` lines of the table need the ``height`` of the terminal."""
         self.set_class(bool(text) and rows + FRAME_LINES + PANE_LINES <= height, "known")
         if text != self._shown:
             self._shown = text

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-from textual import on
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.presenters.findings import empty_text, finding_cells, finding_key, finding_text, short_text
 from kvtui.presenters.trace import Target
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.screens.host import Host
 
 COLUMNS = (
     Column("finding", "SEVERITY FINDING", 80, 0, most=120),
@@ -33,8 +30,6 @@ MIN_ROWS = 4
 
 
 class FindingsScreen(NodeScreen):
-    """Findings."""
-
     DEFAULT_CSS = """
     FindingsScreen { & DetailPane { text-overflow: clip; } }
     """
@@ -72,7 +67,6 @@ class FindingsScreen(NodeScreen):
         return next((f for f in observation.findings or () if finding_key(f) == selected), None)
 
     def equivalent_command(self, observation: Observation) -> str | None:
-        """Returns the remedy without the comment after it."""
         finding = self._selected_finding(observation)
         return finding.command if finding else None
 
@@ -80,21 +74,10 @@ class FindingsScreen(NodeScreen):
         finding = self._selected_finding(observation)
         return tuple(Target(vip) for vip in finding.vips) if finding else ()
 
-    @on(LineTable.Chosen, "#findings")
-    def _open_panel(self, event: LineTable.Chosen) -> None:
-        if isinstance(event.key, tuple):
-            self.app.push_screen(FindingPanel(self.host, event.key))
+    def detail_panel(self, key: Any) -> Panel:
+        return Panel(self.host, f"Finding {key[0]}", lambda observation: _text(observation, key))
 
 
-class FindingPanel(Panel):
-    """One finding."""
-
-    def __init__(self, host: Host, key: tuple[Hashable, ...]) -> None:
-        super().__init__(host)
-        self._key = key
-        self.heading = f"Finding {key[0]}"
-
-    def text(self, observation: Observation | None) -> str:
-        findings = observation.findings or () if observation else ()
-        finding = next((f for f in findings if finding_key(f) == self._key), None)
-        return "This finding is resolved." if finding is None else finding_text(finding)
+def _text(observation: Observation, key: tuple[Hashable, ...]) -> str:
+    finding = next((f for f in observation.findings or () if finding_key(f) == key), None)
+    return "This finding is resolved." if finding is None else finding_text(finding)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
 
+KEYS = "Keys"
 ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "prompt")
 
 
 def legend(marks: Glyphs) -> str:
-    """Returns what the marks mean."""
     words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
     legend_marks = "  ".join(f"{marks.marks[mark]} {word}" for mark, word in words.items())
     return f"""
@@ -32,12 +32,8 @@ def legend(marks: Glyphs) -> str:
 
 
 class HelpPanel(Panel):
-    """Keys."""
-
-    heading = "Keys"
-
     def __init__(self, host: Host, listed: list[Binding]) -> None:
-        super().__init__(host)
+        super().__init__(host, KEYS)
         self._listed = listed
 
     def text(self, observation: Observation | None) -> str:
@@ -60,7 +56,6 @@ MIN_TWO_COLUMNS = 70
 
 
 def in_columns(rows: list[tuple[str, str]], width: int) -> list[str]:
-    """Returns keys and their descriptions in two columns, or in one on a narrow terminal."""
     lead = max((len(key) for key, _what in rows), default=0) + 1
     if width < MIN_TWO_COLUMNS:
         return [line for key, what in rows for line in _entry(key, what, lead, width)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
-
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, virtual_cells
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Cell
     from kvtui.screens.host import Host
+    from kvtui.screens.panel import Panel
 
 COLUMNS = (
     Column("name", "VIRTUAL / REAL SERVER", 23, 0, most=48),
@@ -49,8 +48,6 @@ COLUMNS = (
 
 
 class IpvsScreen(NodeScreen):
-    """IPVS."""
-
     BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
     sorts: ClassVar = (
         ("", "kernel"),
@@ -108,11 +105,8 @@ class IpvsScreen(NodeScreen):
     ) -> list[Hashable]:
         """Returns the keys of a virtual server and of its real servers that the filter shows.
 
-        Args:
-            virtual: the server.
-            key: of its row.
-            previous: its real servers and their keys at the last draw. The same key objects are used again, because
-                comparing long lists is fast only if their items are identical.
+        ``previous`` has its real servers and their keys at the last draw: comparing long lists is fast only if their
+        items are identical.
         """
         rows = previous
         if rows is None or rows[0] is not virtual.real_servers:
@@ -143,7 +137,6 @@ class IpvsScreen(NodeScreen):
         return frozenset(v.key for v in observation.virtual_servers or () if _key(v) in keys)
 
     def _selected_server(self, observation: Observation) -> VirtualServerView | None:
-        """The selected virtual server, or that of the selected real server."""
         key, _real = _split(self.table.selected)
         return next((v for v in observation.virtual_servers or () if _key(v) == key), None)
 
@@ -152,7 +145,6 @@ class IpvsScreen(NodeScreen):
         return next(((virtual, real) for real in virtual.real_servers if real.key == name), None) if virtual else None
 
     def action_fold(self, closed: bool) -> None:
-        """Hides or shows the real servers of the selected virtual server."""
         key, _real = _split(self.table.selected)
         if key is None:
             return
@@ -162,7 +154,6 @@ class IpvsScreen(NodeScreen):
         self.redraw()
 
     def action_fold_all(self, closed: bool) -> None:
-        """Hides or shows all real servers."""
         servers = self.host.latest.virtual_servers or () if self.host.latest else ()
         self._folded = set(map(_key, servers)) if closed else set()
         self.redraw()
@@ -177,12 +168,10 @@ class IpvsScreen(NodeScreen):
         virtual = self._selected_server(observation)
         return of_server(observation, virtual, _split(self.table.selected)[1]) if virtual else None
 
-    @on(LineTable.Chosen, "#ipvs")
-    def _open_panel(self, event: LineTable.Chosen) -> None:
+    def detail_panel(self, key: Any) -> Panel:
         from kvtui.screens.server_detail import ServerDetail  # noqa: PLC0415 - only on Enter
 
-        virtual, real = _split(event.key)
-        self.app.push_screen(ServerDetail(self.host, virtual, real))
+        return ServerDetail(self.host, *_split(key))
 
 
 def _key(virtual: VirtualServerView) -> tuple[str, str]:

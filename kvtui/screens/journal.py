@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on, work
+from textual import work
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
@@ -15,7 +15,7 @@ from kvtui.model.log import LogTail
 from kvtui.model.text import plain
 from kvtui.presenters.journal import entry_cells, entry_text, who_text
 from kvtui.presenters.keys import JOURNAL
-from kvtui.screens.log_view import LogLinePanel, LogView
+from kvtui.screens.log_view import LogView, line_text
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
@@ -44,14 +44,10 @@ COLUMNS = (
 )
 EMPTY = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
 JOURNAL_SECONDS = 3.0
-"""Time between two reads of the journal."""
 LOG_SECONDS = 1.0
-"""Time between two reads of keepalived's log."""
 
 
 class JournalScreen(NodeScreen):
-    """The journal."""
-
     BINDINGS: ClassVar[list[BindingType]] = bindings(JOURNAL)
     sorts: ClassVar = (("", "newest"), ("who", "who"), ("result", "result"))
 
@@ -96,7 +92,7 @@ class JournalScreen(NodeScreen):
     @work(group="log")
     async def _read_log(self) -> None:
         try:
-            self._tail = await self.host.keepalived_log()
+            self._tail = await self.host.observer.log()
         finally:
             self._reading_log = False
         self.redraw()
@@ -152,33 +148,11 @@ class JournalScreen(NodeScreen):
         else:
             self.notify("No action is selected.", markup=False)
 
-    @on(LineTable.Chosen, "#log")
-    def _open_line(self, event: LineTable.Chosen) -> None:
-        line = self.query_one(LogView).line(event.key)
-        if line is not None:
-            self.app.push_screen(LogLinePanel(self.host, line))
-
-    @on(LineTable.Chosen, "#journal")
-    def _open_entry(self, event: LineTable.Chosen) -> None:
-        entry = self._entries.get(event.key)
-        if entry is not None:
-            self.app.push_screen(EntryPanel(self.host, entry, self._overwrites.get(entry.id)))
-
-
-class EntryPanel(Panel):
-    """One entry of the journal.
-
-    Args:
-        entry: to show.
-        overwrite: what became of its priority, if a controller wrote the config again.
-    """
-
-    def __init__(self, host: Host, entry: Entry, overwrite: PriorityOverwrite | None) -> None:
-        super().__init__(host)
-        self._entry = entry
-        self._overwrite = overwrite
-        self.heading = f"Journal {plain(entry.id)}"
-
-    def text(self, observation: Observation | None) -> str:
-        del observation
-        return entry_text(self._entry, self._overwrite)
+    def detail_panel(self, key: Any) -> Panel | None:
+        if isinstance(key, int):
+            line = self.query_one(LogView).line(key)
+            return Panel(self.host, "keepalived's log", lambda _observation: line_text(line)) if line else None
+        entry, overwrite = self._entries.get(key), self._overwrites.get(key)
+        if entry is None:
+            return None
+        return Panel(self.host, f"Journal {plain(entry.id)}", lambda _observation: entry_text(entry, overwrite))

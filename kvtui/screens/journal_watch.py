@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 CHECK_SECONDS = 5.0
-"""Time between two checks."""
 
 
 class JournalWatch:
-    """Compares the journal with each observation, and notifies the user."""
-
     def __init__(self, app: App[None], host: Host) -> None:
         self._app = app
         self._host = host
@@ -33,7 +30,6 @@ class JournalWatch:
         self._notified: set[Hashable] = set()
 
     async def run(self) -> None:
-        """Runs until the app ends."""
         observation = await self._host.next_observation()
         await self._offer_unfinished()
         await self._check(observation, first=True)

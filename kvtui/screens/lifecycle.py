@@ -1,5 +1,3 @@
-"""Whether a screen can be drawn."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -13,7 +13,6 @@ from textual.widgets import Static
 from kvtui.model.log import LogTail
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone
-from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from kvtui.model.log import LogLine
-    from kvtui.model.observation import Observation
-    from kvtui.screens.host import Host
 
 COLUMNS = (Column("at", "TIME", 8, 1, most=11), Column("text", "MESSAGE", 20, 0, most=400))
 ERROR_TEXT = re.compile(r"(?i)\b(FAULT|fail\w*|errors?|warning|invalid|unknown|cannot|unable|removing)\b")
@@ -55,18 +52,13 @@ class LogView(Vertical):
         return self.query_one(LineTable)
 
     def line(self, key: Hashable) -> LogLine | None:
-        """Returns the line of a row; None if it was dropped."""
         number = int(str(key)) - self._tail.first
         return self._tail.lines[number] if 0 <= number < len(self._tail.lines) else None
 
     def show(self, tail: LogTail, matches: Callable[[str], bool], now: float, *, dumps: bool = False) -> None:
-        """Draws the lines that match.
+        """Draws the lines that match. Lines of other days than ``now`` show their date.
 
-        Args:
-            tail: the log.
-            matches: the screen's filter.
-            now: seconds since the epoch; lines of other days show their date.
-            dumps: include the lines that keepalived logs for each dump.
+        ``dumps`` includes the lines that keepalived logs for each dump.
         """
         self._tail = tail
         table = self.table
@@ -110,17 +102,6 @@ def _clock(at: float | None, now: float) -> str:
     return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%m-%d %H:%M}"
 
 
-class LogLinePanel(Panel):
-    """One line of the log."""
-
-    heading = "keepalived's log"
-
-    def __init__(self, host: Host, line: LogLine) -> None:
-        super().__init__(host)
-        self._line = line
-
-    def text(self, observation: Observation | None) -> str:
-        del observation
-        at = self._line.at
-        when = "time unknown" if at is None else f"{datetime.fromtimestamp(at).astimezone():%c}"
-        return f"{when}\n{plain(self._line.text)}"
+def line_text(line: LogLine) -> str:
+    when = "time unknown" if line.at is None else f"{datetime.fromtimestamp(line.at).astimezone():%c}"
+    return f"{when}\n{plain(line.text)}"

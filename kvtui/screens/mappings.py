@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-from textual import on
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
 
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
+    from kvtui.screens.node_screen import SortKey
+    from kvtui.screens.panel import Panel
 
 COLUMNS = (
     Column("vip", "VIP", 15, 0, most=39),
@@ -38,8 +38,6 @@ COLUMNS = (
 
 
 class MappingsScreen(NodeScreen):
-    """Mappings."""
-
     sorts: ClassVar = (("", "controller"), ("vip", "VIP"), ("service", "Service"), ("chain", "first break"))
 
     def make_table(self) -> LineTable:
@@ -53,7 +51,7 @@ class MappingsScreen(NodeScreen):
         entries: dict[Hashable, Mapping] = {m.vip: m for m in observation.mappings or ()}
         index = ChainIndex(observation)
         keys = [vip for vip, m in entries.items() if self.matches(*search_texts(m))]
-        order = {
+        order: dict[str, SortKey] = {
             "vip": natural,
             "service": lambda k: natural("/".join(entries[k].target or ())),
             "chain": lambda k: break_position(index, entries[k]),
@@ -77,9 +75,8 @@ class MappingsScreen(NodeScreen):
     def _selected_entry(self, observation: Observation) -> Mapping | None:
         return next((m for m in observation.mappings or () if m.vip == self.table.selected), None)
 
-    @on(LineTable.Chosen, "#mappings")
-    def _open_panel(self, event: LineTable.Chosen) -> None:
-        self.app.push_screen(TracePanel(self.host, (Target(canonical_or_same(str(event.key))),)))
+    def detail_panel(self, key: Any) -> Panel:
+        return TracePanel(self.host, (Target(canonical_or_same(str(key))),))
 
     def equivalent_command(self, observation: Observation) -> str | None:
         entry = self._selected_entry(observation)

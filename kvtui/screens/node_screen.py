@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.screen import Screen
-from textual.widgets import Input
 
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.keys import NODE_SCREEN
@@ -17,6 +16,7 @@ from kvtui.screens.lifecycle import is_drawable
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.header import HeaderLine, header_text, is_critical
 from kvtui.widgets.keyline import KeyLine
+from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -30,12 +30,10 @@ if TYPE_CHECKING:
     from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
+    from kvtui.screens.panel import Panel
 
     SortKey = Callable[[Any], Any]
 
-
-PRINTABLE = "[^\\x00-\\x1f\\x7f-\\xa0\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\uf8ff\\ufeff]*"
-"""What may be typed or pasted into a filter: no control characters, no characters without width."""
 
 HINTS = (
     ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "log"),
@@ -46,23 +44,17 @@ CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
 
+@lru_cache(maxsize=4096)
 def natural(text: str) -> tuple[int | str, ...]:
     """Returns a sort key of a name or address: 10.4.0.9 comes before 10.4.0.50."""
-    return _natural(text)
-
-
-@lru_cache(maxsize=4096)
-def _natural(text: str) -> tuple[int | str, ...]:
     # every second part is a number; int() refuses very long ones, and names can come from outside
     return tuple(int(p) if i % 2 else p.casefold() for i, p in enumerate(re.split("([0-9]{1,18})", text)))
 
 
 class NodeScreen(Screen[None]):
-    """A screen that draws observations."""
-
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
     DEFAULT_CSS = """
-    NodeScreen { & Input { display: none; padding: 0 1; } & Input.open { display: block; } }
+    NodeScreen { & Prompt { display: none; padding: 0 1; } & Prompt.open { display: block; } }
     """
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
     """(column, label); the first is the order in which the rows are read."""
@@ -94,22 +86,23 @@ class NodeScreen(Screen[None]):
         raise NotImplementedError
 
     def extra_widgets(self) -> tuple[Widget, ...]:
-        """Returns the widgets below the table."""
         return ()
 
     def draw(self, observation: Observation) -> None:
-        """Passes an observation to the widgets."""
         raise NotImplementedError
 
     def show_detail(self, observation: Observation) -> None:
         """Shows details of the selected row."""
+
+    def detail_panel(self, key: Any) -> Panel | None:
+        """Returns what Enter opens for a row."""
+        raise NotImplementedError
 
     def equivalent_command(self, observation: Observation) -> str | None:
         """Returns the shell command that does or shows what the selected row says; None if there is none."""
         raise NotImplementedError
 
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
-        """Returns the VIPs of the selected row."""
         del observation
         return ()
 
@@ -129,7 +122,6 @@ class NodeScreen(Screen[None]):
         return frozenset()
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        """Returns key and label of each hint of the key line."""
         return HINTS
 
     # --- drawing
@@ -138,12 +130,11 @@ class NodeScreen(Screen[None]):
         yield HeaderLine()
         yield self.make_table()
         yield from self.extra_widgets()
-        yield Input(placeholder="part of a name, address, state …", id="filter", compact=True, restrict=PRINTABLE)
+        yield Prompt(self._keep_filter, self.action_clear, "part of a name, address, state …", name="filter")
         scope, keymap = type(self).__name__, self.host.keymap
         yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
 
     def show(self, observation: Observation) -> None:
-        """Draws an observation and the header."""
         if not is_drawable(self):
             return
         label, hint = self.host.settings.source_label, self.host.keymap.hint
@@ -168,8 +159,13 @@ class NodeScreen(Screen[None]):
 
     @on(LineTable.Moved)
     def _show_detail(self) -> None:
-        if self.host.latest is not None:
+        if self.host.latest is not None and is_drawable(self):
             self.show_detail(self.host.latest)
+
+    @on(LineTable.Chosen)
+    def _open_panel(self, event: LineTable.Chosen) -> None:
+        if is_drawable(self) and (panel := self.detail_panel(event.key)):
+            self.app.push_screen(panel)
 
     def on_screen_resume(self) -> None:
         if is_drawable(self):  # the app may end before the screen's widgets are there
@@ -199,7 +195,6 @@ class NodeScreen(Screen[None]):
         self.app.push_screen(CopyPanel(self.host, line))
 
     def action_trace(self) -> None:
-        """Opens the chain of the selected VIP."""
         from kvtui.screens.trace_panel import TracePanel  # noqa: PLC0415 - only on its key
 
         if targets := self.trace_targets(self.host.latest) if self.host.latest else ():
@@ -210,12 +205,10 @@ class NodeScreen(Screen[None]):
     # --- filter and sort
 
     def matches(self, *texts: str | None) -> bool:
-        """Whether one of a row's texts contains the filter."""
         wanted = self.filter.casefold()
         return not wanted or any(wanted in t.casefold() for t in texts if t)
 
     def sorted_rows(self, rows: list[Hashable], keys: dict[str, SortKey]) -> list[Hashable]:
-        """Returns the rows in the selected order; the sort is stable."""
         name = self.sorts[self.sort][0]
         if name in keys:
             return sorted(rows, key=keys[name], reverse=self._descending)
@@ -228,35 +221,34 @@ class NodeScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """In the filter a slash is a character."""
         del parameters
-        return not (action == "filter" and isinstance(self.focused, Input))
+        return not (action == "filter" and isinstance(self.focused, Prompt))
 
     def action_filter(self) -> None:
-        """Opens the filter, which gets the next key."""
-        entry = self.query_one(Input)
+        entry = self.query_one(Prompt)
         entry.add_class("open")
         self.set_focus(entry)
 
     def action_clear(self) -> None:
-        """Clears the filter and notifications."""
         self.app.clear_notifications()
-        entry = self.query_one(Input)
-        entry.value = ""
-        entry.remove_class("open")
-        self.filter = ""
-        self.table.focus()
-        self.redraw()
+        self.query_one(Prompt).value = ""
+        self._keep_filter("")
 
-    @on(Input.Changed)
-    def _filter_changed(self, event: Input.Changed) -> None:
-        self.filter = event.value
+    @on(Prompt.Changed)
+    def _filter_changed(self, event: Prompt.Changed) -> None:
+        self._filter_by(event.input.value)
+
+    def _filter_by(self, text: str) -> None:
+        if not is_drawable(self) or text == self.filter:
+            return
+        self.filter = text
         # rows hidden by a forgotten filter look like VIPs that are gone
-        self.query_one(KeyLine).begin_with(*((CLEAR_HINT,) if self.filter else ()))
+        self.query_one(KeyLine).begin_with(*((CLEAR_HINT,) if text else ()))
         self.redraw()
 
-    @on(Input.Submitted)
-    def _keep_filter(self) -> None:
-        self.query_one(Input).set_class(bool(self.filter), "open")
-        self.table.focus()
+    def _keep_filter(self, text: str) -> None:
+        self._filter_by(text)
+        self.query_one(Prompt).set_class(bool(text), "open")
+        self.set_focus(self.table)
 
     def action_sort(self, step: int) -> None:
         self.sort = (self.sort + step) % len(self.sorts)

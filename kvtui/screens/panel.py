@@ -1,4 +1,4 @@
-"""A panel over a screen: a title and text that scrolls. Esc close it."""
+"""A panel over a screen: a title and text that scrolls."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from kvtui.presenters.wrapping import hanging
 from kvtui.widgets.bindings import bindings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textual.binding import BindingType
 
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
 
 
+NOTHING_READ = "Nothing was read yet."
 MAX_WIDTH = 110
 FRAME_WIDTH = 5
 """Columns of a panel that hold no text: border, padding, scrollbar."""
@@ -31,12 +34,15 @@ class LivePanel(ModalScreen[None]):
     """A panel that receives every observation."""
 
     def show(self, observation: Observation) -> None:
-        """Draws an observation."""
         raise NotImplementedError
 
 
 class Panel(ModalScreen[None]):
-    """A panel whose text is made again for every observation."""
+    """A panel whose text is made again for every observation.
+
+    Args:
+        text: makes the text; None where a subclass overrides ``text``.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(PANEL)
     DEFAULT_CSS = """
@@ -49,22 +55,21 @@ class Panel(ModalScreen[None]):
         & Static { height: auto; width: 1fr; }
     }
     """
-    heading = ""
     wraps: ClassVar = True
     """Whether long lines are wrapped with a hanging indent."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, heading: str, text: Callable[[Observation], str] | None = None) -> None:
         super().__init__()
         self.host = host
+        self.heading = heading
+        self._make_text = text
         self._shown: str | None = None
 
     def text(self, observation: Observation | None) -> str:
-        """Returns the text to show."""
-        raise NotImplementedError
+        return NOTHING_READ if self._make_text is None or observation is None else self._make_text(observation)
 
     @property
     def text_width(self) -> int:
-        """Columns for text."""
         return min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
 
     def compose(self) -> ComposeResult:

@@ -10,23 +10,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.registry import dialog_options, missing, plan
+from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 from kvtui.presenters.wrapping import hanging
-from kvtui.screens.drain_progress import drain_progress_text
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
+from kvtui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -38,16 +39,15 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
 
+BAR_WIDTH = 20
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
 
 
 class PlanPanel(LivePanel):
-    """One action, from its plan to its outcome."""
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "agree(False)", "Apply", id="plan.agree", tooltip="Apply the plan"),
         Binding("F", "agree(True)", "Force", id="plan.force", tooltip="Apply it although it is UNSAFE"),
-        Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal"),
+        Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal", priority=True),
         Binding("escape", "leave", "Cancel", id="plan.leave", tooltip="Cancel; a running action is put back"),
         # priority: options also work in the number input, which takes no letters
         *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swoxtrvcWO"),
@@ -62,8 +62,9 @@ class PlanPanel(LivePanel):
         & Static { height: auto; width: 1fr; }
         & #foot { dock: bottom; height: auto; }
         & #options { background: $panel; }
-        & Input { display: none; }
-        & Input.open { display: block; }
+        & #wrong { color: $text-error; }
+        & Prompt { display: none; }
+        & Prompt.open { display: block; }
     }
     """
 
@@ -96,11 +97,13 @@ class PlanPanel(LivePanel):
             yield Static("", id="plan", markup=False)
             yield Static("", id="progress", markup=False)
             with Vertical(id="foot"):
-                yield Input(placeholder="why, for the journal (Enter)", id="reason", compact=True)
-                yield Input(id="number", restrict=r"\d*", compact=True)
+                yield Static("", id="wrong", markup=False)
+                yield Prompt(self._keep_reason, self.action_leave, "why, for the journal (Enter)", name="reason")
+                yield Prompt(self._take_number, self.action_leave, name="number")
                 yield Static("", id="options", markup=False)
 
     def on_mount(self) -> None:
+        self._put("#wrong", "")
         self._keys("Esc cancel")
         self._want(self._intent)
 
@@ -122,7 +125,7 @@ class PlanPanel(LivePanel):
         if is_planned and self._of != plan_inputs(observation):
             self._replan()
         if self._drained and is_drawable(self):
-            text, self._at_first = drain_progress_text(observation, self._intent, self._at_first)
+            text, self._at_first = _drain_progress(observation, self._intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
     def _replan(self) -> None:
@@ -165,7 +168,8 @@ class PlanPanel(LivePanel):
         elif self._read is not None and masked(self._read) != masked(action.plan):
             self._changed = True
             self._text = (CHANGED, *diff(self._read, action.plan))
-            self._box.scroll_home(animate=False)
+            for box in self.query(VerticalScroll):  # none while the app ends
+                box.scroll_home(animate=False)
         else:
             self._read = action.plan
             self._text = tuple(plan_text(action.plan).splitlines())
@@ -194,7 +198,6 @@ class PlanPanel(LivePanel):
             static.display = bool(text)
 
     def _show_keys(self) -> None:
-        """Shows the keys that are allowed for this plan."""
         self._put("#progress", "Refused: --read-only forbids every write" if self._read_only else "")
         severity = (
             max((r.severity for r in self._action.plan.notes), default=NoteSeverity.NOTE) if self._action else None
@@ -252,7 +255,9 @@ class PlanPanel(LivePanel):
             if self._stale:  # an option changed meanwhile
                 self._replan()
             return
-        reason = self.query_one("#reason", Input).value
+        if not is_drawable(self):
+            return
+        reason = self.query_one("#reason", Prompt).value
         self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self._say)
         self._draw()
         self._keys("Esc interrupt and put back")
@@ -272,9 +277,9 @@ class PlanPanel(LivePanel):
         return () if self._running_action else dialog_options(self._intent, self._host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While the reason is typed, letters are not options."""
+        """While the reason is typed, letters are letters."""
         del parameters
-        return not (action == "option" and self.focused is self.query_one("#reason", Input))
+        return action not in {"option", "reason"} or not isinstance(self.focused, Prompt) or self.focused.id != "reason"
 
     def action_option(self, key: str) -> None:
         option = next((o for o in self._options() if o.key == key.lower()), None)
@@ -288,42 +293,46 @@ class PlanPanel(LivePanel):
 
     def _ask(self, ask: Ask) -> None:
         self._asking = ask
-        entry = self.query_one("#number", Input)
+        entry = self.query_one("#number", Prompt)
         entry.value = ""
         entry.placeholder = f"{ask.what} ({ask.least} to {ask.most}, Enter)"
-        entry.add_class("open")
-        entry.focus()
+        self._open(entry)
 
     def action_reason(self) -> None:
-        entry = self.query_one("#reason", Input)
+        self._open(self.query_one("#reason", Prompt))
+
+    def _open(self, entry: Prompt) -> None:
         entry.add_class("open")
-        entry.focus()
+        self.set_focus(entry)
 
-    @on(Input.Submitted, "#reason")
-    def _reason_submitted(self) -> None:
-        self._box.focus()
+    def _keep_reason(self, _text: str) -> None:
+        self.set_focus(self._box)
 
-    @on(Input.Submitted, "#number")
-    def _number_submitted(self, event: Input.Submitted) -> None:
-        ask = self._asking
-        if ask is None or not event.value.isdecimal() or not ask.least <= int(event.value) <= ask.most:
-            event.input.value = ""
-            return  # the placeholder shows the range again
+    def _take_number(self, text: str) -> None:
+        if (ask := self._asking) is None:
+            return
+        try:
+            number = ask.parse(text)
+        except ValueError as wrong:
+            self._put("#wrong", str(wrong))
+            self.query_one("#number", Prompt).action_select_all()
+            return
         self._close_entry()
-        self._want(ask.answered(int(event.value)))
+        self._want(ask.answered(number))
 
     def _close_entry(self) -> None:
         self._asking = None
-        self.query_one("#number", Input).remove_class("open")
-        self._box.focus()
+        self._put("#wrong", "")
+        self.query_one("#number", Prompt).remove_class("open")
+        self.set_focus(self._box)
 
     def action_leave(self) -> None:
         if self._running_action is not None and not self._running_action.done():
             self._running_action.cancel()
         elif self._asking is not None and missing(self._intent) is None:
             self._close_entry()
-        elif self.focused is self.query_one("#reason", Input):
-            self._box.focus()
+        elif isinstance(self.focused, Prompt) and self.focused.id == "reason":
+            self.set_focus(self._box)
         else:
             self.dismiss()
 
@@ -337,3 +346,19 @@ def _in_lines(parts: Iterable[str], width: int) -> list[str]:
         else:
             lines.append(part)
     return lines
+
+
+def _drain_progress(observation: Observation, intent: Intent, highest: int | None) -> tuple[str, int]:
+    """Returns the progress of a drain, and the highest number of connections so far."""
+    active = inactive = persistent = 0
+    for virtual in observation.virtual_servers or ():
+        for real in virtual.real_servers:
+            if intent.target in {real.address, endpoint(real.address, real.port)} and real.weight == 0:
+                active += real.active or 0
+                inactive += real.inactive or 0
+                persistent += real.persistent or 0
+    left = active + inactive
+    most = max(left, highest or 0)
+    gone = BAR_WIDTH if not most else round((most - left) / most * BAR_WIDTH)
+    bar = "#" * gone + "." * (BAR_WIDTH - gone)
+    return f"[{bar}] active {active}, inactive {inactive}, persistent {persistent}", most

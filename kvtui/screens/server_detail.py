@@ -8,7 +8,7 @@ from textual import work
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
-from kvtui.presenters.ipvs import connections_text, server_lines, service_key
+from kvtui.presenters.ipvs import connections_text, server_lines
 from kvtui.screens.panel import Panel
 from kvtui.widgets.history import server_key
 
@@ -20,19 +20,13 @@ MAX_CONNECTIONS = 500
 
 
 class ServerDetail(Panel):
-    """A virtual server or one of its real servers, with its connections.
-
-    Args:
-        virtual: key of the virtual server (``history.server_key``).
-        real: address and port of the real server; None for all of them.
-    """
+    """The virtual server with this key (``history.server_key``), or one of its real servers."""
 
     def __init__(self, host: Host, virtual: tuple[str, str], real: tuple[str, int] | None) -> None:
-        super().__init__(host)
+        name = plain(virtual[1])
+        super().__init__(host, name if real is None else f"{plain(endpoint(*real))} of {name}")
         self._virtual, self._real = virtual, real
         self._connections = "Reading connections …"
-        name = plain(virtual[1])
-        self.heading = name if real is None else f"{plain(endpoint(*real))} of {name}"
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -58,7 +52,7 @@ class ServerDetail(Panel):
         if server is None:
             return
         try:
-            connections, total = await self.host.connections(service_key(server), self._real, MAX_CONNECTIONS)
+            connections, total = await self.host.observer.connections(server.key, self._real, MAX_CONNECTIONS)
         except OSError as error:
             self._connections = f"Connections cannot be read: {plain(str(error))}"
         else:

@@ -14,7 +14,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.glyphs import glyphs
 from kvtui.presenters.trace import trace_text
 from kvtui.rules.chain import ChainIndex
-from kvtui.screens.panel import Panel
+from kvtui.screens.panel import NOTHING_READ, Panel
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -23,29 +23,25 @@ if TYPE_CHECKING:
 
 
 class TracePanel(Panel):
-    """The chains of one VIP, or of an instance's VIPs."""
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "connect", "Connect", id="panel.connect", tooltip="Connect to the VIP over TCP, from here"),
     ]
 
     def __init__(self, host: Host, targets: tuple[Target, ...]) -> None:
-        super().__init__(host)
+        names = [plain(t.address, 60) for t in targets]
+        super().__init__(host, f"VIP {names[0]}" if len(names) == 1 else f"{len(names)} VIPs: {', '.join(names)}")
         self._targets = targets
         self._connects: Connects = {}
-        names = [plain(t.address, 60) for t in targets]
-        self.heading = f"VIP {names[0]}" if len(names) == 1 else f"{len(names)} VIPs: {', '.join(names)}"
 
     def text(self, observation: Observation | None) -> str:
         if observation is None:
-            return "Nothing was read yet."
+            return NOTHING_READ
         marks = glyphs(ascii_only=self.host.settings.ascii)
         text = trace_text(ChainIndex(observation), self._targets, marks, self._connects)
         return f"{text}\n\nc connect over TCP, from here"
 
     @work(exclusive=True)
     async def action_connect(self) -> None:
-        """Connects to each TCP port that is shown."""
         if self.host.latest is None:
             return
         index = ChainIndex(self.host.latest)
@@ -58,6 +54,8 @@ class TracePanel(Panel):
         if not wanted:
             self.notify("This VIP has no TCP port to connect to.")
             return
-        results = await asyncio.gather(*(self.host.connect(address, port.number, TIMEOUT) for address, port in wanted))
+        results = await asyncio.gather(
+            *(self.host.observer.source.connect(address, port.number, TIMEOUT) for address, port in wanted)
+        )
         self._connects = dict(zip(wanted, results, strict=True))
         self.show(self.host.latest)

@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 
 
 class UnfinishedPanel(Panel):
-    """An action that was interrupted."""
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "go('undo')", "Put back", id="plan.back", tooltip="Put back what it changed"),
         Binding("c", "go('finish')", "Complete", id="plan.finish", tooltip="Complete what it began"),
         Binding("x", "go('leave')", "As it is", id="plan.as_is", tooltip="Leave things as they are, close the entry"),
     ]
-    heading = "An action was interrupted"
 
     def __init__(self, host: Host, recovery: Recovery) -> None:
-        super().__init__(host)
+        super().__init__(host, "An action was interrupted")
         self._recovery = recovery
 
     def text(self, observation: Observation | None) -> str:

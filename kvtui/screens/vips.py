@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-from textual import on
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.equivalent_commands import of_vip
 from kvtui.model.finding import MARKS, worst
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import InstanceView, Observation, VipView
     from kvtui.presenters.cells import Cell
+    from kvtui.screens.panel import Panel
 
 COLUMNS = (
     Column("vip", "VIP", 15, 0, most=39),
@@ -45,8 +44,6 @@ COLUMNS = (
 
 
 class VipsScreen(NodeScreen):
-    """VIPs."""
-
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
 
@@ -104,10 +101,8 @@ class VipsScreen(NodeScreen):
         vip = self._selected_vip(observation)
         return frozenset(v.key for v in observation.servers_of(vip.address) if v.in_kernel) if vip else frozenset()
 
-    @on(LineTable.Chosen, "#vips")
-    def _open_panel(self, event: LineTable.Chosen) -> None:
-        if isinstance(event.key, tuple):
-            self.app.push_screen(TracePanel(self.host, (_target(event.key),)))
+    def detail_panel(self, key: Any) -> Panel:
+        return TracePanel(self.host, (_target(key),))
 
     def equivalent_command(self, observation: Observation) -> str | None:
         vip = self._selected_vip(observation)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on
 from textual.widgets import Static
 
 from kvtui.actions.equivalent_commands import of_instance
+from kvtui.model.text import plain
 from kvtui.presenters.trace import Target
-from kvtui.presenters.vrrp import empty_text, instance_cells, peer_cells, search_texts, timeline_text
-from kvtui.screens.instance_detail import InstanceDetail
+from kvtui.presenters.vrrp import (
+    empty_text,
+    instance_cells,
+    instance_text,
+    peer_cells,
+    search_texts,
+    timeline_text,
+)
 from kvtui.screens.node_screen import NodeScreen, natural
+from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.presenters.cells import Cell
+    from kvtui.screens.node_screen import SortKey
 
 COLUMNS = (
     Column("name", "INSTANCE / PEER", 17, 0, most=44),
@@ -41,8 +49,6 @@ MAX_TIMELINE_LINES = 12
 
 
 class VrrpScreen(NodeScreen):
-    """VRRP."""
-
     DEFAULT_CSS = """
     VrrpScreen { & #timeline { height: auto; max-height: 40%; min-height: 2; padding: 0 0; border-top: solid $panel; } }
     """
@@ -60,7 +66,7 @@ class VrrpScreen(NodeScreen):
         self.table.empty = f"{text}\n\n{self.sources_hint}" if observation.vrrp_instances is None else text
         instances = {i.name: i for i in observation.vrrp_instances or ()}
         names: list[Hashable] = [n for n, i in instances.items() if self.matches(*search_texts(i))]
-        order = {
+        order: dict[str, SortKey] = {
             "name": natural,
             "state": lambda n: instances[n].state.value,
             "vrid": lambda n: instances[n].vrid or 0,
@@ -87,10 +93,9 @@ class VrrpScreen(NodeScreen):
         name = selected[0] if isinstance(selected, tuple) else selected
         return next((i for i in observation.vrrp_instances or () if i.name == name), None)
 
-    @on(LineTable.Chosen, "#vrrp")
-    def _open_panel(self, event: LineTable.Chosen) -> None:
-        name = event.key[0] if isinstance(event.key, tuple) else event.key
-        self.app.push_screen(InstanceDetail(self.host, str(name)))
+    def detail_panel(self, key: Any) -> Panel:
+        name = str(key[0] if isinstance(key, tuple) else key)
+        return Panel(self.host, f"VRRP instance {plain(name)}", lambda observation: _instance_text(observation, name))
 
     def equivalent_command(self, observation: Observation) -> str | None:
         instance = self.selected_instance(observation)
@@ -99,3 +104,10 @@ class VrrpScreen(NodeScreen):
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
         instance = self.selected_instance(observation)
         return tuple(Target(vip, instance=instance.name) for vip in instance.vips) if instance else ()
+
+
+def _instance_text(observation: Observation, name: str) -> str:
+    instance = next((i for i in observation.vrrp_instances or () if i.name == name), None)
+    if instance is None:
+        return "keepalived and its config do not have this instance any more."
+    return instance_text(instance, observation.snapshot.time)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def bindings(keys: Iterable[Key]) -> list[BindingType]:
-    """Returns a binding for each key."""
     return [
         Binding(k.keys, k.action, k.label, show=k.show, tooltip=k.help, id=k.id, system=k.system, priority=k.priority)
         for k in keys

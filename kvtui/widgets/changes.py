@@ -18,8 +18,6 @@ HIGHLIGHT_SECONDS = 0.8
 
 
 class Changes:
-    """Compares the rows on the screen with the previous ones."""
-
     def __init__(self) -> None:
         self._before: Mapping[Hashable, Cells] = {}
         self._since: dict[Hashable, dict[int, float]] = {}
@@ -31,10 +29,7 @@ class Changes:
     def take(self, rows: Mapping[Hashable, Cells], at: float | None, *, marking: bool) -> dict[Hashable, Drawn]:
         """Returns the rows with the cells to highlight.
 
-        Args:
-            rows: cells by key.
-            at: when they were read, in seconds; None highlights until the next call.
-            marking: whether to highlight changes.
+        ``at`` says when they were read, in seconds; None highlights until the next call.
         """
         since = {key: self._marks(key, cells, at) for key, cells in rows.items()} if marking else {}
         self._before, self._since = rows, since

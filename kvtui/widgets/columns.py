@@ -19,12 +19,9 @@ class Column(Struct, frozen=True):
     """A column.
 
     Attributes:
-        name: identifies it.
-        title: its head.
-        width: that it needs, unless its title and texts need less.
+        width: that it needs, unless its title and texts need less; it widens with its texts, up to ``most``.
         rank: columns of low rank are kept on a narrow terminal, and widened first on a wide one.
         right: align right.
-        most: maximum width; the column widens with its texts.
         fill: it takes the remaining width, up to ``most`` (a sparkline).
     """
 
@@ -38,8 +35,6 @@ class Column(Struct, frozen=True):
 
 
 class Placed(Struct, frozen=True):
-    """A column that fits, with its width."""
-
     column: Column
     index: int
     width: int
@@ -48,10 +43,7 @@ class Placed(Struct, frozen=True):
 def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | None = None) -> tuple[Placed, ...]:
     """Returns the columns that fit, with their widths. The first column is always kept.
 
-    Args:
-        columns: all of the table.
-        room: width of the terminal.
-        longest: by index, the length of the longest text so far; other columns keep their width.
+    ``longest`` has, by index, the length of the longest text so far; other columns keep their width.
     """
     known = longest or {}
     by_rank = sorted(range(len(columns)), key=lambda i: (i > 0, columns[i].rank, i))

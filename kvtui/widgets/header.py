@@ -19,12 +19,10 @@ GAP = 2
 """Blanks between two parts."""
 
 PRIORITY = (0, 1, 4, 2, 3, 5, 6)
-"""Indexes of the parts, the most important first: name, findings, missing sources, VIPs, keepalived, API, rights."""
+"""Indexes of the parts, the most important first."""
 
 
 class HeaderLine(Static):
-    """Draws ``header_text``, if it changed."""
-
     DEFAULT_CSS = """
     HeaderLine {
         height: 1; text-style: bold; background: $panel; color: $foreground; text-wrap: nowrap;
@@ -37,7 +35,6 @@ class HeaderLine(Static):
         self._shown = ""
 
     def show(self, text: str, *, critical: bool = False) -> None:
-        """Draws the line; ``critical`` colours it."""
         self.set_class(critical, "critical")
         if text != self._shown:
             self._shown = text
@@ -49,15 +46,7 @@ def header_text(
 ) -> str:
     """Returns the header. On a narrow terminal parts are shortened, then the least important ones are left out.
 
-    It has no seconds, so that an idle screen is not redrawn.
-
-    Args:
-        observation: to describe.
-        label: ``live``, ``demo`` or ``replay``.
-        width: columns.
-        paused: show since when the screen is paused.
-        sources: the key that shows the sources.
-        findings: the key that shows the findings.
+    It has no seconds, so that an idle screen is not redrawn. ``sources`` and ``findings`` are the keys that show them.
     """
     at = datetime.fromtimestamp(observation.snapshot.time).astimezone()
     right = f"PAUSED since {at:%H:%M:%S}" if paused else f"{label} {at:%H:%M}"
@@ -97,7 +86,6 @@ def badge(observation: Observation, key: str = "5") -> str:
 
 
 def is_critical(observation: Observation) -> bool:
-    """Whether there is a critical finding."""
     return any(f.severity is Severity.CRITICAL for f in observation.findings or ())
 
 

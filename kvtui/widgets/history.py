@@ -28,7 +28,6 @@ class History:
         self._max_real_servers = max_real_servers
 
     def add(self, observation: Observation) -> None:
-        """Adds a sample, unless the last one is too recent."""
         now = observation.snapshot.time
         if self._last is not None and 0 <= now - self._last < MIN_SECONDS:
             return
@@ -65,5 +64,4 @@ def samples(observation: Observation, max_real_servers: int) -> dict[Hashable, f
 
 
 def server_key(protocol: str, name: str) -> tuple[str, str]:
-    """Returns a virtual server's key in tables and histories."""
     return (protocol, name)

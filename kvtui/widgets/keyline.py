@@ -8,8 +8,6 @@ Hint = tuple[str, str]
 
 
 class KeyLine(Static):
-    """Hints, each a key and a word."""
-
     DEFAULT_CSS = """
     KeyLine { height: 1; background: $panel; color: $foreground; text-wrap: nowrap; }
     """
@@ -20,7 +18,6 @@ class KeyLine(Static):
         self._first: tuple[Hint, ...] = ()
 
     def begin_with(self, *first: Hint) -> None:
-        """Shows these hints before the usual ones."""
         if first != self._first:
             self._first = first
             self.on_resize()

@@ -21,7 +21,6 @@ from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
-from kvtui.widgets.highlight import highlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -38,12 +37,7 @@ HEAD_LINES = 1
 
 
 class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """A header and one line for each row, with a cursor.
-
-    Args:
-        columns: those that do not fit are left out.
-        empty: text to show without rows.
-    """
+    """A header and one line for each row, with a cursor. Columns that do not fit are left out."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--head",
@@ -70,8 +64,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE)
 
     class Chosen(Message):
-        """Enter was pressed on a row."""
-
         def __init__(self, table: LineTable, key: Hashable) -> None:
             self.table = table
             self.key = key
@@ -79,14 +71,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
         @property
         def control(self) -> LineTable:
-            """The table, for ``@on(…, "#id")``."""
             return self.table
 
     class Moved(Message):
-        """The cursor moved to another row."""
-
         def can_replace(self, message: Message) -> bool:
-            """Only the last of many moves counts."""
             return isinstance(message, LineTable.Moved)
 
     def __init__(self, columns: tuple[Column, ...], empty: str = "", *, id: str | None = None) -> None:  # noqa: A002
@@ -107,12 +95,10 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def keys(self) -> Sequence[Hashable]:
-        """Keys of all rows, in order."""
         return self._keys
 
     @property
     def selected(self) -> Hashable | None:
-        """The row under the cursor."""
         return self._keys[self.cursor] if self.cursor < len(self._keys) else None
 
     @property
@@ -124,7 +110,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def shown(self) -> list[Hashable]:
-        """Keys of the rows on the screen."""
         return [self._keys[i] for i in self._visible()]
 
     @property
@@ -134,7 +119,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def page(self) -> int:
-        """Number of rows that fit on the screen."""
         return max(0, self.size.height - HEAD_LINES)
 
     def width_of(self, name: str) -> int:
@@ -142,7 +126,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return next((p.width for p in self._placed if p.column.name == name), 0)
 
     def sorted_by(self, name: str | None, mark: str = "") -> None:
-        """Marks the column that the rows are sorted by."""
         marked = None if name is None else (name, mark)
         if marked != self._sorted:
             self._sorted = marked
@@ -158,13 +141,9 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def show_rows(
         self, keys: Sequence[Hashable], render: Render, *, changes: bool = True, at: float | None = None
     ) -> None:
-        """Shows these rows.
+        """Shows these rows; calls ``render`` only for visible ones.
 
-        Args:
-            keys: one for each row, in order.
-            render: returns the cells of a row; called only for visible rows.
-            changes: highlight cells whose text changed.
-            at: when the rows were read, in seconds; None highlights until the next call.
+        ``at`` says when they were read, in seconds; None highlights changed cells until the next call.
         """
         selected, watched = self.selected, self.cursor in self._visible()
         same_order = keys == self._keys
@@ -195,7 +174,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         return range(first, min(first + self.page, len(self._keys)))
 
     def _redraw(self, *, changes: bool, at: float | None = None) -> None:
-        """Renders the visible rows again, and sends what changed."""
         rows = self._render_visible()
         if self._measure(rows):
             rows = self._render_visible()
@@ -258,7 +236,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     # --- drawing
 
     def render_line(self, y: int) -> Strip:
-        """Returns one line: the header, a row, a line of the empty text, or a blank line."""
         width = self.room
         if y < HEAD_LINES:
             return self._head().adjust_cell_length(width, self._style("normal"))
@@ -342,7 +319,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_lines({row - first + HEAD_LINES for row in rows if row >= first})
 
     def move_to(self, row: int) -> None:
-        """Moves the cursor to a row, and scrolls it into view."""
         old, self.cursor = self.cursor, max(0, min(row, len(self._keys) - 1))
         self._into_view()
         self._refresh_cursor(old, self.cursor)
@@ -363,7 +339,6 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.move_to(self.cursor + pages * max(1, self.page - 1))
 
     def action_edge(self, where: int) -> None:
-        """Moves the cursor to the first row (-1) or the last row (1)."""
         self.move_to(0 if where < 0 else len(self._keys) - 1)
 
     def action_choose(self) -> None:
@@ -373,3 +348,16 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         if event.y >= HEAD_LINES:
             self.move_to(self._first() + event.y - HEAD_LINES)
+
+
+def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
+    """Returns the text in segments, with matches of ``wanted`` (in lower case) in style ``mark``."""
+    lowered = text.lower()
+    if not wanted or wanted not in lowered or len(lowered) != len(text):
+        return [Segment(text, style)]
+    segments, rest = [], 0
+    while (start := lowered.find(wanted, rest)) >= 0:
+        end = start + len(wanted)
+        segments += [Segment(text[rest:start], style), Segment(text[start:end], mark)]
+        rest = end
+    return [s for s in [*segments, Segment(text[rest:], style)] if s.text]

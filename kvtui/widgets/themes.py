@@ -6,79 +6,50 @@ the same, as the theme mono shows.
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.theme import Theme
 
 from kvtui.model.config import Theme as Name
 
+SCROLLBAR_PARTS = ("background", "background-hover", "background-active", "corner-color")
 
-def _theme(
-    name: Name,
-    *,
-    dark: bool,
-    background: str,
-    surface: str,
-    panel: str,
-    foreground: str,
-    muted: str,
-    primary: str,
-    success: str,
-    warning: str,
-    error: str,
-    selected: str,
-) -> Theme:
+
+def _theme(name: Name, *, selected: str, muted: str, dark: bool = True, **colours: Any) -> Theme:
     """Returns a theme of true colours. Coloured text has exactly these colours: tints of them are not tested."""
-    texts = {"primary": primary, "secondary": primary, "accent": primary}
-    texts |= {"success": success, "warning": warning, "error": error}
+    primary, background, foreground = colours["primary"], colours["background"], colours["foreground"]
+    colours |= {"secondary": primary, "accent": primary}
+    texts = ("primary", "secondary", "accent", "success", "warning", "error")
     return Theme(
         name=name.value,
         dark=dark,
-        background=background,
-        surface=surface,
-        panel=panel,
-        foreground=foreground,
-        primary=primary,
-        secondary=primary,
-        accent=primary,
-        success=success,
-        warning=warning,
-        error=error,
-        boost=surface,
+        boost=colours["surface"],
         variables={
-            **{f"text-{role}": colour for role, colour in texts.items()},
+            **{f"text-{role}": colours[role] for role in texts},
             "text": foreground,
-            "text-muted": muted,
-            "text-disabled": muted,
-            "foreground-muted": muted,
-            "border": primary,
-            "border-blurred": muted,
+            **dict.fromkeys(("text-muted", "text-disabled", "foreground-muted", "border-blurred", "scrollbar"), muted),
+            **dict.fromkeys(("border", "scrollbar-hover", "scrollbar-active", "link-color"), primary),
+            "footer-key-foreground": primary,
             "block-cursor-foreground": background,
             "block-cursor-background": selected,
             "block-cursor-blurred-foreground": foreground,
-            "block-cursor-blurred-background": panel,
-            "block-hover-background": panel,
+            "block-cursor-blurred-background": colours["panel"],
+            "block-hover-background": colours["panel"],
             "input-cursor-foreground": background,
             "input-cursor-background": foreground,
             "input-selection-foreground": background,
             "input-selection-background": selected,
             "screen-selection-foreground": background,
             "screen-selection-background": selected,
-            "scrollbar": muted,
-            "scrollbar-hover": primary,
-            "scrollbar-active": primary,
-            "scrollbar-background": panel,
-            "scrollbar-background-hover": panel,
-            "scrollbar-background-active": panel,
-            "scrollbar-corner-color": panel,
-            "link-color": primary,
-            "footer-key-foreground": primary,
+            **{f"scrollbar-{part}": colours["panel"] for part in SCROLLBAR_PARTS},
         },
+        **colours,
     )
 
 
 # Only colours of xterm's 256, so that a terminal without true colours shows the same
 DARK = _theme(
     Name.DARK,
-    dark=True,
     background="#121212",
     surface="#1c1c1c",
     panel="#262626",
@@ -106,7 +77,6 @@ LIGHT = _theme(
 )
 CONTRAST = _theme(
     Name.CONTRAST,
-    dark=True,
     background="#000000",
     surface="#000000",
     panel="#1c1c1c",
@@ -120,64 +90,58 @@ CONTRAST = _theme(
 )
 
 _OWN = "ansi_default"
-_ANSI_VARIABLES = {
-    "ansi-background": _OWN,
-    "ansi-foreground": _OWN,
-    "text-muted": _OWN,  # the ansi default of Textual is a half-tone, which 16 colours do not have
-    "text-disabled": _OWN,
-    "foreground-muted": _OWN,
-    "block-cursor-foreground": "ansi_black",
-    "block-cursor-background": "ansi_white",
-    "block-cursor-blurred-foreground": _OWN,
-    "block-cursor-blurred-background": _OWN,
-    "input-cursor-text-style": "reverse",
-    "border-blurred": _OWN,
-}
 
-ANSI16 = Theme(
-    name=Name.ANSI16.value,
-    ansi=True,
-    dark=True,
+
+def _ansi(name: Name, *, primary: str, success: str, warning: str, error: str, **variables: str) -> Theme:
+    """Returns a theme of the terminal's own colours."""
+    own: Any = dict.fromkeys(("foreground", "background", "surface", "panel", "boost"), _OWN)
+    # text-muted: Textual's default for ANSI themes is a half-tone, which 16 colours do not have
+    plain = ("ansi-background", "ansi-foreground", "text-muted", "text-disabled", "foreground-muted", "border-blurred")
+    blurred = ("block-cursor-blurred-foreground", "block-cursor-blurred-background")
+    return Theme(
+        name=name.value,
+        ansi=True,
+        dark=True,
+        primary=primary,
+        secondary=primary,
+        accent=primary,
+        success=success,
+        warning=warning,
+        error=error,
+        **own,
+        variables={
+            **dict.fromkeys((*plain, *blurred), _OWN),
+            "block-cursor-foreground": "ansi_black",
+            "block-cursor-background": "ansi_white",
+            "input-cursor-text-style": "reverse",
+            "border": primary,
+            **{key.replace("_", "-"): value for key, value in variables.items()},
+        },
+    )
+
+
+ANSI16 = _ansi(
+    Name.ANSI16,
     primary="ansi_bright_cyan",
-    secondary="ansi_bright_cyan",
-    accent="ansi_bright_cyan",
     success="ansi_bright_green",
     warning="ansi_bright_yellow",
     error="ansi_bright_red",
-    foreground=_OWN,
-    background=_OWN,
-    surface=_OWN,
-    panel=_OWN,
-    boost=_OWN,
-    variables={**_ANSI_VARIABLES, "border": "ansi_bright_cyan", "scrollbar": "ansi_white"},
+    scrollbar="ansi_white",
 )
 """The terminal's own bright colours: normal red and blue are hard to read on black."""
 
-MONO = Theme(
-    name=Name.MONO.value,
-    ansi=True,
-    dark=True,
+MONO = _ansi(
+    Name.MONO,
     primary=_OWN,
-    secondary=_OWN,
-    accent=_OWN,
     success=_OWN,
     warning=_OWN,
     error=_OWN,
-    foreground=_OWN,
-    background=_OWN,
-    surface=_OWN,
-    panel=_OWN,
-    boost=_OWN,
-    variables={
-        **_ANSI_VARIABLES,
-        "border": _OWN,
-        "block-cursor-foreground": _OWN,
-        "block-cursor-background": _OWN,
-        "block-cursor-text-style": "reverse",
-        "input-selection-background": _OWN,
-        "screen-selection-background": _OWN,
-        "screen-selection-foreground": _OWN,
-    },
+    block_cursor_foreground=_OWN,
+    block_cursor_background=_OWN,
+    block_cursor_text_style="reverse",
+    input_selection_background=_OWN,
+    screen_selection_background=_OWN,
+    screen_selection_foreground=_OWN,
 )
 """No colours (NO_COLOR): only bold, reverse and underlined."""
 

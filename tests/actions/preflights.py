@@ -64,7 +64,7 @@ def preflight_of(
     daemon_changes: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Preflight:
-    """A survey of ``text`` on disk while ``running`` runs."""
+    """The preflight of ``text`` on disk while ``running`` runs."""
     subject = daemon(folder, **(daemon_changes or {}))
     path = folder / "keepalived.conf"
     lines, confs = {}, {}
@@ -86,8 +86,8 @@ def preflight_of(
 
 
 def tracked(folder: Path, weight: int, value: int | None = None) -> str:
-    control = folder / "knob"
+    control = folder / "offset"
     if value is not None:
         control.write_text(f"{value}\n")
-    head = f"track_file knob {{\n file {control}\n weight {weight}\n}}\n"
-    return head + CONF.replace("  nopreempt\n", "  track_file {\n knob\n}\n")
+    head = f"track_file offset {{\n file {control}\n weight {weight}\n}}\n"
+    return head + CONF.replace("  nopreempt\n", "  track_file {\n offset\n}\n")

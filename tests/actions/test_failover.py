@@ -57,7 +57,7 @@ def test_peers_that_may_preempt_are_left_to_it(tmp_path: Path) -> None:
 def test_a_track_file_that_cannot_be_replaced_is_no_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = tracked(tmp_path, 0)
     preflight = preflight_of(tmp_path, text, text)
-    control = str(tmp_path / "knob")
+    control = str(tmp_path / "offset")
     monkeypatch.setattr(LiveBackend, "obstacle", lambda _self, _of, path: "read-only" if path == control else None)
     steps = plan_failover(master(), preflight, "vips", nothing, backend=LIVE).steps
     assert [s.kind for s in steps] == ["hangup", "file", "hangup", "address"]

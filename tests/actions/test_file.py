@@ -191,7 +191,7 @@ def test_track_values(text: str, value: int) -> None:
 
 
 def test_a_track_file_that_was_not_there_goes_again(here: Daemon, tmp_path: Path) -> None:
-    path = tmp_path / "knob"
+    path = tmp_path / "offset"
     change = SetTrackValue(here, str(path), 0, 7, existed=False)
     assert change.state() is StepState.PENDING
     change.do()

@@ -145,11 +145,11 @@ def test_a_draft_is_reported_and_removed(
 
 
 def test_a_draft_of_a_track_file_too_also_when_an_undo_was_killed(tmp_path: Path) -> None:
-    control = tmp_path / "etc" / "knob"
+    control = tmp_path / "etc" / "offset"
     control.parent.mkdir()
     step = SetTrackValue(HERE, str(control), 0, 7, existed=False)
     killed_before_the_rename(step)
-    assert [p.name.startswith(".knob.kvtui-") for p in control.parent.iterdir()] == [True]  # and no empty knob
+    assert [p.name.startswith(".offset.kvtui-") for p in control.parent.iterdir()] == [True]  # and no empty offset
     journal = Journal(tmp_path / "journal")
     entry = begun(journal, (Reversed(step),))
     assert recovery.inspect(entry, backend=LIVE).sentence.startswith(

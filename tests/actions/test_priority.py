@@ -125,7 +125,7 @@ def test_a_track_file_comes_first(tmp_path: Path) -> None:
     action = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
     assert [s.kind for s in action.steps] == ["track value"]
     assert [(c.before, c.after) for c in action.plan.changes] == [("1", "5")]  # 100 + 5 × 2
-    assert action.plan.summary == f"priority of vips: 102 → 110, by track file {tmp_path}/knob (weight 2)"
+    assert action.plan.summary == f"priority of vips: 102 → 110, by track file {tmp_path}/offset (weight 2)"
     assert "--config-line (key t) changes the config instead" in grades(action.plan)[NoteSeverity.NOTE]
     assert plan_priority(now, preflight, "vips", 110, nothing, use_track_file=True, backend=LIVE).steps == action.steps
     by_config = plan_priority(now, preflight, "vips", 110, nothing, use_track_file=False, backend=LIVE)
@@ -172,7 +172,7 @@ def test_a_track_file_of_others_too_is_used_only_when_asked_for(tmp_path: Path) 
 
 
 def test_a_track_file_that_checks_real_servers_is_used_only_when_asked_for(tmp_path: Path) -> None:
-    check = "weight 1\n    FILE_CHECK {\n track_file knob\n weight 1\n }\n"
+    check = "weight 1\n    FILE_CHECK {\n track_file offset\n weight 1\n }\n"
     text = tracked(tmp_path, 2, 0).replace("weight 1\n  }", check + "  }", 1)
     preflight, now = preflight_of(tmp_path, text, text), master(effective_priority=100)
     assert [k.checked for k in track_file_controls(preflight, "vips", backend=LIVE)] == [("10.2.68.5:8080",)]
@@ -229,7 +229,7 @@ def test_what_else_weighs_is_counted_where_keepalived_says_so(
     tmp_path: Path, effective: int | None, number: str | None
 ) -> None:
     """A script adds 5; at an end it cannot be told what is left without the file."""
-    text = tracked(tmp_path, 1, 10).replace(" knob\n}\n", " knob\n}\n track_script {\n  check weight 5\n }\n")
+    text = tracked(tmp_path, 1, 10).replace(" offset\n}\n", " offset\n}\n track_script {\n  check weight 5\n }\n")
     preflight = preflight_of(tmp_path, text, text)
     now = master(base_priority=90, effective_priority=effective)
     shown = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)
@@ -237,7 +237,7 @@ def test_what_else_weighs_is_counted_where_keepalived_says_so(
         assert [(c.before, c.after) for c in shown.plan.changes] == [("10", number)]
         return
     assert [s.kind for s in shown.steps] == ["hangup", "file", "hangup"]
-    assert "without knob is unknown" in grades(shown.plan)[NoteSeverity.NOTE]
+    assert "without offset is unknown" in grades(shown.plan)[NoteSeverity.NOTE]
 
 
 def test_a_track_file_of_weight_0_sets_no_priority(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_the_value_that_is_a_fault(weight: int) -> None:
 def test_knobs(tmp_path: Path) -> None:
     text = tracked(tmp_path, 3, 9)
     assert track_file_controls(preflight_of(tmp_path, text, text), "vips", backend=LIVE) == (
-        TrackFileControl("knob", str(tmp_path / "knob"), 3, 9, existed=True, shared=()),
+        TrackFileControl("offset", str(tmp_path / "offset"), 3, 9, existed=True, shared=()),
     )
     assert track_file_controls(preflight_of(tmp_path), "vips", backend=LIVE) == ()
 

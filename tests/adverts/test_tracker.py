@@ -58,7 +58,7 @@ def rivals(wire: AdvertTracker, at: float) -> list[str]:
     return found if len(found) > 1 else []
 
 
-def test_one_master_that_goes_on() -> None:
+def test_one_master_that_keeps_advertising() -> None:
     wire = AdvertTracker()
     assert wire.record(advert(0, A))
     assert not any(wire.record(advert(at, A)) for at in range(1, 30))

@@ -98,7 +98,7 @@ def test_watch_prints_a_document_a_line_until_interrupted() -> None:
         assert process.stderr is not None
         documents: list[dict[str, Any]] = [json.loads(process.stdout.readline()) for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         assert process.stderr.read() == ""
     times = [d["time"] for d in documents]
     assert times == sorted(times)
@@ -111,7 +111,7 @@ def test_no_traceback_when_the_reader_goes_away() -> None:
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        process.wait(20)
+        process.wait(60)
         assert "Traceback" not in process.stderr.read()
 
 

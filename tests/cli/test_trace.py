@@ -113,9 +113,9 @@ def test_unknown_layers_have_their_own_exit_code(run: Any) -> None:
 
 @pytest.mark.parametrize(("lack", "code"), [(UnavailableReason.ABSENT, 3), (UnavailableReason.UNWANTED, 0)])
 def test_no_kube_checks_this_node_only(run: Any, lack: UnavailableReason, code: int) -> None:
-    calm = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", reason=lack)
+    no_api = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=lack)
     others = tuple(s for s in snapshot().sources if s.name is not SourceName.KUBERNETES)
-    ended, text = run(VIP, snapshot(kube=None, sources=(*others, calm)))
+    ended, text = run(VIP, snapshot(kube=None, sources=(*others, no_api)))
     assert ended == code
     assert "according to keepalived.conf: default/nginx with NAT" in text
     assert text.splitlines()[-1] == (

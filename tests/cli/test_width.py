@@ -51,9 +51,9 @@ def test_a_view_lists_the_errors_of_its_sources(view: str, listed: list[SourceNa
 
 def test_a_view_without_errors_has_no_table_of_sources() -> None:
     seen = demo()
-    unasked = (Source(SourceName.VRRP, SourceState.UNAVAILABLE, "not asked yet"),)
+    not_read = (Source(SourceName.VRRP, SourceState.UNAVAILABLE, "not asked yet"),)
     others = tuple(s for s in seen.snapshot.sources if s.name is not SourceName.VRRP)
-    shown = replace(seen, snapshot=replace(seen.snapshot, sources=others + unasked))
+    shown = replace(seen, snapshot=replace(seen.snapshot, sources=others + not_read))
     assert "SOURCE" not in render(shown, "ipvs")
     assert "SOURCE" in render(shown, "vrrp")
 

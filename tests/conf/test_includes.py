@@ -41,7 +41,7 @@ def names(root: Path) -> list[str]:
     return [g.name for g in conf(root).sync_groups]
 
 
-def trouble(root: Path) -> list[tuple[str, Location]]:
+def problems(root: Path) -> list[tuple[str, Location]]:
     problems = conf(root).problems
     assert all(p.kind is ProblemKind.INCLUDE for p in problems)
     return [(p.message, p.at) for p in problems]
@@ -63,7 +63,7 @@ def test_relative_absolute_and_globbed(root: Path) -> None:
         "/etc/keepalived/conf.d/b.conf",
         "/opt/abs.conf",
     )
-    assert trouble(root) == []
+    assert problems(root) == []
 
 
 def test_places_name_the_included_file(root: Path) -> None:
@@ -97,19 +97,19 @@ def test_braces(root: Path) -> None:
 
 def test_a_missing_file(root: Path) -> None:
     write(root, MAIN, "\n  include no.conf # x\n")
-    assert trouble(root) == [("No file matches 'no.conf'", Location(MAIN, 2, 3))]
+    assert problems(root) == [("No file matches 'no.conf'", Location(MAIN, 2, 3))]
 
 
 def test_a_wildcard_may_match_nothing_unless_it_says_so(root: Path) -> None:
     write(root, MAIN, "include conf.d/*.conf\nincludea conf.d/*.conf\n")
-    assert trouble(root) == [("No file matches 'conf.d/*.conf'", Location(MAIN, 2))]
+    assert problems(root) == [("No file matches 'conf.d/*.conf'", Location(MAIN, 2))]
 
 
 def test_a_cycle(root: Path) -> None:
     write(root, MAIN, "include a.conf\n" + group("main"))
     write(root, "/etc/keepalived/a.conf", group("a") + f"include {MAIN}\ninclude ./a.conf\n")
     assert names(root) == ["a", "main"]
-    assert trouble(root) == [
+    assert problems(root) == [
         (f"'{MAIN}' includes itself", Location("/etc/keepalived/a.conf", 4)),
         ("'/etc/keepalived/a.conf' includes itself", Location("/etc/keepalived/a.conf", 5)),
     ]
@@ -125,7 +125,7 @@ def test_the_same_file_twice_is_no_cycle(root: Path) -> None:
 def test_what_keepalived_skips(root: Path) -> None:
     write(root, MAIN, "include run.sh\ninclude conf.d\n")
     write(root, "/etc/keepalived/run.sh", group("no")).chmod(0o755)
-    assert [message for message, _ in trouble(root)] == [
+    assert [message for message, _ in problems(root)] == [
         "keepalived skips '/etc/keepalived/run.sh': not a regular file, or executable",
         "keepalived skips '/etc/keepalived/conf.d': not a regular file, or executable",
     ]
@@ -153,4 +153,4 @@ def test_an_include_on_a_conditional_line(root: Path) -> None:
     write(root, MAIN, "@node include a.conf\n@other include b.conf\n")
     write(root, "/etc/keepalived/a.conf", group("a"))
     assert names(root) == ["a"]
-    assert trouble(root) == []
+    assert problems(root) == []

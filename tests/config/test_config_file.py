@@ -115,9 +115,9 @@ def test_what_cannot_be_read_is_said_and_kvtui_starts(tmp_path: Path, make: obje
 
 
 def test_nesting_without_end_is_no_crash() -> None:
-    entries, trouble = parsed("x = " + "[" * 100_000)
+    entries, problems = parsed("x = " + "[" * 100_000)
     assert entries == {}
-    assert trouble
+    assert problems
 
 
 def test_text_of_a_file_cannot_command_the_terminal(home: Path) -> None:

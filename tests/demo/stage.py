@@ -43,7 +43,7 @@ class Clock:
 
 @dataclass
 class Stage:
-    """The demo, its site, and what was said."""
+    """The demo, its backend, and what was said."""
 
     clock: Clock
     demo: Demo

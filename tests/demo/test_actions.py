@@ -234,7 +234,7 @@ async def test_the_timeline_tells_of_it(demo: Stage) -> None:
     assert told[-2:] == [f"{NODE_C} stepped down (priority 0)", f"{NODE_C} → {NODE_B} is master"]
 
 
-async def test_a_reload_is_verified_and_the_story_goes_on(demo: Stage) -> None:
+async def test_a_reload_is_verified_and_the_story_continues(demo: Stage) -> None:
     outcome = await demo.do(ActionKind.RELOAD)
 
     assert outcome.code is ExitCode.DONE

@@ -17,8 +17,8 @@ EPOCH = 1_700_000_000.0
 @given(st.floats(0, 3 * CYCLE))
 @settings(max_examples=60, deadline=None)
 def test_two_entries_serve_nobody_and_all_others_are_whole(t: float) -> None:
-    ground = ChainIndex(observe(demo_snapshot(t, EPOCH)))
-    broken = {m.vip: first_break(chain_of(ground, m.vip)) for m in ground.seen.mappings or ()}
+    index = ChainIndex(observe(demo_snapshot(t, EPOCH)))
+    broken = {m.vip: first_break(chain_of(index, m.vip)) for m in index.seen.mappings or ()}
     assert {vip: link.layer for vip, link in broken.items() if link} == {
         TYPO: Layer.CONFIGMAP,
         UNREADY: Layer.ENDPOINTS,
@@ -27,9 +27,9 @@ def test_two_entries_serve_nobody_and_all_others_are_whole(t: float) -> None:
 
 
 def test_what_the_controller_skips_is_expected_in_no_layer_below() -> None:
-    ground = ChainIndex(observe(demo_snapshot(5.0, EPOCH)))
+    index = ChainIndex(observe(demo_snapshot(5.0, EPOCH)))
     for vip, whole in ((TYPO, 0), (UNREADY, 2)):
-        marks = [link.mark for link in chain_of(ground, vip)]
+        marks = [link.mark for link in chain_of(index, vip)]
         assert marks == [*[Mark.OK] * whole, Mark.BROKEN, *[Mark.NONE] * (7 - whole)]
 
 

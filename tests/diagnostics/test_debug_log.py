@@ -64,7 +64,7 @@ def test_without_it_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_named_and_the_command_goes_on(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named_and_the_command_continues(tmp_path: Path) -> None:
     done = kvtui("--demo", "vips", KVTUI_DEBUG=str(tmp_path / "missing/x.log"))
     assert done.returncode == 0
     assert "no debug log: " in done.stderr

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
-from kvtui.backend.dumps.text import IncompleteDumpError
+from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpState
 from tests.dumps.samples import DATA_SAMPLES, SECRET, sample
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kvtui.backend.dumps.data_text import parse_vrrp_data
-from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.merge import merge
-from kvtui.backend.dumps.stats_text import parse_stats
-from kvtui.backend.dumps.text import IncompleteDumpError
+from kvtui.backend.keepalived.dumps.data_text import parse_vrrp_data
+from kvtui.backend.keepalived.dumps.json_dump import parse_json
+from kvtui.backend.keepalived.dumps.merge import merge
+from kvtui.backend.keepalived.dumps.stats_text import parse_stats
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from kvtui.model.vrrp import AuthHmac, HmacMode
 
 HERE = Path(__file__).parent

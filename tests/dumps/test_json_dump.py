@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.text import IncompleteDumpError
+from kvtui.backend.keepalived.dumps.json_dump import parse_json
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpState
 from tests.dumps.samples import JSON_SAMPLES, SECRET, sample
 

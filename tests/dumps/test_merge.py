@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.data_text import parse_vrrp_data
-from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.merge import merge
+from kvtui.backend.keepalived.dumps.data_text import parse_vrrp_data
+from kvtui.backend.keepalived.dumps.json_dump import parse_json
+from kvtui.backend.keepalived.dumps.merge import merge
 from kvtui.model.vrrp import TrackFile, VrrpState
 from tests.dumps.samples import sample
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
-from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.text import IncompleteDumpError
+from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
+from kvtui.backend.keepalived.dumps.json_dump import parse_json
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from tests.dumps.samples import DATA_SAMPLES, JSON_SAMPLES, sample
 
 if TYPE_CHECKING:

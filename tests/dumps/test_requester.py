@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux.process import read_process
 from kvtui.model.keepalived import Children, Keepalived
 from tests.dumps.samples import sample
@@ -221,7 +221,7 @@ def test_missing_rights_to_read_are_said(speaker: Speaker, monkeypatch: pytest.M
     def refuse(*_: object) -> None:
         raise PermissionError(13, "no")
 
-    monkeypatch.setattr("kvtui.backend.dumps.file.resolve_inside", refuse)
+    monkeypatch.setattr("kvtui.backend.keepalived.dumps.file.resolve_inside", refuse)
     with pytest.raises(DumpError, match=r"keepalived.json cannot be read: run kvtui as root"):
         speaker.dumper().read(time.time())
 

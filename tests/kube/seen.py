@@ -40,8 +40,8 @@ QUICK = Timing(
     renew=0.05,
 )
 """Short pauses, so that a test sees in tenths of seconds what takes an operator half a minute."""
-SOON = 30.0
-"""Seconds that a busy machine may take; what must be faster is measured."""
+SOON = 60.0
+"""Seconds until a condition has failed: the machine may be busy. How fast kvtui is, `make bench` says."""
 
 
 class Seen:
@@ -84,15 +84,13 @@ class Seen:
         assert found is not None
         return found
 
-    async def until(self, condition: Callable[[], object]) -> float:
-        """Seconds that it took until the condition held."""
+    async def until(self, condition: Callable[[], object]) -> None:
         started = time.monotonic()
         while not condition():
             if time.monotonic() - started > SOON:
                 known = self.layer.kube(time.time())
                 raise PollTimeoutError(f"not within {SOON:g} s; {self.layer.source(known)}; {known}")
             await asyncio.sleep(0.005)
-        return time.monotonic() - started
 
 
 TOKEN = "t0ken-of-the-service-account"  # noqa: S105 - of nobody

@@ -69,8 +69,8 @@ def test_who_listens_for_no_advert_waits_for_the_api_all_the_same(
 
 
 def test_without_an_api_it_says_so_calmly(tmp_path: Path) -> None:
-    calm = api(document("status", "--listen", "0.1", HOME=str(tmp_path)))
-    assert (calm["state"], calm["detail"].partition(",")[0]) == (
+    no_api = api(document("status", "--listen", "0.1", HOME=str(tmp_path)))
+    assert (no_api["state"], no_api["detail"].partition(",")[0]) == (
         "unavailable",
         "no Kubernetes API is configured here",
     )

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.kube import objects
@@ -13,15 +10,16 @@ from tests.kube.cluster import FakeCluster
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kube.objects import Object
     from tests.kube.real import RealCluster
 
 VIP = "10.4.0.50"
-A_SECOND = 1.0
 WIDE = (150, 30)
 """The chain of the entry under the cursor stands below the table there."""
-SELDOM = "60"
-"""Seconds between readings of everything else: within the test's time only what the API sends moves the screen."""
+SELDOM = "3600"
+"""Seconds between readings of everything else: only what the API sends moves the screen."""
 
 
 def on_screen(cluster: FakeCluster | RealCluster, folder: Path, *, interval: str = SELDOM) -> PseudoTerminal:
@@ -33,17 +31,6 @@ def on_screen(cluster: FakeCluster | RealCluster, folder: Path, *, interval: str
     return terminal
 
 
-def queued(terminal: PseudoTerminal) -> float:
-    """Seconds for which kvtui's threads, and this one, were ready to run and others had the CPUs.
-
-    Documentation/scheduler/sched-stats.rst: the second number of a task's schedstat, nanoseconds. A program that
-    sleeps until its next poll is not ready to run.
-    """
-    tasks = list(Path(f"/proc/{terminal.process.pid}/task").iterdir())
-    tasks.append(Path(f"/proc/self/task/{threading.get_native_id()}"))
-    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
-
-
 def watches(cluster: FakeCluster | RealCluster, *plurals: str) -> bool:
     """Whether kvtui watches these kinds; a real cluster does not tell."""
     if not isinstance(cluster, FakeCluster):
@@ -52,25 +39,16 @@ def watches(cluster: FakeCluster | RealCluster, *plurals: str) -> bool:
 
 
 def edit(terminal: PseudoTerminal, cluster: FakeCluster | RealCluster, obj: Object, plural: str, *texts: str) -> None:
-    """Change an object; its texts are on the screen within a second, and nothing was asked for in between.
-
-    The clock runs from the moment at which the API sent the event until the bytes came out of the pty.
-    """
+    """Change an object; its texts come onto the screen by the watch: nothing is listed again. How fast: bench_kube."""
     assert not any(t in terminal.text for t in texts)
-    fake = cluster if isinstance(cluster, FakeCluster) else None
-    sent, asked = (len(fake.sent), len(fake.requests)) if fake else (0, 0)
-    waited = queued(terminal)
+    asked = len(cluster.requests) if isinstance(cluster, FakeCluster) else 0
     cluster.put(obj)
-    began = time.monotonic()
     terminal.shows(*texts)
-    if fake:
-        began = next(at for at, kind in fake.sent[sent:] if kind == plural)
-        assert not [r for r in fake.requests[asked:] if r.path.endswith(plural)]
-    took, waited = terminal.arrived - began, max(0.0, queued(terminal) - waited)
-    assert took - waited <= A_SECOND, f"{plural}: {took:.2f} s, of which {waited:.2f} s without a CPU"
+    if isinstance(cluster, FakeCluster):
+        assert not [r for r in cluster.requests[asked:] if r.path.endswith(plural)]
 
 
-def test_an_edit_of_configmap_service_or_slice_is_on_screen_within_a_second(
+def test_an_edit_of_configmap_service_or_slice_comes_onto_the_screen_by_the_watch(
     cluster: FakeCluster | RealCluster, tmp_path: Path
 ) -> None:
     ns = cluster.namespace
@@ -92,12 +70,9 @@ def test_an_edit_of_configmap_service_or_slice_is_on_screen_within_a_second(
 
 
 def answers(terminal: PseudoTerminal, key: str, *texts: str) -> None:
-    """A key is answered within a second."""
-    waited, pressed = queued(terminal), time.monotonic()
+    """A key is answered, whatever the API does."""
     terminal.press(key)
     terminal.shows(*texts)
-    took, waited = terminal.arrived - pressed, max(0.0, queued(terminal) - waited)
-    assert took - waited <= A_SECOND, f"{key}: {took:.2f} s, of which {waited:.2f} s without a CPU"
 
 
 def age(terminal: PseudoTerminal) -> int:

@@ -28,20 +28,20 @@ NGINX = ("default", "nginx")
 async def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
     async with seen(fake, tmp_path) as here:
-        left = time.time()
         with fake.outage():
+            gone = time.time()
             refused = f"127.0.0.1:{fake.port} refuses connections: the API server does not run there"
             kinds = "configmaps, services, endpointslices, pods, nodes"
             await here.until(lambda: here.source.detail == f"{kinds}: {refused}")
             assert here.source.state is SourceState.DEGRADED
-            await asyncio.sleep(0.3)
             read_at = here.source.read_at
             assert read_at is not None
-            assert left - 0.1 <= read_at <= left + 0.2  # the age grows
+            await here.until(lambda: time.time() > gone + 0.3)
+            assert here.source.read_at == read_at <= gone + 0.3  # the age grows
             assert [r.state for r in here.kube.resources] == [SourceState.DEGRADED] * 5
             assert [e.address for e in here.endpoints(*NGINX)] == ["10.2.68.5", "10.2.68.6"]  # still known
         fake.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.9")))
-        assert await here.until(lambda: [e.address for e in here.endpoints(*NGINX)] == ["10.2.68.9"]) < 1.0
+        await here.until(lambda: [e.address for e in here.endpoints(*NGINX)] == ["10.2.68.9"])
         await here.until(lambda: here.source.state is SourceState.OK)
         assert here.source.detail == ""
 
@@ -68,7 +68,7 @@ async def test_a_line_that_is_cut_in_the_middle_is_no_event(fake: FakeCluster, t
         await asyncio.sleep(0.1)  # the half of it is out
         assert here.services[NGINX].ports[0].port == 80
         fake.finish_halfway()
-        assert await here.until(lambda: here.services[NGINX].ports[0].port == 8000) < 1.0
+        await here.until(lambda: here.services[NGINX].ports[0].port == 8000)
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["in the stream", "at the resume"])
@@ -101,19 +101,19 @@ async def test_old_clusters_have_endpoints_instead_of_slices(fake: FakeCluster, 
             ("10.2.68.6", False, ("default", "nginx-6")),
         ]
         fake.put(objects.endpoints("nginx", ["10.2.68.5", "10.2.68.6"], port=8080))
-        assert await here.until(lambda: all(e.ready for e in here.endpoints(*NGINX))) < 1.0
+        await here.until(lambda: all(e.ready for e in here.endpoints(*NGINX)))
 
 
 async def test_a_half_dead_connection_is_noticed(fake: FakeCluster, tmp_path: Path) -> None:
     """Nothing is closed, nothing comes: as quiet as a cluster in which nothing happens."""
     fake.put(*objects.tutorial())
+    started = time.time()
     async with seen(fake, tmp_path, timing=structs.replace(QUICK, probe_timeout=0.3)) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
         with fake.frozen():
-            silent = time.time()
             await here.until(lambda: here.source.state is SourceState.DEGRADED)
             assert "does not answer within 0.3 s" in here.source.detail
-            assert silent - 0.5 <= (here.source.read_at or 0) <= silent + 0.1  # believed until it answered last
+            assert started <= (here.source.read_at or 0) <= time.time() - 0.3  # believed until it answered last
             fake.put(objects.service("nginx", ports=((8000, 8080),)))
         await here.until(lambda: here.services[NGINX].ports[0].port == 8000)
         await here.until(lambda: here.source.state is SourceState.OK)
@@ -138,7 +138,7 @@ async def test_a_megabyte_of_anything_in_the_configmap_is_only_text(
     cluster.put(*objects.unmanaged(ns))
     async with seen(cluster, tmp_path, configmap=f"{ns}/vip-configmap") as here:
         cluster.put(objects.configmap({VIP: f"{ns}/nginx", "a": evil}, ns))
-        assert await here.until(lambda: here.kube.configmap and "a" in here.kube.configmap.data) < 1.0
+        await here.until(lambda: here.kube.configmap and "a" in here.kube.configmap.data)
         assert here.kube.configmap is not None
         assert here.kube.configmap.data["a"] == evil
         assert here.services.keys() == {(ns, "nginx")}
@@ -158,14 +158,15 @@ async def test_a_watch_on_which_nothing_comes_is_opened_again(tmp_path: Path) ->
 
 async def test_a_process_that_dies_is_started_again_and_nothing_is_lost(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
+    started = time.time()
     async with seen(fake, tmp_path) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
-        killed, at = here.layer.pid, time.time()
+        killed = here.layer.pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         await here.until(lambda: "was ended by signal 9; it is started again" in here.source.detail)
         assert here.source.state is SourceState.DEGRADED
-        assert abs((here.source.read_at or 0) - at) < 1
+        assert started <= (here.source.read_at or 0) < time.time()
         assert len(here.endpoints(*NGINX)) == 2  # still known
         fake.put(objects.service("nginx", ports=((8000, 8080),)))
         await here.until(lambda: here.source.state is SourceState.OK and here.services[NGINX].ports[0].port == 8000)

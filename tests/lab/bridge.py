@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.cpu import PROPERTY
 from tests.lab.deal import Deal, Task
 from tests.lab.guest import IN_LAB, Guest
 from tests.lab.reporter import GuestReporter
@@ -104,6 +105,8 @@ class LabRun:
             if event["event"] == "report":
                 self._reports.setdefault(event["nodeid"], []).append(self._revive(event["data"]))
             elif event["event"] == "finish":
+                last = self._reports[event["nodeid"]][-1]
+                last.user_properties.append((PROPERTY, guest.cpu_taken[event["nodeid"]]))
                 self._report(event["nodeid"])
         if guest.failure is not None and guest.unfinished:
             self._lose(guest)

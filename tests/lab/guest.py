@@ -33,6 +33,8 @@ class Guest:
         self.has_ended = False  # it was told that there are no more tests
         self.unfinished: list[str] = []  # node ids, the one that runs first
         self.started: str | None = None  # the node id of the latest test that has begun
+        self.cpu_taken: dict[str, float] = {}  # node id -> seconds of CPU
+        self._cpu = 0.0
         self._given = 0
         self._broken: list[str] = []
         self._offset = 0
@@ -79,10 +81,14 @@ class Guest:
         return events
 
     def _note(self, event: dict[str, Any]) -> None:
-        if event["event"] == "start":
+        if event["event"] == "ready":
+            self._cpu = self.kernel.cpu()
+        elif event["event"] == "start":
             self.started = event["nodeid"]
         elif event["event"] == "finish":
             self.unfinished.remove(event["nodeid"])
+            before, self._cpu = self._cpu, self.kernel.cpu()
+            self.cpu_taken[event["nodeid"]] = round(self._cpu - before, 2)
         elif event["event"] == "broken":
             self._broken.append(event["text"])
 

@@ -54,12 +54,12 @@ def addresses(netns: str, device: str) -> set[str]:
     """What `ip addr show dev DEVICE` prints in that namespace, by the same question to the kernel (rtnetlink(7))."""
     with inside(netns):
         index = socket.if_nametoindex(device)
-        asker = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+        requester = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
     found: set[str] = set()
-    with asker:
-        asker.send(HEADER.pack(HEADER.size + 1, RTM_GETADDR, NLM_F_REQUEST_DUMP, 1, 0) + bytes([socket.AF_UNSPEC]))
+    with requester:
+        requester.send(HEADER.pack(HEADER.size + 1, RTM_GETADDR, NLM_F_REQUEST_DUMP, 1, 0) + bytes([socket.AF_UNSPEC]))
         while True:
-            for kind, body in _pieces(asker.recv(1 << 16), HEADER):
+            for kind, body in _pieces(requester.recv(1 << 16), HEADER):
                 if kind == NLMSG_DONE:
                     return found
                 if kind == NLMSG_ERROR:

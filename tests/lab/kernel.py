@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.cpu import cpu_of_session
 from tests.lab.loader import with_loader
 from tests.lab.readable import opening_script
 from tests.lab.registers import fitting, host_size
@@ -110,7 +111,7 @@ def scratch_base() -> Path:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Give the command a small, known environment: nothing of the caller's leaks in unasked."""
+    """Give the command a small, known environment: nothing of the caller's leaks in."""
     return {
         "PATH": f"{Path(sys.executable).parent}:{SBIN_PATH}",
         "HOME": "/run/home",
@@ -245,6 +246,17 @@ class Kernel:
     def alive(self) -> bool:
         """Whether the kernel still runs."""
         return self._guard is not None and self._guard.poll() is None
+
+    def cpu(self) -> float:
+        """Seconds of CPU that all processes of the kernel have taken; guard.py gives it a session of its own."""
+        if self._guard is None:
+            return 0.0
+        guard = self._guard.pid
+        try:
+            kernel = Path(f"/proc/{guard}/task/{guard}/children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0.0
+        return cpu_of_session(int(kernel[0])) if kernel else 0.0
 
     def resize(self, rows: int, columns: int) -> None:
         """Tell the guest that the person's terminal has a new size; `init` sets it on the console."""

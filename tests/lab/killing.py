@@ -145,7 +145,7 @@ class World:
 def world(node: Node) -> World:
     running = read_running(node.keepalived_pid, now=0.0)
     assert running is not None
-    control = node.folder / "tmp" / "knob"
+    control = node.folder / "tmp" / "offset"
     return World(
         node.conf_path.read_bytes(),
         tuple(sorted(p.name for p in node.conf_path.parent.iterdir())),

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
 
-KNOB = "}\ntrack_file knob {\n  file /tmp/knob"  # ends global_defs: it must be defined before it is tracked
+OFFSET = "}\ntrack_file offset {\n  file /tmp/offset"  # ends global_defs: it must be defined before it is tracked
 NOPREEMPT = ClusterSpec(preempt=False, advert_int=1)
 TRACKED = replace(
     NOPREEMPT,
-    extra_instance="track_file {\n    knob weight 0\n  }",
-    extra_global=KNOB,
+    extra_instance="track_file {\n    offset weight 0\n  }",
+    extra_global=OFFSET,
 )
 
 

@@ -65,11 +65,11 @@ class Eye:
 
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
-        self.ground: ChainIndex | None = None
+        self.index: ChainIndex | None = None
 
     async def look(self) -> Links:
-        self.ground = ChainIndex(await self.observer.observe())
-        return chain_of(self.ground, VIP)
+        self.index = ChainIndex(await self.observer.observe())
+        return chain_of(self.index, VIP)
 
     async def until(self, layer: Layer | None) -> Links:
         """Until exactly this layer is broken; with None, until every one is whole."""
@@ -87,8 +87,8 @@ class Eye:
         """Until the IPVS layer of another VIP begins with this."""
         deadline = time.monotonic() + SOON
         while True:
-            self.ground = ChainIndex(await self.observer.observe())
-            found = next(k for k in port_chain(self.ground, address, port) if k.layer is Layer.IPVS)
+            self.index = ChainIndex(await self.observer.observe())
+            found = next(k for k in port_chain(self.index, address, port) if k.layer is Layer.IPVS)
             if found.mark is mark and found.detail.startswith(detail):
                 return
             assert time.monotonic() < deadline, found
@@ -202,8 +202,8 @@ async def the_nodes_layers(eye: Eye, api: FakeCluster, cluster: Cluster, master:
     assert "Every layer of this node is ok" in alone.stdout
 
     accepted = await asyncio.to_thread(connect_from, cluster.network.client, VIP, 80)
-    assert eye.ground is not None
-    assert connect_link(eye.ground, VIP, Port(80), accepted).mark is Mark.OK, accepted
+    assert eye.index is not None
+    assert connect_link(eye.index, VIP, Port(80), accepted).mark is Mark.OK, accepted
 
     other = next(node for node in cluster.nodes if node is not master)
     other.stop()
@@ -241,8 +241,8 @@ async def marks_and_groups(eye: Eye, master: LabNode) -> None:
 
 async def the_address(eye: Eye, master: LabNode) -> None:
     """keepalived puts a deleted VIP back, or hands it over, in half a second: so it hangs while somebody deletes it."""
-    assert eye.ground is not None
-    daemon = eye.ground.seen.snapshot.chosen_keepalived
+    assert eye.index is not None
+    daemon = eye.index.seen.snapshot.chosen_keepalived
     assert daemon is not None
     assert daemon.children.vrrp is not None
     os.kill(daemon.children.vrrp, signal.SIGSTOP)

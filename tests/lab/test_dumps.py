@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux import processes
 from kvtui.model.vrrp import VrrpState
 from tests.lab.poll import poll

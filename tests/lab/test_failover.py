@@ -75,20 +75,20 @@ def test_a_track_file_is_used_where_there_is_one(make_cluster: MakeCluster) -> N
     before = (node.conf_path.read_text(), node.log().count("Reloading"))
     report = operate(node, "failover", "vips", "--force")
     assert report["code"] == 0, report
-    assert report["changes"] == [["track file knob", "0", "1"]]
+    assert report["changes"] == [["track file offset", "0", "1"]]
     assert report["facts"]["seconds_without_owner"] < 1.5
     assert (node.conf_path.read_text(), node.log().count("Reloading")) == before
     owner = cluster.wait_for_master(among=others(cluster, node))
     undone = operate(node, "undo", report["id"])
     assert undone["code"] == 0, undone
-    assert not (node.folder / "tmp" / "knob").exists()
+    assert not (node.folder / "tmp" / "offset").exists()
     assert poll(lambda: "Entering BACKUP STATE" in node.log()[-1500:], 10, "BACKUP again")
     assert cluster.holders() == [owner]
 
 
 def test_a_track_file_that_keepalived_ignores_is_not_relied_on(make_cluster: MakeCluster) -> None:
     """It is defined after the instance that tracks it."""
-    late = replace(TRACKED, extra_global="", extra="track_file knob {\n  file /tmp/knob\n}")
+    late = replace(TRACKED, extra_global="", extra="track_file offset {\n  file /tmp/offset\n}")
     report = operate(make_cluster(late).master(), "failover", "vips", dry_run=True)
     assert report["summary"].endswith("lowest priority, then the VIP is removed so that keepalived steps down")
 

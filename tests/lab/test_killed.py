@@ -198,7 +198,7 @@ def test_failover_by_a_track_file(
         cluster.wait_for_master(among=others(cluster, node))
         run(folder, recovery.undo(entry_of(folder, entry.id), LIVE))
     assert (world(node).control, world(node).file) == (None, before.file)
-    assert [p.name for p in (node.folder / "tmp").iterdir() if p.name.startswith(".knob")] == []
+    assert [p.name for p in (node.folder / "tmp").iterdir() if p.name.startswith(".offset")] == []
     if moment.done or finish:
         cluster.wait_for_master(among=others(cluster, node))
     else:

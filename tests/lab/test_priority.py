@@ -10,7 +10,7 @@ import pytest
 
 from tests.lab.difference import changed_lines
 from tests.lab.operate import graded, operate
-from tests.lab.owners import KNOB
+from tests.lab.owners import OFFSET
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 from tests.lab.tcpdump import Tcpdump
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
-TRACKED = ClusterSpec(extra_instance="track_file {\n    knob weight 2\n  }", extra_global=KNOB)
+TRACKED = ClusterSpec(extra_instance="track_file {\n    offset weight 2\n  }", extra_global=OFFSET)
 
 
 @pytest.mark.debian13
@@ -96,8 +96,8 @@ def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     report = operate(node, "priority", "vips", "110")
     assert "method automatic: its track file" in graded(report, "NOTE")[0]
     assert report["code"] == 0, report
-    assert report["changes"] == [["track file knob", "0", "4"]]
-    assert (node.folder / "tmp" / "knob").read_text() == "4\n"
+    assert report["changes"] == [["track file offset", "0", "4"]]
+    assert (node.folder / "tmp" / "offset").read_text() == "4\n"
     assert node.conf_path.read_text() == text
     assert report["facts"]["on_the_wire"] is True
     odd = operate(node, "priority", "vips", "109", "--track-file", dry_run=True)
@@ -107,7 +107,7 @@ def test_a_track_file_comes_first(make_cluster: MakeCluster) -> None:
     assert "not by its track file: priority 109 cannot be reached exactly from 110" in graded(odd, "NOTE")[0]
     reset = operate(node, "priority", "vips", "--reset")
     assert reset["code"] == 0, reset
-    assert (node.folder / "tmp" / "knob").read_text() == "0\n"
+    assert (node.folder / "tmp" / "offset").read_text() == "0\n"
 
 
 @pytest.mark.debian13

@@ -214,9 +214,9 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     await watch.until(
         "port-changed-by-direct-routing", "virtual-server-without-vip", "udp-with-tcp-check", "real-server-down"
     )
-    knob = 'global_defs {\n}\nvrrp_track_file low {\n  file "/etc/keepalived/low"\n  weight 1\n}\n'
+    offset = 'global_defs {\n}\nvrrp_track_file low {\n  file "/etc/keepalived/low"\n  weight 1\n}\n'
     (node.conf_path.parent / "low").write_text("-50\n")
-    node.reload(knob + text.replace("nopreempt", "nopreempt\n  track_file {\n    low weight 1\n  }"))
+    node.reload(offset + text.replace("nopreempt", "nopreempt\n  track_file {\n    low weight 1\n  }"))
     await watch.until("nopreempt-keeps-lowered-master")
     node.reload(text)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kvtui.backend.log.lines import line_of
+from kvtui.backend.keepalived.log.lines import line_of
 from kvtui.model.log import LogLine
 
 AT = datetime(2026, 11, 24, 18, 26, 7, tzinfo=UTC).timestamp()

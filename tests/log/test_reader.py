@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.log.reader import RETRY_SECONDS, LogReader
+from kvtui.backend.keepalived.log.reader import RETRY_SECONDS, LogReader
 from kvtui.model.keepalived import Children, Controller, Keepalived
 from tests.processes.machine import HOST_MNT, POD_MNT, Machine
 
@@ -135,8 +135,8 @@ def test_the_log_on_the_host_is_reached_by_its_first_process(host: Host, tmp_pat
 
 def test_a_pod_whose_log_is_out_of_reach_names_the_command(host: Host) -> None:
     host.output("pipe:[4711]")
-    trouble = host.reader(pod=POD).read().error
-    assert "kubectl logs -n default kube-keepalived-vip-x7k2p" in trouble
+    error = host.reader(pod=POD).read().error
+    assert "kubectl logs -n default kube-keepalived-vip-x7k2p" in error
     host.cgroup(f"0::/system.slice/docker-{IDENTITY}.scope\n")
     assert f"crictl logs {IDENTITY[:13]}" in host.reader().read().error
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.requester import INTERVAL, URGENT_INTERVAL, Dump, DumpRequester
+from kvtui.backend.keepalived.dumps.requester import INTERVAL, URGENT_INTERVAL, Dump, DumpRequester
 from kvtui.backend.node.network_layer import IpvsLayer
 from kvtui.backend.node.vrrp_layer import VrrpLayer
 from tests.build import NOW, keepalived, real, table

@@ -11,7 +11,7 @@ import pytest
 from tests.actions.acting import NOTES
 from tests.actions.fakes import note, words
 from tests.actions.window import Window, results
-from tests.output.unread import SIGNALS, Pipe, end, ends_within, is_stuck, kvtui, until, until_full
+from tests.output.unread import SIGNALS, Pipe, end, is_stuck, kvtui, until, until_full
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,23 +27,14 @@ def _fill(window: Window) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_puts_back_what_a_command_began(tmp_path: Path, number: signal.Signals) -> None:
-    folders = iter(tmp_path / str(n) for n in range(10))
-
-    def attempt() -> float:
-        folder = next(folders)
-        folder.mkdir()
-        for name in NOTES:
-            note(folder, name)
-        with kvtui(str(folder), "--yes", stdout=(out := Pipe()), stderr=Pipe(), module=ACTING) as process:
-            del out
-            until(lambda: words(folder, *NOTES) == ["new", "old"], "the first note")
-            took = end(process, number)
-            assert process.returncode == 130
-        assert words(folder, *NOTES) == ["old", "old"]
-        assert results(folder) == ["put back"]
-        return took
-
-    ends_within(2.0, attempt)
+    for name in NOTES:
+        note(tmp_path, name)
+    with kvtui(str(tmp_path), "--yes", stdout=Pipe(), stderr=Pipe(), module=ACTING) as process:
+        until(lambda: words(tmp_path, *NOTES) == ["new", "old"], "the first note")
+        end(process, number)
+        assert process.returncode == 130
+    assert words(tmp_path, *NOTES) == ["old", "old"]
+    assert results(tmp_path) == ["put back"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, -15), (signal.SIGHUP, -1)])
@@ -67,21 +58,13 @@ def test_progress_that_nobody_reads_does_not_keep_a_command() -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_puts_back_what_the_terminal_ui_began(tmp_path: Path, number: signal.Signals) -> None:
-    folders = iter(tmp_path / str(n) for n in range(10))
-
-    def attempt() -> float:
-        folder = next(folders)
-        folder.mkdir()
-        with Window(folder) as window:
-            window.act()
-            _fill(window)
-            took = end(window.process, number)
-            assert window.process.returncode == 128 + number
-        assert words(folder, *NOTES) == ["old", "old"]
-        assert results(folder) == ["put back"]
-        return took
-
-    ends_within(2.0, attempt)
+    with Window(tmp_path) as window:
+        window.act()
+        _fill(window)
+        end(window.process, number)
+        assert window.process.returncode == 128 + number
+    assert words(tmp_path, *NOTES) == ["old", "old"]
+    assert results(tmp_path) == ["put back"]
 
 
 def test_the_terminal_ui_goes_on_to_the_end_of_its_action(tmp_path: Path) -> None:

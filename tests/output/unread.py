@@ -19,7 +19,6 @@ PROJECT = Path(__file__).parents[2]
 TIMEOUT = 60.0
 """Seconds until a condition has failed: the machine may be busy."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ATTEMPTS = 3
 DRAW_SECONDS = 0.2
 PAGE = 4096
 WRITE = {"1", "64"}
@@ -117,28 +116,7 @@ def kvtui(
             pipe.close()
 
 
-def _waited_for_cpu(pid: int) -> float:
-    """Seconds for which the main thread could run and had no CPU; also of a process that nobody has waited for."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-
-
-def end(process: subprocess.Popen[bytes], number: signal.Signals) -> float:
-    """Send the signal; returns the seconds until the process ended, less those in which it or we waited for a CPU."""
-
-    def waited_for_cpu() -> float:
-        return _waited_for_cpu(process.pid) + _waited_for_cpu(os.getpid())
-
-    waited, began = waited_for_cpu(), time.monotonic()
+def end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send the signal, and wait for the end; who waited for a reader would never end."""
     process.send_signal(number)
-    until(lambda: os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG), f"the end by {number.name}")
-    took = time.monotonic() - began - (waited_for_cpu() - waited)
-    process.wait()
-    return took
-
-
-def ends_within(seconds: float, attempt: Callable[[], float]) -> None:
-    """On a busy machine one attempt of several is enough: what hangs, hangs each time."""
-    took = [attempt()]
-    while took[-1] > seconds and len(took) < ATTEMPTS:
-        took.append(attempt())
-    assert min(took) <= seconds, took
+    until(lambda: process.poll() is not None, f"the end by {number.name}")

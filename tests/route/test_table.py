@@ -208,7 +208,7 @@ async def test_a_namespace_that_cannot_be_entered_is_an_error_and_no_table() -> 
         assert isinstance(watched.monitor.error, ProcessLookupError)
 
 
-class Trouble:
+class FailingReads:
     """A kernel that loses events, and then refuses to be read, when it is told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,18 +238,18 @@ class Trouble:
 async def test_a_table_that_cannot_be_read_any_more_says_so_ages_and_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trouble = Trouble(monkeypatch)
+    reads = FailingReads(monkeypatch)
     async with watching() as watched, asyncio.timeout(30):
         first = watched.monitor.table()
         assert first is not None
-        trouble.refuses.set()
-        trouble.loses.set()
+        reads.refuses.set()
+        reads.loses.set()
         await watched.until(lambda: watched.monitor.error is not None)
         stale = watched.monitor.table()
         assert stale is not None
         assert stale.addresses == first.addresses
         assert stale == watched.monitor.table()  # as old as the last reading: not "now"
-        trouble.refuses.clear()
+        reads.refuses.clear()
         await watched.until(lambda: watched.monitor.error is None)
         fresh = watched.monitor.table()
         assert fresh is not None

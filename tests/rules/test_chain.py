@@ -43,17 +43,17 @@ def test_a_whole_chain(changes: dict[str, Any]) -> None:
 
 def test_without_an_api_it_cannot_be_told_whether_the_chain_is_whole() -> None:
     found = links()
-    unasked = "no data from the API: not read"
-    mapped = f"{unasked}; according to keepalived.conf: default/nginx with NAT"
-    named = f"{unasked}; the config's comment names default/nginx"
-    assert [detail_of(found, layer) for layer in CLUSTER] == [mapped, named, unasked]
+    not_read = "no data from the API: not read"
+    mapped = f"{not_read}; according to keepalived.conf: default/nginx with NAT"
+    named = f"{not_read}; the config's comment names default/nginx"
+    assert [detail_of(found, layer) for layer in CLUSTER] == [mapped, named, not_read]
     assert whole(found) is None
 
 
 def lacking(lack: UnavailableReason) -> tuple[Source, ...]:
-    """The API is no trouble: there is none, or it is not wanted."""
+    """The API is no problem: there is none, or it is not wanted."""
     others = tuple(s for s in sources() if s.name is not SourceName.KUBERNETES)
-    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "calm", reason=lack))
+    return (*others, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=lack))
 
 
 ANONYMOUS = replace(WRITTEN, virtual_servers=tuple(replace(v, service=None) for v in WRITTEN.virtual_servers))

@@ -56,7 +56,7 @@ def test_of_a_changed_virtual_server_the_unchanged_real_servers_keep_theirs() ->
     assert [r.active for r in two.real_servers] == [2, 9]
 
 
-def test_real_servers_that_were_not_read_keep_views_and_rates_while_their_virtual_server_goes_on() -> None:
+def test_real_servers_that_were_not_read_keep_views_and_rates_while_their_virtual_server_is_read() -> None:
     first, kept = by_turns(1.0), by_turns(9.0, connections=80)
     later = replace(kept, stats=Stats(connections=200, in_bytes=5000))
     _, one, two = views(reading(1.0, first), reading(9.0, kept), reading(10.0, later))

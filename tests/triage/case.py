@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from kvtui.model.vrrp import VrrpState
+from kvtui.model.vrrp import Capture, VrrpState
 from kvtui.rules.observe import observe
-from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.runner import pending_findings
 from tests import build, build_kube
 
@@ -56,15 +55,17 @@ def master(**changes: Any) -> Snapshot:
     return replace(base, **changes)
 
 
-def suspected(snapshot: Snapshot, *, listened: float = LISTENED) -> dict[str, Finding]:
+def suspected(snapshot: Snapshot, *, listened: float = LISTENED, dropped: int = 0) -> dict[str, Finding]:
     """What holds now, by the id of its rule; the time it must have held is not waited for.
 
     Args:
         snapshot: of the node.
         listened: seconds since the first observation.
+        dropped: adverts that the kernel dropped since then.
     """
-    history = ConditionHistory(began=snapshot.time - listened)
-    return {s.finding.id: s.finding for s in pending_findings(observe(snapshot), history)}
+    if snapshot.advertisers is not None:
+        snapshot = replace(snapshot, capture=Capture(snapshot.time - listened, dropped))
+    return {s.finding.id: s.finding for s in pending_findings(observe(snapshot))}
 
 
 def only(snapshot: Snapshot, *, listened: float = LISTENED) -> Finding:

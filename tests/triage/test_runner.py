@@ -11,8 +11,8 @@ from kvtui.model.kube import EndpointGroup
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import TRIAGE_DUTY_BUSY, TRIAGE_DUTY_IDLE, TriageRunner
 from kvtui.rules.observe import observe
-from kvtui.rules.triage.condition_history import ConditionHistory
 from kvtui.rules.triage.missing_sources import missing_sources
+from kvtui.rules.triage.rule import ConditionHistory
 from kvtui.rules.triage.runner import RULES, confirmed, pending_findings
 from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
@@ -33,8 +33,8 @@ def watched(*snapshots: Snapshot) -> list[list[str]]:
     told = []
     for snapshot in snapshots:
         seen = observe(snapshot)
-        history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen, history)))
-        told.append([f.id for f in confirmed(pending_findings(seen, history), history, seen.snapshot.time)])
+        history.fold(snapshot.time, frozenset(s.condition for s in pending_findings(seen)))
+        told.append([f.id for f in confirmed(pending_findings(seen), history, seen.snapshot.time)])
     return told
 
 
@@ -78,46 +78,46 @@ def test_one_rule_speaks_of_one_object_once() -> None:
         replace(advertiser(n), last=replace(advertiser(n).last, addresses=("192.0.2.9",), priority=9 + n))
         for n in (1, 2)
     )
-    found = pending_findings(observe(backup(advertisers=strangers)), ConditionHistory(began=NOW - 60))
+    found = pending_findings(observe(backup(advertisers=strangers)))
 
     assert [s.finding.object for s in found if s.finding.id == "vrid-collision"] == ["vips"]
 
 
 def test_a_judge_remembers_and_says_what_is_undecided() -> None:
-    judge = TriageRunner()
+    runner = TriageRunner()
 
-    assert judge.run(observe(later(0, addresses=STRAY))).findings == ()
-    assert [f.id for f in judge.undecided] == ["vip-on-backup"]
-    judge._ran_at = float("-inf")
-    assert [f.id for f in judge.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
-    assert judge.undecided == ()
+    assert runner.run(observe(later(0, addresses=STRAY))).findings == ()
+    assert [f.id for f in runner.undecided] == ["vip-on-backup"]
+    runner._ran_at = float("-inf")
+    assert [f.id for f in runner.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
+    assert runner.undecided == ()
 
 
 def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     judged: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
-    judge = TriageRunner()
-    monkeypatch.setattr(judge, "_run", judged.append)
+    runner = TriageRunner()
+    monkeypatch.setattr(runner, "_run", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
-    calm, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
+    quiet, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
     assert busy.addresses is not None
     busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
     changed = later(2, **same | {"conf": conf(digest="other")})
-    judge.run(observe(calm))
-    judge._cost = 0.1
+    runner.run(observe(quiet))
+    runner._cost = 0.1
     for snapshot in (busy, changed):
-        now += TRIAGE_DUTY_BUSY * judge._cost / 3
-        judge.run(observe(snapshot))  # not yet, whatever it is
+        now += TRIAGE_DUTY_BUSY * runner._cost / 3
+        runner.run(observe(snapshot))  # not yet, whatever it is
     assert len(judged) == 1
-    now += TRIAGE_DUTY_BUSY * judge._cost
-    judge.run(observe(busy))
+    now += TRIAGE_DUTY_BUSY * runner._cost
+    runner.run(observe(busy))
     assert len(judged) == 1
-    judge.run(observe(changed))
+    runner.run(observe(changed))
     assert len(judged) == 2
-    judge._cost = 0.1
-    now += TRIAGE_DUTY_IDLE * judge._cost
-    judge.run(observe(changed))
+    runner._cost = 0.1
+    now += TRIAGE_DUTY_IDLE * runner._cost
+    runner.run(observe(changed))
     assert len(judged) == 3
 
 
@@ -176,12 +176,12 @@ def most(number: int) -> Snapshot:
 
 def cost(snapshot: Snapshot) -> float:
     seen = observe(snapshot)
-    history = ConditionHistory(began=0.0)
-    pending_findings(seen, history)  # what is remembered of the configs
+    history = ConditionHistory()
+    pending_findings(seen)  # what is remembered of the configs
     best = 1.0
     for _ in range(3):
         began = time.process_time()
-        confirmed(pending_findings(seen, history), history, NOW)
+        confirmed(pending_findings(seen), history, NOW)
         best = min(best, time.process_time() - began)
     return best
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 """Seconds until a condition has failed: the machine may be busy."""
 
 
@@ -50,8 +50,6 @@ class PseudoTerminal:
         command: Sequence[str] = (sys.executable, "-m", "kvtui"),
     ) -> None:
         self.raw = b""
-        self.arrived = 0.0
-        """When (monotonic clock) bytes came last."""
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, theirs = pty.openpty()
@@ -104,7 +102,6 @@ class PseudoTerminal:
             data = os.read(self._ours, 65536)
         except OSError:  # EIO: nobody has the terminal open any more
             return False
-        self.arrived = time.monotonic()
         self.raw += data
         # pyte knows no SGR with colons nor DECRQM; they are not drawn by a terminal either
         self._stream.feed(data)

@@ -184,6 +184,11 @@ class Ui:
     def text(self) -> str:
         return "\n".join(self.lines)
 
+    @property
+    def heading(self) -> str:
+        """Of the panel on top; empty where there is none."""
+        return getattr(self.app.screen, "heading", "")
+
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual import events
 from textual.app import ScreenStackError
 
 from kvtui.app import KvtuiApp
@@ -13,7 +14,7 @@ from kvtui.model.settings import UiSettings
 from kvtui.model.source import SourceName, SourceState
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
-from kvtui.screens.sources import SourcesPanel
+from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
@@ -126,6 +127,25 @@ async def test_enter_keeps_the_filter_and_gives_the_keys_back() -> None:
         assert isinstance(ui.app.screen, IpvsScreen)
 
 
+@pytest.mark.parametrize(("typed", "sorted_by"), [("/10.4.0.50<s", 1), ("/10.4.0.5x<0\rs", 1), ("/10.4.0.50\rsss", 3)])
+async def test_keys_typed_ahead_go_where_enter_and_esc_lead(typed: str, sorted_by: int) -> None:
+    """All keys are there at once, as on a slow line; ``<`` is Backspace."""
+    async with running(demo()) as ui:
+        names = {"/": "slash", "\r": "enter", "<": "backspace", ".": "full_stop"}
+        for character in typed:
+            key = names.get(character, character)
+            ui.app.post_message(events.Key(key, character if character.isprintable() and character != "<" else None))
+        await ui.press("left")
+        screen = ui.app.screen
+        assert isinstance(screen, NodeScreen)
+        if "\r" not in typed:
+            assert screen.filter == "10.4.0.5s"
+            return
+        assert screen.filter == "10.4.0.50"
+        assert screen.sort == sorted_by
+        assert screen.table.has_focus
+
+
 async def test_a_filter_without_a_match_says_how_to_leave_it() -> None:
     async with running(seen(vips=(vip(),))) as ui:
         await ui.press("slash", *"zzz")
@@ -225,7 +245,7 @@ async def test_sources_say_state_and_reason() -> None:
         await ui.press("i")
 
         assert "! ipvs adverts?" in header
-        assert isinstance(ui.app.screen, SourcesPanel)
+        assert ui.heading == "Sources"
         assert "ipvs: unavailable" in ui.text
         assert "modprobe ip_vs" in ui.text
         assert "no CAP_NET_RAW" in ui.text

@@ -45,7 +45,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @asynccontextmanager
 async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
-    """The demo in a moment of trouble, its findings included."""
+    """The demo in a moment with problems, its findings included."""
     feed = Feed(TriageRunner(TriageSettings(hold_factor=0.0)).run(demo(40.0)))
     app = KvtuiApp(feed, UiSettings(theme=theme, source_label="replay"))
     async with app.run_test(size=(100, 30), notifications=True) as pilot:

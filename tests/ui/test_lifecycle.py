@@ -11,6 +11,8 @@ from kvtui.actions.core.plan import ActionKind
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
+from kvtui.widgets.prompt import Prompt
+from kvtui.widgets.table import LineTable
 from tests.demo.learner import learner
 from tests.ui.seen import demo, running
 
@@ -45,6 +47,24 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
     assert not is_drawable(screen)
 
 
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(demo()) as ui:
+        await ui.press(key)
+        screen = ui.app.screen
+        assert isinstance(screen, NodeScreen)
+        table, entry = screen.table, screen.query_one(Prompt)
+
+        def late() -> None:
+            screen._show_detail()
+            screen._open_panel(LineTable.Chosen(table, table.selected))
+            screen._filter_changed(Prompt.Changed(entry, "late"))
+            screen.on_screen_resume()
+
+        called = when_widgets_are_gone(ui.app, monkeypatch, late)
+    assert called
+
+
 async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     async with learner((100, 40)) as person:
         panel = PlanPanel(person.app, Intent(ActionKind.RELOAD))
@@ -55,6 +75,8 @@ async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPat
             panel._say("put back")
             panel._keys("Esc closes")
             panel._draw()
+            panel._take(None, "the plan came late")
+            assert panel.check_action("option", ()) is True
 
         called = when_widgets_are_gone(person.app, monkeypatch, late)
     assert called

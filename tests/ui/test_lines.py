@@ -57,8 +57,8 @@ def test_trouble_names_the_sources_and_the_key() -> None:
         Source(SourceName.VRRP, SourceState.DEGRADED, "y"),
     )
     seen = observe(snapshot(sources=(*bad, *sources())))
-    trouble = replace(seen, snapshot=replace(seen.snapshot, sources=bad))
-    assert "! ipvs vrrp? (i)" in header_text(trouble, "live", 120)
+    failing = replace(seen, snapshot=replace(seen.snapshot, sources=bad))
+    assert "! ipvs vrrp? (i)" in header_text(failing, "live", 120)
 
 
 def test_a_source_whose_first_answer_is_still_to_come_is_no_alarm() -> None:

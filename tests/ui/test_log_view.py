@@ -13,7 +13,7 @@ from kvtui.backend.demo.log import log_tail
 from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
 from kvtui.screens.journal import JournalScreen
-from kvtui.screens.log_view import LogLinePanel, LogView
+from kvtui.screens.log_view import LogView
 from tests.ui.seen import EPOCH, Ui, demo, running
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def test_who_reads_further_up_is_left_there_while_lines_come_and_old_ones_
         await say(ui, LogTail((*LINES[10:], LogLine("newer")), "a file", first=10))
         assert table.selected == 35
         await ui.press("enter")
-        assert isinstance(ui.app.screen, LogLinePanel)
+        assert ui.heading == "keepalived's log"
         assert "line 35" in ui.text
 
 
@@ -126,8 +126,8 @@ async def test_the_filter_is_for_both() -> None:
 
 
 async def test_a_log_out_of_reach_says_where_to_look() -> None:
-    trouble = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
-    async with screen_7(LogTail(error=trouble)) as ui:
+    error = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
+    async with screen_7(LogTail(error=error)) as ui:
         assert "kubectl logs -n default vip-x7k2p" in " ".join(line.strip() for line in log_lines(ui))
 
 

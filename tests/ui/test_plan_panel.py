@@ -9,6 +9,7 @@ import pytest
 import typer.main
 from msgspec.structs import replace
 from rich.cells import cell_len
+from textual import events
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
 from kvtui.actions.core.intent import Intent
@@ -19,6 +20,7 @@ from kvtui.actions.registry import missing
 from kvtui.cli.main import app as command_line
 from kvtui.model.ipvs import Protocol
 from kvtui.screens.plan_panel import PlanPanel
+from kvtui.widgets.prompt import Prompt
 from tests.ui.seen import demo, real, running, seen, server
 
 if TYPE_CHECKING:
@@ -231,9 +233,19 @@ async def test_a_number_is_typed_for_what_no_key_has() -> None:
         await ui.press("W")
         await shows(ui, "Seconds to wait until it is empty, at most (1 to 86400, Enter)")
         await ui.press("0", "enter")
-        await shows(ui, "Seconds to wait")
+        await shows(ui, "0 is not possible. Seconds to wait until it is empty, at most: a whole", "number from 1 to")
+        await ui.press(*"1m", "enter")
+        await shows(ui, '"1m" is not a whole number. Seconds to wait')
         await ui.press("4", "5", "enter")
         await shows(ui, "wait: at most 45s", "y apply")
+
+
+async def test_keys_after_the_reason_or_a_number_belong_to_the_dialog() -> None:
+    async with dialog(PAY) as ui:
+        for key in (*"eab", "enter", "x", "W", "4", "5", "enter", "x", "e", "c", "escape"):
+            ui.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await shows(ui, "wait: at most 45s", "fix persistence: no")
+        assert ui.app.screen.query_one("#reason", Prompt).value == "c"
 
 
 async def test_a_letter_of_the_reason_turns_no_option() -> None:

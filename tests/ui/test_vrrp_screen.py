@@ -10,7 +10,7 @@ from kvtui.model.observation import Peer
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
 from kvtui.presenters.vrrp import instance_text, is_error_counter
-from kvtui.screens.instance_detail import InstanceDetail
+from kvtui.screens.panel import Panel
 from tests.shared import shared_path
 from tests.ui.seen import EPOCH, demo, instance, running, seen, snapshot, source
 
@@ -87,7 +87,7 @@ async def test_enter_opens_the_instance_also_from_a_peer() -> None:
     async with running(demo()) as ui:
         for keys in ("2", "enter"), ("2", "down", "enter"):
             await ui.press(*keys)
-            assert isinstance(ui.app.screen, InstanceDetail)
+            assert ui.heading == "VRRP instance vips"
             assert "VRRP instance vips" in ui.text
             assert "packet_len_err 2" in ui.text
             await ui.press("escape")
@@ -103,7 +103,7 @@ async def test_an_instance_that_goes_away_says_so() -> None:
 
 async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None:
     async with running(demo()) as ui:
-        panel = InstanceDetail(ui.app, "vips")
+        panel = Panel(ui.app, "VRRP instance vips", lambda _observation: "known")
         panel.show(demo())
         ui.app.push_screen(panel)
         ui.app._draw()

@@ -57,7 +57,6 @@ class ReloadAssessment(Struct, frozen=True):
 
 
 def assess_reload(preflight: Preflight) -> ReloadAssessment:
-    """Returns what a reload would do."""
     if preflight.conf is None:
         missing = "a reload would remove every instance and its VIPs"
         unseen = "the effect of a reload is unknown; run kvtui as root or with CAP_SYS_PTRACE"
@@ -109,7 +108,6 @@ def _ran_without(preflight: Preflight, name: str) -> bool:
 
 
 def _emptied(conf: Conf, preflight: Preflight) -> Iterable[str]:
-    """Nothing, or no instance, would be left."""
     running = preflight.running
     had = bool(running.instances) if running is not None else preflight.keepalived.children.vrrp is not None
     if conf.instances:

@@ -25,12 +25,7 @@ PAUSE = 0.05
 
 
 def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT) -> Preflight:
-    """Reads all of it; blocking. Writes nothing, and does not disturb keepalived.
-
-    Args:
-        keepalived: whose config.
-        timeout: seconds to wait for a file that is being written.
-    """
+    """Reads all of it; blocking. Writes nothing, and does not disturb keepalived."""
     config_id = keepalived.instance_name
     started = time.monotonic()
     conf, error = _settled(keepalived, timeout)

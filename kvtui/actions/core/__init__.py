@@ -1,1 +1,0 @@
-"""What every action rests on: intent, plan, steps, runner, journal, recovery, and the backend that they act through."""

@@ -28,13 +28,9 @@ class ActionBackend(Protocol):
         """Returns a warning when the journal does not outlive the pod or the machine; else None."""
         ...
 
-    def plan(self, plan: Plan) -> Plan:
-        """Returns the plan as the operator sees it."""
-        ...
+    def plan(self, plan: Plan) -> Plan: ...
 
-    def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]:
-        """Returns the steps bound to this world."""
-        ...
+    def steps(self, steps: Sequence[Step]) -> tuple[Step, ...]: ...
 
     def temp_file_steps(self, steps: Iterable[Json]) -> tuple[Step, ...]:
         """Returns the steps that remove temp files which interrupted writes of these journaled steps left."""
@@ -42,13 +38,7 @@ class ActionBackend(Protocol):
 
     def run_preflight(self, keepalived: Keepalived) -> Preflight: ...
 
-    def text(self, keepalived: Keepalived, path: str) -> str:
-        """Reads a file that keepalived names.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        ...
+    def text(self, keepalived: Keepalived, path: str) -> str: ...
 
     def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
         """Returns why a file of keepalived's cannot be replaced; None when it can."""
@@ -64,9 +54,7 @@ class ActionBackend(Protocol):
 
     def is_running(self, pid: int) -> bool: ...
 
-    def dumps(self, keepalived: Keepalived) -> DumpWatch:
-        """Returns a reader of keepalived's own state."""
-        ...
+    def dumps(self, keepalived: Keepalived) -> DumpWatch: ...
 
     def table(self, network: Network) -> IpvsTable:
         """Reads the IPVS table of a network namespace.

@@ -20,11 +20,8 @@ class Daemon(Struct, frozen=True):
     """Which keepalived.
 
     Attributes:
-        pid: of its parent process.
         start: when that started (clock ticks since boot), so that another process with the same PID is not meant.
-        conf: its config file, inside its mount namespace.
         mntns: inode of that; None when it could not be read.
-        netns: inode of its network namespace; None when it could not be read.
     """
 
     pid: int
@@ -35,7 +32,6 @@ class Daemon(Struct, frozen=True):
 
     @classmethod
     def of(cls, keepalived: Keepalived) -> Daemon:
-        """The one that was found."""
         return cls(keepalived.pid, start_ticks(keepalived.pid), keepalived.conf, keepalived.mntns, keepalived.netns)
 
     def is_same_process(self) -> bool:

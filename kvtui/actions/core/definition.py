@@ -35,14 +35,7 @@ class Target(Enum):
 
 
 class Argument(Struct, frozen=True):
-    """A positional parameter of the command line.
-
-    Attributes:
-        help: one sentence.
-        metavar: how ``--help`` writes it; empty for its name.
-        least: smallest number.
-        most: largest number.
-    """
+    """A positional parameter of the command line."""
 
     help: str
     metavar: str = ""
@@ -55,8 +48,6 @@ class Flag(Struct, frozen=True):
 
     Attributes:
         name: such as ``--wait``, or ``--yes/--no``.
-        help: one sentence.
-        least: smallest number.
     """
 
     name: str
@@ -65,39 +56,18 @@ class Flag(Struct, frozen=True):
 
 
 class UsageError(ValueError):
-    """A parameter of the command line has a wrong value.
-
-    Args:
-        text: what is wrong, and what to write.
-        parameter: which one, as the user typed it.
-    """
-
     def __init__(self, text: str, parameter: str) -> None:
         super().__init__(text)
         self.parameter = parameter
 
 
 class PlanRequest(Struct, frozen=True):
-    """What a plan is made from.
-
-    Attributes:
-        intent: what is wanted.
-        observation: the node now.
-        watch: gives new observations, for the verification.
-        backend: the world to act in.
-    """
-
     intent: Intent
     observation: Observation
     watch: Watch
     backend: ActionBackend
 
     def keepalived(self) -> Keepalived:
-        """Returns the chosen keepalived.
-
-        Raises:
-            CannotPlanError: there is none.
-        """
         keepalived = self.observation.snapshot.chosen_keepalived
         if keepalived is None:
             raise CannotPlanError(f"no keepalived to act on: {self.observation.snapshot.sources[0].detail}")
@@ -105,12 +75,10 @@ class PlanRequest(Struct, frozen=True):
 
 
 def no_options(_intent: Intent, _observation: Observation | None, _action: Action | None) -> Iterable[Option]:
-    """Returns no choices."""
     return ()
 
 
 def nothing_missing(_intent: Intent, _observation: Observation | None) -> Ask | None:
-    """Returns None: the intent is complete."""
     return None
 
 
@@ -118,15 +86,8 @@ class ActionDefinition(Struct, frozen=True):
     """One action.
 
     Attributes:
-        kind: its name, and that of its command.
         command: returns the intent for the parameters of the command line. Its signature (with ``Argument`` and
             ``Flag`` in ``Annotated``) is the command's, its docstring the command's help.
-        plan: returns the plan with its steps; reads the world and writes nothing.
-        key: on every screen; empty when it has none.
-        label: a word for the key line.
-        tooltip: a sentence for the help and the command palette.
-        target: what it is done to.
-        dialog_options: returns what can be chosen in the dialog that shows the plan.
         missing: returns the number without which there is no plan; None when the intent is complete.
     """
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.model.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,19 +15,22 @@ if TYPE_CHECKING:
 
 
 class Ask(Struct, frozen=True):
-    """A number to be typed.
-
-    Attributes:
-        what: is asked for, with its unit.
-        least: smallest answer.
-        most: largest answer.
-        answered: what is wanted then.
-    """
+    """A number to be typed."""
 
     what: str
     least: int
     most: int
     answered: Callable[[int], Intent]
+
+    def parse(self, text: str) -> int:
+        """Raises ValueError with a sentence for the operator."""
+        right = f"{self.what}: a whole number from {self.least} to {self.most}"
+        digits = text.strip()
+        if not digits.isdecimal():
+            raise ValueError(f'"{plain(digits, 20)}" is not a whole number. {right}.' if digits else f"{right}.")
+        if len(digits) > len(str(self.most)) or not self.least <= int(digits) <= self.most:
+            raise ValueError(f"{plain(digits, 20)} is not possible. {right}.")
+        return int(digits)
 
 
 class Option(Struct, frozen=True):
@@ -33,11 +38,6 @@ class Option(Struct, frozen=True):
 
     Attributes:
         key: turns it to its next value, or asks for one where there is no next one. Its capital asks too.
-        flag: the same on the command line.
-        name: a word or two.
-        value: how it stands.
-        then: what is wanted after the key.
-        ask: for any other value.
     """
 
     key: str
@@ -54,5 +54,4 @@ class Option(Struct, frozen=True):
 
 
 def yes_no(*, on: bool) -> str:
-    """Returns a flag's value as the dialog shows it."""
     return "yes" if on else "no"

@@ -34,11 +34,7 @@ class ElectionContext(Struct, frozen=True):
     """One instance and its election.
 
     Attributes:
-        view: the instance as it is seen now.
-        instance: as keepalived or its config describe it.
-        own: address that this node advertises from.
         peers: the other nodes; their nopreempt and preempt_delay are taken to be as here.
-        interval: advert interval in seconds.
         listening: whether adverts can be seen at all.
     """
 
@@ -120,10 +116,6 @@ def still_to_hear(observation: Observation, name: str) -> float:
     """Returns the seconds until the master of an instance must have been heard; 0 when a node was heard.
 
     A backup that hears nothing for three advert intervals is master itself.
-
-    Args:
-        observation: the node as it was seen so far.
-        name: of the instance; one that is not there is not waited for.
     """
     if observation.snapshot.advertisers is None:
         return 0.0
@@ -137,7 +129,6 @@ def still_to_hear(observation: Observation, name: str) -> float:
 
 
 def prediction_lines(prediction: Prediction, own: str) -> Iterator[str]:
-    """Yields the prediction in sentences."""
     for move in prediction.moves:
         who = f"{move.to} (this node)" if move.to == own else move.to
         ownerless = f", for up to {move.ownerless:.1f} s of which nobody owns the VIP" if move.ownerless else ""
@@ -150,7 +141,6 @@ def prediction_lines(prediction: Prediction, own: str) -> Iterator[str]:
 
 
 def sync_group_notes(observation: Observation, election: ElectionContext) -> Iterator[Note]:
-    """Members of a sync group move together."""
     group = election.view.sync_group
     others = [
         v.name
@@ -162,13 +152,11 @@ def sync_group_notes(observation: Observation, election: ElectionContext) -> Ite
 
 
 def own_advert(observation: Observation, name: str) -> Advertiser | None:
-    """This node's own adverts for the instance."""
     instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
     return evidence(observation.snapshot, instance).own if instance else None
 
 
 def successor(observation: Observation, name: str, since: float) -> Advertiser | None:
-    """Another node that advertises the instance's VRID as master since that time (seconds since the epoch)."""
     return next(iter(successors(observation, name, since)), None)
 
 

@@ -1,5 +1,3 @@
-"""What an operator asks for."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -18,16 +16,10 @@ class Intent(Struct, frozen=True):
     """One request.
 
     Attributes:
-        kind: the action.
         target: real server (drain), instance (priority, failover), journal id (undo; empty: the newest); else empty.
-        value: wanted priority.
-        service: virtual server, for a drain of one of several.
         wait: seconds to wait until a drained server is empty; None does not wait.
         over: seconds over which a drain lowers the weight.
-        fix_persistence: set expire_quiescent_template for a drain.
         use_track_file: change the priority by its track file, or by its config; None chooses.
-        reset: restore the configured priority.
-        finish: finish an interrupted action instead of undoing it.
         leave: leave things as they are and close the entry.
     """
 

@@ -40,7 +40,6 @@ def edit(virtual: VirtualServer, real: RealServer, weight: int) -> str:
 
 
 def service(virtual: VirtualServer) -> str:
-    """A virtual server as ipvsadm takes it."""
     if virtual.fwmark is not None:
         return f"-f {virtual.fwmark}" + (" -6" if virtual.family == 6 else "")
     return f"{SERVICE_OPTIONS[virtual.protocol]} {endpoint(virtual.address or '', virtual.port or 0)}"

@@ -14,24 +14,27 @@ import pwd
 import secrets
 import struct
 import time
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct, ValidationError, convert, field, to_builtins
 from msgspec.structs import replace
 
 from kvtui.actions.core.state_folder import JOURNAL, folder
+from kvtui.actions.core.step import Json  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
-    from kvtui.actions.core.step import Json
 
 LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
 
 
+SEEN_LATER = frozenset({"done", "result", "detail", "facts"})
+"""Fields of an entry that later events bring."""
 RESOLUTIONS = {"undone": "undone", "put back": "put back", "left": "left as it was", "done": "finished"}
 """What an action does to another one: the result of the other → in words."""
 
@@ -48,22 +51,10 @@ class Entry(Struct, frozen=True):
     """One action, from its events.
 
     Attributes:
-        id: names it for ``kvtui undo``.
-        at: when it began (seconds since the epoch).
-        verb: what was asked for.
-        target: of what.
-        who: user, tty, SSH client, pod: as far as they are known.
-        reason: ``--reason``.
-        summary: of the plan.
-        steps: as JSON, in order.
-        done: indexes of the steps that were journaled as done.
         result: ``done``, ``unverified``, ``failed``, ``put back``, ``undone``, ``left``; None while it is not
             finished.
-        detail: what was seen in the end.
         process: PID and start time of the kvtui that runs it, to tell whether it still does.
-        undoes: id of the action that it undid.
         facts: of the verification, before and after.
-        finishes: id of the interrupted action that it finished.
         resolution: the result that the other action gets when this one is done; empty when there is no other.
     """
 
@@ -82,7 +73,7 @@ class Entry(Struct, frozen=True):
     undoes: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     finishes: str | None = None
-    resolution: str = ""
+    resolution: str = field(default="", name="closing")
 
     @property
     def other(self) -> str | None:
@@ -108,7 +99,6 @@ def operator(env: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _account(uid: int) -> str:
-    """The name of a user whom the environment does not name: a service's or a container's may be without USER."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:  # a container may run as a user that its passwd does not have
@@ -116,7 +106,6 @@ def _account(uid: int) -> str:
 
 
 def _terminal() -> str:
-    """Such as ``pts/3``; empty when there is none."""
     try:
         return os.ttyname(0).removeprefix("/dev/")
     except OSError:
@@ -124,11 +113,7 @@ def _terminal() -> str:
 
 
 class Journal:
-    """The journal of one node.
-
-    Args:
-        path: its folder; None for ``folder()``.
-    """
+    """The journal of one node."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.folder = path or folder()
@@ -139,9 +124,6 @@ class Journal:
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
         """Locks the node for one action.
-
-        Args:
-            what: for the message to a second kvtui.
 
         Raises:
             JournalLockedError: another kvtui holds the lock.
@@ -202,27 +184,10 @@ class Journal:
         return f'{who} is running "{held["what"]}" on this node since {since}; try again when it is done'
 
     def begin(self, entry: Entry) -> None:
-        """Write down what is going to be done, before it is done."""
-        self._append(
-            {
-                "event": "begin",
-                "id": entry.id,
-                "at": entry.at,
-                "verb": entry.verb,
-                "target": entry.target,
-                "who": dict(entry.who),
-                "reason": entry.reason,
-                "summary": entry.summary,
-                "steps": list(entry.steps),
-                "process": list(entry.process),
-                "undoes": entry.undoes,
-                "finishes": entry.finishes,
-                "closing": entry.resolution,
-            }
-        )
+        begun = {name: value for name, value in to_builtins(entry).items() if name not in SEEN_LATER}
+        self._append({"event": "begin", **begun})
 
     def step_done(self, identity: str, index: int) -> None:
-        """Step number ``index`` was done."""
         self._append({"event": "step", "id": identity, "at": time.time(), "index": index})
 
     def end(
@@ -233,15 +198,7 @@ class Journal:
         facts: Mapping[str, Any] | None = None,
         closes: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """How it ended.
-
-        Args:
-            identity: the action's id.
-            result: see ``Entry``.
-            detail: what was seen.
-            facts: for later.
-            closes: other actions that end with it, each with its result: one line tells all, or nothing.
-        """
+        """Closes other actions with it, each with its result, in one line: it tells all, or nothing."""
         event = {"event": "end", "id": identity, "at": time.time(), "result": result, "detail": detail}
         self._append({**event, "facts": dict(facts or {}), "closes": [list(c) for c in closes]})
 
@@ -281,7 +238,7 @@ class Journal:
             try:
                 event = json.loads(line)
                 _apply(found, event)
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError, ValidationError):
                 continue
         return tuple(found.values())
 
@@ -294,7 +251,6 @@ class Journal:
             raise JournalError(f"{self.file} cannot be read: {error.strerror}") from error
 
     def entry(self, identity: str) -> Entry | None:
-        """The action with this id."""
         return next((e for e in self.entries() if e.id == identity), None)
 
     def unfinished(self) -> tuple[Entry, ...]:
@@ -328,20 +284,7 @@ def new_id(now: float, taken: Container[str] = ()) -> str:
 def _apply(found: dict[str, Entry], event: Json) -> None:
     identity = event["id"]
     if event["event"] == "begin":
-        found[identity] = Entry(
-            id=identity,
-            at=float(event["at"]),
-            verb=str(event["verb"]),
-            target=str(event["target"]),
-            who={str(k): str(v) for k, v in event["who"].items()},
-            reason=str(event["reason"]),
-            summary=str(event["summary"]),
-            steps=tuple(event["steps"]),
-            process=(int(event["process"][0]), int(event["process"][1])),
-            undoes=event.get("undoes"),
-            finishes=event.get("finishes"),
-            resolution=str(event.get("closing") or ""),
-        )
+        found[identity] = convert(event, Entry)
     elif event["event"] == "step":
         found[identity] = replace(found[identity], done=(*found[identity].done, int(event["index"])))
     elif event["event"] == "end":

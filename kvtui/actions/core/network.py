@@ -47,7 +47,6 @@ class Network(Struct, frozen=True):
         return found
 
     def is_same(self, other: Network) -> bool:
-        """Whether both are the same namespace, as far as known."""
         if self.inode is not None and other.inode is not None:
             return self.inode == other.inode
         return self.pid == other.pid

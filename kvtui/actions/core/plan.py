@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
+    from kvtui.model.prediction import Prediction
 
 
 class ActionKind(StrEnum):
@@ -35,15 +36,11 @@ class NoteSeverity(IntEnum):
 
 
 class Note(Struct, frozen=True):
-    """Something to know before agreeing."""
-
     severity: NoteSeverity
     text: str
 
 
 class Change(Struct, frozen=True):
-    """One thing that will be different."""
-
     what: str
     before: str
     after: str
@@ -53,15 +50,8 @@ class Plan(Struct, frozen=True):
     """A plan; pure data.
 
     Attributes:
-        kind: the action.
-        target: a real server, an instance, or a config file.
-        summary: one line.
-        changes: what will be different afterwards.
-        steps: what will be done, in order, in words.
-        effects: what will happen on the wire and to clients, with times.
-        notes: warnings and refusals.
-        diff: unified diff of a config; empty when there is none.
-        equivalent_commands: shell commands that would do the same.
+        effects: what will happen on the wire and to clients, with times; shown first.
+        prediction: the same for each instance of this node, as data.
     """
 
     kind: ActionKind
@@ -73,13 +63,10 @@ class Plan(Struct, frozen=True):
     notes: tuple[Note, ...] = ()
     diff: str = ""
     equivalent_commands: tuple[str, ...] = ()
+    prediction: tuple[Prediction, ...] = ()
 
     def refusal(self, *, force: bool) -> str | None:
-        """Returns why it must not be done; None when it may.
-
-        Args:
-            force: the operator accepts what is unsafe.
-        """
+        """Returns why it must not be done; None when it may."""
         limit = NoteSeverity.IMPOSSIBLE if force else NoteSeverity.UNSAFE
         reasons = [n.text for n in self.notes if n.severity >= limit]
         if not reasons:
@@ -93,10 +80,6 @@ class PlanPart(Struct, frozen=True):
 
     Attributes:
         steps: in order; empty when it cannot be done, or when there is nothing to do.
-        notes: why not, and what to know.
-        changes: see ``Plan``.
-        diff: see ``Plan``.
-        equivalent_commands: see ``Plan``.
     """
 
     steps: tuple[Step, ...] = ()
@@ -121,7 +104,6 @@ class PlanPart(Struct, frozen=True):
         before: tuple[Note, ...] = (),
         after: tuple[Note, ...] = (),
     ) -> Plan:
-        """Returns the plan, with notes before and after those of the method."""
         return Plan(
             kind=kind,
             target=target,

@@ -1,5 +1,3 @@
-"""A plan as plain text."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

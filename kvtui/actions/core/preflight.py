@@ -20,14 +20,8 @@ class Preflight(Struct, frozen=True):
     """The config of one keepalived at one moment; None where something could not be read.
 
     Attributes:
-        keepalived: the process.
-        conf: its config on disk.
-        error: why ``conf`` is None; else empty.
         running: the config that it runs (2.2.0+).
         saved_lines: lines of the file, from ``copies``; with passwords.
-        running_lines: lines of the config that runs.
-        test: result of ``keepalived -t`` for the file.
-        test_error: why the file could not be tested; else empty.
         baseline: the same test of the config that runs; None also where ``test`` is clean.
         waited: seconds waited for a file that was being written.
         obstacle: why kvtui cannot replace the file; None when it can.

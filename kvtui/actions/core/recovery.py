@@ -32,9 +32,7 @@ class StepStatus(Struct, frozen=True):
 
     Attributes:
         text: what the step does; empty when it only prepares the way back.
-        state: None when unknown.
         step: to do or undo; None when this kvtui does not know it.
-        error: why its state is unknown, or why it cannot be undone; else empty.
     """
 
     text: str
@@ -51,14 +49,7 @@ class StepStatus(Struct, frozen=True):
 
 
 class Recovery(Struct, frozen=True):
-    """In what state an action left the system.
-
-    Attributes:
-        entry: the action.
-        steps: each with its state.
-        sentence: for an operator.
-        temp_files: steps that remove temp files which an interrupted write left beside its file.
-    """
+    """In what state an action left the system."""
 
     entry: Entry
     steps: tuple[StepStatus, ...]
@@ -75,12 +66,7 @@ class Recovery(Struct, frozen=True):
 
 
 def inspect(entry: Entry, backend: ActionBackend) -> Recovery:
-    """Looks at the system, step by step. Blocking; changes nothing.
-
-    Args:
-        entry: of the journal.
-        backend: where it was done.
-    """
+    """Looks at the system, step by step. Blocking; changes nothing."""
     looked = [_status(data, backend, done=n in entry.done) for n, data in enumerate(entry.steps)]
     found = _settled(entry.steps, looked)
     left = backend.temp_file_steps(entry.steps)
@@ -142,7 +128,6 @@ def _settled(steps: Sequence[Json], found: list[StepStatus]) -> list[StepStatus]
 
 
 def _object(data: Json) -> str:
-    """Returns what a step is about, without the values."""
     kept = {k: _object(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
     return repr(sorted(kept.items()))
 
@@ -155,12 +140,8 @@ def put_back(entry: Entry, backend: ActionBackend) -> Action:
 def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> Action:
     """Plans to undo an action, complete or interrupted. Blocking: looks at the system.
 
-    Refused, by a note that is IMPOSSIBLE, when something else changed the same since, or when there is no way back.
-
-    Args:
-        entry: of the journal.
-        backend: where it was done.
-        later: what was done after it. A weight of 0 may be that of a later drain by now.
+    Refused, by a note that is IMPOSSIBLE, when something else changed the same since, or when there is no way back:
+    ``later`` has what was done after it, and a weight of 0 may be that of a later drain by now.
     """
     if entry.result is None:
         return put_back(entry, backend)
@@ -235,8 +216,6 @@ def _action(recovery: Recovery, summary: str, steps: tuple[Step, ...], notes: li
 
 
 def _verifier(steps: Sequence[Step]) -> Callable[[Callable[[str], None]], Awaitable[Verification]]:
-    """Returns a check that every object is where its last step leaves it."""
-
     async def verify(_say: Callable[[str], None]) -> Verification:
         data = [{"kind": s.kind, **s.to_json()} for s in steps]
         found = [StepStatus(s.describe(), await asyncio.to_thread(s.state), s) for s in steps]

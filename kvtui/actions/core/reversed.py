@@ -1,5 +1,3 @@
-"""A step in reverse: how an action is undone."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
@@ -36,7 +34,6 @@ class Reversed(Struct, frozen=True):
         return OTHER[self.step.state()]
 
     def recall(self, *, done: bool) -> None:
-        """See ``ReloadStep.recall``."""
         if recall := getattr(self.step, "recall", None):
             recall(done=not done)
 

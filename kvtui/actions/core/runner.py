@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
 
     from kvtui.actions.core.plan import Plan
+    from kvtui.model.prediction import Prediction
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ExitCode(IntEnum):
-    """Exit codes of actions (design.md)."""
-
     DONE = 0
     FAILED = 1
     USAGE = 2
@@ -46,25 +45,23 @@ class Verification(Struct, frozen=True):
 
     Attributes:
         ok: True: as planned. False: it failed, so it is put back. None: not seen in time.
-        detail: the evidence, in a sentence.
         facts: for the journal: states before and after, predictions and what happened.
+        as_predicted: whether it came as the plan predicts; None if that predicts nothing.
+        observed: what came, with the fields of the prediction.
     """
 
     ok: bool | None
     detail: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    as_predicted: bool | None = None
+    observed: tuple[Prediction, ...] = ()
 
 
 class Action(Struct, frozen=True):
     """A plan, its steps and its verification.
 
     Attributes:
-        plan: as shown.
-        steps: in order; each reversible.
-        verify: looks for evidence after the last step; takes a function for progress sentences.
         pauses: seconds to wait after each step, for an action that goes slowly on purpose (``drain --over``).
-        undoes: id of the action that this one undoes.
-        finishes: id of the interrupted action that this one finishes.
         resolution: the result that the other action gets in the journal after this one: ``undone``, ``put back``,
             ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
     """
@@ -85,16 +82,12 @@ class Outcome(Struct, frozen=True):
     detail: str
     id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    as_predicted: bool | None = None
+    observed: tuple[Prediction, ...] = ()
 
 
 class Runner:
-    """Runs actions, one at a time on a node.
-
-    Args:
-        journal: of the node.
-        read_only: refuse everything, before anything is opened for writing.
-        progress: takes a sentence for the operator at each step.
-    """
+    """Runs actions, one at a time on a node."""
 
     def __init__(
         self, journal: Journal, *, read_only: bool = False, progress: Callable[[str], None] | None = None
@@ -105,11 +98,6 @@ class Runner:
 
     async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
         """Runs an action. One without steps changes nothing: it is verified and journaled like any other.
-
-        Args:
-            action: planned, shown and agreed to.
-            force: the operator accepts what is unsafe.
-            reason: for the journal.
 
         Returns:
             The outcome; an interrupted action (the task was cancelled) is put back and says so.
@@ -165,7 +153,7 @@ class Runner:
         closes = self._closes(entry)
         _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
-        return Outcome(code, detail, entry.id, verified.facts)
+        return Outcome(code, detail, entry.id, verified.facts, verified.as_predicted, verified.observed)
 
     async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
         for index, step in enumerate(action.steps):
@@ -234,7 +222,6 @@ class Runner:
         return ""
 
     def _say(self, text: str) -> None:
-        """Tells the operator; a closed terminal must not stop what was begun."""
         if self._progress is not None:
             try:
                 self._progress(text)
@@ -243,7 +230,6 @@ class Runner:
 
 
 def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-    """Runs ``guarded`` in an event loop of its own."""
     return asyncio.run(guarded(runner, action, force=force, reason=reason))
 
 
@@ -258,13 +244,7 @@ async def guarded(
     """Runs an action from the command line.
 
     Ctrl+C, SIGTERM and the SIGHUP of a terminal that went away cancel it: it is put back, and the code is 130.
-
-    Args:
-        runner: carries it out.
-        action: planned, shown and agreed to.
-        force: the operator accepts what is unsafe.
-        reason: for the journal.
-        on_signal: called for each signal, also one that comes too late to interrupt anything.
+    ``on_signal`` is called for each signal, also for one that comes too late to interrupt anything.
     """
     loop = asyncio.get_running_loop()
 

@@ -20,11 +20,7 @@ IN_MEMORY = frozenset({"tmpfs", "ramfs", "rootfs"})
 
 
 def folder(proc: Path = Path("/proc")) -> Path:
-    """The folder; it need not exist yet.
-
-    Args:
-        proc: where procfs is mounted.
-    """
+    """The folder; it need not exist yet."""
     if chosen := os.environ.get("KVTUI_STATE_DIR"):
         return Path(chosen)
     return Path(host_root(proc) + DEFAULT_FOLDER)
@@ -46,12 +42,7 @@ def host_root(proc: Path = Path("/proc")) -> str:
 
 
 def state_note(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
-    """A sentence when what is kept in a folder does not outlive the pod or the machine; None when it does.
-
-    Args:
-        path: the folder, which need not exist yet.
-        mounts: mountinfo (proc(5)).
-    """
+    """A sentence when what is kept in a folder does not outlive the pod or the machine; None when it does."""
     found = _filesystem(str(path.resolve()), mounts)
     if found in CONTAINER_ROOTS:
         return (
@@ -64,7 +55,6 @@ def state_note(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str |
 
 
 def _filesystem(path: str, mounts: Path) -> str | None:
-    """Type of the file system that holds a path."""
     try:
         text = mounts.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -21,6 +21,10 @@ class StepState(StrEnum):
     """Something else changed it since: kvtui leaves it alone."""
 
 
+def value_state(value: int, before: int, after: int) -> StepState:
+    return StepState.PENDING if value == before else StepState.APPLIED if value == after else StepState.CONFLICT
+
+
 class StepError(RuntimeError):
     """A step failed; the text says what, why, and what to do next."""
 
@@ -69,8 +73,4 @@ class Step(Protocol):
 
 
 class StepFactory(Protocol):
-    """Rebuilds a step from the journal."""
-
-    def __call__(self, data: Json, /) -> Step:
-        """Returns the step whose ``to_json`` this was."""
-        ...
+    def __call__(self, data: Json, /) -> Step: ...

@@ -32,9 +32,6 @@ class UnknownStepError(LookupError):
 def make(data: Json) -> Step:
     """Rebuilds the step that the journal describes.
 
-    Args:
-        data: ``kind`` and what the step's ``to_json`` gave.
-
     Raises:
         UnknownStepError: its kind is unknown here, or something is missing in it.
     """

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux.process import is_running
 from kvtui.model.observation import Observation
 
@@ -38,11 +38,7 @@ async def until(watch: Watch, condition: Callable[[Observation], T | None], time
 
 
 class DumpWatch:
-    """What keepalived itself says, asked again and again while an action is verified.
-
-    Args:
-        keepalived: whom.
-    """
+    """What keepalived itself says, asked again and again while an action is verified."""
 
     def __init__(self, keepalived: Keepalived) -> None:
         self._daemon = Daemon.of(keepalived)
@@ -51,7 +47,6 @@ class DumpWatch:
         """Why it did not answer last time."""
 
     async def instances(self) -> tuple[VrrpInstance, ...] | None:
-        """Its instances now; None when it does not say."""
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> tuple[VrrpInstance, ...] | None:
@@ -74,5 +69,4 @@ class DumpWatch:
             await asyncio.sleep(DUMP_PAUSE)
 
     def ended(self) -> bool:
-        """The process is gone."""
         return not self._daemon.is_same_process() or not is_running(self._daemon.pid)

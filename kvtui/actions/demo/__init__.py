@@ -1,1 +1,0 @@
-"""Acting on the demo: the same plans and verifications, on the demo's world."""

@@ -33,11 +33,7 @@ ELSEWHERE = "# on a real node: "
 
 
 class DemoBackend:
-    """The demo's world to act in; see ``ActionBackend``.
-
-    Args:
-        world: of the demo.
-    """
+    """The demo's world to act in; see ``ActionBackend``."""
 
     def __init__(self, world: World) -> None:
         self._world = world

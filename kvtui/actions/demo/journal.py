@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 
 class MemoryJournal(Journal):
-    """A journal that ends with its process."""
-
     def __init__(self) -> None:
         super().__init__(Path("the demo's memory"))
         self._lines: list[str] = []
@@ -27,11 +25,6 @@ class MemoryJournal(Journal):
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Hold the demo for one action.
-
-        Raises:
-            JournalLocked: another action is being carried out.
-        """
         if self._held:
             raise JournalLockedError(f'"{self._held}" is running on the demo; try again when it is done')
         self._held, self._mine = what or "something", True

@@ -23,12 +23,9 @@ if TYPE_CHECKING:
 
 
 class DemoWeight(SetWeight, frozen=True, kw_only=True):
-    """A weight in the demo's table."""
-
     world: World
 
     def now(self) -> RealServer:
-        """As the demo's table has it."""
         for virtual in self.world.table().virtual_servers:
             for real in virtual.real_servers:
                 if (virtual.key, real.key) == self.target:
@@ -47,8 +44,6 @@ class DemoWeight(SetWeight, frozen=True, kw_only=True):
 
 
 class DemoSysctl(SetSysctl, frozen=True, kw_only=True):
-    """A sysctl of the demo node."""
-
     world: World
 
     def _value(self) -> int:
@@ -71,8 +66,6 @@ class DemoTrackValue(SetTrackValue, frozen=True, kw_only=True):
 
 
 class DemoFile(ReplaceFile, frozen=True, kw_only=True):
-    """The demo's keepalived.conf."""
-
     world: World
 
     def _read(self) -> bytes:
@@ -84,8 +77,6 @@ class DemoFile(ReplaceFile, frozen=True, kw_only=True):
 
 
 class DemoReloadStep(ReloadStep, kw_only=True):
-    """The demo's keepalived reads its config again."""
-
     world: World
 
     def _running(self) -> Conf | None:
@@ -108,11 +99,6 @@ DEMO_STEPS: dict[type[Any], type[Any]] = {
 
 
 def demo_step(step: Any, world: World) -> Step:
-    """Returns the step on the demo's world; a demo step stays as it is.
-
-    Raises:
-        StepError: it cannot be done on the demo.
-    """
     if isinstance(step, Reversed):
         return Reversed(demo_step(step.step, world))
     made: Step = step

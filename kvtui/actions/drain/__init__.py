@@ -1,1 +1,0 @@
-"""Drain a real server, and undrain it."""

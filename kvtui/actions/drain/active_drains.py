@@ -35,15 +35,6 @@ class Drain(Struct, frozen=True):
     """One real server of one virtual server, drained.
 
     Attributes:
-        entry: id of the action in the journal.
-        network: in whose table.
-        service: key of the virtual server.
-        real: address and port.
-        weight: what it had before.
-        reason: ``--reason``.
-        who: drained it.
-        at: seconds since the epoch.
-        sysctl: set together with it, to be put back; None.
         check: the number in the track file of its FILE_CHECK, from what it was to what drains; None where the weight
             was set in the kernel.
     """
@@ -78,11 +69,7 @@ class LostDrain(Struct, frozen=True):
 
 
 def active_drains(entries: Iterable[Entry]) -> tuple[Drain, ...]:
-    """Returns the drains in force according to the journal, oldest first.
-
-    Args:
-        entries: of the journal, oldest first.
-    """
+    """Returns the drains in force according to the journal, oldest first."""
     found: list[Drain] = []
     for entry in entries:
         if not entry.in_force or entry.finishes:  # whom an action finishes is itself in force then
@@ -105,7 +92,6 @@ def _without(known: list[Drain], network: Network | None, target: Target) -> lis
 
 
 def _of(entry: Entry) -> tuple[Drain, ...]:
-    """What one action drained: the weight before its first step, where the last step left 0."""
     made = _steps(entry)
     sysctl = next((s for s in made if isinstance(s, SetSysctl)), None)
     found: dict[Target, Drain] = {}
@@ -145,18 +131,12 @@ def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
 
 
 def network_of(observation: Observation) -> Network:
-    """Returns the namespace whose IPVS table an observation shows."""
     keepalived = observation.snapshot.chosen_keepalived
     return Network(keepalived.pid, keepalived.netns) if keepalived else Network(None, None)
 
 
 def lost_drains(observation: Observation, known: Iterable[Drain]) -> tuple[LostDrain, ...]:
-    """Returns the drains that the kernel no longer has. A removed server is not one: it takes no connections.
-
-    Args:
-        observation: the node as it is now.
-        known: ``active_drains(journal.entries())``.
-    """
+    """Returns the drains that the kernel no longer has. A removed server is not one: it takes no connections."""
     here = network_of(observation)
     mine = [d for d in known if d.network.is_same(here)]
     if not mine or observation.snapshot.ipvs is None:

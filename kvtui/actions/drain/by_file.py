@@ -21,13 +21,7 @@ if TYPE_CHECKING:
 
 
 class ByFile(Struct, frozen=True):
-    """A number to write, and whom it is for.
-
-    Attributes:
-        control: the file.
-        value: to write.
-        targets: whom the operator named.
-    """
+    """A number to write, and whom it is for."""
 
     control: CheckFileControl
     value: int
@@ -46,12 +40,10 @@ class ByFile(Struct, frozen=True):
         )
 
     def weight(self, target: Target) -> int:
-        """What one of the targets gets."""
         checked = self.control.of(key(target))
         return checked.weight(self.value) if checked else target.real.weight
 
     def notes(self) -> Iterator[Note]:
-        """Whom else it reaches."""
         mine = {key(t) for t in self.targets}
         others = [c for c in self.control.checked if c.target not in mine]
         changed = [c for c in others if c.factor and c.changes(self.control.value, self.value)]
@@ -74,12 +66,10 @@ class ByFile(Struct, frozen=True):
 
 
 def key(target: Target) -> Key:
-    """What names it within its namespace."""
     return (target.virtual.key, target.real.key)
 
 
 def kernel_weights(observation: Observation) -> dict[Key, int]:
-    """All weights in the kernel's table."""
     table = observation.snapshot.ipvs
     return {(v.key, r.key): r.weight for v in (table.virtual_servers if table else ()) for r in v.real_servers}
 

@@ -16,51 +16,31 @@ from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.priority.track_files import DEFAULT_WEIGHT
 from kvtui.actions.steps.check_value import Effect, SetCheckValue
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
-from kvtui.actions.steps.weight import service_name
-from kvtui.model.ipvs import endpoint
+from kvtui.actions.steps.weight import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from kvtui.actions.core.network import Network
+    from kvtui.actions.steps.weight import Target
     from kvtui.model.conf import Conf
-    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
 
-    Target = tuple[ServiceKey, tuple[str, int]]
     Read = Callable[[Keepalived, str], str]
 
 
-class Checked(Struct, frozen=True):
-    """One real server with a FILE_CHECK on the file.
+class Checked(Server, frozen=True):
+    """One real server with a FILE_CHECK on the file; ``factor`` is the weight of the check."""
 
-    Attributes:
-        service: key of the virtual server.
-        real: address and port.
-        configured: its weight in the config.
-        factor: weight of the check.
-    """
-
-    service: ServiceKey
-    real: tuple[str, int]
     configured: int
     factor: int
-
-    @property
-    def target(self) -> Target:
-        return (self.service, self.real)
-
-    @property
-    def name(self) -> str:
-        return f"{endpoint(*self.real)} in {service_name(self.service)}"
 
     def weight(self, value: int) -> int:
         """What the kernel has with a number in the file; of a check that has a weight."""
         return max(0, self.configured + value * self.factor)
 
     def changes(self, old: int, new: int) -> bool:
-        """Whether another number changes its weight; of a check that has a weight."""
         return self.weight(old) != self.weight(new)
 
 
@@ -68,14 +48,8 @@ class CheckFileControl(Struct, frozen=True):
     """One track file that real servers have as FILE_CHECK.
 
     Attributes:
-        daemon: whose.
-        name: of the ``track_file`` block.
-        path: as keepalived names it.
-        outside: where it can be opened from here.
         value: the number in it now; 0 also where it is not there.
-        existed: the file is there.
         checked: every real server that has it, those whose check has weight 0 too.
-        instances: VRRP instances that track it too.
     """
 
     daemon: Daemon
@@ -98,22 +72,13 @@ class CheckFileControl(Struct, frozen=True):
         return None if low < 0 < high else low if low < 0 else high
 
     def of(self, target: Target) -> Checked | None:
-        """What it says of one real server."""
         return next((c for c in self.checked if c.target == target), None)
 
     def command(self, value: int) -> str:
-        """The command that writes it."""
         return f"echo {value} > {shlex.quote(self.outside)}"
 
     def step(self, network: Network, old: int, new: int, weights: Mapping[Target, int]) -> SetCheckValue:
-        """The step that writes a number.
-
-        Args:
-            network: in whose table the weights are.
-            old: number that is in it then.
-            new: number to write.
-            weights: in the kernel then; real servers that are not in there are not waited for.
-        """
+        """The step that writes a number."""
         file = SetTrackValue(self.daemon, self.path, old, new, existed=self.existed or old != self.value)
         effects = tuple(
             # keepalived writes what changed in its own view: another's weight stays where nothing did
@@ -125,12 +90,7 @@ class CheckFileControl(Struct, frozen=True):
 
 
 def check_file_controls(observation: Observation, read: Read) -> tuple[CheckFileControl, ...]:
-    """The track files of FILE_CHECKs in the config that runs (else in the file), with the numbers in them.
-
-    Args:
-        observation: the node. A track file without a path is left out.
-        read: reads a file of keepalived's, as ``ActionBackend.text`` does.
-    """
+    """The track files of FILE_CHECKs in the config that runs (else in the file), with the numbers in them."""
     conf = observation.snapshot.running or observation.snapshot.conf
     keepalived = observation.snapshot.chosen_keepalived
     if conf is None or keepalived is None:

@@ -1,5 +1,3 @@
-"""``kvtui drain`` and ``kvtui undrain``, and the key d."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +53,6 @@ def undrain(real: Real, service: Service = None) -> Intent:
 
 
 def _seconds(text: str) -> float:
-    """Returns ``60``, ``60s`` or ``2m`` in seconds."""
     scale = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], 0.0)
     number = text[:-1] if scale else text
     try:

@@ -46,7 +46,6 @@ class Left(Struct, frozen=True):
     """Connections that are left on what is drained, summed up.
 
     Attributes:
-        active: in ESTABLISHED.
         inactive: closing, or any of UDP.
         persistent: templates.
         blocking: how many of them must be gone before nothing can arrive there any more.
@@ -58,7 +57,6 @@ class Left(Struct, frozen=True):
     blocking: int = 0
 
     def __str__(self) -> str:
-        """As progress says it."""
         return f"active {self.active}, inactive {self.inactive}, persistent {self.persistent}"
 
 
@@ -94,18 +92,7 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
 
 
 class DrainProgress(Struct, frozen=True):
-    """Verifies a change of weights; then waits until drained real servers are empty, if asked to.
-
-    Attributes:
-        network: in whose table.
-        expected: what must be seen.
-        wait: seconds to wait until they are empty; None does not wait.
-        persistence_fixed: templates of drained real servers lead nowhere.
-        facts: go into the journal with what was seen.
-        read: reads the table.
-        clock: monotonic seconds.
-        pause: seconds between two readings.
-    """
+    """Verifies a change of weights; then waits until drained real servers are empty, if asked to."""
 
     network: Network
     expected: tuple[Expected, ...]
@@ -148,7 +135,6 @@ class DrainProgress(Struct, frozen=True):
             await asyncio.sleep(self.pause)
 
     def _wrong(self, table: IpvsTable) -> Verification | None:
-        """What is not as planned; None when all is."""
         for expected in self.expected:
             pair = _find(table, expected)
             if pair is None:
@@ -194,7 +180,6 @@ def _find(table: IpvsTable, expected: Expected) -> tuple[VirtualServer, RealServ
 
 
 def _rest(real: RealServer) -> str:
-    """All that must not change."""
     tunnel = f"{real.tunnel_type}/{real.tunnel_port}/{real.tunnel_flags}"
     return f"{real.method.value}, thresholds {real.upper_threshold}/{real.lower_threshold}, tunnel {tunnel}"
 

@@ -29,14 +29,7 @@ def drain_warnings(
     persistence_fixed: bool,
     by_file: Container[tuple[ServiceKey, tuple[str, int]]] = (),
 ) -> tuple[Note, ...]:
-    """Every remark, the same one only once.
-
-    Args:
-        observation: the node.
-        targets: whose weight becomes 0.
-        persistence_fixed: clients of a persistent service do not keep coming, by the sysctl.
-        by_file: those that the track file of their FILE_CHECK drains.
-    """
+    """Every remark once. ``persistence_fixed``: the sysctl stops clients of a persistent service."""
     notes: list[Note] = []
     for target in targets:
         in_file = (target.virtual.key, target.real.key) in by_file
@@ -52,7 +45,6 @@ def drain_warnings(
 
 
 def _alone(target: Target, together: set[tuple[str, int]]) -> Iterator[Note]:
-    """Nobody is left."""
     if not any(r.weight > 0 for r in target.virtual.real_servers if r.key not in together):
         yield Note(
             NoteSeverity.UNSAFE,
@@ -138,7 +130,6 @@ def _file_check(observation: Observation, target: Target) -> Iterator[Note]:
 
 
 def real_key(target: Target, real: ConfRealServer) -> tuple[str, int]:
-    """Address and port of a configured real server; without a port it has its virtual server's."""
     return (real.address, real.port or target.virtual.port or 0)
 
 
@@ -154,7 +145,6 @@ def _conf_real(observation: Observation, target: Target) -> ConfRealServer | Non
 
 
 def _other_nodes(observation: Observation, targets: Sequence[Target]) -> Iterator[Note]:
-    """Each node has a table of its own."""
     addresses = {t.virtual.address for t in targets}
     for vip in observation.vips or ():
         if vip.address not in addresses:

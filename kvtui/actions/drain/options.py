@@ -1,5 +1,3 @@
-"""What can be chosen in the dialogs of drain and undrain."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -38,7 +36,6 @@ def service_option(virtual: VirtualServerView) -> str:
 
 
 def drain_options(intent: Intent, observation: Observation | None) -> Iterator[Option]:
-    """Yields the choices for a drain."""
     places = _places(intent, observation)
     yield from _service(intent, places)
     waited = "no" if intent.wait is None else f"at most {ago(intent.wait)}"
@@ -71,12 +68,10 @@ def drain_options(intent: Intent, observation: Observation | None) -> Iterator[O
 
 
 def _next(value: float, ladder: tuple[float, ...]) -> float:
-    """The next value up; after the last one 0."""
     return next((step for step in ladder if step > value), 0.0)
 
 
 def _places(intent: Intent, observation: Observation | None) -> list[VirtualServerView]:
-    """The virtual servers of the kernel that have the real server."""
     found = (observation.virtual_servers or ()) if observation is not None else ()
     return [
         v
@@ -88,7 +83,6 @@ def _places(intent: Intent, observation: Observation | None) -> list[VirtualServ
 
 
 def _service(intent: Intent, places: list[VirtualServerView]) -> Iterator[Option]:
-    """Round through the virtual servers that have it, then all of them."""
     ways: list[str | None] = [*dict.fromkeys(service_option(v) for v in places), None]
     if intent.service not in ways:
         ways.insert(0, intent.service)
@@ -98,5 +92,4 @@ def _service(intent: Intent, places: list[VirtualServerView]) -> Iterator[Option
 
 
 def undrain_options(intent: Intent, observation: Observation | None) -> Iterator[Option]:
-    """Yields the choices for an undrain."""
     return _service(intent, _places(intent, observation))

@@ -62,18 +62,6 @@ def plan_drain(
     One that already has weight 0 is not touched; when that is all, the action has no steps and succeeds (with ``wait``
     it waits), so that a script may ask twice.
 
-    Args:
-        observation: the node.
-        real: canonical address, and port or None.
-        backend: the world to act in.
-        service: ``--service``; None for every virtual server that has it.
-        wait: seconds to wait until it is empty; None does not wait.
-        over: seconds over which the weight goes down; 0 is at once.
-        fix_persistence: set expire_quiescent_template to 1 where a persistent service needs it.
-        sysctls: ``read_sysctls`` of the same namespace; empty when unknown.
-        checks: ``check_file_controls``: track files that can drain.
-        extra_notes: such as ``state_note``.
-
     Raises:
         UnknownTargetError: there is no such real server, or more than one.
     """
@@ -195,11 +183,9 @@ def _effects(todo: Sequence[Target], files: Sequence[ByFile], *, wait: float | N
 
 
 def target_name(targets: Sequence[Target]) -> str:
-    """Returns the real servers' names."""
     return ", ".join(dict.fromkeys(endpoint(*t.real.key) for t in targets))
 
 
 def summary_line(kind: str, targets: Sequence[Target]) -> str:
-    """Returns the first line of the plan."""
     places = ", ".join(dict.fromkeys(service_name(t.virtual.key) for t in targets))
     return f"{kind} {target_name(targets)} in {places}"

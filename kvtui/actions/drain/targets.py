@@ -43,7 +43,6 @@ class Wanted(Struct, frozen=True):
     fwmark: int | None = None
 
     def matches(self, virtual: VirtualServer) -> bool:
-        """Whether a virtual server is meant."""
         if self.fwmark is not None or virtual.fwmark is not None:
             return self.fwmark == virtual.fwmark
         return (
@@ -90,7 +89,6 @@ def parse_service(text: str) -> Wanted:
 
 
 def _split(text: str) -> tuple[str, int | None]:
-    """Address and port; an IPv6 address needs brackets before a port."""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
@@ -103,11 +101,6 @@ def _split(text: str) -> tuple[str, int | None]:
 
 def find(observation: Observation, real: tuple[str, int | None], service: str | None) -> tuple[Target, ...]:
     """The real servers that are meant, in the kernel's order.
-
-    Args:
-        observation: the node.
-        real: canonical address, and port; None for the port leaves it to the virtual servers.
-        service: ``--service``; None for all that have it.
 
     Raises:
         UnknownTargetError: there are none, or an address alone names several of one virtual server.

@@ -1,5 +1,3 @@
-"""Undrain: a real server gets its weight back."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -43,14 +41,6 @@ def plan_undrain(
 
     The weight is the journaled one from before the drain, else the configured one; without either this is refused.
     Where there is nothing to write, it closes the drain and succeeds.
-
-    Args:
-        observation: the node.
-        real: canonical address, and port or None.
-        backend: the world to act in.
-        service: ``--service``; None for every virtual server that has it.
-        known: ``active_drains(journal.entries())``.
-        checks: ``check_file_controls``: what a file drains, the file restores.
 
     Raises:
         UnknownTargetError: there is no such real server, neither in the kernel nor in the journal.
@@ -160,7 +150,6 @@ def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFi
 
 
 def _is_meant(key: ServiceKey, drained: tuple[str, int], real: tuple[str, int | None], service: str | None) -> bool:
-    """Whether the operator named this drain of the journal."""
     if drained[0] != real[0] or real[1] not in {None, drained[1]}:
         return False
     if service is None:

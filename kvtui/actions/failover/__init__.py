@@ -1,1 +1,0 @@
-"""Make the VIPs of an instance leave this node."""

@@ -1,5 +1,3 @@
-"""``kvtui failover``, and the key f."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated

@@ -35,16 +35,12 @@ if TYPE_CHECKING:
 
 
 class MethodKind(StrEnum):
-    """How the VIP is made to leave."""
-
     TRACK_FILE = "track file FAULT"
     PREEMPTED = "lowest priority, peers preempt"
     STEP_DOWN = "lowest priority, then the VIP is removed so that keepalived steps down"
 
 
 class FailoverMethod(Struct, frozen=True):
-    """One method, with its reason and what it brings into the plan."""
-
     kind: MethodKind
     why: str
     part: PlanPart

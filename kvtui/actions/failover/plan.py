@@ -35,13 +35,6 @@ def plan_failover(
 ) -> Action:
     """Returns the plan to make the instance's VIPs leave this node.
 
-    Args:
-        observation: the node now; the longer kvtui has listened, the more peers it knows.
-        preflight: of its config, made just now.
-        instance: name.
-        watch: gives new observations, for the verification.
-        backend: the world to act in.
-
     Raises:
         UnknownInstanceError: there is none of that name.
     """
@@ -73,7 +66,6 @@ def _refusals(election: ElectionContext) -> Iterator[Note]:
 
 
 def _peer_notes(election: ElectionContext) -> Iterator[Note]:
-    """Yields whether another node is there to take over: see the module."""
     name, vrid = election.view.name, election.view.vrid
     received = (election.view.counters or {}).get("advert_rcvd", 0)
     if election.heard:

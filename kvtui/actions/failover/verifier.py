@@ -32,12 +32,7 @@ class FailoverVerifier:
     """Waits until another node advertises the VRID and the VIPs are gone here; else everything is put back.
 
     Args:
-        election: before.
-        method: that was used.
-        prediction: made before.
-        watch: gives new observations.
         planned_at: seconds since the epoch; later adverts are evidence.
-        undo_text: what an undo would do, for the journal.
     """
 
     def __init__(
@@ -116,14 +111,12 @@ class FailoverVerifier:
         return observation.snapshot.time > self._began_at + final.after + self._election.interval
 
     def _kept(self) -> str:
-        """Says that the VIP did not leave this node for good."""
         vips = ", ".join(self._held)
         if self._owner is None:
             return f"{' and '.join(self._claimed)} took over, but {vips} is here again"
         return f"{self._owner} advertises, but {vips} is still on this node too"
 
     def _unsettled(self) -> str:
-        """Says that the VIP left, and that its owner is not clear."""
         vips = ", ".join(self._election.view.vips)
         claimed = " and ".join(self._claimed)
         seconds = MAX_SETTLING * self._election.interval

@@ -1,1 +1,0 @@
-"""Change the priority of a VRRP instance."""

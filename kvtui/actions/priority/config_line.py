@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
 
 def change_config_line(preflight: Preflight, name: str, value: int, backend: ActionBackend) -> PlanPart:
-    """Returns how to give the instance another priority in its file.
-
-    Args:
-        preflight: of the config, made just now.
-        name: of the instance.
-        value: 1 to 255.
-        backend: the world to act in.
-    """
+    """Returns how to give the instance another priority in its file."""
     conf = preflight.keepalived.conf
     instance = find_instance(preflight.conf, name)
     if instance is None:
@@ -74,7 +67,6 @@ def change_config_line(preflight: Preflight, name: str, value: int, backend: Act
 
 
 def find_instance(conf: Conf | None, name: str) -> ConfInstance | None:
-    """Returns the instance of a config; None when there is none."""
     return next((i for i in (conf.instances if conf else ()) if i.name == name), None)
 
 
@@ -83,7 +75,6 @@ def _impossible(why: str, notes: list[Note]) -> PlanPart:
 
 
 def _diff(path: str, before: str, after: str) -> str:
-    """Returns the change of the file, passwords masked."""
     old, new = before.splitlines(), after.splitlines()
     known = secrets_in(old)
     lines = difflib.unified_diff(old, new, path, path, lineterm="", n=2)

@@ -1,5 +1,3 @@
-"""``kvtui priority``, and the key p."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated

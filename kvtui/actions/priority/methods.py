@@ -28,13 +28,7 @@ LOWEST, MAX_TRACKED, OWNER = 1, 254, 255
 
 
 class PriorityMethod(Struct, frozen=True):
-    """One way to change a priority.
-
-    Attributes:
-        name: in a sentence, after "by".
-        now: the priority before.
-        part: what it brings into the plan.
-    """
+    """One way to change a priority."""
 
     name: str
     now: int | None
@@ -42,25 +36,14 @@ class PriorityMethod(Struct, frozen=True):
 
 
 class MethodChooser(Struct, frozen=True):
-    """Chooses how to change the priority of one instance.
-
-    Attributes:
-        preflight: of the config, made just now.
-        election: the instance.
-        backend: the world to act in.
-    """
+    """Chooses how to change the priority of one instance."""
 
     preflight: Preflight
     election: ElectionContext
     backend: ActionBackend
 
     def choose(self, value: int, *, use_track_file: bool | None = None) -> PriorityMethod:
-        """Returns the method for a priority.
-
-        Args:
-            value: wanted effective priority.
-            use_track_file: by its track file, or by its config; None chooses.
-        """
+        """Returns the method for a priority."""
         if use_track_file is False:
             return self._by_config(value)
         reasons = []
@@ -80,13 +63,7 @@ class MethodChooser(Struct, frozen=True):
         return PriorityMethod("a track file", self._effective, PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why))
 
     def by_track_file(self, control: TrackFileControl, number: int, value: int) -> PriorityMethod:
-        """Returns the method that writes this number into this track file.
-
-        Args:
-            control: the track file.
-            number: to write.
-            value: the effective priority that results.
-        """
+        """Returns the method that writes this number into this track file."""
         name = f"track file {control.path} (weight {control.weight})"
         if number == control.value:
             return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value))
@@ -100,12 +77,7 @@ class MethodChooser(Struct, frozen=True):
         return PriorityMethod(name, self._effective, part)
 
     def _by_config(self, value: int, reasons: tuple[str, ...] = ()) -> PriorityMethod:
-        """Returns the method that changes its line of the config.
-
-        Args:
-            value: wanted.
-            reasons: why its track files, where it has any, are not used.
-        """
+        """Returns the method that changes its line of the config."""
         view = self.election.view
         part = change_config_line(self.preflight, view.name, value, self.backend)
         for why in reasons:

@@ -1,5 +1,3 @@
-"""What can be chosen in the dialog of a priority change."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 
 def priority_options(intent: Intent, observation: Observation | None, action: Action | None) -> Iterator[Option]:
-    """Yields the choices for a priority change."""
     if not intent.reset:
         value = str(intent.value) if intent.value else "?"
         yield Option("v", "VALUE", "value", value, ask=ask_priority(intent, observation))
@@ -30,7 +27,6 @@ def priority_options(intent: Intent, observation: Observation | None, action: Ac
 
 
 def ask_priority(intent: Intent, observation: Observation | None) -> Ask:
-    """Returns the question for the new priority."""
     instances = (observation.vrrp_instances or ()) if observation is not None else ()
     now = next((i.effective_priority or i.priority for i in instances if i.name == intent.target), None)
     what = f"New priority of {intent.target}" + (f" (now {now})" if now is not None else "")

@@ -33,11 +33,6 @@ class PriorityOverwrite(Struct, frozen=True):
     """One priority that is not in the file any more.
 
     Attributes:
-        entry: id of the action in the journal.
-        instance: name of the ``vrrp_instance``.
-        path: of the file, as keepalived names it.
-        wanted: the priority that the action wrote.
-        found: the priority in the file now; None when the instance is not in it.
         runs: the priority that keepalived runs with; None when unknown.
         at: when the file was written last (seconds since the epoch); None when that is not known (an included file).
         by: the controller that owns the file, such as ``kube-keepalived-vip (812)``; empty when there is none.
@@ -80,11 +75,7 @@ class WrittenPriority(Struct, frozen=True):
 
 
 def written(entries: Iterable[Entry]) -> tuple[WrittenPriority, ...]:
-    """Returns the priorities that files should have according to the journal: per instance the newest that is in force.
-
-    Args:
-        entries: of the journal, oldest first.
-    """
+    """Returns the priorities that files should have by the journal: per instance the newest that is in force."""
     found: dict[tuple[str, int | None, str], WrittenPriority | None] = {}
     for entry in entries:
         if not entry.in_force or entry.other:
@@ -100,7 +91,6 @@ def written(entries: Iterable[Entry]) -> tuple[WrittenPriority, ...]:
 
 
 def _file_step(data: Json) -> ReplaceFile | None:
-    """None when it is another step, or a damaged line."""
     if data.get("kind") != ReplaceFile.kind:
         return None
     try:
@@ -116,15 +106,7 @@ def overwrites(
     runs: Mapping[str, int | None],
     now: float,
 ) -> tuple[PriorityOverwrite, ...]:
-    """What is not in keepalived's file any more.
-
-    Args:
-        written_priority: ``written(journal.entries())``.
-        keepalived: whose file it is; what was written for others is passed over.
-        conf: the file as it is now; None when it cannot be read.
-        runs: base priority that keepalived runs with, by instance; without those that are not known.
-        now: seconds since the epoch.
-    """
+    """What is not in keepalived's file any more."""
     if conf is None or (conf.modified is not None and 0 <= now - conf.modified < WHOLE):
         return ()
     there = {i.name: i.priority for i in conf.instances}
@@ -147,7 +129,6 @@ def overwrites(
 
 
 def _same(written_priority: WrittenPriority, keepalived: Keepalived) -> bool:
-    """The same keepalived, or one that took its place."""
     daemon = written_priority.step.daemon
     if daemon.netns is not None and keepalived.netns is not None and daemon.netns != keepalived.netns:
         return False
@@ -155,12 +136,7 @@ def _same(written_priority: WrittenPriority, keepalived: Keepalived) -> bool:
 
 
 def seen_overwrites(entries: Iterable[Entry], snapshot: Snapshot) -> tuple[PriorityOverwrite, ...]:
-    """The same from a snapshot.
-
-    Args:
-        entries: of the journal, oldest first.
-        snapshot: of the node now.
-    """
+    """The same from a snapshot."""
     keepalived = snapshot.chosen_keepalived
     if keepalived is None:
         return ()
@@ -170,13 +146,7 @@ def seen_overwrites(entries: Iterable[Entry], snapshot: Snapshot) -> tuple[Prior
 
 
 def found_overwrites(entries: Iterable[Entry], now: float, backend: ActionBackend) -> tuple[PriorityOverwrite, ...]:
-    """The same for the commands that make no snapshot: only what the journal names is read. Blocking.
-
-    Args:
-        entries: of the journal, oldest first.
-        now: seconds since the epoch.
-        backend: where it was done.
-    """
+    """The same for the commands that make no snapshot: only what the journal names is read. Blocking."""
     from kvtui.actions.core.step import StepError  # noqa: PLC0415
     from kvtui.backend.conf import reader  # noqa: PLC0415
 

@@ -40,15 +40,6 @@ def plan_priority(
 ) -> Action:
     """Returns the plan to change a priority.
 
-    Args:
-        observation: the node now.
-        preflight: of its config, made just now.
-        instance: name.
-        value: wanted effective priority, 1 to 255 (254 with a track file).
-        watch: gives new observations, for the verification.
-        backend: the world to act in.
-        use_track_file: by its track file, or by its config; None chooses (see ``methods``).
-
     Raises:
         UnknownInstanceError: there is none of that name.
     """
@@ -81,14 +72,6 @@ def plan_reset(
     backend: ActionBackend,
 ) -> Action:
     """Returns the plan to restore the priority that the instance had before kvtui changed it.
-
-    Args:
-        observation: the node now.
-        preflight: of its config, made just now.
-        instance: name.
-        entries: of the journal, oldest first.
-        watch: gives new observations, for the verification.
-        backend: the world to act in.
 
     Raises:
         UnknownInstanceError: there is none of that name.

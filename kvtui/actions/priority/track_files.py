@@ -27,11 +27,7 @@ class TrackFileControl(Struct, frozen=True):
     """One track file as one instance tracks it.
 
     Attributes:
-        name: of the ``track_file`` block.
-        path: as keepalived names it.
-        weight: as this instance weighs it.
         value: the number in it now; 0 also where it is not there.
-        existed: the file is there.
         shared: other instances that track it too.
         checked: real servers that have it as their FILE_CHECK: their weights follow it.
     """
@@ -52,7 +48,6 @@ class TrackFileControl(Struct, frozen=True):
         return -times if self.weight > 0 else times
 
     def step(self, daemon: Daemon, value: int) -> SetTrackValue:
-        """The step that writes it."""
         return SetTrackValue(daemon, self.path, self.value, value, existed=self.existed)
 
 
@@ -78,7 +73,6 @@ def track_file_controls(preflight: Preflight, instance: str, backend: ActionBack
 
 
 def _checked(conf: Conf, name: str) -> tuple[str, ...]:
-    """Each once, though several virtual servers may have it."""
     found = (
         endpoint(*virtual.key_of(real))
         for virtual in conf.virtual_servers

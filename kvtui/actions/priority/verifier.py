@@ -33,17 +33,7 @@ MARGIN = 2.0
 
 
 class PriorityVerifier:
-    """Waits for the priority in keepalived and on the wire, then compares the prediction with what happens.
-
-    Args:
-        preflight: before.
-        election: before.
-        value: wanted effective priority.
-        prediction: made before.
-        watch: gives new observations.
-        steps: that were done.
-        backend: the world to act in.
-    """
+    """Waits for the priority in keepalived and on the wire, then compares the prediction with what happens."""
 
     def __init__(
         self,

@@ -15,13 +15,7 @@ Weights = dict[tuple[str, str], int]
 
 
 def vrrp_rows(before: Observation, after: Observation, dumped: tuple[VrrpInstance, ...] | None = None) -> Rows:
-    """Returns a row per instance: state, priority and VIPs; None where there is none.
-
-    Args:
-        before: the observation that the plan was made from.
-        after: a new one.
-        dumped: keepalived's own dump after the reload, which is newer than ``after``.
-    """
+    """Returns a row per instance: state, priority and VIPs; None where there is none. ``dumped`` is newest."""
     old = {i.name: i for i in before.vrrp_instances or ()}
     new = {i.name: i for i in after.vrrp_instances or ()}
     exact_rows = {i.name: i for i in dumped or ()}
@@ -48,7 +42,6 @@ def _held(observation: Observation, instance: str) -> list[str]:
 
 
 def weights(observation: Observation) -> Weights:
-    """Returns the kernel's weights by (virtual server, real server)."""
     table = observation.snapshot.ipvs
     return {
         (virtual.name, endpoint(real.address, real.port)): real.weight

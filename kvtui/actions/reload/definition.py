@@ -1,5 +1,3 @@
-"""``kvtui reload``, and the key r."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

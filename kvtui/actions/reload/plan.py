@@ -36,14 +36,7 @@ SETTLING = 0.5
 
 
 def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> Action:
-    """Returns the plan to reload keepalived with its config as it is on disk now.
-
-    Args:
-        observation: the node before.
-        preflight: of its config, made just now.
-        watch: gives new observations, for the verification.
-        backend: the world to act in.
-    """
+    """Returns the plan to reload keepalived with its config as it is on disk now."""
     keepalived = preflight.keepalived
     assessment = assess_reload(preflight)
     same = preflight.changed is False
@@ -72,7 +65,6 @@ EFFECTS = (
 
 
 def reload_commands(keepalived: Keepalived) -> tuple[str, ...]:
-    """Returns the commands that test the config and reload keepalived."""
     flags = ["-f", keepalived.conf]
     arguments = parse_arguments(keepalived.argv)
     flags += ["-i", arguments.config_id] if arguments.config_id else []
@@ -121,7 +113,6 @@ def _gone(preflight: Preflight) -> list[str]:
 
 
 def changes(old: Conf | None, new: Conf | None) -> Iterator[Change]:
-    """Yields the differences in instances, virtual servers and weights."""
     if old is None or new is None:
         return
     before, after = {i.name: i for i in old.instances}, {i.name: i for i in new.instances}
@@ -179,14 +170,7 @@ def _drain_notes(observation: Observation, preflight: Preflight) -> Iterator[Not
 
 
 class ReloadVerifier:
-    """Looks for evidence that keepalived loaded the config, and compares before with after.
-
-    Args:
-        observation: before.
-        preflight: before.
-        watch: gives new observations.
-        backend: the world to act in.
-    """
+    """Looks for evidence that keepalived loaded the config, and compares before with after."""
 
     def __init__(self, observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> None:
         self._before = observation

@@ -1,1 +1,0 @@
-"""The reversible steps that actions are made of, one kind a module."""

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ class RemoveAddress(Struct):
     becomes master puts its VIPs on by itself, and one that is not must not have them.
 
     Attributes:
-        daemon: whose VIP.
-        instance: name of its ``vrrp_instance``.
         priority: that must count first.
-        address: the VIP, canonical text.
-        prefixlen: bits.
-        interface: name.
-        removed_at: when it was removed (seconds since the epoch); None before.
         undone: it was undone, whether keepalived adds the address again or not.
     """
 

@@ -11,16 +11,14 @@ from msgspec.structs import replace
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError
 from kvtui.actions.steps.track_value import SetTrackValue
-from kvtui.actions.steps.weight import service_name, target_from_json, target_to_json
-from kvtui.model.ipvs import endpoint
+from kvtui.actions.steps.weight import Server, target_from_json, target_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.actions.core.step import Json, StepState
-    from kvtui.model.ipvs import ServiceKey
+    from kvtui.actions.steps.weight import Target
 
-    Target = tuple[ServiceKey, tuple[str, int]]
     Read = Callable[[Network], dict[Target, int]]
 
 TIMEOUT = 10.0
@@ -39,28 +37,11 @@ def read_weights(network: Network) -> dict[Target, int]:
     return {(v.key, r.key): r.weight for v in table.virtual_servers for r in v.real_servers}
 
 
-class Effect(Struct, frozen=True):
-    """One real server whose weight the file changes.
+class Effect(Server, frozen=True):
+    """One real server whose weight the file changes."""
 
-    Attributes:
-        service: key of the virtual server.
-        real: address and port.
-        before: weight in the kernel with the old number.
-        after: weight with the new one.
-    """
-
-    service: ServiceKey
-    real: tuple[str, int]
     before: int
     after: int
-
-    @property
-    def target(self) -> Target:
-        return (self.service, self.real)
-
-    @property
-    def name(self) -> str:
-        return f"{endpoint(*self.real)} in {service_name(self.service)}"
 
 
 class SetCheckValue(Struct, frozen=True):
@@ -68,11 +49,6 @@ class SetCheckValue(Struct, frozen=True):
 
     A real server that is not in the kernel (its other check fails) is not waited for: keepalived gives it the weight
     that the file says when it comes back.
-
-    Attributes:
-        file: the number.
-        network: in whose table.
-        effects: every real server that has the file.
     """
 
     kind: ClassVar[str] = "check value"
@@ -107,7 +83,6 @@ class SetCheckValue(Struct, frozen=True):
             raise StepError(f"{error}; the old number was restored")
 
     def undo(self) -> None:
-        """Write the old number, and wait until the weights are not those of the new one any more."""
         self.file.undo()
         if error := self._awaited(lambda e, weight: weight != e.after or e.before == e.after):
             raise StepError(f"{error}; the file has the old number")

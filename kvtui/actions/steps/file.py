@@ -28,20 +28,11 @@ _TEMP_INFIX = ".kvtui-"
 
 
 def digest(data: bytes) -> str:
-    """sha256, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 class ReplaceFile(Struct, frozen=True):
-    """A step: give one instance another priority in its file, every other byte as it was.
-
-    Attributes:
-        daemon: whose file.
-        path: of the file, as keepalived names it.
-        instance: name of the ``vrrp_instance``.
-        priority: before and after.
-        digests: of the file's bytes, before and after.
-    """
+    """A step: give one instance another priority in its file, every other byte as it was."""
 
     kind: ClassVar[str] = "file"
 
@@ -135,12 +126,8 @@ def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of
     Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The temp file is hidden, so
     that no ``include *.conf`` takes it in.
 
-    Args:
-        path: of the file.
-        data: its new bytes.
-        create: also when it is not there yet, readable by everybody then.
-        instead_of: its present bytes; compared again when the temp file is on disk, since that takes time: a controller
-            that rewrites the file in place meanwhile would write into a file that nobody has any more.
+    ``create``: also when it is not there yet, readable by everybody then. ``instead_of``: its present bytes, compared
+    again when the temp file is on disk: a controller may have rewritten the file in place meanwhile.
 
     Raises:
         OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed it;

@@ -42,8 +42,6 @@ class ReloadStep(Struct):
     after the write for the way there and one before it for the way back.
 
     Attributes:
-        daemon: whom.
-        when: on which way.
         before: digests of what runs while this is not done: what ran when it was planned, and what the file said then
             (it may have had edits that did not run yet; a way back brings those in).
         shown: digest of the file that the operator agreed to; None when the file is written by another step.

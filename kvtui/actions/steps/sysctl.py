@@ -8,29 +8,17 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import Struct
 
 from kvtui.actions.core.network import Network
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step import StepError, value_state
 from kvtui.backend.linux.sysctls import read_sysctls, write_sysctl
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json
+    from kvtui.actions.core.step import Json, StepState
 
 ALLOWED = frozenset({"expire_quiescent_template", "expire_nodest_conn"})
 NOT_THERE = "it is not there: ip_vs is not loaded, or this kernel lacks it"
 
 
 class SetSysctl(Struct, frozen=True):
-    """A step: set ``net.ipv4.vs.NAME`` in a network namespace.
-
-    Attributes:
-        network: in which.
-        name: one of ``ALLOWED``.
-        before: value.
-        after: value.
-
-    Raises:
-        ValueError: the name is not allowed.
-    """
-
     kind: ClassVar[str] = "sysctl"
 
     network: Network
@@ -49,14 +37,7 @@ class SetSysctl(Struct, frozen=True):
         return f"restore net.ipv4.vs.{self.name} to {self.before}"
 
     def state(self) -> StepState:
-        value = self._value()
-        return (
-            StepState.PENDING
-            if value == self.before
-            else StepState.APPLIED
-            if value == self.after
-            else StepState.CONFLICT
-        )
+        return value_state(self._value(), self.before, self.after)
 
     def do(self) -> None:
         self._write(self.after)
@@ -92,7 +73,6 @@ class SetSysctl(Struct, frozen=True):
 
 
 def _reason(error: OSError) -> str:
-    """The cause, and the next step."""
     if error.errno == errno.EROFS:
         return (
             "/proc/sys is mounted read-only here, as containers have it: run kvtui on the node itself or in a "

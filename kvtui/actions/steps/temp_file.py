@@ -1,5 +1,3 @@
-"""The hidden temp file that a write leaves beside its file when kvtui is killed."""
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,12 +17,7 @@ if TYPE_CHECKING:
 
 
 class RemoveTempFile(Struct, frozen=True):
-    """A step: removes it. Nothing reads it, so that undo does nothing.
-
-    Attributes:
-        daemon: whose file.
-        path: of the file that it was for, as keepalived names it.
-    """
+    """A step: removes it. Nothing reads it, so that undo does nothing."""
 
     kind: ClassVar[str] = "draft"
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step import StepError, value_state
 from kvtui.actions.steps.file import write_atomically
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.step import Json
+    from kvtui.actions.core.step import Json, StepState
 
 _NUMBER = re.compile(r"\s*([+-]?\d+)")
 
@@ -28,10 +28,7 @@ class SetTrackValue(Struct, frozen=True):
     """A step: another number in a track file.
 
     Attributes:
-        daemon: whose.
-        path: of the file, as keepalived names it.
         before: the number; a file that is not there counts as 0.
-        after: the number.
         existed: whether the file was there before; if not, it is removed again when the step is undone.
     """
 
@@ -50,14 +47,7 @@ class SetTrackValue(Struct, frozen=True):
         return f"restore {self.before} in track file {self.path}" if self.existed else f"remove track file {self.path}"
 
     def state(self) -> StepState:
-        value = self._value()
-        return (
-            StepState.PENDING
-            if value == self.before
-            else StepState.APPLIED
-            if value == self.after
-            else StepState.CONFLICT
-        )
+        return value_state(self._value(), self.before, self.after)
 
     def _value(self) -> int:
         try:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import Struct
 
 from kvtui.actions.core.network import Network
-from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.core.step import StepError, value_state
 from kvtui.model.ipvs import Protocol, endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kvtui.actions.core.step import Json
+    from kvtui.actions.core.step import Json, StepState
     from kvtui.model.ipvs import RealServer, ServiceKey
 
     Target = tuple[ServiceKey, tuple[str, int]]
@@ -29,28 +29,33 @@ def service_name(service: ServiceKey) -> str:
 
 
 def target_to_json(target: Target) -> list[list[str | int]]:
-    """Returns it for the journal."""
     protocol, address, port, fwmark = target[0]
     return [[protocol.value, address, port, fwmark], list(target[1])]
 
 
 def target_from_json(data: Sequence[Sequence[str | int]]) -> Target:
-    """Returns it from the journal."""
     protocol, address, port, fwmark = data[0]
     service = (Protocol(str(protocol)), str(address), int(port), int(fwmark))
     return service, (str(data[1][0]), int(data[1][1]))
 
 
-class SetWeight(Struct, frozen=True):
-    """A step: set the weight; method, thresholds and tunnel stay byte for byte.
+class Server(Struct, frozen=True):
+    """One real server of one virtual server."""
 
-    Attributes:
-        network: in whose table.
-        service: key of the virtual server.
-        real: address and port of the real server.
-        before: weight.
-        after: weight.
-    """
+    service: ServiceKey
+    real: tuple[str, int]
+
+    @property
+    def target(self) -> Target:
+        return (self.service, self.real)
+
+    @property
+    def name(self) -> str:
+        return f"{endpoint(*self.real)} in {service_name(self.service)}"
+
+
+class SetWeight(Struct, frozen=True):
+    """A step: set the weight; method, thresholds and tunnel stay byte for byte."""
 
     kind: ClassVar[str] = "weight"
 
@@ -100,14 +105,7 @@ class SetWeight(Struct, frozen=True):
         return found
 
     def state(self) -> StepState:
-        weight = self.now().weight
-        return (
-            StepState.PENDING
-            if weight == self.before
-            else StepState.APPLIED
-            if weight == self.after
-            else StepState.CONFLICT
-        )
+        return value_state(self.now().weight, self.before, self.after)
 
     def do(self) -> None:
         self._set(self.before, self.after)

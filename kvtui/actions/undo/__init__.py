@@ -1,1 +1,0 @@
-"""Undo, finish or leave what the journal has."""

@@ -1,5 +1,3 @@
-"""``kvtui undo``, and the key u."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated

@@ -1,5 +1,3 @@
-"""What can be chosen in the dialog of an undo."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 
 
 def undo_options(intent: Intent, action: Action | None) -> Iterator[Option]:
-    """Yields the choices for an interrupted action; one that has ended can only be undone."""
     cut_short = action is not None and (action.finishes is not None or action.resolution == "put back")
     if not (cut_short or intent.finish or intent.leave):
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.tracker import AdvertTracker
+from kvtui.model.vrrp import Capture as Heard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -33,6 +34,7 @@ class Adverts:
         self._is_port = is_port
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
+        self._since = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._received = asyncio.Event()
@@ -52,6 +54,7 @@ class Adverts:
         """
         self._changed = changed
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
+        self._since = time.time()
         self._loop = asyncio.get_running_loop()
         if after is None:
             self._loop.add_reader(self._capture.fileno(), self._read)
@@ -65,6 +68,9 @@ class Adverts:
 
     def advertisers(self) -> tuple[Advertiser, ...]:
         return self.tracker.advertisers()
+
+    def heard(self) -> Heard:
+        return Heard(self._since, self._capture.dropped() if self._capture else 0)
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from kvtui.backend.adverts import filter as bpf
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 ETH_P_ALL = 0x0003
 PACKET_OUTGOING = 4  # linux/if_packet.h
 SO_TIMESTAMP = 29  # asm-generic/socket.h
+SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/socket.h, linux/if_packet.h
 SOCKADDR_LL = struct.Struct("=HHiHBB8x")
 """Family, protocol (network order), interface index, device type, packet type, address length, address."""
 TIMEVAL = struct.Struct("@ll")
@@ -85,6 +87,7 @@ class Capture:
         self._is_port = is_port
         self._interfaces = interfaces
         self._recent = RecentPackets()
+        self._dropped = 0
 
     @classmethod
     def open(
@@ -128,6 +131,12 @@ class Capture:
             return None
         repeated, own = self._recent.add(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
         return None if repeated else decode(packet, received=at, interface=interface, outgoing=own)
+
+    def dropped(self) -> int:
+        """Returns how many adverts the kernel dropped so far because the socket's buffer was full."""
+        with suppress(OSError):  # each reading sets the kernel's counters to 0
+            self._dropped += struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        return self._dropped
 
     def close(self) -> None:
         self._socket.close()

@@ -35,13 +35,12 @@ def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> t
 
 
 def lines_of(opened: Opened, *, root: str = "", config_id: str | None = None) -> tuple[str, ...]:
-    """Returns the lines of a text that is or may become a file."""
     expander = Expander(config_id, Includes(root))
     return _copy(expander, expander.file(opened))
 
 
 def running_lines(pid: int, *, config_id: str | None = None) -> tuple[str, ...] | None:
-    """Returns the lines of the running config; None when they cannot be read (``running.read_copy``)."""
+    """Returns None when they cannot be read (``running.read_copy``)."""
     text = read_copy(pid)
     if text is None:
         return None
@@ -63,7 +62,6 @@ def difference(before: Iterable[str], after: Iterable[str], *, names: tuple[str,
 
 
 def _indented(lines: Iterable[str]) -> Sequence[str]:
-    """Indents the lines by their blocks: the copy has no indentation."""
     shown = []
     depth = 0
     for line in lines:

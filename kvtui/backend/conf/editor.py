@@ -26,14 +26,7 @@ class NotLiteralError(EditError):
 
 
 def set_priority(text: str, instance: str, value: int) -> str:
-    """Returns the text with another priority for an instance.
-
-    Of several ``priority`` lines the last counts, and it is the one that changes.
-
-    Args:
-        text: a whole file.
-        instance: name of a ``vrrp_instance``.
-        value: 1 to 255.
+    """Returns the whole text with another priority for an instance: of several ``priority`` lines the last counts.
 
     Raises:
         ValueError: ``value`` is out of range.

@@ -55,19 +55,16 @@ class _Origin(Struct):
 
 
 class Opened(Struct, frozen=True):
-    """A file that is being read."""
-
     name: str
     text: str
 
     @property
     def folder(self) -> str:
-        """The folder of relative includes, and ``${_PWD}``."""
         return posixpath.dirname(self.name)
 
 
 class Expander:
-    """Turns one configuration into pieces.
+    """One configuration.
 
     Args:
         config_id: compared with ``@id`` lines (``-i``); None for keepalived's default, the first label of the node's
@@ -100,7 +97,6 @@ class Expander:
         self._service: str | None = None
 
     def file(self, opened: Opened) -> Iterator[Piece]:
-        """Yields the pieces of a file and of its includes."""
         self._home = opened.folder
         self._sources = [self._lines_of(opened)]
         return self._pieces()
@@ -119,7 +115,6 @@ class Expander:
                 yield from self._cut(origin)
 
     def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
-        """Yields the lines of a file without comments and continued macro definitions."""
         self._open.append(opened.name)
         self.files.append(opened.name)
         for number, raw in enumerate(opened.text.split("\n"), start=1):
@@ -179,7 +174,7 @@ class Expander:
             yield _Origin(text, origin.file, origin.line, [origin.columns[0]] * len(text), literal=False)
 
     def _budget(self, origin: _Origin) -> bool:
-        """Counts a generated line; returns whether it is allowed."""
+        """Counts a generated line and returns whether it is allowed."""
         self._generated += 1
         if self._generated == MAX_GENERATED_LINES + 1:
             message = f"Macros and sequences generate more than {MAX_GENERATED_LINES} lines here; kvtui skips the rest"
@@ -250,7 +245,6 @@ class Expander:
         return False
 
     def _rounds(self, values: Iterator[dict[str, str]], text: str, origin: _Origin) -> Iterator[_Origin]:
-        """Yields the line of a sequence once for each set of values."""
         for assignment in values:
             for name, value in assignment.items():
                 self.macros.define(name, value)

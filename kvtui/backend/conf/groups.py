@@ -26,8 +26,6 @@ _FIXED_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
 class Member(Struct, frozen=True):
-    """One line of a group, or one address of a range."""
-
     address: str | None = None
     port: int | None = None
     fwmark: int | None = None

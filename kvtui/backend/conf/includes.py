@@ -34,11 +34,7 @@ def is_skipped(path: str) -> bool:
 
 
 class Includes:
-    """Opens included files for an ``Expander``.
-
-    Attributes:
-        problems: what could not be read.
-    """
+    """Opens included files for an ``Expander``; ``problems`` says what could not be read."""
 
     def __init__(self, root: str) -> None:
         self.root = root

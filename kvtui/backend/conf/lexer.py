@@ -30,6 +30,7 @@ INCLUDE = re.compile(r"include[rmwba]?(?=[ \t\f\n\r\v])[ \t\f\n\r\v]+")
 SEQUENCES = ("~SEQ", "~LST")
 """The starts of lines that keepalived repeats with other values."""
 
+_SPACE = re.compile(r"[ \t\f\n\r\v]+")
 _COMMENT_MARKS = re.compile(r'[!#"\\]')
 _BRACES = re.compile(rf'["{{}}]|{MACRO}')
 _WORD = re.compile(rf'"([^"]*)"?|(?:{MACRO}|[^ \t\f\n\r\v"])++')
@@ -52,7 +53,6 @@ class Line(NamedTuple):
 
     @property
     def continued(self) -> bool:
-        """Whether a macro definition continues in the next line."""
         return self.text.endswith("\\")
 
 
@@ -136,10 +136,8 @@ def brace_or_end(text: str, start: int) -> int:
 
 
 def skip_space(text: str, position: int) -> int:
-    """Returns the position of the next character that is not C's white space."""
-    while position < len(text) and text[position] in " \t\f\n\r\v":
-        position += 1
-    return position
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
 def is_directive(text: str, position: int) -> bool:
@@ -151,7 +149,4 @@ def is_directive(text: str, position: int) -> bool:
 def words(text: str) -> Iterator[WordSpan]:
     """Yields the words; a quoted part is a word of its own, even glued to another (``a"b c"``)."""
     for match in _WORD.finditer(text):
-        if match[1] is None:
-            yield WordSpan(match[0], match.start(), match.end())
-        else:
-            yield WordSpan(match[1], match.start(), match.end())
+        yield WordSpan(match[0] if match[1] is None else match[1], match.start(), match.end())

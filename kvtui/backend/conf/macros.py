@@ -32,8 +32,6 @@ _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
 
 
 class Rounds(Struct, frozen=True):
-    """A sequence line: its text is read once for each assignment."""
-
     text: str
     values: Iterator[dict[str, str]]
 
@@ -49,11 +47,10 @@ class Macros:
         self._values: dict[str, list[str]] = {"_INSTANCE": [config_id]}
 
     def define(self, name: str, value: str) -> None:
-        """``$name=value``."""
         self._values[name] = [value]
 
     def begin(self, name: str, first: str) -> None:
-        """Adds the first line of a multi-line definition; an empty one is skipped."""
+        """An empty first line is skipped."""
         self._values[name] = [first] if first else []
 
     def extend(self, name: str, line: str) -> None:
@@ -61,10 +58,6 @@ class Macros:
 
     def replace(self, text: str, folder: str) -> tuple[str, list[str]] | None:
         """Replaces defined macros repeatedly, as keepalived does.
-
-        Args:
-            text: a line.
-            folder: the value of ``${_PWD}``.
 
         Returns:
             The line and the further lines of a multi-line macro at its end; None when nothing was replaced.

@@ -74,15 +74,7 @@ def conf_of(
     modified: float | None = None,
     problems: Iterable[Problem] = (),
 ) -> Conf:
-    """Reads all pieces of an expander into the model; the problems are sorted by file and line.
-
-    Args:
-        expander: what makes the pieces.
-        pieces: of a file or of a consolidated copy.
-        now: seconds since the epoch.
-        modified: mtime of the file.
-        problems: the caller's own, filled at the latest when the last piece is read.
-    """
+    """Sorts the problems by file and line; those of the caller are complete when the last piece is read."""
     syntax: list[Problem] = []
     statements = build(pieces, syntax)
     all_problems = [*expander.problems, *problems, *syntax]
@@ -107,7 +99,6 @@ def conf_of(
 
 
 def digest(copy: Iterable[str]) -> str:
-    """Returns the SHA-256 of a consolidated copy's lines, in hexadecimal."""
     return hashlib.sha256("\n".join(copy).encode("utf-8", "surrogatepass")).hexdigest()
 
 

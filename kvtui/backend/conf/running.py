@@ -31,17 +31,10 @@ _RETRY_SECONDS = 0.01
 
 
 def read_running(pid: int, *, now: float, proc: str = "/proc", config_id: str | None = None) -> Conf | None:
-    """Reads the running config of a keepalived.
+    """Returns what the parent ``pid`` runs (arguments as in ``reader.read``).
 
-    Args:
-        pid: of the parent (its children have the copy open too).
-        now: seconds since the epoch.
-        proc: where procfs is.
-        config_id: its ``-i``; None for its default, the first label of the node's name.
-
-    Returns:
-        The config; None when there is no copy (keepalived before 2.2.0), without permission to trace the process (root
-        or CAP_SYS_PTRACE), or when the copy stays incomplete.
+    None when there is no copy (keepalived before 2.2.0), without permission to trace the process (root or
+    CAP_SYS_PTRACE), or when the copy stays incomplete.
     """
     text = read_copy(pid, proc)
     if text is None:
@@ -69,7 +62,6 @@ def mark(pid: int, proc: str = "/proc") -> tuple[int, int, int] | None:
 
 
 def _copy_of(folder: str) -> str | None:
-    """Returns the path of the copy's descriptor; None without a copy or without permission."""
     try:
         descriptors = os.listdir(folder)  # noqa: PTH208 - text in, text out
     except OSError:
@@ -86,7 +78,6 @@ def _copy_of(folder: str) -> str | None:
 
 
 def _complete(path: str) -> str | None:
-    """Returns the copy's text once it is complete; None when it stays incomplete."""
     for attempt in range(_MAX_ATTEMPTS):
         if attempt:
             time.sleep(_RETRY_SECONDS)

@@ -65,17 +65,11 @@ class Piece(Struct, frozen=True):
         return self.text in {"{", "}"}
 
     def at(self, position: int = 0) -> Location:
-        """Returns where the character at ``position`` is written."""
         return Location(self.file, self.line, self.columns[position])
 
 
 class Statement(Struct, dict=True):
-    """A statement and its block.
-
-    Attributes:
-        piece: None for the root.
-        children: None when there is no block.
-    """
+    """``piece`` is None for the root, ``children`` without a block."""
 
     piece: Piece | None = None
     children: list[Statement] | None = None
@@ -86,7 +80,6 @@ class Statement(Struct, dict=True):
 
     @cached_property
     def words(self) -> list[str]:
-        """The words without quotes, keyword first."""
         return [span.value for span in self.spans]
 
     @property
@@ -96,7 +89,6 @@ class Statement(Struct, dict=True):
 
     @property
     def argument(self) -> str | None:
-        """The second word; None when there is none."""
         return self.words[1] if len(self.words) > 1 else None
 
     @property
@@ -116,11 +108,10 @@ class Statement(Struct, dict=True):
         return self.piece.text[self.spans[word].start : self.spans[word].end]
 
     def each(self, *keywords: str) -> Iterator[Statement]:
-        """Yields the children with one of these keywords, in order."""
         return (child for child in self.children or () if child.keyword in keywords)
 
     def last(self, *keywords: str) -> Statement | None:
-        """Returns the last child with one of these keywords: in keepalived the last one wins."""
+        """In keepalived the last one wins."""
         return next((c for c in reversed(self.children or ()) if c.keyword in keywords), None)
 
     def entries(self, keyword: str) -> Iterator[Statement]:
@@ -129,22 +120,18 @@ class Statement(Struct, dict=True):
             yield from block.children or ()
 
     def integer(self, *keywords: str) -> int | None:
-        """Returns the argument of the last such child as an integer; None when it is not one."""
         return integer(self.value(*keywords))
 
     def decimal(self, keyword: str) -> float | None:
-        """Returns the argument of the last such child as a number of seconds; None when it is not one."""
         text = self.value(keyword)
         return float(text) if text is not None and _DECIMAL.fullmatch(text) else None
 
     def value(self, *keywords: str) -> str | None:
-        """Returns the argument of the last such child."""
         child = self.last(*keywords)
         return child.argument if child else None
 
 
 def integer(text: str | None) -> int | None:
-    """Returns the integer that a word stands for; None when it is not one."""
     return int(text) if text is not None and len(text) < 20 and _INTEGER.fullmatch(text) else None
 
 
@@ -218,10 +205,8 @@ def _syntax(message: str, piece: Piece) -> Problem:
 
 
 def open_quote(at: Location) -> Problem:
-    """Returns the problem of a quote that its line does not close."""
     return Problem(ProblemKind.SYNTAX, "A quote is not closed on its line", at)
 
 
 def invalid(message: str, at: Location) -> Problem:
-    """Returns the problem of a value."""
     return Problem(ProblemKind.VALUE, message, at)

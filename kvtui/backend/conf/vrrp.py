@@ -151,7 +151,6 @@ def _tracks(block: Statement, problems: list[Problem]) -> Iterator[ConfTrack]:
 
 
 def _problems(instance: ConfInstance, block: Statement, *, has_default_interface: bool) -> Iterator[Problem]:
-    """Yields the problems for which keepalived rejects values of an instance."""
     name = instance.name
     priority = block.last("priority")
     if priority is not None and not is_built_in(priority.argument) and not 1 <= (instance.priority or 0) <= 255:

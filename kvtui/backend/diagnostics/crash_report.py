@@ -31,12 +31,7 @@ def action_begins() -> None:
 
 
 def save(error: BaseException, state: Path) -> str:
-    """Write a report, and return the sentences for the person.
-
-    Args:
-        error: what nobody expected.
-        state: kvtui's state folder.
-    """
+    """Write a report, and return the sentences for the person."""
     report = text(error)
     path = _write(report, state)
     where = f"Report: {path}" if path else f"The report cannot be written to a file:\n{report}"

@@ -38,18 +38,11 @@ class RedactingFormatter(logging.Formatter):
     """Masks secrets in the whole record, tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the record without secrets, cut to a bounded length."""
         return redact(super().format(record)[:MAX_RECORD_CHARACTERS])
 
 
 def start(state: Path) -> Path:
     """Log to the file that ``KVTUI_DEBUG`` names, else to ``kvtui-debug.log`` in one of ``folders``.
-
-    Args:
-        state: kvtui's state folder.
-
-    Returns:
-        The file.
 
     Raises:
         OSError: it cannot be written.

@@ -12,10 +12,6 @@ from pathlib import Path
 def open_private(path: Path, *, new: bool = False) -> int:
     """Open a file for appending, with mode 0600.
 
-    Args:
-        path: it may exist, unless ``new``.
-        new: refuse a file that exists.
-
     Raises:
         OSError: it cannot be written, or it is a link, no regular file, or somebody else's.
     """

@@ -49,18 +49,7 @@ ONE_SHOT = frozenset({*"tTvh", "signum"})
 
 
 class Arguments(Struct, frozen=True):
-    """What a command line says.
-
-    Attributes:
-        conf: ``-f``; None when not given.
-        config_id: ``-i``.
-        net_namespace: ``-s``.
-        pid_files: explicit pid files by kind: keepalived, vrrp, checkers, bfd.
-        daemon: it is to run; False for a config test, ``--version`` and their like.
-        log_console: ``-l`` with ``-n``: it logs to standard error (measured, 2.2.7).
-        log_file: ``-g``.
-        syslog: it logs to syslog; not with ``-G``.
-    """
+    """What a command line says."""
 
     conf: str | None = None
     config_id: str | None = None
@@ -111,7 +100,6 @@ def _long(word: str, words: list[str], options: dict[str, str]) -> None:
 
 
 def _short(letters: str, words: list[str], options: dict[str, str]) -> None:
-    """``-n``, ``-nlD``, ``-fFILE``, ``-f FILE``."""
     for index, letter in enumerate(letters):
         rest = letters[index + 1 :]
         if letter in WITH_VALUE:

@@ -26,7 +26,6 @@ NAME_ENDS = {"_vrrp": "vrrp", "_ipvs": "checkers", "_lvs": "checkers", "_heal": 
 
 
 def identify_children(offspring: Sequence[Process], files: PidFiles, proc: str) -> Children:
-    """Returns the PID of each kind of child."""
     named = {number: kind for kind, number in (files.children or {}).items()}
     kinds: dict[str, int] = {}
     unnamed = []

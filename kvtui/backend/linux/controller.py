@@ -16,7 +16,6 @@ MAX_ANCESTORS = 32
 
 
 def find_controller(process: Process, proc: str) -> Controller | None:
-    """Returns the nearest ancestor that is a keepalived-vip controller; None when there is none."""
     pid = process.parent
     for _ in range(MAX_ANCESTORS):
         ancestor = read_process(pid, proc, 0.0) if pid > 0 else None

@@ -18,10 +18,6 @@ class NotRegularFileError(OSError):
 def open_regular(path: str, *, follow: bool = True) -> int:
     """Opens a regular file for reading; never waits, as opening a FIFO does.
 
-    Args:
-        path: of the file.
-        follow: whether the path may end in a symbolic link.
-
     Returns:
         A descriptor; the caller closes it.
 
@@ -89,7 +85,6 @@ def resolve_inside(root: str, path: str) -> str:
 
 
 def _target(path: str) -> str:
-    """Where a symbolic link leads; empty for anything else."""
     try:
         return str(Path(path).readlink())
     except (FileNotFoundError, NotADirectoryError):

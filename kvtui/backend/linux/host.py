@@ -33,11 +33,7 @@ class HostLayer:
         self._source = Source(SourceName.HOST, SourceState.UNAVAILABLE, "not read yet")
 
     def read(self, now: float) -> None:
-        """Reads them where that is due; blocking.
-
-        Args:
-            now: seconds since the epoch.
-        """
+        """Reads them where that is due; blocking."""
         last = self._source.read_at
         if last is not None and 0 <= now - last < INTERVAL:
             return
@@ -49,7 +45,6 @@ class HostLayer:
             self._source = Source(SourceName.HOST, SourceState.UNAVAILABLE, f"the host cannot be read: {error}")
 
     def source(self) -> Source:
-        """Its state."""
         return self._source
 
     def _read(self) -> Host:

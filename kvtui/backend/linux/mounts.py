@@ -10,14 +10,7 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(Struct, frozen=True):
-    """One mount.
-
-    Attributes:
-        source: path inside the mounted file system.
-        point: where it is mounted.
-        options: of the mount and of its file system, such as ``ro``.
-        filesystem: type, such as ``tmpfs``.
-    """
+    """One mount."""
 
     source: str
     point: str
@@ -26,12 +19,7 @@ class Mount(Struct, frozen=True):
 
 
 def mount_above(mountinfo: str, path: str) -> Mount | None:
-    """Returns the mount that holds a path: the longest mount point above it, the last one of equals.
-
-    Args:
-        mountinfo: the file's text.
-        path: absolute.
-    """
+    """Returns the mount that holds a path: the longest mount point above it, the last one of equals."""
     best: Mount | None = None
     for line in mountinfo.splitlines():
         mount = _parse(line)

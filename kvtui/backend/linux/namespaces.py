@@ -27,12 +27,10 @@ def netns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
 
 
 def mntns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
-    """Inode of a process's mount namespace; None when it is gone or unreadable (needs CAP_SYS_PTRACE)."""
     return procfs.namespace_inode(pid, "mnt", proc)
 
 
 def pidns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
-    """Inode of a process's PID namespace; None when it is gone or unreadable (needs CAP_SYS_PTRACE)."""
     return procfs.namespace_inode(pid, "pid", proc)
 
 
@@ -78,10 +76,6 @@ def enter_network(pid: int | None) -> None:
 def set_namespace(fd: int, kind: int) -> None:
     """Calls setns(2) for this thread; os.setns is Python 3.12+.
 
-    Args:
-        fd: of the namespace.
-        kind: one of the CLONE_NEW… numbers.
-
     Raises:
         OSError: it may not be entered.
     """
@@ -119,7 +113,6 @@ def _open_network(pid: int) -> int:
 
 
 def _in_thread(fd: int, pid: int, factory: Callable[[], T]) -> T:
-    """Enter and run in a thread that ends afterwards."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, rarely needed
 
     with ThreadPoolExecutor(1, thread_name_prefix="netns") as pool:

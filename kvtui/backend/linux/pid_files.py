@@ -26,13 +26,7 @@ MAX_PID_FILE_BYTES = 32  # a pid file holds one number
 
 
 class Family(Struct, frozen=True):
-    """The PIDs that a keepalived's pid files may name, in its own PID namespace.
-
-    Attributes:
-        parent: PID of the parent.
-        children: PIDs of its children.
-        strangers: PIDs of other keepalived processes there: their pid files are not ours.
-    """
+    """The PIDs that a keepalived's pid files may name, in its own PID namespace."""
 
     parent: int
     children: frozenset[int]
@@ -67,13 +61,7 @@ class _Found(Struct, frozen=True):
 
 
 def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> PidFiles:
-    """Finds the pid files of a keepalived and checks whether they are stale.
-
-    Args:
-        root: prefix for its paths (``Keepalived.root``).
-        explicit: those its arguments name (``-p -r -c -b``), by kind.
-        family: its processes.
-    """
+    """Finds the pid files of a keepalived and checks whether they are stale."""
     found = list(_unique(root, _candidates(root, explicit)))
     true = [f for f in found if _owned(f, family)]
     ours = {f.suffix for f in true if f.kind == "keepalived" and not f.explicit}
@@ -90,7 +78,6 @@ def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> Pi
 
 
 def _owned(found: _Found, family: Family) -> bool:
-    """The file names a process that may own it."""
     return found.number == family.parent if found.kind == "keepalived" else found.number in family.children
 
 

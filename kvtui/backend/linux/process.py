@@ -40,30 +40,21 @@ class Process(Struct, frozen=True):
     handled: int
 
     def handles(self, signal: int) -> bool:
-        """Whether it blocks or catches the signal: if not, the signal's default action may end it."""
         return bool(self.handled >> (signal - 1) & 1)
 
 
 def list_pids(proc: str = "/proc") -> list[int]:
-    """Returns the PIDs of all processes, sorted."""
     psutil.PROCFS_PATH = proc
     return sorted(psutil.pids())
 
 
 def boot_time(proc: str = "/proc") -> float:
-    """Returns when the machine booted, in seconds since the epoch."""
     psutil.PROCFS_PATH = proc
     return float(psutil.boot_time())
 
 
 def read_process(pid: int, proc: str = "/proc", booted: float | None = None) -> Process | None:
-    """Returns the process, or None when it is gone or hidden (``hidepid``).
-
-    Args:
-        pid: which.
-        proc: where proc is mounted.
-        booted: ``boot_time(proc)``, when the caller has it already.
-    """
+    """Returns the process, or None when it is gone or hidden (``hidepid``)."""
     booted = boot_time(proc) if booted is None else booted
     try:
         found = _open(pid, proc)

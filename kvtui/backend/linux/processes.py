@@ -37,10 +37,6 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
     """Returns all keepalived daemons: those in our own network namespace first, then unnamed ones, then by age.
 
     Zombies and ``keepalived -t`` are skipped. Values without permission are None.
-
-    Args:
-        proc: where procfs is.
-        only: PID of a parent: others are skipped.
     """
     booted = boot_time(proc)
     running = {}
@@ -59,7 +55,6 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
 
 
 def root_of(pid: int, proc: str = "/proc") -> str | None:
-    """Returns ``Keepalived.root`` of one parent; None when it ended."""
     process = read_process(pid, proc)
     return None if process is None or process.zombie else _root(process, parse_arguments(process.argv), proc)
 
@@ -159,7 +154,6 @@ def _root(process: Process, arguments: Arguments, proc: str) -> str:
 
 
 def _conf(process: Process, arguments: Arguments, root: str, proc: str) -> str:
-    """Returns the config's path inside its mount namespace: ``-f``, or the first default that exists there."""
     if arguments.conf is None:
         return next((path for path in DEFAULT_CONFS if _exists(root, path)), DEFAULT_CONFS[0])
     if arguments.conf.startswith("/"):

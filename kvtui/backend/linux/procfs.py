@@ -23,7 +23,6 @@ def start_ticks(pid: int, proc: str = "/proc") -> int:
 
 
 def status(pid: Pid, proc: str = "/proc") -> dict[str, str]:
-    """The lines of ``/proc/PID/status`` by name; empty when the process is gone."""
     lines = (line.partition(":") for line in text(f"{proc}/{pid}/status").splitlines())
     return {name: value.strip() for name, _, value in lines}
 
@@ -47,13 +46,11 @@ def handled_signals(pid: Pid, proc: str = "/proc") -> int:
 
 
 def namespace_inode(pid: Pid, kind: str, proc: str = "/proc") -> int | None:
-    """Inode of a namespace (``net``, ``mnt``, ``pid``); None when it is unreadable (needs CAP_SYS_PTRACE)."""
     match = re.fullmatch(r"\w+:\[(\d+)\]", link(f"{proc}/{pid}/ns/{kind}"))
     return int(match[1]) if match else None
 
 
 def cgroup(pid: Pid, proc: str = "/proc") -> str:
-    """The control groups of a process, as the kernel prints them."""
     return text(f"{proc}/{pid}/cgroup")
 
 
@@ -93,7 +90,6 @@ def text(path: str) -> str:
 
 
 def link(path: str) -> str:
-    """Where a symbolic link leads; empty when it is gone or unreadable."""
     try:
         return os.readlink(path)  # noqa: PTH115 - hot path
     except OSError:

@@ -27,10 +27,6 @@ IPVS = (
 def read_sysctls(pid: int | None = None, names: Iterable[str] = IPVS) -> dict[str, int]:
     """Reads settings in the network namespace of a process.
 
-    Args:
-        pid: whose network namespace; None is kvtui's own.
-        names: paths below /proc/sys, such as ``net/ipv4/ip_forward``.
-
     Returns:
         Dotted names such as ``net.ipv4.ip_forward`` to their values; one that this kernel lacks, or that may not be
         read, is left out (all of IPVS when ip_vs is not loaded).
@@ -43,13 +39,6 @@ def read_sysctls(pid: int | None = None, names: Iterable[str] = IPVS) -> dict[st
 
 def write_sysctl(pid: int | None, name: str, value: int, fallback_pid: int | None = None) -> None:
     """Writes a setting in the network namespace of a process.
-
-    Args:
-        pid: whose network namespace; None is kvtui's own.
-        name: a path below /proc/sys.
-        value: the new value.
-        fallback_pid: a process whose /proc/sys is tried where ours is read-only: it is in most containers, but not in
-            a privileged one such as keepalived's.
 
     Raises:
         OSError: the namespace cannot be entered, or the setting may not be written.

@@ -29,8 +29,6 @@ def _signature(paths: tuple[str, ...]) -> Signature:
 
 
 class ConfLayer:
-    """Config file and running config of one keepalived; None when there is none."""
-
     def __init__(self, keepalived: Keepalived | None) -> None:
         self.file: Conf | None = None
         self.running: Conf | None = None
@@ -40,7 +38,6 @@ class ConfLayer:
         self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "no keepalived runs here")
 
     def mark_gone(self) -> None:
-        """Keeps what was read last, with its age, after keepalived ended."""
         self._keepalived = None
         if self.file is not None or self.running is not None:
             detail = "as last read: keepalived has ended"
@@ -48,9 +45,6 @@ class ConfLayer:
 
     def read(self, now: float) -> bool:
         """Reads what changed.
-
-        Args:
-            now: seconds since the epoch.
 
         Returns:
             Whether keepalived was reloaded since the last call.

@@ -1,4 +1,4 @@
-"""What the Kubernetes API says, for the node that kvtui runs on; without an API, a calm sentence."""
+"""What the Kubernetes API says, for the node that kvtui runs on; without an API."""
 
 from __future__ import annotations
 
@@ -31,12 +31,7 @@ NO_CONFIGMAP = (
 
 
 class Throttle:
-    """Calls ``function`` soon after it is asked to, and at most once an interval however often it is asked.
-
-    Args:
-        function: what to call in the event loop.
-        interval: seconds.
-    """
+    """Calls ``function`` soon after it is asked to, and at most once an interval however often it is asked."""
 
     def __init__(self, function: Callable[[], None], interval: float) -> None:
         self._function, self._interval = function, interval
@@ -44,7 +39,6 @@ class Throttle:
         self._last = float("-inf")
 
     def __call__(self) -> None:
-        """Ask."""
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(max(loop.time(), self._last + self._interval), self._fire)
@@ -55,22 +49,13 @@ class Throttle:
         self._function()
 
     def cancel(self) -> None:
-        """Call it no more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 class KubeLayer:
-    """Finds the API, and mirrors what the mappings need of it. Nothing here blocks or raises.
-
-    Args:
-        settings: what the command line says.
-        changed: called when something is worth a new snapshot.
-        timing: how long to wait; other values in tests.
-        environ: instead of the process's own.
-        place: where the API is; None to find out.
-    """
+    """Finds the API, and mirrors what the mappings need of it. Nothing here blocks or raises."""
 
     def __init__(
         self,
@@ -97,11 +82,9 @@ class KubeLayer:
 
     @property
     def pid(self) -> int | None:
-        """PID of the process that speaks to the API; None when none runs."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Begins to look for the API; within the event loop."""
         self._task = asyncio.create_task(self._run(), name="kube")
 
     async def _run(self) -> None:
@@ -134,7 +117,6 @@ class KubeLayer:
         return await asyncio.to_thread(find, self._settings, self._environ, controllers=self._controllers)
 
     async def _use(self, place: Place) -> None:
-        """Starts the process that speaks to the API there, unless it runs."""
         if place == self._found:
             return
         # In a thread: none of it is paid for where there is no API, nor by the first frame.
@@ -180,19 +162,10 @@ class KubeLayer:
                     await self._process.settled()
 
     def kube(self, now: float) -> Kube | None:
-        """Returns what is known; None where there is no API, or nothing was sent yet.
-
-        Args:
-            now: seconds since the epoch.
-        """
+        """Returns what is known; None where there is no API, or nothing was sent yet."""
         return self._process.mirror.kube(now) if self._process else None
 
     def source(self, kube: Kube | None) -> Source:
-        """Returns how far it can be believed, and what would help.
-
-        Args:
-            kube: what ``kube`` returned.
-        """
         name = SourceName.KUBERNETES
         if kube is None:
             error = self._process.error if self._process else ""
@@ -202,7 +175,6 @@ class KubeLayer:
         return Source(name, state, detail, min(times) if times else None)
 
     async def close(self) -> None:
-        """Ends the process."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

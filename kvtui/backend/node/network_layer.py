@@ -16,27 +16,22 @@ if TYPE_CHECKING:
 
     from kvtui.model.addresses import AddressTable
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
-    from kvtui.model.vrrp import Advertiser, Transition
+    from kvtui.model.vrrp import Advertiser, Capture, Transition
 
 
 class AddressesLayer:
-    """Addresses and interfaces, kept current by rtnetlink events."""
-
     def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
         self._monitor = RouteMonitor(pid)
         self._changed = changed
 
     def start(self) -> None:
-        """Starts reading, once; without permission the source says so."""
         if not self._monitor.is_started:
             self._monitor.start(self._changed)
 
     async def ready(self) -> None:
-        """Waits until the first reading succeeded or failed."""
         await self._monitor.ready()
 
     def table(self) -> AddressTable | None:
-        """Returns the table as last read; None before the first reading."""
         return self._monitor.table()
 
     def is_port(self, interface: str) -> bool:
@@ -56,14 +51,6 @@ class AddressesLayer:
 
 
 class AdvertsLayer:
-    """VRRP adverts on the wire.
-
-    Args:
-        pid: a process in the network namespace; None for kvtui's own.
-        changed: called on a change.
-        addresses: tells which interfaces are ports of a bridge or bond.
-    """
-
     def __init__(self, pid: int | None, changed: Callable[[], None], addresses: AddressesLayer) -> None:
         self._adverts = Adverts(pid, is_port=addresses.is_port)
         self._addresses = addresses
@@ -71,7 +58,6 @@ class AdvertsLayer:
         self._error: str | None = "not opened yet"
 
     async def start(self) -> None:
-        """Opens the capture; without permission the source says so."""
         try:
             await self._adverts.start(self._changed, self._addresses.ready)
         except CaptureError as why:
@@ -80,14 +66,15 @@ class AdvertsLayer:
             self._error = None
 
     def advertisers(self) -> tuple[Advertiser, ...] | None:
-        """Returns who advertises; None when nothing can be captured."""
         return None if self._error else self._adverts.advertisers()
+
+    def capture(self) -> Capture | None:
+        return None if self._error else self._adverts.heard()
 
     def transitions(self) -> tuple[Transition, ...]:
         return self._adverts.transitions()
 
     async def settle(self, vrids: frozenset[int], timeout: float) -> None:
-        """Waits for an advert of each of these VRIDs, at most ``timeout`` seconds."""
         if not self._error:
             await self._adverts.wait_for(set(vrids), timeout)
 
@@ -114,8 +101,6 @@ def _shape(virtual: VirtualServer) -> tuple[int, int]:
 
 
 class IpvsLayer:
-    """The IPVS table, read in a thread at each snapshot."""
-
     def __init__(self, pid: int | None) -> None:
         self._reader = IpvsReader(pid)
         self.table: IpvsTable | None = None
@@ -126,11 +111,6 @@ class IpvsLayer:
         self._error = "not read yet"
 
     def read(self, *, urgent: bool = False) -> None:
-        """Reads the table. Blocks.
-
-        Args:
-            urgent: read the list of virtual servers now.
-        """
         before = self.table
         try:
             self.table = self._reader.read(self.watched, urgent=urgent)

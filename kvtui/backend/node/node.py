@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kvtui.backend.log import LogReader
+    from kvtui.backend.keepalived.log import LogReader
     from kvtui.model.addresses import AddressTable
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
@@ -47,13 +47,7 @@ IMPORT_DELAY = 0.2
 
 
 class Network:
-    """The layers of one network namespace, which stay when keepalived restarts.
-
-    Args:
-        pid: a process in that namespace; None for kvtui's own.
-        changed: called on a change that needs a new snapshot at once.
-        at_once: the first reading does not wait for addresses.
-    """
+    """The layers of one network namespace, which stay when keepalived restarts."""
 
     def __init__(self, pid: int | None, changed: Callable[[], None], *, at_once: bool) -> None:
         self._changed = changed
@@ -96,13 +90,7 @@ class Network:
 
 
 class Daemon:
-    """The layers of one keepalived process: its config, dumps and log.
-
-    Args:
-        keepalived: whose; None when there is none.
-        signals: whether kvtui may request dumps.
-        changed: called after a dump.
-    """
+    """The layers of one keepalived process: its config, dumps and log."""
 
     def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
         self.conf = ConfLayer(keepalived)
@@ -111,7 +99,7 @@ class Daemon:
 
     def log(self, chosen: Keepalived | None) -> LogTail:
         """Returns the end of its log, which stays after the process ended. Blocks."""
-        from kvtui.backend.log import LogReader  # noqa: PLC0415 - only the log's view needs it
+        from kvtui.backend.keepalived.log import LogReader  # noqa: PLC0415 - only the log's view needs it
 
         if self._log is None and chosen is not None:
             self._log = LogReader(chosen)
@@ -123,8 +111,6 @@ class Daemon:
 
 
 class Layers(Struct):
-    """The layers in use, and their process."""
-
     network: Network
     daemon: Daemon
     of: Keepalived | None
@@ -281,6 +267,7 @@ class Node:
             ipvs=network.ipvs.table,
             addresses=network.addresses.table(),
             advertisers=network.adverts.advertisers(),
+            capture=network.adverts.capture(),
             transitions=network.adverts.transitions(),
             kube=cluster,
             sysctls=network.sysctls.values,

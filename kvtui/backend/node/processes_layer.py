@@ -25,9 +25,6 @@ class ProcessesLayer:
 
     After the first choice kvtui stays in that network namespace: only a keepalived *there* replaces one that ended.
     One of another namespace would have another node's addresses.
-
-    Args:
-        pid: of the keepalived (``--pid``); None for the one in kvtui's own network namespace.
     """
 
     def __init__(self, pid: int | None) -> None:

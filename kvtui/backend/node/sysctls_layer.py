@@ -27,11 +27,7 @@ PER_LINK = ("rp_filter", "arp_ignore")
 
 
 class SysctlsLayer:
-    """Sysctls by their full names; None while they cannot be read.
-
-    Args:
-        pid: whose network namespace; None for kvtui's own.
-    """
+    """Sysctls by their full names; None while they cannot be read."""
 
     def __init__(self, pid: int | None) -> None:
         self.values: dict[str, int] | None = None
@@ -39,12 +35,6 @@ class SysctlsLayer:
         self._read_at = float("-inf")
 
     def read(self, now: float, table: AddressTable | None) -> None:
-        """Reads them when it is due. Blocks.
-
-        Args:
-            now: monotonic seconds.
-            table: has the interfaces.
-        """
         if now - self._read_at < INTERVAL:
             return
         self._read_at = now

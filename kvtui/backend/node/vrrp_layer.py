@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.file import DumpError
-from kvtui.backend.dumps.requester import DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.backend.dumps.requester import Dump
+    from kvtui.backend.keepalived.dumps.requester import Dump
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.vrrp import VrrpInstance
 
@@ -72,7 +72,6 @@ class VrrpLayer:
         self._error = "keepalived has ended"
 
     async def settle(self) -> None:
-        """Waits for the requested dump."""
         if self._task is not None:
             await asyncio.wait([self._task])
 

@@ -15,15 +15,9 @@ WITH_MAC = frozenset((1, 772))
 
 
 class Message(Protocol):
-    """A message of pyroute2, which decodes an attribute when it is looked at."""
+    def __getitem__(self, field: str) -> Any: ...
 
-    def __getitem__(self, field: str) -> Any:
-        """A field of the fixed part."""
-        ...
-
-    def get_attr(self, name: str) -> Any:
-        """The first attribute of that name; None when there is none."""
-        ...
+    def get_attr(self, name: str) -> Any: ...
 
 
 class Link(Struct, frozen=True):
@@ -31,6 +25,7 @@ class Link(Struct, frozen=True):
 
     Attributes:
         master: index of the bridge, bond or VRF it belongs to; 0 for none.
+        parent: index of the base of a macvlan or VLAN; 0 for none, and if it is in another network namespace.
         port: what it is to its master: ``bridge``, ``bond``, ``vrf``, …; None without a master.
     """
 
@@ -43,11 +38,10 @@ class Link(Struct, frozen=True):
     kind: str | None
     master: int
     port: str | None
+    parent: int = 0
 
 
 class Address(Struct, frozen=True):
-    """An address as RTM_NEWADDR has it; ``key`` is what the kernel tells two of them apart by."""
-
     key: tuple[int, int, str, str, int]
     """Interface index, family, local address, peer address, prefix length."""
     address: str
@@ -57,12 +51,10 @@ class Address(Struct, frozen=True):
 
     @property
     def index(self) -> int:
-        """Of its interface."""
         return self.key[0]
 
     @property
     def prefixlen(self) -> int:
-        """Of its own network, or of the peer's where it has a peer."""
         return self.key[4]
 
 
@@ -82,6 +74,7 @@ def read_link(message: Message) -> Link | None:
         kind=info.get_attr("IFLA_INFO_KIND") if info else None,
         master=message.get_attr("IFLA_MASTER") or 0,
         port=info.get_attr("IFLA_INFO_SLAVE_KIND") if info else None,
+        parent=0 if message.get_attr("IFLA_LINK_NETNSID") is not None else message.get_attr("IFLA_LINK") or 0,
     )
 
 

@@ -34,13 +34,7 @@ CLOSE_TIMEOUT = 2.0
 
 
 class Published(Struct, frozen=True):
-    """What the thread knows.
-
-    Attributes:
-        table: None before the first reading.
-        ports: names of the ports of bridges, bonds and teams.
-        error: why it could not be read last time; None when it could.
-    """
+    """What the thread knows."""
 
     table: AddressTable | None = None
     ports: frozenset[str] = frozenset()
@@ -48,12 +42,7 @@ class Published(Struct, frozen=True):
 
 
 class RouteMonitor:
-    """Addresses and interfaces of a network namespace, live.
-
-    Args:
-        pid: a process in that namespace; None for our own.
-        receive_buffer: bytes for events; None for the usual.
-    """
+    """Addresses and interfaces of a network namespace, live."""
 
     def __init__(self, pid: int | None, *, receive_buffer: int | None = None) -> None:
         self._pid = pid
@@ -83,16 +72,13 @@ class RouteMonitor:
 
     @property
     def is_started(self) -> bool:
-        """Whether it reads."""
         return self._thread is not None
 
     async def ready(self) -> None:
-        """Waits until the table was read, or could not be."""
         await self._first.wait()
 
     @property
     def error(self) -> OSError | None:
-        """Why the table is not current; None when it is, or was not read yet."""
         return self._published.error
 
     def table(self) -> AddressTable | None:
@@ -103,11 +89,9 @@ class RouteMonitor:
         return replace(published.table, read_at=time.time() if busy is None else busy)
 
     def is_port(self, interface: str) -> bool:
-        """Whether an interface is a port of a bridge, bond or team."""
         return interface in self._published.ports
 
     async def close(self) -> None:
-        """Ends the thread and closes its sockets; harmless when it never started."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -155,7 +139,6 @@ class RouteMonitor:
                 changed |= links.apply(what, now, deleted=deleted)
 
     def _wait_to_close(self, seconds: float) -> bool:
-        """Whether kvtui closes within that time."""
         waiting = select.poll()
         waiting.register(self._wake, select.POLLIN)
         return bool(waiting.poll(seconds * 1000))

@@ -35,14 +35,11 @@ Event = tuple[Link | Address, bool]
 
 
 class RtnetlinkError(OSError):
-    """The kernel's answer is an error, or cannot be decoded."""
+    pass
 
 
 class RouteSockets:
     """One socket for events, subscribed before anything is read, and one for dumps.
-
-    Args:
-        receive_buffer: bytes for events; more of them are lost, which ``events`` reports.
 
     Raises:
         OSError: the kernel refuses a socket.
@@ -68,11 +65,6 @@ class RouteSockets:
         self._questions.close()
 
     def read_all(self) -> tuple[list[Link], list[Address]]:
-        """Returns all links and all addresses.
-
-        Raises:
-            OSError: the kernel's answer is an error, or cannot be decoded.
-        """
         with _as_os_error():
             links = self._dump("get_links", ext_mask=SKIP_STATISTICS)
             addresses = self._dump("get_addr")

@@ -17,8 +17,6 @@ PORTS = frozenset(("bridge", "bond", "team"))
 
 
 class RouteTable:
-    """What is known of links and addresses, by index."""
-
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
         self._addresses: dict[Key, tuple[Address, float | None]] = {}
@@ -27,11 +25,6 @@ class RouteTable:
 
     def replace(self, links: Iterable[Link], addresses: Iterable[Address], appeared: float | None) -> bool:
         """Takes a whole dump.
-
-        Args:
-            links: all of them.
-            addresses: all of them.
-            appeared: since when an address that was not known before is there (seconds since the epoch).
 
         Returns:
             Whether anything is different now.
@@ -44,16 +37,6 @@ class RouteTable:
         return changed
 
     def apply(self, what: Link | Address, now: float, *, deleted: bool) -> bool:
-        """Takes one event.
-
-        Args:
-            what: as it is now, or was.
-            now: seconds since the epoch.
-            deleted: it is gone.
-
-        Returns:
-            Whether anything is different now.
-        """
         if isinstance(what, Link):
             changed = self._delete_link(what) if deleted else self._set_link(what)
         else:
@@ -83,7 +66,6 @@ class RouteTable:
         return self._addresses.pop(address.key, None) is not None
 
     def ports(self) -> frozenset[str]:
-        """Names of the ports of bridges, bonds and teams."""
         return frozenset(link.name for link in self._links.values() if link.port in PORTS)
 
     def table(self, now: float) -> AddressTable:
@@ -106,6 +88,7 @@ def _interface(link: Link, names: dict[int, str]) -> Interface:
         mac=link.mac,
         kind=link.kind,
         master=names.get(link.master),
+        parent=names.get(link.parent),
     )
 
 

@@ -21,24 +21,16 @@ if TYPE_CHECKING:
 
 
 def chain(observation: Observation, vip: VipView) -> Links:
-    """Returns all layers of a VIP, all ports combined. For several VIPs use ``chain_of``."""
     return chain_of(ChainIndex(observation), vip.address, view=vip)
 
 
 def chain_of(index: ChainIndex, address: str, *, view: VipView | None = None) -> Links:
-    """Returns all layers of a VIP, all ports combined: each layer with its worst mark.
-
-    Args:
-        index: index of an observation.
-        address: of the VIP, canonical text; layers may lack it.
-        view: the instance's view if several instances have the address.
-    """
+    """Returns all layers of a VIP, each with its worst mark over all ports; ``view`` is one of several instances."""
     ports = index.ports(address) or (None,)
     return folded(tuple(port_chain(index, address, port, view=view) for port in ports))
 
 
 def port_chain(index: ChainIndex, address: str, port: Port | None, *, view: VipView | None = None) -> Links:
-    """Returns all layers of a port of a VIP; None for a VIP without a virtual server."""
     first, demand = cluster_links(index, address, port)
     conf = conf_link(index, address, port, demand)
     running = running_link(index, address, port, conf)

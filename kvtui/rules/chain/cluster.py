@@ -46,7 +46,6 @@ NOT_REQUIRED = Demand(vip=False)
 
 
 def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[tuple[Link, Link, Link], Demand]:
-    """Returns the first three links, and what they require of the others."""
     kube = index.seen.snapshot.kube
     entry = index.entries.get(address)
     if kube is None:
@@ -74,7 +73,6 @@ def cluster_links(index: ChainIndex, address: str, port: Port | None) -> tuple[t
 
 
 def _staleness(kube: Kube, resource: Resource) -> str:
-    """Returns why a resource may be outdated, for the end of a sentence."""
     state = kube.resource(resource)
     if state is None or state.state is SourceState.OK or not state.detail:
         return ""
@@ -120,7 +118,6 @@ def _configmap(index: ChainIndex, kube: Kube, address: str, entry: Mapping | Non
 
 
 def _without_entry(first: Link, entry: Mapping | None) -> tuple[Link, Link]:
-    """Returns the links of Service and endpoints if no valid entry names a Service."""
     if first.mark is Mark.UNKNOWN:
         why = "not known without the ConfigMap"
         return Link(Layer.SERVICE, Mark.UNKNOWN, why), Link(Layer.ENDPOINTS, Mark.UNKNOWN, why)
@@ -183,12 +180,10 @@ def _endpoints(
 
 
 def _has_ready_port(kube: Kube, service: KubeService) -> bool:
-    """Returns whether a port of the Service keeps the VIP in keepalived's config."""
     return any(p.backends for p in port_backends(service, endpoints_of(kube, service.key)))
 
 
 def _pod(kube: Kube, backend: Backend, pod: PodView | None) -> str:
-    """Returns a backend with its pod, and why it is not ready if known."""
     where = endpoint(*backend.key)
     if pod is None:
         return where

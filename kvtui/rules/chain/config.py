@@ -25,7 +25,6 @@ SYNC = "read the controller's log; it writes the file again on every change of a
 
 
 def conf_link(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> Link:
-    """Compares the file with the requirements of the cluster."""
     conf, age = index.seen.snapshot.conf, index.age(SourceName.CONF)
     if conf is None:
         return Link(Layer.CONF, Mark.UNKNOWN, "the config file cannot be read", age)
@@ -64,7 +63,6 @@ def _reals(index: ChainIndex, address: str, port: Port | None) -> str:
 
 
 def _differs_from_demand(index: ChainIndex, address: str, port: Port | None, demand: Demand) -> str:
-    """Returns how the file differs from the cluster's requirements; empty if it does not."""
     if demand.reals is None or port is None:
         return ""
     virtual = index.conf.get(address, {}).get(port)
@@ -102,7 +100,6 @@ def _difference(has: set[Backend], wanted: set[Backend], known: dict[str, PodVie
 
 
 def running_link(index: ChainIndex, address: str, port: Port | None, conf: Link) -> Link:
-    """Compares the running config with the file."""
     snapshot, age = index.seen.snapshot, index.age(SourceName.CONF)
     running, file = snapshot.running, snapshot.conf
     if snapshot.chosen is None:
@@ -126,7 +123,6 @@ def running_link(index: ChainIndex, address: str, port: Port | None, conf: Link)
 
 
 def _stale(index: ChainIndex, address: str, port: Port) -> str:
-    """Returns how the running virtual server differs from the file's; empty if it does not."""
     filed, runs = _one(index.conf, address, port), _one(index.running, address, port)
     name = endpoint(address, port.number)
     if filed is None:

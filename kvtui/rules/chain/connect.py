@@ -18,14 +18,6 @@ ELSEWHERE = "test from another host: curl, or kvtui trace --connect on a host wi
 
 
 def connect_link(index: ChainIndex, address: str, port: Port | None, result: Connect | None) -> Link:
-    """Returns the link of a connect.
-
-    Args:
-        index: index of the observation.
-        address: of the VIP.
-        port: of the VIP.
-        result: None for a VIP without a TCP port.
-    """
     if port is None or port.protocol is not Protocol.TCP or result is None:
         return Link(Layer.CONNECT, Mark.NONE, "no TCP port to connect to")
     age = index.since(result.at)
@@ -50,7 +42,6 @@ def connect_link(index: ChainIndex, address: str, port: Port | None, result: Con
 
 
 def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerView | None:
-    """Returns the virtual server in the network namespace of the connect; None if it has none."""
     chosen = index.seen.snapshot.chosen_keepalived
     server = index.kernel.get(address, {}).get(port)
     elsewhere = chosen is not None and chosen.own_netns is False
@@ -58,7 +49,6 @@ def _own_director(index: ChainIndex, address: str, port: Port) -> VirtualServerV
 
 
 def _way(index: ChainIndex, server: VirtualServerView | None) -> str:
-    """Returns the path of the connect if it differs from a client's."""
     chosen = index.seen.snapshot.chosen_keepalived
     if chosen is not None and chosen.own_netns is False:
         return ", from kvtui's network namespace, which is not keepalived's"

@@ -47,7 +47,6 @@ class ChainIndex(Struct, frozen=True, dict=True):
 
     @cached_property
     def entries(self) -> dict[str, Mapping]:
-        """VIP → entry of the ConfigMap, or of the config without the API."""
         return {canonical_or_same(m.vip): m for m in self.seen.mappings or ()}
 
     @cached_property
@@ -61,17 +60,14 @@ class ChainIndex(Struct, frozen=True, dict=True):
 
     @cached_property
     def conf(self) -> dict[str, ByPort]:
-        """VIP → its virtual servers in the config file."""
         return _by_address(self.seen.snapshot.conf)
 
     @cached_property
     def running(self) -> dict[str, ByPort]:
-        """VIP → its virtual servers in the running config."""
         return _by_address(self.seen.snapshot.running)
 
     @cached_property
     def kernel(self) -> dict[str, dict[Port, VirtualServerView]]:
-        """VIP → its virtual servers in the kernel, or only in the config."""
         by_address: dict[str, dict[Port, VirtualServerView]] = {}
         for view in self.seen.virtual_servers or ():
             if view.address is not None and view.port is not None:
@@ -86,20 +82,17 @@ class ChainIndex(Struct, frozen=True, dict=True):
 
     @cached_property
     def conf_marks(self) -> dict[ServiceKey, ConfVirtualServer]:
-        """The configured virtual servers on firewall marks, by the kernel's key."""
         conf = self.seen.snapshot.effective_conf
         by_key = conf.virtual_servers_by_key() if conf else {}
         return {key: v for key, v in by_key.items() if v.fwmark is not None}
 
     def marked_for(self, address: str) -> tuple[VirtualServerView, ...]:
-        """Returns the virtual servers on marks that may serve a VIP without a virtual server of its own."""
         if address not in self.views or self.ports(address):
             return ()
         return tuple(v for v in self.marked if (v.key[1] == "::") is (":" in address))
 
     @cached_property
     def controller(self) -> ControllerSettings:
-        """Settings of the controller on this node."""
         return settings_of(self.seen.snapshot)
 
     @property
@@ -110,35 +103,29 @@ class ChainIndex(Struct, frozen=True, dict=True):
         return tuple(dict.fromkeys((*held, *self.entries, *self.conf, *self.running, *self.kernel)))
 
     def service(self, address: str) -> KubeService | None:
-        """Returns the Service of a VIP's entry; None if the API does not have it."""
         entry, kube = self.entries.get(address), self.seen.snapshot.kube
         if entry is None or entry.target is None or kube is None or kube.services is None:
             return None
         return kube.services.get(entry.target)
 
     def ports(self, address: str) -> tuple[Port, ...]:
-        """Returns the ports of a VIP in any layer, lowest first; empty for a VIP without a virtual server."""
         service = self.service(address)
         wanted = [Port(p.port, protocol(p.protocol)) for p in service.ports] if service else []
         ports = (*wanted, *self.conf.get(address, ()), *self.running.get(address, ()), *self.kernel.get(address, ()))
         return tuple(sorted(set(ports)))
 
     def age(self, name: SourceName) -> float | None:
-        """Returns the age of a source's data in seconds."""
         return self.seen.snapshot.source(name).age(self.seen.snapshot.time)
 
     def since(self, read_at: float | None) -> float | None:
-        """Returns the seconds since ``read_at``."""
         return None if read_at is None else max(0.0, self.seen.snapshot.time - read_at)
 
 
 def protocol(name: str) -> Protocol:
-    """Returns a Service's protocol as keepalived uses it."""
     return Protocol(name) if name in {p.value for p in Protocol} else Protocol.TCP
 
 
 def has_vip(conf: Conf, address: str) -> bool:
-    """Returns whether an instance of the config has the address."""
     return address in conf.vips()
 
 

@@ -27,7 +27,6 @@ class Layer(StrEnum):
 
     @property
     def words(self) -> str:
-        """Display name."""
         return _WORDS[self]
 
 
@@ -64,8 +63,6 @@ class Link(Struct, frozen=True):
     """A layer of a chain.
 
     Attributes:
-        layer: which one.
-        mark: its state.
         detail: the evidence, in a sentence; may contain text from outside.
         age: seconds since its source was known to be current; None if never.
         remedy: next step if it is broken: an instruction, or a command with a comment after ``  # ``; else empty.
@@ -79,7 +76,6 @@ class Link(Struct, frozen=True):
 
     @property
     def ok(self) -> bool | None:
-        """None if the layer is unknown or not needed."""
         return {Mark.OK: True, Mark.BROKEN: False}.get(self.mark)
 
 
@@ -87,7 +83,6 @@ Links = tuple[Link, ...]
 
 
 def first_break(links: Links) -> Link | None:
-    """Returns the first broken layer; None if no layer is known to be broken."""
     return next((link for link in links if link.mark is Mark.BROKEN), None)
 
 
@@ -104,7 +99,6 @@ def folded(chains: tuple[Links, ...]) -> Links:
 
 
 def worst(links: Links) -> Link:
-    """Combines links of one layer: the worst mark with the details of all links that have it."""
     mark = min((link.mark for link in links), key=_WORST_FIRST.index)
     selected = [link for link in links if link.mark is mark]
     return replace(selected[0], detail=join_details([link.detail for link in selected]))

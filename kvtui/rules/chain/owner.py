@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
-    """Compares where the address is with where it should be."""
     age = index.age(SourceName.ADDRESSES)
     if view is None:
         return _without_instance(index, address, age)
@@ -40,7 +39,6 @@ def address_link(index: ChainIndex, address: str, view: VipView | None) -> Link:
 
 
 def _without_instance(index: ChainIndex, address: str, age: float | None) -> Link:
-    """Returns the link of a VIP that no instance has."""
     table = index.seen.snapshot.addresses
     if table is None:
         return Link(Layer.ADDRESS, Mark.UNKNOWN, "the addresses of this node cannot be read", age)
@@ -65,7 +63,6 @@ def _unexpected(index: ChainIndex, view: VipView, where: str, age: float | None)
 
 
 def vrrp_link(index: ChainIndex, view: VipView | None) -> Link:
-    """Returns which node advertises the VIP."""
     age = index.age(SourceName.ADVERTS)
     if view is None:
         return Link(Layer.VRRP, Mark.NONE, "no VRRP instance has it", age)
@@ -95,7 +92,6 @@ def vrrp_link(index: ChainIndex, view: VipView | None) -> Link:
 
 
 def _heard(index: ChainIndex, view: VipView) -> tuple[Advertiser, ...]:
-    """Returns all advertisers of the VIP's instance."""
     vrid = next((i.vrid for i in index.seen.vrrp_instances or () if i.name == view.instance), None)
     six = ":" in view.address
     return tuple(
@@ -104,7 +100,6 @@ def _heard(index: ChainIndex, view: VipView) -> tuple[Advertiser, ...]:
 
 
 def _abandoned(index: ChainIndex, view: VipView) -> bool:
-    """Returns whether nodes advertised it while kvtui listened, but all are silent now."""
     heard = _heard(index, view)
     if not heard or view.owner or view.owner_is_self or view.present:
         return False
@@ -116,7 +111,6 @@ MAX_ADVERTISED = 20
 
 
 def _omits(index: ChainIndex, view: VipView, owner: Advertiser) -> bool:
-    """Returns whether the owner's adverts lack this address although this node would advertise it."""
     conf = index.seen.snapshot.effective_conf
     instance = conf.instance(view.instance) if conf else None
     if instance is None or owner.last.outgoing or not owner.last.addresses or not owner.believed:

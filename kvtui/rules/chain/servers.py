@@ -69,7 +69,6 @@ def _without_server(index: ChainIndex, address: str, port: Port | None, demand: 
 
 
 def _problems(index: ChainIndex, server: VirtualServerView, demand: Demand) -> tuple[list[str], str]:
-    """Returns the problems of its real servers, and a remedy if they break the layer."""
     problems: list[str] = []
     remedy = ""
     configured = _configured(index, server)
@@ -93,7 +92,6 @@ def _problems(index: ChainIndex, server: VirtualServerView, demand: Demand) -> t
 
 
 def _problem(real: RealServerView) -> str:
-    """Returns what is wrong with a real server; empty if nothing is."""
     match real.state:
         case RealServerState.REMOVED if _fails(real):
             return f"is removed; its check {real.check}"
@@ -113,7 +111,6 @@ def _fails(real: RealServerView) -> bool:
 
 
 def _configured(index: ChainIndex, server: VirtualServerView) -> set[tuple[str, int]] | None:
-    """Returns its configured real and sorry servers; None if the config does not have it."""
     if server.fwmark is not None:
         virtual = index.conf_marks.get(server.key)
     else:

@@ -26,7 +26,6 @@ REMEDY = "set --kubeconfig FILE, or disable these layers with --no-kube"
 
 
 def links_without_api(index: ChainIndex, entry: Mapping | None) -> tuple[Link, Link, Link]:
-    """Returns ConfigMap, Service and endpoints, with the mapping from keepalived.conf."""
     source = index.seen.snapshot.source(SourceName.KUBERNETES)
     why = REASONS.get(source.reason) if source.reason else None
     why = why or f"no data from the API: {source.detail or 'not yet read'}"
@@ -49,7 +48,6 @@ def _expected(index: ChainIndex, reason: UnavailableReason | None) -> bool:
 
 
 def _from_conf(entry: Mapping | None) -> str:
-    """Returns the mapping according to keepalived.conf."""
     if entry is None:
         return ""
     if entry.state is MappingState.VIP_ONLY:

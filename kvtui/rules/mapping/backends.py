@@ -25,7 +25,6 @@ class Backend(Struct, frozen=True):
     """An address and port behind a Service's port.
 
     Attributes:
-        address: canonical text.
         port: of the container.
         ready: only ready endpoints become real servers.
         pod: namespace and name; None if it is not a pod.
@@ -38,7 +37,6 @@ class Backend(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[str, int]:
-        """Address and port: unique within its virtual server."""
         return (self.address, self.port)
 
 
@@ -46,9 +44,7 @@ class PortBackends(Struct, frozen=True):
     """A port of a Service with its backends, in the controller's order: by address as text, then port.
 
     Attributes:
-        port: the Service's port.
         backends: ready ones; as in the controller, an endpoint appears once per matching port.
-        others: those that are not ready.
         why_none: why no backend is ready, in a sentence; empty if one is.
     """
 
@@ -63,7 +59,6 @@ _NOTES: IdentityCache[tuple[str, ...]] = IdentityCache()
 
 
 def port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
-    """Returns the backends of each port of a Service, in the Service's order."""
     return _PORTS.get((service, *groups), None, lambda: _port_backends(service, groups))
 
 
@@ -73,13 +68,7 @@ def _port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> t
 
 
 def service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:
-    """Returns unexpected effects of this Service in the controller or keepalived, one sentence each.
-
-    Args:
-        service: of the mapping.
-        ports: from ``port_backends``.
-        method: the method that keepalived uses (``NAT`` or ``DR``); ``PROXY`` in proxy mode.
-    """
+    """Returns unexpected effects of this Service in the controller or keepalived, one sentence each."""
     return _NOTES.get((service, ports), method, lambda: _service_notes(service, ports, method))
 
 
@@ -103,12 +92,10 @@ def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method
 
 
 def endpoints_of(kube: Kube, service: NamespacedName) -> tuple[EndpointGroup, ...]:
-    """Returns the endpoints of a Service; empty if it has none, or if they were not read."""
     return (kube.endpoints or {}).get(service, ())
 
 
 def _first_family(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[EndpointGroup, ...]:
-    """Returns only the endpoints of the IP family of the Service's address."""
     six = [e for g in groups for e in g.endpoints if ":" in e.address]
     if not six:
         return groups

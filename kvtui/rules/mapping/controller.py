@@ -41,17 +41,10 @@ class ControllerSettings(Struct, frozen=True):
         dialect: grammar and template.
         why_dialect: evidence for the dialect, in a few words.
         namespace: ``--watch-namespace``; empty for all.
-        vrid: ``--vrid``.
         interface: ``--iface``, or the interface with the node's address; None if unknown.
-        unicast: ``--use-unicast``.
-        proxy_mode: ``--proxy-protocol-mode``.
         notify: KEEPALIVED_NOTIFY; empty if not set or unknown.
-        vrrp_version: ``--vrrp-version`` (contrib).
         address: of the node: first ExternalIP, else InternalIP; None if unknown.
         node_addresses: of all nodes that the controller counts, in any order; None if nodes cannot be read.
-        priority: overrides the computed priority.
-        peers: overrides the computed peers.
-        assumptions: one sentence each.
     """
 
     dialect: Dialect = Dialect.ALEDBF
@@ -82,7 +75,6 @@ class ControllerSettings(Struct, frozen=True):
         return FIRST_PRIORITY + ordered.index(self.address) if self.address in ordered else UNLISTED_PRIORITY
 
     def computed_peers(self) -> tuple[str, ...] | None:
-        """Returns the other nodes' addresses, sorted as text; None if unknown."""
         if self.peers is not None:
             return self.peers
         if self.node_addresses is None or self.address is None:
@@ -93,14 +85,7 @@ class ControllerSettings(Struct, frozen=True):
 def settings_of(
     snapshot: Snapshot, *, dialect: Dialect | None = None, node: str | None = None, interface: str | None = None
 ) -> ControllerSettings:
-    """Returns the settings of the controller on this node, or on another.
-
-    Args:
-        snapshot: one reading of this node.
-        dialect: overrides the detected dialect.
-        node: name of another node of the cluster; None for this one.
-        interface: overrides ``--iface``.
-    """
+    """Returns the settings of the controller on this node, or on another ``node``; the options override."""
     controller = snapshot.controller
     flags = parse_flags(controller.argv) if controller else {}
     chosen, why = (dialect, "given by option") if dialect else _dialect(snapshot, flags)

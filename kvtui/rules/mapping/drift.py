@@ -61,16 +61,10 @@ class Difference(Struct, frozen=True):
     """One difference.
 
     Attributes:
-        kind: what differs.
-        text: one sentence.
         vip: canonical text; None for a value of the instance.
-        server: the virtual server; None for VIPs and the instance.
-        real: address and port of the real server; None otherwise.
         value: the keyword that differs: ``priority``, ``lvs_sched``, ``weight`` …; None if an object is missing.
         wanted: value in the first config; None if not set.
         found: value in the second config; None if not set.
-        service: the Service, if the expected config names it.
-        pod: the pod of the real server, if the endpoints name it.
     """
 
     kind: DifferenceKind
@@ -101,12 +95,7 @@ class Shape(Struct, frozen=True):
 
 
 def drift(expected: Expected, conf: Conf) -> tuple[Difference, ...]:
-    """Returns the differences between the expected config and ``conf``.
-
-    Args:
-        expected: from ``rules.mapping.expected``; no differences if ConfigMap, Services or endpoints were not read.
-        conf: the file, or the running config.
-    """
+    """Returns no differences if ConfigMap, Services or endpoints were not read."""
     if not expected.read:
         return ()
     context = _Context(
@@ -142,7 +131,6 @@ def compare(wanted: Shape, found: Shape) -> Iterator[Difference]:
 
 
 def shape(conf: Conf) -> Shape:
-    """Returns the compared part of a config."""
     instance = conf.instance(INSTANCE)
     return Shape(
         vips=dict.fromkeys(conf.vips()),
@@ -252,7 +240,6 @@ class _Context(Struct, frozen=True):
     """Filled on demand for the virtual servers that differ."""
 
     def explain(self, d: Difference) -> Difference:
-        """Adds text, Service and pod."""
         service = self.services.get(d.vip or "")
         if d.real is not None and d.server is not None:
             return self._real(replace(d, service=service), self.servers[d.server], d.server, d.real)
@@ -276,7 +263,6 @@ class _Context(Struct, frozen=True):
                 return _instance_text(d)
 
     def _why_unexpected(self, d: Difference) -> str:
-        """Returns why the controller would not write it."""
         vip, port = d.vip or "", d.server.port if d.server else None
         for key in ((vip, port), (vip, None)):
             if key in self.skipped:

@@ -52,12 +52,10 @@ def from_conf(conf: Conf) -> tuple[Mapping, ...]:
 
 
 def _proxy_mode(snapshot: Snapshot, settings: ControllerSettings) -> bool | None:
-    """Returns None if no controller runs."""
     return settings.proxy_mode if snapshot.controller else None
 
 
 def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) -> Mapping:
-    """Adds the notes about its Service and endpoints to an entry."""
     target = mapping.target
     if target is None or mapping.method is None or kube.services is None:
         return mapping

@@ -29,11 +29,7 @@ class ExpectedServer(Struct, frozen=True):
 
     Attributes:
         vip: the key, unchanged.
-        port: the Service's port.
-        protocol: of the Service's port.
         method: the method that keepalived uses (``NAT`` or ``DR``).
-        namespace: of the Service.
-        service: name of the Service.
         backends: ready ones, sorted, without duplicates.
         others: endpoints of the same port that are not ready.
     """
@@ -61,15 +57,9 @@ class Expected(Struct, frozen=True):
 
     Attributes:
         text: of the file, byte for byte; None if an input is unknown (see ``missing``).
-        vips: of ``virtual_ipaddress``, in order.
-        servers: virtual servers, in order; none in proxy mode, where HAProxy forwards.
-        interface: of the instance; None if unknown.
-        vrid: of the instance.
         priority: of the instance; None if unknown.
         unicast_source: None without ``--use-unicast``.
         unicast_peers: sorted as text.
-        mappings: the entries, in the controller's order.
-        skipped: entries and ports without a virtual server.
         missing: unknown inputs, one sentence each.
         notes: assumptions, one sentence each.
         proxy_mode: HAProxy forwards instead of IPVS.
@@ -93,7 +83,6 @@ class Expected(Struct, frozen=True):
 
 
 def expected(kube: Kube, settings: ControllerSettings) -> Expected:
-    """Returns the config for the current ConfigMap, Services and endpoints."""
     unread = _unread(kube)
     if kube.configmap is None or unread:
         return Expected(None, missing=unread, notes=settings.assumptions, read=False)
@@ -135,7 +124,6 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
 
 
 def _unread(kube: Kube) -> tuple[str, ...]:
-    """Returns the missing data of the API, one sentence each."""
     name = "/".join(kube.configmap_name) if kube.configmap_name else None
     missing = []
     if kube.configmap is None:

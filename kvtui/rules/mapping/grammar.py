@@ -62,14 +62,7 @@ def split(value: str) -> Target | None:
 
 
 def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None) -> Mapping:
-    """Returns one entry as the controller reads it, with unexpected effects as notes.
-
-    Args:
-        vip: the key.
-        value: unchanged.
-        dialect: grammar of the controller.
-        proxy_mode: whether the controller has ``--proxy-protocol-mode``; None if unknown.
-    """
+    """Returns one entry as the controller reads it, with unexpected effects as notes."""
     notes = _key_notes(vip)
     if value == "":
         return _empty(vip, dialect, notes)
@@ -99,18 +92,15 @@ def parse_all(
 
 
 def comment_name(namespace: str, service: str, dialect: Dialect) -> str:
-    """Returns the Service's name in the comment before its virtual server."""
     return f"{namespace}{'-' if dialect is Dialect.ALEDBF else '/'}{service}"
 
 
 def order(mapping: Mapping, dialect: Dialect) -> tuple[str, str]:
-    """Returns the controller's sort key of an entry."""
     target = mapping.target
     return ("" if target is None else comment_name(*target, dialect), mapping.vip)
 
 
 def canonical_vip(vip: str) -> str:
-    """Returns the key as keepalived reads it; empty if it is not an IPv4 address, which keepalived skips."""
     try:
         return str(IPv4Address(vip))
     except AddressValueError:
@@ -149,7 +139,6 @@ def _bad_method(method: str, dialect: Dialect) -> str:
 
 
 def _invalid_name(target: Target) -> str | None:
-    """Returns why the controller cannot find a Service of that name; None if the names are valid."""
     for what, name in (("namespace", target.namespace), ("Service", target.service)):
         if _NAME.fullmatch(name):
             continue

@@ -30,11 +30,8 @@ class Block(Struct, frozen=True):
 
     Attributes:
         name: in the comment; empty without a Service.
-        vip: the key, unchanged.
         port: the Service's; 0 without a Service.
-        protocol: the Service port's.
         method: NAT, DR, PROXY, ``VIP`` without a Service, or another text that the grammar accepts.
-        backends: address and port, sorted.
     """
 
     name: str
@@ -60,12 +57,10 @@ class Page(Struct, frozen=True):
 
     @property
     def vips(self) -> tuple[str, ...]:
-        """The distinct VIPs in the order of the blocks."""
         return tuple(dict.fromkeys(b.vip for b in self.blocks))
 
 
 def render(page: Page, dialect: Dialect) -> str:
-    """Returns the text of the file."""
     lines = {Dialect.V09: _v09, Dialect.CONTRIB: _contrib, Dialect.ALEDBF: _aledbf}[dialect]
     return "".join(f"{line}\n" for line in lines(page))
 

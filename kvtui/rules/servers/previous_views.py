@@ -27,8 +27,6 @@ class PreviousView(Struct, frozen=True):
     """A virtual server of the previous observation.
 
     Attributes:
-        virtual: from the kernel.
-        view: its view.
         usable: all other layers are unchanged, so equal servers have equal views.
     """
 
@@ -37,15 +35,12 @@ class PreviousView(Struct, frozen=True):
     usable: bool
 
     def own_stats_unless_read(self, virtual: VirtualServer) -> StatsView | None:
-        """Returns its counters and rates if it was not read again."""
         return self.view.stats if self.virtual.stats_read == virtual.stats_read is not None else None
 
     def reals_unless_read(self, virtual: VirtualServer) -> tuple[RealServerView, ...] | None:
-        """Returns the views of its real servers if they were not read again."""
         return self.view.real_servers if self.usable and self._same_reading(virtual) else None
 
     def stats_unless_read(self, virtual: VirtualServer) -> list[StatsView | None] | None:
-        """Returns counters and rates of its real servers if they were not read again."""
         if not self._same_reading(virtual):
             return None
         return [view.stats for view in self.view.real_servers[: len(virtual.real_servers)]]
@@ -59,18 +54,11 @@ class PreviousView(Struct, frozen=True):
         return zip(self.virtual.real_servers, self.view.real_servers, strict=False) if self.usable else iter(())
 
     def same(self, view: VirtualServerView) -> VirtualServerView:
-        """Returns the previous object if it is equal."""
         return self.view if self.view == view else view
 
 
 class PreviousViews:
-    """The virtual servers of the previous observation.
-
-    Args:
-        virtuals: in the kernel's order.
-        views: of ``virtuals`` in the same order, then of those that only the config has.
-        usable: all other layers are unchanged.
-    """
+    """The virtual servers of the previous observation; ``views`` has those that only the config has at its end."""
 
     def __init__(
         self, virtuals: Sequence[VirtualServer] = (), views: Sequence[VirtualServerView] = (), *, usable: bool = False
@@ -81,20 +69,12 @@ class PreviousViews:
 
     @classmethod
     def of(cls, before: Observation | None, now: Snapshot, services: Mapping[str, NamespacedName]) -> Self:
-        """Returns the views of ``before``; empty if it is None.
-
-        Args:
-            before: the previous observation.
-            now: the current snapshot.
-            services: current VIP → Service.
-        """
         if before is None or before.snapshot.ipvs is None or before.virtual_servers is None:
             return cls()
         usable = _other_layers_equal(before, now, services)
         return cls(before.snapshot.ipvs.virtual_servers, before.virtual_servers, usable=usable)
 
     def find(self, virtual: VirtualServer, place: int) -> PreviousView | None:
-        """Returns the previous view of ``virtual``; without an index if the order is unchanged."""
         if place < len(self._virtuals) and self._virtuals[place].key == virtual.key:
             return PreviousView(self._virtuals[place], self._views[place], self._usable)
         index = self._places.get(virtual.key)
@@ -105,7 +85,6 @@ class PreviousViews:
         return {virtual.key: place for place, virtual in enumerate(self._virtuals)}
 
     def unread(self, virtuals: Sequence[VirtualServer]) -> list[VirtualServerView | None]:
-        """Returns the view of each virtual server that is the same object as before; None for the others."""
         if not self._usable:
             return [None] * len(virtuals)
         views: list[VirtualServerView | None] = [
@@ -115,7 +94,6 @@ class PreviousViews:
         return views + [None] * (len(virtuals) - len(views))
 
     def missing(self, virtuals: Sequence[VirtualServer]) -> Sequence[VirtualServerView] | None:
-        """Returns the views of virtual servers that only the config has; None if they may have changed."""
         if not self._usable or len(virtuals) != len(self._virtuals):
             return None
         pairs = zip(virtuals, self._virtuals, strict=True)

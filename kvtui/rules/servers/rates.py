@@ -18,10 +18,6 @@ class RateMeter:
     """Rates between two readings of a table.
 
     For a new server, or one whose counters were reset, the kernel's own estimate is used, which avoids spikes.
-
-    Args:
-        previous: the earlier reading; None at the start.
-        current: the later reading.
     """
 
     def __init__(self, previous: IpvsTable | None, current: IpvsTable) -> None:
@@ -48,7 +44,6 @@ class RateMeter:
         return _view(virtual.stats, before.stats, elapsed)
 
     def of_reals(self, virtual: VirtualServer, place: int = -1) -> list[StatsView | None]:
-        """Returns counters and rates of the real servers of a virtual server, in its order."""
         before = self._earlier(virtual, place)
         if before is None or self._previous is None:
             return [_view(real.stats, None, 0.0) for real in virtual.real_servers]

@@ -41,14 +41,7 @@ def virtual_server_views(
     services: Mapping[str, NamespacedName] | None = None,
     before: Observation | None = None,
 ) -> tuple[VirtualServerView, ...] | None:
-    """Returns all virtual servers: the kernel's in its order, then those that only the config has.
-
-    Args:
-        snapshot: the layers.
-        previous: an earlier reading of the table, for rates; None at the start.
-        services: VIP → its Service, to find the pods behind real servers.
-        before: the previous observation; unchanged views are reused from it.
-    """
+    """Returns all virtual servers: the kernel's in its order, then those that only the config has."""
     if snapshot.ipvs is None:
         return None
     virtuals = snapshot.ipvs.virtual_servers
@@ -68,14 +61,9 @@ class ServerContext(Struct, frozen=True):
     """Look-up tables of the layers other than IPVS.
 
     Attributes:
-        snapshot: the layers.
         configured: virtual servers of the running config (else of the file).
         comments: Services named in the comments; the running config has no comments.
-        checks: keepalived's health checks.
         checked: names of the virtual servers with health checks.
-        meter: for rates.
-        services: VIP → Service.
-        previous: views of the previous observation.
     """
 
     snapshot: Snapshot

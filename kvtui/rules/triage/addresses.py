@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)
@@ -33,7 +32,7 @@ def _held(observation: Observation, router: Router) -> tuple[InterfaceAddress, .
     return tuple(p for p in places if not p.interface.startswith(PRIVATE))
 
 
-def vip_on_backup(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def vip_on_backup(observation: Observation) -> Iterator[Finding]:
     """A crash left the address behind, or somebody added it (keepalived-vip#65)."""
     for router in routers(observation):
         held = _held(observation, router)
@@ -59,7 +58,7 @@ def _remove(held: tuple[InterfaceAddress, ...]) -> str:
     return "; ".join(f"ip addr del {p.address}/{p.prefixlen} dev {shell_word(p.interface)}" for p in held[:4])
 
 
-def vip_left_behind(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def vip_left_behind(observation: Observation) -> Iterator[Finding]:
     """No keepalived runs here, but a VIP is on an interface of this node."""
     snapshot = observation.snapshot
     if snapshot.chosen is not None or snapshot.addresses is None:
@@ -95,7 +94,7 @@ def vip_left_behind(observation: Observation, _history: ConditionHistory) -> Ite
         )
 
 
-def vip_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def vip_missing(observation: Observation) -> Iterator[Finding]:
     """The master lacks an address that it advertises (keepalived-vip#54: "logs fine, VIP nowhere")."""
     for vip in observation.vips or ():
         if vip.state is not VrrpState.MASTER or vip.present is not False:
@@ -115,14 +114,14 @@ def vip_missing(observation: Observation, _history: ConditionHistory) -> Iterato
         )
 
 
-def held_without_advert(observation: Observation, history: ConditionHistory) -> Iterator[Finding]:
+def held_without_advert(observation: Observation) -> Iterator[Finding]:
     """The node holds the VIPs and keepalived runs, but does not advertise: it hangs, or cannot send."""
-    if observation.snapshot.advertisers is None or observation.snapshot.chosen is None or history.began is None:
+    if observation.snapshot.capture is None or observation.snapshot.chosen is None:
         return
     for router in routers(observation):
         held = _held(observation, router)
         heard = router.own.last.received if router.own else 0.0
-        silence = router.now - max(history.began, heard)
+        silence = router.now - max(observation.snapshot.capture.since, heard)
         backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # see vip_on_backup
         if not held or backup or silence < MASTER_SILENCE_INTERVALS * router.interval:
             continue
@@ -141,7 +140,7 @@ def held_without_advert(observation: Observation, history: ConditionHistory) -> 
         )
 
 
-def wrong_interface(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def wrong_interface(observation: Observation) -> Iterator[Finding]:
     """A VIP is on another interface than configured (contrib#2328)."""
     for router in routers(observation):
         wanted = {v.address: v.interface or router.instance.interface for v in router.instance.vips}
@@ -163,7 +162,7 @@ def wrong_interface(observation: Observation, _history: ConditionHistory) -> Ite
             )
 
 
-def unusable_address(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def unusable_address(observation: Observation) -> Iterator[Finding]:
     """IPv6: the kernel does not use the VIP because duplicate address detection found another owner."""
     vips = {v.address for v in observation.vips or ()}
     for place in observation.snapshot.addresses.addresses if observation.snapshot.addresses else ():
@@ -179,7 +178,7 @@ def unusable_address(observation: Observation, _history: ConditionHistory) -> It
             )
 
 
-def interface_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def interface_missing(observation: Observation) -> Iterator[Finding]:
     """The interface of an instance does not exist (keepalived-vip#41: no NIC has the node's IP)."""
     table = observation.snapshot.addresses
     conf = observation.snapshot.effective_conf

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def not_reloaded(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def not_reloaded(observation: Observation) -> Iterator[Finding]:
     """The file changed, but keepalived has not reloaded it."""
     snapshot = observation.snapshot
     file, running, chosen = snapshot.conf, snapshot.running, snapshot.chosen_keepalived
@@ -47,7 +46,7 @@ def not_reloaded(observation: Observation, _history: ConditionHistory) -> Iterat
     )
 
 
-def empty_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def empty_file(observation: Observation) -> Iterator[Finding]:
     """A reload of an empty file removes every instance without an error (measured)."""
     file, running = observation.snapshot.conf, observation.snapshot.running
     runs = bool(running and (running.instances or running.virtual_servers)) or bool(observation.snapshot.instances)
@@ -64,7 +63,7 @@ def empty_file(observation: Observation, _history: ConditionHistory) -> Iterator
     )
 
 
-def missing_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def missing_file(observation: Observation) -> Iterator[Finding]:
     """A reload without a file removes every instance too."""
     chosen, source = observation.snapshot.chosen_keepalived, observation.snapshot.source(SourceName.CONF)
     if chosen is None or observation.snapshot.conf is not None or source.state is not SourceState.UNAVAILABLE:
@@ -81,7 +80,7 @@ def missing_file(observation: Observation, _history: ConditionHistory) -> Iterat
     )
 
 
-def broken_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def broken_file(observation: Observation) -> Iterator[Finding]:
     """Syntax errors that may stop keepalived at the next reload, missing includes, rejected values."""
     file = observation.snapshot.conf
     for kind in ProblemKind:
@@ -98,7 +97,7 @@ def broken_file(observation: Observation, _history: ConditionHistory) -> Iterato
         )
 
 
-def no_vips(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def no_vips(observation: Observation) -> Iterator[Finding]:
     """Old controllers write an instance without VIPs if no Service has endpoints, and keepalived exits."""
     conf = observation.snapshot.effective_conf
     for instance in conf.instances if conf else ():

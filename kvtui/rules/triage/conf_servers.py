@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 KEEPS_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
 def _servers(observation: Observation) -> Iterator[tuple[ConfVirtualServer, str]]:
-    """Returns each virtual server that has an address and a port, with its name."""
     conf = observation.snapshot.effective_conf
     for virtual in conf.virtual_servers if conf else ():
         if virtual.address is not None and virtual.port:
@@ -31,7 +29,7 @@ def _names(virtual: ConfVirtualServer, reals: list[ConfRealServer]) -> str:
     return listed(endpoint(*virtual.key_of(r)) for r in reals)
 
 
-def port_changes(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def port_changes(observation: Observation) -> Iterator[Finding]:
     """Direct routing and tunnels cannot change the port: keepalived resets it (measured)."""
     for virtual, name in _servers(observation):
         moved = [
@@ -55,7 +53,7 @@ def port_changes(observation: Observation, _history: ConditionHistory) -> Iterat
         )
 
 
-def udp_checked_by_tcp(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def udp_checked_by_tcp(observation: Observation) -> Iterator[Finding]:
     """keepalived-vip writes TCP_CHECK for UDP too (#44); harmless if the port also answers TCP."""
     servers = (v for v in observation.virtual_servers or () if v.protocol is Protocol.UDP)
     incomplete = {v.name for v in servers if v.up < len(v.real_servers)}
@@ -76,7 +74,7 @@ def udp_checked_by_tcp(observation: Observation, _history: ConditionHistory) -> 
         )
 
 
-def vip_not_bound(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def vip_not_bound(observation: Observation) -> Iterator[Finding]:
     """No instance has the address of a virtual server."""
     conf = observation.snapshot.effective_conf
     if conf is None or not conf.instances:

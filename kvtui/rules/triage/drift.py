@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 AT_START = frozenset({"priority", "unicast_peer"})
 """Values that the controller computes only at its start."""
@@ -51,7 +50,7 @@ def is_overwritten(observation: Observation) -> bool:
     return differences(observation, file) == () and bool(differences(observation, running))
 
 
-def overwritten(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def overwritten(observation: Observation) -> Iterator[Finding]:
     """A manual edit runs until the next reload or restart, but no file has it."""
     if not is_overwritten(observation) or observation.snapshot.conf is None:
         return
@@ -73,7 +72,7 @@ def overwritten(observation: Observation, _history: ConditionHistory) -> Iterato
     )
 
 
-def not_expected(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def not_expected(observation: Observation) -> Iterator[Finding]:
     """Keepalived does not run the config that the ConfigMap requires (keepalived-vip#84, #87; contrib#2736)."""
     running, file = observation.snapshot.running, observation.snapshot.conf
     runs = running or file

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from kvtui.model.kube import EndpointGroup
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation, VirtualServerView
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def endpoints_differ(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def endpoints_differ(observation: Observation) -> Iterator[Finding]:
     """Reports three kinds of differences in one pass: there may be tens of thousands of endpoints."""
     kube = observation.snapshot.kube
     if kube is None or kube.endpoints is None or not observation.mappings:

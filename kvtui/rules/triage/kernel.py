@@ -22,7 +22,6 @@ _unusual: IdentityCache[tuple[tuple[VirtualServerView, list[RealServerView]], ..
 def unusual_reals(
     observation: Observation, wanted: Callable[[RealServerView], bool]
 ) -> Iterator[tuple[VirtualServerView, list[RealServerView]]]:
-    """Returns virtual servers with those of their unusual real servers that are ``wanted``."""
     servers = observation.virtual_servers or ()
     for virtual, reals in _unusual.get((servers,), None, lambda: tuple(_find_unusual(servers))):
         matches = [r for r in reals if wanted(r)]
@@ -45,5 +44,4 @@ def _find_unusual(servers: tuple[VirtualServerView, ...]) -> Iterator[tuple[Virt
 
 
 def checks_of(observation: Observation) -> dict[CheckKey, RealServerCheck]:
-    """Returns keepalived's health checks by virtual server, address and port."""
     return {(c.virtual_server, c.address, c.port): c for c in observation.snapshot.checks or ()}

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.kube import Pod
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 CRASHING = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "ImagePullBackOff", "ErrImagePull"})
@@ -26,7 +25,7 @@ MIN_HEAD_START = 10.0
 """Seconds. A peer that started earlier by this time had taken over before this node could."""
 
 
-def missing_right(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def missing_right(observation: Observation) -> Iterator[Finding]:
     """The API keeps answering 403; in the controller's pod the controller lacks the permission too (contrib#2520)."""
     for resource in observation.snapshot.kube.resources if observation.snapshot.kube else ():
         if resource.state is SourceState.OK or not resource.forbidden:
@@ -42,7 +41,7 @@ def missing_right(observation: Observation, _history: ConditionHistory) -> Itera
         )
 
 
-def node_address_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def node_address_missing(observation: Observation) -> Iterator[Finding]:
     """The controller searches the NIC with the node's IP and does not find it (keepalived-vip#41, #73)."""
     snapshot = observation.snapshot
     node, table, controller = own_node(snapshot), snapshot.addresses, snapshot.controller
@@ -65,7 +64,7 @@ def node_address_missing(observation: Observation, _history: ConditionHistory) -
     )
 
 
-def controller_pod(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def controller_pod(observation: Observation) -> Iterator[Finding]:
     """A node whose controller is not ready cannot take over."""
     kube = observation.snapshot.kube
     own = own_node(observation.snapshot)
@@ -84,7 +83,7 @@ def controller_pod(observation: Observation, _history: ConditionHistory) -> Iter
         )
 
 
-def peers_unheard(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def peers_unheard(observation: Observation) -> Iterator[Finding]:
     """Multicast is blocked: this node is master and has never heard a peer that started before it.
 
     Backups do not advertise, so a master normally hears nobody. But keepalived-vip starts as a backup: a node that

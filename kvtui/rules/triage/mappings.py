@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeService
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 CLOUD_PROVIDER = "k8s.co/cloud-provider-config"
 
 
 def edit(observation: Observation) -> str:
-    """Returns the command that edits the ConfigMap."""
     kube = observation.snapshot.kube
     if kube is None or kube.configmap_name is None:
         return "kubectl edit configmap"
@@ -35,7 +33,7 @@ def edit(observation: Observation) -> str:
     return f"kubectl -n {shell_word(namespace)} edit configmap {shell_word(name)}"
 
 
-def configmap_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def configmap_missing(observation: Observation) -> Iterator[Finding]:
     """Without the ConfigMap the controller has no mappings."""
     kube = observation.snapshot.kube
     if kube is None or not kube.configmap_missing or kube.configmap_name is None:
@@ -53,7 +51,7 @@ def configmap_missing(observation: Observation, _history: ConditionHistory) -> I
     )
 
 
-def configmap_owned(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def configmap_owned(observation: Observation) -> Iterator[Finding]:
     """keepalived-cloud-provider rewrites the data: manual edits are lost."""
     kube = observation.snapshot.kube
     if kube and kube.configmap and CLOUD_PROVIDER in kube.configmap.annotations:
@@ -68,7 +66,7 @@ def configmap_owned(observation: Observation, _history: ConditionHistory) -> Ite
         )
 
 
-def bad_entry(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def bad_entry(observation: Observation) -> Iterator[Finding]:
     """The controller logs a warning and skips it."""
     for mapping in observation.mappings or ():
         if mapping.state is not MappingState.ERROR:
@@ -85,7 +83,7 @@ def bad_entry(observation: Observation, _history: ConditionHistory) -> Iterator[
         )
 
 
-def odd_entry(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def odd_entry(observation: Observation) -> Iterator[Finding]:
     """The controller accepts the entry, but its effect is unexpected."""
     for mapping in observation.mappings or ():
         # PROXY has its own rule; in proxy mode it is correct
@@ -119,7 +117,7 @@ def _evidence(mapping: Mapping) -> tuple[str, ...]:
     return (f"{vip}: {value!r} (ConfigMap)", *(plain(n, 300) for n in mapping.notes))
 
 
-def proxy_without_mode(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def proxy_without_mode(observation: Observation) -> Iterator[Finding]:
     """Keepalived does not know ``lvs_method PROXY`` and uses NAT (measured)."""
     controller = observation.snapshot.controller
     vips = [m.vip for m in observation.mappings or () if m.method == "PROXY" and m.state is MappingState.OK]
@@ -139,7 +137,7 @@ def proxy_without_mode(observation: Observation, _history: ConditionHistory) -> 
     )
 
 
-def not_served(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def not_served(observation: Observation) -> Iterator[Finding]:
     """A valid entry is not served: its Service does not exist, has no ready endpoint, or the config lacks it."""
     kube = observation.snapshot.kube
     services = kube.resource(Resource.SERVICES) if kube else None
@@ -174,7 +172,6 @@ def _no_service(mapping: Mapping, kube: Kube) -> Finding:
 
 
 def _ports(observation: Observation, mapping: Mapping, kube: Kube, service: KubeService) -> Iterator[Finding]:
-    """Reports the ports that have no virtual server, and why."""
     if kube.endpoints is None or mapping.target is None:
         return
     served = {v.port for v in observation.servers_of(mapping.vip)}

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 TAKEOVER_INTERVALS = 4.1
@@ -29,7 +28,7 @@ MIN_MASTER_SECONDS, MIN_TAKEOVERS = 60.0, 6
 """Flapping according to the counters: mean seconds between takeovers, over at least this many."""
 
 
-def two_masters(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def two_masters(observation: Observation) -> Iterator[Finding]:
     """Several nodes advertise one VRID at the same time (calico#4956, keepalived#2649)."""
     for router in routers(observation):
         if not router.view.rivals:
@@ -48,15 +47,15 @@ def two_masters(observation: Observation, _history: ConditionHistory) -> Iterato
         )
 
 
-def no_master(observation: Observation, history: ConditionHistory) -> Iterator[Finding]:
+def no_master(observation: Observation) -> Iterator[Finding]:
     """No node has advertised for longer than any backup waits."""
-    if observation.snapshot.advertisers is None or history.began is None:
+    if observation.snapshot.capture is None:
         return
     for router in routers(observation):
         if router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
             continue
         heard = [a.last.received for a in (router.own, *router.others) if a]
-        silence = router.now - max((history.began, *heard))
+        silence = router.now - max((observation.snapshot.capture.since, *heard))
         if silence < TAKEOVER_INTERVALS * router.interval:
             continue
         last = f"the last one was {ago(router.now - max(heard))} ago" if heard else "kvtui has not captured any"
@@ -76,7 +75,7 @@ def no_master(observation: Observation, history: ConditionHistory) -> Iterator[F
         )
 
 
-def instance_in_fault(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def instance_in_fault(observation: Observation) -> Iterator[Finding]:
     """An instance in FAULT does not take part in elections."""
     links = {i.name: i for i in observation.snapshot.addresses.interfaces} if observation.snapshot.addresses else {}
     for router in routers(observation):
@@ -102,7 +101,7 @@ def instance_in_fault(observation: Observation, _history: ConditionHistory) -> I
         )
 
 
-def flapping(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def flapping(observation: Observation) -> Iterator[Finding]:
     """The master changes often, according to the adverts or to keepalived's counters."""
     chosen, now = observation.snapshot.chosen_keepalived, observation.snapshot.time
     for router in routers(observation):
@@ -136,7 +135,7 @@ def flapping(observation: Observation, _history: ConditionHistory) -> Iterator[F
         )
 
 
-def priority_tie(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def priority_tie(observation: Observation) -> Iterator[Finding]:
     """Two nodes have the same priority: the higher address wins, not a configured order."""
     for router in routers(observation):
         own = router.view.effective_priority or router.view.priority
@@ -155,7 +154,7 @@ def priority_tie(observation: Observation, _history: ConditionHistory) -> Iterat
         )
 
 
-def stuck_master(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def stuck_master(observation: Observation) -> Iterator[Finding]:
     """A check lowers the master's priority, but nopreempt prevents a takeover (keepalived#2599)."""
     for router in routers(observation):
         base, now = router.view.priority, router.view.effective_priority
@@ -175,7 +174,7 @@ def stuck_master(observation: Observation, _history: ConditionHistory) -> Iterat
         )
 
 
-def filtered_adverts(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def filtered_adverts(observation: Observation) -> Iterator[Finding]:
     """Adverts of another master reach this node's interface, but a local firewall keeps them from keepalived."""
     for router in routers(observation):
         counters = router.view.counters or {}
@@ -197,7 +196,6 @@ def filtered_adverts(observation: Observation, _history: ConditionHistory) -> It
 
 
 def _received(router: Router) -> list[str]:
-    """Returns the counters that increase whenever keepalived receives an advert."""
     counters = router.view.counters or {}
     return [n for n in counters if n in {"advert_rcvd", "pri_zero_rcvd"} or n.endswith(("_err", "_failure"))]
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
 NODEST = "net.ipv4.vs.expire_nodest_conn"
@@ -32,7 +31,7 @@ def _persistent(
             yield virtual, reals
 
 
-def pinned_to_drained(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def pinned_to_drained(observation: Observation) -> Iterator[Finding]:
     """Returning clients still reach a server with weight 0."""
     if (observation.snapshot.sysctls or {}).get(QUIESCENT) != 0:
         return
@@ -57,7 +56,7 @@ def pinned_to_drained(observation: Observation, _history: ConditionHistory) -> I
         )
 
 
-def pinned_to_removed(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def pinned_to_removed(observation: Observation) -> Iterator[Finding]:
     """Connections to a removed server hang until they time out."""
     if (observation.snapshot.sysctls or {}).get(NODEST) != 0:
         return

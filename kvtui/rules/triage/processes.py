@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def not_running(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def not_running(observation: Observation) -> Iterator[Finding]:
     """Without keepalived this node has no VIPs and no health checks."""
     if observation.snapshot.chosen is not None:
         return
@@ -38,7 +37,7 @@ def not_running(observation: Observation, _history: ConditionHistory) -> Iterato
     )
 
 
-def two_trees(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def two_trees(observation: Observation) -> Iterator[Finding]:
     """Two keepalived run in one network namespace: an old one did not exit (keepalived#1028)."""
     chosen = observation.snapshot.chosen_keepalived
     if chosen is None or chosen.netns is None:
@@ -74,7 +73,7 @@ def _overlap(one: Keepalived, other: Keepalived) -> bool:
     return bool(roles[0] & roles[1]) and not intentional
 
 
-def child_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def child_missing(observation: Observation) -> Iterator[Finding]:
     """The parent runs without its VRRP or checker child."""
     chosen = observation.snapshot.chosen_keepalived
     conf = observation.snapshot.effective_conf
@@ -105,7 +104,7 @@ def _is_disabled(chosen: Keepalived, child: str) -> bool:
     return bool(given & (options["VRRP"] | options["checker"])) and not given & options[child]
 
 
-def stale_pid_file(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def stale_pid_file(observation: Observation) -> Iterator[Finding]:
     """A wrong PID makes the next start fail with "daemon is already running" (keepalived#1527)."""
     chosen = observation.snapshot.chosen_keepalived
     stale = [f for f in chosen.pid_files if f.stale] if chosen else []

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.model.vrrp import RealServerCheck
-    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.kernel import CheckKey
 
 
-def no_live_real(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def no_live_real(observation: Observation) -> Iterator[Finding]:
     """The kernel refuses all clients of a virtual server."""
     vips = {v.address for v in observation.vips or ()}
     for virtual in observation.virtual_servers or ():
@@ -60,7 +59,7 @@ def _some_real(virtual: VirtualServerView) -> str:
     return " ".join(f"{r.address} {r.port}" for r in virtual.real_servers[:1]) or "ADDRESS PORT"
 
 
-def real_down(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def real_down(observation: Observation) -> Iterator[Finding]:
     """The health check of a real server fails."""
     absent = {RealServerState.REMOVED, RealServerState.FAILED}
     lookup: dict[CheckKey, RealServerCheck] | None = None
@@ -86,7 +85,7 @@ def _fails(lookup: dict[CheckKey, RealServerCheck], virtual: VirtualServerView, 
     return check is not None and check.alive is False
 
 
-def real_not_in_kernel(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def real_not_in_kernel(observation: Observation) -> Iterator[Finding]:
     """The config has a real server without a failing check, but the kernel does not."""
     lookup: dict[CheckKey, RealServerCheck] | None = None
     for virtual, reals in unusual_reals(observation, lambda r: r.state is RealServerState.REMOVED):
@@ -109,7 +108,7 @@ def real_not_in_kernel(observation: Observation, _history: ConditionHistory) -> 
         )
 
 
-def real_not_in_config(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def real_not_in_config(observation: Observation) -> Iterator[Finding]:
     """The kernel has a real server in a virtual server of keepalived, but the config does not."""
     conf = observation.snapshot.effective_conf
     if conf is None:
@@ -140,7 +139,7 @@ def real_not_in_config(observation: Observation, _history: ConditionHistory) -> 
         )
 
 
-def weight_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def weight_differs(observation: Observation) -> Iterator[Finding]:
     """A weight that neither the config, nor a check, nor a drain has set."""
     lookup: dict[CheckKey, RealServerCheck] | None = None
     for virtual, reals in unusual_reals(observation, _other_weight):
@@ -169,7 +168,7 @@ def _set_by_check(check: RealServerCheck | None, real: RealServerView) -> bool:
     return check is not None and check.effective_weight == real.weight
 
 
-def drained(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def drained(observation: Observation) -> Iterator[Finding]:
     """Somebody drained a real server, which is often forgotten."""
     for virtual, reals in unusual_reals(observation, lambda r: r.state is RealServerState.DRAINED):
         meant = [r for r in reals if r.configured_weight != 0]
@@ -188,7 +187,7 @@ def drained(observation: Observation, _history: ConditionHistory) -> Iterator[Fi
         )
 
 
-def overloaded(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def overloaded(observation: Observation) -> Iterator[Finding]:
     """At its upper threshold a real server accepts no more connections."""
     for virtual, reals in unusual_reals(observation, _full):
         target, subject = group(virtual, reals)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.claims import live
-from kvtui.rules.vrrp.instances import family_of, known_instances
+from kvtui.rules.vrrp.instances import heard_of, known_instances
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from kvtui.model.finding import Finding
     from kvtui.model.observation import InstanceView, Observation
-    from kvtui.model.vrrp import AddressFamily, Advertiser, VrrpInstance
+    from kvtui.model.vrrp import Advertiser, VrrpInstance
+
+SILENCED_SECONDS = 300.0
+"""A node that fell silent this long ago without stepping down may still hold the VIPs."""
+GROWN_SECONDS = 90.0
+"""A counter that grew this long ago still grows: dumps may be 30 s apart."""
 
 
 class Router(Struct, frozen=True):
@@ -22,10 +29,8 @@ class Router(Struct, frozen=True):
 
     Attributes:
         instance: from keepalived or its config.
-        view: its state.
         own: this node's adverts; None if none were captured.
         others: other nodes, including silent ones.
-        now: time of the snapshot.
     """
 
     instance: VrrpInstance
@@ -40,44 +45,60 @@ class Router(Struct, frozen=True):
         return tuple(a for a in self.others if not a.stepped_down and not a.silent(self.now))
 
     @property
+    def contenders(self) -> tuple[Advertiser, ...]:
+        """The live ones, and while this node is master those that it may have silenced.
+
+        An advert that keepalived rejects still restarts its advert timer: of two masters that reject each other, one is
+        silent (vrrp_dispatcher_read; measured with 2.2.7).
+        """
+        recent = self.now - SILENCED_SECONDS
+        silenced = (a for a in self.others if a.silent(self.now) and not a.stepped_down and a.last.received > recent)
+        return (*self.live_others, *(silenced if self.is_master else ()))
+
+    @property
     def own_live(self) -> bool:
-        """This node advertises now."""
         return self.own is not None and live(self.own, self.now)
 
     @property
     def interval(self) -> float:
-        """Seconds between two adverts."""
         return self.view.advert_interval or 1.0
 
     @property
     def vips(self) -> tuple[str, ...]:
-        """Its addresses."""
         return self.view.vips
 
     @property
     def is_master(self) -> bool:
-        """This node is master."""
         return self.view.state is VrrpState.MASTER
+
+    def growing(self, *names: str) -> tuple[str, ...]:
+        """Returns those of the counters that grew lately."""
+        return tuple(n for n in names if self.now - self.instance.grown.get(n, float("-inf")) <= GROWN_SECONDS)
 
 
 def routers(observation: Observation) -> Iterator[Router]:
     """Returns all known instances; linear in instances and advertisers."""
     snapshot = observation.snapshot
-    heard: dict[tuple[int, AddressFamily], list[Advertiser]] = {}
-    for advertiser in snapshot.advertisers or ():
-        heard.setdefault((advertiser.last.vrid, advertiser.last.family), []).append(advertiser)
-    for instance, view in zip(known_instances(snapshot) or (), observation.vrrp_instances or (), strict=False):
-        around = [
-            a
-            for a in heard.get((instance.vrid or 0, family_of(instance)), ())
-            if instance.interface in (None, a.last.interface)
-        ]
+    pairs = zip(known_instances(snapshot) or (), observation.vrrp_instances or (), strict=False)
+    for (instance, view), around in zip(pairs, heard_of(snapshot), strict=False):
         own = max((a for a in around if a.last.outgoing), key=lambda a: a.last.received, default=None)
         yield Router(instance, view, own, tuple(a for a in around if not a.last.outgoing), snapshot.time)
 
 
+def each_router(
+    find: Callable[[Observation, Router], Iterator[Finding]],
+) -> Callable[[Observation], Iterator[Finding]]:
+    """Makes a rule of a function that finds problems of one instance."""
+
+    @wraps(find)
+    def rule(observation: Observation) -> Iterator[Finding]:
+        for router in routers(observation):
+            yield from find(observation, router)
+
+    return rule
+
+
 def describe(advertiser: Advertiser, now: float) -> str:
-    """Returns one sentence about an advertiser, for the evidence."""
     last = advertiser.last
     who = f"this node ({last.source})" if last.outgoing else last.source
     return (

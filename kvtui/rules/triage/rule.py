@@ -1,18 +1,16 @@
-"""The type of a triage rule."""
+"""Triage rules, and how long their problems must persist."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
-
-Find = Callable[["Observation", "ConditionHistory"], "Iterator[Finding]"]
 
 PASSING = 2.0
 """Seconds that an election, a health check or a restart takes: one or two adverts, a dump, the start of a child."""
@@ -24,10 +22,23 @@ class Rule(Struct, frozen=True):
     """One rule.
 
     Attributes:
-        find: returns the problems in one observation; pure.
+        find: returns the problems in one observation; pure. Its docstring is their condition in docs/findings.md.
         after: seconds that a problem must persist to be reported; 0 for problems that an election, a reload or a
             flapping check does not cause.
     """
 
-    find: Find
+    find: Callable[[Observation], Iterator[Finding]]
     after: float = 0.0
+
+
+class ConditionHistory(Struct):
+    """Since when each condition holds without interruption, by the clock of the snapshots (seconds since the epoch)."""
+
+    since: dict[Hashable, float] = field(default_factory=dict)
+
+    def fold(self, time: float, holding: frozenset[Hashable]) -> None:
+        """Records the conditions that hold at ``time`` and forgets all others."""
+        self.since = {c: self.since.get(c, time) for c in holding}
+
+    def held(self, condition: Hashable, now: float) -> float:
+        return max(0.0, now - self.since.get(condition, now))

@@ -28,8 +28,7 @@ from kvtui.rules.triage import (
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
-    from kvtui.rules.triage.rule import Rule
+    from kvtui.rules.triage.rule import ConditionHistory, Rule
 
 RULES: tuple[Rule, ...] = (
     *processes.RULES,
@@ -60,27 +59,20 @@ class PendingFinding(Struct, frozen=True):
 
     @property
     def condition(self) -> tuple[str, str]:
-        """Its key in ``ConditionHistory``."""
         return (self.finding.id, self.finding.object)
 
 
-def pending_findings(observation: Observation, history: ConditionHistory) -> tuple[PendingFinding, ...]:
+def pending_findings(observation: Observation) -> tuple[PendingFinding, ...]:
     """Returns all current problems in the order of the rules, one per id and object."""
     pending: dict[tuple[str, str], PendingFinding] = {}
     for rule in RULES:
-        for finding in rule.find(observation, history):
+        for finding in rule.find(observation):
             problem = PendingFinding(finding, rule.after)
             pending.setdefault(problem.condition, problem)
     return tuple(pending.values())
 
 
 def confirmed(pending: tuple[PendingFinding, ...], history: ConditionHistory, now: float) -> tuple[Finding, ...]:
-    """Returns the findings that have persisted long enough, worst first.
-
-    Args:
-        pending: problems of the observation that ``history`` recorded last.
-        history: since when each condition holds.
-        now: time of that observation (seconds since the epoch).
-    """
+    """Returns the findings that have persisted long enough, worst first; ``history`` has recorded ``pending``."""
     findings = [p.finding for p in pending if history.held(p.condition, now) >= p.after]
     return tuple(sorted(findings, key=lambda f: f.severity.rank))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 MAX_AGES = {SourceName.VRRP: 120.0, SourceName.KUBERNETES: 60.0}
 """Seconds. kvtui requests a dump at least every 30 s (each one is a line in keepalived's log)."""
@@ -29,7 +28,7 @@ REMEDIES = {
 }
 
 
-def stale(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def stale(observation: Observation) -> Iterator[Finding]:
     """Kvtui still shows old data with its age, but it may be wrong."""
     now = observation.snapshot.time
     for source in observation.snapshot.sources:
@@ -50,7 +49,7 @@ def stale(observation: Observation, _history: ConditionHistory) -> Iterator[Find
         )
 
 
-def clock_set_back(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def clock_set_back(observation: Observation) -> Iterator[Finding]:
     """Ages and "since" are wrong until kvtui has read all sources again."""
     now = observation.snapshot.time
     ahead = [s for s in observation.snapshot.sources if s.read_at is not None and s.read_at - now > MAX_CLOCK_STEP]

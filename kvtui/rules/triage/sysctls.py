@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kvtui.model.observation import Observation, VirtualServerView
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 NONLOCAL, CONNTRACK = "net.ipv4.ip_nonlocal_bind", "net.ipv4.vs.conntrack"
 FORWARD4, FORWARD6 = "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"
@@ -42,7 +41,7 @@ def _sysctls(observation: Observation) -> Mapping[str, int]:
     return observation.snapshot.sysctls or {}
 
 
-def forwarding_off(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def forwarding_off(observation: Observation) -> Iterator[Finding]:
     """This node must forward the answers of NAT connections."""
     used = _using(observation, ForwardingMethod.MASQ)
     for name, six in ((FORWARD4, False), (FORWARD6, True)):
@@ -60,7 +59,7 @@ def forwarding_off(observation: Observation, _history: ConditionHistory) -> Iter
         )
 
 
-def conntrack_off(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def conntrack_off(observation: Observation) -> Iterator[Finding]:
     """keepalived-vip sets it at its start; without it NAT connections are not masqueraded."""
     controller = observation.snapshot.controller
     servers = _using(observation, ForwardingMethod.MASQ)
@@ -81,7 +80,7 @@ def conntrack_off(observation: Observation, _history: ConditionHistory) -> Itera
     )
 
 
-def nonlocal_bind_off(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def nonlocal_bind_off(observation: Observation) -> Iterator[Finding]:
     """With PROXY, HAProxy binds the VIPs on every node, not only on the master."""
     proxied = [m.vip for m in observation.mappings or () if m.method == "PROXY" and m.state is MappingState.OK]
     if _sysctls(observation).get(NONLOCAL) == 0 and proxied:
@@ -107,7 +106,7 @@ def _own_copies(observation: Observation, links: tuple[str, ...]) -> list[tuple[
     ]
 
 
-def rp_filter_strict(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def rp_filter_strict(observation: Observation) -> Iterator[Finding]:
     """Strict filtering drops tunnelled packets: the client is reached through another interface."""
     for vip, link in _own_copies(observation, TUNNELS):
         values = {n: _sysctls(observation).get(f"net.ipv4.conf.{n}.rp_filter") for n in ("all", link)}
@@ -127,7 +126,7 @@ def rp_filter_strict(observation: Observation, _history: ConditionHistory) -> It
         )
 
 
-def arp_ignore_off(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def arp_ignore_off(observation: Observation) -> Iterator[Finding]:
     """A real server with direct routing must not answer ARP for the VIP (LVS-HOWTO, "The ARP problem")."""
     routers = {v.address: v.interface for v in observation.vips or ()}
     wire = {i.name: i.interface for i in observation.vrrp_instances or ()}

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 Version = tuple[int, ...]
 
@@ -24,12 +23,9 @@ class Bug(Struct, frozen=True):
     """A bug.
 
     Attributes:
-        name: in the finding's object.
         first: first version with the bug.
         fixed: first version without it.
-        uses: whether a config uses the affected feature.
         what: effect, in a sentence.
-        source: reference.
     """
 
     name: str
@@ -81,7 +77,7 @@ BUGS = (
 )
 
 
-def known_bug(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def known_bug(observation: Observation) -> Iterator[Finding]:
     """The running version has a bug in a feature that the config uses."""
     chosen = observation.snapshot.chosen_keepalived
     conf = observation.snapshot.effective_conf
@@ -106,7 +102,6 @@ def known_bug(observation: Observation, _history: ConditionHistory) -> Iterator[
 
 
 def parse_version(text: str) -> Version | None:
-    """Returns ``2.1.5`` as numbers; None if ``text`` is not a version."""
     match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
     return tuple(int(n or 0) for n in match.groups()) if match else None
 

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.rules.triage.condition_history import ConditionHistory
 
 
-def ip_vs_missing(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def ip_vs_missing(observation: Observation) -> Iterator[Finding]:
     """The config has virtual servers, but the kernel has not loaded ip_vs (contrib#2818)."""
     conf, sysctls = observation.snapshot.effective_conf, observation.snapshot.sysctls
     if not conf or not conf.virtual_servers or observation.snapshot.ipvs is not None or not sysctls:
@@ -38,7 +37,7 @@ def ip_vs_missing(observation: Observation, _history: ConditionHistory) -> Itera
         )
 
 
-def virtual_not_in_kernel(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def virtual_not_in_kernel(observation: Observation) -> Iterator[Finding]:
     """Keepalived runs a virtual server that the kernel lacks: somebody deleted it (kubernetes#59507)."""
     proxied = kube_proxy_signs(observation)
     for virtual in observation.virtual_servers or ():
@@ -60,7 +59,7 @@ def virtual_not_in_kernel(observation: Observation, _history: ConditionHistory) 
         )
 
 
-def foreign_virtual(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def foreign_virtual(observation: Observation) -> Iterator[Finding]:
     """The kernel has a virtual server on a VIP that keepalived did not create."""
     conf = observation.snapshot.effective_conf
     if conf is None or any(v.address is None and v.fwmark is None for v in conf.virtual_servers):
@@ -83,7 +82,7 @@ def foreign_virtual(observation: Observation, _history: ConditionHistory) -> Ite
         )
 
 
-def virtual_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def virtual_differs(observation: Observation) -> Iterator[Finding]:
     """Scheduler or persistence in the kernel differ from the config (keepalived#1542)."""
     conf = observation.snapshot.effective_conf
     configured = conf.virtual_servers_by_key() if conf else {}
@@ -112,7 +111,6 @@ def virtual_differs(observation: Observation, _history: ConditionHistory) -> Ite
 
 
 def kube_proxy_signs(observation: Observation) -> tuple[str, ...]:
-    """Returns the evidence that kube-proxy runs in IPVS mode in this network namespace."""
     table = observation.snapshot.addresses
     link = any(i.name == KUBE_PROXY_INTERFACE for i in table.interfaces) if table else False
     number = sum(1 for v in observation.virtual_servers or () if v.managed_by is ManagedBy.KUBE_PROXY)
@@ -120,7 +118,7 @@ def kube_proxy_signs(observation: Observation) -> tuple[str, ...]:
     return (*signs, *((f"{plural(number, 'virtual server')} on its addresses (ipvs)",) if number else ()))
 
 
-def kube_proxy(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def kube_proxy(observation: Observation) -> Iterator[Finding]:
     """kube-proxy and keepalived manage the same IPVS table (kubernetes#76267, #85799)."""
     signs = kube_proxy_signs(observation)
     conf = observation.snapshot.effective_conf

@@ -1,26 +1,27 @@
-"""Configuration differences between nodes, as seen in the adverts of other nodes."""
+"""Why two nodes do not accept each other's adverts, as far as this node's wire shows it (see ``rejections``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
-from kvtui.rules.triage.routers import describe, routers
+from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.versions import parse_version
+from kvtui.rules.vrrp.instances import family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from kvtui.model.conf import ConfInstance
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.triage.condition_history import ConditionHistory
     from kvtui.rules.triage.routers import Router
 
 AUTH_NAMES = {0: None, 1: "PASS", 2: "AH"}
 """Authentication types of VRRP version 2 (RFC 2338 5.3.6) as keepalived names them."""
+GROUPS = {AddressFamily.V4: "224.0.0.18", AddressFamily.V6: "ff02::12"}
 REJECTS_OTHER_VIPS, ACCEPTS_OTHER_VIPS = (2, 2, 7), (2, 3, 3)
 """The last version known to reject adverts with another list of VIPs ("received an unexpected ip number count"), and
 the first known to accept them ("expected 1 VIPs but received 2", logged once). Both measured in the lab."""
@@ -28,54 +29,77 @@ MIN_BAD_ADVERTS = 2
 """A single bad advert may be an accident."""
 INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
+BOTH_MASTERS = "keepalived drops such adverts, so both become master"
 
 
-def vrid_collision(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
-    for router in routers(observation):
-        mine = _own_addresses(router)
-        for other in router.live_others:
-            theirs = frozenset(other.last.addresses)
-            if not theirs or not mine or theirs & mine:
-                continue
+def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """An OpenBSD, FreeBSD, pfSense or OPNsense host uses CARP with this VRID as its vhid: no old keepalived.
+
+    CARP shares VRRP's protocol number and group; a master's advert timer restarts with each of its packets, so that
+    the master falls silent (keepalived#2649).
+    """
+    for other in router.contenders:
+        if other.last.carp:
             yield Finding(
-                "vrid-collision",
+                "carp-sender",
                 Severity.CRITICAL,
-                f"{other.last.source} uses VRID {router.instance.vrid} on {other.last.interface} for other addresses",
+                f"{other.last.source} sends CARP packets with vhid {router.instance.vrid}, the VRID of "
+                f"{router.instance.name}",
                 (
-                    describe(other, router.now),
-                    f"its addresses: {listed(sorted(theirs))} (adverts)",
-                    f"those of {router.instance.name} here: {listed(sorted(mine))}",
-                    "each node rejects the other's adverts; the first master may keep the other from taking over",
+                    f"{other.count} packets from {other.last.source} on {other.last.interface} are CARP, not VRRP "
+                    "(adverts)",
+                    "keepalived rejects them, but each restarts its timer: masters fall silent, backups do not take over",
                 ),
-                "change the virtual_router_id of one of the two on all of its nodes (keepalived-vip: --vrid)",
+                "change the vhid there, or the virtual_router_id here on all nodes: they share one number space on a LAN",
                 router.instance.name,
                 router.vips,
             )
 
 
-def vip_lists_differ(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Compares this node's VIPs with those in other nodes' adverts (keepalived#2175)."""
-    for router in routers(observation):
-        mine = _own_addresses(router)
-        for other in router.live_others:
-            theirs = frozenset(other.last.addresses)
-            if theirs == mine or not theirs & mine:
-                continue
-            yield Finding(
-                "vip-lists-differ",
-                Severity.CRITICAL,
-                f"{other.last.source} and this node have different VIPs in {router.instance.name}",
-                (
-                    describe(other, router.now),
-                    *((f"only there: {listed(sorted(theirs - mine))}",) if theirs - mine else ()),
-                    *((f"only here: {listed(sorted(mine - theirs))}",) if mine - theirs else ()),
-                    _other_list(observation),
-                ),
-                "kvtui reload  # on the node with the old list; its controller's log shows why it was not updated",
-                router.instance.name,
-                tuple(sorted(theirs ^ mine)),
-            )
+def vrid_collision(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
+    mine = own_addresses(router)
+    for other in router.contenders:
+        theirs = frozenset(other.last.addresses)
+        if not theirs or not mine or theirs & mine or other.last.carp:
+            continue
+        yield Finding(
+            "vrid-collision",
+            Severity.CRITICAL,
+            f"{other.last.source} uses VRID {router.instance.vrid} on {other.last.interface} for other addresses",
+            (
+                describe(other, router.now),
+                f"its addresses: {listed(sorted(theirs))} (adverts)",
+                f"those of {router.instance.name} here: {listed(sorted(mine))}",
+                "each node rejects the other's adverts; the first master may keep the other from taking over",
+            ),
+            "change the virtual_router_id of one of the two on all of its nodes (keepalived-vip: --vrid)",
+            router.instance.name,
+            router.vips,
+        )
+
+
+def vip_lists_differ(observation: Observation, router: Router) -> Iterator[Finding]:
+    """This node's VIPs differ from those in another node's adverts (keepalived#2175)."""
+    mine = own_addresses(router)
+    for other in router.contenders:
+        theirs = frozenset(other.last.addresses)
+        if theirs == mine or not theirs & mine or other.last.carp:
+            continue
+        yield Finding(
+            "vip-lists-differ",
+            Severity.CRITICAL,
+            f"{other.last.source} and this node have different VIPs in {router.instance.name}",
+            (
+                describe(other, router.now),
+                *((f"only there: {listed(sorted(theirs - mine))}",) if theirs - mine else ()),
+                *((f"only here: {listed(sorted(mine - theirs))}",) if mine - theirs else ()),
+                _other_list(observation),
+            ),
+            "kvtui reload  # on the node with the old list; its controller's log shows why it was not updated",
+            router.instance.name,
+            tuple(sorted(theirs ^ mine)),
+        )
 
 
 def _other_list(observation: Observation) -> str:
@@ -90,143 +114,175 @@ def _other_list(observation: Observation) -> str:
     return f"keepalived 2.2.7 rejects such adverts, so both become master; 2.3.3 {accepted}"
 
 
-def _own_addresses(router: Router) -> frozenset[str]:
+def own_addresses(router: Router) -> frozenset[str]:
     """Returns the addresses that this node advertises, or would advertise as master."""
     if router.own_live and router.own and router.own.last.addresses:
         return frozenset(router.own.last.addresses)
-    return frozenset(router.vips)
+    return frozenset(router.instance.advertised)
 
 
-def version_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """VRRP 2 and 3 are incompatible."""
-    for router in routers(observation):
-        for other in router.live_others:
-            if router.instance.version is None or other.last.version == router.instance.version:
-                continue
-            yield Finding(
-                "vrrp-version-differs",
-                Severity.CRITICAL,
-                f"{other.last.source} uses VRRP {other.last.version}, but {router.instance.name} on this node VRRP "
-                f"{router.instance.version}",
-                (
-                    describe(other, router.now),
-                    "keepalived drops adverts of another version, so both become master",
-                ),
-                "set the same vrrp_version in global_defs on all nodes, then: kvtui reload",
-                router.instance.name,
-                router.vips,
-            )
+def version_differs(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """VRRP 2 and 3 are incompatible (measured with 2.2.7; keepalived does not count these adverts)."""
+    for other in router.contenders:
+        if router.instance.version is None or other.last.version == router.instance.version or other.last.carp:
+            continue
+        yield Finding(
+            "vrrp-version-differs",
+            Severity.CRITICAL,
+            f"{other.last.source} uses VRRP {other.last.version}, but {router.instance.name} on this node VRRP "
+            f"{router.instance.version}",
+            (describe(other, router.now), f"another version: {BOTH_MASTERS}"),
+            "set the same vrrp_version in global_defs on all nodes, then: kvtui reload",
+            router.instance.name,
+            router.vips,
+        )
 
 
-def auth_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """Keepalived drops adverts with another authentication type."""
-    for router in routers(observation):
-        for other in router.live_others:
-            if other.last.auth_type is None or router.instance.version != other.last.version:
-                continue
-            theirs = "AH" if other.last.authentication_header else AUTH_NAMES.get(other.last.auth_type, "unknown")
-            if theirs == router.instance.auth_type:
-                continue
-            yield Finding(
-                "vrrp-auth-differs",
-                Severity.CRITICAL,
-                f"{other.last.source} authenticates adverts with {theirs or 'nothing'}, but {router.instance.name} on "
-                f"this node with {router.instance.auth_type or 'nothing'}",
-                (describe(other, router.now), "keepalived drops such adverts, so both become master"),
-                "use the same authentication block on all nodes (or none, with VRRP 3), then: kvtui reload",
-                router.instance.name,
-                router.vips,
-            )
+def auth_differs(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """Keepalived drops adverts with another authentication type (measured with 2.2.7)."""
+    for other in router.contenders:
+        if other.last.auth_type is None or router.instance.version != other.last.version:
+            continue
+        theirs = "AH" if other.last.authentication_header else AUTH_NAMES.get(other.last.auth_type, "unknown")
+        if theirs == router.instance.auth_type:
+            continue
+        yield Finding(
+            "vrrp-auth-differs",
+            Severity.CRITICAL,
+            f"{other.last.source} authenticates adverts with {theirs or 'nothing'}, but {router.instance.name} on "
+            f"this node with {router.instance.auth_type or 'nothing'}",
+            (describe(other, router.now), f"another auth_type: {BOTH_MASTERS}"),
+            "use the same authentication block on all nodes (or none, with VRRP 3), then: kvtui reload",
+            router.instance.name,
+            router.vips,
+        )
 
 
-def interval_differs(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
-    """VRRP 2 rejects another interval; VRRP 3 uses the master's, which changes the takeover time."""
-    for router in routers(observation):
-        for other in router.live_others:
-            if not other.last.interval or abs(other.last.interval - router.interval) < INTERVAL_STEP:
-                continue
-            second = other.last.version == 2
-            effect = "VRRP 2 drops such adverts" if second else "a takeover takes three of the master's intervals"
-            yield Finding(
-                "advert-interval-differs",
-                Severity.CRITICAL if second else Severity.WARNING,
-                f"{other.last.source} advertises every {other.last.interval:g} s, but {router.instance.name} on this "
-                f"node every {router.interval:g} s",
-                (describe(other, router.now), effect),
-                "set the same advert_int on all nodes, then: kvtui reload",
-                router.instance.name,
-                router.vips,
-            )
+def interval_differs(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """VRRP 2 rejects another interval; VRRP 3 uses the master's, which changes the takeover time (RFC 9568 6.4)."""
+    for other in router.contenders:
+        if not other.last.interval or abs(other.last.interval - router.interval) < INTERVAL_STEP or other.last.carp:
+            continue
+        second = other.last.version == 2
+        effect = f"VRRP 2: {BOTH_MASTERS}" if second else "a takeover takes three of the master's intervals"
+        yield Finding(
+            "advert-interval-differs",
+            Severity.CRITICAL if second else Severity.WARNING,
+            f"{other.last.source} advertises every {other.last.interval:g} s, but {router.instance.name} on this "
+            f"node every {router.interval:g} s",
+            (describe(other, router.now), effect),
+            "set the same advert_int on all nodes, then: kvtui reload",
+            router.instance.name,
+            router.vips,
+        )
 
 
-def bad_adverts(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on this node's VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
-    for router in routers(observation):
-        for other in router.others:
-            if other.bad < MIN_BAD_ADVERTS:
-                continue
-            last = other.last
-            why = last.error or (f"TTL {last.ttl} instead of 255" if last.ttl != 255 else "but not the last one")
-            yield Finding(
-                "bad-adverts",
-                Severity.WARNING,
-                f"{last.source} sends adverts for VRID {last.vrid} that keepalived may reject",
-                (f"{other.bad} of {other.count} adverts were bad: {why} (adverts)", describe(other, router.now)),
-                f"keepalived --version  # on {last.source}; the same version and vrrp_version on all nodes",
-                router.instance.name,
-                router.vips,
-            )
+    for other in router.others:
+        if other.bad < MIN_BAD_ADVERTS or other.last.carp:
+            continue
+        last = other.last
+        why = last.error or (f"TTL {last.ttl} instead of 255" if last.ttl != 255 else "but not the last one")
+        yield Finding(
+            "bad-adverts",
+            Severity.WARNING,
+            f"{last.source} sends adverts for VRID {last.vrid} that keepalived may reject",
+            (f"{other.bad} of {other.count} adverts were bad: {why} (adverts)", describe(other, router.now)),
+            "a TTL below 255 means that a router forwards them: nodes of a VRID share one LAN"
+            if last.ttl != 255
+            else f"keepalived --version  # on {last.source}; the same version and vrrp_version on all nodes",
+            router.instance.name,
+            router.vips,
+        )
 
 
-def unicast_mixed(observation: Observation, _history: ConditionHistory) -> Iterator[Finding]:
+def group_differs(observation: Observation, router: Router) -> Iterator[Finding]:
+    """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here, on no firewall."""
+    mine = own_group(observation, router)
+    for other in router.contenders:
+        theirs = other.last.destination
+        if unicast_peers(observation, router) or not _is_group(theirs) or theirs == mine:
+            continue
+        yield Finding(
+            "vrrp-group-differs",
+            Severity.CRITICAL,
+            f"{other.last.source} advertises to {theirs}, but {router.instance.name} on this node uses {mine}",
+            (
+                describe(other, router.now),
+                f"keepalived here listens to {mine} only: both become master, and no firewall is the cause",
+            ),
+            f"set the same vrrp_mcast_group{family_of(router.instance).value} in global_defs on all nodes, then: "
+            "kvtui reload",
+            router.instance.name,
+            router.vips,
+        )
+
+
+def own_group(observation: Observation, router: Router) -> str:
+    """Returns the multicast group of this node's adverts: as captured, dumped, or configured."""
+    if router.own is not None and _is_group(router.own.last.destination):
+        return router.own.last.destination
+    conf, family = observation.snapshot.effective_conf, family_of(router.instance)
+    configured = conf.globals.get(f"vrrp_mcast_group{family.value}", "").strip() if conf else ""
+    return router.instance.group or configured or GROUPS[family]
+
+
+def _is_group(destination: str) -> bool:
+    first = destination.partition(".")[0]
+    return destination.startswith("ff") or (first.isdecimal() and 224 <= int(first) <= 239)
+
+
+def unicast_mixed(observation: Observation, router: Router) -> Iterator[Finding]:
     """One node uses unicast, another multicast, or a node is not a configured peer (contrib#808)."""
-    for router in routers(observation):
-        peers = unicast_peers(observation, router)
-        for other in router.live_others:
-            group = other.last.destination.startswith(("224.", "ff"))
-            if peers is None or (bool(peers) is not group and (not peers or other.last.source in peers)):
-                continue
-            yield _mixed(router, other, peers, group=group)
-
-
-def _mixed(router: Router, other: Advertiser, peers: tuple[str, ...], *, group: bool) -> Finding:
-    how = "multicasts" if group else "sends unicast"
-    here = f"unicast to {listed(peers)}" if peers else "multicast"
-    problem = "is not a unicast_peer" if peers and not group else how
-    return Finding(
-        "unicast-peers-wrong",
-        Severity.CRITICAL,
-        f"{other.last.source} {problem} in {router.instance.name}: it does not hear this node",
-        (
-            describe(other, router.now),
-            f"it {how} to {other.last.destination} (adverts); this node is configured for {here} (conf)",
-        ),
-        "configure unicast_peer on all nodes, each with all other nodes (keepalived-vip: --use-unicast)",
-        router.instance.name,
-        router.vips,
-    )
-
-
-def conf_instance(observation: Observation, name: str) -> ConfInstance | None:
-    """Returns the instance of the running config, else of the file."""
-    conf = observation.snapshot.effective_conf
-    return conf.instance(name) if conf else None
+    peers = unicast_peers(observation, router)
+    for other in router.contenders:
+        group = _is_group(other.last.destination)
+        if peers is None or other.last.carp or (bool(peers) is not group and (not peers or other.last.source in peers)):
+            continue
+        how = "multicasts" if group else "sends unicast"
+        here = f"unicast to {listed(peers)}" if peers else "multicast"
+        problem = "is not a unicast_peer" if peers and not group else how
+        yield Finding(
+            "unicast-peers-wrong",
+            Severity.CRITICAL,
+            f"{other.last.source} {problem} in {router.instance.name}: it does not hear this node",
+            (
+                describe(other, router.now),
+                f"it {how} to {other.last.destination} (adverts); this node is configured for {here} (conf)",
+            ),
+            "configure unicast_peer on all nodes, each with all other nodes (keepalived-vip: --use-unicast)",
+            router.instance.name,
+            router.vips,
+        )
 
 
 def unicast_peers(observation: Observation, router: Router) -> tuple[str, ...] | None:
     """Returns its unicast peers; empty with multicast; None if unknown."""
-    known = conf_instance(observation, router.instance.name)
+    conf = observation.snapshot.effective_conf
+    known = conf.instance(router.instance.name) if conf else None
     if known is not None:
         return known.unicast_peers
     return router.instance.unicast_peers or None
 
 
-RULES = (
-    Rule(vrid_collision, PASSING),
-    Rule(version_differs, PASSING),
-    Rule(auth_differs, PASSING),
-    Rule(unicast_mixed, PASSING),
-    Rule(vip_lists_differ, ROLLOUT),
-    Rule(interval_differs, PASSING),
-    Rule(bad_adverts),
+MISMATCHES: tuple[tuple[Callable[[Observation, Router], Iterator[Finding]], float], ...] = (
+    (carp_sender, PASSING),
+    (vrid_collision, PASSING),
+    (version_differs, PASSING),
+    (auth_differs, PASSING),
+    (group_differs, PASSING),
+    (unicast_mixed, PASSING),
+    (vip_lists_differ, ROLLOUT),
+    (interval_differs, PASSING),
+    (bad_adverts, 0.0),
 )
+"""What makes nodes reject each other's adverts, with the time that it must persist."""
+
+
+def mismatches(observation: Observation, router: Router) -> tuple[Finding, ...]:
+    """Returns why this node and those that it hears do not accept each other."""
+    return tuple(finding for find, _ in MISMATCHES for finding in find(observation, router))
+
+
+RULES = tuple(Rule(each_router(find), after) for find, after in MISMATCHES)

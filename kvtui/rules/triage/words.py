@@ -14,18 +14,15 @@ if TYPE_CHECKING:
 
 
 def real_name(real: RealServerView) -> str:
-    """Returns ``10.2.68.5:8080``."""
     return endpoint(real.address, real.port)
 
 
 def describe_real(real: RealServerView) -> str:
-    """Returns name, state and health check of a real server."""
     check = f", check {real.check}" if real.check else ""
     return f"{real_name(real)}: {real.state.value}{check}"
 
 
 def vips_of(virtual: VirtualServerView) -> tuple[str, ...]:
-    """Returns the VIP of a virtual server, for ``Finding.vips``."""
     return () if virtual.address is None else (virtual.address,)
 
 
@@ -41,7 +38,6 @@ def group(virtual: VirtualServerView, reals: list[RealServerView]) -> tuple[str,
 
 
 def first_of(texts: Sequence[str]) -> Iterator[str]:
-    """Returns the first texts and the number of the others."""
     yield from texts[:MAX_NAMES]
     if len(texts) > MAX_NAMES:
         yield f"and {len(texts) - MAX_NAMES} more"

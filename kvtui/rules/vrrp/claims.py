@@ -40,7 +40,6 @@ def live(advertiser: Advertiser, now: float) -> bool:
 
 
 def overlap(one: Advertiser, other: Advertiser) -> bool:
-    """Returns whether both have advertised at the same time for about an interval."""
     return _overlap_seconds(one, other) >= OVERLAP_INTERVALS * _interval(one, other)
 
 
@@ -76,12 +75,7 @@ def claimants(heard: tuple[Advertiser, ...], now: float) -> tuple[Advertiser, ..
 
 
 def stable_master(heard: tuple[Advertiser, ...], now: float) -> Advertiser | None:
-    """Returns the only claimant if it has advertised for two intervals and all others are silent for over one.
-
-    Args:
-        heard: advertisers of one virtual router, including this node.
-        now: seconds since the epoch.
-    """
+    """Returns the only claimant if it has advertised for two intervals and all others are silent for over one."""
     masters = claimants(heard, now)
     if len(masters) != 1:
         return None

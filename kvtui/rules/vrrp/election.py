@@ -32,7 +32,6 @@ class Candidate(Struct, frozen=True):
         priority: effective; None if it was never heard (a backup does not advertise).
         nopreempt: it does not take over from a lower priority.
         preempt_delay: seconds that it waits before it takes over from a lower priority.
-        is_self: this node.
     """
 
     address: str
@@ -63,7 +62,6 @@ class Prediction(Struct, frozen=True):
         master: address of the final master; None if no known node takes over.
         moves: in order; empty if nothing changes.
         certain: False if a node with unknown priority could change the result.
-        because: one sentence.
     """
 
     master: str | None
@@ -90,7 +88,6 @@ def address_order(address: str) -> tuple[int, ...]:
 
 
 def rank(candidate: Candidate) -> tuple[int, tuple[int, ...]]:
-    """Returns what an election compares."""
     return (candidate.priority or 0, address_order(candidate.address))
 
 
@@ -100,14 +97,7 @@ def predict(
     interval: float,
     leaving: Leaving = Leaving.STAYS,
 ) -> Prediction:
-    """Predicts the election after a change.
-
-    Args:
-        candidates: all nodes, including this one, with their priorities *after* the change.
-        master: address of the master before the change; None if there is none.
-        interval: advert interval in seconds.
-        leaving: what the current master does.
-    """
+    """``candidates`` are all nodes with their priorities *after* the change, ``master`` is the one before it."""
     known = tuple(c for c in candidates if c.priority is not None)
     unseen = tuple(c.address for c in candidates if c.priority is None)
     current = next((c for c in known if c.address == master), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
@@ -12,10 +13,15 @@ from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpSt
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, stable_master
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advertiser
+
+
+VMAC_KINDS = frozenset({"macvlan", "ipvlan"})
 
 
 class Evidence(Struct, frozen=True):
@@ -49,7 +55,6 @@ class Evidence(Struct, frozen=True):
 
     @property
     def own_live(self) -> bool:
-        """This node advertises now, and no node has taken over from it."""
         return any(a is self.own for a in self.claimants)
 
     @property
@@ -81,7 +86,7 @@ def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
         nopreempt=instance.nopreempt,
         preempt_delay=instance.preempt_delay,
         advert_interval=instance.advert_interval or 1.0,
-        vips=instance.vips,
+        vips=(*instance.vips, *(replace(v, excluded=True) for v in instance.excluded_vips)),
         unicast_source=instance.unicast_source,
         unicast_peers=instance.unicast_peers,
         auth_type=instance.auth_type,
@@ -95,7 +100,6 @@ def _number(text: str | None) -> int | None:
 
 
 def family_of(instance: VrrpInstance) -> AddressFamily:
-    """Returns the IP version of an instance's adverts."""
     if instance.family is not None:
         return instance.family
     six = bool(instance.vips) and ":" in instance.vips[0].address
@@ -103,15 +107,7 @@ def family_of(instance: VrrpInstance) -> AddressFamily:
 
 
 def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
-    """Returns a snapshot's evidence about an instance."""
-    family = family_of(instance)
-    heard = [
-        a
-        for a in snapshot.advertisers or ()
-        if a.last.vrid == instance.vrid
-        and a.last.family is family
-        and (instance.interface is None or a.last.interface == instance.interface)
-    ]
+    heard = _heard(snapshot, instance, snapshot.advertisers or ())
     own = max((a for a in heard if a.last.outgoing), key=lambda a: a.last.received, default=None)
     held = [a for v in instance.vips for a in _held(snapshot, v)]
     since = [a.since for a in held if a.since is not None]
@@ -125,6 +121,43 @@ def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
         now=snapshot.time,
         alive=snapshot.chosen is not None,
     )
+
+
+def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] | None:
+    """Returns the interfaces on which its adverts may be captured; None for all.
+
+    Its own; with a VMAC the base too (``vmac_xmit_base``); of a port of a bridge or bond, the bridge or bond.
+    """
+    if instance.interface is None:
+        return None
+    conf = snapshot.effective_conf.instance(instance.name) if snapshot.effective_conf else None
+    base = conf.interface if conf and instance.interface != conf.interface else None
+    names = {name for name in (instance.interface, instance.vmac, base) if name}
+    for link in snapshot.addresses.interfaces if snapshot.addresses else ():
+        if link.name in names:
+            names |= {name for name in (link.master, link.parent if link.kind in VMAC_KINDS else None) if name}
+    return frozenset(names)
+
+
+def _heard(snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]) -> tuple[Advertiser, ...]:
+    """Returns the advertisers of its virtual router, once each, though a VMAC and its base both show their adverts."""
+    family, where = family_of(instance), interfaces_of(snapshot, instance)
+    newest: dict[tuple[str, bool], Advertiser] = {}
+    for a in advertisers:
+        if a.last.vrid != instance.vrid or a.last.family is not family or (where and a.last.interface not in where):
+            continue
+        known = newest.get((a.last.source, a.last.outgoing))
+        if known is None or a.last.received > known.last.received:
+            newest[a.last.source, a.last.outgoing] = a
+    return tuple(newest.values())
+
+
+def heard_of(snapshot: Snapshot) -> Iterator[tuple[Advertiser, ...]]:
+    """Returns the advertisers of each known instance; linear in instances and advertisers."""
+    by_router: dict[int, list[Advertiser]] = {}
+    for advertiser in snapshot.advertisers or ():
+        by_router.setdefault(advertiser.last.vrid, []).append(advertiser)
+    return (_heard(snapshot, i, by_router.get(i.vrid or 0, ())) for i in known_instances(snapshot) or ())
 
 
 def _held(snapshot: Snapshot, vip: VirtualAddress) -> tuple[InterfaceAddress, ...]:
@@ -172,7 +205,6 @@ def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Ma
 
 
 def rivals_of(known: Evidence, state: VrrpState) -> tuple[str, ...]:
-    """Returns the additional masters."""
     others = known.live_others
     if state is not VrrpState.MASTER:
         return tuple(a.last.source for a in others[1:])
@@ -206,7 +238,6 @@ def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
 
 
 def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
-    """Returns an instance with its state, master and peers."""
     known = evidence(snapshot, instance)
     state, why = state_of(known)
     master = master_of(known, state, self_address(snapshot, instance))
@@ -236,7 +267,6 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
 
 
 def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> tuple[VipView, ...]:
-    """Returns the instance's VIPs: whether they are present on this node, and who advertises them."""
     views = []
     for vip in instance.vips:
         held = _held(snapshot, vip)

@@ -18,20 +18,13 @@ DAY_SECONDS = 86400.0
 
 
 def line_of(raw: str, now: float, known: frozenset[str] = frozenset()) -> LogLine:
-    """Parses a line of keepalived's standard error, of a container's log, or of syslog.
-
-    Args:
-        raw: without its line break.
-        now: seconds since the epoch: syslog lines have no year.
-        known: passwords of the config, which a message may repeat.
-    """
+    """Parses a line of keepalived's standard error, of a container's log, or of syslog."""
     at, text = _of_container(raw)
     inner, text = _of_daemon(text, now)
     return LogLine(without_secrets(text, known), at if at is not None else inner)
 
 
 def without_secrets(text: str, known: frozenset[str] = frozenset()) -> str:
-    """Returns the text with passwords and tokens masked."""
     return _TOKEN.sub(lambda match: match[1] + MASK, masked(text, known))
 
 
@@ -63,7 +56,6 @@ def _of_daemon(text: str, now: float) -> tuple[float | None, str]:
 
 
 def _local(text: str) -> float | None:
-    """Parses ``Nov 24 18:26:07 2026`` in this machine's time zone."""
     try:
         return datetime.strptime(text, "%b %d %H:%M:%S %Y").astimezone().timestamp()
     except ValueError:

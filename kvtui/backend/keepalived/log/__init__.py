@@ -5,6 +5,6 @@ runtime, the source of kubectl logs) and to syslog(3); without it keepalived wri
 a build option that Debian's lacks.
 """
 
-from kvtui.backend.log.reader import LogReader
+from kvtui.backend.keepalived.log.reader import LogReader
 
 __all__ = ["LogReader"]

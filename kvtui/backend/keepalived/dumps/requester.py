@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.backend.dumps.data_text import parse_check_data, parse_vrrp_data
-from kvtui.backend.dumps.file import DumpError, DumpFile, Stamp, data_files
-from kvtui.backend.dumps.json_dump import parse_json
-from kvtui.backend.dumps.merge import merge
-from kvtui.backend.dumps.stats_text import parse_stats
-from kvtui.backend.dumps.text import IncompleteDumpError
+from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
+from kvtui.backend.keepalived.dumps.file import DumpError, DumpFile, Stamp, data_files
+from kvtui.backend.keepalived.dumps.json_dump import parse_json
+from kvtui.backend.keepalived.dumps.merge import merge
+from kvtui.backend.keepalived.dumps.stats_text import parse_stats
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, is_same_process, send_signal
 
@@ -67,13 +67,6 @@ class DumpRequester:
     """Requests dumps of one keepalived; ``read`` blocks for up to some seconds: call it in a thread.
 
     The owner replaces ``keepalived`` after it looked up the processes again (the children may have changed).
-
-    Args:
-        keepalived: whose dumps.
-        signals: False: send no signal, only read existing files.
-        interval: seconds between requests that are not urgent.
-        timeout: seconds for each dump.
-        proc: where proc is mounted.
     """
 
     def __init__(
@@ -219,7 +212,6 @@ class DumpRequester:
         return Dump(instances, checks[0] if checks else None, written, "file", "an earlier dump; none was requested")
 
     def _newest(self, files: Iterable[DumpFile], parse: Callable[[str], T]) -> tuple[T, float] | None:
-        """Returns the newest whole file that is not older than keepalived."""
         found = []
         for file in files:
             try:
@@ -245,7 +237,7 @@ class DumpRequester:
 
 
 class _NoDumpError(DumpError):
-    """keepalived wrote no dump in time."""
+    pass
 
 
 def _stamps(files: Iterable[DumpFile]) -> dict[str, Stamp | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.backend.dumps.text import IncompleteDumpError, whole_number
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, whole_number
 
 SECTIONS = {
     "": {"Became master": "become_master", "Released master": "release_master"},

@@ -10,11 +10,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf import copies
+from kvtui.backend.keepalived.log import journald, pod
+from kvtui.backend.keepalived.log.lines import line_of
+from kvtui.backend.keepalived.log.tail import Tail
 from kvtui.backend.linux import procfs
 from kvtui.backend.linux.arguments import parse_arguments
-from kvtui.backend.log import journald, pod
-from kvtui.backend.log.lines import line_of
-from kvtui.backend.log.tail import Tail
 from kvtui.model.log import LogLine, LogTail
 from kvtui.model.secrets import secrets_in
 
@@ -32,14 +32,7 @@ _UNIT = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
 
 
 class LogReader:
-    """The log of one keepalived. Blocks: call it in a thread.
-
-    Args:
-        keepalived: whose.
-        proc: where proc is mounted.
-        root: of this machine, for tests.
-        clock: seconds since the epoch.
-    """
+    """The log of one keepalived. Blocks: call it in a thread."""
 
     def __init__(
         self, keepalived: Keepalived, *, proc: str = "/proc", root: str = "", clock: Callable[[], float] = time.time
@@ -90,7 +83,6 @@ class LogReader:
             self._missing.append("keepalived writes no log (--no-syslog): add --log-console")
 
     def _use(self, where: str, tail: Tail, *, only: re.Pattern[str] | None = None) -> bool:
-        """Uses a file; returns whether it can be read."""
         try:
             first = tail.read()
         except OSError as error:
@@ -212,7 +204,6 @@ def _is_there(path: str) -> bool:
 
 
 def advice(container: pod.Container | None) -> str:
-    """Returns how to read the log elsewhere."""
     if container and container.pod:
         namespace, _, name = container.pod.partition("/")
         where = f"kubectl logs -n {namespace} {name}"

@@ -1,5 +1,3 @@
-"""Merges two dumps of the same keepalived."""
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from kvtui.backend.dumps.text import IncompleteDumpError, decimal, family_of, virtual_address, whole_number
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, decimal, family_of, virtual_address, whole_number
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.vrrp import (
@@ -21,16 +22,30 @@ from kvtui.model.vrrp import (
     AuthHmac,
     HmacMode,
     RealServerCheck,
+    Tracked,
     TrackFile,
     VirtualAddress,
     VrrpInstance,
     VrrpState,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TOPOLOGY = "VRRP Topology"
 SECTION = re.compile(r" *------< (.+) >------")
 MAX_RANGE_ADDRESSES = 256  # of a virtual server group's range
 AUTH_TYPES = {"SIMPLE_PASSWORD": "PASS", "IPSEC_AH": "AH", "none": None}
+TRACKED = {
+    "Tracked interfaces": "interface",
+    "Tracked scripts": "script",
+    "Tracked processes": "process",
+    "Tracked process": "process",
+    "Tracked BFDs": "bfd",
+}
+CHECKS = {"VRRP Scripts": "script", "VRRP Track processes": "process"}
+VMAC = re.compile(r"Use (?:VMAC|IPVLAN), i/f name ")
+GROUP = re.compile(r"Multicast address ([0-9a-f.:]+)")
 SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
 
 
@@ -54,22 +69,18 @@ class _Virtual(Struct, frozen=True):
 
 
 def parse_vrrp_data(text: str) -> tuple[VrrpInstance, ...]:
-    """Returns the instances in keepalived.data, without passwords.
-
-    Raises:
-        IncompleteDumpError: the text is not a whole dump.
-    """
     sections = _sections(text)
     instances = sections.get(TOPOLOGY, [])
     if instances and not _whole_instance(instances[-1], old="Global definitions" not in sections):
         raise IncompleteDumpError("the last VRRP instance is cut off")
     files = {entry.name: entry for entry in sections.get("VRRP Track files", [])}
+    checks = {(kind, entry.name): entry for section, kind in CHECKS.items() for entry in sections.get(section, [])}
     groups = {
         member.strip(): entry.name.rpartition(",")[0]
         for entry in sections.get("VRRP Sync groups", [])
         for member in entry.lists.get("VRRP member instances", [])
     }
-    return tuple(_instance(entry, files, groups) for entry in instances)
+    return tuple(_instance(entry, files, groups, checks) for entry in instances)
 
 
 def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
@@ -97,7 +108,6 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
 
 
 def _lines(text: str) -> list[str]:
-    """Returns the lines without secrets."""
     lines = text.split("\n")
     if not text.endswith("\n") or not any(SECTION.match(line) for line in lines):
         raise IncompleteDumpError("the data dump is empty or ends within a line")
@@ -134,15 +144,16 @@ def _sections(text: str) -> dict[str, list[_Entry]]:
 
 
 def _split(line: str) -> tuple[str, str]:
-    """``name = value``; ``name :``; ``name value``."""
     name, equals, value = line.strip().partition(" = ")
     return (name, value.strip()) if equals else (name.rstrip(" :="), "")
 
 
-def _instance(entry: _Entry, files: dict[str, _Entry], groups: dict[str, str]) -> VrrpInstance:
+def _instance(
+    entry: _Entry, files: dict[str, _Entry], groups: dict[str, str], checks: dict[tuple[str, str], _Entry]
+) -> VrrpInstance:
     values = entry.values
     state = _state(values.get("State", ""))
-    vips = tuple(vip for line in entry.lists.get("Virtual IP", []) if (vip := virtual_address(line)) is not None)
+    vips = (*_addresses(entry, "Virtual IP"), *_addresses(entry, "Virtual IP Excluded", excluded=True))
     source = canonical(values.get("Using src_ip", "").partition(" ")[0])
     family = _family(entry, vips, source)
     preempt = values.get("Preempt")
@@ -171,6 +182,39 @@ def _instance(entry: _Entry, files: dict[str, _Entry], groups: dict[str, str]) -
         auth_type=_auth_type(values.get("Authentication type", "none")),
         sync_group=values.get("Sync group") or groups.get(entry.name),
         auth_hmac=_auth_hmac(entry.lists.get("Authentication extension", [])),
+        tracked=tuple(
+            _tracked(kind, line, checks) for title, kind in TRACKED.items() for line in entry.lists.get(title, [])
+        ),
+        strict="Enforcing strict VRRP compliance" in values,
+        accept=values["Accept"] == "enabled" if "Accept" in values else None,
+        vmac=next((VMAC.sub("", name) for name in values if VMAC.match(name)), "").partition(",")[0],
+        group=next((canonical(m[1]) for name in values if (m := GROUP.match(name))), None),
+    )
+
+
+def _addresses(entry: _Entry, title: str, *, excluded: bool = False) -> Iterator[VirtualAddress]:
+    found = (virtual_address(line, excluded=excluded) for line in entry.lists.get(title, []))
+    return (vip for vip in found if vip is not None)
+
+
+def _tracked(kind: str, line: str, checks: dict[tuple[str, str], _Entry]) -> Tracked:
+    """Parses ``chk weight -20 reverse``; result and command come from the section of scripts."""
+    name, _, rest = re.sub("[,:]? weight ", "\0", line, count=1).partition("\0")
+    values = found.values if (found := checks.get((kind, name))) else {}
+    status = values.get("Status", values.get("Have quorum", ""))
+    good = {"GOOD": True, "true": True, "BAD": False, "false": False}.get(status)
+    facts = (
+        values.get("Command"),
+        f"uid:gid {values['Script uid:gid']}" if "Script uid:gid" in values else None,
+        f"timeout {values['Timeout']}" if "Timeout" in values else None,
+    )
+    return Tracked(
+        kind=kind,
+        name=name,
+        weight=whole_number(rest) or 0,
+        reverse="reverse" in rest,
+        good=None if values.get("Init state", "").startswith("INIT") and good is False else good,
+        detail=", ".join(fact for fact in facts if fact),
     )
 
 
@@ -214,7 +258,6 @@ def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tu
 
 
 def _seconds(text: str) -> float | None:
-    """``1 sec``, ``0.50 sec``, ``500 milli-sec``."""
     number = decimal(text)
     if number is None:
         return None

@@ -25,24 +25,13 @@ class Stamp(Struct, frozen=True):
 
 
 class DumpFile(Struct, frozen=True):
-    """A dump file.
-
-    Attributes:
-        root: prefix for keepalived's paths (``Keepalived.root``).
-        path: inside keepalived's mount namespace.
-        uid: keepalived's user; only files of that user or of root are trusted.
-    """
+    """A dump file."""
 
     root: str
     path: str
     uid: int
 
     def stamp(self) -> Stamp | None:
-        """Returns the stamp of the file; None when there is no file.
-
-        Raises:
-            DumpError: no permission for the folder.
-        """
         try:
             status = os.lstat(self._outside())
         except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
@@ -87,14 +76,7 @@ class DumpFile(Struct, frozen=True):
 
 
 def data_files(root: str, folder: str, kind: str, uid: int) -> list[DumpFile]:
-    """Returns the text dumps of a kind: ``keepalived.data`` and ``keepalived.NAME.data`` (``data_use_instance``).
-
-    Args:
-        root: prefix for keepalived's paths.
-        folder: its temporary folder.
-        kind: ``keepalived`` or ``keepalived_check``.
-        uid: keepalived's user.
-    """
+    """Returns the text dumps of a kind: ``keepalived.data`` and ``keepalived.NAME.data`` (``data_use_instance``)."""
     try:
         names = [entry.name for entry in Path(resolve_inside(root, folder)).iterdir()]
     except OSError:

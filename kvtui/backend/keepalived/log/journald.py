@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvtui.backend.log.lines import without_secrets
+from kvtui.backend.keepalived.log.lines import without_secrets
 from kvtui.model.log import LogLine
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ TIMEOUT = 5.0
 
 
 def is_here(root: str = "") -> bool:
-    """Whether there is a journal and journalctl."""
     return any(_has_files(root + folder) for folder in FOLDERS) and shutil.which("journalctl") is not None
 
 
@@ -37,14 +36,6 @@ def _has_files(folder: str) -> bool:
 
 
 class JournalLog:
-    """The journal's lines of one keepalived, each read once.
-
-    Args:
-        keepalived: whose.
-        unit: its systemd unit, which includes earlier processes; None: by PIDs.
-        max_lines: at the first reading.
-    """
-
     def __init__(self, keepalived: Keepalived, unit: str | None, max_lines: int) -> None:
         self._matches = [f"_SYSTEMD_UNIT={unit}"] if unit else _by_pid(keepalived)
         self._max_lines = max_lines
@@ -52,11 +43,6 @@ class JournalLog:
         self.where = "systemd's journal" + (f", {unit}" if unit else "")
 
     def read(self, known: frozenset[str]) -> list[LogLine]:
-        """Reads the new lines. Blocks.
-
-        Raises:
-            OSError: journalctl cannot run or read.
-        """
         since = [f"--after-cursor={self._cursor}"] if self._cursor else []
         argv = [
             "journalctl",

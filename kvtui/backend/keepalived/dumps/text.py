@@ -1,5 +1,3 @@
-"""Addresses and numbers in dumps."""
-
 from __future__ import annotations
 
 from kvtui.model.ip import canonical
@@ -20,14 +18,13 @@ def whole_number(text: str) -> int | None:
 
 
 def decimal(text: str) -> float | None:
-    """Returns the decimal number at the start of the text."""
     word = text.split(maxsplit=1)
     if not word or not word[0].replace(".", "", 1).isdecimal() or not word[0].isascii():
         return None
     return float(word[0]) if len(word[0]) <= 2 * MAX_DIGITS else None
 
 
-def virtual_address(text: str) -> VirtualAddress | None:
+def virtual_address(text: str, *, excluded: bool = False) -> VirtualAddress | None:
     """Parses an address of keepalived's ipaddresstos(): ``10.0.0.1/24 dev eth0 scope global label eth0:v set``.
 
     No prefix length means all bits; ``set``: keepalived added the address to the interface.
@@ -44,9 +41,8 @@ def virtual_address(text: str) -> VirtualAddress | None:
     if prefixlen is None or not 0 <= prefixlen <= bits:
         return None
     interface = words[words.index("dev") + 1] if "dev" in words[:-1] else None
-    return VirtualAddress(address, prefixlen, interface, installed=words[-1] == "set")
+    return VirtualAddress(address, prefixlen, interface, installed=words[-1] == "set", excluded=excluded)
 
 
 def family_of(address: str) -> AddressFamily:
-    """Returns the IP version of a canonical address."""
     return AddressFamily.V6 if ":" in address else AddressFamily.V4

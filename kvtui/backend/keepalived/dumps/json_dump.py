@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from kvtui.backend.dumps.text import IncompleteDumpError, family_of, virtual_address
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, family_of, virtual_address
 from kvtui.model.vrrp import VrrpInstance, VrrpState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.vrrp import VirtualAddress
 
 STATES: dict[int | None, VrrpState] = {
     0: VrrpState.INIT,
@@ -56,10 +61,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
     if not isinstance(data, dict) or not (name := _string(data, "iname")):
         return None
     state = STATES.get(_whole(data, "state"), VrrpState.UNKNOWN)
-    listed = data.get("vips")
-    strings = [_clean(vip) for vip in listed if isinstance(vip, str)] if isinstance(listed, list) else []
-    vips = tuple(vip for string in strings if (vip := virtual_address(string)) is not None)
-    nopreempt = data.get("nopreempt")
+    vips = (*_addresses(data, "vips"), *_addresses(data, "evips", excluded=True))
     return VrrpInstance(
         name=name,
         state=state,
@@ -70,7 +72,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
         wanted_state=STATES.get(_whole(data, "wantstate")),
         base_priority=_whole(data, "base_priority"),
         effective_priority=_whole(data, "effective_priority"),
-        nopreempt=bool(nopreempt) if isinstance(nopreempt, bool | int) else None,
+        nopreempt=_flag(data, "nopreempt"),
         preempt_delay=_decimal(data, "preempt_delay"),
         advert_interval=_decimal(data, "adver_int") or None,
         master_advert_interval=_decimal(data, "master_adver_int") or None,
@@ -80,7 +82,21 @@ def _instance(entry: Any) -> VrrpInstance | None:
         vips=vips,
         auth_type=AUTH_TYPES.get(_whole(data, "auth_type")),
         counters=_counters(entry.get("stats")),
+        strict=_flag(data, "strict_mode"),
+        accept=_flag(data, "accept"),
+        vmac=_string(data, "vmac_ifname") or "",
     )
+
+
+def _addresses(data: dict[str, Any], name: str, *, excluded: bool = False) -> Iterator[VirtualAddress]:
+    listed = data.get(name)
+    for text in listed if isinstance(listed, list) else ():
+        if isinstance(text, str) and (vip := virtual_address(_clean(text), excluded=excluded)) is not None:
+            yield vip
+
+
+def _flag(data: dict[str, Any], key: str) -> bool | None:
+    return bool(data[key]) if isinstance(data.get(key), bool | int) else None
 
 
 def _counters(stats: object) -> dict[str, int]:

@@ -13,11 +13,7 @@ MAX_BYTES = 256 * 1024
 
 
 class Tail:
-    """Reads what was appended since the last call. Blocks. Only for regular files: reading would drain a pipe.
-
-    Args:
-        path: of the file; opened each time, to follow a rotated file.
-    """
+    """Reads what was appended since the last call. Blocks. Only for regular files: reading would drain a pipe."""
 
     def __init__(self, path: str) -> None:
         self.path = path

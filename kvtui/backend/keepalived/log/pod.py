@@ -50,11 +50,6 @@ def find(container: Container, proc: str = "/proc", root: str = "") -> tuple[str
     """Returns our path to the log file, and the container completed from its name; None when there is no file.
 
     Looks on this machine, then on the host (through PID 1, visible with hostPID).
-
-    Args:
-        container: whose log.
-        proc: where proc is mounted.
-        root: of this machine, for tests.
     """
     roots = [root]
     host = mntns_inode(1, proc)
@@ -80,7 +75,6 @@ def _by_container(container: Container, root: str) -> tuple[str, Container] | No
 
 
 def _by_pod(container: Container, root: str) -> tuple[str, Container] | None:
-    """Finds the newest NAMESPACE_NAME_UID/CONTAINER/NUMBER.log."""
     start = f"{container.pod.replace('/', '_')}_" if container.pod else ""
     end = f"_{container.uid}" if container.uid else ""
     if not start and not end:

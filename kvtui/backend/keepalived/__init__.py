@@ -1,0 +1,1 @@
+"""What keepalived itself says: its dumps and its log."""

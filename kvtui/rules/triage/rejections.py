@@ -1,0 +1,148 @@
+"""Adverts that keepalived receives and rejects, or does not receive: from its counters, compared with the wire.
+
+keepalived 2.2.7 counts neither another version, a wrong checksum, nor a sender that is no unicast_peer; and with
+priority 255 it drops every advert (vrrp.c: ``vrrp_check_packet``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.finding import Finding, Severity
+from kvtui.model.units import ago
+from kvtui.rules.phrases import listed, plural
+from kvtui.rules.triage.routers import describe, each_router
+from kvtui.rules.triage.rule import PASSING, Rule
+from kvtui.rules.triage.wire import mismatches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.observation import Observation
+    from kvtui.rules.triage.routers import Router
+
+CAUSES = {
+    "auth_failure": ("another auth_pass", "use the same auth_pass on all nodes, then: kvtui reload"),
+    "authtype_mismatch": ("another auth_type", "use the same authentication block on all nodes, then: kvtui reload"),
+    "invalid_authtype": ("an unknown auth_type", "use the same authentication block on all nodes, then: kvtui reload"),
+    "addr_list_err": (
+        "another list of VIPs, or unicast against multicast",
+        "use the same virtual_ipaddress and unicast_peer blocks on all nodes, then: kvtui reload",
+    ),
+    "advert_interval_err": ("another advert_int", "use the same advert_int on all nodes, then: kvtui reload"),
+    "ip_ttl_err": ("a TTL other than 255", "a router forwards these adverts: nodes of a VRID share one LAN"),
+    "packet_len_err": ("another length: CARP, or another VRRP version", "tcpdump -vni any 'ip proto 112'"),
+    "invalid_type_rcvd": ("an unknown type", "tcpdump -vni any 'ip proto 112'"),
+    "chk_err": ("a wrong checksum", "use the same keepalived version and vrrp_version on all nodes"),
+    "vers_err": ("another VRRP version", "use the same vrrp_version on all nodes, then: kvtui reload"),
+    "auth_ext_missing": (
+        "no auth_hmac signature",
+        "configure auth_hmac with the same keys on all nodes; set mode enforce only when all of them sign",
+    ),
+    "auth_ext_malformed": ("a malformed auth_hmac signature", "use the same keepalived version on all nodes"),
+    "auth_ext_unknown_key": ("an auth_hmac key id that this node lacks", "configure the same auth_hmac keys on all nodes"),
+    "auth_ext_invalid_hmac": (
+        "an auth_hmac signature of another key",
+        "configure the same key under the same id on all nodes, then: kvtui reload",
+    ),
+    "auth_ext_stale": ("an old auth_hmac signature: the clocks differ", "chronyc tracking  # on all nodes, or timedatectl"),
+    "auth_ext_replay": (
+        "a repeated auth_hmac signature: a replay, or a clock that was set back",
+        "chronyc tracking  # on all nodes; two nodes with one address look like this too",
+    ),
+}
+"""keepalived's counter → what the rejected adverts have, and what to do."""
+RECEIVED = ("advert_rcvd", "pri_zero_rcvd", *CAUSES)
+"""Counters of which one increases whenever keepalived receives an advert, apart from those that it does not count."""
+MIN_FILTERED_ADVERTS = 4
+"""Adverts of another master before their absence in keepalived's counters means something."""
+RECENT_SECONDS = 3600.0
+"""A takeover since then may have the rejected adverts as its cause."""
+OWNER = 255
+ELSEWHERE = "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
+
+
+def rejects(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
+    """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; both may be empty."""
+    counted = router.growing(*CAUSES)
+    facts = [f"keepalived rejects adverts that have {CAUSES[n][0]} ({_count(router, n)})" for n in counted]
+    seen = [f for f in mismatches(observation, router) if f.severity is Severity.CRITICAL]
+    facts += [f.title for f in seen]
+    remedies = [*(f.remedy for f in seen), *(CAUSES[n][1] for n in counted)]
+    return tuple(facts), remedies[0] if remedies else ""
+
+
+def _count(router: Router, name: str) -> str:
+    return f"{name} {(router.view.counters or {}).get(name, 0)}, keepalived's counters"
+
+
+def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
+    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (measured with 2.2.7).
+
+    Told where the wire alone does not show the cause: passwords, keys, clocks.
+    """
+    if any(f.severity is Severity.CRITICAL for f in mismatches(observation, router)):
+        return
+    counters = router.view.counters or {}
+    growing = router.growing(*CAUSES)
+    names = growing or tuple(n for n in CAUSES if counters.get(n))
+    if not names or (not growing and not router.is_master):
+        return
+    since = router.view.since
+    recent = since is not None and router.now - since < RECENT_SECONDS
+    what, remedy = CAUSES[names[0]]
+    number = plural(sum(counters.get(n, 0) for n in names), "advert")
+    yield Finding(
+        "adverts-rejected",
+        Severity.CRITICAL if growing else Severity.WARNING if recent else Severity.INFO,
+        f"keepalived rejects adverts for {router.instance.name} that have {what}"
+        if growing
+        else f"keepalived has rejected {number} for {router.instance.name} that had {what}",
+        (
+            *(f"{_count(router, n)}: {CAUSES[n][0]}" for n in names),
+            *(describe(a, router.now) for a in router.contenders),
+            *(() if growing else (f"this node has been master for {ago(router.now - since)}",) if since else ()),
+            "nodes that reject each other both become master; " + ELSEWHERE,
+        ),
+        remedy,
+        router.instance.name,
+        router.vips,
+    )
+
+
+def filtered(observation: Observation, router: Router) -> Iterator[Finding]:
+    """Adverts of another master reach this node's interface, but a local firewall keeps them from keepalived."""
+    counters = router.view.counters or {}
+    senders = [a for a in router.live_others if a.count > MIN_FILTERED_ADVERTS and a.believed]
+    if not router.is_master or not senders or "advert_rcvd" not in counters or mismatches(observation, router):
+        return
+    if any(counters.get(n) for n in RECEIVED) or OWNER in {router.view.priority, router.view.effective_priority}:
+        return
+    yield Finding(
+        "adverts-filtered-here",
+        Severity.CRITICAL,
+        f"Adverts for {router.instance.name} arrive on {router.instance.interface} but never reach keepalived",
+        (
+            *(describe(a, router.now) for a in senders),
+            "advert_rcvd and all error counters are 0, and the adverts are ones that keepalived counts (its counters)",
+        ),
+        "nft list ruleset  # or iptables-save: accept protocol 112; also check rp_filter: sysctl -a -r rp_filter",
+        router.instance.name,
+        router.vips,
+    )
+
+
+def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
+    """Returns why several nodes are masters, as evidence, and what to do."""
+    facts, remedy = rejects(observation, router)
+    if facts:
+        return facts, remedy
+    heard = router.growing("advert_rcvd")
+    facts = (f"keepalived here receives and accepts adverts ({_count(router, 'advert_rcvd')})",) if heard else ()
+    return facts, (
+        f"tcpdump -ni {router.instance.interface or 'any'} 'ip proto 112 or ip6 proto 112'  # on each node: which one "
+        f"does not hear the others? Allow protocol 112 to {listed(sorted({a.last.destination for a in router.contenders}))}"
+    )
+
+
+RULES = (Rule(each_router(rejected), PASSING), Rule(each_router(filtered), PASSING))
