@@ -249,6 +249,9 @@ class Advertiser(Struct, frozen=True):
             exceeds the advert interval.
         stepped_down: the latest advert had priority 0.
         believed: ``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too.
+        replayed: signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock
+            was set back. Receivers reject them; they do not count in the election.
+        replayed_at: when the last of them came (seconds since the epoch).
     """
 
     last: Advert
@@ -259,6 +262,8 @@ class Advertiser(Struct, frozen=True):
     since: float | None = None
     slowest: float = 0.0
     believed: bool = True
+    replayed: int = 0
+    replayed_at: float | None = None
 
     @property
     def stepped_down(self) -> bool:
@@ -285,7 +290,7 @@ class Transition(Struct, frozen=True):
 
 
 class Capture(Struct, frozen=True):
-    """How completely adverts were heard: since when (seconds since the epoch), and how many the kernel dropped."""
+    """Since when adverts were heard without a gap (seconds since the epoch), and how many the kernel dropped before."""
 
     since: float
     dropped: int = 0

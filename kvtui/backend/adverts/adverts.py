@@ -35,6 +35,7 @@ class Adverts:
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
         self._since = 0.0
+        self._dropped = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._received = asyncio.Event()
@@ -70,7 +71,11 @@ class Adverts:
         return self.tracker.advertisers()
 
     def heard(self) -> Heard:
-        return Heard(self._since, self._capture.dropped() if self._capture else 0)
+        """Returns since when all adverts were captured: from the start, or since the kernel last dropped some."""
+        dropped = self._capture.dropped() if self._capture else 0
+        if dropped > self._dropped:
+            self._dropped, self._since = dropped, time.time()
+        return Heard(self._since, dropped)
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()

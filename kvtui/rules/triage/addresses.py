@@ -11,6 +11,7 @@ from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
 from kvtui.rules.triage.routers import describe, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.vrrp.claims import live
+from kvtui.rules.vrrp.instances import listened_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,12 +117,13 @@ def vip_missing(observation: Observation) -> Iterator[Finding]:
 
 def held_without_advert(observation: Observation) -> Iterator[Finding]:
     """The node holds the VIPs and keepalived runs, but does not advertise: it hangs, or cannot send."""
-    if observation.snapshot.capture is None or observation.snapshot.chosen is None:
+    if observation.snapshot.chosen is None:
         return
     for router in routers(observation):
+        since = listened_since(observation.snapshot, router.instance)
         held = _held(observation, router)
         heard = router.own.last.received if router.own else 0.0
-        silence = router.now - max(observation.snapshot.capture.since, heard)
+        silence = 0.0 if since is None else router.now - max(since, heard)
         backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # see vip_on_backup
         if not held or backup or silence < MASTER_SILENCE_INTERVALS * router.interval:
             continue

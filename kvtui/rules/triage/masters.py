@@ -11,6 +11,7 @@ from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import describe, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.vrrp.claims import live
+from kvtui.rules.vrrp.instances import listened_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,13 +50,12 @@ def two_masters(observation: Observation) -> Iterator[Finding]:
 
 def no_master(observation: Observation) -> Iterator[Finding]:
     """No node has advertised for longer than any backup waits."""
-    if observation.snapshot.capture is None:
-        return
     for router in routers(observation):
-        if router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
+        since = listened_since(observation.snapshot, router.instance)
+        if since is None or router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
             continue
         heard = [a.last.received for a in (router.own, *router.others) if a]
-        silence = router.now - max((observation.snapshot.capture.since, *heard))
+        silence = router.now - max((since, *heard))
         if silence < TAKEOVER_INTERVALS * router.interval:
             continue
         last = f"the last one was {ago(router.now - max(heard))} ago" if heard else "kvtui has not captured any"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
+from kvtui.rules.triage import signatures
 from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.versions import parse_version
@@ -275,6 +276,12 @@ MISMATCHES: tuple[tuple[Callable[[Observation, Router], Iterator[Finding]], floa
     (unicast_mixed, PASSING),
     (vip_lists_differ, ROLLOUT),
     (interval_differs, PASSING),
+    (signatures.unsigned_sender, ROLLOUT),
+    (signatures.unexpected_signature, ROLLOUT),
+    (signatures.unknown_key, ROLLOUT),
+    (signatures.malformed_signature, PASSING),
+    (signatures.stale_signature, PASSING),
+    (signatures.replayed, 0.0),
     (bad_adverts, 0.0),
 )
 """What makes nodes reject each other's adverts, with the time that it must persist."""

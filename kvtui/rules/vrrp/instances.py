@@ -123,6 +123,22 @@ def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
     )
 
 
+def listened_since(snapshot: Snapshot, instance: VrrpInstance) -> float | None:
+    """Returns since when its adverts would have been heard without a gap; None if they cannot be heard now.
+
+    Without this evidence silence means nothing: the interface may have appeared, or come up, after kvtui started.
+    """
+    names, table = interfaces_of(snapshot, instance), snapshot.addresses
+    if snapshot.capture is None:
+        return None
+    if names is None or table is None:
+        return snapshot.capture.since
+    links = [link for link in table.interfaces if link.name in names]
+    if not any(link.up and link.running for link in links):
+        return None
+    return max(snapshot.capture.since, *(link.since or 0.0 for link in links))
+
+
 def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] | None:
     """Returns the interfaces on which its adverts may be captured; None for all.
 
