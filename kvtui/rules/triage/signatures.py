@@ -10,19 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.keepalived import parse_version
 from kvtui.model.vrrp import HmacMode
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage.routers import describe
-from kvtui.rules.triage.versions import parse_version
+from kvtui.rules.vrrp.instances import AUTH_HMAC_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.model.vrrp import Advertiser, AuthHmac
+    from kvtui.model.vrrp import Advertiser
     from kvtui.rules.triage.routers import Router
 
-FIRST_VERSION = (2, 4, 0)
 MIN_REPLAYS = 2
 REPLAY_SECONDS = 60.0
 """Replays this long ago are over."""
@@ -30,20 +30,9 @@ NEXT = "configure auth_hmac with the same keys on all nodes; then mode permissiv
 START = f"set mode receive-only in auth_hmac on every node that signs, then: kvtui reload; {NEXT}"
 
 
-def own_hmac(observation: Observation, router: Router) -> AuthHmac | None:
-    """Returns the instance's auth_hmac: of the config that runs, else of the dump; None if this keepalived has none."""
-    chosen = observation.snapshot.chosen_keepalived
-    version = parse_version(chosen.version or "") if chosen else None
-    if version and version < FIRST_VERSION:
-        return None
-    conf = observation.snapshot.effective_conf
-    known = conf.instance(router.instance.name) if conf else None
-    return known.auth_hmac if known else router.instance.auth_hmac
-
-
-def unsigned_sender(observation: Observation, router: Router) -> Iterator[Finding]:
+def unsigned_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node does not sign its adverts, but this node signs (auth_hmac mode permissive) or requires it."""
-    mine = own_hmac(observation, router)
+    mine = router.view.auth_hmac
     if mine is None or mine.mode is HmacMode.RECEIVE_ONLY:
         return
     enforced = mine.mode is HmacMode.ENFORCE
@@ -67,10 +56,10 @@ def unsigned_sender(observation: Observation, router: Router) -> Iterator[Findin
 def unexpected_signature(observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node signs its adverts (auth_hmac), but this node has no auth_hmac: it rejects them by their length."""
     chosen, conf = observation.snapshot.chosen_keepalived, observation.snapshot.effective_conf
-    if chosen is None or conf is None or conf.instance(router.instance.name) is None or own_hmac(observation, router):
+    if chosen is None or conf is None or conf.instance(router.instance.name) is None or router.view.auth_hmac:
         return
     version = parse_version(chosen.version or "")
-    old = version is not None and version < FIRST_VERSION
+    old = version is not None and version < AUTH_HMAC_VERSION
     for other in router.contenders:
         if other.last.hmac is None:
             continue
@@ -88,9 +77,9 @@ def unexpected_signature(observation: Observation, router: Router) -> Iterator[F
         )
 
 
-def unknown_key(observation: Observation, router: Router) -> Iterator[Finding]:
+def unknown_key(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node signs its adverts with an auth_hmac key id that this node does not have."""
-    mine = own_hmac(observation, router)
+    mine = router.view.auth_hmac
     if mine is None or mine.key_ids is None:
         return
     for other in router.contenders:
@@ -112,9 +101,9 @@ def unknown_key(observation: Observation, router: Router) -> Iterator[Finding]:
         )
 
 
-def stale_signature(observation: Observation, router: Router) -> Iterator[Finding]:
+def stale_signature(_observation: Observation, router: Router) -> Iterator[Finding]:
     """The clock of another node differs from this node's by more than auth_hmac's time_window, or by half of it."""
-    mine = own_hmac(observation, router)
+    mine = router.view.auth_hmac
     if mine is None or mine.time_window is None:
         return
     for other in router.contenders:
@@ -139,9 +128,9 @@ def stale_signature(observation: Observation, router: Router) -> Iterator[Findin
         )
 
 
-def malformed_signature(observation: Observation, router: Router) -> Iterator[Finding]:
+def malformed_signature(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node signs its adverts in a way that this keepalived does not know."""
-    if own_hmac(observation, router) is None:
+    if router.view.auth_hmac is None:
         return
     for other in router.contenders:
         if other.last.hmac is None or not other.last.hmac.malformed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.keepalived import parse_version
 from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage import signatures
 from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.versions import parse_version
 from kvtui.rules.vrrp.instances import family_of
 
 if TYPE_CHECKING:

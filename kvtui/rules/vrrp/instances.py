@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.model.keepalived import parse_version
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.snapshot import Snapshot
-    from kvtui.model.vrrp import Advertiser
+    from kvtui.model.vrrp import Advertiser, AuthHmac
 
 
+AUTH_HMAC_VERSION = (2, 4, 0)
 VMAC_KINDS = frozenset({"macvlan", "ipvlan"})
 
 
@@ -121,6 +123,16 @@ def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
         now=snapshot.time,
         alive=snapshot.chosen is not None,
     )
+
+
+def auth_hmac_of(snapshot: Snapshot, instance: VrrpInstance) -> AuthHmac | None:
+    """Returns its auth_hmac: of the config that runs, else of the dump; None if it has none, or keepalived is older."""
+    chosen, conf = snapshot.chosen_keepalived, snapshot.effective_conf
+    version = parse_version(chosen.version or "") if chosen else None
+    if version is not None and version < AUTH_HMAC_VERSION:
+        return None
+    known = conf.instance(instance.name) if conf else None
+    return known.auth_hmac if known else instance.auth_hmac
 
 
 def listened_since(snapshot: Snapshot, instance: VrrpInstance) -> float | None:
@@ -234,7 +246,16 @@ def rivals_of(known: Evidence, state: VrrpState) -> tuple[str, ...]:
 def peers_of(known: Evidence) -> tuple[Peer, ...]:
     """Returns the other nodes: heard ones by priority, then configured ones that were never heard."""
     heard = sorted(known.others, key=lambda a: (-a.last.priority, a.last.source))
-    peers = [Peer(a.last.source, a.last.priority, seen=True, age_seconds=known.now - a.last.received) for a in heard]
+    peers = [
+        Peer(
+            a.last.source,
+            a.last.priority,
+            seen=True,
+            age_seconds=known.now - a.last.received,
+            auth_hmac_key=a.last.hmac.key_id if a.last.hmac else None,
+        )
+        for a in heard
+    ]
     names = {p.address for p in peers}
     silent = [Peer(a, None, seen=False, age_seconds=None) for a in known.instance.unicast_peers if a not in names]
     return (*peers, *silent)
@@ -279,6 +300,7 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
         track_files=tuple(t.name for t in instance.track_files),
         sync_group=instance.sync_group,
         preempt_delay=instance.preempt_delay,
+        auth_hmac=auth_hmac_of(snapshot, instance),
     )
 
 
