@@ -61,7 +61,6 @@ class PortTrace(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """VIP and port, as the operator types them."""
         if self.port is None:
             return self.address
         udp = "" if self.port.protocol is Protocol.TCP else f" {self.port.protocol.value}"
@@ -69,17 +68,9 @@ class PortTrace(Struct, frozen=True):
 
 
 def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, listen: float) -> int:
-    """Prints the chain of a VIP.
+    """Prints the chain of ``VIP``, ``VIP:PORT`` or ``[VIP]:PORT``; returns a ``TraceExit``.
 
-    Args:
-        invocation: global options.
-        text: ``VIP``, ``VIP:PORT`` or ``[VIP]:PORT``.
-        form: text, JSON or YAML.
-        connect: also connect to each of its TCP ports.
-        listen: maximum seconds to wait for adverts.
-
-    Returns:
-        A ``TraceExit``.
+    ``connect``: also connect to each of its TCP ports.
     """
     try:
         index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
@@ -157,7 +148,6 @@ def _unknown_vip(index: ChainIndex, text: str) -> LookupError:
 
 
 def trace_text(index: ChainIndex, traces: tuple[PortTrace, ...]) -> str:
-    """Returns a table of layers for each port."""
     return "\n".join(_block(index, t) for t in traces)
 
 
@@ -177,7 +167,6 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:
-    """Returns the document for ``-o json``."""
     entry = index.entries.get(traces[0].address)
     return {
         **head(index.seen),

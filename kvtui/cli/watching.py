@@ -22,11 +22,7 @@ CANCEL_INTERVAL = 0.1
 
 
 def watch(observer: Observer, render: Callable[[Observation], str | None]) -> None:
-    """Prints until a signal. A document that a slow reader has begun is finished within a short time.
-
-    Args:
-        observer: gives the observations; closed at the end.
-        render: returns a whole document, or None to print nothing.
+    """Prints until a signal, and closes the observer. A document that a reader has begun is finished in a short time.
 
     Raises:
         KeyboardInterrupt: Ctrl+C. SIGTERM and SIGHUP end the process.

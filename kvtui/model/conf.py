@@ -75,6 +75,7 @@ class ConfInstance(Struct, frozen=True):
     unicast_peers: tuple[str, ...] = ()
     tracks: tuple[ConfTrack, ...] = ()
     auth_hmac: AuthHmac | None = None
+    use_vmac: bool = False
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:

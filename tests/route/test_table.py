@@ -89,7 +89,7 @@ def test_a_link_with_its_kind_and_its_place() -> None:
         )
     )
     found = read_link(decoded(NEWLINK, body))
-    assert found == Link(7, "eth0.5", True, True, 9000, "00:01:02:03:04:05", "vlan", 3, "bridge")  # noqa: FBT003
+    assert found == Link(7, "eth0.5", True, True, 9000, "00:01:02:03:04:05", "vlan", 3, "bridge", 2)  # noqa: FBT003
 
 
 def test_the_ip_address_of_a_tunnel_is_no_mac() -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.tracker import AdvertTracker
-from kvtui.model.vrrp import Capture as Heard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -35,7 +34,6 @@ class Adverts:
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
         self._since = 0.0
-        self._dropped = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._received = asyncio.Event()
@@ -70,12 +68,11 @@ class Adverts:
     def advertisers(self) -> tuple[Advertiser, ...]:
         return self.tracker.advertisers()
 
-    def heard(self) -> Heard:
-        """Returns since when all adverts were captured: from the start, or since the kernel last dropped some."""
-        dropped = self._capture.dropped() if self._capture else 0
-        if dropped > self._dropped:
-            self._dropped, self._since = dropped, time.time()
-        return Heard(self._since, dropped)
+    def heard_since(self) -> float:
+        """Since when the kernel dropped no advert (seconds since the epoch)."""
+        if self._capture is not None and self._capture.has_dropped():
+            self._since = time.time()
+        return self._since
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()

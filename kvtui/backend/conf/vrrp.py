@@ -58,6 +58,7 @@ def _instance(name: str, block: Statement, problems: list[Problem], *, has_defau
         unicast_peers=tuple(_peers(block, problems)),
         tracks=tuple(_tracks(block, problems)),
         auth_hmac=auth_hmac(block, problems),
+        use_vmac=block.last("use_vmac", "use_ipvlan") is not None,
     )
     problems += _problems(instance, block, has_default_interface=has_default_interface)
     return instance

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.addresses import AddressTable
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
-    from kvtui.model.vrrp import Advertiser, Capture, Transition
+    from kvtui.model.vrrp import Advertiser, Transition
 
 
 class AddressesLayer:
@@ -68,8 +68,8 @@ class AdvertsLayer:
     def advertisers(self) -> tuple[Advertiser, ...] | None:
         return None if self._error else self._adverts.advertisers()
 
-    def capture(self) -> Capture | None:
-        return None if self._error else self._adverts.heard()
+    def heard_since(self) -> float | None:
+        return None if self._error else self._adverts.heard_since()
 
     def transitions(self) -> tuple[Transition, ...]:
         return self._adverts.transitions()

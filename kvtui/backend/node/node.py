@@ -94,7 +94,7 @@ class Daemon:
 
     def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
         self.conf = ConfLayer(keepalived)
-        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed)
+        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed, read_log=lambda: self.log(keepalived))
         self._log: LogReader | None = None
 
     def log(self, chosen: Keepalived | None) -> LogTail:
@@ -267,8 +267,9 @@ class Node:
             ipvs=network.ipvs.table,
             addresses=network.addresses.table(),
             advertisers=network.adverts.advertisers(),
-            capture=network.adverts.capture(),
+            heard_since=network.adverts.heard_since(),
             transitions=network.adverts.transitions(),
+            log=daemon.vrrp.log,
             kube=cluster,
             sysctls=network.sysctls.values,
             host=self._host.value,

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.merge import with_growth
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
+from kvtui.model.vrrp import VrrpState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.backend.keepalived.dumps.requester import Dump
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.log import LogTail
     from kvtui.model.vrrp import VrrpInstance
 
 PENDING = "no dump requested yet"
@@ -31,8 +34,18 @@ class VrrpLayer:
         changed: called after a new dump.
     """
 
-    def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        keepalived: Keepalived | None,
+        *,
+        signals: bool,
+        changed: Callable[[], None],
+        read_log: Callable[[], LogTail] | None = None,
+    ) -> None:
         self.dump: Dump | None = None
+        self.log: LogTail | None = None
+        """The log as of the dump; read only if the dump shows that something fails."""
+        self._read_log = read_log
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._error = "no keepalived runs here" if keepalived is None else PENDING
@@ -60,8 +73,12 @@ class VrrpLayer:
         try:
             answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
             if self._dumper is dumper:  # it may have ended meanwhile
-                self.dump = carry(self.dump, answer)
+                known = self.dump.instances if self.dump else ()
+                answer = carry(self.dump, answer)
+                self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
                 self._error = ""
+            needed = self._read_log is not None and any(map(fails, answer.instances))
+            self.log = await asyncio.to_thread(self._read_log) if needed and self._read_log else None
         except DumpError as why:
             self._error = str(why)
         self._changed()
@@ -90,6 +107,11 @@ class VrrpLayer:
             await asyncio.wait([self._task])
 
 
+def fails(instance: VrrpInstance) -> bool:
+    """Whether something that it tracks fails: keepalived logs exit statuses and times."""
+    return instance.state is VrrpState.FAULT or any(t.good is t.reverse for t in instance.tracked)
+
+
 def carry(before: Dump | None, answer: Dump) -> Dump:
     """Returns the dump, with what only a full dump has (checks, track files, sync groups) from the last one."""
     if before is None or answer.checks is not None:
@@ -100,11 +122,13 @@ def carry(before: Dump | None, answer: Dump) -> Dump:
 
 
 def _carry_instance(before: VrrpInstance | None, now: VrrpInstance) -> VrrpInstance:
-    if before is None or now.track_files:
+    if before is None or now.track_files or now.tracked:
         return now
     return replace(
         now,
         track_files=before.track_files,
+        tracked=before.tracked,
+        group=before.group,
         sync_group=now.sync_group or before.sync_group,
         unicast_source=now.unicast_source or before.unicast_source,
         unicast_peers=now.unicast_peers or before.unicast_peers,

@@ -34,12 +34,7 @@ FILE = "file"
 
 
 class NodeNames:
-    """Reads names of the demo, or of the keepalived that ``--pid`` chooses.
-
-    Args:
-        demo: use the built-in cluster.
-        pid: which keepalived; None for the one in this network namespace.
-    """
+    """Reads names of the demo, or of the keepalived that ``--pid`` chooses."""
 
     def __init__(self, *, demo: bool = False, pid: int | None = None) -> None:
         self.demo = demo
@@ -51,13 +46,11 @@ class NodeNames:
         return processes.find()
 
     def keepalived(self) -> Keepalived | None:
-        """Returns the chosen keepalived."""
         from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.choose(self.keepaliveds(), self._pid)
 
     def conf(self) -> Conf | None:
-        """Returns its config file."""
         if self.demo:
             from kvtui.backend.demo.cluster import conf  # noqa: PLC0415 - only --demo needs it
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
-from kvtui.rules.phrases import listed, plural
+from kvtui.rules.phrases import listed, plural, shell_word
 from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.wire import mismatches
@@ -40,12 +40,18 @@ CAUSES = {
         "configure auth_hmac with the same keys on all nodes; set mode enforce only when all of them sign",
     ),
     "auth_ext_malformed": ("a malformed auth_hmac signature", "use the same keepalived version on all nodes"),
-    "auth_ext_unknown_key": ("an auth_hmac key id that this node lacks", "configure the same auth_hmac keys on all nodes"),
+    "auth_ext_unknown_key": (
+        "an auth_hmac key id that this node lacks",
+        "configure the same auth_hmac keys on all nodes",
+    ),
     "auth_ext_invalid_hmac": (
         "an auth_hmac signature of another key",
         "configure the same key under the same id on all nodes, then: kvtui reload",
     ),
-    "auth_ext_stale": ("an old auth_hmac signature: the clocks differ", "chronyc tracking  # on all nodes, or timedatectl"),
+    "auth_ext_stale": (
+        "an old auth_hmac signature: the clocks differ",
+        "chronyc tracking  # on all nodes, or timedatectl",
+    ),
     "auth_ext_replay": (
         "a repeated auth_hmac signature: a replay, or a clock that was set back",
         "chronyc tracking  # on all nodes; two nodes with one address look like this too",
@@ -59,11 +65,13 @@ MIN_FILTERED_ADVERTS = 4
 RECENT_SECONDS = 3600.0
 """A takeover since then may have the rejected adverts as its cause."""
 OWNER = 255
-ELSEWHERE = "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
+ELSEWHERE = (
+    "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
+)
 
 
 def rejects(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
-    """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; both may be empty."""
+    """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; or nothing."""
     counted = router.growing(*CAUSES)
     facts = [f"keepalived rejects adverts that have {CAUSES[n][0]} ({_count(router, n)})" for n in counted]
     seen = [f for f in mismatches(observation, router) if f.severity is Severity.CRITICAL]
@@ -77,7 +85,7 @@ def _count(router: Router, name: str) -> str:
 
 
 def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (measured with 2.2.7).
+    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
     Told where the wire alone does not show the cause: passwords, keys, clocks.
     """
@@ -139,9 +147,10 @@ def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, 
         return facts, remedy
     heard = router.growing("advert_rcvd")
     facts = (f"keepalived here receives and accepts adverts ({_count(router, 'advert_rcvd')})",) if heard else ()
+    to = listed(sorted({a.last.destination for a in router.contenders}))
     return facts, (
-        f"tcpdump -ni {router.instance.interface or 'any'} 'ip proto 112 or ip6 proto 112'  # on each node: which one "
-        f"does not hear the others? Allow protocol 112 to {listed(sorted({a.last.destination for a in router.contenders}))}"
+        f"tcpdump -ni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # on each "
+        f"node: which one does not hear the others? Allow protocol 112 to {to}"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.keepalived import parse_version
-from kvtui.model.vrrp import HmacMode
+from kvtui.model.vrrp import AuthHmac, HmacMode
 from kvtui.rules.phrases import listed
 from kvtui.rules.triage.routers import describe
 from kvtui.rules.vrrp.instances import AUTH_HMAC_VERSION
@@ -24,15 +24,25 @@ if TYPE_CHECKING:
     from kvtui.rules.triage.routers import Router
 
 MIN_REPLAYS = 2
+DEFAULT_WINDOW = 5
+"""Seconds; of an instance whose config is not known."""
 REPLAY_SECONDS = 60.0
 """Replays this long ago are over."""
 NEXT = "configure auth_hmac with the same keys on all nodes; then mode permissive on all, then enforce on all"
 START = f"set mode receive-only in auth_hmac on every node that signs, then: kvtui reload; {NEXT}"
 
 
+def own_hmac(router: Router) -> AuthHmac | None:
+    """Returns the instance's auth_hmac; where its config is not known, what this node's own signed adverts tell."""
+    signed = router.own.last.hmac if router.own else None
+    if router.view.auth_hmac is not None or signed is None:
+        return router.view.auth_hmac
+    return AuthHmac(HmacMode.PERMISSIVE, signed.key_id, None, DEFAULT_WINDOW)
+
+
 def unsigned_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node does not sign its adverts, but this node signs (auth_hmac mode permissive) or requires it."""
-    mine = router.view.auth_hmac
+    mine = own_hmac(router)
     if mine is None or mine.mode is HmacMode.RECEIVE_ONLY:
         return
     enforced = mine.mode is HmacMode.ENFORCE
@@ -56,7 +66,7 @@ def unsigned_sender(_observation: Observation, router: Router) -> Iterator[Findi
 def unexpected_signature(observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node signs its adverts (auth_hmac), but this node has no auth_hmac: it rejects them by their length."""
     chosen, conf = observation.snapshot.chosen_keepalived, observation.snapshot.effective_conf
-    if chosen is None or conf is None or conf.instance(router.instance.name) is None or router.view.auth_hmac:
+    if chosen is None or conf is None or conf.instance(router.instance.name) is None or own_hmac(router):
         return
     version = parse_version(chosen.version or "")
     old = version is not None and version < AUTH_HMAC_VERSION
@@ -79,7 +89,7 @@ def unexpected_signature(observation: Observation, router: Router) -> Iterator[F
 
 def unknown_key(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node signs its adverts with an auth_hmac key id that this node does not have."""
-    mine = router.view.auth_hmac
+    mine = own_hmac(router)
     if mine is None or mine.key_ids is None:
         return
     for other in router.contenders:
@@ -103,7 +113,7 @@ def unknown_key(_observation: Observation, router: Router) -> Iterator[Finding]:
 
 def stale_signature(_observation: Observation, router: Router) -> Iterator[Finding]:
     """The clock of another node differs from this node's by more than auth_hmac's time_window, or by half of it."""
-    mine = router.view.auth_hmac
+    mine = own_hmac(router)
     if mine is None or mine.time_window is None:
         return
     for other in router.contenders:
@@ -130,7 +140,7 @@ def stale_signature(_observation: Observation, router: Router) -> Iterator[Findi
 
 def malformed_signature(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another node signs its adverts in a way that this keepalived does not know."""
-    if router.view.auth_hmac is None:
+    if own_hmac(router) is None:
         return
     for other in router.contenders:
         if other.last.hmac is None or not other.last.hmac.malformed:

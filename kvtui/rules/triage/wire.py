@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.model.vrrp import Advertiser
     from kvtui.rules.triage.routers import Router
 
 AUTH_NAMES = {0: None, 1: "PASS", 2: "AH"}
@@ -30,14 +29,16 @@ MIN_BAD_ADVERTS = 2
 """A single bad advert may be an accident."""
 INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
+MAX_CLOCK_SKEW = 5.0
+"""Seconds. auth_hmac rejects older signatures than its time window."""
 BOTH_MASTERS = "keepalived drops such adverts, so both become master"
 
 
 def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
-    """An OpenBSD, FreeBSD, pfSense or OPNsense host uses CARP with this VRID as its vhid: no old keepalived.
+    """OpenBSD, FreeBSD, pfSense or OPNsense uses CARP here with this VRID as its vhid: it is no old keepalived.
 
-    CARP shares VRRP's protocol number and group; a master's advert timer restarts with each of its packets, so that
-    the master falls silent (keepalived#2649).
+    CARP shares VRRP's protocol number and group. Each packet restarts a master's advert timer, so that it falls silent
+    (measured with 2.2.7; opnsense/core#1549).
     """
     for other in router.contenders:
         if other.last.carp:
@@ -47,11 +48,10 @@ def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
                 f"{other.last.source} sends CARP packets with vhid {router.instance.vrid}, the VRID of "
                 f"{router.instance.name}",
                 (
-                    f"{other.count} packets from {other.last.source} on {other.last.interface} are CARP, not VRRP "
-                    "(adverts)",
-                    "keepalived rejects them, but each restarts its timer: masters fall silent, backups do not take over",
+                    f"{other.count} CARP packets on {other.last.interface}; CARP shares VRRP's protocol (adverts)",
+                    "keepalived rejects them, but each restarts its timer: a master falls silent",
                 ),
-                "change the vhid there, or the virtual_router_id here on all nodes: they share one number space on a LAN",
+                "change the vhid there, or virtual_router_id on all nodes here: a LAN has one number space for both",
                 router.instance.name,
                 router.vips,
             )
