@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.trial import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json, Step
     from kvtui.actions.core.watch import DumpWatch
+    from kvtui.backend.checks.runner import Prospect
+    from kvtui.model.check import Check, CheckResult
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 class LiveBackend:
     """This machine: its files, its kernel and its processes; see ``ActionBackend``."""
+
+    def __init__(self) -> None:
+        self.trials = Trials()
 
     @property
     def journal(self) -> Journal:
@@ -65,6 +71,13 @@ class LiveBackend:
 
         return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
 
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
+        from kvtui.actions.core.daemon import Daemon
+        from kvtui.actions.steps.kept_config import DIGITS, FOLDER, KeepConfig
+
+        kept = self.journal.folder / FOLDER / f"{ran[:DIGITS]}.conf"
+        return KeepConfig(Daemon.of(keepalived), ran, newer, str(kept))
+
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         from kvtui.backend.conf.running import mark
 
@@ -84,6 +97,16 @@ class LiveBackend:
         from kvtui.actions.core.network import read_table
 
         return read_table(network)
+
+    def prospect(self, keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
+        from kvtui.backend.checks.runner import prospect_of
+
+        return prospect_of(keepalived, check, settings)
+
+    async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult:
+        from kvtui.backend.checks.runner import run_check
+
+        return await run_check(keepalived, prospect)
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
         from kvtui.backend.linux.sysctls import read_sysctls

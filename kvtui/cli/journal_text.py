@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
+
 from kvtui.cli.tables import Row, table
 from kvtui.model.text import plain
 from kvtui.presenters.journal import who_text
@@ -30,6 +32,7 @@ def plan_document(plan: Plan) -> Document:
         "remarks": [{"grade": r.severity.name.lower(), "text": r.text} for r in plan.notes],
         "diff": plan.diff,
         "by_hand": list(plan.equivalent_commands),
+        "prediction": to_builtins(plan.prediction),
     }
 
 

@@ -12,6 +12,7 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kvtui.model.check import Check
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.vrrp import AuthHmac, VirtualAddress
 
@@ -52,7 +53,9 @@ class ConfTrack(Struct, frozen=True):
 class ConfInstance(Struct, frozen=True):
     """A ``vrrp_instance`` block.
 
-    ``priority_literal`` is False if the priority comes from ``$``, ``@`` or ``~`` and so cannot be edited.
+    ``auth_digest`` tells one password from another within this process, and nobody the password.
+    ``tracks_interface`` is False with ``dont_track_primary``. ``priority_literal`` is False if the priority comes from
+    ``$``, ``@`` or ``~`` and so cannot be edited.
     Values that the block does not set are None.
     """
 
@@ -76,6 +79,8 @@ class ConfInstance(Struct, frozen=True):
     tracks: tuple[ConfTrack, ...] = ()
     auth_hmac: AuthHmac | None = None
     use_vmac: bool = False
+    auth_digest: str = ""
+    tracks_interface: bool = True
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:
@@ -152,6 +157,20 @@ class ConfTrackFile(Struct, frozen=True):
     weight: int | None = None
 
 
+class ConfScript(Struct, frozen=True):
+    """A ``vrrp_script`` definition; ``command`` as written, ``weight`` 0 makes a failure a FAULT."""
+
+    name: str
+    command: str
+    interval: float = 1.0
+    timeout: float | None = None
+    weight: int = 0
+    rise: int = 1
+    fall: int = 1
+    user: str | None = None
+    at: Location | None = None
+
+
 class SyncGroup(Struct, frozen=True):
     """A ``vrrp_sync_group``: its members change state together."""
 
@@ -180,7 +199,9 @@ class Conf(Struct, frozen=True):
     instances: tuple[ConfInstance, ...] = ()
     sync_groups: tuple[SyncGroup, ...] = ()
     track_files: tuple[ConfTrackFile, ...] = ()
+    scripts: tuple[ConfScript, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
+    checks: tuple[Check, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def instance(self, name: str) -> ConfInstance | None:

@@ -181,3 +181,12 @@ class IpvsTable(Struct, frozen=True):
 def endpoint(address: str, port: int) -> str:
     """Returns ``address:port``, with brackets around an IPv6 address."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def service_name(key: ServiceKey) -> str:
+    """Returns it as ipvsadm writes it, with the protocol unless that is TCP."""
+    protocol, address, port, fwmark = key
+    if protocol is Protocol.FWMARK:
+        return f"fwmark {fwmark}" + (" IPv6" if address else "")
+    name = endpoint(address, port)
+    return name if protocol is Protocol.TCP else f"{protocol.value} {name}"

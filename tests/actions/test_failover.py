@@ -42,8 +42,11 @@ def test_with_nopreempt_the_vip_is_taken_off(tmp_path: Path) -> None:
     assert [s.kind for s in action.steps] == ["hangup", "file", "hangup", "address"]
     assert action.steps[-1].to_json()["priority"] == 1
     assert action.plan.steps[-1] == f"remove {VIP}/32 from eth0, so that keepalived steps down"
-    assert "with nopreempt a lower priority alone moves nothing" in action.plan.effects[0]
-    assert action.plan.effects[1].startswith("10.4.0.4 becomes master within 0.6 s, for up to 0.6 s of which nobody")
+    assert action.plan.effects[0] == (
+        f"vips: MASTER → BACKUP within 0.6 s (likely); {VIP} leaves this node for 10.4.0.4. nobody has the VIPs for up "
+        "to 0.6 s; 10.4.0.4 takes over"
+    )
+    assert "with nopreempt a lower priority alone moves nothing" in action.plan.effects[1]
     assert action.plan.effects[-1] == "Undo restores priority 100; the VIP stays where it is then (nopreempt)"
 
 
@@ -95,7 +98,7 @@ def test_configured_peers_are_warned_of(tmp_path: Path) -> None:
         alone(unicast_peers=("10.4.0.4",)), preflight_of(tmp_path), "vips", nothing, backend=LIVE
     ).plan
     assert shown.refusal(force=False) is None
-    assert "10.4.0.4 are configured as peers" in grades(shown)[NoteSeverity.WARNING]
+    assert "known: 10.4.0.4 (a unicast_peer). If no node takes over in time" in grades(shown)[NoteSeverity.WARNING]
 
 
 def test_unsafe_where_adverts_cannot_be_seen(tmp_path: Path) -> None:
@@ -111,12 +114,28 @@ def test_keepalived_before_2_0_does_not_step_down(tmp_path: Path) -> None:
     assert "keepalived 1.4.5 does not step down" in (shown.refusal(force=True) or "")
 
 
-def test_members_of_the_sync_group_are_named(tmp_path: Path) -> None:
-    both = (instance(VrrpState.MASTER, sync_group="g"), instance(name="other", vrid=51, sync_group="g"))
+def test_members_of_the_sync_group_move_too(tmp_path: Path) -> None:
+    both = (
+        instance(VrrpState.MASTER, sync_group="g"),
+        instance(VrrpState.MASTER, name="other", vrid=51, sync_group="g"),
+    )
+    second = CONF[CONF.index("vrrp_instance") : CONF.index("virtual_server")].replace("vips", "other")
+    group = "vrrp_sync_group g {\n group {\n vips\n other\n }\n}\n"
+    text = CONF + second.replace("_id 50", "_id 51").replace("0.50", "0.51") + group
     shown = plan_failover(
-        observe(snapshot(instances=both, **MASTER)), preflight_of(tmp_path), "vips", nothing, backend=LIVE
+        observe(snapshot(instances=both, **MASTER)), preflight_of(tmp_path, text, text), "vips", nothing, backend=LIVE
     ).plan
-    assert "sync group g: this also changes the state of other" in grades(shown)[NoteSeverity.WARNING]
+    assert "sync group g: it moves with vips" in shown.effects[1]
+    assert [p.state.then for p in shown.prediction] == ["BACKUP", "BACKUP"]
+
+
+def test_where_peers_may_preempt_nothing_is_lost_so_that_nothing_is_unsafe(tmp_path: Path) -> None:
+    text = CONF.replace("  nopreempt\n", "")
+    preflight = preflight_of(tmp_path, text, text)
+    shown = plan_failover(alone(nopreempt=False), preflight, "vips", nothing, backend=LIVE).plan
+    assert shown.refusal(force=False) is None
+    assert "Nothing is lost: the VIP stays here until another node takes it" in grades(shown)[NoteSeverity.NOTE]
+    assert [p.state.then for p in shown.prediction] == [None]
 
 
 def test_a_priority_that_cannot_be_edited_is_refused(tmp_path: Path) -> None:

@@ -23,4 +23,4 @@ def test_a_refusal_comes_first_and_nothing_is_foretold() -> None:
 
 
 def test_what_can_be_done_is_foretold() -> None:
-    assert "Effects:\n  10.4.0.4 becomes master\n" in plan_text(PLAN)
+    assert "What follows:\n  10.4.0.4 becomes master\n" in plan_text(PLAN)

@@ -35,24 +35,27 @@ def test_one_line_changes(tmp_path: Path) -> None:
     assert (tmp_path / "keepalived.conf").read_text() == CONF
 
 
+FREE = CONF.replace("  nopreempt\n", "")
+
+
 def test_the_vips_are_kept_only_where_this_node_stays_master(tmp_path: Path) -> None:
     wire = "adverts have priority 42 after at most one with the old one"
     kept = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
-    assert kept[0] == f"{wire}; MASTER state and VIPs are kept"
+    assert kept[-1] == f"{wire}; MASTER state and VIPs are kept"
     lost = plan_priority(
-        master(nopreempt=False), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE
+        master(nopreempt=False), preflight_of(tmp_path, FREE, FREE), "vips", 42, nothing, backend=LIVE
     ).plan.effects
-    assert lost[0] == wire
-    assert "10.4.0.4 becomes master" in lost[1]
+    assert lost[-1] == wire
+    assert lost[0].startswith("vips: MASTER → BACKUP within 3.6 s (likely); 10.4.0.50 leaves this node for 10.4.0.4.")
 
 
 def test_the_prediction_knows_nopreempt(tmp_path: Path) -> None:
     effects = plan_priority(master(), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE).plan.effects
-    assert any("nopreempt prevents a takeover" in e for e in effects)
+    assert "the other nodes are taken to have nopreempt as this one" in effects[0]
     preempting = plan_priority(
-        master(nopreempt=False), preflight_of(tmp_path), "vips", 42, nothing, backend=LIVE
+        master(nopreempt=False), preflight_of(tmp_path, FREE, FREE), "vips", 42, nothing, backend=LIVE
     ).plan.effects
-    assert any(e.startswith("10.4.0.4 becomes master within 3.6 s") for e in preempting)
+    assert "10.4.0.4 has the highest priority (101) and preempts; the VIPs stay here until then" in preempting[0]
 
 
 @pytest.mark.parametrize(("line", "why"), [("priority $P", "cannot be changed"), ("@x priority 9", "an '@x' line")])

@@ -277,16 +277,6 @@ def test_a_dump_of_an_earlier_keepalived_is_not_this_ones(speaker: Speaker) -> N
         speaker.dumper(signals=False).read(time.time())
 
 
-def test_questions_are_seldom(speaker: Speaker) -> None:
-    dumper = speaker.dumper(timeout=0.05)
-    assert dumper.due(1000.0)
-    with pytest.raises(DumpError):
-        dumper.read(1000.0)
-    assert [dumper.due(at) for at in (1000.0, 1029.9, 1030.0)] == [False, False, True]
-    assert [dumper.due(at, urgent=True) for at in (1001.9, 1002.0)] == [False, True]
-    assert dumper.due(900.0), "the clock was set back"
-
-
 def test_without_json_support_the_counters_come_from_the_stats(start: Start) -> None:
     keepalived = start(USR1, int(signal.SIGUSR2))
     stats = "VRRP Instance: VI_1\n  Advertisements:\n    Received: 7\n  Priority Zero:\n    Received: 1\n    Sent: 2\n"

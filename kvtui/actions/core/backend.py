@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kvtui.actions.core.trial import CheckBackend
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -12,14 +14,17 @@ if TYPE_CHECKING:
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json, Step
+    from kvtui.actions.core.trial import Trials
     from kvtui.actions.core.watch import DumpWatch
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
 
 
-class ActionBackend(Protocol):
+class ActionBackend(CheckBackend, Protocol):
     """A world to act in. Every method but ``plan`` may block."""
+
+    trials: Trials
 
     @property
     def journal(self) -> Journal: ...
@@ -46,6 +51,10 @@ class ActionBackend(Protocol):
 
     def running_conf(self, keepalived: Keepalived) -> Conf | None:
         """Returns the config that keepalived runs; None when unknown."""
+        ...
+
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
+        """Returns the step that keeps the running config for an undo; None where that is not possible."""
         ...
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:

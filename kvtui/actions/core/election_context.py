@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict
-from kvtui.rules.vrrp.instances import evidence, known_instances, self_address
+from kvtui.rules.vrrp.instances import evidence, known_instances
+from kvtui.rules.vrrp.others import Others, others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.model.vrrp import Advertiser, VrrpInstance
 
@@ -31,17 +28,12 @@ class InstancesUnreadableError(OSError):
 
 
 class ElectionContext(Struct, frozen=True):
-    """One instance and its election.
-
-    Attributes:
-        peers: the other nodes; their nopreempt and preempt_delay are taken to be as here.
-        listening: whether adverts can be seen at all.
-    """
+    """One instance and its election; ``listening``: whether adverts can be seen at all."""
 
     view: InstanceView
     instance: VrrpInstance
     own: str
-    peers: tuple[Candidate, ...]
+    others: Others
     interval: float
     listening: bool
 
@@ -50,30 +42,10 @@ class ElectionContext(Struct, frozen=True):
         return self.view.state is VrrpState.MASTER
 
     @property
-    def heard(self) -> tuple[str, ...]:
-        """Peers whose adverts were seen since kvtui listens."""
-        return tuple(p.address for p in self.view.peers if p.seen)
-
-    @property
     def master(self) -> str | None:
         if self.is_master:
             return self.own
         return self.view.master.address if self.view.master else None
-
-    def predicted(self, priority: int, leaving: Leaving = Leaving.STAYS) -> Prediction:
-        """What happens when this node has another effective priority, or leaves.
-
-        Unknown as long as nobody is known to be master: a backup that hears nobody would be master by now, so there
-        is one that kvtui has not heard yet.
-        """
-        name, vrid = self.view.name, self.view.vrid
-        if self.view.state is VrrpState.FAULT:
-            return Prediction(self.master, (), certain=False, because=f"{name} is in FAULT here and does not take part")
-        if self.master is None and all(p.priority is None for p in self.peers):
-            why = f"no advert of VRID {vrid} was heard yet" if self.listening else "adverts cannot be captured"
-            return Prediction(None, (), certain=False, because=why)
-        me = Candidate(self.own, priority, bool(self.view.nopreempt), self.view.preempt_delay or 0.0, is_self=True)
-        return predict((me, *self.peers), self.master, self.interval, leaving)
 
 
 def election_context(observation: Observation, name: str) -> ElectionContext:
@@ -94,19 +66,14 @@ def election_context(observation: Observation, name: str) -> ElectionContext:
         names = ", ".join(views) or "none"
         raise UnknownInstanceError(f"keepalived has no vrrp_instance {name!r} here; it has: {names}")
     view, instance = views[name], known[name]
-    wire = evidence(observation.snapshot, instance)
-    own_advert, usual = wire.own, {a.last.source: a.usual_priority for a in wire.others}
-    own = own_advert.last.source if own_advert else self_address(observation.snapshot, instance)
-    peers = tuple(
-        # a peer that said goodbye with priority 0 still has its own
-        Candidate(p.address, p.priority or usual.get(p.address), bool(view.nopreempt), view.preempt_delay or 0.0)
-        for p in view.peers
-    )
+    conf = observation.snapshot.effective_conf
+    configured = conf.instance(name) if conf else None
+    known_others = others(observation.snapshot, instance, configured.unicast_peers if configured else ())
     return ElectionContext(
         view=view,
         instance=instance,
-        own=own or NOBODY,
-        peers=peers,
+        own=known_others.own or NOBODY,
+        others=known_others,
         interval=view.advert_interval or DEFAULT_INTERVAL,
         listening=observation.snapshot.advertisers is not None,
     )
@@ -126,29 +93,6 @@ def still_to_hear(observation: Observation, name: str) -> float:
     if wire.own is not None or wire.others:
         return 0.0
     return 3 * (instance.advert_interval or DEFAULT_INTERVAL)
-
-
-def prediction_lines(prediction: Prediction, own: str) -> Iterator[str]:
-    for move in prediction.moves:
-        who = f"{move.to} (this node)" if move.to == own else move.to
-        ownerless = f", for up to {move.ownerless:.1f} s of which nobody owns the VIP" if move.ownerless else ""
-        yield f"{who} becomes master within {move.after:.1f} s{ownerless}: {prediction.because}"
-    if not prediction.moves:
-        unknown = prediction.master is None
-        yield f"{'the master after that is unknown' if unknown else 'the master does not change'}: {prediction.because}"
-    if not prediction.certain and prediction.master is not None:
-        yield "other nodes whose priority was never seen (a backup is silent) may change this"
-
-
-def sync_group_notes(observation: Observation, election: ElectionContext) -> Iterator[Note]:
-    group = election.view.sync_group
-    others = [
-        v.name
-        for v in observation.vrrp_instances or ()
-        if group is not None and v.sync_group == group and v.name != election.view.name
-    ]
-    if others:
-        yield Note(NoteSeverity.WARNING, f"sync group {group}: this also changes the state of {', '.join(others)}")
 
 
 def own_advert(observation: Observation, name: str) -> Advertiser | None:

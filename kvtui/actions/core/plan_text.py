@@ -6,7 +6,7 @@ from kvtui.actions.core.plan import NoteSeverity
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.plan import Plan
+    from kvtui.actions.core.plan import Note, Plan
 
 MARKS = {
     NoteSeverity.NOTE: "note",
@@ -17,26 +17,31 @@ MARKS = {
 
 
 def plan_text(plan: Plan) -> str:
-    """Returns a plan as text: changes, steps, effects, notes, diff and equivalent commands.
+    """Returns a plan as text: what follows, warnings, changes, steps, notes, diff and equivalent commands.
 
-    A plan that is impossible begins with its refusals, and has no effects.
+    A plan that is impossible begins with its refusals, and nothing follows from it.
     """
     refused = [r for r in plan.notes if r.severity is NoteSeverity.IMPOSSIBLE]
     parts = [f"{plain(plan.summary)}\n", *(f"{MARKS[r.severity]}: {plain(r.text)}\n" for r in refused)]
+    if not refused:
+        parts += _section("What follows", plan.effects)
+    notes = sorted((r for r in plan.notes if r not in refused), key=lambda r: -r.severity)
+    parts += [_note(n) for n in notes if n.severity > NoteSeverity.NOTE]
     if plan.changes:
         rows = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
         width = [max(len(plain(r[i])) for r in rows) for i in range(3)]
         lines = ["  ".join([*(plain(r[i]).ljust(width[i]) for i in range(3)), plain(r[3])]).rstrip() for r in rows]
         parts.append("\n".join(lines) + "\n")
     parts += _section("Steps", plan.steps)
-    if not refused:
-        parts += _section("Effects", plan.effects)
-    for note_ in sorted((r for r in plan.notes if r not in refused), key=lambda r: -r.severity):
-        parts.append(f"{MARKS[note_.severity]}: {plain(note_.text)}\n")
+    parts += [_note(n) for n in notes if n.severity is NoteSeverity.NOTE]
     if plan.diff:
         parts.append("".join(f"  {plain(line)}\n" for line in plan.diff.splitlines()))
     parts += _section("Equivalent commands", plan.equivalent_commands)
     return "".join(parts)
+
+
+def _note(note: Note) -> str:
+    return f"{MARKS[note.severity]}: {plain(note.text)}\n"
 
 
 def _section(title: str, lines: tuple[str, ...]) -> list[str]:

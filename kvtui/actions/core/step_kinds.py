@@ -14,6 +14,7 @@ KINDS = {
     "track value": "kvtui.actions.steps.track_value:SetTrackValue",
     "check value": "kvtui.actions.steps.check_value:SetCheckValue",
     "file": "kvtui.actions.steps.file:ReplaceFile",
+    "config": "kvtui.actions.steps.kept_config:KeepConfig",
     "hangup": "kvtui.actions.steps.reload:ReloadStep",
     "address": "kvtui.actions.steps.address:RemoveAddress",
     "draft": "kvtui.actions.steps.temp_file:RemoveTempFile",

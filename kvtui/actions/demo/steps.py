@@ -10,8 +10,8 @@ from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.reload import ReloadStep
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
-from kvtui.actions.steps.weight import SetWeight, service_name
-from kvtui.model.ipvs import endpoint
+from kvtui.actions.steps.weight import SetWeight
+from kvtui.model.ipvs import endpoint, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,7 @@ from msgspec import Struct
 
 from kvtui.actions.core.network import read_table
 from kvtui.actions.core.runner import Verification
-from kvtui.actions.steps.weight import service_name
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import Protocol, endpoint, service_name
 from kvtui.model.units import ago
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from kvtui.actions.drain.drain_progress import DrainProgress, Expected
 from kvtui.actions.drain.drain_warnings import QUIESCENT, drain_warnings
 from kvtui.actions.drain.targets import Target, find
 from kvtui.actions.steps.sysctl import SetSysctl
-from kvtui.actions.steps.weight import SetWeight, service_name
-from kvtui.model.ipvs import endpoint
+from kvtui.actions.steps.weight import SetWeight
+from kvtui.model.ipvs import endpoint, service_name
 from kvtui.model.observation import RealServerState
 from kvtui.model.units import ago
 from kvtui.rules.ipvsadm import edit, inside

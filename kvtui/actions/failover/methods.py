@@ -18,12 +18,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.plan import Change, NoteSeverity, PlanPart
+from kvtui.actions.core.plan import Change as PlanChange
+from kvtui.actions.core.plan import NoteSeverity, PlanPart
 from kvtui.actions.priority.config_line import change_config_line
-from kvtui.actions.priority.methods import LOWEST
+from kvtui.actions.priority.methods import LOWEST, by_track_value
 from kvtui.actions.priority.track_files import track_file_controls
 from kvtui.actions.steps.address import RemoveAddress
-from kvtui.rules.vrrp.election import skew, takeover
+from kvtui.rules.vrrp.consequences import Change
 
 if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.priority.track_files import TrackFileControl
     from kvtui.model.observation import Observation
-    from kvtui.rules.vrrp.election import Prediction
 
 
 class MethodKind(StrEnum):
@@ -41,9 +41,12 @@ class MethodKind(StrEnum):
 
 
 class FailoverMethod(Struct, frozen=True):
+    """One way; ``change`` is what it does to the node."""
+
     kind: MethodKind
     why: str
     part: PlanPart
+    change: Change
 
 
 def choose_method(
@@ -53,33 +56,25 @@ def choose_method(
     name = election.view.name
     controls = track_file_controls(preflight, name, backend)
     usable = [c for c in controls if not backend.obstacle(preflight.keepalived, c.path)]
-    if usable:
+    if usable and (election.view.nopreempt or election.others.exist):
         return _by_track_file(preflight, min(usable, key=lambda c: (len(c.checked), len(c.shared))), backend)
     part = change_config_line(preflight, name, LOWEST, backend)
     if not part.steps and not part.is_impossible:
         part = part.with_note(NoteSeverity.NOTE, f"{name} already has priority {LOWEST}, and no other node took over")
+    change = Change(preflight.running, preflight.conf).with_priority(name, LOWEST)
     if election.view.nopreempt:
         part = _stepping_down(observation, preflight, election, part, backend)
-        return FailoverMethod(MethodKind.STEP_DOWN, "with nopreempt a lower priority alone moves nothing", part)
-    return FailoverMethod(
-        MethodKind.PREEMPTED, "peers may preempt, and the VIP stays here until one of them has it", part
-    )
-
-
-def expected_within(election: ElectionContext, method: FailoverMethod, prediction: Prediction) -> float:
-    """Returns the seconds until another node must have taken over."""
-    if prediction.moves:
-        return prediction.moves[-1].after
-    if method.kind is MethodKind.PREEMPTED:
-        return takeover(LOWEST, election.interval) + (election.view.preempt_delay or 0.0)
-    return skew(LOWEST, election.interval)
+        why = "with nopreempt a lower priority alone moves nothing"
+        return FailoverMethod(MethodKind.STEP_DOWN, why, part, replace(change, steps_down=name))
+    why = "peers may preempt, and the VIP stays here until one of them has it"
+    return FailoverMethod(MethodKind.PREEMPTED, why, part, change)
 
 
 def _by_track_file(preflight: Preflight, control: TrackFileControl, backend: ActionBackend) -> FailoverMethod:
     value = control.fault_value()
     part = PlanPart(
         steps=backend.steps((control.step(Daemon.of(preflight.keepalived), value),)),
-        changes=(Change(f"track file {control.name}", str(control.value), str(value)),),
+        changes=(PlanChange(f"track file {control.name}", str(control.value), str(value)),),
         equivalent_commands=(f"echo {value} > {preflight.keepalived.outside(control.path)}",),
     )
     if control.shared:
@@ -89,7 +84,7 @@ def _by_track_file(preflight: Preflight, control: TrackFileControl, backend: Act
         text = f"it is also the FILE_CHECK of {reals}: their weights on this node change too"
         part = part.with_note(NoteSeverity.WARNING, text)
     why = f"the instance tracks {control.path}: no reload, and it works against nopreempt"
-    return FailoverMethod(MethodKind.TRACK_FILE, why, part)
+    return FailoverMethod(MethodKind.TRACK_FILE, why, part, by_track_value(preflight, control.name, value))
 
 
 def _stepping_down(
@@ -114,7 +109,7 @@ def _stepping_down(
     return replace(
         part,
         steps=(*part.steps, *backend.steps((remove,))),
-        changes=(*part.changes, Change(f"{vip.address} on {vip.interface}", "present", "gone")),
+        changes=(*part.changes, PlanChange(f"{vip.address} on {vip.interface}", "present", "gone")),
         equivalent_commands=(*part.equivalent_commands, command),
     )
 

@@ -6,21 +6,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.core.election_context import lasting_owner, own_advert, successors
+from kvtui.actions.core.outcome_watch import MAX_WATCH
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.watch import until
-from kvtui.actions.failover.methods import expected_within
 from kvtui.actions.steps.address import RemoveAddress
 from kvtui.rules.vrrp.claims import began
+from kvtui.rules.vrrp.verdict import came_true, observed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kvtui.actions.core.election_context import ElectionContext
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.failover.methods import FailoverMethod
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import Advertiser
-    from kvtui.rules.vrrp.election import Prediction
+    from kvtui.rules.vrrp.consequence import Consequence
 
 MARGIN = 3.0
 """Seconds after the predicted time before everything is put back."""
@@ -29,26 +30,26 @@ MAX_SETTLING = 6
 
 
 class FailoverVerifier:
-    """Waits until another node advertises the VRID and the VIPs are gone here; else everything is put back.
-
-    Args:
-        planned_at: seconds since the epoch; later adverts are evidence.
-    """
+    """Waits until another node advertises the VRID and the VIPs are gone here; else everything is put back."""
 
     def __init__(
         self,
+        observation: Observation,
         election: ElectionContext,
         method: FailoverMethod,
-        prediction: Prediction,
+        expected: Sequence[Consequence],
+        mine: Consequence | None,
         watch: Watch,
-        planned_at: float,
         undo_text: str,
     ) -> None:
+        self._before = observation
+        self._expected = expected
+        self._within = (mine.prediction.within_seconds or mine.watch) if mine else 0.0
+        self._predicted = mine.prediction.owner_then if mine else None
         self._election = election
         self._method = method
-        self._prediction = prediction
         self._watch = watch
-        self._planned_at = planned_at
+        self._planned_at = observation.snapshot.time
         self._undo_text = undo_text
         self._left_at: float | None = None
         self._taken_at: float | None = None
@@ -59,8 +60,8 @@ class FailoverVerifier:
 
     async def __call__(self, say: Callable[[str], None]) -> Verification:
         self._began_at = time.time()
-        longest = expected_within(self._election, self._method, self._prediction)
-        timeout = longest + MARGIN
+        longest = self._within
+        timeout = min(MAX_WATCH, longest + MARGIN)
         say(f"waiting up to {timeout:.0f} s for another node to take over")
         taken = await until(self._watch, self._moved, timeout)
         settled = None
@@ -70,7 +71,10 @@ class FailoverVerifier:
             settled = await until(self._watch, self._settled, rest + MAX_SETTLING * self._election.interval)
         facts = self._facts(settled=settled is True)
         if settled:
-            return Verification(ok=True, detail=self._summary(), facts=facts)
+            predictions = [c.prediction for c in self._expected]
+            seen = observed(self._before, await self._watch(), predictions)
+            results = [r for p, o in zip(predictions, seen, strict=True) if (r := came_true(p, o)) is not None]
+            return Verification(True, self._summary(), facts, all(results) if results else None, seen)  # noqa: FBT003
         if self._held and (taken or self._owner):
             return Verification(ok=False, detail=self._kept(), facts=facts)
         if taken:
@@ -105,10 +109,9 @@ class FailoverVerifier:
         last = lasting_owner(observation, self._election.view.name)
         if not moved or last is None or last.last.source != self._owner:
             return False
-        final = self._prediction.moves[-1] if self._prediction.moves else None
-        if final is None or final.to == self._owner:
+        if self._predicted in (None, self._owner):
             return True
-        return observation.snapshot.time > self._began_at + final.after + self._election.interval
+        return observation.snapshot.time > self._began_at + self._within + self._election.interval
 
     def _kept(self) -> str:
         vips = ", ".join(self._held)
@@ -142,8 +145,7 @@ class FailoverVerifier:
         return round(max(0.0, self._taken_at - self._left_at), 2)
 
     def _facts(self, *, settled: bool) -> dict[str, Any]:
-        moves = self._prediction.moves
-        owner, expected = (self._owner if settled else None), self._prediction.master
+        owner, expected = (self._owner if settled else None), self._predicted
         return {
             "way": self._method.kind.value,
             "vips": list(self._election.view.vips),
@@ -153,7 +155,7 @@ class FailoverVerifier:
             "seconds_without_owner": self._ownerless(),
             "still_here": list(self._held),
             "predicted_master": expected,
-            "predicted_seconds": moves[-1].after if moves else None,
+            "predicted_seconds": round(self._within, 2) if expected else None,
             "prediction_came_true": None if None in (expected, owner) else expected == owner,
             "undo": self._undo_text,
         }
@@ -164,6 +166,6 @@ class FailoverVerifier:
         text += f"; {seconds:.2f} s without an owner" if seconds else "; never without an owner"
         if others := [c for c in self._claimed if c != self._owner]:
             text += f"; {', '.join(others)} also took over and gave way"
-        if self._prediction.master not in (None, self._owner):
-            text += f"; NOT as predicted: {self._prediction.master} was expected ({self._prediction.because})"
+        if self._predicted not in (None, self._owner):
+            text += f"; NOT as predicted: {self._predicted} was expected"
         return f"{text}. {self._undo_text}"

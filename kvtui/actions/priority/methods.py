@@ -12,10 +12,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.plan import Change, NoteSeverity, PlanPart
+from kvtui.actions.core.plan import Change as PlanChange
+from kvtui.actions.core.plan import NoteSeverity, PlanPart
 from kvtui.actions.priority.config_line import change_config_line, find_instance
 from kvtui.actions.priority.track_files import FAULT, track_file_controls
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.vrrp.consequences import Change
 
 if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
@@ -28,11 +30,12 @@ LOWEST, MAX_TRACKED, OWNER = 1, 254, 255
 
 
 class PriorityMethod(Struct, frozen=True):
-    """One way to change a priority."""
+    """One way to change a priority; ``change`` is what it does to the node."""
 
     name: str
     now: int | None
     part: PlanPart
+    change: Change
 
 
 class MethodChooser(Struct, frozen=True):
@@ -60,21 +63,22 @@ class MethodChooser(Struct, frozen=True):
             return self._by_config(value, tuple(reasons))
         name = self.election.view.name
         why = "; ".join(reasons) or f"{name} tracks no file whose path is known: change its config instead"
-        return PriorityMethod("a track file", self._effective, PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why))
+        part = PlanPart().with_note(NoteSeverity.IMPOSSIBLE, why)
+        return PriorityMethod("a track file", self._effective, part, self._as_now)
 
     def by_track_file(self, control: TrackFileControl, number: int, value: int) -> PriorityMethod:
         """Returns the method that writes this number into this track file."""
         name = f"track file {control.path} (weight {control.weight})"
         if number == control.value:
-            return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value))
+            return PriorityMethod(name, self._effective, self._unchanged(PlanPart(), value), self._as_now)
         part = PlanPart(
             steps=self.backend.steps((control.step(Daemon.of(self.preflight.keepalived), number),)),
-            changes=(Change(f"track file {control.name}", str(control.value), str(number)),),
+            changes=(PlanChange(f"track file {control.name}", str(control.value), str(number)),),
             equivalent_commands=(f"echo {number} > {self.preflight.keepalived.outside(control.path)}",),
         )
         if others := _others(control):
             part = part.with_note(NoteSeverity.WARNING, f"{control.path}: {others}")
-        return PriorityMethod(name, self._effective, part)
+        return PriorityMethod(name, self._effective, part, by_track_value(self.preflight, control.name, number))
 
     def _by_config(self, value: int, reasons: tuple[str, ...] = ()) -> PriorityMethod:
         """Returns the method that changes its line of the config."""
@@ -89,7 +93,9 @@ class MethodChooser(Struct, frozen=True):
             part = self._unchanged(part, value)
         instance = find_instance(self.preflight.conf, view.name)
         now = view.priority if view.priority is not None else instance.priority if instance else None
-        return PriorityMethod(f"its config {self.preflight.keepalived.conf} and a reload", now, part)
+        change = Change(self.preflight.running, self.preflight.conf).with_priority(view.name, value)
+        by = f"its config {self.preflight.keepalived.conf} and a reload"
+        return PriorityMethod(by, now, part, change if part.steps else self._as_now)
 
     def _unchanged(self, part: PlanPart, value: int) -> PlanPart:
         text = f"{self.election.view.name} already has priority {value}: nothing to write"
@@ -115,6 +121,10 @@ class MethodChooser(Struct, frozen=True):
         )
 
     @property
+    def _as_now(self) -> Change:
+        return Change(self.preflight.running or self.preflight.conf, self.preflight.running or self.preflight.conf)
+
+    @property
     def _effective(self) -> int | None:
         view = self.election.view
         return view.effective_priority if view.effective_priority is not None else view.priority
@@ -137,6 +147,12 @@ class MethodChooser(Struct, frozen=True):
         if now is None or now in {LOWEST, MAX_TRACKED} or view.state is VrrpState.FAULT:
             return None
         return now - control.value * control.weight
+
+
+def by_track_value(preflight: Preflight, name: str, number: int) -> Change:
+    """Returns what another number in a track file changes: no config."""
+    conf = preflight.running or preflight.conf
+    return Change(conf, conf, {("file", name): number})
 
 
 def _others(control: TrackFileControl) -> str:

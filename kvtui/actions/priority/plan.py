@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.election_context import election_context, prediction_lines, sync_group_notes
+from msgspec.structs import replace
+
+from kvtui.actions.core.election_context import election_context
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.priority.config_line import find_instance
@@ -13,6 +15,8 @@ from kvtui.actions.priority.track_files import track_file_controls
 from kvtui.actions.priority.verifier import PriorityVerifier
 from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.rules.vrrp.consequences import consequences
+from kvtui.rules.vrrp.verdict import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.priority.methods import PriorityMethod
     from kvtui.model.observation import Observation
-    from kvtui.rules.vrrp.election import Prediction
+    from kvtui.rules.vrrp.consequence import Consequence
 
 
 def plan_priority(
@@ -48,19 +52,8 @@ def plan_priority(
     if not LOWEST <= value <= most:
         return _refused(instance, value, f"priority {value} is not between {LOWEST} and {most}")
     method = MethodChooser(preflight, election, backend).choose(value, use_track_file=use_track_file)
-    prediction = election.predicted(value)
-    effects = [_wire(election, value, method, prediction), *prediction_lines(prediction, election.own)]
-    if election.peers:
-        effects.append("assumes that nopreempt and preempt_delay of the other nodes are as on this one")
-    plan = method.part.plan(
-        ActionKind.PRIORITY,
-        instance,
-        f"priority of {instance}: {method.now} → {value}, by {method.name}",
-        tuple(effects),
-        after=tuple(sync_group_notes(observation, election)),
-    )
-    steps = method.part.steps
-    return Action(plan, steps, PriorityVerifier(preflight, election, value, prediction, watch, steps, backend))
+    summary = f"priority of {instance}: {method.now} → {value}, by {method.name}"
+    return _action(observation, preflight, election, method, summary, value, watch, backend)
 
 
 def plan_reset(
@@ -85,15 +78,8 @@ def plan_reset(
             continue
         wanted = max(LOWEST, min(MAX_TRACKED, (election.view.priority or 0) + number * control.weight))
         method = MethodChooser(preflight, election, backend).by_track_file(control, number, wanted)
-        prediction = election.predicted(wanted)
-        plan = method.part.plan(
-            ActionKind.PRIORITY,
-            instance,
-            f"restore priority {wanted} of {instance}, by {method.name}",
-            tuple(prediction_lines(prediction, election.own)),
-        )
-        done = method.part.steps
-        return Action(plan, done, PriorityVerifier(preflight, election, wanted, prediction, watch, done, backend))
+        summary = f"restore priority {wanted} of {instance}, by {method.name}"
+        return _action(observation, preflight, election, method, summary, wanted, watch, backend)
     found = find_instance(preflight.conf, instance)
     now = found.priority if found else None
     changes = [(int(s["priority"][0]), int(s["priority"][1])) for s in steps if _is_file(s, instance)]
@@ -102,6 +88,26 @@ def plan_reset(
         why = f"the journal has no change of {instance} that led to its priority {now}: nothing to reset"
         return _refused(instance, now or 0, why)
     return plan_priority(observation, preflight, instance, origin, watch, backend, use_track_file=False)
+
+
+def _action(
+    observation: Observation,
+    preflight: Preflight,
+    election: ElectionContext,
+    method: PriorityMethod,
+    summary: str,
+    value: int,
+    watch: Watch,
+    backend: ActionBackend,
+) -> Action:
+    expected = consequences(observation, method.change)
+    predictions = tuple(c.prediction for c in expected)
+    mine = next((c for c in expected if c.prediction.instance == election.view.name), None)
+    effects = (*sentences(predictions), _wire(election, method, mine))
+    plan = method.part.plan(ActionKind.PRIORITY, election.view.name, summary, effects)
+    steps = method.part.steps
+    verifier = PriorityVerifier(observation, preflight, election, value, expected, watch, steps, backend)
+    return Action(replace(plan, prediction=predictions), steps, verifier)
 
 
 def _refused(instance: str, value: int, why: str) -> Action:
@@ -134,11 +140,11 @@ def _origin(now: int, pairs: list[tuple[int, int]]) -> int:
     return now
 
 
-def _wire(election: ElectionContext, value: int, method: PriorityMethod, prediction: Prediction) -> str:
-    if not method.part.steps:
+def _wire(election: ElectionContext, method: PriorityMethod, mine: Consequence | None) -> str:
+    if not method.part.steps or mine is None:
         return "nothing changes on the wire"
-    if election.is_master:
-        wire = f"adverts have priority {value} after at most one with the old one"
-        stays = prediction.master == election.own and not prediction.moves
-        return f"{wire}; MASTER state and VIPs are kept" if stays else wire
-    return f"a backup is silent: priority {value} shows on the wire once this node is master"
+    priority = f"priority {mine.effective.text}" if mine.effective else "another priority"
+    if not election.is_master:
+        return f"a backup is silent: {priority} shows on the wire once this node is master"
+    kept = "; MASTER state and VIPs are kept" if mine.prediction.state.then == election.view.state.value else ""
+    return f"adverts have {priority} after at most one with the old one{kept}"

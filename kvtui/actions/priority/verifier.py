@@ -6,30 +6,30 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.core.election_context import own_advert
+from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.runner import Verification
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.watch import until
 from kvtui.actions.reload.plan import DIED
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.model.vrrp import VrrpState
-from kvtui.rules.vrrp.election import takeover
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.election_context import ElectionContext
+    from kvtui.actions.core.outcome_watch import Verdict
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
     from kvtui.model.observation import Observation
     from kvtui.model.vrrp import VrrpInstance
-    from kvtui.rules.vrrp.election import Prediction
+    from kvtui.rules.vrrp.consequence import Consequence
 
 TIMEOUT = 5.0
 """Seconds until keepalived itself must show the new priority."""
 MARGIN = 2.0
-"""Seconds after the predicted time before a prediction counts as missed."""
+"""Seconds, and two intervals, until an advert must have it."""
 
 
 class PriorityVerifier:
@@ -37,18 +37,21 @@ class PriorityVerifier:
 
     def __init__(
         self,
+        observation: Observation,
         preflight: Preflight,
         election: ElectionContext,
         value: int,
-        prediction: Prediction,
+        expected: Sequence[Consequence],
         watch: Watch,
         steps: tuple[Step, ...],
         backend: ActionBackend,
     ) -> None:
+        self._before = observation
         self._preflight = preflight
         self._election = election
         self._value = value
-        self._prediction = prediction
+        self._expected = expected
+        self._mine = next((c for c in expected if c.prediction.instance == election.view.name), None)
         self._watch = watch
         self._files = [s for s in steps if isinstance(s, ReplaceFile)]
         self._backend = backend
@@ -72,12 +75,27 @@ class PriorityVerifier:
             seconds = await self._on_the_wire(started)
             facts["on_the_wire"] = seconds is not None
             detail += ", and so have its adverts on the wire" if seconds is not None else ", not seen on the wire"
-        detail += await self._check_prediction(started, say, facts)
+        verdict = await watch_outcome(self._before, self._expected, self._watch, say)
+        facts |= self._facts(verdict)
+        detail += f"; {verdict.detail}"
         if overwritten := self._overwritten():
             facts["overwritten"] = True
             detail += f"; {overwritten}"
         seen = facts.get("on_the_wire", True) or facts.get("seen_master") != election.own
-        return Verification(ok=True if seen else None, detail=detail, facts=facts)
+        return Verification(verdict.ok if seen else None, detail, facts, verdict.as_predicted, verdict.observed)
+
+    def _facts(self, verdict: Verdict) -> dict[str, Any]:
+        if self._mine is None:
+            return {}
+        seen = next((o for o in verdict.observed if o.instance == self._mine.prediction.instance), None)
+        moved = seen is not None and seen.owner_then != self._election.master
+        return {
+            "predicted_master": self._mine.prediction.owner_then,
+            "predicted_seconds": self._mine.prediction.within_seconds or 0,
+            "seen_master": seen.owner_then if seen else None,
+            "seen_seconds": round(verdict.seconds, 2) if moved else 0,
+            "prediction_came_true": verdict.as_predicted,
+        }
 
     def _has_it(self, instances: tuple[VrrpInstance, ...]) -> bool:
         mine = next((i for i in instances if i.name == self._election.view.name), None)
@@ -94,45 +112,18 @@ class PriorityVerifier:
         )
 
     async def _on_the_wire(self, started: float) -> float | None:
-        """Returns the seconds until an own advert had it; None when another node took over before that."""
+        """Returns the seconds until an own advert had the effective priority; None when another node took over."""
         name = self._election.view.name
+        effective = self._mine.effective.priority if self._mine and self._mine.effective else None
+        wanted = self._value if effective is None else effective
 
         def advertised(observation: Observation) -> float | None:
             own = own_advert(observation, name)
-            if own is not None and own.last.priority == self._value and own.last.received > started - 1.0:
+            if own is not None and own.last.priority == wanted and own.last.received > started - 1.0:
                 return max(0.001, own.last.received - started)
             return None
 
         return await until(self._watch, advertised, 2 * self._election.interval + MARGIN)
-
-    async def _check_prediction(self, started: float, say: Callable[[str], None], facts: dict[str, Any]) -> str:
-        election, prediction = self._election, self._prediction
-        expected = prediction.master
-        moves = prediction.moves
-        after = moves[-1].after if moves else takeover(1, election.interval)
-        facts |= {"predicted_master": expected, "predicted_seconds": moves[-1].after if moves else 0}
-        say(f"waiting for {expected}" if moves else f"watching for {after + MARGIN:.0f} s who is master")
-        seen: list[str | None] = [election.master]
-        moved_at: list[float] = []
-
-        def check(observation: Observation) -> bool:
-            view = next((v for v in observation.vrrp_instances or () if v.name == election.view.name), None)
-            master = view.master if view else None
-            address = election.own if view and view.state is VrrpState.MASTER else master.address if master else None
-            if address is not None and address != seen[-1]:
-                seen.append(address)
-                moved_at.append(observation.snapshot.time - started)
-            return bool(moves) and seen[-1] == expected
-
-        await until(self._watch, check, after + MARGIN)
-        facts |= {"seen_master": seen[-1], "seen_seconds": round(moved_at[-1], 2) if moved_at else 0}
-        facts["prediction_came_true"] = None if None in {expected, seen[-1]} else seen[-1] == expected
-        if expected is None or seen[-1] is None:
-            return f"; master now: {seen[-1] or 'unknown'}"
-        if seen[-1] == expected:
-            when = f" after {moved_at[-1]:.1f} s" if moved_at else ""
-            return f"; as predicted, {expected} is master{when}"
-        return f"; NOT as predicted: {seen[-1]} is master, not {expected} ({prediction.because})"
 
     def _overwritten(self) -> str:
         """Returns a sentence when something else, such as a controller, wrote the file since."""

@@ -7,25 +7,35 @@ from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.checks.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
-from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
+from kvtui.actions.core.outcome_watch import watch_outcome
+from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
+from kvtui.actions.core.plan import Change as PlanChange
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.core.watch import until
 from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
+from kvtui.actions.reload.mismatch import mismatch_notes
 from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.model.ipvs import endpoint
+from kvtui.rules.servers.consequence import server_consequences
+from kvtui.rules.vrrp.consequences import Change, consequences
+from kvtui.rules.vrrp.settings import settings_of
+from kvtui.rules.vrrp.verdict import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kvtui.actions.checks.assess_reload import ReloadAssessment
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
+    from kvtui.model.prediction import Prediction
     from kvtui.model.vrrp import VrrpInstance
+    from kvtui.rules.vrrp.consequence import Consequence
 
 SHOWN = 6
 """Warnings of one kind that are shown in full."""
@@ -40,28 +50,55 @@ def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, ba
     keepalived = preflight.keepalived
     assessment = assess_reload(preflight)
     same = preflight.changed is False
-    step = ReloadStep(
-        Daemon.of(keepalived), When.DO, shown=preflight.conf.digest if preflight.conf else None, alone=True
-    )
+    steps = _steps(preflight, backend)
+    expected = consequences(observation, Change(preflight.running, preflight.conf))
+    predictions = tuple(c.prediction for c in expected)
     what = "no difference from what runs" if same else "the config on disk takes effect"
     plan = Plan(
         kind=ActionKind.RELOAD,
         target=keepalived.conf,
         summary=f"reload keepalived {keepalived.pid} with {keepalived.conf}: {what}",
         changes=tuple(changes(preflight.running, preflight.conf)),
-        steps=(step.describe(),),
-        effects=EFFECTS,
-        notes=(*reload_notes(preflight, assessment), *_drain_notes(observation, preflight)),
+        steps=described(steps),
+        effects=_effects(observation, preflight, predictions),
+        notes=(
+            *reload_notes(preflight, assessment),
+            *mismatch_notes(observation, preflight, expected),
+            *_drain_notes(observation, preflight),
+            *_undo_note(steps, preflight),
+        ),
         diff=preflight.diff(),
         equivalent_commands=reload_commands(keepalived),
+        prediction=predictions,
     )
-    return Action(plan, backend.steps((step,)), ReloadVerifier(observation, preflight, watch, backend))
+    return Action(plan, backend.steps(steps), ReloadVerifier(observation, preflight, watch, backend, expected))
 
 
-EFFECTS = (
-    "keepalived reads its config again within about 0.1 s; VRRP states and VIPs are kept",
-    "weights in the kernel stay, but a real server whose configured weight changes gets the new one",
-)
+def _steps(preflight: Preflight, backend: ActionBackend) -> tuple[Step, ...]:
+    """Keeps what runs for an undo, where that can be read and something else comes."""
+    keepalived = preflight.keepalived
+    daemon, shown = Daemon.of(keepalived), preflight.conf.digest if preflight.conf else None
+    if preflight.changed and preflight.running is not None and shown is not None and preflight.obstacle is None:
+        ran = preflight.running.digest
+        kept = backend.kept_config(keepalived, ran, shown)
+        if kept is not None:
+            there = ReloadStep(daemon, When.DO, (ran,), shown)
+            return (ReloadStep(daemon, When.UNDO, (ran,)), kept, there)
+    return (ReloadStep(daemon, When.DO, shown=shown, alone=True),)
+
+
+def _effects(observation: Observation, preflight: Preflight, predictions: tuple[Prediction, ...]) -> tuple[str, ...]:
+    """What happens to traffic: instances, then virtual servers."""
+    servers = tuple(server_consequences(preflight.running, preflight.conf, observation.snapshot.ipvs))
+    same = preflight.changed is False or (preflight.running is not None and preflight.conf is not None)
+    rest = () if servers or not same else ("virtual servers: nothing changes; weights set in the kernel stay",)
+    return (*sentences(predictions), *servers, *rest)
+
+
+def _undo_note(steps: tuple[Step, ...], preflight: Preflight) -> Iterator[Note]:
+    if len(steps) == 1 and preflight.changed is not False:
+        why = preflight.obstacle or "the config that runs cannot be read (keepalived before 2.2.0, or no permission)"
+        yield Note(NoteSeverity.NOTE, f"`kvtui undo` cannot take this reload back: {why}")
 
 
 def reload_commands(keepalived: Keepalived) -> tuple[str, ...]:
@@ -108,11 +145,12 @@ def _some(texts: tuple[str, ...]) -> Iterable[str]:
 
 
 def _gone(preflight: Preflight) -> list[str]:
-    new = {i.name for i in preflight.conf.instances} if preflight.conf else set()
-    return [i.name for i in (preflight.running.instances if preflight.running else ()) if i.name not in new]
+    new = settings_of(preflight.conf)
+    routers = {i.router for i in new.values()}
+    return [name for name, i in settings_of(preflight.running).items() if name not in new and i.router not in routers]
 
 
-def changes(old: Conf | None, new: Conf | None) -> Iterator[Change]:
+def changes(old: Conf | None, new: Conf | None) -> Iterator[PlanChange]:
     if old is None or new is None:
         return
     before, after = {i.name: i for i in old.instances}, {i.name: i for i in new.instances}
@@ -120,12 +158,12 @@ def changes(old: Conf | None, new: Conf | None) -> Iterator[Change]:
         was, now = _facts(before.get(name)), _facts(after.get(name))
         for key in dict.fromkeys([*was, *now]):
             if was.get(key) != now.get(key):
-                yield Change(f"{name} {key}".strip(), was.get(key, "none"), now.get(key, "none"))
+                yield PlanChange(f"{name} {key}".strip(), was.get(key, "none"), now.get(key, "none"))
     servers_before, servers_after = _servers(old), _servers(new)
     for server in dict.fromkeys([*servers_before, *servers_after]):
         was_weight, now_weight = servers_before.get(server), servers_after.get(server)
         if was_weight != now_weight:
-            yield Change(f"{server[1]} in {server[0]}", was_weight or "none", now_weight or "none")
+            yield PlanChange(f"{server[1]} in {server[0]}", was_weight or "none", now_weight or "none")
 
 
 def _facts(instance: ConfInstance | None) -> dict[str, str]:
@@ -172,7 +210,15 @@ def _drain_notes(observation: Observation, preflight: Preflight) -> Iterator[Not
 class ReloadVerifier:
     """Looks for evidence that keepalived loaded the config, and compares before with after."""
 
-    def __init__(self, observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> None:
+    def __init__(
+        self,
+        observation: Observation,
+        preflight: Preflight,
+        watch: Watch,
+        backend: ActionBackend,
+        expected: Sequence[Consequence],
+    ) -> None:
+        self._expected = expected
         self._before = observation
         self._preflight = preflight
         self._watch = watch
@@ -200,7 +246,9 @@ class ReloadVerifier:
             return Verification(
                 None, f"SIGHUP was sent, but there is no evidence that keepalived reloaded: {dumps.error}", facts
             )
-        return Verification(ok=True, detail=self._summary(evidence, len(wanted), facts), facts=facts)
+        verdict = await watch_outcome(self._before, self._expected, self._watch, say)
+        detail = f"{self._summary(evidence, facts)}; {verdict.detail}"
+        return Verification(verdict.ok, detail, facts, verdict.as_predicted, verdict.observed)
 
     def _complete(self, found: tuple[VrrpInstance, ...], wanted: set[str]) -> bool:
         """Whether the dump is from after the reload: the parent reads the file before the VRRP child does."""
@@ -254,13 +302,10 @@ class ReloadVerifier:
         }
         return facts, after
 
-    def _summary(self, evidence: str, instances: int, facts: dict[str, Any]) -> str:
-        text = f"reloaded: {evidence}; same process, {instances} instance{'s' if instances != 1 else ''} as configured"
+    def _summary(self, evidence: str, facts: dict[str, Any]) -> str:
+        text = f"reloaded: {evidence}"
         if facts["undone_drains"]:
             text += f"; this undid the drain of {', '.join(facts['undone_drains'])}: drain again"
-        moved = [r for r in facts["vrrp"] if r["state_before"] != r["state_after"]]
-        for row in moved:
-            text += f"; {row['instance']}: {row['state_before']} → {row['state_after']}"
         return text
 
 

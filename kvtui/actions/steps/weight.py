@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from kvtui.actions.core.network import Network
 from kvtui.actions.core.step import StepError, value_state
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import Protocol, endpoint, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import RealServer, ServiceKey
 
     Target = tuple[ServiceKey, tuple[str, int]]
-
-
-def service_name(service: ServiceKey) -> str:
-    """Returns it as ipvsadm writes it, with the protocol unless that is TCP."""
-    protocol, address, port, fwmark = service
-    if protocol is Protocol.FWMARK:
-        return f"fwmark {fwmark}" + (" IPv6" if address else "")
-    name = endpoint(address, port)
-    return name if protocol is Protocol.TCP else f"{protocol.value} {name}"
 
 
 def target_to_json(target: Target) -> list[list[str | int]]:

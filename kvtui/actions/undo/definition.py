@@ -33,7 +33,10 @@ def undo(
 async def _plan(request: PlanRequest) -> Action:
     from asyncio import to_thread  # noqa: PLC0415 - see core.definition
 
-    return await to_thread(_plan_now, request.intent, request.backend)
+    from kvtui.actions.undo.outcome import with_outcome  # noqa: PLC0415
+
+    action = await to_thread(_plan_now, request.intent, request.backend)
+    return action if request.intent.leave else await to_thread(with_outcome, action, request)
 
 
 def _plan_now(intent: Intent, backend: ActionBackend) -> Action:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.auth_hmac import auth_hmac
 from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
-from kvtui.model.conf import ConfInstance, ConfTrack, ConfTrackFile, Problem, SyncGroup
+from kvtui.model.conf import ConfInstance, ConfScript, ConfTrack, ConfTrackFile, Problem, SyncGroup
 from kvtui.model.ip import canonical
 from kvtui.model.vrrp import VirtualAddress
 
@@ -18,6 +20,8 @@ _ADDRESS_OPTIONS = {"dev", "scope", "broadcast", "brd", "label", "peer", "prefer
 _ADDRESS_FLAGS = {"home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac"}
 _PEER_OPTIONS = {"min_ttl", "max_ttl"}
 _AUTH_TYPES = ("PASS", "AH")
+_MAX_PASSWORD = 8  # keepalived cuts a longer one off
+_KEY = secrets.token_bytes(16)
 
 
 def instances(root: Statement, problems: list[Problem]) -> tuple[ConfInstance, ...]:
@@ -59,6 +63,8 @@ def _instance(name: str, block: Statement, problems: list[Problem], *, has_defau
         tracks=tuple(_tracks(block, problems)),
         auth_hmac=auth_hmac(block, problems),
         use_vmac=block.last("use_vmac", "use_ipvlan") is not None,
+        auth_digest=_auth_digest(block),
+        tracks_interface=block.last("dont_track_primary") is None,
     )
     problems += _problems(instance, block, has_default_interface=has_default_interface)
     return instance
@@ -89,6 +95,14 @@ def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
                 message = "keepalived reads only auth_type on this line: move auth_pass to its own line"
                 problems.append(invalid(message, line.at(2)))
     return chosen
+
+
+def _auth_digest(block: Statement) -> str:
+    """Returns what tells its password from another one in this process, and nobody else anything."""
+    password = next((line.argument for line in block.entries("authentication") if line.keyword == "auth_pass"), None)
+    return (
+        hmac.digest(_KEY, password[:_MAX_PASSWORD].encode("utf-8", "surrogatepass"), "sha256").hex() if password else ""
+    )
 
 
 def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Iterator[VirtualAddress]:
@@ -187,3 +201,24 @@ def track_files(root: Statement) -> tuple[ConfTrackFile, ...]:
         for block in root.each("track_file", "vrrp_track_file")
         if block.argument is not None
     )
+
+
+def scripts(root: Statement) -> tuple[ConfScript, ...]:
+    """Reads all ``vrrp_script`` definitions; of two with the same name the first counts."""
+    found: dict[str, ConfScript] = {}
+    for block in root.each("vrrp_script"):
+        line = block.last("script")
+        if block.argument is None or block.argument in found:
+            continue
+        found[block.argument] = ConfScript(
+            name=block.argument,
+            command=" ".join(line.words[1:]) if line else "",
+            interval=block.decimal("interval") or 1.0,
+            timeout=block.decimal("timeout"),
+            weight=block.integer("weight") or 0,
+            rise=block.integer("rise") or 1,
+            fall=block.integer("fall") or 1,
+            user=block.value("user"),
+            at=block.at(),
+        )
+    return tuple(found.values())

@@ -1,0 +1,119 @@
+"""Watches, after an action, whether what the plan predicted comes true: states, VIPs, owners on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kvtui.actions.core.watch import until
+from kvtui.rules.vrrp.verdict import came_true, losses, observed, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kvtui.actions.core.watch import Watch
+    from kvtui.model.observation import Observation
+    from kvtui.model.prediction import Prediction
+    from kvtui.rules.vrrp.consequence import Consequence
+
+MAX_WATCH = 60.0
+"""Longest time that a verdict waits for a consequence (seconds)."""
+MARGIN = 2.0
+"""Seconds after the longest time that was predicted: a busy node is late."""
+SETTLING = 0.5
+"""Seconds for which the end of a change must hold, and the least time of watching."""
+TAKE_BACK = "take it back with `kvtui undo`, and see the other nodes"
+
+
+class Verdict(Struct, frozen=True):
+    """What came.
+
+    Attributes:
+        ok: True: done, and as predicted or nothing lost. None: a VIP is lost, doubled or moved, or not verified.
+        detail: in a sentence.
+        as_predicted: None if nothing that was predicted can be seen.
+        seconds: after which it had come.
+    """
+
+    ok: bool | None
+    detail: str
+    as_predicted: bool | None
+    observed: tuple[Prediction, ...]
+    seconds: float = 0.0
+
+
+async def watch_outcome(
+    before: Observation, expected: Sequence[Consequence], watch: Watch, say: Callable[[str], None]
+) -> Verdict:
+    """Watches as long as the consequence can take; an interruption ends it as not verified."""
+    predictions = tuple(c.prediction for c in expected)
+    longest = max((c.watch for c in expected), default=0.0)
+    timeout = SETTLING if longest == 0 else min(MAX_WATCH, longest + MARGIN)
+    if longest:
+        say(f"watching for up to {timeout:.0f} s what comes of it (Ctrl+C ends the watching, not the action)")
+    seen: tuple[Prediction, ...] = ()
+    times: list[float] = []
+    come_at: float | None = None
+
+    def settled(now: Observation) -> bool:
+        nonlocal seen, come_at
+        seen = observed(before, now, predictions)
+        times.append(now.snapshot.time)
+        if not _has_come(expected, seen):
+            come_at = None
+        elif come_at is None:
+            come_at = times[-1]
+        return come_at is not None and times[-1] - come_at >= SETTLING
+
+    try:
+        await until(watch, settled, timeout)
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        return Verdict(None, "not verified: the watching was interrupted; what was done stays", None, seen)
+    elapsed = (times[-1] if come_at is None else come_at) - times[0]
+    return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
+
+
+def _has_come(expected: Sequence[Consequence], seen: Sequence[Prediction]) -> bool:
+    """Whether every change that was predicted came, and nothing can follow it."""
+    for one, other in zip(expected, seen, strict=True):
+        p = one.prediction
+        is_open = p.state.then is None or (p.state.then == p.state.now and one.watch > 0)
+        if is_open or came_true(p, other) is not True:
+            return False
+    return True
+
+
+def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], elapsed: float) -> Verdict:
+    pairs = list(zip(predictions, seen, strict=True))
+    results = [came_true(p, o) for p, o in pairs]
+    lost = [f"{p.instance}: {text}" for p, o in pairs for text in losses(p, o)]
+    wrong = [_difference(p, o) for (p, o), came in zip(pairs, results, strict=True) if came is False]
+    known = [r for r in results if r is not None]
+    as_predicted = all(known) if known else None
+    if lost:
+        return Verdict(None, f"NOT as predicted: {'; '.join(lost)}: {TAKE_BACK}", as_predicted, seen)
+    if wrong:
+        return Verdict(True, f"NOT as predicted, but no VIP is lost: {'; '.join(wrong)}", False, seen)  # noqa: FBT003
+    return Verdict(True, _came(pairs, elapsed, as_predicted), as_predicted, seen)  # noqa: FBT003
+
+
+def _difference(p: Prediction, o: Prediction) -> str:
+    owner = f", {o.owner_then} is master" if o.owner_then else ""
+    return f"{p.instance} is {o.state.then or 'unknown'}{owner} (predicted: {sentence(p)})"
+
+
+def _came(pairs: list[tuple[Prediction, Prediction]], elapsed: float, as_predicted: bool | None) -> str:
+    words = []
+    for p, o in pairs:
+        state = o.state.then or "gone"
+        owner = f", {o.owner_then} is master" if o.owner_then and state not in {"MASTER", "gone"} else ""
+        two = ", and so is another node" if o.two_owners else ""
+        words.append(f"{p.instance} is {state}{owner}{two}")
+    what = "; ".join(words) or "no instance"
+    how = {True: "as predicted", False: "not as predicted", None: f"seen for {elapsed:.0f} s"}[as_predicted]
+    return f"{how}: {what}"

@@ -1,0 +1,78 @@
+"""What follows from an undo for the VRRP instances, and whether it came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from kvtui.actions.core.outcome_watch import watch_outcome
+from kvtui.actions.core.reversed import Reversed
+from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.steps.file import ReplaceFile
+from kvtui.actions.steps.kept_config import KeepConfig
+from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.backend.conf import reader
+from kvtui.rules.servers.consequence import server_consequences
+from kvtui.rules.vrrp.consequences import Change, consequences
+from kvtui.rules.vrrp.verdict import sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kvtui.actions.core.definition import PlanRequest
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.actions.core.step import Step
+    from kvtui.rules.vrrp.consequence import Consequence
+
+
+def with_outcome(action: Action, request: PlanRequest) -> Action:
+    """Returns an undo with what follows from it, and a verification that watches whether it comes. Blocking."""
+    keepalived = request.observation.snapshot.chosen_keepalived
+    mine = [s.step for s in action.steps if isinstance(s, Reversed)]
+    if keepalived is None or not any(isinstance(s, ReplaceFile | SetTrackValue | KeepConfig) for s in mine):
+        return action
+    change = _change(mine, request.backend.run_preflight(keepalived))
+    if change is None:
+        return action
+    expected = consequences(request.observation, change)
+    predictions = tuple(c.prediction for c in expected)
+    servers = server_consequences(change.before, change.after, request.observation.snapshot.ipvs)
+    plan = replace(action.plan, effects=(*sentences(predictions), *servers), prediction=predictions)
+    return replace(action, plan=plan, verify=_Verifier(action, request, expected))
+
+
+def _change(steps: Sequence[Step], preflight: Preflight) -> Change | None:
+    change = Change(preflight.running or preflight.conf, preflight.running or preflight.conf)
+    for step in steps:
+        if isinstance(step, ReplaceFile):
+            base = Change(preflight.running, preflight.conf)
+            change = base.with_priority(step.instance, step.priority[0])
+        elif isinstance(step, SetTrackValue):
+            name = next((f.name for f in (change.after.track_files if change.after else ()) if f.path == step.path), "")
+            change = replace(change, results={**change.results, ("file", name): step.before})
+        elif isinstance(step, KeepConfig):
+            if not Path(step.kept).exists():
+                return None
+            keepalived = preflight.keepalived
+            conf = reader.read(step.kept, config_id=keepalived.instance_name, now=0.0)
+            change = Change(preflight.running, conf)
+    return change
+
+
+class _Verifier:
+    """Verifies the undo as ever, then watches what comes of it."""
+
+    def __init__(self, action: Action, request: PlanRequest, expected: Sequence[Consequence]) -> None:
+        self._action = action
+        self._request = request
+        self._expected = expected
+
+    async def __call__(self, say: Callable[[str], None]) -> Verification:
+        found = await self._action.verify(say)
+        if found.ok is not True:
+            return found
+        verdict = await watch_outcome(self._request.observation, self._expected, self._request.watch, say)
+        detail = f"{found.detail}; {verdict.detail}"
+        return Verification(verdict.ok, detail, found.facts, verdict.as_predicted, verdict.observed)

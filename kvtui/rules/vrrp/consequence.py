@@ -1,0 +1,373 @@
+"""What follows for one VRRP instance from a change: of its config, its priority, its tracks, or by its stepping down.
+
+The facts were measured on real keepalived (keepalived.md sections 5 and 11; docs/predictions.md has the table of
+situations that this is checked against). What no source on this node knows is None, and says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.vrrp.election import Candidate, address_order, predict, skew, takeover
+from kvtui.rules.vrrp.settings import must_be_equal, starts_over
+
+if TYPE_CHECKING:
+    from kvtui.rules.vrrp.effective import Effective
+    from kvtui.rules.vrrp.others import Other, Others
+    from kvtui.rules.vrrp.settings import Settings
+
+SOON = 1.0
+"""Seconds for what keepalived does at once."""
+CERTAIN, LIKELY, UNKNOWN = Certainty.CERTAIN, Certainty.LIKELY, Certainty.UNKNOWN
+MASTER, BACKUP, FAULT = VrrpState.MASTER, VrrpState.BACKUP, VrrpState.FAULT
+
+
+class Situation(Struct, frozen=True):
+    """One instance before and after a change.
+
+    Attributes:
+        state: on this node now; None for an instance that is added.
+        held: its VIPs that are on this node now; None if unknown.
+        old: as it runs; None for one that is added.
+        new: as it will run; None for one that is removed.
+        before: its effective priority now.
+        after: its effective priority then; None for one that is removed.
+        was: the same now, by the results of its tracks.
+        steps_down: its VIP is removed, so that keepalived itself steps down.
+        delay: seconds until the result of a check counts.
+        compares_vips: adverts with other VIPs are rejected.
+    """
+
+    name: str
+    state: VrrpState | None
+    held: tuple[str, ...] | None
+    old: Settings | None
+    new: Settings | None
+    before: int | None
+    after: Effective | None
+    was: Effective | None
+    others: Others
+    steps_down: bool = False
+    delay: float = 0.0
+    compares_vips: bool = True
+
+
+class Consequence(Struct, frozen=True):
+    """A prediction, and what a plan needs beside it.
+
+    Attributes:
+        watch: seconds that it takes to see whether it comes true.
+        effective: the priority then.
+        split: other nodes, which have another value, are master too then; None if it is unknown whether there are any.
+    """
+
+    prediction: Prediction
+    watch: float
+    effective: Effective | None = None
+    split: bool | None = False
+
+
+class Then(Struct, frozen=True):
+    """What follows; ``vips`` None: unknown."""
+
+    state: VrrpState | None
+    vips: tuple[str, ...] | None
+    why: str
+    certainty: Certainty = CERTAIN
+    owner: str | None = None
+    two: bool | None = False
+    within: float | None = None
+    watch: float = 0.0
+    split: bool | None = False
+
+
+def consequence(situation: Situation) -> Consequence:
+    """Returns what follows for one instance."""
+    then = _then(situation)
+    state = situation.state.value if situation.state is not None else None
+    prediction = Prediction(
+        instance=situation.name,
+        state=StateChange(state, then.state.value if then.state is not None else None),
+        vips_here=VipsChange(situation.held, then.vips),
+        owner_then=then.owner,
+        two_owners=then.two,
+        within_seconds=None if then.within is None else round(then.within, 1),
+        certainty=then.certainty,
+        why=then.why,
+    )
+    return Consequence(prediction, max(then.watch, then.within or 0.0), situation.after, then.split)
+
+
+def _then(s: Situation) -> Then:
+    if s.new is None or s.after is None:
+        return _removed(s)
+    if s.after.fault:
+        return _fault(s, s.after.fault)
+    if s.after.unknown:
+        return _unknown_track(s, s.new)
+    if s.old is None or s.state is None:
+        return _starts(s, s.new, "it is new")
+    if s.state is FAULT:
+        return _leaves_fault(s, s.new)
+    if changed := tuple(must_be_equal(s.old, s.new, vips=s.compares_vips)):
+        return _mismatch(s, s.old, s.new, changed)
+    return _steps_down(s, s.new) if s.steps_down else _election(s, s.new)
+
+
+def _election(s: Situation, settings: Settings) -> Then:
+    if s.state is MASTER:
+        return _master(s, settings)
+    if s.state is BACKUP:
+        return _backup(s, settings)
+    return Then(None, None, "its state is unknown now", UNKNOWN, two=None, watch=_dead(settings, 1))
+
+
+def _dead(settings: Settings, priority: int | None) -> float:
+    """Longest time until a backup takes over: three adverts and the skew, and its preempt_delay."""
+    return takeover(priority or 1, settings.interval) + settings.preempt_delay
+
+
+def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[Candidate, ...]:
+    """The other nodes, taken to be as this one."""
+    return tuple(Candidate(o.address, o.priority, nopreempt, settings.preempt_delay) for o in s.others.known)
+
+
+def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Then:
+    """Who has the VIPs when this node lets go of them: the best known node, or nobody that is known."""
+    wait = skew(1, settings.interval) if released else _dead(settings, 1)
+    masters = s.others.masters
+    if s.state is not MASTER:
+        owner = masters[0].address if masters else None
+        return Then(None, (), f"{owner} is master" if owner else "the master was not heard yet", CERTAIN, owner)
+    known = [o for o in s.others.known if o.priority is not None]
+    if not known:
+        if s.others.complete and not s.others.known:
+            return Then(None, (), "there is no other node: nobody has the VIPs then", CERTAIN, None)
+        who = f"{s.others.names} may take over" if s.others.known else "another node takes over if there is one"
+        return Then(None, (), who, CERTAIN, None, two=False, within=wait, watch=wait + settings.interval)
+    best = max(known, key=lambda o: (o.priority or 0, address_order(o.address)))
+    wait = skew(best.priority or 1, settings.interval) if released else _dead(settings, best.priority)
+    return Then(None, (), f"{best.address} takes over", LIKELY, best.address, two=False, within=wait, watch=wait)
+
+
+def _fault(s: Situation, fault: str) -> Then:
+    settings = s.new or s.old
+    if s.state is FAULT:
+        masters = s.others.masters
+        owner = masters[0].address if masters else None
+        return Then(FAULT, (), f"{fault}: it stays in FAULT", CERTAIN, owner)
+    if settings is None:
+        return Then(FAULT, (), fault)
+    next_ = _successor(s, settings)
+    within = s.delay + (next_.within or SOON)
+    why = f"{fault}: FAULT; {next_.why}"
+    return Then(FAULT, (), why, next_.certainty, next_.owner, two=False, within=within, watch=within)
+
+
+def _removed(s: Situation) -> Then:
+    if s.old is None:
+        return Then(None, (), "it is not there")
+    next_ = _successor(s, s.old, released=False)
+    within = max(SOON, next_.within or 0.0)
+    return Then(
+        None, (), f"it is removed; {next_.why}", next_.certainty, next_.owner, two=False, within=within, watch=within
+    )
+
+
+def _unknown_track(s: Situation, settings: Settings) -> Then:
+    names = ", ".join(s.after.unknown) if s.after else ""
+    watch = s.delay + _dead(settings, 1)
+    conditions = [t.name for t in settings.tracks if s.after and t.name in s.after.unknown and not t.weight]
+    end = (
+        f"if {' or '.join(conditions)} fails, it goes to FAULT and the VIPs leave"
+        if conditions
+        else (f"its effective priority is {s.after.text if s.after else 'unknown'}")
+    )
+    return Then(None, None, f"the result of {names} is not known: {end}", UNKNOWN, two=None, within=watch, watch=watch)
+
+
+def _starts(s: Situation, settings: Settings, why: str) -> Then:
+    """It begins as BACKUP: master after its dead interval, unless a better one, or with nopreempt any, is heard."""
+    priority = s.after.priority if s.after else None
+    heard = next((m for m in s.others.masters if _fits(settings, m, vips=s.compares_vips)), None)
+    own = s.others.own
+    within = _dead(settings, priority)
+    if heard is None:
+        alone = "nobody else was heard" if s.others.listening else "adverts cannot be captured"
+        text = f"{why}: BACKUP, then MASTER after {within:.1f} s, for {alone}"
+        return Then(MASTER, settings.held, text, LIKELY, own, two=False, within=within, watch=within)
+    if priority is not None and heard.priority is not None and priority > heard.priority and not settings.nopreempt:
+        text = f"{why}: {priority} is more than {heard.priority} of {heard.address}"
+        return Then(MASTER, settings.held, text, LIKELY, own, two=False, within=within, watch=within)
+    text = f"{why}: BACKUP of {heard.address}" + (f" ({heard.priority})" if heard.priority is not None else "")
+    return Then(BACKUP, (), text, LIKELY, heard.address, two=False, within=SOON, watch=within)
+
+
+def _leaves_fault(s: Situation, settings: Settings) -> Then:
+    if s.was is not None and not s.was.fault:
+        masters = s.others.masters
+        owner = masters[0].address if masters else None
+        why = "it is in FAULT for a reason that kvtui does not see, which this does not change"
+        return Then(FAULT, (), why, LIKELY, owner, watch=_dead(settings, 1))
+    return _starts(s, settings, f"{s.was.fault if s.was else 'the fault'} does not count any more")
+
+
+def _fits(settings: Settings, other: Other, *, vips: bool = True) -> bool:
+    """Whether this config accepts what another node sends, as far as its advert shows."""
+    advert = other.advert
+    if advert is None:
+        return True
+    return (
+        advert.version == settings.version
+        and (not vips or set(advert.addresses) == set(settings.advertised))
+        and (settings.version != 2 or advert.interval == settings.interval)
+        and (settings.version != 2 or bool(advert.auth_type) is bool(settings.auth))
+    )
+
+
+def _mismatch(s: Situation, old: Settings, new: Settings, changed: tuple[str, ...]) -> Then:
+    """Nodes with the old and nodes with the new value reject each other's adverts."""
+    what = ", ".join(changed)
+    priority = s.after.priority if s.after else None
+    restarts = starts_over(old, new)
+    masters = s.others.masters
+    if masters and not restarts and all(_fits(new, m) for m in masters) and not all(_fits(old, m) for m in masters):
+        return _joins(s, new, what, masters[0])
+    within = _dead(new, priority)
+    alone = s.others.complete and not s.others.known
+    split = False if alone else True if s.others.exist or s.state is BACKUP else None
+    certainty = CERTAIN if split is not True and not restarts else LIKELY
+    rest = {
+        True: "nodes with the old value reject its adverts and are master too, until all have the new one",
+        False: "there is no other node",
+        None: "if there is another node (a backup is silent), it becomes master too, until it has the new value",
+    }[split]
+    two = split if set(old.held) & set(new.held) else False
+    if split and not two:
+        rest = f"nodes with the old value take over {' '.join(old.held)}"
+    if s.state is MASTER and not restarts:
+        text = f"{what}: stays MASTER; {rest}"
+        soon = within if split is not False else SOON
+        return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=soon, watch=within, split=split)
+    begin = "begins anew as BACKUP, " if restarts else "rejects the master's adverts, "
+    text = f"{what}: {begin}MASTER after {within:.1f} s; {rest}"
+    watch = within + new.interval
+    return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=within, watch=watch, split=split)
+
+
+def _joins(s: Situation, new: Settings, what: str, master: Other) -> Then:
+    """The other node has the new value already."""
+    within = _dead(new, s.after.priority if s.after else None)
+    mine, theirs = s.after.priority if s.after else None, master.priority
+    if mine is not None and theirs is not None and mine > theirs:
+        text = f"{what}: as {master.address} has it already; {mine} is more than its {theirs}"
+        return Then(MASTER, new.held, text, LIKELY, s.others.own, two=False, within=within, watch=within)
+    text = f"{what}: as {master.address} has it already, which is master ({theirs})"
+    return Then(BACKUP, (), text, LIKELY, master.address, two=False, within=within, watch=within)
+
+
+def _steps_down(s: Situation, settings: Settings) -> Then:
+    wait = skew(1, settings.interval)
+    if not s.others.exist and not (s.others.known):
+        text = f"the VIPs leave for up to {wait:.1f} s; if no node takes over, they come back here"
+        return Then(None, None, text, UNKNOWN, None, two=False, within=wait, watch=wait + _dead(settings, 1))
+    next_ = _successor(s, settings)
+    wait = next_.within or wait
+    text = f"nobody has the VIPs for up to {wait:.1f} s; {next_.why}"
+    return Then(BACKUP, (), text, LIKELY, next_.owner, two=False, within=wait, watch=wait + settings.interval)
+
+
+def _master(s: Situation, settings: Settings) -> Then:
+    own, after = s.others.own, s.after.priority if s.after else None
+    rivals = s.others.masters
+    if rivals:
+        names = ", ".join(r.address for r in rivals)
+        why = f"{names} is master too, and this does not change it"
+        return Then(MASTER, settings.held, why, LIKELY, own, two=True, watch=_dead(settings, 1))
+    sums = f"priority {s.after.text}" if s.after else ""
+    if after is None or s.before is None:
+        if _same_priority(s):
+            return Then(MASTER, settings.held, "its priority does not change", CERTAIN, own)
+        return _may_move(s, settings, "its effective priority is unknown")
+    if after >= s.before:
+        what = "nothing changes in the election" if after == s.before else f"{sums} is more than before ({s.before})"
+        coming = "" if set(settings.held) == set(s.held or settings.held) else "; its VIPs are set at once"
+        within = SOON if coming else None
+        return Then(MASTER, settings.held, what + coming, CERTAIN, own, within=within)
+    return _lowered(s, settings, after, sums)
+
+
+def _same_priority(s: Situation) -> bool:
+    return (
+        s.old is not None
+        and s.new is not None
+        and s.old.priority == s.new.priority
+        and s.old.tracks == s.new.tracks
+        and (s.was is None or s.after is None or s.was.parts == s.after.parts)
+    )
+
+
+def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
+    """A master with less: whoever has more and may preempt takes over."""
+    own = s.others.own
+    me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay, is_self=True)
+    theirs = s.old.nopreempt if s.old else settings.nopreempt  # the other nodes have what ran here
+    peers = _candidates(s, settings, nopreempt=theirs)
+    better = [p for p in peers if p.priority is not None and p.priority > after]
+    if theirs and s.others.may_exist:
+        text = f"{sums} is less than before ({s.before}), but the other nodes are taken to have nopreempt as this one"
+        return Then(MASTER, settings.held, text, LIKELY, own, watch=_dead(settings, 1))
+    if better:
+        moves = predict((me, *better), own or "", settings.interval)
+        within = moves.moves[-1].after if moves.moves else _dead(settings, 1)
+        text = f"{sums}: {moves.because}; the VIPs stay here until then"
+        return Then(BACKUP, (), text, LIKELY, moves.master, two=False, within=within, watch=within)
+    if s.others.complete and all(p.priority is not None for p in peers):
+        if not peers:
+            return Then(MASTER, settings.held, f"{sums}; there is no other node", CERTAIN, own)
+        text = f"{sums} is still more than all other nodes had when they were last heard"
+        return Then(MASTER, settings.held, text, LIKELY, own, watch=_dead(settings, 1))
+    return _may_move(s, settings, f"{sums} is less than before ({s.before})")
+
+
+def _may_move(s: Situation, settings: Settings, why: str) -> Then:
+    """Nobody on this node knows whether another node has more: a backup is silent."""
+    within = _dead(settings, 1)
+    limit = s.after.priority if s.after and s.after.priority is not None else "this node"
+    silent = [o.address for o in s.others.known if o.priority is None]
+    who = f"the priority of {', '.join(silent)} was never heard" if silent else "there may be silent backups"
+    text = f"{why}; {who}: one with more than {limit} takes over within {within:.1f} s. Until then the VIPs stay here"
+    return Then(None, None, text, UNKNOWN, None, two=False, within=within, watch=within)
+
+
+def _backup(s: Situation, settings: Settings) -> Then:
+    after = s.after.priority if s.after else None
+    masters = s.others.masters
+    master = masters[0] if masters else None
+    owner = master.address if master else None
+    two = len(masters) > 1
+    within = _dead(settings, after)
+    loosened = s.old is not None and s.old.nopreempt and not settings.nopreempt
+    if after is None:
+        if _same_priority(s):
+            return Then(BACKUP, (), "its priority does not change", LIKELY, owner, two=two)
+        text = "its effective priority is unknown"
+        return Then(None, None, text, UNKNOWN, None, two=two, within=within, watch=within)
+    sums = f"priority {s.after.text}" if s.after else ""
+    if settings.nopreempt:
+        return Then(BACKUP, (), f"{sums}; with nopreempt it takes over from nobody", CERTAIN, owner, two=two)
+    if master is not None and master.priority is not None:
+        if after > master.priority:
+            text = f"{sums} is more than {master.priority} of {owner}, and it may preempt"
+            certainty = LIKELY if settings.preempt_delay or two else CERTAIN
+            return Then(MASTER, settings.held, text, certainty, s.others.own, two=False, within=within, watch=within)
+        text = f"{sums} is not more than {master.priority} of {owner}"
+        return Then(BACKUP, (), text, CERTAIN, owner, two=two)
+    if s.before is not None and after <= s.before and not loosened:
+        return Then(BACKUP, (), f"{sums} is not more than before ({s.before})", CERTAIN, owner, two=two)
+    text = f"{sums}; the master's priority is not known: with more than that it takes over within {within:.1f} s"
+    return Then(None, None, text, UNKNOWN, None, two=False, within=within, watch=within)

@@ -1,0 +1,233 @@
+"""What follows from a change for every VRRP instance of this node; members of a sync group move together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from kvtui.model.prediction import Certainty, StateChange, VipsChange
+from kvtui.model.vrrp import VrrpInstance, VrrpState
+from kvtui.rules.vrrp.consequence import Consequence, Situation, consequence
+from kvtui.rules.vrrp.effective import Effective, Result, TrackKey, deduced, effective, interface_results
+from kvtui.rules.vrrp.instances import evidence, known_instances
+from kvtui.rules.vrrp.others import others
+from kvtui.rules.vrrp.settings import Settings, compares_vips, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.model.conf import Conf
+    from kvtui.model.observation import InstanceView, Observation
+    from kvtui.model.snapshot import Snapshot
+
+MASTER, BACKUP, FAULT = VrrpState.MASTER.value, VrrpState.BACKUP.value, VrrpState.FAULT.value
+
+
+class Change(Struct, frozen=True):
+    """What is done to a node.
+
+    Attributes:
+        before: the config that runs; None if unknown.
+        after: the config that will run.
+        results: of tracks afterwards, where they are not as now: a script that was tried, a track file that is written.
+        steps_down: the instance whose VIP is removed; empty for none.
+    """
+
+    before: Conf | None
+    after: Conf | None
+    results: Mapping[TrackKey, Result] = field(default_factory=dict)
+    steps_down: str = ""
+
+    def with_priority(self, name: str, priority: int) -> Change:
+        """Returns the same with another configured priority of one instance."""
+        conf = self.after
+        if conf is None:
+            return self
+        instances = tuple(replace(i, priority=priority) if i.name == name else i for i in conf.instances)
+        return replace(self, after=replace(conf, instances=instances))
+
+
+def consequences(observation: Observation, change: Change) -> tuple[Consequence, ...]:
+    """Returns what follows for each instance of this node, of before and of after the change."""
+    views = {v.name: v for v in observation.vrrp_instances or ()}
+    known = {i.name: i for i in known_instances(observation.snapshot) or ()}
+    new = settings_of(change.after)
+    old = settings_of(change.before)
+    if change.before is None:
+        old = {name: _from_dump(i, new[name]) for name, i in known.items() if name in new}
+    found = []
+    groups: dict[str, str] = {}
+    for before, after in _pairs(old, new):
+        name = (after or before or next(iter(new.values()))).name
+        running = before.name if before else name
+        situation = _situation(observation, change, before, after, views.get(running), known.get(running))
+        found.append(consequence(replace(situation, name=name)))
+        if after is not None and after.sync_group:
+            groups[name] = after.sync_group
+    return _grouped(found, groups)
+
+
+def _pairs(
+    old: Mapping[str, Settings], new: Mapping[str, Settings]
+) -> Iterable[tuple[Settings | None, Settings | None]]:
+    """Pairs instances by name; one that was renamed by its virtual router (measured: nothing happens to it)."""
+    renamed = {i.router: i for i in old.values() if i.name not in new}
+    for name, after in new.items():
+        yield (old[name] if name in old else renamed.pop(after.router, None)), after
+    yield from ((before, None) for before in renamed.values())
+
+
+def _situation(
+    observation: Observation,
+    change: Change,
+    old: Settings | None,
+    new: Settings | None,
+    view: InstanceView | None,
+    known: VrrpInstance | None,
+) -> Situation:
+    snapshot = observation.snapshot
+    instance = known or _stub(new or old)
+    state = view.state if view is not None and old is not None else None
+    now = _running_results(snapshot, old, instance, _effective_now(snapshot, instance, view), state)
+    was = effective(old, now) if old else None
+    before = _effective_now(snapshot, instance, view)
+    peers = (old or new).unicast_peers if (old or new) is not None else ()  # type: ignore[union-attr]
+    return Situation(
+        name="",
+        state=state,
+        held=_held(snapshot, old) if old else (),
+        old=old,
+        new=new,
+        before=before if before is not None else (was.priority if was else None),
+        after=_after(snapshot, change, new, now),
+        was=was,
+        others=others(snapshot, instance, peers),
+        steps_down=bool(change.steps_down) and change.steps_down == (new or instance).name,
+        delay=_delay(change, old, new),
+        compares_vips=compares_vips(snapshot.chosen_keepalived.version if snapshot.chosen_keepalived else None),
+    )
+
+
+def _after(
+    snapshot: Snapshot, change: Change, new: Settings | None, now: Mapping[TrackKey, Result | None]
+) -> Effective | None:
+    if new is None:
+        return None
+    changed = _changed_scripts(change)
+    kept = {key: result for key, result in now.items() if key[1] not in changed or key[0] != "script"}
+    results = {**kept, **interface_results(snapshot.addresses, new), **change.results}
+    return effective(new, results)
+
+
+def _changed_scripts(change: Change) -> set[str]:
+    """Names of scripts that run another command afterwards."""
+    old = {s.name: s.command for s in change.before.scripts} if change.before else {}
+    return {s.name for s in change.after.scripts if old.get(s.name) != s.command} if change.after else set()
+
+
+def _delay(change: Change, old: Settings | None, new: Settings | None) -> float:
+    """Returns the seconds until new or changed scripts have run: a first failure counts at once (measured)."""
+    before = {(t.kind, t.name) for t in old.tracks} if old else set()
+    changed = _changed_scripts(change)
+    names = {t.name for t in (new.tracks if new else ()) if (t.kind, t.name) not in before or t.name in changed}
+    scripts = [s for s in (change.after.scripts if change.after else ()) if s.name in names]
+    return max((s.timeout or s.interval for s in scripts), default=0.0)
+
+
+def _running_results(
+    snapshot: Snapshot, old: Settings | None, instance: VrrpInstance, priority: int | None, state: VrrpState | None
+) -> dict[TrackKey, Result | None]:
+    if old is None:
+        return {}
+    results: dict[TrackKey, Result | None] = dict(interface_results(snapshot.addresses, old))
+    results |= {("file", f.name): f.status for f in instance.track_files if f.status is not None}
+    return deduced(old, priority, results, in_fault=state is VrrpState.FAULT)
+
+
+def _effective_now(snapshot: Snapshot, instance: VrrpInstance, view: InstanceView | None) -> int | None:
+    """Keepalived's own number; without a dump that of our adverts."""
+    if view is None:
+        return None
+    own = evidence(snapshot, instance).own
+    if view.effective_priority is None and own is not None and own.last.priority:
+        return own.last.priority
+    return view.effective_priority
+
+
+def _held(snapshot: Snapshot, settings: Settings) -> tuple[str, ...] | None:
+    if snapshot.addresses is None:
+        return None
+    return tuple(a for a in settings.held if snapshot.addresses.holding(a))
+
+
+def _stub(settings: Settings | None) -> VrrpInstance:
+    """A new instance as the rules of adverts take it."""
+    if settings is None:
+        return VrrpInstance("", VrrpState.UNKNOWN)
+    return VrrpInstance(
+        settings.name,
+        VrrpState.UNKNOWN,
+        interface=settings.interface,
+        vrid=settings.vrid,
+        family=settings.family,
+        unicast_source=settings.unicast_source,
+        unicast_peers=settings.unicast_peers,
+    )
+
+
+def _from_dump(instance: VrrpInstance, new: Settings) -> Settings:
+    """Returns how an instance runs where the running config cannot be read (before 2.2.0): what the dump says."""
+    vips = tuple(v.address for v in instance.vips)
+    return replace(
+        new,
+        interface=instance.interface or new.interface,
+        vrid=instance.vrid if instance.vrid is not None else new.vrid,
+        version=instance.version or new.version,
+        priority=instance.base_priority or new.priority,
+        nopreempt=bool(instance.nopreempt),
+        interval=instance.advert_interval or new.interval,
+        advertised=vips or new.advertised,
+        held=vips or new.held,
+    )
+
+
+def _grouped(found: list[Consequence], groups: Mapping[str, str]) -> tuple[Consequence, ...]:
+    """Members of a sync group follow the one that goes to FAULT, or that another node takes over."""
+    result = list(found)
+    for group in dict.fromkeys(groups.values()):
+        members = [n for n, c in enumerate(result) if groups.get(c.prediction.instance) == group]
+        for wanted in (FAULT, None, BACKUP, MASTER):
+            lead = next((n for n in members if _moves_to(result[n], wanted)), None)
+            if lead is not None:
+                for n in members:
+                    if result[n].prediction.state.then != wanted or wanted is None:
+                        result[n] = _follows(result[n], result[lead], group)
+                break
+    return tuple(result)
+
+
+def _moves_to(one: Consequence, state: str | None) -> bool:
+    p = one.prediction
+    return p.state.then == state and (state is None or p.state.now != state)
+
+
+def _follows(one: Consequence, lead: Consequence, group: str) -> Consequence:
+    """Returns the consequence for a member of a sync group whose member ``lead`` changes its state."""
+    mine, theirs = one.prediction, lead.prediction
+    if mine.instance == theirs.instance:
+        return one
+    then = theirs.state.then
+    vips = mine.vips_here.then if then == MASTER else None if then is None else ()
+    prediction = replace(
+        mine,
+        state=StateChange(mine.state.now, then),
+        vips_here=VipsChange(mine.vips_here.now, vips),
+        owner_then=theirs.owner_then,
+        two_owners=theirs.two_owners,
+        within_seconds=theirs.within_seconds,
+        certainty=Certainty.UNKNOWN if then is None else Certainty.LIKELY,
+        why=f"sync group {group}: it moves with {theirs.instance} ({theirs.why})",
+    )
+    return replace(one, prediction=prediction, watch=max(one.watch, lead.watch))

@@ -1,0 +1,133 @@
+"""What is known of the other nodes of a virtual router, from every source on this node.
+
+A backup is silent: that nobody was heard does not say that nobody is there. What the other nodes' nopreempt and
+preempt_delay are cannot be seen either; they are taken to be as on this node.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.rules.vrrp.instances import evidence, self_address
+
+if TYPE_CHECKING:
+    from kvtui.model.kube import Kube, KubeNode
+    from kvtui.model.snapshot import Snapshot
+    from kvtui.model.vrrp import Advert, VrrpInstance
+
+FIRST_PRIORITY = 100
+"""keepalived-vip: 100 + index in the sorted list of the nodes' addresses (keepalived-vip.md section 2)."""
+
+
+class PeerSource(StrEnum):
+    """Where a node is known from, best first."""
+
+    WIRE = "heard on the wire"
+    DUMP = "keepalived's master"
+    UNICAST = "a unicast_peer"
+    POD = "a pod of the DaemonSet"
+
+
+class Other(Struct, frozen=True):
+    """Another node of a virtual router.
+
+    Attributes:
+        priority: effective, as it last was; None if no source has it.
+        advert: its latest one, which shows what it runs; None if never heard.
+        is_master: it advertises now.
+    """
+
+    address: str
+    priority: int | None
+    source: PeerSource
+    advert: Advert | None = None
+    is_master: bool = False
+
+
+class Others(Struct, frozen=True):
+    """The other nodes.
+
+    Attributes:
+        own: address that this node advertises from; None if unknown.
+        complete: no node can be missing from ``known``.
+        received: adverts of other nodes that keepalived has counted since it started.
+        listening: adverts can be captured.
+    """
+
+    known: tuple[Other, ...]
+    own: str | None
+    complete: bool
+    received: int
+    listening: bool
+
+    @property
+    def masters(self) -> tuple[Other, ...]:
+        return tuple(o for o in self.known if o.is_master)
+
+    @property
+    def may_exist(self) -> bool:
+        """Whether there may be another node."""
+        return bool(self.known) or not self.complete
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is another node for sure, or was while keepalived ran."""
+        return bool(self.known) or self.received > 0
+
+    @property
+    def names(self) -> str:
+        return ", ".join(o.address for o in self.known)
+
+
+def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = ()) -> Others:
+    """Returns the other nodes of an instance; ``peers`` are its ``unicast_peer`` by the config."""
+    peers = peers or instance.unicast_peers
+    wire = evidence(snapshot, instance)
+    own = wire.own.last.source if wire.own else self_address(snapshot, instance)
+    live = {a.last.source for a in wire.live_others}
+    found: dict[str, Other] = {}
+    for a in wire.others:
+        priority = a.last.priority or a.usual_priority
+        found[a.last.source] = Other(a.last.source, priority, PeerSource.WIRE, a.last, a.last.source in live)
+    if (master := instance.master_address) and master != own:
+        known = found.get(master)
+        if known is None or known.priority is None:
+            is_master = not live
+            found[master] = Other(master, instance.master_priority, PeerSource.DUMP, None, is_master)
+    for address in peers:
+        found.setdefault(address, Other(address, None, PeerSource.UNICAST))
+    pods = _pods(snapshot.kube, own) if own else None
+    for address, priority in (pods or {}).items():
+        ours = instance.base_priority == _priority_of(pods or {}, own)
+        found.setdefault(address, Other(address, priority if ours else None, PeerSource.POD))
+    found.pop(own or "", None)
+    return Others(
+        known=tuple(sorted(found.values(), key=lambda o: (not o.is_master, -(o.priority or 0), o.address))),
+        own=own,
+        complete=bool(peers) or pods is not None,
+        received=(instance.counters or {}).get("advert_rcvd", 0),
+        listening=snapshot.advertisers is not None,
+    )
+
+
+def _pods(kube: Kube | None, own: str) -> dict[str, int] | None:
+    """Returns the nodes of the controller's pods with the priority that keepalived-vip gives them; None if unknown."""
+    if kube is None or kube.pods is None or kube.nodes is None:
+        return None
+    names = {p.node for p in kube.pods.values() if p.controller and p.node}
+    addresses = sorted(_address(n) for n in kube.nodes.values())
+    mine = {_address(kube.nodes[name]) for name in names if name in kube.nodes}
+    if own not in mine:
+        return None
+    return {address: FIRST_PRIORITY + addresses.index(address) for address in mine if address}
+
+
+def _priority_of(pods: dict[str, int], own: str | None) -> int | None:
+    return pods.get(own or "")
+
+
+def _address(node: KubeNode) -> str:
+    return next(iter((*node.external_ips, *node.internal_ips)), "")

@@ -1,0 +1,155 @@
+"""An instance as keepalived takes it from a config: its defaults filled in, what it ignores left out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.model.vrrp import AddressFamily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.conf import Conf, ConfInstance, ConfTrack
+
+OWNER, DEFAULT_PRIORITY = 255, 100
+ACCEPTS_OTHER_VIPS = (2, 3, 3)
+DEFAULT_GROUPS = {AddressFamily.V4: "224.0.0.18", AddressFamily.V6: "ff02::12"}
+
+
+class Settings(Struct, frozen=True):
+    """One instance of one config.
+
+    Attributes:
+        priority: configured (base) priority.
+        auth: type and digest of the password; empty without, and in version 3, which has none.
+        advertised: addresses in its adverts, which other nodes compare with theirs.
+        held: every VIP that a master puts on an interface.
+        unicast_peers: canonical addresses; empty with multicast.
+        group: multicast address; empty with unicast.
+        weights: of its tracks, by kind and name; the definition's where the instance gives none.
+    """
+
+    name: str
+    interface: str | None
+    vrid: int | None
+    version: int
+    family: AddressFamily
+    priority: int
+    nopreempt: bool
+    preempt_delay: float
+    interval: float
+    auth: str
+    advertised: tuple[str, ...]
+    held: tuple[str, ...]
+    unicast_source: str | None
+    unicast_peers: tuple[str, ...]
+    group: str
+    tracks: tuple[ConfTrack, ...]
+    tracks_interface: bool
+    sync_group: str | None
+
+    @property
+    def router(self) -> tuple[int | None, AddressFamily, str | None]:
+        """Two instances with an equal one are the same virtual router."""
+        return (self.vrid, self.family, self.interface)
+
+
+def settings_of(conf: Conf | None) -> dict[str, Settings]:
+    """Returns the instances of a config by name."""
+    return {i.name: _settings(conf, i) for i in conf.instances} if conf is not None else {}
+
+
+def _settings(conf: Conf, instance: ConfInstance) -> Settings:
+    six = bool(instance.vips) and ":" in instance.vips[0].address
+    family = AddressFamily.V6 if six else AddressFamily.V4
+    version = instance.version or _number(conf.globals.get("vrrp_version")) or (3 if six else 2)
+    is_master = (instance.state or "").upper() == "MASTER"
+    default = OWNER if is_master and instance.priority is None else DEFAULT_PRIORITY
+    priority = instance.priority if instance.priority is not None and 1 <= instance.priority <= OWNER else default
+    group = conf.globals.get("vrrp_mcast_group6" if six else "vrrp_mcast_group4") or DEFAULT_GROUPS[family]
+    return Settings(
+        name=instance.name,
+        interface=instance.interface or conf.globals.get("default_interface"),
+        vrid=instance.vrid,
+        version=version,
+        family=family,
+        priority=priority,
+        nopreempt=instance.nopreempt and not is_master,  # keepalived clears it, and says so in its log
+        preempt_delay=instance.preempt_delay or 0.0,
+        interval=instance.advert_interval or 1.0,
+        auth=f"{instance.auth_type} {instance.auth_digest}" if version == 2 and instance.auth_type else "",
+        advertised=tuple(v.address for v in instance.vips),
+        held=tuple(v.address for v in instance.all_vips),
+        unicast_source=instance.unicast_source,
+        unicast_peers=instance.unicast_peers,
+        group="" if instance.unicast_peers else group.split(" ")[0],
+        tracks=tuple(_weighted(conf, t) for t in instance.tracks if _is_defined(conf, t)),
+        tracks_interface=instance.tracks_interface,
+        sync_group=next((g.name for g in conf.sync_groups if instance.name in g.members), None),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.strip().isdecimal() else None
+
+
+def _is_defined(conf: Conf, track: ConfTrack) -> bool:
+    """Keepalived ignores a script or file that is not defined."""
+    names = {"script": [s.name for s in conf.scripts], "file": [f.name for f in conf.track_files]}
+    return track.kind not in names or track.name in names[track.kind]
+
+
+def _weighted(conf: Conf, track: ConfTrack) -> ConfTrack:
+    if track.weight is not None:
+        return track
+    default = 0
+    if track.kind == "script":
+        default = next((s.weight for s in conf.scripts if s.name == track.name), 0)
+    elif track.kind == "file":
+        default = next((1 if f.weight is None else f.weight for f in conf.track_files if f.name == track.name), 0)
+    return type(track)(track.kind, track.name, default)
+
+
+def compares_vips(version: str | None) -> bool:
+    """Whether this keepalived rejects adverts with other VIPs than its own: 2.2.7 does, 2.3.3 does not (measured)."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version or ""))
+    return not numbers or numbers < ACCEPTS_OTHER_VIPS
+
+
+def must_be_equal(old: Settings, new: Settings, *, vips: bool = True) -> Iterator[str]:
+    """Yields what differs of that which all nodes of a virtual router must have equal, as "name old → new".
+
+    Nodes that differ in it reject each other's adverts, or do not receive them (measured, keepalived.md section 11).
+    ``vips``: the VIPs are compared too.
+    """
+    if old.vrid != new.vrid:
+        yield f"virtual_router_id {old.vrid} → {new.vrid}"
+    if old.interface != new.interface:
+        yield f"interface {old.interface} → {new.interface}"
+    if bool(old.unicast_peers) != bool(new.unicast_peers):
+        yield "multicast → unicast" if new.unicast_peers else "unicast → multicast"
+    elif old.group != new.group:
+        yield f"multicast group {old.group} → {new.group}"
+    if old.version != new.version:
+        yield f"vrrp_version {old.version} → {new.version}"
+    elif old.auth != new.auth:
+        yield _auth_change(old.auth, new.auth)
+    if new.version == old.version == 2 and old.interval != new.interval:
+        yield f"advert_int {old.interval:g} → {new.interval:g}"
+    if vips and set(old.advertised) != set(new.advertised):
+        yield f"VIPs {' '.join(old.advertised) or 'none'} → {' '.join(new.advertised) or 'none'}"
+
+
+def _auth_change(old: str, new: str) -> str:
+    if not old or not new:
+        return "a password is required now" if new else "no password is required now"
+    kinds = [text.split(" ")[0] for text in (old, new)]
+    return "auth_pass changes" if kinds[0] == kinds[1] else f"auth_type {kinds[0]} → {kinds[1]}"
+
+
+def starts_over(old: Settings, new: Settings) -> bool:
+    """Whether keepalived takes it for another virtual router: it begins as BACKUP (measured)."""
+    return old.router != new.router or bool(old.unicast_peers) != bool(new.unicast_peers) or old.group != new.group

@@ -1,0 +1,98 @@
+"""Carries out a situation, and tells what was predicted and what came, as the lab sees it on all nodes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.lab.operate import kvtui
+
+if TYPE_CHECKING:
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+    from tests.lab.situations.rows import Row
+
+STABLE = 3.0
+"""Advert intervals for which the holders must not change to be what came."""
+LONGEST = 40.0
+
+
+def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
+    """Returns the plan's predictions, the exit code, what was said, and what came for each instance."""
+    node = cluster.master() if row.node == "master" else next(n for n in cluster.nodes if n is not cluster.master())
+    text = node.conf_path.read_text()
+    for old, new in row.edits:
+        assert old in text, f"{old!r} is not in the config"
+        text = text.replace(old, new, 1)
+    if row.edits:
+        node.write_conf(text)
+    for name, content in row.files:
+        (node.folder / "tmp" / name).write_text(content)
+    done = kvtui(node, node.folder / "state", "-o", "json", "--yes", *row.words, "--force")
+    assert done.stdout, f"{done.returncode}\n{done.stderr}"
+    document = json.loads(done.stdout)
+    plan = document.get("plan", document)
+    watched = {a for p in plan["prediction"] for side in p["vips_here"].values() for a in side or ()}
+    watched |= set(cluster.spec.vips)
+    holders = _stable_holders(cluster, sorted(watched))
+    return {
+        "name": row.name,
+        "keepalived": node.version.text,
+        "node": node.address,
+        "code": done.returncode,
+        "said": done.stderr.splitlines()[-1],
+        "effects": plan["effects"],
+        "notes": [f"{r['grade']}: {r['text']}" for r in plan["remarks"] if r["grade"] != "note"],
+        "instances": [_compared(p, node, holders, cluster) for p in plan["prediction"]],
+    }
+
+
+def _stable_holders(cluster: Cluster, addresses: list[str]) -> dict[str, list[str]]:
+    """Returns which nodes hold each address, once that has not changed for some adverts."""
+    began = since = time.monotonic()
+    last: dict[str, list[str]] = {}
+    while True:
+        present = {n.address: n.addresses() for n in cluster.nodes}
+        now = {a: [name for name, held in present.items() if a in held] for a in addresses}
+        if now != last:
+            last, since = now, time.monotonic()
+        enough = STABLE * max(cluster.spec.advert_int, 0.25)
+        if time.monotonic() - since > enough or time.monotonic() - began > LONGEST:
+            return last
+        time.sleep(cluster.spec.advert_int / 2)
+
+
+def _compared(p: dict[str, Any], node: Node, holders: dict[str, list[str]], cluster: Cluster) -> dict[str, Any]:
+    mine = [a for side in p["vips_here"].values() for a in side or ()] or list(cluster.spec.vips[:1])
+    here = sorted({a for a in mine if node.address in holders.get(a, [])})
+    elsewhere = sorted({h for a in mine for h in holders.get(a, []) if h != node.address})
+    came = {
+        "state": _state(node, p["instance"]),
+        "vips_here": here,
+        "owners_elsewhere": elsewhere,
+        "two_owners": any(len(holders.get(a, [])) > 1 for a in mine),
+    }
+    return {"predicted": p, "came": came, "wrong": _wrong(p, came, node)}
+
+
+def _state(node: Node, instance: str) -> str | None:
+    found = re.findall(rf"\({re.escape(instance)}\) Entering (\w+) STATE", node.log())
+    return found[-1] if found else None
+
+
+def _wrong(p: dict[str, Any], came: dict[str, Any], node: Node) -> list[str]:
+    """Returns what came otherwise than predicted."""
+    wrong = []
+    then = p["vips_here"]["then"]
+    if then is not None and sorted(then) != came["vips_here"]:
+        wrong.append(f"VIPs here: {came['vips_here']} instead of {then}")
+    if p["state"]["then"] and came["state"] and p["state"]["then"] != came["state"]:
+        wrong.append(f"state: {came['state']} instead of {p['state']['then']}")
+    owner = p["owner_then"]
+    if owner and owner != node.address and came["owners_elsewhere"] and owner not in came["owners_elsewhere"]:
+        wrong.append(f"owner: {came['owners_elsewhere']} instead of {owner}")
+    if p["two_owners"] is not None and p["certainty"] != "unknown" and p["two_owners"] != came["two_owners"]:
+        wrong.append(f"two owners: {came['two_owners']} instead of {p['two_owners']}")
+    return wrong

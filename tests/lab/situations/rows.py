@@ -1,0 +1,188 @@
+"""Situations as data: what is changed, and on which node. What is predicted, and what comes, is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from tests.lab.owners import OFFSET
+from tests.lab.spec import ECHO, NGINX, ClusterSpec
+
+Edit = tuple[str, str]
+"""A text of the node's config, and what takes its place."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One situation."""
+
+    name: str
+    words: tuple[str, ...]  # the command, without its options
+    spec: ClusterSpec
+    node: Literal["master", "backup"] = "master"
+    edits: tuple[Edit, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()  # in the pod's /tmp, before
+    quick: bool = False  # in `make test` too
+    parts: tuple[str, ...] = field(default=())  # what must stand in the plan's first lines
+
+
+BASE = ClusterSpec(services=(NGINX,), requests_per_second=0, delay_loop=1, advert_int=1)
+"""Adverts of a second: on a busy machine shorter ones come too late, and VIPs move by themselves."""
+V2 = replace(BASE, vrrp_version=2)
+UNICAST = replace(BASE, unicast=True)
+NOPREEMPT = replace(BASE, preempt=False)
+DELAY = replace(BASE, extra_instance="preempt_delay 3")
+GOOD = (
+    "}\nvrrp_script good {\n  script /bin/true\n  interval 1\n}\nvrrp_script bad {\n  script /bin/false\n  interval 1\n"
+)
+SCRIPTS = replace(BASE, extra_global=GOOD + "}\nglobal_defs {", priorities=(100, 101, 104))
+WEIGHTED = replace(SCRIPTS, extra_instance="track_script {\n    good weight 30\n  }")
+SECOND = """
+vrrp_instance more {
+  state BACKUP
+  interface eth0
+  virtual_router_id 61
+  priority 100
+  advert_int 1
+  virtual_ipaddress {
+    10.4.0.61
+  }
+}
+"""
+TWO = replace(BASE, extra=SECOND)
+GROUP = replace(BASE, extra=SECOND + "vrrp_sync_group both {\n  group {\n    vips\n    more\n  }\n}\n")
+FILES = replace(BASE, extra_instance="track_file {\n    offset weight 1\n  }", extra_global=OFFSET)
+
+VIPS = "virtual_ipaddress {\n    10.4.0.50"
+ADVERT = "advert_int 1"
+INSTANCE_END = "  track_interface {\n    eth0\n  }"
+
+
+def reload(name: str, spec: ClusterSpec, *edits: Edit, **changes: object) -> Row:
+    return Row(f"reload: {name}", ("reload",), spec, edits=edits, **changes)  # type: ignore[arg-type]
+
+
+def tracking(text: str) -> Edit:
+    return (INSTANCE_END, f"{INSTANCE_END}\n  {text}")
+
+
+RELOADS = (
+    reload("nothing changes", BASE, quick=True),
+    reload("priority lower than a silent backup's", BASE, ("priority 102", "priority 90")),
+    reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90"), quick=True),
+    reload("priority lower, nopreempt everywhere", NOPREEMPT, ("priority 102", "priority 90")),
+    reload("priority lower, preempt_delay", DELAY, ("priority 102", "priority 90")),
+    reload("priority higher", BASE, ("priority 102", "priority 150"), quick=True),
+    reload("priority 255", BASE, ("priority 102", "priority 255")),
+    reload("nopreempt added", BASE, (ADVERT, f"nopreempt\n  {ADVERT}")),
+    reload("state MASTER", BASE, ("state BACKUP", "state MASTER")),
+    reload("VIP added", BASE, (VIPS, f"{VIPS}\n    10.4.0.77"), quick=True),
+    reload("VIP replaced", BASE, (VIPS, VIPS.replace("0.50", "0.78"))),
+    reload("excluded VIP added", BASE, (VIPS, f"virtual_ipaddress_excluded {{\n 10.4.0.79\n }}\n  {VIPS}")),
+    reload("advert_int 1 to 2, v3", BASE, (ADVERT, "advert_int 2")),
+    reload("advert_int 1 to 2, v2", V2, ("advert_int 1", "advert_int 2")),
+    reload("auth_pass added, v2", V2, tracking("authentication {\n auth_type PASS\n auth_pass lab1\n }")),
+    reload(
+        "auth_pass added, v3, which has none", BASE, tracking("authentication {\n auth_type PASS\n auth_pass lab1\n }")
+    ),
+    reload("version 2 to 3", V2, ("vrrp_version 2", "vrrp_version 3")),
+    reload("version 3 to 2", BASE, ("vrrp_version 3", "vrrp_version 2")),
+    reload("VRID", BASE, ("virtual_router_id 50", "virtual_router_id 52")),
+    reload("unicast added on this node alone", BASE, tracking("unicast_peer {\n 10.4.0.3\n 10.4.0.4\n }")),
+    reload("instance renamed", BASE, ("vrrp_instance vips", "vrrp_instance web")),
+    reload("another instance added", BASE, ("# Service:", SECOND + "# Service:")),
+    reload("an instance removed", TWO, (SECOND, "")),
+    reload("script added that succeeds", SCRIPTS, tracking("track_script {\n good\n }")),
+    reload("script with a weight added that succeeds", SCRIPTS, tracking("track_script {\n good weight 10\n }")),
+    reload("script added that fails", SCRIPTS, tracking("track_script {\n bad\n }")),
+    reload("script of weight -10 added that fails", SCRIPTS, tracking("track_script {\n bad weight -10\n }")),
+    reload("weighted script removed", WEIGHTED, ("good weight 30", "good weight 0")),
+    reload("priority higher under a weighted script", WEIGHTED, ("priority 104", "priority 110")),
+    reload("backup: nothing changes", BASE, node="backup"),
+    reload("backup: priority above the master's", BASE, ("priority 100", "priority 150"), node="backup", quick=True),
+    reload("backup: priority equal to the master's", BASE, ("priority 100", "priority 102"), node="backup"),
+    reload("backup: priority lower", BASE, ("priority 100", "priority 50"), node="backup"),
+    reload("backup with nopreempt: priority above", NOPREEMPT, ("priority 100", "priority 150"), node="backup"),
+    reload("backup with preempt_delay: priority above", DELAY, ("priority 100", "priority 150"), node="backup"),
+    reload("backup: VIP added", BASE, (VIPS, f"{VIPS}\n    10.4.0.77"), node="backup"),
+    reload("backup: VRID", BASE, ("virtual_router_id 50", "virtual_router_id 52"), node="backup"),
+    reload(
+        "backup: auth_pass added, v2",
+        V2,
+        tracking("authentication {\n auth_type PASS\n auth_pass lab1\n }"),
+        node="backup",
+    ),
+    reload("backup: version 3 to 2", BASE, ("vrrp_version 3", "vrrp_version 2"), node="backup"),
+    reload("backup: script added that fails", SCRIPTS, tracking("track_script {\n bad\n }"), node="backup"),
+    reload(
+        "sync group: a script of one member fails",
+        GROUP,
+        (
+            "interface eth0\n  virtual_router_id 61",
+            "interface eth0\n  track_interface {\n    eth9\n  }\n  virtual_router_id 61",
+        ),
+    ),
+    reload("sync group: priority of one member lower", GROUP, ("priority 102", "priority 90")),
+    reload("track file added that is 0", FILES, ("offset weight 1", "offset weight 2")),
+    reload("weight of a real server", BASE, ("weight 1", "weight 5"), quick=True),
+    reload("scheduler", BASE, ("lvs_sched wlc", "lvs_sched rr")),
+    reload("method", BASE, ("lvs_method DR", "lvs_method NAT")),
+    reload("persistence", BASE, ("lvs_sched wlc", "lvs_sched wlc\n  persistence_timeout 100")),
+    reload(
+        "virtual server removed",
+        replace(BASE, services=(NGINX, ECHO)),
+        ("virtual_server 10.4.0.51 80", "virtual_server 10.4.0.50 81"),
+    ),
+)
+
+
+def priority(name: str, value: int, spec: ClusterSpec, **changes: object) -> Row:
+    return Row(f"priority: {name}", ("priority", "vips", str(value)), spec, **changes)  # type: ignore[arg-type]
+
+
+PRIORITIES = (
+    priority("master lower", 90, BASE, quick=True),
+    priority("master lower by one", 101, BASE),
+    priority("master higher", 110, BASE),
+    priority("master 255", 255, BASE),
+    priority("master the same", 102, BASE),
+    priority("master lower, unicast", 90, UNICAST),
+    priority("master higher, unicast", 110, UNICAST),
+    priority("master lower, nopreempt", 90, NOPREEMPT, quick=True),
+    priority("master lower, preempt_delay", 90, DELAY),
+    priority("master lower, weighted script", 60, WEIGHTED, quick=True),
+    priority("master higher, weighted script", 120, WEIGHTED),
+    priority("master lower, v2", 90, V2),
+    priority("master lower, two instances", 90, TWO),
+    priority("master lower, sync group", 90, GROUP),
+    priority("master lower, track file", 90, FILES),
+    priority("master higher, track file", 120, FILES),
+    priority("backup above the master", 150, BASE, node="backup"),
+    priority("backup equal to the master", 102, BASE, node="backup"),
+    priority("backup lower", 50, BASE, node="backup"),
+    priority("backup above, nopreempt", 150, NOPREEMPT, node="backup"),
+    priority("backup above, preempt_delay", 150, DELAY, node="backup"),
+    priority("backup above, unicast", 150, UNICAST, node="backup"),
+    priority("backup above, sync group", 150, GROUP, node="backup"),
+)
+
+
+def failover(name: str, spec: ClusterSpec, **changes: object) -> Row:
+    return Row(f"failover: {name}", ("failover", "vips"), spec, **changes)  # type: ignore[arg-type]
+
+
+FAILOVERS = (
+    failover("multicast", BASE, quick=True),
+    failover("unicast", UNICAST),
+    failover("nopreempt", NOPREEMPT),
+    failover("nopreempt, unicast", replace(NOPREEMPT, unicast=True)),
+    failover("preempt_delay", DELAY),
+    failover("v2", V2),
+    failover("weighted script", WEIGHTED),
+    failover("track file", FILES),
+    failover("two instances", TWO),
+    failover("sync group", GROUP),
+    failover("one node alone", replace(BASE, nodes=1)),
+)
+
+ROWS = (*RELOADS, *PRIORITIES, *FAILOVERS)

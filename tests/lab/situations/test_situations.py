@@ -1,0 +1,39 @@
+"""Each situation is carried out on real nodes: what is said to be certain comes, and exit code 0 loses no VIP."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lab.situations.carry_out import carry_out
+from tests.lab.situations.rows import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.situations.rows import Row
+    from tests.lab.spec import ClusterSpec
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+
+def params() -> list[Any]:
+    return [
+        pytest.param(
+            row, id=row.name, marks=[pytest.mark.lab(spec=row.spec), *([] if row.quick else [pytest.mark.long])]
+        )
+        for row in ROWS
+    ]
+
+
+@pytest.mark.parametrize("row", params())
+def test_a_situation(row: Row, make_cluster: MakeCluster, record_property: Callable[[str, object], None]) -> None:
+    result = carry_out(row, make_cluster(row.spec))
+    record_property("situation", json.dumps(result))
+    wrong = [(i["predicted"]["certainty"], w) for i in result["instances"] for w in i["wrong"]]
+    assert not wrong, json.dumps(result, indent=1)
+    for part in row.parts:
+        assert part in "\n".join(result["effects"])
