@@ -13,6 +13,7 @@ from kvtui.actions.demo.journal import MemoryJournal
 from kvtui.actions.demo.steps import demo_step
 from kvtui.backend.config_test import ConfigTest
 from kvtui.backend.demo.conf_text import copied_lines
+from kvtui.model.log import LogTail
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -88,6 +89,10 @@ class DemoBackend:
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         del keepalived
         return self._world.changes.reloads
+
+    def log(self, keepalived: Keepalived) -> LogTail:
+        del keepalived
+        return LogTail()
 
     def is_running(self, pid: int) -> bool:
         del pid
