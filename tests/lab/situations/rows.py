@@ -67,9 +67,9 @@ def tracking(text: str) -> Edit:
 
 
 RELOADS = (
-    reload("nothing changes", BASE, quick=True),
+    reload("nothing changes", BASE),
     reload("priority lower than a silent backup's", BASE, ("priority 102", "priority 90")),
-    reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90"), quick=True),
+    reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90")),
     reload("priority lower, nopreempt everywhere", NOPREEMPT, ("priority 102", "priority 90")),
     reload("priority lower, preempt_delay", DELAY, ("priority 102", "priority 90")),
     reload("priority higher", BASE, ("priority 102", "priority 150"), quick=True),
@@ -148,7 +148,7 @@ PRIORITIES = (
     priority("master the same", 102, BASE),
     priority("master lower, unicast", 90, UNICAST),
     priority("master higher, unicast", 110, UNICAST),
-    priority("master lower, nopreempt", 90, NOPREEMPT, quick=True),
+    priority("master lower, nopreempt", 90, NOPREEMPT),
     priority("master lower, preempt_delay", 90, DELAY),
     priority("master lower, weighted script", 60, WEIGHTED, quick=True),
     priority("master higher, weighted script", 120, WEIGHTED),
