@@ -42,7 +42,7 @@ vrrp_instance more {
   state BACKUP
   interface eth0
   virtual_router_id 61
-  priority 100
+  priority PRIORITY
   advert_int 1
   virtual_ipaddress {
     10.4.0.61
@@ -90,8 +90,8 @@ RELOADS = (
     reload("VRID", BASE, ("virtual_router_id 50", "virtual_router_id 52")),
     reload("unicast added on this node alone", BASE, tracking("unicast_peer {\n 10.4.0.3\n 10.4.0.4\n }")),
     reload("instance renamed", BASE, ("vrrp_instance vips", "vrrp_instance web")),
-    reload("another instance added", BASE, ("# Service:", SECOND + "# Service:")),
-    reload("an instance removed", TWO, (SECOND, "")),
+    reload("another instance added", BASE, ("# Service:", SECOND.replace("PRIORITY", "100") + "# Service:")),
+    reload("an instance removed", TWO, (SECOND.replace("PRIORITY", "102"), "")),
     reload("script added that succeeds", SCRIPTS, tracking("track_script {\n good\n }")),
     reload("script with a weight added that succeeds", SCRIPTS, tracking("track_script {\n good weight 10\n }")),
     reload("script added that fails", SCRIPTS, tracking("track_script {\n bad\n }")),
