@@ -39,7 +39,7 @@ def traced(node: Node, state: Path, *words: str) -> tuple[int, str, Trace]:
     """Exit status, what it printed, and what it did."""
     trace = state.with_name("trace")
     argv = ["env", f"KVTUI_STATE_DIR={state}", *strace(str(trace)), sys.executable, "-m", "kvtui", *words]
-    ran = node.exec(argv, timeout=170)
+    ran = node.exec(argv, timeout=600)
     return ran.returncode, ran.stdout + ran.stderr, Trace.of(trace.read_text())
 
 
@@ -47,7 +47,7 @@ def drained(cluster: Cluster, state: Path) -> Node:
     """A node where something was done that can be undone, and that has no dump lying about."""
     node = cluster.master()
     argv = ["env", f"KVTUI_STATE_DIR={state}", sys.executable, "-m", "kvtui", "--yes", "drain", DRAINED]
-    node.exec(argv, check=True, timeout=120)
+    node.exec(argv, check=True, timeout=600)
     for dump in (node.folder / "tmp").iterdir():
         dump.unlink()
     return node
