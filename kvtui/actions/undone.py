@@ -17,9 +17,8 @@ from kvtui.actions.drain.active_drains import active_drains, lost_in
 from kvtui.actions.drain.keeping import drain_again
 from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.actions.steps.track_value import SetTrackValue
-from kvtui.actions.steps.weight import service_name
 from kvtui.model.finding import Finding, Severity
-from kvtui.model.ipvs import endpoint
+from kvtui.model.ipvs import endpoint, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
