@@ -5,9 +5,9 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.ipvsadm_text import edit, inside, service
 from kvtui.model.text import plain
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.ipvsadm import edit, inside, service
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import VirtualServer

@@ -28,6 +28,7 @@ from kvtui.cli.output import (
     write,
     write_soon,
 )
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -57,16 +58,7 @@ class _Ending:
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plans, shows, asks and applies.
-
-    Args:
-        invocation: global options: ``--dry-run``, ``--yes``, ``--reason``, ``--read-only``.
-        intent: the action and its options.
-        force: apply an unsafe plan.
-
-    Returns:
-        An ``ExitCode``.
-    """
+    """Plans, shows, asks and applies; returns an ``ExitCode``."""
     ending = _Ending()
     try:
         outcome = asyncio.run(_act(invocation, intent, ending, force=force))
@@ -75,7 +67,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
             raise
         outcome = ending.outcome
         ending.is_signalled = True
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), ExitCode.USAGE)
     except OSError as error:
         fail(str(error), ExitCode.REFUSED)
@@ -183,7 +175,6 @@ async def agreed() -> bool:
 
 
 async def _answer(fd: int) -> str:
-    """Returns a line from the terminal; empty at the end of file."""
     loop = asyncio.get_running_loop()
     typed: asyncio.Future[bytes] = loop.create_future()
 
@@ -201,7 +192,7 @@ async def _answer(fd: int) -> str:
         loop.remove_reader(fd)
 
 
-def show_journal(invocation: Invocation, form: Format) -> int:
+def show_journal(invocation: Invocation) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
         info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 7")
@@ -213,7 +204,7 @@ def show_journal(invocation: Invocation, form: Format) -> int:
     except OSError as error:
         fail(f"cannot read the journal: {error}", ExitCode.FAILED)
     lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
-    if form is Format.TEXT:
+    if invocation.form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
         for overwrite in lost:
@@ -224,5 +215,5 @@ def show_journal(invocation: Invocation, form: Format) -> int:
                 f"--finish it finishes it, with --leave it changes nothing and closes the entry"
             )
     else:
-        write(encode({"journal": journal_document(entries, lost)}, form))
+        write(encode({"journal": journal_document(entries, lost)}, invocation.form))
     return ExitCode.DONE

@@ -10,7 +10,6 @@ import typer
 from kvtui.actions.core.definition import Argument, Flag, UsageError
 from kvtui.actions.registry import ACTIONS
 from kvtui.cli.completion import values
-from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,14 +60,14 @@ def _for_typer(name: str, annotation: Any) -> Any:
     return Annotated[kind, typer.Option(meta.name, **common)]
 
 
-def journal(context: typer.Context, output: FormatOption = None) -> None:
+def journal(context: typer.Context) -> None:
     """Show what was done here, by whom, why, and the result.
 
     Example: kvtui journal -o json
     """
     from kvtui.cli.act import show_journal  # noqa: PLC0415
 
-    raise typer.Exit(show_journal(context.obj, output or context.obj.form))
+    raise typer.Exit(show_journal(context.obj))
 
 
 CODES = (

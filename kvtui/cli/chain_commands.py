@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.completion import values
-from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, FormatOption, ListenOption
+from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, DialectOption, ListenOption
 
 
 def trace(
@@ -17,7 +17,6 @@ def trace(
         typer.Argument(metavar="VIP[:PORT]", autocompletion=values.vips, help="With IPv6 and a port: [VIP]:PORT."),
     ],
     connect: Annotated[bool, typer.Option("--connect", help="Also connect to it over TCP, from here.")] = False,
-    output: FormatOption = None,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
 ) -> None:
     """Show the chain of one VIP: the first break, and what to do.
@@ -31,7 +30,7 @@ def trace(
     """
     from kvtui.cli.trace import trace as print_trace  # noqa: PLC0415 - imports the rules of the chain
 
-    raise typer.Exit(print_trace(context.obj, vip, output or context.obj.form, connect=connect, listen=listen))
+    raise typer.Exit(print_trace(context.obj, vip, context.obj.form, connect=connect, listen=listen))
 
 
 def render(
@@ -46,7 +45,6 @@ def render(
     iface: Annotated[
         str | None, typer.Option("--iface", metavar="NAME", help="That node's interface, if kvtui cannot find it.")
     ] = None,
-    output: FormatOption = None,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Maximum seconds to wait for the API.")] = 5.0,
 ) -> None:
     """Print the keepalived.conf that the controller should write.
@@ -58,5 +56,5 @@ def render(
     from kvtui.cli.render import RenderRequest  # noqa: PLC0415 - imports the rules of what is expected
     from kvtui.cli.render import render as print_expected  # noqa: PLC0415
 
-    request = RenderRequest(dialect, node, iface, diff, output or context.obj.form, wait)
+    request = RenderRequest(dialect, node, iface, diff, context.obj.form, wait)
     raise typer.Exit(print_expected(context.obj, request))

@@ -9,16 +9,16 @@ from msgspec import Struct
 from typer.main import get_command
 
 from kvtui.cli.main import app
+from kvtui.cli.node_command import NodeCommand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class Parameter(Struct, frozen=True):
-    """An option or an argument.
+    """An option or an argument; of an argument the name is its placeholder: ``REAL[:PORT]``.
 
     Attributes:
-        names: of an option, such as ``-o`` and ``--output``; of an argument its placeholder: ``REAL[:PORT]``.
         usage: as in ``--help``, such as ``-o, --output <text|json|yaml>``.
         help: as in ``--help``, with environment variable and default.
         summary: the help without them.
@@ -31,53 +31,45 @@ class Parameter(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """A command, or kvtui itself.
-
-    Attributes:
-        path: the words after ``kvtui``; empty for kvtui itself.
-        help: its text, as in ``--help``.
-        epilog: the text after the options.
-        options: all but ``--help``.
-        arguments: in their order.
-        commands: subcommands.
-    """
+    """A command, or kvtui itself, whose path is empty; without hidden commands and options, and without ``--help``."""
 
     path: tuple[str, ...]
     help: str
     epilog: str
     options: tuple[Parameter, ...]
+    global_options: tuple[Parameter, ...]
+    """Options of kvtui itself that may also follow the command."""
     arguments: tuple[Parameter, ...]
     commands: tuple[Command, ...]
 
     @property
     def summary(self) -> str:
-        """The first paragraph of the help in one line."""
         return " ".join(self.help.split("\n\n")[0].split())
 
     def all(self) -> Iterator[Command]:
-        """Yields this command and all below it."""
         yield self
         for command in self.commands:
             yield from command.all()
 
 
 def command_tree() -> Command:
-    """Returns the whole command line without hidden commands and options."""
-    return _command(get_command(app), ())
+    return _command(get_command(app), (), None)
 
 
-def _command(command: Any, path: tuple[str, ...]) -> Command:
+def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
     """Takes ``Any``, because Typer keeps its own copy of click and exports no type of it."""
-    context = typer.Context(command, info_name=" ".join(("kvtui", *path)))
+    context = typer.Context(command, info_name=path[-1] if path else "kvtui", parent=parent)
     visible = [p for p in command.params if not getattr(p, "hidden", False)]
+    common = command.global_options(context) if isinstance(command, NodeCommand) else ()
     subcommands = getattr(command, "commands", {})
     return Command(
         path,
         (command.help or "").strip(),
         command.epilog or "",
         tuple(_parameter(p, context) for p in visible if p.param_type_name == "option"),
+        tuple(_parameter(p, context.find_root()) for p in common),
         tuple(_parameter(p, context) for p in visible if p.param_type_name == "argument"),
-        tuple(_command(c, (*path, name)) for name, c in subcommands.items() if not c.hidden),
+        tuple(_command(c, (*path, name), context) for name, c in subcommands.items() if not c.hidden),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from kvtui.cli.config_layer import as_toml, effective_values, key_row
-from kvtui.cli.options import FormatOption  # noqa: TC001 - Typer reads the annotation
+from kvtui.cli.node_command import ActionCommand
 from kvtui.cli.output import Format, encode, info, write
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def show(context: typer.Context, output: FormatOption = None) -> None:
+@app.command(cls=ActionCommand)
+def show(context: typer.Context) -> None:
     """Show every setting, its value, and its origin: an option, a variable, a line of a file, or the default.
 
     Exit code: 1 if a file has an entry that kvtui cannot use. Example: kvtui config show
@@ -32,7 +32,7 @@ def show(context: typer.Context, output: FormatOption = None) -> None:
     config = invocation.config
     values = list(effective_values(config, context.find_root()))
     problems = [*config.problems, *_key_problems(config)]
-    if (output or invocation.form) is Format.TEXT:
+    if invocation.form is Format.TEXT:
         from kvtui.cli.tables import table  # noqa: PLC0415 - JSON does without
 
         rows = [(v.setting.key, as_toml(v.value, v.setting.kind), v.origin) for v in values]
@@ -55,7 +55,7 @@ def show(context: typer.Context, output: FormatOption = None) -> None:
             "files": [{"path": path, "read": read} for path, read in config.files.items()],
             "problems": problems,
         }
-        write(encode(document, output or invocation.form))
+        write(encode(document, invocation.form))
     raise typer.Exit(1 if problems else 0)
 
 

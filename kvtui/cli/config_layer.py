@@ -22,7 +22,7 @@ LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
 
 
 class CliContext(Struct, frozen=True):
-    """What ``main.run`` hands to the callback of the global options."""
+    """For the callback of the global options."""
 
     run_ui: Callable[[Invocation], None]
     config: Config
@@ -52,12 +52,7 @@ def defaults(config: Config) -> dict[str, Any]:
 
 
 def effective_values(config: Config, root: Any) -> Iterator[SettingValue]:
-    """Yields every setting with its value and origin.
-
-    Args:
-        config: from the files.
-        root: click's context of the global options (Typer exports no type of it).
-    """
+    """Yields every setting; ``root`` is click's context of the global options (Typer exports no type of it)."""
     options = {p.name: max(p.opts, key=len) for p in root.command.params}
     for setting in SETTINGS:
         configured = config.values.get(setting.key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, watch_heading, write
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 from kvtui.presenters.documents import status
 from kvtui.presenters.findings import missing_names, summary
@@ -38,16 +39,9 @@ class TriageExit(IntEnum):
 
 
 def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float | None) -> int:
-    """Prints the findings once, or with ``watch`` at every change.
+    """Prints the findings once, or with ``watch`` at every change; returns a ``TriageExit``.
 
-    Args:
-        invocation: global options.
-        form: text, JSON or YAML; watched JSON is one document a line.
-        watch: print until a signal.
-        listen: seconds to observe; None for as long as an election takes.
-
-    Returns:
-        A ``TriageExit``.
+    ``listen``: seconds to observe; None for as long as an election takes.
 
     Raises:
         SystemExit: 2 when ``--pid`` is not a keepalived.
@@ -58,7 +52,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         return TriageExit.NONE
     try:
         seen = asyncio.run(_observe(observer, listen))
-    except LookupError as error:
+    except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, stream=False))
     for source in missing_sources(seen):
@@ -69,7 +63,6 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
 
 
 def exit_code(seen: Observation) -> TriageExit:
-    """Returns the code of the worst finding."""
     severities = {f.severity for f in seen.findings or ()}
     if Severity.CRITICAL in severities:
         return TriageExit.CRITICAL
@@ -95,7 +88,7 @@ async def _observe(observer: Observer, listen: float | None) -> Observation:
                     done = elapsed >= (2 if undecided else 1) * _takeover_seconds(seen)
                 if done:
                     return seen
-        raise LookupError("the source ended")  # unreachable: observations do not end
+        raise AssertionError("the source ended")  # unreachable: observations do not end
     finally:
         await observer.close()
 
@@ -114,7 +107,6 @@ class Changes:
         self._last: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
 
     def text(self, seen: Observation) -> str | None:
-        """Returns a document, or None when nothing has changed."""
         now = (tuple((f.id, f.severity.value, f.object) for f in seen.findings or ()), missing_names(seen))
         if now == self._last:
             return None
@@ -129,13 +121,11 @@ def _text(seen: Observation, form: Format, *, stream: bool) -> str:
 
 
 def findings_text(seen: Observation) -> str:
-    """Returns every finding with its evidence and remedy, worst first, then a summary."""
     findings = seen.findings or ()
     return "".join([*(f"{finding_text(f)}\n" for f in findings), f"{summary(findings, missing_names(seen))}\n"])
 
 
 def finding_text(finding: Finding) -> str:
-    """Returns one finding: its title, the evidence, the command to type."""
     lines = [f"{finding.severity.value.upper():<8}  {finding.id}: {plain(finding.title)}"]
     lines += [f"          {plain(e)}" for e in finding.evidence]
     return "\n".join([*lines, f"        > {plain(finding.remedy)}"]) + "\n"

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
+from kvtui.model.keepalived import KeepalivedNotFoundError
+from kvtui.model.settings import KubeSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
-    from kvtui.model.settings import KubeSettings, UiSettings
+    from kvtui.model.settings import UiSettings
     from kvtui.model.snapshot import Snapshot
     from kvtui.observer import Observer
+
+
+FIELDS = {"ascii_only": "ascii", "output": "form"}
+KUBE_OPTIONS = frozenset({"no_kube", "kubeconfig", "kube_context", "configmap"})
 
 
 class Invocation(Struct, frozen=True):
     """The global options of one call.
 
     Attributes:
-        read_only: forbids every write.
-        pid: which keepalived; None for the one in kvtui's own network namespace.
-        demo: shows the built-in cluster.
-        ascii: draws with ASCII only.
-        mouse: lets the terminal report the mouse.
-        form: output format given before the command.
         interval: seconds between two observations without an event.
         dry_run: shows the plan of an action and stops; kvtui also sends keepalived no signal for a dump.
-        yes: answers yes to the plan's question.
-        reason: goes into the journal.
-        kube: where the Kubernetes API and the ConfigMap are; None: found by itself.
-        theme: colours of the terminal UI.
-        config: from the config files.
+        kube: None: found by itself.
         at_once: the first reading waits for nothing, so that the terminal UI can draw; slow sources follow.
     """
 
@@ -55,8 +52,17 @@ class Invocation(Struct, frozen=True):
     config: Config = field(default_factory=Config)
     at_once: bool = False
 
+    def with_options(self, given: Mapping[str, Any]) -> Invocation:
+        """Returns the invocation with other global options, by their names in ``main.begin``."""
+        kube = {"wanted" if n == "no_kube" else n.removeprefix("kube_"): given[n] for n in KUBE_OPTIONS & given.keys()}
+        if "wanted" in kube:
+            kube["wanted"] = not kube["wanted"]
+        own = {FIELDS.get(n, n): v for n, v in given.items() if n not in KUBE_OPTIONS and n != "debug"}
+        if "form" in own:
+            own["form"] = Format(own["form"])  # Typer makes the enum only where it calls a function
+        return replace(self, **own, kube=replace(self.kube or KubeSettings(), **kube))
+
     def source(self) -> SnapshotSource:
-        """Returns the node, or the demo."""
         if self.demo:
             from kvtui.backend.demo import Demo  # noqa: PLC0415 - only --demo needs it
 
@@ -95,7 +101,7 @@ class Invocation(Struct, frozen=True):
 
         try:
             return asyncio.run(_observe(self.observer(), timeout))
-        except LookupError as error:
+        except KeepalivedNotFoundError as error:
             fail(str(error.args[0]), EXIT_USAGE)
 
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:
@@ -107,7 +113,6 @@ class Invocation(Struct, frozen=True):
         return JournalFindings()
 
     def ui(self) -> UiSettings:
-        """Returns the settings of the terminal UI."""
         from kvtui.model.settings import UiSettings  # noqa: PLC0415 - commands do without
 
         return UiSettings(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 
 def plan_document(plan: Plan) -> Document:
-    """Returns the plan for ``-o json``."""
     return {
         "verb": plan.kind.value,
         "target": plan.target,
@@ -38,12 +37,7 @@ def plan_document(plan: Plan) -> Document:
 
 
 def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:
-    """Returns a table, newest entry last.
-
-    Args:
-        entries: of the journal.
-        empty: the folder if it has no journal: the name shows a mistyped ``KVTUI_STATE_DIR``.
-    """
+    """Returns a table, newest entry last; ``empty`` is the folder without a journal, which shows a mistyped one."""
     if not entries:
         where = f": {plain(str(empty))} has no journal" if empty else ""
         return f"No actions yet{where}.\n"

@@ -18,10 +18,6 @@ def lazy_commands(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
     """Returns the application with only the commands that occur among the words, or whole if it may list them.
 
     To build all commands takes 15 to 20 ms, as long as Python itself takes to start.
-
-    Args:
-        app: the whole application.
-        words: typed after ``kvtui``.
     """
     typed = frozenset(words)
     if typed & HELP:

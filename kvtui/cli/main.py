@@ -14,6 +14,7 @@ from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.lazy_commands import lazy_commands
+from kvtui.cli.node_command import ActionCommand, NodeCommand
 from kvtui.cli.options import (
     DEFAULT_LISTEN_SECONDS,
     ConfigMapOption,
@@ -22,8 +23,9 @@ from kvtui.cli.options import (
     NoKubeOption,
     ThemeOption,
 )
-from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, finish, info, own_streams, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
 from kvtui.model.config import Theme
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
 
@@ -63,6 +65,19 @@ def _print_version(context: typer.Context, requested: bool) -> None:
 
         write(f"kvtui {__version__}\n")
         raise typer.Exit
+
+
+def _start_debug_log(context: typer.Context, requested: bool) -> bool:
+    if not requested or context.resilient_parsing or context.find_root().params.get("debug"):
+        return requested
+    from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - only with --debug
+    from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
+
+    try:
+        info(f"debug log: {plain(str(debug_log.start(folder())))}")
+    except OSError as error:
+        info(f"no debug log: {plain(str(error))}")
+    return requested
 
 
 @app.callback()
@@ -113,7 +128,12 @@ def begin(
     no_kube: NoKubeOption = False,
     theme: ThemeOption = Theme.AUTO,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.")
+        bool,
+        typer.Option(
+            "--debug",
+            callback=_start_debug_log,
+            help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.",
+        ),
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
@@ -124,8 +144,8 @@ def begin(
     Without a command: the terminal UI; without a terminal: the status as plain text.
     """
     del version
-    if debug or os.environ.get("KVTUI_DEBUG"):
-        _start_debug_log()
+    if os.environ.get("KVTUI_DEBUG"):
+        _start_debug_log(context, not debug)
     cli_context: CliContext = context.obj
     config = cli_context.config
     invocation = Invocation(
@@ -155,16 +175,6 @@ def _print_problems(config: Config) -> None:
         info(problem)
 
 
-def _start_debug_log() -> None:
-    from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - only with --debug
-    from kvtui.backend.diagnostics import debug_log  # noqa: PLC0415 - as above
-
-    try:
-        info(f"debug log: {plain(str(debug_log.start(folder())))}")
-    except OSError as error:
-        info(f"no debug log: {plain(str(error))}")
-
-
 def _crashed(error: Exception) -> None:
     from kvtui.actions.core.state_folder import folder  # noqa: PLC0415 - once, at the end
     from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415 - as above
@@ -178,7 +188,10 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
 
     reason = why_plain(os.environ)
     if reason is None and invocation.form is Format.TEXT:
-        run_ui(invocation)
+        try:
+            run_ui(invocation)
+        except KeepalivedNotFoundError as error:
+            fail(str(error), EXIT_USAGE)
         return
     _print_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:
@@ -189,24 +202,19 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
 
 
 for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):
-    app.command()(command)
+    app.command(cls=NodeCommand)(command)
 for command in act_commands.ACTING:
-    app.command(epilog=act_commands.CODES)(command)
-app.command()(act_commands.journal)
+    app.command(cls=ActionCommand, epilog=act_commands.CODES)(command)
+app.command(cls=NodeCommand)(act_commands.journal)
 app.add_typer(config_commands.app)
 app.command()(self_commands.schema)
 app.command()(self_commands.completion)
 
 
 def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
-    """Runs the command line. Errors are messages, never tracebacks.
+    """Runs the command line; returns the exit code. Errors are messages, never tracebacks.
 
-    Args:
-        run_ui: starts the terminal UI, which this package does not import.
-        arguments: instead of ``sys.argv``.
-
-    Returns:
-        The exit code.
+    ``run_ui`` starts the terminal UI, which this package does not import.
     """
     with own_streams():
         return finish(_run(run_ui, arguments))

@@ -8,11 +8,9 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.completion import values
-from kvtui.cli.output import Format
 from kvtui.model.config import NAME, Theme
 from kvtui.model.mapping import Dialect
 
-FormatOption = Annotated[Format | None, typer.Option("-o", "--output", help="text, json or yaml.")]
 WatchOption = Annotated[
     bool,
     typer.Option("--watch", "-w", help="Print again at every change and every --interval seconds, until Ctrl+C."),

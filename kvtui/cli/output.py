@@ -40,8 +40,6 @@ FIRST_SIGNAL_CODE = 128
 
 
 class Format(StrEnum):
-    """Output formats."""
-
     TEXT = "text"
     JSON = "json"
     YAML = "yaml"
@@ -50,11 +48,7 @@ class Format(StrEnum):
 class _WriterFile(io.RawIOBase):
     """An ``OutputWriter`` as a file.
 
-    Args:
-        writer: writes in a thread.
-        fd: its file descriptor.
-        timeout: how long a write waits for the reader; None for no limit.
-        raises: whether a write raises an error when the reader is gone.
+    ``timeout``: how long a write waits for the reader; None for no limit. ``raises``: fails when the reader is gone.
     """
 
     def __init__(self, writer: OutputWriter, fd: int, timeout: float | None, *, raises: bool) -> None:
@@ -80,7 +74,7 @@ class _WriterFile(io.RawIOBase):
         return len(copy)
 
     def settle(self, timeout: float | None) -> None:
-        """Wait for the reader, but not again while it takes nothing."""
+        """Waits for the reader, but not again while it takes nothing."""
         if timeout is None or self._stuck_at != self.writer.taken:
             self._stuck_at = None if self.writer.wait(timeout) else self.writer.taken
         if self._raises:
@@ -88,13 +82,7 @@ class _WriterFile(io.RawIOBase):
 
 
 class OutputStream(io.TextIOWrapper):
-    """Replaces ``sys.stdout`` or ``sys.stderr``.
-
-    Args:
-        file: the stream to replace.
-        timeout: how long a write waits for the reader; None for no limit.
-        max_queued_bytes: see ``OutputWriter``.
-    """
+    """Replaces ``sys.stdout`` or ``sys.stderr``; ``timeout`` as in ``_WriterFile``."""
 
     def __init__(self, file: TextIO, *, timeout: float | None = None, max_queued_bytes: int | None = None) -> None:
         fd = file.fileno()
@@ -115,11 +103,7 @@ class OutputStream(io.TextIOWrapper):
         self._file.settle(WRITE_TIMEOUT)
 
     def write_latest(self, text: str) -> None:
-        """Writes without waiting; replaces an earlier text that the reader has not begun.
-
-        Raises:
-            OSError: the reader is gone.
-        """
+        """Writes without waiting; replaces an earlier text that the reader has not begun."""
         self.writer.raise_error()
         self.writer.put_latest(text.encode(self.encoding, self.errors or "strict"))
 
@@ -141,8 +125,7 @@ def own_streams() -> Iterator[None]:
 def finish(code: int) -> int:
     """Waits until the reader has read everything; a signal ends the wait at once.
 
-    Returns:
-        The exit code: 130 for Ctrl+C, 1 when the reader is gone, else ``code``.
+    Returns 130 for Ctrl+C, 1 when the reader is gone, else ``code``.
     """
     try:
         wait_for_readers(EXIT_TIMEOUT if code >= FIRST_SIGNAL_CODE else None)
@@ -157,11 +140,7 @@ def finish(code: int) -> int:
 
 
 def wait_for_readers(timeout: float | None) -> None:
-    """Waits until the readers have read everything; drops the rest after the timeout, or on a signal.
-
-    Raises:
-        OSError: stdout cannot be written.
-    """
+    """Waits until the readers have read everything; drops the rest after the timeout, or on a signal."""
     out, err = sys.stdout, sys.stderr
     try:
         if isinstance(out, OutputStream):
@@ -178,10 +157,7 @@ def wait_for_readers(timeout: float | None) -> None:
 def encode(content: object, form: Format, *, stream: bool = False) -> str:
     """Returns a document as text in ASCII, so that text from outside cannot control the terminal.
 
-    Args:
-        content: what ``msgspec`` can encode.
-        form: JSON or YAML.
-        stream: one of many: JSON in one line, YAML with ``---`` before it.
+    ``stream``: one of many: JSON in one line, YAML with ``---`` before it.
     """
     if form is Format.YAML:
         return _yaml(msgspec.to_builtins(content), stream=stream)
@@ -226,7 +202,6 @@ def write_latest(text: str) -> None:
 
 
 def is_read() -> bool:
-    """Returns whether the reader has read all of stdout."""
     return not isinstance(sys.stdout, OutputStream) or sys.stdout.writer.is_idle
 
 
@@ -239,21 +214,13 @@ def info(text: str) -> None:
 
 
 def fail(text: str, code: int) -> NoReturn:
-    """Writes an error message and exits.
-
-    Raises:
-        SystemExit: always.
-    """
+    """Writes an error message and exits."""
     info(text)
     raise SystemExit(code)
 
 
 def watch_heading(at: float) -> str:
-    """Returns the line above each view of ``--watch``: the time of day. On a terminal it clears the screen first.
-
-    Args:
-        at: seconds since the epoch.
-    """
+    """Returns the line above each view of ``--watch``: the time of day. On a terminal it clears the screen first."""
     clock = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return f"\x1b[H\x1b[2J{clock}\n"

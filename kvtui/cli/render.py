@@ -42,16 +42,7 @@ class RenderExit(IntEnum):
 
 
 class RenderRequest(Struct, frozen=True):
-    """Options of the command.
-
-    Attributes:
-        dialect: which controller; None to guess.
-        node: another node's name; None for this node.
-        interface: of that node; None to find it.
-        diff: compare with the file.
-        form: text, JSON or YAML.
-        wait: maximum seconds to wait for the API.
-    """
+    """Options of the command; None for this node's controller, name and interface. ``wait`` is in seconds."""
 
     dialect: Dialect | None
     node: str | None
@@ -62,11 +53,7 @@ class RenderRequest(Struct, frozen=True):
 
 
 def render(invocation: Invocation, request: RenderRequest) -> int:
-    """Prints the expected config, or the difference between it and the file.
-
-    Returns:
-        A ``RenderExit``.
-    """
+    """Prints the expected config, or the difference between it and the file; returns a ``RenderExit``."""
     if request.diff and request.node is not None:
         fail("--diff compares with this node's file; omit --node", EXIT_USAGE)
     seen = invocation.observe(request.wait)

@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 
 
 def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen: float | None) -> None:
-    """Prints a view.
-
-    Args:
-        invocation: global options.
-        view: the command's name, such as ``vips``.
-        form: text, JSON or YAML. Watched JSON is one document a line.
-        watch: print again at every change, until a signal.
-        listen: maximum seconds to wait for adverts before a single print; None waits for nothing, the API included.
+    """Prints a view; ``listen``: seconds to wait for adverts, None waits for nothing, the API included.
 
     Raises:
         SystemExit: 2 when ``--pid`` is not a keepalived.

@@ -17,12 +17,8 @@ def table(
 ) -> str:
     """Returns a header and rows, each column as wide as its widest cell. Cells may hold text from outside.
 
-    Args:
-        head: column titles.
-        rows: cells.
-        right: indexes of the columns to align right.
-        max_width: of a line, in characters; None for no limit.
-        optional: indexes of the columns to leave out until a line fits, the first of them first.
+    ``right``: indexes of the columns to align right; ``optional``: of those to leave out until a line has at most
+    ``max_width`` characters, the first of them first.
     """
     lines = [head, *(tuple(plain(cell) for cell in row) for row in rows)]
     widths = {i: max(len(line[i]) for line in lines) for i in range(len(head))}

@@ -13,6 +13,7 @@ from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
@@ -61,7 +62,6 @@ class PortTrace(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """VIP and port, as the operator types them."""
         if self.port is None:
             return self.address
         udp = "" if self.port.protocol is Protocol.TCP else f" {self.port.protocol.value}"
@@ -69,23 +69,15 @@ class PortTrace(Struct, frozen=True):
 
 
 def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, listen: float) -> int:
-    """Prints the chain of a VIP.
+    """Prints the chain of ``VIP``, ``VIP:PORT`` or ``[VIP]:PORT``; returns a ``TraceExit``.
 
-    Args:
-        invocation: global options.
-        text: ``VIP``, ``VIP:PORT`` or ``[VIP]:PORT``.
-        form: text, JSON or YAML.
-        connect: also connect to each of its TCP ports.
-        listen: maximum seconds to wait for adverts.
-
-    Returns:
-        A ``TraceExit``.
+    ``connect``: also connect to each of its TCP ports.
     """
     try:
         index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
         fail(str(error), TraceExit.UNKNOWN)
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), EXIT_USAGE)
     write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
     results = {whole(t.links) for t in traces}
@@ -157,7 +149,6 @@ def _unknown_vip(index: ChainIndex, text: str) -> LookupError:
 
 
 def trace_text(index: ChainIndex, traces: tuple[PortTrace, ...]) -> str:
-    """Returns a table of layers for each port."""
     return "\n".join(_block(index, t) for t in traces)
 
 
@@ -177,7 +168,6 @@ def _block(index: ChainIndex, port: PortTrace) -> str:
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:
-    """Returns the document for ``-o json``."""
     entry = index.entries.get(traces[0].address)
     return {
         **head(index.seen),

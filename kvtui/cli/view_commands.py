@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, FormatOption, ListenOption, WatchOption
+from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, ListenOption, WatchOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,31 +40,29 @@ def view_command(view: str) -> Callable[..., None]:
 
     def command(
         context: typer.Context,
-        output: FormatOption = None,
         watch: WatchOption = False,
         listen: ListenOption = DEFAULT_LISTEN_SECONDS,
     ) -> None:
         from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
-        show(context.obj, view, output or context.obj.form, watch=watch, listen=listen)
+        show(context.obj, view, context.obj.form, watch=watch, listen=listen)
 
     command.__name__, command.__doc__ = view, HELP[view]
     return command
 
 
-def ipvs(context: typer.Context, output: FormatOption = None, watch: WatchOption = False) -> None:
+def ipvs(context: typer.Context, watch: WatchOption = False) -> None:
     """Show the IPVS table: weights, connections, rates, totals.
 
     Example: kvtui ipvs --watch
     """
     from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
-    show(context.obj, "ipvs", output or context.obj.form, watch=watch, listen=None)
+    show(context.obj, "ipvs", context.obj.form, watch=watch, listen=None)
 
 
 def triage(
     context: typer.Context,
-    output: FormatOption = None,
     watch: WatchOption = False,
     listen: Annotated[
         float | None,
@@ -81,7 +79,7 @@ def triage(
     """
     from kvtui.cli.findings import triage as print_findings  # noqa: PLC0415 - imports all rules
 
-    raise typer.Exit(print_findings(context.obj, output or context.obj.form, watch=watch, listen=listen))
+    raise typer.Exit(print_findings(context.obj, context.obj.form, watch=watch, listen=listen))
 
 
 VIEWS = (view_command("status"), view_command("vrrp"), view_command("vips"), ipvs, view_command("mappings"))

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, fail, finish, write_latest
+from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +23,7 @@ CANCEL_INTERVAL = 0.1
 
 
 def watch(observer: Observer, render: Callable[[Observation], str | None]) -> None:
-    """Prints until a signal. A document that a slow reader has begun is finished within a short time.
-
-    Args:
-        observer: gives the observations; closed at the end.
-        render: returns a whole document, or None to print nothing.
+    """Prints until a signal, and closes the observer. A document that a reader has begun is finished in a short time.
 
     Raises:
         KeyboardInterrupt: Ctrl+C. SIGTERM and SIGHUP end the process.
@@ -35,7 +32,7 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
     """
     try:
         number = asyncio.run(_until_signal(observer, render))
-    except LookupError as error:
+    except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     if number == signal.SIGINT:
         raise KeyboardInterrupt

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kvtui.model.source import SourceState
+from kvtui.model.source import SourceState  # noqa: TC001 - as above
 
 NamespacedName = tuple[str, str]
 """Namespace and name."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Controller, Keepalived
     from kvtui.model.kube import Kube
-    from kvtui.model.vrrp import Advertiser, Capture, RealServerCheck, Transition, VrrpInstance
+    from kvtui.model.log import LogTail
+    from kvtui.model.vrrp import Advertiser, RealServerCheck, Transition, VrrpInstance
 
 
 class Node(Struct, frozen=True):
@@ -41,8 +42,9 @@ class Snapshot(Struct, frozen=True):
         ipvs: IPVS table of its network namespace.
         addresses: of its network namespace.
         advertisers: heard in its network namespace; None if kvtui cannot capture.
-        capture: how completely adverts were heard; None if kvtui cannot capture.
+        heard_since: since when no advert was lost (seconds since the epoch); None if kvtui cannot capture.
         transitions: newest last, bounded.
+        log: of keepalived; read only while an instance is in FAULT or a script fails, else None.
         kube: data of the Kubernetes API; None without an API, or before its first answer.
         sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, in its network namespace; None if unreadable.
     """
@@ -59,8 +61,9 @@ class Snapshot(Struct, frozen=True):
     ipvs: IpvsTable | None = None
     addresses: AddressTable | None = None
     advertisers: tuple[Advertiser, ...] | None = None
-    capture: Capture | None = None
+    heard_since: float | None = None
     transitions: tuple[Transition, ...] = ()
+    log: LogTail | None = None
     kube: Kube | None = None
     sysctls: Mapping[str, int] | None = None
     host: Host | None = None

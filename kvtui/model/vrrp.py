@@ -85,6 +85,7 @@ class VrrpInstance(Struct, frozen=True):
         unicast_source: source address of its adverts, if configured.
         track_files: files that it tracks (data dump only).
         tracked: what else it tracks (data dump only).
+        tracks_interface: False with ``dont_track_primary`` (JSON only).
         strict: RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs.
         vmac: name of its VMAC or ipvlan interface; empty without.
         group: multicast group of its adverts (data dump only).
@@ -117,6 +118,7 @@ class VrrpInstance(Struct, frozen=True):
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
     tracked: tuple[Tracked, ...] = ()
+    tracks_interface: bool = True
     strict: bool | None = None
     accept: bool | None = None
     vmac: str | None = None
@@ -257,10 +259,3 @@ class Transition(Struct, frozen=True):
     vrid: int
     family: AddressFamily
     what: str
-
-
-class Capture(Struct, frozen=True):
-    """How completely adverts were heard: since when (seconds since the epoch), and how many the kernel dropped."""
-
-    since: float
-    dropped: int = 0

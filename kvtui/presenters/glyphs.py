@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from kvtui.rules.chain import Mark
-
 
 class Glyphs(Struct, frozen=True):
     """One set of characters; every one is one column wide.
 
     Attributes:
         bars: sparkline levels, lowest first.
+        marks: of a chain's layers, by the value of ``rules.chain.Mark``.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
         dash: no value.
         differs: between the kernel's value and the config's.
     """
 
     bars: str
-    marks: dict[Mark, str]
+    marks: dict[str, str]
     self_mark: str
     open: str
     closed: str
@@ -31,7 +30,7 @@ class Glyphs(Struct, frozen=True):
 
 UNICODE = Glyphs(
     bars=" ▁▂▃▄▅▆▇█",
-    marks={Mark.OK: "✓", Mark.BROKEN: "✗", Mark.UNKNOWN: "?", Mark.NONE: "·"},
+    marks={"ok": "✓", "broken": "✗", "unknown": "?", "none": "·"},
     self_mark="★",
     open="▾",
     closed="▸",
@@ -43,7 +42,7 @@ UNICODE = Glyphs(
 )
 ASCII = Glyphs(
     bars=" ._-=oO#@",
-    marks={Mark.OK: "+", Mark.BROKEN: "X", Mark.UNKNOWN: "?", Mark.NONE: "."},
+    marks={"ok": "+", "broken": "X", "unknown": "?", "none": "."},
     self_mark="*",
     open="v",
     closed=">",

@@ -8,12 +8,11 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import per_second
 from kvtui.presenters.cells import Cell, Tone, or_unknown, share_cell, state_cell
-from kvtui.presenters.trace import chain_cell, chain_text
-from kvtui.rules.chain import ChainIndex, chain_of
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, VipView
     from kvtui.presenters.glyphs import Glyphs
+    from kvtui.rules.chain import ChainIndex
 
 
 def empty_text(observation: Observation) -> str:
@@ -30,6 +29,8 @@ def empty_text(observation: Observation) -> str:
 
 
 def detail_text(index: ChainIndex, vip: VipView, glyphs: Glyphs) -> str:
+    from kvtui.presenters.trace import chain_text  # noqa: PLC0415 - `kvtui status` does without the chain
+
     observation = index.seen
     parts = (vip.address, services(observation, vip), methods(observation, vip), f"on {vip.interface or '?'}")
     title = "  ".join(part for part in (*parts, vip.instance) if part)
@@ -76,6 +77,9 @@ def up_cell(observation: Observation, vip: VipView, dash: str) -> Cell:
 
 def vip_cells(index: ChainIndex, vip: VipView, spark: str, glyphs: Glyphs, mark: str = "") -> tuple[Cell, ...]:
     """Returns a VIP's row; ``mark`` is that of its worst finding."""
+    from kvtui.presenters.trace import chain_cell  # noqa: PLC0415 - as above
+    from kvtui.rules.chain import chain_of  # noqa: PLC0415 - as above
+
     observation, dash = index.seen, glyphs.dash
     instance = instance_of(observation, vip)
     priority = None if instance is None else instance.effective_priority or instance.priority

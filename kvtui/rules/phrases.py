@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, TypeVar
 
-from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from kvtui.model.mapping import Mapping
-    from kvtui.model.observation import PodView, VirtualServerView
+    from kvtui.model.observation import PodView
 
 T = TypeVar("T")
 
@@ -20,9 +20,6 @@ MAX_NAMES = 6
 """A sentence counts the names beyond these."""
 MAX_QUOTED = 60
 """Characters of a text from outside in a sentence."""
-
-SERVICE_OPTIONS = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service", Protocol.FWMARK: "-f"}
-METHOD_OPTIONS = {ForwardingMethod.MASQ: "-m", ForwardingMethod.DIRECT: "-g", ForwardingMethod.TUNNEL: "-i"}
 
 
 def shell_word(name: str) -> str:
@@ -55,10 +52,3 @@ def server_name(key: tuple[str, int], pod: PodView | None) -> str:
     """Returns a real server's address and port, with its pod if known."""
     address = endpoint(*key)
     return address if pod is None else f"{address} (pod {plain(f'{pod.namespace}/{pod.name}', 80)})"
-
-
-def service_option(virtual: VirtualServerView) -> str:
-    """Returns the ipvsadm option for a virtual server: ``-t 10.4.0.50:80``."""
-    if virtual.fwmark is not None:
-        return f"-f {virtual.fwmark}"
-    return f"{SERVICE_OPTIONS[virtual.protocol]} {virtual.name}"

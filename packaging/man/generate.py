@@ -179,7 +179,15 @@ def page() -> str:
         ("NAME", [f"kvtui \\- {escaped('the terminal UI and CLI for keepalived + IPVS nodes')}"]),
         ("SYNOPSIS", ["\\fBkvtui\\fR [\\fIOPTION\\fR ...] [\\fICOMMAND\\fR ...]"]),
         ("DESCRIPTION", paragraphs(DESCRIPTION)),
-        ("OPTIONS", ["Options of kvtui come before the command.", *parameters(kvtui.options)]),
+        (
+            "OPTIONS",
+            [
+                *paragraphs(
+                    "They come before the command, or after a command that they concern; the last of two wins."
+                ),
+                *parameters(kvtui.options),
+            ],
+        ),
         ("COMMANDS", [line for c in everything for line in one_command(c)]),
         ("KEYS", ["In brackets: the name of a key in the configuration.", *keys()]),
         ("CONFIGURATION", configuration()),

@@ -148,17 +148,19 @@ def test_a_vip_on_two_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_interruption_ends_the_watching_and_puts_nothing_back() -> None:
+    running: list[asyncio.Task[Verdict]] = []
+
     async def look() -> Observation:
-        asyncio.get_running_loop().call_soon(task.cancel)
-        await asyncio.sleep(0.01)
+        running[0].cancel()
+        await asyncio.sleep(60)
         raise AssertionError
 
     async def run() -> Verdict:
-        nonlocal task
-        task = asyncio.ensure_future(watch_outcome(here(), [Consequence(UNKNOWN, 50.0)], look, lambda _text: None))
-        return await task
+        running.append(
+            asyncio.ensure_future(watch_outcome(here(), [Consequence(UNKNOWN, 50.0)], look, lambda _text: None))
+        )
+        return await running[0]
 
-    task: asyncio.Task[Verdict]
     found = asyncio.run(run())
     assert (found.ok, found.as_predicted) == (None, None)
     assert found.detail.startswith("not verified: the watching was interrupted")

@@ -133,7 +133,9 @@ def test_unicast_peers_sync_group_and_vmac() -> None:
     assert (instance.name, instance.interface) == ("VI 1", "vrrp.51")
     assert (instance.unicast_source, instance.unicast_peers) == ("10.99.1.1", ("10.99.1.2", "10.99.1.3"))
     assert (instance.sync_group, instance.nopreempt, instance.preempt_delay) == ("G1", True, 2.5)
-    assert [(vip.address, vip.prefixlen) for vip in instance.vips] == [("10.99.1.100", 24), ("10.99.1.101", 32)]
+    vips = [(vip.address, vip.prefixlen, vip.excluded) for vip in instance.vips]
+    assert vips == [("10.99.1.100", 24, False), ("10.99.1.101", 32, False), ("10.99.1.102", 32, True)]
+    assert instance.vmac == "vrrp.51"
 
 
 def test_before_the_first_advert_no_master_is_invented() -> None:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from kvtui.backend.kube.discovery import Kubeconfig, ServiceAccount, find, from_wire, to_wire
+from kvtui.backend.kube.discovery import Kubeconfig, Place, ServiceAccount, find
 from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError
 from kvtui.backend.kube.timing import Backoff
 from kvtui.backend.node.kube_layer import KubeLayer
@@ -66,7 +67,7 @@ def test_an_ipv6_service_is_a_url(account: str) -> None:
 
 def test_a_place_goes_over_the_pipe_as_json(account: str) -> None:
     for place in (Kubeconfig("/a:/b", None), ServiceAccount("10.96.0.1", "443", account)):
-        assert from_wire(json.loads(json.dumps(to_wire(place)))) == place
+        assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(place))), Place) == place
 
 
 def test_no_api_is_a_calm_sentence(tmp_path: Path) -> None:

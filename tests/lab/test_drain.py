@@ -70,9 +70,15 @@ METHODS = {
     "IPv6 TUN": (ClusterSpec(method="TUN", ipv6=True), NGINX6, "Tunnel"),
 }
 
+SHORT = ("DR", "NAT", "IPv6 TUN")
+"""Each method once, and IPv6 once; the others are part of `make test-full`."""
+
 
 @pytest.mark.lab(timeout=600)
-@pytest.mark.parametrize(("spec", "service", "method"), METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize(
+    ("spec", "service", "method"),
+    [pytest.param(*v, id=name, marks=() if name in SHORT else pytest.mark.long) for name, v in METHODS.items()],
+)
 def test_under_traffic_nobody_new_comes_and_nobody_fails(
     make_cluster: MakeCluster, state: Path, spec: ClusterSpec, service: Service, method: str
 ) -> None:
@@ -111,7 +117,6 @@ def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
     return client.stdout.readline().strip()
 
 
-@pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, state: Path) -> None:
     node = cluster.master()

@@ -23,7 +23,7 @@ from kvtui.cli.main import app
 
 PROJECT = Path(__file__).parents[2]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "_KVTUI"))} | {"PYTHONPATH": str(PROJECT)}
-DEADLINE = 60.0
+DEADLINE = 180.0
 NAMES = {Shell.BASH: "kvtui", Shell.ZSH: "_kvtui", Shell.FISH: "kvtui.fish"}
 
 PROGRAM = f"""#!/bin/sh
@@ -175,6 +175,10 @@ def test_bash(folder: Path) -> None:
         "kvtui nonsense ",
         "kvtui --reason ",
         "kvtui --version --dr",
+        "kvtui drain 10.2.68.5 --dr",
+        "kvtui failover --demo ",
+        "kvtui vips -o ",
+        "kvtui vips --ye",
     )
     assert list(found.values()) == [
         ["drain"],
@@ -192,6 +196,10 @@ def test_bash(folder: Path) -> None:
         [c.path[0] for c in command_tree().commands],
         [],
         ["--dry-run"],
+        ["--dry-run"],
+        ["vips", "vips6"],
+        ["text", "json", "yaml"],
+        [],
     ]
 
 
@@ -205,6 +213,8 @@ def test_fish(folder: Path) -> None:
     assert in_fish(folder, "kvtui --demo drain 10.2.68.5 --service 10.4.0.50:8") == ["10.4.0.50:80"]
     assert in_fish(folder, "kvtui --demo failover ") == ["vips", "vips6"]
     assert in_fish(folder, "kvtui --reason 'a b' --demo failover vips6") == ["vips6"]
+    assert in_fish(folder, "kvtui failover --reason 'a b' --demo vips6") == ["vips6"]
+    assert in_fish(folder, "kvtui undo --dry") == ["--dry-run"]
     assert in_fish(folder, "kvtui --reason ") == []
     assert in_fish(folder, f"kvtui --kubeconfig {folder}/kvtui.f") == [f"{folder}/kvtui.fish"]
     assert in_fish(folder, f"kvtui --kubeconfig={folder}/kvtui.f") == [f"--kubeconfig={folder}/kvtui.fish"]
@@ -215,6 +225,8 @@ def test_zsh(folder: Path) -> None:
     assert in_zsh(folder, "kvtui -o ") == ["text", "json", "yaml"]
     assert in_zsh(folder, "kvtui --output=") == ["--output=text", "--output=json", "--output=yaml"]
     assert in_zsh(folder, "kvtui --demo failover ") == ["vips", "vips6"]
+    assert in_zsh(folder, "kvtui failover --demo --output=") == ["--output=text", "--output=json", "--output=yaml"]
+    assert in_zsh(folder, "kvtui undo --dry") == ["--dry-run"]
     assert in_zsh(folder, "kvtui --demo drain 10.2.68.5:") == ["10.2.68.5:8080"]
     assert in_zsh(folder, "kvtui --kubeconfig /etc/") == ["FILES"]
 
@@ -234,7 +246,8 @@ def test_every_command_and_option_is_offered() -> None:
         below = [item.value for item in engine.get_completions([*command.path], "")]
         assert not command.commands or below == [c.path[-1] for c in command.commands]
         offered = {item.value for item in engine.get_completions([*command.path], "-")}
-        assert offered == {"-h", "--help", *(name for option in command.options for name in option.names)}
+        options = (*command.options, *command.global_options)
+        assert offered == {"-h", "--help", *(name for option in options for name in option.names)}
 
 
 def test_environment_and_options_choose_the_node() -> None:

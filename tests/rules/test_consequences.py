@@ -88,7 +88,7 @@ EXCLUDED = "  virtual_ipaddress_excluded {\n 10.4.0.60\n }\n  virtual_ipaddress 
         (TRACK, f"  nopreempt\n{TRACK}", "MASTER", (VIP,), False, "certain"),
         ("state BACKUP", "state MASTER", "MASTER", (VIP,), False, "certain"),
         ("10.4.0.50", "10.4.0.50\n 10.4.0.60", "MASTER", (VIP, "10.4.0.60"), True, "likely"),
-        ("10.4.0.50", "10.4.0.60", "MASTER", ("10.4.0.60",), True, "likely"),
+        ("10.4.0.50", "10.4.0.60", "MASTER", ("10.4.0.60",), False, "likely"),
         ("  virtual_ipaddress {", EXCLUDED, "MASTER", (VIP, "10.4.0.60"), False, "certain"),
         (TRACK, AUTH, "MASTER", (VIP,), True, "likely"),
         ("advert_int 1", "advert_int 2", "MASTER", (VIP,), True, "likely"),

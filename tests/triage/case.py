@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from kvtui.model.vrrp import Capture, VrrpState
+from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.triage.runner import pending_findings
 from tests import build, build_kube
@@ -55,16 +55,15 @@ def master(**changes: Any) -> Snapshot:
     return replace(base, **changes)
 
 
-def suspected(snapshot: Snapshot, *, listened: float = LISTENED, dropped: int = 0) -> dict[str, Finding]:
+def suspected(snapshot: Snapshot, *, listened: float = LISTENED) -> dict[str, Finding]:
     """What holds now, by the id of its rule; the time it must have held is not waited for.
 
     Args:
         snapshot: of the node.
         listened: seconds since the first observation.
-        dropped: adverts that the kernel dropped since then.
     """
     if snapshot.advertisers is not None:
-        snapshot = replace(snapshot, capture=Capture(snapshot.time - listened, dropped))
+        snapshot = replace(snapshot, heard_since=snapshot.time - listened)
     return {s.finding.id: s.finding for s in pending_findings(observe(snapshot))}
 
 

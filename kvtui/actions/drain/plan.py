@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.actions.core.ipvsadm_text import edit, inside
 from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import network_of
@@ -22,6 +21,7 @@ from kvtui.actions.steps.weight import SetWeight
 from kvtui.model.ipvs import endpoint, service_name
 from kvtui.model.observation import RealServerState
 from kvtui.model.units import ago
+from kvtui.rules.ipvsadm import edit, inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.actions.core.ipvsadm_text import edit, inside
 from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
@@ -15,6 +14,7 @@ from kvtui.actions.drain.targets import Target, UnknownTargetError, find, parse_
 from kvtui.actions.steps.weight import SetWeight, target_to_json
 from kvtui.model.ipvs import Protocol, endpoint, service_name
 from kvtui.model.observation import RealServerState
+from kvtui.rules.ipvsadm import edit, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.plan import Note, NoteSeverity
-from kvtui.rules.vrrp.settings import must_be_equal, settings_of
+from kvtui.rules.vrrp.settings import compares_vips, must_be_equal, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kvtui.actions.core.preflight import Preflight
     from kvtui.model.observation import Observation
-    from kvtui.model.prediction import Prediction
+    from kvtui.rules.vrrp.consequence import Consequence
 
 
-def mismatch_notes(observation: Observation, preflight: Preflight, predictions: Iterable[Prediction]) -> Iterator[Note]:
+def mismatch_notes(observation: Observation, preflight: Preflight, expected: Iterable[Consequence]) -> Iterator[Note]:
     """Yields UNSAFE where a node with the old value is known, a warning where none is."""
     old, new = settings_of(preflight.running), settings_of(preflight.conf)
-    two = {p.instance: p.two_owners for p in predictions}
+    split = {c.prediction.instance: c.split for c in expected}
+    vips = compares_vips(preflight.keepalived.version)
     controller = observation.snapshot.controller
     for name, after in new.items():
         before = old.get(name)
-        changed = list(must_be_equal(before, after)) if before else []
-        if before is None or not changed or two.get(name) is False:
+        changed = list(must_be_equal(before, after, vips=vips)) if before else []
+        if before is None or not changed or split.get(name) is False:
             continue
-        severity = NoteSeverity.UNSAFE if two.get(name) else NoteSeverity.WARNING
+        severity = NoteSeverity.UNSAFE if split.get(name) else NoteSeverity.WARNING
         seconds = 3 * before.interval
         owner = f"; {controller.name} writes all nodes by itself" if controller else ""
         yield Note(

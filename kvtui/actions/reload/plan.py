@@ -74,7 +74,7 @@ def plan_reload(
         notes=(
             *trial_notes(tried),
             *reload_notes(preflight, assessment),
-            *mismatch_notes(observation, preflight, predictions),
+            *mismatch_notes(observation, preflight, expected),
             *_drain_notes(observation, preflight),
             *_undo_note(steps, preflight),
         ),

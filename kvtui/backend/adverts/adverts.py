@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
 from kvtui.backend.adverts.tracker import AdvertTracker
-from kvtui.model.vrrp import Capture as Heard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -20,14 +19,19 @@ MAX_PACKETS_PER_TURN = 64
 
 
 class Adverts:
-    """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``."""
+    """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``.
+
+    ``failed`` takes a bug that a packet shows, and the next packet is read all the same; without it the bug is raised.
+    """
 
     def __init__(
         self,
         pid: int | None,
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
+        failed: Callable[[Exception], object] | None = None,
     ) -> None:
+        self._failed = failed
         self.tracker = AdvertTracker()
         self._pid = pid
         self._interfaces = interfaces
@@ -69,8 +73,11 @@ class Adverts:
     def advertisers(self) -> tuple[Advertiser, ...]:
         return self.tracker.advertisers()
 
-    def heard(self) -> Heard:
-        return Heard(self._since, self._capture.dropped() if self._capture else 0)
+    def heard_since(self) -> float:
+        """Since when the kernel dropped no advert (seconds since the epoch)."""
+        if self._capture is not None and self._capture.has_dropped():
+            self._since = time.time()
+        return self._since
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()
@@ -102,8 +109,17 @@ class Adverts:
         self._capture = self._loop = self._alarm = None
 
     def _read(self) -> None:
-        if self._receive():
+        if self._guarded(self._receive):
             self._changed()
+
+    def _guarded(self, work: Callable[[], bool]) -> bool:
+        try:
+            return work()
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
+            return True
 
     def _receive(self) -> bool:
         changed = False
@@ -126,8 +142,8 @@ class Adverts:
 
     def _ring(self) -> None:
         self._alarm = None
-        changed = self._receive()  # first the adverts that arrived meanwhile
-        changed |= self.tracker.check_silence(time.time())
+        changed = self._guarded(self._receive)  # first the adverts that arrived meanwhile
+        changed |= self._guarded(lambda: self.tracker.check_silence(time.time()))
         self._set_alarm()
         if changed:
             self._changed()

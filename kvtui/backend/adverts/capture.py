@@ -11,7 +11,6 @@ import os
 import socket
 import struct
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from kvtui.backend.adverts import filter as bpf
@@ -87,7 +86,6 @@ class Capture:
         self._is_port = is_port
         self._interfaces = interfaces
         self._recent = RecentPackets()
-        self._dropped = 0
 
     @classmethod
     def open(
@@ -132,11 +130,10 @@ class Capture:
         repeated, own = self._recent.add(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
         return None if repeated else decode(packet, received=at, interface=interface, outgoing=own)
 
-    def dropped(self) -> int:
-        """Returns how many adverts the kernel dropped so far because the socket's buffer was full."""
-        with suppress(OSError):  # each reading sets the kernel's counters to 0
-            self._dropped += struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
-        return self._dropped
+    def has_dropped(self) -> bool:
+        """Whether the kernel has dropped adverts since the last call, because the socket's buffer was full."""
+        dropped: int = struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        return dropped > 0
 
     def close(self) -> None:
         self._socket.close()

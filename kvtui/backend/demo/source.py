@@ -17,7 +17,6 @@ from kvtui.model.host import Host, Nic
 from kvtui.model.ipvs import Connection, ForwardingMethod, Protocol
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
-from kvtui.model.vrrp import Capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ def demo_snapshot(t: float, epoch: float, *, read_only: bool = False, changes: C
         ipvs=cluster.table(t, epoch, changes),
         addresses=cluster.addresses(t, epoch, changes),
         advertisers=cluster.advertisers(t, epoch, changes),
-        capture=Capture(epoch),
+        heard_since=epoch,
         transitions=cluster.timeline(t, epoch, changes),
         kube=kube(now),
         host=HOST,

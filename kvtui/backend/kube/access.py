@@ -39,16 +39,7 @@ CONNECTIONS = 32
 
 
 class Access(Struct, frozen=True):
-    """An API and the credentials for it. Secrets are not in its repr.
-
-    Attributes:
-        server: URL, without credentials.
-        origin: where this was found, for an operator.
-        client: the library's ``ApiClient``.
-        headers: of every request, without the token.
-        proxy: host and port of the proxy in between; None without.
-        files: descriptors of certificates and keys in memory.
-    """
+    """An API and the credentials for it. ``headers`` lack the token; ``files`` are certificates and keys in memory."""
 
     server: str
     origin: str
@@ -58,12 +49,10 @@ class Access(Struct, frozen=True):
     files: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
-        """Without what may hold secrets."""
         return f"{type(self).__name__}({self.server!r}, {self.origin!r})"
 
     @property
     def expires(self) -> bool:
-        """The library may renew the token by itself."""
         return self.client.configuration.refresh_api_key_hook is not None
 
     def authorization(self) -> str | None:
@@ -73,18 +62,13 @@ class Access(Struct, frozen=True):
 
 
 class PluginLog(logging.Handler):
-    """The library only logs that an exec plugin failed: keeps what of that may be shown.
-
-    Attributes:
-        outcome: how it ended; None when it did not fail.
-    """
+    """Keeps what the library logs of a failed exec plugin, without secrets; None when it did not fail."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.outcome: str | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Picks out the exit status or the missing program's name; the rest may hold secrets."""
         text = record.getMessage()
         if match := re.search(r"process returned (-?\d+)", text):
             self.outcome = f"ended with status {match[1]}"
@@ -96,9 +80,6 @@ class PluginLog(logging.Handler):
 
 def load(place: Place) -> Access:
     """Returns how to speak to the API at a place; exec plugins and token refreshes run.
-
-    Args:
-        place: where credentials come from.
 
     Raises:
         AccessError: a sentence on what is wrong, without secrets.
@@ -202,10 +183,6 @@ def _current_context(path: str) -> str | None:
 
 def impersonate(headers: urllib3.HTTPHeaderDict, user: Mapping[str, Any]) -> None:
     """Adds what a kubeconfig's user asks for (kubernetes.io, "User impersonation").
-
-    Args:
-        headers: of every request.
-        user: the kubeconfig's.
 
     Raises:
         AccessError: groups without a user, which the API refuses.

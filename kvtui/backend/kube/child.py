@@ -11,6 +11,8 @@ import signal
 import threading
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
+import msgspec
+
 if TYPE_CHECKING:
     from kvtui.backend.kube.coordinator import Coordinator
 
@@ -18,12 +20,11 @@ NO_LIBRARY = "the Python package kubernetes is not installed: pip install 'kuber
 
 
 def main() -> None:
-    """Serves one node."""
     commands, facts = _own_pipes()
     lock = threading.Lock()
 
     def send(fact: dict[str, Any]) -> None:
-        line = json.dumps(fact, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(msgspec.to_builtins(fact), separators=(",", ":")).encode() + b"\n"
         try:
             with lock:
                 facts.write(line)
@@ -33,7 +34,7 @@ def main() -> None:
 
     try:
         from kvtui.backend.kube.coordinator import Coordinator  # noqa: PLC0415 - the library may be missing
-        from kvtui.backend.kube.discovery import from_wire  # noqa: PLC0415
+        from kvtui.backend.kube.discovery import Place  # noqa: PLC0415
         from kvtui.backend.kube.session import Session  # noqa: PLC0415
         from kvtui.backend.kube.timing import Timing  # noqa: PLC0415
     except ImportError:
@@ -48,7 +49,8 @@ def main() -> None:
     if not first:
         end()
     given = json.loads(first)
-    coordinator = Coordinator(Session(from_wire(given["place"]), Timing(**given["timing"]), plugin_hangs), send)
+    place, timing = msgspec.convert(given["place"], Place), msgspec.convert(given["timing"], Timing)
+    coordinator = Coordinator(Session(place, timing, plugin_hangs), send)
     threading.Thread(target=_listen, args=(commands, coordinator), name="commands", daemon=True).start()
     coordinator.start()
     coordinator.run()

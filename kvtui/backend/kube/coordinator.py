@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvtui.backend.kube import parse, query_plan
 from kvtui.backend.kube.errors import ForbiddenError, KubeError, MissingError
-from kvtui.backend.kube.facts import ResourceStatus, Status, encode
+from kvtui.backend.kube.facts import ResourceStatus, Status
 from kvtui.backend.kube.feeds import NOT_YET, Feeds
 from kvtui.backend.kube.health import HealthProbe
 from kvtui.backend.kube.timing import Backoff
@@ -34,19 +34,12 @@ NAMELESS = "not read: it is not known which ConfigMap tells which are needed"
 
 
 class ServiceSeen(NamedTuple):
-    """A Service, and what its pods are found by."""
-
     service: KubeService
     selector: Mapping[str, str]
 
 
 class Targets(NamedTuple):
-    """What to look at; the node may change it, as when the controller is restarted with another ConfigMap.
-
-    Attributes:
-        configmap: None while the node does not know which.
-        pod: the controller's own, or kvtui's beside it; None when it is not known.
-    """
+    """What to look at; None while not known. It changes when the controller is restarted with another ConfigMap."""
 
     configmap: NamespacedName | None
     pod: NamespacedName | None
@@ -60,19 +53,12 @@ class OwnPodSeen(NamedTuple):
 
 
 class HalfDead(NamedTuple):
-    """The API no longer answers."""
-
     error: KubeError
     at: float
 
 
 class Coordinator:
-    """Lists and watches what is needed of a cluster, and sends facts.
-
-    Args:
-        session: whom to ask.
-        send: sends one fact.
-    """
+    """Lists and watches what is needed of a cluster, and sends facts."""
 
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session, self._send = session, send
@@ -87,7 +73,6 @@ class Coordinator:
         self._status: Status | None = None
 
     def start(self) -> None:
-        """Begins."""
         self._feeds[Resource.NODES].set_queries(query_plan.nodes(), lambda _: _node)
         HealthProbe(self._session, lambda error, at: self.inbox.put(HalfDead(error, at))).start()
 
@@ -95,7 +80,6 @@ class Coordinator:
         self.inbox.put(what)
 
     def run(self) -> None:
-        """Works until None is put into the inbox."""
         alive = self._session.timing.alive
         while True:
             try:
@@ -187,13 +171,13 @@ class Coordinator:
                 part = changes[start : start + BATCH]
                 self._send({
                     "objects": resource,
-                    "set": [[name, encode(_told(value))] for name, value in part if value is not None],
+                    "set": [[name, _told(value)] for name, value in part if value is not None],
                     "gone": [name for name, value in part if value is None],
                 })  # fmt: skip
         status = self._current_status()
         if status != self._status:
             self._status = status
-            self._send({"status": encode(status)})
+            self._send({"status": status})
 
     def _current_status(self) -> Status:
         configmaps = self._feeds[Resource.CONFIGMAPS]

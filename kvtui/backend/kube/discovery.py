@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -25,14 +25,8 @@ NOT_CONFIGURED = (
 )
 
 
-class ServiceAccount(Struct, frozen=True):
-    """The API as a pod finds it (kubernetes.io, "Accessing the Kubernetes API from a Pod").
-
-    Attributes:
-        host: of the API.
-        port: of the API.
-        folder: where ``token`` and ``ca.crt`` are.
-    """
+class ServiceAccount(Struct, frozen=True, tag=True):
+    """The API as a pod finds it; ``folder`` has ``token`` and ``ca.crt``."""
 
     host: str
     port: str
@@ -40,25 +34,18 @@ class ServiceAccount(Struct, frozen=True):
 
     @property
     def origin(self) -> str:
-        """For an operator."""
         whose = "the controller's" if self.folder.startswith("/proc/") else "the pod's"
         return f"{whose} service account ({self.folder})"
 
 
-class Kubeconfig(Struct, frozen=True):
-    """One file, or several joined by colons as in ``$KUBECONFIG``.
-
-    Attributes:
-        paths: the files.
-        context: None for the current one.
-    """
+class Kubeconfig(Struct, frozen=True, tag=True):
+    """One file, or several joined by colons as in ``$KUBECONFIG``; without a context the current one."""
 
     paths: str
     context: str | None
 
     @property
     def origin(self) -> str:
-        """For an operator."""
         return f"kubeconfig {self.paths}" + (f" (context {self.context})" if self.context else "")
 
     def stamp(self) -> tuple[object, ...]:
@@ -77,18 +64,6 @@ class Kubeconfig(Struct, frozen=True):
 Place = ServiceAccount | Kubeconfig
 
 
-def to_wire(place: Place) -> dict[str, Any]:
-    """Returns a place as JSON; there is no secret in it."""
-    if isinstance(place, ServiceAccount):
-        return {"host": place.host, "port": place.port, "folder": place.folder}
-    return {"paths": place.paths, "context": place.context}
-
-
-def from_wire(fields: dict[str, Any]) -> Place:
-    """Reads what ``to_wire`` made."""
-    return ServiceAccount(**fields) if "folder" in fields else Kubeconfig(**fields)
-
-
 def find(
     settings: KubeSettings,
     environ: Mapping[str, str] | None = None,
@@ -98,14 +73,8 @@ def find(
 ) -> Place:
     """Returns the API that the options name, else the first that is configured here.
 
-    In this order: the pod's service account, ``$KUBECONFIG``, ``~/.kube/config``, a controller's service account.
-
-    Args:
-        settings: what the command line says.
-        environ: instead of the process's own.
-        account: where a pod's service account is mounted.
-        controllers: PIDs whose service account may be used: a debug container has none of its own.
-        proc: where procfs is.
+    In this order: the pod's service account, ``$KUBECONFIG``, ``~/.kube/config``, the service account of one of the
+    processes ``controllers``: a debug container has none of its own.
 
     Raises:
         NotWantedError: the options say not to ask.
@@ -141,10 +110,7 @@ def find(
 def account_of_process(pid: int, environ: Mapping[str, str], proc: str = "/proc") -> ServiceAccount | None:
     """Returns the service account that another container's process has; None without one, or without SYS_PTRACE.
 
-    Args:
-        pid: a process in that container.
-        environ: kvtui's own, which names the API in a debug container too.
-        proc: where procfs is.
+    ``environ`` is kvtui's own: it names the API in a debug container too.
     """
     here = Path(proc, str(pid))
     try:

@@ -12,7 +12,7 @@ class NotConfiguredError(KubeError):
 
 
 class NotWantedError(NotConfiguredError):
-    """The operator said not to ask it."""
+    """``--no-kube``."""
 
 
 class AccessError(KubeError):
@@ -30,11 +30,7 @@ class UnexpectedAnswerError(KubeError):
 class RejectedError(KubeError):
     """The API answered, and did not do what it was asked.
 
-    Attributes:
-        status: the HTTP status.
-        retry_after: seconds that it asks to wait; None when it does not say.
-        message: what the API wrote, from outside.
-        verb: what was refused: ``list`` or ``watch``; else empty.
+    ``message`` is what the API wrote, from outside; ``verb`` is ``list``, ``watch`` or empty.
     """
 
     def __init__(

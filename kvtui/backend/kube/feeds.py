@@ -27,9 +27,6 @@ class Feed:
     """What one query brought.
 
     Attributes:
-        query: which.
-        objects: by namespace and name.
-        synced: it was listed at least once.
         failure: why it is not current; None while the watch runs.
         tried: the first attempt is over, well or not.
         read_at: when it is not live: the last moment at which it was.
@@ -44,22 +41,19 @@ class Feed:
 
     @property
     def live(self) -> bool:
-        """What was listed is current."""
         return self.synced and self.failure is None
 
     @property
     def forbidden(self) -> bool:
-        """A right is missing."""
         failure = self.failure
         return failure is not None and isinstance(failure.error, ForbiddenError) and not failure.pending
 
     @property
     def given_up(self) -> bool:
-        """Nothing is to be expected of it for now."""
         return self.forbidden or (self.failure is not None and isinstance(self.failure.error, MissingError))
 
     def take(self, report: Report) -> Iterable[NamespacedName]:
-        """Takes in what a watcher reports; returns the keys whose object may be another now."""
+        """Takes in a report; returns the keys whose object may be another now."""
         match report:
             case Listed(objects):
                 before, self.objects, self.synced = self.objects, objects, True
@@ -96,10 +90,7 @@ class Feed:
 class Feeds:
     """The feeds of one kind. When other queries are wanted, the old ones' objects stay until the new are listed.
 
-    Args:
-        resource: which kind.
-        session: whom to ask.
-        report: what watchers call, in their threads.
+    ``report`` is called by watchers, in their threads.
     """
 
     def __init__(self, resource: Resource, session: Session, report: Callable[[Watcher, Report], None]) -> None:
@@ -117,12 +108,7 @@ class Feeds:
     def set_queries(
         self, queries: Iterable[Query], parser: Callable[[Query], Callable[[JsonObject], Parsed | None]]
     ) -> None:
-        """Watches these queries from now on, and no others.
-
-        Args:
-            queries: all of them.
-            parser: how to read what each brings.
-        """
+        """Watches these queries from now on, and no others; ``parser`` says how to read what each brings."""
         wanted = set(queries)
         if self.asked and wanted == self._wanted.keys():
             return
@@ -141,11 +127,9 @@ class Feeds:
         self._release()
 
     def feed_of(self, watcher: Watcher) -> Feed | None:
-        """Returns a watcher's feed; None when it is no longer needed."""
         return next((f for f in (*self._wanted.values(), *self._leaving) if f.watcher is watcher), None)
 
     def take(self, watcher: Watcher, report: Report) -> None:
-        """Takes in what a watcher reports."""
         feed = self.feed_of(watcher)
         if feed is None:
             return
@@ -165,44 +149,38 @@ class Feeds:
             self.generation += 1
 
     def cut(self, error: Any, at: float) -> None:
-        """Drops all connections: they are half-dead."""
         for feed in self._wanted.values():
             feed.watcher.cut(error, at)
 
     @property
     def known(self) -> bool:
-        """Each query was listed at least once, or there is none to list."""
+        """Whether each query was listed at least once, or there is none to list."""
         return self.asked and all(f.synced for f in self._wanted.values())
 
     @property
     def missing(self) -> bool:
-        """The cluster does not know the kind."""
         return any(f.failure and isinstance(f.failure.error, MissingError) for f in self._wanted.values())
 
     @property
     def forbidden(self) -> bool:
-        """A right is missing."""
         return any(f.forbidden for f in self._wanted.values())
 
     @property
     def tried(self) -> bool:
-        """Each query was answered or failed once."""
         return all(f.tried for f in self._wanted.values())
 
     @property
     def failed(self) -> bool:
-        """Something keeps a query from being current."""
         return any(f.failure for f in self._wanted.values())
 
     def objects(self) -> dict[NamespacedName, Any]:
-        """Returns all objects."""
         found: dict[NamespacedName, Any] = {}
         for feed in (*self._leaving, *self._wanted.values()):
             found.update(feed.objects)
         return found
 
     def changes(self) -> list[tuple[NamespacedName, Any]]:
-        """Returns what changed since the last call: keys with their objects, None for those that are gone."""
+        """Returns keys with their objects that changed since the last call, None for those that are gone."""
         dirty, self._dirty = self._dirty, set()
         feeds = (*self._wanted.values(), *reversed(self._leaving))
         found: list[tuple[NamespacedName, Any]] = []
@@ -217,7 +195,6 @@ class Feeds:
         return found
 
     def status(self) -> ResourceStatus:
-        """Returns how far the kind can be believed."""
         feeds = self._wanted.values()
         known = self.known or any(f.synced for f in (*self._leaving, *feeds))
         times = [f.read_at for f in feeds if not f.live]
@@ -234,6 +211,5 @@ class Feeds:
         return ResourceStatus(SourceState.OK, live=live, read_at=read_at, known=True)
 
     def close(self) -> None:
-        """Stops all watchers."""
         for feed in (*self._wanted.values(), *self._leaving):
             feed.watcher.stop()

@@ -18,19 +18,13 @@ TARGET = "/version"
 
 
 class HealthProbe:
-    """Asks in a thread of its own; when no answer comes, twice, ``lost`` is called.
-
-    Args:
-        session: whom to ask.
-        lost: called in that thread with what is wrong, and when the last answer came (seconds since the epoch).
-    """
+    """Asks in a thread of its own; when no answer comes, twice, it calls ``lost``, with the time of the last answer."""
 
     def __init__(self, session: Session, lost: Callable[[KubeError, float], None]) -> None:
         self._session, self._lost = session, lost
         self._answered_at = time.time()
 
     def start(self) -> None:
-        """Begins."""
         threading.Thread(target=self._run, name="health probe", daemon=True).start()
 
     def _run(self) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from msgspec import convert
 from msgspec.structs import replace
 
-from kvtui.backend.kube.facts import DECODERS, decode_status
+from kvtui.backend.kube.facts import VALUES, Status
 from kvtui.model.kube import Kube, Resource, ResourceState
 from kvtui.model.source import SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kvtui.backend.kube.facts import ResourceStatus, Status
+    from kvtui.backend.kube.facts import ResourceStatus
     from kvtui.model.kube import EndpointGroup, KubeNode, NamespacedName
 
 T = TypeVar("T")
@@ -29,7 +30,6 @@ class Derived(Generic[T]):
         self._value: T | None = None
 
     def __call__(self, objects: Objects, generation: int) -> T:
-        """Returns its value."""
         key = (id(objects), generation)
         if self._of != key or self._value is None:
             self._of, self._value = key, self._function(objects)
@@ -37,13 +37,7 @@ class Derived(Generic[T]):
 
 
 class Copy:
-    """What one run of the process sent.
-
-    Attributes:
-        status: None until it sent one.
-        objects: by kind, namespace and name.
-        generations: by kind: grows with each change.
-    """
+    """What one run of the process sent; a generation grows with each change of a kind."""
 
     def __init__(self) -> None:
         self.status: Status | None = None
@@ -51,18 +45,18 @@ class Copy:
         self.generations = dict.fromkeys(Resource, 0)
 
     def take(self, fact: dict[str, Any]) -> bool:
-        """Takes in a fact; tells whether anything changed."""
+        """Takes in a fact; returns whether anything changed."""
         if "objects" in fact:
             resource = Resource(fact["objects"])
-            decode, objects = DECODERS[resource], self.objects[resource]
+            kind, objects = VALUES[resource], self.objects[resource]
             for (namespace, name), value in fact["set"]:
-                objects[namespace, name] = decode(value)
+                objects[namespace, name] = convert(value, kind)
             for namespace, name in fact["gone"]:
                 objects.pop((namespace, name), None)
             self.generations[resource] += 1
             return True
         if "status" in fact:
-            self.status = decode_status(fact["status"])
+            self.status = convert(fact["status"], Status)
             return True
         return False
 
@@ -83,12 +77,10 @@ class Mirror:
 
     @property
     def settled(self) -> bool:
-        """Everything that is needed was listed, or cannot be."""
         status = self._filling.status
         return status is not None and status.settled
 
     def begin(self) -> None:
-        """A process starts."""
         if self._shown.status is None:
             self._shown = Copy()
             self._filling = self._shown
@@ -96,7 +88,7 @@ class Mirror:
             self._filling = Copy()
 
     def take(self, fact: dict[str, Any]) -> bool:
-        """Takes in a fact; tells whether anything that is shown changed."""
+        """Takes in a fact; returns whether anything that is shown changed."""
         changed = self._filling.take(fact)
         if self._filling is not self._shown:
             if not self.settled:
@@ -107,20 +99,11 @@ class Mirror:
         return changed
 
     def end(self, why: str, now: float) -> None:
-        """The process is not there.
-
-        Args:
-            why: a sentence.
-            now: seconds since the epoch.
-        """
+        """The process has ended, because of ``why``, a sentence."""
         self._ended = (why, self._ended[1] if self._ended else now)
 
     def kube(self, now: float) -> Kube | None:
-        """Returns what is known; None before the first process sent anything.
-
-        Args:
-            now: seconds since the epoch.
-        """
+        """Returns what is known at ``now``; None before the first process sent anything."""
         copy, status = self._shown, self._shown.status
         if status is None:
             return None

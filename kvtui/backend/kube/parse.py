@@ -20,6 +20,7 @@ from kvtui.model.kube import (
     Pod,
     ServicePort,
 )
+from kvtui.model.pflag import parse_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,7 +32,7 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 def key(obj: JsonObject) -> NamespacedName:
-    """Namespace (empty for what has none) and name."""
+    """Namespace (empty for a node) and name."""
     meta = obj["metadata"]
     return (intern(str(meta.get("namespace") or "")), str(meta["name"]))
 
@@ -50,7 +51,6 @@ def configmap(obj: JsonObject) -> ConfigMap:
 
 
 def service(obj: JsonObject) -> KubeService:
-    """A Service; a port without targetPort has the Service's own."""
     namespace, name = key(obj)
     spec = obj.get("spec") or {}
     ports = tuple(
@@ -153,7 +153,6 @@ def _subset(subset: JsonObject, namespace: str) -> EndpointGroup:
 
 
 def pod(obj: JsonObject, *, controller: bool = False) -> Pod:
-    """A pod, and why it is not ready."""
     namespace, name = key(obj)
     status = obj.get("status") or {}
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
@@ -209,7 +208,6 @@ def owner_uid(obj: JsonObject) -> str | None:
 
 
 def labels(obj: JsonObject) -> Mapping[str, str]:
-    """An object's labels."""
     return {str(k): str(v) for k, v in (obj["metadata"].get("labels") or {}).items()}
 
 
@@ -239,9 +237,7 @@ def canonical(address: str) -> str:
 def services_configmap(obj: JsonObject) -> str | None:
     """``--services-configmap`` among the arguments of a pod's containers."""
     for container in (obj.get("spec") or {}).get("containers") or ():
-        words = [str(w) for w in (*(container.get("command") or ()), *(container.get("args") or ()))]
-        for position, word in enumerate(words):
-            name, joined, value = word.partition("=")
-            if name == "--services-configmap":
-                return (value if joined else "".join(words[position + 1 : position + 2])) or None
+        words = ("", *(container.get("command") or ()), *(container.get("args") or ()))
+        if named := parse_flags([str(w) for w in words]).get("services-configmap"):
+            return named
     return None

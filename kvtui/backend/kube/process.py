@@ -11,9 +11,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+import msgspec
 
-from kvtui.backend.kube.discovery import to_wire
 from kvtui.backend.kube.mirror import Mirror
 from kvtui.backend.kube.timing import Backoff
 
@@ -34,17 +33,7 @@ LIVED_WELL = 30.0
 
 
 class ApiProcess:
-    """One API's process.
-
-    Args:
-        place: where the API is; paths only, no secret.
-        timing: how long to wait.
-        changed: called in the event loop when something is worth a new snapshot.
-
-    Attributes:
-        mirror: what it sent.
-        pid: of the process; None when none runs.
-    """
+    """One API's process; ``changed`` is called in the event loop when something is worth a new snapshot."""
 
     def __init__(self, place: Place, timing: Timing, changed: Callable[[], None]) -> None:
         self._place, self._timing, self._changed = place, timing, changed
@@ -58,16 +47,10 @@ class ApiProcess:
         self._settled = asyncio.Event()
 
     def start(self) -> None:
-        """Begins; within the event loop."""
         self._task = asyncio.create_task(self._run(), name="kube process")
 
     def set_targets(self, configmap: NamespacedName | None, pod: NamespacedName | None) -> None:
-        """Tells it what to look at.
-
-        Args:
-            configmap: None while it is not known which.
-            pod: the controller's own, or kvtui's beside it; None when it is not known.
-        """
+        """Tells it what to look at: the ConfigMap, and the controller's own pod or kvtui's beside it."""
         targets = {"configmap": configmap, "pod": pod}
         if targets != self._targets:
             self._targets = targets
@@ -77,7 +60,7 @@ class ApiProcess:
     def _write(self, what: dict[str, Any]) -> None:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
-            process.stdin.write(json.dumps(what).encode() + b"\n")
+            process.stdin.write(json.dumps(msgspec.to_builtins(what)).encode() + b"\n")
 
     async def settled(self) -> None:
         """Waits until everything that is needed was listed, or cannot be."""
@@ -97,14 +80,13 @@ class ApiProcess:
             await asyncio.sleep(backoff.next())
 
     async def _once(self) -> str:
-        """Runs it until it ends; returns why it ended."""
         try:
             process = await self._spawn()
         except OSError as error:
             return f"the process that speaks to the Kubernetes API cannot be started: {error.strerror}"
         self._process, self.pid = process, process.pid
         self.mirror.begin()
-        self._write({"place": to_wire(self._place), "timing": structs.asdict(self._timing)})
+        self._write({"place": self._place, "timing": self._timing})
         self._write(self._targets)
         sentence = None
         try:
@@ -159,7 +141,6 @@ class ApiProcess:
             await asyncio.sleep(0)  # decoding took some milliseconds: the UI draws between two lines
 
     async def close(self) -> None:
-        """Ends the process."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

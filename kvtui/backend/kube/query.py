@@ -20,14 +20,10 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class Query(Struct, frozen=True):
-    """A list and watch.
+    """A list and watch; ``namespace`` None for all.
 
     Attributes:
-        resource: which kind.
         plural: its name in the URL; ``endpoints`` for ``Resource.ENDPOINTS`` on old clusters.
-        namespace: None for all.
-        labels: label selector.
-        fields: field selector.
         wanted: what is kept of what it brings (names; for pods, Services and their selectors); None keeps all. A query
             that keeps something else is another query: what was dropped must be read again.
     """
@@ -41,7 +37,6 @@ class Query(Struct, frozen=True):
 
     @property
     def group(self) -> str:
-        """The API group; empty for the core."""
         return DISCOVERY if self.plural == "endpointslices" else ""
 
     @property
@@ -51,13 +46,11 @@ class Query(Struct, frozen=True):
 
     @property
     def path(self) -> str:
-        """Its path, without a query."""
         root = f"/apis/{self.group}/v1" if self.group else "/api/v1"
         where = f"/namespaces/{quote(self.namespace, safe='')}" if self.namespace else ""
         return f"{root}{where}/{self.plural}"
 
     def target(self, **parameters: str) -> str:
-        """Path and query, percent-encoded."""
         chosen = {"labelSelector": self.labels, "fieldSelector": self.fields, **parameters}
         given = {name: value for name, value in chosen.items() if value}
         return f"{self.path}?{urlencode(given)}" if given else self.path
@@ -68,23 +61,14 @@ class Query(Struct, frozen=True):
         return self.fields.removeprefix("metadata.name=") if self.plural == "configmaps" else ""
 
     def missing_right(self, verb: str, identity: str | None) -> str:
-        """Returns what a 403 means, a sentence without its remedy.
-
-        Args:
-            verb: ``list`` or ``watch``.
-            identity: who is refused; None when the API does not say.
-        """
+        """Returns what a 403 means, a sentence without its remedy; ``identity`` is who is refused."""
         where = f"in namespace {self.namespace}" if self.namespace else f"in the whole cluster{self._why_whole()}"
         what = f"{self.qualified} {self.object_name}".rstrip()
         who = f" for {identity}" if identity else ""
         return f"no right to {verb} {what} {where}{who}"
 
     def remedy(self, identity: str | None) -> str:
-        """Returns the commands that grant the right to whoever is refused.
-
-        Args:
-            identity: who is refused; None when the API does not say.
-        """
+        """Returns the commands that grant the right to whoever is refused."""
         if identity == SIDECAR_ACCOUNT:
             edit = f"  # with {self.namespace}/{self.object_name} as its ConfigMap" if self.object_name else ""
             return f"kubectl apply -f {RBAC_FILE}{edit}"

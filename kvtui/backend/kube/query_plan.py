@@ -55,12 +55,10 @@ def configmap(name: NamespacedName) -> frozenset[Query]:
 
 
 def nodes() -> frozenset[Query]:
-    """All of them."""
     return frozenset({Query(Resource.NODES, "nodes")})
 
 
 def services(wanted: frozenset[NamespacedName]) -> frozenset[Query]:
-    """The Services that are wanted."""
     if len(wanted) <= NARROW:
         return frozenset(
             Query(Resource.SERVICES, "services", ns, fields=f"metadata.name={name}", wanted=frozenset({(ns, name)}))
@@ -70,7 +68,6 @@ def services(wanted: frozenset[NamespacedName]) -> frozenset[Query]:
 
 
 def endpoints(wanted: frozenset[NamespacedName], *, slices: bool) -> frozenset[Query]:
-    """Their EndpointSlices, or Endpoints on old clusters."""
     if not slices:
         return frozenset(
             Query(Resource.ENDPOINTS, "endpoints", q.namespace, fields=q.fields, wanted=q.wanted)
@@ -103,7 +100,6 @@ class OwnPod(Struct, frozen=True):
 
 
 def own_pod(namespace: str, labels: Mapping[str, str], owner: str | None) -> OwnPod | None:
-    """See ``OwnPod``; None for a pod that no controller made."""
     kept = {k: v for k, v in labels.items() if k not in VERSIONING}
     return OwnPod(namespace, _equal(kept), owner) if owner else None
 
@@ -150,11 +146,7 @@ def _places(wanted: Iterable[NamespacedName]) -> list[str | None]:
 
 
 class PodFilter:
-    """Whether a pod is behind one of the Services, fast for hundreds of them.
-
-    Args:
-        selectors: of each Service; None lets every pod through.
-    """
+    """Whether a pod is behind one of the Services, fast for hundreds of them; None lets every pod through."""
 
     def __init__(self, selectors: Mapping[NamespacedName, Mapping[str, str]] | None) -> None:
         self._all = selectors is None
@@ -165,7 +157,6 @@ class PodFilter:
                 self._by_label.setdefault((namespace, label, value), []).append(chosen)
 
     def __call__(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Whether it is."""
         return self._all or any(
             chosen.items() <= labels.items()
             for label, value in labels.items()

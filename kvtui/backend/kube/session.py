@@ -44,13 +44,7 @@ REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 class Session:
     """The API at one place; its methods may be called in any thread.
 
-    Args:
-        place: where credentials come from.
-        timing: how long to wait.
-        plugin_hangs: called when reading the kubeconfig takes longer than a plugin may; the process should end.
-
-    Attributes:
-        timing: the same.
+    ``plugin_hangs`` is called when reading the kubeconfig takes longer than a plugin may; the process should end.
     """
 
     def __init__(self, place: Place, timing: Timing, plugin_hangs: Callable[[str], None] = lambda _: None) -> None:
@@ -72,7 +66,6 @@ class Session:
 
     @property
     def server(self) -> str:
-        """Its URL without credentials; empty while unknown."""
         return self._access.server if self._access else ""
 
     def access(self) -> Access:
@@ -132,16 +125,12 @@ class Session:
                 return api.authorization()
 
     def invalidate(self) -> None:
-        """The API did not accept these credentials: loads others for the next request (a plugin's token expired)."""
+        """The API did not accept these credentials: the next request loads others (a plugin's token expired)."""
         with self._lock:
             self._invalid = True
 
     def get(self, target: str, *, what: str) -> JsonObject:
-        """Returns an object.
-
-        Args:
-            target: path and query, percent-encoded.
-            what: what is asked, such as ``list pods``.
+        """Returns the object at ``target`` (percent-encoded); ``what`` is asked, such as ``list pods``.
 
         Raises:
             KubeError: what keeps it from coming.
@@ -194,7 +183,6 @@ class Session:
         return explain(error, f"{host}:{port}", api.proxy, self.timing.connect if connecting else timeout, api.origin)
 
     def explained(self, error: BaseException, timeout: float) -> Exception:
-        """Returns what an exception means that came while an answer was read."""
         return self._explained(error, self.access(), timeout)
 
     def _body(self, response: urllib3.BaseHTTPResponse, api: Access) -> bytes:
@@ -256,13 +244,11 @@ class Session:
                 self._condition.notify_all()
 
     def failed(self) -> None:
-        """The API could not be reached."""
         with self._condition:
             self._failing, self.failed_at = True, time.monotonic()
 
     @property
     def failing(self) -> bool:
-        """The API could not be reached, and nothing was answered since."""
         return self._failing
 
     def pause(self, seconds: float, stopped: Callable[[], bool]) -> None:
@@ -272,19 +258,12 @@ class Session:
             self._condition.wait_for(lambda: stopped() or self._recoveries != before, seconds)
 
     def wake(self) -> None:
-        """Lets those who pause see that they are stopped."""
         with self._condition:
             self._condition.notify_all()
 
 
 def raise_for(status: int, what: str, *, body: str = "", retry_after: float | None = None) -> None:
-    """Raises what a status means; nothing for success.
-
-    Args:
-        status: of HTTP, or the code of a Status object in a watch.
-        what: what was asked, such as ``list pods``.
-        body: the API's words.
-        retry_after: seconds that it asks to wait.
+    """Raises what a status means; nothing for success. A watch has the code of a Status object.
 
     Raises:
         RejectedError: one of its kinds.
@@ -319,7 +298,6 @@ def raise_for(status: int, what: str, *, body: str = "", retry_after: float | No
 
 
 def _messages(body: str) -> Iterator[str]:
-    """Yields a Status object's message."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

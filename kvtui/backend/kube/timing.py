@@ -48,26 +48,16 @@ class Timing(Struct, frozen=True):
 
 
 class Backoff:
-    """Growing pauses, each between half and all of its bound, so that many clients do not return in step.
-
-    Args:
-        first: bound of the first pause, in seconds.
-        longest: bound of all pauses.
-    """
+    """Growing pauses, each between half and all of its bound, so that many clients do not return in step."""
 
     def __init__(self, first: float, longest: float) -> None:
         self._first, self._longest = first, longest
         self._bound = first
 
     def next(self, at_least: float = 0.0) -> float:
-        """Returns the seconds to pause now.
-
-        Args:
-            at_least: what the server asked for (Retry-After).
-        """
+        """Returns the seconds to pause now; ``at_least`` is what the server asked for (Retry-After)."""
         bound, self._bound = self._bound, min(self._bound * 2, self._longest)
         return max(at_least, bound * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
 
     def reset(self) -> None:
-        """Begins small again."""
         self._bound = self._first

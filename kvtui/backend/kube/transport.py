@@ -28,15 +28,7 @@ KEEPALIVE = (
 
 
 def explain(error: BaseException, peer: str, proxy: str | None, timeout: float, origin: str) -> KubeError:
-    """Returns what an exception of a request means.
-
-    Args:
-        error: of urllib3, of the library or of a socket.
-        peer: host and port of the API.
-        proxy: host and port of the proxy in between; None without.
-        timeout: seconds that were waited.
-        origin: where the API's address comes from.
-    """
+    """Returns what an exception of a request means; ``timeout`` seconds were waited."""
     causes = list(_causes(error))
     if proxy is not None:
         tunnel = next((str(c) for c in causes if "Tunnel connection failed" in str(c)), None)

@@ -52,13 +52,11 @@ class Parsed(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """The query was listed."""
-
     objects: dict[NamespacedName, Any]
 
 
 class Changed(NamedTuple):
-    """One object is another now; None when it is gone."""
+    """None when it is gone."""
 
     key: NamespacedName
     value: Any
@@ -72,7 +70,6 @@ class Failed(NamedTuple):
     """It is not current.
 
     Attributes:
-        error: why.
         at: the last moment at which it was current (seconds since the epoch); None for now.
         pending: it may pass by itself: not to be reported as a fault yet.
         identity: who is refused, for a 403.
@@ -88,14 +85,7 @@ Report = Listed | Changed | Opened | Failed
 
 
 class Watcher:
-    """The thread of one query.
-
-    Args:
-        session: whom to ask.
-        query: what to ask for.
-        parse: keeps what is needed of an object, None when nothing is.
-        report: called in the thread with what happens.
-    """
+    """The thread of one query; ``parse`` returns None for what is not needed, ``report`` is called in the thread."""
 
     def __init__(
         self,
@@ -124,22 +114,15 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name=f"watch {query.plural}", daemon=True)
 
     def start(self) -> None:
-        """Begins."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends soon; nothing is reported any more."""
         self._stopped = True
         self._session.wake()
         self._interrupt()
 
     def cut(self, error: KubeError, at: float) -> None:
-        """Drops a half-dead connection.
-
-        Args:
-            error: why.
-            at: until when what it brought can be believed (seconds since the epoch).
-        """
+        """Drops a half-dead connection; what it brought can be believed until ``at`` (seconds since the epoch)."""
         if self._live:
             self._cut = Failed(error, at)
             self._report(self._cut)
@@ -186,7 +169,7 @@ class Watcher:
         return 0.0 if self._went_on() else self._backoff.next()
 
     def _went_on(self) -> bool:
-        """Tells whether the attempt that ended now was good for something, so that the next may follow at once."""
+        """Returns whether the attempt that ended now was good for something, so that the next may follow at once."""
         went_on = self._heard or time.monotonic() - self._watching_since >= STEADY
         self._heard, self._watching_since = False, float("inf")
         if went_on:
@@ -295,7 +278,6 @@ class Watcher:
             raise UnreachableError(str(self._cut.error))
 
     def _open(self, *, timeout_seconds: int, **_: Any) -> urllib3.BaseHTTPResponse:
-        """Opens the watch, as the library's ``Watch`` asks for it."""
         target = self.query.target(
             watch="true",
             resourceVersion=self._version,

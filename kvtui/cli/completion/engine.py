@@ -22,16 +22,12 @@ CURSOR = "\0"
 
 
 class LineComplete(ShellComplete):
-    """Reads the line from the environment and answers in lines, see the module.
-
-    This is how click wants shells to be added ("Adding Support for a Shell" in its manual).
-    """
+    """Click's way to add a shell ("Adding Support for a Shell" in its manual)."""
 
     name = "lines"
     source_template = ""  # the scripts are in ``scripts``
 
     def source_vars(self) -> dict[str, Any]:
-        """Returns nothing: the scripts have no variables."""
         return {}
 
     def get_completion_args(self) -> tuple[list[str], str]:
@@ -56,10 +52,8 @@ class LineComplete(ShellComplete):
 
 
 def shorten(text: str) -> str:
-    """Returns a description that fits beside a value."""
     return text if len(text) <= MAX_DESCRIPTION else text[:MAX_DESCRIPTION].rsplit(" ", 1)[0] + " ..."
 
 
 def register() -> None:
-    """Let typer answer to ``_KVTUI_COMPLETE=complete_lines``."""
     add_completion_class(LineComplete, LineComplete.name)

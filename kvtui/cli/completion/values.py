@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - typer reads the annotations of the callbacks
 
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -34,12 +35,7 @@ FILE = "file"
 
 
 class NodeNames:
-    """Reads names of the demo, or of the keepalived that ``--pid`` chooses.
-
-    Args:
-        demo: use the built-in cluster.
-        pid: which keepalived; None for the one in this network namespace.
-    """
+    """Reads names of the demo, or of the keepalived that ``--pid`` chooses."""
 
     def __init__(self, *, demo: bool = False, pid: int | None = None) -> None:
         self.demo = demo
@@ -51,13 +47,11 @@ class NodeNames:
         return processes.find()
 
     def keepalived(self) -> Keepalived | None:
-        """Returns the chosen keepalived."""
         from kvtui.backend.linux import processes  # noqa: PLC0415 - not for the demo
 
         return processes.choose(self.keepaliveds(), self._pid)
 
     def conf(self) -> Conf | None:
-        """Returns its config file."""
         if self.demo:
             from kvtui.backend.demo.cluster import conf  # noqa: PLC0415 - only --demo needs it
 
@@ -151,7 +145,7 @@ def completions(find: Callable[[NodeNames], Pairs], names: NodeNames) -> list[tu
                 values.setdefault(value, plain(description, 60))
             if len(values) >= MAX_VALUES:
                 break
-    except (OSError, LookupError, ValueError):
+    except (OSError, LookupError, ValueError, KeepalivedNotFoundError):
         return []
     return list(values.items())
 

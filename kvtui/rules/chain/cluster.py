@@ -136,7 +136,7 @@ def _service(
     watched = index.controller.namespace
     if watched and watched != entry.namespace:
         ignored = f"the controller watches only namespace {plain(watched, MAX_QUOTED)} and ignores Service {name}"
-        edit = "kubectl edit daemonset  # args: remove --watch-namespace"
+        edit = "remove --watch-namespace from the args of the controller's DaemonSet"
         return Link(Layer.SERVICE, Mark.BROKEN, ignored, age, edit), None, None
     service = kube.services.get(entry.target)
     if service is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import ManagedBy, RealServerState, RealServerView, VirtualServerView
@@ -12,6 +13,7 @@ from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.servers.pods import pods
 from kvtui.rules.servers.previous_views import PreviousViews
 from kvtui.rules.servers.rates import RateMeter
+from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
 
     Checks = dict[tuple[str, str, int], RealServerCheck]
     """Name of the virtual server, address and port of the real server → its health check."""
-
-KUBE_PROXY_INTERFACE = "kube-ipvs0"
-"""The dummy interface to which kube-proxy in IPVS mode adds every service address (pkg/proxy/ipvs/proxier.go)."""
 
 HIDDEN_FLAGS = frozenset({"hashed"})
 """The kernel sets IP_VS_SVC_F_HASHED on every service; ipvsadm hides it too."""
@@ -144,11 +143,14 @@ def _reals(
         stats = context.meter.of_reals(virtual, place)
     before = previous.reals() if previous else iter(())
     reals = []
+    sorry = {conf.key_of(r) for r in conf.real_servers if r.sorry} if conf else set()
     for real, counted in zip(virtual.real_servers, stats, strict=True):
         old, view = next(before, (None, None))
         if view is None or old != real or view.stats != counted:
             check = context.checks.get((name, real.address, real.port))
             view = _real(real, wanted.get(real.key), check, counted, known.get(real.address))
+            if real.key in sorry and view.check is not None and check is not None and check.alive is False:
+                view = replace(view, state=RealServerState.FAILED)  # it is there as the sorry server only
         reals.append(view)
     present = {r.key for r in virtual.real_servers}
     for key, configured in wanted.items():

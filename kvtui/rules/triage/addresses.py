@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
-from kvtui.rules.triage.routers import describe, routers
+from kvtui.rules.triage.masters import listens
+from kvtui.rules.triage.rejections import rejects
+from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
+from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.claims import live
+from kvtui.rules.vrrp.instances import is_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,17 +23,17 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.rules.triage.routers import Router
 
-PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)
-"""Interfaces on which a real server keeps a VIP without answering ARP for it."""
 MASTER_SILENCE_INTERVALS = 4.1
 """Advert intervals after which a missing advert of the own node is a problem."""
+DUMP_SECONDS = 45.0
+"""keepalived dumped its state this long ago, so it does not hang: kvtui requests a dump every 30 s."""
 
 
 def _held(observation: Observation, router: Router) -> tuple[InterfaceAddress, ...]:
     """Returns its VIPs on interfaces that answer ARP for them."""
     table = observation.snapshot.addresses
     places = (p for v in router.vips for p in table.holding(v)) if table else ()
-    return tuple(p for p in places if not p.interface.startswith(PRIVATE))
+    return tuple(p for p in places if not is_private(p.interface))
 
 
 def vip_on_backup(observation: Observation) -> Iterator[Finding]:
@@ -73,7 +77,7 @@ def vip_left_behind(observation: Observation) -> Iterator[Finding]:
     held = tuple(
         a
         for a in snapshot.addresses.addresses
-        if (a.address in owners or a.address in known) and not a.interface.startswith(PRIVATE)
+        if (a.address in owners or a.address in known) and not is_private(a.interface)
     )
     if held:
         yield Finding(
@@ -114,30 +118,46 @@ def vip_missing(observation: Observation) -> Iterator[Finding]:
         )
 
 
-def held_without_advert(observation: Observation) -> Iterator[Finding]:
-    """The node holds the VIPs and keepalived runs, but does not advertise: it hangs, or cannot send."""
-    if observation.snapshot.capture is None or observation.snapshot.chosen is None:
+def held_without_advert(observation: Observation, router: Router) -> Iterator[Finding]:
+    """The node holds the VIPs, but keepalived does not advertise: silenced by adverts that it rejects, or hung.
+
+    Of two masters that reject each other's adverts one is silent: each rejected advert restarts its timer
+    (vrrp_dispatcher_read; measured with 2.2.7). A restart would not help it.
+    """
+    snapshot, held = observation.snapshot, _held(observation, router)
+    if snapshot.heard_since is None or snapshot.chosen is None or not held or not listens(observation, router):
         return
-    for router in routers(observation):
-        held = _held(observation, router)
-        heard = router.own.last.received if router.own else 0.0
-        silence = router.now - max(observation.snapshot.capture.since, heard)
-        backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # see vip_on_backup
-        if not held or backup or silence < MASTER_SILENCE_INTERVALS * router.interval:
-            continue
-        yield Finding(
-            "vip-held-no-advert",
-            Severity.CRITICAL,
-            f"This node holds {listed(p.address for p in held)} but does not advertise {router.instance.name}",
-            (
-                f"it has not advertised for {silence:.1f} s; the interval is {router.interval:g} s (adverts)",
-                f"present: {listed(f'{p.address} on {p.interface}' for p in held)} (addresses)",
-                *(describe(a, router.now) for a in router.live_others),
-            ),
-            "ps -o pid,stat,wchan:20,args -C keepalived  # stopped (T) or stuck (D)? then restart keepalived",
-            router.instance.name,
-            tuple(p.address for p in held),
-        )
+    heard = router.own.last.received if router.own else 0.0
+    silence = router.now - max(snapshot.heard_since, heard)
+    backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # see vip_on_backup
+    if backup or silence < MASTER_SILENCE_INTERVALS * router.interval:
+        return
+    facts, remedy = rejects(observation, router) if router.contenders else ((), "")
+    dump = snapshot.source(SourceName.VRRP)
+    answers = dump.state is SourceState.OK and dump.read_at is not None and router.now - dump.read_at < DUMP_SECONDS
+    if facts:
+        why = "adverts that it rejects restart its timer"
+        facts = (*facts, "each rejected advert restarts the timer of its own: a restart of keepalived does not help")
+    elif answers:
+        why = "keepalived answers, but nothing is sent"
+        remedy = f"{log_command(observation)}  # send errors? Is the interface up, and a firewall on OUTPUT?"
+    else:
+        why = "keepalived hangs, or cannot send"
+        remedy = "ps -o pid,stat,wchan:20,args -C keepalived  # stopped (T) or stuck (D)? then restart keepalived"
+    yield Finding(
+        "vip-held-no-advert",
+        Severity.CRITICAL,
+        f"This node holds {listed(p.address for p in held)} but does not advertise {router.instance.name}: {why}",
+        (
+            f"it has not advertised for {silence:.1f} s; the interval is {router.interval:g} s (adverts)",
+            f"present: {listed(f'{p.address} on {p.interface}' for p in held)} (addresses)",
+            *facts,
+            *(describe(a, router.now) for a in router.live_others),
+        ),
+        remedy,
+        router.instance.name,
+        tuple(p.address for p in held),
+    )
 
 
 def wrong_interface(observation: Observation) -> Iterator[Finding]:
@@ -201,7 +221,7 @@ def interface_missing(observation: Observation) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule(held_without_advert),
+    Rule(each_router(held_without_advert)),
     Rule(vip_on_backup, PASSING),
     Rule(vip_left_behind, PASSING),
     Rule(vip_missing, PASSING),

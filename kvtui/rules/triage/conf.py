@@ -101,7 +101,8 @@ def no_vips(observation: Observation) -> Iterator[Finding]:
     """Old controllers write an instance without VIPs if no Service has endpoints, and keepalived exits."""
     conf = observation.snapshot.effective_conf
     for instance in conf.instances if conf else ():
-        if instance.all_vips:
+        dumped = next((i for i in observation.snapshot.instances or () if i.name == instance.name), None)
+        if instance.all_vips or (dumped is not None and dumped.vips):
             continue
         yield Finding(
             "instance-without-vips",

@@ -74,6 +74,27 @@ def udp_checked_by_tcp(observation: Observation) -> Iterator[Finding]:
         )
 
 
+def sorry_is_real(observation: Observation) -> Iterator[Finding]:
+    """The sorry server is one of the real servers: it serves though its check fails (keepalived#1370, #2601)."""
+    for virtual, name in _servers(observation):
+        sorry = {virtual.key_of(r) for r in virtual.real_servers if r.sorry}
+        same = [r for r in virtual.real_servers if not r.sorry and virtual.key_of(r) in sorry]
+        if not same:
+            continue
+        yield Finding(
+            "sorry-server-is-real-server",
+            Severity.WARNING,
+            f"{name} has its real server {_names(virtual, same)} as sorry_server too",
+            (
+                f"{virtual.at}: sorry_server {_names(virtual, same)} (conf)",
+                "when all checks fail, the kernel gets it as sorry server; as real server it may then not come back",
+            ),
+            "use another server as sorry_server, or none; then: kvtui reload",
+            name,
+            (virtual.address,) if virtual.address else (),
+        )
+
+
 def vip_not_bound(observation: Observation) -> Iterator[Finding]:
     """No instance has the address of a virtual server."""
     conf = observation.snapshot.effective_conf
@@ -99,4 +120,4 @@ def vip_not_bound(observation: Observation) -> Iterator[Finding]:
         )
 
 
-RULES = (Rule(port_changes), Rule(udp_checked_by_tcp), Rule(vip_not_bound))
+RULES = (Rule(port_changes), Rule(udp_checked_by_tcp), Rule(sorry_is_real), Rule(vip_not_bound))

@@ -36,7 +36,7 @@ def missing_right(observation: Observation) -> Iterator[Finding]:
             f"Permission to read {resource.resource.value} is missing",
             (f"{plain(resource.detail, 400)} (Kubernetes)", *([OWN_ACCOUNT] if "rbac.yaml" in resource.remedy else [])),
             plain(resource.remedy, 400)
-            or f"kubectl auth can-i list {resource.resource.value} -A --as=system:serviceaccount:NAMESPACE:NAME",
+            or f"grant list and watch of {resource.resource.value} to the ServiceAccount (see packaging/kubernetes)",
             resource.resource.value,
         )
 
@@ -58,7 +58,7 @@ def node_address_missing(observation: Observation) -> Iterator[Finding]:
             f"InternalIP {listed(node.internal_ips) or 'none'} (Kubernetes)",
             'keepalived-vip uses the first ExternalIP and writes an empty "interface"; keepalived crashes on it',
         ),
-        "kubectl edit daemonset  # args: --iface=NIC",
+        "add --iface with the node's interface to the args of the controller's DaemonSet",
         node.name,
         tuple(v.address for v in observation.vips or ()),
     )

@@ -28,7 +28,7 @@ CLOUD_PROVIDER = "k8s.co/cloud-provider-config"
 def edit(observation: Observation) -> str:
     kube = observation.snapshot.kube
     if kube is None or kube.configmap_name is None:
-        return "kubectl edit configmap"
+        return "edit the ConfigMap"
     namespace, name = kube.configmap_name
     return f"kubectl -n {shell_word(namespace)} edit configmap {shell_word(name)}"
 
@@ -44,8 +44,8 @@ def configmap_missing(observation: Observation) -> Iterator[Finding]:
         Severity.CRITICAL,
         f"The ConfigMap {name} does not exist",
         (f"{plain(kube.server)} has no ConfigMap {name} (Kubernetes)",),
-        f"kubectl -n {shell_word(kube.configmap_name[0])} create configmap {shell_word(kube.configmap_name[1])} "
-        "--from-literal=VIP=NAMESPACE/SERVICE  # or start the controller with another --services-configmap",
+        f"kubectl -n {shell_word(kube.configmap_name[0])} create configmap {shell_word(kube.configmap_name[1])}  # "
+        "then add its entries (VIP: NAMESPACE/SERVICE); or start the controller with another --services-configmap",
         name,
         tuple(v.address for v in observation.vips or ()),
     )
@@ -131,7 +131,7 @@ def proxy_without_mode(observation: Observation) -> Iterator[Finding]:
             f"PROXY for {listed(vips)} (ConfigMap)",
             f"{controller.name} (PID {controller.pid}) runs without --proxy-protocol-mode (processes)",
         ),
-        f"kubectl edit daemonset  # args: --proxy-protocol-mode=true; or: {edit(observation)}",
+        f"add --proxy-protocol-mode=true to the args of the controller's DaemonSet, or: {edit(observation)}",
         "PROXY",
         tuple(vips),
     )

@@ -9,6 +9,8 @@ from kvtui.model.source import SourceName
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
+from kvtui.rules.triage.words import log_command
+from kvtui.rules.vrrp.instances import unexplained_adverts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
 def not_running(observation: Observation) -> Iterator[Finding]:
     """Without keepalived this node has no VIPs and no health checks."""
-    if observation.snapshot.chosen is not None:
-        return
+    if observation.snapshot.chosen is not None or unexplained_adverts(observation.snapshot):
+        return  # adverts that leave this node without a known keepalived are reported as sources-contradict
     source = observation.snapshot.source(SourceName.KEEPALIVED)
     others = [str(k.pid) for k in observation.snapshot.keepalived]
     yield Finding(
@@ -31,7 +33,7 @@ def not_running(observation: Observation) -> Iterator[Finding]:
             f"{source.detail} (processes)",
             *((f"in other network namespaces: PID {listed(others)} (processes)",) if others else ()),
         ),
-        "kubectl -n NAMESPACE logs --previous POD  # or: journalctl -u keepalived; then start keepalived",
+        f"{log_command(observation)}  # why did it end? then start keepalived",
         observation.snapshot.node.name,
         tuple(v.address for v in observation.vips or ()),
     )
@@ -59,8 +61,8 @@ def two_trees(observation: Observation) -> Iterator[Finding]:
             f"{k.version or '?'} (processes)"
             for k in both
         ),
-        f"kill -TERM {both[0].pid}  # the older one, if its pod or unit does not exist: ps -o pid,ppid,lstart,args -p "
-        f"{','.join(str(k.pid) for k in both)}",
+        f"ps -o pid,ppid,lstart,args -p {','.join(str(k.pid) for k in both)}  # which one has no pod or unit any more? "
+        "Then: kill -TERM PID",
         f"netns {chosen.netns}",
         tuple(v.address for v in observation.vips or ()),
     )

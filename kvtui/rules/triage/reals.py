@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy, RealServerState
-from kvtui.rules.phrases import MAX_NAMES, listed, service_option, shell_word
+from kvtui.rules.ipvsadm import edit_weight, service
+from kvtui.rules.phrases import MAX_NAMES, listed, shell_word
 from kvtui.rules.triage.kernel import checks_of, unusual_reals
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.words import describe_real, edit_weight, group, real_name, vips_of
+from kvtui.rules.triage.words import describe_real, group, real_name, vips_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,11 +53,8 @@ def _revive(virtual: VirtualServerView) -> str:
     if virtual.service:
         namespace, _, name = virtual.service.partition("/")
         return f"kubectl -n {shell_word(namespace)} get endpointslices -l kubernetes.io/service-name={shell_word(name)}"
-    return f"kvtui ipvs  # which checks fail? then test a real server: nc -vz {_some_real(virtual)}"
-
-
-def _some_real(virtual: VirtualServerView) -> str:
-    return " ".join(f"{r.address} {r.port}" for r in virtual.real_servers[:1]) or "ADDRESS PORT"
+    test = "".join(f"; does one answer? nc -vz {r.address} {r.port}" for r in virtual.real_servers[:1])
+    return f"kvtui ipvs  # which checks fail?{test}"
 
 
 def real_down(observation: Observation) -> Iterator[Finding]:
@@ -124,7 +122,7 @@ def real_not_in_config(observation: Observation) -> Iterator[Finding]:
         if not extra:
             continue
         target, subject = group(virtual, extra)
-        commands = (f"ipvsadm -d {service_option(virtual)} -r {real_name(r)}" for r in extra[:4])
+        commands = (f"ipvsadm -d {service(virtual)} -r {real_name(r)}" for r in extra[:4])
         yield Finding(
             "real-server-not-in-config",
             Severity.WARNING,
@@ -153,7 +151,7 @@ def weight_differs(observation: Observation) -> Iterator[Finding]:
             Severity.WARNING,
             f"{subject} {'has' if len(changed) == 1 else 'have'} another weight than configured",
             tuple(f"{real_name(r)}: weight {r.weight} (ipvs), {r.configured_weight} (conf)" for r in changed[:6]),
-            edit_weight(virtual, changed[0], changed[0].configured_weight or 0),
+            edit_weight(observation.snapshot.ipvs, virtual, changed[0].key, changed[0].configured_weight or 0),
             target,
             vips_of(virtual),
         )
@@ -169,9 +167,23 @@ def _set_by_check(check: RealServerCheck | None, real: RealServerView) -> bool:
 
 
 def drained(observation: Observation) -> Iterator[Finding]:
-    """Somebody drained a real server, which is often forgotten."""
+    """Somebody drained a real server, which is often forgotten.
+
+    Not told of virtual servers on firewall marks that keepalived does not manage: Docker Swarm keeps such weights in
+    its ingress_sbox (moby/libnetwork, service_linux.go).
+    """
+    conf = observation.snapshot.effective_conf
+    configured = conf.virtual_servers_by_key() if conf else {}
     for virtual, reals in unusual_reals(observation, lambda r: r.state is RealServerState.DRAINED):
+        wanted = configured.get(virtual.key)
+        inhibited = {k for k, r in wanted.regular_servers().items() if r.inhibit_on_failure} if wanted else set()
         meant = [r for r in reals if r.configured_weight != 0]
+        if not meant or (virtual.fwmark is not None and virtual.managed_by is ManagedBy.UNKNOWN):
+            continue
+        unknown = [r for r in meant if r.key in inhibited and r.check is None]
+        if unknown:
+            yield _drained_or_failed(virtual, unknown)
+        meant = [r for r in meant if r not in unknown]
         if not meant:
             continue
         target, subject = group(virtual, meant)
@@ -185,6 +197,22 @@ def drained(observation: Observation) -> Iterator[Finding]:
             target,
             vips_of(virtual),
         )
+
+
+def _drained_or_failed(virtual: VirtualServerView, reals: list[RealServerView]) -> Finding:
+    target, subject = group(virtual, reals)
+    return Finding(
+        "drained-or-failed",
+        Severity.WARNING,
+        f"{subject} {'has' if len(reals) == 1 else 'have'} weight 0: drained, or failed (inhibit_on_failure)",
+        (
+            *(f"{real_name(r)}: weight 0 (ipvs), {r.configured_weight} and inhibit_on_failure (conf)" for r in reals),
+            "only keepalived's check dump tells a failed real server from a drained one, and kvtui has none (dump)",
+        ),
+        f"nc -vz {reals[0].address} {reals[0].port}  # does it answer? As root kvtui reads the checks",
+        target,
+        vips_of(virtual),
+    )
 
 
 def overloaded(observation: Observation) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
-from kvtui.rules.phrases import listed, plural
+from kvtui.rules.phrases import listed, plural, shell_word
 from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.wire import mismatches
@@ -71,7 +71,7 @@ ELSEWHERE = (
 
 
 def rejects(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
-    """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; both may be empty."""
+    """Returns why keepalived rejects the adverts that it receives now, as evidence, and what to do; or nothing."""
     counted = router.growing(*CAUSES)
     facts = [f"keepalived rejects adverts that have {CAUSES[n][0]} ({_count(router, n)})" for n in counted]
     seen = [f for f in mismatches(observation, router) if f.severity is Severity.CRITICAL]
@@ -85,7 +85,7 @@ def _count(router: Router, name: str) -> str:
 
 
 def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (measured with 2.2.7).
+    """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
     Told where the wire alone does not show the cause: passwords, keys, clocks.
     """
@@ -147,9 +147,10 @@ def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, 
         return facts, remedy
     heard = router.growing("advert_rcvd")
     facts = (f"keepalived here receives and accepts adverts ({_count(router, 'advert_rcvd')})",) if heard else ()
+    to = listed(sorted({a.last.destination for a in router.contenders}))
     return facts, (
-        f"tcpdump -ni {router.instance.interface or 'any'} 'ip proto 112 or ip6 proto 112'  # on each node: which one "
-        f"does not hear the others? Allow protocol 112 to {listed(sorted({a.last.destination for a in router.contenders}))}"
+        f"tcpdump -ni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # on each "
+        f"node: which one does not hear the others? Allow protocol 112 to {to}"
     )
 
 

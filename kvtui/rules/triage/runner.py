@@ -5,21 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from kvtui.rules.ipvsadm import inside
 from kvtui.rules.triage import (
     addresses,
     conf,
     conf_servers,
+    contradictions,
     drift,
     endpoints,
+    faults,
     kubernetes,
     mappings,
     masters,
     persistence,
     processes,
+    reachability,
     reals,
+    rejections,
     sources,
     sysctls,
+    tracks,
     versions,
     virtuals,
     wire,
@@ -33,7 +40,12 @@ if TYPE_CHECKING:
 RULES: tuple[Rule, ...] = (
     *processes.RULES,
     *masters.RULES,
+    *faults.RULES,
     *wire.RULES,
+    *rejections.RULES,
+    *contradictions.RULES,
+    *tracks.RULES,
+    *reachability.RULES,
     *addresses.RULES,
     *virtuals.RULES,
     *reals.RULES,
@@ -49,6 +61,10 @@ RULES: tuple[Rule, ...] = (
     *sources.RULES,
 )
 """All rules. Findings of equal severity are listed in this order."""
+
+
+NETWORK_COMMANDS = ("ip ", "ipvsadm ", "nc ", "nft ", "sysctl ", "tcpdump ")
+"""Commands that act on a network namespace."""
 
 
 class PendingFinding(Struct, frozen=True):
@@ -67,9 +83,19 @@ def pending_findings(observation: Observation) -> tuple[PendingFinding, ...]:
     pending: dict[tuple[str, str], PendingFinding] = {}
     for rule in RULES:
         for finding in rule.find(observation):
-            problem = PendingFinding(finding, rule.after)
+            problem = PendingFinding(_typed_here(finding, observation), rule.after)
             pending.setdefault(problem.condition, problem)
     return tuple(pending.values())
+
+
+def _typed_here(finding: Finding, observation: Observation) -> Finding:
+    """Returns the finding with the commands of its remedy entering keepalived's network namespace, if it is another."""
+    chosen = observation.snapshot.chosen_keepalived
+    if chosen is None or chosen.own_netns is not False:
+        return finding
+    commands, mark, comment = finding.remedy.partition("  # ")
+    typed = [inside(c, chosen) if c.startswith(NETWORK_COMMANDS) else c for c in commands.split("; ")]
+    return replace(finding, remedy="; ".join(typed) + mark + comment)
 
 
 def confirmed(pending: tuple[PendingFinding, ...], history: ConditionHistory, now: float) -> tuple[Finding, ...]:

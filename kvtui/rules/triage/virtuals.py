@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy
-from kvtui.rules.phrases import listed, plural, service_option
-from kvtui.rules.servers.views import KUBE_PROXY_INTERFACE
+from kvtui.rules.ipvsadm import edit_service, service
+from kvtui.rules.phrases import listed, plural
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
 from kvtui.rules.triage.words import vips_of
+from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def foreign_virtual(observation: Observation) -> Iterator[Finding]:
                 f"{virtual.scheduler}, {len(virtual.real_servers)} real servers (ipvs)",
                 "the running config does not have it: created manually, or left by another keepalived (conf)",
             ),
-            f"ipvsadm -D {service_option(virtual)}",
+            f"ipvsadm -D {service(virtual)}",
             virtual.name,
             vips_of(virtual),
         )
@@ -97,14 +98,18 @@ def virtual_differs(observation: Observation) -> Iterator[Finding]:
             old, new = virtual.persistence_timeout or 0, wanted.persistence_timeout or 0
             facts.append(f"persistence {old} s (ipvs), {new} s (conf)")
         if facts:
-            persistent = f" -p {wanted.persistence_timeout}" if wanted.persistence_timeout else ""
-            scheduler = wanted.scheduler or virtual.scheduler
+            command = edit_service(
+                observation.snapshot.ipvs,
+                virtual,
+                wanted.scheduler or virtual.scheduler or "wlc",
+                wanted.persistence_timeout,
+            )
             yield Finding(
                 "virtual-server-differs",
                 Severity.WARNING,
                 f"Virtual server {virtual.name} in the kernel differs from keepalived's config",
                 tuple(facts),
-                f"ipvsadm -E {service_option(virtual)} -s {scheduler}{persistent}  # a reload does not change it",
+                f"{command}  # a reload does not change it",
                 virtual.name,
                 vips_of(virtual),
             )

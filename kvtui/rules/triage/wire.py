@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kvtui.model.observation import Observation
+    from kvtui.model.vrrp import HmacTrailer
     from kvtui.rules.triage.routers import Router
 
 AUTH_NAMES = {0: None, 1: "PASS", 2: "AH"}
@@ -28,14 +29,16 @@ MIN_BAD_ADVERTS = 2
 """A single bad advert may be an accident."""
 INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
+MAX_CLOCK_SKEW = 5.0
+"""Seconds. auth_hmac rejects older signatures than its time window."""
 BOTH_MASTERS = "keepalived drops such adverts, so both become master"
 
 
 def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
-    """An OpenBSD, FreeBSD, pfSense or OPNsense host uses CARP with this VRID as its vhid: no old keepalived.
+    """OpenBSD, FreeBSD, pfSense or OPNsense uses CARP here with this VRID as its vhid: it is no old keepalived.
 
-    CARP shares VRRP's protocol number and group; a master's advert timer restarts with each of its packets, so that
-    the master falls silent (keepalived#2649).
+    CARP shares VRRP's protocol number and group. Each packet restarts a master's advert timer, so that it falls silent
+    (measured with 2.2.7; opnsense/core#1549).
     """
     for other in router.contenders:
         if other.last.carp:
@@ -45,11 +48,10 @@ def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
                 f"{other.last.source} sends CARP packets with vhid {router.instance.vrid}, the VRID of "
                 f"{router.instance.name}",
                 (
-                    f"{other.count} packets from {other.last.source} on {other.last.interface} are CARP, not VRRP "
-                    "(adverts)",
-                    "keepalived rejects them, but each restarts its timer: masters fall silent, backups do not take over",
+                    f"{other.count} CARP packets on {other.last.interface}; CARP shares VRRP's protocol (adverts)",
+                    "keepalived rejects them, but each restarts its timer: a master falls silent",
                 ),
-                "change the vhid there, or the virtual_router_id here on all nodes: they share one number space on a LAN",
+                "change the vhid there, or virtual_router_id on all nodes here: a LAN has one number space for both",
                 router.instance.name,
                 router.vips,
             )
@@ -176,6 +178,47 @@ def interval_differs(_observation: Observation, router: Router) -> Iterator[Find
         )
 
 
+def signatures_differ(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """Signed and unsigned adverts, other keys or clocks: auth_hmac (2.4) is not the same on all nodes.
+
+    A node in mode enforce rejects them (vrrp_auth_hmac.h); modes receive-only and permissive accept unsigned adverts.
+    """
+    own = router.own.last.hmac if router.own else None
+    for other in router.contenders:
+        theirs, last = other.last.hmac, other.last
+        if router.own is None or last.carp or (own is None and theirs is None):
+            continue
+        skew = abs(theirs.signed_at - last.received) if theirs else 0.0
+        if own is None or theirs is None:
+            signs = ("signed", "unsigned") if theirs else ("unsigned", "signed")
+            what = f"sends {signs[0]} adverts, this node {signs[1]} ones"
+        elif own.key_id != theirs.key_id:
+            what = f"signs with key {theirs.key_id}, this node with key {own.key_id}"
+        elif skew > MAX_CLOCK_SKEW:
+            what = f"signs with a clock that is {skew:.0f} s off this node's"
+        else:
+            continue
+        yield Finding(
+            "vrrp-hmac-differs",
+            Severity.WARNING,
+            f"{last.source} {what} ({router.instance.name}): a node that enforces auth_hmac rejects them",
+            (
+                describe(other, router.now),
+                f"its adverts: {_signature(theirs)}; this node's: {_signature(own)} (adverts)",
+                "the roll-out: all nodes receive-only, then permissive, and enforce when all of them sign",
+            ),
+            "configure auth_hmac with the same keys on all nodes, then: kvtui reload"
+            if skew <= MAX_CLOCK_SKEW
+            else "chronyc tracking  # on both nodes, or timedatectl",
+            router.instance.name,
+            router.vips,
+        )
+
+
+def _signature(trailer: HmacTrailer | None) -> str:
+    return f"signed with key {trailer.key_id}" if trailer else "unsigned"
+
+
 def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on this node's VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for other in router.others:
@@ -274,6 +317,7 @@ MISMATCHES: tuple[tuple[Callable[[Observation, Router], Iterator[Finding]], floa
     (unicast_mixed, PASSING),
     (vip_lists_differ, ROLLOUT),
     (interval_differs, PASSING),
+    (signatures_differ, ROLLOUT),
     (bad_adverts, 0.0),
 )
 """What makes nodes reject each other's adverts, with the time that it must persist."""

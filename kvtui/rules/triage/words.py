@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import endpoint
-from kvtui.rules.phrases import MAX_NAMES, METHOD_OPTIONS, service_option
+from kvtui.rules.phrases import MAX_NAMES, shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kvtui.model.observation import RealServerView, VirtualServerView
+    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
 
 def real_name(real: RealServerView) -> str:
@@ -37,13 +37,21 @@ def group(virtual: VirtualServerView, reals: list[RealServerView]) -> tuple[str,
     return virtual.name, f"{len(reals)} of {len(virtual.real_servers)} real servers of {virtual.name}"
 
 
+def log_command(observation: Observation) -> str:
+    """Returns the command that shows keepalived's log: of its pod, or of its systemd unit."""
+    snapshot = observation.snapshot
+    controller, chosen = snapshot.controller, snapshot.chosen_keepalived
+    if controller is not None:
+        if not controller.pod:
+            return "kubectl logs of the controller's pod"
+        namespace, _, name = controller.pod.partition("/")
+        return f"kubectl -n {shell_word(namespace)} logs {shell_word(name)}"
+    if (chosen is not None and chosen.root) or (chosen is None and snapshot.kube is not None):
+        return "kubectl logs (or docker logs) of keepalived's container"
+    return "journalctl -u keepalived"
+
+
 def first_of(texts: Sequence[str]) -> Iterator[str]:
     yield from texts[:MAX_NAMES]
     if len(texts) > MAX_NAMES:
         yield f"and {len(texts) - MAX_NAMES} more"
-
-
-def edit_weight(virtual: VirtualServerView, real: RealServerView, weight: int) -> str:
-    """Returns the ipvsadm command that sets a weight; without the method ipvsadm would switch to direct routing."""
-    method = f" {METHOD_OPTIONS[real.method]}" if real.method in METHOD_OPTIONS else ""
-    return f"ipvsadm -e {service_option(virtual)} -r {real_name(real)}{method} -w {weight}"

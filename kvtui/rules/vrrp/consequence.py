@@ -39,6 +39,7 @@ class Situation(Struct, frozen=True):
         was: the same now, by the results of its tracks.
         steps_down: its VIP is removed, so that keepalived itself steps down.
         delay: seconds until the result of a check counts.
+        compares_vips: adverts with other VIPs are rejected.
     """
 
     name: str
@@ -52,14 +53,22 @@ class Situation(Struct, frozen=True):
     others: Others
     steps_down: bool = False
     delay: float = 0.0
+    compares_vips: bool = True
 
 
 class Consequence(Struct, frozen=True):
-    """A prediction, how many seconds it takes to see whether it comes true, and the effective priority then."""
+    """A prediction, and what a plan needs beside it.
+
+    Attributes:
+        watch: seconds that it takes to see whether it comes true.
+        effective: the priority then.
+        split: other nodes, which have another value, are master too then; None if it is unknown whether there are any.
+    """
 
     prediction: Prediction
     watch: float
     effective: Effective | None = None
+    split: bool | None = False
 
 
 class Then(Struct, frozen=True):
@@ -73,6 +82,7 @@ class Then(Struct, frozen=True):
     two: bool | None = False
     within: float | None = None
     watch: float = 0.0
+    split: bool | None = False
 
 
 def consequence(situation: Situation) -> Consequence:
@@ -89,7 +99,7 @@ def consequence(situation: Situation) -> Consequence:
         certainty=then.certainty,
         why=then.why,
     )
-    return Consequence(prediction, max(then.watch, then.within or 0.0), situation.after)
+    return Consequence(prediction, max(then.watch, then.within or 0.0), situation.after, then.split)
 
 
 def _then(s: Situation) -> Then:
@@ -103,7 +113,7 @@ def _then(s: Situation) -> Then:
         return _starts(s, s.new, "it is new")
     if s.state is FAULT:
         return _leaves_fault(s, s.new)
-    if changed := tuple(must_be_equal(s.old, s.new)):
+    if changed := tuple(must_be_equal(s.old, s.new, vips=s.compares_vips)):
         return _mismatch(s, s.old, s.new, changed)
     return _steps_down(s, s.new) if s.steps_down else _election(s, s.new)
 
@@ -183,7 +193,7 @@ def _unknown_track(s: Situation, settings: Settings) -> Then:
 def _starts(s: Situation, settings: Settings, why: str) -> Then:
     """It begins as BACKUP: master after its dead interval, unless a better one, or with nopreempt any, is heard."""
     priority = s.after.priority if s.after else None
-    heard = next((m for m in s.others.masters if _fits(settings, m)), None)
+    heard = next((m for m in s.others.masters if _fits(settings, m, vips=s.compares_vips)), None)
     own = s.others.own
     within = _dead(settings, priority)
     if heard is None:
@@ -206,14 +216,14 @@ def _leaves_fault(s: Situation, settings: Settings) -> Then:
     return _starts(s, settings, f"{s.was.fault if s.was else 'the fault'} does not count any more")
 
 
-def _fits(settings: Settings, other: Other) -> bool:
+def _fits(settings: Settings, other: Other, *, vips: bool = True) -> bool:
     """Whether this config accepts what another node sends, as far as its advert shows."""
     advert = other.advert
     if advert is None:
         return True
     return (
         advert.version == settings.version
-        and set(advert.addresses) == set(settings.advertised)
+        and (not vips or set(advert.addresses) == set(settings.advertised))
         and (settings.version != 2 or advert.interval == settings.interval)
         and (settings.version != 2 or bool(advert.auth_type) is bool(settings.auth))
     )
@@ -229,28 +239,24 @@ def _mismatch(s: Situation, old: Settings, new: Settings, changed: tuple[str, ..
         return _joins(s, new, what, masters[0])
     within = _dead(new, priority)
     alone = s.others.complete and not s.others.known
-    two = False if alone else True if s.others.exist or s.state is BACKUP else None
-    certainty = CERTAIN if two is not True and not restarts else LIKELY
+    split = False if alone else True if s.others.exist or s.state is BACKUP else None
+    certainty = CERTAIN if split is not True and not restarts else LIKELY
     rest = {
         True: "nodes with the old value reject its adverts and are master too, until all have the new one",
         False: "there is no other node",
         None: "if there is another node (a backup is silent), it becomes master too, until it has the new value",
-    }[two]
+    }[split]
+    two = split if set(old.held) & set(new.held) else False
+    if split and not two:
+        rest = f"nodes with the old value take over {' '.join(old.held)}"
     if s.state is MASTER and not restarts:
         text = f"{what}: stays MASTER; {rest}"
-        return Then(
-            MASTER,
-            new.held,
-            text,
-            certainty,
-            s.others.own,
-            two=two,
-            within=within if two is not False else SOON,
-            watch=within,
-        )
+        soon = within if split is not False else SOON
+        return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=soon, watch=within, split=split)
     begin = "begins anew as BACKUP, " if restarts else "rejects the master's adverts, "
     text = f"{what}: {begin}MASTER after {within:.1f} s; {rest}"
-    return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=within, watch=within + new.interval)
+    watch = within + new.interval
+    return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=within, watch=watch, split=split)
 
 
 def _joins(s: Situation, new: Settings, what: str, master: Other) -> Then:

@@ -13,7 +13,7 @@ from kvtui.rules.vrrp.consequence import Consequence, Situation, consequence
 from kvtui.rules.vrrp.effective import Effective, Result, TrackKey, deduced, effective, interface_results
 from kvtui.rules.vrrp.instances import evidence, known_instances
 from kvtui.rules.vrrp.others import others
-from kvtui.rules.vrrp.settings import Settings, settings_of
+from kvtui.rules.vrrp.settings import Settings, compares_vips, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,6 +106,7 @@ def _situation(
         others=others(snapshot, instance, peers),
         steps_down=bool(change.steps_down) and change.steps_down == (new or instance).name,
         delay=_delay(change, old, new),
+        compares_vips=compares_vips(snapshot.chosen_keepalived.version if snapshot.chosen_keepalived else None),
     )
 
 
@@ -229,4 +230,4 @@ def _follows(one: Consequence, lead: Consequence, group: str) -> Consequence:
         certainty=Certainty.UNKNOWN if then is None else Certainty.LIKELY,
         why=f"sync group {group}: it moves with {theirs.instance} ({theirs.why})",
     )
-    return Consequence(prediction, max(one.watch, lead.watch), one.effective)
+    return replace(one, prediction=prediction, watch=max(one.watch, lead.watch))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
-from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, stable_master
+from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, live, stable_master
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Advertiser
 
 
+KUBE_PROXY_INTERFACE = "kube-ipvs0"
+"""The dummy interface to which kube-proxy in IPVS mode adds every service address (pkg/proxy/ipvs/proxier.go)."""
+PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)
+"""Interfaces on which a real server keeps a VIP without answering ARP for it."""
 VMAC_KINDS = frozenset({"macvlan", "ipvlan"})
 
 
@@ -108,7 +112,7 @@ def family_of(instance: VrrpInstance) -> AddressFamily:
 def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
     heard = _heard(snapshot, instance, snapshot.advertisers or ())
     own = max((a for a in heard if a.last.outgoing), key=lambda a: a.last.received, default=None)
-    held = [a for v in instance.vips for a in _held(snapshot, v)]
+    held = [a for v in instance.vips for a in _held(snapshot, v, instance)]
     since = [a.since for a in held if a.since is not None]
     return Evidence(
         instance=instance,
@@ -130,7 +134,7 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     if instance.interface is None:
         return None
     conf = snapshot.effective_conf.instance(instance.name) if snapshot.effective_conf else None
-    base = conf.interface if conf and instance.interface != conf.interface else None
+    base = conf.interface if conf and instance.vmac else None
     names = {name for name in (instance.interface, instance.vmac, base) if name}
     for link in snapshot.addresses.interfaces if snapshot.addresses else ():
         if link.name in names:
@@ -159,8 +163,25 @@ def heard_of(snapshot: Snapshot) -> Iterator[tuple[Advertiser, ...]]:
     return (_heard(snapshot, i, by_router.get(i.vrid or 0, ())) for i in known_instances(snapshot) or ())
 
 
-def _held(snapshot: Snapshot, vip: VirtualAddress) -> tuple[InterfaceAddress, ...]:
-    return () if snapshot.addresses is None else snapshot.addresses.holding(vip.address)
+def unexplained_adverts(snapshot: Snapshot) -> tuple[Advertiser, ...]:
+    """Returns this node's adverts now of VRIDs that no known instance has; none if other keepalived may send them."""
+    chosen = snapshot.chosen_keepalived
+    others = [k for k in snapshot.keepalived if chosen is not None and k.pid != chosen.pid and k.netns == chosen.netns]
+    vrids = {i.vrid for i in known_instances(snapshot) or ()}
+    own = (a for a in snapshot.advertisers or () if a.last.outgoing and a.last.vrid not in vrids)
+    return () if others else tuple(a for a in own if live(a, snapshot.time))
+
+
+def is_private(interface: str) -> bool:
+    """Whether the kernel keeps a VIP on this interface without answering ARP for it: a real server's, kube-proxy's."""
+    return interface.startswith(PRIVATE)
+
+
+def _held(snapshot: Snapshot, vip: VirtualAddress, instance: VrrpInstance) -> tuple[InterfaceAddress, ...]:
+    """Returns where the VIP is; a real server's or kube-proxy's copy is not the instance's."""
+    places = snapshot.addresses.holding(vip.address) if snapshot.addresses else ()
+    wanted = vip.interface or instance.interface
+    return tuple(p for p in places if not is_private(p.interface) or p.interface == wanted)
 
 
 def state_of(known: Evidence) -> tuple[VrrpState, str]:
@@ -268,7 +289,7 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
 def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> tuple[VipView, ...]:
     views = []
     for vip in instance.vips:
-        held = _held(snapshot, vip)
+        held = _held(snapshot, vip, instance)
         views.append(
             VipView(
                 address=vip.address,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfInstance, ConfTrack
 
 OWNER, DEFAULT_PRIORITY = 255, 100
+ACCEPTS_OTHER_VIPS = (2, 3, 3)
 DEFAULT_GROUPS = {AddressFamily.V4: "224.0.0.18", AddressFamily.V6: "ff02::12"}
 
 
@@ -111,10 +113,17 @@ def _weighted(conf: Conf, track: ConfTrack) -> ConfTrack:
     return type(track)(track.kind, track.name, default)
 
 
-def must_be_equal(old: Settings, new: Settings) -> Iterator[str]:
+def compares_vips(version: str | None) -> bool:
+    """Whether this keepalived rejects adverts with other VIPs than its own: 2.2.7 does, 2.3.3 does not (measured)."""
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version or ""))
+    return not numbers or numbers < ACCEPTS_OTHER_VIPS
+
+
+def must_be_equal(old: Settings, new: Settings, *, vips: bool = True) -> Iterator[str]:
     """Yields what differs of that which all nodes of a virtual router must have equal, as "name old → new".
 
     Nodes that differ in it reject each other's adverts, or do not receive them (measured, keepalived.md section 11).
+    ``vips``: the VIPs are compared too.
     """
     if old.vrid != new.vrid:
         yield f"virtual_router_id {old.vrid} → {new.vrid}"
@@ -130,7 +139,7 @@ def must_be_equal(old: Settings, new: Settings) -> Iterator[str]:
         yield _auth_change(old.auth, new.auth)
     if new.version == old.version == 2 and old.interval != new.interval:
         yield f"advert_int {old.interval:g} → {new.interval:g}"
-    if set(old.advertised) != set(new.advertised):
+    if vips and set(old.advertised) != set(new.advertised):
         yield f"VIPs {' '.join(old.advertised) or 'none'} → {' '.join(new.advertised) or 'none'}"
 
 

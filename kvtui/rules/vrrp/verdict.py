@@ -119,7 +119,7 @@ def _observed(before: Observation, now: Observation, p: Prediction, view: Instan
         StateChange(p.state.now, state),
         VipsChange(p.vips_here.now, vips),
         owner,
-        _two_owners(before, p, view),
+        _two_owners(before, now, p, view, vips),
         None,
         Certainty.UNKNOWN if state is None else Certainty.CERTAIN,
         why,
@@ -134,14 +134,19 @@ def _held(now: Observation, p: Prediction, view: InstanceView | None) -> tuple[s
     return tuple(a for a in wanted if table.holding(a))
 
 
-def _two_owners(before: Observation, p: Prediction, view: InstanceView) -> bool | None:
+def _two_owners(
+    before: Observation, now: Observation, p: Prediction, view: InstanceView, held: tuple[str, ...] | None
+) -> bool | None:
     """Whether another node is master too; None where that cannot be seen from here.
 
     A node that rejects our adverts hardly sends its own: each of ours restarts its timer. Its few adverts count as
     rejected here.
     """
     if view.rivals:
-        return True
+        theirs = (a.last.addresses for a in now.snapshot.advertisers or () if a.last.source in view.rivals)
+        return held is None or bool(set(held) & {address for addresses in theirs for address in addresses})
+    if p.two_owners is not False and set(p.vips_here.now or ()).isdisjoint(held or p.vips_here.now or ()):
+        return None
     if view.state is VrrpState.MASTER and _rejected(view) > _rejected_before(before, view.name):
         return True
     return None if p.two_owners is not False else False

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from tests.lab.node import Node
     from tests.lab.situations.rows import Row
 
-STABLE = 6.0
+STABLE = 3.0
 """Advert intervals for which the holders must not change to be what came."""
-LONGEST = 30.0
+LONGEST = 40.0
 
 
 def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
     holders = _stable_holders(cluster, sorted(watched))
     return {
         "name": row.name,
+        "keepalived": node.version.text,
         "node": node.address,
         "code": done.returncode,
         "said": done.stderr.splitlines()[-1],

@@ -42,7 +42,6 @@ TRACKED = {
     "Tracked BFDs": "bfd",
 }
 CHECKS = {"VRRP Scripts": "script", "VRRP Track processes": "process"}
-VMAC = re.compile(r"Use (?:VMAC|IPVLAN), i/f name ")
 GROUP = re.compile(r"Multicast address ([0-9a-f.:]+)")
 SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
 
@@ -155,11 +154,12 @@ def _instance(
     source = canonical(values.get("Using src_ip", "").partition(" ")[0])
     family = _family(entry, vips, source)
     preempt = values.get("Preempt")
+    interface, _, layer = (values.get("Interface") or values.get("Listening device") or "").partition(",")
     master, master_priority = _master(entry, state, family)
     return VrrpInstance(
         name=entry.name,
         state=state,
-        interface=(values.get("Interface") or values.get("Listening device") or "").partition(",")[0] or None,
+        interface=interface or None,
         vrid=entry.number("Virtual Router ID"),
         version=entry.number("VRRP Version"),
         family=family,
@@ -184,7 +184,7 @@ def _instance(
         ),
         strict="Enforcing strict VRRP compliance" in values,
         accept=values["Accept"] == "enabled" if "Accept" in values else None,
-        vmac=next((VMAC.sub("", name) for name in values if VMAC.match(name)), "").partition(",")[0],
+        vmac=interface if " on " in layer else "",
         group=next((canonical(m[1]) for name in values if (m := GROUP.match(name))), None),
     )
 

@@ -84,6 +84,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
         counters=_counters(entry.get("stats")),
         strict=_flag(data, "strict_mode"),
         accept=_flag(data, "accept"),
+        tracks_interface=not _flag(data, "dont_track_primary"),
         vmac=_string(data, "vmac_ifname") or "",
     )
 

@@ -23,6 +23,21 @@ def merge(older: Iterable[VrrpInstance], newer: Iterable[VrrpInstance]) -> tuple
     return tuple(_merged(before[new.name], new) if new.name in before else new for new in newer)
 
 
+def with_growth(
+    before: Iterable[VrrpInstance], now: Iterable[VrrpInstance], read_at: float
+) -> tuple[VrrpInstance, ...]:
+    """Notes which counters grew since the dump before, and keeps when others last did."""
+    known = {instance.name: instance for instance in before}
+    return tuple(_grown(known.get(instance.name), instance, read_at) for instance in now)
+
+
+def _grown(old: VrrpInstance | None, new: VrrpInstance, read_at: float) -> VrrpInstance:
+    if old is None or not old.counters:
+        return new
+    counted = {name: read_at for name, number in new.counters.items() if number > old.counters.get(name, number)}
+    return replace(new, grown={**old.grown, **counted})
+
+
 def _merged(old: VrrpInstance, new: VrrpInstance) -> VrrpInstance:
     gaps = {name: getattr(old, name) for name in new.__struct_fields__ if getattr(new, name) in (None, (), {})}
     if new.state is not VrrpState.BACKUP:

@@ -1,0 +1,62 @@
+"""Commands that take the global options of ``kvtui`` after their name too: one definition, ``main.begin``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typer.core import TyperCommand
+
+if TYPE_CHECKING:
+    # typer 0.28 keeps its copy of click here; pyproject.toml pins the version
+    from typer._click import Context, HelpFormatter, Parameter
+
+NODE_OPTIONS = frozenset({
+    "read_only", "pid", "demo", "ascii_only", "interval", "output", "kubeconfig", "kube_context", "configmap",
+    "no_kube", "debug",
+})  # fmt: skip
+ACTION_OPTIONS = NODE_OPTIONS | {"dry_run", "yes", "reason"}
+
+
+class NodeCommand(TyperCommand):
+    """A command that reads a node. An option after the command overrides the same option before it."""
+
+    accepted: ClassVar[frozenset[str]] = NODE_OPTIONS
+
+    def global_options(self, ctx: Context) -> list[Parameter]:
+        root = ctx.find_root()
+        return [] if root is ctx else [p for p in root.command.params if p.name in self.accepted]
+
+    def get_params(self, ctx: Context) -> list[Parameter]:
+        return [*super().get_params(ctx), *self.global_options(ctx)]
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        root = ctx.find_root()
+        given: dict[str, Any] = {}
+        for option in self.global_options(ctx):
+            name = str(option.name)
+            value, source = ctx.params.pop(name), ctx.get_parameter_source(name)
+            if source is not None and source.name == "COMMANDLINE":
+                given[name] = value
+                root.set_parameter_source(name, source)
+        root.params.update(given)
+        if given and not ctx.resilient_parsing:
+            ctx.obj = ctx.obj.with_options(given)
+        return rest
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        own = super().get_params(ctx)
+        for title, params, context in (
+            ("Arguments", [p for p in own if p.param_type_name == "argument"], ctx),
+            ("Options", [p for p in own if p.param_type_name == "option"], ctx),
+            ("Global options, also before the command", self.global_options(ctx), ctx.find_root()),
+        ):
+            if records := [record for p in params if (record := p.get_help_record(context))]:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class ActionCommand(NodeCommand):
+    """A command that writes, or shows every setting."""
+
+    accepted = ACTION_OPTIONS

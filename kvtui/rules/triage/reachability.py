@@ -1,0 +1,125 @@
+"""A VIP is held, but does not answer, or answers from the wrong node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.model.finding import Finding, Severity
+from kvtui.model.ipvs import ForwardingMethod
+from kvtui.model.vrrp import VrrpState
+from kvtui.rules.phrases import listed
+from kvtui.rules.triage.routers import each_router, routers
+from kvtui.rules.triage.rule import PASSING, Rule
+from kvtui.rules.triage.words import real_name, vips_of
+from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.observation import Observation
+    from kvtui.rules.triage.routers import Router
+
+OWNER = 255
+
+
+def strict_drops(_observation: Observation, router: Router) -> Iterator[Finding]:
+    """vrrp_strict without accept and priority < 255: keepalived drops packets to the VIPs (keepalived#474, #1373)."""
+    instance = router.instance
+    if not instance.strict or instance.accept is not False or router.view.priority == OWNER:
+        return
+    yield Finding(
+        "strict-drops-traffic",
+        Severity.CRITICAL if router.is_master else Severity.WARNING,
+        f"vrrp_strict without accept: keepalived drops all packets to {listed(router.vips)} on the master",
+        (
+            f"{instance.name}: strict mode on, accept off, priority {router.view.priority} (dump)",
+            "keepalived adds a firewall rule for each VIP: nft list table ip keepalived, or iptables -S",
+        ),
+        "remove vrrp_strict (or strict_mode) on all nodes, or set accept with VRRP 3; then: kvtui reload",
+        instance.name,
+        router.vips,
+    )
+
+
+def bridge_port(observation: Observation, router: Router) -> Iterator[Finding]:
+    """The interface of an instance became a port of a bridge (openshift/machine-config-operator#3445)."""
+    links = {i.name: i for i in observation.snapshot.addresses.interfaces} if observation.snapshot.addresses else {}
+    link = links.get(router.instance.interface or "")
+    bridge = links.get(link.master) if link and link.master else None
+    if link is None or bridge is None or bridge.kind not in {"bridge", "openvswitch"}:
+        return
+    table = observation.snapshot.addresses
+    own = [a.address for a in table.addresses if a.interface == bridge.name] if table else []
+    yield Finding(
+        "interface-is-bridge-port",
+        Severity.WARNING,
+        f"{link.name} of {router.instance.name} is a port of bridge {bridge.name}: VIPs on it may not answer",
+        (
+            f"{link.name} belongs to {bridge.name}, which has {listed(own) or 'no address'} (addresses)",
+            f"adverts pass {link.name}, but the kernel handles ARP and IP on {bridge.name}",
+        ),
+        f"set interface {bridge.name} in the instance on this node, then: kvtui reload",
+        router.instance.name,
+        router.vips,
+    )
+
+
+def on_kube_proxy(observation: Observation, router: Router) -> Iterator[Finding]:
+    """kube-proxy in IPVS mode holds the VIP (a Service's externalIPs): a BACKUP reaches itself (kubernetes#66966)."""
+    table = observation.snapshot.addresses
+    if table is None or router.view.state not in {VrrpState.BACKUP, VrrpState.FAULT}:
+        return
+    held = [v for v in router.vips if any(a.interface == KUBE_PROXY_INTERFACE for a in table.holding(v))]
+    if not held:
+        return
+    kube = observation.snapshot.kube
+    names = [
+        f"{s.namespace}/{s.name}"
+        for s in ((kube.services or {}).values() if kube else ())
+        if {*s.external_ips} & {*held}
+    ]
+    yield Finding(
+        "vip-on-kube-proxy",
+        Severity.WARNING,
+        f"{listed(held)} is on {KUBE_PROXY_INTERFACE}: this node, {router.view.state.value}, reaches itself at it",
+        (
+            f"present: {listed(held)} on {KUBE_PROXY_INTERFACE} (addresses)",
+            f"kube-proxy adds the externalIPs of Services there: {listed(names) or 'unknown which'} (Kubernetes)",
+            "connections from this node and its pods do not go to the VIP's owner",
+        ),
+        "remove the VIP from externalIPs and loadBalancerIP of the Service, or accept it",
+        router.instance.name,
+        tuple(held),
+    )
+
+
+def directors_loop(observation: Observation) -> Iterator[Finding]:
+    """Directors are each other's real servers with direct routing: packets may circle (keepalived#2450)."""
+    peers = {a.last.source for r in routers(observation) for a in r.others if not a.last.carp}
+    peers |= {p for r in routers(observation) for p in r.instance.unicast_peers}
+    for virtual in observation.virtual_servers or ():
+        if virtual.fwmark is not None or not virtual.in_kernel:  # marks by MAC are the usual cure
+            continue
+        loops = [r for r in virtual.real_servers if r.method is ForwardingMethod.DIRECT and r.address in peers]
+        if loops:
+            yield Finding(
+                "directors-circle-packets",
+                Severity.WARNING,
+                f"{virtual.name}: {listed(map(real_name, loops))} is a director too: packets may circle between them",
+                (
+                    f"direct routing to {listed(map(real_name, loops))} (ipvs), heard in VRRP (adverts, conf)",
+                    "a director with the same virtual server balances such a packet again",
+                ),
+                "mark only packets that come from clients (iptables -t mangle, by MAC) and use virtual_server fwmark; "
+                "or keep virtual servers off backups",
+                virtual.name,
+                vips_of(virtual),
+            )
+
+
+RULES = (
+    Rule(each_router(strict_drops), PASSING),
+    Rule(each_router(bridge_port), PASSING),
+    Rule(each_router(on_kube_proxy), PASSING),
+    Rule(directors_loop, PASSING),
+)

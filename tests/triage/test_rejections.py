@@ -1,0 +1,179 @@
+"""Why two nodes do not accept each other: by cause, from the wire and keepalived's counters, on both sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from kvtui.model.finding import Severity
+from kvtui.model.vrrp import HmacTrailer, VrrpState
+from kvtui.rules.triage.rejections import CAUSES
+from tests.build import NOW, VIP, addresses, advertiser, conf, instance
+from tests.triage.case import backup, master, suspected
+
+if TYPE_CHECKING:
+    from kvtui.model.snapshot import Snapshot
+    from kvtui.model.vrrp import Advertiser
+
+OWN = advertiser(0, outgoing=True)
+
+
+def peer(node: int = 2, *, at: float = NOW - 0.5, **last: Any) -> Advertiser:
+    """Another node's adverts, changed."""
+    base = advertiser(node, at=at)
+    return replace(base, last=replace(base.last, **last))
+
+
+def counting(state: VrrpState = VrrpState.MASTER, *, grown: bool = True, **counters: Any) -> Any:
+    """The instance with keepalived's counters, which grew in the last dump or at some time before."""
+    return instance(
+        state, counters={"advert_rcvd": 0, **counters}, grown=dict.fromkeys(counters, NOW - 2) if grown else {}
+    )
+
+
+def split(other: Advertiser, **counters: Any) -> Snapshot:
+    """Two masters: this one has just advertised."""
+    return master(instances=(counting(**counters),), advertisers=(OWN, other))
+
+
+def test_passwords_that_differ_are_told_by_keepalived_alone() -> None:
+    found = suspected(split(peer(), auth_failure=12))
+
+    assert set(found) == {"two-masters", "adverts-rejected"}
+    assert "another auth_pass" in found["adverts-rejected"].title
+    assert found["adverts-rejected"].severity is Severity.CRITICAL
+    assert found["two-masters"].remedy == "use the same auth_pass on all nodes, then: kvtui reload"
+    assert any("auth_failure 12" in e for e in found["two-masters"].evidence)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_each_counter_names_its_cause(name: Any) -> None:
+    grown: Any = {name: 3}
+    found = suspected(backup(instances=(counting(VrrpState.BACKUP, **grown),)))
+
+    assert CAUSES[name][0] in found["adverts-rejected"].title
+    assert found["adverts-rejected"].remedy == CAUSES[name][1]
+
+
+def test_counters_that_grew_long_ago_are_history() -> None:
+    past = counting(VrrpState.MASTER, grown=False, auth_failure=3)
+    assert suspected(backup(instances=(counting(VrrpState.BACKUP, grown=False, auth_failure=3),))) == {}
+    assert suspected(master(instances=(past,)))["adverts-rejected"].severity is Severity.WARNING
+    long_master = replace(past, last_transition=NOW - 90_000)
+    assert suspected(master(instances=(long_master,)))["adverts-rejected"].severity is Severity.INFO
+
+
+def test_multicast_groups_that_differ_are_no_firewall() -> None:
+    found = suspected(split(peer(destination="224.0.0.20")))
+
+    assert set(found) == {"two-masters", "vrrp-group-differs"}
+    assert "224.0.0.20" in found["vrrp-group-differs"].title
+    assert "tcpdump" not in found["two-masters"].remedy
+    configured = replace(conf(), globals={"vrrp_mcast_group4": "224.0.0.20"})
+    same = backup(conf=None, running=replace(backup().running or configured, globals=configured.globals))
+    assert "vrrp-group-differs" not in suspected(replace(same, advertisers=(peer(destination="224.0.0.20"),)))
+
+
+def test_a_master_that_rejected_adverts_silence_does_not_hang() -> None:
+    """keepalived holds the VIP and answers; the other's adverts, which it rejects, restart its timer."""
+    old = replace(OWN, last=replace(OWN.last, received=NOW - 20))
+    other = peer(addresses=(VIP, "10.4.0.51"))
+    found = suspected(master(instances=(counting(addr_list_err=30),), advertisers=(old, other)))
+
+    assert set(found) == {"two-masters", "vip-held-no-advert", "vip-lists-differ"}
+    assert "adverts that it rejects restart its timer" in found["vip-held-no-advert"].title
+    for finding in found.values():
+        assert "restart keepalived" not in finding.remedy
+
+
+def test_the_other_side_of_that_split_knows_the_node_that_it_silenced() -> None:
+    silenced = peer(at=NOW - 100, addresses=(VIP, "10.4.0.51"))
+    found = suspected(master(advertisers=(OWN, silenced)))
+
+    assert set(found) == {"vip-lists-differ"}
+    died = peer(at=NOW - 100)
+    assert suspected(master(advertisers=(OWN, died))) == {}
+
+
+def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:
+    found = suspected(master(instances=(counting(grown=False, addr_list_err=4),)))["adverts-rejected"]
+
+    assert "another list of VIPs" in found.title
+    assert any("kvtui cluster" in e for e in found.evidence)
+
+
+def test_a_master_that_is_silent_though_it_answers_is_not_restarted() -> None:
+    found = suspected(master(advertisers=()))["vip-held-no-advert"]
+    assert "keepalived answers" in found.title
+    hung = replace(master(advertisers=()), sources=tuple(replace(s, read_at=NOW - 100) for s in master().sources))
+    assert "restart keepalived" in suspected(hung)["vip-held-no-advert"].remedy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        peer(version=2, auth_type=0),
+        peer(destination="224.0.0.20"),
+        replace(peer(checksum_ok=False, error="wrong checksum"), bad=9),
+        peer(interval=2.0),
+    ],
+    ids=["version", "group", "checksum", "interval"],
+)
+def test_adverts_that_keepalived_rejects_without_counting_are_not_filtered(other: Advertiser) -> None:
+    assert "adverts-filtered-here" not in suspected(split(other))
+
+
+def test_an_address_owner_drops_every_advert_uncounted() -> None:
+    owner = replace(counting(), base_priority=255, effective_priority=255)
+    assert "adverts-filtered-here" not in suspected(master(instances=(owner,), advertisers=(OWN, peer())))
+
+
+def test_carp_is_named_and_no_old_keepalived() -> None:
+    carp = replace(
+        peer(carp=True, version=2, auth_type=None, addresses=(), interval=1.0, priority=0), believed=False, bad=50
+    )
+    found = suspected(master(advertisers=(OWN, carp)))
+
+    assert set(found) == {"carp-sender"}
+    assert "vhid" in found["carp-sender"].remedy
+
+
+def signed(key: int = 1, at: float = NOW - 0.5) -> HmacTrailer:
+    return HmacTrailer(1, key, int(at * 65536) << 16)
+
+
+def test_a_roll_out_of_auth_hmac_that_is_half_done() -> None:
+    own = replace(OWN, last=replace(OWN.last, hmac=signed()))
+    found = suspected(master(advertisers=(own, peer())))
+    assert found["vrrp-hmac-differs"].severity is Severity.WARNING
+    assert "unsigned" in found["vrrp-hmac-differs"].title
+
+    found = suspected(master(advertisers=(own, peer(hmac=signed(2)))))
+    assert "key 2" in found["vrrp-hmac-differs"].title
+
+    late = suspected(master(advertisers=(own, peer(hmac=signed(at=NOW - 60)))))
+    assert "60 s" in late["vrrp-hmac-differs"].title
+
+
+def test_signed_nodes_that_agree_are_silent() -> None:
+    own = replace(OWN, last=replace(OWN.last, hmac=signed()))
+    found = suspected(master(advertisers=(own, peer(hmac=signed()))))
+    assert set(found) == {"two-masters"}
+    assert suspected(backup(advertisers=(peer(hmac=signed()),))) == {}
+
+
+def test_a_firewall_is_the_last_suspect() -> None:
+    found = suspected(split(peer()))
+    assert set(found) == {"two-masters", "adverts-filtered-here"}
+    assert "224.0.0.18" in found["two-masters"].remedy
+
+
+def test_nobody_is_master_needs_an_interface_that_was_listened_on() -> None:
+    silent = backup(advertisers=())
+    assert set(suspected(silent)) == {"no-master"}
+    table = addresses()
+    down = replace(table, interfaces=(replace(table.interfaces[0], up=False),))
+    assert "no-master" not in suspected(replace(silent, addresses=down))
+    assert suspected(silent, listened=3.0) == {}  # 4 intervals without a drop have not passed
