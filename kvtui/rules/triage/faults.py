@@ -13,7 +13,7 @@ from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import log_command
-from kvtui.rules.vrrp.instances import family_of
+from kvtui.rules.vrrp.instances import family_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +54,8 @@ def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[
     name, table = instance.interface, observation.snapshot.addresses
     if name is None or table is None:
         return
-    problem = _link_problem(name, _links(observation).get(name))
-    if problem and (instance.tracks_interface or name not in _links(observation)):
+    problem = _link_problem(name, links_of(observation.snapshot).get(name))
+    if problem and (instance.tracks_interface or name not in links_of(observation.snapshot)):
         yield Cause(problem, f"{problem} (addresses)", f"ip link show {shell_word(name)}")
         return
     six = family_of(instance) is AddressFamily.V6
@@ -64,7 +64,7 @@ def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[
     vips = {v.address for v in instance.vips}
     if not problem and not [a for a in own if a.address not in vips] and instance.unicast_source is None:
         family = "IPv6 link-local" if six else "IPv4"
-        link = _links(observation)[name]
+        link = links_of(observation.snapshot)[name]
         bridge = f"; it is a port of {link.master}, which has the node's addresses" if link.master else ""
         yield Cause(
             f"{name} has no {family} address",
@@ -73,11 +73,6 @@ def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[
             if link.master
             else f"ip addr show dev {shell_word(name)}  # which interface has the node's address?",
         )
-
-
-def _links(observation: Observation) -> dict[str, Interface]:
-    table = observation.snapshot.addresses
-    return {i.name: i for i in table.interfaces} if table else {}
 
 
 def _link_problem(name: str, link: Interface | None) -> str:
@@ -105,7 +100,9 @@ def _of_files(instance: VrrpInstance) -> Iterator[Cause]:
 def _of_tracked(observation: Observation, tracked: Tracked) -> Cause | None:
     name, down = tracked.name, abs(tracked.weight)
     if tracked.kind == "interface":
-        problem = _link_problem(name, _links(observation).get(name)) if observation.snapshot.addresses else ""
+        problem = (
+            _link_problem(name, links_of(observation.snapshot).get(name)) if observation.snapshot.addresses else ""
+        )
         bad = bool(problem) is not tracked.reverse
         return (
             Cause(f"tracked {problem}", f"{problem} (addresses)", f"ip link show {shell_word(name)}", down)

@@ -11,7 +11,7 @@ from kvtui.rules.triage.rejections import split_reasons
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.vrrp.claims import live
-from kvtui.rules.vrrp.instances import interfaces_of
+from kvtui.rules.vrrp.instances import interfaces_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +81,8 @@ def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
 
 def listens(observation: Observation, router: Router) -> bool:
     """Returns whether adverts of an instance could be captured: its interface exists and is up."""
-    table = observation.snapshot.addresses
-    names = interfaces_of(observation.snapshot, router.instance)
-    return table is not None and names is not None and any(i.up and i.name in names for i in table.interfaces)
+    links, names = links_of(observation.snapshot), interfaces_of(observation.snapshot, router.instance)
+    return any(name in links and links[name].up for name in names or ())
 
 
 def flapping(observation: Observation) -> Iterator[Finding]:

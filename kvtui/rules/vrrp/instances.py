@@ -10,12 +10,13 @@ from msgspec.structs import replace
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
+from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, live, stable_master
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from kvtui.model.addresses import InterfaceAddress
+    from kvtui.model.addresses import Interface, InterfaceAddress
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advertiser
@@ -136,10 +137,18 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     conf = snapshot.effective_conf.instance(instance.name) if snapshot.effective_conf else None
     base = conf.interface if conf and instance.vmac else None
     names = {name for name in (instance.interface, instance.vmac, base) if name}
-    for link in snapshot.addresses.interfaces if snapshot.addresses else ():
-        if link.name in names:
-            names |= {name for name in (link.master, link.parent if link.kind in VMAC_KINDS else None) if name}
+    links = links_of(snapshot)
+    for link in [links[name] for name in names if name in links]:
+        names |= {name for name in (link.master, link.parent if link.kind in VMAC_KINDS else None) if name}
     return frozenset(names)
+
+
+def links_of(snapshot: Snapshot) -> Mapping[str, Interface]:
+    interfaces = snapshot.addresses.interfaces if snapshot.addresses else ()
+    return _links.get((interfaces,), None, lambda: {link.name: link for link in interfaces})
+
+
+_links: IdentityCache[dict[str, Interface]] = IdentityCache(2)
 
 
 def _heard(snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]) -> tuple[Advertiser, ...]:
