@@ -11,7 +11,7 @@ from kvtui.rules.triage.rejections import split_reasons
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.vrrp.claims import live
-from kvtui.rules.vrrp.instances import interfaces_of, links_of
+from kvtui.rules.vrrp.instances import listened_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +53,10 @@ def two_masters(observation: Observation, router: Router) -> Iterator[Finding]:
 def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
     """No node has advertised for longer than any backup waits, and no advert was missed (RFC 9568 6.1)."""
     snapshot, heard = observation.snapshot, [a.last.received for a in (router.own, *router.others) if a]
-    if snapshot.heard_since is None or router.is_master:
+    since = listened_since(snapshot, router.instance)
+    if since is None or router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
         return
-    if any(live(a, router.now) for a in (router.own, *router.others) if a) or not listens(observation, router):
-        return
-    silence = router.now - max((snapshot.heard_since, *heard))
+    silence = router.now - max((since, *heard))
     if silence < TAKEOVER_INTERVALS * router.interval:
         return
     held = {v for v in router.vips if snapshot.addresses and snapshot.addresses.holding(v)}
@@ -77,12 +76,6 @@ def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
         router.instance.name,
         router.vips,
     )
-
-
-def listens(observation: Observation, router: Router) -> bool:
-    """Returns whether adverts of an instance could be captured: its interface exists and is up."""
-    links, names = links_of(observation.snapshot), interfaces_of(observation.snapshot, router.instance)
-    return any(name in links and links[name].up for name in names or ())
 
 
 def flapping(observation: Observation) -> Iterator[Finding]:

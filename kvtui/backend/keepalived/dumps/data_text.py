@@ -19,6 +19,8 @@ from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.vrrp import (
     AddressFamily,
+    AuthHmac,
+    HmacMode,
     RealServerCheck,
     Tracked,
     TrackFile,
@@ -182,6 +184,7 @@ def _instance(
         track_files=tuple(_track_file(line, files) for line in entry.lists.get("Tracked files", [])),
         auth_type=_auth_type(values.get("Authentication type", "none")),
         sync_group=values.get("Sync group") or groups.get(entry.name),
+        auth_hmac=_auth_hmac(entry.lists.get("Authentication extension", [])),
         tracked=tuple(
             _tracked(kind, line, checks) for title, kind in TRACKED.items() for line in entry.lists.get(title, [])
         ),
@@ -224,6 +227,17 @@ def _state(text: str) -> VrrpState:
 
 def _auth_type(text: str) -> str | None:
     return AUTH_TYPES.get(text, text or None)
+
+
+def _auth_hmac(lines: list[str]) -> AuthHmac | None:
+    """Parses ``Keys = 3, active key id = 1``, ``Mode = permissive``, ``Anti replay = time, window = 5 sec``."""
+    text = "\n".join(lines)
+    mode = re.search(r"^Mode = (receive-only|permissive|enforce)$", text, re.MULTILINE)
+    active = re.search(r"active key id = (\d{1,3})$", text, re.MULTILINE)
+    window = re.search(r"window = (\d{1,3}) sec$", text, re.MULTILINE)
+    if mode is None or active is None:
+        return None
+    return AuthHmac(HmacMode(mode[1]), int(active[1]), None, int(window[1]) if window else None)
 
 
 def _family(entry: _Entry, vips: tuple[VirtualAddress, ...], source: str | None) -> AddressFamily | None:
