@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Tracked, VrrpInstance
     from kvtui.rules.triage.routers import Router
 
+MAX_PRIORITY = 254
+"""Weights bring a priority to no more than this; 255 ignores them."""
 FAULT_VALUE = -254
 """A track file whose value × weight is not higher makes the instance FAULT (keepalived 2.0; measured)."""
 
@@ -178,7 +180,11 @@ def _of_group(observation: Observation, instance: VrrpInstance) -> Iterator[Caus
 def lowered(observation: Observation, router: Router) -> Iterator[Finding]:
     """Something tracked lowers the priority; with nopreempt on the other nodes nobody takes over (keepalived#2599)."""
     base, now = router.view.priority, router.view.effective_priority
-    if not base or not now or now >= base or router.view.state is VrrpState.FAULT:
+    if not base or not now or router.view.state is VrrpState.FAULT:
+        return
+    bonus = sum(t.weight for t in router.instance.tracked if t.weight > 0 and not t.reverse)
+    best = min(base + bonus, MAX_PRIORITY)
+    if now >= best or base > MAX_PRIORITY:
         return
     found = [c for c in causes(observation, router.instance) if c.lowers]
     names = listed([c.what for c in found]) or "something tracked fails"
@@ -189,11 +195,12 @@ def lowered(observation: Observation, router: Router) -> Iterator[Finding]:
     yield Finding(
         "nopreempt-keeps-lowered-master" if stuck else "priority-lowered",
         Severity.INFO if by_hand and not stuck else Severity.WARNING,
-        f"{names[0].upper()}{names[1:]}: {router.instance.name} has priority {now} instead of {base}"
+        f"{names[0].upper()}{names[1:]}: {router.instance.name} has priority {now} instead of {best}"
         + (", but nopreempt keeps the VIPs on this node" if stuck else ""),
         (
             *(f"{c.evidence}: −{c.lowers}" for c in found),
-            f"effective priority {now}, configured {base} (dump)",
+            f"effective priority {now}; {base} configured"
+            + (f" + {bonus} for what succeeds (dump)" if bonus else " (dump)"),
             *(("this node is MASTER with nopreempt (dump)",) if stuck else ()),
             *(describe(a, router.now) for a in router.live_others),
         ),
