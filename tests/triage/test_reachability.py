@@ -107,6 +107,18 @@ def test_own_adverts_that_no_known_keepalived_sends() -> None:
     )
 
 
+def test_own_adverts_with_other_vips_than_the_dump_has() -> None:
+    newer = replace(OWN, last=replace(OWN.last, addresses=(VIP, "10.4.0.77")))
+    assert set(suspected(master(advertisers=(newer,)))) == {"sources-contradict"}
+
+
+def test_a_master_by_its_dump_alone() -> None:
+    silent = master(advertisers=(), addresses=addresses())
+    found = suspected(silent)
+    assert found["sources-contradict"].severity is Severity.CRITICAL
+    assert "sources-contradict" not in suspected(replace(silent, advertisers=None))  # adverts cannot be heard
+
+
 def check(number: int, **changes: Any) -> RealServerCheck:
     return replace(
         RealServerCheck(f"{VIP}:80", f"10.2.68.{number}", 8080, 1, 1, alive=True, failed_checkers=0), **changes
