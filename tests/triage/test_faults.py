@@ -97,6 +97,8 @@ def test_without_the_data_dump_the_log_is_where_to_look() -> None:
     on_host = only(backup(instances=fault(), keepalived=(keepalived(root=""),)))
     assert on_host.remedy.startswith("journalctl -u keepalived")
     assert "journalctl" not in in_pod.remedy
+    to_file = only(backup(instances=fault(), log=replace(LOG, where="/var/log/keepalived.log")))
+    assert to_file.remedy.startswith("tail -n 50 /var/log/keepalived.log  # ")
 
 
 def test_a_lowered_priority_names_each_check_and_its_weight() -> None:
