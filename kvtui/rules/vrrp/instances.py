@@ -324,6 +324,7 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
         evidence=why,
         rivals=rivals,
         track_files=tuple(t.name for t in instance.track_files),
+        tracked=instance.tracked,
         sync_group=instance.sync_group,
         preempt_delay=instance.preempt_delay,
         auth_hmac=auth_hmac_of(snapshot, instance),
