@@ -151,7 +151,7 @@ class VrrpLayer:
         needed = self._read_log is not None and any(map(fails, answer.instances))
         self.log = self._read_log() if needed and self._read_log else None
         lacks_checks = answer.how == "data" and answer.checks is None
-        self._full |= lacks_checks
+        self._full |= lacks_checks or (not full and tracks_moved(known, answer.instances))
         self._failures = self._failures + 1 if lacks_checks else 0
 
     async def settle(self) -> None:
@@ -196,6 +196,12 @@ def contradicts(dump: Dump | None, table: IpvsTable | None) -> bool:
 def fails(instance: VrrpInstance) -> bool:
     """Whether something that it tracks fails: keepalived logs exit statuses and times."""
     return instance.state is VrrpState.FAULT or any(t.good is t.reverse for t in instance.tracked)
+
+
+def tracks_moved(before: tuple[VrrpInstance, ...], now: tuple[VrrpInstance, ...]) -> bool:
+    """Whether a result of something tracked has changed: only a full dump says of what."""
+    known = {i.name: (i.state is VrrpState.FAULT, i.effective_priority) for i in before}
+    return any(known.get(i.name) != (i.state is VrrpState.FAULT, i.effective_priority) for i in now)
 
 
 def same_states(before: Dump | None, now: Dump | None) -> bool:
