@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kvtui.cli.text import render
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
@@ -98,6 +99,7 @@ def test_own_adverts_that_no_known_keepalived_sends() -> None:
     assert "keepalived-not-running" not in found
     assert "this node advertises VRID 50 on eth0" in vips.empty_text(observe(gone))
     assert "no keepalived is found" in vrrp.empty_text(observe(gone))
+    assert "VIPs unknown" in render(observe(gone), "status")
     assert vips.contradiction_text(observe(backup())) == ""
     stranger = replace(OWN, last=replace(OWN.last, vrid=99))
     assert "sources-contradict" in suspected(backup(advertisers=(advertiser(2), stranger)))
