@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.log import LogTail
-    from kvtui.model.vrrp import VrrpInstance
+    from kvtui.model.vrrp import Advertiser, VrrpInstance
 
 PENDING = "no dump requested yet"
 NO_VRRP = "its config has VRRP instances, but keepalived runs no VRRP process: it starts, or its log says why not"
@@ -75,6 +75,8 @@ class VrrpLayer:
         """The config has VRRP instances."""
         self.is_contradicted = False
         """Another layer shows something else than the last dump: see ``contradicts``."""
+        self.is_disputed = False
+        """Another node advertises what this node is master of: keepalived's counters tell why, see ``disputes``."""
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._guard = guard
@@ -116,7 +118,7 @@ class VrrpLayer:
         instances = self.dump.instances if self.dump else ()
         if not all(is_settled(i) for i in instances):
             return UNSETTLED_INTERVAL
-        return CONTRADICTED_INTERVAL if self.is_contradicted else INTERVAL
+        return CONTRADICTED_INTERVAL if self.is_contradicted or self.is_disputed else INTERVAL
 
     def _wake_after(self, seconds: float) -> None:
         if seconds < INTERVAL / 2 and (self._timer is None or self._timer.cancelled()):
@@ -191,6 +193,12 @@ def contradicts(dump: Dump | None, table: IpvsTable | None) -> bool:
         return False
     servers = {v.name: {r.key for r in v.real_servers} for v in table.virtual_servers}
     return any(c.alive and (c.address, c.port) not in servers.get(c.virtual_server, ()) for c in dump.checks or ())
+
+
+def disputes(dump: Dump | None, advertisers: tuple[Advertiser, ...], now: float) -> bool:
+    """Whether another node advertises a VRID of which this node is master according to the dump."""
+    mine = {i.vrid for i in dump.instances if i.state is VrrpState.MASTER} if dump else set()
+    return any(a.last.vrid in mine and not a.last.outgoing and not a.silent(now) for a in advertisers)
 
 
 def fails(instance: VrrpInstance) -> bool:
