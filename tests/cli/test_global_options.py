@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from kvtui.actions.registry import ACTIONS
 from kvtui.cli.command_tree import command_tree
 from kvtui.cli.node_command import ACTION_OPTIONS, NODE_OPTIONS
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 COMMANDS = {c.path[-1]: c for c in command_tree().all() if not c.commands}
-ACTIONS = ["reload", "drain", "undrain", "priority", "failover", "undo"]
+ACTING = [action.kind.value for action in ACTIONS]
 VIEWS = ["status", "vrrp", "vips", "ipvs", "mappings", "trace", "render", "triage", "journal"]
 
 
@@ -70,7 +71,7 @@ def test_each_command_names_the_options_that_it_takes() -> None:
         taken = {p.names for p in command.global_options}
         assert taken <= globals_.keys()
         assert len(taken) == (
-            len(ACTION_OPTIONS) if name in {*ACTIONS, "show"} else len(NODE_OPTIONS) if name in VIEWS else 0
+            len(ACTION_OPTIONS) if name in {*ACTING, "show"} else len(NODE_OPTIONS) if name in VIEWS else 0
         )
 
 
