@@ -11,7 +11,7 @@ import pytest
 
 def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "kvtui", "--demo", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, check=False)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def kvtui(node: Node, state: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """`kvtui WORDS`, as an operator on that node types it; `state` is where its journal is, `env` more variables."""
-    return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 120)
+    return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 300)
 
 
 def succeed(node: Node, state: Path, *words: str) -> str:
