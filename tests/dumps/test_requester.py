@@ -291,3 +291,14 @@ def test_a_stopped_process_is_named_and_gets_no_signal(start: Start) -> None:
     assert speaker.heard() == []
     assert speaker.dumper().read(time.time()).instances
     assert speaker.heard() == [JSON]
+
+
+def test_without_json_support_the_counters_come_from_the_stats(start: Start) -> None:
+    keepalived = start(USR1, int(signal.SIGUSR2))
+    stats = "VRRP Instance: VI_1\n  Advertisements:\n    Received: 7\n  Priority Zero:\n    Received: 1\n    Sent: 2\n"
+    keepalived.says(
+        {USR1: {"keepalived.data": [(0.0, DATA_TEXT)]}, int(signal.SIGUSR2): {"keepalived.stats": [(0.0, stats)]}}
+    )
+    dump = keepalived.dumper().read(time.time(), full=True)
+    assert [i.counters for i in dump.instances] == [{"advert_rcvd": 7, "pri_zero_rcvd": 1, "pri_zero_sent": 2}, {}]
+    assert keepalived.heard() == [USR1, int(signal.SIGUSR2)]

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -44,7 +45,7 @@ CHANGING = frozenset((
 """Ages, times, counters, and what only history knows."""
 
 
-SETTINGS = TriageSettings(hold_factor=0.0, ignore=frozenset({"flapping"}))
+SETTINGS = TriageSettings(hold_factor=0.0, ignore=frozenset({"flapping", "adverts-rejected", "adverts-filtered-here"}))
 """Findings at once, and none that tells of the past."""
 
 
@@ -103,12 +104,19 @@ class Comparison:
             await self._agree()
             for _ in range(steps):
                 self.done.append(await asyncio.to_thread(self.changes.draw))
+                self._log(f"{time.monotonic():.1f} {self.done[-1]}")
                 await self._agree()
         finally:
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
             await living.close()
+
+    @staticmethod
+    def _log(line: str) -> None:
+        """Where the host sees it while the test runs: LAB_OUT/steps."""
+        with Path(os.environ["LAB_OUT"], "steps").open("a") as file:
+            file.write(f"{line}\n")
 
     async def _watch(self, living: Observer) -> None:
         async for seen in living.observations(force=True):
