@@ -99,7 +99,7 @@ class Changes:
     def draw(self) -> str:
         """Does one of the changes that are possible now; returns what it was."""
         if not self.node.running():
-            return self.start()
+            return self.start() if self._nic == NIC else self.rename_nic()  # it ends at once without its interface
         if self._nic != NIC and self.random.random() < 0.5:
             return self.rename_nic()
         if not self.has_link and self.random.random() < 0.4:
