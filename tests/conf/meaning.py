@@ -117,9 +117,9 @@ def _dumped_instance(body: str) -> Meaning:
         match = re.search(rf"^   {key} = (.*)$", body, re.MULTILINE)
         return match[1] if match else default
 
-    vmac = re.search(r"^   Use VMAC, i/f name (\S+), ", body, re.MULTILINE)
+    vmac = re.search(r"^   Use (?:VMAC|IPVLAN), i/f (?:name )?(\S+), ", body, re.MULTILINE)
     interface = _base(value("Configured interface") or re.sub(r"(\S+), \w+ on (\S+).*", r"\1@\2", value("Interface")))
-    if vmac:  # 2.1.5 names the VMAC alone
+    if vmac:  # 2.1.5 names the VMAC or IPVLAN alone
         body = body.replace(f" dev {vmac[1]} ", f" dev {interface} ")
     number, unit = value("Advert interval").split()
     delay = value("Preempt delay")

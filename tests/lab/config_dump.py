@@ -164,7 +164,7 @@ def _dumps(
             run.start(files, interfaces_of("\n".join(files.values())))
             running.append((name, run))
         what = f"dumps of {[name for name, _ in running]}"
-        for name, run in poll(partial(_finished, running), TIMEOUT, what, interval=0.15):
+        for name, run in poll(partial(_finished, running), TIMEOUT, what, interval=0.25):
             running.remove((name, run))
             yield name, run, run.end()
             shutil.rmtree(run.folder)

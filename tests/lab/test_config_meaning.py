@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LAB = Path(__file__).parents[2] / ".lab"
 ROOTS = {"2.1.5": str(LAB / "keepalived-2.1.5"), "2.2.7": "/", "2.3.3": str(LAB / "keepalived-2.3.3")}
 FOLDER = Path("/run/configs")
+TOO_LARGE = {"pqa-1173"}
+"""30,000 real servers, whose values are random: keepalived would keep the lab's kernel from everything else."""
 Configs = list[tuple[str, dict[str, str]]]
 
 
@@ -57,7 +59,7 @@ MACHINE = re.compile(
 
 def shared_configs() -> Configs:
     """The real configs; none in a clone that lies alone."""
-    paths = sorted((SHARED / "confs").glob("*.conf"))
+    paths = sorted(p for p in (SHARED / "confs").glob("*.conf") if p.stem not in TOO_LARGE)
     return [(p.stem, {"keepalived.conf": p.read_bytes().decode("utf-8", "surrogateescape")}) for p in paths]
 
 
