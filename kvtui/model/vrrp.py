@@ -162,6 +162,7 @@ class RealServerCheck(Struct, frozen=True):
         virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
         effective_weight: weight that keepalived last wrote to the kernel.
         alive: its checks pass; None if unknown.
+        failing: its checks that fail, with what keepalived knows of them.
     """
 
     virtual_server: str
@@ -171,6 +172,7 @@ class RealServerCheck(Struct, frozen=True):
     effective_weight: int | None = None
     alive: bool | None = None
     failed_checkers: int | None = None
+    failing: tuple[str, ...] = ()
 
 
 class HmacTrailer(Struct, frozen=True):

@@ -9,6 +9,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
 from kvtui.presenters.cells import Cell, Tone, or_unknown, state_cell
+from kvtui.presenters.vips import contradiction_text
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Master, Observation, Peer
@@ -27,6 +28,8 @@ RECENT_SECONDS = 5.0
 
 
 def empty_text(observation: Observation) -> str:
+    if contradiction := contradiction_text(observation):
+        return contradiction
     if observation.vrrp_instances is None:
         source = observation.snapshot.source
         why = source(SourceName.KEEPALIVED).detail or source(SourceName.VRRP).detail or "keepalived was not read yet"

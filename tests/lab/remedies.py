@@ -199,7 +199,7 @@ def run_remedy(node: Node, finding: Finding) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     state = f"KVTUI_STATE_DIR={node.folder / 'state'}"
     shell = ["env", f"PATH={path}", state, "KVTUI_YES=1", "bash", "-c", finding.remedy]
-    done = run_inside(node.netns, shell, timeout=120)
+    done = run_inside(node.netns, shell, timeout=300)
     told = f"{finding.id}: {finding.remedy}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
     allowed = (0, REFUSED) if finding.id in SHOWS else (0,)
     assert done.returncode in allowed, told

@@ -61,8 +61,9 @@ def test_counters_that_grew_long_ago_are_history() -> None:
     past = counting(VrrpState.MASTER, grown=False, auth_failure=3)
     assert suspected(backup(instances=(counting(VrrpState.BACKUP, grown=False, auth_failure=3),))) == {}
     assert suspected(master(instances=(past,)))["adverts-rejected"].severity is Severity.WARNING
-    long_master = replace(past, last_transition=NOW - 90_000)
+    long_master = replace(past, last_transition=NOW - 7200)
     assert suspected(master(instances=(long_master,)))["adverts-rejected"].severity is Severity.INFO
+    assert suspected(master(instances=(replace(past, last_transition=NOW - 90_000),))) == {}
 
 
 def test_multicast_groups_that_differ_are_no_firewall() -> None:
@@ -102,6 +103,9 @@ def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:
 
     assert "another list of VIPs" in found.title
     assert any("kvtui cluster" in e for e in found.evidence)
+    once = suspected(master(instances=(counting(grown=False, addr_list_err=1),)))["adverts-rejected"]
+    assert once.severity is Severity.INFO  # of a master that is silent now, or was one once
+    assert suspected(master(instances=(counting(grown=False, packet_len_err=2),))) == {}
 
 
 def test_a_master_that_is_silent_though_it_answers_is_not_restarted() -> None:

@@ -51,7 +51,7 @@ def two_masters(observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
-    """No node has advertised for longer than any backup waits, on an interface that was listened on without drops."""
+    """No node has advertised for longer than any backup waits, and no advert was missed (RFC 9568 6.1)."""
     snapshot, heard = observation.snapshot, [a.last.received for a in (router.own, *router.others) if a]
     since = listened_since(snapshot, router.instance)
     if since is None or router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
@@ -79,7 +79,7 @@ def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def flapping(observation: Observation) -> Iterator[Finding]:
-    """The master changes often, according to the adverts or to keepalived's counters."""
+    """The master changes often, according to the adverts or to keepalived's counters (keepalived#2433)."""
     chosen, now = observation.snapshot.chosen_keepalived, observation.snapshot.time
     for router in routers(observation):
         recent = [
@@ -113,7 +113,7 @@ def flapping(observation: Observation) -> Iterator[Finding]:
 
 
 def priority_tie(observation: Observation) -> Iterator[Finding]:
-    """Two nodes have the same priority: the higher address wins, not a configured order."""
+    """Two nodes have the same priority: the higher address wins, not a configured order (RFC 9568 6.4.3)."""
     for router in routers(observation):
         own = router.view.effective_priority or router.view.priority
         same = [a for a in router.live_others if a.last.priority == own]

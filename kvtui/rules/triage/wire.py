@@ -199,7 +199,7 @@ def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def group_differs(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here, on no firewall."""
+    """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here (keepalived#1663)."""
     mine = own_group(observation, router)
     for other in router.contenders:
         theirs = other.last.destination
