@@ -16,6 +16,7 @@ from textual.filter import NoColor
 from textual.message import Message
 
 from kvtui.model.config import Theme
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
@@ -118,7 +119,8 @@ class KvtuiApp(TerminalApp):
         self.history = History()
         self.latest: Observation | None = None
         self.paused = False
-        self.ended_by: LookupError | None = None
+        self.ended_by: KeepalivedNotFoundError | None = None
+        self.kept_drains: set[str] = set()
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self))
         self.observer = observer
@@ -173,7 +175,7 @@ class KvtuiApp(TerminalApp):
             async with aclosing(self.observer.observations()) as observations:
                 async for observation in observations:
                     self.post_message(Observed(observation))
-        except LookupError as error:
+        except KeepalivedNotFoundError as error:
             self.ended_by = error
             self.exit()
 

@@ -73,7 +73,7 @@ def run(observer: Observer, settings: UiSettings) -> None:
     """Runs the terminal UI until the user quits. Closes the observer.
 
     Raises:
-        LookupError: ``--pid`` names no keepalived.
+        KeepalivedNotFoundError: ``--pid`` names no keepalived.
         SystemExit: a signal ended it.
     """
     settings = replace(settings, theme=prepare(os.environ, settings.theme), clipboard=clipboard(os.environ))

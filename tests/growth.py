@@ -23,8 +23,7 @@ def ratio(work: Callable[[], object], to: Callable[[], object]) -> float:
 
 
 def _cost(work: Callable[[], object]) -> float:
-    # the collector looks at all live objects, those of other tests too: its cost says nothing of the work
-    gc.collect()
+    # without the collector, which looks at all live objects, those of other tests too: it says nothing of the work
     gc.disable()
     try:
         began = time.thread_time()

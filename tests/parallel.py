@@ -22,8 +22,8 @@ from tests.cpu import PROPERTY
 from tests.lab.release import KERNEL_VARIABLE, VARIABLE, Release, machine
 
 PROJECT = Path(__file__).parents[1]
-KERNELS_PER_CORE = 2.5
-"""With 2 cores: 5 kernels. Each costs some 8 s of CPU before its first test; more than these do not end sooner."""
+KERNELS_PER_CORE = 2
+"""Each costs some 8 s of CPU before its first test, and 3 s for each cluster that it builds."""
 FAST_KERNEL = "13"
 """Debian release of the kernel that takes a third less time than Debian 12's."""
 AT_ONCE = 2
@@ -149,13 +149,14 @@ def lab_group(name: str, arguments: list[str], kernels: int, **environment: str)
     return pytest_group(name, "tests/lab", *arguments, nice=0, KVTUI_LAB_KERNELS=str(kernels), **environment)
 
 
-def other_groups(more: list[str], *, coverage: bool) -> list[Group]:
+def other_groups(more: list[str], *, full: bool, coverage: bool) -> list[Group]:
     """Return all groups that need no kernel, the longest first."""
     tool = Path(sys.executable).parent
     cover = ("-p", "tests.covering") if coverage else ()
+    short = () if full else ("-m", "not long")
     return [
-        pytest_group("unit", "--ignore=tests/lab", "--ignore=tests/packaging", *cover, *more),
-        pytest_group("packaging", "tests/packaging", "-p", "no:cacheprovider", *more),
+        pytest_group("unit", "--ignore=tests/lab", "--ignore=tests/packaging", *short, *cover, *more),
+        pytest_group("packaging", "tests/packaging", "-p", "no:cacheprovider", *short, *more),
         Group("types", [str(tool / "mypy")]),
         Group("lint", ["make", "--no-print-directory", "lint"]),
     ]
@@ -205,7 +206,10 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--coverage", action="store_true", help="which lines of kvtui the tests without a kernel run")
     options, more = parser.parse_known_args(arguments)
-    lab, others = lab_groups(more, full=options.full), other_groups(more, coverage=options.coverage or options.full)
+    lab, others = (
+        lab_groups(more, full=options.full),
+        other_groups(more, full=options.full, coverage=options.coverage or options.full),
+    )
     groups = [*lab, *others]
     if more:  # such as -k: not each group has a test of that name
         for group in groups:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 OVERWRITTEN = "priority-overwritten"
-"""Id of the finding."""
+UNDONE = frozenset({"drain-undone", "priority-undone", "failover-undone"})
+"""Ids of the findings whose remedy does an action again."""
 
 
 class JournalFindings:
@@ -56,14 +57,16 @@ def _entries(path: Path) -> tuple[Entry, ...]:
 
 
 def _findings(entries: tuple[Entry, ...], snapshot: Snapshot) -> Iterator[Finding]:
-    """Priorities that run and are in no file any more; one that does not even run is for the journal to tell."""
+    """Priorities that run and are in no file any more, and all that something else undid."""
     if not entries:
         return
     from kvtui.actions.priority.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
+    from kvtui.actions.undone import undone  # noqa: PLC0415 - as above
 
     for found in seen_overwrites(entries, snapshot):
         if found.pending:
             yield _overwritten(found, snapshot)
+    yield from (lost.finding for lost in undone(entries, snapshot))
 
 
 def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:

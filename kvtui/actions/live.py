@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.trial import Trials
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json, Step
     from kvtui.actions.core.watch import DumpWatch
+    from kvtui.backend.checks.runner import Prospect
+    from kvtui.model.check import Check, CheckResult
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 class LiveBackend:
     """This machine: its files, its kernel and its processes; see ``ActionBackend``."""
+
+    def __init__(self) -> None:
+        self.trials = Trials()
 
     @property
     def journal(self) -> Journal:
@@ -97,6 +103,16 @@ class LiveBackend:
         from kvtui.actions.core.network import read_table
 
         return read_table(network)
+
+    def prospect(self, keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
+        from kvtui.backend.checks.runner import prospect_of
+
+        return prospect_of(keepalived, check, settings)
+
+    async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult:
+        from kvtui.backend.checks.runner import run_check
+
+        return await run_check(keepalived, prospect)
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
         from kvtui.backend.linux.sysctls import read_sysctls

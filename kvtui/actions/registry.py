@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from asyncio import to_thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from msgspec.structs import replace
 
-from kvtui.actions.core.definition import PlanRequest
+from kvtui.actions.check.definition import CHECK
+from kvtui.actions.core.definition import Argument, PlanRequest
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.drain.definition import DRAIN, UNDRAIN
 from kvtui.actions.failover.definition import FAILOVER
@@ -17,6 +19,7 @@ from kvtui.actions.undo.definition import UNDO
 
 if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
+    from kvtui.actions.core.definition import ActionDefinition
     from kvtui.actions.core.dialog_options import Ask, Option
     from kvtui.actions.core.intent import Intent
     from kvtui.actions.core.runner import Action
@@ -30,6 +33,7 @@ ACTIONS = (
     PRIORITY,
     FAILOVER,
     UNDO,
+    CHECK,
 )
 """In the order of ``kvtui --help`` and of the keys."""
 
@@ -52,6 +56,36 @@ async def plan(intent: Intent, observation: Observation, watch: Watch, backend: 
         observation = replace(observation, snapshot=replace(observation.snapshot, log=log))
     action = await DEFINITIONS[intent.kind].plan(PlanRequest(intent, observation, watch, backend))
     return replace(action, plan=backend.plan(action.plan))
+
+
+def intent_of(command: str) -> Intent | None:
+    """Returns the intent of a ``kvtui`` command such as a finding's remedy; None for any other command."""
+    try:
+        program, kind, *words = shlex.split(command)
+        return _intent(DEFINITIONS[ActionKind(kind)], words) if program == "kvtui" else None
+    except ValueError:
+        return None
+
+
+def _intent(definition: ActionDefinition, words: list[str]) -> Intent | None:
+    """Raises ValueError for a wrong value."""
+    hints = get_type_hints(definition.command, include_extras=True)
+    names = [n for n, hint in hints.items() if n != "return" and isinstance(get_args(hint)[1], Argument)]
+    flags = {get_args(hint)[1].name: n for n, hint in hints.items() if n != "return" and n not in names}
+    values: dict[str, object] = {}
+    rest = iter(words)
+    for word in rest:
+        name = flags.get(word) or next((n for n in names if n not in values), None)
+        if name is None or (word.startswith("-") and word not in flags):
+            return None
+        text = next(rest, "") if word in flags and bool not in _types(hints[name]) else word
+        values[name] = True if bool in _types(hints[name]) else int(text) if int in _types(hints[name]) else text
+    return definition.command(**values)
+
+
+def _types(hint: object) -> tuple[object, ...]:
+    kind = get_args(hint)[0]
+    return get_args(kind) or (kind,)
 
 
 def dialog_options(intent: Intent, observation: Observation | None, action: Action | None = None) -> tuple[Option, ...]:

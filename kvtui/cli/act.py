@@ -28,6 +28,7 @@ from kvtui.cli.output import (
     write,
     write_soon,
 )
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
             raise
         outcome = ending.outcome
         ending.is_signalled = True
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), ExitCode.USAGE)
     except OSError as error:
         fail(str(error), ExitCode.REFUSED)
@@ -86,9 +87,37 @@ async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force
         observation = await _observe(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
         _show(invocation, action)
-        return await _decide(invocation, backend, action, ending, force=force)
+        outcome = await _decide(invocation, backend, action, ending, force=force)
+        if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
+            await _keep(invocation, backend, observer, intent, outcome, force=force)
+        return outcome
     finally:
         await observer.close()
+
+
+async def _keep(
+    invocation: Invocation,
+    backend: ActionBackend,
+    observer: Observer,
+    intent: Intent,
+    outcome: Outcome,
+    *,
+    force: bool,
+) -> None:
+    """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
+    from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
+
+    info(f"{outcome.detail}  (journal: {outcome.id})\nkeeping it drained until Ctrl+C; it stays drained after that")
+
+    async def again(intent: Intent, reason: str) -> Outcome:
+        action = await plan(intent, await observer.observe(), observer.observe, backend)
+        runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
+        ended = await guarded(runner, action, force=force, reason=reason)
+        info(f"{ended.detail}{f'  (journal: {ended.id})' if ended.id else ''}")
+        return ended
+
+    await Keeper(backend.journal, again, ids_to_keep(backend.journal, intent)).run(observer.observe)
+    info("the drain was closed: nothing is left to keep")
 
 
 async def _observe(observer: Observer, intent: Intent) -> Observation:
@@ -122,7 +151,7 @@ async def _decide(
             "dry run: nothing was written. keepalived got no signal for its state, so the plan may lack it.",
         )
     # an action without changes needs no question: it can wait for a drain, or close an entry
-    changes = action.steps or action.undoes or action.finishes
+    changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
     runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)

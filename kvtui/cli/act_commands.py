@@ -22,6 +22,7 @@ COMPLETIONS = {
     "service": values.services,
     "instance": values.instances,
     "entry": values.entries,
+    "name": values.checks,
 }
 """Parameters whose values a shell completes from the node."""
 

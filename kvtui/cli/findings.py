@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, watch_heading, write
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 from kvtui.presenters.documents import status
 from kvtui.presenters.findings import missing_names, summary
@@ -51,7 +52,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         return TriageExit.NONE
     try:
         seen = asyncio.run(_observe(observer, listen))
-    except LookupError as error:
+    except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, stream=False))
     for source in missing_sources(seen):
@@ -87,7 +88,7 @@ async def _observe(observer: Observer, listen: float | None) -> Observation:
                     done = elapsed >= (2 if undecided else 1) * _takeover_seconds(seen)
                 if done:
                     return seen
-        raise LookupError("the source ended")  # unreachable: observations do not end
+        raise AssertionError("the source ended")  # unreachable: observations do not end
     finally:
         await observer.close()
 

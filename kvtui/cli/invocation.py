@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Invocation(Struct, frozen=True):
 
         try:
             return asyncio.run(_observe(self.observer(), timeout))
-        except LookupError as error:
+        except KeepalivedNotFoundError as error:
             fail(str(error.args[0]), EXIT_USAGE)
 
     def journal_findings(self) -> Callable[[Snapshot], tuple[Finding, ...]] | None:

@@ -23,8 +23,9 @@ from kvtui.cli.options import (
     NoKubeOption,
     ThemeOption,
 )
-from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, Format, finish, info, own_streams, write
+from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
 from kvtui.model.config import Theme
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
 
@@ -187,7 +188,10 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
 
     reason = why_plain(os.environ)
     if reason is None and invocation.form is Format.TEXT:
-        run_ui(invocation)
+        try:
+            run_ui(invocation)
+        except KeepalivedNotFoundError as error:
+            fail(str(error), EXIT_USAGE)
         return
     _print_problems(invocation.config)
     if reason and invocation.form is Format.TEXT:

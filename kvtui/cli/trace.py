@@ -13,6 +13,7 @@ from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
@@ -76,7 +77,7 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
         index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
         fail(str(error), TraceExit.UNKNOWN)
-    except (LookupError, ValueError) as error:
+    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), EXIT_USAGE)
     write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
     results = {whole(t.links) for t in traces}

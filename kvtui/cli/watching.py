@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, fail, finish, write_latest
+from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
     """
     try:
         number = asyncio.run(_until_signal(observer, render))
-    except LookupError as error:
+    except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     if number == signal.SIGINT:
         raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kvtui.model.check import Check
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.vrrp import VirtualAddress
 
@@ -198,6 +199,7 @@ class Conf(Struct, frozen=True):
     track_files: tuple[ConfTrackFile, ...] = ()
     scripts: tuple[ConfScript, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
+    checks: tuple[Check, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def instance(self, name: str) -> ConfInstance | None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 
 
+class KeepalivedNotFoundError(Exception):
+    """``--pid`` names no keepalived; the message lists those that run."""
+
+
 class Children(Struct, frozen=True):
     """PIDs of keepalived's child processes in kvtui's PID namespace; None for a missing child."""
 
@@ -90,6 +94,11 @@ class Keepalived(Struct, frozen=True):
     controller: Controller | None = None
     uid: int = 0
     start_ticks: int = 0
+
+    @property
+    def identity(self) -> tuple[int, int, int | None, int | None]:
+        """What another process cannot have: whatever was read of one is void for another."""
+        return (self.pid, self.start_ticks, self.netns, self.mntns)
 
     def outside(self, path: str) -> str:
         """Returns the path at which kvtui can open keepalived's ``path``."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kvtui.actions.journal_findings import UNDONE
+from kvtui.actions.registry import intent_of
 from kvtui.presenters.findings import empty_text, finding_cells, finding_key, finding_text, short_text
 from kvtui.presenters.trace import Target
 from kvtui.screens.detail_pane import PANE_LINES, DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
+from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from textual.screen import ModalScreen
     from textual.widget import Widget
 
     from kvtui.model.finding import Finding
@@ -74,7 +78,11 @@ class FindingsScreen(NodeScreen):
         finding = self._selected_finding(observation)
         return tuple(Target(vip) for vip in finding.vips) if finding else ()
 
-    def detail_panel(self, key: Any) -> Panel:
+    def detail_panel(self, key: Any) -> ModalScreen[None]:
+        findings = self.host.latest.findings or () if self.host.latest else ()
+        finding = next((f for f in findings if finding_key(f) == key), None)
+        if finding and finding.id in UNDONE and (intent := intent_of(finding.command)):
+            return PlanPanel(self.host, intent)
         return Panel(self.host, f"Finding {key[0]}", lambda observation: _text(observation, key))
 
 

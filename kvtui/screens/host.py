@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Host(Protocol):
-    """The app. ``latest`` is the observation on the screen, which does not follow new ones while ``paused``."""
+    """The app. ``latest`` is the observation on the screen, which does not follow new ones while ``paused``.
+
+    ``kept_drains`` has the journal's ids of the drains that are done again when something else undoes them.
+    """
 
     settings: UiSettings
     keymap: Keymap
@@ -26,6 +29,7 @@ class Host(Protocol):
     observer: Observer
     latest: Observation | None
     paused: bool
+    kept_drains: set[str]
 
     @property
     def backend(self) -> ActionBackend: ...

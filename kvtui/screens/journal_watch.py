@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.core import recovery
 from kvtui.actions.drain.active_drains import active_drains, lost_drains
+from kvtui.actions.drain.keeping import Keeper
 from kvtui.actions.priority.overwritten import seen_overwrites
+from kvtui.actions.registry import plan
 from kvtui.model.text import plain
 from kvtui.screens.unfinished import UnfinishedPanel
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
+    from kvtui.actions.core.intent import Intent
+    from kvtui.actions.core.runner import Outcome
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
 
@@ -28,6 +32,8 @@ class JournalWatch:
         self._host = host
         self._journal = host.backend.journal
         self._notified: set[Hashable] = set()
+        self._keeper = Keeper(self._journal, self._again)
+        self._keeper.entries = host.kept_drains
 
     async def run(self) -> None:
         observation = await self._host.next_observation()
@@ -52,13 +58,24 @@ class JournalWatch:
             entries = await asyncio.to_thread(self._journal.entries)
         except OSError:
             return
+        if self._host.kept_drains:
+            await self._keeper.look(observation)
         for lost in lost_drains(observation, active_drains(entries)):
-            self._notify(lost.sentence, lost.sentence)
+            if lost.drain.entry not in self._host.kept_drains:
+                self._notify(lost.sentence, lost.sentence)
         for overwrite in seen_overwrites(entries, observation.snapshot):
             key = (overwrite.entry, overwrite.instance, overwrite.found, overwrite.pending)
             if first and not overwrite.pending:
                 self._notified.add(key)
             self._notify(key, overwrite.sentence)
+
+    async def _again(self, intent: Intent, reason: str) -> Outcome:
+        action = await plan(
+            intent, await self._host.next_observation(), self._host.next_observation, self._host.backend
+        )
+        outcome = await self._host.carry_out(action, force=False, reason=reason, progress=lambda _text: None)
+        self._notify(outcome.id or outcome.detail, f"{action.plan.summary} again: {outcome.detail}")
+        return outcome
 
     def _notify(self, key: Hashable, sentence: str) -> None:
         """Notifies once: a controller writes the same config again at every sync."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from textual.binding import BindingType
+    from textual.screen import ModalScreen
     from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from kvtui.presenters.cells import Cell
     from kvtui.presenters.trace import Target
     from kvtui.screens.host import Host
-    from kvtui.screens.panel import Panel
 
     SortKey = Callable[[Any], Any]
 
@@ -94,7 +94,7 @@ class NodeScreen(Screen[None]):
     def show_detail(self, observation: Observation) -> None:
         """Shows details of the selected row."""
 
-    def detail_panel(self, key: Any) -> Panel | None:
+    def detail_panel(self, key: Any) -> ModalScreen[None] | None:
         """Returns what Enter opens for a row."""
         raise NotImplementedError
 

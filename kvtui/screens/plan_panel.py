@@ -21,6 +21,7 @@ from kvtui.actions.core.freshness import diff, masked, plan_inputs
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode
+from kvtui.actions.drain.keeping import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
@@ -50,7 +51,7 @@ class PlanPanel(LivePanel):
         Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal", priority=True),
         Binding("escape", "leave", "Cancel", id="plan.leave", tooltip="Cancel; a running action is put back"),
         # priority: options also work in the number input, which takes no letters
-        *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swoxtrvcWO"),
+        *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swokxtrvcWO"),
     ]
     DEFAULT_CSS = """
     PlanPanel {
@@ -268,6 +269,9 @@ class PlanPanel(LivePanel):
         outcome = await asyncio.shield(task)
         self._drained = self._intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
+        if self._drained and self._intent.keep:
+            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self._intent)
+            self._say("kvtui drains it again by itself while it runs")
         self._keys("Esc close")
 
     # --- options, the reason, a number

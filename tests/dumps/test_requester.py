@@ -275,13 +275,3 @@ def test_a_dump_of_an_earlier_keepalived_is_not_this_ones(speaker: Speaker) -> N
     os.utime(path, (speaker.keepalived.started - 10, speaker.keepalived.started - 10))
     with pytest.raises(DumpError, match="has no dump since keepalived started"):
         speaker.dumper(signals=False).read(time.time())
-
-
-def test_questions_are_seldom(speaker: Speaker) -> None:
-    dumper = speaker.dumper(timeout=0.05)
-    assert dumper.due(1000.0)
-    with pytest.raises(DumpError):
-        dumper.read(1000.0)
-    assert [dumper.due(at) for at in (1000.0, 1029.9, 1030.0)] == [False, False, True]
-    assert [dumper.due(at, urgent=True) for at in (1001.9, 1002.0)] == [False, True]
-    assert dumper.due(900.0), "the clock was set back"

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 IN_LAB = "KVTUI_IN_LAB"
 SELECTED = "selected.txt"
-BOOT_TIME = 120.0  # seconds until the first test starts, on a busy machine
-END_TIME = 60.0
+BOOT_TIME = 300.0  # seconds until the first test starts, on a busy machine
+END_TIME = 120.0
 
 
 class Guest:

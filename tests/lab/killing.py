@@ -126,7 +126,8 @@ def planned(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
             await observer.close()
 
     action = asyncio.run(work())
-    assert action.plan.refusal(force=True) is None
+    if (refusal := action.plan.refusal(force=True)) is not None:
+        raise AssertionError(refusal)
     return action
 
 

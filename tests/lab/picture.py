@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +65,8 @@ def svg(screen: pyte.Screen, title: str) -> str:
 
 def main() -> None:
     """Boot the cluster, let traffic flow, take the picture."""
+    if "LAB_DIR=" not in Path("/proc/cmdline").read_text():
+        sys.exit("This changes the network of the machine that it runs on: only for the lab's guest, see above.")
     spec = ClusterSpec(priorities=(102, 101, 100), persistence=300, advert_int=1)
     with Cluster(spec) as cluster:
         netns = cluster.node("node-a").netns

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+MIN_TIMEOUT = 120.0
+"""Seconds that any condition is waited for at least: a limit ends what hangs, and a busy machine is slow."""
 
 
 class PollTimeoutError(AssertionError):
@@ -20,9 +22,10 @@ def poll(
 ) -> T:
     """Ask `condition` again and again until it gives something true; `what` says what was waited for.
 
-    Without `interval` (seconds) it is asked more and more seldom, up to twice a second: to ask costs a process in the
-    lab, whose one CPU is what everybody else waits for.
+    The limit is `timeout` seconds, but never less than `MIN_TIMEOUT`. Without `interval` (seconds) it is asked more and
+    more seldom, up to twice a second: to ask costs a process in the lab, whose one CPU is what all others wait for.
     """
+    timeout = max(timeout, MIN_TIMEOUT)
     began = time.monotonic()
     while True:
         if got := condition():

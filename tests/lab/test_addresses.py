@@ -144,7 +144,7 @@ class Watched:
         assert table is not None, self.monitor.error
         return table
 
-    async def until(self, condition: Callable[[AddressTable], Any], what: str, timeout: float = 20) -> AddressTable:
+    async def until(self, condition: Callable[[AddressTable], Any], what: str, timeout: float = 120) -> AddressTable:
         """Wait for events, never for the clock, until the table is as told."""
 
         async def wait() -> AddressTable:
@@ -164,7 +164,7 @@ async def watching(pid: int, *, receive_buffer: int | None = None) -> AsyncItera
     watched = Watched(RouteMonitor(pid, receive_buffer=receive_buffer))
     watched.monitor.start(watched.changed)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await watched.monitor.ready()
         yield watched
     finally:

@@ -43,7 +43,7 @@ NGINX = Service("default-nginx", VIP, PODS)
 SPEC = ClusterSpec(preempt=False, advert_int=1, method="NAT", persistence=1800, services=(NGINX,))
 """As keepalived-vip's template has it: NAT, nopreempt, persistence 1800."""
 CONFIGMAP = "/".join(objects.CONFIGMAP)
-SOON = 60.0
+SOON = 120.0
 
 
 def write(node: LabNode, *pods: str) -> None:

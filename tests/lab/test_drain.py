@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -69,9 +70,15 @@ METHODS = {
     "IPv6 TUN": (ClusterSpec(method="TUN", ipv6=True), NGINX6, "Tunnel"),
 }
 
+SHORT = ("DR", "NAT", "IPv6 TUN")
+"""Each method once, and IPv6 once; the others are part of `make test-full`."""
+
 
 @pytest.mark.lab(timeout=600)
-@pytest.mark.parametrize(("spec", "service", "method"), METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize(
+    ("spec", "service", "method"),
+    [pytest.param(*v, id=name, marks=() if name in SHORT else pytest.mark.long) for name, v in METHODS.items()],
+)
 def test_under_traffic_nobody_new_comes_and_nobody_fails(
     make_cluster: MakeCluster, state: Path, spec: ClusterSpec, service: Service, method: str
 ) -> None:
@@ -110,7 +117,6 @@ def answer(client: subprocess.Popen[str], *, ask: bool = False) -> str:
     return client.stdout.readline().strip()
 
 
-@pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_connection_that_is_open_goes_on_and_is_waited_for(cluster: Cluster, state: Path) -> None:
     node = cluster.master()
@@ -250,7 +256,11 @@ def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cl
     (lost,) = lost_drains(observe(node), known)
     assert lost.weight == 3
     assert "10.4.0.11:80 of 10.4.0.50:80 was drained by anna" in lost.sentence
-    assert "already has its weight" in done(node, state, "undrain", "10.4.0.11")
+    assert "the config has weight 3 now, 1 before: a reload set it" in kvtui(node, state, "triage").stdout.replace(
+        "\n", " "
+    )
+    assert "the drain is closed" in done(node, state, "undrain", "10.4.0.11").replace("\n", " ")
+    assert "drain-undone" not in kvtui(node, state, "triage").stdout
     assert active_drains(Journal(state).entries()) == ()
 
 
@@ -272,9 +282,39 @@ def test_a_health_check_that_flaps_undoes_a_drain_and_it_is_noticed(cluster: Clu
     poll(lambda: "-r 10.4.0.11:80 -g -w 1" in node.ipvs(), 60, "the check that passes again")
     (lost,) = lost_drains(observe(node), known)
     assert (lost.drain.real, lost.weight) == (("10.4.0.11", 80), 1)
-    done(node, state, "drain", "10.4.0.11")
+    triage = kvtui(node, state, "triage")
+    assert triage.returncode == 1, triage.stdout
+    assert (
+        "the drain of 10.4.0.11:80 in 10.4.0.50:80 of anna was undone: it has weight 1 in the kernel" in triage.stdout
+    )
+    assert "the health check failed and passed again, or somebody set the weight" in triage.stdout.replace("\n", " ")
+    assert "drain-undone" in kvtui(node, state, "-o", "json", "status").stdout
+    remedy = shlex.split(
+        next(line for line in triage.stdout.splitlines() if "kvtui drain" in line).strip(" >"), comments=True
+    )
+    done(node, state, *remedy[1:])
     assert lost_drains(observe(node), active_drains(Journal(state).entries())) == ()
     assert len(active_drains(Journal(state).entries())) == 1
+    assert "drain-undone" not in kvtui(node, state, "triage").stdout
+
+
+@pytest.mark.lab(timeout=600)
+def test_a_drain_that_is_kept_is_done_again(cluster: Cluster, state: Path) -> None:
+    node = cluster.master()
+    env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
+    argv = ["ip", "netns", "exec", node.netns, *DEFAULT_SIGNALS]
+    argv += [sys.executable, "-m", "kvtui", "--yes", "drain", "10.4.0.11", "--keep"]
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as keeping:
+        assert keeping.stderr
+        poll(lambda: "keeping it drained" in keeping.stderr.readline(), 60, "the drain", interval=0)  # type: ignore[union-attr] # it is there
+        node.exec(["ipvsadm", "-e", "-t", "10.4.0.50:80", "-r", "10.4.0.11:80", "-g", "-w", "1"], check=True)
+        poll(lambda: "-r 10.4.0.11:80 -g -w 0" in node.ipvs(), 60, "the drain is done again")
+        poll(lambda: "(journal: " in keeping.stderr.readline(), 60, "its end", interval=0)  # type: ignore[union-attr] # it is there
+        keeping.send_signal(signal.SIGINT)
+        assert keeping.wait(60) == 0
+    first, second = Journal(state).entries()
+    assert (second.verb, second.result, second.reason) == ("drain", "done", f"kept drained ({first.id})")
+    assert "-r 10.4.0.11:80 -g -w 0" in node.ipvs()
 
 
 # --- another kvtui, another keepalived, no permission

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.debian13
 
-TIMEOUT = 20  # the lab's kernel is slow
+TIMEOUT = 60  # the lab's kernel is slow
 
 
 def dumper(node: Node, *, timeout: float = TIMEOUT, signals: bool = True) -> DumpRequester:

@@ -7,9 +7,10 @@ state, what keepalived runs with every time.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
@@ -26,7 +27,7 @@ from tests.lab.poll import poll
 from tests.lab.tcpdump import next_priority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tests.lab.cluster import Cluster
     from tests.lab.spec import ClusterSpec
@@ -43,6 +44,22 @@ EVERYTHING = "everything was done"
 
 LISTENED = {*(Moment("before", step) for step in (1, 2, 3)), *(Moment("verifying", steps) for steps in (3, 4))}
 """When the priority is also waited for on the wire: one moment for each state of the world."""
+
+
+Case = Moment | tuple[Moment, bool]
+
+
+def short_and_long(cases: Iterable[Case], *short: Case) -> list[Any]:
+    """Parameters: `make test` kills at one moment for each state of the world, `make test-full` at each moment."""
+    found = list(cases)
+    assert set(short) <= set(found)
+    values = [(case, case if isinstance(case, tuple) else (case,)) for case in found]
+    return [pytest.param(*value, marks=() if case in short else pytest.mark.long) for case, value in values]
+
+
+def case_id(value: object) -> str:
+    return {"True": "finished", "False": "put back"}.get(str(value), str(value))
+
 
 PRIORITY_SIDES = ("bbb", "bbb", "bab", "aaa")
 """After so many steps. The first only makes ready to reload on the way back, which the world does not show."""
@@ -73,7 +90,14 @@ def with_priority(data: bytes, old: int, new: int) -> bytes:
 
 
 @versions(SPEC)
-@pytest.mark.parametrize("moment", [*moments(3), Moment("within", 1)], ids=str)
+@pytest.mark.parametrize(
+    "moment",
+    short_and_long(
+        [*moments(3), Moment("within", 1)],
+        *(Moment("before", 1), Moment("within", 1), Moment("before", 2), Moment("verifying", 3)),
+    ),
+    ids=str,
+)
 def test_priority(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment) -> None:
     cluster = make_cluster(spec)
     node = cluster.master()
@@ -110,7 +134,7 @@ def test_priority(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, 
 
 
 @versions(SPEC)
-@pytest.mark.parametrize("moment", list(moments(3)), ids=str)
+@pytest.mark.parametrize("moment", short_and_long(moments(3), Moment("before", 2), Moment("verifying", 3)), ids=str)
 def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment) -> None:
     cluster = make_cluster(spec)
     node = cluster.master()
@@ -143,7 +167,7 @@ def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path, spec: Clu
 
 
 @versions(SPEC)
-@pytest.mark.parametrize("moment", list(moments(1)), ids=str)
+@pytest.mark.parametrize("moment", short_and_long(moments(1), Moment("before", 0), Moment("verifying", 1)), ids=str)
 def test_reload(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment) -> None:
     """A weight is edited: the kernel shows what runs."""
     node = make_cluster(spec).master()
@@ -174,8 +198,14 @@ def test_reload(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, mo
 
 
 @versions(SPEC)
-@pytest.mark.parametrize("finish", [False, True], ids=["put back", "finished"])
-@pytest.mark.parametrize("moment", [*moments(1), Moment("within", 0)], ids=str)
+@pytest.mark.parametrize(
+    ("moment", "finish"),
+    short_and_long(
+        itertools.product([*moments(1), Moment("within", 0)], [False, True]),
+        *((Moment("within", 0), False), (Moment("before", 0), True), (Moment("verifying", 1), False)),
+    ),
+    ids=case_id,
+)
 def test_failover_by_a_track_file(
     make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment, finish: bool
 ) -> None:
@@ -212,8 +242,15 @@ FAILOVER_NEXT = ("", "", "reload: SIGHUP to keepalived", "remove 10.4.0.50/32 fr
 
 
 @versions(UNTRACKED)
-@pytest.mark.parametrize("finish", [False, True], ids=["put back", "finished"])
-@pytest.mark.parametrize("moment", list(moments(4)), ids=str)
+@pytest.mark.parametrize(
+    ("moment", "finish"),
+    short_and_long(
+        itertools.product(moments(4), [False, True]),
+        *((Moment("before", 2), False), (Moment("before", 2), True), (Moment("before", 3), True)),
+        *((Moment("verifying", 4), False), (Moment("verifying", 4), True)),
+    ),
+    ids=case_id,
+)
 def test_failover_by_stepping_down(
     make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment, finish: bool
 ) -> None:

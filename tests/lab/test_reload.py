@@ -19,8 +19,6 @@ from tests.lab.poll import poll
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
 
-pytestmark = pytest.mark.debian13
-
 
 def line_of(text: str, pattern: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), start=1) if re.search(pattern, line))
@@ -91,6 +89,7 @@ def test_priority_300_is_reloaded_with_its_warning(cluster: Cluster) -> None:
     node.reload(text)
 
 
+@pytest.mark.debian13
 def test_a_changed_weight_is_shown_and_undoes_the_drain(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -150,6 +149,7 @@ def test_a_password_is_never_shown(cluster: Cluster) -> None:
     node.reload(text)
 
 
+@pytest.mark.debian13
 def test_warnings_of_the_running_config_are_told_apart(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()

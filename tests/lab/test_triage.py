@@ -31,9 +31,10 @@ from tests.lab.conditions import (
 from tests.lab.network import command
 from tests.lab.node import children
 from tests.lab.poll import poll
+from tests.lab.remedies import HEALS
 from tests.lab.rogue import advert_v2, sending
 from tests.lab.spec import NGINX, NGINX6, ClusterSpec
-from tests.lab.watching import RULES_SHOWN, Watch, silent_everywhere, watching
+from tests.lab.watching import REMEDIES_RUN, RULES_SHOWN, Watch, silent_everywhere, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,13 +91,14 @@ async def test_each_condition_is_told(
         async with watching(node, config) as watch:
             await the_kernel(watch, node)
             await the_controller(node, config, api)
-            await the_api(watch, api)
+            await the_api(watch, node, api)
             await the_config(watch, node)
         await the_exit_code(cluster, node)
         await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
         await the_wire(cluster, config, api)
         await the_death(cluster)
     assert len(RULES_SHOWN) >= 60, sorted(RULES_SHOWN)
+    assert set(HEALS) <= REMEDIES_RUN, sorted(set(HEALS) - REMEDIES_RUN)
 
 
 async def the_kernel(watch: Watch, node: LabNode) -> None:
@@ -122,15 +124,25 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
             "ip-forward-off", "kube-proxy-ipvs", "stale-pid-file", "two-keepalived", "real-server-full",
             "persistence-pins-drained", "vip-on-wrong-interface",
         )  # fmt: skip
-        ipvsadm(node, f"-e {one} -m -w 0", f"-e -t {VIP}:80 -r 10.4.0.14:80 -m -w 0")
+        await watch.heal(node, "two-keepalived")
+        other.kill()
+        other.wait()
+        await watch.heal(
+            node,
+            *("vip-on-wrong-interface", "endpoint-gone-in-ipvs", "real-server-not-in-config", "weight-differs"),
+            *("virtual-server-differs", "virtual-server-not-in-config", "persistence-pins-drained"),
+            *("persistence-pins-removed", "drained", "ip-forward-off", "stale-pid-file"),
+        )
+        ipvsadm(node, f"-e {one} -m -w 0", f"-e {three} -m -w 0")
         await watch.until("no-live-real-server")
+        await watch.heal(node, "no-live-real-server")
         ipvsadm(node, "-C")
         await watch.until("virtual-server-not-in-kernel")
     finally:
         other.kill()
         other.wait()
         pid_file.write_text(pid)
-        sysctl(node, ip_forward=1)
+        sysctl(node, ip_forward=1, **{"vs/expire_quiescent_template": 0, "vs/expire_nodest_conn": 0})
         for link in ("kube-ipvs0", "wrong0"):
             node.exec(["ip", "link", "del", link], check=True)
         restore(node, saved)
@@ -149,6 +161,7 @@ async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
             await watch.until(
                 "proxy-without-mode", "ip-nonlocal-bind-off", "vs-conntrack-off", "node-address-missing"
             )  # fmt: skip
+            await watch.heal(node, "ip-nonlocal-bind-off", "vs-conntrack-off")
     finally:
         pod.kill()
         pod.wait()
@@ -157,7 +170,7 @@ async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
         api.delete("nodes", "", platform.node())
 
 
-async def the_api(watch: Watch, api: FakeCluster) -> None:
+async def the_api(watch: Watch, node: LabNode, api: FakeCluster) -> None:
     """What the ConfigMap, Services, endpoints, pods and rights say."""
     before = [api.get("configmaps", *objects.CONFIGMAP), api.get("pods", "default", "kube-keepalived-vip-node-b")]
     entries = {
@@ -187,6 +200,8 @@ async def the_api(watch: Watch, api: FakeCluster) -> None:
         "running-not-expected", "endpoint-not-ready-in-ipvs", "endpoint-not-in-ipvs", "configmap-owned",
         "controller-not-ready", "rbac-missing",
     )  # fmt: skip
+    await watch.heal(node, "endpoint-not-ready-in-ipvs")
+    ipvsadm(node, f"-e -t {VIP}:80 -r {PODS[0]}:80 -m -w 1")
     api.allow("nodes")
     api.delete("configmaps", *objects.CONFIGMAP)
     await watch.until("configmap-missing")
@@ -201,11 +216,13 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     assert lowered != text
     node.write_conf(lowered)
     await watch.until("config-not-reloaded")
+    await watch.heal(node, "config-not-reloaded")
     node.reload(text.replace("lvs_sched wlc", "lvs_sched rr"))
     node.write_conf(text)
     await watch.until("config-overwritten")
     node.write_conf(f"{text}\ninclude /nowhere.conf\n}}\n")
     await watch.until("config-syntax", "config-include")
+    await watch.heal(node, "config-syntax")
     node.write_conf("")
     await watch.until("config-empty")
     node.conf_path.unlink()
@@ -249,12 +266,14 @@ async def the_backup(node: LabNode, highest: int) -> None:
             node.exec(["ip", "addr", "add", f"{VIP}/32", "dev", link], check=True)
         node.exec(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter"], check=True)
         await watch.until("vip-on-backup", "arp-ignore-off", "rp-filter-strict")
-        for link in ("eth0", "lo", "tunl0"):
+        await watch.heal(node, "vip-on-backup", "arp-ignore-off", "rp-filter-strict")
+        for link in ("lo", "tunl0"):
             node.exec(["ip", "addr", "del", f"{VIP}/32", "dev", link], check=True)
-        node.exec(["sh", "-c", "echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter"], check=True)
+        sysctl(node, **{"conf/all/arp_ignore": 0, "conf/all/arp_announce": 0})
         tie = text.replace(f"priority {SPEC.priority(node.index)}", f"priority {highest}")
         node.reload(tie.replace("advert_int 1", "advert_int 2"))
         await watch.until("priority-tie", "advert-interval-differs")
+        await watch.heal(node, "priority-tie")
         node.reload(text)
         await watch.until_silent()
 
@@ -321,13 +340,17 @@ async def the_death(cluster: Cluster) -> None:
         await watch.look()
         os.kill(vrrp, signal.SIGSTOP)
         await watch.until("vip-held-no-advert")
+        await watch.heal(c, "vip-held-no-advert")
         os.kill(c.keepalived_pid, signal.SIGSTOP)  # else it starts another child at once
         os.kill(vrrp, signal.SIGKILL)
         await watch.until("keepalived-child-missing")
+        await watch.heal(c, "keepalived-child-missing")
         c.kill()
         a.start()
         command(["ip", "link", "set", f"{a.netns}-l", "down"])
         await watch.until("keepalived-not-running", "vip-left-behind")
+        await watch.heal(c, "vip-left-behind")
     async with watching(a) as watch:
         await watch.until("instance-fault", "no-master")
+        await watch.heal(a, "instance-fault", "no-master")
     command(["ip", "link", "set", f"{a.netns}-l", "up"])

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def _calls(text: str) -> frozenset[str]:
@@ -35,8 +39,9 @@ OPTIONS = re.compile(
     r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|SNDBUF|PASSCRED)"
     r"|SOL_NETLINK, |SOL_IP(V6)?, IP(V6)?_RECVERR"
 )
-QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+|SIOCETHTOOL")
-"""SIOCETHTOOL: psutil reads a link's speed by it (ETHTOOL_GSET), which strace does not decode; kvtui never calls it."""
+QUESTIONS = re.compile(r"TCGETS|TIOCG\w+|FIONBIO|FIONREAD|FIOCLEX|SIOCG\w+")
+SPEED_QUERY = ("SIOCGIFFLAGS", "SIOCETHTOOL")
+"""How psutil reads a link's speed (ETHTOOL_GSET, which strace does not decode): always directly behind its flags."""
 ROUTE_GET = 2
 """The number of an rtnetlink request is 16 + 4 × object + NEW 0, DEL 1, GET 2 or SET 3, see rtnetlink(7)."""
 NLMSG = re.compile(r"""nlmsg_len=(\d+), nlmsg_type=(\w+)[^}]*\}(?:, (?:"\\x(\w\w)|\{cmd=(\w+)))?""")
@@ -69,6 +74,20 @@ def netlink_messages(rest: str) -> list[tuple[str, int | None]]:
     ]
 
 
+def whole_lines(text: str) -> Iterator[str]:
+    """The calls of a trace, those in one piece that strace cut where another thread came between."""
+    begun: dict[str, str] = {}
+    for line in text.splitlines():
+        thread = line.partition(" ")[0]
+        if line.endswith("<unfinished ...>"):
+            begun[thread] = line.removesuffix("<unfinished ...>").rstrip()
+        elif match := re.match(r"\d+ +<\.\.\. \w+ resumed>(.*)", line):
+            yield begun.pop(thread, "") + match[1]
+        else:
+            yield line
+    yield from begun.values()
+
+
 @dataclass
 class Trace:
     """What was found in a trace.
@@ -83,20 +102,21 @@ class Trace:
     changes: list[str] = field(default_factory=list)
     programs: list[str] = field(default_factory=list)
     _quiet: set[str] = field(default_factory=set)  # sockets that reach nobody, or a name server
+    _ioctls: dict[str, str] = field(default_factory=dict)  # thread → its latest request
     _route: set[str] = field(default_factory=set)  # sockets of rtnetlink, which strace does not always know as such
 
     @classmethod
     def of(cls, text: str) -> Trace:
         """Returns what the file that strace wrote shows."""
         trace = cls()
-        for line in text.splitlines():
-            if match := re.match(r"(?:\d+ +)?((\w+)\((.*))", line):
+        for line in whole_lines(text):
+            if match := re.match(r"(?:(\d+) +)?((\w+)\((.*))", line):
                 trace.calls += 1
-                if trace._changes(match[2], match[3]):
-                    trace.changes.append(match[1])
+                if trace._changes(match[3], match[4], match[1] or ""):
+                    trace.changes.append(match[2])
         return trace
 
-    def _changes(self, call: str, rest: str) -> bool:
+    def _changes(self, call: str, rest: str, thread: str) -> bool:
         if call in SIGNALS:
             number = {"tgkill": 2, "rt_tgsigqueueinfo": 2}.get(call, 1)
             return re.split(r", |\)", rest)[number] != "0"
@@ -110,7 +130,14 @@ class Trace:
         if call == "execve":
             self.programs.append(rest)
             return False
+        if call == "ioctl":
+            return self._ioctl_changes(rest, thread)
         return self._network(call, rest) if call in NETWORK else True
+
+    def _ioctl_changes(self, rest: str, thread: str) -> bool:
+        before = self._ioctls.get(thread)
+        request = self._ioctls[thread] = (re.findall(r", (\w+)", rest) or [""])[0]
+        return (before, request) != SPEED_QUERY and QUESTIONS.search(rest) is None
 
     def _sends(self, rest: str) -> bool:
         messages = netlink_messages(rest)
@@ -139,4 +166,4 @@ class Trace:
                 self._quiet.update(sockets)
                 return False
             return re.search(r"sa_family=AF_NETLINK.* nl_pid=0,|/nscd/socket", rest) is None
-        return (OPTIONS if call == "setsockopt" else QUESTIONS).search(rest) is None
+        return OPTIONS.search(rest) is None

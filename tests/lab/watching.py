@@ -11,6 +11,7 @@ from kvtui.backend.node import Node
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from tests.kube import objects
+from tests.lab.remedies import HEALS, check_words, is_command, run_remedy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.node import Node as LabNode
 
 CONFIGMAP = "/".join(objects.CONFIGMAP)
-SOON = 30.0
+SOON = 120.0
 """Seconds within which something must be told, on a slow kernel; what is healthy is told from what is not in 4 s."""
 LONG_ENOUGH = 4.5
 PACE = 0.4
@@ -34,6 +35,8 @@ class Watch:
     def __init__(self, observer: Observer) -> None:
         self.observer = observer
         self.told: dict[str, Finding] = {}
+        self.latest: dict[str, Finding] = {}
+        """What was told so far."""
         self.knows_the_api = False
         self.instances: list[str] = []
 
@@ -44,6 +47,9 @@ class Watch:
         kube = seen.snapshot.kube
         self.knows_the_api = kube is not None and None not in (kube.configmap, kube.services, kube.endpoints, kube.pods)
         self.told = {f.id: f for f in seen.findings}
+        self.latest |= self.told
+        for finding in seen.findings:
+            check_words(finding)
         self.instances = [f"{i.name} {i.state}" for i in seen.snapshot.instances or ()]
         return self.told
 
@@ -56,6 +62,20 @@ class Watch:
                 raise AssertionError(self.describe(missing))
             await asyncio.sleep(PACE)
         RULES_SHOWN.update(ids)
+
+    async def heal(self, node: LabNode, *ids: str) -> None:
+        """Run the remedies of what was told, as printed; afterwards those that heal have healed."""
+        for name in ids:
+            if is_command(self.latest[name].remedy):
+                await asyncio.to_thread(run_remedy, node, self.latest[name])
+                REMEDIES_RUN.add(name)
+        await self.until_gone(*(name for name in ids if name in HEALS))
+
+    async def until_gone(self, *ids: str) -> None:
+        deadline = time.monotonic() + SOON
+        while left := await self.look() and self.told.keys() & set(ids):
+            assert time.monotonic() < deadline, "\n".join(f"{self.told[i].title} {self.told[i].remedy}" for i in left)
+            await asyncio.sleep(PACE)
 
     def describe(self, missing: set[str]) -> str:
         """What was found instead, and what the instances are."""
@@ -72,6 +92,7 @@ class Watch:
 
 
 RULES_SHOWN: set[str] = set()
+REMEDIES_RUN: set[str] = set()
 
 
 @asynccontextmanager

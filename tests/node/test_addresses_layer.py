@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kvtui.backend.node.guard import SourceGuard
 from kvtui.backend.node.network_layer import AddressesLayer
 from kvtui.model.addresses import AddressTable
 from kvtui.model.source import Source, SourceName, SourceState
@@ -38,19 +39,20 @@ async def test_a_table_that_cannot_be_read_is_never_ok(
     table: AddressTable | None, error: OSError | None, expected: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Monitor:
-        def __init__(self, _pid: int | None) -> None:
+        def __init__(self, _pid: int | None, **_options: Any) -> None:
             self.error = error
+            self.busy_seconds = 0.0
 
         def table(self) -> AddressTable | None:
             return table
 
     monkeypatch.setattr("kvtui.backend.node.network_layer.RouteMonitor", Monitor)
-    assert AddressesLayer(None, lambda: None).source() == expected
+    assert AddressesLayer(None, lambda: None, SourceGuard("the addresses")).source() == expected
 
 
 async def test_it_reads_the_kernel_once_started() -> None:
     changes: list[Any] = []
-    layer = AddressesLayer(None, lambda: changes.append(1))
+    layer = AddressesLayer(None, lambda: changes.append(1), SourceGuard("the addresses"))
     layer.start()
     layer.start()  # a second time does nothing
     async with asyncio.timeout(60):

@@ -3,47 +3,139 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
-from kvtui.backend.keepalived.dumps.requester import INTERVAL, URGENT_INTERVAL, Dump, DumpRequester
+from kvtui.backend.keepalived.dumps.file import DumpError
+from kvtui.backend.keepalived.dumps.requester import Dump, DumpRequester
+from kvtui.backend.node.guard import SourceGuard
 from kvtui.backend.node.network_layer import IpvsLayer
-from kvtui.backend.node.vrrp_layer import VrrpLayer
-from tests.build import NOW, keepalived, real, table
+from kvtui.backend.node.vrrp_layer import INTERVAL, UNSETTLED_INTERVAL, URGENT_INTERVAL, VrrpLayer
+from kvtui.model.keepalived import Children
+from kvtui.model.vrrp import RealServerCheck, VrrpState
+from tests.build import NOW, instance, keepalived, real, table
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from kvtui.model.ipvs import IpvsTable
 
 
+class Answers:
+    """Requests of a ``VrrpLayer`` on a clock of its own.
+
+    Attributes:
+        asked: whether each request was a full one.
+        answer: the next answer; an error is raised.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[bool] = []
+        self.answer: Dump | DumpError = dump(VrrpState.BACKUP)
+        self.now = 1000.0
+        self.wakes = 0
+        monkeypatch.setattr(DumpRequester, "read", self.read)
+        self.layer = VrrpLayer(
+            keepalived(), signals=True, changed=self.changed, guard=SourceGuard("dumps"), clock=lambda: self.now
+        )
+
+    def changed(self) -> None:
+        self.wakes += 1
+
+    def read(self, _now: float, *, full: bool = False) -> Dump:
+        self.asked.append(full)
+        if isinstance(self.answer, DumpError):
+            raise self.answer
+        return self.answer
+
+    async def at(self, seconds: float, *, urgent: bool = False, full: bool = False) -> list[bool]:
+        """Returns the requests that came of one reading at that time."""
+        self.now = 1000.0 + seconds
+        before = len(self.asked)
+        self.layer.request(urgent=urgent, full=full)
+        await self.layer.settle()
+        return self.asked[before:]
+
+
+def dump(state: VrrpState, checks: tuple[RealServerCheck, ...] | None = ()) -> Dump:
+    return Dump((instance(state),), checks, NOW, "data")
+
+
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each question was a full one."""
-    questions: list[bool] = []
-
-    def read(dumper: Any, now: float, *, full: bool = False) -> Dump:
-        dumper._asked_at = now
-        questions.append(full)
-        return Dump((), (), now, "data", "")
-
-    monkeypatch.setattr(DumpRequester, "read", read)
-    monkeypatch.setattr("kvtui.backend.node.vrrp_layer.time.time", lambda: NOW)
-    return questions
+async def answers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Answers]:
+    answers = Answers(monkeypatch)
+    yield answers
+    await answers.layer.close()
 
 
-async def test_checks_are_asked_for_as_soon_as_that_is_polite(asked: list[bool]) -> None:
-    layer = VrrpLayer(keepalived(), signals=True, changed=lambda: None)
-    for after, wanted, now in (
-        (0.0, False, [True]),
-        (1.0, True, [True]),  # 2 s are not over: it is remembered
-        (URGENT_INTERVAL, False, [True, True]),
-        (2 * URGENT_INTERVAL, False, [True, True]),
-    ):
-        layer.request(NOW + after, urgent=False, checks=wanted)
-        await layer.settle()
-        assert asked == now, after
-    assert 2 * URGENT_INTERVAL < INTERVAL
+async def test_what_cannot_be_requested_yet_is_remembered(answers: Answers) -> None:
+    assert await answers.at(0) == [True]
+    assert await answers.at(URGENT_INTERVAL) == [False], "again, since the first differs from none"
+    assert await answers.at(URGENT_INTERVAL + 0.1) == []
+    assert await answers.at(URGENT_INTERVAL + 0.2, urgent=True) == []
+    assert await answers.at(2 * URGENT_INTERVAL) == [False], "the event is not lost"
+    assert await answers.at(2 * URGENT_INTERVAL + 0.1, full=True) == []
+    assert await answers.at(3 * URGENT_INTERVAL) == [True]
+    assert await answers.at(4 * URGENT_INTERVAL) == []
+    assert await answers.at(3 * URGENT_INTERVAL + INTERVAL) == [True]
+
+
+async def test_requests_go_on_until_two_say_the_same(answers: Answers) -> None:
+    await answers.at(0)
+    await answers.at(1)
+    assert await answers.at(2) == []
+    answers.answer = dump(VrrpState.MASTER)
+    assert await answers.at(3, urgent=True) == [False]
+    assert await answers.at(4) == [False]
+    assert await answers.at(5) == []
+
+
+async def test_a_state_that_ends_without_an_event_is_looked_at_more_often(answers: Answers) -> None:
+    answers.answer = dump(VrrpState.FAULT)
+    await answers.at(0)
+    await answers.at(1)
+    assert await answers.at(1.5) == []
+    assert await answers.at(1 + UNSETTLED_INTERVAL) == [False]
+
+
+async def test_after_an_error_it_is_tried_again_soon_and_then_less_often(answers: Answers) -> None:
+    answers.answer = DumpError("it does not handle the signal yet")
+    tried = [second for second in range(40) if await answers.at(second)]
+    assert tried == [0, 1, 3, 7, 15, 30]
+    assert answers.layer.source().detail == "it does not handle the signal yet"
+    answers.answer = dump(VrrpState.BACKUP)
+    assert await answers.at(45) == [True]
+    assert answers.layer.source().detail == ""
+
+
+async def test_checks_that_did_not_come_are_requested_again(answers: Answers) -> None:
+    answers.answer = dump(VrrpState.BACKUP, checks=None)
+    assert await answers.at(0) == [True]
+    assert await answers.at(1) == [True]
+
+
+async def test_what_a_full_dump_lacks_is_not_carried_over(answers: Answers) -> None:
+    check = RealServerCheck("10.4.0.50:80", "10.4.0.11", 80, 1, 1, alive=True, failed_checkers=0)
+    answers.answer = dump(VrrpState.BACKUP, (check,))
+    await answers.at(0)
+    answers.answer = dump(VrrpState.BACKUP, ())
+    await answers.at(1, full=True)
+    assert answers.layer.dump is not None
+    assert answers.layer.dump.checks == ()
+
+
+async def test_no_vrrp_process_where_the_config_has_instances_is_no_empty_list(answers: Answers) -> None:
+    childless = replace(keepalived(), children=Children())
+    layer = VrrpLayer(childless, signals=True, changed=lambda: None, guard=SourceGuard("dumps"))
+    layer.expects_instances = True
+    answers.answer = Dump((), (), NOW, "data", "keepalived runs no VRRP child")
+    layer.request()
+    await layer.settle()
+    assert layer.dump is None
+    assert "runs no VRRP process" in layer.source().detail
+    await layer.close()
 
 
 MOVES: dict[str, tuple[list[IpvsTable], list[bool]]] = {
@@ -64,6 +156,6 @@ def test_what_a_check_changes_in_the_kernel_is_noticed(
     for reading in tables:
         monkeypatch.setattr(layer._reader, "read", partial(lambda it, *_args, **_urgent: it, reading))
         layer.read()
-        found.append(layer.moved)
+        found.append(layer.take_moved())
     layer.close()
     assert found == moved

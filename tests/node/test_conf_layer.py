@@ -1,34 +1,17 @@
-"""The config of a keepalived that dies between two looks."""
+"""The config of a keepalived: each change is seen, and what is gone is not shown."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from kvtui.backend.node.conf_layer import ConfLayer
-from kvtui.model.source import SourceState
 from tests.build import keepalived
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def test_a_death_that_is_noticed_later_loses_nothing(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    conf = root / "keepalived.conf"
-    conf.write_text("vrrp_instance vips {\n virtual_router_id 50\n}\n")
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(root)))
-    layer.read(1.0)
-    assert layer.file is not None
-
-    root.rename(tmp_path / "gone")
-    layer.read(2.0)
-    assert layer.file is not None
-    layer.mark_gone()
-    assert layer.source().state is SourceState.DEGRADED
-    assert layer.source().read_at == 1.0
 
 
 def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
@@ -40,3 +23,59 @@ def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
     layer.read(2.0)
     assert layer.file is None
     assert "does not exist" in layer.source().detail
+
+
+def conf_of(text: str) -> str:
+    return f"vrrp_instance {text} {{\n virtual_router_id 50\n}}\n"
+
+
+def test_an_edit_of_the_same_length_and_time_is_seen(tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(conf_of("one"))
+    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer.read(1.0)
+    before = conf.stat()
+    conf.write_text(conf_of("two"))
+    os.utime(conf, ns=(before.st_atime_ns, before.st_mtime_ns))
+    layer.read(2.0)
+    assert layer.file is not None
+    assert [i.name for i in layer.file.instances] == ["two"]
+
+
+def test_a_link_inside_the_root_is_followed_there(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    real = tmp_path / "data" / "real.conf"
+    real.write_text(conf_of("one"))
+    os.utime(real, (1, 1))
+    (tmp_path / "keepalived.conf").symlink_to("/data/real.conf")
+    os.utime(tmp_path, (1, 1))
+    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer.read(1.0)
+    real.write_text(conf_of("another"))
+    os.utime(real, (2, 2))
+    layer.read(2.0)
+    assert layer.file is not None
+    assert [i.name for i in layer.file.instances] == ["another"]
+
+
+def test_a_file_that_comes_into_a_folder_of_includes_is_seen(tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text("include /*.inc\n")
+    for path in (conf, tmp_path):
+        os.utime(path, (1, 1))
+    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer.read(1.0)
+    (tmp_path / "more.inc").write_text(conf_of("included"))
+    layer.read(2.0)
+    assert layer.file is not None
+    assert [i.name for i in layer.file.instances] == ["included"]
+
+
+def test_what_did_not_change_is_the_same_object(tmp_path: Path) -> None:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(conf_of("one"))
+    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer.read(1.0)
+    first = layer.file
+    layer.read(2.0)  # it was written so recently that it is read again
+    assert layer.file is first is not None

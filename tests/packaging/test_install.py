@@ -69,6 +69,7 @@ def test_the_single_file_runs_where_it_was_copied_to(machine: Callable[..., Mach
     assert ours.files() == before == {"/usr/local/bin/kvtui"}
 
 
+@pytest.mark.long
 def test_the_single_file_runs_on_the_python_of_debian_13(debian: Path, packages: Path, tmp_path: Path) -> None:
     """3.13, whose bytecode is not in it."""
     assert debian.exists()

@@ -25,10 +25,10 @@ TOKEN = "t0ken"  # noqa: S105 - of nobody
 ENVIRON = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE", "PYTHON"))}
 
 
-@pytest.fixture(params=["lib", "single file"])
+@pytest.fixture
 def command(request: pytest.FixtureRequest, packages: Path) -> list[str]:
-    """kvtui with these libraries alone."""
-    if request.param == "lib":
+    """kvtui with these libraries alone: in the single file, unless told that it is the folder."""
+    if getattr(request, "param", "") == "lib":
         program = f"import sys; sys.path.insert(0, {str(LIB)!r}); from kvtui.__main__ import main; main()"
         return [sys.executable, "-I", "-S", "-c", program]
     return [sys.executable, "-I", "-S", str(packages / "kvtui")]
@@ -69,6 +69,7 @@ def test_the_models_are_left_out(packages: Path) -> None:
     assert not list(LIB.glob("aiohttp*"))
 
 
+@pytest.mark.parametrize("command", ["lib", "single file"], indirect=True)
 def test_list_and_watch(command: list[str], tmp_path: Path) -> None:
     with FakeCluster(tls=True, token=TOKEN) as fake:
         fake.put(*objects.tutorial())

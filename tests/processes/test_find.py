@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kvtui.backend.linux.processes import KeepalivedNotFoundError, choose, find, root_of
-from kvtui.model.keepalived import Children, Controller, PidFile
+from kvtui.backend.linux.processes import choose, find, root_of
+from kvtui.model.keepalived import Children, Controller, KeepalivedNotFoundError, PidFile
 from tests.processes.machine import (
     BOOTED,
     CHECKER_SIGNALS,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import Demo, demo_snapshot
 from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.observation import (
     InstanceView,
     ManagedBy,
@@ -137,14 +138,14 @@ class Feed(Observer):
 
     def __init__(self, *first: Observation) -> None:
         super().__init__(Demo())
-        self._queue: asyncio.Queue[Observation | LookupError] = asyncio.Queue()
+        self._queue: asyncio.Queue[Observation | KeepalivedNotFoundError] = asyncio.Queue()
         self._first = first
         self.found: tuple[tuple[Connection, ...], int] = ((), 0)
         self.error: OSError | None = None
         self.asked: list[tuple[ServiceKey, tuple[str, int] | None]] = []
         self.closed = False
 
-    def push(self, observation: Observation | LookupError) -> None:
+    def push(self, observation: Observation | KeepalivedNotFoundError) -> None:
         """Give an observation, or end with an error."""
         self._queue.put_nowait(observation)
 
@@ -153,7 +154,7 @@ class Feed(Observer):
             yield observation
         while True:
             given = await self._queue.get()
-            if isinstance(given, LookupError):
+            if isinstance(given, KeepalivedNotFoundError):
                 raise given
             yield given
 

@@ -22,22 +22,27 @@ LOOK = 0.002
 
 
 async def settled(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
-    """Wait until nothing is scheduled, no thread works and no timer is due soon; at most `max_sleep` seconds."""
+    """Wait until nothing is scheduled, no thread works and no timer is due soon.
+
+    At most so long that `max_sleep` seconds of CPU and of sleep were used; those in which others had the CPU do not
+    count.
+    """
     del min_sleep
     loop = asyncio.get_running_loop()
     assert isinstance(loop, WatchedLoop), "tests/conftest.py gives each test such a loop"
-    end = time.monotonic() + max_sleep
-    quiet = 0
-    while quiet < QUIET_TURNS and time.monotonic() < end:
-        before = loop.scheduled
+    quiet, used = 0, 0.0
+    while quiet < QUIET_TURNS and used < max_sleep:
+        scheduled, began = loop.scheduled, time.thread_time()
         await asyncio.sleep(0)
-        if loop.scheduled > before + 1:  # one is our own return from sleep(0)
+        if loop.scheduled > scheduled + 1:  # one is our own return from sleep(0)
             quiet = 0
         elif loop.threads or loop.has_timer_within(SOON):
             quiet = 0
             await asyncio.sleep(LOOK)
+            used += LOOK
         else:
             quiet += 1
+        used += time.thread_time() - began
 
 
 def watch_the_loop() -> None:

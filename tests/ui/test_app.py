@@ -10,6 +10,7 @@ from textual.app import ScreenStackError
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.diagnostics import crash_report
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import UiSettings
 from kvtui.model.source import SourceName, SourceState
 from kvtui.screens.help import HelpPanel
@@ -301,7 +302,7 @@ async def test_ctrl_c_says_which_key_leaves() -> None:
 
 
 async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> None:
-    gone = LookupError("PID 4711 is no keepalived")
+    gone = KeepalivedNotFoundError("PID 4711 is no keepalived")
     async with running(demo()) as ui:
         ui.feed.push(gone)
         for _ in range(100):

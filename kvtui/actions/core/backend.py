@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kvtui.actions.core.trial import CheckBackend
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json, Step
+    from kvtui.actions.core.trial import Trials
     from kvtui.actions.core.watch import DumpWatch
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from kvtui.model.log import LogTail
 
 
-class ActionBackend(Protocol):
+class ActionBackend(CheckBackend, Protocol):
     """A world to act in. Every method but ``plan`` may block."""
+
+    trials: Trials
 
     @property
     def journal(self) -> Journal: ...

@@ -21,6 +21,8 @@ class Intent(Struct, frozen=True):
         over: seconds over which a drain lowers the weight.
         use_track_file: change the priority by its track file, or by its config; None chooses.
         leave: leave things as they are and close the entry.
+        keep: drain again by itself when something else undoes the drain.
+        no_try: do not try new and changed checks before a reload.
     """
 
     kind: ActionKind
@@ -34,3 +36,5 @@ class Intent(Struct, frozen=True):
     reset: bool = False
     finish: bool = False
     leave: bool = False
+    no_try: bool = False
+    keep: bool = False

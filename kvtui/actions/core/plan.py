@@ -22,6 +22,7 @@ class ActionKind(StrEnum):
     PRIORITY = "priority"
     FAILOVER = "failover"
     UNDO = "undo"
+    CHECK = "check"
 
 
 class NoteSeverity(IntEnum):

@@ -189,10 +189,13 @@ def finish(entry: Entry, backend: ActionBackend) -> Action:
 
 
 def leave(entry: Entry, backend: ActionBackend) -> Action:
-    """Plans to leave things as they are and close the entry: possible where put_back and finish are refused."""
+    """Plans to leave things as they are and close the entry: possible where put_back and finish are refused.
+
+    An action that is done is closed too: then nobody misses its effect when something else undid it.
+    """
     recovery = inspect(entry, backend)
     summary = f"leave things as {entry.id} left them: {entry.summary}"
-    action = _action(recovery, summary, recovery.temp_files, _ended(entry))
+    action = _action(recovery, summary, recovery.temp_files, [] if entry.in_force else _ended(entry))
     return replace(action, finishes=entry.id, resolution="left")
 
 

@@ -64,6 +64,7 @@ class Action(Struct, frozen=True):
         pauses: seconds to wait after each step, for an action that goes slowly on purpose (``drain --over``).
         resolution: the result that the other action gets in the journal after this one: ``undone``, ``put back``,
             ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
+        asks: the operator must agree although there are no steps: the verification runs something.
     """
 
     plan: Plan
@@ -73,6 +74,7 @@ class Action(Struct, frozen=True):
     undoes: str | None = None
     finishes: str | None = None
     resolution: str = ""
+    asks: bool = False
 
 
 class Outcome(Struct, frozen=True):

@@ -8,11 +8,17 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.core.preflight import Preflight
+from kvtui.actions.core.trial import Trials
 from kvtui.actions.core.watch import DumpWatch
 from kvtui.actions.demo.journal import MemoryJournal
 from kvtui.actions.demo.steps import demo_step
+from kvtui.backend.checks.runner import Prospect
 from kvtui.backend.config_test import ConfigTest
 from kvtui.backend.demo.conf_text import copied_lines
+from kvtui.backend.demo.services import FAILING
+from kvtui.backend.demo.story import scene
+from kvtui.model.check import CheckResult
+from kvtui.model.ipvs import endpoint
 from kvtui.model.log import LogTail
 
 if TYPE_CHECKING:
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.step import Json, Step
     from kvtui.backend.demo.world import World
+    from kvtui.model.check import Check
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
@@ -39,6 +46,7 @@ class DemoBackend:
     def __init__(self, world: World) -> None:
         self._world = world
         self._journal = MemoryJournal()
+        self.trials = Trials()
 
     @property
     def journal(self) -> Journal:
@@ -77,6 +85,17 @@ class DemoBackend:
     def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
         del keepalived, path
         return None
+
+    def prospect(self, keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
+        del keepalived, settings
+        return Prospect(check)
+
+    async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult:
+        """Passes where the demo's server is up."""
+        del keepalived
+        down = scene(self._world.now).check_fails and prospect.check.name == endpoint(*FAILING)
+        detail = "the demo's server does not answer" if down else "the demo's server answers"
+        return CheckResult(prospect.check, not down, detail)
 
     def running_conf(self, keepalived: Keepalived) -> Conf | None:
         del keepalived

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
+    from kvtui.model.snapshot import Snapshot
 
     Target = tuple[ServiceKey, tuple[str, int]]
 
@@ -131,17 +132,25 @@ def _released(entry: Entry) -> tuple[tuple[Network | None, Target], ...]:
 
 
 def network_of(observation: Observation) -> Network:
-    keepalived = observation.snapshot.chosen_keepalived
+    return _network(observation.snapshot)
+
+
+def _network(snapshot: Snapshot) -> Network:
+    keepalived = snapshot.chosen_keepalived
     return Network(keepalived.pid, keepalived.netns) if keepalived else Network(None, None)
 
 
 def lost_drains(observation: Observation, known: Iterable[Drain]) -> tuple[LostDrain, ...]:
     """Returns the drains that the kernel no longer has. A removed server is not one: it takes no connections."""
-    here = network_of(observation)
+    return lost_in(observation.snapshot, known)
+
+
+def lost_in(snapshot: Snapshot, known: Iterable[Drain]) -> tuple[LostDrain, ...]:
+    here = _network(snapshot)
     mine = [d for d in known if d.network.is_same(here)]
-    if not mine or observation.snapshot.ipvs is None:
+    if not mine or snapshot.ipvs is None:
         return ()  # the usual case, which must not cost a walk through a large table
     services = {d.service for d in mine}
-    drained = ((v.key, v.real_servers) for v in observation.snapshot.ipvs.virtual_servers if v.key in services)
+    drained = ((v.key, v.real_servers) for v in snapshot.ipvs.virtual_servers if v.key in services)
     weights = {(service, r.key): r.weight for service, reals in drained for r in reals}
     return tuple(LostDrain(d, weights[d.service, d.real]) for d in mine if weights.get((d.service, d.real)))

@@ -27,6 +27,7 @@ def drain(
     fix_persistence: Annotated[
         bool, Flag("--fix-persistence", "Also set expire_quiescent_template, so that returning clients leave.")
     ] = False,
+    keep: Annotated[bool, Flag("--keep", "Stay, and drain again when something else undoes it, until Ctrl+C.")] = False,
 ) -> Intent:
     """Set a real server's weight to 0: no new connections.
 
@@ -41,6 +42,7 @@ def drain(
         wait=timeout if wait else None,
         over=_seconds(over),
         fix_persistence=fix_persistence,
+        keep=keep,
     )
 
 

@@ -56,6 +56,7 @@ def drain_options(intent: Intent, observation: Observation | None) -> Iterator[O
         replace(intent, over=_next(intent.over, OVERS)),
         Ask("Seconds over which the weight goes down", 1, DAY, lambda n: replace(intent, over=float(n))),
     )
+    yield Option("k", "--keep", "keep", yes_no(on=intent.keep), replace(intent, keep=not intent.keep))
     meant = [v for v in places if intent.service in {None, service_option(v)}]
     if intent.fix_persistence or any(v.persistence_timeout is not None for v in meant):
         yield Option(

@@ -47,7 +47,7 @@ def plan_undrain(
     """
     network = network_of(observation)
     mine = {(d.service, d.real): d for d in known if d.network.is_same(network)}
-    asked = tuple(d for d in mine.values() if _is_meant(d.service, d.real, real, service))
+    asked = tuple(d for d in mine.values() if is_meant(d.service, d.real, real, service))
     try:
         targets = find(observation, real, service)
     except UnknownTargetError:
@@ -78,7 +78,7 @@ def plan_undrain(
     plan = Plan(
         kind=ActionKind.UNDRAIN,
         target=target_name(targets),
-        summary=summary_line("undrain", targets) if raising else f"{target_name(targets)} already has its weight",
+        summary=_summary(targets, asked, raising),
         changes=(*(f.change for f in files), *(Change(f"weight of {t.name}", "0", str(w)) for t, w in written)),
         steps=tuple(s.describe() for s in steps),
         effects=(f"new connections reach {target_name(targets)} again at once",) if raising else (),
@@ -94,7 +94,19 @@ def plan_undrain(
     return Action(plan, backend.steps(steps), progress.verify)
 
 
+def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequence[Step]) -> str:
+    if raising:
+        return summary_line("undrain", targets)
+    if asked:
+        return summary_line("close the drain of", targets)
+    return f"{target_name(targets)} already has its weight"
+
+
 def _weight_notes(t: Target, drain: Drain | None, weight: int | None) -> list[Note]:
+    if t.real.weight > 0 and drain:
+        who = drain.who.get("user", "an unknown user")
+        text = f"{t.name} was drained by {who} ({drain.entry}), but something else gave it weight {t.real.weight} since"
+        return [Note(NoteSeverity.NOTE, f"{text}: the drain is closed; to drain it again: kvtui drain")]
     if t.real.weight > 0:
         return [Note(NoteSeverity.NOTE, f"{t.name} already has weight {t.real.weight}: nothing to restore")]
     if not weight:
@@ -149,7 +161,7 @@ def _forget(network: Network, asked: tuple[Drain, ...], checks: Sequence[CheckFi
     )
 
 
-def _is_meant(key: ServiceKey, drained: tuple[str, int], real: tuple[str, int | None], service: str | None) -> bool:
+def is_meant(key: ServiceKey, drained: tuple[str, int], real: tuple[str, int | None], service: str | None) -> bool:
     if drained[0] != real[0] or real[1] not in {None, drained[1]}:
         return False
     if service is None:

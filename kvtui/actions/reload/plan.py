@@ -23,7 +23,7 @@ from kvtui.rules.vrrp.settings import settings_of
 from kvtui.rules.vrrp.verdict import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kvtui.actions.checks.assess_reload import ReloadAssessment
     from kvtui.actions.core.backend import ActionBackend
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from kvtui.model.prediction import Prediction
     from kvtui.model.vrrp import VrrpInstance
     from kvtui.rules.vrrp.consequence import Consequence
+    from kvtui.rules.vrrp.effective import Result, TrackKey
 
 SHOWN = 6
 """Warnings of one kind that are shown in full."""
@@ -45,13 +46,19 @@ SETTLING = 0.5
 """Seconds: the checker child reloads beside the VRRP child; its IPVS changes come within this."""
 
 
-def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> Action:
-    """Returns the plan to reload keepalived with its config as it is on disk now."""
+def plan_reload(
+    observation: Observation,
+    preflight: Preflight,
+    watch: Watch,
+    backend: ActionBackend,
+    tried: Mapping[TrackKey, Result] | None = None,
+) -> Action:
+    """Returns the plan to reload keepalived with its config as it is on disk; ``tried``: results of new scripts."""
     keepalived = preflight.keepalived
     assessment = assess_reload(preflight)
     same = preflight.changed is False
     steps = _steps(preflight, backend)
-    expected = consequences(observation, Change(preflight.running, preflight.conf))
+    expected = consequences(observation, Change(preflight.running, preflight.conf, tried or {}))
     predictions = tuple(c.prediction for c in expected)
     what = "no difference from what runs" if same else "the config on disk takes effect"
     plan = Plan(

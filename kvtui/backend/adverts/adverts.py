@@ -19,14 +19,19 @@ MAX_PACKETS_PER_TURN = 64
 
 
 class Adverts:
-    """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``."""
+    """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``.
+
+    ``failed`` takes a bug that a packet shows, and the next packet is read all the same; without it the bug is raised.
+    """
 
     def __init__(
         self,
         pid: int | None,
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
+        failed: Callable[[Exception], object] | None = None,
     ) -> None:
+        self._failed = failed
         self.tracker = AdvertTracker()
         self._pid = pid
         self._interfaces = interfaces
@@ -104,8 +109,17 @@ class Adverts:
         self._capture = self._loop = self._alarm = None
 
     def _read(self) -> None:
-        if self._receive():
+        if self._guarded(self._receive):
             self._changed()
+
+    def _guarded(self, work: Callable[[], bool]) -> bool:
+        try:
+            return work()
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._failed(error)
+            return True
 
     def _receive(self) -> bool:
         changed = False
@@ -128,8 +142,8 @@ class Adverts:
 
     def _ring(self) -> None:
         self._alarm = None
-        changed = self._receive()  # first the adverts that arrived meanwhile
-        changed |= self.tracker.check_silence(time.time())
+        changed = self._guarded(self._receive)  # first the adverts that arrived meanwhile
+        changed |= self._guarded(lambda: self.tracker.check_silence(time.time()))
         self._set_alarm()
         if changed:
             self._changed()

@@ -16,7 +16,7 @@ import re
 import stat
 from typing import TYPE_CHECKING
 
-from kvtui.backend.conf import servers, vrrp
+from kvtui.backend.conf import checkers, servers, vrrp
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.includes import Includes, is_skipped, outside
 from kvtui.backend.conf.tree import Piece, Statement, build
@@ -95,6 +95,7 @@ def conf_of(
         track_files=vrrp.track_files(statements),
         scripts=vrrp.scripts(statements),
         virtual_servers=virtual_servers,
+        checks=checkers.checks(statements, instances),
         problems=tuple(all_problems),
     )
 

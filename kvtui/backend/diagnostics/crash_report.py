@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from itertools import count
 from traceback import TracebackException
 from typing import TYPE_CHECKING
 
@@ -32,16 +33,20 @@ def action_begins() -> None:
 
 def save(error: BaseException, state: Path) -> str:
     """Write a report, and return the sentences for the person."""
-    report = text(error)
-    path = _write(report, state)
-    where = f"Report: {path}" if path else f"The report cannot be written to a file:\n{report}"
+    path = write(error, state)
+    where = f"Report: {path}" if path else f"The report cannot be written to a file:\n{text(error)}"
     changed = (
         "An action had begun: `kvtui journal` shows whether it was put back."
         if _actions_begun
         else "Your node was not changed."
     )
-    what = redact("".join(TracebackException.from_exception(error).format_exception_only()).strip())
-    return f"kvtui crashed; this is a bug. {changed}\n{what[:MAX_ERROR_CHARACTERS]}\n{where}"
+    return f"kvtui crashed; this is a bug. {changed}\n{one_line(error)}\n{where}"
+
+
+def one_line(error: BaseException) -> str:
+    """Returns type and message, without secrets."""
+    what = "".join(TracebackException.from_exception(error).format_exception_only()).strip()
+    return redact(what)[:MAX_ERROR_CHARACTERS]
 
 
 def text(error: BaseException) -> str:
@@ -54,11 +59,13 @@ def text(error: BaseException) -> str:
     )[-MAX_REPORT_CHARACTERS:]
 
 
-def _write(report: str, state: Path) -> Path | None:
-    name = time.strftime(f"kvtui-crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
+def write(error: BaseException, state: Path | None) -> Path | None:
+    """Writes a report into the state folder or another of ``folders``; None when none can be written."""
+    name = time.strftime(f"kvtui-crash-%Y%m%d-%H%M%S-{os.getpid()}")
+    report = text(error)
     for folder in folders(state):
         with suppress(OSError):
-            path = folder / name
+            path = next(p for n in count() if not (p := folder / f"{name}{f'-{n}' if n else ''}.txt").exists())
             descriptor = open_private(path, new=True)
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(report)

@@ -35,13 +35,13 @@ def _check(found: os.stat_result, path: Path) -> None:
         raise PermissionError(f"{path} belongs to another user")
 
 
-def folders(state: Path) -> tuple[Path, ...]:
+def folders(state: Path | None) -> tuple[Path, ...]:
     """Returns where such files may be kept, the best folder first; the last one always exists.
 
     Args:
         state: kvtui's state folder. It is used only if it exists: the first action makes it, not a crash.
     """
-    found = [state] if os.access(state, os.W_OK) else []
+    found = [state] if state is not None and os.access(state, os.W_OK) else []
     if home := os.environ.get("XDG_STATE_HOME"):
         path = Path(home) / "kvtui"
         with suppress(OSError):

@@ -56,6 +56,7 @@ class Arguments(Struct, frozen=True):
     net_namespace: str | None = None
     pid_files: dict[str, str] = field(default_factory=dict)
     daemon: bool = True
+    vrrp: bool = True
     log_console: bool = False
     log_file: bool = False
     syslog: bool = True
@@ -80,6 +81,7 @@ def parse_arguments(argv: tuple[str, ...]) -> Arguments:
         net_namespace=options.get("s"),
         pid_files=files,
         daemon=not ONE_SHOT & options.keys(),
+        vrrp="C" not in options or "P" in options,
         log_console={"l", "n"} <= options.keys(),
         log_file="g" in options,
         syslog="G" not in options,

@@ -15,7 +15,7 @@ from kvtui.backend.linux.namespaces import mntns_inode, netns_inode, pidns_inode
 from kvtui.backend.linux.pid_files import Family, read_pid_files
 from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
 from kvtui.backend.linux.version import read_version
-from kvtui.model.keepalived import Keepalived
+from kvtui.model.keepalived import Keepalived, KeepalivedNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,10 +27,6 @@ DEFAULT_CONFS = ("/etc/keepalived/keepalived.conf", "/usr/local/etc/keepalived/k
 DEFAULT_TMPDIR = "/tmp"  # noqa: S108 - keepalived's own default, read only
 PROGRAM = re.compile(r"keepalived(-?v?\d[\w.]*)?")  # not keepalived-exporter
 CONTAINER = re.compile(r"kubepods|docker|containerd|crio|libpod|lxc|podman|:/\.\.")  # :/.. is next to our own group
-
-
-class KeepalivedNotFoundError(LookupError):
-    """``--pid`` names no keepalived."""
 
 
 def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, ...]:
@@ -52,6 +48,19 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
         if process.parent not in running and only in (None, process.pid)
     ]
     return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
+
+
+Fingerprint = tuple[tuple[int, int, str, int], ...]
+"""Of a keepalived and its children: PID, start, state, handled signals."""
+
+
+def fingerprint(keepalived: Keepalived, proc: str = "/proc") -> Fingerprint:
+    """Returns what differs when the process or one of its children is another, stops, or comes to handle signals.
+
+    Cheaper than ``find``: two small files for each process.
+    """
+    pids = (keepalived.pid, *procfs.children(keepalived.pid, proc))
+    return tuple((pid, *procfs.vitals(pid, proc)) for pid in pids)
 
 
 def root_of(pid: int, proc: str = "/proc") -> str | None:

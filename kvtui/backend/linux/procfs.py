@@ -36,6 +36,22 @@ def ns_pids(pid: Pid, proc: str = "/proc") -> tuple[int, ...]:
     return tuple(int(word) for word in lines.get("NSpid", lines.get("Pid", "")).split() if word.isdecimal())
 
 
+def children(pid: int, proc: str = "/proc") -> tuple[int, ...]:
+    """PIDs of a process's children; empty when it is gone, or the kernel lacks CONFIG_PROC_CHILDREN."""
+    return tuple(int(word) for word in text(f"{proc}/{pid}/task/{pid}/children").split())
+
+
+def vitals(pid: int, proc: str = "/proc") -> tuple[int, str, int]:
+    """Start in clock ticks, state (``R``, ``S``, ``T`` for stopped, ``Z``; empty when gone), and handled signals.
+
+    The states of a process that works (R, S, D) are all ``S`` here.
+    """
+    fields = text(f"{proc}/{pid}/stat").rpartition(")")[2].split()
+    if len(fields) <= 19:
+        return 0, "", 0
+    return int(fields[19]), "S" if fields[0] in {"R", "D", "S", "I"} else fields[0], handled_signals(pid, proc)
+
+
 def handled_signals(pid: Pid, proc: str = "/proc") -> int:
     """Bit ``n - 1`` is set when the process blocks or catches signal ``n``.
 

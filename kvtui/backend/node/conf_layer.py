@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.backend.conf import reader, running
+from kvtui.backend.linux.files import resolve_inside
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
 Signature = tuple[tuple[int, int, int, int] | None, ...]
 
+SAME_MTIME_SECONDS = 2.0
+"""A file that was written this recently may be written again without another mtime or size: it is read again."""
+REREAD_SECONDS = 10.0
+"""The file is read again: a pattern of ``include`` may name a file in a folder that had none ..."""
+REREAD_DUTY = 200
+"""... but at most every so many times what that takes."""
 
-def _signature(paths: tuple[str, ...]) -> Signature:
-    """Returns what differs after a change: device, inode, size, mtime in ns; None for a missing file."""
+
+def _signature(keepalived: Keepalived, paths: Iterable[str]) -> Signature:
+    """Returns what differs after a change of the files or of their folders.
+
+    Device, inode, size, mtime in ns; None for what is missing.
+    """
     marks: list[tuple[int, int, int, int] | None] = []
-    for path in paths:
+    folders = dict.fromkeys(path.rpartition("/")[0] or "/" for path in paths)
+    for path in (*paths, *folders):
         try:
-            s = os.stat(path)  # noqa: PTH116 - once a tick for each file
+            s = os.stat(resolve_inside(keepalived.root, path))  # noqa: PTH116 - once a tick for each file
         except OSError:
             marks.append(None)
         else:
@@ -33,69 +50,73 @@ class ConfLayer:
         self.file: Conf | None = None
         self.running: Conf | None = None
         self._keepalived = keepalived
-        self._file_mark: Signature = ()
+        self._file_mark: Signature | None = None
+        self._read_at, self._cost = float("-inf"), 0.0
         self._running_mark: tuple[int, int, int] | None = None
         self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "no keepalived runs here")
+        self.reloaded = False
+        """keepalived was probably reloaded since somebody set this to False: its running config is another, or, where
+        it keeps none (before 2.2.0), its file is."""
 
-    def mark_gone(self) -> None:
-        self._keepalived = None
-        if self.file is not None or self.running is not None:
-            detail = "as last read: keepalived has ended"
-            self._source = Source(SourceName.CONF, SourceState.DEGRADED, detail, self._source.read_at)
-
-    def read(self, now: float) -> bool:
+    def read(self, now: float) -> None:
         """Reads what changed.
 
-        Returns:
-            Whether keepalived was reloaded since the last call.
+        Args:
+            now: seconds since the epoch.
         """
         if self._keepalived is None:
-            return False
+            return
+        before = self.file
         self._read_file(self._keepalived, now)
-        return self._read_running(self._keepalived, now)
+        reloaded = self._read_running(self._keepalived, now)
+        edited = before is not None and self.file is not None and before.digest != self.file.digest
+        self.reloaded |= reloaded or (edited and self.running is None)
 
     def _read_file(self, keepalived: Keepalived, now: float) -> None:
         files = self.file.files if self.file else ()
-        paths = tuple(keepalived.outside(f) for f in dict.fromkeys((keepalived.conf, *files)))
-        if self.file is not None and _signature(paths) == self._file_mark:
+        mark = _signature(keepalived, dict.fromkeys((keepalived.conf, *files)))
+        began = time.monotonic()
+        due = began - self._read_at >= max(REREAD_SECONDS, REREAD_DUTY * self._cost)
+        if mark == self._file_mark and not due:
             self._source = Source(SourceName.CONF, self._source.state, self._source.detail, now)
             return
         try:
-            self.file = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
+            conf = reader.read(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name, now=now)
         except OSError as error:
-            if _ended(keepalived):
-                return  # keep what was read last until `mark_gone`
-            self.file = None
+            self.file, self._file_mark = None, None
             self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, _why(keepalived, error))
             return
-        paths = tuple(keepalived.outside(f) for f in dict.fromkeys((keepalived.conf, *self.file.files)))
-        self._file_mark = _signature(paths)
-        state = SourceState.DEGRADED if self.file.problems else SourceState.OK
-        more = f" (and {len(self.file.problems) - 1} more)" if len(self.file.problems) > 1 else ""
-        detail = "".join(f"{p.at}: {p.message}{more}" for p in self.file.problems[:1])
+        self._read_at, self._cost = began, time.monotonic() - began
+        self._remember(keepalived, conf, mark)
+        state = SourceState.DEGRADED if conf.problems else SourceState.OK
+        more = f" (and {len(conf.problems) - 1} more)" if len(conf.problems) > 1 else ""
+        detail = "".join(f"{p.at}: {p.message}{more}" for p in conf.problems[:1])
         self._source = Source(SourceName.CONF, state, detail, now)
+
+    def _remember(self, keepalived: Keepalived, conf: Conf, before: Signature) -> None:
+        """Keeps the config, and its signature unless it changed meanwhile, or may yet change without a sign of it."""
+        old = self.file
+        if old is None or old != replace(conf, read_at=old.read_at, modified=old.modified):
+            self.file = conf  # else the same object: what follows from it need not be computed again
+        mark = _signature(keepalived, dict.fromkeys((keepalived.conf, *conf.files)))
+        newest = max((m[3] for m in mark if m is not None), default=0) / 1e9
+        is_certain = set(before) <= set(mark) and abs(time.time() - newest) >= SAME_MTIME_SECONDS
+        self._file_mark = mark if is_certain else None
 
     def _read_running(self, keepalived: Keepalived, now: float) -> bool:
         mark = running.mark(keepalived.pid)
-        if mark is None or mark == self._running_mark:
+        if mark == self._running_mark:
             return False
         first, self._running_mark = self._running_mark is None, mark
-        self.running = running.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
+        self.running = None
+        if mark is not None:
+            self.running = running.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
+            if self.running is None:  # it was being written
+                self._running_mark = None
         return not first
 
     def source(self) -> Source:
         return self._source
-
-
-def _ended(keepalived: Keepalived) -> bool:
-    """Whether the process whose root we read through has ended or is a zombie: both have no root."""
-    try:
-        os.stat(keepalived.root or "/")  # noqa: PTH116 - only whether it is there
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _why(keepalived: Keepalived, error: OSError) -> str:

@@ -65,7 +65,9 @@ class KubeLayer:
         timing: Timing | None = None,
         environ: Mapping[str, str] | None = None,
         place: Place | None = None,
+        report: Callable[[Exception], str] = str,
     ) -> None:
+        self._report = report
         self._settings, self._changed, self._timing, self._place = settings, changed, timing, place
         self._environ = os.environ if environ is None else environ
         self._process: ApiProcess | None = None
@@ -103,6 +105,8 @@ class KubeLayer:
                 self._error, self._reason = str(error), UnavailableReason.ABSENT
             except AccessError as error:
                 self._error, self._reason, wait = str(error), None, RETRY_FIND
+            except Exception as error:  # noqa: BLE001 - a bug in one source must not end it, nor the others
+                self._error, self._reason, wait = self._report(error), None, RETRY_FIND
             self._begun.set()
             self._changed()
             with contextlib.suppress(TimeoutError):

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts import Adverts, CaptureError
 from kvtui.backend.ipvs.errors import IpvsError
 from kvtui.backend.ipvs.reader import IpvsReader
+from kvtui.backend.node.guard import DEADLINE
 from kvtui.backend.route import RouteMonitor
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvtui.backend.node.guard import SourceGuard
     from kvtui.model.addresses import AddressTable
     from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
     from kvtui.model.vrrp import Advertiser, Transition
 
 
 class AddressesLayer:
-    def __init__(self, pid: int | None, changed: Callable[[], None]) -> None:
-        self._monitor = RouteMonitor(pid)
+    def __init__(self, pid: int | None, changed: Callable[[], None], guard: SourceGuard) -> None:
+        self._monitor = RouteMonitor(pid, report=guard.report)
         self._changed = changed
 
     def start(self) -> None:
@@ -40,8 +41,13 @@ class AddressesLayer:
     def source(self) -> Source:
         table, error = self._monitor.table(), self._monitor.error
         detail = f"addresses cannot be read: {error.strerror or error}" if error else ""
+        late = self._monitor.busy_seconds
+        if late >= DEADLINE:
+            detail = f"late: {late:.0f} s; rtnetlink does not answer"
         if table is None:
             return Source(SourceName.ADDRESSES, SourceState.UNAVAILABLE, detail or "not read yet")
+        if late >= DEADLINE:
+            return Source(SourceName.ADDRESSES, SourceState.DEGRADED, detail, table.read_at)
         if error:
             return Source(SourceName.ADDRESSES, SourceState.DEGRADED, f"{detail}; shown as read last", table.read_at)
         return Source(SourceName.ADDRESSES, SourceState.OK, "", table.read_at)
@@ -51,8 +57,11 @@ class AddressesLayer:
 
 
 class AdvertsLayer:
-    def __init__(self, pid: int | None, changed: Callable[[], None], addresses: AddressesLayer) -> None:
-        self._adverts = Adverts(pid, is_port=addresses.is_port)
+    def __init__(
+        self, pid: int | None, changed: Callable[[], None], addresses: AddressesLayer, guard: SourceGuard
+    ) -> None:
+        self._adverts = Adverts(pid, is_port=addresses.is_port, failed=guard.report)
+        self._guard = guard
         self._addresses = addresses
         self._changed = changed
         self._error: str | None = "not opened yet"
@@ -62,6 +71,8 @@ class AdvertsLayer:
             await self._adverts.start(self._changed, self._addresses.ready)
         except CaptureError as why:
             self._error = str(why)
+        except Exception as error:  # noqa: BLE001 - a bug in one source must not end the others
+            self._error = self._guard.report(error)
         else:
             self._error = None
 
@@ -81,7 +92,7 @@ class AdvertsLayer:
     def source(self, now: float) -> Source:
         if self._error:
             return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._error)
-        return Source(SourceName.ADVERTS, SourceState.OK, "", now)
+        return self._guard.checked(Source(SourceName.ADVERTS, SourceState.OK, "", now))
 
     def close(self) -> None:
         self._adverts.close()
@@ -104,8 +115,7 @@ class IpvsLayer:
     def __init__(self, pid: int | None) -> None:
         self._reader = IpvsReader(pid)
         self.table: IpvsTable | None = None
-        self.moved = False
-        """See ``has_moved``, since the last reading."""
+        self._moved = False
         self.watched: frozenset[ServiceKey] | None = None
         """Keys of the virtual servers on the screen; None: all."""
         self._error = "not read yet"
@@ -116,12 +126,17 @@ class IpvsLayer:
             self.table = self._reader.read(self.watched, urgent=urgent)
         except IpvsError as why:
             self.table, self._error = None, str(why)
-        self.moved = before is not None and self.table is not None and has_moved(before, self.table)
+        self._moved |= before is not None and self.table is not None and has_moved(before, self.table)
 
-    async def connections(
+    def take_moved(self) -> bool:
+        """Returns whether the table moved (``has_moved``) since the last call."""
+        moved, self._moved = self._moved, False
+        return moved
+
+    def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        return await asyncio.to_thread(self._reader.connections, limit, service, real)
+        return self._reader.connections(limit, service, real)
 
     def source(self) -> Source:
         if self.table is None:

@@ -6,19 +6,17 @@ import asyncio
 import logging
 import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.backend.connect import connect
 from kvtui.backend.linux.host import HostLayer
-from kvtui.backend.node.conf_layer import ConfLayer
+from kvtui.backend.node.daemon import Daemon
+from kvtui.backend.node.guard import DEADLINE, SourceGuard, run_in_thread, run_jobs
 from kvtui.backend.node.kube_layer import KubeLayer
-from kvtui.backend.node.network_layer import AddressesLayer, AdvertsLayer, IpvsLayer
+from kvtui.backend.node.network import Network
 from kvtui.backend.node.processes_layer import ProcessesLayer
-from kvtui.backend.node.sysctls_layer import SysctlsLayer
-from kvtui.backend.node.vrrp_layer import VrrpLayer
 from kvtui.model.log import LogTail
 from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kvtui.backend.keepalived.log import LogReader
-    from kvtui.model.addresses import AddressTable
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.keepalived import Keepalived
@@ -40,80 +36,17 @@ _LOG = logging.getLogger(__name__)
 
 API_TIMEOUT = 4.0
 """Seconds that a single reading waits for the Kubernetes API."""
-ADDRESSES_TIMEOUT = 5.0
-"""Seconds that the first reading waits for addresses: the import of pyroute2 is slow, the kernel is not."""
-IMPORT_DELAY = 0.2
-"""Seconds until pyroute2 is imported, when the first frame shows no addresses."""
-
-
-class Network:
-    """The layers of one network namespace, which stay when keepalived restarts."""
-
-    def __init__(self, pid: int | None, changed: Callable[[], None], *, at_once: bool) -> None:
-        self._changed = changed
-        self._at_once = at_once
-        self.dirty = True
-        """Something changed since the last request for a dump."""
-        self._closed = False
-        self.addresses = AddressesLayer(pid, self._event)
-        self.adverts = AdvertsLayer(pid, self._event, self.addresses)
-        self.ipvs = IpvsLayer(pid)
-        self.sysctls = SysctlsLayer(pid)
-
-    def _event(self) -> None:
-        self.dirty = True
-        self._changed()
-
-    async def start(self) -> None:
-        if self._at_once:
-            asyncio.get_running_loop().call_later(IMPORT_DELAY, self._start_addresses)
-        else:
-            self.addresses.start()
-        await self.adverts.start()
-
-    def _start_addresses(self) -> None:
-        if not self._closed:
-            self.addresses.start()
-
-    async def ready(self) -> None:
-        """Waits until the first reading of addresses succeeded or failed, unless ``at_once``."""
-        if not self._at_once:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(ADDRESSES_TIMEOUT):
-                    await self.addresses.ready()
-
-    async def close(self) -> None:
-        self._closed = True
-        await self.addresses.close()
-        self.adverts.close()
-        self.ipvs.close()
-
-
-class Daemon:
-    """The layers of one keepalived process: its config, dumps and log."""
-
-    def __init__(self, keepalived: Keepalived | None, *, signals: bool, changed: Callable[[], None]) -> None:
-        self.conf = ConfLayer(keepalived)
-        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed, read_log=lambda: self.log(keepalived))
-        self._log: LogReader | None = None
-
-    def log(self, chosen: Keepalived | None) -> LogTail:
-        """Returns the end of its log, which stays after the process ended. Blocks."""
-        from kvtui.backend.keepalived.log import LogReader  # noqa: PLC0415 - only the log's view needs it
-
-        if self._log is None and chosen is not None:
-            self._log = LogReader(chosen)
-        return self._log.read() if self._log else LogTail(error="no keepalived runs here")
-
-    def mark_gone(self) -> None:
-        self.conf.mark_gone()
-        self.vrrp.mark_gone()
+PRINT_DEADLINE = 5.0
+"""Seconds for each source where no screen waits for it: a printed document had better be whole."""
+VIEW_TIMEOUT = 5.0
+"""Seconds for what a view asks for: connections, the log."""
+CLOCK_STEP = 1.0
+"""Seconds by which the clock must have been set for everything to be read anew: it dates all events."""
 
 
 class Layers(Struct):
     network: Network
     daemon: Daemon
-    of: Keepalived | None
 
 
 class Node:
@@ -146,47 +79,70 @@ class Node:
         self._changed: Callable[[], None] = lambda: None
         self._layers: Layers | None = None
         self._at_once = at_once
+        self._state_folder = state_folder
         self._host = HostLayer(state_folder)
+        self._host_guard = SourceGuard("the host", state_folder)
+        self._processes_guard = SourceGuard("the list of processes", state_folder)
+        self._kube_guard = SourceGuard("the Kubernetes API", state_folder)
+        self._view_guard = SourceGuard("what this view shows", state_folder)
+        self._deadline = DEADLINE if at_once else PRINT_DEADLINE
+        self._clock_offset: float | None = None
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
         """Finds keepalived and opens the sockets in its namespaces.
 
         Raises:
-            LookupError: ``--pid`` names no keepalived.
+            KeepalivedNotFoundError: ``--pid`` names no keepalived.
         """
         self._changed = changed
-        await self._attach(time.time())
-        self._kube = KubeLayer(self._kube_settings, changed)
+        await self._attach()
+        if self._processes.not_found is not None:
+            raise self._processes.not_found
+        self._kube = KubeLayer(self._kube_settings, changed, report=self._kube_guard.report)
         self._kube.notice(self._processes.found, self._processes.chosen)
         self._kube.start()
 
-    async def _attach(self, now: float) -> Layers:
-        hurry = self._layers is not None and self._layers.network.dirty
-        await asyncio.to_thread(self._processes.read, now, hurry=hurry)
+    async def _attach(self) -> Layers:
+        """Finds keepalived; what was read of another process, or before the clock was set, is dropped."""
+        await run_jobs([(self._processes_guard, self._processes.read)], self._deadline)
         chosen, layers = self._processes.chosen, self._layers
-        if layers is None:
-            _LOG.info("keepalived: %s", f"PID {chosen.pid}, {chosen.version}, {chosen.conf}" if chosen else "none")
-            layers = self._layers = Layers(await self._open(chosen), self._daemon(chosen), chosen)
-        elif chosen is None and layers.of is not None:
-            _LOG.info("keepalived is gone: PID %d", layers.of.pid)
-            layers.daemon.mark_gone()
-            layers.of, layers.network.dirty = None, True
-        elif chosen is not None and (layers.of is None or layers.of.pid != chosen.pid):
-            _LOG.info("another keepalived: PID %d, %s, %s", chosen.pid, chosen.version, chosen.conf)
+        if self._clock_was_set() and layers is not None:
+            _LOG.info("the clock was set: everything is read anew")
             await layers.daemon.vrrp.close()
-            layers.daemon, layers.of, layers.network.dirty = self._daemon(chosen), chosen, True
-            if chosen.own_netns is False:  # its namespace is entered by its PID, which changed
-                await layers.network.close()
-                layers.network = await self._open(chosen)
+            await layers.network.close()
+            layers = None
+        if layers is None:
+            _LOG.info("keepalived: %s", _described(chosen))
+            layers = Layers(await self._open(chosen), self._daemon(chosen, None))
+        elif not layers.daemon.is_of(chosen):
+            _LOG.info("keepalived is another: %s", _described(chosen))
+            await self._replace(layers, chosen)
+        self._layers = layers
         return layers
 
-    def _daemon(self, chosen: Keepalived | None) -> Daemon:
-        return Daemon(chosen, signals=self._signals, changed=self._changed)
+    async def _replace(self, layers: Layers, chosen: Keepalived | None) -> None:
+        before, layers.daemon = layers.daemon, self._daemon(chosen, layers.daemon)
+        layers.network.dirty = True
+        if before.vrrp is not layers.daemon.vrrp:
+            await before.vrrp.close()
+        # another network namespace than kvtui's is entered by the process's PID
+        if chosen is not None and layers.network.identity != (chosen.identity if chosen.own_netns is False else None):
+            await layers.network.close()
+            layers.network = await self._open(chosen)
+
+    def _clock_was_set(self) -> bool:
+        before, self._clock_offset = self._clock_offset, time.time() - time.monotonic()
+        return before is not None and abs(self._clock_offset - before) >= CLOCK_STEP
+
+    def _daemon(self, chosen: Keepalived | None, before: Daemon | None) -> Daemon:
+        return Daemon(
+            chosen, signals=self._signals, changed=self._changed, state_folder=self._state_folder, before=before
+        )
 
     async def _open(self, chosen: Keepalived | None) -> Network:
-        pid = chosen.pid if chosen and chosen.own_netns is False else None
-        network = Network(pid, self._changed, at_once=self._at_once)
+        of = chosen if chosen and chosen.own_netns is False else None
+        network = Network(of, self._changed, at_once=self._at_once, state_folder=self._state_folder)
         self._at_once = False
         await network.start()
         return network
@@ -220,43 +176,46 @@ class Node:
         self._watched = services
 
     async def read(self) -> Snapshot:
-        """Reads the node. Slow answers (dumps) come with a later snapshot."""
-        now = time.time()
-        layers = await self._attach(now)
-        await layers.network.ready()
-        layers.network.ipvs.watched = self._watched
-        reloaded = await asyncio.to_thread(self._read_blocking, layers, now, layers.network.addresses.table())
-        layers.daemon.vrrp.request(now, urgent=layers.network.dirty or reloaded, checks=layers.network.ipvs.moved)
-        layers.network.dirty = False
+        """Reads the node. What misses its deadline (``node.guard``), and dumps, come with a later snapshot."""
+        layers = await self._attach()
+        network, daemon = layers.network, layers.daemon
+        await network.ready()
+        network.ipvs.watched = self._watched
+        dirty, network.dirty = network.dirty, False  # before reading: what changes meanwhile counts for the next one
+        now, links = time.time(), network.addresses.table()
+        await run_jobs(
+            [
+                (self._host_guard, lambda: self._host.read(now)),
+                (daemon.conf_guard, lambda: daemon.read(now)),
+                (network.ipvs_guard, lambda: network.ipvs.read(urgent=dirty or daemon.conf.reloaded)),
+                (network.sysctls_guard, lambda: network.sysctls.read(time.monotonic(), links)),
+            ],
+            self._deadline,
+        )
+        reloaded, daemon.conf.reloaded = daemon.conf.reloaded, False
+        daemon.vrrp.request(urgent=dirty or reloaded, full=reloaded or network.ipvs.take_moved())
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
-
-    def _read_blocking(self, layers: Layers, now: float, links: AddressTable | None) -> bool:
-        self._host.read(now)
-        reloaded = layers.daemon.conf.read(now)
-        layers.network.ipvs.read(urgent=layers.network.dirty or reloaded)
-        layers.network.sysctls.read(time.monotonic(), links)
-        return reloaded
 
     def _snapshot(self, layers: Layers) -> Snapshot:
         now = time.time()
         network, daemon = layers.network, layers.daemon
         dump = daemon.vrrp.dump
         chosen = self._processes.chosen
-        cluster, cluster_source = self._cluster(now)
+        cluster, cluster_source = self._kube_guard.call(lambda: self._cluster(now)) or (None, self._cluster_failed())
         return Snapshot(
             time=now,
             node=NodeName(os.environ.get("NODE_NAME") or os.uname().nodename, self._read_only),
             sources=(
-                self._processes.source(),
-                daemon.conf.source(),
-                daemon.vrrp.source(),
-                network.ipvs.source(),
+                self._processes_guard.checked(self._processes.source()),
+                daemon.conf_guard.checked(daemon.conf.source()),
+                daemon.vrrp_guard.checked(daemon.vrrp.source()),
+                network.ipvs_guard.checked(network.ipvs.source()),
                 network.addresses.source(),
                 network.adverts.source(now),
                 cluster_source,
-                self._host.source(),
+                self._host_guard.checked(self._host.source()),
             ),
             keepalived=self._processes.found,
             chosen=chosen.pid if chosen else None,
@@ -281,18 +240,31 @@ class Node:
         found = self._kube.kube(now)
         return found, self._kube.source(found)
 
+    def _cluster_failed(self) -> Source:
+        return Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, self._kube_guard.error)
+
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        layers = self._layers or await self._attach(time.time())
-        return await layers.network.ipvs.connections(service, real, limit)
+        layers = self._layers or await self._attach()
+        try:
+            return await run_in_thread(lambda: layers.network.ipvs.connections(service, real, limit), VIEW_TIMEOUT)
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError(None, self._view_guard.report(error)) from error
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
         return await connect(address, port, timeout)
 
     async def log(self) -> LogTail:
-        layers = self._layers or await self._attach(time.time())
-        return await asyncio.to_thread(layers.daemon.log, self._processes.chosen)
+        layers = self._layers or await self._attach()
+        try:
+            return await run_in_thread(layers.daemon.read_log, VIEW_TIMEOUT)
+        except OSError as error:
+            return LogTail(error=error.strerror or str(error))
+        except Exception as error:  # noqa: BLE001 - a bug in one source must not end the others
+            return LogTail(error=self._view_guard.report(error))
 
     async def close(self) -> None:
         if self._kube is not None:
@@ -302,3 +274,7 @@ class Node:
             await self._layers.daemon.vrrp.close()
             await self._layers.network.close()
             self._layers = None
+
+
+def _described(keepalived: Keepalived | None) -> str:
+    return f"PID {keepalived.pid}, {keepalived.version}, {keepalived.conf}" if keepalived else "none"

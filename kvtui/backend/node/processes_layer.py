@@ -1,18 +1,21 @@
-"""Finds keepalived, again after it ended, and every ``RESCAN_SECONDS``."""
+"""Finds keepalived: again as soon as the chosen one, or one of its children, is another."""
 
 from __future__ import annotations
 
-import os
+import time
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux import processes
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kvtui.model.keepalived import Keepalived
 
-RESCAN_SECONDS = 5.0
-"""Between two scans of all processes; the chosen one is checked at each reading."""
+RESCAN_SECONDS = 1.5
+"""Between two scans of all processes; the chosen one and its children are checked at each reading."""
 
 NOT_FOUND = (
     "no keepalived runs here, or kvtui cannot see it: on the node, run `ps -C keepalived`; "
@@ -23,64 +26,77 @@ NOT_FOUND = (
 class ProcessesLayer:
     """Every keepalived on the machine, and the chosen one.
 
-    After the first choice kvtui stays in that network namespace: only a keepalived *there* replaces one that ended.
-    One of another namespace would have another node's addresses.
+    After the first choice kvtui stays in that network namespace while anything runs there: only a keepalived *there*
+    replaces one that ended. One of another namespace would have another node's addresses.
+
+    Args:
+        pid: of the keepalived (``--pid``); None for the one in kvtui's own network namespace.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, pid: int | None) -> None:
+    def __init__(self, pid: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._pid = pid
+        self._clock = clock
         self._scanned_at: float | None = None
+        self._read_at: float | None = None
+        self._fingerprint: processes.Fingerprint = ()
         self.found: tuple[Keepalived, ...] = ()
         self.chosen: Keepalived | None = None
         self.last: Keepalived | None = None
         """The last chosen one, which may have ended."""
+        self.not_found: KeepalivedNotFoundError | None = None
+        """``--pid`` named no keepalived at the first reading."""
 
-    def read(self, now: float, *, hurry: bool = False) -> None:
-        """Scans the processes when it is due.
-
-        Args:
-            now: seconds since the epoch.
-            hurry: an event needs a snapshot at once: the scan can wait.
-
-        Raises:
-            LookupError: ``--pid`` names no keepalived, at the first reading.
-        """
-        interval = 2 * RESCAN_SECONDS if hurry else RESCAN_SECONDS
-        if self._scanned_at is not None and now - self._scanned_at < interval and self._alive():
+    def read(self) -> None:
+        """Scans the processes when that is due. Blocks."""
+        now = self._clock()
+        fingerprint = processes.fingerprint(self.chosen) if self.chosen else ()
+        recent = self._scanned_at is not None and now - self._scanned_at < RESCAN_SECONDS
+        if recent and self.chosen is not None and fingerprint == self._fingerprint:
+            self._read_at = time.time()
             return
         self._scanned_at = now
-        self.found = processes.find()
-        if self.last is None:
-            self.chosen = None if self._ambiguous() else processes.choose(self.found, self._pid)
-        else:
-            self.chosen = self._successor(self.last)
-        self.last = self.chosen or self.last
+        found = processes.find()
+        chosen = self._successor(found, self.last) if self.last is not None else self._first(found)
+        # taken before the scan: what changed during it is seen at the next reading
+        same = chosen is not None and self.chosen is not None and chosen.pid == self.chosen.pid
+        self._fingerprint = fingerprint if same or chosen is None else processes.fingerprint(chosen)
+        self.found, self.chosen, self.last = found, chosen, chosen or self.last
+        self._read_at = time.time()
 
-    def _ambiguous(self) -> bool:
+    def _first(self, found: tuple[Keepalived, ...]) -> Keepalived | None:
+        if self._is_ambiguous(found):
+            return None
+        try:
+            chosen = processes.choose(found, self._pid)
+        except KeepalivedNotFoundError as error:
+            self.not_found = error
+            return None
+        self.not_found = None
+        return chosen
+
+    def _is_ambiguous(self, found: tuple[Keepalived, ...]) -> bool:
         """Whether several run, none of them in our network namespace: any choice would be a guess."""
-        return self._pid is None and len(self.found) > 1 and all(k.own_netns is False for k in self.found)
+        return self._pid is None and len(found) > 1 and all(k.own_netns is False for k in found)
 
-    def _successor(self, last: Keepalived) -> Keepalived | None:
-        same = next((k for k in self.found if (k.pid, k.started) == (last.pid, last.started)), None)
-        there = tuple(k for k in self.found if k.netns == last.netns)
-        return same or processes.choose(there)
-
-    def _alive(self) -> bool:
-        return self.chosen is not None and os.path.exists(f"/proc/{self.chosen.pid}/stat")  # noqa: PTH110 - hot path
+    @staticmethod
+    def _successor(found: tuple[Keepalived, ...], last: Keepalived) -> Keepalived | None:
+        same = next((k for k in found if k.identity == last.identity), None)
+        return same or processes.choose(tuple(k for k in found if k.netns == last.netns))
 
     def source(self) -> Source:
         name = SourceName.KEEPALIVED
         if self.chosen is None:
             why = NOT_FOUND
-            if self._ambiguous():
+            if self._is_ambiguous(self.found):
                 pids = ", ".join(str(k.pid) for k in self.found)
                 why = f"no keepalived in this network namespace; in others run PID {pids}: choose one with --pid"
             if self.last is not None:
                 why = (
                     f"keepalived (PID {self.last.pid}) has ended and no other runs in its network namespace: start it "
-                    "again; its log says why it ended; the data below was read before"
+                    "again; its log says why it ended"
                 )
-            return Source(name, SourceState.UNAVAILABLE, why, self._scanned_at)
+            return Source(name, SourceState.UNAVAILABLE, why, self._read_at)
         detail, state = "", SourceState.OK
         if self.chosen.netns is None:
             state = SourceState.DEGRADED
@@ -88,4 +104,4 @@ class ProcessesLayer:
         elif self.chosen.own_netns is False:
             state = SourceState.DEGRADED
             detail = f"PID {self.chosen.pid} is in another network namespace than kvtui: all data is from there"
-        return Source(name, state, detail, self._scanned_at)
+        return Source(name, state, detail, self._read_at)

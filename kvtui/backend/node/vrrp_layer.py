@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.merge import with_growth
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
+from kvtui.backend.node.guard import run_jobs
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.model.vrrp import VrrpState
 
@@ -18,20 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.backend.keepalived.dumps.requester import Dump
+    from kvtui.backend.node.guard import SourceGuard
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.log import LogTail
     from kvtui.model.vrrp import VrrpInstance
 
 PENDING = "no dump requested yet"
+NO_VRRP = "its config has VRRP instances, but keepalived runs no VRRP process: it starts, or its log says why not"
+
+INTERVAL = 30.0
+"""Seconds between requests without a reason: each is a line in keepalived's log."""
+URGENT_INTERVAL = 1.0
+"""Seconds between requests after changes."""
+UNSETTLED_INTERVAL = 2.0
+"""Seconds between requests while an instance is in a state that it leaves without an event that kvtui sees."""
+MAX_RETRY_SECONDS = 15.0
+MAX_DUMP_SECONDS = 5.0
+"""For the three dumps of a full request, each with its own timeout."""
 
 
 class VrrpLayer:
     """The latest dump of one keepalived.
 
+    A dump soon after an event may be older than what keepalived makes of it. So requests go on, a second apart, until
+    two dumps in a row say the same.
+
     Args:
         keepalived: whose; None when there is none.
         signals: whether kvtui may request dumps. ``--read-only`` forbids it: then existing dumps are read.
-        changed: called after a new dump.
+        changed: called after a new dump, and when a request that had to wait is due.
+        guard: of this source.
+        read_log: reads the end of the log, which has exit statuses and times of what fails.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -40,53 +59,93 @@ class VrrpLayer:
         *,
         signals: bool,
         changed: Callable[[], None],
+        guard: SourceGuard,
         read_log: Callable[[], LogTail] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self.dump: Dump | None = None
         self.log: LogTail | None = None
         """The log as of the dump; read only if the dump shows that something fails."""
         self._read_log = read_log
+        self.expects_instances = False
+        """The config has VRRP instances."""
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
+        self._guard = guard
         self._error = "no keepalived runs here" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
-        self._checks_wanted = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._asked_at = self._full_at = float("-inf")
+        self._failures = 0
+        self._urgent = self._full = False
 
-    def request(self, now: float, *, urgent: bool, checks: bool = False) -> None:
-        """Requests a dump in the background, unless the last request is too recent.
+    def request(self, *, urgent: bool = False, full: bool = False) -> None:
+        """Requests a dump in the background when one is due; what cannot be requested yet is remembered.
 
         Args:
-            now: seconds since the epoch.
             urgent: something changed, so the last dump is probably out of date.
-            checks: the health checks too: only they distinguish a failed real server from a removed one.
+            full: the text dump too: only it has the health checks, track files and sync groups.
         """
-        self._checks_wanted |= checks
-        busy = self._task is not None and not self._task.done()
-        if self._dumper is None or busy or not self._dumper.due(now, urgent=urgent or self._checks_wanted):
+        self._urgent |= urgent
+        self._full |= full
+        busy = self._guard.is_busy or (self._task is not None and not self._task.done())
+        if self._dumper is None or busy:
             return
-        # The full dump costs keepalived two more signals; what it adds to the JSON changes rarely.
-        full = self.dump is None or self._checks_wanted or self._dumper.due(now)
-        self._checks_wanted = False
+        now = self._clock()
+        wait = self._asked_at + self._interval() - now
+        if wait > 0:
+            self._wake_after(wait)
+            return
+        full = self.dump is None or self._full or now - self._full_at >= INTERVAL
+        if full:
+            self._full_at = now
+        self._asked_at, self._urgent, self._full = now, False, False
         self._task = asyncio.create_task(self._request(self._dumper, full=full))
 
-    async def _request(self, dumper: DumpRequester, *, full: bool) -> None:
-        try:
-            answer = await asyncio.to_thread(dumper.read, time.time(), full=full)
-            if self._dumper is dumper:  # it may have ended meanwhile
-                known = self.dump.instances if self.dump else ()
-                answer = carry(self.dump, answer)
-                self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
-                self._error = ""
-            needed = self._read_log is not None and any(map(fails, answer.instances))
-            self.log = await asyncio.to_thread(self._read_log) if needed and self._read_log else None
-        except DumpError as why:
-            self._error = str(why)
+    def _interval(self) -> float:
+        if self._failures:
+            return min(MAX_RETRY_SECONDS, URGENT_INTERVAL * 2.0 ** (self._failures - 1))
+        if self._urgent or self._full:
+            return URGENT_INTERVAL
+        instances = self.dump.instances if self.dump else ()
+        return INTERVAL if all(is_settled(i) for i in instances) else UNSETTLED_INTERVAL
+
+    def _wake_after(self, seconds: float) -> None:
+        if seconds < INTERVAL / 2 and (self._timer is None or self._timer.cancelled()):
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
         self._changed()
 
-    def mark_gone(self) -> None:
-        self._dumper = None
-        self.dump = None
-        self._error = "keepalived has ended"
+    async def _request(self, dumper: DumpRequester, *, full: bool) -> None:
+        before = self.dump
+        await run_jobs([(self._guard, lambda: self._read(dumper, full=full))], MAX_DUMP_SECONDS)
+        if self._failures == 0 and not same_states(before, self.dump):
+            self._urgent = True
+        self._changed()
+
+    def _read(self, dumper: DumpRequester, *, full: bool) -> None:
+        try:
+            answer = dumper.read(time.time(), full=full)
+        except DumpError as why:
+            self._error = str(why)
+            self._failures += 1
+            return
+        if self.expects_instances and not answer.instances and dumper.keepalived.children.vrrp is None:
+            self.dump, self._error = None, NO_VRRP
+            self._failures += 1
+            return
+        known = self.dump.instances if self.dump else ()
+        answer = answer if full else carry(self.dump, answer)
+        self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
+        self._error = ""
+        needed = self._read_log is not None and any(map(fails, answer.instances))
+        self.log = self._read_log() if needed and self._read_log else None
+        lacks_checks = answer.how == "data" and answer.checks is None
+        self._full |= lacks_checks
+        self._failures = self._failures + 1 if lacks_checks else 0
 
     async def settle(self) -> None:
         if self._task is not None:
@@ -102,14 +161,34 @@ class VrrpLayer:
         return Source(SourceName.VRRP, state, detail, self.dump.read_at)
 
     async def close(self) -> None:
+        self._dumper = None
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
 
 
+def is_settled(instance: VrrpInstance) -> bool:
+    """Whether the instance leaves its state only with an event: an advert, its end, an address, an interface."""
+    leaves = instance.wanted_state not in {None, instance.state}
+    return instance.state in {VrrpState.MASTER, VrrpState.BACKUP} and not leaves
+
+
 def fails(instance: VrrpInstance) -> bool:
     """Whether something that it tracks fails: keepalived logs exit statuses and times."""
     return instance.state is VrrpState.FAULT or any(t.good is t.reverse for t in instance.tracked)
+
+
+def same_states(before: Dump | None, now: Dump | None) -> bool:
+    """Whether two dumps differ in counters and times only."""
+    if before is None or now is None:
+        return before is now
+    return _states(before) == _states(now) and (before.checks == now.checks)
+
+
+def _states(dump: Dump) -> tuple[VrrpInstance, ...]:
+    return tuple(replace(i, counters={}, grown={}, last_transition=None, master_address=None) for i in dump.instances)
 
 
 def carry(before: Dump | None, answer: Dump) -> Dump:
@@ -124,8 +203,12 @@ def carry(before: Dump | None, answer: Dump) -> Dump:
 def _carry_instance(before: VrrpInstance | None, now: VrrpInstance) -> VrrpInstance:
     if before is None or now.track_files or now.tracked:
         return now
+    same_master = (before.state, before.master_priority, before.last_transition) == (
+        now.state, now.master_priority, now.last_transition,
+    )  # fmt: skip
     return replace(
         now,
+        master_address=now.master_address or (before.master_address if same_master else None),
         track_files=before.track_files,
         tracked=before.tracked,
         group=before.group,

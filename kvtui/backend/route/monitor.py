@@ -44,7 +44,14 @@ class Published(Struct, frozen=True):
 class RouteMonitor:
     """Addresses and interfaces of a network namespace, live."""
 
-    def __init__(self, pid: int | None, *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        pid: int | None,
+        *,
+        receive_buffer: int | None = None,
+        report: Callable[[Exception], str] = str,
+    ) -> None:
+        self._report = report
         self._pid = pid
         self._receive_buffer = receive_buffer
         self._published = Published()
@@ -81,12 +88,17 @@ class RouteMonitor:
     def error(self) -> OSError | None:
         return self._published.error
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long it has been working on events, or on its first reading."""
+        return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
     def table(self) -> AddressTable | None:
         """The table; its ``read_at`` is now while events would tell of any change. None when it was never read."""
-        published, busy = self._published, self._busy_since
+        published = self._published
         if published.table is None or published.error is not None:
             return published.table
-        return replace(published.table, read_at=time.time() if busy is None else busy)
+        return replace(published.table, read_at=time.time() - self.busy_seconds)
 
     def is_port(self, interface: str) -> bool:
         return interface in self._published.ports
@@ -112,6 +124,7 @@ class RouteMonitor:
         links = RouteTable()
         again = True
         while again:
+            self._busy_since = time.monotonic()
             try:
                 with RouteSockets(self._receive_buffer or RECEIVE_BUFFER) as sockets:
                     again = self._follow(sockets, links)
@@ -119,8 +132,9 @@ class RouteMonitor:
                 if error.errno == errno.ENOBUFS:
                     self.resyncs += 1
                     continue
-                self._publish(replace(self._published, error=error))
-                again = not self._wait_to_close(RETRY)
+                again = self._retry(error)
+            except Exception as error:  # noqa: BLE001 - a bug here must not end this thread for good
+                again = self._retry(OSError(None, self._report(error)))
 
     def _follow(self, sockets: RouteSockets, links: RouteTable) -> bool:
         """Reads everything, then events; returns False when kvtui closes, raises OSError when they were lost."""
@@ -133,10 +147,16 @@ class RouteMonitor:
             self._busy_since = None
             if not sockets.wait(self._wake):
                 return False
-            self._busy_since = now = time.time()
+            self._busy_since, now = time.monotonic(), time.time()
             changed = False
             for what, deleted in sockets.events():
                 changed |= links.apply(what, now, deleted=deleted)
+
+    def _retry(self, error: OSError) -> bool:
+        """Publishes the error and waits; returns False when kvtui closes."""
+        self._busy_since = None
+        self._publish(replace(self._published, error=error))
+        return not self._wait_to_close(RETRY)
 
     def _wait_to_close(self, seconds: float) -> bool:
         waiting = select.poll()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer  # noqa: TC002 - typer reads the annotations of the callbacks
 
+from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ def _vips(names: NodeNames) -> Pairs:
     yield from _services(names)
 
 
+def _checks(names: NodeNames) -> Pairs:
+    """Yields scripts, then real servers that have checks."""
+    conf = names.conf()
+    for check in conf.checks if conf else ():
+        yield check.name, f"{check.kind} in {check.service}" if check.service else check.kind
+
+
 def _entries(names: NodeNames) -> Pairs:
     """Yields the journal's entries, newest first; the demo's journal is not on disk."""
     if names.demo:
@@ -137,7 +145,7 @@ def completions(find: Callable[[NodeNames], Pairs], names: NodeNames) -> list[tu
                 values.setdefault(value, plain(description, 60))
             if len(values) >= MAX_VALUES:
                 break
-    except (OSError, LookupError, ValueError):
+    except (OSError, LookupError, ValueError, KeepalivedNotFoundError):
         return []
     return list(values.items())
 
@@ -154,6 +162,7 @@ reals = _completer(_reals)
 services = _completer(_services)
 instances = _completer(_instances)
 vips = _completer(_vips)
+checks = _completer(_checks)
 entries = _completer(_entries)
 pids = _completer(_pids)
 

@@ -61,8 +61,8 @@ def two_trees(observation: Observation) -> Iterator[Finding]:
             f"{k.version or '?'} (processes)"
             for k in both
         ),
-        f"kill -TERM {both[0].pid}  # the older one, if its pod or unit does not exist: ps -o pid,ppid,lstart,args -p "
-        f"{','.join(str(k.pid) for k in both)}",
+        f"ps -o pid,ppid,lstart,args -p {','.join(str(k.pid) for k in both)}  # which one has no pod or unit any more? "
+        "Then: kill -TERM PID",
         f"netns {chosen.netns}",
         tuple(v.address for v in observation.vips or ()),
     )

@@ -13,6 +13,7 @@ from msgspec import Struct
 from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.election import Candidate, Leaving, predict, skew, takeover
+from kvtui.rules.vrrp.others import PeerSource
 from kvtui.rules.vrrp.settings import must_be_equal, starts_over
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Consequence(Struct, frozen=True):
     Attributes:
         watch: seconds that it takes to see whether it comes true.
         effective: the priority then.
+        steps_down: it takes the members of its sync group along.
         split: other nodes, which have another value, are master too then; None if it is unknown whether there are any.
     """
 
@@ -69,6 +71,7 @@ class Consequence(Struct, frozen=True):
     watch: float
     effective: Effective | None = None
     split: bool | None = False
+    steps_down: bool = False
 
 
 class Then(Struct, frozen=True):
@@ -99,7 +102,9 @@ def consequence(situation: Situation) -> Consequence:
         certainty=then.certainty,
         why=then.why,
     )
-    return Consequence(prediction, max(then.watch, then.within or 0.0), situation.after, then.split)
+    return Consequence(
+        prediction, max(then.watch, then.within or 0.0), situation.after, then.split, situation.steps_down
+    )
 
 
 def _then(s: Situation) -> Then:
@@ -131,6 +136,13 @@ def _dead(settings: Settings, priority: int | None) -> float:
     return takeover(priority or 1, settings.interval) + settings.preempt_delay
 
 
+def _owner(s: Situation, best: str | None) -> str | None:
+    """The best known node, unless it is only remembered and there may be others: a better one may be silent."""
+    known = [o for o in s.others.known if o.priority is not None]
+    heard = any(o.address == best and o.source is PeerSource.WIRE for o in known)
+    return best if heard or s.others.complete or len(known) > 1 else None
+
+
 def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[Candidate, ...]:
     """The other nodes, taken to be as this one."""
     return tuple(Candidate(o.address, o.priority, nopreempt, settings.preempt_delay) for o in s.others.known)
@@ -152,7 +164,8 @@ def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Th
     leaving = Leaving.STEPS_DOWN if released else Leaving.SILENT
     found = predict(_candidates(s, settings, nopreempt=False), None, settings.interval, leaving)
     wait = found.moves[-1].after
-    return Then(None, (), f"{found.master} takes over", LIKELY, found.master, two=False, within=wait, watch=wait)
+    owner = _owner(s, found.master)
+    return Then(None, (), f"{found.master} takes over", LIKELY, owner, two=False, within=wait, watch=wait)
 
 
 def _fault(s: Situation, fault: str) -> Then:
@@ -326,7 +339,7 @@ def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
         moves = predict((me, *better), own or "", settings.interval)
         within = moves.moves[-1].after if moves.moves else _dead(settings, 1)
         text = f"{sums}: {moves.because}; the VIPs stay here until then"
-        return Then(BACKUP, (), text, LIKELY, moves.master, two=False, within=within, watch=within)
+        return Then(BACKUP, (), text, LIKELY, _owner(s, moves.master), two=False, within=within, watch=within)
     if s.others.complete and all(p.priority is not None for p in peers):
         if not peers:
             return Then(MASTER, settings.held, f"{sums}; there is no other node", CERTAIN, own)

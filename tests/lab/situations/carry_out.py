@@ -45,7 +45,7 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
         "said": done.stderr.splitlines()[-1],
         "effects": plan["effects"],
         "notes": [f"{r['grade']}: {r['text']}" for r in plan["remarks"] if r["grade"] != "note"],
-        "instances": [_compared(p, node, holders, cluster) for p in plan["prediction"]],
+        "instances": [_compared(p, node, holders) for p in plan["prediction"]],
     }
 
 
@@ -64,8 +64,8 @@ def _stable_holders(cluster: Cluster, addresses: list[str]) -> dict[str, list[st
         time.sleep(cluster.spec.advert_int / 2)
 
 
-def _compared(p: dict[str, Any], node: Node, holders: dict[str, list[str]], cluster: Cluster) -> dict[str, Any]:
-    mine = [a for side in p["vips_here"].values() for a in side or ()] or list(cluster.spec.vips[:1])
+def _compared(p: dict[str, Any], node: Node, holders: dict[str, list[str]]) -> dict[str, Any]:
+    mine = [a for side in p["vips_here"].values() for a in side or ()]
     here = sorted({a for a in mine if node.address in holders.get(a, [])})
     elsewhere = sorted({h for a in mine for h in holders.get(a, []) if h != node.address})
     came = {

@@ -1,6 +1,6 @@
 """Requests dumps of a running keepalived: sends a signal and waits for the file.
 
-Each request costs keepalived a line in its log, so requests are rare (``DumpRequester.due``). The default action of
+Each request costs keepalived a line in its log, so requests are rare (``node.vrrp_layer``). The default action of
 SIGUSR1 and SIGRTMIN+2 ends a process: the signal is sent only to the process that was found (pidfd, start time), and
 only while it handles the signal, which it does not in its first moments.
 
@@ -22,6 +22,7 @@ from kvtui.backend.keepalived.dumps.file import DumpError, DumpFile, Stamp, data
 from kvtui.backend.keepalived.dumps.json_dump import parse_json
 from kvtui.backend.keepalived.dumps.merge import merge
 from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
+from kvtui.backend.linux import procfs
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, is_same_process, send_signal
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 JSON_SIGNAL = 36  # SIGRTMIN + 2 on glibc
-INTERVAL = 30.0  # seconds between requests
-URGENT_INTERVAL = 2.0
 TIMEOUT = 1.0  # seconds for one dump; 11–55 ms were measured for 200 instances
 POLL_SECONDS = 0.01
 START_TOLERANCE = 2.0  # seconds; start times are exact to about one
@@ -71,38 +70,29 @@ class DumpRequester:
         keepalived: Keepalived,
         *,
         signals: bool = True,
-        interval: float = INTERVAL,
         timeout: float = TIMEOUT,
         proc: str = "/proc",
     ) -> None:
         self.keepalived = keepalived
         self.signals = signals
-        self.interval = interval
         self.timeout = timeout
         self._proc = proc
-        self._asked_at: float | None = None
-
-    def due(self, now: float, *, urgent: bool = False) -> bool:
-        """Whether the interval since the last request is over; urgent requests wait ``URGENT_INTERVAL``."""
-        if self._asked_at is None or now < self._asked_at:  # never, or the clock was set back
-            return True
-        return now - self._asked_at >= (URGENT_INTERVAL if urgent else self.interval)
 
     def read(self, now: float, *, full: bool = False) -> Dump:
         """Requests a dump and reads it.
 
         Args:
-            now: seconds since the epoch; ``due`` counts from here.
+            now: seconds since the epoch.
             full: request the text dump too, which alone has masters' addresses, track files, sync groups and checks.
 
         Raises:
-            DumpError: no permission, no dump in time, or keepalived ended.
+            DumpError: no permission, no dump in time, keepalived is stopped or ended.
         """
-        self._asked_at = now
         if not self.signals:
             return self._existing(full=full)
         if not is_same_process(read_process(self.keepalived.pid, self._proc), self.keepalived):
             raise DumpError(f"keepalived {self.keepalived.pid} has ended")
+        self._require_running()
         if self.keepalived.children.vrrp is None:
             checks, written = self._ask_checks() if full else (None, now)
             return Dump((), checks, written, "data" if full else "json", "keepalived runs no VRRP child")
@@ -113,6 +103,13 @@ class DumpRequester:
         except _NoDumpError:
             return self._ask_all(json=False)
         return Dump(instances, None, written, "json")
+
+    def _require_running(self) -> None:
+        """Signals to a stopped process would wait there, and all be answered once it goes on."""
+        children = self.keepalived.children
+        for pid in (self.keepalived.pid, children.vrrp, children.checker):
+            if pid is not None and procfs.vitals(pid, self._proc)[1] in {"T", "t"}:
+                raise DumpError(f"keepalived's process {pid} is stopped (SIGSTOP) and does nothing: `kill -CONT {pid}`")
 
     def _ask_json(self) -> tuple[tuple[VrrpInstance, ...], float]:
         files = [self._file("keepalived.json")]

@@ -1,0 +1,160 @@
+"""Drains, priorities and failovers of the journal whose effect is gone, although nobody undid them by kvtui.
+
+They stay until somebody decides: does them again, or closes them (``kvtui undrain``, ``kvtui undo ID --leave``).
+"""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.drain.active_drains import active_drains, lost_in
+from kvtui.actions.drain.keeping import drain_again
+from kvtui.actions.priority.overwritten import seen_overwrites
+from kvtui.actions.steps.track_value import SetTrackValue
+from kvtui.model.finding import Finding, Severity
+from kvtui.model.ipvs import endpoint, service_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kvtui.actions.core.journal import Entry
+    from kvtui.actions.drain.active_drains import LostDrain
+    from kvtui.model.snapshot import Snapshot
+
+
+class Undone(Struct, frozen=True):
+    """One effect that is gone.
+
+    Attributes:
+        entry: the action in the journal.
+        intent: does it again.
+        found: what holds now, in a clause.
+        cause: what undid it, as far as it is known.
+    """
+
+    entry: Entry
+    intent: Intent
+    what: str
+    found: str
+    cause: str
+    vips: tuple[str, ...] = ()
+
+    @property
+    def again(self) -> str:
+        """Returns the command that does it again."""
+        words = ["kvtui", self.intent.kind.value, self.intent.target]
+        words += [str(self.intent.value)] if self.intent.kind is ActionKind.PRIORITY else []
+        words += ["--service", self.intent.service] if self.intent.service else []
+        return shlex.join(words)
+
+    @property
+    def finding(self) -> Finding:
+        at = datetime.fromtimestamp(self.entry.at).astimezone()
+        who = self.entry.who.get("user", "an unknown user")
+        reason = f" ({self.entry.reason})" if self.entry.reason else ""
+        return Finding(
+            id=f"{self.intent.kind.value}-undone",
+            severity=Severity.WARNING,
+            title=f"the {self.what} of {who} was undone: {self.found}",
+            evidence=(
+                f"{who} did it at {at:%Y-%m-%d %H:%M:%S}{reason} (journal entry {self.entry.id})",
+                f"now: {self.found}",
+                self.cause,
+            ),
+            remedy=f"{self.again}  # does it again; kvtui undo {self.entry.id} --leave closes it",
+            object=self.entry.target,
+            vips=self.vips,
+        )
+
+
+def undone(entries: Sequence[Entry], snapshot: Snapshot) -> tuple[Undone, ...]:
+    """Returns what is gone; ``entries`` are oldest first."""
+    known = {e.id: e for e in entries}
+    return (*_drains(known, entries, snapshot), *_priorities(known, entries, snapshot), *_tracks(entries, snapshot))
+
+
+def _drains(known: dict[str, Entry], entries: Sequence[Entry], snapshot: Snapshot) -> Iterator[Undone]:
+    for lost in lost_in(snapshot, active_drains(entries)):
+        drain = lost.drain
+        yield Undone(
+            known[drain.entry],
+            drain_again(drain),
+            f"drain of {endpoint(*drain.real)} in {service_name(drain.service)}",
+            f"it has weight {lost.weight} in the kernel and takes connections",
+            _cause(lost, snapshot),
+            (drain.service[1],) if drain.service[1] else (),
+        )
+
+
+def _cause(lost: LostDrain, snapshot: Snapshot) -> str:
+    keepalived, conf = snapshot.chosen_keepalived, snapshot.effective_conf
+    if keepalived is not None and keepalived.started > lost.drain.at:
+        return f"keepalived {keepalived.pid} was started {_clock(keepalived.started)}, after the drain"
+    server = conf.virtual_servers_by_key().get(lost.drain.service) if conf else None
+    real = server.regular_servers().get(lost.drain.real) if server else None
+    if real is not None and lost.drain.weight != real.initial_weight == lost.weight:
+        return f"the config has weight {real.initial_weight} now, {lost.drain.weight} before: a reload set it"
+    if real is not None and lost.weight != real.initial_weight:
+        return f"somebody set weight {lost.weight}: the config has {real.initial_weight} (ipvsadm, or a controller)"
+    return "keepalived runs since before: the health check failed and passed again, or somebody set the weight"
+
+
+def _clock(at: float) -> str:
+    return f"at {datetime.fromtimestamp(at).astimezone():%H:%M:%S}"
+
+
+def _priorities(known: dict[str, Entry], entries: Sequence[Entry], snapshot: Snapshot) -> Iterator[Undone]:
+    """Yields those that do not run any more; one that still runs is ``priority-overwritten``."""
+    for lost in seen_overwrites(entries, snapshot):
+        if not lost.pending:
+            found = f"{lost.instance} runs with priority {lost.runs}, not {lost.wanted}"
+            yield _of_instance(known[lost.entry], lost.instance, lost.wanted, found, lost.sentence, snapshot)
+
+
+def _tracks(entries: Sequence[Entry], snapshot: Snapshot) -> Iterator[Undone]:
+    """Yields track files that have another number than the newest action wrote."""
+    values = {t.path: (i, t) for i in snapshot.instances or () for t in i.track_files if t.path}
+    keepalived = snapshot.chosen_keepalived
+    newest: dict[str, tuple[Entry, SetTrackValue]] = {}
+    for entry in entries:
+        if entry.in_force and not entry.other and keepalived is not None:
+            for step in _track_steps(entry):
+                if step.daemon.conf == keepalived.conf and step.daemon.netns in {None, keepalived.netns}:
+                    newest[step.path] = (entry, step)
+    for path, (entry, step) in newest.items():
+        if path not in values:
+            continue
+        instance, file = values[path]
+        if file.status is not None and file.status != step.after:
+            wanted = (instance.effective_priority or 0) + (step.after - file.status) * (file.weight or 1)
+            found = f"track file {path} has {file.status}, not {step.after}"
+            yield _of_instance(entry, instance.name, wanted, found, "something else wrote the file", snapshot)
+
+
+def _track_steps(entry: Entry) -> Iterator[SetTrackValue]:
+    for data in entry.steps:
+        if data.get("kind") == SetTrackValue.kind:
+            try:
+                yield SetTrackValue.from_json(data)
+            except (KeyError, ValueError, TypeError, IndexError):
+                continue  # a damaged line
+
+
+def _of_instance(entry: Entry, instance: str, wanted: int, found: str, cause: str, snapshot: Snapshot) -> Undone:
+    kind = ActionKind.FAILOVER if entry.verb == ActionKind.FAILOVER else ActionKind.PRIORITY
+    conf = snapshot.effective_conf
+    block = conf.instance(instance) if conf else None
+    return Undone(
+        entry,
+        Intent(kind, instance, wanted if kind is ActionKind.PRIORITY else 0),
+        f"{kind.value} of {instance}",
+        found,
+        cause,
+        tuple(v.address for v in block.all_vips) if block else (),
+    )

@@ -1,0 +1,1 @@
+"""Runs keepalived's checks and scripts as keepalived does."""

@@ -1,0 +1,108 @@
+"""The program of a script in keepalived's root: where it is, and why keepalived cannot or will not run it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.backend.linux.files import resolve_inside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.backend.checks.identity import Identity
+    from kvtui.model.check import Check
+
+DEFAULT_PATH = "/bin:/usr/bin"
+"""Where keepalived looks without a PATH (confstr(3), _CS_PATH)."""
+MAX_SHEBANG_BYTES = 255
+
+
+class Program(Struct, frozen=True):
+    """A script's program.
+
+    Attributes:
+        path: absolute, in keepalived's root; None where there is none.
+        problems: why it cannot run.
+        insecure: what users other than root could replace, so that ``enable_script_security`` refuses it.
+    """
+
+    path: str | None
+    problems: tuple[str, ...] = ()
+    insecure: str = ""
+
+
+def find_program(check: Check, identity: Identity) -> Program:
+    """Looks for it as keepalived does (``check_script_secure``).
+
+    Raises:
+        OSError: no permission to look.
+    """
+    if not check.argv:
+        return Program(None, ("it names no program",))
+    name = check.argv[0]
+    root = f"/proc/{identity.process}/root"
+    if name.startswith("</"):
+        return Program(None, ("it only opens a file, which kvtui does not try",))
+    if name.startswith("/"):
+        places = [name]
+    else:
+        folders = (identity.path or DEFAULT_PATH).split(":")
+        places = [f"{folder}/{name}" for folder in folders if folder.startswith("/")]
+    found = next((place for place in places if _state(root, place)), None)
+    if found is None:
+        where = "" if name.startswith("/") else f" in keepalived's PATH {identity.path or DEFAULT_PATH}"
+        return Program(None, (f"{name} does not exist{where} (in keepalived's mount namespace)",))
+    insecure = next(_insecure(root, found), "") if identity.uid == 0 else ""
+    return Program(found, tuple(_problems(root, found, identity)), insecure)
+
+
+def _state(root: str, path: str) -> os.stat_result | None:
+    try:
+        return os.stat(resolve_inside(root, path))  # noqa: PTH116 - text in, numbers out
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _problems(root: str, path: str, identity: Identity) -> Iterator[str]:
+    state = _state(root, path)
+    if state is None or not stat.S_ISREG(state.st_mode):
+        yield f"{path} is not a regular file"
+        return
+    if not _may_execute(state, identity):
+        mode = stat.filemode(state.st_mode)
+        yield f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
+    with open(resolve_inside(root, path), "rb") as file:  # noqa: PTH123 - a path of /proc/PID/root, as text
+        first = file.read(MAX_SHEBANG_BYTES).partition(b"\n")[0]
+    interpreter = first[2:].decode("utf-8", "surrogateescape").split()[:1] if first.startswith(b"#!") else []
+    if interpreter and _state(root, interpreter[0]) is None:
+        yield f"{path} needs {interpreter[0]}, which does not exist in keepalived's mount namespace"
+
+
+def _may_execute(state: os.stat_result, identity: Identity) -> bool:
+    mode = state.st_mode
+    if identity.uid == 0:
+        return bool(mode & 0o111)
+    if state.st_uid == identity.uid:
+        return bool(mode & stat.S_IXUSR)
+    if state.st_gid in {identity.gid, *identity.groups}:
+        return bool(mode & stat.S_IXGRP)
+    return bool(mode & stat.S_IXOTH)
+
+
+def _insecure(root: str, path: str) -> Iterator[str]:
+    """Yields each part of the path that another user than root may change (``check_security``)."""
+    real = resolve_inside(root, path)[len(root) :]
+    parts = real.strip("/").split("/")
+    for number in range(len(parts) + 1):
+        part = "/" + "/".join(parts[:number])
+        state = _state(root, part)
+        if state is None:
+            continue
+        sticky = stat.S_ISDIR(state.st_mode) and state.st_mode & stat.S_ISVTX
+        shared = (state.st_gid and state.st_mode & stat.S_IWGRP) or state.st_mode & stat.S_IWOTH
+        if state.st_uid or (shared and not sticky):
+            yield f"{part} (mode {stat.filemode(state.st_mode)}, owner uid {state.st_uid}, gid {state.st_gid})"

@@ -1,0 +1,110 @@
+"""One check of a keepalived: what it would run as, what stands against it, and its run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.backend.checks.identity import Identity, UnknownUserError, identity_of
+from kvtui.backend.checks.network import KINDS, run_network_check
+from kvtui.backend.checks.program import Program, find_program
+from kvtui.backend.checks.script import run_script
+from kvtui.backend.conf.copies import saved_lines
+from kvtui.model.check import Check, CheckResult
+from kvtui.model.secrets import secrets_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kvtui.model.keepalived import Keepalived
+
+SECURITY = "enable_script_security"
+
+
+class Prospect(Struct, frozen=True):
+    """What a run would be.
+
+    Attributes:
+        problems: why keepalived cannot run it; then it fails there.
+        refused: why kvtui does not run it; it may work in keepalived.
+        unsafe: what the run would lack of keepalived's confinement.
+        differences: from a run by hand.
+    """
+
+    check: Check
+    identity: Identity | None = None
+    program: Program | None = None
+    problems: tuple[str, ...] = ()
+    refused: str = ""
+    unsafe: str = ""
+    differences: tuple[str, ...] = ()
+
+
+def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
+    """Reads all that decides how a check runs; blocking, and starts nothing. ``settings`` are of ``global_defs``."""
+    if not check.is_script:
+        known = check.kind in KINDS
+        return Prospect(check, refused="" if known else f"kvtui does not try a {check.kind}")
+    try:
+        identity = identity_of(keepalived, check, settings.get("script_user"))
+        program = find_program(check, identity)
+    except UnknownUserError as why:
+        return Prospect(check, problems=(str(why),))
+    except OSError as error:
+        who = f"kvtui cannot read keepalived {keepalived.pid}"
+        return Prospect(check, refused=f"{who}: {error.strerror or error}: run kvtui as root")
+    problems = list(program.problems)
+    if program.insecure and SECURITY in settings:
+        problems.append(f"{SECURITY} refuses it: others than root may change {program.insecure}")
+    refused = ""
+    if os.geteuid() != 0 and (identity.spaces or identity.uid != os.geteuid()):
+        refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"
+    unsafe = ""
+    if identity.rights.filtered:
+        unsafe = f"keepalived runs it under {identity.rights.filtered}, which kvtui cannot apply to this run"
+    return Prospect(check, identity, program, tuple(problems), refused, unsafe, tuple(_differences(check, identity)))
+
+
+def _differences(check: Check, identity: Identity) -> Iterator[str]:
+    """Says what a run from this shell would have instead."""
+    who = f"{identity.user} (uid {identity.uid}, gid {identity.gid})"
+    yield f"user: {who}; by hand uid {os.getuid()}, gid {os.getgid()}"
+    mine = os.environ.get("PATH", "")
+    if identity.path != mine:
+        yield f"PATH: {identity.path or 'none'}; by hand {mine or 'none'}"
+    lacks = sorted(os.environ.keys() - identity.env.keys())
+    if lacks:
+        more = f" and {len(lacks) - 6} more" if len(lacks) > 6 else ""
+        yield f"environment: keepalived's, without {', '.join(lacks[:6])}{more}"
+    here = os.getcwd()  # noqa: PTH109 - text
+    if identity.cwd != here:
+        yield f"working directory: {identity.cwd}; by hand {here}"
+    if identity.spaces:
+        yield f"namespaces: keepalived's {', '.join(identity.spaces)}"
+    if identity.cgroup:
+        yield f"cgroup: {identity.cgroup.removesuffix('/cgroup.procs')}"
+    yield f"time limit: {check.timeout:g} s, then keepalived kills it; by hand none"
+    yield "input and output: /dev/null (here the output is read and shown)"
+
+
+async def run_check(keepalived: Keepalived, prospect: Prospect) -> CheckResult:
+    """Runs a check once. What keepalived cannot run has failed without a run."""
+    check = prospect.check
+    if prospect.refused:
+        return CheckResult(check, None, prospect.refused)
+    if prospect.problems:
+        return CheckResult(check, passed=False, detail="; ".join(prospect.problems))
+    if prospect.identity is None or prospect.program is None or prospect.program.path is None:
+        return await run_network_check(check, keepalived.pid)
+    known = await asyncio.to_thread(_secrets, keepalived)
+    return await run_script(check, prospect.program.path, prospect.identity, known)
+
+
+def _secrets(keepalived: Keepalived) -> frozenset[str]:
+    try:
+        return secrets_in(saved_lines(keepalived.conf, root=keepalived.root, config_id=keepalived.instance_name))
+    except OSError:
+        return frozenset()

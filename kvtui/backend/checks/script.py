@@ -1,0 +1,206 @@
+"""Runs a script of keepalived's once, with its user and in its namespaces, and no right more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+from kvtui.backend.checks.launcher import LAUNCHER
+from kvtui.backend.config_test import ENVIRONMENT
+from kvtui.model.check import CheckResult
+from kvtui.model.secrets import masked
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from kvtui.backend.checks.identity import Identity
+    from kvtui.model.check import Check
+
+MAX_OUTPUT_BYTES = 4096
+"""Of what a script prints; the rest is read and dropped."""
+DRAIN = 0.2
+"""Seconds to wait for the rest of the output after the end."""
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL."""
+KINDS = {
+    "pid": 0x20000000,
+    "net": 0x40000000,
+    "ipc": 0x08000000,
+    "uts": 0x04000000,
+    "cgroup": 0x02000000,
+    "mnt": 0x00020000,
+    "user": 0x10000000,
+}
+"""CLONE_NEW… of include/uapi/linux/sched.h."""
+
+
+async def run_script(check: Check, program: str, identity: Identity, known: frozenset[str]) -> CheckResult:
+    """Runs it and waits for its end, at most its time limit; a cancellation kills it.
+
+    ``program`` is an absolute path in keepalived's root; passwords in ``known`` are masked in the output.
+    """
+    began = time.monotonic()
+    with ExitStack() as files:
+        try:
+            spec, descriptors = _spec(check, program, identity, files)
+        except OSError as error:
+            return CheckResult(check, None, f"keepalived's namespaces cannot be opened: {error.strerror}; run as root")
+        (status, said), (output, printed) = (_pipe(files) for _ in range(2))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", LAUNCHER),
+            stdin=_memory_file(files, json.dumps({**spec, "status": said}).encode()),
+            stdout=printed,
+            stderr=printed,
+            pass_fds=(*descriptors, said),
+            start_new_session=True,  # the script must not reach the operator's terminal
+            env=ENVIRONMENT,
+        )
+        for descriptor in (said, printed):
+            os.close(descriptor)
+        run = _Run(process, status, output)
+        await run.to_end(check.timeout)
+        facts = run.facts
+    lines = run.output.decode("utf-8", "replace").splitlines()
+    text = "\n".join(masked(plain(line), known) for line in lines)
+    return _result(check, facts, text, time.monotonic() - began, is_late=run.is_late)
+
+
+def _pipe(files: ExitStack) -> tuple[int, int]:
+    """Returns a reading end that does not block and is closed with ``files``, and a writing end."""
+    reading, writing = os.pipe()
+    files.callback(os.close, reading)
+    os.set_blocking(reading, False)
+    return reading, writing
+
+
+def _memory_file(files: ExitStack, data: bytes) -> int:
+    """Holds what does not belong on a command line: the environment may have passwords."""
+    fd = os.memfd_create("kvtui-check", os.MFD_CLOEXEC)
+    files.callback(os.close, fd)
+    with os.fdopen(os.dup(fd), "wb") as stream:
+        stream.write(data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _spec(check: Check, program: str, identity: Identity, files: ExitStack) -> tuple[dict[str, Any], list[int]]:
+    proc = f"/proc/{identity.process}"
+    descriptors: list[int] = []
+
+    def opened(path: str, flags: int = os.O_RDONLY) -> int:
+        fd = os.open(path, flags | os.O_CLOEXEC)
+        files.callback(os.close, fd)
+        descriptors.append(fd)
+        return fd
+
+    rights = identity.rights
+    folder = os.O_PATH | os.O_DIRECTORY
+    spec = {
+        "namespaces": [(opened(f"{proc}/ns/{kind}"), KINDS[kind]) for kind in identity.spaces],
+        "root": opened(f"{proc}/root", folder),
+        "cwd": opened(f"{proc}/cwd", folder),
+        "cgroup": opened(identity.cgroup, os.O_WRONLY) if identity.cgroup else None,
+        "limits": identity.limits,
+        "umask": rights.umask,
+        "uid": identity.uid,
+        "gid": identity.gid,
+        "groups": identity.groups,
+        "bounding": rights.bounding,
+        "permitted": rights.permitted,
+        "inheritable": rights.inheritable,
+        "no_new_privs": rights.no_new_privs,
+        "argv": [program, *check.argv[1:]],
+        "env": dict(identity.env),
+    }
+    return spec, descriptors
+
+
+class _Run:
+    """One script, from its start to its end.
+
+    Args:
+        status: descriptor of the launcher's JSON lines.
+        output: descriptor of what the script prints.
+    """
+
+    def __init__(self, process: Process, status: int, output: int) -> None:
+        self._process = process
+        self._status, self._output = status, output
+        self._lines = b""
+        self._closed = asyncio.Event()
+        self.output = b""
+        self.is_late = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the launcher said so far: ``pid``, then ``exit``, or ``error`` and ``stage``."""
+        with suppress(BlockingIOError):
+            while data := os.read(self._status, 4096):
+                self._lines += data
+        facts: dict[str, Any] = {}
+        for line in self._lines.splitlines():
+            facts |= json.loads(line)
+        return facts
+
+    async def to_end(self, timeout: float) -> None:
+        """Waits, and kills the script after its time limit or when cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._output, self._read)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._process.wait()
+        except TimeoutError:
+            self.is_late = True
+        finally:
+            if self._process.returncode is None:
+                await asyncio.shield(asyncio.ensure_future(self._kill()))
+            with suppress(TimeoutError):  # what it left in the background may hold the pipe
+                await asyncio.wait_for(self._closed.wait(), DRAIN)
+            loop.remove_reader(self._output)
+
+    def _read(self) -> None:
+        data = os.read(self._output, 65536)
+        self.output = (self.output + data)[:MAX_OUTPUT_BYTES]
+        if not data:
+            self._closed.set()
+            asyncio.get_running_loop().remove_reader(self._output)
+
+    async def _kill(self) -> None:
+        """Ends the script's process group as keepalived does: SIGTERM, then SIGKILL."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if (group := self.facts.get("pid")) is not None:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, number)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE):
+                    await self._process.wait()
+                return
+        with suppress(ProcessLookupError):
+            self._process.kill()  # its child dies with it (PR_SET_PDEATHSIG)
+        await self._process.wait()
+
+
+def _result(check: Check, facts: dict[str, Any], output: str, seconds: float, *, is_late: bool) -> CheckResult:
+    if is_late:
+        detail = f"it did not end within {check.timeout:g} s and was killed"
+        return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
+    if "error" in facts:
+        why = f"{os.strerror(facts['error']).lower()} (to {facts['stage']})"
+        # what cannot be executed fails in keepalived too
+        return CheckResult(check, False if facts["stage"] == "execute" else None, why, output, seconds)
+    code = facts.get("exit")
+    if code is None:
+        return CheckResult(check, None, "the launcher ended early", output, seconds)
+    if code < 0:
+        detail = f"killed by {signal.Signals(-code).name}"
+        return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
+    passed = code == 0 or (check.dynamic and code > 1)
+    weight = f", weight {code - 2}" if check.dynamic and code > 1 else ""
+    return CheckResult(check, passed, f"exit status {code}{weight}", output, seconds, code)

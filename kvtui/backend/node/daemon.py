@@ -1,0 +1,91 @@
+"""The layers of one keepalived process: its config, its dumps and its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kvtui.backend.linux.arguments import parse_arguments
+from kvtui.backend.node.conf_layer import ConfLayer
+from kvtui.backend.node.guard import SourceGuard
+from kvtui.backend.node.vrrp_layer import VrrpLayer
+from kvtui.model.log import LogTail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kvtui.backend.keepalived.log import LogReader
+    from kvtui.model.keepalived import Keepalived
+
+
+class Daemon:
+    """Everything that was read of one keepalived, and is void for another.
+
+    Args:
+        keepalived: whose; None when there is none.
+        signals: whether kvtui may request dumps.
+        changed: called after a dump.
+        state_folder: for crash reports.
+        before: of the process that was chosen before. What its facts are still true for is kept.
+    """
+
+    def __init__(
+        self,
+        keepalived: Keepalived | None,
+        *,
+        signals: bool,
+        changed: Callable[[], None],
+        state_folder: Path | None,
+        before: Daemon | None = None,
+    ) -> None:
+        self.of = keepalived
+        self.conf = ConfLayer(keepalived)
+        self.conf_guard = SourceGuard("the config", state_folder)
+        self.vrrp_guard = SourceGuard("keepalived's dump", state_folder)
+        self.vrrp = VrrpLayer(
+            keepalived, signals=signals, changed=changed, guard=self.vrrp_guard, read_log=self.read_log
+        )
+        self._may_run_vrrp = keepalived is not None and parse_arguments(keepalived.argv).vrrp
+        self.log: LogReader | None = None
+        if before is not None and keepalived is None:
+            self.log = before.log  # it says why keepalived ended
+        elif before is not None and before.of is not None and keepalived is not None:
+            self._keep(before, before.of, keepalived)
+
+    def _keep(self, before: Daemon, old: Keepalived, new: Keepalived) -> None:
+        if old.identity != new.identity:
+            return
+        self.log = before.log
+        if conf_facts(old) == conf_facts(new):
+            self.conf, self.conf_guard = before.conf, before.conf_guard
+        if dump_facts(old) == dump_facts(new):
+            self.vrrp, self.vrrp_guard = before.vrrp, before.vrrp_guard
+
+    def is_of(self, keepalived: Keepalived | None) -> bool:
+        """Whether all that was read is still about this process, its children and its files."""
+        if keepalived is None or self.of is None:
+            return keepalived is self.of
+        old, new = self.of, keepalived
+        return (old.identity, conf_facts(old), dump_facts(old)) == (new.identity, conf_facts(new), dump_facts(new))
+
+    def read(self, now: float) -> None:
+        """Reads the config. Blocks."""
+        self.conf.read(now)
+        conf = self.conf.running or self.conf.file
+        self.vrrp.expects_instances = self._may_run_vrrp and conf is not None and bool(conf.instances)
+
+    def read_log(self) -> LogTail:
+        """Returns the end of its log, which stays after the process ended. Blocks."""
+        from kvtui.backend.keepalived.log import LogReader  # noqa: PLC0415 - only the log's view needs it
+
+        if self.log is None and self.of is not None:
+            self.log = LogReader(self.of)
+        return self.log.read() if self.log else LogTail(error="no keepalived runs here")
+
+
+def conf_facts(keepalived: Keepalived) -> tuple[object, ...]:
+    return (keepalived.conf, keepalived.root, keepalived.instance_name)
+
+
+def dump_facts(keepalived: Keepalived) -> tuple[object, ...]:
+    return (keepalived.children, keepalived.tmpdir, keepalived.root, keepalived.uid, keepalived.dumps_json)

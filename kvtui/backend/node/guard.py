@@ -1,0 +1,177 @@
+"""Keeps a source that hangs or has a bug from stopping the others: a deadline, and a guard around each reading.
+
+Readings run in daemon threads: a thread that hangs in the kernel cannot be ended, and must not keep kvtui from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from msgspec.structs import replace
+
+from kvtui.model.source import SourceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from kvtui.model.source import Source
+
+    Job = tuple["SourceGuard", Callable[[], None]]
+
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DEADLINE = 1.5
+"""Seconds for one reading of a source; then the snapshot is assembled without it, and its source says so."""
+
+
+class SourceGuard:
+    """The readings of one source: since when one runs, and which bug ended the last one.
+
+    Args:
+        name: of the source, for messages.
+        state_folder: where crash reports go; None: a temporary folder.
+    """
+
+    def __init__(self, name: str, state_folder: Path | None = None) -> None:
+        self.name = name
+        self.error = ""
+        self._state_folder = state_folder
+        self._reported: dict[tuple[str, ...], str] = {}
+        self._since: float | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self._since is not None
+
+    def begin(self) -> None:
+        self._since = time.monotonic()
+
+    def call(self, read: Callable[[], T]) -> T | None:
+        """Returns what ``read`` returns; None, with ``error`` set, if it raises."""
+        self._since = self._since or time.monotonic()
+        try:
+            result = read()
+            self.error = ""
+        except Exception as error:  # noqa: BLE001 - a bug in one source must not end the others
+            self.report(error)
+            return None
+        finally:
+            self._since = None
+        return result
+
+    def report(self, error: Exception) -> str:
+        """Logs an unexpected exception, with one crash report for each place in the code; returns the message."""
+        import traceback  # noqa: PLC0415 - only after a bug
+
+        from kvtui.backend.diagnostics import crash_report  # noqa: PLC0415
+
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        key = (type(error).__name__, *(f"{frame.filename}:{frame.lineno}" for frame in last))
+        if key not in self._reported:
+            path = crash_report.write(error, self._state_folder)
+            self._reported[key] = f"; report: {path}" if path else ""
+            _LOG.error("source %s failed%s", self.name, self._reported[key], exc_info=error)
+        self.error = (
+            f"kvtui failed to read {self.name} ({crash_report.one_line(error)}); this is a bug in kvtui"
+            f"{self._reported[key]}"
+        )
+        return self.error
+
+    def seconds_late(self) -> float | None:
+        """How long a reading takes already; None before the deadline."""
+        since = self._since
+        elapsed = 0.0 if since is None else time.monotonic() - since
+        return elapsed if elapsed >= DEADLINE else None
+
+    def checked(self, source: Source) -> Source:
+        """Returns the source's state, or that it is late or failed; what was read before keeps its age."""
+        late = self.seconds_late()
+        detail = self.error if late is None else f"late: {late:.0f} s; {self.name} does not answer"
+        if not detail:
+            return source
+        state = SourceState.UNAVAILABLE if source.read_at is None else SourceState.DEGRADED
+        return replace(source, state=state, detail=detail, reason=None)
+
+
+class _Round:
+    """Jobs that one thread does one after another, until the round is abandoned because a job hangs."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = deque(jobs)
+        self._lock = Lock()
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+
+    async def run(self, deadline: float) -> list[Job]:
+        """Returns the jobs that had not begun when one of them missed the deadline."""
+        Thread(target=self._work, daemon=True, name="sources").start()
+        try:
+            await asyncio.wait([self._done], timeout=deadline)
+        finally:
+            with self._lock:
+                left = list(self._jobs)
+                self._jobs.clear()
+        return left
+
+    def _work(self) -> None:
+        while job := self._next():
+            guard, read = job
+            guard.call(read)
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._done.set_result, None)
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            job = self._jobs.popleft() if self._jobs else None
+            if job is not None:
+                job[0].begin()
+            return job
+
+
+async def run_jobs(jobs: Iterable[Job], deadline: float = DEADLINE) -> None:
+    """Runs the readings in a thread, one after another; one that hangs is left alone, and skipped until it ends."""
+    left = [job for job in jobs if not job[0].is_busy]
+    while left:
+        left = await _Round(left).run(deadline)
+
+
+async def run_in_thread(work: Callable[[], T], timeout: float) -> T:
+    """Returns what ``work`` returns, or raises what it raises.
+
+    Raises:
+        TimeoutError: it takes longer than ``timeout`` seconds; the thread is left alone.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def finish(result: T | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(cast("T", result))
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result, raised = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - raised again in the event loop
+            raised = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(finish, result, raised)
+
+    Thread(target=run, daemon=True, name="source").start()
+    await asyncio.wait([future], timeout=timeout)
+    if not future.done():
+        future.cancel()
+        raise TimeoutError(None, f"late: no answer within {timeout:g} s")
+    return future.result()

@@ -1,0 +1,110 @@
+"""A health check or script of keepalived's config, and the result of one run of it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+SCRIPT = "vrrp_script"
+MISC = "MISC_CHECK"
+DEFAULT_DELAY = 60.0
+"""Seconds: the ``delay_loop`` of a virtual server that sets none; the time limit of its MISC_CHECKs."""
+CONNECT_TIMEOUT = 5.0
+"""Seconds: keepalived's default ``connect_timeout``."""
+
+
+class Url(Struct, frozen=True):
+    """One ``url`` of an HTTP_GET or SSL_GET; ``statuses`` are inclusive ranges."""
+
+    path: str = "/"
+    digest: str | None = None
+    statuses: tuple[tuple[int, int], ...] = ((200, 299),)
+    virtualhost: str | None = None
+    regex: bool = False
+
+
+class Check(Struct, frozen=True):
+    """One check as the config has it.
+
+    Attributes:
+        kind: keyword of its block: ``vrrp_script``, ``MISC_CHECK``, ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET``, ….
+        name: of the script, or address and port of the real server.
+        service: ``VIP:PORT`` of the virtual server; empty for a script.
+        argv: program and arguments of a script or a MISC_CHECK.
+        user: its ``user`` line; None for the one of ``global_defs``.
+        timeout: seconds.
+        dynamic: ``misc_dynamic``: an exit status from 2 to 255 passes and sets the weight.
+        address: where a network check connects to.
+        port: as ``address``.
+        bind: ``bindto``.
+        tries: failures in a row before keepalived takes it as failed.
+        consequence: what keepalived does when it fails: ``FAULT``, ``priority -10``, ``removed``, ``weight 0``.
+        at: file, line and column of its block.
+    """
+
+    kind: str
+    name: str
+    service: str = ""
+    argv: tuple[str, ...] = ()
+    user: str | None = None
+    timeout: float = CONNECT_TIMEOUT
+    dynamic: bool = False
+    address: str | None = None
+    port: int = 0
+    urls: tuple[Url, ...] = ()
+    virtualhost: str | None = None
+    bind: str | None = None
+    tries: int = 1
+    consequence: str = ""
+    at: str = ""
+
+    @property
+    def is_script(self) -> bool:
+        return self.kind in {SCRIPT, MISC}
+
+    @property
+    def title(self) -> str:
+        """Names it in a sentence."""
+        if self.kind == SCRIPT:
+            return f"{SCRIPT} {self.name}"
+        return f"{self.kind} of {self.name}" + (f" in {self.service}" if self.service else "")
+
+    @property
+    def identity(self) -> Check:
+        """The check without its place in the file: two configs have the same one."""
+        return Check(**{name: getattr(self, name) for name in self.__struct_fields__ if name != "at"})
+
+
+class CheckResult(Struct, frozen=True):
+    """One run of a check.
+
+    Attributes:
+        check: what was run.
+        passed: as keepalived judges it; None where it could not be run.
+        detail: exit status, time, answer or error; a clause without a period.
+        output: what a script printed, cut and without passwords; keepalived discards it.
+        seconds: how long it took.
+        exit_code: of a script that exited.
+    """
+
+    check: Check
+    passed: bool | None
+    detail: str
+    output: str = ""
+    seconds: float = 0.0
+    exit_code: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Says the result, and what keepalived does then."""
+        if self.passed is None:
+            return f"{self.check.title} could not be tried: {self.detail}"
+        if self.passed:
+            return f"{self.check.title} passes: {self.detail}"
+        return f"{self.check.title} fails: {self.detail}: {_consequence(self.check)}"
+
+
+def _consequence(check: Check) -> str:
+    many = f" after {check.tries} failures in a row" if check.tries > 1 else ""
+    if check.kind == SCRIPT:
+        return f"{check.consequence or 'no instance tracks it'}{many}"
+    return f"keepalived {check.consequence or 'removes'} {check.name}{many}"

@@ -1,0 +1,91 @@
+"""What others undid stays a finding until it is done again or closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.plan import ActionKind
+from kvtui.actions.core.runner import ExitCode, Outcome
+from kvtui.actions.drain.keeping import Keeper
+from kvtui.actions.drain.plan import plan_drain
+from kvtui.actions.live import LIVE
+from kvtui.actions.registry import intent_of
+from kvtui.actions.undone import undone
+from tests.actions.nodes import FIVE, done, node, virtual
+from tests.build import NOW, keepalived, real
+
+if TYPE_CHECKING:
+    from kvtui.actions.core.journal import Entry
+    from kvtui.model.observation import Observation
+
+
+def drained_entry() -> Entry:
+    seen = node(virtual(real(5, weight=4), real(6)))
+    return done(plan_drain(seen, FIVE, backend=LIVE), "a", NOW - 60)
+
+
+def taking_connections(weight: int = 1, **changes: Any) -> Observation:
+    return node(virtual(real(5, weight=weight), real(6)), **changes)
+
+
+def test_a_lost_drain_is_a_finding_with_who_when_and_what() -> None:
+    (lost,) = undone([drained_entry()], taking_connections().snapshot)
+    finding = lost.finding
+    assert finding.id == "drain-undone"
+    assert "takes connections" in finding.title
+    assert "journal entry a" in finding.evidence[0]
+    assert intent_of(finding.command) == Intent(ActionKind.DRAIN, "10.2.68.5:8080", service="tcp 10.4.0.50:80")
+
+
+def test_a_restart_after_the_drain_is_the_cause() -> None:
+    later = keepalived(started=NOW - 5)
+    seen = taking_connections()
+    (lost,) = undone([drained_entry()], replace(seen.snapshot, keepalived=(later,), chosen=later.pid))
+    assert f"keepalived {later.pid} was started at" in lost.cause
+
+
+def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:
+    assert undone([drained_entry()], node(virtual(real(5, weight=0), real(6))).snapshot) == ()
+    assert undone([replace(drained_entry(), result="left")], taking_connections().snapshot) == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "intent"),
+    [
+        ("kvtui priority vips 90", Intent(ActionKind.PRIORITY, "vips", 90)),
+        ("kvtui failover vips", Intent(ActionKind.FAILOVER, "vips")),
+        ("kvtui reload --no-try", Intent(ActionKind.RELOAD, no_try=True)),
+        ("kvtui priority vips", None),
+        ("kvtui priority vips x", None),
+        ("kvtui triage", None),
+        ("ip link show", None),
+        ("kvtui drain 'open", None),
+    ],
+)
+def test_a_remedy_becomes_an_intent(command: str, intent: Intent | None) -> None:
+    assert intent_of(command) == intent
+
+
+def test_a_kept_drain_is_done_again_until_it_is_closed() -> None:
+    entries = [drained_entry()]
+    asked: list[tuple[Intent, str]] = []
+
+    class Known:
+        def entries(self) -> tuple[Entry, ...]:
+            return tuple(entries)
+
+    async def again(intent: Intent, reason: str) -> Outcome:
+        asked.append((intent, reason))
+        return Outcome(ExitCode.DONE, "drained", "b")
+
+    keeper = Keeper(Known(), again, {"a"})  # type: ignore[arg-type] # reads entries only
+    assert asyncio.run(keeper.look(taking_connections()))
+    assert asked == [(Intent(ActionKind.DRAIN, "10.2.68.5:8080", service="tcp 10.4.0.50:80"), "kept drained (a)")]
+    assert keeper.entries == {"a", "b"}
+    entries.clear()
+    assert not asyncio.run(keeper.look(taking_connections()))

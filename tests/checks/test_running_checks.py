@@ -1,0 +1,205 @@
+"""Checks that run: in namespaces of their own where the machine lets us, else in ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+
+from kvtui.actions.core.trial import Trials, trial_notes
+from kvtui.backend.checks.runner import Prospect, prospect_of, run_check
+from kvtui.model.check import SCRIPT, Check, CheckResult, Url
+from kvtui.model.keepalived import Children
+from tests.build import conf, keepalived
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from kvtui.model.keepalived import Keepalived
+
+SETTINGS = {"script_user": "root"}
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    """Stands for keepalived's child: another environment and working directory."""
+    with subprocess.Popen(["sleep", "600"], env={"PATH": "/usr/bin:/bin", "MARK": "1"}, cwd="/") as child:
+        yield child
+        child.kill()
+
+
+@pytest.fixture
+def daemon(process: subprocess.Popen[bytes]) -> Keepalived:
+    root = f"/proc/{process.pid}/root"
+    return keepalived(pid=process.pid, root=root, uid=os.geteuid(), children=Children(process.pid, process.pid))
+
+
+def script(*argv: str, timeout: float = 30.0, dynamic: bool = False) -> Check:
+    return Check(SCRIPT, "chk", argv=argv, timeout=timeout, dynamic=dynamic)
+
+
+def running(pid: str) -> bool:
+    return Path(f"/proc/{pid.strip()}").exists()
+
+
+async def result_of(daemon: Keepalived, check: Check) -> CheckResult:
+    return await run_check(daemon, prospect_of(daemon, check, SETTINGS))
+
+
+async def test_a_script_has_the_environment_of_keepalived_and_nothing_of_ours(daemon: Keepalived) -> None:
+    text = "env; pwd; ls /proc/self/fd; tty; grep ^SigIgn /proc/self/status"
+    found = await result_of(daemon, script("/bin/sh", "-c", text))
+    assert (found.passed, found.exit_code) == (True, 0)
+    lines = found.output.splitlines()
+    assert {"PATH=/usr/bin:/bin", "MARK=1", "/", "not a tty", "SigIgn:\t0000000000000000".replace("\t", " ")} <= {
+        line.replace("\t", " ") for line in lines
+    }
+    assert not any(line.startswith(("HOME=", "PYTEST")) for line in lines)
+    assert {line for line in lines if line.isdigit()} == {"0", "1", "2", "3"}  # 3 is ls's own
+
+
+@pytest.mark.parametrize(
+    ("check", "passed", "detail"),
+    [
+        (script("/bin/sh", "-c", "exit 3"), False, "exit status 3"),
+        (script("sh", "-c", "exit 0"), True, "exit status 0"),
+        (script("sh", "-c", "exit 12", dynamic=True), True, "exit status 12, weight 10"),
+        (script("sh", "-c", "exit 1", dynamic=True), False, "exit status 1"),
+        (script("sh", "-c", "kill -9 $$"), False, "killed by SIGKILL"),
+        (script("sh", "-c", "sleep 600 & exit 0"), True, "exit status 0"),
+        (script("/nowhere/x"), False, "/nowhere/x does not exist (in keepalived's mount namespace)"),
+        (script("nowhere-x"), False, "nowhere-x does not exist in keepalived's PATH /usr/bin:/bin"),
+        (script("/etc/passwd"), False, "is not executable for"),
+        (script(), False, "it names no program"),
+    ],
+)
+async def test_results(daemon: Keepalived, check: Check, passed: bool, detail: str) -> None:
+    found = await result_of(daemon, check)
+    assert found.passed is passed
+    assert detail in found.detail
+
+
+async def test_a_script_that_does_not_end_is_killed_with_its_children(daemon: Keepalived) -> None:
+    found = await result_of(daemon, script("sh", "-c", "echo $$; sleep 600 & trap '' TERM; sleep 600", timeout=1.0))
+    assert found.passed is False
+    assert found.detail == "it did not end within 1 s and was killed"
+    assert not running(found.output)
+
+
+async def test_long_output_is_cut_and_made_safe(daemon: Keepalived) -> None:
+    found = await result_of(daemon, script("sh", "-c", r"printf '\033[31mred\n'; yes | head -c 1000000"))
+    assert found.passed
+    assert "\x1b" not in found.output
+    assert len(found.output) < 5000
+
+
+async def test_a_cancelled_run_leaves_nothing_behind(daemon: Keepalived, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    check = script("sh", "-c", f"echo $$ > {mark}.new; mv {mark}.new {mark}; exec sleep 600", timeout=600)
+    task = asyncio.create_task(result_of(daemon, check))
+    while not mark.exists():
+        assert not task.done()
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not running(mark.read_text())
+
+
+def test_an_unknown_user_is_named(daemon: Keepalived) -> None:
+    if os.geteuid():
+        pytest.skip("keepalived changes to another user only as root")
+    prospect = prospect_of(daemon, replace(script("sh"), user="nobody-here"), SETTINGS)
+    assert prospect.problems == (f"user nobody-here is not in /etc/passwd of keepalived {daemon.pid}",)
+
+
+def test_a_program_that_others_may_change_is_refused_with_script_security(daemon: Keepalived, tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only a script of root is refused")
+    loose = tmp_path / "x.sh"
+    loose.write_text("#!/bin/nowhere\n")
+    loose.chmod(0o777)
+    prospect = prospect_of(daemon, script(str(loose)), {**SETTINGS, "enable_script_security": ""})
+    assert any("enable_script_security refuses it: others than root may change /" in p for p in prospect.problems)
+    assert any("needs /bin/nowhere, which does not exist" in p for p in prospect.problems)
+    assert not any("enable_script_security" in p for p in prospect_of(daemon, script(str(loose)), SETTINGS).problems)
+
+
+# --- the network
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[int]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n") if not reader.at_eof() else b""
+        code = b"503 No" if b"/down" in request else b"200 OK"
+        writer.write(b"HTTP/1.0 " + code + b"\r\n\r\nhello")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "passed", "detail"),
+    [
+        (Url("/"), True, "/ answers 200"),
+        (Url("/down"), False, "/down answers 503, not 200-299"),
+        (Url("/", digest="5d41402abc4b2a76b9719d911017c592"), True, "/ answers 200"),
+        (Url("/", digest="0" * 32), False, "with another text than the digest's"),
+        (Url("/", regex=True), None, "kvtui does not try its regex"),
+    ],
+)
+async def test_http(server: int, daemon: Keepalived, url: Url, passed: bool | None, detail: str) -> None:
+    check = Check("HTTP_GET", "x", address="127.0.0.1", port=server, urls=(url,))
+    found = await result_of(daemon, check)
+    assert found.passed is passed
+    assert detail in found.detail
+
+
+async def test_a_refused_connection_fails(daemon: Keepalived) -> None:
+    found = await result_of(daemon, Check("TCP_CHECK", "x", address="127.0.0.1", port=1, timeout=5))
+    assert (found.passed, found.detail) == (False, "127.0.0.1:1: connection refused")
+
+
+# --- trials before a reload
+
+
+class Fake:
+    """Counts the runs."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def prospect(self, keepalived: Keepalived, check: Check, settings: Mapping[str, str]) -> Prospect:
+        del keepalived, settings
+        return Prospect(check)
+
+    async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult:
+        del keepalived
+        self.runs += 1
+        return CheckResult(prospect.check, passed=self.runs > 1, detail="exit status 1")
+
+
+async def test_a_plan_made_again_does_not_run_the_checks_again(daemon: Keepalived) -> None:
+    now = [0.0]
+    trials, fake = Trials(lambda: now[0]), Fake()
+    old, new = conf(), replace(conf(), checks=(script("x"), replace(script("y"), name="other")))
+    first = await trials.try_checks(fake, daemon, old, new)
+    assert await trials.try_checks(fake, daemon, old, new) is first
+    assert fake.runs == 2
+    texts = [note.text for note in trial_notes(first)]
+    assert texts == [
+        "vrrp_script chk fails: exit status 1: no instance tracks it",
+        "tried now, pass: vrrp_script other",
+    ]
+    now[0] = 60.0
+    await trials.try_checks(fake, daemon, old, new)
+    assert fake.runs == 4
+    assert json.dumps(texts)

@@ -1,0 +1,204 @@
+"""What each finding's remedy is, and running it as an operator does: pasted into a shell on the node, as printed.
+
+A remedy that changes something is run in the lab on its condition: afterwards the finding is gone, and nothing else of
+IPVS table, addresses and config has changed. One that only shows something is run too, and changes nothing at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from difflib import ndiff
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.inside import run_inside
+
+if TYPE_CHECKING:
+    from kvtui.model.finding import Finding
+    from tests.lab.node import Node
+
+HEALS: dict[str, str] = {
+    "arp-ignore-off": "",
+    "drained": r"^-a .*10\.4\.0\.13:80",
+    "endpoint-gone-in-ipvs": r"^-a .*10\.4\.0\.14:80",
+    "endpoint-not-ready-in-ipvs": r"^-a .*10\.4\.0\.11:80",
+    "ip-forward-off": "",
+    "ip-nonlocal-bind-off": "",
+    "no-live-real-server": r"^-a .*10\.4\.0\.1\d:80",
+    "persistence-pins-drained": "",
+    "persistence-pins-removed": "",
+    "priority-tie": "priority",
+    "real-server-not-in-config": r"10\.4\.0\.14:80",
+    "rp-filter-strict": "",
+    "stale-pid-file": "",
+    "vip-left-behind": r"10\.4\.0\.50/32",
+    "vip-on-backup": r"10\.4\.0\.50/32",
+    "vip-on-wrong-interface": r"10\.4\.0\.50/32",
+    "virtual-server-differs": r"^-A -t 10\.4\.0\.50:80 ",
+    "virtual-server-not-in-config": r"10\.4\.0\.50:8443",
+    "vs-conntrack-off": "",
+    "weight-differs": r"^-a .*10\.4\.0\.11:80",
+}
+"""Finding → which lines its remedy may change."""
+SHOWS = frozenset(
+    [
+        "config-include",
+        "config-not-reloaded",
+        "config-overwritten",
+        "config-syntax",
+        "config-value",
+        "instance-fault",
+        "keepalived-child-missing",
+        "no-master",
+        "two-keepalived",
+        "vip-duplicate-detected",
+        "vip-held-no-advert",
+    ]
+)
+"""Remedies that show something with what every node has; ``config-…`` end with 3 where the file is refused."""
+ELSEWHERE = frozenset(
+    [
+        "adverts-filtered-here",
+        "adverts-rejected",
+        "bad-adverts",
+        "clock-set-back",
+        "configmap-missing",
+        "controller-not-ready",
+        "drained-or-failed",
+        "endpoint-not-in-ipvs",
+        "flapping",
+        "instance-without-vips",
+        "interface-missing",
+        "ip-vs-missing",
+        "keepalived-not-running",
+        "kube-proxy-ipvs",
+        "mapping-error",
+        "mapping-odd",
+        "multicast-blocked",
+        "nopreempt-keeps-lowered-master",
+        "no-ready-endpoints",
+        "port-changed-by-direct-routing",
+        "priority-lowered",
+        "priority-overwritten",
+        "proxy-without-mode",
+        "rbac-missing",
+        "real-server-down",
+        "running-not-expected",
+        "service-missing",
+        "source-stale",
+        "sources-contradict",
+        "two-masters",
+        "vip-lists-differ",
+        "vip-missing-on-master",
+        "vrrp-hmac-differs",
+    ]
+)
+"""Remedies that need kubectl, tcpdump, nc, nft or another node, or a condition that the lab does not make: of their
+commands the lab checks that a shell can read them."""
+PROSE = frozenset(
+    [
+        "advert-interval-differs",
+        "carp-sender",
+        "config-empty",
+        "config-missing",
+        "configmap-owned",
+        "directors-circle-packets",
+        "interface-is-bridge-port",
+        "mapping-not-served",
+        "node-address-missing",
+        "nopreempt-cleared",
+        "real-server-full",
+        "real-server-not-in-kernel",
+        "sorry-server-is-real-server",
+        "strict-drops-traffic",
+        "udp-with-tcp-check",
+        "unicast-peers-wrong",
+        "version-fault",
+        "vip-on-kube-proxy",
+        "virtual-server-not-in-kernel",
+        "virtual-server-without-vip",
+        "vrid-collision",
+        "vrrp-auth-differs",
+        "vrrp-group-differs",
+        "vrrp-version-differs",
+        "weight-in-sync-group",
+        "weight-moves-nothing",
+        "weight-with-nopreempt",
+        "weight-with-priority-255",
+    ]
+)
+"""Remedies in words."""
+COMMANDS = frozenset(
+    [
+        "chronyc",
+        "ip",
+        "ipvsadm",
+        "journalctl",
+        "kill",
+        "kubectl",
+        "kvtui",
+        "modprobe",
+        "nc",
+        "nft",
+        "ps",
+        "rm",
+        "sysctl",
+        "tcpdump",
+        "timedatectl",
+    ]
+)
+"""What a remedy that is a command begins with; `keepalived` also begins sentences."""
+REFUSED = 3
+"""kvtui's exit status for a plan that it refuses: what `kvtui --dry-run reload` has to say of a broken file."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a remedy must leave alone, line by line."""
+
+    lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, node: Node) -> Held:
+        limits = node.exec(["ipvsadm", "-Ln", "--thresholds"], check=True).stdout
+        thresholds = [" ".join(line.split()[:4]) for line in limits.splitlines()]  # without the connections
+        addresses = run_inside(node.netns, ["ip", "-o", "address"], check=True).stdout.splitlines()
+        conf = node.conf_path.read_text().splitlines() if node.conf_path.exists() else []
+        return cls((*sorted(node.ipvs().splitlines()), *sorted(thresholds), *addresses, *conf))
+
+    def changes(self, later: Held) -> list[str]:
+        return [line[2:].strip() for line in ndiff(self.lines, later.lines) if line[0] in "+-"]
+
+
+def is_command(remedy: str) -> bool:
+    return remedy.partition(" ")[0] in COMMANDS
+
+
+def check_words(finding: Finding) -> None:
+    """A command can be read by a shell, words are not taken for one."""
+    if finding.id in PROSE:
+        assert not is_command(finding.remedy), f"{finding.id}: {finding.remedy}"
+    elif is_command(finding.remedy):
+        done = subprocess.run(["sh", "-n"], input=finding.remedy, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{finding.id}: {finding.remedy}\n{done.stderr}"
+    assert finding.id in {*HEALS, *SHOWS, *ELSEWHERE, *PROSE}, finding.id
+
+
+def run_remedy(node: Node, finding: Finding) -> str:
+    """Run it; it succeeds and changes what it may; what it printed. ``KVTUI_YES`` answers kvtui's question."""
+    before = Held.of(node)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    state = f"KVTUI_STATE_DIR={node.folder / 'state'}"
+    shell = ["env", f"PATH={path}", state, "KVTUI_YES=1", "bash", "-c", finding.remedy]
+    done = run_inside(node.netns, shell, timeout=120)
+    told = f"{finding.id}: {finding.remedy}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
+    allowed = (0, REFUSED) if finding.id in SHOWS else (0,)
+    assert done.returncode in allowed, told
+    may_change = HEALS.get(finding.id, "")
+    wrong = [c for c in before.changes(Held.of(node)) if not may_change or not re.search(may_change, c)]
+    assert wrong == [], "\n".join([told, "It also changed:", *wrong])
+    return done.stdout

@@ -1,0 +1,117 @@
+"""``kvtui check`` beside keepalived: the script sees the same world; new checks are tried before a reload."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.lab.draining import done, kvtui
+from tests.lab.poll import poll
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+WORLD = """#!/bin/sh
+[ -e /etc/keepalived/fail ] && { echo "haproxy is down"; exit 3; }
+{
+  id; pwd; env | grep -v ^_= | sort; umask; ulimit -a
+  for kind in mnt pid net ipc uts cgroup user; do readlink /proc/self/ns/$kind; done
+  grep -E "^(Cap|NoNewPrivs|Seccomp|Groups)" /proc/self/status
+  cat /proc/self/cgroup
+  echo "arguments $*"
+} > /tmp/world.$$ && mv /tmp/world.$$ /tmp/world
+"""
+SCRIPT = """
+vrrp_script chk {{
+  script "/etc/keepalived/world.sh one two"
+  interval 1
+  timeout 3
+  {user}
+}}
+"""
+BROKEN_SERVER = """
+virtual_server 10.4.0.51 81 {
+  lvs_method DR
+  protocol TCP
+  real_server 10.4.0.14 81 {
+    TCP_CHECK {
+      connect_timeout 1
+    }
+  }
+}
+"""
+
+
+def write_script(node: Node) -> None:
+    script = node.conf_path.with_name("world.sh")
+    script.write_text(WORLD)
+    script.chmod(0o755)
+
+
+def with_script(node: Node) -> str:
+    return node.spec.conf(node.index).replace("track_interface", "track_script {\n chk\n}\n track_interface", 1)
+
+
+def seen_world(node: Node) -> str:
+    """What the newest run of the script saw."""
+    world = node.folder / "tmp" / "world"
+    text = poll(lambda: world.exists() and world.read_text(), 30, lambda: f"the script ran\n{node.log()[-3000:]}")
+    world.unlink()
+    return str(text)
+
+
+def test_a_script_sees_what_it_sees_when_keepalived_runs_it(cluster: Cluster, state: Path) -> None:
+    node = cluster.node("node-a")
+    write_script(node)
+    (node.folder / "tmp").chmod(0o1777)
+    try:
+        for user in "", "user nobody nogroup":
+            tracked = with_script(node)
+            node.reload(tracked + SCRIPT.format(user=user))
+            by_keepalived = seen_world(node)
+            (node.conf_path.with_name("fail")).touch()  # keepalived's own runs write nothing from now on
+            poll(lambda: "haproxy is down" in check_output(node, state), 30, "it fails")
+            failing = kvtui(node, state, "check", "chk")
+            assert failing.returncode == 1
+            assert "vrrp_script chk fails: exit status 3: vips: FAULT" in failing.stderr
+            (node.folder / "tmp" / "world").unlink(missing_ok=True)
+            (node.conf_path.with_name("fail")).unlink()
+            said = done(node, state, "check", "chk")
+            assert "vrrp_script chk passes: exit status 0" in said
+            assert f"user: {'nobody (uid 65534' if user else 'root (uid 0'}" in said
+            assert seen_world(node) == by_keepalived
+    finally:
+        node.conf_path.with_name("fail").unlink(missing_ok=True)
+
+
+def check_output(node: Node, state: Path) -> str:
+    return kvtui(node, state, "check", "chk").stderr
+
+
+def test_new_checks_are_tried_before_the_reload(cluster: Cluster, state: Path) -> None:
+    node = cluster.node("node-a")
+    write_script(node)
+    node.conf_path.with_name("fail").touch()
+    conf = with_script(node)
+    try:
+        node.write_conf(SCRIPT.format(user="") + conf)  # before script_user
+        refused = kvtui(node, state, "check", "chk")
+        assert refused.returncode == 1
+        assert "Unable to set default user for vrrp script chk - removing" in refused.stdout, refused.stdout
+        node.write_conf(conf + SCRIPT.format(user="") + BROKEN_SERVER)
+        plan = kvtui(node, state, "--dry-run", "reload").stdout
+        assert "WARNING: vrrp_script chk fails: exit status 3: vips: FAULT" in plan
+        assert "WARNING: TCP_CHECK of 10.4.0.14:81 in 10.4.0.51:81 fails: 10.4.0.14:81: " in plan
+        assert "keepalived removes 10.4.0.14:81" in plan
+        untried = kvtui(node, state, "--dry-run", "reload", "--no-try").stdout
+        assert "fails" not in untried
+        early = kvtui(node, state, "--dry-run", "check", "chk")
+        assert "only the file has it" in early.stdout
+        document = json.loads(kvtui(node, state, "-o", "json", "check", "10.4.0.14:80").stdout)
+        assert document
+        assert "10.4.0.14:80: connected" in kvtui(node, state, "check", "10.4.0.14:80").stderr
+    finally:
+        node.conf_path.with_name("fail").unlink()
