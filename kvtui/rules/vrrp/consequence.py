@@ -140,7 +140,8 @@ def _owner(s: Situation, best: str | None) -> str | None:
     """The best known node, unless it is only remembered and there may be others: a better one may be silent."""
     known = [o for o in s.others.known if o.priority is not None]
     heard = any(o.address == best and o.source is PeerSource.WIRE for o in known)
-    return best if heard or s.others.complete or len(known) > 1 else None
+    all_known = len(known) == len(s.others.known) if s.others.complete else len(known) > 1
+    return best if heard or all_known else None
 
 
 def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[Candidate, ...]:

@@ -50,7 +50,7 @@ vrrp_instance more {
 }
 """
 TWO = replace(BASE, extra=SECOND)
-GROUP = replace(BASE, extra=SECOND + "vrrp_sync_group both {\n  group {\n    vips\n    more\n  }\n}\n")
+GROUP = replace(SCRIPTS, extra=SECOND + "vrrp_sync_group both {\n  group {\n    vips\n    more\n  }\n}\n")
 FILES = replace(BASE, extra_instance="track_file {\n    offset weight 1\n  }", extra_global=OFFSET)
 
 VIPS = "virtual_ipaddress {\n    10.4.0.50"
@@ -117,12 +117,9 @@ RELOADS = (
     reload(
         "sync group: a script of one member fails",
         GROUP,
-        (
-            "interface eth0\n  virtual_router_id 61",
-            "interface eth0\n  track_interface {\n    eth9\n  }\n  virtual_router_id 61",
-        ),
+        ("virtual_router_id 61", "virtual_router_id 61\n  track_script {\n    bad\n  }"),
     ),
-    reload("sync group: priority of one member lower", GROUP, ("priority 102", "priority 90")),
+    reload("sync group: priority of one member lower", GROUP, ("priority 104", "priority 90")),
     reload("track file added that is 0", FILES, ("offset weight 1", "offset weight 2")),
     reload("weight of a real server", BASE, ("weight 1", "weight 5"), quick=True),
     reload("scheduler", BASE, ("lvs_sched wlc", "lvs_sched rr")),
