@@ -19,7 +19,7 @@ from textual.widgets import Static
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
-from kvtui.actions.core.plan_text import plan_text
+from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.keeping import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 BAR_WIDTH = 20
+FRAME_LINES = 2
+"""Lines of the dialog that hold no text."""
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
 
 
@@ -49,9 +51,10 @@ class PlanPanel(LivePanel):
         Binding("y", "agree(False)", "Apply", id="plan.agree", tooltip="Apply the plan"),
         Binding("F", "agree(True)", "Force", id="plan.force", tooltip="Apply it although it is UNSAFE"),
         Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal", priority=True),
+        Binding("m", "more", "More", id="plan.more", tooltip="Show or hide the rest of the plan"),
         Binding("escape", "leave", "Cancel", id="plan.leave", tooltip="Cancel; a running action is put back"),
         # priority: options also work in the number input, which takes no letters
-        *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swokxtrvcWO"),
+        *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swokxtrvcnWO"),
     ]
     DEFAULT_CSS = """
     PlanPanel {
@@ -72,13 +75,15 @@ class PlanPanel(LivePanel):
     def __init__(self, host: Host, intent: Intent) -> None:
         super().__init__()
         self._host = host
-        self._intent = intent
+        self.intent = intent
         self._action: Action | None = None
         self._read: Plan | None = None
         """The plan that the user has read; new plans are compared with it."""
         self._of: Hashable = None
         """What the plan depends on."""
         self._text: tuple[str, ...] = ("Planning; nothing is written yet …",)
+        self._rest: tuple[str, ...] = ()
+        self._unfolded = False
         self._changed = False
         self._planning = False
         self._stale = False
@@ -94,7 +99,7 @@ class PlanPanel(LivePanel):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
-            box.border_title = Content(f"{self._intent.kind.value} {plain(self._intent.target)}".strip())
+            box.border_title = Content(f"{self.intent.kind.value} {plain(self.intent.target)}".strip())
             yield Static("", id="plan", markup=False)
             yield Static("", id="progress", markup=False)
             with Vertical(id="foot"):
@@ -106,15 +111,15 @@ class PlanPanel(LivePanel):
     def on_mount(self) -> None:
         self._put("#wrong", "")
         self._keys("Esc cancel")
-        self._want(self._intent)
+        self._want(self.intent)
 
     # --- the plan
 
     def _want(self, intent: Intent) -> None:
         """Plans what is wanted now; the former plan is not compared with it."""
-        self._intent, self._action, self._read, self._changed = intent, None, None, False
+        self.intent, self._action, self._read, self._changed = intent, None, None, False
         if ask := missing(intent, self._host.latest):
-            self._text = ("No plan yet: type a number, or choose below.",)
+            self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
             self._draw()
             self._ask(ask)
             return
@@ -122,11 +127,11 @@ class PlanPanel(LivePanel):
         self._replan()
 
     def show(self, observation: Observation) -> None:
-        is_planned = self._running_action is None and not missing(self._intent) and self._of is not None
+        is_planned = self._running_action is None and not missing(self.intent) and self._of is not None
         if is_planned and self._of != plan_inputs(observation):
             self._replan()
         if self._drained and is_drawable(self):
-            text, self._at_first = _drain_progress(observation, self._intent, self._at_first)
+            text, self._at_first = _drain_progress(observation, self.intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
     def _replan(self) -> None:
@@ -147,7 +152,7 @@ class PlanPanel(LivePanel):
 
     async def _plan(self) -> None:
         """Plans once; a result for an intent that changed meanwhile is dropped."""
-        host, intent = self._host, self._intent
+        host, intent = self._host, self.intent
         # never act on a paused screen
         observation = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, error = None, ""
@@ -155,14 +160,14 @@ class PlanPanel(LivePanel):
             action = await plan(intent, observation, host.next_observation, host.backend)
         except (LookupError, ValueError, OSError) as wrong:
             error = str(wrong.args[0] if wrong.args else wrong)
-        if intent != self._intent:
+        if intent != self.intent:
             return
         self._of = plan_inputs(observation)
         self._take(action, error)
 
     def _take(self, action: Action | None, error: str) -> None:
         """Shows a plan; if it differs from the one the user has read, with the differences."""
-        self._action, self._changed = action, False
+        self._action, self._changed, self._rest = action, False, ()
         if action is None:
             gone = ("The plan is no longer possible:",) if self._read else ()
             self._text = (*gone, plain(error))
@@ -173,7 +178,8 @@ class PlanPanel(LivePanel):
                 box.scroll_home(animate=False)
         else:
             self._read = action.plan
-            self._text = tuple(plan_text(action.plan).splitlines())
+            self._text = tuple(plan_head(action.plan).splitlines())
+            self._rest = tuple(plan_rest(action.plan).splitlines())
         self._draw()
 
     @property
@@ -187,9 +193,15 @@ class PlanPanel(LivePanel):
         if not is_drawable(self):
             return
         width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
-        wrapped = (w for line in self._text for w in hanging(plain(line), width))
-        self._put("#plan", "\n".join(wrapped))
-        self._put("#options", "\n".join(_in_lines((o.text for o in self._options()), width)))
+        options = _in_lines((o.text for o in self._options()), width)
+        head, rest = ([w for line in part for w in hanging(plain(line), width)] for part in (self._text, self._rest))
+        room = self.size.height - FRAME_LINES - len(options) - len(head)
+        if len(rest) > room and not self._unfolded:
+            # what follows and the warnings must be read without scrolling; then as much of the rest as fits
+            room = max(0, room - 1)
+            rest = [*rest[:room], f"m more: {len(rest) - room} lines (steps, notes, commands)"]
+        self._put("#plan", "\n".join([*head, *rest]))
+        self._put("#options", "\n".join(options))
         if self._running_action is None:
             self._show_keys()
 
@@ -223,6 +235,10 @@ class PlanPanel(LivePanel):
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
+        self._draw()
+
+    def action_more(self) -> None:
+        self._unfolded = not self._unfolded
         self._draw()
 
     # --- applying
@@ -267,10 +283,10 @@ class PlanPanel(LivePanel):
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
         outcome = await asyncio.shield(task)
-        self._drained = self._intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
+        self._drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
-        if self._drained and self._intent.keep:
-            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self._intent)
+        if self._drained and self.intent.keep:
+            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self.intent)
             self._say("kvtui drains it again by itself while it runs")
         self._keys("Esc close")
 
@@ -278,7 +294,7 @@ class PlanPanel(LivePanel):
 
     def _options(self) -> tuple[Option, ...]:
         """Returns the options; none while the plan is applied and after that."""
-        return () if self._running_action else dialog_options(self._intent, self._host.latest, self._action)
+        return () if self._running_action else dialog_options(self.intent, self._host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While the reason is typed, letters are letters."""
@@ -333,7 +349,7 @@ class PlanPanel(LivePanel):
     def action_leave(self) -> None:
         if self._running_action is not None and not self._running_action.done():
             self._running_action.cancel()
-        elif self._asking is not None and missing(self._intent) is None:
+        elif self._asking is not None and missing(self.intent) is None:
             self._close_entry()
         elif isinstance(self.focused, Prompt) and self.focused.id == "reason":
             self.set_focus(self._box)
