@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.operate import kvtui
+from tests.lab.situations.rows import PRIORITY
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
@@ -24,6 +25,8 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
     node = cluster.master() if row.node == "master" else next(n for n in cluster.nodes if n is not cluster.master())
     text = node.conf_path.read_text()
     for old, new in row.edits:
+        found = re.search(r"priority \d+", text) if old == PRIORITY else None
+        old = found[0] if found else old  # noqa: PLW2901 - without preemption any node may be master
         assert old in text, f"{old!r} is not in the config"
         text = text.replace(old, new, 1)
     if row.edits:

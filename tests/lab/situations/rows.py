@@ -8,6 +8,8 @@ from typing import Literal
 from tests.lab.owners import OFFSET
 from tests.lab.spec import ECHO, NGINX, ClusterSpec
 
+PRIORITY = "priority *"
+"""In an edit: whatever priority the node has."""
 Edit = tuple[str, str]
 """A text of the node's config, and what takes its place."""
 
@@ -70,7 +72,7 @@ RELOADS = (
     reload("nothing changes", BASE),
     reload("priority lower than a silent backup's", BASE, ("priority 102", "priority 90")),
     reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90")),
-    reload("priority lower, nopreempt everywhere", NOPREEMPT, ("priority 102", "priority 90")),
+    reload("priority lower, nopreempt everywhere", NOPREEMPT, (PRIORITY, "priority 90")),
     reload("priority lower, preempt_delay", DELAY, ("priority 102", "priority 90")),
     reload("priority higher", BASE, ("priority 102", "priority 150"), quick=True),
     reload("priority 255", BASE, ("priority 102", "priority 255")),
@@ -102,7 +104,7 @@ RELOADS = (
     reload("backup: priority above the master's", BASE, ("priority 100", "priority 150"), node="backup", quick=True),
     reload("backup: priority equal to the master's", BASE, ("priority 100", "priority 102"), node="backup"),
     reload("backup: priority lower", BASE, ("priority 100", "priority 50"), node="backup"),
-    reload("backup with nopreempt: priority above", NOPREEMPT, ("priority 100", "priority 150"), node="backup"),
+    reload("backup with nopreempt: priority above", NOPREEMPT, (PRIORITY, "priority 150"), node="backup"),
     reload("backup with preempt_delay: priority above", DELAY, ("priority 100", "priority 150"), node="backup"),
     reload("backup: VIP added", BASE, (VIPS, f"{VIPS}\n    10.4.0.77"), node="backup"),
     reload("backup: VRID", BASE, ("virtual_router_id 50", "virtual_router_id 52"), node="backup"),
