@@ -138,7 +138,7 @@ def _dead(settings: Settings, priority: int | None) -> float:
 
 def _owner(s: Situation, best: str | None) -> str | None:
     """The best known node, unless it is only remembered and there may be others: a better one may be silent."""
-    known = [o for o in s.others.known if o.priority is not None]
+    known = [o for o in s.others.known if _priority(s, o) is not None]
     heard = any(o.address == best and o.source is PeerSource.WIRE for o in known)
     all_known = len(known) == len(s.others.known) if s.others.complete else len(known) > 1
     return best if heard or all_known else None
@@ -146,7 +146,14 @@ def _owner(s: Situation, best: str | None) -> str | None:
 
 def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[Candidate, ...]:
     """The other nodes, taken to be as this one."""
-    return tuple(Candidate(o.address, o.priority, nopreempt, settings.preempt_delay) for o in s.others.known)
+    return tuple(Candidate(o.address, _priority(s, o), nopreempt, settings.preempt_delay) for o in s.others.known)
+
+
+def _priority(s: Situation, other: Other) -> int | None:
+    """None where what the log remembers cannot be true any more: with that it would have taken over from this master."""
+    remembered = other.source is PeerSource.LOG and s.state is MASTER and not (s.old and s.old.nopreempt)
+    is_stale = remembered and s.before is not None and (other.priority or 0) > s.before
+    return None if is_stale else other.priority
 
 
 def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Then:
@@ -156,7 +163,7 @@ def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Th
     if s.state is not MASTER:
         owner = masters[0].address if masters else None
         return Then(None, (), f"{owner} is master" if owner else "the master was not heard yet", CERTAIN, owner)
-    known = [o for o in s.others.known if o.priority is not None]
+    known = [o for o in s.others.known if _priority(s, o) is not None]
     if not known:
         if s.others.complete and not s.others.known:
             return Then(None, (), "there is no other node: nobody has the VIPs then", CERTAIN, None)
@@ -353,7 +360,7 @@ def _may_move(s: Situation, settings: Settings, why: str) -> Then:
     """Nobody on this node knows whether another node has more: a backup is silent."""
     within = _dead(settings, 1)
     limit = s.after.priority if s.after and s.after.priority is not None else "this node"
-    silent = [o.address for o in s.others.known if o.priority is None]
+    silent = [o.address for o in s.others.known if _priority(s, o) is None]
     who = f"the priority of {', '.join(silent)} was never heard" if silent else "there may be silent backups"
     text = f"{why}; {who}: one with more than {limit} takes over within {within:.1f} s. Until then the VIPs stay here"
     return Then(None, None, text, UNKNOWN, None, two=False, within=within, watch=within)
