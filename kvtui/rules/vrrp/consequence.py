@@ -150,7 +150,7 @@ def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[C
 
 
 def _priority(s: Situation, other: Other) -> int | None:
-    """None where what the log remembers cannot be true any more: with that it would have taken over from this master."""
+    """None where what the log remembers cannot be true any more: with that it would have taken over from this node."""
     remembered = other.source is PeerSource.LOG and s.state is MASTER and not (s.old and s.old.nopreempt)
     is_stale = remembered and s.before is not None and (other.priority or 0) > s.before
     return None if is_stale else other.priority
