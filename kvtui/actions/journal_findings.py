@@ -11,11 +11,13 @@ from kvtui.actions.core.state_folder import JOURNAL, folder
 from kvtui.model.finding import Finding, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from pathlib import Path
 
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.priority.overwritten import PriorityOverwrite
+    from kvtui.model.keepalived import Keepalived
+    from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
 
 OVERWRITTEN = "priority-overwritten"
@@ -31,10 +33,20 @@ class JournalFindings:
         self._file = self._folder / JOURNAL
         self._read_at: tuple[int, int, int] | None = None
         self._entries: tuple[Entry, ...] = ()
+        self._log: tuple[Hashable, LogTail] | None = None
 
     def __call__(self, snapshot: Snapshot) -> tuple[Finding, ...]:
         """Those of a snapshot of this node; none where there is no journal, or no right to read it."""
-        return tuple(_findings(self._known(), snapshot))
+        return tuple(_findings(self._known(), snapshot, self._tail))
+
+    def _tail(self, keepalived: Keepalived, entries: Hashable) -> LogTail:
+        """Reads keepalived's log once for the entries whose cause it may name."""
+        from kvtui.backend.keepalived.log import LogReader  # noqa: PLC0415 - only where something was undone
+
+        key = (keepalived.pid, keepalived.start_ticks, entries)
+        if self._log is None or self._log[0] != key:
+            self._log = (key, LogReader(keepalived).read())
+        return self._log[1]
 
     def _known(self) -> tuple[Entry, ...]:
         try:
@@ -56,20 +68,28 @@ def _entries(path: Path) -> tuple[Entry, ...]:
         return ()
 
 
-def _findings(entries: tuple[Entry, ...], snapshot: Snapshot) -> Iterator[Finding]:
+def _findings(
+    entries: tuple[Entry, ...], snapshot: Snapshot, log: Callable[[Keepalived, Hashable], LogTail]
+) -> Iterator[Finding]:
     """Priorities that run and are in no file any more, and all that something else undid."""
     if not entries:
         return
     from kvtui.actions.priority.overwritten import seen_overwrites  # noqa: PLC0415 - only where there is a journal
-    from kvtui.actions.undone import undone  # noqa: PLC0415 - as above
+    from kvtui.actions.undone import UNCLEAR, undone, with_log  # noqa: PLC0415 - as above
 
     for found in seen_overwrites(entries, snapshot):
         if found.pending:
             yield _overwritten(found, snapshot)
-    yield from (lost.finding for lost in undone(entries, snapshot))
+    found_now = undone(entries, snapshot)
+    unclear = tuple(lost.entry.id for lost in found_now if lost.cause == UNCLEAR)
+    keepalived = snapshot.chosen_keepalived
+    for lost in found_now:
+        known = with_log(lost, log(keepalived, unclear)) if lost.entry.id in unclear and keepalived else lost
+        yield known.finding
 
 
 def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:
+    """A controller or a person overwrote a priority that kvtui wrote (kvtui's own reading: journal and config)."""
     who = found.by or "something else"
     conf = snapshot.running or snapshot.conf
     vips = next((i.vips for i in (conf.instances if conf else ()) if i.name == found.instance), ())

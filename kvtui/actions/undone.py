@@ -5,11 +5,13 @@ They stay until somebody decides: does them again, or closes them (``kvtui undra
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
@@ -17,16 +19,34 @@ from kvtui.actions.drain.active_drains import active_drains, lost_in
 from kvtui.actions.drain.keeping import drain_again
 from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.actions.steps.track_value import SetTrackValue
-from kvtui.actions.steps.weight import service_name
 from kvtui.model.finding import Finding, Severity
-from kvtui.model.ipvs import endpoint
+from kvtui.model.ipvs import endpoint, service_name
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.drain.active_drains import LostDrain
+    from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
+
+
+UNCLEAR = "keepalived runs since before: the health check failed and passed again, or somebody set the weight"
+CHECK_PASSED = re.compile(r"success|Adding service|succeeded|is now up|passed", re.IGNORECASE)
+
+
+def with_log(lost: Undone, tail: LogTail) -> Undone:
+    """Names the line of keepalived's log that says that the server's check passed again after the drain."""
+    address, _, port = lost.entry.target.rpartition(":")
+    wanted = f"[{address.strip('[]')}]"
+    for line in reversed(tail.lines):
+        if line.at is None or line.at <= lost.entry.at:
+            continue
+        if wanted in line.text and f":{port}" in line.text and CHECK_PASSED.search(line.text):
+            cause = f"its health check passed again: keepalived logged {_clock(line.at)}: {plain(line.text, 200)}"
+            return replace(lost, cause=cause)
+    return lost
 
 
 class Undone(Struct, frozen=True):
@@ -100,10 +120,11 @@ def _cause(lost: LostDrain, snapshot: Snapshot) -> str:
     server = conf.virtual_servers_by_key().get(lost.drain.service) if conf else None
     real = server.regular_servers().get(lost.drain.real) if server else None
     if real is not None and lost.drain.weight != real.initial_weight == lost.weight:
-        return f"the config has weight {real.initial_weight} now, {lost.drain.weight} before: a reload set it"
+        before = lost.drain.weight
+        return f"the config has weight {lost.weight}, before the drain it had {before}: a reload or a check set it"
     if real is not None and lost.weight != real.initial_weight:
         return f"somebody set weight {lost.weight}: the config has {real.initial_weight} (ipvsadm, or a controller)"
-    return "keepalived runs since before: the health check failed and passed again, or somebody set the weight"
+    return UNCLEAR
 
 
 def _clock(at: float) -> str:

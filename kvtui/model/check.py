@@ -104,7 +104,7 @@ class CheckResult(Struct, frozen=True):
 
 
 def _consequence(check: Check) -> str:
-    many = f" after {check.tries} failures in a row" if check.tries > 1 else ""
     if check.kind == SCRIPT:
-        return f"{check.consequence or 'no instance tracks it'}{many}"
+        return check.consequence or "no instance tracks it"
+    many = f" after {check.tries} failures in a row" if check.tries > 1 else ""
     return f"keepalived {check.consequence or 'removes'} {check.name}{many}"

@@ -19,7 +19,7 @@ from textual.widgets import Static
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
-from kvtui.actions.core.plan_text import plan_text
+from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.keeping import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 BAR_WIDTH = 20
+FRAME_LINES = 2
+"""Lines of the dialog that hold no text."""
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
 
 
@@ -49,9 +51,10 @@ class PlanPanel(LivePanel):
         Binding("y", "agree(False)", "Apply", id="plan.agree", tooltip="Apply the plan"),
         Binding("F", "agree(True)", "Force", id="plan.force", tooltip="Apply it although it is UNSAFE"),
         Binding("e", "reason", "Reason", id="plan.reason", tooltip="Write down why, for the journal", priority=True),
+        Binding("m", "more", "More", id="plan.more", tooltip="Show or hide the rest of the plan"),
         Binding("escape", "leave", "Cancel", id="plan.leave", tooltip="Cancel; a running action is put back"),
         # priority: options also work in the number input, which takes no letters
-        *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swokxtrvcWO"),
+        *(Binding(key, f"option('{key}')", "Option", show=False, priority=True) for key in "swokxtrvcnWO"),
     ]
     DEFAULT_CSS = """
     PlanPanel {
@@ -79,6 +82,8 @@ class PlanPanel(LivePanel):
         self._of: Hashable = None
         """What the plan depends on."""
         self._text: tuple[str, ...] = ("Planning; nothing is written yet …",)
+        self._rest: tuple[str, ...] = ()
+        self._unfolded = False
         self._changed = False
         self._planning = False
         self._stale = False
@@ -114,7 +119,7 @@ class PlanPanel(LivePanel):
         """Plans what is wanted now; the former plan is not compared with it."""
         self.intent, self._action, self._read, self._changed = intent, None, None, False
         if ask := missing(intent, self._host.latest):
-            self._text = ("No plan yet: type a number, or choose below.",)
+            self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
             self._draw()
             self._ask(ask)
             return
@@ -162,7 +167,7 @@ class PlanPanel(LivePanel):
 
     def _take(self, action: Action | None, error: str) -> None:
         """Shows a plan; if it differs from the one the user has read, with the differences."""
-        self._action, self._changed = action, False
+        self._action, self._changed, self._rest = action, False, ()
         if action is None:
             gone = ("The plan is no longer possible:",) if self._read else ()
             self._text = (*gone, plain(error))
@@ -173,7 +178,8 @@ class PlanPanel(LivePanel):
                 box.scroll_home(animate=False)
         else:
             self._read = action.plan
-            self._text = tuple(plan_text(action.plan).splitlines())
+            self._text = tuple(plan_head(action.plan).splitlines())
+            self._rest = tuple(plan_rest(action.plan).splitlines())
         self._draw()
 
     @property
@@ -187,9 +193,15 @@ class PlanPanel(LivePanel):
         if not is_drawable(self):
             return
         width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
-        wrapped = (w for line in self._text for w in hanging(plain(line), width))
-        self._put("#plan", "\n".join(wrapped))
-        self._put("#options", "\n".join(_in_lines((o.text for o in self._options()), width)))
+        options = _in_lines((o.text for o in self._options()), width)
+        head, rest = ([w for line in part for w in hanging(plain(line), width)] for part in (self._text, self._rest))
+        room = self.size.height - FRAME_LINES - len(options) - len(head)
+        if len(rest) > room and not self._unfolded:
+            # what follows and the warnings must be read without scrolling; then as much of the rest as fits
+            room = max(0, room - 1)
+            rest = [*rest[:room], f"m more: {len(rest) - room} lines (steps, notes, commands)"]
+        self._put("#plan", "\n".join([*head, *rest]))
+        self._put("#options", "\n".join(options))
         if self._running_action is None:
             self._show_keys()
 
@@ -223,6 +235,10 @@ class PlanPanel(LivePanel):
             self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
+        self._draw()
+
+    def action_more(self) -> None:
+        self._unfolded = not self._unfolded
         self._draw()
 
     # --- applying

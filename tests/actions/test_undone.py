@@ -15,7 +15,8 @@ from kvtui.actions.drain.keeping import Keeper
 from kvtui.actions.drain.plan import plan_drain
 from kvtui.actions.live import LIVE
 from kvtui.actions.registry import intent_of
-from kvtui.actions.undone import undone
+from kvtui.actions.undone import UNCLEAR, undone, with_log
+from kvtui.model.log import LogLine, LogTail
 from tests.actions.nodes import FIVE, done, node, virtual
 from tests.build import NOW, keepalived, real
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 
-def drained_entry() -> Entry:
-    seen = node(virtual(real(5, weight=4), real(6)))
+def drained_entry(weight: int = 1) -> Entry:
+    seen = node(virtual(real(5, weight=weight), real(6)))
     return done(plan_drain(seen, FIVE, backend=LIVE), "a", NOW - 60)
 
 
@@ -47,6 +48,17 @@ def test_a_restart_after_the_drain_is_the_cause() -> None:
     seen = taking_connections()
     (lost,) = undone([drained_entry()], replace(seen.snapshot, keepalived=(later,), chosen=later.pid))
     assert f"keepalived {later.pid} was started at" in lost.cause
+
+
+def test_the_log_names_the_check_that_passed_again() -> None:
+    (lost,) = undone([drained_entry()], taking_connections().snapshot)
+    assert lost.cause == UNCLEAR
+    said = "TCP connection to [10.2.68.5]:tcp:8080 success."
+    lines = (LogLine(said, NOW - 90), LogLine("TCP connection to [10.2.68.6]:tcp:8080 success.", NOW - 20))
+    assert with_log(lost, LogTail(lines)).cause == UNCLEAR
+    known = with_log(lost, LogTail((*lines, LogLine(said, NOW - 30))))
+    assert known.cause.startswith("its health check passed again: keepalived logged at ")
+    assert known.cause.endswith(said)
 
 
 def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:

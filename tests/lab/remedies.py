@@ -71,6 +71,9 @@ ELSEWHERE = frozenset(
         "drained-or-failed",
         "endpoint-not-in-ipvs",
         "flapping",
+        "hmac-malformed",
+        "hmac-replay",
+        "hmac-stale",
         "instance-without-vips",
         "interface-missing",
         "ip-vs-missing",
@@ -94,7 +97,6 @@ ELSEWHERE = frozenset(
         "two-masters",
         "vip-lists-differ",
         "vip-missing-on-master",
-        "vrrp-hmac-differs",
     ]
 )
 """Remedies that need kubectl, tcpdump, nc, nft or another node, or a condition that the lab does not make: of their
@@ -107,6 +109,9 @@ PROSE = frozenset(
         "config-missing",
         "configmap-owned",
         "directors-circle-packets",
+        "hmac-not-configured",
+        "hmac-unknown-key",
+        "hmac-unsigned",
         "interface-is-bridge-port",
         "mapping-not-served",
         "node-address-missing",

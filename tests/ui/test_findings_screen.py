@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
+from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.header import HeaderLine, badge
 from tests.ui.seen import demo, running, seen, snapshot, source, vip
 
@@ -56,6 +57,15 @@ async def test_the_cursor_chooses_and_enter_shows_all() -> None:
         await ui.press("enter")
         assert ui.heading.startswith("Finding ")
         assert "object: /c" in ui.text
+
+
+async def test_enter_on_what_others_undid_plans_it_again() -> None:
+    remedy = "kvtui drain 10.4.0.61:443 --service 'tcp 10.4.0.51:443'  # does it again"
+    undone = replace(DRIFT, id="drain-undone", remedy=remedy)
+    async with running(with_findings(undone)) as ui:
+        await ui.press("5", "enter")
+        assert isinstance(ui.app.screen, PlanPanel)
+        assert "─ drain 10.4.0.61:443" in ui.text
 
 
 async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:

@@ -248,6 +248,16 @@ async def test_keys_after_the_reason_or_a_number_belong_to_the_dialog() -> None:
         assert ui.app.screen.query_one("#reason", Prompt).value == "c"
 
 
+async def test_at_80_by_24_what_follows_and_warnings_are_read_without_scrolling() -> None:
+    async with dialog(replace(PAY, service=None, wait=60.0), (80, 24)) as ui:
+        await shows(ui, "drain 10.4.0.61:443 in", "What follows:", "no new connection reaches", "WARNING: ", "m more: ")
+        assert "Equivalent commands" not in ui.text
+        await ui.press("m")
+        assert "m more: " not in ui.text
+        await ui.press("m")
+        await shows(ui, "m more: ")
+
+
 async def test_a_letter_of_the_reason_turns_no_option() -> None:
     async with dialog(PAY) as ui:
         await ui.press("e", *"two boxes", "enter")

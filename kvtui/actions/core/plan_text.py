@@ -17,7 +17,12 @@ MARKS = {
 
 
 def plan_text(plan: Plan) -> str:
-    """Returns a plan as text: what follows, warnings, changes, steps, notes, diff and equivalent commands.
+    """Returns a plan as text: what follows, warnings, changes, steps, notes, diff and equivalent commands."""
+    return plan_head(plan) + plan_rest(plan)
+
+
+def plan_head(plan: Plan) -> str:
+    """Returns what must be read: what follows and warnings.
 
     A plan that is impossible begins with its refusals, and nothing follows from it.
     """
@@ -27,13 +32,19 @@ def plan_text(plan: Plan) -> str:
         parts += _section("What follows", plan.effects)
     notes = sorted((r for r in plan.notes if r not in refused), key=lambda r: -r.severity)
     parts += [_note(n) for n in notes if n.severity > NoteSeverity.NOTE]
+    return "".join(parts)
+
+
+def plan_rest(plan: Plan) -> str:
+    """Returns how it is done, what else to know, and the same by hand."""
+    parts: list[str] = []
     if plan.changes:
         rows = [(f"  {c.what}", c.before, "->", c.after) for c in plan.changes]
         width = [max(len(plain(r[i])) for r in rows) for i in range(3)]
         lines = ["  ".join([*(plain(r[i]).ljust(width[i]) for i in range(3)), plain(r[3])]).rstrip() for r in rows]
         parts.append("\n".join(lines) + "\n")
     parts += _section("Steps", plan.steps)
-    parts += [_note(n) for n in notes if n.severity is NoteSeverity.NOTE]
+    parts += [_note(n) for n in plan.notes if n.severity is NoteSeverity.NOTE]
     if plan.diff:
         parts.append("".join(f"  {plain(line)}\n" for line in plan.diff.splitlines()))
     parts += _section("Equivalent commands", plan.equivalent_commands)

@@ -10,8 +10,7 @@ from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.drain.active_drains import active_drains, lost_drains
 from kvtui.actions.drain.targets import parse_real
 from kvtui.actions.drain.undrain import is_meant
-from kvtui.actions.steps.weight import service_name
-from kvtui.model.ipvs import Protocol, endpoint
+from kvtui.model.ipvs import Protocol, endpoint, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

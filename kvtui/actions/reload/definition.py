@@ -7,8 +7,13 @@ from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.plan import ActionKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kvtui.actions.core.definition import PlanRequest
+    from kvtui.actions.core.dialog_options import Option
     from kvtui.actions.core.runner import Action
+    from kvtui.model.check import CheckResult
+    from kvtui.model.observation import Observation
 
 
 def reload(
@@ -26,18 +31,25 @@ def reload(
 async def _plan(request: PlanRequest) -> Action:
     from asyncio import to_thread  # noqa: PLC0415 - see core.definition
 
-    from msgspec.structs import replace  # noqa: PLC0415 - see core.definition
-
-    from kvtui.actions.core.trial import trial_notes  # noqa: PLC0415 - see core.definition
     from kvtui.actions.reload.plan import plan_reload  # noqa: PLC0415 - see core.definition
 
     backend = request.backend
     preflight = await to_thread(backend.run_preflight, request.keepalived())
-    action = plan_reload(request.observation, preflight, request.watch, backend)
-    if request.intent.no_try or request.observation.snapshot.node.read_only:
-        return action
-    results = await backend.trials.try_checks(backend, request.keepalived(), preflight.running, preflight.conf)
-    return replace(action, plan=replace(action.plan, notes=(*trial_notes(results), *action.plan.notes)))
+    results: tuple[CheckResult, ...] = ()
+    if not request.intent.no_try and not request.observation.snapshot.node.read_only:
+        results = await backend.trials.try_checks(backend, request.keepalived(), preflight.running, preflight.conf)
+    return plan_reload(request.observation, preflight, request.watch, backend, results)
 
 
-RELOAD = ActionDefinition(ActionKind.RELOAD, reload, _plan, "r", "Reload", "Test the config, reload it")
+def _options(intent: Intent, _observation: Observation | None, _action: Action | None) -> Iterable[Option]:
+    from msgspec.structs import replace  # noqa: PLC0415 - see core.definition
+
+    from kvtui.actions.core.dialog_options import Option, yes_no  # noqa: PLC0415 - see core.definition
+
+    tries = replace(intent, no_try=not intent.no_try)
+    return (Option("n", "--no-try", "try new checks", yes_no(on=not intent.no_try), tries),)
+
+
+RELOAD = ActionDefinition(
+    ActionKind.RELOAD, reload, _plan, "r", "Reload", "Test the config, reload it", dialog_options=_options
+)

@@ -11,11 +11,13 @@ from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
 from kvtui.actions.core.plan import Change as PlanChange
 from kvtui.actions.core.runner import Action, Verification
+from kvtui.actions.core.trial import trial_notes
 from kvtui.actions.core.watch import until
 from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
 from kvtui.actions.reload.mismatch import mismatch_notes
 from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.backend.linux.arguments import parse_arguments
+from kvtui.model.check import SCRIPT
 from kvtui.model.ipvs import endpoint
 from kvtui.rules.servers.consequence import server_consequences
 from kvtui.rules.vrrp.consequences import Change, consequences
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
+    from kvtui.model.check import CheckResult
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation
@@ -45,13 +48,20 @@ SETTLING = 0.5
 """Seconds: the checker child reloads beside the VRRP child; its IPVS changes come within this."""
 
 
-def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, backend: ActionBackend) -> Action:
-    """Returns the plan to reload keepalived with its config as it is on disk now."""
+def plan_reload(
+    observation: Observation,
+    preflight: Preflight,
+    watch: Watch,
+    backend: ActionBackend,
+    tried: tuple[CheckResult, ...] = (),
+) -> Action:
+    """Returns the plan to reload keepalived with its config as it is on disk now; ``tried`` are its new checks."""
     keepalived = preflight.keepalived
     assessment = assess_reload(preflight)
     same = preflight.changed is False
     steps = _steps(preflight, backend)
-    expected = consequences(observation, Change(preflight.running, preflight.conf))
+    scripts = {("script", r.check.name): r.passed for r in tried if r.check.kind == SCRIPT and r.passed is not None}
+    expected = consequences(observation, Change(preflight.running, preflight.conf, scripts))
     predictions = tuple(c.prediction for c in expected)
     what = "no difference from what runs" if same else "the config on disk takes effect"
     plan = Plan(
@@ -62,6 +72,7 @@ def plan_reload(observation: Observation, preflight: Preflight, watch: Watch, ba
         steps=described(steps),
         effects=_effects(observation, preflight, predictions),
         notes=(
+            *trial_notes(tried),
             *reload_notes(preflight, assessment),
             *mismatch_notes(observation, preflight, expected),
             *_drain_notes(observation, preflight),
