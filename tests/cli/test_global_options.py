@@ -15,7 +15,7 @@ from kvtui.cli.node_command import ACTION_OPTIONS, NODE_OPTIONS
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 COMMANDS = {c.path[-1]: c for c in command_tree().all() if not c.commands}
-ACTIONS = ["reload", "drain", "undrain", "priority", "failover", "undo"]
+ACTIONS = ["reload", "drain", "undrain", "priority", "failover", "undo", "check"]
 VIEWS = ["status", "vrrp", "vips", "ipvs", "mappings", "trace", "render", "triage", "journal"]
 
 
