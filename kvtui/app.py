@@ -124,7 +124,8 @@ class KvtuiApp(TerminalApp):
         for name, screen in SCREENS.items():
             self.add_mode(name, partial(screen, self))
         self.observer = observer
-        self._waiting: Observation | None = None
+        self.newest: Observation | None = None
+        """Also while paused, where ``latest`` stays."""
         self._next: list[asyncio.Future[Observation]] = []
         self._acting: asyncio.Task[Outcome] | None = None
         self._more_filters: list[LineFilter] = [ControlCharFilter(), *([AsciiFilter()] if settings.ascii else [])]
@@ -186,13 +187,12 @@ class KvtuiApp(TerminalApp):
         for future in futures:
             if not future.done():
                 future.set_result(message.observation)
-        if self.paused:
-            self._waiting = message.observation
-            return
-        self.latest = message.observation
-        self._draw()
+        self.newest = message.observation
+        if not self.paused:
+            self.latest = self.newest
+            self.show_latest()
 
-    def _draw(self) -> None:
+    def show_latest(self) -> None:
         if self.latest is None:
             return
         viewed: frozenset[ServiceKey] = frozenset()
@@ -285,9 +285,9 @@ class KvtuiApp(TerminalApp):
 
     def action_pause(self) -> None:
         self.paused = not self.paused
-        if not self.paused and self._waiting is not None:
-            self.latest, self._waiting = self._waiting, None
-        self._draw()
+        if not self.paused:
+            self.latest = self.newest
+        self.show_latest()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette lists what keys do, except moving the cursor and opening the palette, and the themes."""

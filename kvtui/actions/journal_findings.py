@@ -89,6 +89,7 @@ def _findings(
 
 
 def _overwritten(found: PriorityOverwrite, snapshot: Snapshot) -> Finding:
+    """A controller or a person overwrote a priority that kvtui wrote (kvtui's own reading: journal and config)."""
     who = found.by or "something else"
     conf = snapshot.running or snapshot.conf
     vips = next((i.vips for i in (conf.instances if conf else ()) if i.name == found.instance), ())

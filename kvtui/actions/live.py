@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.log import LogTail
 
 
 class LiveBackend:
@@ -82,6 +83,11 @@ class LiveBackend:
         from kvtui.backend.conf.running import mark
 
         return mark(keepalived.pid)
+
+    def log(self, keepalived: Keepalived) -> LogTail:
+        from kvtui.backend.keepalived.log import LogReader
+
+        return LogReader(keepalived).read()
 
     def is_running(self, pid: int) -> bool:
         from kvtui.backend.linux.process import is_running

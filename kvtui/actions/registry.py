@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from asyncio import to_thread
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from msgspec.structs import replace
@@ -36,6 +37,8 @@ ACTIONS = (
 )
 """In the order of ``kvtui --help`` and of the keys."""
 
+MOVES_VIPS = frozenset({ActionKind.RELOAD, ActionKind.PRIORITY, ActionKind.FAILOVER, ActionKind.UNDO})
+"""Actions whose plans predict an election: keepalived's log names nodes that are silent."""
 DEFINITIONS = {action.kind: action for action in ACTIONS}
 
 
@@ -47,6 +50,10 @@ async def plan(intent: Intent, observation: Observation, watch: Watch, backend: 
         ValueError: a value is out of range, or the target cannot be parsed.
         OSError: the journal or the config cannot be read.
     """
+    keepalived = observation.snapshot.chosen_keepalived
+    if intent.kind in MOVES_VIPS and keepalived is not None and observation.snapshot.log is None:
+        log = await to_thread(backend.log, keepalived)
+        observation = replace(observation, snapshot=replace(observation.snapshot, log=log))
     action = await DEFINITIONS[intent.kind].plan(PlanRequest(intent, observation, watch, backend))
     return replace(action, plan=backend.plan(action.plan))
 

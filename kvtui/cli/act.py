@@ -16,7 +16,7 @@ from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
 from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
-from kvtui.cli.journal_text import journal_document, journal_text, plan_document
+from kvtui.cli.journal_text import journal_document, journal_text
 from kvtui.cli.output import (
     EXIT_TIMEOUT,
     Format,
@@ -30,10 +30,12 @@ from kvtui.cli.output import (
 )
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
+from kvtui.presenters.action_document import action_document
 
 if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.intent import Intent
+    from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.runner import Action
     from kvtui.cli.invocation import Invocation
     from kvtui.model.observation import Observation
@@ -46,50 +48,73 @@ READ_INTERVAL = 0.05
 MAX_ANSWER_BYTES = 1000
 
 
-class _Ending:
-    """The outcome of an action, and whether a signal came, even one that came too late to interrupt it."""
+class _Run:
+    """What is known of an action when it ends, however it ends.
+
+    ``is_signalled``: a signal came, even one that came too late to interrupt it.
+    """
 
     def __init__(self) -> None:
+        self.plan: Plan | None = None
         self.outcome: Outcome | None = None
         self.is_signalled = False
+        self.is_printed = False
 
     def take_signal(self) -> None:
         self.is_signalled = True
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
-    """Plans, shows, asks and applies; returns an ``ExitCode``."""
-    ending = _Ending()
+    """Plans, shows, asks and applies; returns an ``ExitCode``.
+
+    Text: the plan goes to stdout. JSON and YAML: stdout gets one document at the end, and stderr the plan.
+    """
+    run = _Run()
     try:
-        outcome = asyncio.run(_act(invocation, intent, ending, force=force))
+        outcome = asyncio.run(_act(invocation, intent, run, force=force))
     except KeyboardInterrupt:
-        if ending.outcome is None:
-            raise
-        outcome = ending.outcome
-        ending.is_signalled = True
+        outcome = run.outcome or Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
+        run.is_signalled = True
+    except (KeyError, IndexError):
+        raise
     except (LookupError, ValueError, KeepalivedNotFoundError) as error:
-        fail(str(error.args[0] if error.args else error), ExitCode.USAGE)
+        outcome = Outcome(ExitCode.USAGE, str(error.args[0] if error.args else error))
     except OSError as error:
-        fail(str(error), ExitCode.REFUSED)
-    try:
-        info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
-    except KeyboardInterrupt:
-        ending.is_signalled = True
-    with suppress(KeyboardInterrupt, OSError):  # the action has ended, and its exit code counts
-        wait_for_readers(EXIT_TIMEOUT if ending.is_signalled else None)
+        outcome = Outcome(ExitCode.REFUSED, str(error))
+    with suppress(OSError):  # the action has ended, and its exit code counts
+        _print_outcome(invocation, run, outcome)
+    with suppress(KeyboardInterrupt, OSError):
+        wait_for_readers(EXIT_TIMEOUT if run.is_signalled else None)
     return outcome.code
 
 
-async def _act(invocation: Invocation, intent: Intent, ending: _Ending, *, force: bool) -> Outcome:
+def _print_outcome(invocation: Invocation, run: _Run, outcome: Outcome) -> None:
+    if run.is_printed:
+        return
+    run.is_printed = True
+    try:
+        info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
+        if invocation.form is not Format.TEXT:
+            write_soon(encode(action_document(run.plan, outcome, dry_run=invocation.dry_run), invocation.form))
+    except KeyboardInterrupt:
+        run.is_signalled = True
+
+
+async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool) -> Outcome:
     observer = invocation.observer()
     backend = backend_for(observer.source)
     try:
         observation = await _observe(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
-        _show(invocation, action)
-        outcome = await _decide(invocation, backend, action, ending, force=force)
+        run.plan = action.plan
+        if invocation.form is Format.TEXT:
+            write_soon(plan_text(action.plan))
+        else:
+            sys.stderr.write(plan_text(action.plan))
+        outcome = await _decide(invocation, backend, action, run, force=force)
         if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
-            await _keep(invocation, backend, observer, intent, outcome, force=force)
+            _print_outcome(invocation, run, outcome)
+            await _keep(invocation, backend, observer, intent, force=force)
         return outcome
     finally:
         await observer.close()
@@ -100,14 +125,13 @@ async def _keep(
     backend: ActionBackend,
     observer: Observer,
     intent: Intent,
-    outcome: Outcome,
     *,
     force: bool,
 ) -> None:
     """Drains again what something else undoes, until Ctrl+C or until the drain is closed."""
     from kvtui.actions.drain.keeping import Keeper, ids_to_keep  # noqa: PLC0415 - only with --keep
 
-    info(f"{outcome.detail}  (journal: {outcome.id})\nkeeping it drained until Ctrl+C; it stays drained after that")
+    info("keeping it drained until Ctrl+C; it stays drained after that")
 
     async def again(intent: Intent, reason: str) -> Outcome:
         action = await plan(intent, await observer.observe(), observer.observe, backend)
@@ -131,16 +155,7 @@ async def _observe(observer: Observer, intent: Intent) -> Observation:
     return await observer.observe(timeout=timeout)
 
 
-def _show(invocation: Invocation, action: Action) -> None:
-    if invocation.form is Format.TEXT:
-        write_soon(plan_text(action.plan))
-    else:
-        write_soon(encode(plan_document(action.plan), invocation.form))
-
-
-async def _decide(
-    invocation: Invocation, backend: ActionBackend, action: Action, ending: _Ending, *, force: bool
-) -> Outcome:
+async def _decide(invocation: Invocation, backend: ActionBackend, action: Action, run: _Run, *, force: bool) -> Outcome:
     """Asks and applies. The caller keeps the observer open: the verification uses it."""
     refusal = action.plan.refusal(force=force)
     if refusal or invocation.read_only:
@@ -155,8 +170,8 @@ async def _decide(
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
     runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
-    ending.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=ending.take_signal)
-    return ending.outcome
+    run.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=run.take_signal)
+    return run.outcome
 
 
 async def agreed() -> bool:

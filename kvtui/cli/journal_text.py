@@ -1,12 +1,10 @@
-"""The journal as text and for ``-o json``; a plan for ``-o json``."""
+"""The journal as text and for ``-o json``."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from msgspec import to_builtins
 
 from kvtui.cli.tables import Row, table
 from kvtui.model.text import plain
@@ -16,24 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kvtui.actions.core.journal import Entry
-    from kvtui.actions.core.plan import Plan
     from kvtui.actions.priority.overwritten import PriorityOverwrite
     from kvtui.presenters.documents import Document
-
-
-def plan_document(plan: Plan) -> Document:
-    return {
-        "verb": plan.kind.value,
-        "target": plan.target,
-        "summary": plan.summary,
-        "changes": [{"what": c.what, "before": c.before, "after": c.after} for c in plan.changes],
-        "steps": list(plan.steps),
-        "effects": list(plan.effects),
-        "remarks": [{"grade": r.severity.name.lower(), "text": r.text} for r in plan.notes],
-        "diff": plan.diff,
-        "by_hand": list(plan.equivalent_commands),
-        "prediction": to_builtins(plan.prediction),
-    }
 
 
 def journal_text(entries: tuple[Entry, ...], empty: Path | None = None) -> str:

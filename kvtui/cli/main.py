@@ -24,6 +24,7 @@ from kvtui.cli.options import (
     ThemeOption,
 )
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
+from kvtui.cli.usage_errors import ClearGroup
 from kvtui.model.config import Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
@@ -48,6 +49,7 @@ KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
 
 app = typer.Typer(
     name="kvtui",
+    cls=ClearGroup,
     help="The terminal UI and CLI for keepalived + IPVS nodes: who holds each VIP, why, and what traffic flows.",
     epilog=EPILOG,
     invoke_without_command=True,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typer.core import TyperCommand
 
+from kvtui.cli.usage_errors import clear_usage_errors, refuse_infinite
+
 if TYPE_CHECKING:
     # typer 0.28 keeps its copy of click here; pyproject.toml pins the version
     from typer._click import Context, HelpFormatter, Parameter
@@ -30,19 +32,27 @@ class NodeCommand(TyperCommand):
         return [*super().get_params(ctx), *self.global_options(ctx)]
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        rest = super().parse_args(ctx, args)
+        with clear_usage_errors(ctx):
+            try:
+                rest = super().parse_args(ctx, args)
+                refuse_infinite(ctx)
+            finally:
+                self._take_over(ctx)
+        return rest
+
+    def _take_over(self, ctx: Context) -> None:
+        """Moves the global options to the context of kvtui itself."""
         root = ctx.find_root()
         given: dict[str, Any] = {}
         for option in self.global_options(ctx):
             name = str(option.name)
-            value, source = ctx.params.pop(name), ctx.get_parameter_source(name)
+            value, source = ctx.params.pop(name, None), ctx.get_parameter_source(name)
             if source is not None and source.name == "COMMANDLINE":
                 given[name] = value
                 root.set_parameter_source(name, source)
         root.params.update(given)
         if given and not ctx.resilient_parsing:
             ctx.obj = ctx.obj.with_options(given)
-        return rest
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         own = super().get_params(ctx)

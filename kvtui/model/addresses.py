@@ -25,7 +25,10 @@ class InterfaceAddress(Struct, frozen=True):
 
 
 class Interface(Struct, frozen=True):
-    """A network interface (RTM_NEWLINK); ``master`` is its bridge or bond, ``parent`` the base of a macvlan or VLAN."""
+    """A network interface (RTM_NEWLINK); ``master`` is its bridge or bond, ``parent`` the base of a macvlan or VLAN.
+
+    ``since``: when kvtui saw it appear or come up (seconds since the epoch); None if it ran at the start.
+    """
 
     index: int
     name: str
@@ -36,6 +39,7 @@ class Interface(Struct, frozen=True):
     kind: str | None = None
     master: str | None = None
     parent: str | None = None
+    since: float | None = None
 
 
 class AddressTable(Struct, frozen=True):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.check import Check
     from kvtui.model.ipvs import ServiceKey
-    from kvtui.model.vrrp import VirtualAddress
+    from kvtui.model.vrrp import AuthHmac, VirtualAddress
 
 
 class ProblemKind(StrEnum):
@@ -77,6 +77,8 @@ class ConfInstance(Struct, frozen=True):
     unicast_source: str | None = None
     unicast_peers: tuple[str, ...] = ()
     tracks: tuple[ConfTrack, ...] = ()
+    auth_hmac: AuthHmac | None = None
+    use_vmac: bool = False
     auth_digest: str = ""
     tracks_interface: bool = True
 

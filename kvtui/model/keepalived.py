@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
+
+Version = tuple[int, ...]
 
 
 class KeepalivedNotFoundError(Exception):
@@ -103,3 +107,9 @@ class Keepalived(Struct, frozen=True):
     def outside(self, path: str) -> str:
         """Returns the path at which kvtui can open keepalived's ``path``."""
         return self.root + path if path.startswith("/") else path
+
+
+def parse_version(text: str) -> Version | None:
+    """Returns the three numbers of ``2.2.7``; None for other texts."""
+    match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
+    return tuple(int(n or 0) for n in match.groups()) if match else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey
     from kvtui.model.mapping import Mapping
     from kvtui.model.snapshot import Snapshot
-    from kvtui.model.vrrp import VrrpState
+    from kvtui.model.vrrp import AuthHmac, VrrpState
 
 
 class ManagedBy(StrEnum):
@@ -57,12 +57,14 @@ class Peer(Struct, frozen=True):
     Attributes:
         priority: of its latest advert; None if never heard.
         age_seconds: since its latest advert; None if never heard. A backup does not advertise.
+        auth_hmac_key: id of the key that signed its latest advert; None if it is not signed.
     """
 
     address: str
     priority: int | None
     seen: bool
     age_seconds: float | None
+    auth_hmac_key: int | None = None
 
 
 class InstanceView(Struct, frozen=True):
@@ -93,6 +95,7 @@ class InstanceView(Struct, frozen=True):
     track_files: tuple[str, ...] = ()
     sync_group: str | None = None
     preempt_delay: float | None = None
+    auth_hmac: AuthHmac | None = None
 
 
 class VipView(Struct, frozen=True):

@@ -49,6 +49,29 @@ class TrackFile(Struct, frozen=True):
     weight: int | None = None
 
 
+class HmacMode(StrEnum):
+    """What ``auth_hmac`` does: verify only, sign too, require signatures. A roll-out goes through them in order."""
+
+    RECEIVE_ONLY = "receive-only"
+    PERMISSIVE = "permissive"
+    ENFORCE = "enforce"
+
+
+class AuthHmac(Struct, frozen=True):
+    """An instance's ``auth_hmac`` (keepalived 2.4), without its keys.
+
+    Attributes:
+        active_key: id of the key that signs.
+        key_ids: of all its keys; None where the dump has only their number.
+        time_window: seconds that the clock of a sender may differ; None for ``anti_replay monotonic``.
+    """
+
+    mode: HmacMode
+    active_key: int
+    key_ids: tuple[int, ...] | None = None
+    time_window: int | None = None
+
+
 class Tracked(Struct, frozen=True):
     """An interface, script, process or BFD that an instance tracks (data dump only).
 
@@ -91,6 +114,7 @@ class VrrpInstance(Struct, frozen=True):
         group: multicast group of its adverts (data dump only).
         grown: counter → when a dump last showed that it grew (seconds since the epoch).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
+        auth_hmac: if configured (data dump only).
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
 
@@ -117,6 +141,7 @@ class VrrpInstance(Struct, frozen=True):
     auth_type: str | None = None
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    auth_hmac: AuthHmac | None = None
     tracked: tuple[Tracked, ...] = ()
     tracks_interface: bool = True
     strict: bool | None = None
@@ -137,6 +162,7 @@ class RealServerCheck(Struct, frozen=True):
         virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
         effective_weight: weight that keepalived last wrote to the kernel.
         alive: its checks pass; None if unknown.
+        failing: its checks that fail, with what keepalived knows of them.
     """
 
     virtual_server: str
@@ -146,6 +172,7 @@ class RealServerCheck(Struct, frozen=True):
     effective_weight: int | None = None
     alive: bool | None = None
     failed_checkers: int | None = None
+    failing: tuple[str, ...] = ()
 
 
 class HmacTrailer(Struct, frozen=True):
@@ -226,6 +253,9 @@ class Advertiser(Struct, frozen=True):
             exceeds the advert interval.
         stepped_down: the latest advert had priority 0.
         believed: ``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too.
+        replayed: signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock
+            was set back. Receivers reject them; they do not count in the election.
+        replayed_at: when the last of them came (seconds since the epoch).
     """
 
     last: Advert
@@ -236,6 +266,8 @@ class Advertiser(Struct, frozen=True):
     since: float | None = None
     slowest: float = 0.0
     believed: bool = True
+    replayed: int = 0
+    replayed_at: float | None = None
 
     @property
     def stepped_down(self) -> bool:

@@ -16,7 +16,7 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol  # noqa: TC001
 from kvtui.model.mapping import Dialect, MappingState  # noqa: TC001
 from kvtui.model.observation import ManagedBy, RealServerState  # noqa: TC001
 from kvtui.model.source import SourceName, SourceState  # noqa: TC001
-from kvtui.model.vrrp import VrrpState  # noqa: TC001
+from kvtui.model.vrrp import HmacMode, VrrpState  # noqa: TC001
 from kvtui.rules.chain import Layer, Mark  # noqa: TC001
 from kvtui.rules.mapping.drift import DifferenceKind  # noqa: TC001
 
@@ -81,13 +81,26 @@ class Master(Contract, frozen=True):
     self_: bool = field(name="self")
 
 
+class AuthHmac(Contract, frozen=True):
+    """auth_hmac of an instance (keepalived 2.4), without its keys; key_ids is null when only their number is known."""
+
+    mode: HmacMode
+    active_key: Count
+    key_ids: list[Count] | None
+    time_window: Count | None
+
+
 class Peer(Contract, frozen=True):
-    """Another node; priority and age are null when no advert of it was ever seen."""
+    """Another node; priority and age are null when no advert of it was ever seen.
+
+    auth_hmac_key is the id of the key that signed its latest advert, null when it is not signed.
+    """
 
     address: str
     priority: Count | None
     seen: bool
     age_seconds: float | None
+    auth_hmac_key: Count | None
 
 
 class Instance(Contract, frozen=True):
@@ -107,6 +120,7 @@ class Instance(Contract, frozen=True):
     master: Master | None
     peers: list[Peer]
     counters: dict[str, Count] | None
+    auth_hmac: AuthHmac | None
 
 
 class Vip(Contract, frozen=True):

@@ -128,6 +128,7 @@ def _instance(view: InstanceView) -> contract.Instance:
         since=timestamp(view.since),
         master=_part(contract.Master, master, self_=master.is_self) if master else None,
         peers=[_part(contract.Peer, p, age_seconds=_rounded(p.age_seconds)) for p in view.peers],
+        auth_hmac=_part(contract.AuthHmac, view.auth_hmac) if view.auth_hmac else None,
     )
 
 

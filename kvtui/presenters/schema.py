@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from kvtui.presenters.action_document import Action
 from kvtui.presenters.contract import Render, Status, Trace
 
-COMMANDS: dict[str, type[Struct]] = {"render": Render, "trace": Trace}
+COMMANDS: dict[str, type[Struct]] = {"render": Render, "trace": Trace, "action": Action}
 """Commands that print something else than parts of a status → their document, which ``$defs`` has by their name."""
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

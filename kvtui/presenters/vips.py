@@ -8,6 +8,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import per_second
 from kvtui.presenters.cells import Cell, Tone, or_unknown, share_cell, state_cell
+from kvtui.rules.vrrp.instances import unexplained_adverts
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, VipView
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def empty_text(observation: Observation) -> str:
     source = observation.snapshot.source
+    if contradiction := contradiction_text(observation):
+        return contradiction
     if observation.snapshot.chosen is None:
         return f"{source(SourceName.KEEPALIVED).detail}."
     if observation.vips is None:
@@ -25,6 +28,22 @@ def empty_text(observation: Observation) -> str:
     return (
         "keepalived runs, but has no VIP: its config has no virtual_ipaddress.\n"
         "keepalived-vip leaves out a VIP if no port of its Service has a ready endpoint: kubectl get endpoints"
+    )
+
+
+def contradiction_text(observation: Observation) -> str:
+    """Returns what the wire has of this node that its other sources lack; empty if there is nothing."""
+    own = unexplained_adverts(observation.snapshot)
+    if not own:
+        return ""
+    routers = ", ".join(f"VRID {a.last.vrid} on {plain(a.last.interface)}" for a in own)
+    addresses = ", ".join(plain(address) for a in own for address in a.last.addresses)
+    known = (
+        "neither keepalived's dump nor its config has them" if observation.snapshot.chosen else "no keepalived is found"
+    )
+    return (
+        f"Sources contradict each other: this node advertises {routers} ({addresses or 'no addresses'}), but {known}.\n"
+        "Another keepalived sends them, or kvtui's reading is old: kvtui triage"
     )
 
 

@@ -9,9 +9,11 @@ from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
 from kvtui.presenters.cells import Cell, Tone, or_unknown, state_cell
+from kvtui.presenters.vips import contradiction_text
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Master, Observation, Peer
+    from kvtui.model.vrrp import AuthHmac
 
 EVIDENCE = {
     "dump": "reported by keepalived",
@@ -26,6 +28,8 @@ RECENT_SECONDS = 5.0
 
 
 def empty_text(observation: Observation) -> str:
+    if contradiction := contradiction_text(observation):
+        return contradiction
     if observation.vrrp_instances is None:
         source = observation.snapshot.source
         why = source(SourceName.KEEPALIVED).detail or source(SourceName.VRRP).detail or "keepalived was not read yet"
@@ -129,6 +133,7 @@ def instance_text(i: InstanceView, now: float) -> str:
         ("Priority", _priority_sentence(i)),
         ("Preempts", _preempt_sentence(i)),
         ("Adverts", "interval unknown" if i.advert_interval is None else f"every {i.advert_interval:g} s"),
+        *((("auth_hmac", _hmac_sentence(i.auth_hmac)),) if i.auth_hmac else ()),
         ("Master", _master_sentence(i.master)),
         *((("RIVALS", f"{', '.join(map(plain, i.rivals))} advertise at the same time: split brain"),) * bool(i.rivals)),
         *((("Sync group", f"{plain(i.sync_group)}: its members change state together"),) if i.sync_group else ()),
@@ -154,6 +159,12 @@ def _preempt_sentence(i: InstanceView) -> str:
     return f"yes, after {i.preempt_delay:g} s" if i.preempt_delay else "yes"
 
 
+def _hmac_sentence(hmac: AuthHmac) -> str:
+    keys = f", keys {', '.join(map(str, hmac.key_ids))}" if hmac.key_ids else ""
+    window = "monotonic" if hmac.time_window is None else f"time_window {hmac.time_window} s"
+    return f"mode {hmac.mode.value}, active_key {hmac.active_key}{keys}, {window}"
+
+
 def _master_sentence(master: Master | None) -> str:
     if master is None:
         return "none heard"
@@ -166,7 +177,8 @@ def _peer_line(peer: Peer) -> str:
         return f"  {plain(peer.address)}  configured, never heard (a backup is silent: this is normal)"
     heard = "now" if peer.age_seconds < RECENT_SECONDS else f"{coarse(peer.age_seconds)} ago"
     stepped = ", then it stepped down" if peer.priority == 0 else ""
-    return f"  {plain(peer.address)}  heard {heard} with priority {or_unknown(peer.priority)}{stepped}"
+    signed = "" if peer.auth_hmac_key is None else f", signed with key {peer.auth_hmac_key}"
+    return f"  {plain(peer.address)}  heard {heard} with priority {or_unknown(peer.priority)}{signed}{stepped}"
 
 
 def is_error_counter(name: str) -> bool:

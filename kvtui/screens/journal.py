@@ -73,18 +73,18 @@ class JournalScreen(NodeScreen):
 
     def on_mount(self) -> None:
         self.set_interval(JOURNAL_SECONDS, self._update_entries)
-        self.set_interval(LOG_SECONDS, self._update_log)
+        self.set_interval(LOG_SECONDS, self.update_log)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
         self._update_entries()
-        self._update_log()
+        self.update_log()
 
     def _update_entries(self) -> None:
         if self.is_current:
             self._read_entries()
 
-    def _update_log(self) -> None:
+    def update_log(self) -> None:
         if self.is_current and not self.host.paused and not self._reading_log:
             self._reading_log = True
             self._read_log()

@@ -75,7 +75,7 @@ class PlanPanel(LivePanel):
     def __init__(self, host: Host, intent: Intent) -> None:
         super().__init__()
         self._host = host
-        self._intent = intent
+        self.intent = intent
         self._action: Action | None = None
         self._read: Plan | None = None
         """The plan that the user has read; new plans are compared with it."""
@@ -99,7 +99,7 @@ class PlanPanel(LivePanel):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
-            box.border_title = Content(f"{self._intent.kind.value} {plain(self._intent.target)}".strip())
+            box.border_title = Content(f"{self.intent.kind.value} {plain(self.intent.target)}".strip())
             yield Static("", id="plan", markup=False)
             yield Static("", id="progress", markup=False)
             with Vertical(id="foot"):
@@ -111,13 +111,13 @@ class PlanPanel(LivePanel):
     def on_mount(self) -> None:
         self._put("#wrong", "")
         self._keys("Esc cancel")
-        self._want(self._intent)
+        self._want(self.intent)
 
     # --- the plan
 
     def _want(self, intent: Intent) -> None:
         """Plans what is wanted now; the former plan is not compared with it."""
-        self._intent, self._action, self._read, self._changed = intent, None, None, False
+        self.intent, self._action, self._read, self._changed = intent, None, None, False
         if ask := missing(intent, self._host.latest):
             self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
             self._draw()
@@ -127,11 +127,11 @@ class PlanPanel(LivePanel):
         self._replan()
 
     def show(self, observation: Observation) -> None:
-        is_planned = self._running_action is None and not missing(self._intent) and self._of is not None
+        is_planned = self._running_action is None and not missing(self.intent) and self._of is not None
         if is_planned and self._of != plan_inputs(observation):
             self._replan()
         if self._drained and is_drawable(self):
-            text, self._at_first = _drain_progress(observation, self._intent, self._at_first)
+            text, self._at_first = _drain_progress(observation, self.intent, self._at_first)
             self._put("#progress", "\n".join([*self._lines[-8:], text]))
 
     def _replan(self) -> None:
@@ -152,7 +152,7 @@ class PlanPanel(LivePanel):
 
     async def _plan(self) -> None:
         """Plans once; a result for an intent that changed meanwhile is dropped."""
-        host, intent = self._host, self._intent
+        host, intent = self._host, self.intent
         # never act on a paused screen
         observation = host.latest if host.latest is not None and not host.paused else await host.next_observation()
         action, error = None, ""
@@ -160,7 +160,7 @@ class PlanPanel(LivePanel):
             action = await plan(intent, observation, host.next_observation, host.backend)
         except (LookupError, ValueError, OSError) as wrong:
             error = str(wrong.args[0] if wrong.args else wrong)
-        if intent != self._intent:
+        if intent != self.intent:
             return
         self._of = plan_inputs(observation)
         self._take(action, error)
@@ -283,10 +283,10 @@ class PlanPanel(LivePanel):
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
         outcome = await asyncio.shield(task)
-        self._drained = self._intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
+        self._drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
-        if self._drained and self._intent.keep:
-            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self._intent)
+        if self._drained and self.intent.keep:
+            self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self.intent)
             self._say("kvtui drains it again by itself while it runs")
         self._keys("Esc close")
 
@@ -294,7 +294,7 @@ class PlanPanel(LivePanel):
 
     def _options(self) -> tuple[Option, ...]:
         """Returns the options; none while the plan is applied and after that."""
-        return () if self._running_action else dialog_options(self._intent, self._host.latest, self._action)
+        return () if self._running_action else dialog_options(self.intent, self._host.latest, self._action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While the reason is typed, letters are letters."""
@@ -349,7 +349,7 @@ class PlanPanel(LivePanel):
     def action_leave(self) -> None:
         if self._running_action is not None and not self._running_action.done():
             self._running_action.cancel()
-        elif self._asking is not None and missing(self._intent) is None:
+        elif self._asking is not None and missing(self.intent) is None:
             self._close_entry()
         elif isinstance(self.focused, Prompt) and self.focused.id == "reason":
             self.set_focus(self._box)

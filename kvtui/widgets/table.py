@@ -86,7 +86,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._keys: Sequence[Hashable] = ()
         self._render_row: Render = lambda _key: ()
         self._changes = Changes()
-        self._drawn: dict[Hashable, Drawn] = {}
+        self.drawn: dict[Hashable, Drawn] = {}
         self._found = ""
         self._sorted: tuple[str, str] | None = None
         self._styles: dict[str, Style] = {}
@@ -179,8 +179,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             rows = self._render_visible()
             self.refresh()
         drawn = self._changes.take(rows, at, marking=changes)
-        previous, lines = list(self._drawn.items()), list(drawn.items())
-        self._drawn = drawn
+        previous, lines = list(self.drawn.items()), list(drawn.items())
+        self.drawn = drawn
         if bool(lines) != bool(previous):  # from rows to the empty text, or back
             self._refresh_lines(set(range(self.size.height)))
             return
@@ -265,7 +265,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _row(self, index: int) -> Strip:
         key = self._keys[index]
-        cells, marked = self._drawn.get(key) or (self._render_row(key), frozenset[int]())
+        cells, marked = self.drawn.get(key) or (self._render_row(key), frozenset[int]())
         under_cursor = index == self.cursor and self.has_focus
         segments = []
         for number, placed in enumerate(self._placed):
@@ -296,7 +296,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._room = self.room
         self._placed = fit(self._columns, self._room, self._longest)
         self._changes.forget()
-        self._drawn = {}
+        self.drawn = {}
         self._into_view()
         self._redraw(changes=False)
         self.refresh()
@@ -304,7 +304,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
-            self._drawn = {}
+            self.drawn = {}
             self._redraw(changes=False)
             self.refresh()
 

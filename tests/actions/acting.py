@@ -23,7 +23,7 @@ from kvtui.app import KvtuiApp
 from kvtui.backend.demo import Demo
 from kvtui.cli import act
 from kvtui.cli.invocation import Invocation
-from kvtui.cli.output import own_streams
+from kvtui.cli.output import Format, own_streams
 from kvtui.model.settings import UiSettings
 from kvtui.observer import Observer
 from kvtui.screens import plan_panel
@@ -68,10 +68,11 @@ async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionB
 
 
 def command_line() -> int:
-    """As ``kvtui --yes failover vips``."""
+    """As ``kvtui --yes failover vips``, with ``json`` behind it ``-o json`` too."""
+    form = Format.JSON if "json" in sys.argv else Format.TEXT
     vars(act).update(plan=plan, backend_for=lambda _source: HERE)
     with own_streams():
-        return act.act(Invocation(demo=True, yes=True), Intent(ActionKind.FAILOVER, "vips"))
+        return act.act(Invocation(demo=True, yes=True, form=form), Intent(ActionKind.FAILOVER, "vips"))
 
 
 if __name__ == "__main__":

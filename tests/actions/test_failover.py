@@ -43,7 +43,7 @@ def test_with_nopreempt_the_vip_is_taken_off(tmp_path: Path) -> None:
     assert action.steps[-1].to_json()["priority"] == 1
     assert action.plan.steps[-1] == f"remove {VIP}/32 from eth0, so that keepalived steps down"
     assert action.plan.effects[0] == (
-        f"vips: MASTER → BACKUP within 0.6 s (likely); {VIP} leaves this node for 10.4.0.4. nobody has the VIPs for up "
+        f"vips: MASTER → BACKUP within 0.6 s (likely); {VIP} leaves this node for 10.4.0.4. Nobody has the VIPs for up "
         "to 0.6 s; 10.4.0.4 takes over"
     )
     assert "with nopreempt a lower priority alone moves nothing" in action.plan.effects[1]
@@ -125,7 +125,7 @@ def test_members_of_the_sync_group_move_too(tmp_path: Path) -> None:
     shown = plan_failover(
         observe(snapshot(instances=both, **MASTER)), preflight_of(tmp_path, text, text), "vips", nothing, backend=LIVE
     ).plan
-    assert "sync group g: it moves with vips" in shown.effects[1]
+    assert "Sync group g: it moves with vips" in shown.effects[1]
     assert [p.state.then for p in shown.prediction] == ["BACKUP", "BACKUP"]
 
 

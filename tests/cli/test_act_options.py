@@ -11,7 +11,7 @@ import pytest
 
 def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "kvtui", "--demo", *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, check=False)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,16 @@ def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
         ),
         (["priority", "vips"], "Invalid value for 'VALUE': give either a number from 1 to 255 or --reset"),
         (["priority", "vips", "300"], "300 is not in the range 1<=x<=255"),
+        (["priority", "vips", "abc"], "'abc' is not a whole number from 1 to 255"),
+        (["drain", "10.2.68.5", "--timeout", "nan"], "nan is not a finite number"),
+        (["vips", "--interval", "x"], "'x' is not a number of at least 0.2"),
+        (["failover"], "Missing argument 'instance'. This node has vips, vips6"),
+        (["undo", "--finish", "--leave"], "Invalid value for '--leave': give either --finish or --leave"),
+        (["drain", "10.2.68.5:808O"], "'10.2.68.5:808O' is not a real server: write ADDRESS or ADDRESS:PORT"),
+        (["drain", "10.2.68.5:"], "'10.2.68.5:' is not a real server"),
+        (["trace", "10.4.0.50:99999"], "'10.4.0.50:99999' is not a virtual server: write VIP:PORT"),
     ],
-    ids=["no time", "no number", "too high"],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_usage(words: list[str], message: str) -> None:
     done = kvtui(*words)

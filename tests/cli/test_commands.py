@@ -24,7 +24,7 @@ ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
 
 def kvtui(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*KVTUI, *arguments], capture_output=True, text=True, check=False, timeout=60, env={**ENV, **env}
+        [*KVTUI, *arguments], capture_output=True, text=True, check=False, timeout=300, env={**ENV, **env}
     )
 
 

@@ -22,7 +22,7 @@ VIEWS = ["status", "vrrp", "vips", "ipvs", "mappings", "trace", "render", "triag
 def kvtui(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "kvtui", *words]
     return subprocess.run(
-        argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False, env={**ENV, **env}
+        argv, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, check=False, env={**ENV, **env}
     )
 
 

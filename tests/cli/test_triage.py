@@ -209,7 +209,7 @@ def test_watch_prints_when_a_missing_source_is_back(capsys: pytest.CaptureFixtur
 
 def test_triage_of_the_demo_gives_remedies() -> None:
     argv = [sys.executable, "-m", "kvtui", "--demo", "triage", "-o", "json", "--listen", "2.1"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
     document_ = json.loads(done.stdout)
 
     assert set(document_) == {"schema", "time", "node", "sources", "findings"}

@@ -116,7 +116,7 @@ async def test_a_priority_changes_one_line_and_the_prediction_comes_true(demo: S
     assert "-  priority 102\n" in action.plan.diff
     assert "+  priority 90\n" in action.plan.diff
     assert action.plan.effects[0].startswith("vips: MASTER → BACKUP within 3.6 s (likely); ")
-    assert f"leave this node for {NODE_B}. priority 90: {NODE_B} has the highest priority" in action.plan.effects[0]
+    assert f"leave this node for {NODE_B}. Priority 90: {NODE_B} has the highest priority" in action.plan.effects[0]
 
     outcome = await demo.run(action)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from kvtui.backend.demo import Demo
 from kvtui.backend.demo.conf_text import initial_text
 from kvtui.backend.diagnostics.redact import redact
+from kvtui.model.vrrp import AuthHmac, HmacMode
 from tests.demo.learner import learner
 from tests.ui.seen import painted
 
@@ -110,7 +111,8 @@ async def test_no_screen_and_no_plan_shows_one() -> None:
 async def test_a_snapshot_carries_none() -> None:
     snapshot = await KeyedDemo().read()
     assert snapshot.conf is not None
-    assert snapshot.conf.instances[0].auth_type == "PASS"
+    known = snapshot.conf.instances[0]
+    assert (known.auth_type, known.auth_hmac) == ("PASS", AuthHmac(HmacMode.PERMISSIVE, 1, (1, 5, 2, 3, 4), 5))
     assert_no_secret(repr(snapshot))
     assert_no_secret(msgspec.json.encode(snapshot.conf).decode())
 

@@ -22,7 +22,7 @@ ENV = {k: v for k, v in os.environ.items() if not k.startswith("KVTUI_")}
 
 def kvtui(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kvtui", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**ENV, **env}, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**ENV, **env}, timeout=300)
 
 
 def logged(path: Path) -> logging.Logger:

@@ -6,7 +6,7 @@ import pytest
 
 from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
-from kvtui.model.vrrp import AddressFamily, RealServerCheck, TrackFile, VirtualAddress, VrrpState
+from kvtui.model.vrrp import AddressFamily, RealServerCheck, Tracked, TrackFile, VirtualAddress, VrrpState
 from tests.dumps.samples import DATA_SAMPLES, SECRET, sample
 
 # printed by 2.2.7 just after its start, shortened: the master is not known yet, and the printed one is another's
@@ -250,3 +250,49 @@ def test_the_password_is_dropped(name: str) -> None:
     text = sample(name)
     assert SECRET.search(text)
     assert not SECRET.search(repr(parse_vrrp_data(text)))
+
+
+def test_the_check_that_fails_is_named_with_its_command_user_and_status() -> None:
+    text = (
+        sample("example-2.2.7-check.data")
+        .replace("   Up = yes", "   Up = no", 1)
+        .replace("status = 0", "status = 1", 1)
+    )
+    failing = {c.address: c.failing for c in parse_check_data(text)}
+    assert failing == {
+        "10.77.0.11": ("MISC_CHECK '/tmp/chk.sh' '1', uid:gid 0:0, last status 1",),
+        "10.77.0.12": (),
+    }
+
+
+SCRIPTS = """------< VRRP Scripts >------
+ VRRP Script = chk
+   Command = '/bin/chk'
+   Timeout = 2 sec
+   Weight = 0
+   Init state = unknown
+   Status = BAD
+   Script uid:gid = 99:99
+   State = idle
+ VRRP Script = new
+   Command = '/bin/new'
+   Init state = INIT
+   Status = BAD
+"""
+
+
+def test_what_an_instance_tracks_with_results_and_weights() -> None:
+    """As keepalived 2.2.7 wrote it for a real FAULT."""
+    listed = (
+        "   Tracked interfaces :\n     eth1 weight 0\n   Tracked scripts :\n     chk weight 0\n"
+        "     new weight -5 reverse\n"
+        "   Using smtp notification"
+    )
+    text = sample("example-2.2.7-master.data").replace("   Using smtp notification", listed, 1) + SCRIPTS
+    first, second = parse_vrrp_data(text)
+    assert first.tracked == (
+        Tracked("interface", "eth1"),
+        Tracked("script", "chk", good=False, detail="'/bin/chk', uid:gid 99:99, timeout 2 sec"),
+        Tracked("script", "new", weight=-5, reverse=True, detail="'/bin/new'"),
+    )
+    assert (second.tracked, second.group, second.strict, second.accept) == ((), "ff02::12", False, True)

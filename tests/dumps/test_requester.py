@@ -275,3 +275,14 @@ def test_a_dump_of_an_earlier_keepalived_is_not_this_ones(speaker: Speaker) -> N
     os.utime(path, (speaker.keepalived.started - 10, speaker.keepalived.started - 10))
     with pytest.raises(DumpError, match="has no dump since keepalived started"):
         speaker.dumper(signals=False).read(time.time())
+
+
+def test_without_json_support_the_counters_come_from_the_stats(start: Start) -> None:
+    keepalived = start(USR1, int(signal.SIGUSR2))
+    stats = "VRRP Instance: VI_1\n  Advertisements:\n    Received: 7\n  Priority Zero:\n    Received: 1\n    Sent: 2\n"
+    keepalived.says(
+        {USR1: {"keepalived.data": [(0.0, DATA_TEXT)]}, int(signal.SIGUSR2): {"keepalived.stats": [(0.0, stats)]}}
+    )
+    dump = keepalived.dumper().read(time.time(), full=True)
+    assert [i.counters for i in dump.instances] == [{"advert_rcvd": 7, "pri_zero_rcvd": 1, "pri_zero_sent": 2}, {}]
+    assert keepalived.heard() == [USR1, int(signal.SIGUSR2)]

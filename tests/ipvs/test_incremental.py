@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from msgspec.structs import replace
 
 from kvtui.backend.ipvs import incremental, uapi
@@ -11,8 +12,6 @@ from kvtui.backend.ipvs.incremental import IncrementalReader
 from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, Stats, VirtualServer
 
 if TYPE_CHECKING:
-    import pytest
-
     from kvtui.model.ipvs import ServiceKey
 
 NOBODY: frozenset[ServiceKey] = frozenset()
@@ -30,6 +29,7 @@ class Kernel:
         self.spent = self.dump_costs = self.real_costs = 0.0
         self.looked_up: list[ServiceKey] = []
         self.vanishing = 0
+        self.error: OSError | None = None
 
     def clock(self) -> float:
         return self.now
@@ -41,6 +41,8 @@ class Kernel:
         return [service(n, stats) for n, stats in self.services.items()]
 
     def reals(self, _channel: Any, virtual: VirtualServer) -> VirtualServer | None:
+        if self.error is not None:
+            raise self.error
         if self.vanishing:
             self.vanishing -= 1
             return None
@@ -256,3 +258,18 @@ def test_the_reader_takes_turns_only_where_it_is_told_what_is_watched(monkeypatc
     monkeypatch.setattr(reader, "open_channel", lambda _: Kernel(3))
     monkeypatch.setattr(reader, "read_table", lambda _: whole)
     assert reader.IpvsReader().read() is whole
+
+
+def test_after_an_error_in_the_middle_the_rest_is_read_next_time() -> None:
+    kernel = Kernel(100)
+    reader = kernel.turns()
+    kernel.read(reader)
+    kernel.services[200] = Stats()
+    kernel.dump_costs = 1.0  # so that the list of services is not due again
+    kernel.error = OSError("the module was unloaded")
+    with pytest.raises(OSError, match="unloaded"):
+        kernel.read(reader, frozenset({key(200)}), urgent=True)
+    kernel.error = None
+    table = kernel.read(reader, frozenset({key(200)}))
+    assert all(len(v.real_servers) == 2 for v in table.virtual_servers)
+    assert len(table.virtual_servers) == 101

@@ -27,7 +27,7 @@ def kvtui(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
         env={**ENV, **env},
     )
 

@@ -38,7 +38,7 @@ def test_the_expected_config_of_what_the_api_says(fake: FakeCluster, tmp_path: P
     def kvtui(*more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "kvtui", *options, *more],
-            capture_output=True, text=True, check=False, timeout=60, env=ENV,
+            capture_output=True, text=True, check=False, timeout=300, env=ENV,
         )  # fmt: skip
 
     done = kvtui("--iface", "eth0", "--dialect", "aledbf")

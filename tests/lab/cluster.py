@@ -198,7 +198,7 @@ class Cluster:
         got: dict[str, int] = json.loads(report.read_text()) if report.exists() else {}
         return got
 
-    def client(self, argv: Sequence[str], *, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def client(self, argv: Sequence[str], *, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command on the client."""
         return run_inside(self.network.client, argv, timeout=timeout)
 

@@ -46,7 +46,7 @@ def network(node: Node) -> Network:
 
 HOLD = """
 import socket, sys
-held = socket.create_connection((sys.argv[1], 80), timeout=10)
+held = socket.create_connection((sys.argv[1], 80), timeout=60)
 def ask():
     held.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
     return held.recv(4096).decode().rpartition("\\r\\n\\r\\n")[2].strip()

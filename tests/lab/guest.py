@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 IN_LAB = "KVTUI_IN_LAB"
 SELECTED = "selected.txt"
+PASSED = ("KVTUI_PROPERTY_SEED", "KVTUI_PROPERTY_STEPS")
 BOOT_TIME = 300.0  # seconds until the first test starts, on a busy machine
 END_TIME = 120.0
 
@@ -40,7 +42,8 @@ class Guest:
         self._offset = 0
         self._last_event = time.monotonic()
         files = {SELECTED: "".join(f"{nodeid}\n" for nodeid in selected)}
-        self.kernel = Kernel(guest_command(config), env={IN_LAB: "1"}, cwd=config.rootpath, files=files)
+        env = {IN_LAB: "1"} | {name: os.environ[name] for name in PASSED if name in os.environ}
+        self.kernel = Kernel(guest_command(config), env=env, cwd=config.rootpath, files=files)
         try:
             self.kernel.start()
         except LabError as error:

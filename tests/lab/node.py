@@ -131,7 +131,7 @@ class Node:
             os.kill(self._keepalived_pid, number)
         elif self._pod.poll() is None:
             self._pod.kill()
-        self._pod.wait(20)
+        self._pod.wait(120)
         self._pod = None
         self._keepalived_pid = 0
 
@@ -165,13 +165,13 @@ class Node:
     # --- commands on it
 
     def exec(
-        self, argv: Sequence[str], *, check: bool = False, timeout: float = 60
+        self, argv: Sequence[str], *, check: bool = False, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as an operator logged in on the node: its network, but not the pod's files and processes."""
         return run_inside(self.netns, argv, check=check, timeout=timeout)
 
     def exec_in_pod(
-        self, argv: Sequence[str], *, check: bool = False, timeout: float = 60
+        self, argv: Sequence[str], *, check: bool = False, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as `kubectl exec` does: inside keepalived's mount, pid and network namespaces."""
         argv = ["nsenter", "-t", str(self.keepalived_pid), "-m", "-p", "-n", "-r", "-w", *argv]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.core.journal import Journal
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def kvtui(node: Node, state: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     """`kvtui WORDS`, as an operator on that node types it; `state` is where its journal is, `env` more variables."""
-    return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 120)
+    return ZYGOTE.run(node.netns, list(words), {**os.environ, "KVTUI_STATE_DIR": str(state), **env}, 300)
 
 
 def succeed(node: Node, state: Path, *words: str) -> str:
@@ -44,10 +43,12 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
     state = node.folder / "state"
     done = kvtui(node, state, "-o", "json", "--dry-run" if dry_run else "--yes", *words)
     assert done.stdout, f"{done.returncode}\n{done.stderr}"
-    plan = json.loads(done.stdout)
+    document = json.loads(done.stdout)
+    plan, outcome, entry = document["plan"], document["outcome"], document["journal"]
+    assert outcome["exit_code"] == done.returncode
+    assert plan is not None, outcome["detail"]
     said = done.stderr.splitlines()
-    entry = re.search(r"\(journal: (\S+)\)$", said[-1])
-    found = Journal(state).entry(entry[1]) if entry else None
+    found = Journal(state).entry(entry) if entry else None
     return {
         "summary": plan["summary"],
         "remarks": [[r["grade"].upper(), r["text"]] for r in plan["remarks"]],
@@ -57,6 +58,7 @@ def operate(node: Node, *words: str, dry_run: bool = False) -> dict[str, Any]:
         "said": said,
         "detail": said[-1],
         "id": found.id if found else "",
+        "outcome": outcome,
         "facts": dict(found.facts) if found else {},
     }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.lab.node import Node
 
 OFFSET = "}\ntrack_file offset {\n  file /tmp/offset"  # ends global_defs: it must be defined before it is tracked
-NOPREEMPT = ClusterSpec(preempt=False, advert_int=1)
+NOPREEMPT = ClusterSpec(preempt=False, advert_int=1, requests_per_second=0)
 TRACKED = replace(
     NOPREEMPT,
     extra_instance="track_file {\n    offset weight 0\n  }",

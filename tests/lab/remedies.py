@@ -71,6 +71,9 @@ ELSEWHERE = frozenset(
         "drained-or-failed",
         "endpoint-not-in-ipvs",
         "flapping",
+        "hmac-malformed",
+        "hmac-replay",
+        "hmac-stale",
         "instance-without-vips",
         "interface-missing",
         "ip-vs-missing",
@@ -94,7 +97,6 @@ ELSEWHERE = frozenset(
         "two-masters",
         "vip-lists-differ",
         "vip-missing-on-master",
-        "vrrp-hmac-differs",
     ]
 )
 """Remedies that need kubectl, tcpdump, nc, nft or another node, or a condition that the lab does not make: of their
@@ -107,6 +109,9 @@ PROSE = frozenset(
         "config-missing",
         "configmap-owned",
         "directors-circle-packets",
+        "hmac-not-configured",
+        "hmac-unknown-key",
+        "hmac-unsigned",
         "interface-is-bridge-port",
         "mapping-not-served",
         "node-address-missing",
@@ -194,7 +199,7 @@ def run_remedy(node: Node, finding: Finding) -> str:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     state = f"KVTUI_STATE_DIR={node.folder / 'state'}"
     shell = ["env", f"PATH={path}", state, "KVTUI_YES=1", "bash", "-c", finding.remedy]
-    done = run_inside(node.netns, shell, timeout=120)
+    done = run_inside(node.netns, shell, timeout=300)
     told = f"{finding.id}: {finding.remedy}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
     allowed = (0, REFUSED) if finding.id in SHOWS else (0,)
     assert done.returncode in allowed, told

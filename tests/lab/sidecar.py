@@ -85,7 +85,7 @@ class Sidecar:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(self.argv(command), capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(self.argv(command), capture_output=True, text=True, check=False, timeout=300)
 
     def kvtui(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """As `kubectl exec POD -c kvtui -- kvtui …` does."""

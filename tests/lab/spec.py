@@ -70,7 +70,7 @@ class ClusterSpec:
     services: tuple[Service, ...] = (NGINX, ECHO)
     extra_global: str = ""  # text inside global_defs
     extra_instance: str = ""  # text inside each vrrp_instance
-    extra: str = ""  # text at the end of the file
+    extra: str = ""  # text at the end of the file; PRIORITY in it is that of the node
     keepalived: str = "/usr/sbin/keepalived"
     root: str = field(default_factory=keepalived_root)  # a root folder that holds another version of keepalived
     extra_args: tuple[str, ...] = ()  # more arguments for keepalived
@@ -119,7 +119,7 @@ class ClusterSpec:
         if self.ipv6:
             parts.append(_instance(self, index, "vips6", self.vrid + 1, ipv6=True))
         parts += [_virtual_server(self, service) for service in self.all_services]
-        return "\n".join([*parts, self.extra]) + "\n"
+        return "\n".join([*parts, self.extra.replace("PRIORITY", str(self.priority(index)))]) + "\n"
 
 
 def _globals(spec: ClusterSpec) -> str:

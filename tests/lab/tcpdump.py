@@ -30,7 +30,7 @@ class Tcpdump:
     def stop(self) -> list[int]:
         """Everything seen."""
         self._process.terminate()
-        out, _ = self._process.communicate(timeout=20)
+        out, _ = self._process.communicate(timeout=120)
         self.seen = getattr(self, "seen", []) + [int(p) for p in re.findall(r"prio (\d+)", out)]
         return self.seen
 

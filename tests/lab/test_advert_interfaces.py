@@ -70,7 +70,7 @@ def send(netns: str, device: str, *messages: bytes) -> None:
     """Return when they are out."""
     for message in messages:
         with sending(netns, message, device=device, count=1, interval=0) as rogue:
-            assert rogue.wait(30) == 0
+            assert rogue.wait(120) == 0
 
 
 def test_a_bridges_port_is_not_heard_beside_the_bridge(pair: int) -> None:

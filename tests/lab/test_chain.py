@@ -118,7 +118,7 @@ def cli(node: LabNode, kubeconfig: Path | None, *form: str) -> subprocess.Comple
     """``kvtui trace``; with ``--no-kube`` where there is no kubeconfig."""
     api = ["--no-kube"] if kubeconfig is None else ["--kubeconfig", str(kubeconfig), "--configmap", CONFIGMAP]
     argv = [sys.executable, "-m", "kvtui", *api, "--pid", str(node.keepalived_pid), "trace", VIP, *form]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=300)
 
 
 def connect_from(netns: str, address: str, port: int) -> Connect:

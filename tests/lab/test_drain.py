@@ -311,7 +311,7 @@ def test_a_drain_that_is_kept_is_done_again(cluster: Cluster, state: Path) -> No
         poll(lambda: "-r 10.4.0.11:80 -g -w 0" in node.ipvs(), 60, "the drain is done again")
         poll(lambda: "(journal: " in keeping.stderr.readline(), 60, "its end", interval=0)  # type: ignore[union-attr] # it is there
         keeping.send_signal(signal.SIGINT)
-        assert keeping.wait(60) == 0
+        assert keeping.wait(120) == 0
     first, second = Journal(state).entries()
     assert (second.verb, second.result, second.reason) == ("drain", "done", f"kept drained ({first.id})")
     assert "-r 10.4.0.11:80 -g -w 0" in node.ipvs()

@@ -22,7 +22,7 @@ from kvtui.actions.live import LIVE
 from kvtui.actions.priority.plan import plan_priority
 from kvtui.actions.reload.plan import plan_reload
 from tests.lab.killing import Moment, entry_of, killed, moments, planned, run, sides, world
-from tests.lab.owners import TRACKED, others
+from tests.lab.owners import NOPREEMPT, TRACKED, others
 from tests.lab.poll import poll
 from tests.lab.tcpdump import next_priority
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
-SPEC = replace(TRACKED, requests_per_second=0, advert_int=1)  # a reload on a busy machine is no reason to elect
-UNTRACKED = replace(SPEC, extra_instance="", extra_global="")
 PROJECT = Path(__file__).parents[2]
 OTHER_VERSIONS = ("2.3.3",)  # 2.1.5 keeps no copy of what runs
 NOTHING = "nothing was done, or all of it was put back"
@@ -89,7 +87,7 @@ def with_priority(data: bytes, old: int, new: int) -> bytes:
     return changed
 
 
-@versions(SPEC)
+@versions(TRACKED)
 @pytest.mark.parametrize(
     "moment",
     short_and_long(
@@ -133,7 +131,7 @@ def test_priority(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, 
     assert cluster.master() is node
 
 
-@versions(SPEC)
+@versions(TRACKED)
 @pytest.mark.parametrize("moment", short_and_long(moments(3), Moment("before", 2), Moment("verifying", 3)), ids=str)
 def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment) -> None:
     cluster = make_cluster(spec)
@@ -166,7 +164,7 @@ def test_undo_of_a_priority(make_cluster: MakeCluster, tmp_path: Path, spec: Clu
     assert cluster.master() is node
 
 
-@versions(SPEC)
+@versions(TRACKED)
 @pytest.mark.parametrize("moment", short_and_long(moments(1), Moment("before", 0), Moment("verifying", 1)), ids=str)
 def test_reload(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, moment: Moment) -> None:
     """A weight is edited: the kernel shows what runs."""
@@ -197,7 +195,7 @@ def test_reload(make_cluster: MakeCluster, tmp_path: Path, spec: ClusterSpec, mo
     poll(lambda: node.ipvs() == old, 10, "the weight as it was")
 
 
-@versions(SPEC)
+@versions(TRACKED)
 @pytest.mark.parametrize(
     ("moment", "finish"),
     short_and_long(
@@ -241,7 +239,7 @@ FAILOVER_TOLD = (NOTHING, NOTHING, "1 of 3 steps are done", "2 of 3 steps are do
 FAILOVER_NEXT = ("", "", "reload: SIGHUP to keepalived", "remove 10.4.0.50/32 from eth0", "")
 
 
-@versions(UNTRACKED)
+@versions(NOPREEMPT)
 @pytest.mark.parametrize(
     ("moment", "finish"),
     short_and_long(

@@ -110,6 +110,15 @@ def test_a_changed_weight_is_shown_and_undoes_the_drain(cluster: Cluster) -> Non
     assert report["facts"]["undone_drains"] == ["10.4.0.11:80 in 10.4.0.50:80 (weight 3 again)"]
     rules = node.ipvs()
     assert "-a -t 10.4.0.50:80 -r 10.4.0.11:80 -g -w 3" in rules
+    newer = node.conf_path.read_text()
+    undone = operate(node, "undo", report["id"])
+    assert undone["code"] == 0, undone
+    assert "-a -t 10.4.0.50:80 -r 10.4.0.11:80 -g -w 1" in node.ipvs()
+    (kept,) = node.conf_path.parent.glob("keepalived.conf.newer-*")
+    assert kept.read_text() == newer
+    assert kept.name in " ".join(undone["said"])
+    assert [f.stat().st_mode & 0o777 for f in (node.folder / "state" / "configs").iterdir()] == [0o600]
+    kept.unlink()
     node.reload(text)
 
 

@@ -97,7 +97,7 @@ async def test_each_condition_is_told(
         await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
         await the_wire(cluster, config, api)
         await the_death(cluster)
-    assert len(RULES_SHOWN) >= 60, sorted(RULES_SHOWN)
+    assert len(RULES_SHOWN) >= 65, sorted(RULES_SHOWN)
     assert set(HEALS) <= REMEDIES_RUN, sorted(set(HEALS) - REMEDIES_RUN)
 
 
@@ -231,10 +231,14 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     await watch.until(
         "port-changed-by-direct-routing", "virtual-server-without-vip", "udp-with-tcp-check", "real-server-down"
     )
-    offset = 'global_defs {\n}\nvrrp_track_file low {\n  file "/etc/keepalived/low"\n  weight 1\n}\n'
-    (node.conf_path.parent / "low").write_text("-50\n")
-    node.reload(offset + text.replace("nopreempt", "nopreempt\n  track_file {\n    low weight 1\n  }"))
-    await watch.until("nopreempt-keeps-lowered-master")
+    script = 'vrrp_script chk_lab {\n  script "/bin/false"\n  interval 1\n  fall 1\n  user root\n}\n'
+    tracked = "nopreempt\n  track_script {\n    chk_lab weight -2\n  }"
+    node.reload(script + text.replace("nopreempt", tracked))
+    await watch.until("nopreempt-keeps-lowered-master", "weight-with-nopreempt")
+    assert "Script chk_lab fails" in watch.told["nopreempt-keeps-lowered-master"].title
+    node.reload(script + text.replace("nopreempt", tracked.replace("nopreempt\n", "").replace(" weight -2", "")))
+    await watch.until("instance-fault")
+    assert "script chk_lab fails" in watch.told["instance-fault"].title
     node.reload(text)
 
 
@@ -276,6 +280,10 @@ async def the_backup(node: LabNode, highest: int) -> None:
         await watch.heal(node, "priority-tie")
         node.reload(text)
         await watch.until_silent()
+
+
+CARP = bytes([0x21, SPEC.vrid, 0, 7, 0, 1, 0, 0]) + bytes(28)
+"""A CARP packet (FreeBSD's netinet/ip_carp.h) with this cluster's VRID as its vhid."""
 
 
 def isolated(cluster: Cluster, *, on: bool) -> None:
@@ -321,11 +329,31 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
         b.start()
         c.reload(own.replace("vrrp_version 3", "vrrp_version 2"))
         await watch.until("vrrp-auth-differs")
-        c.reload(own)
+        await the_strangers(watch, b, c)
         peers = "unicast_src_ip 10.4.0.4\n  unicast_peer {\n    10.4.0.5\n  }\n"
         b.reload(first.replace("advert_int", f"{peers}\n  advert_int"))
         await watch.until("unicast-peers-wrong")
     b.reload(text)
+
+
+async def the_strangers(watch: Watch, b: LabNode, c: LabNode) -> None:
+    """Another password, CARP, another multicast group."""
+    text, own = SPEC.conf(b.index), SPEC.conf(c.index)
+    other = "authentication {\n auth_type PASS\n auth_pass other\n }\n  advert_int"
+    c.reload(own.replace("vrrp_version 3", "vrrp_version 2").replace("advert_int", other))
+    await watch.until("adverts-rejected")
+    assert "another auth_pass" in watch.told["adverts-rejected"].title
+    c.reload(own)
+    b.stop()
+    with sending(b.netns, CARP):
+        await watch.until("carp-sender")
+    b.write_conf(text.replace("vrrp_version 3", "vrrp_version 3\n  vrrp_mcast_group4 224.0.0.20"))
+    b.start()
+    await watch.until("vrrp-group-differs")
+    assert "adverts-filtered-here" not in watch.told
+    b.stop()
+    b.write_conf(text)
+    b.start()
 
 
 async def the_death(cluster: Cluster) -> None:

@@ -52,6 +52,10 @@ def other(request: pytest.FixtureRequest, make_cluster: MakeCluster) -> Cluster:
     return make_cluster(spec_of(request.param))
 
 
+SHORT = pytest.mark.parametrize("other", ["2.1.5", pytest.param("2.3.3", marks=pytest.mark.long)], indirect=True)
+"""What `make test` shows on 2.3.3 by the tests marked `debian13`."""
+
+
 def last_facts(state: Path) -> Mapping[str, Any]:
     """What the newest action in the journal saw."""
     return Journal(state).entries()[-1].facts
@@ -65,6 +69,7 @@ def seen(node: Node, state: Path) -> dict[str, Any]:
     return status
 
 
+@SHORT
 def test_status_is_the_same_as_ever(other: Cluster, state: Path) -> None:
     master = other.master()
     for node in other.nodes:
@@ -111,6 +116,7 @@ def reals(status: dict[str, Any]) -> list[dict[str, Any]]:
     return [real for service in status["virtual_servers"] for real in service["real_servers"]]
 
 
+@SHORT
 def test_drain_and_undrain(other: Cluster, state: Path) -> None:
     node = other.master()
     before = node.ipvs()
@@ -172,6 +178,7 @@ BROKEN: dict[str, tuple[Callable[[str], str | None], str]] = {
 }
 
 
+@SHORT
 def test_broken_configs_are_refused(other: Cluster, state: Path) -> None:
     node = other.master()
     text = node.conf_path.read_text()

@@ -75,7 +75,7 @@ class Machine:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run([*self.prefix, *command], capture_output=True, text=True, check=False, timeout=300)
+        return subprocess.run([*self.prefix, *command], capture_output=True, text=True, check=False, timeout=900)
 
     def must(self, *command: str) -> str:
         """Run a command that has to end well; what it printed."""

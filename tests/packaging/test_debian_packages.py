@@ -47,7 +47,7 @@ def environment(commands: Path, **more: str) -> dict[str, str]:
 def in_a_pipe(commands: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [SCRIPT, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        env=environment(commands), timeout=60,
+        env=environment(commands), timeout=300,
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def test_without_packages_make_says_what_helps_and_begins_anew_the_next_time(tmp
     python.write_text(PYTHON)
     python.chmod(0o755)
     command = ["make", "run", f"PYTHON={python}"]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 2
     assert "could not be had from PyPI" in ended.stderr
     assert "PIP_INDEX_URL=https://... make run" in ended.stderr

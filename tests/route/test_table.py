@@ -89,7 +89,7 @@ def test_a_link_with_its_kind_and_its_place() -> None:
         )
     )
     found = read_link(decoded(NEWLINK, body))
-    assert found == Link(7, "eth0.5", True, True, 9000, "00:01:02:03:04:05", "vlan", 3, "bridge")  # noqa: FBT003
+    assert found == Link(7, "eth0.5", True, True, 9000, "00:01:02:03:04:05", "vlan", 3, "bridge", 2)  # noqa: FBT003
 
 
 def test_the_ip_address_of_a_tunnel_is_no_mac() -> None:
@@ -263,3 +263,26 @@ def test_pyroute2_is_imported_by_the_thread_that_needs_it() -> None:
         "print('pyroute2' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_an_interface_that_appears_or_comes_up_has_not_run_before() -> None:
+    table, link = (
+        RouteTable(),
+        Link(2, "eth0", up=True, running=True, mtu=1500, mac=None, kind=None, master=0, port=None),
+    )
+
+    def since() -> dict[str, float | None]:
+        return {i.name: i.since for i in table.table(99.0).interfaces}
+
+    table.replace([link], [], None)
+    assert since() == {"eth0": None}
+    table.apply(replace(link, mtu=9000), 10.0, deleted=False)
+    assert since() == {"eth0": None}
+    table.apply(replace(link, running=False), 11.0, deleted=False)
+    table.apply(link, 12.0, deleted=False)
+    assert since() == {"eth0": 12.0}
+    table.apply(replace(link, index=3, name="eth1"), 13.0, deleted=False)
+    table.replace([link, replace(link, index=3, name="eth1"), replace(link, index=4, name="eth2")], [], 20.0)
+    assert since() == {"eth0": 12.0, "eth1": 13.0, "eth2": 20.0}
+    table.apply(replace(link, name="lan0"), 30.0, deleted=False)
+    assert since()["lan0"] == 30.0

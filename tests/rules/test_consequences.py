@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.backend.conf import reader
+from kvtui.model.log import LogLine, LogTail
 from kvtui.model.prediction import Certainty
 from kvtui.model.vrrp import VirtualAddress, VrrpState
 from kvtui.rules.observe import observe
@@ -209,3 +211,17 @@ def test_members_of_a_sync_group_move_together(tmp_path: Path) -> None:
     found = [c.prediction for c in consequences(seen, change)]
     assert [p.state.then for p in found] == ["BACKUP", "BACKUP"]
     assert found[1].owner_then == found[0].owner_then == "10.4.0.4"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(vips) Received advert from 10.4.0.4 with lower priority 100, ours 101, forcing new election",
+        "(vips) received lower priority (100) advert from 10.4.0.4 - discarding",
+    ],
+)
+def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: str) -> None:
+    seen = master(ALONE)
+    seen = replace(seen, snapshot=replace(seen.snapshot, log=LogTail((LogLine(line), LogLine("(more) x")))))
+    found = first(tmp_path, seen, "priority 101", "priority 90")
+    assert (found.state.then, found.owner_then, found.certainty) == ("BACKUP", "10.4.0.4", Certainty.LIKELY)

@@ -11,6 +11,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.vrrp import RealServerCheck, VirtualAddress, VrrpState
+from kvtui.presenters import vips, vrrp
 from kvtui.rules.observe import observe
 from tests.build import NODES, NOW, VIP, addresses, advertiser, conf, conf_real, instance, keepalived, real, table
 from tests.triage.case import backup, master, suspected
@@ -95,6 +96,9 @@ def test_own_adverts_that_no_known_keepalived_sends() -> None:
     found = suspected(gone)
     assert "sources-contradict" in found
     assert "keepalived-not-running" not in found
+    assert "this node advertises VRID 50 on eth0" in vips.empty_text(observe(gone))
+    assert "no keepalived is found" in vrrp.empty_text(observe(gone))
+    assert vips.contradiction_text(observe(backup())) == ""
     stranger = replace(OWN, last=replace(OWN.last, vrid=99))
     assert "sources-contradict" in suspected(backup(advertisers=(advertiser(2), stranger)))
     other = keepalived(pid=900)
@@ -142,3 +146,15 @@ def test_docker_swarms_weights_are_its_own() -> None:
     )
     assert [v.managed_by for v in observe(swarm).virtual_servers or ()] == [ManagedBy.UNKNOWN]
     assert not {"drained", "no-live-real-server"} & set(suspected(swarm))
+
+
+def test_adverts_of_a_bridge_port_are_heard_on_its_bridge() -> None:
+    """kvtui captures on the bridge: the port shows the same packets."""
+    base = addresses()
+    port = replace(base.interfaces[0], master="br-ex")
+    bridge = Interface(3, "br-ex", up=True, running=True, mtu=1500, kind="bridge")
+    heard = replace(advertiser(2), last=replace(advertiser(2).last, interface="br-ex"))
+    seen = backup(addresses=replace(base, interfaces=(port, bridge)), advertisers=(heard,))
+
+    assert set(suspected(seen)) == {"interface-is-bridge-port"}
+    assert [i.master.address for i in observe(seen).vrrp_instances or () if i.master] == [NODES[2]]

@@ -196,11 +196,11 @@ class Ui:
 
     async def see(self, observation: Observation) -> None:
         """Hand over an observation and wait until the app has it."""
-        before = self.app.latest if not self.app.paused else self.app._waiting
+        before = self.app.newest
         self.feed.push(observation)
         for _ in range(200):
             await self.pilot.pause()
-            if (self.app.latest if not self.app.paused else self.app._waiting) is not before:
+            if self.app.newest is not before:
                 await self.pilot.pause()
                 return
         raise AssertionError("the app did not take the observation")

@@ -154,4 +154,4 @@ async def test_what_is_not_used_is_told_at_the_start() -> None:
         assert not app._notifications
         await pilot.press("u")
         assert isinstance(app.screen, PlanPanel)
-        assert app.screen._intent.kind is ActionKind.UNDO
+        assert app.screen.intent.kind is ActionKind.UNDO

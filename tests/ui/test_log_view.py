@@ -39,7 +39,7 @@ async def say(ui: Ui, tail: LogTail) -> None:
 
     ui.feed.log = log  # type: ignore[method-assign]
     if isinstance(ui.app.screen, JournalScreen):
-        ui.app.screen._update_log()
+        ui.app.screen.update_log()
         await ui.pilot.pause()
         await ui.pilot.pause()
 

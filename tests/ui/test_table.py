@@ -73,7 +73,7 @@ class Bench:
 
     def marked(self) -> set[tuple[Hashable, int]]:
         """Cells that are marked as changed."""
-        return {(key, i) for key, (_cells, marks) in self.table._drawn.items() for i in marks}
+        return {(key, i) for key, (_cells, marks) in self.table.drawn.items() for i in marks}
 
     @property
     def rows(self) -> list[str]:

@@ -106,7 +106,7 @@ async def test_an_observation_before_the_panel_is_mounted_does_no_harm() -> None
         panel = Panel(ui.app, "VRRP instance vips", lambda _observation: "known")
         panel.show(demo())
         ui.app.push_screen(panel)
-        ui.app._draw()
+        ui.app.show_latest()
         await ui.pilot.pause()
 
         assert "VRRP instance vips" in ui.text

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
+    from kvtui.model.log import LogTail
 
 
 class ActionBackend(CheckBackend, Protocol):
@@ -59,6 +60,10 @@ class ActionBackend(CheckBackend, Protocol):
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         """Returns a value that changes when keepalived loads a config; None when unknown."""
+        ...
+
+    def log(self, keepalived: Keepalived) -> LogTail:
+        """Returns the end of its log, which names nodes that are silent now."""
         ...
 
     def is_running(self, pid: int) -> bool: ...

@@ -257,7 +257,7 @@ async def guarded(
 
     task = asyncio.ensure_future(runner.run(action, force=force, reason=reason))
     # not by the loop, which drops a signal that comes while it still has a handler and is read when that is removed
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    before = {n: signal.signal(n, interrupt) for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN}  # by nohup
     try:
         return await task
     except asyncio.CancelledError:  # before anything had begun

@@ -19,6 +19,7 @@ from kvtui.backend.demo.services import FAILING
 from kvtui.backend.demo.story import scene
 from kvtui.model.check import CheckResult
 from kvtui.model.ipvs import endpoint
+from kvtui.model.log import LogTail
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -107,6 +108,10 @@ class DemoBackend:
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         del keepalived
         return self._world.changes.reloads
+
+    def log(self, keepalived: Keepalived) -> LogTail:
+        del keepalived
+        return LogTail()
 
     def is_running(self, pid: int) -> bool:
         del pid

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
 
+MAX_PORT = 65535
+
+
 class UnknownTargetError(LookupError):
     """Nothing there is called so, or more than one thing; the text lists what there is."""
 
@@ -58,8 +61,8 @@ def parse_real(text: str) -> tuple[str, int | None]:
     Raises:
         UnknownTargetError: it is no such thing.
     """
-    host, port = _split(text)
     try:
+        host, port = _split(text)
         return str(ip_address(host)), port
     except ValueError:
         raise UnknownTargetError(
@@ -89,14 +92,17 @@ def parse_service(text: str) -> Wanted:
 
 
 def _split(text: str) -> tuple[str, int | None]:
+    """Raises ValueError for a port that is none: without it, an address would mean all its ports."""
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
+        colon, port = rest[:1], rest[1:]
     else:
-        host, port = text, ""
-    return host, int(port) if port.isdecimal() and int(port) < 65536 else None
+        host, colon, port = text.partition(":") if text.count(":") == 1 else (text, "", "")
+    if not colon:
+        return host, None
+    if colon != ":" or not port.isdecimal() or int(port) > MAX_PORT:
+        raise ValueError(text)
+    return host, int(port)
 
 
 def find(observation: Observation, real: tuple[str, int | None], service: str | None) -> tuple[Target, ...]:

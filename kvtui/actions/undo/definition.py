@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from kvtui.actions.core.definition import ActionDefinition, Argument, Flag
+from kvtui.actions.core.definition import ActionDefinition, Argument, Flag, UsageError
 from kvtui.actions.core.intent import CannotPlanError, Intent
 from kvtui.actions.core.plan import ActionKind
 
@@ -27,6 +27,8 @@ def undo(
 
     Example: kvtui undo
     """
+    if finish and leave:
+        raise UsageError("give either --finish or --leave", "--leave")
     return Intent(ActionKind.UNDO, entry, finish=finish, leave=leave)
 
 

@@ -27,6 +27,8 @@ RIVAL_OVERLAP_INTERVALS = 0.9
 """Two that both advertise for this long are rivals; the last advert in a takeover comes earlier."""
 SILENCE_INTERVALS = 4.5
 """Without an advert for this long, no backup takes over: the slowest waits 4 (RFC 5798 section 6.1)."""
+MAX_TIME_WINDOW = 300.0
+"""Seconds (vrrp_auth_hmac.h)."""
 SAME_EVENT_SECONDS = 0.1
 """The same transition within this time is one event, seen on another interface too (macvlan)."""
 
@@ -37,11 +39,12 @@ Key = tuple[int, AddressFamily, str, str]
 
 
 class Peer(Struct):
-    """An advertiser, and since when it advertises without a pause."""
+    """An advertiser, since when it advertises without a pause, and the highest sequence of its signed adverts."""
 
     advertiser: Advertiser
     since: float
     gaps: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_GAPS))
+    sequence: int = 0
 
 
 class Router(Struct):
@@ -90,8 +93,14 @@ class AdvertTracker:
         """
         key: Key = (advert.vrid, advert.family, advert.interface, advert.source)
         known = self._peers.get(key)
+        if known is not None and _is_replay(known, advert):
+            count = known.advertiser.replayed + 1
+            known.advertiser = replace(known.advertiser, replayed=count, replayed_at=advert.received)
+            return count == 1
         before = known.advertiser if known else None
         peer = self._add(key, known, advert)
+        if advert.hmac and not advert.error:
+            peer.sequence = advert.hmac.sequence
         now = peer.advertiser
         changed = before is None or before.last.priority != now.last.priority or (before.bad == 0) != (now.bad == 0)
         if believable(advert):
@@ -239,6 +248,18 @@ def _has_paused(peer: Peer, now: float) -> bool:
 def _is_late(peer: Peer, now: float) -> bool:
     """Whether an advert is overdue by our clock; short intervals get a second."""
     return now - peer.advertiser.last.received > max(1.0, PAUSE_GAPS * peer.advertiser.usual_gap)
+
+
+def _is_replay(peer: Peer, advert: Advert) -> bool:
+    """Whether keepalived rejects a signed advert as a replay: its sequence did not grow.
+
+    A sender signs once for all its unicast peers. As in keepalived, a mark that is outside the time window is void: the
+    sender's clock was corrected.
+    """
+    if advert.hmac is None or advert.outgoing or advert.error or advert.destination != peer.advertiser.last.destination:
+        return False
+    aged = abs(advert.received - (peer.sequence >> 16) / 65536) > MAX_TIME_WINDOW
+    return not aged and advert.hmac.sequence <= peer.sequence
 
 
 def _lost_to(holder: Peer, to: Peer) -> bool:

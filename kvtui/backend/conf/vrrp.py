@@ -6,6 +6,7 @@ import hmac
 import secrets
 from typing import TYPE_CHECKING
 
+from kvtui.backend.conf.auth_hmac import auth_hmac
 from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
 from kvtui.model.conf import ConfInstance, ConfScript, ConfTrack, ConfTrackFile, Problem, SyncGroup
 from kvtui.model.ip import canonical
@@ -60,6 +61,8 @@ def _instance(name: str, block: Statement, problems: list[Problem], *, has_defau
         unicast_source=_source(block),
         unicast_peers=tuple(_peers(block, problems)),
         tracks=tuple(_tracks(block, problems)),
+        auth_hmac=auth_hmac(block, problems),
+        use_vmac=block.last("use_vmac", "use_ipvlan") is not None,
         auth_digest=_auth_digest(block),
         tracks_interface=block.last("dont_track_primary") is None,
     )

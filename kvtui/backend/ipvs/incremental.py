@@ -125,10 +125,10 @@ class IncrementalReader:
     ) -> bool:
         """Reads the watched services one by one; returns False when one was removed or created anew."""
         for key in watched & self._services.keys():
-            at, virtual = clock(), self._ask(channel, key)
-            if virtual is None or not is_same_service(self._reals[key], virtual):
+            at, virtual, kept = clock(), self._ask(channel, key), self._reals.get(key)
+            if virtual is None or kept is None or not is_same_service(kept, virtual):
                 return False
-            self._services[key] = self._filled(virtual, self._reals[key], at)
+            self._services[key] = self._filled(virtual, kept, at)
         return True
 
     def _dump(self, channel: GenericNetlink, now: float) -> bool:

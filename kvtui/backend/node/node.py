@@ -17,6 +17,7 @@ from kvtui.backend.node.guard import DEADLINE, SourceGuard, run_in_thread, run_j
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.backend.node.network import Network
 from kvtui.backend.node.processes_layer import ProcessesLayer
+from kvtui.backend.node.vrrp_layer import contradicts
 from kvtui.model.log import LogTail
 from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from kvtui.backend.keepalived.dumps.requester import Dump
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.keepalived import Keepalived
@@ -87,6 +89,7 @@ class Node:
         self._view_guard = SourceGuard("what this view shows", state_folder)
         self._deadline = DEADLINE if at_once else PRINT_DEADLINE
         self._clock_offset: float | None = None
+        self._compared: Dump | None = None
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
@@ -193,7 +196,11 @@ class Node:
             self._deadline,
         )
         reloaded, daemon.conf.reloaded = daemon.conf.reloaded, False
-        daemon.vrrp.request(urgent=dirty or reloaded, full=reloaded or network.ipvs.take_moved())
+        moved = network.ipvs.take_moved()
+        if moved or self._compared is not daemon.vrrp.dump:
+            self._compared = daemon.vrrp.dump
+            daemon.vrrp.is_contradicted = contradicts(daemon.vrrp.dump, network.ipvs.table)
+        daemon.vrrp.request(urgent=dirty or reloaded, full=reloaded or moved)
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)

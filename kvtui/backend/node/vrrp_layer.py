@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.keepalived.dumps.requester import Dump
     from kvtui.backend.node.guard import SourceGuard
+    from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.log import LogTail
     from kvtui.model.vrrp import VrrpInstance
@@ -33,6 +34,8 @@ URGENT_INTERVAL = 1.0
 """Seconds between requests after changes."""
 UNSETTLED_INTERVAL = 2.0
 """Seconds between requests while an instance is in a state that it leaves without an event that kvtui sees."""
+CONTRADICTED_INTERVAL = 4.0
+"""Seconds between requests while the kernel lacks a real server that passes its checks according to the last dump."""
 MAX_RETRY_SECONDS = 15.0
 MAX_DUMP_SECONDS = 5.0
 """For the three dumps of a full request, each with its own timeout."""
@@ -70,6 +73,8 @@ class VrrpLayer:
         self._read_log = read_log
         self.expects_instances = False
         """The config has VRRP instances."""
+        self.is_contradicted = False
+        """Another layer shows something else than the last dump: see ``contradicts``."""
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._guard = guard
@@ -97,7 +102,7 @@ class VrrpLayer:
         if wait > 0:
             self._wake_after(wait)
             return
-        full = self.dump is None or self._full or now - self._full_at >= INTERVAL
+        full = self.dump is None or self._full or self.is_contradicted or now - self._full_at >= INTERVAL
         if full:
             self._full_at = now
         self._asked_at, self._urgent, self._full = now, False, False
@@ -109,7 +114,9 @@ class VrrpLayer:
         if self._urgent or self._full:
             return URGENT_INTERVAL
         instances = self.dump.instances if self.dump else ()
-        return INTERVAL if all(is_settled(i) for i in instances) else UNSETTLED_INTERVAL
+        if not all(is_settled(i) for i in instances):
+            return UNSETTLED_INTERVAL
+        return CONTRADICTED_INTERVAL if self.is_contradicted else INTERVAL
 
     def _wake_after(self, seconds: float) -> None:
         if seconds < INTERVAL / 2 and (self._timer is None or self._timer.cancelled()):
@@ -173,6 +180,17 @@ def is_settled(instance: VrrpInstance) -> bool:
     """Whether the instance leaves its state only with an event: an advert, its end, an address, an interface."""
     leaves = instance.wanted_state not in {None, instance.state}
     return instance.state in {VrrpState.MASTER, VrrpState.BACKUP} and not leaves
+
+
+def contradicts(dump: Dump | None, table: IpvsTable | None) -> bool:
+    """Whether the kernel lacks a real server whose checks pass.
+
+    Somebody deleted it, and then nothing in the kernel changes when its checks fail; or the dump is out of date.
+    """
+    if dump is None or table is None:
+        return False
+    servers = {v.name: {r.key for r in v.real_servers} for v in table.virtual_servers}
+    return any(c.alive and (c.address, c.port) not in servers.get(c.virtual_server, ()) for c in dump.checks or ())
 
 
 def fails(instance: VrrpInstance) -> bool:

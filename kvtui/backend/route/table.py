@@ -19,6 +19,7 @@ PORTS = frozenset(("bridge", "bond", "team"))
 class RouteTable:
     def __init__(self) -> None:
         self._links: dict[int, Link] = {}
+        self._running_since: dict[int, float | None] = {}
         self._addresses: dict[Key, tuple[Address, float | None]] = {}
         self._interfaces: tuple[Interface, ...] | None = None
         self._shown: tuple[InterfaceAddress, ...] = ()
@@ -33,20 +34,28 @@ class RouteTable:
         new_links = {link.index: link for link in links}
         new = {a.key: (a, known.get(a.key, appeared)) for a in addresses}
         changed = new_links != self._links or new != self._addresses
+        old = self._links
+        self._running_since = {
+            index: self._running_since.get(index) if _has_run(old.get(index), link) else appeared
+            for index, link in new_links.items()
+        }
         self._links, self._addresses, self._interfaces = new_links, new, None
         return changed
 
     def apply(self, what: Link | Address, now: float, *, deleted: bool) -> bool:
         if isinstance(what, Link):
-            changed = self._delete_link(what) if deleted else self._set_link(what)
+            changed = self._delete_link(what) if deleted else self._set_link(what, now)
         else:
             changed = self._delete_address(what) if deleted else self._set_address(what, now)
         if changed:
             self._interfaces = None
         return changed
 
-    def _set_link(self, link: Link) -> bool:
-        changed = self._links.get(link.index) != link
+    def _set_link(self, link: Link, now: float) -> bool:
+        before = self._links.get(link.index)
+        changed = before != link
+        if not _has_run(before, link):
+            self._running_since[link.index] = now
         self._links[link.index] = link
         return changed
 
@@ -72,13 +81,20 @@ class RouteTable:
         """Returns interfaces by index, addresses by interface and in the kernel's order."""
         if self._interfaces is None:
             names = {index: link.name for index, link in self._links.items()}
-            self._interfaces = tuple(_interface(link, names) for _, link in sorted(self._links.items()))
+            self._interfaces = tuple(
+                _interface(link, names, self._running_since.get(index)) for index, link in sorted(self._links.items())
+            )
             by_interface = sorted(self._addresses.values(), key=lambda a: a[0].key[:2])
             self._shown = tuple(_shown(a, since, names[a.index]) for a, since in by_interface if a.index in names)
         return AddressTable(self._shown, self._interfaces, now)
 
 
-def _interface(link: Link, names: dict[int, str]) -> Interface:
+def _has_run(before: Link | None, now: Link) -> bool:
+    """Whether an interface ran all the time under this name, or does not run now."""
+    return before is not None and (not now.running or (before.running and before.name == now.name))
+
+
+def _interface(link: Link, names: dict[int, str], since: float | None) -> Interface:
     return Interface(
         index=link.index,
         name=link.name,
@@ -89,6 +105,7 @@ def _interface(link: Link, names: dict[int, str]) -> Interface:
         kind=link.kind,
         master=names.get(link.master),
         parent=names.get(link.parent),
+        since=since,
     )
 
 

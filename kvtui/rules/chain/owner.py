@@ -101,9 +101,19 @@ def _heard(index: ChainIndex, view: VipView) -> tuple[Advertiser, ...]:
 
 def _abandoned(index: ChainIndex, view: VipView) -> bool:
     heard = _heard(index, view)
-    if not heard or view.owner or view.owner_is_self or view.present:
+    if not heard or view.owner or view.owner_is_self or view.present or _is_deaf(index, view):
         return False
     return all(a.silent(index.seen.snapshot.time) for a in heard)
+
+
+def _is_deaf(index: ChainIndex, view: VipView) -> bool:
+    """Whether this node can hear no advert, so that silence says nothing about other nodes."""
+    table = index.seen.snapshot.addresses
+    name = next((i.interface for i in index.seen.vrrp_instances or () if i.name == view.instance), None)
+    if table is None or name is None:
+        return False
+    link = next((i for i in table.interfaces if i.name == name), None)
+    return link is None or not link.up or not link.running
 
 
 MAX_ADVERTISED = 20

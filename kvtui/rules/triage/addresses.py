@@ -8,13 +8,12 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.masters import listens
 from kvtui.rules.triage.rejections import rejects
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import log_command
 from kvtui.rules.vrrp.claims import live
-from kvtui.rules.vrrp.instances import is_private
+from kvtui.rules.vrrp.instances import is_private, listened_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,10 +124,11 @@ def held_without_advert(observation: Observation, router: Router) -> Iterator[Fi
     (vrrp_dispatcher_read; measured with 2.2.7). A restart would not help it.
     """
     snapshot, held = observation.snapshot, _held(observation, router)
-    if snapshot.heard_since is None or snapshot.chosen is None or not held or not listens(observation, router):
+    since = listened_since(snapshot, router.instance)
+    if since is None or snapshot.chosen is None or not held:
         return
     heard = router.own.last.received if router.own else 0.0
-    silence = router.now - max(snapshot.heard_since, heard)
+    silence = router.now - max(since, heard)
     backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # see vip_on_backup
     if backup or silence < MASTER_SILENCE_INTERVALS * router.interval:
         return

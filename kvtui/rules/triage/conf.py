@@ -81,7 +81,7 @@ def missing_file(observation: Observation) -> Iterator[Finding]:
 
 
 def broken_file(observation: Observation) -> Iterator[Finding]:
-    """Syntax errors that may stop keepalived at the next reload, missing includes, rejected values."""
+    """Errors that may stop keepalived at a reload, missing includes, rejected values (keepalived#1707)."""
     file = observation.snapshot.conf
     for kind in ProblemKind:
         problems = [p for p in file.problems if p.kind is kind] if file else []

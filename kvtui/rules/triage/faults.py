@@ -119,7 +119,7 @@ def _of_tracked(observation: Observation, tracked: Tracked) -> Cause | None:
     return Cause(
         f"{tracked.kind} {name} fails",
         f"{tracked.kind} {name}{facts} fails{last} (dump{', log' if last else ''})",
-        f"{log_command(observation)}  # what does {name} say? kvtui check {shell_word(name)} runs it as keepalived does"
+        f"{log_command(observation)}  # then run {name} as keepalived does: same user, timeout and namespaces"
         if tracked.kind == "script"
         else f"{log_command(observation)}  # since when does {name} fail?",
         down,

@@ -11,7 +11,7 @@ from kvtui.rules.triage.rejections import split_reasons
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.vrrp.claims import live
-from kvtui.rules.vrrp.instances import interfaces_of
+from kvtui.rules.vrrp.instances import listened_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +51,12 @@ def two_masters(observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
-    """No node has advertised for longer than any backup waits, on an interface that was listened on without drops."""
+    """No node has advertised for longer than any backup waits, and no advert was missed (RFC 9568 6.1)."""
     snapshot, heard = observation.snapshot, [a.last.received for a in (router.own, *router.others) if a]
-    if snapshot.heard_since is None or router.is_master:
+    since = listened_since(snapshot, router.instance)
+    if since is None or router.is_master or any(live(a, router.now) for a in (router.own, *router.others) if a):
         return
-    if any(live(a, router.now) for a in (router.own, *router.others) if a) or not listens(observation, router):
-        return
-    silence = router.now - max((snapshot.heard_since, *heard))
+    silence = router.now - max((since, *heard))
     if silence < TAKEOVER_INTERVALS * router.interval:
         return
     held = {v for v in router.vips if snapshot.addresses and snapshot.addresses.holding(v)}
@@ -79,15 +78,8 @@ def no_master(observation: Observation, router: Router) -> Iterator[Finding]:
     )
 
 
-def listens(observation: Observation, router: Router) -> bool:
-    """Returns whether adverts of an instance could be captured: its interface exists and is up."""
-    table = observation.snapshot.addresses
-    names = interfaces_of(observation.snapshot, router.instance)
-    return table is not None and names is not None and any(i.up and i.name in names for i in table.interfaces)
-
-
 def flapping(observation: Observation) -> Iterator[Finding]:
-    """The master changes often, according to the adverts or to keepalived's counters."""
+    """The master changes often, according to the adverts or to keepalived's counters (keepalived#2433)."""
     chosen, now = observation.snapshot.chosen_keepalived, observation.snapshot.time
     for router in routers(observation):
         recent = [
@@ -121,7 +113,7 @@ def flapping(observation: Observation) -> Iterator[Finding]:
 
 
 def priority_tie(observation: Observation) -> Iterator[Finding]:
-    """Two nodes have the same priority: the higher address wins, not a configured order."""
+    """Two nodes have the same priority: the higher address wins, not a configured order (RFC 9568 6.4.3)."""
     for router in routers(observation):
         own = router.view.effective_priority or router.view.priority
         same = [a for a in router.live_others if a.last.priority == own]

@@ -71,7 +71,15 @@ def real_down(observation: Observation) -> Iterator[Finding]:
             "real-server-down",
             Severity.WARNING,
             f"{subject} fail{'s' if len(down) == 1 else ''} the health check",
-            tuple(f"{describe_real(r)} (ipvs, dump)" for r in down[:MAX_NAMES]),
+            (
+                *(f"{describe_real(r)} (ipvs, dump)" for r in down[:MAX_NAMES]),
+                *(
+                    f"{real_name(r)}: {words} (dump)"
+                    for r in down[:MAX_NAMES]
+                    if (check := lookup.get((virtual.name, r.address, r.port)))
+                    for words in check.failing
+                ),
+            ),
             f"nc -vz {down[0].address} {down[0].port}  # from this node: does the server fail, or the network?",
             target,
             vips_of(virtual),
@@ -167,7 +175,7 @@ def _set_by_check(check: RealServerCheck | None, real: RealServerView) -> bool:
 
 
 def drained(observation: Observation) -> Iterator[Finding]:
-    """Somebody drained a real server, which is often forgotten.
+    """Somebody drained a real server, which is often forgotten (keepalived#2240).
 
     Not told of virtual servers on firewall marks that keepalived does not manage: Docker Swarm keeps such weights in
     its ingress_sbox (moby/libnetwork, service_linux.go).

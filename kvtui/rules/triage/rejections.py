@@ -62,8 +62,14 @@ RECEIVED = ("advert_rcvd", "pri_zero_rcvd", *CAUSES)
 """Counters of which one increases whenever keepalived receives an advert, apart from those that it does not count."""
 MIN_FILTERED_ADVERTS = 4
 """Adverts of another master before their absence in keepalived's counters means something."""
+FOREIGN = frozenset({"packet_len_err", "invalid_type_rcvd", "ip_ttl_err", "chk_err", "vers_err"})
+"""Counters that strangers increase too: a few of them mean nothing."""
+MIN_REJECTED = 3
+"""So many adverts in a row must be rejected before a backup takes over (RFC 9568 6.1)."""
 RECENT_SECONDS = 3600.0
 """A takeover since then may have the rejected adverts as its cause."""
+HISTORY_SECONDS = 86_400.0
+"""After this long as master, adverts rejected at some time before are history."""
 OWNER = 255
 ELSEWHERE = (
     "whether another node holds the VIPs too cannot be seen from here: kvtui cluster, or kvtui vrrp on each node"
@@ -94,12 +100,15 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     counters = router.view.counters or {}
     growing = router.growing(*CAUSES)
     names = growing or tuple(n for n in CAUSES if counters.get(n))
-    if not names or (not growing and not router.is_master):
+    rejected_all = sum(counters.get(n, 0) for n in names)
+    if not names or (not growing and (not router.is_master or (rejected_all < MIN_REJECTED and {*names} <= FOREIGN))):
         return
     since = router.view.since
-    recent = since is not None and router.now - since < RECENT_SECONDS
+    if not growing and since is not None and router.now - since > HISTORY_SECONDS:
+        return
+    recent = since is not None and router.now - since < RECENT_SECONDS and rejected_all >= MIN_REJECTED
     what, remedy = CAUSES[names[0]]
-    number = plural(sum(counters.get(n, 0) for n in names), "advert")
+    number = plural(rejected_all, "advert")
     yield Finding(
         "adverts-rejected",
         Severity.CRITICAL if growing else Severity.WARNING if recent else Severity.INFO,
@@ -119,7 +128,7 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def filtered(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Adverts of another master reach this node's interface, but a local firewall keeps them from keepalived."""
+    """Adverts of another master reach this node, but a local firewall keeps them from keepalived (measured)."""
     counters = router.view.counters or {}
     senders = [a for a in router.live_others if a.count > MIN_FILTERED_ADVERTS and a.believed]
     if not router.is_master or not senders or "advert_rcvd" not in counters or mismatches(observation, router):

@@ -101,6 +101,8 @@ def each_router(
 def describe(advertiser: Advertiser, now: float) -> str:
     last = advertiser.last
     who = f"this node ({last.source})" if last.outgoing else last.source
+    if last.carp:
+        return f"{who} sends CARP with vhid {last.vrid} on {last.interface}, {now - last.received:.1f} s ago (adverts)"
     return (
         f"{who} advertises VRID {last.vrid} on {last.interface} with priority {last.priority}, "
         f"last heard {max(0.0, now - last.received):.1f} s ago (adverts)"

@@ -29,7 +29,7 @@ REMEDIES = {
 
 
 def stale(observation: Observation) -> Iterator[Finding]:
-    """Kvtui still shows old data with its age, but it may be wrong."""
+    """Kvtui still shows old data with its age, but it may be wrong (kvtui's own reading)."""
     now = observation.snapshot.time
     for source in observation.snapshot.sources:
         age = source.age(now)
@@ -50,7 +50,7 @@ def stale(observation: Observation) -> Iterator[Finding]:
 
 
 def clock_set_back(observation: Observation) -> Iterator[Finding]:
-    """Ages and "since" are wrong until kvtui has read all sources again."""
+    """Ages and "since" are wrong until kvtui has read all sources again (kvtui's own reading)."""
     now = observation.snapshot.time
     ahead = [s for s in observation.snapshot.sources if s.read_at is not None and s.read_at - now > MAX_CLOCK_STEP]
     if ahead:

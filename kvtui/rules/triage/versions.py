@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.keepalived import Version, parse_version
 from kvtui.rules.triage.rule import Rule
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import Observation
-
-Version = tuple[int, ...]
 
 
 class Bug(Struct, frozen=True):
@@ -99,11 +97,6 @@ def known_bug(observation: Observation) -> Iterator[Finding]:
             f"upgrade to keepalived {'.'.join(str(n) for n in bug.fixed)} or newer",
             f"keepalived {chosen.version}: {bug.name}",
         )
-
-
-def parse_version(text: str) -> Version | None:
-    match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
-    return tuple(int(n or 0) for n in match.groups()) if match else None
 
 
 RULES = (Rule(known_bug),)

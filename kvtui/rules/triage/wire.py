@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.keepalived import parse_version
 from kvtui.model.vrrp import AddressFamily
 from kvtui.rules.phrases import listed
+from kvtui.rules.triage import signatures
 from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
-from kvtui.rules.triage.versions import parse_version
 from kvtui.rules.vrrp.instances import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kvtui.model.observation import Observation
-    from kvtui.model.vrrp import HmacTrailer
     from kvtui.rules.triage.routers import Router
 
 AUTH_NAMES = {0: None, 1: "PASS", 2: "AH"}
@@ -178,47 +178,6 @@ def interval_differs(_observation: Observation, router: Router) -> Iterator[Find
         )
 
 
-def signatures_differ(_observation: Observation, router: Router) -> Iterator[Finding]:
-    """Signed and unsigned adverts, other keys or clocks: auth_hmac (2.4) is not the same on all nodes.
-
-    A node in mode enforce rejects them (vrrp_auth_hmac.h); modes receive-only and permissive accept unsigned adverts.
-    """
-    own = router.own.last.hmac if router.own else None
-    for other in router.contenders:
-        theirs, last = other.last.hmac, other.last
-        if router.own is None or last.carp or (own is None and theirs is None):
-            continue
-        skew = abs(theirs.signed_at - last.received) if theirs else 0.0
-        if own is None or theirs is None:
-            signs = ("signed", "unsigned") if theirs else ("unsigned", "signed")
-            what = f"sends {signs[0]} adverts, this node {signs[1]} ones"
-        elif own.key_id != theirs.key_id:
-            what = f"signs with key {theirs.key_id}, this node with key {own.key_id}"
-        elif skew > MAX_CLOCK_SKEW:
-            what = f"signs with a clock that is {skew:.0f} s off this node's"
-        else:
-            continue
-        yield Finding(
-            "vrrp-hmac-differs",
-            Severity.WARNING,
-            f"{last.source} {what} ({router.instance.name}): a node that enforces auth_hmac rejects them",
-            (
-                describe(other, router.now),
-                f"its adverts: {_signature(theirs)}; this node's: {_signature(own)} (adverts)",
-                "the roll-out: all nodes receive-only, then permissive, and enforce when all of them sign",
-            ),
-            "configure auth_hmac with the same keys on all nodes, then: kvtui reload"
-            if skew <= MAX_CLOCK_SKEW
-            else "chronyc tracking  # on both nodes, or timedatectl",
-            router.instance.name,
-            router.vips,
-        )
-
-
-def _signature(trailer: HmacTrailer | None) -> str:
-    return f"signed with key {trailer.key_id}" if trailer else "unsigned"
-
-
 def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on this node's VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for other in router.others:
@@ -240,7 +199,7 @@ def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def group_differs(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here, on no firewall."""
+    """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here (keepalived#1663)."""
     mine = own_group(observation, router)
     for other in router.contenders:
         theirs = other.last.destination
@@ -317,7 +276,12 @@ MISMATCHES: tuple[tuple[Callable[[Observation, Router], Iterator[Finding]], floa
     (unicast_mixed, PASSING),
     (vip_lists_differ, ROLLOUT),
     (interval_differs, PASSING),
-    (signatures_differ, ROLLOUT),
+    (signatures.unsigned_sender, ROLLOUT),
+    (signatures.unexpected_signature, ROLLOUT),
+    (signatures.unknown_key, ROLLOUT),
+    (signatures.malformed_signature, PASSING),
+    (signatures.stale_signature, PASSING),
+    (signatures.replayed, 0.0),
     (bad_adverts, 0.0),
 )
 """What makes nodes reject each other's adverts, with the time that it must persist."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.vrrp.election import Candidate, address_order, predict, skew, takeover
+from kvtui.rules.vrrp.election import Candidate, Leaving, predict, skew, takeover
 from kvtui.rules.vrrp.settings import must_be_equal, starts_over
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Th
             return Then(None, (), "there is no other node: nobody has the VIPs then", CERTAIN, None)
         who = f"{s.others.names} may take over" if s.others.known else "another node takes over if there is one"
         return Then(None, (), who, CERTAIN, None, two=False, within=wait, watch=wait + settings.interval)
-    best = max(known, key=lambda o: (o.priority or 0, address_order(o.address)))
-    wait = skew(best.priority or 1, settings.interval) if released else _dead(settings, best.priority)
-    return Then(None, (), f"{best.address} takes over", LIKELY, best.address, two=False, within=wait, watch=wait)
+    leaving = Leaving.STEPS_DOWN if released else Leaving.SILENT
+    found = predict(_candidates(s, settings, nopreempt=False), None, settings.interval, leaving)
+    wait = found.moves[-1].after
+    return Then(None, (), f"{found.master} takes over", LIKELY, found.master, two=False, within=wait, watch=wait)
 
 
 def _fault(s: Situation, fault: str) -> Then:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.model.keepalived import parse_version
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from kvtui.model.addresses import InterfaceAddress
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.snapshot import Snapshot
-    from kvtui.model.vrrp import Advertiser
+    from kvtui.model.vrrp import Advertiser, AuthHmac
 
 
+AUTH_HMAC_VERSION = (2, 4, 0)
 KUBE_PROXY_INTERFACE = "kube-ipvs0"
 """The dummy interface to which kube-proxy in IPVS mode adds every service address (pkg/proxy/ipvs/proxier.go)."""
 PRIVATE = ("lo", "dummy", "tunl", "ip6tnl", "gre", KUBE_PROXY_INTERFACE)
@@ -95,6 +97,7 @@ def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
         unicast_peers=instance.unicast_peers,
         auth_type=instance.auth_type,
         sync_group=group,
+        auth_hmac=instance.auth_hmac,
     )
 
 
@@ -126,6 +129,28 @@ def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:
     )
 
 
+def auth_hmac_of(snapshot: Snapshot, instance: VrrpInstance) -> AuthHmac | None:
+    """Returns its auth_hmac: of the config that runs, else of the dump; None if it has none, or keepalived is older."""
+    chosen, conf = snapshot.chosen_keepalived, snapshot.effective_conf
+    version = parse_version(chosen.version or "") if chosen else None
+    if version is not None and version < AUTH_HMAC_VERSION:
+        return None
+    known = conf.instance(instance.name) if conf else None
+    return known.auth_hmac if known else instance.auth_hmac
+
+
+def listened_since(snapshot: Snapshot, instance: VrrpInstance) -> float | None:
+    """Returns since when its adverts would have been heard without a gap; None if they cannot be heard now.
+
+    Without this evidence silence means nothing: the interface may have appeared, or come up, after kvtui started.
+    """
+    names, table = interfaces_of(snapshot, instance), snapshot.addresses
+    links = [link for link in table.interfaces if link.name in names] if names and table else []
+    if snapshot.heard_since is None or not any(link.up and link.running for link in links):
+        return None
+    return max(snapshot.heard_since, *(link.since or 0.0 for link in links))
+
+
 def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] | None:
     """Returns the interfaces on which its adverts may be captured; None for all.
 
@@ -134,7 +159,7 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     if instance.interface is None:
         return None
     conf = snapshot.effective_conf.instance(instance.name) if snapshot.effective_conf else None
-    base = conf.interface if conf and instance.vmac else None
+    base = conf.interface if conf and (instance.vmac or conf.use_vmac) else None
     names = {name for name in (instance.interface, instance.vmac, base) if name}
     for link in snapshot.addresses.interfaces if snapshot.addresses else ():
         if link.name in names:
@@ -238,7 +263,16 @@ def rivals_of(known: Evidence, state: VrrpState) -> tuple[str, ...]:
 def peers_of(known: Evidence) -> tuple[Peer, ...]:
     """Returns the other nodes: heard ones by priority, then configured ones that were never heard."""
     heard = sorted(known.others, key=lambda a: (-a.last.priority, a.last.source))
-    peers = [Peer(a.last.source, a.last.priority, seen=True, age_seconds=known.now - a.last.received) for a in heard]
+    peers = [
+        Peer(
+            a.last.source,
+            a.last.priority,
+            seen=True,
+            age_seconds=known.now - a.last.received,
+            auth_hmac_key=a.last.hmac.key_id if a.last.hmac else None,
+        )
+        for a in heard
+    ]
     names = {p.address for p in peers}
     silent = [Peer(a, None, seen=False, age_seconds=None) for a in known.instance.unicast_peers if a not in names]
     return (*peers, *silent)
@@ -283,6 +317,7 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
         track_files=tuple(t.name for t in instance.track_files),
         sync_group=instance.sync_group,
         preempt_delay=instance.preempt_delay,
+        auth_hmac=auth_hmac_of(snapshot, instance),
     )
 
 

@@ -6,18 +6,27 @@ preempt_delay are cannot be seen either; they are taken to be as on this node.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.model.ip import canonical
 from kvtui.rules.vrrp.instances import evidence, self_address
 
 if TYPE_CHECKING:
     from kvtui.model.kube import Kube, KubeNode
+    from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advert, VrrpInstance
 
+_NAME, _ADDRESS = r"\((?P<name>[^)]+)\)", r"advert from (?P<address>[0-9a-fA-F.:]+)"
+LOGGED = (
+    re.compile(rf"{_NAME} .*{_ADDRESS} with .*priority (?P<priority>\d+)"),
+    re.compile(rf"{_NAME} received .*priority \((?P<priority>\d+)\) {_ADDRESS}"),
+)
+"""What keepalived logs of an advert that is not its master's."""
 FIRST_PRIORITY = 100
 """keepalived-vip: 100 + index in the sorted list of the nodes' addresses (keepalived-vip.md section 2)."""
 
@@ -27,6 +36,7 @@ class PeerSource(StrEnum):
 
     WIRE = "heard on the wire"
     DUMP = "keepalived's master"
+    LOG = "in keepalived's log"
     UNICAST = "a unicast_peer"
     POD = "a pod of the DaemonSet"
 
@@ -97,6 +107,9 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
         if known is None or known.priority is None:
             is_master = not live
             found[master] = Other(master, instance.master_priority, PeerSource.DUMP, None, is_master)
+    for address, priority in _logged(snapshot.log, instance.name).items():
+        if address not in found or found[address].priority is None:
+            found[address] = Other(address, priority, PeerSource.LOG)
     for address in peers:
         found.setdefault(address, Other(address, None, PeerSource.UNICAST))
     pods = _pods(snapshot.kube, own) if own else None
@@ -111,6 +124,18 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
         received=(instance.counters or {}).get("advert_rcvd", 0),
         listening=snapshot.advertisers is not None,
     )
+
+
+def _logged(log: LogTail | None, name: str) -> dict[str, int]:
+    """Returns the nodes whose adverts keepalived's log names, with the priority of the latest one."""
+    found: dict[str, int] = {}
+    for line in log.lines if log else ():
+        for pattern in LOGGED:
+            match = pattern.search(line.text)
+            address = canonical(match["address"]) if match and match["name"] == name else None
+            if match and address and int(match["priority"]):
+                found[address] = int(match["priority"])
+    return found
 
 
 def _pods(kube: Kube | None, own: str) -> dict[str, int] | None:

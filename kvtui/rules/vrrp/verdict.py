@@ -32,7 +32,7 @@ def sentence(prediction: Prediction) -> str:
         state = f"{now} → {then}" if now else f"new → {then}"
     within = f" within {p.within_seconds:g} s" if p.within_seconds and then != now else ""
     sure = "" if p.certainty is Certainty.UNKNOWN else f" ({p.certainty.value})"
-    return f"{p.instance}: {'; '.join([state + within + sure, *_vips(p)])}. {p.why}"
+    return f"{p.instance}: {'; '.join([state + within + sure, *_vips(p)])}. {p.why[:1].upper()}{p.why[1:]}"
 
 
 def _vips(p: Prediction) -> Iterator[str]:

@@ -42,7 +42,7 @@ vrrp_instance more {
   state BACKUP
   interface eth0
   virtual_router_id 61
-  priority 100
+  priority PRIORITY
   advert_int 1
   virtual_ipaddress {
     10.4.0.61
@@ -67,9 +67,9 @@ def tracking(text: str) -> Edit:
 
 
 RELOADS = (
-    reload("nothing changes", BASE, quick=True),
+    reload("nothing changes", BASE),
     reload("priority lower than a silent backup's", BASE, ("priority 102", "priority 90")),
-    reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90"), quick=True),
+    reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90")),
     reload("priority lower, nopreempt everywhere", NOPREEMPT, ("priority 102", "priority 90")),
     reload("priority lower, preempt_delay", DELAY, ("priority 102", "priority 90")),
     reload("priority higher", BASE, ("priority 102", "priority 150"), quick=True),
@@ -90,8 +90,8 @@ RELOADS = (
     reload("VRID", BASE, ("virtual_router_id 50", "virtual_router_id 52")),
     reload("unicast added on this node alone", BASE, tracking("unicast_peer {\n 10.4.0.3\n 10.4.0.4\n }")),
     reload("instance renamed", BASE, ("vrrp_instance vips", "vrrp_instance web")),
-    reload("another instance added", BASE, ("# Service:", SECOND + "# Service:")),
-    reload("an instance removed", TWO, (SECOND, "")),
+    reload("another instance added", BASE, ("# Service:", SECOND.replace("PRIORITY", "100") + "# Service:")),
+    reload("an instance removed", TWO, (SECOND.replace("PRIORITY", "102"), "")),
     reload("script added that succeeds", SCRIPTS, tracking("track_script {\n good\n }")),
     reload("script with a weight added that succeeds", SCRIPTS, tracking("track_script {\n good weight 10\n }")),
     reload("script added that fails", SCRIPTS, tracking("track_script {\n bad\n }")),
@@ -148,7 +148,7 @@ PRIORITIES = (
     priority("master the same", 102, BASE),
     priority("master lower, unicast", 90, UNICAST),
     priority("master higher, unicast", 110, UNICAST),
-    priority("master lower, nopreempt", 90, NOPREEMPT, quick=True),
+    priority("master lower, nopreempt", 90, NOPREEMPT),
     priority("master lower, preempt_delay", 90, DELAY),
     priority("master lower, weighted script", 60, WEIGHTED, quick=True),
     priority("master higher, weighted script", 120, WEIGHTED),

@@ -19,6 +19,8 @@ from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.vrrp import (
     AddressFamily,
+    AuthHmac,
+    HmacMode,
     RealServerCheck,
     Tracked,
     TrackFile,
@@ -42,6 +44,7 @@ TRACKED = {
     "Tracked BFDs": "bfd",
 }
 CHECKS = {"VRRP Scripts": "script", "VRRP Track processes": "process"}
+CHECKER = re.compile(r"(.+) -> \[(.+)\]:\w+:(\d{1,5})\s*$")
 GROUP = re.compile(r"Multicast address ([0-9a-f.:]+)")
 SECRET = re.compile(r"\s*(password|auth_?(pass|data|key))", re.IGNORECASE)
 
@@ -90,7 +93,9 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
     groups: dict[str, tuple[_Virtual, ...]] = {}
     checks: list[RealServerCheck] = []
     real: _Entry | None = None
-    for entry in _lvs_entries(_lines(text)):
+    lines = _lines(text)
+    failing = _failing(lines)
+    for entry in _lvs_entries(lines):
         if entry.kind == "group":
             groups[entry.name] = tuple(v for line in entry.lists["members"] for v in _members(*_split(line)))
             continue
@@ -98,7 +103,7 @@ def parse_check_data(text: str) -> tuple[RealServerCheck, ...]:
             virtual = _virtual_servers(entry, groups)
             continue
         real = entry
-        checks += [check for service in virtual if (check := _check(service, entry)) is not None]
+        checks += [check for service in virtual if (check := _check(service, entry, failing)) is not None]
     if real is not None and "num failed checkers" not in real.values:
         raise IncompleteDumpError("the last real server is cut off")
     return tuple(checks)
@@ -179,6 +184,7 @@ def _instance(
         track_files=tuple(_track_file(line, files) for line in entry.lists.get("Tracked files", [])),
         auth_type=_auth_type(values.get("Authentication type", "none")),
         sync_group=values.get("Sync group") or groups.get(entry.name),
+        auth_hmac=_auth_hmac(entry.lists.get("Authentication extension", [])),
         tracked=tuple(
             _tracked(kind, line, checks) for title, kind in TRACKED.items() for line in entry.lists.get(title, [])
         ),
@@ -221,6 +227,17 @@ def _state(text: str) -> VrrpState:
 
 def _auth_type(text: str) -> str | None:
     return AUTH_TYPES.get(text, text or None)
+
+
+def _auth_hmac(lines: list[str]) -> AuthHmac | None:
+    """Parses ``Keys = 3, active key id = 1``, ``Mode = permissive``, ``Anti replay = time, window = 5 sec``."""
+    text = "\n".join(lines)
+    mode = re.search(r"^Mode = (receive-only|permissive|enforce)$", text, re.MULTILINE)
+    active = re.search(r"active key id = (\d{1,3})$", text, re.MULTILINE)
+    window = re.search(r"window = (\d{1,3}) sec$", text, re.MULTILINE)
+    if mode is None or active is None:
+        return None
+    return AuthHmac(HmacMode(mode[1]), int(active[1]), None, int(window[1]) if window else None)
 
 
 def _family(entry: _Entry, vips: tuple[VirtualAddress, ...], source: str | None) -> AddressFamily | None:
@@ -321,10 +338,43 @@ def _port(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _check(service: _Virtual, entry: _Entry) -> RealServerCheck | None:
+def _failing(lines: list[str]) -> dict[tuple[str, str, int], list[str]]:
+    """Returns the checks that do not pass, by virtual server (empty for marks and groups), address and port."""
+    checkers: list[tuple[re.Match[str], dict[str, str]]] = []
+    for line in lines:
+        if " -> [" in line and (match := CHECKER.match(line)):
+            checkers.append((match, {}))
+        elif checkers:
+            name, value = _split(line)
+            checkers[-1][1].setdefault(name, value)
+    failing: dict[tuple[str, str, int], list[str]] = {}
+    for match, values in checkers:
+        if values.get("Up") == "no" and values.get("Has run") != "no":
+            key = (_checked(match[1]), canonical(match[2]) or "", int(match[3]))
+            failing.setdefault(key, []).append(_checker_words(values))
+    return failing
+
+
+def _checked(text: str) -> str:
+    match = re.match(r"\s*\[(.+)\]:\w+:(\d{1,5})$", text)
+    address = canonical(match[1]) if match else None
+    return endpoint(address, int(match[2])) if match and address else ""
+
+
+def _checker_words(values: dict[str, str]) -> str:
+    facts = (
+        values.get("script"),
+        f"uid:gid {values['uid:gid']}" if "uid:gid" in values else None,
+        f"last status {values['Last status']}" if "Last status" in values else None,
+    )
+    return " ".join((values.get("Keepalive method", "a check"), ", ".join(f for f in facts if f))).strip()
+
+
+def _check(service: _Virtual, entry: _Entry, failing: dict[tuple[str, str, int], list[str]]) -> RealServerCheck | None:
     address, port = canonical(entry.name.partition(",")[0]), _port(entry.name)
     if address is None or port is None:
         return None
+    found = failing.get((service.name, address, port)) or failing.get(("", address, port), [])
     if service.port is not None and entry.values.get("forwarding method", "").startswith(("DR", "TUN")):
         port = service.port  # neither method can change the port: measured, RPORT says 80, the kernel has 81
     alive = entry.number("alive")
@@ -336,4 +386,5 @@ def _check(service: _Virtual, entry: _Entry) -> RealServerCheck | None:
         effective_weight=entry.number("effective weight"),
         alive=None if alive is None else bool(alive),
         failed_checkers=entry.number("num failed checkers"),
+        failing=tuple(found),
     )

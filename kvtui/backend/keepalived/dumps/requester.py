@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
 from kvtui.backend.keepalived.dumps.file import DumpError, DumpFile, Stamp, data_files
 from kvtui.backend.keepalived.dumps.json_dump import parse_json
 from kvtui.backend.keepalived.dumps.merge import merge
+from kvtui.backend.keepalived.dumps.stats_text import parse_stats
 from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from kvtui.backend.linux import procfs
 from kvtui.backend.linux.process import read_process
@@ -132,6 +135,10 @@ class DumpRequester:
                 instances = merge(instances, newer)
             except _NoDumpError:
                 detail = detail or "the JSON dump did not come in time"
+        elif instances:
+            with suppress(DumpError):  # then the counters are not known
+                counters, _ = self._ask(signal.SIGUSR2, self._stats_files, parse_stats, require_stable=True)
+                instances = tuple(replace(one, counters=counters.get(one.name, {})) for one in instances)
         return Dump(instances, checks, written, "data", detail)
 
     def _ask_checks(self) -> tuple[tuple[RealServerCheck, ...], float]:
@@ -218,6 +225,9 @@ class DumpRequester:
 
     def _vrrp_files(self) -> list[DumpFile]:
         return data_files(self.keepalived.root, self.keepalived.tmpdir, "keepalived", self.keepalived.uid)
+
+    def _stats_files(self) -> list[DumpFile]:
+        return [self._file("keepalived.stats")]
 
     def _check_files(self) -> list[DumpFile]:
         return data_files(self.keepalived.root, self.keepalived.tmpdir, "keepalived_check", self.keepalived.uid)

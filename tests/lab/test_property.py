@@ -1,0 +1,186 @@
+"""Nothing remembered outlives what it was about: after each of many random changes, an observer that has watched all
+along says what one that starts now says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from kvtui.backend.node import Node as NodeSource
+from kvtui.model.config import TriageSettings
+from kvtui.model.settings import KubeSettings
+from kvtui.observer import Observer
+from kvtui.presenters.documents import status
+from tests.lab.changes import Changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kvtui.model.observation import Observation
+    from tests.lab.cluster import Cluster
+
+LISTEN = 1.0
+"""Seconds that a fresh observer waits for an advert, four intervals."""
+GRACE = 10.0
+"""Seconds for which fresh observers agree before the living one must: 2, and what a busy machine with a slow kernel
+takes."""
+SETTLED = 90.0
+"""Seconds within which the cluster comes to rest after a change."""
+CHANGING = frozenset((
+    "time", "stats", "active", "inactive", "persistent", "counters", "since", "started", "peers", "age_seconds",
+    "detail", "host",
+))  # fmt: skip
+"""Ages, times, counters, and what only history knows."""
+
+
+SETTINGS = TriageSettings(hold_factor=0.0, ignore=frozenset({"flapping"}))
+"""Findings at once, and none that tells of the past."""
+
+
+def observer() -> Observer:
+    kube = KubeSettings(wanted=False)
+    return Observer(NodeSource(kube=kube), triage=True, triage_settings=SETTINGS)
+
+
+def facts(seen: Observation, *, hung: bool) -> dict[str, Any]:
+    """What must be equal: ``path → value``; without what a stopped keepalived cannot be asked for."""
+    document = msgspec.to_builtins(status(seen))
+    document["findings"] = sorted({f"{f['id']} {f['object']}" for f in document["findings"]})
+    if hung:
+        document = {name: document[name] for name in ("keepalived", "virtual_servers")}
+        for server in document["virtual_servers"] or ():
+            for real in server["real_servers"]:
+                del real["state"]  # the health checks are not known
+    return dict(flat(document, ""))
+
+
+def flat(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in CHANGING:
+                yield from flat(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        yield f"{path}.length", len(value)
+        for number, inner in enumerate(value):
+            yield from flat(inner, f"{path}[{number}]")
+    else:
+        yield path, value
+
+
+def differences(fresh: dict[str, Any], living: dict[str, Any]) -> list[str]:
+    names = dict.fromkeys((*fresh, *living))
+    return [
+        f"{name}: fresh {fresh.get(name)!r}, living {living.get(name)!r}"
+        for name in names
+        if fresh.get(name) != living.get(name)
+    ]
+
+
+class Comparison:
+    """A living observer beside fresh ones, in the network namespace of a node."""
+
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
+        self.lags: list[float] = []
+        self.done: list[str] = []
+        self._living: Observation | None = None
+
+    async def run(self, steps: int) -> None:
+        living = observer()
+        watching = asyncio.create_task(self._watch(living))
+        try:
+            await self._agree()
+            for _ in range(steps):
+                self.done.append(await asyncio.to_thread(self.changes.draw))
+                await self._agree()
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await living.close()
+
+    async def _watch(self, living: Observer) -> None:
+        async for seen in living.observations(force=True):
+            self._living = seen
+
+    async def _agree(self) -> None:
+        """Waits until living and fresh are equal; fails where they stay different once the fresh ones agree."""
+        began = same_since = time.monotonic()
+        before: dict[str, Any] | None = None
+        while True:
+            hung = self.changes.stopped is not None
+            fresh = facts(await self._fresh(), hung=hung)
+            now = time.monotonic()
+            if fresh != before:
+                same_since, before = now, fresh
+            wrong = differences(fresh, facts(self._living, hung=hung) if self._living else {})
+            if not wrong:
+                self.lags.append(now - same_since)
+                return
+            assert now - same_since < GRACE, self._describe("the living observer stays wrong", wrong)
+            assert now - began < SETTLED, self._describe("the cluster does not come to rest", wrong)
+            await asyncio.sleep(0.1)
+
+    async def _fresh(self) -> Observation:
+        fresh = observer()
+        try:
+            return await fresh.observe(timeout=LISTEN, force=True)
+        finally:
+            await fresh.close()
+
+    def _describe(self, what: str, wrong: list[str]) -> str:
+        sources = [f"{s.name}: {s.state} {s.detail}" for s in self._living.snapshot.sources] if self._living else []
+        return "\n".join((what, *wrong, "after:", *self.done[-12:], "living:", *sources, *readings()))
+
+
+def readings() -> list[str]:
+    """Where the readings that run now are, should one hang."""
+    frames = sys._current_frames()
+    threads = [t for t in threading.enumerate() if t.name == "sources" and t.ident in frames]
+    return ["".join(traceback.format_stack(frames[t.ident])[-6:]) for t in threads if t.ident is not None]
+
+
+def compare(cluster: Cluster, steps: int, record: Callable[[str, object], None]) -> None:
+    seed = int(os.environ.get("KVTUI_PROPERTY_SEED") or int.from_bytes(os.urandom(4)))
+    record("seed", seed)
+    print(f"KVTUI_PROPERTY_SEED={seed}")
+    node = cluster.node(cluster.spec.best())
+    changes = Changes(cluster, node, random.Random(seed))  # noqa: S311 - no secret
+    comparison = Comparison(changes)
+    began = time.monotonic()
+    try:
+        with node.inside():
+            asyncio.run(comparison.run(steps))
+    except BaseException as error:
+        error.add_note(f"KVTUI_PROPERTY_SEED={seed}, step {len(comparison.done)}")
+        raise
+    finally:
+        changes.undo()
+    lags = sorted(comparison.lags)
+    record("steps", len(comparison.done))
+    record("lag", f"median {lags[len(lags) // 2]:.2f} s, 95 % {lags[int(len(lags) * 0.95)]:.2f} s, {lags[-1]:.2f} s")
+    print(f"{steps} steps in {time.monotonic() - began:.0f} s; lags: {lags[len(lags) // 2]:.2f}, {lags[-1]:.2f}")
+
+
+@pytest.mark.lab(timeout=900, seconds=200)
+def test_a_living_observer_says_what_a_fresh_one_says(
+    cluster: Cluster, record_property: Callable[[str, object], None]
+) -> None:
+    compare(cluster, int(os.environ.get("KVTUI_PROPERTY_STEPS", "200")), record_property)
+
+
+@pytest.mark.long
+@pytest.mark.lab(timeout=7200, seconds=2000)
+def test_it_does_so_for_a_long_time(cluster: Cluster, record_property: Callable[[str, object], None]) -> None:
+    compare(cluster, 2000, record_property)
