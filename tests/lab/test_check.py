@@ -28,7 +28,7 @@ SCRIPT = """
 vrrp_script chk {{
   script "/etc/keepalived/world.sh one two"
   interval 1
-  timeout 3
+  timeout 20
   {user}
 }}
 """
@@ -103,7 +103,8 @@ def test_new_checks_are_tried_before_the_reload(cluster: Cluster, state: Path) -
         assert "WARNING: TCP_CHECK of 10.4.0.14:81 in 10.4.0.51:81 fails: 10.4.0.14:81: " in plan
         assert "keepalived removes 10.4.0.14:81" in plan
         untried = kvtui(node, state, "--dry-run", "reload", "--no-try").stdout
-        assert "fails" not in untried
+        assert "chk fails: exit status" not in untried
+        assert "10.4.0.14:81 in 10.4.0.51:81 fails" not in untried
         early = kvtui(node, state, "--dry-run", "check", "chk")
         assert "only the file has it" in early.stdout
         document = json.loads(kvtui(node, state, "-o", "json", "check", "10.4.0.14:80").stdout)
