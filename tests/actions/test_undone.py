@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.journal import Entry
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.runner import ExitCode, Outcome
 from kvtui.actions.drain.keeping import Keeper
 from kvtui.actions.drain.plan import plan_drain
 from kvtui.actions.live import LIVE
 from kvtui.actions.registry import intent_of
+from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.undone import UNCLEAR, undone, with_log
 from kvtui.model.log import LogLine, LogTail
+from kvtui.model.vrrp import TrackFile
 from tests.actions.nodes import FIVE, done, node, virtual
-from tests.build import NOW, keepalived, real
+from tests.build import NOW, instance, keepalived, real, snapshot
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.journal import Entry
     from kvtui.model.observation import Observation
 
 
@@ -59,6 +62,21 @@ def test_the_log_names_the_check_that_passed_again() -> None:
     known = with_log(lost, LogTail((*lines, LogLine(said, NOW - 30))))
     assert known.cause.startswith("its health check passed again: keepalived logged at ")
     assert known.cause.endswith(said)
+
+
+def test_a_track_file_that_something_else_wrote() -> None:
+    here = keepalived()
+    step = SetTrackValue(Daemon.of(here), "/etc/keepalived/vip_ok", 0, -6)
+    data = ({"kind": step.kind, **step.to_json()},)
+    entry = Entry("f", NOW - 60, "failover", "vips", {"user": "anna"}, "", "", data, result="done")
+
+    def lost(status: int) -> list[str]:
+        file = TrackFile("vip_ok", "/etc/keepalived/vip_ok", status, 1)
+        seen = snapshot(instances=(replace(instance(), track_files=(file,)),), keepalived=(here,), chosen=here.pid)
+        return [f"{u.finding.id}: {u.again}: {u.found}" for u in undone([entry], seen)]
+
+    assert lost(-6) == []
+    assert lost(0) == ["failover-undone: kvtui failover vips: track file /etc/keepalived/vip_ok has 0, not -6"]
 
 
 def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:
