@@ -95,7 +95,7 @@ async def day(ticks: int) -> None:
             app.history.add(seen)
             if number % 10 == 0:
                 app.latest = seen
-                app._draw()  # noqa: SLF001
+                app.show_latest()
                 await asyncio.sleep(0)
             if number % (ticks // 8) == 0:
                 print(f"after {number:>6} ticks {resident():6.1f} MB", flush=True)

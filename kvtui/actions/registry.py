@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from asyncio import to_thread
 from typing import TYPE_CHECKING, get_args, get_type_hints
 
 from msgspec.structs import replace
@@ -52,7 +51,9 @@ async def plan(intent: Intent, observation: Observation, watch: Watch, backend: 
     """
     keepalived = observation.snapshot.chosen_keepalived
     if intent.kind in MOVES_VIPS and keepalived is not None and observation.snapshot.log is None:
-        log = await to_thread(backend.log, keepalived)
+        import asyncio  # noqa: PLC0415 - completion and help need the registry, and no event loop
+
+        log = await asyncio.to_thread(backend.log, keepalived)
         observation = replace(observation, snapshot=replace(observation.snapshot, log=log))
     action = await DEFINITIONS[intent.kind].plan(PlanRequest(intent, observation, watch, backend))
     return replace(action, plan=backend.plan(action.plan))

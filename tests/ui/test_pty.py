@@ -158,7 +158,7 @@ def test_plain_status_where_nothing_can_be_drawn(env: dict[str, str], stdin: boo
         assert terminal.ended() == 0
     text = terminal.raw.decode()
     assert reason in text
-    assert re.search(r"10\.4\.0\.50/32 +10\.4\.0\.5 \(self\) +yes +MASTER", text)
+    assert re.search(r"10\.4\.0\.50/32 +\*10\.4\.0\.5 +yes +MASTER", text)
     assert "\x1b" not in text
 
 
