@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from kvtui.actions.core import recovery
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.intent import Intent
-from kvtui.actions.core.journal import Entry
+from kvtui.actions.core.journal import Entry, Journal
 from kvtui.actions.core.plan import ActionKind
-from kvtui.actions.core.runner import ExitCode, Outcome
+from kvtui.actions.core.runner import ExitCode, Outcome, Runner, run_to_end
 from kvtui.actions.drain.keeping import Keeper
 from kvtui.actions.drain.plan import plan_drain
-from kvtui.actions.live import LIVE
+from kvtui.actions.live import LIVE, LiveBackend
 from kvtui.actions.registry import intent_of
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.undone import UNCLEAR, undone, with_log
@@ -25,6 +26,8 @@ from tests.actions.nodes import FIVE, done, node, virtual
 from tests.build import NOW, instance, keepalived, real, snapshot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kvtui.model.observation import Observation
 
 
@@ -99,6 +102,24 @@ def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:
 )
 def test_a_remedy_becomes_an_intent(command: str, intent: Intent | None) -> None:
     assert intent_of(command) == intent
+
+
+def test_leave_closes_a_done_action(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.begin(replace(drained_entry(), result=None))
+    journal.end("a", "done", "")
+
+    class Here(LiveBackend):
+        @property
+        def journal(self) -> Journal:
+            return journal
+
+    (entry,) = journal.entries()
+    action = recovery.leave(entry, Here())
+    assert action.plan.refusal(force=False) is None
+    assert run_to_end(Runner(journal), action).code is ExitCode.DONE
+    assert journal.entries()[0].result == "left"
+    assert undone(journal.entries(), taking_connections().snapshot) == ()
 
 
 def test_a_kept_drain_is_done_again_until_it_is_closed() -> None:
