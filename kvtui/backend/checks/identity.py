@@ -46,13 +46,14 @@ class Identity(Struct, frozen=True):
 
     Attributes:
         process: keepalived's child that runs it.
-        user: name; ``uid`` and ``gid`` are inside keepalived's user namespace.
+        user: name of ``uid``.
         groups: supplementary.
         env: keepalived's environment.
         cwd: path in keepalived's mount namespace.
         cgroup: path of ``cgroup.procs``; None where kvtui cannot reach it.
         limits: (number, soft, hard) for ``setrlimit``.
         spaces: kinds of namespaces that differ from kvtui's.
+        own_users: its user namespace differs: user ids mean other users there.
     """
 
     process: int
@@ -66,14 +67,15 @@ class Identity(Struct, frozen=True):
     limits: tuple[tuple[int, int, int], ...]
     rights: Rights
     spaces: tuple[str, ...]
+    own_users: bool = False
 
     @property
     def path(self) -> str:
         return self.env.get("PATH", "")
 
 
-SPACES = ("pid", "net", "ipc", "uts", "cgroup", "mnt", "user")
-"""In the order of entering; the user namespace last, because it takes the rights for the others."""
+SPACES = ("pid", "net", "ipc", "uts", "cgroup", "mnt")
+"""In the order of entering."""
 
 
 def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -> Identity:
@@ -104,6 +106,7 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
         limits=_limits(child),
         rights=rights,
         spaces=tuple(k for k in SPACES if _space(child, k) != _space("self", k)),
+        own_users=_space(child, "user") != _space("self", "user"),
     )
 
 

@@ -38,7 +38,6 @@ KINDS = {
     "uts": 0x04000000,
     "cgroup": 0x02000000,
     "mnt": 0x00020000,
-    "user": 0x10000000,
 }
 """CLONE_NEW… of include/uapi/linux/sched.h."""
 
