@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.backend.linux import procfs
-from kvtui.backend.linux.files import read_text, resolve_inside
+from kvtui.backend.linux.files import open_regular, resolve_inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,9 +162,11 @@ def _user(keepalived: Keepalived, line: str | None) -> tuple[str, int, int]:
 
 def _entries(keepalived: Keepalived, path: str) -> dict[str, list[str]]:
     try:
-        text = read_text(resolve_inside(keepalived.root, path))
+        fd = open_regular(resolve_inside(keepalived.root, path), follow=False)
     except FileNotFoundError:
         return {}
+    with os.fdopen(fd, encoding="utf-8", errors="surrogateescape") as file:
+        text = file.read()
     return {fields[0]: fields for line in text.splitlines() if (fields := line.split(":"))[0] and fields[2:3]}
 
 
