@@ -98,7 +98,9 @@ async def test_each_condition_is_told(
         await the_wire(cluster, config, api)
         await the_death(cluster)
     assert len(RULES_SHOWN) >= 65, sorted(RULES_SHOWN)
-    assert set(HEALS) <= REMEDIES_RUN, sorted(set(HEALS) - REMEDIES_RUN)
+    wrong = [text for texts in REMEDIES_RUN.values() for text in texts]
+    assert wrong == [], "\n\n".join(wrong)
+    assert set(HEALS) <= REMEDIES_RUN.keys(), sorted(set(HEALS) - REMEDIES_RUN.keys())
 
 
 async def the_kernel(watch: Watch, node: LabNode) -> None:

@@ -42,7 +42,7 @@ def own_adverts_unexplained(observation: Observation) -> Iterator[Finding]:
                 f"VRIDs of the keepalived that kvtui reads: {listed(known) or 'none'} (dump, conf)",
                 "so another keepalived sends them, or kvtui's reading is old or incomplete",
             ),
-            "ps -eo pid,ppid,lstart,args | grep '[k]eepalived'  # then: kvtui --pid PID; in a pod: hostPID: true",
+            "ps -eo pid,ppid,etime,args | grep '[k]eepalived'  # then: kvtui --pid PID; in a pod: hostPID: true",
             f"VRID {last.vrid}",
             last.addresses,
         )
