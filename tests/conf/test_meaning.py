@@ -248,7 +248,7 @@ def test_what_triage_needs_of_values_that_keepalived_corrects(tmp_path: Path) ->
         "  virtual_ipaddress {\n    10.0.0.2\n  }\n}\n"
         "virtual_server 10.0.0.1 80 {\n  lb_kind DR\n  real_server 10.0.0.9 8080 {\n    weight 1\n  }\n}\n"
     )
-    conf = read(path, now=0.0)
+    conf = read(str(path), now=0.0)
     first, second = conf.instances
     assert (first.nopreempt_cleared, first.strict, first.accept) == (True, True, True)
     assert (second.nopreempt_cleared, second.nopreempt, second.strict, second.accept) == (False, True, True, False)
