@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -107,6 +108,27 @@ def test_an_interrupted_action_is_a_document_too(tmp_path: Path, number: int) ->
     assert "everything was put back" in document["outcome"]["detail"]
     assert document["journal"] in err
     assert words(tmp_path, *NOTES) == ["old", "old"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_question_that_a_signal_ends_is_a_document_too(number: int) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "kvtui", *DRAIN, "--demo", "-o", "json"], stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=ENV, preexec_fn=default_signals,  # noqa: PLW1509 - no threads run here
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        said = ""
+        while "Apply? [y/N]" not in said:
+            said += process.stderr.read(1)
+        process.send_signal(number)
+        out, _err = process.communicate(timeout=300)
+    os.close(ours)
+    os.close(theirs)
+    document = checked(out)
+    assert (process.returncode, document["outcome"]["result"]) == (130, "interrupted")
+    assert document["plan"]["steps"]
+    assert document["journal"] is None
 
 
 def test_a_failed_action_is_a_document_too(tmp_path: Path) -> None:
