@@ -120,7 +120,9 @@ def test_a_question_that_a_signal_ends_is_a_document_too(number: int) -> None:
         assert process.stderr is not None
         said = ""
         while "Apply? [y/N]" not in said:
-            said += process.stderr.read(1)
+            letter = process.stderr.read(1)
+            assert letter, said
+            said += letter
         process.send_signal(number)
         out, _err = process.communicate(timeout=300)
     os.close(ours)
