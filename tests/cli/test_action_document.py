@@ -186,3 +186,19 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) ->
         out, _err = process.communicate(timeout=120)
         assert process.returncode == 130
     assert checked(out.decode())["outcome"]["result"] == "interrupted"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", ">&-"])
+def test_an_action_is_carried_out_with_a_closed_stream(closed: str) -> None:
+    argv = [sys.executable, "-m", "kvtui", "--demo", "-o", "json", *DRAIN, "--yes"]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *argv],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=ENV,
+    )
+    assert done.returncode == 0
+    assert closed == ">&-" or checked(done.stdout)["outcome"]["result"] == "done"
+    assert "Traceback" not in done.stderr
