@@ -141,8 +141,12 @@ class Comparison:
         before: dict[str, Any] | None = None
         while True:
             hung = self.changes.stopped is not None
-            fresh = facts(await self._fresh(), hung=hung)
+            seen = await self._fresh()
+            fresh = facts(seen, hung=hung)
             now = time.monotonic()
+            if any(s.detail.startswith("late: ") for s in seen.snapshot.sources):
+                self._log("\n".join(("the lab itself hangs:", *readings())))
+                began = now
             if fresh != before:
                 same_since, before = now, fresh
             wrong = differences(fresh, facts(self._living, hung=hung) if self._living else {})
@@ -158,7 +162,11 @@ class Comparison:
     async def _fresh(self) -> Observation:
         fresh = observer()
         try:
-            return await fresh.observe(timeout=LISTEN, force=True)
+            reading = asyncio.create_task(fresh.observe(timeout=LISTEN, force=True))
+            await asyncio.wait([reading], timeout=2 * GRACE)
+            if not reading.done():
+                self._log("\n".join(("it hangs:", *readings())))
+            return await reading
         finally:
             await fresh.close()
 
@@ -170,8 +178,19 @@ class Comparison:
 def readings() -> list[str]:
     """Where the readings that run now are, should one hang."""
     frames = sys._current_frames()
-    threads = [t for t in threading.enumerate() if t.name == "sources" and t.ident in frames]
-    return ["".join(traceback.format_stack(frames[t.ident])[-6:]) for t in threads if t.ident is not None]
+    threads = [t for t in threading.enumerate() if t.name in {"sources", "rtnetlink", "MainThread"}]
+    return [
+        f"{t.name} {kernel_stack(t.native_id)}\n{''.join(traceback.format_stack(frames[t.ident])[-6:])}"
+        for t in threads
+        if t.ident in frames
+    ]
+
+
+def kernel_stack(thread: int | None) -> str:
+    """Where a thread waits in the kernel."""
+    with suppress(OSError):
+        return Path(f"/proc/self/task/{thread}/stack").read_text()
+    return ""
 
 
 def compare(cluster: Cluster, steps: int, record: Callable[[str, object], None]) -> None:
