@@ -39,7 +39,7 @@ takes."""
 MIN_OBSERVATIONS = 6
 """... and so many observations of the living one: on a starved machine they take long."""
 MAX_FAILURES = 5
-SETTLED = 90.0
+SETTLED = 300.0
 """Seconds within which the cluster comes to rest after a change."""
 CHANGING = frozenset((
     "time", "stats", "active", "inactive", "persistent", "counters", "since", "started", "peers", "age_seconds",
