@@ -128,6 +128,15 @@ def test_includes_that_are_too_many_or_too_deep(tmp_path: Path, monkeypatch: pyt
     assert [i.name for i in (*many.instances, *deep.instances)] == ["V", "V"]
 
 
+def test_a_pattern_that_matches_the_whole_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(includes, "MAX_ENTRIES", 500)
+    for number in range(40):
+        (tmp_path / f"{number:02}" / "x").mkdir(parents=True)
+    found: list[Conf] = []
+    assert work_of(lambda: found.append(said(tmp_path, f"include {'/*' * 12}\n{instance('')}"))) < 100_000
+    assert [i.name for i in found[0].instances] == ["V"]
+
+
 def test_files_that_include_each_other_twice_each_do_not_multiply(tmp_path: Path) -> None:
     for number in range(30):
         line = f"include {number + 1}.conf\n"
