@@ -73,31 +73,29 @@ class Includes:
         """Returns the names that exist, as glob(3) does."""
         name = posixpath.normpath(name)
         base, rest = _fixed_part(name)
-        try:
-            folder = outside(self.root, base)
-        except OSError:
-            return []
         if not rest:
-            return [name] if os.path.exists(folder) else []  # noqa: PTH110 - text in
-        found = [""]
-        for part in rest.split("/"):
-            found = list(self._entries(folder or ".", found, part))
-        return [posixpath.join(base, match) for match in sorted(found)]
-
-    def _entries(self, folder: str, parents: list[str], pattern: str) -> Iterator[str]:
-        """Yields what matches one component of a pattern; looks at ``MAX_ENTRIES`` entries of folders at most."""
-        matches = re.compile(fnmatch.translate(pattern)).match
-        for parent in parents:
             try:
-                with os.scandir(posixpath.join(folder, parent)) as entries:
-                    for entry in entries:
-                        self._entries_left -= 1
-                        if self._entries_left < 0:
-                            return
-                        if matches(entry.name) and (pattern.startswith(".") or not entry.name.startswith(".")):
-                            yield posixpath.join(parent, entry.name)
-            except OSError:  # no folder, or unreadable
-                continue
+                return [name] if os.path.exists(outside(self.root, name)) else []  # noqa: PTH110 - text in
+            except OSError:
+                return []
+        found = [base]
+        for part in rest.split("/"):
+            found = [entry for parent in found for entry in self._entries(parent, part)]
+        return sorted(found)
+
+    def _entries(self, parent: str, pattern: str) -> Iterator[str]:
+        """Yields what matches in a folder; looks at ``MAX_ENTRIES`` entries of all folders at most."""
+        matches = re.compile(fnmatch.translate(pattern)).match
+        try:
+            with os.scandir(outside(self.root, parent) or ".") as entries:
+                for entry in entries:
+                    self._entries_left -= 1
+                    if self._entries_left < 0:
+                        return
+                    if matches(entry.name) and (pattern.startswith(".") or not entry.name.startswith(".")):
+                        yield posixpath.join(parent, entry.name)
+        except OSError:  # no folder, or unreadable
+            return
 
     def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> Opened | None:
         if name in open_files:
