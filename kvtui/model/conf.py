@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class ProblemKind(StrEnum):
     SYNTAX = "syntax"
-    """Unbalanced braces or quotes: keepalived may exit on a reload."""
+    """Unbalanced braces or quotes, a block that is lost, an endless macro: keepalived may exit or lose config."""
     INCLUDE = "include"
     VALUE = "value"
     """A value that keepalived rejects (priority 300, no virtual_router_id)."""

@@ -135,7 +135,7 @@ def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> Con
         auth = None
     if auth == "AH" and instance.vips and is_six(instance.vips[0].address):
         auth = None
-    if auth == "AH":
+    if auth == "AH" and state == "MASTER":
         state = own
     preempts_always = priority == OWNER or state == "MASTER"
     nopreempt = instance.nopreempt and not preempts_always
