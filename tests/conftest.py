@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # A busy machine is no failure: how long an example takes is no business of a test.
-settings.register_profile("kvtui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# `make fuzz` asks for many examples.
+EXAMPLES = int(os.environ.get("KVTUI_FUZZ_EXAMPLES", "100"))
+settings.register_profile("kvtui", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kvtui")
 
 
