@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.cpu import PROPERTY, cpu_of_this_process
 from tests.lab.guest import IN_LAB
@@ -17,11 +16,15 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-# A busy machine is no failure: how long an example takes is no business of a test.
-# `make fuzz` asks for many examples.
-EXAMPLES = int(os.environ.get("KVTUI_FUZZ_EXAMPLES", "100"))
-settings.register_profile("kvtui", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("kvtui")
+if not os.environ.get(IN_LAB):  # no test of the lab needs it, and a guest starts for a second less without it
+    from hypothesis import HealthCheck, settings
+
+    # A busy machine is no failure: how long an example takes is no business of a test.
+    # `make fuzz` asks for more of them.
+    examples = int(os.environ.get("KVTUI_FUZZ_EXAMPLES", "100"))
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("kvtui", deadline=None, max_examples=examples, suppress_health_check=slow)
+    settings.load_profile("kvtui")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

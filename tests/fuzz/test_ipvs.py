@@ -77,7 +77,7 @@ def test_the_socket_answers_or_raises_one_of_its_errors(datagrams: list[bytes], 
 
 @given(st.binary(max_size=400))
 def test_attributes_end(noise: bytes) -> None:
-    found = []
+    found: list[tuple[int, int, int]] = []
     with suppress(MalformedMessageError):
         found += attributes(noise, 0, len(noise))
     assert len(found) <= len(noise) // 4

@@ -50,6 +50,25 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
     return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
 
 
+class Newcomers:
+    """Notices that a keepalived started, by a look at processes that are new.
+
+    A process that was just forked becomes keepalived a little later: so it is new for ``YOUNG_SECONDS``. A PID that
+    was used again between two looks is missed: hence a full scan now and then.
+    """
+
+    YOUNG_SECONDS = 3.0
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self._proc = proc
+        self._seen: dict[int, float] = {}
+
+    def include_keepalived(self, now: float) -> bool:
+        self._seen = {pid: self._seen.get(pid, now) for pid in list_pids(self._proc)}
+        young = (pid for pid, first in self._seen.items() if now - first < self.YOUNG_SECONDS)
+        return any(_runs_keepalived(pid, self._proc) for pid in young)
+
+
 Fingerprint = tuple[tuple[int, int, str, int], ...]
 """Of a keepalived and its children: PID, start, state, handled signals."""
 
