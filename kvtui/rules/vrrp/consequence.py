@@ -336,7 +336,7 @@ def _same_priority(s: Situation) -> bool:
 def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
     """A master with less: whoever has more and may preempt takes over."""
     own = s.others.own
-    me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay, is_self=True)
+    me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay)
     theirs = s.old.nopreempt if s.old else settings.nopreempt  # the other nodes have what ran here
     peers = _candidates(s, settings, nopreempt=theirs)
     better = [p for p in peers if p.priority is not None and p.priority > after]
