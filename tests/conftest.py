@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.cpu import PROPERTY, cpu_of_this_process
 from tests.lab.guest import IN_LAB
@@ -17,9 +16,12 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
 
-# A busy machine is no failure: how long an example takes is no business of a test.
-settings.register_profile("kvtui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("kvtui")
+if not os.environ.get(IN_LAB):  # no test of the lab needs it, and a guest starts for a second less without it
+    from hypothesis import HealthCheck, settings
+
+    # A busy machine is no failure: how long an example takes is no business of a test.
+    settings.register_profile("kvtui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("kvtui")
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -22,7 +22,7 @@ FAST = 4
 """Demo seconds a second: a failover takes 0.15 s, and the story leaves things alone for a quarter of a minute."""
 LOOK = 0.1
 """Seconds of the story's that a look at the screen takes at the most: a busy machine gets no further in it."""
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 
 
 class Clock:

@@ -40,7 +40,7 @@ QUICK = Timing(
     renew=0.05,
 )
 """Short pauses, so that a test sees in tenths of seconds what takes an operator half a minute."""
-SOON = 60.0
+SOON = 120.0
 """Seconds until a condition has failed: the machine may be busy. How fast kvtui is, `make bench` says."""
 
 

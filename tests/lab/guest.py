@@ -157,8 +157,8 @@ def guest_command(config: pytest.Config) -> list[str]:
         "--color=no",
     ]
     options += ["-v"] * max(0, config.option.verbose)
-    if config.pluginmanager.hasplugin("_cov"):
-        options.append("--no-cov")
+    options += ["-p", "no:hypothesispytest"]
+    options += ["-p", "no:pytest_cov"] if controller is None else ["--no-cov"]
     if config.pluginmanager.hasplugin("randomly"):
         options += ["--randomly-dont-reorganize", f"--randomly-seed={config.getoption('randomly_seed')}"]
     else:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 PROJECT = Path(__file__).parents[2]
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 """Seconds until a condition has failed: the machine may be busy."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DRAW_SECONDS = 0.2

@@ -29,7 +29,7 @@ def test_two_keepalived_in_one_network() -> None:
 
     assert (found.id, found.severity) == ("two-keepalived", Severity.CRITICAL)
     assert found.title == "2 keepalived run in this network namespace: PID 820, 900"
-    assert found.remedy.startswith("ps -o pid,ppid,lstart,args -p 820,")
+    assert found.remedy.startswith("ps -o pid,ppid,etime,args -p 820,")
 
 
 @pytest.mark.parametrize(

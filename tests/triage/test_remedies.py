@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import pytest
 
-from kvtui.model.conf import ProblemKind
+from tests.docs.findings_page import entries
 from tests.lab.remedies import ELSEWHERE, HEALS, PROSE, SHOWS
 
 PROJECT = Path(__file__).parents[2]
-
-
-def ids() -> set[str]:
-    """The first arguments of all `Finding(…)` in the rules."""
-    found: set[str] = set()
-    for path in (PROJECT / "kvtui/rules/triage").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
-                constants = [n.value for n in ast.walk(node.args[0]) if isinstance(n, ast.Constant)]
-                found |= {value for value in constants if isinstance(value, str)}
-    return found
 
 
 def test_each_finding_is_in_one_table() -> None:
     tables = [set(HEALS), SHOWS, ELSEWHERE, PROSE]
     known = set[str]().union(*tables)
     assert len(known) == sum(map(len, tables))
-    assert {f"config-{kind}" for kind in ProblemKind} <= known
-    assert ids() - known == {"config-"}
+    assert known == {entry.id for entry in entries()}
 
 
 @pytest.mark.parametrize("name", sorted(HEALS))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[2]
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 
 
 class Line:

@@ -61,7 +61,7 @@ def two_trees(observation: Observation) -> Iterator[Finding]:
             f"{k.version or '?'} (processes)"
             for k in both
         ),
-        f"ps -o pid,ppid,lstart,args -p {','.join(str(k.pid) for k in both)}  # which one has no pod or unit any more? "
+        f"ps -o pid,ppid,etime,args -p {','.join(str(k.pid) for k in both)}  # which one has no pod or unit any more? "
         "Then: kill -TERM PID",
         f"netns {chosen.netns}",
         tuple(v.address for v in observation.vips or ()),
