@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
-    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey
+    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
     from kvtui.model.observation import Observation
     from kvtui.model.snapshot import Snapshot
 
@@ -62,7 +62,7 @@ class TriageRunner:
         self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
         self._last_snapshot: Snapshot | None = None
-        self._ran_at = self._cost = 0.0
+        self._ran_at = self._cost = self._run_for = 0.0
 
     def run(self, observation: Observation, *, force: bool = False) -> Observation:
         """Returns the observation with findings; with ``force`` those of this observation, at any cost."""
@@ -82,6 +82,9 @@ class TriageRunner:
 
     def _run(self, observation: Observation) -> None:
         now = observation.snapshot.time
+        if now < self._run_for:  # the clock was set back, or a recording was rewound
+            self.history = type(self.history)()
+        self._run_for = now
         pending = tuple(
             replace(p, after=p.after * self._settings.hold_factor)
             for p in self._rules.pending_findings(observation)
@@ -98,18 +101,30 @@ def only_counters_moved(then: Snapshot, now: Snapshot) -> bool:
         return False
     if then.checks is not now.checks and then.checks != now.checks:
         return False
-    return _state(then) == _state(now)
+    return not has_moved(then.ipvs, now.ipvs) and _state(then) == _state(now)
+
+
+def has_moved(then: IpvsTable | None, now: IpvsTable | None) -> bool:
+    """Returns whether virtual servers, real servers or weights differ."""
+    if then is None or now is None or len(then.virtual_servers) != len(now.virtual_servers):
+        return then is not now
+    pairs = zip(then.virtual_servers, now.virtual_servers, strict=True)
+    # most of a large table are the same objects, since they were not read again
+    return any(_shape(a) != _shape(b) for a, b in pairs if a is not b)
+
+
+def _shape(virtual: VirtualServer) -> tuple[object, ...]:
+    return (virtual.key, virtual.scheduler, *((r.key, r.method, r.weight) for r in virtual.real_servers))
 
 
 def _state(snapshot: Snapshot) -> tuple[object, ...]:
     """Returns the parts of a snapshot that events change and that are cheap to compare."""
-    states = tuple((i.name, i.state, i.effective_priority) for i in snapshot.instances or ())
+    states = tuple(replace(i, counters={}, last_transition=None) for i in snapshot.instances or ())
     sources = tuple((s.name, s.state) for s in snapshot.sources)
-    virtual_servers = len(snapshot.ipvs.virtual_servers) if snapshot.ipvs else None
     heard = tuple((a.last.priority, a.silent(snapshot.time)) for a in snapshot.advertisers or ())
     processes = (snapshot.keepalived, snapshot.chosen)
     addresses = (snapshot.addresses.addresses, snapshot.addresses.interfaces) if snapshot.addresses else None
-    return (processes, addresses, snapshot.sysctls, states, sources, virtual_servers, heard, snapshot.transitions)
+    return (processes, addresses, snapshot.sysctls, states, sources, heard, snapshot.transitions)
 
 
 class Observer:

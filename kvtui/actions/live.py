@@ -76,7 +76,7 @@ class LiveBackend:
         from kvtui.actions.core.daemon import Daemon
         from kvtui.actions.steps.kept_config import DIGITS, FOLDER, KeepConfig
 
-        kept = self.journal.folder / FOLDER / f"{ran[:DIGITS]}.conf"
+        kept = self.journal.folder / FOLDER / f"{ran[:DIGITS]}-{newer[:DIGITS]}.conf"
         return KeepConfig(Daemon.of(keepalived), ran, newer, str(kept))
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:

@@ -38,7 +38,7 @@ CHECK_PASSED = re.compile(r"success|Adding service|succeeded|is now up|passed", 
 
 def with_log(lost: Undone, tail: LogTail) -> Undone:
     """Names the line of keepalived's log that says that the server's check passed again after the drain."""
-    address, _, port = lost.entry.target.rpartition(":")
+    address, _, port = lost.intent.target.rpartition(":")
     wanted = f"[{address.strip('[]')}]"
     for line in reversed(tail.lines):
         if line.at is None or line.at <= lost.entry.at:
@@ -62,6 +62,7 @@ class Undone(Struct, frozen=True):
     entry: Entry
     intent: Intent
     what: str
+    object: str
     found: str
     cause: str
     vips: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ class Undone(Struct, frozen=True):
                 self.cause,
             ),
             remedy=f"{self.again}  # does it again; kvtui undo {self.entry.id} --leave closes it",
-            object=self.entry.target,
+            object=self.object,
             vips=self.vips,
         )
 
@@ -107,6 +108,7 @@ def _drains(known: dict[str, Entry], entries: Sequence[Entry], snapshot: Snapsho
             known[drain.entry],
             drain_again(drain),
             f"drain of {endpoint(*drain.real)} in {service_name(drain.service)}",
+            f"{service_name(drain.service)} -> {endpoint(*drain.real)}",
             f"it has weight {lost.weight} in the kernel and takes connections",
             _cause(lost, snapshot),
             (drain.service[1],) if drain.service[1] else (),
@@ -176,6 +178,7 @@ def _of_instance(entry: Entry, instance: str, wanted: int, found: str, cause: st
         entry,
         Intent(kind, instance, wanted if kind is ActionKind.PRIORITY else 0),
         f"{kind.value} of {instance}",
+        instance,
         found,
         cause,
         tuple(v.address for v in block.all_vips) if block else (),

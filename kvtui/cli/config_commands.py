@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kvtui.cli.config_layer import as_toml, effective_values, key_row
+from kvtui.cli.config_layer import as_toml, effective_values
 from kvtui.cli.node_command import ActionCommand
 from kvtui.cli.output import Format, encode, info, write
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from kvtui.model.config import Config
@@ -36,7 +37,7 @@ def show(context: typer.Context) -> None:
         from kvtui.cli.tables import table  # noqa: PLC0415 - JSON does without
 
         rows = [(v.setting.key, as_toml(v.value, v.setting.kind), v.origin) for v in values]
-        rows += [key_row(name, keys) for name, keys in config.keys.items()]
+        rows += [(f"keys.{name}", f'"{plain(str(c.value))}"', c.where) for name, c in config.keys.items()]
         write(table(("SETTING", "VALUE", "FROM"), [*rows]))
         for problem in problems:
             info(problem)

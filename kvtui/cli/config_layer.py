@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from kvtui.model.config import SETTINGS, Config, Configured, Kind, Setting
+from kvtui.model.config import SETTINGS, Config, Kind, Setting
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ LISTENING_COMMANDS = ("status", "vrrp", "vips", "mappings", "trace")
 
 
 class CliContext(Struct, frozen=True):
-    """For the callback of the global options."""
-
     run_ui: Callable[[Invocation], None]
     config: Config
 
@@ -37,7 +35,6 @@ class SettingValue(Struct, frozen=True):
 
 
 def defaults(config: Config) -> dict[str, Any]:
-    """Returns click's ``default_map``."""
     default_map: dict[str, Any] = {}
     for setting in SETTINGS:
         configured = config.values.get(setting.key)
@@ -77,8 +74,3 @@ def as_toml(value: Any, kind: Kind) -> str:
     if kind is Kind.NAMES:
         return "[" + ", ".join(f'"{plain(v)}"' for v in value) + "]"
     return f'"{plain(str(value))}"'
-
-
-def key_row(name: str, configured: Configured) -> tuple[str, str, str]:
-    """Returns a remapped key as a row of ``kvtui config show``."""
-    return (plain(f"keys.{name}"), f'"{plain(str(configured.value))}"', plain(configured.where))

@@ -31,7 +31,7 @@ from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kvtui.model.config import Config
 
@@ -186,8 +186,6 @@ def _crashed(error: Exception) -> None:
 
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
-    from kvtui.cli.ui_support import why_plain  # noqa: PLC0415 - commands do without
-
     reason = why_plain(os.environ)
     if reason is None and invocation.form is Format.TEXT:
         try:
@@ -201,6 +199,28 @@ def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None
     from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; the terminal UI does without
 
     show(invocation, "status", invocation.form, watch=False, listen=DEFAULT_LISTEN_SECONDS)
+
+
+def why_plain(env: Mapping[str, str]) -> str | None:
+    """Returns why the terminal UI cannot run here; None when it can.
+
+    Textual reads stdin and draws on stderr or stdout. Without ``kubectl exec -t`` it prints escape sequences into a
+    pipe and exits with 0. With ``TERM=dumb`` it sends 24-bit colours (measured).
+    """
+    others = [name for fd, name in enumerate(("stdin", "stdout", "stderr")) if not _is_terminal(fd)]
+    if others:
+        names = " and ".join(filter(None, [", ".join(others[:-1]), others[-1]]))
+        return f"{names} {'are not terminals' if others[1:] else 'is not a terminal'} (with kubectl exec, add -it)"
+    if env.get("TERM") == "dumb":
+        return "TERM=dumb cannot draw (if this is a real terminal, set TERM=xterm-256color)"
+    return None
+
+
+def _is_terminal(fd: int) -> bool:
+    try:
+        return os.isatty(fd)
+    except OSError:  # closed
+        return False
 
 
 for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):

@@ -46,7 +46,9 @@ class NodeCommand(TyperCommand):
         given: dict[str, Any] = {}
         for option in self.global_options(ctx):
             name = str(option.name)
-            value, source = ctx.params.pop(name, None), ctx.get_parameter_source(name)
+            if name not in ctx.params:  # it has a wrong value
+                continue
+            value, source = ctx.params.pop(name), ctx.get_parameter_source(name)
             if source is not None and source.name == "COMMANDLINE":
                 given[name] = value
                 root.set_parameter_source(name, source)

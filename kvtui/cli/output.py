@@ -206,7 +206,7 @@ def is_read() -> bool:
 
 
 def info(text: str) -> None:
-    """Writes a message to stderr; stdout is for data."""
+    """Stdout is for data."""
     try:
         sys.stderr.write(f"kvtui: {text}\n")
     except OSError:  # EIO: the terminal is gone; EPIPE: the reader is; Python would print an error at exit
@@ -214,7 +214,6 @@ def info(text: str) -> None:
 
 
 def fail(text: str, code: int) -> NoReturn:
-    """Writes an error message and exits."""
     info(text)
     raise SystemExit(code)
 

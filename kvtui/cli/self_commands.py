@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kvtui.cli.completion import Shell  # noqa: TC001 - Typer reads the annotation
+from kvtui.cli.completion.scripts import SCRIPTS, Shell
 from kvtui.cli.output import Format, encode, write
 
 
@@ -30,6 +30,4 @@ def completion(shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")
 
     Example: eval "$(kvtui completion bash)"
     """
-    from kvtui.cli.completion.scripts import SCRIPTS  # noqa: PLC0415 - only this command needs it
-
     write(SCRIPTS[shell])

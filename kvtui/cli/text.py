@@ -50,11 +50,14 @@ def _header(seen: Observation) -> str:
         if len(snapshot.keepalived) > 1:
             others = ", ".join(str(k.pid) for k in snapshot.keepalived if k.pid != chosen.pid)
             what += f"  (also running: PID {others}; choose with --pid)"
-    held = sum(1 for v in seen.vips or () if v.present)
-    vips_held = f"{held} of {len(seen.vips)} VIPs here" if seen.vips is not None else "VIPs unknown"
+    held, contradiction = sum(1 for v in seen.vips or () if v.present), vips.contradiction_text(seen)
+    vips_held = (
+        f"{held} of {len(seen.vips)} VIPs here" if seen.vips is not None and not contradiction else "VIPs unknown"
+    )
     read_only = "  read-only" if snapshot.node.read_only else ""
     host = "".join(f"{line}\n" for line in host_lines(snapshot.host)) if snapshot.host else ""
-    return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n{host}"
+    why = f"{contradiction}\n" if contradiction else ""
+    return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n{why}{host}"
 
 
 def _sources(seen: Observation, names: frozenset[SourceName] | None = None) -> str:

@@ -46,11 +46,11 @@ class TraceExit(IntEnum):
 
 
 class UnknownVipError(LookupError):
-    """No layer has the VIP or its port; the message lists those that exist."""
+    pass
 
 
 class UnreadSourcesError(LookupError):
-    """No layer that kvtui can read has the VIP; the message lists those that it cannot read."""
+    """No layer that kvtui can read has the VIP."""
 
 
 class PortTrace(Struct, frozen=True):

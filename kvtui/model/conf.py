@@ -51,12 +51,12 @@ class ConfTrack(Struct, frozen=True):
 
 
 class ConfInstance(Struct, frozen=True):
-    """A ``vrrp_instance`` block.
+    """A ``vrrp_instance`` block, with keepalived's defaults and corrections where it leaves a value open.
 
     ``auth_digest`` tells one password from another within this process, and nobody the password.
-    ``tracks_interface`` is False with ``dont_track_primary``. ``priority_literal`` is False if the priority comes from
-    ``$``, ``@`` or ``~`` and so cannot be edited.
-    Values that the block does not set are None.
+    ``tracks_interface`` is False with ``dont_track_primary``. ``priority_at`` is None without a ``priority`` line;
+    ``priority_literal`` is False if the priority comes from ``$``, ``@`` or ``~`` and so cannot be edited. ``state`` is
+    what the instance starts as. Unknown values are None.
     """
 
     name: str
@@ -187,6 +187,7 @@ class Conf(Struct, frozen=True):
         modified: mtime of the main file (seconds since the epoch); None for the running config.
         digest: sha256 of the text without comments and whitespace; configs with equal digests have the same effect.
         files: every file read, main one first.
+        ignored_servers: those without a real server, which keepalived ignores.
         globals: single-line ``global_defs`` entries (keyword → rest of line), without secrets.
     """
 
@@ -201,11 +202,17 @@ class Conf(Struct, frozen=True):
     track_files: tuple[ConfTrackFile, ...] = ()
     scripts: tuple[ConfScript, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
+    ignored_servers: tuple[ConfVirtualServer, ...] = ()
     checks: tuple[Check, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     def instance(self, name: str) -> ConfInstance | None:
         return next((i for i in self.instances if i.name == name), None)
+
+    @property
+    def written_servers(self) -> tuple[ConfVirtualServer, ...]:
+        """Those that keepalived ignores too."""
+        return (*self.virtual_servers, *self.ignored_servers)
 
     def vips(self) -> Iterator[str]:
         return (v.address for i in self.instances for v in i.all_vips)

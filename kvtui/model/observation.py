@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey
     from kvtui.model.mapping import Mapping
     from kvtui.model.snapshot import Snapshot
-    from kvtui.model.vrrp import AuthHmac, VrrpState
+    from kvtui.model.vrrp import AuthHmac, Tracked, VrrpState
 
 
 class ManagedBy(StrEnum):
@@ -93,6 +93,7 @@ class InstanceView(Struct, frozen=True):
     evidence: str = "none"
     rivals: tuple[str, ...] = ()
     track_files: tuple[str, ...] = ()
+    tracked: tuple[Tracked, ...] = ()
     sync_group: str | None = None
     preempt_delay: float | None = None
     auth_hmac: AuthHmac | None = None

@@ -13,7 +13,7 @@ from kvtui.presenters.vips import contradiction_text
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Master, Observation, Peer
-    from kvtui.model.vrrp import AuthHmac
+    from kvtui.model.vrrp import AuthHmac, Tracked
 
 EVIDENCE = {
     "dump": "reported by keepalived",
@@ -138,11 +138,18 @@ def instance_text(i: InstanceView, now: float) -> str:
         *((("RIVALS", f"{', '.join(map(plain, i.rivals))} advertise at the same time: split brain"),) * bool(i.rivals)),
         *((("Sync group", f"{plain(i.sync_group)}: its members change state together"),) if i.sync_group else ()),
         *((("Track files", ", ".join(map(plain, i.track_files))),) if i.track_files else ()),
+        *((("Tracks", ", ".join(map(_tracked_text, i.tracked))),) if i.tracked else ()),
         ("VIPs", ", ".join(map(plain, i.vips)) or "none"),
     ]
     lines = [f"{label:<12}{value}" for label, value in facts]
     lines += ["", "Peers", *map(_peer_line, i.peers)] if i.peers else ["", "No other node is known."]
     return "\n".join([*lines, "", *_counter_lines(i)])
+
+
+def _tracked_text(tracked: Tracked) -> str:
+    result = {True: " passes", False: " FAILS", None: ""}[tracked.good]
+    weight = f" (weight {tracked.weight}{' reverse' if tracked.reverse else ''})" if tracked.weight else ""
+    return f"{tracked.kind} {plain(tracked.name)}{result}{weight}"
 
 
 def _priority_sentence(i: InstanceView) -> str:

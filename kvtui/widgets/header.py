@@ -10,6 +10,7 @@ from textual.widgets import Static
 from kvtui.model.finding import MARKS, Severity
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
+from kvtui.presenters.vips import contradiction_text
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -100,7 +101,7 @@ def _keepalived(observation: Observation) -> tuple[str, ...]:
 
 
 def _vips(observation: Observation) -> str:
-    if observation.vips is None:
+    if observation.vips is None or contradiction_text(observation):
         return "VIPs ?"
     return f"VIPs {sum(1 for v in observation.vips if v.present)}/{len(observation.vips)} here"
 

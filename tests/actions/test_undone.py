@@ -8,20 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from kvtui.actions.core import recovery
+from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.journal import Entry, Journal
 from kvtui.actions.core.plan import ActionKind
-from kvtui.actions.core.runner import ExitCode, Outcome
+from kvtui.actions.core.runner import ExitCode, Outcome, Runner, run_to_end
 from kvtui.actions.drain.keeping import Keeper
 from kvtui.actions.drain.plan import plan_drain
-from kvtui.actions.live import LIVE
+from kvtui.actions.live import LIVE, LiveBackend
 from kvtui.actions.registry import intent_of
+from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.actions.undone import UNCLEAR, undone, with_log
 from kvtui.model.log import LogLine, LogTail
+from kvtui.model.vrrp import TrackFile
 from tests.actions.nodes import FIVE, done, node, virtual
-from tests.build import NOW, keepalived, real
+from tests.build import NOW, instance, keepalived, real, snapshot
 
 if TYPE_CHECKING:
-    from kvtui.actions.core.journal import Entry
+    from pathlib import Path
+
     from kvtui.model.observation import Observation
 
 
@@ -61,6 +67,21 @@ def test_the_log_names_the_check_that_passed_again() -> None:
     assert known.cause.endswith(said)
 
 
+def test_a_track_file_that_something_else_wrote() -> None:
+    here = keepalived()
+    step = SetTrackValue(Daemon.of(here), "/etc/keepalived/vip_ok", 0, -6)
+    data = ({"kind": step.kind, **step.to_json()},)
+    entry = Entry("f", NOW - 60, "failover", "vips", {"user": "anna"}, "", "", data, result="done")
+
+    def lost(status: int) -> list[str]:
+        file = TrackFile("vip_ok", "/etc/keepalived/vip_ok", status, 1)
+        seen = snapshot(instances=(replace(instance(), track_files=(file,)),), keepalived=(here,), chosen=here.pid)
+        return [f"{u.finding.id}: {u.again}: {u.found}" for u in undone([entry], seen)]
+
+    assert lost(-6) == []
+    assert lost(0) == ["failover-undone: kvtui failover vips: track file /etc/keepalived/vip_ok has 0, not -6"]
+
+
 def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:
     assert undone([drained_entry()], node(virtual(real(5, weight=0), real(6))).snapshot) == ()
     assert undone([replace(drained_entry(), result="left")], taking_connections().snapshot) == ()
@@ -81,6 +102,24 @@ def test_nothing_is_lost_while_it_holds_or_after_it_was_closed() -> None:
 )
 def test_a_remedy_becomes_an_intent(command: str, intent: Intent | None) -> None:
     assert intent_of(command) == intent
+
+
+def test_leave_closes_a_done_action(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.begin(replace(drained_entry(), result=None))
+    journal.end("a", "done", "")
+
+    class Here(LiveBackend):
+        @property
+        def journal(self) -> Journal:
+            return journal
+
+    (entry,) = journal.entries()
+    action = recovery.leave(entry, Here())
+    assert action.plan.refusal(force=False) is None
+    assert run_to_end(Runner(journal), action).code is ExitCode.DONE
+    assert journal.entries()[0].result == "left"
+    assert undone(journal.entries(), taking_connections().snapshot) == ()
 
 
 def test_a_kept_drain_is_done_again_until_it_is_closed() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.trial import new_checks
-from kvtui.model.check import Check, Url
+from kvtui.cli.completion.values import NodeNames, _checks, completions
+from kvtui.model.check import Check, CheckResult, Url
 from tests.conf.reading import instance, said
 
 if TYPE_CHECKING:
@@ -81,9 +82,12 @@ def test_only_new_and_changed_checks_are_new(tmp_path: Path) -> None:
     assert new_checks(None, changed) == ()
 
 
-def test_the_sentence_says_what_keepalived_does_then() -> None:
-    from kvtui.model.check import CheckResult  # noqa: PLC0415
+def test_the_shell_completes_scripts_and_real_servers() -> None:
+    found = dict(completions(_checks, NodeNames(demo=True)))
+    assert found["10.4.0.61:443"] == "TCP_CHECK in 10.4.0.51:443"
 
+
+def test_the_sentence_says_what_keepalived_does_then() -> None:
     tcp = Check("TCP_CHECK", "10.9.0.101:81", "10.4.0.50:80", consequence="removes", tries=3)
     assert CheckResult(tcp, passed=False, detail="connection refused").sentence == (
         "TCP_CHECK of 10.9.0.101:81 in 10.4.0.50:80 fails: connection refused: keepalived removes 10.9.0.101:81 "

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from kvtui.actions.registry import ACTIONS
 from kvtui.cli.command_tree import command_tree
 from kvtui.cli.node_command import ACTION_OPTIONS, NODE_OPTIONS
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 COMMANDS = {c.path[-1]: c for c in command_tree().all() if not c.commands}
-ACTIONS = ["reload", "drain", "undrain", "priority", "failover", "undo", "check"]
+ACTING = [action.kind.value for action in ACTIONS]
 VIEWS = ["status", "vrrp", "vips", "ipvs", "mappings", "trace", "render", "triage", "journal"]
 
 
@@ -70,7 +71,7 @@ def test_each_command_names_the_options_that_it_takes() -> None:
         taken = {p.names for p in command.global_options}
         assert taken <= globals_.keys()
         assert len(taken) == (
-            len(ACTION_OPTIONS) if name in {*ACTIONS, "show"} else len(NODE_OPTIONS) if name in VIEWS else 0
+            len(ACTION_OPTIONS) if name in {*ACTING, "show"} else len(NODE_OPTIONS) if name in VIEWS else 0
         )
 
 
@@ -83,11 +84,12 @@ def test_help_lists_them(command: str) -> None:
 
 
 def test_the_order_of_options_of_an_action_does_not_matter() -> None:
-    words = (("--demo", "--dry-run", "--reason", "x"), ("drain", "10.2.68.5"))
+    words = (("--demo", "--dry-run", "--reason", "x", "-o", "json"), ("drain", "10.2.68.5"))
     done = [kvtui(*words[0], *words[1]), kvtui(*words[1], *words[0]), kvtui("drain", *words[0], "10.2.68.5")]
     assert {d.returncode for d in done} == {0}
     assert all("dry run: nothing was written" in d.stderr for d in done)
-    assert len({d.stdout for d in done}) == 1
+    plans = [json.loads(d.stdout)["plan"] for d in done]
+    assert [(p["summary"], p["steps"]) for p in plans] == [(plans[0]["summary"], plans[0]["steps"])] * 3
 
 
 def test_a_wrong_value_after_the_command_is_a_usage_error() -> None:

@@ -18,7 +18,7 @@ from kvtui.model.conf import (
     Location,
     ProblemKind,
 )
-from kvtui.model.ipvs import ForwardingMethod
+from kvtui.model.ipvs import ForwardingMethod, Protocol
 from tests.conf.reading import instance, said, values, vip
 from tests.shared import shared_path
 
@@ -65,7 +65,7 @@ def test_one_line_blocks_lose_their_tails(tmp_path: Path) -> None:
     )
     conf = said(tmp_path, text + "virtual_ipaddress { 10.0.0.1/24 10.0.0.2 }\nunicast_peer { 10.0.0.8 10.0.0.9 }\n}\n")
     (found,) = conf.instances
-    assert (found.vips, found.unicast_peers, found.auth_type) == ((vip("10.0.0.1", 24),), ("10.0.0.8",), "PASS")
+    assert (found.vips, found.unicast_peers, found.auth_type) == ((vip("10.0.0.1", 24),), ("10.0.0.8",), None)
     assert values(conf) == [
         (3, 33, "keepalived reads only auth_type on this line: move auth_pass to its own line"),
         (4, 33, "keepalived reads one address per line: it ignores '10.0.0.2' after 10.0.0.1/24"),
@@ -110,7 +110,7 @@ def test_tracks(tmp_path: Path) -> None:
         ),
         (
             "vrrp_instance V {\nvirtual_router_id 1\nvirtual_ipaddress {\n1.1.1.1\n}\n}",
-            [(1, 1, "V: no interface")],
+            [(1, 1, "V: no interface: keepalived exits on it")],
         ),
         ("vrrp_instance {\n}", [(1, 1, "vrrp_instance needs exactly one name: keepalived skips the block")]),
         (
@@ -161,6 +161,11 @@ virtual_server 2001:DB8::1 443 {
 global_defs {
 }
 virtual_server 10.0.0.1 80 {
+  real_server 10.0.0.2 80 {
+  }
+}
+virtual_server 10.0.0.3 80 {
+  delay_loop 3
 }
 """
     conf = said(tmp_path, text)
@@ -188,9 +193,18 @@ virtual_server 10.0.0.1 80 {
             checks=("FILE_CHECK", "MISC_CHECK"),
             file_check="tf",
         ),
-        ConfRealServer("2001:db8::3", 443, Location(place, 19, 3), weight=0, inhibit_on_failure=True),
+        ConfRealServer(
+            "2001:db8::3",
+            443,
+            Location(place, 19, 3),
+            weight=0,
+            method=ForwardingMethod.TUNNEL,
+            inhibit_on_failure=True,
+        ),
     )
-    assert (second.service, second.persistence_timeout, second.method) == (None, None, None)
+    assert (second.service, second.persistence_timeout, second.method) == (None, None, ForwardingMethod.MASQ)
+    assert (second.protocol, second.scheduler) == (Protocol.UDP, "wlc")
+    assert [s.address for s in conf.ignored_servers] == ["10.0.0.3"]
 
 
 def test_a_missing_main_file(tmp_path: Path) -> None:
@@ -208,7 +222,7 @@ def test_an_executable_main_file(tmp_path: Path) -> None:
 
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="Not a regular file"):
+    with pytest.raises(OSError, match="it is a FIFO, not a regular file"):
         read(str(tmp_path / "pipe"), now=0)
 
 

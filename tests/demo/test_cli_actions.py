@@ -31,6 +31,9 @@ def kvtui(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (("--yes", "--read-only", "failover", "vips"), 3, "--read-only forbids every write"),
         (("--yes", "failover", "vips6"), 3, "vips6 is BACKUP here"),
         (("--yes", "undo"), 2, "the journal in the demo's memory has nothing to undo"),
+        (("--yes", "check", "10.4.0.61:443"), 0, "TCP_CHECK of 10.4.0.61:443 in 10.4.0.51:443 passes"),
+        (("check", "10.4.0.61:443"), 3, "there is no terminal to ask on; use --yes"),
+        (("check", "nowhere"), 2, "no check nowhere: the config has 10.2.68.5:8080"),
         (("journal",), 0, "the demo keeps its journal in memory"),
     ],
 )

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from kvtui.screens import journal_watch
 from tests.demo.learner import learner
+
+if TYPE_CHECKING:
+    import pytest
 
 
 async def test_drain_and_undo_by_keys() -> None:
@@ -22,6 +28,21 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.press("y")
         await person.sees("· Verified")
         assert [w.weight for w in person.demo.world.changes.weights] == [0, 1]
+
+
+async def test_a_drain_that_is_kept_is_done_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_watch, "CHECK_SECONDS", 0.2)
+    async with learner((160, 40)) as person:
+        await person.press("3")
+        await person.sees("10.2.68.5:8080")
+        await person.press("down", "d", "k")
+        await person.sees("keep: yes", "kept: kvtui drains it again by itself", "y apply")
+        await person.press("y")
+        await person.sees("DONE: seen in the kernel", "kvtui drains it again by itself while it runs")
+        person.demo.world.set_weight(person.demo.world.changes.weights[0].target, 1)
+        await person.press("escape", "7")
+        await person.sees("kept drained (")
+        assert [w.weight for w in person.demo.world.changes.weights] == [0, 1, 0]
 
 
 async def test_a_drain_that_is_interrupted_while_it_waits_is_put_back_and_shows_no_bar() -> None:

@@ -103,7 +103,7 @@ def calls(function: ast.AST, name: str) -> Iterator[ast.Call]:
 
 
 def of_call(rule: Rule, module: ModuleType, function: ast.FunctionDef, call: ast.Call) -> Iterator[Entry]:
-    said = Words(function)
+    said = Words(module, function)
     ident, severity, title, evidence, remedy = call.args[:5]
     for name in ids(module, function, ident):
         yield Entry(
@@ -136,12 +136,15 @@ def names(node: ast.Assign) -> list[str]:
 
 
 class Words:
-    """Expressions of one function as text."""
+    """Expressions of one function as text; ``module`` has its constants."""
 
-    def __init__(self, function: ast.FunctionDef) -> None:
+    def __init__(self, module: ModuleType, function: ast.FunctionDef) -> None:
         found = [(names(n), n.value) for n in ast.walk(function) if isinstance(n, ast.Assign)]
         self._texts = {
             n[0]: v for n, v in found if len(n) == 1 and isinstance(v, ast.Constant | ast.JoinedStr | ast.IfExp)
+        }
+        self._constants = {
+            name: text for name, text in vars(module).items() if name.isupper() and isinstance(text, str)
         }
 
     def of(self, node: ast.expr) -> str:  # noqa: PLR0911 - one for each kind of expression
@@ -166,7 +169,7 @@ class Words:
             case ast.Name(id=name) if name in self._texts:
                 return self.of(self._texts.pop(name))
             case _:
-                return placeholder(node)
+                return self._constants.get(getattr(node, "id", "")) or placeholder(node)
 
     def sentences(self, node: ast.expr) -> list[str]:
         match node:

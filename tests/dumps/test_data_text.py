@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvtui.backend.keepalived.dumps.data_text import parse_check_data, parse_vrrp_data
-from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, virtual_address
 from kvtui.model.vrrp import AddressFamily, RealServerCheck, Tracked, TrackFile, VirtualAddress, VrrpState
 from tests.dumps.samples import DATA_SAMPLES, SECRET, sample
 
@@ -250,6 +250,13 @@ def test_the_password_is_dropped(name: str) -> None:
     text = sample(name)
     assert SECRET.search(text)
     assert not SECRET.search(repr(parse_vrrp_data(text)))
+
+
+@pytest.mark.parametrize(
+    "dump", ["10.9.0.51 dev vrrp.51@eth0 scope global set", "10.9.0.51/32 dev vrrp.51 scope global set"]
+)
+def test_an_address_on_a_vmac_is_on_that_interface(dump: str) -> None:
+    assert virtual_address(dump) == VirtualAddress("10.9.0.51", 32, "vrrp.51", installed=True)
 
 
 def test_the_check_that_fails_is_named_with_its_command_user_and_status() -> None:

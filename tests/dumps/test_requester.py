@@ -17,9 +17,11 @@ from msgspec.structs import replace
 
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.requester import DumpRequester
+from kvtui.backend.linux import procfs
 from kvtui.backend.linux.process import read_process
 from kvtui.model.keepalived import Children, Keepalived
 from tests.dumps.samples import sample
+from tests.lab.poll import poll
 
 JSON, USR1 = 36, int(signal.SIGUSR1)
 JSON_TEXT = sample("example-2.2.7-backup.json")
@@ -275,6 +277,20 @@ def test_a_dump_of_an_earlier_keepalived_is_not_this_ones(speaker: Speaker) -> N
     os.utime(path, (speaker.keepalived.started - 10, speaker.keepalived.started - 10))
     with pytest.raises(DumpError, match="has no dump since keepalived started"):
         speaker.dumper(signals=False).read(time.time())
+
+
+def test_a_stopped_process_is_named_and_gets_no_signal(start: Start) -> None:
+    speaker = start(JSON, USR1)
+    speaker.says({JSON: {"keepalived.json": [(0, JSON_TEXT)]}})
+    os.kill(speaker.keepalived.pid, signal.SIGSTOP)
+    poll(lambda: procfs.vitals(speaker.keepalived.pid)[1] == "T", 30, "it stops")
+    with pytest.raises(DumpError, match=f"process {speaker.keepalived.pid} is stopped .*kill -CONT"):
+        speaker.dumper().read(time.time())
+    os.kill(speaker.keepalived.pid, signal.SIGCONT)
+    poll(lambda: procfs.vitals(speaker.keepalived.pid)[1] == "S", 30, "it goes on")
+    assert speaker.heard() == []
+    assert speaker.dumper().read(time.time()).instances
+    assert speaker.heard() == [JSON]
 
 
 def test_without_json_support_the_counters_come_from_the_stats(start: Start) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tests.lab.inside import addresses
 from tests.lab.node import children
 from tests.lab.poll import poll
 from tests.lab.spec import ECHO, NGINX, SUBNET4, real4
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 FOREIGN = (f"{SUBNET4}.201", f"{SUBNET4}.202")
 """Addresses that keepalived knows nothing of."""
+NIC, OTHER_NAME = "eth0", "wan0"
+HOUR = 3600
 DUMMIES = ("extra0", "extra1")
 SECOND = f"""
 vrrp_instance second {{
@@ -65,6 +69,8 @@ class Changes:
         """A process of this node's keepalived that is stopped (SIGSTOP)."""
         self.has_link = True
         self._peer_stopped: int | None = None
+        self._nic = NIC
+        self._clock = 0
         self._steps: tuple[tuple[int, Step], ...] = (
             (10, self.set_weight),
             (4, self.delete_real_server),
@@ -77,6 +83,8 @@ class Changes:
             (4, self.toggle_dummy),
             (3, self.rename_dummy),
             (3, self.toggle_link),
+            (2, self.rename_nic),
+            (1, self.set_clock),
             (6, self.edit),
             (8, self.edit_and_reload),
             (2, self.reload),
@@ -91,7 +99,9 @@ class Changes:
     def draw(self) -> str:
         """Does one of the changes that are possible now; returns what it was."""
         if not self.node.running():
-            return self.start()
+            return self.start() if self._nic == NIC else self.rename_nic()  # it ends at once without its interface
+        if self._nic != NIC and self.random.random() < 0.5:
+            return self.rename_nic()
         if not self.has_link and self.random.random() < 0.4:
             return self.toggle_link()
         if self.stopped is not None and self.random.random() < 0.5:
@@ -108,7 +118,9 @@ class Changes:
             if pid is not None:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
-        self._ip("link", "set", "eth0", "up")
+        self._turn_clock(-self._clock)
+        self._ip("link", "set", OTHER_NAME, "name", NIC)
+        self._ip("link", "set", NIC, "up")
         for name in (*DUMMIES, *(f"{name}r" for name in DUMMIES)):
             self._ip("link", "del", name)
         for address in (*FOREIGN, f"{SUBNET4}.77"):
@@ -143,16 +155,19 @@ class Changes:
 
     def toggle_foreign_address(self) -> str:
         address = self.random.choice(FOREIGN)
-        verb = "del" if address in self.node.addresses() else "add"
-        return self._ip("addr", verb, f"{address}/24", "dev", "eth0")
+        verb = "del" if address in self._addresses() else "add"
+        return self._ip("addr", verb, f"{address}/24", "dev", self._nic)
 
     def delete_vip(self) -> str:
         vip = self.random.choice(self.node.spec.vips)
-        return self._ip("addr", "del", f"{vip}/32", "dev", "eth0") if vip in self.node.addresses() else ""
+        return self._ip("addr", "del", f"{vip}/32", "dev", self._nic) if vip in self._addresses() else ""
 
     def add_vip(self) -> str:
         vip = self.random.choice(self.node.spec.vips)
-        return "" if vip in self.node.addresses() else self._ip("addr", "add", f"{vip}/32", "dev", "eth0")
+        return "" if vip in self._addresses() else self._ip("addr", "add", f"{vip}/32", "dev", self._nic)
+
+    def _addresses(self) -> set[str]:
+        return addresses(self.node.netns, self._nic)
 
     def toggle_dummy(self) -> str:
         name = self.random.choice(DUMMIES)
@@ -164,7 +179,25 @@ class Changes:
 
     def toggle_link(self) -> str:
         self.has_link = not self.has_link
-        return self._ip("link", "set", "eth0", "up" if self.has_link else "down")
+        return self._ip("link", "set", self._nic, "up" if self.has_link else "down")
+
+    def rename_nic(self) -> str:
+        """Before Linux 6.3 an interface that is up cannot be renamed."""
+        other = OTHER_NAME if self._nic == NIC else NIC
+        done = self._ip("link", "set", self._nic, "name", other)
+        self._nic = other if done else self._nic
+        return done
+
+    def set_clock(self) -> str:
+        """One hour forward or back, and back to where it was."""
+        seconds = -self._clock or self.random.choice((-HOUR, HOUR))
+        self._turn_clock(seconds)
+        return f"clock {seconds:+d} s"
+
+    def _turn_clock(self, seconds: int) -> None:
+        self._clock += seconds
+        if seconds:
+            time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
 
     def _ip(self, *words: str) -> str:
         done = self.node.exec(["ip", *words])

@@ -26,9 +26,10 @@ for _ in range(int(count)):
 """
 
 
-def advert_v2(vrid: int, priority: int) -> bytes:
-    """A version 2 message for 10.4.0.50, one second."""
-    message = bytes([0x21, vrid, priority, 1, 0, 1, 0, 0]) + socket.inet_aton("10.4.0.50") + bytes(8)
+def advert_v2(vrid: int, priority: int, password: bytes = b"") -> bytes:
+    """A version 2 message for 10.4.0.50, one second; with a password of type PASS."""
+    head = bytes([0x21, vrid, priority, 1, 1 if password else 0, 1, 0, 0])
+    message = head + socket.inet_aton("10.4.0.50") + password.ljust(8, b"\0")
     total = sum(struct.unpack("!10H", message))
     total = (total & 0xFFFF) + (total >> 16)
     return message[:6] + struct.pack("!H", total ^ 0xFFFF) + message[8:]

@@ -73,7 +73,7 @@ def send(netns: str, device: str, *messages: bytes) -> None:
             assert rogue.wait(120) == 0
 
 
-def test_a_bridges_port_is_not_heard_beside_the_bridge(pair: int) -> None:
+def test_of_a_bridges_port_only_what_is_sent_on_itself_is_heard_beside_the_bridge(pair: int) -> None:
     batch(SENDER, "addr add 10.4.0.9/24 dev s0")
     batch(
         RECEIVER,
@@ -87,13 +87,15 @@ def test_a_bridges_port_is_not_heard_beside_the_bridge(pair: int) -> None:
         poll(lambda: "forwarding" in command(["ip", "-n", RECEIVER, "-d", "link", "show", "eth0"]), 40, "the port")
         send(SENDER, "s0", advert_v2(50, 1), advert_v2(50, 2))
         send(RECEIVER, "br0", advert_v2(50, 3))
-        got = captured(capture, 3)
+        send(RECEIVER, "eth0", advert_v2(50, 4))
+        got = captured(capture, 4)
     finally:
         capture.close()
     assert [(a.interface, a.priority, a.outgoing) for a in got] == [
         ("br0", 1, False),
         ("br0", 2, False),
         ("br0", 3, True),
+        ("eth0", 4, True),
     ]
 
 

@@ -342,11 +342,12 @@ async def the_strangers(watch: Watch, b: LabNode, c: LabNode) -> None:
     """Another password, CARP, another multicast group."""
     text, own = SPEC.conf(b.index), SPEC.conf(c.index)
     other = "authentication {\n auth_type PASS\n auth_pass other\n }\n  advert_int"
+    b.stop()
     c.reload(own.replace("vrrp_version 3", "vrrp_version 2").replace("advert_int", other))
-    await watch.until("adverts-rejected")
+    with sending(b.netns, advert_v2(SPEC.vrid, 101, b"lab"), interval=1.4):
+        await watch.until("adverts-rejected")
     assert "another auth_pass" in watch.told["adverts-rejected"].title
     c.reload(own)
-    b.stop()
     with sending(b.netns, CARP):
         await watch.until("carp-sender")
     b.write_conf(text.replace("vrrp_version 3", "vrrp_version 3\n  vrrp_mcast_group4 224.0.0.20"))

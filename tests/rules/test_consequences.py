@@ -209,8 +209,12 @@ def test_members_of_a_sync_group_move_together(tmp_path: Path) -> None:
     before = parsed(tmp_path, TEXT + SECOND + group)
     change = Change(before, before).with_priority("vips", 90)
     found = [c.prediction for c in consequences(seen, change)]
-    assert [p.state.then for p in found] == ["BACKUP", "BACKUP"]
-    assert found[1].owner_then == found[0].owner_then == "10.4.0.4"
+    assert [p.state.then for p in found] == ["MASTER", "MASTER"]
+    assert "it moves with all its members or not at all, and more stays" in found[0].why
+    both = change.with_priority("more", 90)
+    assert next(c.prediction.state.then for c in consequences(seen, both)) == "BACKUP"
+    failing = Change(before, before, {("interface", "eth0"): False})
+    assert [c.prediction.state.then for c in consequences(seen, failing)] == ["FAULT", "FAULT"]
 
 
 @pytest.mark.parametrize(
@@ -224,4 +228,5 @@ def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: s
     seen = master(ALONE)
     seen = replace(seen, snapshot=replace(seen.snapshot, log=LogTail((LogLine(line), LogLine("(more) x")))))
     found = first(tmp_path, seen, "priority 101", "priority 90")
-    assert (found.state.then, found.owner_then, found.certainty) == ("BACKUP", "10.4.0.4", Certainty.LIKELY)
+    assert (found.state.then, found.owner_then, found.certainty) == ("BACKUP", None, Certainty.LIKELY)
+    assert "10.4.0.4 has the highest priority (100)" in found.why

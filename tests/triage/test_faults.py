@@ -97,6 +97,8 @@ def test_without_the_data_dump_the_log_is_where_to_look() -> None:
     on_host = only(backup(instances=fault(), keepalived=(keepalived(root=""),)))
     assert on_host.remedy.startswith("journalctl -u keepalived")
     assert "journalctl" not in in_pod.remedy
+    to_file = only(backup(instances=fault(), log=replace(LOG, where="/var/log/keepalived.log")))
+    assert to_file.remedy.startswith("tail -n 50 /var/log/keepalived.log  # ")
 
 
 def test_a_lowered_priority_names_each_check_and_its_weight() -> None:
@@ -106,6 +108,14 @@ def test_a_lowered_priority_names_each_check_and_its_weight() -> None:
     assert (found.id, found.severity) == ("priority-lowered", Severity.WARNING)
     assert found.title == "Script chk fails: vips has priority 80 instead of 100"
     assert any("exited with status 1" in e and "−20" in e for e in found.evidence)
+
+
+def test_a_failed_check_that_would_raise_the_priority_is_named_too() -> None:
+    """``weight 2``: 102 when it succeeds, 100 when it fails."""
+    failed = instance(VrrpState.MASTER, nopreempt=False, tracked=(replace(CHK, weight=2),))
+    assert only(master(instances=(failed,))).title == "Script chk fails: vips has priority 100 instead of 102"
+    passing = replace(failed, effective_priority=102, tracked=(replace(CHK, weight=2, good=True),))
+    assert suspected(master(instances=(passing,))) == {}
 
 
 def test_a_priority_lowered_by_a_track_file_is_an_operators_doing() -> None:

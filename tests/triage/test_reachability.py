@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from kvtui.cli.text import render
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
@@ -98,6 +99,7 @@ def test_own_adverts_that_no_known_keepalived_sends() -> None:
     assert "keepalived-not-running" not in found
     assert "this node advertises VRID 50 on eth0" in vips.empty_text(observe(gone))
     assert "no keepalived is found" in vrrp.empty_text(observe(gone))
+    assert "VIPs unknown" in render(observe(gone), "status")
     assert vips.contradiction_text(observe(backup())) == ""
     stranger = replace(OWN, last=replace(OWN.last, vrid=99))
     assert "sources-contradict" in suspected(backup(advertisers=(advertiser(2), stranger)))
@@ -105,6 +107,18 @@ def test_own_adverts_that_no_known_keepalived_sends() -> None:
     assert "sources-contradict" not in suspected(
         backup(advertisers=(advertiser(2), stranger), keepalived=(keepalived(), other))
     )
+
+
+def test_own_adverts_with_other_vips_than_the_dump_has() -> None:
+    newer = replace(OWN, last=replace(OWN.last, addresses=(VIP, "10.4.0.77")))
+    assert set(suspected(master(advertisers=(newer,)))) == {"sources-contradict"}
+
+
+def test_a_master_by_its_dump_alone() -> None:
+    silent = master(advertisers=(), addresses=addresses())
+    found = suspected(silent)
+    assert found["sources-contradict"].severity is Severity.CRITICAL
+    assert "sources-contradict" not in suspected(replace(silent, advertisers=None))  # adverts cannot be heard
 
 
 def check(number: int, **changes: Any) -> RealServerCheck:

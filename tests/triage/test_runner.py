@@ -100,7 +100,7 @@ def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: 
     runner = TriageRunner()
     monkeypatch.setattr(runner, "_run", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
-    quiet, busy = later(0, **same), later(1, **same, ipvs=table(real(5, active=99)))
+    quiet, busy = (later(at, **same, ipvs=table(real(5, active=at))) for at in (0, 1))
     assert busy.addresses is not None
     busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
     changed = later(2, **same | {"conf": conf(digest="other")})

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kvtui.model.observation import Peer
 from kvtui.model.source import SourceName, SourceState
-from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
+from kvtui.model.vrrp import AddressFamily, Tracked, Transition, VrrpState
 from kvtui.presenters.vrrp import instance_text, is_error_counter
 from kvtui.screens.panel import Panel
 from tests.shared import shared_path
@@ -119,7 +119,9 @@ def test_the_detail_says_where_the_state_is_known_from() -> None:
 
 
 def test_the_detail_names_what_changes_the_priority() -> None:
-    text = instance_text(replace(instance(effective=50), track_files=("vip_ok",)), EPOCH)
+    script = Tracked("script", "chk", weight=-20, good=False)
+    text = instance_text(replace(instance(effective=50), track_files=("vip_ok",), tracked=(script,)), EPOCH)
+    assert "Tracks      script chk FAILS (weight -20)" in text
 
     assert "50 now, 100 configured: a tracked object changes it" in text
     assert "vip_ok" in text

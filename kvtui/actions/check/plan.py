@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
-REFUSAL = re.compile(r"removing|disabling|Unsafe permissions|not found|does not exist|not executable|inaccessible")
+REFUSAL = re.compile(
+    r"^(?!.*\btrack script\b).*(removing|disabling|not found|does not exist|not executable|inaccessible)"
+)
 MAX_NAMES = 12
 """Names that an error lists."""
 
@@ -42,10 +44,14 @@ def plan_check(request: PlanRequest) -> Action:
     settings = (conf or request.observation.snapshot.conf or _none()).globals
     test = backend.run_preflight(keepalived).test
     messages = test.messages if test else ()
+    said = {check: tuple(_about(check, messages)) for check in checks}
+    refusals = {check: tuple(t for t in texts if REFUSAL.search(t)) for check, texts in said.items()}
     prospects = tuple(
-        replace(p, problems=(*p.problems, *_refusals(p.check, messages)))
+        replace(p, problems=(*p.problems, *refusals[p.check]))
         for p in (backend.prospect(keepalived, check, settings) for check in checks)
     )
+    others = dict.fromkeys(t for check in checks for t in said[check] if t not in refusals[check])
+    notes = (*notes, *(Note(NoteSeverity.WARNING, f"keepalived -t says: {text}") for text in others))
     plan = Plan(
         kind=ActionKind.CHECK,
         target=request.intent.target,
@@ -58,11 +64,11 @@ def plan_check(request: PlanRequest) -> Action:
     return Action(plan, (), _CheckRun(keepalived, prospects, backend), asks=True)
 
 
-def _refusals(check: Check, messages: tuple[Message, ...]) -> Iterator[str]:
-    """Yields what ``keepalived -t`` says against a script: it knows its own rules best."""
+def _about(check: Check, messages: tuple[Message, ...]) -> Iterator[str]:
+    """Yields what ``keepalived -t`` says of a script: it knows its own rules best."""
     names = {check.name, *check.argv[:1]} if check.is_script else set()
     for message in messages:
-        if REFUSAL.search(message.text) and any(_names(message.text, name) for name in names):
+        if any(_names(message.text, name) for name in names):
             yield str(message)
 
 

@@ -33,7 +33,7 @@ FATAL = re.compile(
 )
 UNBALANCED = re.compile(r"missing '\}'s or extra '\{'s|Extra '\}' found|Missing '\{' at beginning")
 MISSING_FILE = re.compile(r"Config files missing '(?P<name>.*)'\.")
-FATAL_VALUE = re.compile(r"virtual_router_id (is missing|must be)")
+FATAL_VALUE = re.compile(r"keepalived exits on it")
 INSTANCE = re.compile(r"\((?P<name>[^)]+)\)")
 QUOTED = re.compile(r"'([^']*)'")
 CONFIG_EXIT = 2

@@ -96,7 +96,8 @@ def _verdict(predictions: Sequence[Prediction], seen: tuple[Prediction, ...], el
     known = [r for r in results if r is not None]
     as_predicted = all(known) if known else None
     if lost:
-        return Verdict(None, f"NOT as predicted: {'; '.join(lost)}: {TAKE_BACK}", as_predicted, seen)
+        how = "NOT as predicted: " if as_predicted is False else ""
+        return Verdict(None, f"{how}{'; '.join(lost)}: {TAKE_BACK}", as_predicted, seen)
     if wrong:
         return Verdict(True, f"NOT as predicted, but no VIP is lost: {'; '.join(wrong)}", False, seen)  # noqa: FBT003
     return Verdict(True, _came(pairs, elapsed, as_predicted), as_predicted, seen)  # noqa: FBT003

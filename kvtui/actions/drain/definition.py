@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.runner import Action
     from kvtui.model.observation import Observation
 
+KEPT = "kept: kvtui drains it again by itself while this command, or the terminal UI, runs; it stays drained after that"
 Real = Annotated[str, Argument("Address of the real server.", "REAL[:PORT]")]
 Service = Annotated[str | None, Flag("--service", "VIP:PORT or `fwmark N`: only in this virtual server.")]
 
@@ -95,7 +96,7 @@ async def _plan(request: PlanRequest) -> Action:
         fix_persistence=intent.fix_persistence,
         sysctls=sysctls,
         checks=checks,
-        extra_notes=(note,) if note else (),
+        extra_notes=(*((note,) if note else ()), *((KEPT,) if intent.keep else ())),
     )
 
 

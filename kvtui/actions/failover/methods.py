@@ -56,15 +56,16 @@ def choose_method(
     name = election.view.name
     controls = track_file_controls(preflight, name, backend)
     usable = [c for c in controls if not backend.obstacle(preflight.keepalived, c.path)]
-    if usable and (election.view.nopreempt or election.others.exist):
+    if usable and (election.view.nopreempt or election.view.sync_group or election.others.exist):
         return _by_track_file(preflight, min(usable, key=lambda c: (len(c.checked), len(c.shared))), backend)
     part = change_config_line(preflight, name, LOWEST, backend)
     if not part.steps and not part.is_impossible:
         part = part.with_note(NoteSeverity.NOTE, f"{name} already has priority {LOWEST}, and no other node took over")
     change = Change(preflight.running, preflight.conf).with_priority(name, LOWEST)
-    if election.view.nopreempt:
+    if election.view.nopreempt or election.view.sync_group:
         part = _stepping_down(observation, preflight, election, part, backend)
-        why = "with nopreempt a lower priority alone moves nothing"
+        group = f"in sync group {election.view.sync_group} a lower priority of one member moves nothing"
+        why = "with nopreempt a lower priority alone moves nothing" if election.view.nopreempt else group
         return FailoverMethod(MethodKind.STEP_DOWN, why, part, replace(change, steps_down=name))
     why = "peers may preempt, and the VIP stays here until one of them has it"
     return FailoverMethod(MethodKind.PREEMPTED, why, part, change)

@@ -258,8 +258,16 @@ class ReloadVerifier:
                 None, f"SIGHUP was sent, but there is no evidence that keepalived reloaded: {dumps.error}", facts
             )
         verdict = await watch_outcome(self._before, self._expected, self._watch, say)
-        detail = f"{self._summary(evidence, facts)}; {verdict.detail}"
+        detail = f"{self._summary(evidence, facts)}; {verdict.detail}{await self._servers(facts)}"
         return Verification(verdict.ok, detail, facts, verdict.as_predicted, verdict.observed)
+
+    async def _servers(self, facts: dict[str, Any]) -> str:
+        """Returns which real servers of the new config left the kernel meanwhile."""
+        now = weights(await self._watch())
+        facts["ipvs"] = ipvs_rows(weights(self._before), now)
+        wanted = _servers(self._preflight.conf) if self._preflight.conf else {}
+        lost = [f"{r} in {v}" for v, r in weights(self._before) if (v, r) in wanted and (v, r) not in now]
+        return f"; not in the kernel any more: {', '.join(lost)}: see the health check" if lost else ""
 
     def _complete(self, found: tuple[VrrpInstance, ...], wanted: set[str]) -> bool:
         """Whether the dump is from after the reload: the parent reads the file before the VRRP child does."""

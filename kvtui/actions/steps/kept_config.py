@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FOLDER = "configs"
 """In the state folder, beside the journal, which has no secrets: these files have passwords, and mode 0600."""
+MAX_KEPT = 20
 DIGITS = 8
 """Of a digest, in the name of a file."""
 
@@ -78,6 +79,8 @@ class KeepConfig(Struct, frozen=True):
             fd = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write("\n".join(lines) + "\n")
+            for old in sorted(kept.parent.iterdir(), key=lambda f: f.stat().st_mtime)[:-MAX_KEPT]:
+                old.unlink()
         except OSError as error:
             raise StepError(f"{kept} cannot be written, so an undo would not be possible: {error.strerror}") from error
 
@@ -85,7 +88,8 @@ class KeepConfig(Struct, frozen=True):
         keepalived = self.daemon.found()
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
         if running is not None and running.digest == self.ran:
-            return  # the reload was never sent: the file is the operator's
+            Path(self.kept).unlink(missing_ok=True)  # the reload was never sent: the file is the operator's
+            return
         path = self.daemon.outside(self.daemon.conf)
         try:
             text = Path(self.kept).read_bytes()

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from kvtui.backend.adverts import filter as bpf
 from kvtui.backend.adverts.decode import decode
@@ -42,36 +42,45 @@ class CaptureError(Exception):
     """Adverts cannot be captured; the text says why, what is missing without them, and what to do."""
 
 
+class Sighting(NamedTuple):
+    """A packet on an interface.
+
+    Attributes:
+        first: it was seen on no interface before.
+        repeated: it was seen on that interface before: the loopback and multicast loops show it twice.
+        own: it left this node, here or on another interface (a macvlan's packet on its parent).
+    """
+
+    first: bool
+    repeated: bool
+    own: bool
+
+
 class RecentPackets:
     """The last packets, to recognise one that is seen twice."""
 
     def __init__(self) -> None:
         self._packets: dict[bytes, tuple[float, bool, set[str]]] = {}
 
-    def add(self, packet: bytes, at: float, interface: str, *, outgoing: bool) -> tuple[bool, bool]:
-        """Adds a packet (from the IP header on, seen at ``at`` s).
-
-        Returns:
-            Whether it was seen on that interface before (the loopback and multicast loops show it twice), and whether
-            it is our own: it left this node, here or on another interface (a macvlan's packet on its parent).
-        """
+    def add(self, packet: bytes, at: float, interface: str, *, outgoing: bool) -> Sighting:
+        """Adds a packet (from the IP header on, seen at ``at`` s)."""
         earlier = self._packets.pop(packet, None)
         if earlier is None or at - earlier[0] > SAME_PACKET_SECONDS:
             earlier = (at, outgoing, set())
         first, own, seen = earlier
-        repeated = interface in seen
         own = own or outgoing
         self._packets[packet] = (first, own, seen | {interface})
         if len(self._packets) > MAX_RECENT_PACKETS:
             del self._packets[next(iter(self._packets))]
-        return repeated, own
+        return Sighting(first=not seen, repeated=interface in seen, own=own)
 
 
 class Capture:
     """Adverts sent and received in a network namespace.
 
-    Ports of bridges and bonds are skipped: their bridge or bond shows the same packet. A VMAC's (macvlan's) adverts are
-    seen both on it and on its parent, and count as two adverts: either may be the instance's interface.
+    Ports of bridges and bonds are skipped: their bridge or bond shows the same packet, apart from those that this node
+    sends on the port itself: its instance still has the interface that became a port. A VMAC's (macvlan's) adverts
+    are seen both on it and on its parent, and count as two adverts: either may be the instance's interface.
 
     Args:
         opened: the packet socket, filtered and bound.
@@ -122,13 +131,13 @@ class Capture:
                 yield advert
 
     def _advert(self, packet: bytes, at: float, interface: str, packet_type: int) -> Advert | None:
-        if self._interfaces is not None:
-            if interface not in self._interfaces:
-                return None
-        elif self._is_port(interface):
+        if self._interfaces is not None and interface not in self._interfaces:
             return None
-        repeated, own = self._recent.add(packet, at, interface, outgoing=packet_type == PACKET_OUTGOING)
-        return None if repeated else decode(packet, received=at, interface=interface, outgoing=own)
+        outgoing = packet_type == PACKET_OUTGOING
+        sighting = self._recent.add(packet, at, interface, outgoing=outgoing)
+        if self._interfaces is None and self._is_port(interface) and not (sighting.first and outgoing):
+            return None
+        return None if sighting.repeated else decode(packet, received=at, interface=interface, outgoing=sighting.own)
 
     def has_dropped(self) -> bool:
         """Whether the kernel has dropped adverts since the last call, because the socket's buffer was full."""

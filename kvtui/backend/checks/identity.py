@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.backend.linux import procfs
-from kvtui.backend.linux.files import read_text, resolve_inside
+from kvtui.backend.linux.files import open_regular, resolve_inside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,13 +46,14 @@ class Identity(Struct, frozen=True):
 
     Attributes:
         process: keepalived's child that runs it.
-        user: name; ``uid`` and ``gid`` are inside keepalived's user namespace.
+        user: name of ``uid``.
         groups: supplementary.
         env: keepalived's environment.
         cwd: path in keepalived's mount namespace.
         cgroup: path of ``cgroup.procs``; None where kvtui cannot reach it.
         limits: (number, soft, hard) for ``setrlimit``.
         spaces: kinds of namespaces that differ from kvtui's.
+        own_users: its user namespace differs: user ids mean other users there.
     """
 
     process: int
@@ -66,14 +67,15 @@ class Identity(Struct, frozen=True):
     limits: tuple[tuple[int, int, int], ...]
     rights: Rights
     spaces: tuple[str, ...]
+    own_users: bool = False
 
     @property
     def path(self) -> str:
         return self.env.get("PATH", "")
 
 
-SPACES = ("pid", "net", "ipc", "uts", "cgroup", "mnt", "user")
-"""In the order of entering; the user namespace last, because it takes the rights for the others."""
+SPACES = ("pid", "net", "ipc", "uts", "cgroup", "mnt")
+"""In the order of entering."""
 
 
 def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -> Identity:
@@ -104,6 +106,7 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
         limits=_limits(child),
         rights=rights,
         spaces=tuple(k for k in SPACES if _space(child, k) != _space("self", k)),
+        own_users=_space(child, "user") != _space("self", "user"),
     )
 
 
@@ -159,9 +162,11 @@ def _user(keepalived: Keepalived, line: str | None) -> tuple[str, int, int]:
 
 def _entries(keepalived: Keepalived, path: str) -> dict[str, list[str]]:
     try:
-        text = read_text(resolve_inside(keepalived.root, path))
+        fd = open_regular(resolve_inside(keepalived.root, path), follow=False)
     except FileNotFoundError:
         return {}
+    with os.fdopen(fd, encoding="utf-8", errors="surrogateescape") as file:
+        text = file.read()
     return {fields[0]: fields for line in text.splitlines() if (fields := line.split(":"))[0] and fields[2:3]}
 
 

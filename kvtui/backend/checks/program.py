@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.files import open_regular, resolve_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _problems(root: str, path: str, identity: Identity) -> Iterator[str]:
     if not _may_execute(state, identity):
         mode = stat.filemode(state.st_mode)
         yield f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
-    with open(resolve_inside(root, path), "rb") as file:  # noqa: PTH123 - a path of /proc/PID/root, as text
+    with os.fdopen(open_regular(resolve_inside(root, path), follow=False), "rb") as file:
         first = file.read(MAX_SHEBANG_BYTES).partition(b"\n")[0]
     interpreter = first[2:].decode("utf-8", "surrogateescape").split()[:1] if first.startswith(b"#!") else []
     if interpreter and _state(root, interpreter[0]) is None:

@@ -60,7 +60,9 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
     if program.insecure and SECURITY in settings:
         problems.append(f"{SECURITY} refuses it: others than root may change {program.insecure}")
     refused = ""
-    if os.geteuid() != 0 and (identity.spaces or identity.uid != os.geteuid()):
+    if identity.own_users:
+        refused = "keepalived has a user namespace of its own, in which kvtui runs no script"
+    elif os.geteuid() != 0 and (identity.spaces or identity.uid != os.geteuid()):
         refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"
     unsafe = ""
     if identity.rights.filtered:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_OUTPUT_BYTES = 4096
 """Of what a script prints; the rest is read and dropped."""
+START_TIMEOUT = 20.0
+"""Seconds until the launcher must have started the script."""
 DRAIN = 0.2
 """Seconds to wait for the rest of the output after the end."""
 GRACE = 1.0
@@ -36,7 +38,6 @@ KINDS = {
     "uts": 0x04000000,
     "cgroup": 0x02000000,
     "mnt": 0x00020000,
-    "user": 0x10000000,
 }
 """CLONE_NEW… of include/uapi/linux/sched.h."""
 
@@ -46,7 +47,6 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
 
     ``program`` is an absolute path in keepalived's root; passwords in ``known`` are masked in the output.
     """
-    began = time.monotonic()
     with ExitStack() as files:
         try:
             spec, descriptors = _spec(check, program, identity, files)
@@ -69,7 +69,7 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
         facts = run.facts
     lines = run.output.decode("utf-8", "replace").splitlines()
     text = "\n".join(masked(plain(line), known) for line in lines)
-    return _result(check, facts, text, time.monotonic() - began, is_late=run.is_late)
+    return _result(check, facts, text, time.monotonic() - run.began, is_late=run.is_late)
 
 
 def _pipe(files: ExitStack) -> tuple[int, int]:
@@ -134,9 +134,10 @@ class _Run:
         self._process = process
         self._status, self._output = status, output
         self._lines = b""
-        self._closed = asyncio.Event()
+        self._closed, self._started = asyncio.Event(), asyncio.Event()
+        self.began = time.monotonic()
         self.output = b""
-        self.is_late = False
+        self.is_late = self._has_ended = False
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -144,16 +145,35 @@ class _Run:
         with suppress(BlockingIOError):
             while data := os.read(self._status, 4096):
                 self._lines += data
+            self._has_ended = True
         facts: dict[str, Any] = {}
         for line in self._lines.splitlines():
             facts |= json.loads(line)
         return facts
 
+    def _take_status(self) -> None:
+        """Its first word is the script's PID, or an error."""
+        if self.facts or self._has_ended:
+            self.began = time.monotonic()
+            self._started.set()
+            asyncio.get_running_loop().remove_reader(self._status)
+
+    async def _start(self) -> None:
+        """Waits until the script runs; the launcher's own time does not count."""
+        waits = [asyncio.ensure_future(self._process.wait()), asyncio.ensure_future(self._started.wait())]
+        try:
+            await asyncio.wait(waits, timeout=START_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def to_end(self, timeout: float) -> None:
         """Waits, and kills the script after its time limit or when cancelled."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._output, self._read)
+        loop.add_reader(self._status, self._take_status)
         try:
+            await self._start()
             async with asyncio.timeout(timeout):
                 await self._process.wait()
         except TimeoutError:
@@ -163,7 +183,8 @@ class _Run:
                 await asyncio.shield(asyncio.ensure_future(self._kill()))
             with suppress(TimeoutError):  # what it left in the background may hold the pipe
                 await asyncio.wait_for(self._closed.wait(), DRAIN)
-            loop.remove_reader(self._output)
+            for descriptor in (self._output, self._status):
+                loop.remove_reader(descriptor)
 
     def _read(self) -> None:
         data = os.read(self._output, 65536)

@@ -19,12 +19,12 @@ _RANGE = re.compile(r"([0-9]{3})(?:-([0-9]{3}))?")
 _OTHERS = {"SMTP_CHECK", "DNS_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK", "BFD_CHECK"}
 
 
-def checks(root: Statement, instances: Iterable[ConfInstance]) -> tuple[Check, ...]:
-    """Reads all ``vrrp_script`` blocks and all checks of real servers, in the order of the config."""
-    scripts = [_script(block, instances) for block in root.each("vrrp_script") if block.argument]
+def checks(vrrp: Statement, checker: Statement, instances: Iterable[ConfInstance]) -> tuple[Check, ...]:
+    """Reads all ``vrrp_script`` blocks and all checks of real servers, as the two processes see them."""
+    scripts = [_script(block, instances) for block in vrrp.each("vrrp_script") if block.argument]
     reals = [
         check
-        for server in root.each("virtual_server")
+        for server in checker.each("virtual_server")
         for block in server.each("real_server")
         for check in _of_real(server, block)
     ]

@@ -28,22 +28,24 @@ from kvtui.backend.conf.lexer import (
     skip_space,
     words,
 )
-from kvtui.backend.conf.macros import UNDEFINED, Macros, sequence
+from kvtui.backend.conf.macros import MAX_ALL_REPLACEMENTS, MAX_LINE, UNDEFINED, Macros, sequence
 from kvtui.backend.conf.tree import Piece, open_quote
 from kvtui.model.conf import Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-MAX_GENERATED_LINES = 100_000
-"""Of macros and sequences; a file that generates more is not read to its end."""
+MAX_GENERATED_LINES = 50_000
+"""Of macros and sequences; after that many the rest of the files is read without replacing any."""
+MAX_STATEMENTS = 120_000
+"""Statements and braces of a config, about 1.5 MB or 13,000 real servers; what follows is not read."""
 
 _SERVICE = re.compile(r"[!#]\s*Service:\s*(\S+)\s*$")
 _QUOTED_OR_SPACE = re.compile(r'"[^"]*"?|[ \t\f\n\r\v]+')
 
 
 class _Origin(Struct):
-    """A line during expansion, and where it comes from."""
+    """A line during expansion, where it comes from, and the macros that made it."""
 
     text: str
     file: str
@@ -52,6 +54,7 @@ class _Origin(Struct):
     literal: bool = True
     conditional: bool = False
     replaced: bool = False
+    made_by: frozenset[str] = frozenset()
 
 
 class Opened(Struct, frozen=True):
@@ -60,6 +63,7 @@ class Opened(Struct, frozen=True):
 
     @property
     def folder(self) -> str:
+        """Of relative includes, and ``${_PWD}``."""
         return posixpath.dirname(self.name)
 
 
@@ -94,6 +98,7 @@ class Expander:
         self._home = ""
         self._defining: str | None = None
         self._generated = 0
+        self._endless: set[str] = set()
         self._service: str | None = None
 
     def file(self, opened: Opened) -> Iterator[Piece]:
@@ -107,21 +112,29 @@ class Expander:
         return self._pieces()
 
     def _pieces(self) -> Iterator[Piece]:
+        left = MAX_STATEMENTS
         while self._sources:
             origin = next(self._sources[-1], None)
             if origin is None:
                 self._sources.pop()
-            else:
-                yield from self._cut(origin)
+                continue
+            for piece in self._cut(origin):
+                if left == 0:
+                    message = f"kvtui reads only the first {MAX_STATEMENTS} statements of a config"
+                    self.problems.append(Problem(ProblemKind.SYNTAX, message, piece.at()))
+                    return
+                left -= 1
+                yield piece
 
     def _lines_of(self, opened: Opened) -> Iterator[_Origin]:
         self._open.append(opened.name)
         self.files.append(opened.name)
-        for number, raw in enumerate(opened.text.split("\n"), start=1):
-            body = raw.rstrip("\r")
-            line = decomment(body)
+        folder = opened.folder
+        for number, offset, body in _physical(opened.text):
+            line = decomment(body, offset)
             if line.text and not INCLUDE.match(line.text):
-                self._add_to_copy(line.text, opened.folder)
+                self._add_to_copy(line.text, folder)
+                line = _again(line)
             if self._defining is not None and line.text:
                 self._define_more(self._defining, line)
             elif line.text:
@@ -167,11 +180,13 @@ class Expander:
                     yield _Origin(line.text, name, numbers[-1] if numbers else 1, line.columns)
         self._open.clear()
 
-    def _generated_lines(self, lines: Sequence[str], origin: _Origin) -> Iterator[_Origin]:
+    def _generated_lines(self, lines: Sequence[str], origin: _Origin, name: str = "") -> Iterator[_Origin]:
+        made_by = origin.made_by | {name} if name else origin.made_by
         for text in lines:
             if not self._budget(origin):
                 return
-            yield _Origin(text, origin.file, origin.line, [origin.columns[0]] * len(text), literal=False)
+            columns = [origin.columns[0]] * len(text)
+            yield _Origin(text, origin.file, origin.line, columns, literal=False, made_by=made_by)
 
     def _budget(self, origin: _Origin) -> bool:
         """Counts a generated line and returns whether it is allowed."""
@@ -179,7 +194,6 @@ class Expander:
         if self._generated == MAX_GENERATED_LINES + 1:
             message = f"Macros and sequences generate more than {MAX_GENERATED_LINES} lines here; kvtui skips the rest"
             self.problems.append(Problem(ProblemKind.VALUE, message, _place(origin, 0)))
-            self._sources.clear()
         return self._generated <= MAX_GENERATED_LINES
 
     def _cut(self, origin: _Origin) -> Iterator[Piece]:
@@ -196,7 +210,10 @@ class Expander:
             if not origin.replaced:
                 if self._directive(origin, position):
                     return
-                if not text.startswith("~", position) and self._replace(origin, position):
+                replaced = False if text.startswith("~", position) else self._replace(origin, position)
+                if replaced is None:
+                    return
+                if replaced:
                     position = 0
                     continue
                 origin.replaced = True
@@ -246,23 +263,41 @@ class Expander:
 
     def _rounds(self, values: Iterator[dict[str, str]], text: str, origin: _Origin) -> Iterator[_Origin]:
         for assignment in values:
+            if self._generated > MAX_GENERATED_LINES:
+                return
             for name, value in assignment.items():
                 self.macros.define(name, value)
             yield from self._generated_lines([text], origin)
 
-    def _replace(self, origin: _Origin, position: int) -> bool:
-        """Replaces macros in the rest of the line; further lines of a macro are read next."""
+    def _replace(self, origin: _Origin, position: int) -> bool | None:
+        """Replaces macros in the rest of the line; further lines of a macro are read next.
+
+        Returns:
+            Whether there were any; None for one that never ends.
+        """
         if "$" not in origin.text[position:]:
             return False
         folder = posixpath.dirname(self._open[-1]) if self._open else ""
-        result = self.macros.replace(origin.text[position:], folder)
-        if result is None or not self._budget(origin):
+        left = self.macros.left
+        result = self.macros.replace(origin.text[position:], folder, origin.made_by)
+        if left and not self.macros.left:
+            message = f"More than {MAX_ALL_REPLACEMENTS} macros are replaced up to here; kvtui replaces no more"
+            self.problems.append(Problem(ProblemKind.VALUE, message, _place(origin, position)))
+        if result is None:
             return False
-        text, more = result
-        if more:
-            self._sources.append(self._generated_lines(more, origin))
+        if result.endless:
+            if result.endless not in self._endless:
+                self._endless.add(result.endless)
+                why = f"${{{result.endless}}} never ends: it refers to itself, and keepalived loops for ever on it"
+                message = f"{why}; kvtui skips lines with it"
+                self.problems.append(Problem(ProblemKind.SYNTAX, message, _place(origin, position)))
+            return None
+        if not self._budget(origin):
+            return False
+        if result.more:
+            self._sources.append(self._generated_lines(result.more, origin, result.source))
         column = origin.columns[position]
-        origin.text = text.strip(BLANK)
+        origin.text = result.text.strip(BLANK)
         origin.columns = [column] * len(origin.text)
         origin.literal = False
         return True
@@ -294,6 +329,21 @@ class Expander:
             folded += " @" + posixpath.relpath(folder or ".", self._home or ".")
         if folded:
             self.copy.append(folded)
+
+
+def _physical(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yields number, offset and text of each line; keepalived reads a long one in several parts (``fgets``)."""
+    for number, raw in enumerate(text.split("\n"), start=1):
+        for start in range(0, len(raw), MAX_LINE) if len(raw) > MAX_LINE else (0,):
+            yield number, start, raw[start : start + MAX_LINE].rstrip("\r")
+
+
+def _again(line: Line) -> Line:
+    """In what the parent wrote for keepalived's children, a comment mark that was escaped starts a comment."""
+    if "#" not in line.text and "!" not in line.text:
+        return line
+    again = decomment(line.text)
+    return again._replace(columns=[line.columns[column - 1] for column in again.columns], comment=line.comment)
 
 
 def _place(origin: _Origin, position: int) -> Location:

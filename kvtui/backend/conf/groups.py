@@ -1,27 +1,31 @@
-"""``virtual_server_group`` blocks: each member becomes a virtual server in the kernel (``ipvswrapper.c``)."""
+"""``virtual_server_group`` blocks: each member becomes a virtual server in the kernel (``alloc_vsg_entry``)."""
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.backend.conf.tree import integer
-from kvtui.model.ip import canonical
+from kvtui.backend.conf.addresses import plain_address
+from kvtui.backend.conf.numbers import unsigned
+from kvtui.backend.conf.tree import invalid, is_built_in
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kvtui.backend.conf.tree import Statement
-    from kvtui.model.conf import ConfVirtualServer
+    from kvtui.model.conf import ConfVirtualServer, Problem
 
 MAX_RANGE_ADDRESSES = 256
-"""A range covers the last part of an address. A longer IPv6 range is not expanded."""
-_RANGE = re.compile(r"(?P<start>.+[.:](?P<first>[0-9A-Fa-f]+))-(?P<last>[0-9A-Fa-f]+)")
+"""A longer range is not expanded: its group counts as unknown."""
+MAX_MEMBERS = 50_000
+"""Of all groups; later ones count as unknown."""
+MAX_REAL_SERVERS = 100_000
+"""Of all members; groups that would have more count as unknown."""
+_MAX_MARK = 2**32 - 1
 _FIXED_PORT = frozenset({ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL})
 
 
@@ -31,53 +35,84 @@ class Member(Struct, frozen=True):
     fwmark: int | None = None
 
 
-def groups(root: Statement) -> dict[str, tuple[Member, ...] | None]:
-    """Returns name → members; None where one is unknown (a macro that only keepalived can replace)."""
+def groups(root: Statement, problems: list[Problem]) -> dict[str, tuple[Member, ...] | None]:
+    """Returns name → members; None where one is unknown (a macro that only keepalived can replace, a huge range)."""
     found: dict[str, tuple[Member, ...] | None] = {}
+    left = MAX_MEMBERS
     for block in root.each("virtual_server_group"):
-        if block.argument is not None:
-            lines = [_members(line) for line in block.children or ()]
-            known = [line for line in lines if line is not None]
-            found[block.argument] = tuple(m for line in known for m in line) if len(known) == len(lines) else None
+        if block.argument is None or block.argument in found:
+            continue
+        lines = [_members(line, problems) if left > 0 else None for line in block.children or () if line.keyword]
+        left -= sum(len(line or ()) for line in lines)
+        known = [line for line in lines if line is not None]
+        if len(known) < len(lines):
+            found[block.argument] = None
+        elif any(known):
+            marks_last = sorted((m for line in known for m in line), key=lambda m: m.fwmark is not None)
+            found[block.argument] = tuple(marks_last)
+        else:
+            problems.append(invalid(f"virtual_server_group {block.argument} is empty: ignored", block.at()))
     return found
 
 
-def _members(line: Statement) -> tuple[Member, ...] | None:
-    """``fwmark N``, ``ADDRESS [PORT]``, ``ADDRESS-LAST [PORT]``."""
-    if line.keyword == "fwmark":
-        mark = integer(line.argument)
-        return None if mark is None else (Member(fwmark=mark),)
-    port = integer(line.argument)
-    if port is None and line.argument is not None:
+def _members(line: Statement, problems: list[Problem]) -> tuple[Member, ...] | None:
+    """``fwmark N``, ``ADDRESS[-LAST] [PORT]``, ``ADDRESS/PREFIX [PORT]``; empty where keepalived skips the line."""
+    if is_built_in(line.keyword) or is_built_in(line.argument):
         return None
-    addresses = _range(line.keyword)
-    return None if addresses is None else tuple(Member(address, port) for address in addresses)
+    if line.keyword == "fwmark":
+        mark = unsigned(line.argument, 0, _MAX_MARK, lenient=True)
+        members: tuple[Member, ...] = () if mark is None else (Member(fwmark=mark),)
+    else:
+        text = line.argument or ""
+        port = unsigned(text, 1, 65535, lenient=True) if text.strip("0") else 0
+        ends = _range(line.keyword) if port is not None else None
+        if ends and int(ends[1]) - int(ends[0]) >= MAX_RANGE_ADDRESSES:
+            return None
+        count = int(ends[1]) - int(ends[0]) + 1 if ends else 0
+        members = tuple(Member(str(ends[0] + n), port or None) for n in range(count)) if ends else ()
+    if not members:
+        problems.append(invalid(f"'{' '.join(line.words)}' is not a group's member: keepalived skips it", line.at()))
+    return members
 
 
-def _range(text: str) -> list[str] | None:
-    """Returns the addresses of ``192.168.200.3-10`` (decimal), ``fd00::a-1f`` (hexadecimal), or a single address."""
-    match = _RANGE.fullmatch(text)
-    if match is None:
-        alone = canonical(text)
-        return None if alone is None else [alone]
-    start = canonical(match["start"])
+Address = IPv4Address | IPv6Address
+
+
+def _range(text: str) -> tuple[Address, Address] | None:
+    """Returns the first and the last address; None where keepalived skips the line.
+
+    ``192.168.200.3-10`` is decimal, ``fd00::a-1f`` hexadecimal; since 2.2.0 a whole address may follow, or a prefix.
+    """
+    start = plain_address(text)
     if start is None:
         return None
-    base = 16 if ":" in start else 10
+    first = ip_address(start)
     try:
-        count = int(match["last"], base) - int(match["first"], base) + 1
-        return [str(ip_address(start) + n) for n in range(count)] if 1 <= count <= MAX_RANGE_ADDRESSES else None
+        if "/" in text:
+            network = ip_network(text)  # refuses bits behind the prefix, as keepalived does
+            return network.network_address, network.broadcast_address
+        end = text.partition("-")[2]
+        if not end:
+            return first, first
+        if ("." if first.version == 4 else ":") in end:
+            last = ip_address(end)
+            return (first, last) if last.version == first.version and int(last) >= int(first) else None
+        low, bits = (10, 8) if first.version == 4 else (16, 16)
+        offset = int(end, low) - int(first) % 2**bits
     except ValueError:
         return None
+    return (first, first + offset) if offset > 0 and int(end, low) < 2**bits else None
 
 
 def expanded(
     virtuals: Iterable[ConfVirtualServer], known: dict[str, tuple[Member, ...] | None]
 ) -> Iterator[ConfVirtualServer]:
     """Yields a virtual server for each member of its group; those of an unknown group unchanged."""
+    left = MAX_REAL_SERVERS
     for virtual in virtuals:
         members = known.get(virtual.group) if virtual.group is not None else None
-        if members is None:
+        left -= len(members or ()) * max(1, len(virtual.real_servers))
+        if members is None or left < 0:
             yield virtual
         else:
             yield from (_one(virtual, member) for member in members)

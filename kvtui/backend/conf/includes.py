@@ -11,6 +11,9 @@ from kvtui.backend.conf.expand import Opened
 from kvtui.backend.linux.files import read_text, resolve_inside
 from kvtui.model.conf import Location, Problem, ProblemKind
 
+MAX_FILE_BYTES = 4 << 20
+MAX_FILES = 1000
+MAX_DEPTH = 30
 _MAX_ALTERNATIVES = 1000
 
 
@@ -39,12 +42,21 @@ class Includes:
     def __init__(self, root: str) -> None:
         self.root = root
         self.problems: list[Problem] = []
+        self._left = MAX_FILES
+        self._bytes = MAX_FILE_BYTES
 
     def __call__(self, keyword: str, pattern: str, open_files: tuple[str, ...], at: Location) -> list[Opened]:
         """Returns the files that ``keyword pattern`` names, in the order in which keepalived reads them."""
         folder = posixpath.dirname(open_files[-1]) if open_files else ""
         names = [name for part in _braces(pattern) for name in self._matching(posixpath.join(folder, part))]
         wild = glob.has_magic(pattern)
+        if len(open_files) > MAX_DEPTH:
+            self._problem(f"Includes are more than {MAX_DEPTH} files deep: kvtui skips '{pattern}'", at)
+            return []
+        if len(names) > self._left:
+            self._problem(f"More than {MAX_FILES} files are included: kvtui skips the rest of '{pattern}'", at)
+            names = names[: self._left]
+        self._left -= len(names)
         if not names and (not wild or keyword in ("includew", "includea")):
             self._problem(f"No file matches '{pattern}'", at)
         return [opened for name in names if (opened := self._open(name, open_files, at)) is not None]
@@ -71,7 +83,8 @@ class Includes:
             if is_skipped(path):
                 self._problem(f"keepalived skips '{name}': not a regular file, or executable", at)
                 return None
-            text = read_text(path)
+            text = read_text(path, self._bytes)
+            self._bytes -= len(text)
         except OSError as error:
             self._problem(f"'{name}' cannot be read: {error.strerror or error}", at)
             return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct, field
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -64,8 +66,8 @@ class WordSpan(NamedTuple):
     end: int
 
 
-def decomment(raw: str) -> Line:
-    """Strips comment and outer blanks from a physical line without its line end.
+def decomment(raw: str, offset: int = 0) -> Line:
+    """Strips comment and outer blanks from a physical line (from ``offset`` on) without its line end.
 
     ``!`` and ``#`` start a comment anywhere, unless quoted or escaped. A backslash at the end stays, even after
     a comment, without the blanks before it: it continues a macro definition.
@@ -74,36 +76,50 @@ def decomment(raw: str) -> Line:
     start = len(raw) - len(raw.lstrip(BLANK))
     if not _COMMENT_MARKS.search(raw, start):
         text = raw.strip(BLANK)
-        return Line(text, range(start + 1, start + 1 + len(text)))
-    cut = len(raw)
+        return Line(text, range(offset + start + 1, offset + start + 1 + len(text)))
+    marks = _marks(raw, start)
+    cut = min(mark for mark in (len(raw), marks.comment, marks.backslash) if mark is not None)
+    end = max(start, len(raw[:cut].rstrip(BLANK)))
+    text, columns = _without(raw, start, end, marks.escapes)
+    if marks.backslash is not None:
+        text += "\\"
+        columns = [*columns, marks.backslash + 1]
+    if offset:
+        columns = [column + offset for column in columns]
+    comment = None if marks.comment is None else marks.comment + 1
+    return Line(text, columns, comment, None if marks.quote is None else marks.quote + offset + 1)
+
+
+class _Marks(Struct):
+    """Where a line's comment, open quote, escaped marks and last backslash are; 0-based."""
+
     comment: int | None = None
     quote: int | None = None
-    escapes: list[int] = []
     backslash: int | None = None
+    escapes: list[int] = field(default_factory=list)
+
+
+def _marks(raw: str, start: int) -> _Marks:
+    marks = _Marks()
     position = start
     while mark := _COMMENT_MARKS.search(raw, position):
         at = mark.start()
         position = at + 1
         character = mark[0]
+        bare = marks.quote is None and marks.comment is None
         if character == '"':
-            if comment is None:
-                quote = at if quote is None else None
+            if marks.comment is None:
+                marks.quote = at if marks.quote is None else None
         elif character == "\\":
             if position == len(raw):
-                backslash = at
-                cut = min(cut, at)
+                marks.backslash = at
                 break
-            if quote is None and comment is None and raw[position] in "#!":
-                escapes.append(at)
+            if bare and raw[position] in "#!":
+                marks.escapes.append(at)
             position += 1
-        elif quote is None and comment is None:
-            comment = cut = at
-    end = max(start, len(raw[:cut].rstrip(BLANK)))
-    text, columns = _without(raw, start, end, escapes)
-    if backslash is not None:
-        text += "\\"
-        columns = [*columns, backslash + 1]
-    return Line(text, columns, None if comment is None else comment + 1, None if quote is None else quote + 1)
+        elif bare:
+            marks.comment = at
+    return marks
 
 
 def _without(raw: str, start: int, end: int, escapes: list[int]) -> tuple[str, Sequence[int]]:

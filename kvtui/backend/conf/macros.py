@@ -16,9 +16,12 @@ MAX_LINE = 1023
 """Characters of a line in keepalived (``MAXBUF`` 1024): it skips a replacement that makes a longer one."""
 
 MAX_REPLACEMENTS = 1000
-"""On one line: keepalived itself would loop for ever on ``$A=$A``."""
+"""On one line; more are counted as endless, such as ``$A=$A``: keepalived itself would loop for ever on it."""
 
-MAX_LINES = 100_000
+MAX_ALL_REPLACEMENTS = 200_000
+"""In a config; after that many the rest is read without replacing any."""
+
+MAX_LINES = 20_000
 """Further lines from one line; more are never read (``expand.MAX_GENERATED_LINES``)."""
 
 UNDEFINED = re.compile(r"\$\{(?!_)[A-Za-z][A-Za-z0-9_]*\}")
@@ -36,6 +39,22 @@ class Rounds(Struct, frozen=True):
     values: Iterator[dict[str, str]]
 
 
+class Replaced(Struct, frozen=True):
+    """A line after its macros were replaced.
+
+    Attributes:
+        text: the line.
+        more: further lines, of a multi-line macro at its end.
+        source: the macro that these come from.
+        endless: a macro that refers to itself; empty when there is none.
+    """
+
+    text: str
+    more: list[str]
+    source: str
+    endless: str = ""
+
+
 class Macros:
     """The current definitions, as lines, with ``_PWD`` and ``_INSTANCE``.
 
@@ -45,46 +64,59 @@ class Macros:
 
     def __init__(self, config_id: str) -> None:
         self._values: dict[str, list[str]] = {"_INSTANCE": [config_id]}
+        self.left = MAX_ALL_REPLACEMENTS
+        self._endless: set[str] = set()
 
     def define(self, name: str, value: str) -> None:
         self._values[name] = [value]
+        self._endless.discard(name)
 
     def begin(self, name: str, first: str) -> None:
         """An empty first line is skipped."""
         self._values[name] = [first] if first else []
+        self._endless.discard(name)
 
     def extend(self, name: str, line: str) -> None:
         self._values[name].append(line)
 
-    def replace(self, text: str, folder: str) -> tuple[str, list[str]] | None:
-        """Replaces defined macros repeatedly, as keepalived does.
+    def replace(self, text: str, folder: str, made_by: frozenset[str] = frozenset()) -> Replaced | None:
+        """Replaces defined macros repeatedly, as keepalived does; None when there is nothing to replace.
 
-        Returns:
-            The line and the further lines of a multi-line macro at its end; None when nothing was replaced.
+        Args:
+            text: a line.
+            folder: the value of ``${_PWD}``.
+            made_by: the multi-line macros that the line comes from.
         """
         more: list[str] = []
-        changed = False
+        last = longest = ""
         position = 0
-        for _ in range(MAX_REPLACEMENTS):
+        for _ in range(min(MAX_REPLACEMENTS, self.left)):
+            self.left -= 1
             match = _REFERENCE.search(text, position)
             if match is None:
                 break
-            lines = self._lines(match[1] or match[2], folder)
-            at_end = match.end() == len(text)
-            if lines is None or (len(lines) > 1 and not at_end):
+            name = match[1] or match[2]
+            lines = self._lines(name, folder)
+            if lines is None or (len(lines) > 1 and match.end() != len(text)):
                 position = match.end()
                 continue
+            if name in self._endless or name in made_by:
+                return self._never_ends(name)
             first = lines[0] if lines else ""
             result = text[: match.start()] + first + text[match.end() :]
-            if len(result) > MAX_LINE and len(result) > len(text):
+            if (len(result) > MAX_LINE and len(result) > len(text)) or len(more) > MAX_LINES:
                 break
-            if len(more) > MAX_LINES:
-                break
-            more = lines[1:] + more
-            text, changed, position = result, True, match.start()
+            more, longest = lines[1:] + more, name if len(lines) > 1 else longest
+            text, last, position = result, name, match.start()
             if first.lstrip(BLANK).startswith("~"):
                 break
-        return (text, more) if changed else None
+        else:
+            return self._never_ends(last) if self.left else None
+        return Replaced(text, more, longest) if last else None
+
+    def _never_ends(self, name: str) -> Replaced:
+        self._endless.add(name)
+        return Replaced("", [], name, endless=name)
 
     def _lines(self, name: str, folder: str) -> list[str] | None:
         return [folder] if name == "_PWD" and name not in self._values else self._values.get(name)
@@ -102,7 +134,7 @@ def _seq(text: str, macros: Macros) -> Rounds | None:
     limits = match[3]
     replaced = macros.replace(limits, "")
     if replaced:
-        limits = replaced[0]
+        limits = replaced.text
     numbers = [_number(part) for part in limits.split(",")]
     given = [n for n in numbers if n is not None]
     if len(given) != len(numbers) or len(given) > 3:

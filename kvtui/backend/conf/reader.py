@@ -9,33 +9,22 @@ file or one of its includes.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf import checkers, servers, vrrp
+from kvtui.backend.conf.blocks import MAX_PROBLEMS, Nester
 from kvtui.backend.conf.expand import Expander, Opened
-from kvtui.backend.conf.includes import Includes, is_skipped, outside
-from kvtui.backend.conf.tree import Piece, Statement, build
+from kvtui.backend.conf.grammar import GLOBAL_LINES
+from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes, is_skipped, outside
+from kvtui.backend.conf.tree import Piece, Statement, balanced
 from kvtui.backend.linux.files import read_text
 from kvtui.model.conf import Conf, Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_TOP_LEVEL = {
-    "net_namespace",
-    "net_namespace_ipvs",
-    "namespace_with_ipsets",
-    "instance",
-    "use_pid_dir",
-    "linkbeat_use_polling",
-    "child_wait_time",
-}
-"""Global keywords that may be outside of ``global_defs`` (``global_parser.c``)."""
 
 _SECRET = re.compile(r"pass|secret|auth|key", re.IGNORECASE)
 
@@ -50,13 +39,11 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
         now: seconds since the epoch.
 
     Raises:
-        OSError: the main file cannot be read, or is a FIFO or a device.
+        OSError: the main file cannot be read, is no regular file, or has more than ``MAX_FILE_BYTES``.
     """
     ours = outside(root, path)
+    text = read_text(ours, MAX_FILE_BYTES)
     state = os.stat(ours)  # noqa: PTH116 - text in, numbers out
-    if stat.S_ISFIFO(state.st_mode) or stat.S_ISCHR(state.st_mode):  # opening one may block
-        raise OSError(errno.EINVAL, "Not a regular file", path)
-    text = read_text(ours)
     includes = Includes(root)
     if is_skipped(ours):
         message = "keepalived refuses this file: it is not a regular file, or is executable"
@@ -76,12 +63,15 @@ def conf_of(
 ) -> Conf:
     """Sorts the problems by file and line; those of the caller are complete when the last piece is read."""
     syntax: list[Problem] = []
-    statements = build(pieces, syntax)
+    every = list(balanced(pieces, syntax))
     all_problems = [*expander.problems, *problems, *syntax]
+    nesters = [Nester(process) for process in ("parent", "vrrp", "checker")]
+    common, statements, checked = (nester.nest(every) for nester in nesters)
+    instances = vrrp.instances(statements, vrrp.Defaults.of(common), all_problems)
+    virtual = servers.virtual_servers(checked, all_problems)
     files = tuple(dict.fromkeys(expander.files))
-    instances = vrrp.instances(statements, all_problems)
-    virtual_servers = servers.virtual_servers(statements, all_problems)
     order = {name: number for number, name in enumerate(files)}
+    all_problems += [problem for nester in nesters for problem in nester.problems]
     all_problems.sort(key=lambda p: (order.get(p.at.file, len(order)), p.at.line, p.at.column))
     return Conf(
         path=files[0] if files else "",
@@ -89,15 +79,26 @@ def conf_of(
         modified=modified,
         digest=digest(expander.copy),
         files=files,
-        globals=_globals(statements),
+        globals=_globals(common),
         instances=instances,
         sync_groups=vrrp.sync_groups(statements),
         track_files=vrrp.track_files(statements),
         scripts=vrrp.scripts(statements),
-        virtual_servers=virtual_servers,
-        checks=checkers.checks(statements, instances),
-        problems=tuple(all_problems),
+        virtual_servers=virtual.used,
+        ignored_servers=virtual.ignored,
+        checks=checkers.checks(statements, checked, instances),
+        problems=_first(dict.fromkeys(all_problems)),
     )
+
+
+def _first(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Leaves out the less important ones of very many."""
+    ranked = sorted(problems, key=lambda p: p.kind is ProblemKind.VALUE)
+    if len(ranked) <= MAX_PROBLEMS:
+        return tuple(problems)
+    kept = set(ranked[: MAX_PROBLEMS - 1])
+    more = Problem(ProblemKind.VALUE, f"{len(ranked) - len(kept)} more problems", ranked[-1].at)
+    return (*(p for p in problems if p in kept), more)
 
 
 def digest(copy: Iterable[str]) -> str:
@@ -105,8 +106,8 @@ def digest(copy: Iterable[str]) -> str:
 
 
 def _globals(root: Statement) -> dict[str, str]:
-    """Returns the single-line entries of ``global_defs`` and of ``_TOP_LEVEL``, without secrets."""
-    lines = [line for line in root.children or () if line.children is None and line.keyword in _TOP_LEVEL]
+    """Returns the single-line entries of ``global_defs`` and outside of it, without secrets."""
+    lines = [line for line in root.children or () if line.children is None and line.keyword in GLOBAL_LINES]
     for block in root.each("global_defs"):
         lines += [line for line in block.children or () if line.children is None]
     return {

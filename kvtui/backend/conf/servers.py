@@ -1,140 +1,300 @@
-"""Reads virtual and real servers from the tree (keepalived's ``check_parser.c``)."""
+"""Reads virtual and real servers from the tree, with keepalived's defaults and corrections.
+
+From ``check_parser.c``, ``check_data.c`` and ``validate_check_config`` (2.2.7): what the kernel gets, not what the
+block says.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from kvtui.backend.conf.addresses import is_six, plain_address
 from kvtui.backend.conf.groups import expanded, groups
-from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
+from kvtui.backend.conf.numbers import integer, unsigned
+from kvtui.backend.conf.tree import Statement, invalid, is_built_in
 from kvtui.model.conf import ConfRealServer, ConfVirtualServer, Problem
-from kvtui.model.ip import canonical
 from kvtui.model.ipvs import LVS_METHODS, ForwardingMethod, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from kvtui.backend.conf.groups import Member
 
 DEFAULT_PERSISTENCE = 360
 """Seconds, when ``persistence_timeout`` has no value (IPVS_SVC_PERSISTENT_TIMEOUT in linux/ip_vs.h)."""
+DEFAULT_SCHEDULER = "wlc"
+SCHEDULERS = frozenset("rr wrr lc wlc lblc sh mh dh fo ovf lblcr sed nq twos".split())  # noqa: SIM905 - as one reads them
+MAX_WEIGHT, MAX_UNSIGNED = 2**31 - 1, 2**32 - 1
+MAX_PERSISTENCE = 31 * 86400
 
 _PROTOCOLS = {p.value: p for p in (Protocol.TCP, Protocol.UDP, Protocol.SCTP)}
+_YES, _NO = frozenset({"true", "on", "yes"}), frozenset({"false", "off", "no"})
+_SWITCHES = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+Groups = dict[str, tuple["Member", ...] | None]
 
 
-def virtual_servers(root: Statement, problems: list[Problem]) -> tuple[ConfVirtualServer, ...]:
+class Servers(Struct, frozen=True):
+    """The virtual servers that keepalived uses, and those that it ignores."""
+
+    used: tuple[ConfVirtualServer, ...]
+    ignored: tuple[ConfVirtualServer, ...]
+
+
+def virtual_servers(root: Statement, problems: list[Problem]) -> Servers:
     """Reads all ``virtual_server`` blocks: ``ADDRESS [PORT]``, ``fwmark N`` or ``group NAME`` (one per member)."""
-    blocks = [_virtual_server(block, problems) for block in root.each("virtual_server")]
-    return tuple(expanded(blocks, groups(root)))
+    known = groups(root, problems)
+    used: list[ConfVirtualServer] = []
+    ignored: list[ConfVirtualServer] = []
+    for block in root.each("virtual_server"):
+        server = _Reader(block, known, problems).read()
+        if server is None:
+            continue
+        if server.real_servers and any(not r.sorry for r in server.real_servers):
+            used.append(server)
+        else:
+            ignored.append(server)
+            name = " ".join(block.words[:3])
+            problems.append(invalid(f"{name} has no real server: keepalived ignores it", block.at()))
+    return Servers(tuple(expanded(used, known)), tuple(expanded(ignored, known)))
 
 
-def _virtual_server(block: Statement, problems: list[Problem]) -> ConfVirtualServer:
-    kind, name = [*block.words[1:3], "", ""][:2]
-    address, port, fwmark, group = None, None, None, None
-    if kind == "fwmark":
-        fwmark = integer(name)
-    elif kind == "group":
-        group = name or None
-    else:
-        address = _address(block, problems)
-        port = integer(name)
-    return ConfVirtualServer(
-        at=block.at(),
-        address=address,
-        port=port,
-        fwmark=fwmark,
-        group=group,
-        protocol=Protocol.FWMARK if kind == "fwmark" else _protocol(block, problems),
-        scheduler=block.value("lvs_sched", "lb_algo"),
-        method=_method(block.last("lvs_method", "lb_kind"), problems),
-        persistence_timeout=_persistence(block),
-        quorum=block.integer("quorum"),
-        service=block.piece.service if block.piece else None,
-        real_servers=tuple(_real_servers(block, problems)),
-    )
+class _Reader:
+    """Reads one ``virtual_server`` block."""
+
+    def __init__(self, block: Statement, known: Groups, problems: list[Problem]) -> None:
+        self.block = block
+        self.problems = problems
+        self.known = known
+        self.inhibit = block.last("inhibit_on_failure") is not None
+        self.six: bool | None = None  # of its addresses, once one is known
+        self.method: ForwardingMethod | None = None  # the lines so far; a real server takes it from those above it
+
+    def read(self) -> ConfVirtualServer | None:
+        """Returns None where keepalived skips the block."""
+        server = self._header()
+        if server is None:
+            return None
+        reals, sorry = self._servers()
+        method = self.method or ForwardingMethod.MASQ
+        reals = [replace(r, method=r.method or method) for r in reals]
+        weight = unsigned_of(self.block, "weight", 1, MAX_WEIGHT)
+        reals = [replace(r, weight=(1 if weight is None else weight) if r.weight is None else r.weight) for r in reals]
+        sorries = [replace(sorry, method=sorry.method or method)] if sorry else []
+        server = replace(server, method=method, real_servers=tuple(self._ported(server, r) for r in [*sorries, *reals]))
+        return self._with_quorum(self._with_persistence(server))
+
+    def _header(self) -> ConfVirtualServer | None:
+        block = self.block
+        kind, name = [*block.words[1:3], "", ""][:2]
+        server = ConfVirtualServer(
+            at=block.at(),
+            address=None,
+            port=None,
+            protocol=self._protocol(),
+            scheduler=self._scheduler(),
+            service=block.piece.service if block.piece else None,
+        )
+        if kind == "group":
+            if name in self.known or is_built_in(name):
+                return replace(server, group=name)
+            self._invalid(f"virtual_server_group {name} is not defined: keepalived ignores this virtual server")
+            return None
+        if kind == "fwmark":
+            mark = unsigned(name, 0, MAX_UNSIGNED, lenient=True)
+            if mark is None and not is_built_in(name):
+                self._invalid(f"'{name}' is not a firewall mark: keepalived skips this virtual server")
+                return None
+            return replace(server, fwmark=mark, protocol=Protocol.FWMARK)
+        address = self._address(block)
+        if address is None:
+            return None
+        port = self._port(block)
+        self.six = is_six(address)
+        return replace(server, address=address, port=port or None) if port is not None else None
+
+    def _servers(self) -> tuple[list[ConfRealServer], ConfRealServer | None]:
+        """Returns the real servers, and the sorry server."""
+        reals: dict[tuple[str, int | None], ConfRealServer] = {}
+        sorry: ConfRealServer | None = None
+        for line in self.block.children or ():
+            if line.keyword in {"lb_kind", "lvs_method"}:
+                self.method = _method(line, self.problems) or self.method
+            elif line.keyword == "real_server":
+                real = self._real(line)
+                if real is not None and (real.address, real.port) in reals and self._fits(real, line):
+                    self._invalid(f"{' '.join(line.words[:3])} is there twice: keepalived removes this one", line)
+                elif real is not None and self._fits(real, line):
+                    reals[real.address, real.port] = real
+            else:
+                sorry = self._sorry(line, sorry)
+        if sorry is not None and not self._fits(sorry, self.block):
+            sorry = None
+        same = reals.get((sorry.address, sorry.port)) if sorry else None
+        if sorry is not None and same is not None:
+            sorry = replace(sorry, inhibit_on_failure=same.inhibit_on_failure)
+        return list(reals.values()), sorry
+
+    def _fits(self, real: ConfRealServer, line: Statement) -> bool:
+        """Whether its addresses are of the virtual server's kind; only tunnels may mix them."""
+        if is_built_in(real.address) or (real.method or self.method) is ForwardingMethod.TUNNEL:
+            return True
+        if self.six is None and self.block.argument != "group":
+            self.six = is_six(real.address)
+        if self.six not in {None, is_six(real.address)}:
+            self._invalid(f"{real.address}: IPv4 and IPv6 do not mix: keepalived skips this server", line)
+            return False
+        return True
+
+    def _real(self, line: Statement) -> ConfRealServer | None:
+        """Reads a ``real_server``, whose defaults of weight and inhibit_on_failure are the virtual server's."""
+        address, port = self._address(line), self._port(line)
+        if address is None or port is None:
+            return None
+        method = self.method
+        for child in line.each("lvs_method"):
+            method = _method(child, self.problems) or method
+        checks = [child for child in line.children or () if child.children is not None]
+        file_check = next((c for c in checks if c.keyword == "FILE_CHECK"), None)
+        inhibit = _switch(line, "inhibit_on_failure")
+        return ConfRealServer(
+            address=address,
+            port=port,
+            at=line.at(),
+            weight=unsigned_of(line, "weight", 0, MAX_WEIGHT),
+            method=method,
+            upper_threshold=unsigned_of(line, "uthreshold", 0, MAX_UNSIGNED),
+            lower_threshold=unsigned_of(line, "lthreshold", 0, MAX_UNSIGNED),
+            inhibit_on_failure=self.inhibit if inhibit is None else inhibit,
+            checks=tuple(check.keyword for check in checks if _is_used(check)),
+            file_check=file_check.value("track_file") if file_check else None,
+            file_check_weight=_file_check_weight(file_check),
+        )
+
+    def _sorry(self, line: Statement, sorry: ConfRealServer | None) -> ConfRealServer | None:
+        """Reads ``sorry_server ADDRESS PORT`` and the lines about it that follow."""
+        if line.keyword == "sorry_server":
+            address, port = self._address(line), self._port(line)
+            if address is not None and port is not None:
+                return ConfRealServer(address=address, port=port, at=line.at(), method=self.method, sorry=True)
+        elif sorry is not None and line.keyword == "sorry_server_inhibit":
+            return replace(sorry, inhibit_on_failure=True)
+        elif sorry is not None and line.keyword == "sorry_server_lvs_method":
+            return replace(sorry, method=_method(line, self.problems) or sorry.method)
+        return sorry
+
+    def _address(self, line: Statement) -> str | None:
+        """Returns the canonical address after the keyword; as written where only keepalived knows it."""
+        text = line.argument
+        if text is None or is_built_in(text):
+            return text
+        address = plain_address(text)
+        if address is None:
+            self._invalid(f"{line.keyword}: '{text}' is not an address: keepalived skips it", line, 1)
+        return address
+
+    def _port(self, line: Statement) -> int | None:
+        """Returns the port, 0 without one; None when it is invalid, and keepalived skips the server."""
+        text = line.words[2] if len(line.words) > 2 else None
+        if text is None or not text.strip("0") or is_built_in(text):
+            return 0
+        port = unsigned(text, 1, 65535, lenient=True)
+        if port is None:
+            self._invalid(f"'{text}' is not a port: keepalived skips {' '.join(line.words[:2])}", line, 2)
+        return port
+
+    def _ported(self, server: ConfVirtualServer, real: ConfRealServer) -> ConfRealServer:
+        """Gives a real server the port that keepalived gives it: only NAT can change a port."""
+        if server.group is not None:
+            return replace(real, port=real.port or None)
+        own = 0 if server.fwmark is not None else server.port or 0
+        if real.method is ForwardingMethod.MASQ:
+            kept = real.port or (0 if server.fwmark is not None or real.sorry else own)
+            return replace(real, port=kept or None)
+        if real.port and real.port != own:
+            message = f"{real.address} has port {real.port}, which only NAT can reach: keepalived uses {own}"
+            self.problems.append(invalid(message, real.at))
+        return replace(real, port=own or None)
+
+    def _with_persistence(self, server: ConfVirtualServer) -> ConfVirtualServer:
+        timeout: int | None = None
+        for line in self.block.each("persistence_timeout", "persistence_granularity"):
+            if line.keyword == "persistence_granularity":
+                timeout = timeout or DEFAULT_PERSISTENCE
+            elif line.argument is None:
+                timeout = DEFAULT_PERSISTENCE
+            else:
+                timeout = unsigned(line.argument, 1, MAX_PERSISTENCE) or timeout
+        members = (self.known.get(server.group) or ()) if server.group else ()
+        without_port = any(m.fwmark is None and not m.port for m in members)
+        if server.group is None and server.fwmark is None:
+            without_port = not server.port
+        return replace(server, persistence_timeout=timeout or (DEFAULT_PERSISTENCE if without_port else None))
+
+    def _with_quorum(self, server: ConfVirtualServer) -> ConfVirtualServer:
+        """A quorum above the sum of weights is lowered to that."""
+        line = self.block.last("quorum")
+        quorum = (unsigned(line.argument, 1, MAX_UNSIGNED, lenient=True) if line else None) or 1
+        most = sum(r.weight or 0 for r in server.real_servers if not r.sorry)
+        if line is not None and quorum > most:
+            self._invalid(f"quorum {quorum} is above the sum of weights: keepalived uses {most}", line, 1)
+        return replace(server, quorum=min(quorum, most) if line or not most else None)
+
+    def _protocol(self) -> Protocol:
+        """Returns the protocol; UDP is keepalived's default."""
+        protocol = Protocol.UDP
+        for line in self.block.each("protocol"):
+            found = _PROTOCOLS.get((line.argument or "").upper())
+            if found is None and not is_built_in(line.argument):
+                self._invalid(f"protocol '{line.argument}' is not TCP, UDP or SCTP: keepalived ignores it", line, 1)
+            protocol = found or protocol
+        return protocol
+
+    def _scheduler(self) -> str:
+        scheduler = DEFAULT_SCHEDULER
+        for line in self.block.each("lb_algo", "lvs_sched"):
+            if line.argument in SCHEDULERS or is_built_in(line.argument):
+                scheduler = line.argument or scheduler
+            else:
+                self._invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived ignores it", line, 1)
+        return scheduler
+
+    def _invalid(self, message: str, line: Statement | None = None, word: int = 0) -> None:
+        self.problems.append(invalid(message, (line or self.block).at(word)))
 
 
-def _address(block: Statement, problems: list[Problem]) -> str | None:
-    """Returns the canonical address after the keyword; as written when it is not one (a template's placeholder)."""
-    text = block.argument
-    if text is None:
-        problems.append(invalid(f"{block.keyword} has no address", block.at()))
-        return None
-    address = canonical(text)
-    if address is None and not is_built_in(text):
-        problems.append(invalid(f"{block.keyword}: '{text}' is not an address", block.at(1)))
-    return address or text
+def unsigned_of(block: Statement, keyword: str, low: int, high: int) -> int | None:
+    """Returns the last number of that keyword that keepalived takes; None without one, or where only it knows that."""
+    lines = [line for line in block.each(keyword) if not is_built_in(line.argument)]
+    taken = [unsigned(line.argument, low, high, lenient=True) for line in lines]
+    return next((value for value in reversed(taken) if value is not None), None)
 
 
-def _protocol(block: Statement, problems: list[Problem]) -> Protocol:
-    """Returns the protocol; TCP is keepalived's default for addresses."""
-    line = block.last("protocol")
-    if line is None or is_built_in(line.argument):
-        return Protocol.TCP
-    protocol = _PROTOCOLS.get(line.argument or "")
-    if protocol is None:
-        problems.append(invalid(f"protocol '{line.argument}' is not TCP, UDP or SCTP", line.at(1)))
-    return protocol or Protocol.TCP
+def _switch(block: Statement, keyword: str) -> bool | None:
+    """Returns the last valid value of a keyword that may be followed by yes or no; None without it."""
+    taken = [_SWITCHES.get(line.argument) if line.argument else True for line in block.each(keyword)]
+    return next((value for value in reversed(taken) if value is not None), None)
 
 
-def _method(line: Statement | None, problems: list[Problem]) -> ForwardingMethod | None:
-    """Reads NAT, DR or TUN; keepalived treats any other word as NAT (measured with ``PROXY``)."""
-    if line is None or is_built_in(line.argument):
+def _method(line: Statement, problems: list[Problem]) -> ForwardingMethod | None:
+    """Reads NAT, DR or TUN, in capitals; keepalived ignores any other word (measured with ``PROXY``)."""
+    if is_built_in(line.argument):
         return None
     method = LVS_METHODS.get(line.argument or "")
     if method is None:
-        problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived uses NAT", line.at(1)))
-    return method or ForwardingMethod.MASQ
+        problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived ignores it", line.at(1)))
+    return method
 
 
-def _persistence(block: Statement) -> int | None:
-    line = block.last("persistence_timeout")
-    if line is None:
-        return None
-    return DEFAULT_PERSISTENCE if line.argument is None else integer(line.argument)
-
-
-def _real_servers(block: Statement, problems: list[Problem]) -> Iterator[ConfRealServer]:
-    for server in block.each("real_server", "sorry_server"):
-        if server.argument is None:
-            problems.append(invalid(f"{server.keyword} has no address", server.at()))
-        elif server.keyword == "sorry_server":
-            yield _sorry_server(server, block, problems)
-        else:
-            yield _real_server(server, block, problems)
-
-
-def _sorry_server(server: Statement, block: Statement, problems: list[Problem]) -> ConfRealServer:
-    """Reads ``sorry_server ADDRESS PORT``; its method and inhibit are lines of the virtual server."""
-    return ConfRealServer(
-        address=_address(server, problems) or "",
-        port=integer(server.words[2]) if len(server.words) > 2 else None,
-        at=server.at(),
-        method=_method(block.last("sorry_server_lvs_method"), problems),
-        inhibit_on_failure=block.last("sorry_server_inhibit") is not None,
-        sorry=True,
-    )
-
-
-def _real_server(server: Statement, block: Statement, problems: list[Problem]) -> ConfRealServer:
-    """Reads a ``real_server``, whose defaults of weight and inhibit_on_failure are the virtual server's."""
-    weight = server.integer("weight")
-    checks = [child for child in server.children or () if child.children is not None and child.keyword.isupper()]
-    file_check = next((c for c in checks if c.keyword == "FILE_CHECK"), None)
-    return ConfRealServer(
-        address=_address(server, problems) or "",
-        port=integer(server.words[2]) if len(server.words) > 2 else None,
-        at=server.at(),
-        weight=block.integer("weight") if weight is None else weight,
-        method=_method(server.last("lvs_method"), problems),
-        upper_threshold=server.integer("uthreshold"),
-        lower_threshold=server.integer("lthreshold"),
-        inhibit_on_failure=any(s.last("inhibit_on_failure") is not None for s in (server, block)),
-        checks=tuple(check.keyword for check in checks),
-        file_check=file_check.value("track_file") if file_check else None,
-        file_check_weight=_file_check_weight(file_check),
-    )
+def _is_used(check: Statement) -> bool:
+    """Whether keepalived keeps a check: it drops those without their main value."""
+    needed = {"MISC_CHECK": "misc_path", "HTTP_GET": "url", "SSL_GET": "url", "FILE_CHECK": "track_file"}
+    needed |= {"BFD_CHECK": "name"}
+    return check.keyword not in needed or check.last(needed[check.keyword]) is not None
 
 
 def _file_check_weight(check: Statement | None) -> int | None:
     """Reads ``weight W [reverse]`` (``track_file_weight_handler`` of keepalived's ``check_file.c``)."""
     line = check.last("weight") if check else None
-    weight = integer(line.argument) if line else None
+    weight = integer(line.argument, -MAX_WEIGHT, MAX_WEIGHT) if line else None
     return -weight if weight is not None and line and line.words[2:3] == ["reverse"] else weight

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -107,11 +108,23 @@ class Statement(Struct, dict=True):
             return ""
         return self.piece.text[self.spans[word].start : self.spans[word].end]
 
+    @cached_property
+    def _by_keyword(self) -> dict[str, list[Statement]]:
+        """Asked for once the block is complete."""
+        found: dict[str, list[Statement]] = {}
+        for child in self.children or ():
+            found.setdefault(child.keyword, []).append(child)
+        return found
+
     def each(self, *keywords: str) -> Iterator[Statement]:
+        if len(keywords) == 1:
+            return iter(self._by_keyword.get(keywords[0], ()))
         return (child for child in self.children or () if child.keyword in keywords)
 
     def last(self, *keywords: str) -> Statement | None:
         """In keepalived the last one wins."""
+        if len(keywords) == 1:
+            return next(reversed(self._by_keyword.get(keywords[0], ())), None)
         return next((c for c in reversed(self.children or ()) if c.keyword in keywords), None)
 
     def entries(self, keyword: str) -> Iterator[Statement]:
@@ -173,34 +186,56 @@ def build(pieces: Iterable[Piece], problems: list[Problem]) -> Statement:
     """Nests the pieces by their braces, linear in their number; unbalanced braces are added to ``problems``."""
     children: list[Statement] = []
     root = Statement(children=children)
-    open_blocks: list[tuple[list[Statement], Statement]] = []
+    outer: list[list[Statement]] = []
     header: Statement | None = None
-    for piece in pieces:
+    for piece in balanced(pieces, problems):
         if piece.text == "{":
-            if header is None:
-                problems.append(_syntax("This '{' follows no statement", piece))
-                header = Statement(piece)  # not in the tree: keepalived ignores what is inside
-            open_blocks.append((children, header))
+            outer.append(children)
+            header = header or Statement(piece)  # not in the tree: keepalived ignores what is inside
             children = header.children = []
             header = None
         elif piece.text == "}":
             header = None
-            if open_blocks:
-                children, _ = open_blocks.pop()
-            else:
-                problems.append(_syntax("This '}' closes no block", piece))
+            children = outer.pop() if outer else children
         else:
             statement = Statement(piece)
             children.append(statement)
             header = None if piece.directive else statement
-    for _, block in open_blocks:
-        if block.piece is not None:
-            name = " ".join(block.words[:2])
-            problems.append(_syntax(f"The block '{name}' is not closed: a '}}' is missing", block.piece))
     return root
 
 
-def _syntax(message: str, piece: Piece) -> Problem:
+def balanced(pieces: Iterable[Piece], problems: list[Problem]) -> Iterator[Piece]:
+    """Yields the pieces; adds braces that do not balance to ``problems``."""
+    open_blocks: list[Piece] = []
+    header: Piece | None = None
+    for piece in pieces:
+        if piece.text == "{":
+            if header is None:
+                problems.append(syntax("This '{' follows no statement", piece))
+            open_blocks.append(header or piece)
+            header = None
+        elif piece.text == "}":
+            header = None
+            if not open_blocks:
+                problems.append(syntax("This '}' closes no block", piece))
+            else:
+                open_blocks.pop()
+        else:
+            header = None if piece.directive else piece
+        yield piece
+    problems += [
+        syntax(f"The block '{name_of(block)}' is not closed: a '}}' is missing", block)
+        for block in open_blocks
+        if not block.is_brace
+    ]
+
+
+def name_of(block: Piece) -> str:
+    """Returns the first words of a block's header, as messages name it."""
+    return " ".join(word.value for word in islice(words(block.text), 3))
+
+
+def syntax(message: str, piece: Piece) -> Problem:
     return Problem(ProblemKind.SYNTAX, message, piece.at())
 
 

@@ -1,33 +1,59 @@
-"""Reads instances, sync groups and track files from the tree (keepalived's ``vrrp_parser.c``)."""
+"""Reads instances, sync groups and track files from the tree, with keepalived's defaults and corrections.
+
+From ``vrrp_parser.c`` and ``vrrp_complete_instance`` (2.2.7): what an instance does, not what its block says.
+"""
 
 from __future__ import annotations
 
 import hmac
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from kvtui.backend.conf.addresses import MAX_INTERFACE_NAME, InstanceAddresses, is_six
 from kvtui.backend.conf.auth_hmac import auth_hmac
-from kvtui.backend.conf.tree import Statement, integer, invalid, is_built_in
+from kvtui.backend.conf.numbers import integer, seconds, unsigned
+from kvtui.backend.conf.tree import Statement, invalid, is_built_in
 from kvtui.model.conf import ConfInstance, ConfScript, ConfTrack, ConfTrackFile, Problem, SyncGroup
-from kvtui.model.ip import canonical
-from kvtui.model.vrrp import VirtualAddress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kvtui.model.vrrp import VirtualAddress
+
+OWNER, DEFAULT_PRIORITY = 255, 100
+_V2_MOST, _V3_MOST = 255.0, 40.95
+"""Seconds: the advert interval's field has 8 bits, or 12 bits for hundredths."""
+_MOST_VIPS = {False: 255, True: 89}
+"""In an advert of IPv4, IPv6; with an MTU of 1500."""
 _TRACKS = ("interface", "script", "file", "process", "bfd")
-_ADDRESS_OPTIONS = {"dev", "scope", "broadcast", "brd", "label", "peer", "preferred_lft", "track_group"}
-_ADDRESS_FLAGS = {"home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac"}
-_PEER_OPTIONS = {"min_ttl", "max_ttl"}
-_AUTH_TYPES = ("PASS", "AH")
+Router = tuple[str, bool, int, str | None]
+"""Interface, whether IPv6, VRID, multicast group."""
+_FALSE = frozenset({"false", "off", "no"})
 _MAX_PASSWORD = 8  # keepalived cuts a longer one off
 _KEY = secrets.token_bytes(16)
 
 
-def instances(root: Statement, problems: list[Problem]) -> tuple[ConfInstance, ...]:
+@dataclass(frozen=True)
+class Defaults:
+    """What ``global_defs`` sets for all instances."""
+
+    version: int
+    strict: bool
+
+    @classmethod
+    def of(cls, root: Statement) -> Defaults:
+        lines = [line for block in root.each("global_defs") for line in block.children or ()]
+        versions = [integer(line.argument, 2, 3) for line in lines if line.keyword == "vrrp_version"]
+        return cls(next((v for v in reversed(versions) if v), 2), any(line.keyword == "vrrp_strict" for line in lines))
+
+
+def instances(root: Statement, defaults: Defaults, problems: list[Problem]) -> tuple[ConfInstance, ...]:
     """Reads all ``vrrp_instance`` blocks; of two with the same name the first counts (``vrrp_handler``)."""
     found: dict[str, ConfInstance] = {}
-    has_default_interface = any(defs.last("default_interface") for defs in root.each("global_defs"))
+    routers: dict[Router, str] = {}
     for block in root.each("vrrp_instance"):
         name = block.argument
         if name is None or len(block.words) != 2:
@@ -36,43 +62,141 @@ def instances(root: Statement, problems: list[Problem]) -> tuple[ConfInstance, .
             message = f"vrrp_instance {name} is already defined: keepalived skips this one"
             problems.append(invalid(message, block.at()))
         else:
-            found[name] = _instance(name, block, problems, has_default_interface=has_default_interface)
-    return tuple(found.values())
+            found[name] = _instance(name, block, defaults, problems)
+            problems += _conflict(found[name], block, routers)
+    return _in_groups(found, sync_groups(root))
 
 
-def _instance(name: str, block: Statement, problems: list[Problem], *, has_default_interface: bool) -> ConfInstance:
-    priority = block.last("priority")
+def _instance(name: str, block: Statement, defaults: Defaults, problems: list[Problem]) -> ConfInstance:
+    addresses = InstanceAddresses(name, problems)
+    addresses.read(block)
+    strict = _strict(block, defaults)
+    six = addresses.six is True
+    version = addresses.version or (3 if six else defaults.version)
+    version = 3 if six and strict else version
+    interface = _interface(block, problems)
+    vips = _without_twins(addresses.vips, interface)
+    most = _MOST_VIPS[six]
+    line = block.last("priority")
     instance = ConfInstance(
         name=name,
         at=block.at(),
-        state=block.value("state"),
-        interface=block.value("interface"),
-        vrid=block.integer("virtual_router_id"),
-        priority=block.integer("priority"),
-        priority_at=priority.at(1) if priority else None,
-        priority_literal=priority is None or _literal_everywhere(block),
-        version=block.integer("version"),
+        state=_state(block, problems),
+        interface=interface,
+        vrid=_last(block, "virtual_router_id", 1, 255),
+        priority=_priority(block),
+        priority_at=line.at(1) if line else None,
+        priority_literal=line is None or _literal_everywhere(block),
+        version=version,
         nopreempt=_nopreempt(block),
-        preempt_delay=block.decimal("preempt_delay"),
-        advert_interval=block.decimal("advert_int"),
+        preempt_delay=_delay(block),
+        advert_interval=_interval(block, version),
         auth_type=_auth_type(block, problems),
-        vips=tuple(_addresses(block, "virtual_ipaddress", problems)),
-        excluded_vips=tuple(_addresses(block, "virtual_ipaddress_excluded", problems)),
-        unicast_source=_source(block),
-        unicast_peers=tuple(_peers(block, problems)),
+        vips=tuple(vips[:most]),
+        excluded_vips=(*addresses.excluded, *vips[most:]),
+        unicast_source=addresses.source,
+        unicast_peers=tuple(addresses.peers),
         tracks=tuple(_tracks(block, problems)),
         auth_hmac=auth_hmac(block, problems),
         use_vmac=block.last("use_vmac", "use_ipvlan") is not None,
         auth_digest=_auth_digest(block),
         tracks_interface=block.last("dont_track_primary") is None,
     )
-    problems += _problems(instance, block, has_default_interface=has_default_interface)
-    return instance
+    problems += _problems(instance, block, strict=strict)
+    return _completed(instance, block, strict=strict)
+
+
+def _without_twins(vips: list[VirtualAddress], interface: str | None) -> list[VirtualAddress]:
+    """Of equal addresses on one interface the kernel has one; keepalived 2.3 drops the others itself."""
+    first: dict[tuple[str, int, str | None], VirtualAddress] = {}
+    for vip in vips:
+        first.setdefault((vip.address, vip.prefixlen, vip.interface or interface), vip)
+    return list(first.values())
+
+
+def _strict(block: Statement, defaults: Defaults) -> bool:
+    line = block.last("strict_mode")
+    return defaults.strict if line is None else line.argument not in _FALSE
+
+
+def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> ConfInstance:
+    """Fills in what keepalived derives from other values (``vrrp_complete_instance``)."""
+    priority, state = instance.priority, instance.state
+    if priority is None and not is_built_in(block.value("priority")):
+        priority = OWNER if state == "MASTER" else DEFAULT_PRIORITY
+    own = "MASTER" if priority == OWNER else "BACKUP"
+    state = own if state is None or strict else state
+    auth = instance.auth_type
+    if (
+        strict
+        or instance.version == 3
+        or not any(line.keyword == "auth_pass" for line in block.entries("authentication"))
+    ):
+        auth = None
+    if auth == "AH" and instance.vips and is_six(instance.vips[0].address):
+        auth = None
+    if auth == "AH":
+        state = own
+    preempts_always = priority == OWNER or state == "MASTER"
+    nopreempt = instance.nopreempt and not preempts_always
+    delay = None if state == "MASTER" or strict or nopreempt else instance.preempt_delay
+    return replace(
+        instance, priority=priority, state=state, auth_type=auth, nopreempt=nopreempt, preempt_delay=delay or None
+    )
+
+
+def _in_groups(found: dict[str, ConfInstance], groups: tuple[SyncGroup, ...]) -> tuple[ConfInstance, ...]:
+    """Members of a sync group start as MASTER only if all of them do, with priority 255."""
+    grouped: set[str] = set()
+    for group in groups:
+        members = [found[name] for name in group.members if name in found and name not in grouped]
+        grouped |= {m.name for m in members}
+        if not all(m.state == "MASTER" and m.priority == OWNER for m in members):
+            found |= {m.name: replace(m, state="BACKUP") for m in members}
+    return tuple(found.values())
+
+
+def _state(block: Statement, problems: list[Problem]) -> str | None:
+    """MASTER stays: a BACKUP after it is ignored. Any other word is BACKUP."""
+    state: str | None = None
+    for line in block.each("state"):
+        if line.argument not in {"MASTER", "BACKUP"} and not is_built_in(line.argument):
+            message = f"'{line.argument}' is not MASTER or BACKUP: keepalived uses BACKUP"
+            problems.append(invalid(message, line.at(1)))
+            state = "BACKUP"
+        elif line.argument == "MASTER" or state is None:
+            state = line.argument
+    return state
+
+
+def _interface(block: Statement, problems: list[Problem]) -> str | None:
+    interface: str | None = None
+    for line in block.each("interface"):
+        if line.argument is not None and len(line.argument) > MAX_INTERFACE_NAME and not is_built_in(line.argument):
+            message = f"'{line.argument}' is longer than {MAX_INTERFACE_NAME} characters: keepalived ignores it"
+            problems.append(invalid(message, line.at(1)))
+        else:
+            interface = line.argument
+    return interface
+
+
+def _last(block: Statement, keyword: str, low: int, high: int) -> int | None:
+    """Returns the last number that keepalived takes."""
+    taken = [unsigned(line.argument, low, high) for line in block.each(keyword)]
+    return next((value for value in reversed(taken) if value is not None), None)
+
+
+def _priority(block: Statement) -> int | None:
+    """An invalid one is 100; None without one, or where only keepalived knows it."""
+    line = block.last("priority")
+    if line is None or is_built_in(line.argument):
+        return None
+    return unsigned(line.argument, 1, OWNER) or DEFAULT_PRIORITY
 
 
 def _literal_everywhere(block: Statement) -> bool:
     """Whether no priority of the block depends on ``@``, ``$`` or ``~``."""
-    return all(p.literal and integer(p.argument) is not None for p in block.each("priority"))
+    return all(p.literal and unsigned(p.argument, 0, 10**9) is not None for p in block.each("priority"))
 
 
 def _nopreempt(block: Statement) -> bool:
@@ -80,9 +204,17 @@ def _nopreempt(block: Statement) -> bool:
     return last is not None and last.keyword == "nopreempt"
 
 
-def _source(block: Statement) -> str | None:
-    text = block.value("unicast_src_ip")
-    return None if text is None else canonical(text) or text
+def _delay(block: Statement) -> float | None:
+    return seconds(block.value("preempt_delay"), 0, 1000) or None
+
+
+def _interval(block: Statement, version: int) -> float:
+    """Rounded to what fits into an advert; 1 second by default."""
+    taken = [seconds(line.argument, 0.01, 255) for line in block.each("advert_int")]
+    interval = next((value for value in reversed(taken) if value is not None), 1.0)
+    if version == 2:
+        return min(_V2_MOST, max(1.0, float(int(interval + 0.5))))
+    return min(_V3_MOST, max(0.01, int(interval * 100 + 0.5) / 100))
 
 
 def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
@@ -90,7 +222,7 @@ def _auth_type(block: Statement, problems: list[Problem]) -> str | None:
     chosen: str | None = None
     for line in block.entries("authentication"):
         if line.keyword == "auth_type":
-            chosen = line.argument if line.argument in _AUTH_TYPES else None
+            chosen = line.argument if line.argument in {"PASS", "AH"} else chosen
             if len(line.words) > 2:
                 message = "keepalived reads only auth_type on this line: move auth_pass to its own line"
                 problems.append(invalid(message, line.at(2)))
@@ -105,55 +237,6 @@ def _auth_digest(block: Statement) -> str:
     )
 
 
-def _addresses(block: Statement, keyword: str, problems: list[Problem]) -> Iterator[VirtualAddress]:
-    """Reads one address with options per line (``alloc_ipaddress``)."""
-    for line in block.entries(keyword):
-        address: str | None = None
-        device: str | None = None
-        position = 0
-        while position < len(line.words):
-            word = line.words[position]
-            if word in _ADDRESS_OPTIONS and address is not None:
-                if word == "dev" and position + 1 < len(line.words):
-                    device = line.words[position + 1]
-                position += 1
-            elif address is None:
-                address = word
-            elif word not in _ADDRESS_FLAGS:
-                message = f"keepalived reads one address per line: it ignores '{word}' after {address}"
-                problems.append(invalid(message, line.at(position)))
-            position += 1
-        vip = _address(address or "", device)
-        if vip is not None:
-            yield vip
-        elif address and not is_built_in(address):
-            problems.append(invalid(f"'{address}' is not an address: keepalived skips it", line.at()))
-
-
-def _address(text: str, device: str | None) -> VirtualAddress | None:
-    """Parses ``address[/prefix]``; without a prefix it is /32 or /128."""
-    number, _, prefix = text.partition("/")
-    address = canonical(number)
-    if address is None:
-        return None
-    longest = 128 if ":" in address else 32
-    length = integer(prefix)
-    return VirtualAddress(address, length if length is not None and 0 <= length <= longest else longest, device)
-
-
-def _peers(block: Statement, problems: list[Problem]) -> Iterator[str]:
-    """Reads ``unicast_peer``: one peer per line, with options since 2.2."""
-    for line in block.entries("unicast_peer"):
-        address = canonical(line.keyword)
-        if address is not None:
-            yield address
-        elif line.keyword and not is_built_in(line.keyword):
-            problems.append(invalid(f"'{line.keyword}' is not an address: keepalived skips this peer", line.at()))
-        if len(line.words) > 1 and line.words[1] not in _PEER_OPTIONS:
-            message = f"keepalived reads one peer per line: it ignores '{line.words[1]}'"
-            problems.append(invalid(message, line.at(1)))
-
-
 def _tracks(block: Statement, problems: list[Problem]) -> Iterator[ConfTrack]:
     """Reads ``track_interface { eth0 weight -20 }`` and the like; a line with another second word is ignored."""
     for kind in _TRACKS:
@@ -162,27 +245,42 @@ def _tracks(block: Statement, problems: list[Problem]) -> Iterator[ConfTrack]:
                 message = f"keepalived reads one entry per line: it ignores this line because of '{line.words[1]}'"
                 problems.append(invalid(message, line.at(1)))
             elif line.words:
-                yield ConfTrack(kind, line.keyword, integer(line.words[2]) if len(line.words) > 2 else None)
+                weight = integer(line.words[2], -254, 254) if len(line.words) > 2 else None
+                yield ConfTrack(kind, line.keyword, weight)
 
 
-def _problems(instance: ConfInstance, block: Statement, *, has_default_interface: bool) -> Iterator[Problem]:
+def _problems(instance: ConfInstance, block: Statement, *, strict: bool) -> Iterator[Problem]:
     name = instance.name
     priority = block.last("priority")
-    if priority is not None and not is_built_in(priority.argument) and not 1 <= (instance.priority or 0) <= 255:
+    if priority is not None and not is_built_in(priority.argument) and unsigned(priority.argument, 1, OWNER) is None:
         message = f"{name}: priority must be between 1 and 255; keepalived uses 100 instead"
         yield invalid(message, priority.at(1))
     vrid = block.last("virtual_router_id")
     if vrid is None:
         yield invalid(f"{name}: virtual_router_id is missing: keepalived exits on it", instance.at)
-    elif not is_built_in(vrid.argument) and not 1 <= (instance.vrid or 0) <= 255:
-        yield invalid(f"{name}: virtual_router_id must be between 1 and 255", vrid.at(1))
-    if not any(block.entries("virtual_ipaddress")):
-        yield invalid(f"{name}: no virtual_ipaddress: keepalived may refuse the instance", instance.at)
-    interface = block.last("interface")
-    if interface is not None and interface.argument is None:
-        yield invalid(f"{name}: interface has no value", interface.at())
-    elif interface is None and not has_default_interface and instance.unicast_source is None:
-        yield invalid(f"{name}: no interface", instance.at)
+    elif not is_built_in(vrid.argument) and unsigned(vrid.argument, 1, 255) is None:
+        exits = ": keepalived exits on it" if instance.vrid is None else ""
+        yield invalid(f"{name}: virtual_router_id must be between 1 and 255{exits}", vrid.at(1))
+    if not instance.vips and block.last("no_virtual_ipaddress") is None:
+        fatal = strict or instance.version == 3
+        mode = "strict mode" if strict else f"VRRP version {instance.version}"
+        why = f"{mode} needs one: keepalived exits on it" if fatal else "the instance is useless"
+        yield invalid(f"{name}: no virtual_ipaddress: {why}", instance.at)
+    if instance.interface is None and not is_built_in(block.value("interface")):
+        version = "2.2" if instance.unicast_peers else ""
+        yield invalid(f"{name}: no interface: keepalived {version} exits on it".replace("  ", " "), instance.at)
+
+
+def _conflict(instance: ConfInstance, block: Statement, routers: dict[Router, str]) -> Iterator[Problem]:
+    """Two multicast instances with one VRID on one interface (``check_vrid_conflicts``)."""
+    if instance.unicast_peers or instance.vrid is None or instance.interface is None:
+        return
+    six = bool(instance.vips) and is_six(instance.vips[0].address)
+    router = (instance.interface, six, instance.vrid, block.value("mcast_dst_ip"))
+    other = routers.setdefault(router, instance.name)
+    if other != instance.name:
+        why = f"{other} has VRID {instance.vrid} on {instance.interface} already: keepalived exits on it"
+        yield invalid(f"{instance.name}: {why}", instance.at)
 
 
 def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
@@ -197,7 +295,7 @@ def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
 def track_files(root: Statement) -> tuple[ConfTrackFile, ...]:
     """Reads all ``track_file`` (2.1) and ``vrrp_track_file`` (2.0) definitions."""
     return tuple(
-        ConfTrackFile(block.argument, block.value("file"), block.integer("weight"))
+        ConfTrackFile(block.argument, block.value("file"), integer(block.value("weight"), -254, 254))
         for block in root.each("track_file", "vrrp_track_file")
         if block.argument is not None
     )

@@ -56,7 +56,6 @@ class Access(Struct, frozen=True):
         return self.client.configuration.refresh_api_key_hook is not None
 
     def authorization(self) -> str | None:
-        """Returns the token as a header has it now; the library renews what it knows to be expired."""
         settings = self.client.configuration.auth_settings()
         return settings["BearerToken"]["value"] if "BearerToken" in settings else None
 

@@ -41,6 +41,8 @@ def main() -> None:
         send({"error": NO_LIBRARY})
         end()
 
+    send({"alive": True})  # importing the library is over
+
     def plugin_hangs(sentence: str) -> None:
         send({"error": sentence})
         end()

@@ -58,8 +58,6 @@ class HalfDead(NamedTuple):
 
 
 class Coordinator:
-    """Lists and watches what is needed of a cluster, and sends facts."""
-
     def __init__(self, session: Session, send: Callable[[dict[str, Any]], None]) -> None:
         self._session, self._send = session, send
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -73,7 +71,7 @@ class Coordinator:
         self._status: Status | None = None
 
     def start(self) -> None:
-        self._feeds[Resource.NODES].set_queries(query_plan.nodes(), lambda _: _node)
+        self._feeds[Resource.NODES].set_queries(query_plan.nodes(), lambda _: _parser(parse.node))
         HealthProbe(self._session, lambda error, at: self.inbox.put(HalfDead(error, at))).start()
 
     def _reported(self, *what: Any) -> None:
@@ -139,12 +137,11 @@ class Coordinator:
                 return
 
     def _plan(self) -> None:
-        """Decides which objects are needed now."""
         configmap = self._targets.configmap or self._own.configmap
         configmaps, services = self._feeds[Resource.CONFIGMAPS], self._feeds[Resource.SERVICES]
         if configmap is not None and configmap != self._configmap:
             self._configmap = configmap
-            configmaps.set_queries(query_plan.configmap(configmap), lambda _: _configmap)
+            configmaps.set_queries(query_plan.configmap(configmap), lambda _: _parser(parse.configmap))
         if not configmaps.asked or not configmaps.known:
             return
         endpoints = self._feeds[Resource.ENDPOINTS]
@@ -201,12 +198,8 @@ def _told(value: Any) -> Any:
     return value.service if isinstance(value, ServiceSeen) else value
 
 
-def _configmap(obj: JsonObject) -> Parsed:
-    return Parsed(parse.key(obj), parse.configmap(obj))
-
-
-def _node(obj: JsonObject) -> Parsed:
-    return Parsed(parse.key(obj), parse.node(obj))
+def _parser(read: Callable[[JsonObject], Any]) -> Callable[[JsonObject], Parsed | None]:
+    return lambda obj: Parsed(parse.key(obj), read(obj))
 
 
 def _service_parser(query: Query) -> Callable[[JsonObject], Parsed | None]:

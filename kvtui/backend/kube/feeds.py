@@ -75,7 +75,6 @@ class Feed:
         return ()
 
     def detail(self) -> tuple[str, str]:
-        """Returns why it is not current, and the commands that help."""
         if self.failure is None:
             return "", ""
         error, identity = self.failure.error, self.failure.identity

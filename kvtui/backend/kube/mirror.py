@@ -45,7 +45,7 @@ class Copy:
         self.generations = dict.fromkeys(Resource, 0)
 
     def take(self, fact: dict[str, Any]) -> bool:
-        """Takes in a fact; returns whether anything changed."""
+        """Returns whether anything changed."""
         if "objects" in fact:
             resource = Resource(fact["objects"])
             kind, objects = VALUES[resource], self.objects[resource]
@@ -88,7 +88,7 @@ class Mirror:
             self._filling = Copy()
 
     def take(self, fact: dict[str, Any]) -> bool:
-        """Takes in a fact; returns whether anything that is shown changed."""
+        """Returns whether anything that is shown changed."""
         changed = self._filling.take(fact)
         if self._filling is not self._shown:
             if not self.settled:

@@ -5,11 +5,11 @@ Field meanings: the API reference of Kubernetes 1.31, core/v1 and discovery.k8s.
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import datetime
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from kvtui.model.ip import canonical_or_same
 from kvtui.model.kube import (
     ConfigMap,
     Endpoint,
@@ -178,7 +178,6 @@ def _started(status: JsonObject) -> float | None:
 
 
 def _moment(text: object) -> float | None:
-    """RFC 3339 → seconds since the epoch."""
     try:
         return datetime.fromisoformat(str(text)).timestamp() if text else None
     except ValueError:
@@ -212,7 +211,6 @@ def labels(obj: JsonObject) -> Mapping[str, str]:
 
 
 def node(obj: JsonObject) -> KubeNode:
-    """A node; unknown readiness is not ready."""
     status = obj.get("status") or {}
     addresses = [(str(a.get("type")), str(a.get("address"))) for a in status.get("addresses") or ()]
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
@@ -225,17 +223,12 @@ def node(obj: JsonObject) -> KubeNode:
 
 
 def canonical(address: str) -> str:
-    """An address as the rest of kvtui writes it; what is none stays as it is."""
     if address.count(".") == 3 and ":" not in address:
         return address  # the API only accepts canonical IPv4; 20,000 of them need not be parsed
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
+    return canonical_or_same(address)
 
 
 def services_configmap(obj: JsonObject) -> str | None:
-    """``--services-configmap`` among the arguments of a pod's containers."""
     for container in (obj.get("spec") or {}).get("containers") or ():
         words = ("", *(container.get("command") or ()), *(container.get("args") or ()))
         if named := parse_flags([str(w) for w in words]).get("services-configmap"):

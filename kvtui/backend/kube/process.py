@@ -45,6 +45,7 @@ class ApiProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
+        self._imported = asyncio.Event()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="kube process")
@@ -62,6 +63,10 @@ class ApiProcess:
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(json.dumps(msgspec.to_builtins(what)).encode() + b"\n")
 
+    async def imported(self) -> None:
+        """Waits until the process has imported the library, or cannot: how long that takes says nothing of the API."""
+        await self._imported.wait()
+
     async def settled(self) -> None:
         """Waits until everything that is needed was listed, or cannot be."""
         await self._settled.wait()
@@ -73,6 +78,7 @@ class ApiProcess:
             why = await self._once()
             self.error = why
             self.mirror.end(why, time.time())
+            self._imported.set()
             self._settled.set()
             self._changed()
             if time.monotonic() - began > LIVED_WELL:
@@ -131,6 +137,7 @@ class ApiProcess:
                 return "the process that speaks to the Kubernetes API hangs; it is started again"
             if not line:
                 return sentence
+            self._imported.set()
             fact = json.loads(line)
             if "error" in fact:
                 sentence = str(fact["error"])

@@ -68,7 +68,6 @@ class Query(Struct, frozen=True):
         return f"no right to {verb} {what} {where}{who}"
 
     def remedy(self, identity: str | None) -> str:
-        """Returns the commands that grant the right to whoever is refused."""
         if identity == SIDECAR_ACCOUNT:
             edit = f"  # with {self.namespace}/{self.object_name} as its ConfigMap" if self.object_name else ""
             return f"kubectl apply -f {RBAC_FILE}{edit}"

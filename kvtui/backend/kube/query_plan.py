@@ -86,13 +86,7 @@ def _service_labels(wanted: frozenset[NamespacedName]) -> str:
 
 
 class OwnPod(Struct, frozen=True):
-    """The controller's pod on this node, or kvtui's own beside it: it tells which DaemonSet's pods to look at.
-
-    Attributes:
-        namespace: of the DaemonSet.
-        labels: label selector that its pods meet.
-        owner: uid of the DaemonSet.
-    """
+    """Tells which pods to look at: those of one DaemonSet, whose uid is ``owner``, by its label selector."""
 
     namespace: str
     labels: str
@@ -111,10 +105,7 @@ def pods(
 ) -> frozenset[Query]:
     """The pods behind Services, and those of the controller.
 
-    Args:
-        selectors: of each Service that was read; None when Services cannot be read: then all pods of their namespaces.
-        wanted: the Services of the ConfigMap.
-        own: the controller's DaemonSet, when known.
+    ``selectors`` are of the Services that were read; None when they cannot be: then all pods of their namespaces.
     """
     found: set[Query] = set()
     if selectors is None:

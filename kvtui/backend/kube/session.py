@@ -106,7 +106,6 @@ class Session:
 
     @contextlib.contextmanager
     def _plugin_watched(self) -> Iterator[None]:
-        """An exec plugin may run meanwhile, and hang."""
         sentence = f"{self._place.origin} gave no credentials within {self.timing.plugin:g} s: its plugin hangs"
         watchdog = threading.Timer(self.timing.plugin, self._plugin_hangs, [sentence])
         watchdog.daemon = True
@@ -162,28 +161,26 @@ class Session:
             )
         except library.ApiException as error:
             if not error.status:
-                raise self._explained(error, api, read_timeout) from None
+                raise self.explained(error, read_timeout, api) from None
             body_text = (
                 error.body.decode("utf-8", "replace") if isinstance(error.body, bytes) else str(error.body or "")
             )
             self._check(int(error.status), error.headers or {}, body_text, what)
             raise UnexpectedAnswerError(f"the API refuses `{what}` with status {error.status}") from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise self._explained(error, api, read_timeout) from None
+            raise self.explained(error, read_timeout, api) from None
         if not 200 <= response.status < 300:
             text = self._body(response, api).decode("utf-8", "replace")
             self._check(response.status, response.headers, text, what)
         return response
 
-    def _explained(self, error: BaseException, api: Access, timeout: float) -> Exception:
+    def explained(self, error: BaseException, timeout: float, api: Access | None = None) -> Exception:
+        api = api or self.access()
         parts = urlsplit(api.server)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         connecting = isinstance(error, urllib3.exceptions.ConnectTimeoutError)
         return explain(error, f"{host}:{port}", api.proxy, self.timing.connect if connecting else timeout, api.origin)
-
-    def explained(self, error: BaseException, timeout: float) -> Exception:
-        return self._explained(error, self.access(), timeout)
 
     def _body(self, response: urllib3.BaseHTTPResponse, api: Access) -> bytes:
         body = bytearray()
@@ -196,7 +193,7 @@ class Session:
                         f"{api.server} answers with more than {MAX_BODY_BYTES >> 20} MiB at once"
                     )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise self._explained(error, api, self.timing.answer) from None
+            raise self.explained(error, self.timing.answer, api) from None
         response.release_conn()
         return bytes(body)
 

@@ -50,7 +50,6 @@ def explain(error: BaseException, peer: str, proxy: str | None, timeout: float, 
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields the exceptions that led to this one, innermost first."""
     chain: list[BaseException] = []
     waiting: list[BaseException] = [error]
     while waiting:

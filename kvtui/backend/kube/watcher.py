@@ -45,8 +45,6 @@ AT_ONCE = 0.01
 
 
 class Parsed(NamedTuple):
-    """What is kept of an object."""
-
     key: NamespacedName
     value: Any
 

@@ -7,6 +7,22 @@ import os
 import stat
 from pathlib import Path
 
+MAX_TEXT_BYTES = 16 << 20
+STATFS_BYTES = 256  # more than a struct statfs has
+KINDS = {
+    stat.S_ISFIFO: "a FIFO",
+    stat.S_ISDIR: "a folder",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
+KERNEL_FILE_SIZES = frozenset({0, 4096})
+"""What stat(2) says of most files of /proc and /sys."""
+KERNEL_FILE_SYSTEMS = frozenset(
+    {0x9FA0, 0x62656572, 0x64626720, 0x74726163, 0x27E0EB, 0x63677270, 0x73636673, 0xF97CFF8C, 0xCAFE4A11}
+)
+"""proc, sysfs, debugfs, tracefs, cgroup, cgroup2, securityfs, selinuxfs, bpf (linux/magic.h)."""
+
 MAX_LINKS = 40
 """Symbolic links that are followed: the kernel's own limit (MAXSYMLINKS)."""
 
@@ -16,34 +32,53 @@ class NotRegularFileError(OSError):
 
 
 def open_regular(path: str, *, follow: bool = True) -> int:
-    """Opens a regular file for reading; never waits, as opening a FIFO does.
+    """Opens a regular file for reading. Anything else is looked at (O_PATH) but never opened, as a FIFO would wait.
 
     Returns:
         A descriptor; the caller closes it.
 
     Raises:
-        NotRegularFileError: it is something else.
+        NotRegularFileError: it is something else, or a file of /proc, /sys and the like, which may never end.
         OSError: it cannot be opened; ELOOP for a link that is not followed.
     """
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    fd = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise NotRegularFileError(None, "it is not a regular file", path)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
+        state = os.fstat(handle)
+        if stat.S_ISLNK(state.st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        kind = next((name for is_kind, name in KINDS.items() if is_kind(state.st_mode)), "")
+        if not kind and state.st_size in KERNEL_FILE_SIZES and _file_system(handle) in KERNEL_FILE_SYSTEMS:
+            kind = "a file of the kernel (/proc, /sys)"
+        if kind:
+            raise NotRegularFileError(None, f"it is {kind}, not a regular file", path)
+        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    finally:
+        os.close(handle)
 
 
-def read_text(path: str) -> str:
-    """Returns the text of a file with its bytes kept: UTF-8 with surrogate escapes, ends of lines untouched.
+def _file_system(fd: int) -> int:
+    """Returns ``f_type`` of statfs(2), its first field; 0 where it cannot be told."""
+    import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
+
+    buffer = ctypes.create_string_buffer(STATFS_BYTES)
+    if ctypes.CDLL(None).fstatfs(fd, buffer) != 0:
+        return 0
+    return ctypes.c_ulong.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def read_text(path: str, limit: int = MAX_TEXT_BYTES) -> str:
+    """Returns the text of a regular file with its bytes kept: UTF-8 with surrogate escapes, ends of lines untouched.
 
     Raises:
-        OSError: the file cannot be read.
+        NotRegularFileError: it is something else.
+        OSError: the file cannot be read, or has more than ``limit`` bytes (EFBIG).
     """
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:  # noqa: PTH123 - a path of /proc/PID/root, as text
-        return stream.read()
+    with open(open_regular(path), "rb") as stream:
+        data = b"" if os.fstat(stream.fileno()).st_size > limit else stream.read(limit + 1)
+        too_large = os.fstat(stream.fileno()).st_size > limit or len(data) > limit
+    if too_large:
+        raise OSError(errno.EFBIG, f"it has more than {limit >> 20} MiB", path)
+    return data.decode("utf-8", "surrogateescape")
 
 
 def resolve_inside(root: str, path: str) -> str:

@@ -50,6 +50,24 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
     return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
 
 
+class Newcomers:
+    """Notices that a keepalived started, by a look at processes that are new.
+
+    A process that was just forked becomes keepalived a little later: so a new one is looked at ``LOOKS`` times. A PID
+    that was used again between two looks is missed: hence a full scan now and then.
+    """
+
+    LOOKS = 2
+
+    def __init__(self, proc: str = "/proc") -> None:
+        self._proc = proc
+        self._looks: dict[int, int] = {}
+
+    def include_keepalived(self) -> bool:
+        self._looks = {pid: self._looks.get(pid, 0) + 1 for pid in list_pids(self._proc)}
+        return any(_runs_keepalived(pid, self._proc) for pid, looks in self._looks.items() if looks <= self.LOOKS)
+
+
 Fingerprint = tuple[tuple[int, int, str, int], ...]
 """Of a keepalived and its children: PID, start, state, handled signals."""
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kvtui.model.settings import KubeSettings
 
 CONNECTING = "connecting to the Kubernetes API"
+MAX_START_SECONDS = 30.0
+"""For a single reading: until the process that speaks to the API has started."""
 RETRY_FIND = 5.0
 """Seconds until a kubeconfig that was missing is looked for again."""
 NO_CONFIGMAP = (
@@ -158,10 +160,16 @@ class KubeLayer:
             self._process.set_targets(self._configmap, self._pod)
 
     async def settle(self, timeout: float) -> None:
-        """Waits for the first lists, at most ``timeout`` seconds; an API that is not there is not waited for."""
+        """Waits for the first lists, at most ``timeout`` seconds; an API that is not there is not waited for.
+
+        The time until the process that speaks to the API has started does not count: on a busy machine it is long.
+        """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(MAX_START_SECONDS):
                 await self._begun.wait()
+                if self._process is not None:
+                    await self._process.imported()
+            async with asyncio.timeout(timeout):
                 if self._process is not None:
                     await self._process.settled()
 

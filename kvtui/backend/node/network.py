@@ -80,4 +80,5 @@ class Network:
         self._closed = True
         await self.addresses.close()
         self.adverts.close()
-        self.ipvs.close()
+        if not self.ipvs_guard.is_busy:  # a thread that hangs still has its socket
+            self.ipvs.close()

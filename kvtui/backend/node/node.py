@@ -17,7 +17,7 @@ from kvtui.backend.node.guard import DEADLINE, SourceGuard, run_in_thread, run_j
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.backend.node.network import Network
 from kvtui.backend.node.processes_layer import ProcessesLayer
-from kvtui.backend.node.vrrp_layer import contradicts
+from kvtui.backend.node.vrrp_layer import contradicts, disputes
 from kvtui.model.log import LogTail
 from kvtui.model.settings import KubeSettings
 from kvtui.model.snapshot import Node as NodeName
@@ -200,6 +200,7 @@ class Node:
         if moved or self._compared is not daemon.vrrp.dump:
             self._compared = daemon.vrrp.dump
             daemon.vrrp.is_contradicted = contradicts(daemon.vrrp.dump, network.ipvs.table)
+        daemon.vrrp.is_disputed = disputes(daemon.vrrp.dump, network.adverts.advertisers() or (), now)
         daemon.vrrp.request(urgent=dirty or reloaded, full=reloaded or moved)
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)

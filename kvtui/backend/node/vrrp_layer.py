@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable
     from kvtui.model.keepalived import Keepalived
     from kvtui.model.log import LogTail
-    from kvtui.model.vrrp import VrrpInstance
+    from kvtui.model.vrrp import Advertiser, VrrpInstance
 
 PENDING = "no dump requested yet"
 NO_VRRP = "its config has VRRP instances, but keepalived runs no VRRP process: it starts, or its log says why not"
@@ -75,6 +75,8 @@ class VrrpLayer:
         """The config has VRRP instances."""
         self.is_contradicted = False
         """Another layer shows something else than the last dump: see ``contradicts``."""
+        self.is_disputed = False
+        """Another node advertises what this node is master of: keepalived's counters tell why, see ``disputes``."""
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._guard = guard
@@ -116,7 +118,7 @@ class VrrpLayer:
         instances = self.dump.instances if self.dump else ()
         if not all(is_settled(i) for i in instances):
             return UNSETTLED_INTERVAL
-        return CONTRADICTED_INTERVAL if self.is_contradicted else INTERVAL
+        return CONTRADICTED_INTERVAL if self.is_contradicted or self.is_disputed else INTERVAL
 
     def _wake_after(self, seconds: float) -> None:
         if seconds < INTERVAL / 2 and (self._timer is None or self._timer.cancelled()):
@@ -151,7 +153,7 @@ class VrrpLayer:
         needed = self._read_log is not None and any(map(fails, answer.instances))
         self.log = self._read_log() if needed and self._read_log else None
         lacks_checks = answer.how == "data" and answer.checks is None
-        self._full |= lacks_checks
+        self._full |= lacks_checks or (not full and tracks_moved(known, answer.instances))
         self._failures = self._failures + 1 if lacks_checks else 0
 
     async def settle(self) -> None:
@@ -193,9 +195,21 @@ def contradicts(dump: Dump | None, table: IpvsTable | None) -> bool:
     return any(c.alive and (c.address, c.port) not in servers.get(c.virtual_server, ()) for c in dump.checks or ())
 
 
+def disputes(dump: Dump | None, advertisers: tuple[Advertiser, ...], now: float) -> bool:
+    """Whether another node advertises a VRID of which this node is master according to the dump."""
+    mine = {i.vrid for i in dump.instances if i.state is VrrpState.MASTER} if dump else set()
+    return any(a.last.vrid in mine and not a.last.outgoing and not a.silent(now) for a in advertisers)
+
+
 def fails(instance: VrrpInstance) -> bool:
     """Whether something that it tracks fails: keepalived logs exit statuses and times."""
     return instance.state is VrrpState.FAULT or any(t.good is t.reverse for t in instance.tracked)
+
+
+def tracks_moved(before: tuple[VrrpInstance, ...], now: tuple[VrrpInstance, ...]) -> bool:
+    """Whether a result of something tracked has changed: only a full dump says of what."""
+    known = {i.name: (i.state is VrrpState.FAULT, i.effective_priority) for i in before}
+    return any(known.get(i.name) != (i.state is VrrpState.FAULT, i.effective_priority) for i in now)
 
 
 def same_states(before: Dump | None, now: Dump | None) -> bool:

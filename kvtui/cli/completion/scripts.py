@@ -6,7 +6,14 @@ with ports; the one for fish starts kvtui twice at each TAB; the one for zsh eva
 
 from __future__ import annotations
 
-from kvtui.cli.completion import Shell
+from enum import StrEnum
+
+
+class Shell(StrEnum):
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
 
 _BASH = r"""# bash completion for kvtui (bash 4.4 and newer)
 _kvtui() {

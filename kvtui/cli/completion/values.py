@@ -35,8 +35,6 @@ FILE = "file"
 
 
 class NodeNames:
-    """Reads names of the demo, or of the keepalived that ``--pid`` chooses."""
-
     def __init__(self, *, demo: bool = False, pid: int | None = None) -> None:
         self.demo = demo
         self._pid = pid

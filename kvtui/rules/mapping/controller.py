@@ -148,7 +148,7 @@ def _dialect(snapshot: Snapshot, flags: dict[str, str]) -> tuple[Dialect, str]:
     for dialect, names in ((Dialect.ALEDBF, _ALEDBF_FLAGS), (Dialect.CONTRIB, _CONTRIB_FLAGS)):
         if flag := next((n for n in names if n in flags), None):
             return dialect, f"only this controller has --{flag}"
-    comments = [v.service for v in snapshot.conf.virtual_servers if v.service] if snapshot.conf else []
+    comments = [v.service for v in snapshot.conf.written_servers if v.service] if snapshot.conf else []
     if comments and "/" not in comments[0]:
         return Dialect.ALEDBF, f"keepalived.conf names a Service {comments[0]}, with a dash"
     if comments:

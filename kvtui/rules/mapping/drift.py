@@ -134,7 +134,7 @@ def shape(conf: Conf) -> Shape:
     instance = conf.instance(INSTANCE)
     return Shape(
         vips=dict.fromkeys(conf.vips()),
-        servers={ServerKey(v.address, v.port or 0, v.protocol): _server(v) for v in conf.virtual_servers if v.address},
+        servers={ServerKey(v.address, v.port or 0, v.protocol): _server(v) for v in conf.written_servers if v.address},
         instance=_instance(instance) if instance else {},
     )
 

@@ -40,7 +40,7 @@ def mappings(snapshot: Snapshot) -> tuple[Mapping, ...] | None:
 def from_conf(conf: Conf) -> tuple[Mapping, ...]:
     """Returns one mapping per VIP of a config: those without a virtual server first."""
     by_vip: dict[str, list[ConfVirtualServer]] = {}
-    for virtual in conf.virtual_servers:
+    for virtual in conf.written_servers:
         if virtual.address is not None:
             by_vip.setdefault(virtual.address, []).append(virtual)
     vip_only = (

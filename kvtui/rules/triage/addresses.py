@@ -51,7 +51,9 @@ def vip_on_backup(observation: Observation) -> Iterator[Finding]:
                 f"{router.instance.name} is {router.view.state.value} ({router.view.evidence})",
                 *(describe(a, router.now) for a in router.live_others),
             ),
-            _remove(held),
+            _remove(held)
+            if router.live_others
+            else "kvtui vrrp  # on every node: no other node advertises it, so removing it here may leave it on none",
             router.instance.name,
             tuple(p.address for p in held),
         )

@@ -13,7 +13,7 @@ from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import log_command
-from kvtui.rules.vrrp.instances import family_of
+from kvtui.rules.vrrp.instances import family_of, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Tracked, VrrpInstance
     from kvtui.rules.triage.routers import Router
 
+MAX_PRIORITY = 254
+"""Weights bring a priority to no more than this; 255 ignores them."""
 FAULT_VALUE = -254
 """A track file whose value × weight is not higher makes the instance FAULT (keepalived 2.0; measured)."""
 
@@ -54,8 +56,8 @@ def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[
     name, table = instance.interface, observation.snapshot.addresses
     if name is None or table is None:
         return
-    problem = _link_problem(name, _links(observation).get(name))
-    if problem and (instance.tracks_interface or name not in _links(observation)):
+    problem = _link_problem(name, links_of(observation.snapshot).get(name))
+    if problem and (instance.tracks_interface or name not in links_of(observation.snapshot)):
         yield Cause(problem, f"{problem} (addresses)", f"ip link show {shell_word(name)}")
         return
     six = family_of(instance) is AddressFamily.V6
@@ -64,7 +66,7 @@ def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[
     vips = {v.address for v in instance.vips}
     if not problem and not [a for a in own if a.address not in vips] and instance.unicast_source is None:
         family = "IPv6 link-local" if six else "IPv4"
-        link = _links(observation)[name]
+        link = links_of(observation.snapshot)[name]
         bridge = f"; it is a port of {link.master}, which has the node's addresses" if link.master else ""
         yield Cause(
             f"{name} has no {family} address",
@@ -73,11 +75,6 @@ def _of_interface(observation: Observation, instance: VrrpInstance) -> Iterator[
             if link.master
             else f"ip addr show dev {shell_word(name)}  # which interface has the node's address?",
         )
-
-
-def _links(observation: Observation) -> dict[str, Interface]:
-    table = observation.snapshot.addresses
-    return {i.name: i for i in table.interfaces} if table else {}
 
 
 def _link_problem(name: str, link: Interface | None) -> str:
@@ -105,7 +102,9 @@ def _of_files(instance: VrrpInstance) -> Iterator[Cause]:
 def _of_tracked(observation: Observation, tracked: Tracked) -> Cause | None:
     name, down = tracked.name, abs(tracked.weight)
     if tracked.kind == "interface":
-        problem = _link_problem(name, _links(observation).get(name)) if observation.snapshot.addresses else ""
+        problem = (
+            _link_problem(name, links_of(observation.snapshot).get(name)) if observation.snapshot.addresses else ""
+        )
         bad = bool(problem) is not tracked.reverse
         return (
             Cause(f"tracked {problem}", f"{problem} (addresses)", f"ip link show {shell_word(name)}", down)
@@ -119,7 +118,7 @@ def _of_tracked(observation: Observation, tracked: Tracked) -> Cause | None:
     return Cause(
         f"{tracked.kind} {name} fails",
         f"{tracked.kind} {name}{facts} fails{last} (dump{', log' if last else ''})",
-        f"{log_command(observation)}  # then run {name} as keepalived does: same user, timeout and namespaces"
+        f"kvtui check {shell_word(name)}  # runs it once as keepalived does, and says what differs from a run by hand"
         if tracked.kind == "script"
         else f"{log_command(observation)}  # since when does {name} fail?",
         down,
@@ -181,7 +180,11 @@ def _of_group(observation: Observation, instance: VrrpInstance) -> Iterator[Caus
 def lowered(observation: Observation, router: Router) -> Iterator[Finding]:
     """Something tracked lowers the priority; with nopreempt on the other nodes nobody takes over (keepalived#2599)."""
     base, now = router.view.priority, router.view.effective_priority
-    if not base or not now or now >= base or router.view.state is VrrpState.FAULT:
+    if not base or not now or router.view.state is VrrpState.FAULT:
+        return
+    bonus = sum(t.weight for t in router.instance.tracked if t.weight > 0 and not t.reverse)
+    best = min(base + bonus, MAX_PRIORITY)
+    if now >= best or base > MAX_PRIORITY:
         return
     found = [c for c in causes(observation, router.instance) if c.lowers]
     names = listed([c.what for c in found]) or "something tracked fails"
@@ -192,11 +195,12 @@ def lowered(observation: Observation, router: Router) -> Iterator[Finding]:
     yield Finding(
         "nopreempt-keeps-lowered-master" if stuck else "priority-lowered",
         Severity.INFO if by_hand and not stuck else Severity.WARNING,
-        f"{names[0].upper()}{names[1:]}: {router.instance.name} has priority {now} instead of {base}"
+        f"{names[0].upper()}{names[1:]}: {router.instance.name} has priority {now} instead of {best}"
         + (", but nopreempt keeps the VIPs on this node" if stuck else ""),
         (
             *(f"{c.evidence}: −{c.lowers}" for c in found),
-            f"effective priority {now}, configured {base} (dump)",
+            f"effective priority {now}; {base} configured"
+            + (f" + {bonus} for what succeeds (dump)" if bonus else " (dump)"),
             *(("this node is MASTER with nopreempt (dump)",) if stuck else ()),
             *(describe(a, router.now) for a in router.live_others),
         ),

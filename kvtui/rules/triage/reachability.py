@@ -11,7 +11,7 @@ from kvtui.rules.phrases import listed
 from kvtui.rules.triage.routers import each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import real_name, vips_of
-from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE
+from kvtui.rules.vrrp.instances import KUBE_PROXY_INTERFACE, links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def strict_drops(_observation: Observation, router: Router) -> Iterator[Finding]
 
 def bridge_port(observation: Observation, router: Router) -> Iterator[Finding]:
     """The interface of an instance became a port of a bridge (openshift/machine-config-operator#3445)."""
-    links = {i.name: i for i in observation.snapshot.addresses.interfaces} if observation.snapshot.addresses else {}
+    links = links_of(observation.snapshot)
     link = links.get(router.instance.interface or "")
     bridge = links.get(link.master) if link and link.master else None
     if link is None or bridge is None or bridge.kind not in {"bridge", "openvswitch"}:

@@ -80,7 +80,7 @@ def real_down(observation: Observation) -> Iterator[Finding]:
                     for words in check.failing
                 ),
             ),
-            f"nc -vz {down[0].address} {down[0].port}  # from this node: does the server fail, or the network?",
+            f"kvtui check {real_name(down[0])}  # runs its checks as keepalived does: server or network?",
             target,
             vips_of(virtual),
         )

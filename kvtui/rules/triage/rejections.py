@@ -31,7 +31,10 @@ CAUSES = {
     ),
     "advert_interval_err": ("another advert_int", "use the same advert_int on all nodes, then: kvtui reload"),
     "ip_ttl_err": ("a TTL other than 255", "a router forwards these adverts: nodes of a VRID share one LAN"),
-    "packet_len_err": ("another length: CARP, or another VRRP version", "tcpdump -vni any 'ip proto 112'"),
+    "packet_len_err": (
+        "another length: CARP, another VRRP version, or an auth_hmac signature",
+        "tcpdump -vni any 'ip proto 112'",
+    ),
     "invalid_type_rcvd": ("an unknown type", "tcpdump -vni any 'ip proto 112'"),
     "chk_err": ("a wrong checksum", "use the same keepalived version and vrrp_version on all nodes"),
     "vers_err": ("another VRRP version", "use the same vrrp_version on all nodes, then: kvtui reload"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.vrrp.claims import live
 from kvtui.rules.vrrp.instances import heard_of, known_instances
 
@@ -76,8 +77,15 @@ class Router(Struct, frozen=True):
         return tuple(n for n in names if self.now - self.instance.grown.get(n, float("-inf")) <= GROWN_SECONDS)
 
 
-def routers(observation: Observation) -> Iterator[Router]:
-    """Returns all known instances; linear in instances and advertisers."""
+def routers(observation: Observation) -> tuple[Router, ...]:
+    """Returns all known instances; most rules use them."""
+    return _routers.get((observation,), None, lambda: tuple(_find(observation)))
+
+
+_routers: IdentityCache[tuple[Router, ...]] = IdentityCache(1)
+
+
+def _find(observation: Observation) -> Iterator[Router]:
     snapshot = observation.snapshot
     pairs = zip(known_instances(snapshot) or (), observation.vrrp_instances or (), strict=False)
     for (instance, view), around in zip(pairs, heard_of(snapshot), strict=False):

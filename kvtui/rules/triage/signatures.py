@@ -28,8 +28,11 @@ DEFAULT_WINDOW = 5
 """Seconds; of an instance whose config is not known."""
 REPLAY_SECONDS = 60.0
 """Replays this long ago are over."""
-NEXT = "configure auth_hmac with the same keys on all nodes; then mode permissive on all, then enforce on all"
-START = f"set mode receive-only in auth_hmac on every node that signs, then: kvtui reload; {NEXT}"
+START = (
+    "set mode receive-only in auth_hmac on every node that signs, then: kvtui reload; configure auth_hmac with the "
+    "same keys on all nodes; then mode permissive on all, then enforce on all"
+)
+"""From each state of a roll-out: nodes that do not sign accept each other at once."""
 
 
 def own_hmac(router: Router) -> AuthHmac | None:

@@ -29,8 +29,6 @@ MIN_BAD_ADVERTS = 2
 """A single bad advert may be an accident."""
 INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
-MAX_CLOCK_SKEW = 5.0
-"""Seconds. auth_hmac rejects older signatures than its time window."""
 BOTH_MASTERS = "keepalived drops such adverts, so both become master"
 
 

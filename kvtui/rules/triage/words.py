@@ -38,8 +38,10 @@ def group(virtual: VirtualServerView, reals: list[RealServerView]) -> tuple[str,
 
 
 def log_command(observation: Observation) -> str:
-    """Returns the command that shows keepalived's log: of its pod, or of its systemd unit."""
+    """Returns the command that shows keepalived's log: its file if known, else that of its pod, or of its unit."""
     snapshot = observation.snapshot
+    if snapshot.log is not None and snapshot.log.where.startswith("/"):
+        return f"tail -n 50 {shell_word(snapshot.log.where)}"
     controller, chosen = snapshot.controller, snapshot.chosen_keepalived
     if controller is not None:
         if not controller.pod:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.election import Candidate, Leaving, predict, skew, takeover
+from kvtui.rules.vrrp.others import PeerSource
 from kvtui.rules.vrrp.settings import must_be_equal, starts_over
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Consequence(Struct, frozen=True):
     Attributes:
         watch: seconds that it takes to see whether it comes true.
         effective: the priority then.
+        steps_down: it takes the members of its sync group along.
         split: other nodes, which have another value, are master too then; None if it is unknown whether there are any.
     """
 
@@ -69,6 +71,7 @@ class Consequence(Struct, frozen=True):
     watch: float
     effective: Effective | None = None
     split: bool | None = False
+    steps_down: bool = False
 
 
 class Then(Struct, frozen=True):
@@ -99,7 +102,9 @@ def consequence(situation: Situation) -> Consequence:
         certainty=then.certainty,
         why=then.why,
     )
-    return Consequence(prediction, max(then.watch, then.within or 0.0), situation.after, then.split)
+    return Consequence(
+        prediction, max(then.watch, then.within or 0.0), situation.after, then.split, situation.steps_down
+    )
 
 
 def _then(s: Situation) -> Then:
@@ -131,9 +136,24 @@ def _dead(settings: Settings, priority: int | None) -> float:
     return takeover(priority or 1, settings.interval) + settings.preempt_delay
 
 
+def _owner(s: Situation, best: str | None) -> str | None:
+    """The best known node, unless it is only remembered and there may be others: a better one may be silent."""
+    known = [o for o in s.others.known if _priority(s, o) is not None]
+    heard = any(o.address == best and o.source is PeerSource.WIRE for o in known)
+    all_known = len(known) == len(s.others.known) if s.others.complete else len(known) > 1
+    return best if heard or all_known else None
+
+
 def _candidates(s: Situation, settings: Settings, *, nopreempt: bool) -> tuple[Candidate, ...]:
     """The other nodes, taken to be as this one."""
-    return tuple(Candidate(o.address, o.priority, nopreempt, settings.preempt_delay) for o in s.others.known)
+    return tuple(Candidate(o.address, _priority(s, o), nopreempt, settings.preempt_delay) for o in s.others.known)
+
+
+def _priority(s: Situation, other: Other) -> int | None:
+    """None where what the log remembers cannot be true any more: with that it would have taken over from this node."""
+    remembered = other.source is PeerSource.LOG and s.state is MASTER and not (s.old and s.old.nopreempt)
+    is_stale = remembered and s.before is not None and (other.priority or 0) > s.before
+    return None if is_stale else other.priority
 
 
 def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Then:
@@ -143,7 +163,7 @@ def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Th
     if s.state is not MASTER:
         owner = masters[0].address if masters else None
         return Then(None, (), f"{owner} is master" if owner else "the master was not heard yet", CERTAIN, owner)
-    known = [o for o in s.others.known if o.priority is not None]
+    known = [o for o in s.others.known if _priority(s, o) is not None]
     if not known:
         if s.others.complete and not s.others.known:
             return Then(None, (), "there is no other node: nobody has the VIPs then", CERTAIN, None)
@@ -152,7 +172,8 @@ def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Th
     leaving = Leaving.STEPS_DOWN if released else Leaving.SILENT
     found = predict(_candidates(s, settings, nopreempt=False), None, settings.interval, leaving)
     wait = found.moves[-1].after
-    return Then(None, (), f"{found.master} takes over", LIKELY, found.master, two=False, within=wait, watch=wait)
+    owner = _owner(s, found.master)
+    return Then(None, (), f"{found.master} takes over", LIKELY, owner, two=False, within=wait, watch=wait)
 
 
 def _fault(s: Situation, fault: str) -> Then:
@@ -326,7 +347,7 @@ def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
         moves = predict((me, *better), own or "", settings.interval)
         within = moves.moves[-1].after if moves.moves else _dead(settings, 1)
         text = f"{sums}: {moves.because}; the VIPs stay here until then"
-        return Then(BACKUP, (), text, LIKELY, moves.master, two=False, within=within, watch=within)
+        return Then(BACKUP, (), text, LIKELY, _owner(s, moves.master), two=False, within=within, watch=within)
     if s.others.complete and all(p.priority is not None for p in peers):
         if not peers:
             return Then(MASTER, settings.held, f"{sums}; there is no other node", CERTAIN, own)
@@ -339,7 +360,7 @@ def _may_move(s: Situation, settings: Settings, why: str) -> Then:
     """Nobody on this node knows whether another node has more: a backup is silent."""
     within = _dead(settings, 1)
     limit = s.after.priority if s.after and s.after.priority is not None else "this node"
-    silent = [o.address for o in s.others.known if o.priority is None]
+    silent = [o.address for o in s.others.known if _priority(s, o) is None]
     who = f"the priority of {', '.join(silent)} was never heard" if silent else "there may be silent backups"
     text = f"{why}; {who}: one with more than {limit} takes over within {within:.1f} s. Until then the VIPs stay here"
     return Then(None, None, text, UNKNOWN, None, two=False, within=within, watch=within)

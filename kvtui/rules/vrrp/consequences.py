@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation
     from kvtui.model.snapshot import Snapshot
 
-MASTER, BACKUP, FAULT = VrrpState.MASTER.value, VrrpState.BACKUP.value, VrrpState.FAULT.value
+FAULT = VrrpState.FAULT.value
 
 
 class Change(Struct, frozen=True):
@@ -194,36 +194,48 @@ def _from_dump(instance: VrrpInstance, new: Settings) -> Settings:
 
 
 def _grouped(found: list[Consequence], groups: Mapping[str, str]) -> tuple[Consequence, ...]:
-    """Members of a sync group follow the one that goes to FAULT, or that another node takes over."""
+    """Members of a sync group go to FAULT together; in an election they move together, or none does (measured)."""
     result = list(found)
     for group in dict.fromkeys(groups.values()):
         members = [n for n, c in enumerate(result) if groups.get(c.prediction.instance) == group]
-        for wanted in (FAULT, None, BACKUP, MASTER):
-            lead = next((n for n in members if _moves_to(result[n], wanted)), None)
-            if lead is not None:
-                for n in members:
-                    if result[n].prediction.state.then != wanted or wanted is None:
-                        result[n] = _follows(result[n], result[lead], group)
-                break
+        moving = [n for n in members if result[n].prediction.state.then != result[n].prediction.state.now]
+        lead = next((n for n in moving if result[n].prediction.state.then == FAULT or result[n].steps_down), None)
+        if lead is not None:
+            for n in members:
+                result[n] = _follows(result[n], result[lead], group)
+        elif 0 < len(moving) < len(members):
+            staying = next(result[n] for n in members if n not in moving)
+            for n in moving:
+                result[n] = _stays(result[n], staying, group)
     return tuple(result)
 
 
-def _moves_to(one: Consequence, state: str | None) -> bool:
+def _stays(one: Consequence, other: Consequence, group: str) -> Consequence:
+    """Returns the consequence for a member that would move alone."""
     p = one.prediction
-    return p.state.then == state and (state is None or p.state.now != state)
+    prediction = replace(
+        p,
+        state=StateChange(p.state.now, p.state.now),
+        vips_here=VipsChange(p.vips_here.now, p.vips_here.now),
+        owner_then=other.prediction.owner_then,
+        two_owners=False,
+        within_seconds=None,
+        certainty=Certainty.LIKELY,
+        why=f"sync group {group}: it moves with all its members or not at all, and {other.prediction.instance} stays",
+    )
+    return replace(one, prediction=prediction)
 
 
 def _follows(one: Consequence, lead: Consequence, group: str) -> Consequence:
-    """Returns the consequence for a member of a sync group whose member ``lead`` changes its state."""
+    """Returns the consequence for a member of a sync group whose member ``lead`` fails or steps down."""
     mine, theirs = one.prediction, lead.prediction
     if mine.instance == theirs.instance:
         return one
     then = theirs.state.then
-    vips = mine.vips_here.then if then == MASTER else None if then is None else ()
     prediction = replace(
         mine,
         state=StateChange(mine.state.now, then),
-        vips_here=VipsChange(mine.vips_here.now, vips),
+        vips_here=VipsChange(mine.vips_here.now, None if then is None else ()),
         owner_then=theirs.owner_then,
         two_owners=theirs.two_owners,
         within_seconds=theirs.within_seconds,

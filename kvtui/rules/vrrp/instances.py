@@ -11,12 +11,13 @@ from kvtui.model.keepalived import parse_version
 from kvtui.model.observation import InstanceView, Master, Peer, VipView
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
+from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, live, stable_master
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from kvtui.model.addresses import InterfaceAddress
+    from kvtui.model.addresses import Interface, InterfaceAddress
     from kvtui.model.conf import Conf, ConfInstance
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advertiser, AuthHmac
@@ -144,8 +145,8 @@ def listened_since(snapshot: Snapshot, instance: VrrpInstance) -> float | None:
 
     Without this evidence silence means nothing: the interface may have appeared, or come up, after kvtui started.
     """
-    names, table = interfaces_of(snapshot, instance), snapshot.addresses
-    links = [link for link in table.interfaces if link.name in names] if names and table else []
+    known = links_of(snapshot)
+    links = [known[name] for name in interfaces_of(snapshot, instance) or () if name in known]
     if snapshot.heard_since is None or not any(link.up and link.running for link in links):
         return None
     return max(snapshot.heard_since, *(link.since or 0.0 for link in links))
@@ -161,10 +162,18 @@ def interfaces_of(snapshot: Snapshot, instance: VrrpInstance) -> frozenset[str] 
     conf = snapshot.effective_conf.instance(instance.name) if snapshot.effective_conf else None
     base = conf.interface if conf and (instance.vmac or conf.use_vmac) else None
     names = {name for name in (instance.interface, instance.vmac, base) if name}
-    for link in snapshot.addresses.interfaces if snapshot.addresses else ():
-        if link.name in names:
-            names |= {name for name in (link.master, link.parent if link.kind in VMAC_KINDS else None) if name}
+    links = links_of(snapshot)
+    for link in [links[name] for name in names if name in links]:
+        names |= {name for name in (link.master, link.parent if link.kind in VMAC_KINDS else None) if name}
     return frozenset(names)
+
+
+def links_of(snapshot: Snapshot) -> Mapping[str, Interface]:
+    interfaces = snapshot.addresses.interfaces if snapshot.addresses else ()
+    return _links.get((interfaces,), None, lambda: {link.name: link for link in interfaces})
+
+
+_links: IdentityCache[dict[str, Interface]] = IdentityCache(2)
 
 
 def _heard(snapshot: Snapshot, instance: VrrpInstance, advertisers: Iterable[Advertiser]) -> tuple[Advertiser, ...]:
@@ -315,6 +324,7 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
         evidence=why,
         rivals=rivals,
         track_files=tuple(t.name for t in instance.track_files),
+        tracked=instance.tracked,
         sync_group=instance.sync_group,
         preempt_delay=instance.preempt_delay,
         auth_hmac=auth_hmac_of(snapshot, instance),

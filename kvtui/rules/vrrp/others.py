@@ -107,7 +107,8 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
         if known is None or known.priority is None:
             is_master = not live
             found[master] = Other(master, instance.master_priority, PeerSource.DUMP, None, is_master)
-    for address, priority in _logged(snapshot.log, instance.name).items():
+    started = snapshot.chosen_keepalived.started if snapshot.chosen_keepalived else 0.0
+    for address, priority in _logged(snapshot.log, instance.name, started).items():
         if address not in found or found[address].priority is None:
             found[address] = Other(address, priority, PeerSource.LOG)
     for address in peers:
@@ -126,10 +127,11 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
     )
 
 
-def _logged(log: LogTail | None, name: str) -> dict[str, int]:
-    """Returns the nodes whose adverts keepalived's log names, with the priority of the latest one."""
+def _logged(log: LogTail | None, name: str, since: float) -> dict[str, int]:
+    """Returns the nodes whose adverts this keepalived's log names, with the priority of the latest one."""
     found: dict[str, int] = {}
-    for line in log.lines if log else ():
+    lines = (line for line in (log.lines if log else ()) if line.at is None or line.at >= since)
+    for line in lines:
         for pattern in LOGGED:
             match = pattern.search(line.text)
             address = canonical(match["address"]) if match and match["name"] == name else None

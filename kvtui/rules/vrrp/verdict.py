@@ -145,8 +145,8 @@ def _two_owners(
     if view.rivals:
         theirs = (a.last.addresses for a in now.snapshot.advertisers or () if a.last.source in view.rivals)
         return held is None or bool(set(held) & {address for addresses in theirs for address in addresses})
-    if p.two_owners is not False and set(p.vips_here.now or ()).isdisjoint(held or p.vips_here.now or ()):
-        return None
+    if held and p.vips_here.now and set(held).isdisjoint(p.vips_here.now):
+        return None  # nodes with the old value have other VIPs
     if view.state is VrrpState.MASTER and _rejected(view) > _rejected_before(before, view.name):
         return True
     return None if p.two_owners is not False else False

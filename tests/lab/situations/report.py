@@ -1,6 +1,7 @@
-"""Writes docs/predictions.md from what the situations gave: ``python -m tests.lab.situations.report RESULT.xml…``.
+"""Writes docs/predictions.md from what the situations gave: ``python -m tests.lab.situations.report RESULT…``.
 
-The results are those of ``pytest tests/lab/situations --junitxml=RESULT.xml``, one for each keepalived.
+The results are those of ``pytest tests/lab/situations --junitxml=RESULT.xml``, one for each keepalived, or what
+``carry_out`` returned, as JSON lines (``RESULT.jsonl``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
+
+from tests.lab.situations.rows import ROWS
 
 TARGET = Path(__file__).parents[3] / "docs" / "predictions.md"
 HEAD = """# What kvtui predicts, and what comes
@@ -26,8 +29,13 @@ the plan said for the instance on that node, "came" what the lab then saw on all
 
 def results(paths: list[str]) -> list[dict[str, Any]]:
     """Returns what each situation gave."""
+    lines = [line for path in paths if path.endswith(".jsonl") for line in Path(path).read_text().splitlines()]
+    paths = [path for path in paths if not path.endswith(".jsonl")]
     properties = (e for path in paths for e in ET.parse(path).iter("property"))  # noqa: S314 - written by our own pytest
-    return [json.loads(e.get("value") or "{}") for e in properties if e.get("name") == "situation"]
+    lines += [e.get("value") or "{}" for e in properties if e.get("name") == "situation"]
+    found = {(r["name"], r["keepalived"]): r for line in lines if "error" not in (r := json.loads(line))}
+    order = [row.name for row in ROWS]
+    return [found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), key[1])) if key[0] in order]
 
 
 def page(found: list[dict[str, Any]]) -> str:

@@ -8,6 +8,8 @@ from typing import Literal
 from tests.lab.owners import OFFSET
 from tests.lab.spec import ECHO, NGINX, ClusterSpec
 
+PRIORITY = "priority *"
+"""In an edit: whatever priority the node has."""
 Edit = tuple[str, str]
 """A text of the node's config, and what takes its place."""
 
@@ -50,7 +52,7 @@ vrrp_instance more {
 }
 """
 TWO = replace(BASE, extra=SECOND)
-GROUP = replace(BASE, extra=SECOND + "vrrp_sync_group both {\n  group {\n    vips\n    more\n  }\n}\n")
+GROUP = replace(SCRIPTS, extra=SECOND + "vrrp_sync_group both {\n  group {\n    vips\n    more\n  }\n}\n")
 FILES = replace(BASE, extra_instance="track_file {\n    offset weight 1\n  }", extra_global=OFFSET)
 
 VIPS = "virtual_ipaddress {\n    10.4.0.50"
@@ -70,7 +72,7 @@ RELOADS = (
     reload("nothing changes", BASE),
     reload("priority lower than a silent backup's", BASE, ("priority 102", "priority 90")),
     reload("priority lower, unicast", UNICAST, ("priority 102", "priority 90")),
-    reload("priority lower, nopreempt everywhere", NOPREEMPT, ("priority 102", "priority 90")),
+    reload("priority lower, nopreempt everywhere", NOPREEMPT, (PRIORITY, "priority 90")),
     reload("priority lower, preempt_delay", DELAY, ("priority 102", "priority 90")),
     reload("priority higher", BASE, ("priority 102", "priority 150"), quick=True),
     reload("priority 255", BASE, ("priority 102", "priority 255")),
@@ -102,7 +104,7 @@ RELOADS = (
     reload("backup: priority above the master's", BASE, ("priority 100", "priority 150"), node="backup", quick=True),
     reload("backup: priority equal to the master's", BASE, ("priority 100", "priority 102"), node="backup"),
     reload("backup: priority lower", BASE, ("priority 100", "priority 50"), node="backup"),
-    reload("backup with nopreempt: priority above", NOPREEMPT, ("priority 100", "priority 150"), node="backup"),
+    reload("backup with nopreempt: priority above", NOPREEMPT, (PRIORITY, "priority 150"), node="backup"),
     reload("backup with preempt_delay: priority above", DELAY, ("priority 100", "priority 150"), node="backup"),
     reload("backup: VIP added", BASE, (VIPS, f"{VIPS}\n    10.4.0.77"), node="backup"),
     reload("backup: VRID", BASE, ("virtual_router_id 50", "virtual_router_id 52"), node="backup"),
@@ -117,12 +119,9 @@ RELOADS = (
     reload(
         "sync group: a script of one member fails",
         GROUP,
-        (
-            "interface eth0\n  virtual_router_id 61",
-            "interface eth0\n  track_interface {\n    eth9\n  }\n  virtual_router_id 61",
-        ),
+        ("virtual_router_id 61", "virtual_router_id 61\n  track_script {\n    bad\n  }"),
     ),
-    reload("sync group: priority of one member lower", GROUP, ("priority 102", "priority 90")),
+    reload("sync group: priority of one member lower", GROUP, ("priority 104", "priority 90")),
     reload("track file added that is 0", FILES, ("offset weight 1", "offset weight 2")),
     reload("weight of a real server", BASE, ("weight 1", "weight 5"), quick=True),
     reload("scheduler", BASE, ("lvs_sched wlc", "lvs_sched rr")),

@@ -27,7 +27,7 @@ def decimal(text: str) -> float | None:
 def virtual_address(text: str, *, excluded: bool = False) -> VirtualAddress | None:
     """Parses an address of keepalived's ipaddresstos(): ``10.0.0.1/24 dev eth0 scope global label eth0:v set``.
 
-    No prefix length means all bits; ``set``: keepalived added the address to the interface.
+    A VMAC is ``dev vrrp.51@eth0``; no prefix length means all bits; ``set``: keepalived added the address.
     """
     words = text.split()
     if not words:
@@ -40,7 +40,7 @@ def virtual_address(text: str, *, excluded: bool = False) -> VirtualAddress | No
     prefixlen = whole_number(length) if length else bits
     if prefixlen is None or not 0 <= prefixlen <= bits:
         return None
-    interface = words[words.index("dev") + 1] if "dev" in words[:-1] else None
+    interface = words[words.index("dev") + 1].partition("@")[0] if "dev" in words[:-1] else None
     return VirtualAddress(address, prefixlen, interface, installed=words[-1] == "set", excluded=excluded)
 
 

@@ -1,0 +1,165 @@
+"""Addresses as keepalived reads them: VIPs with their options (``alloc_ipaddress``), peers and servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kvtui.backend.conf.numbers import integer, unsigned
+from kvtui.backend.conf.tree import Statement, invalid, is_built_in
+from kvtui.model.ip import canonical
+from kvtui.model.vrrp import VirtualAddress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kvtui.model.conf import Problem
+
+MAX_INTERFACE_NAME = 15
+_OPTIONS = frozenset({"dev", "scope", "broadcast", "brd", "label", "peer", "preferred_lft"})
+_FLAGS = frozenset({"home", "-nodad", "mngtmpaddr", "noprefixroute", "autojoin", "no_track", "use_vmac"})
+
+
+def is_six(address: str) -> bool:
+    return ":" in address
+
+
+def plain_address(text: str | None) -> str | None:
+    """Returns an address; a prefix length or the end of a range is ignored (``inet_stosockaddr``)."""
+    if text is None:
+        return None
+    return None if "%" in text else canonical(text.partition("-")[0].partition("/")[0])
+
+
+def virtual_addresses(block: Statement, keyword: str, problems: list[Problem]) -> Iterator[VirtualAddress]:
+    """Yields the addresses of a block, one a line."""
+    for line in block.entries(keyword):
+        if line.keyword and not is_built_in(line.keyword):
+            vip = _virtual_address(line, problems)
+            if vip is not None:
+                yield vip
+
+
+def _virtual_address(line: Statement, problems: list[Problem]) -> VirtualAddress | None:
+    number, slash, prefix = line.keyword.partition("/")
+    address = None if "%" in number else canonical(number)
+    if address is None:
+        problems.append(invalid(f"'{line.keyword}' is not an address: keepalived skips it", line.at()))
+        return None
+    longest = 128 if is_six(address) else 32
+    length = unsigned(prefix, 0, longest, lenient=True) if slash else longest
+    if length is None:
+        message = f"'{prefix}' is not a prefix length: keepalived uses {longest} for {address}"
+        problems.append(invalid(message, line.at()))
+        length = longest
+    options = dict[str, str]()
+    if why := _read_options(line, options, problems):
+        problems.append(invalid(f"keepalived skips {address}: {why}", line.at()))
+        return None
+    peer = canonical(options.get("peer", ""))
+    if peer is not None and is_six(peer) is is_six(address):
+        length = longest
+    return VirtualAddress(address, length, options.get("dev"))
+
+
+def _read_options(line: Statement, options: dict[str, str], problems: list[Problem]) -> str:
+    """Reads the words after an address; returns why keepalived skips the address, else nothing."""
+    position = 1
+    while position < len(line.words):
+        word = line.words[position]
+        if word in _OPTIONS:
+            position += 1
+            if position == len(line.words):
+                return f"{word} has no value"
+            if why := _refused(word, line.words[position], options, six=is_six(line.keyword)):
+                return why
+            options.setdefault(word, line.words[position])
+        elif word not in _FLAGS:
+            message = f"keepalived reads one address per line: it ignores '{word}' after {line.keyword}"
+            problems.append(invalid(message, line.at(position)))
+        position += 1
+    return ""
+
+
+def _refused(word: str, value: str, options: dict[str, str], *, six: bool) -> str:
+    """Returns why an option makes keepalived skip the address, else nothing."""
+    if word == "dev" and word in options:
+        return "it has more than one dev"
+    if word == "label" and len(value) > MAX_INTERFACE_NAME:
+        return f"its label is longer than {MAX_INTERFACE_NAME} characters"
+    if word in {"brd", "broadcast"} and six:
+        return "IPv6 has no broadcast address"
+    if word in {"brd", "broadcast"} and value not in {"+", "-"} and (is_six(value) or canonical(value) is None):
+        return f"'{value}' is not a broadcast address"
+    return ""
+
+
+def peers(block: Statement, problems: list[Problem]) -> Iterator[str]:
+    """Yields the addresses of ``unicast_peer``, one a line, with options since 2.2."""
+    for line in block.entries("unicast_peer"):
+        address = plain_address(line.keyword)
+        if address is not None:
+            yield address
+        elif line.keyword and not is_built_in(line.keyword):
+            problems.append(invalid(f"'{line.keyword}' is not an address: keepalived skips this peer", line.at()))
+        if len(line.words) > 1 and line.words[1] not in {"min_ttl", "max_ttl"}:
+            message = f"keepalived reads one peer per line: it ignores '{line.words[1]}'"
+            problems.append(invalid(message, line.at(1)))
+
+
+@dataclass
+class InstanceAddresses:
+    """An instance's addresses; the first one decides whether it is IPv4 or IPv6, and others are ignored."""
+
+    name: str
+    problems: list[Problem]
+    six: bool | None = None
+    version: int = 0
+    source: str | None = None
+    vips: list[VirtualAddress] = field(default_factory=list)
+    excluded: list[VirtualAddress] = field(default_factory=list)
+    peers: dict[str, None] = field(default_factory=dict)
+
+    def read(self, block: Statement) -> None:
+        for line in block.children or ():
+            one = Statement(children=[line])
+            if line.keyword in {"mcast_src_ip", "unicast_src_ip"}:
+                self._source(line)
+            elif line.keyword == "unicast_peer":
+                self.peers |= dict.fromkeys(p for p in peers(one, self.problems) if self._fits(p, line))
+            elif line.keyword == "virtual_ipaddress":
+                found = virtual_addresses(one, line.keyword, self.problems)
+                self.vips += [v for v in found if self._fits(v.address, line)]
+            elif line.keyword == "virtual_ipaddress_excluded":
+                self.excluded += virtual_addresses(one, line.keyword, self.problems)
+            elif line.keyword == "native_ipv6" and self.six is not False:
+                self.six, self.version = True, 3
+            elif line.keyword == "version":
+                self._version(line)
+
+    def _fits(self, address: str, line: Statement) -> bool:
+        if self.six is None:
+            self.six = is_six(address)
+        if self.six is not is_six(address):
+            other = "IPv6" if self.six else "IPv4"
+            message = f"{self.name} has {other} addresses: keepalived ignores {address} of {line.keyword}"
+            self.problems.append(invalid(message, line.at()))
+        return self.six is is_six(address)
+
+    def _source(self, line: Statement) -> None:
+        address = plain_address(line.argument)
+        if address is None and not is_built_in(line.argument):
+            self.problems.append(invalid(f"'{line.argument}' is not an address: keepalived ignores it", line.at(1)))
+        elif address is not None and self._fits(address, line):
+            self.source = address
+
+    def _version(self, line: Statement) -> None:
+        version = integer(line.argument, 2, 3)
+        if version is None and is_built_in(line.argument):
+            return
+        if version is None:
+            self.problems.append(invalid(f"{self.name}: version must be 2 or 3; keepalived ignores it", line.at(1)))
+        elif (self.version and self.version != version) or (version == 2 and self.six):
+            self.problems.append(invalid(f"{self.name}: keepalived ignores version {version}", line.at(1)))
+        else:
+            self.version = version

@@ -1,0 +1,177 @@
+"""Nests pieces as one of keepalived's processes does: by its keywords, not by braces (``process_stream``, 2.2.7).
+
+keepalived ignores a ``{`` that it does not expect, such as that of a misspelt block. Its ``}`` then ends the block
+around it, and what follows is read as if it stood outside of that block.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.backend.conf.grammar import NEED_VALUE, ROOT, Block
+from kvtui.backend.conf.tree import Piece, Statement, invalid, name_of, syntax
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kvtui.model.conf import Problem
+
+MAX_PROBLEMS = 200
+_MAX_NAMED = 3
+
+
+class _Level(Struct):
+    """An open block: its statement, the keywords in it (None for values), and whether its ``{`` has yet to come."""
+
+    statement: Statement
+    keywords: Mapping[str, Block | None] | None
+    expects_brace: bool = False
+
+
+class _Loss(Struct):
+    """A ``{`` that keepalived ignores, and what it loses by that.
+
+    Attributes:
+        header: the statement before it; None when there is none.
+        why: why it is not expected.
+        closed: what its ``}`` ends.
+        lost: what keepalived ignores until braces and blocks agree again.
+    """
+
+    header: Piece | None
+    why: str
+    closed: str
+    lost: list[Piece]
+
+
+class Nester:
+    """Nests pieces for one process, ``parent``, ``vrrp`` or ``checker``; ``problems`` says what that ignores."""
+
+    def __init__(self, process: str) -> None:
+        self.process = process
+        self.problems: list[Problem] = []
+        self.root = Statement(children=[])
+        self._levels = [_Level(self.root, ROOT)]
+        self._skipped: int | None = None  # open braces of a block of another process; 0 before its first
+        self._last: Piece | None = None
+        self._unknown = ""  # why the last statement is ignored
+        self._loss: _Loss | None = None
+        self._depth = 0
+
+    def nest(self, pieces: Iterable[Piece]) -> Statement:
+        for piece in pieces:
+            if piece.text == "{":
+                self._depth += 1
+            elif piece.text == "}":
+                self._depth -= self._depth > 0
+            if self._skipped is None or not self._skip(piece.text):
+                self._read(piece)
+            if self._loss is not None and self._agrees():
+                self._report(self._loss)
+        self._ignore_line()
+        if self._loss is not None:
+            self._report(self._loss)
+        return self.root
+
+    def _agrees(self) -> bool:
+        """Whether as many blocks as braces are open."""
+        return self._skipped is None and not self._levels[-1].expects_brace and self._depth == len(self._levels) - 1
+
+    def _skip(self, text: str) -> bool:
+        """Counts the braces of a skipped block; returns whether the piece belongs to it."""
+        if text == "{":
+            self._skipped = (self._skipped or 0) + 1
+        elif not self._skipped:  # the keyword has no block
+            self._skipped = None
+            return False
+        elif text == "}":
+            self._skipped = self._skipped - 1 or None
+        return True
+
+    def _read(self, piece: Piece) -> None:
+        level = self._levels[-1]
+        if level.expects_brace:
+            level.expects_brace = False
+            if piece.text == "{":
+                return
+            self.problems.append(syntax(f"keepalived expects a '{{' before '{name_of(piece)}'", piece))
+        if piece.text == "{":
+            self._ignore_brace(level)
+            return
+        self._ignore_line()
+        self._last = piece
+        if piece.text == "}":
+            self._close(piece)
+            self._last = None
+        elif level.keywords is None:
+            self._add(Statement(piece))
+        else:
+            self._keyword(piece, level.statement, level.keywords)
+
+    def _ignore_brace(self, level: _Level) -> None:
+        if self._loss is None:
+            values = "one value a line, and no block, is expected there"
+            why = self._unknown or (values if level.keywords is None else "it has no block")
+            self._loss = _Loss(self._last, why, "", [])
+        elif self._unknown and self._last is not None:
+            self._loss.lost.append(self._last)
+        self._unknown = ""
+        self._last = None
+
+    def _ignore_line(self) -> None:
+        """Reports the last statement if keepalived ignores it and no block follows."""
+        if self._unknown and self._last is not None:
+            if self._loss is not None:
+                self._loss.lost.append(self._last)
+            elif len(self.problems) < MAX_PROBLEMS:
+                keyword = name_of(self._last).split(" ", 1)[0]
+                message = f"'{keyword}' {self._unknown}: keepalived ignores this line"
+                self.problems.append(invalid(message, self._last.at()))
+        self._unknown = ""
+
+    def _close(self, piece: Piece) -> None:
+        if len(self._levels) == 1:
+            return
+        closed = self._levels.pop().statement.piece
+        if self._loss is not None and not self._loss.closed and closed is not None:
+            self._loss.closed = f"the '}}' in line {piece.line} ends {name_of(closed)} (line {closed.line})"
+
+    def _keyword(self, piece: Piece, outer: Statement, keywords: Mapping[str, Block | None]) -> None:
+        statement = Statement(piece)
+        keyword = statement.keyword
+        if not keyword:
+            return
+        if keyword not in keywords:
+            self._unknown = f"is unknown in {name_of(outer.piece)}" if outer.piece else "is unknown"
+            return
+        block = keywords[keyword]
+        if block is not None and block.processes and self.process not in block.processes:
+            self._skipped = 0
+            return
+        if keyword in NEED_VALUE and statement.argument is None:
+            self.problems.append(syntax(f"{keyword} has no value: keepalived exits on it", piece))
+        self._add(statement)
+        if block is not None:
+            statement.children = []
+            self._levels.append(_Level(statement, block.keywords, expects_brace=True))
+
+    def _add(self, statement: Statement) -> None:
+        children = self._levels[-1].statement.children
+        if children is not None:
+            children.append(statement)
+
+    def _report(self, loss: _Loss) -> None:
+        self._loss = None
+        if loss.header is None:  # a lone brace: see `tree.balanced`
+            return
+        start = f"'{name_of(loss.header)}' {loss.why}: keepalived ignores"
+        if not loss.closed:
+            self.problems.append(invalid(f"{start} this block", loss.header.at()))
+            return
+        named = ", ".join(f"{name_of(p)} (line {p.line})" for p in loss.lost[:_MAX_NAMED])
+        more = f" and {len(loss.lost) - _MAX_NAMED} more lines" if len(loss.lost) > _MAX_NAMED else ""
+        lost = f"; ignored from there: {named}{more}" if named else ""
+        message = f"{start} its '{{', so {loss.closed}, and what follows is read outside of it{lost}"
+        self.problems.append(syntax(message, loss.header))

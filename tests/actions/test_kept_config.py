@@ -1,0 +1,82 @@
+"""The config that ran before a reload is kept for an undo, and the newer file beside it."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.step import StepError, StepState
+from kvtui.actions.steps import kept_config
+from kvtui.actions.steps.kept_config import KeepConfig
+from kvtui.backend.conf import reader
+from tests.actions.preflights import CONF, daemon
+from tests.build import NOW
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kvtui.model.conf import Conf
+    from kvtui.model.keepalived import Keepalived
+
+NEWER = CONF.replace("priority 100", "priority 42")
+
+
+class Stage:
+    """A keepalived that runs ``CONF`` while its file is ``NEWER``; ``reload`` lets it run the file."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.keepalived: Keepalived = daemon(folder)
+        self.file = folder / "keepalived.conf"
+        self.file.write_text(CONF)
+        self.running: Conf = self.read()
+        self.copy = "# keepalived.conf\n" + "\n".join(line.strip() for line in CONF.split("\n")) + "\n!\n"
+        patch.setattr(Daemon, "found", lambda _self: self.keepalived)
+        patch.setattr(Daemon, "outside", lambda _self, path: path)
+        patch.setattr(kept_config, "read_copy", lambda _pid: self.copy)
+        patch.setattr(kept_config, "read_running", lambda _pid, **_options: self.running)
+        ran = self.running.digest
+        self.file.write_text(NEWER)
+        self.file.chmod(0o640)
+        self.step = KeepConfig(
+            Daemon.of(self.keepalived), ran, self.read().digest, str(folder / "state" / "configs" / "a.conf")
+        )
+
+    def read(self) -> Conf:
+        return reader.read(str(self.file), now=NOW)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(tmp_path, monkeypatch)
+
+
+def test_it_is_brought_back_and_the_newer_file_is_kept_beside_it(stage: Stage) -> None:
+    step = stage.step
+    assert step.state() is StepState.PENDING
+    step.do()
+    kept = stage.folder / "state" / "configs" / "a.conf"
+    assert (stat.S_IMODE(kept.stat().st_mode), step.state()) == (0o600, StepState.APPLIED)
+    stage.running = stage.read()  # reloaded
+    step.undo()
+    assert (stage.read().digest, step.state()) == (step.ran, StepState.PENDING)
+    newer = stage.folder / step.newer_name.rpartition("/")[2]
+    assert (newer.read_text(), stat.S_IMODE(newer.stat().st_mode)) == (NEWER, 0o640)
+    assert newer.name in step.describe_undo()
+    assert KeepConfig.from_json(step.to_json()) == step
+
+
+def test_the_file_stays_where_the_reload_was_never_sent(stage: Stage) -> None:
+    stage.step.do()
+    stage.step.undo()
+    assert stage.file.read_text() == NEWER
+    assert stage.step.state() is StepState.PENDING
+
+
+def test_what_was_reloaded_since_the_plan_is_not_kept(stage: Stage) -> None:
+    stage.running = stage.read()
+    with pytest.raises(StepError, match="was reloaded since the plan was made"):
+        stage.step.do()

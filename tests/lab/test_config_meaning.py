@@ -1,0 +1,106 @@
+"""What kvtui reads of a config against what keepalived itself makes of it, field by field, on three versions.
+
+The configs: real ones of other projects (`../shared/confs`, where that folder is) and generated ones
+(tests/conf/generate.py). What may differ, and why, is in `KNOWN`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from kvtui.backend.conf.reader import read
+from kvtui.model.conf import ProblemKind
+from tests.conf.generate import configs
+from tests.conf.meaning import differences, of_conf, of_dump
+from tests.lab.config_dump import CONFIG_ID, Dumped, dumps
+from tests.shared import SHARED
+
+if TYPE_CHECKING:
+    from kvtui.model.conf import Conf
+
+LAB = Path(__file__).parents[2] / ".lab"
+ROOTS = {"2.1.5": str(LAB / "keepalived-2.1.5"), "2.2.7": "/", "2.3.3": str(LAB / "keepalived-2.3.3")}
+FOLDER = Path("/run/configs")
+TOO_LARGE = {"pqa-1173"}
+"""30,000 real servers, whose values are random: keepalived would keep the lab's kernel from everything else."""
+Configs = list[tuple[str, dict[str, str]]]
+
+
+class Known(NamedTuple):
+    """A difference that stays: patterns of the version, the config's text and the path of the field, and why."""
+
+    version: str
+    text: str
+    path: str
+    why: str
+
+
+KNOWN = (
+    Known(".*", r"\$\{_RANDOM", r".*", "only keepalived knows the number"),
+    Known("2.1.5", r"vrrp_sync_group", r".*/state", "it removes a sync group of one member, whose state stays then"),
+)
+UNLIKE_LATER = {
+    "2.1.5": (
+        ("aVeryLongLabel:12345", "eth0:1"),  # it cuts a long label; later versions skip the address
+        ("\\#", "#"),  # its children read the file itself, and not a copy in which the backslash is missing
+    )
+}
+"""What a version does in another way than the later ones that kvtui follows: replaced in the configs that it gets."""
+MACHINE = re.compile(
+    "Non-existent interface specified"  # the config names one that is not in the sandbox
+    "|died: Respawning"  # keepalived crashed (2.2.7 reads memory that it has freed: checks of a skipped real server)
+)
+"""Why keepalived ends on some configs without being told to by the config."""
+
+
+def shared_configs() -> Configs:
+    """The real configs; none in a clone that lies alone."""
+    paths = sorted(p for p in (SHARED / "confs").glob("*.conf") if p.stem not in TOO_LARGE)
+    return [(p.stem, {"keepalived.conf": p.read_bytes().decode("utf-8", "surrogateescape")}) for p in paths]
+
+
+def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -> list[str]:
+    """Says where kvtui and keepalived differ."""
+    exits = [p.message for p in conf.problems if "exits on it" in p.message and "keepalived 2.2" not in p.message]
+    fatal = exits or [p.message for p in conf.problems if p.kind is ProblemKind.SYNTAX]
+    if dumped.ended:
+        told = bool(fatal) or MACHINE.search(dumped.log) is not None or "2.2 exits" in str(conf.problems)
+        return [] if told else [f"{name}: keepalived ends, and kvtui does not say why\n{dumped.log[-2000:]}"]
+    if any(i.interface is None for i in conf.instances):  # each version does something else then
+        return []
+    found = [f"{name}{line}" for line in differences(of_conf(conf), of_dump(dumped.vrrp, dumped.checker))]
+    found += [f"{name}/exits: kvtui {message!r}, and keepalived runs" for message in exits]
+    known = [k for k in KNOWN if re.fullmatch(k.version, version) and re.search(k.text, text)]
+    return [line for line in found if not any(re.match(f"{name}{k.path}", line) for k in known)]
+
+
+def compare(version: str, chosen: Configs) -> None:
+    for old, new in UNLIKE_LATER.get(version, ()):
+        chosen = [(n, {path: text.replace(old, new) for path, text in files.items()}) for n, files in chosen]
+    texts = {name: "\n".join(files.values()) for name, files in chosen}
+    found: list[str] = []
+    count = 0
+    for name, run, dumped in dumps(FOLDER / version, ROOTS[version], chosen):
+        conf = read(str(run.conf), config_id=CONFIG_ID, now=0)
+        found += complaints(version, name, texts[name], conf, dumped)
+        count += 1
+    assert count == len(chosen)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.lab(seconds=40, timeout=600)
+def test_a_part_of_the_configs_means_what_keepalived_takes_it_to_mean() -> None:
+    compare("2.2.7", [*shared_configs()[::9], *configs(range(12))])
+
+
+@pytest.mark.long
+@pytest.mark.lab(seconds=300, timeout=3000)
+@pytest.mark.parametrize("version", ROOTS)
+def test_every_config_means_what_keepalived_takes_it_to_mean(version: str) -> None:
+    if not Path(ROOTS[version], "usr/sbin/keepalived").exists():
+        pytest.fail(f"{ROOTS[version]} is missing: packaging/keepalived-versions makes it.")
+    compare(version, [*shared_configs(), *configs(range(100))])
