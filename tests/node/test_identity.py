@@ -12,7 +12,7 @@ from kvtui.backend.linux import processes
 from kvtui.backend.node import Node
 from kvtui.backend.node.daemon import Daemon
 from kvtui.backend.node.network import Network
-from kvtui.backend.node.processes_layer import RESCAN_SECONDS, ProcessesLayer
+from kvtui.backend.node.processes_layer import SCAN_SECONDS, ProcessesLayer
 from kvtui.model.keepalived import Children, Keepalived, KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from tests.build import keepalived
@@ -63,11 +63,14 @@ class Machine:
         self.mark = 0
         self.scans = 0
         self.now = 0.0
+        self.known: tuple[Keepalived, ...] = self.found
         monkeypatch.setattr(processes, "find", self.find)
+        monkeypatch.setattr(processes.Newcomers, "include_keepalived", lambda *_: self.found != self.known)
         monkeypatch.setattr(processes, "fingerprint", lambda _chosen: ((self.mark, 0, "S", 0),))
 
     def find(self) -> tuple[Keepalived, ...]:
         self.scans += 1
+        self.known = self.found
         return self.found
 
     def layer(self, pid: int | None = None) -> ProcessesLayer:
@@ -82,7 +85,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_processes_are_scanned_when_the_chosen_one_changes_and_now_and_then(machine: Machine) -> None:
     layer = machine.layer()
     scans = []
-    for now, mark in ((0.0, 0), (0.1, 0), (0.2, 1), (0.3, 1), (RESCAN_SECONDS, 1), (0.3 + RESCAN_SECONDS, 1)):
+    for now, mark in ((0.0, 0), (0.1, 0), (0.2, 1), (0.3, 1), (SCAN_SECONDS, 1), (0.3 + SCAN_SECONDS, 1)):
         machine.now, machine.mark = now, mark
         layer.read()
         scans.append(machine.scans)

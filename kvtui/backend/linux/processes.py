@@ -53,19 +53,20 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
 class Newcomers:
     """Notices that a keepalived started, by a look at processes that are new.
 
-    A process that was just forked becomes keepalived a little later: so a new one is looked at ``LOOKS`` times. A PID
-    that was used again between two looks is missed: hence a full scan now and then.
+    A process that was just forked becomes keepalived a little later: so it is new for ``YOUNG_SECONDS``. A PID that
+    was used again between two looks is missed: hence a full scan now and then.
     """
 
-    LOOKS = 2
+    YOUNG_SECONDS = 3.0
 
     def __init__(self, proc: str = "/proc") -> None:
         self._proc = proc
-        self._looks: dict[int, int] = {}
+        self._seen: dict[int, float] = {}
 
-    def include_keepalived(self) -> bool:
-        self._looks = {pid: self._looks.get(pid, 0) + 1 for pid in list_pids(self._proc)}
-        return any(_runs_keepalived(pid, self._proc) for pid, looks in self._looks.items() if looks <= self.LOOKS)
+    def include_keepalived(self, now: float) -> bool:
+        self._seen = {pid: self._seen.get(pid, now) for pid in list_pids(self._proc)}
+        young = (pid for pid, first in self._seen.items() if now - first < self.YOUNG_SECONDS)
+        return any(_runs_keepalived(pid, self._proc) for pid in young)
 
 
 Fingerprint = tuple[tuple[int, int, str, int], ...]

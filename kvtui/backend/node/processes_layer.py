@@ -69,10 +69,10 @@ class ProcessesLayer:
     def _is_due(self, now: float) -> bool:
         if now - self._scanned_at >= SCAN_SECONDS:
             return True
-        if now - self._looked_at < LOOK_SECONDS:
+        if self.chosen is not None and now - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = now
-        return self._newcomers.include_keepalived()
+        return self._newcomers.include_keepalived(now)
 
     def _first(self, found: tuple[Keepalived, ...]) -> Keepalived | None:
         if self._is_ambiguous(found):
