@@ -75,7 +75,9 @@ class Watch:
             left &= (await self.look()).keys()
         for name in left:
             found = self.told[name]
-            REMEDIES_RUN[name].append(f"{name} is still told: {found.title} {found.evidence} {found.remedy}")
+            REMEDIES_RUN.setdefault(name, []).append(
+                f"{name} is still told: {found.title} {found.evidence} {found.remedy}"
+            )
 
     def describe(self, missing: set[str]) -> str:
         """What was found instead, and what the instances are."""
