@@ -58,7 +58,7 @@ def observer() -> Observer:
 
 
 def facts(seen: Observation, *, hung: bool) -> dict[str, Any]:
-    """What must be equal: ``path → value``; without what a stopped keepalived cannot be asked for."""
+    """What must be equal: ``path → value``; without what a stopped or ended keepalived cannot be asked for."""
     document = msgspec.to_builtins(status(seen))
     document["findings"] = sorted({f"{f['id']} {f['object']}" for f in document["findings"]})
     if hung:
@@ -145,7 +145,8 @@ class Comparison:
         before: dict[str, Any] | None = None
         observed = 0
         while True:
-            hung = self.changes.stopped is not None
+            # of one that ended the living observer knows the config, so that it names the VIPs that were left behind
+            hung = self.changes.stopped is not None or not self.changes.node.running()
             seen = await self._fresh()
             fresh = facts(seen, hung=hung)
             now = time.monotonic()
