@@ -12,7 +12,7 @@ from kvtui.backend.linux import processes
 from kvtui.backend.node import Node
 from kvtui.backend.node.daemon import Daemon
 from kvtui.backend.node.network import Network
-from kvtui.backend.node.processes_layer import SCAN_SECONDS, ProcessesLayer
+from kvtui.backend.node.processes_layer import LOOK_SECONDS, SCAN_SECONDS, ProcessesLayer
 from kvtui.model.keepalived import Children, Keepalived, KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from tests.build import keepalived
@@ -103,6 +103,21 @@ def test_the_one_that_replaces_it_in_its_namespace_is_chosen(machine: Machine) -
     machine.found = (elsewhere, successor)
     layer.read()
     assert layer.chosen is successor
+
+
+def test_one_that_is_not_chosen_and_ends_is_no_longer_listed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(ONE, pid=50, netns=99, own_netns=False)
+    layer = machine.layer()
+    machine.found = (ONE, other)
+    layer.read()
+    machine.now += LOOK_SECONDS
+    layer.read()
+    monkeypatch.setattr(machine, "found", (ONE,))
+    monkeypatch.setattr(processes.Newcomers, "include_keepalived", lambda *_: False)
+    monkeypatch.setattr(processes, "fingerprint", lambda k: () if k is other else ((0, 0, "S", 0),))
+    machine.now += LOOK_SECONDS
+    layer.read()
+    assert layer.found == (ONE,)
 
 
 def test_a_pid_that_is_no_keepalived_is_an_error_at_the_start_only(machine: Machine) -> None:

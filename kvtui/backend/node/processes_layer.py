@@ -43,6 +43,7 @@ class ProcessesLayer:
         self._newcomers = processes.Newcomers()
         self._read_at: float | None = None
         self._fingerprint: processes.Fingerprint = ()
+        self._others: tuple[processes.Fingerprint, ...] = ()
         self.found: tuple[Keepalived, ...] = ()
         self.chosen: Keepalived | None = None
         self.last: Keepalived | None = None
@@ -72,7 +73,9 @@ class ProcessesLayer:
         if self.chosen is not None and now - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = now
-        return self._newcomers.include_keepalived(now)
+        others = tuple(processes.fingerprint(k) for k in self.found if k is not self.chosen)
+        changed, self._others = others != self._others, others
+        return self._newcomers.include_keepalived(now) or changed
 
     def _first(self, found: tuple[Keepalived, ...]) -> Keepalived | None:
         if self._is_ambiguous(found):
