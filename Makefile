@@ -25,7 +25,7 @@ GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 
 # an environment whose making failed half-way is made again
 .DELETE_ON_ERROR:
-.PHONY: run lab test test-full lab-packages lint types unit bench packages image clean help debian
+.PHONY: run lab test test-full lab-packages lint types unit fuzz bench packages image clean help debian
 
 help: ## these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 
 unit: $(VENV)/.dev ## the tests that need neither the lab's kernel nor a package, in random order
 	$(BIN)/python -m pytest --ignore=tests/lab --ignore=tests/packaging $(ARGS)
+
+fuzz: $(VENV)/.dev ## fuzz what decodes packets and messages, with more examples than in `make test` (KVTUI_FUZZ_EXAMPLES=N)
+	KVTUI_FUZZ_EXAMPLES=$${KVTUI_FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 lab-packages: $(VENV)/.dev
 	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason

@@ -20,7 +20,10 @@ if not os.environ.get(IN_LAB):  # no test of the lab needs it, and a guest start
     from hypothesis import HealthCheck, settings
 
     # A busy machine is no failure: how long an example takes is no business of a test.
-    settings.register_profile("kvtui", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # `make fuzz` asks for more of them.
+    examples = int(os.environ.get("KVTUI_FUZZ_EXAMPLES", "100"))
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("kvtui", deadline=None, max_examples=examples, suppress_health_check=slow)
     settings.load_profile("kvtui")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.step import Json, Step
     from kvtui.actions.core.watch import DumpWatch
     from kvtui.backend.checks.runner import Prospect
+    from kvtui.backend.keepalived.log import LogReader
     from kvtui.model.check import Check, CheckResult
     from kvtui.model.conf import Conf
     from kvtui.model.ipvs import IpvsTable
@@ -31,6 +32,7 @@ class LiveBackend:
 
     def __init__(self) -> None:
         self.trials = Trials()
+        self._logs: dict[tuple[int, int], LogReader] = {}
 
     @property
     def journal(self) -> Journal:
@@ -87,7 +89,10 @@ class LiveBackend:
     def log(self, keepalived: Keepalived) -> LogTail:
         from kvtui.backend.keepalived.log import LogReader
 
-        return LogReader(keepalived).read()
+        key = (keepalived.pid, keepalived.start_ticks)
+        if key not in self._logs:
+            self._logs = {key: LogReader(keepalived)}  # it reads on from where it was
+        return self._logs[key].read()
 
     def is_running(self, pid: int) -> bool:
         from kvtui.backend.linux.process import is_running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -59,9 +60,29 @@ class _Run:
         self.outcome: Outcome | None = None
         self.is_signalled = False
         self.is_printed = False
+        self._handled: list[signal.Signals] = []
 
     def take_signal(self) -> None:
         self.is_signalled = True
+
+    def end_by_signals(self) -> None:
+        """Lets SIGTERM and SIGHUP end planning and asking as Ctrl+C does; the runner has handlers of its own."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+
+        def end(*_: object) -> None:
+            self.take_signal()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(task.cancel)
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
+                self._handled.append(number)
+
+    def leave_signals(self) -> None:
+        for number in self._handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
@@ -72,7 +93,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     run = _Run()
     try:
         outcome = asyncio.run(_act(invocation, intent, run, force=force))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         outcome = run.outcome or Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
         run.is_signalled = True
     except (KeyError, IndexError):
@@ -81,6 +102,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         outcome = Outcome(ExitCode.USAGE, str(error.args[0] if error.args else error))
     except OSError as error:
         outcome = Outcome(ExitCode.REFUSED, str(error))
+    run.leave_signals()
     with suppress(OSError):  # the action has ended, and its exit code counts
         _print_outcome(invocation, run, outcome)
     with suppress(KeyboardInterrupt, OSError):
@@ -104,13 +126,15 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
     observer = invocation.observer()
     backend = backend_for(observer.source)
     try:
+        run.end_by_signals()
         observation = await _observe(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
         run.plan = action.plan
         if invocation.form is Format.TEXT:
             write_soon(plan_text(action.plan))
         else:
-            sys.stderr.write(plan_text(action.plan))
+            with suppress(OSError):
+                sys.stderr.write(plan_text(action.plan))
         outcome = await _decide(invocation, backend, action, run, force=force)
         if intent.keep and outcome.id and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}:
             _print_outcome(invocation, run, outcome)

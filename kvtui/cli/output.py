@@ -12,6 +12,7 @@ import sys
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import msgspec
@@ -111,6 +112,9 @@ class OutputStream(io.TextIOWrapper):
 @contextmanager
 def own_streams() -> Iterator[None]:
     """Lets kvtui's own threads write stdout and stderr; streams that a test has replaced stay."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed (2>&-): the next file that is opened must not take its place
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115 - until the end
     stdout, stderr = sys.stdout, sys.stderr
     if isinstance(stdout, io.TextIOWrapper) and stdout is sys.__stdout__:
         sys.stdout = OutputStream(stdout)

@@ -11,8 +11,6 @@ from typer._click.exceptions import BadParameter, MissingParameter
 from typer._click.types import FloatParamType, IntParamType
 from typer.core import TyperGroup
 
-from kvtui.rules.phrases import listed
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,6 +23,8 @@ def clear_usage_errors(ctx: Context) -> Iterator[None]:
         yield
     except MissingParameter as error:
         if error.param is not None and (values := _values(error.param, ctx)):
+            from kvtui.rules.phrases import listed  # noqa: PLC0415 - only for an error
+
             error.message = f"This node has {listed(values)}"
         raise
     except BadParameter as error:

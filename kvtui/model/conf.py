@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class ProblemKind(StrEnum):
     SYNTAX = "syntax"
-    """Unbalanced braces or quotes: keepalived may exit on a reload."""
+    """Unbalanced braces or quotes, a block that is lost, an endless macro: keepalived may exit or lose config."""
     INCLUDE = "include"
     VALUE = "value"
     """A value that keepalived rejects (priority 300, no virtual_router_id)."""
@@ -56,7 +56,8 @@ class ConfInstance(Struct, frozen=True):
     ``auth_digest`` tells one password from another within this process, and nobody the password.
     ``tracks_interface`` is False with ``dont_track_primary``. ``priority_at`` is None without a ``priority`` line;
     ``priority_literal`` is False if the priority comes from ``$``, ``@`` or ``~`` and so cannot be edited. ``state`` is
-    what the instance starts as. Unknown values are None.
+    what the instance starts as. ``nopreempt_cleared``: keepalived does not take its ``nopreempt``. Without ``accept``
+    it drops packets to the VIPs. Unknown values are None.
     """
 
     name: str
@@ -81,6 +82,9 @@ class ConfInstance(Struct, frozen=True):
     use_vmac: bool = False
     auth_digest: str = ""
     tracks_interface: bool = True
+    nopreempt_cleared: bool = False
+    strict: bool = False
+    accept: bool = True
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:
@@ -91,7 +95,8 @@ class ConfRealServer(Struct, frozen=True):
     """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers.
 
     ``file_check`` is the track file of its FILE_CHECK. ``file_check_weight`` is the weight that this check sets
-    (negative for ``reverse``); None means the track file's own weight, or 1.
+    (negative for ``reverse``); None means the track file's own weight, or 1. ``written_port`` is a port that keepalived
+    replaces: only NAT can reach it.
     """
 
     address: str
@@ -106,6 +111,7 @@ class ConfRealServer(Struct, frozen=True):
     file_check: str | None = None
     sorry: bool = False
     file_check_weight: int | None = None
+    written_port: int | None = None
 
     @property
     def initial_weight(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -109,6 +110,29 @@ def test_an_interrupted_action_is_a_document_too(tmp_path: Path, number: int) ->
     assert words(tmp_path, *NOTES) == ["old", "old"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_question_that_a_signal_ends_is_a_document_too(number: int) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "kvtui", *DRAIN, "--demo", "-o", "json"], stdin=theirs, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=ENV, preexec_fn=default_signals,  # noqa: PLW1509 - no threads run here
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        said = ""
+        while "Apply? [y/N]" not in said:
+            letter = process.stderr.read(1)
+            assert letter, said
+            said += letter
+        process.send_signal(number)
+        out, _err = process.communicate(timeout=300)
+    os.close(ours)
+    os.close(theirs)
+    document = checked(out)
+    assert (process.returncode, document["outcome"]["result"]) == (130, "interrupted")
+    assert document["plan"]["steps"]
+    assert document["journal"] is None
+
+
 def test_a_failed_action_is_a_document_too(tmp_path: Path) -> None:
     note(tmp_path, "a")
     note(tmp_path, "b", before="somebody's")
@@ -162,3 +186,19 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) ->
         out, _err = process.communicate(timeout=120)
         assert process.returncode == 130
     assert checked(out.decode())["outcome"]["result"] == "interrupted"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", ">&-"])
+def test_an_action_is_carried_out_with_a_closed_stream(closed: str) -> None:
+    argv = [sys.executable, "-m", "kvtui", "--demo", "-o", "json", *DRAIN, "--yes"]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *argv],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=ENV,
+    )
+    assert done.returncode == 0
+    assert closed == ">&-" or checked(done.stdout)["outcome"]["result"] == "done"
+    assert "Traceback" not in done.stderr

@@ -52,6 +52,10 @@ class _Generator:
         """Adds a line as people write it: indented, commented, by a macro, on a condition."""
         if self.often(3):
             text = f"@{self.one('high', 'low', '^high', '^low')} {text}"
+        if self.often(3):
+            text = text.replace(" ", self.one("\t", "  ", " \t "))
+        if self.often(1):
+            text += self.one(' "', ' "x y"', ' "{"', ' "}"', "\\", " {", " }", " " * 1000 + "x" * 100)
         if self.often(4):
             text += self.one(" # why", " ! why", "!why", "  \t", "#", ' # "', " !} {", " \\# x")
         indent = self.one("", " ", "    ", "\t", " \t ") if self.often(20) else "    " * self.depth
@@ -61,7 +65,8 @@ class _Generator:
 
     def block(self, header: str, body: Callable[[], None]) -> None:
         """Adds a block with its braces in any place that keepalived accepts."""
-        style = self.random.randrange(10)
+        style = self.random.randrange(12)
+        start = len(self.lines)
         if style == 0:
             self.line(header)
             self.line("{")
@@ -74,6 +79,8 @@ class _Generator:
         self.depth -= 1
         if not self.often(1):
             self.lines.append("    " * self.depth + self.one("}", "}", "}", "} # end", "\t}"))
+        if style == 2 and len(self.lines) - start < 6:  # all of it on one line
+            self.lines[start:] = [" ".join(line.strip() for line in self.lines[start:])]
         if self.often(1):
             self.lines.append("}")
 

@@ -135,7 +135,7 @@ def _dumped_instance(body: str) -> Meaning:
         "auth": {"SIMPLE_PASSWORD": "PASS", "IPSEC_AH": "AH"}.get(value("Authentication type")),
         "vips": _dumped_vips(body, r"   Virtual IP (?:\(\d+\))? ?:"),
         "excluded": _dumped_vips(body, r"   Virtual IP Excluded :"),
-        "peers": [line.split()[0] for line in _section(body, r"   Unicast Peer :")],
+        "peers": list(dict.fromkeys(line.split()[0] for line in _section(body, r"   Unicast Peer :"))),
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kvtui.backend.conf.reader import read
 from kvtui.model.conf import ProblemKind
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from tests.conf.reading import instance, said, values, vip
@@ -234,3 +235,22 @@ def test_a_long_line_is_read_in_parts(tmp_path: Path) -> None:
     """Its buffer has 1023 characters: what follows is a line of its own, even of a comment."""
     text = "!" + "x" * 1022 + "vrrp_sync_group G {\ngroup {\nV\n}\n}\n"
     assert [g.name for g in said(tmp_path, text).sync_groups] == ["G"]
+
+
+def test_what_triage_needs_of_values_that_keepalived_corrects(tmp_path: Path) -> None:
+    """nopreempt with state MASTER, vrrp_strict without accept, ports that only NAT can reach."""
+    path = tmp_path / "keepalived.conf"
+    path.write_text(
+        "global_defs {\n  vrrp_strict\n}\n"
+        "vrrp_instance A {\n  nopreempt\n  state MASTER\n  interface eth0\n  virtual_router_id 1\n  priority 255\n"
+        "  virtual_ipaddress {\n    10.0.0.1\n  }\n}\n"
+        "vrrp_instance B {\n  nopreempt\n  interface eth0\n  virtual_router_id 2\n  priority 100\n"
+        "  virtual_ipaddress {\n    10.0.0.2\n  }\n}\n"
+        "virtual_server 10.0.0.1 80 {\n  lb_kind DR\n  real_server 10.0.0.9 8080 {\n    weight 1\n  }\n}\n"
+    )
+    conf = read(str(path), now=0.0)
+    first, second = conf.instances
+    assert (first.nopreempt_cleared, first.strict, first.accept) == (True, True, True)
+    assert (second.nopreempt_cleared, second.nopreempt, second.strict, second.accept) == (False, True, True, False)
+    (real,) = conf.virtual_servers[0].real_servers
+    assert (real.port, real.written_port) == (80, 8080)

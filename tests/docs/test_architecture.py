@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def test_every_path_of_the_page_exists() -> None:
     assert [path for path in paths if not any((folder / path).exists() for folder in folders)] == []
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Top-level packages that a module imports, also for type checking or with ``import_module``."""
     found: set[str] = set()

@@ -63,7 +63,7 @@ def test_the_example_runs(example: str, environment: dict[str, str]) -> None:
     line = f"{example} | head -n 1" if "--watch" in example else f"set -o pipefail; {example}"
     done = subprocess.run(
         ["bash", "-c", line], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        timeout=60,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == EXPECTED_CODES.get(subcommand(example), 0), done.stderr
     assert "Traceback" not in done.stderr

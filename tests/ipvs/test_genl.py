@@ -13,71 +13,16 @@ from kvtui.backend.ipvs import genl
 from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
 from kvtui.backend.ipvs.genl import GenericNetlink
 from tests.ipvs.messages import encode
+from tests.ipvs.scripted import FAMILY, MULTI, THE_REQUEST_S, ScriptedKernel, answer, done, error, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kvtui.backend.ipvs.attributes import Buffer
 
-FAMILY = 28
-MULTI = 2
-Reply = list[bytes]
-THE_REQUEST_S = 0x7EA5_7EA5  # stands for the sequence number of the request
-
-
-def message(kind: int, payload: bytes, *, flags: int = MULTI, sequence: int = THE_REQUEST_S) -> bytes:
-    raw = struct.pack("=IHHII", 16 + len(payload), kind, flags, sequence, 0) + payload
-    return raw + bytes(-len(raw) % 4)
-
-
-def answer(value: int, *, flags: int = MULTI, sequence: int = THE_REQUEST_S) -> bytes:
-    return message(FAMILY, bytes(4) + encode([(1, bytes([value]))]), flags=flags, sequence=sequence)
-
-
-def done(code: int = 0) -> bytes:
-    return message(genl.NLMSG_DONE, struct.pack("=i", code))
-
-
-def error(number: int) -> bytes:
-    return message(genl.NLMSG_ERROR, struct.pack("=i", -number) + bytes(16), flags=0)
-
 
 def value(buffer: Buffer, start: int, _end: int) -> int:
     return buffer[start + 4]
-
-
-class ScriptedKernel:
-    """Answers each request with the next of the prepared replies, a reply being the datagrams in order."""
-
-    def __init__(self) -> None:
-        self.replies: list[Reply] = [[self.controller(b"IPVS", FAMILY) + self.controller(b"nlctrl", 16), done()]]
-        self.requests: list[bytes] = []
-        self.closed = 0
-        self._waiting: list[bytes] = []
-
-    @staticmethod
-    def controller(name: bytes, number: int) -> bytes:
-        return message(16, struct.pack("=BBH", 1, 2, 0) + encode([(2, name + b"\0"), (1, struct.pack("=H", number))]))
-
-    def send(self, request: bytes) -> None:
-        self.requests.append(request)
-        sequence = request[8:12]
-        for datagram in self.replies.pop(0):
-            self._waiting.append(datagram.replace(struct.pack("=I", THE_REQUEST_S), sequence))
-
-    def recv_into(self, buffer: bytearray, _size: int, _flags: int) -> int:
-        if not self._waiting:
-            raise BlockingIOError(errno.EAGAIN, "nothing came")
-        datagram = self._waiting.pop(0)
-        buffer[: min(len(datagram), len(buffer))] = datagram[: len(buffer)]
-        return len(datagram)
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def setsockopt(self, *_: object) -> None: ...
-    def bind(self, _: object) -> None: ...
-    def connect(self, _: object) -> None: ...
 
 
 @pytest.fixture

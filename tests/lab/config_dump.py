@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 AT_ONCE = 6
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 CONFIG_ID = "high"
 """What `@id` lines are compared with (`-i`): some of the shared files have it."""
 

@@ -149,6 +149,7 @@ COMMANDS = frozenset(
         "modprobe",
         "nc",
         "nft",
+        "nsenter",
         "ps",
         "rm",
         "sysctl",

@@ -36,8 +36,10 @@ LISTEN = 1.0
 GRACE = 10.0
 """Seconds for which fresh observers agree before the living one must: 2, and what a busy machine with a slow kernel
 takes."""
+MIN_OBSERVATIONS = 6
+"""... and so many observations of the living one: on a starved machine they take long."""
 MAX_FAILURES = 5
-SETTLED = 90.0
+SETTLED = 300.0
 """Seconds within which the cluster comes to rest after a change."""
 CHANGING = frozenset((
     "time", "stats", "active", "inactive", "persistent", "counters", "since", "started", "peers", "age_seconds",
@@ -102,6 +104,7 @@ class Comparison:
         self.done: list[str] = []
         self.failures: list[str] = []
         self._living: Observation | None = None
+        self._observations = 0
 
     async def run(self, steps: int) -> None:
         while len(self.done) < steps and len(self.failures) < MAX_FAILURES:
@@ -134,22 +137,28 @@ class Comparison:
     async def _watch(self, living: Observer) -> None:
         async for seen in living.observations(force=True):
             self._living = seen
+            self._observations += 1
 
     async def _agree(self) -> None:
         """Waits until living and fresh are equal; fails where they stay different once the fresh ones agree."""
         began = same_since = time.monotonic()
         before: dict[str, Any] | None = None
+        observed = 0
         while True:
             hung = self.changes.stopped is not None
-            fresh = facts(await self._fresh(), hung=hung)
+            seen = await self._fresh()
+            fresh = facts(seen, hung=hung)
             now = time.monotonic()
+            if any(s.detail.startswith("late: ") for s in seen.snapshot.sources):
+                self._log("\n".join(("the lab itself hangs:", *readings())))
+                began = now
             if fresh != before:
-                same_since, before = now, fresh
+                same_since, before, observed = now, fresh, self._observations
             wrong = differences(fresh, facts(self._living, hung=hung) if self._living else {})
             if not wrong:
                 self.lags.append(now - same_since)
                 return
-            if now - same_since > GRACE:
+            if now - same_since > GRACE and self._observations - observed >= MIN_OBSERVATIONS:
                 raise DifferentError(self._describe("the living observer stays wrong", wrong))
             if now - began > SETTLED:
                 raise DifferentError(self._describe("the cluster does not come to rest", wrong))
@@ -158,7 +167,11 @@ class Comparison:
     async def _fresh(self) -> Observation:
         fresh = observer()
         try:
-            return await fresh.observe(timeout=LISTEN, force=True)
+            reading = asyncio.create_task(fresh.observe(timeout=LISTEN, force=True))
+            await asyncio.wait([reading], timeout=2 * GRACE)
+            if not reading.done():
+                self._log("\n".join(("it hangs:", *readings())))
+            return await reading
         finally:
             await fresh.close()
 
@@ -170,12 +183,23 @@ class Comparison:
 def readings() -> list[str]:
     """Where the readings that run now are, should one hang."""
     frames = sys._current_frames()
-    threads = [t for t in threading.enumerate() if t.name == "sources" and t.ident in frames]
-    return ["".join(traceback.format_stack(frames[t.ident])[-6:]) for t in threads if t.ident is not None]
+    threads = [t for t in threading.enumerate() if t.name in {"sources", "rtnetlink", "MainThread"}]
+    return [
+        f"{t.name} {kernel_stack(t.native_id)}\n{''.join(traceback.format_stack(frames[t.ident])[-6:])}"
+        for t in threads
+        if t.ident in frames
+    ]
 
 
-def compare(cluster: Cluster, steps: int, record: Callable[[str, object], None]) -> None:
-    seed = int(os.environ.get("KVTUI_PROPERTY_SEED") or int.from_bytes(os.urandom(4)))
+def kernel_stack(thread: int | None) -> str:
+    """Where a thread waits in the kernel."""
+    with suppress(OSError):
+        return Path(f"/proc/self/task/{thread}/stack").read_text()
+    return ""
+
+
+def compare(cluster: Cluster, steps: int, seed: int, record: Callable[[str, object], None]) -> None:
+    seed = int(os.environ.get("KVTUI_PROPERTY_SEED", seed))
     record("seed", seed)
     print(f"KVTUI_PROPERTY_SEED={seed}")
     node = cluster.node(cluster.spec.best())
@@ -197,14 +221,14 @@ def compare(cluster: Cluster, steps: int, record: Callable[[str, object], None])
     print(f"{steps} steps in {time.monotonic() - began:.0f} s; lags: {lags[len(lags) // 2]:.2f}, {lags[-1]:.2f}")
 
 
-@pytest.mark.lab(timeout=900, seconds=200)
+@pytest.mark.lab(timeout=1800, seconds=200)
 def test_a_living_observer_says_what_a_fresh_one_says(
     cluster: Cluster, record_property: Callable[[str, object], None]
 ) -> None:
-    compare(cluster, int(os.environ.get("KVTUI_PROPERTY_STEPS", "200")), record_property)
+    compare(cluster, int(os.environ.get("KVTUI_PROPERTY_STEPS", "200")), 1, record_property)
 
 
 @pytest.mark.long
-@pytest.mark.lab(timeout=7200, seconds=2000)
+@pytest.mark.lab(timeout=10_000, seconds=2000)
 def test_it_does_so_for_a_long_time(cluster: Cluster, record_property: Callable[[str, object], None]) -> None:
-    compare(cluster, 2000, record_property)
+    compare(cluster, 2000, int.from_bytes(os.urandom(4)), record_property)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.backend.node.conf_layer import ConfLayer
+from kvtui.model.source import SourceState
 from tests.build import keepalived
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
     layer.read(2.0)
     assert layer.file is None
     assert "does not exist" in layer.source().detail
+
+
+def test_a_config_that_is_a_fifo_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "keepalived.conf")
+    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    for now in (1.0, 2.0):
+        layer.read(now)
+        assert layer.file is None
+        assert layer.source().state is SourceState.UNAVAILABLE
+        assert layer.source().detail.endswith("it is a FIFO, not a regular file")
 
 
 def conf_of(text: str) -> str:

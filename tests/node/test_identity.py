@@ -38,7 +38,7 @@ def daemon(of: Keepalived | None, before: Daemon | None = None) -> Daemon:
         (replace(ONE, start_ticks=6), set()),
         (replace(ONE, mntns=7), set()),
         (replace(ONE, pid=200), set()),
-        (None, {"log"}),
+        (None, {"conf", "log"}),
     ],
 )
 def test_only_what_is_still_true_is_kept(other: Keepalived | None, kept: set[str]) -> None:

@@ -230,3 +230,11 @@ def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: s
     found = first(tmp_path, seen, "priority 101", "priority 90")
     assert (found.state.then, found.owner_then, found.certainty) == ("BACKUP", None, Certainty.LIKELY)
     assert "10.4.0.4 has the highest priority (100)" in found.why
+
+
+def test_a_state_that_is_not_known_is_not_foretold(tmp_path: Path) -> None:
+    blind = observe(snapshot(instances=None, addresses=None, advertisers=None))
+    for old, new in (("priority 101", "priority 90"), (TRACK, AUTH)):
+        found = first(tmp_path, blind, old, new)
+        assert (found.state.then, found.vips_here.now, found.two_owners) == (None, None, None)
+        assert found.certainty is Certainty.UNKNOWN

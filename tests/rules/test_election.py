@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.rules.vrrp.election import Candidate, Leaving, Prediction, predict, skew, takeover
+from kvtui.rules.vrrp.election import Candidate, ElectionResult, Leaving, predict, skew, takeover
 
 A, B, C = "10.4.0.3", "10.4.0.4", "10.4.0.5"
 
@@ -13,13 +13,13 @@ def nodes(
     a: int | None = 100, b: int | None = 90, *, nopreempt: bool = False, delay: float = 0
 ) -> tuple[Candidate, ...]:
     return (
-        Candidate(A, a, nopreempt=nopreempt, is_self=True),
+        Candidate(A, a, nopreempt=nopreempt),
         Candidate(B, b, nopreempt=nopreempt, preempt_delay=delay),
     )
 
 
-def rounded(outcome: Prediction) -> list[tuple[str, float, float]]:
-    return [(m.to, round(m.after, 2), round(m.ownerless, 2)) for m in outcome.moves]
+def rounded(outcome: ElectionResult) -> list[tuple[str, float]]:
+    return [(m.to, round(m.after, 2)) for m in outcome.moves]
 
 
 def test_the_measured_takeover_times() -> None:
@@ -35,7 +35,7 @@ def test_master_lowered_but_still_best_keeps_the_vip() -> None:
 def test_master_lowered_below_a_backup_that_may_preempt() -> None:
     outcome = predict(nodes(a=50), A, 1.0)
     assert outcome.master == B
-    assert rounded(outcome) == [(B, 3.65, 0.0)]
+    assert rounded(outcome) == [(B, 3.65)]
 
 
 def test_backup_raised_takes_over() -> None:
@@ -46,7 +46,7 @@ def test_backup_raised_takes_over() -> None:
 
 def test_master_steps_down_for_good() -> None:
     outcome = predict(nodes(a=50), A, 1.0, Leaving.STEPS_DOWN)
-    assert rounded(outcome) == [(B, 0.65, 0.65)]
+    assert rounded(outcome) == [(B, 0.65)]
 
 
 def test_best_master_that_steps_down_comes_back() -> None:
@@ -59,7 +59,7 @@ def test_with_nopreempt_everywhere_lowering_does_nothing_but_stepping_down_does(
     assert predict(nodes(a=50, nopreempt=True), A, 1.0).moves == ()
     assert "nopreempt" in predict(nodes(a=50, nopreempt=True), A, 1.0).because
     gone = predict(nodes(a=50, nopreempt=True), A, 1.0, Leaving.STEPS_DOWN)
-    assert rounded(gone) == [(B, 0.65, 0.65)]
+    assert rounded(gone) == [(B, 0.65)]
 
 
 def test_preempt_delay_lets_a_third_node_go_first() -> None:
@@ -76,13 +76,9 @@ def test_on_equal_priority_the_higher_address_wins_as_a_number() -> None:
     assert predict(equal, None, 1.0).master == "10.4.0.10"
 
 
-def test_a_node_that_was_never_seen_makes_it_uncertain() -> None:
-    outcome = predict(nodes(b=None), A, 1.0, Leaving.STEPS_DOWN)
-    assert outcome.master is None
-    assert not outcome.certain
-    assert B in outcome.because
+def test_a_node_that_was_never_seen_is_not_chosen() -> None:
+    assert predict(nodes(b=None), A, 1.0, Leaving.STEPS_DOWN).master is None
 
 
 def test_nobody_else_at_all() -> None:
-    alone = predict((Candidate(A, 100, is_self=True),), A, 1.0, Leaving.SILENT)
-    assert (alone.master, alone.certain) == (None, True)
+    assert predict((Candidate(A, 100),), A, 1.0, Leaving.SILENT).master is None

@@ -26,6 +26,9 @@ def test_strict_without_accept_drops_what_the_vip_gets() -> None:
     assert suspected(master(instances=(strict,)))["strict-drops-traffic"].severity is Severity.CRITICAL
     assert "strict-drops-traffic" in suspected(backup(instances=(instance(strict=True, accept=False),)))
     assert suspected(master(instances=(replace(strict, accept=True),))) == {}
+    config = healthy_conf()
+    config = replace(config, instances=(replace(config.instances[0], strict=True, accept=False),))
+    assert "strict-drops-traffic" in suspected(master(conf=config, running=config))  # without these in the dump
     assert "strict-drops-traffic" not in suspected(master(instances=(replace(strict, base_priority=255),)))
 
 

@@ -67,7 +67,7 @@ def test_a_script_that_keepalived_drops_in_a_sync_group() -> None:
 
 def test_nopreempt_with_state_master_is_cleared() -> None:
     config = backup().running or conf()
-    config = replace(config, instances=(replace(config.instances[0], state="MASTER", nopreempt=True),))
+    config = replace(config, instances=(replace(config.instances[0], state="MASTER", nopreempt_cleared=True),))
     cleared = backup(conf=config, running=config, instances=(instance(nopreempt=False),))
     assert set(suspected(cleared)) == {"nopreempt-cleared"}
     assert suspected(replace(cleared, instances=(instance(nopreempt=True),))) == {}

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
-from kvtui.rules.vrrp.instances import evidence, known_instances
+from kvtui.rules.vrrp.instances import Evidence, evidence, known_instances
 from kvtui.rules.vrrp.others import Others, others
 
 if TYPE_CHECKING:
@@ -84,36 +84,32 @@ def still_to_hear(observation: Observation, name: str) -> float:
 
     A backup that hears nothing for three advert intervals is master itself.
     """
-    if observation.snapshot.advertisers is None:
+    wire = _evidence(observation, name)
+    if observation.snapshot.advertisers is None or wire is None or wire.own is not None or wire.others:
         return 0.0
-    instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
-    if instance is None:
-        return 0.0
-    wire = evidence(observation.snapshot, instance)
-    if wire.own is not None or wire.others:
-        return 0.0
-    return 3 * (instance.advert_interval or DEFAULT_INTERVAL)
+    return 3 * (wire.instance.advert_interval or DEFAULT_INTERVAL)
 
 
 def own_advert(observation: Observation, name: str) -> Advertiser | None:
-    instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
-    return evidence(observation.snapshot, instance).own if instance else None
-
-
-def successor(observation: Observation, name: str, since: float) -> Advertiser | None:
-    return next(iter(successors(observation, name, since)), None)
+    wire = _evidence(observation, name)
+    return wire.own if wire else None
 
 
 def successors(observation: Observation, name: str, since: float) -> tuple[Advertiser, ...]:
-    """Every other node that does, best first. Two backups may both take over for a moment (``rules.vrrp.claims``)."""
-    instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
-    if instance is None:
-        return ()
-    live = evidence(observation.snapshot, instance).live_others
-    return tuple(a for a in live if a.last.received > since)
+    """Returns the other nodes that advertise the instance's VRID since that time (seconds since the epoch), best first.
+
+    Two backups may both take over for a moment (``rules.vrrp.claims``).
+    """
+    wire = _evidence(observation, name)
+    return tuple(a for a in wire.live_others if a.last.received > since) if wire else ()
 
 
 def lasting_owner(observation: Observation, name: str) -> Advertiser | None:
-    """The one node that advertises the instance's VRID and will go on to, this one or another; None before that."""
+    """Returns the one node that advertises the instance's VRID and will go on to, this one or another."""
+    wire = _evidence(observation, name)
+    return wire.stable_master if wire else None
+
+
+def _evidence(observation: Observation, name: str) -> Evidence | None:
     instance = next((i for i in known_instances(observation.snapshot) or () if i.name == name), None)
-    return evidence(observation.snapshot, instance).stable_master if instance else None
+    return evidence(observation.snapshot, instance) if instance else None

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from kvtui.model.vrrp import Advertiser, Transition
 
+HEARTBEAT, MAX_PAUSE = 2.0, 6.0
+"""Seconds between two looks at the clock, and after which this process was stopped, or the machine frozen."""
 MAX_PACKETS_PER_TURN = 64
 """Of the event loop, so that a flood does not stop the screen."""
 
@@ -38,7 +40,8 @@ class Adverts:
         self._is_port = is_port
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
-        self._since = 0.0
+        self._since = self._awake_at = 0.0
+        self._heartbeat: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._received = asyncio.Event()
@@ -58,8 +61,9 @@ class Adverts:
         """
         self._changed = changed
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
-        self._since = time.time()
+        self._since = self._awake_at = time.time()
         self._loop = asyncio.get_running_loop()
+        self._beat()
         if after is None:
             self._loop.add_reader(self._capture.fileno(), self._read)
         else:
@@ -74,10 +78,21 @@ class Adverts:
         return self.tracker.advertisers()
 
     def heard_since(self) -> float:
-        """Since when the kernel dropped no advert (seconds since the epoch)."""
-        if self._capture is not None and self._capture.has_dropped():
-            self._since = time.time()
+        """Since when no advert was missed: the kernel dropped none, and this process ran (seconds since the epoch).
+
+        A stopped or frozen process does not know what was sent meanwhile, or whether anybody else ran.
+        """
+        now = time.time()
+        dropped = self._capture is not None and self._capture.has_dropped()
+        if dropped or not 0 <= now - self._awake_at <= MAX_PAUSE:
+            self._since = now
+        self._awake_at = now
         return self._since
+
+    def _beat(self) -> None:
+        self.heard_since()
+        if self._loop is not None:
+            self._heartbeat = self._loop.call_later(HEARTBEAT, self._beat)
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()
@@ -100,13 +115,14 @@ class Adverts:
     def close(self) -> None:
         if self._start_task is not None:
             self._start_task.cancel()
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for timer in (self._alarm, self._heartbeat):
+            if timer is not None:
+                timer.cancel()
         if self._capture is not None:
             if self._loop is not None:
                 self._loop.remove_reader(self._capture.fileno())
             self._capture.close()
-        self._capture = self._loop = self._alarm = None
+        self._capture = self._loop = self._alarm = self._heartbeat = None
 
     def _read(self) -> None:
         if self._guarded(self._receive):

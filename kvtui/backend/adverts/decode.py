@@ -15,6 +15,7 @@ import struct
 
 from msgspec import Struct
 
+from kvtui.model.ip import canonical_or_same
 from kvtui.model.vrrp import Advert, HmacTrailer
 
 VRRP = 112
@@ -119,7 +120,10 @@ def multicast(address: str) -> bool:
 
 
 def _text(address: bytes) -> str:
-    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+    if len(address) == 4:
+        return socket.inet_ntop(socket.AF_INET, address)
+    text = socket.inet_ntop(socket.AF_INET6, address)
+    return canonical_or_same(text) if "." in text else text  # glibc writes ::1:2 as ::0.1.0.2
 
 
 def _from_ip(packet: bytes) -> VrrpPacket | None:

@@ -6,11 +6,14 @@ around it, and what follows is read as if it stood outside of that block.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.conf.grammar import NEED_VALUE, ROOT, Block
+from kvtui.backend.conf.lexer import BLANK
 from kvtui.backend.conf.tree import Piece, Statement, invalid, name_of, syntax
 
 if TYPE_CHECKING:
@@ -46,6 +49,22 @@ class _Loss(Struct):
     lost: list[Piece]
 
 
+_QUOTED_BRACE = re.compile(r'"([{}])"')
+"""A brace in quotes that is a word of its own counts where keepalived compares words: at both ends of a line."""
+
+
+def _first(piece: Piece) -> str:
+    """Returns the first word if it is a brace, quoted or not; else the whole line."""
+    return piece.text[1] if piece.text.startswith(('"{"', '"}"')) else piece.text
+
+
+def _cut(piece: Piece, start: int, end: int | None) -> Piece:
+    text = piece.text[start:end]
+    skipped = start + len(text) - len(text.lstrip(BLANK))
+    text = text.strip(BLANK)
+    return replace(piece, text=text, columns=piece.columns[skipped : skipped + len(text)])
+
+
 class Nester:
     """Nests pieces for one process, ``parent``, ``vrrp`` or ``checker``; ``problems`` says what that ignores."""
 
@@ -66,7 +85,7 @@ class Nester:
                 self._depth += 1
             elif piece.text == "}":
                 self._depth -= self._depth > 0
-            if self._skipped is None or not self._skip(piece.text):
+            if self._skipped is None or not self._skip(piece):
                 self._read(piece)
             if self._loss is not None and self._agrees():
                 self._report(self._loss)
@@ -79,36 +98,49 @@ class Nester:
         """Whether as many blocks as braces are open."""
         return self._skipped is None and not self._levels[-1].expects_brace and self._depth == len(self._levels) - 1
 
-    def _skip(self, text: str) -> bool:
+    def _skip(self, piece: Piece) -> bool:
         """Counts the braces of a skipped block; returns whether the piece belongs to it."""
-        if text == "{":
-            self._skipped = (self._skipped or 0) + 1
-        elif not self._skipped:  # the keyword has no block
-            self._skipped = None
-            return False
-        elif text == "}":
-            self._skipped = self._skipped - 1 or None
+        if not self._skipped:
+            self._skipped = 1 if _first(piece) == "{" else None  # None: the keyword has no block
+            return self._skipped is not None
+        for brace in _QUOTED_BRACE.findall(piece.text) if '"' in piece.text else (piece.text,):
+            self._skipped += (brace == "{") - (brace == "}")
+            if not self._skipped:
+                self._skipped = None
+                break
         return True
 
     def _read(self, piece: Piece) -> None:
         level = self._levels[-1]
         if level.expects_brace:
             level.expects_brace = False
-            if piece.text == "{":
-                return
-            self.problems.append(syntax(f"keepalived expects a '{{' before '{name_of(piece)}'", piece))
-        if piece.text == "{":
+            if _first(piece) == "{":
+                if piece.is_brace or level.keywords is not None:
+                    return
+                piece = _cut(piece, len('"{"'), None)
+            else:
+                self.problems.append(syntax(f"keepalived expects a '{{' before '{name_of(piece)}'", piece))
+        if _first(piece) == "{":
             self._ignore_brace(level)
             return
         self._ignore_line()
         self._last = piece
-        if piece.text == "}":
+        if level.keywords is None:
+            self._value(piece)
+        elif _first(piece) == "}":
             self._close(piece)
-            self._last = None
-        elif level.keywords is None:
-            self._add(Statement(piece))
         else:
             self._keyword(piece, level.statement, level.keywords)
+
+    def _value(self, piece: Piece) -> None:
+        """A line of values; a ``}`` at its end ends their block."""
+        ends = piece.text == "}" or piece.text.endswith('"}"')
+        if not ends:
+            self._add(Statement(piece))
+            return
+        if len(piece.text) > len('"}"'):
+            self._add(Statement(_cut(piece, 0, -len('"}"'))))
+        self._close(piece)
 
     def _ignore_brace(self, level: _Level) -> None:
         if self._loss is None:
@@ -132,6 +164,7 @@ class Nester:
         self._unknown = ""
 
     def _close(self, piece: Piece) -> None:
+        self._last = None
         if len(self._levels) == 1:
             return
         closed = self._levels.pop().statement.piece
@@ -139,7 +172,8 @@ class Nester:
             self._loss.closed = f"the '}}' in line {piece.line} ends {name_of(closed)} (line {closed.line})"
 
     def _keyword(self, piece: Piece, outer: Statement, keywords: Mapping[str, Block | None]) -> None:
-        statement = Statement(piece)
+        opened = piece.text.endswith('"{"')
+        statement = Statement(_cut(piece, 0, -len('"{"')) if opened else piece)
         keyword = statement.keyword
         if not keyword:
             return
@@ -148,14 +182,14 @@ class Nester:
             return
         block = keywords[keyword]
         if block is not None and block.processes and self.process not in block.processes:
-            self._skipped = 0
+            self._skipped = int(opened)
             return
         if keyword in NEED_VALUE and statement.argument is None:
             self.problems.append(syntax(f"{keyword} has no value: keepalived exits on it", piece))
         self._add(statement)
         if block is not None:
             statement.children = []
-            self._levels.append(_Level(statement, block.keywords, expects_brace=True))
+            self._levels.append(_Level(statement, block.keywords, expects_brace=not opened))
 
     def _add(self, statement: Statement) -> None:
         children = self._levels[-1].statement.children

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import posixpath
+import re
 import stat
+from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.expand import Opened
 from kvtui.backend.linux.files import read_text, resolve_inside
 from kvtui.model.conf import Location, Problem, ProblemKind
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MAX_FILE_BYTES = 4 << 20
 MAX_FILES = 1000
 MAX_DEPTH = 30
+MAX_ENTRIES = 100_000
 _MAX_ALTERNATIVES = 1000
 
 
@@ -44,6 +51,7 @@ class Includes:
         self.problems: list[Problem] = []
         self._left = MAX_FILES
         self._bytes = MAX_FILE_BYTES
+        self._entries_left = MAX_ENTRIES
 
     def __call__(self, keyword: str, pattern: str, open_files: tuple[str, ...], at: Location) -> list[Opened]:
         """Returns the files that ``keyword pattern`` names, in the order in which keepalived reads them."""
@@ -65,14 +73,29 @@ class Includes:
         """Returns the names that exist, as glob(3) does."""
         name = posixpath.normpath(name)
         base, rest = _fixed_part(name)
-        try:
-            folder = outside(self.root, base)
-        except OSError:
-            return []
         if not rest:
-            return [name] if os.path.exists(folder) else []  # noqa: PTH110 - text in
-        matches = glob.glob(rest, root_dir=folder or ".")  # noqa: PTH207 - relative names are wanted
-        return [posixpath.join(base, match) for match in sorted(matches)]
+            try:
+                return [name] if os.path.exists(outside(self.root, name)) else []  # noqa: PTH110 - text in
+            except OSError:
+                return []
+        found = [base]
+        for part in rest.split("/"):
+            found = [entry for parent in found for entry in self._entries(parent, part)]
+        return sorted(found)
+
+    def _entries(self, parent: str, pattern: str) -> Iterator[str]:
+        """Yields what matches in a folder; looks at ``MAX_ENTRIES`` entries of all folders at most."""
+        matches = re.compile(fnmatch.translate(pattern)).match
+        try:
+            with os.scandir(outside(self.root, parent) or ".") as entries:
+                for entry in entries:
+                    self._entries_left -= 1
+                    if self._entries_left < 0:
+                        return
+                    if matches(entry.name) and (pattern.startswith(".") or not entry.name.startswith(".")):
+                        yield posixpath.join(parent, entry.name)
+        except OSError:  # no folder, or unreadable
+            return
 
     def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> Opened | None:
         if name in open_files:

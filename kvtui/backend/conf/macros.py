@@ -18,7 +18,7 @@ MAX_LINE = 1023
 MAX_REPLACEMENTS = 1000
 """On one line; more are counted as endless, such as ``$A=$A``: keepalived itself would loop for ever on it."""
 
-MAX_ALL_REPLACEMENTS = 200_000
+MAX_ALL_REPLACEMENTS = 100_000
 """In a config; after that many the rest is read without replacing any."""
 
 MAX_LINES = 20_000

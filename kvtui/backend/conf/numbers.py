@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _UNSIGNED = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]*)(.*)", re.DOTALL)
-_SECONDS = re.compile(r"[0-9]*(\.[0-9]*)?")
+_SECONDS = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]*(?:\.[0-9]*)?)")
 _DECIMALS = 6
 _MAX_DIGITS = 20
 
@@ -33,7 +33,8 @@ def integer(text: str | None, low: int, high: int) -> int | None:
 
 def seconds(text: str | None, low: float, high: float) -> float | None:
     """Returns seconds with up to six decimals; more round, and text after the digits makes them invalid."""
-    if text is None or len(text) > _MAX_DIGITS or not _SECONDS.fullmatch(text):
+    match = _SECONDS.fullmatch(text) if text is not None and len(text) <= _MAX_DIGITS else None
+    if match is None:
         return None
-    value = round(float(f"0{text}"), _DECIMALS)
+    value = round(float(f"0{match[1]}"), _DECIMALS)
     return value if low <= value <= high else None

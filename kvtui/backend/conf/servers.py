@@ -211,10 +211,11 @@ class _Reader:
         if real.method is ForwardingMethod.MASQ:
             kept = real.port or (0 if server.fwmark is not None or real.sorry else own)
             return replace(real, port=kept or None)
-        if real.port and real.port != own:
-            message = f"{real.address} has port {real.port}, which only NAT can reach: keepalived uses {own}"
+        written = real.port if real.port and real.port != own else None
+        if written:
+            message = f"{real.address} has port {written}, which only NAT can reach: keepalived uses {own}"
             self.problems.append(invalid(message, real.at))
-        return replace(real, port=own or None)
+        return replace(real, port=own or None, written_port=written)
 
     def _with_persistence(self, server: ConfVirtualServer) -> ConfVirtualServer:
         timeout: int | None = None

@@ -135,13 +135,23 @@ def _completed(instance: ConfInstance, block: Statement, *, strict: bool) -> Con
         auth = None
     if auth == "AH" and instance.vips and is_six(instance.vips[0].address):
         auth = None
-    if auth == "AH":
+    if auth == "AH" and state == "MASTER":
         state = own
     preempts_always = priority == OWNER or state == "MASTER"
     nopreempt = instance.nopreempt and not preempts_always
     delay = None if state == "MASTER" or strict or nopreempt else instance.preempt_delay
+    line = block.last("accept", "no_accept")
+    accept = line.keyword == "accept" if line is not None else not strict or priority == OWNER
     return replace(
-        instance, priority=priority, state=state, auth_type=auth, nopreempt=nopreempt, preempt_delay=delay or None
+        instance,
+        priority=priority,
+        state=state,
+        auth_type=auth,
+        nopreempt=nopreempt,
+        nopreempt_cleared=instance.nopreempt and preempts_always,
+        preempt_delay=delay or None,
+        strict=strict,
+        accept=accept,
     )
 
 

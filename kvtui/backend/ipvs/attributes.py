@@ -8,6 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from kvtui.backend.ipvs.errors import MalformedMessageError
+from kvtui.model.ip import canonical_or_same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def address_text(family: int, raw: bytes) -> str:
     if family == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, raw[:4])
     if family == socket.AF_INET6:
-        return socket.inet_ntop(socket.AF_INET6, raw)
+        return canonical_or_same(socket.inet_ntop(socket.AF_INET6, raw))
     raise MalformedMessageError(f"address family {family}")
 
 

@@ -60,7 +60,7 @@ def parse_table(text: str, ticks: int | None = None) -> tuple[VirtualServer, ...
                 services[-1][1].append(_real_server(words))
             else:
                 services.append((_virtual_server(words, ticks), []))
-        except (IndexError, KeyError, ValueError) as error:
+        except (IndexError, KeyError, OSError, ValueError, struct.error) as error:
             raise MalformedMessageError(f"/proc/net/ip_vs has the line {line!r}") from error
     return tuple(_with_real_servers(virtual, reals) for virtual, reals in services)
 

@@ -58,6 +58,13 @@ class ConfLayer:
         """keepalived was probably reloaded since somebody set this to False: its running config is another, or, where
         it keeps none (before 2.2.0), its file is."""
 
+    def mark_gone(self) -> None:
+        """Keeps what was read last, with its age, after keepalived ended: it names the VIPs that a crash leaves."""
+        self._keepalived = None
+        if self.file is not None or self.running is not None:
+            detail = "as last read: keepalived has ended"
+            self._source = Source(SourceName.CONF, SourceState.DEGRADED, detail, self._source.read_at)
+
     def read(self, now: float) -> None:
         """Reads what changed.
 

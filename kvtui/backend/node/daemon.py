@@ -48,7 +48,8 @@ class Daemon:
         self._may_run_vrrp = keepalived is not None and parse_arguments(keepalived.argv).vrrp
         self.log: LogReader | None = None
         if before is not None and keepalived is None:
-            self.log = before.log  # it says why keepalived ended
+            self.conf, self.log = before.conf, before.log  # which VIPs it may have left behind, and why it ended
+            self.conf.mark_gone()
         elif before is not None and before.of is not None and keepalived is not None:
             self._keep(before, before.of, keepalived)
 

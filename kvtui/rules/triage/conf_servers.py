@@ -35,7 +35,9 @@ def port_changes(observation: Observation) -> Iterator[Finding]:
         moved = [
             r
             for r in virtual.real_servers
-            if r.port not in (None, virtual.port) and not r.sorry and (r.method or virtual.method) in KEEPS_PORT
+            if (r.written_port or r.port) not in (None, virtual.port)
+            and not r.sorry
+            and (r.method or virtual.method) in KEEPS_PORT
         ]
         if not moved:
             continue
@@ -44,7 +46,7 @@ def port_changes(observation: Observation) -> Iterator[Finding]:
             Severity.CRITICAL,
             f"{name} has real servers on other ports, which direct routing and tunnels cannot reach",
             (
-                f"{virtual.at}: {_names(virtual, moved)} (conf)",
+                f"{virtual.at}: {listed(endpoint(r.address, r.written_port or r.port or 0) for r in moved)} (conf)",
                 f'keepalived logs "ports don\'t match - resetting" and uses port {virtual.port} for the real servers',
             ),
             "kubectl edit service  # set port = targetPort, or use NAT instead of DR in the ConfigMap",

@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 OWNER = 255
 
 
-def strict_drops(_observation: Observation, router: Router) -> Iterator[Finding]:
+def strict_drops(observation: Observation, router: Router) -> Iterator[Finding]:
     """vrrp_strict without accept and priority < 255: keepalived drops packets to the VIPs (keepalived#474, #1373)."""
-    instance = router.instance
-    if not instance.strict or instance.accept is not False or router.view.priority == OWNER:
+    instance, conf = router.instance, observation.snapshot.effective_conf
+    written = conf.instance(instance.name) if conf else None
+    strict = written is not None and written.strict if instance.strict is None else instance.strict
+    accept = written is None or written.accept if instance.accept is None else instance.accept
+    if not strict or accept or router.view.priority == OWNER:
         return
     yield Finding(
         "strict-drops-traffic",
         Severity.CRITICAL if router.is_master else Severity.WARNING,
         f"vrrp_strict without accept: keepalived drops all packets to {listed(router.vips)} on the master",
         (
-            f"{instance.name}: strict mode on, accept off, priority {router.view.priority} (dump)",
+            f"{instance.name}: strict mode on, accept off, priority {router.view.priority} (dump, conf)",
             "keepalived adds a firewall rule for each VIP: nft list table ip keepalived, or iptables -S",
         ),
         "remove vrrp_strict (or strict_mode) on all nodes, or set accept with VRRP 3; then: kvtui reload",

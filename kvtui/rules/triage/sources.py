@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.units import ago
-from kvtui.rules.triage.rule import Rule
+from kvtui.rules.triage.rule import PASSING, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,4 +65,4 @@ def clock_set_back(observation: Observation) -> Iterator[Finding]:
         )
 
 
-RULES = (Rule(stale), Rule(clock_set_back))
+RULES = (Rule(stale, PASSING), Rule(clock_set_back))

@@ -114,16 +114,14 @@ def nopreempt_cleared(observation: Observation, router: Router) -> Iterator[Find
     """Keepalived clears nopreempt with state MASTER, and logs it (measured with 2.2.7; keepalived#2379)."""
     conf = observation.snapshot.effective_conf
     configured = conf.instance(router.instance.name) if conf else None
-    if configured is None or observation.snapshot.instances is None or router.instance.nopreempt is not False:
-        return
-    if configured.nopreempt and (configured.state or "").upper() == "MASTER":
+    if configured is not None and configured.nopreempt_cleared and router.instance.nopreempt is not True:
         yield Finding(
             "nopreempt-cleared",
             Severity.WARNING,
             f"{router.instance.name} has nopreempt with state MASTER: keepalived clears nopreempt, and preempts",
             (
                 f"{configured.at}: state MASTER and nopreempt (conf)",
-                "it runs with preemption (dump): after each outage of this node the VIPs move back",
+                "it runs with preemption: after each outage of this node the VIPs move back",
             ),
             "set state BACKUP on all nodes, then: kvtui reload",
             router.instance.name,

@@ -116,19 +116,18 @@ def _then(s: Situation) -> Then:
         return _unknown_track(s, s.new)
     if s.old is None or s.state is None:
         return _starts(s, s.new, "it is new")
-    if s.state is FAULT:
-        return _leaves_fault(s, s.new)
-    if changed := tuple(must_be_equal(s.old, s.new, vips=s.compares_vips)):
-        return _mismatch(s, s.old, s.new, changed)
-    return _steps_down(s, s.new) if s.steps_down else _election(s, s.new)
+    return _leaves_fault(s, s.new) if s.state is FAULT else _running(s, s.old, s.new)
 
 
-def _election(s: Situation, settings: Settings) -> Then:
-    if s.state is MASTER:
-        return _master(s, settings)
-    if s.state is BACKUP:
-        return _backup(s, settings)
-    return Then(None, None, "its state is unknown now", UNKNOWN, two=None, watch=_dead(settings, 1))
+def _running(s: Situation, old: Settings, new: Settings) -> Then:
+    if s.state not in {MASTER, BACKUP}:
+        text = f"its state is unknown now ({s.state.value if s.state else 'none'})"
+        return Then(None, None, text, UNKNOWN, two=None, watch=_dead(new, 1), split=None)
+    if changed := tuple(must_be_equal(old, new, vips=s.compares_vips)):
+        return _mismatch(s, old, new, changed)
+    if s.steps_down:
+        return _steps_down(s, new)
+    return _master(s, new) if s.state is MASTER else _backup(s, new)
 
 
 def _dead(settings: Settings, priority: int | None) -> float:
@@ -336,7 +335,7 @@ def _same_priority(s: Situation) -> bool:
 def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
     """A master with less: whoever has more and may preempt takes over."""
     own = s.others.own
-    me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay, is_self=True)
+    me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay)
     theirs = s.old.nopreempt if s.old else settings.nopreempt  # the other nodes have what ran here
     peers = _candidates(s, settings, nopreempt=theirs)
     better = [p for p in peers if p.priority is not None and p.priority > after]

@@ -89,7 +89,7 @@ def _situation(
 ) -> Situation:
     snapshot = observation.snapshot
     instance = known or _stub(new or old)
-    state = view.state if view is not None and old is not None else None
+    state = None if old is None else view.state if view is not None else VrrpState.UNKNOWN
     now = _running_results(snapshot, old, instance, _effective_now(snapshot, instance, view), state)
     was = effective(old, now) if old else None
     before = _effective_now(snapshot, instance, view)

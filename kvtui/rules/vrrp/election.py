@@ -38,7 +38,6 @@ class Candidate(Struct, frozen=True):
     priority: int | None
     nopreempt: bool = False
     preempt_delay: float = 0.0
-    is_self: bool = False
 
 
 class Move(Struct, frozen=True):
@@ -47,26 +46,22 @@ class Move(Struct, frozen=True):
     Attributes:
         to: address of the new master.
         after: maximum seconds after the change (the last advert may be up to an interval old).
-        ownerless: maximum seconds without an owner; 0 if the old master keeps the VIP until the new one has it.
     """
 
     to: str
     after: float
-    ownerless: float = 0.0
 
 
-class Prediction(Struct, frozen=True):
+class ElectionResult(Struct, frozen=True):
     """The predicted result of an election.
 
     Attributes:
         master: address of the final master; None if no known node takes over.
         moves: in order; empty if nothing changes.
-        certain: False if a node with unknown priority could change the result.
     """
 
     master: str | None
     moves: tuple[Move, ...]
-    certain: bool
     because: str
 
 
@@ -96,43 +91,38 @@ def predict(
     master: str | None,
     interval: float,
     leaving: Leaving = Leaving.STAYS,
-) -> Prediction:
+) -> ElectionResult:
     """``candidates`` are all nodes with their priorities *after* the change, ``master`` is the one before it."""
     known = tuple(c for c in candidates if c.priority is not None)
-    unseen = tuple(c.address for c in candidates if c.priority is None)
     current = next((c for c in known if c.address == master), None)
     others = tuple(c for c in known if c is not current)
     if current is None or leaving is not Leaving.STAYS:
-        return _vacancy(others if current else known, unseen, interval, leaving, current)
-    return _challenge(current, others, unseen, interval)
+        return _vacancy(others if current else known, interval, leaving, current)
+    return _challenge(current, others, interval)
 
 
 def _vacancy(
     runners: tuple[Candidate, ...],
-    unseen: tuple[str, ...],
     interval: float,
     leaving: Leaving,
     left: Candidate | None,
-) -> Prediction:
+) -> ElectionResult:
     if not runners:
-        unknown = f"; the priority of {', '.join(unseen)} is unknown" if unseen else ""
-        return Prediction(None, (), certain=not unseen, because=f"no other known node can take over{unknown}")
+        return ElectionResult(None, (), "no other known node can take over")
     best = max(runners, key=rank)
     priority = best.priority or 0
     quick = leaving is Leaving.STEPS_DOWN
     wait = skew(priority, interval) if quick else takeover(priority, interval)
-    first = Move(best.address, wait, wait)
+    first = Move(best.address, wait)
     because = f"{best.address} has the highest priority of the other nodes ({priority})"
     if left and leaving is Leaving.STEPS_DOWN and not left.nopreempt and rank(left) > rank(best):
         back = Move(left.address, wait + takeover(left.priority or 0, interval))
         because = f"{left.address} still has the highest priority ({left.priority}) and preempts: it takes over again"
-        return Prediction(left.address, (first, back), not unseen, because)
-    return Prediction(best.address, (first,), not unseen, because)
+        return ElectionResult(left.address, (first, back), because)
+    return ElectionResult(best.address, (first,), because)
 
 
-def _challenge(
-    current: Candidate, others: tuple[Candidate, ...], unseen: tuple[str, ...], interval: float
-) -> Prediction:
+def _challenge(current: Candidate, others: tuple[Candidate, ...], interval: float) -> ElectionResult:
     better = [c for c in others if rank(c) > rank(current)]
     able = [c for c in better if not c.nopreempt]
     if not able:
@@ -142,7 +132,7 @@ def _challenge(
             because = f"{names} {verb} a higher priority, but nopreempt prevents a takeover"
         else:
             because = f"{current.address} keeps the highest priority ({current.priority})"
-        return Prediction(current.address, (), not unseen, because)
+        return ElectionResult(current.address, (), because)
     moves: list[Move] = []
     final = max(able, key=rank)
     at_once = [c for c in able if not c.preempt_delay]
@@ -153,4 +143,4 @@ def _challenge(
         started = moves[-1].after if moves else 0.0
         moves.append(Move(final.address, max(started, final.preempt_delay) + takeover(final.priority or 0, interval)))
     because = f"{final.address} has the highest priority ({final.priority}) and preempts"
-    return Prediction(final.address, tuple(moves), not unseen, because)
+    return ElectionResult(final.address, tuple(moves), because)

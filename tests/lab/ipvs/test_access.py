@@ -64,10 +64,10 @@ from kvtui.model.ipvs import Protocol
 try:
     set_weight(None, (Protocol.TCP, "10.0.0.1", 80, 0), ("10.1.0.1", 8080), 0)
 except IpvsError as error:
-    print(error.reason, error)
+    print(error)
 """
     assert without_capabilities(code, inside=True) == (
-        "not-permitted The weight of 10.1.0.1:8080 of TCP 10.0.0.1:80 cannot be set: netlink needs CAP_NET_ADMIN: "
+        "The weight of 10.1.0.1:8080 of TCP 10.0.0.1:80 cannot be set: netlink needs CAP_NET_ADMIN: "
         "run kvtui as root, or give its container NET_ADMIN.\n"
     )
     assert ipvsadm(NETNS, "-Sn") == before
