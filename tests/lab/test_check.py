@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from tests.lab.draining import done, kvtui
 from tests.lab.poll import poll
+from tests.lab.spec import ClusterSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
+
+    MakeCluster = Callable[[ClusterSpec], Cluster]
+
+WITH_SHELL = ClusterSpec(root="/")
+"""The unpacked roots of other releases have no /bin/sh."""
 
 WORLD = """#!/bin/sh
 [ -e /etc/keepalived/fail ] && { echo "haproxy is down"; exit 3; }
@@ -65,8 +72,8 @@ def seen_world(node: Node) -> str:
     return str(text)
 
 
-def test_a_script_sees_what_it_sees_when_keepalived_runs_it(cluster: Cluster, state: Path) -> None:
-    node = cluster.node("node-a")
+def test_a_script_sees_what_it_sees_when_keepalived_runs_it(make_cluster: MakeCluster, state: Path) -> None:
+    node = make_cluster(WITH_SHELL).node("node-a")
     write_script(node)
     (node.folder / "tmp").chmod(0o1777)
     try:
@@ -92,14 +99,14 @@ def check_output(node: Node, state: Path) -> str:
     return kvtui(node, state, "check", "chk").stderr
 
 
-def test_new_checks_are_tried_before_the_reload(cluster: Cluster, state: Path) -> None:
-    node = cluster.node("node-a")
+def test_new_checks_are_tried_before_the_reload(make_cluster: MakeCluster, state: Path) -> None:
+    node = make_cluster(WITH_SHELL).node("node-a")
     write_script(node)
     node.conf_path.with_name("fail").touch()
     try:
         node.write_conf(with_script(node) + BROKEN_SERVER)
         plan = kvtui(node, state, "--dry-run", "reload").stdout
-        assert "WARNING: vrrp_script chk fails: exit status 3: vips: FAULT" in plan
+        assert "WARNING: vrrp_script chk fails: exit status 3: vips: FAULT" in plan, plan
         assert "WARNING: TCP_CHECK of 10.4.0.14:81 in 10.4.0.51:81 fails: 10.4.0.14:81: " in plan
         assert "keepalived removes 10.4.0.14:81" in plan
         untried = kvtui(node, state, "--dry-run", "reload", "--no-try").stdout

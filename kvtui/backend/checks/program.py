@@ -27,12 +27,14 @@ class Program(Struct, frozen=True):
     Attributes:
         path: absolute, in keepalived's root; None where there is none.
         problems: why it cannot run.
+        interpreter: the one that it names and that does not exist.
         insecure: what users other than root could replace, so that ``enable_script_security`` refuses it.
     """
 
     path: str | None
     problems: tuple[str, ...] = ()
     insecure: str = ""
+    interpreter: str = ""
 
 
 def find_program(check: Check, identity: Identity) -> Program:
@@ -57,7 +59,8 @@ def find_program(check: Check, identity: Identity) -> Program:
         where = "" if name.startswith("/") else f" in keepalived's PATH {identity.path or DEFAULT_PATH}"
         return Program(None, (f"{name} does not exist{where} (in keepalived's mount namespace)",))
     insecure = next(_insecure(root, found), "") if identity.uid == 0 else ""
-    return Program(found, tuple(_problems(root, found, identity)), insecure)
+    problems = tuple(_problems(root, found, identity))
+    return Program(found, problems, insecure, "" if problems else _missing_interpreter(root, found))
 
 
 def _state(root: str, path: str) -> os.stat_result | None:
@@ -75,11 +78,13 @@ def _problems(root: str, path: str, identity: Identity) -> Iterator[str]:
     if not _may_execute(state, identity):
         mode = stat.filemode(state.st_mode)
         yield f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
+
+
+def _missing_interpreter(root: str, path: str) -> str:
     with os.fdopen(open_regular(resolve_inside(root, path), follow=False), "rb") as file:
         first = file.read(MAX_SHEBANG_BYTES).partition(b"\n")[0]
     interpreter = first[2:].decode("utf-8", "surrogateescape").split()[:1] if first.startswith(b"#!") else []
-    if interpreter and _state(root, interpreter[0]) is None:
-        yield f"{path} needs {interpreter[0]}, which does not exist in keepalived's mount namespace"
+    return interpreter[0] if interpreter and _state(root, interpreter[0]) is None else ""
 
 
 def _may_execute(state: os.stat_result, identity: Identity) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 SECURITY = "enable_script_security"
+EXEC = "keepalived cannot execute it, and takes that for success (measured with 2.3.3)"
 
 
 class Prospect(Struct, frozen=True):
@@ -60,7 +61,11 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
     if program.insecure and SECURITY in settings:
         problems.append(f"{SECURITY} refuses it: others than root may change {program.insecure}")
     refused = ""
-    if identity.own_users:
+    if program.interpreter:
+        refused = (
+            f"{program.path} needs {program.interpreter}, which does not exist in keepalived's mount namespace: {EXEC}"
+        )
+    elif identity.own_users:
         refused = "keepalived has a user namespace of its own, in which kvtui runs no script"
     elif os.geteuid() != 0 and (identity.spaces or identity.uid != os.geteuid()):
         refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"

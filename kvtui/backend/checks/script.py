@@ -214,8 +214,7 @@ def _result(check: Check, facts: dict[str, Any], output: str, seconds: float, *,
         return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
     if "error" in facts:
         why = f"{os.strerror(facts['error']).lower()} (to {facts['stage']})"
-        # what cannot be executed fails in keepalived too
-        return CheckResult(check, False if facts["stage"] == "execute" else None, why, output, seconds)
+        return CheckResult(check, None, why, output, seconds)
     code = facts.get("exit")
     if code is None:
         return CheckResult(check, None, "the launcher ended early", output, seconds)
