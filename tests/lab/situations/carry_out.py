@@ -39,7 +39,12 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
     plan = document.get("plan", document)
     watched = {a for p in plan["prediction"] for side in p["vips_here"].values() for a in side or ()}
     watched |= set(cluster.spec.vips)
-    holders = _stable_holders(cluster, sorted(watched))
+    deadline = time.monotonic() + LONGEST
+    while True:  # a busy machine is late: only what stays otherwise is wrong
+        holders = _stable_holders(cluster, sorted(watched))
+        instances = [_compared(p, node, holders) for p in plan["prediction"]]
+        if not any(i["wrong"] for i in instances) or time.monotonic() > deadline:
+            break
     return {
         "name": row.name,
         "keepalived": node.version.text,
@@ -48,7 +53,7 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
         "said": done.stderr.splitlines()[-1],
         "effects": plan["effects"],
         "notes": [f"{r['grade']}: {r['text']}" for r in plan["remarks"] if r["grade"] != "note"],
-        "instances": [_compared(p, node, holders) for p in plan["prediction"]],
+        "instances": instances,
     }
 
 
