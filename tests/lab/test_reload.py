@@ -117,7 +117,7 @@ def test_a_changed_weight_is_shown_and_undoes_the_drain(cluster: Cluster) -> Non
     (kept,) = node.conf_path.parent.glob("keepalived.conf.newer-*")
     assert kept.read_text() == newer
     assert kept.name in " ".join(undone["said"])
-    assert [f.stat().st_mode & 0o777 for f in (node.folder / "state" / "configs").iterdir()] == [0o600]
+    assert {f.stat().st_mode & 0o777 for f in (node.folder / "state" / "configs").iterdir()} == {0o600}
     kept.unlink()
     node.reload(text)
 
