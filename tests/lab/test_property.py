@@ -57,11 +57,13 @@ def observer() -> Observer:
     return Observer(NodeSource(kube=kube), triage=True, triage_settings=SETTINGS)
 
 
-def facts(seen: Observation, *, hung: bool) -> dict[str, Any]:
+def facts(seen: Observation, *, hung: bool, ended: bool = False) -> dict[str, Any]:
     """What must be equal: ``path → value``; without what a stopped or ended keepalived cannot be asked for."""
     document = msgspec.to_builtins(status(seen))
     document["findings"] = sorted({f"{f['id']} {f['object']}" for f in document["findings"]})
-    if hung:
+    if ended:
+        document = {name: document[name] for name in ("keepalived", "node")}
+    elif hung:
         document = {name: document[name] for name in ("keepalived", "virtual_servers")}
         for server in document["virtual_servers"] or ():
             for real in server["real_servers"]:
@@ -146,16 +148,16 @@ class Comparison:
         observed = 0
         while True:
             # of one that ended the living observer knows the config, so that it names the VIPs that were left behind
-            hung = self.changes.stopped is not None or not self.changes.node.running()
+            hung, ended = self.changes.stopped is not None, not self.changes.node.running()
             seen = await self._fresh()
-            fresh = facts(seen, hung=hung)
+            fresh = facts(seen, hung=hung, ended=ended)
             now = time.monotonic()
             if any(s.detail.startswith("late: ") for s in seen.snapshot.sources):
                 self._log("\n".join(("the lab itself hangs:", *readings())))
                 began = now
             if fresh != before:
                 same_since, before, observed = now, fresh, self._observations
-            wrong = differences(fresh, facts(self._living, hung=hung) if self._living else {})
+            wrong = differences(fresh, facts(self._living, hung=hung, ended=ended) if self._living else {})
             if not wrong:
                 self.lags.append(now - same_since)
                 return
