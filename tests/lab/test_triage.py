@@ -93,7 +93,7 @@ async def test_each_condition_is_told(
             await the_controller(node, config, api)
             await the_api(watch, node, api)
             await the_config(watch, node)
-        node = cluster.master(VIP)  # a FAULT moved the VIP, and nobody preempts
+        node = cluster.wait_for_master(VIP)  # a FAULT moved the VIP, and nobody preempts
         await the_exit_code(cluster, node)
         await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
         await the_wire(cluster, config, api)
