@@ -17,6 +17,7 @@ from kvtui.backend.checks.runner import Prospect, prospect_of, run_check
 from kvtui.model.check import SCRIPT, Check, CheckResult, Url
 from kvtui.model.keepalived import Children
 from tests.build import conf, keepalived
+from tests.lab.poll import poll
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -30,6 +31,8 @@ SETTINGS = {"script_user": "root"}
 def process() -> Iterator[subprocess.Popen[bytes]]:
     """Stands for keepalived's child: another environment and working directory."""
     with subprocess.Popen(["sleep", "600"], env={"PATH": "/usr/bin:/bin", "MARK": "1"}, cwd="/") as child:
+        # the kernel sets a new program's environment a moment after Popen has seen that it runs
+        poll(lambda: b"MARK=1" in Path(f"/proc/{child.pid}/environ").read_bytes(), 120, "its environment")
         yield child
         child.kill()
 
