@@ -52,6 +52,7 @@ def test_nopreempt_everywhere(make_cluster: MakeCluster) -> None:
     assert cluster.holders() == [owner]
 
 
+@pytest.mark.debian13
 def test_peers_that_may_preempt_take_over_without_a_gap(cluster: Cluster) -> None:
     node = cluster.master()
     text = node.conf_path.read_text()
@@ -107,6 +108,7 @@ def test_put_back_when_nobody_takes_over(make_cluster: MakeCluster) -> None:
     assert cluster.wait_for_master() is node
 
 
+@pytest.mark.debian13
 @pytest.mark.parametrize("name", ["node-a", "node-b"])
 def test_refused_on_a_node_that_is_not_master(cluster: Cluster, name: str) -> None:
     node = cluster.node(name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TRACKED = ClusterSpec(extra_instance="track_file {\n    offset weight 2\n  }", extra_global=OFFSET)
 
 
+@pytest.mark.debian13
 def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> None:
     node = cluster.master()
     data = node.conf_path.read_bytes()
@@ -52,6 +53,7 @@ def test_a_change_is_on_the_wire_and_undone_to_the_byte(cluster: Cluster) -> Non
     assert cluster.master() is node
 
 
+@pytest.mark.debian13
 def test_a_backup_that_becomes_the_best_takes_over_as_predicted(cluster: Cluster) -> None:
     node = cluster.node("node-a")
     report = operate(node, "priority", "vips", "150")
@@ -132,6 +134,7 @@ def test_a_file_that_is_a_mount_of_its_own_is_refused_in_the_plan(cluster: Clust
         node.exec_in_pod(["umount", "/etc/keepalived/keepalived.conf"], check=True)
 
 
+@pytest.mark.debian13
 def test_a_dry_run_writes_nothing(cluster: Cluster) -> None:
     node = cluster.master()
     before = (node.conf_path.read_bytes(), node.log().count("Reloading"))
