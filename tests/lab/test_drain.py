@@ -172,6 +172,7 @@ def test_slowly_and_ctrl_c_on_the_way(cluster: Cluster, state: Path) -> None:
     assert [e.result for e in Journal(state).entries()] == ["put back", "undone", "done"]
 
 
+@pytest.mark.long
 @pytest.mark.lab(timeout=600, spec=ClusterSpec(persistence=1800, requests_per_second=0))
 def test_persistent_clients_leave_with_the_sysctl_only(make_cluster: MakeCluster, state: Path) -> None:
     cluster = make_cluster(ClusterSpec(persistence=1800, requests_per_second=0))
@@ -218,6 +219,7 @@ def test_refusals(cluster: Cluster, state: Path) -> None:
     assert len(Journal(state).entries()) == 2
 
 
+@pytest.mark.long
 @pytest.mark.debian13
 def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster: Cluster, state: Path) -> None:
     """The fact that the refusal rests on."""
@@ -241,6 +243,7 @@ def test_a_hashing_scheduler_does_refuse_the_clients_of_a_drained_server(cluster
 # --- undone by others
 
 
+@pytest.mark.long
 @pytest.mark.debian13
 @pytest.mark.lab(timeout=600)
 def test_a_reload_keeps_a_drain_unless_the_configured_weight_changes(cluster: Cluster, state: Path) -> None:

@@ -180,6 +180,7 @@ TAKEN_AWAY = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.lab(timeout=400, seconds=100, spec=SPEC)
 def test_each_capability_taken_away_is_named_and_the_rest_works(make_cluster: MakeCluster) -> None:
     """No row for KILL, DAC_OVERRIDE or SYS_ADMIN: without them all of the test above works."""

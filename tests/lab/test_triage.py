@@ -155,9 +155,11 @@ async def the_kernel(watch: Watch, node: LabNode) -> None:
 async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
     """What it finds on its node, and what it should have set there: seen from the keepalived that it runs."""
     before = api.get("configmaps", *objects.CONFIGMAP)
+    nodes = {n["metadata"]["name"]: n for n in api.all("nodes")}
     pod = second_keepalived(node)
     try:
-        api.put(objects.configmap({VIP: "default/nginx:PROXY"}), objects.node(platform.node(), "10.4.9.9"))
+        api.put(objects.configmap({VIP: "default/nginx:PROXY"}))
+        api.put(*(objects.node(name, "10.4.9.9") for name in {*nodes, platform.node()}))
         sysctl(node, **{"vs/conntrack": 0, "ip_nonlocal_bind": 0})
         pid = poll(lambda: [k for c in children(pod.pid) for k in children(c)], 20, "a keepalived of the controller")[0]
         async with watching(node, config, pid) as watch:
@@ -169,8 +171,9 @@ async def the_controller(node: LabNode, config: Path, api: FakeCluster) -> None:
         pod.kill()
         pod.wait()
         sysctl(node, **{"vs/conntrack": 1, "ip_nonlocal_bind": 1})  # as the lab has them from the start
-        api.put(before)
-        api.delete("nodes", "", platform.node())
+        api.put(before, *nodes.values())
+        if platform.node() not in nodes:
+            api.delete("nodes", "", platform.node())
 
 
 async def the_api(watch: Watch, node: LabNode, api: FakeCluster) -> None:
