@@ -74,7 +74,7 @@ async def the_duplicate(node: LabNode) -> None:
         node.exec(["ip", "addr", "del", f"{NGINX6.vip}/128", "dev", "eth0"], check=True)
 
 
-@pytest.mark.lab(timeout=400, seconds=150, spec=SPEC)
+@pytest.mark.lab(timeout=1200, seconds=300, spec=SPEC)
 async def test_each_condition_is_told(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,10 +288,6 @@ async def the_backup(node: LabNode, highest: int) -> None:
         await watch.until_silent()
 
 
-CARP = bytes([0x21, SPEC.vrid, 0, 7, 0, 1, 0, 0]) + bytes(28)
-"""A CARP packet (FreeBSD's netinet/ip_carp.h) with this cluster's VRID as its vhid."""
-
-
 def isolated(cluster: Cluster, *, on: bool) -> None:
     """Whether the nodes can hear each other; clients and real servers are reached all the same."""
     for netns in cluster.network.nodes:
@@ -335,32 +331,10 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
         b.start()
         c.reload(own.replace("vrrp_version 3", "vrrp_version 2"))
         await watch.until("vrrp-auth-differs")
-        await the_strangers(watch, b, c)
         peers = "unicast_src_ip 10.4.0.4\n  unicast_peer {\n    10.4.0.5\n  }\n"
         b.reload(first.replace("advert_int", f"{peers}\n  advert_int"))
         await watch.until("unicast-peers-wrong")
     b.reload(text)
-
-
-async def the_strangers(watch: Watch, b: LabNode, c: LabNode) -> None:
-    """Another password, CARP, another multicast group."""
-    text, own = SPEC.conf(b.index), SPEC.conf(c.index)
-    other = "authentication {\n auth_type PASS\n auth_pass other\n }\n  advert_int"
-    b.stop()
-    c.reload(own.replace("vrrp_version 3", "vrrp_version 2").replace("advert_int", other))
-    with sending(b.netns, advert_v2(SPEC.vrid, 101, b"lab"), interval=1.4):
-        await watch.until("adverts-rejected")
-    assert "another auth_pass" in watch.told["adverts-rejected"].title
-    c.reload(own)
-    with sending(b.netns, CARP):
-        await watch.until("carp-sender")
-    b.write_conf(text.replace("vrrp_version 3", "vrrp_version 3\n  vrrp_mcast_group4 224.0.0.20"))
-    b.start()
-    await watch.until("vrrp-group-differs")
-    assert "adverts-filtered-here" not in watch.told
-    b.stop()
-    b.write_conf(text)
-    b.start()
 
 
 async def the_death(cluster: Cluster) -> None:
@@ -386,6 +360,6 @@ async def the_death(cluster: Cluster) -> None:
         await watch.until("keepalived-not-running", "vip-left-behind")
         await watch.heal(c, "vip-left-behind")
     async with watching(a) as watch:
-        await watch.until("instance-fault", "no-master")
-        await watch.heal(a, "instance-fault", "no-master")
+        await watch.until("instance-fault")  # that nobody is master cannot be said without carrier
+        await watch.heal(a, "instance-fault")
     command(["ip", "link", "set", f"{a.netns}-l", "up"])
