@@ -146,6 +146,14 @@ def test_whoever_holds_the_lock_sees_all_that_is_unfinished(journal: Journal) ->
         assert [e.id for e in journal.unfinished()] == ["cut short"]
 
 
+def test_what_this_process_is_doing_is_not_unfinished(journal: Journal) -> None:
+    """Else a slow start of the terminal UI would offer to repair the action that was just begun."""
+    with journal.locked("drain"):
+        journal.begin(entry("being done"))
+        assert journal.unfinished() == ()
+    assert [e.id for e in journal.unfinished()] == ["being done"]
+
+
 def test_undo_means_the_newest_that_is_in_force(journal: Journal) -> None:
     for identity, result in (("a", "done"), ("b", "unverified"), ("c", "put back"), ("d", "failed")):
         journal.begin(entry(identity))

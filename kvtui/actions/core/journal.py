@@ -120,6 +120,8 @@ class Journal:
         self.file = self.folder / JOURNAL
         self._lock_file = self.folder / "lock"
         self._mine = False
+        self._carried_out: str | None = None
+        """Id of the action that this very process carries out."""
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
@@ -147,7 +149,7 @@ class Journal:
                 self._tell(handle, what)
                 yield
             finally:
-                self._mine = False
+                self._mine, self._carried_out = False, None
         finally:
             os.close(handle)
 
@@ -186,6 +188,8 @@ class Journal:
     def begin(self, entry: Entry) -> None:
         begun = {name: value for name, value in to_builtins(entry).items() if name not in SEEN_LATER}
         self._append({"event": "begin", **begun})
+        if self._mine:
+            self._carried_out = entry.id
 
     def step_done(self, identity: str, index: int) -> None:
         self._append({"event": "step", "id": identity, "at": time.time(), "index": index})
@@ -258,7 +262,7 @@ class Journal:
 
         Whoever acts holds the lock and has begun last; when the caller itself holds it, nobody else acts.
         """
-        open_ends = tuple(e for e in self.entries() if e.result is None)
+        open_ends = tuple(e for e in self.entries() if e.result is None and e.id != self._carried_out)
         return open_ends[:-1] if self.busy() and not self._mine else open_ends
 
     def undoable(self) -> Entry | None:

@@ -101,7 +101,8 @@ try:
         try:
             os.setpgid(0, 0)
             prctl(1, signal.SIGKILL)
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them
+            # Python ignores the first two; kvtui in a script's background, or under nohup, the others
+            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             os.execve(spec["argv"][0], spec["argv"], spec["env"])
         except OSError as error:
