@@ -38,7 +38,7 @@ HEALS: dict[str, str] = {
     "vip-left-behind": r"10\.4\.0\.50/32",
     "vip-on-backup": r"10\.4\.0\.50/32",
     "vip-on-wrong-interface": r"10\.4\.0\.50/32",
-    "virtual-server-differs": r"^-A -t 10\.4\.0\.50:80 ",
+    "virtual-server-differs": r"^(-A -t|TCP) 10\.4\.0\.50:80 ",
     "virtual-server-not-in-config": r"10\.4\.0\.50:8443",
     "vs-conntrack-off": "",
     "weight-differs": r"^-a .*10\.4\.0\.11:80",
