@@ -23,7 +23,7 @@ MAX_PACKETS_PER_TURN = 64
 class Adverts:
     """Who advertises in the network namespace of process ``pid`` (None: our own); see ``Capture``.
 
-    ``failed`` takes a bug that a packet shows, and the next packet is read all the same; without it the bug is raised.
+    ``failed`` takes a bug that a packet shows, and the next packet is still read; without it the bug is raised.
     """
 
     def __init__(

@@ -57,7 +57,7 @@ def open_regular(path: str, *, follow: bool = True) -> int:
 
 
 def _file_system(fd: int) -> int:
-    """Returns ``f_type`` of statfs(2), its first field; 0 where it cannot be told."""
+    """Returns ``f_type`` of statfs(2), its first field; 0 if it is unknown."""
     import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
 
     buffer = ctypes.create_string_buffer(STATFS_BYTES)

@@ -134,7 +134,7 @@ def held_without_advert(observation: Observation, router: Router) -> Iterator[Fi
     backup = router.view.state in {VrrpState.BACKUP, VrrpState.FAULT}  # see vip_on_backup
     if backup or silence < MASTER_SILENCE_INTERVALS * router.interval:
         return
-    facts, remedy = rejects(observation, router) if router.contenders else ((), "")
+    facts, remedy = rejects(observation, router) if router.other_masters else ((), "")
     dump = snapshot.source(SourceName.VRRP)
     answers = dump.state is SourceState.OK and dump.read_at is not None and router.now - dump.read_at < DUMP_SECONDS
     if facts:

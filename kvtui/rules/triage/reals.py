@@ -177,8 +177,8 @@ def _set_by_check(check: RealServerCheck | None, real: RealServerView) -> bool:
 def drained(observation: Observation) -> Iterator[Finding]:
     """Somebody drained a real server, which is often forgotten (keepalived#2240).
 
-    Not told of virtual servers on firewall marks that keepalived does not manage: Docker Swarm keeps such weights in
-    its ingress_sbox (moby/libnetwork, service_linux.go).
+    Not reported for virtual servers on firewall marks that keepalived does not manage: Docker Swarm keeps such weights
+    in its ingress_sbox (moby/libnetwork, service_linux.go).
     """
     conf = observation.snapshot.effective_conf
     configured = conf.virtual_servers_by_key() if conf else {}

@@ -120,7 +120,7 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
         else f"keepalived has rejected {number} for {router.instance.name} that had {what}",
         (
             *(f"{_count(router, n)}: {CAUSES[n][0]}" for n in names),
-            *(describe(a, router.now) for a in router.contenders),
+            *(describe(a, router.now) for a in router.other_masters),
             *(() if growing else (f"this node has been master for {ago(router.now - since)}",) if since else ()),
             "nodes that reject each other both become master; " + ELSEWHERE,
         ),
@@ -159,7 +159,7 @@ def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, 
         return facts, remedy
     heard = router.growing("advert_rcvd")
     facts = (f"keepalived here receives and accepts adverts ({_count(router, 'advert_rcvd')})",) if heard else ()
-    to = listed(sorted({a.last.destination for a in router.contenders}))
+    to = listed(sorted({a.last.destination for a in router.other_masters}))
     return facts, (
         f"tcpdump -ni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # on each "
         f"node: which one does not hear the others? Allow protocol 112 to {to}"

@@ -46,7 +46,7 @@ class Router(Struct, frozen=True):
         return tuple(a for a in self.others if not a.stepped_down and not a.silent(self.now))
 
     @property
-    def contenders(self) -> tuple[Advertiser, ...]:
+    def other_masters(self) -> tuple[Advertiser, ...]:
         """The live ones, and while this node is master those that it may have silenced.
 
         An advert that keepalived rejects still restarts its advert timer: of two masters that reject each other, one is

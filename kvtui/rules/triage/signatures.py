@@ -49,7 +49,7 @@ def unsigned_sender(_observation: Observation, router: Router) -> Iterator[Findi
     if mine is None or mine.mode is HmacMode.RECEIVE_ONLY:
         return
     enforced = mine.mode is HmacMode.ENFORCE
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.hmac or other.last.error:
             continue
         rejected = "this node rejects them: both become master"
@@ -73,7 +73,7 @@ def unexpected_signature(observation: Observation, router: Router) -> Iterator[F
         return
     version = parse_version(chosen.version or "")
     old = version is not None and version < AUTH_HMAC_VERSION
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.hmac is None:
             continue
         yield Finding(
@@ -95,7 +95,7 @@ def unknown_key(_observation: Observation, router: Router) -> Iterator[Finding]:
     mine = own_hmac(router)
     if mine is None or mine.key_ids is None:
         return
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.hmac is None or other.last.hmac.key_id in mine.key_ids:
             continue
         key = other.last.hmac.key_id
@@ -119,7 +119,7 @@ def stale_signature(_observation: Observation, router: Router) -> Iterator[Findi
     mine = own_hmac(router)
     if mine is None or mine.time_window is None:
         return
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.hmac is None:
             continue
         skew = other.last.received - other.last.hmac.signed_at
@@ -145,7 +145,7 @@ def malformed_signature(_observation: Observation, router: Router) -> Iterator[F
     """Another node signs its adverts in a way that this keepalived does not know."""
     if own_hmac(router) is None:
         return
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.hmac is None or not other.last.hmac.malformed:
             continue
         yield Finding(

@@ -38,7 +38,7 @@ def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
     CARP shares VRRP's protocol number and group. Each packet restarts a master's advert timer, so that it falls silent
     (measured with 2.2.7; opnsense/core#1549).
     """
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.carp:
             yield Finding(
                 "carp-sender",
@@ -58,7 +58,7 @@ def carp_sender(_observation: Observation, router: Router) -> Iterator[Finding]:
 def vrid_collision(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Another virtual router of this LAN uses the same VRID (kubeasz#126)."""
     mine = own_addresses(router)
-    for other in router.contenders:
+    for other in router.other_masters:
         theirs = frozenset(other.last.addresses)
         if not theirs or not mine or theirs & mine or other.last.carp:
             continue
@@ -81,7 +81,7 @@ def vrid_collision(_observation: Observation, router: Router) -> Iterator[Findin
 def vip_lists_differ(observation: Observation, router: Router) -> Iterator[Finding]:
     """This node's VIPs differ from those in another node's adverts (keepalived#2175)."""
     mine = own_addresses(router)
-    for other in router.contenders:
+    for other in router.other_masters:
         theirs = frozenset(other.last.addresses)
         if theirs == mine or not theirs & mine or other.last.carp:
             continue
@@ -122,7 +122,7 @@ def own_addresses(router: Router) -> frozenset[str]:
 
 def version_differs(_observation: Observation, router: Router) -> Iterator[Finding]:
     """VRRP 2 and 3 are incompatible (measured with 2.2.7; keepalived does not count these adverts)."""
-    for other in router.contenders:
+    for other in router.other_masters:
         if router.instance.version is None or other.last.version == router.instance.version or other.last.carp:
             continue
         yield Finding(
@@ -139,7 +139,7 @@ def version_differs(_observation: Observation, router: Router) -> Iterator[Findi
 
 def auth_differs(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Keepalived drops adverts with another authentication type (measured with 2.2.7)."""
-    for other in router.contenders:
+    for other in router.other_masters:
         if other.last.auth_type is None or router.instance.version != other.last.version:
             continue
         theirs = "AH" if other.last.authentication_header else AUTH_NAMES.get(other.last.auth_type, "unknown")
@@ -159,7 +159,7 @@ def auth_differs(_observation: Observation, router: Router) -> Iterator[Finding]
 
 def interval_differs(_observation: Observation, router: Router) -> Iterator[Finding]:
     """VRRP 2 rejects another interval; VRRP 3 uses the master's, which changes the takeover time (RFC 9568 6.4)."""
-    for other in router.contenders:
+    for other in router.other_masters:
         if not other.last.interval or abs(other.last.interval - router.interval) < INTERVAL_STEP or other.last.carp:
             continue
         second = other.last.version == 2
@@ -199,7 +199,7 @@ def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
 def group_differs(observation: Observation, router: Router) -> Iterator[Finding]:
     """Two nodes use different multicast groups (vrrp_mcast_group4, _group6): both are heard here (keepalived#1663)."""
     mine = own_group(observation, router)
-    for other in router.contenders:
+    for other in router.other_masters:
         theirs = other.last.destination
         if unicast_peers(observation, router) or not _is_group(theirs) or theirs == mine:
             continue
@@ -235,7 +235,7 @@ def _is_group(destination: str) -> bool:
 def unicast_mixed(observation: Observation, router: Router) -> Iterator[Finding]:
     """One node uses unicast, another multicast, or a node is not a configured peer (contrib#808)."""
     peers = unicast_peers(observation, router)
-    for other in router.contenders:
+    for other in router.other_masters:
         group = _is_group(other.last.destination)
         if peers is None or other.last.carp or (bool(peers) is not group and (not peers or other.last.source in peers)):
             continue
