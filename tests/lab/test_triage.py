@@ -98,7 +98,7 @@ async def test_each_condition_is_told(
         await the_backup(next(n for n in cluster.nodes if n is not node), SPEC.priority(node.index))
         await the_wire(cluster, config, api)
         await the_death(cluster)
-    assert len(RULES_SHOWN) >= 63, sorted(RULES_SHOWN)
+    assert len(RULES_SHOWN) >= 64, sorted(RULES_SHOWN)
     wrong = [text for texts in REMEDIES_RUN.values() for text in texts]
     assert wrong == [], "\n\n".join(wrong)
     assert set(HEALS) <= REMEDIES_RUN.keys(), sorted(set(HEALS) - REMEDIES_RUN.keys())
@@ -337,14 +337,18 @@ async def the_wire(cluster: Cluster, kubeconfig: Path, api: FakeCluster) -> None
     b.reload(text)
 
 
+def vrrp_child(node: LabNode) -> int:
+    known = [int(p) for p in (node.folder / "run" / "vrrp.pid").read_text().split()]
+    return next(p for p in child_pids(node) if ns_pid(p) in known)
+
+
 async def the_death(cluster: Cluster) -> None:
     """A child that hangs, a crash, a cable, nobody left."""
     a, b, c = cluster.nodes
     for node in (a, b):
         node.stop()
     cluster.wait_for_master(VIP, among=[c])
-    known = [int(p) for p in (c.folder / "run" / "vrrp.pid").read_text().split()]
-    vrrp = next(p for p in child_pids(c) if ns_pid(p) in known)
+    vrrp = vrrp_child(c)
     async with watching(c) as watch:
         await watch.look()
         os.kill(vrrp, signal.SIGSTOP)
@@ -362,4 +366,11 @@ async def the_death(cluster: Cluster) -> None:
     async with watching(a) as watch:
         await watch.until("instance-fault")  # that nobody is master cannot be said without carrier
         await watch.heal(a, "instance-fault")
-    command(["ip", "link", "set", f"{a.netns}-l", "up"])
+        vrrp = vrrp_child(a)
+        os.kill(vrrp, signal.SIGSTOP)
+        try:
+            command(["ip", "link", "set", f"{a.netns}-l", "up"])
+            await watch.until("no-master")
+        finally:
+            os.kill(vrrp, signal.SIGCONT)
+        await watch.heal(a, "no-master")
