@@ -26,8 +26,10 @@ KERNELS_PER_CORE = 2
 """Each costs some 8 s of CPU before its first test, and 3 s for each cluster that it builds."""
 FAST_KERNEL = "13"
 """Debian release of the kernel that takes a third less time than Debian 12's."""
-AT_ONCE = 2
+AT_ONCE = 3
 """Groups at once beside the lab."""
+SCREENS = ("tests/ui", "tests/demo", "tests/output")
+"""Half of the unit tests' CPU: a group of its own, for one process of unit tests ended minutes after all others."""
 NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
 DEAREST = 40
@@ -154,8 +156,11 @@ def other_groups(more: list[str], *, full: bool, coverage: bool) -> list[Group]:
     tool = Path(sys.executable).parent
     cover = ("-p", "tests.covering") if coverage else ()
     short = () if full else ("-m", "not long")
+    units = ["--ignore=tests/lab", "--ignore=tests/packaging", *short, *cover, *more]
+    apart = [] if coverage else [pytest_group("screens", *SCREENS, *short, *more)]  # coverage is of one process
     return [
-        pytest_group("unit", "--ignore=tests/lab", "--ignore=tests/packaging", *short, *cover, *more),
+        pytest_group("unit", *(f"--ignore={folder}" for folder in SCREENS if apart), *units),
+        *apart,
         pytest_group("packaging", "tests/packaging", "-p", "no:cacheprovider", *short, *more),
         Group("types", [str(tool / "mypy")]),
         Group("lint", ["make", "--no-print-directory", "lint"]),

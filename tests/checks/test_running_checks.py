@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,13 +57,20 @@ async def result_of(daemon: Keepalived, check: Check) -> CheckResult:
 
 
 async def test_a_script_has_the_environment_of_keepalived_and_nothing_of_ours(daemon: Keepalived) -> None:
-    text = "env; pwd; ls /proc/self/fd; tty; grep ^SigIgn /proc/self/status"
-    found = await result_of(daemon, script("/bin/sh", "-c", text))
+    text = "env; pwd; ls /proc/self/fd; tty; grep -E '^Sig(Ign|Blk)' /proc/self/status"
+    ignored = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGUSR2, signal.SIGTSTP)}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        found = await result_of(daemon, script("/bin/sh", "-c", text))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in ignored.items():
+            signal.signal(number, handler)
     assert (found.passed, found.exit_code) == (True, 0)
-    lines = found.output.splitlines()
-    assert {"PATH=/usr/bin:/bin", "MARK=1", "/", "not a tty", "SigIgn:\t0000000000000000".replace("\t", " ")} <= {
-        line.replace("\t", " ") for line in lines
-    }
+    lines = [line.replace("\t", " ") for line in found.output.splitlines()]
+    none = "0" * 16
+    assert [line for line in lines if line.startswith("Sig")] == [f"SigBlk: {none}", f"SigIgn: {none}"]
+    assert {"PATH=/usr/bin:/bin", "MARK=1", "/", "not a tty"} <= set(lines)
     assert not any(line.startswith(("HOME=", "PYTEST")) for line in lines)
     assert {line for line in lines if line.isdigit()} == {"0", "1", "2", "3"}  # 3 is ls's own
 

@@ -101,9 +101,10 @@ try:
         try:
             os.setpgid(0, 0)
             prctl(1, signal.SIGKILL)
-            # Python ignores the first two; kvtui in a script's background, or under nohup, the others
-            for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+            # Python ignores SIGPIPE; a script's background, nohup or a service what they like
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.execve(spec["argv"][0], spec["argv"], spec["env"])
         except OSError as error:
             tell(error=error.errno, stage="execute")
