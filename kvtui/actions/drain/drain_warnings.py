@@ -8,6 +8,7 @@ from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.drain.targets import named
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy
+from kvtui.rules.servers.drained import FALLBACK, HASHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
-HASHING = {"sh", "mh", "dh"}
-FALLBACK = "sched-flag-1"  # sh-fallback, mh-fallback (IP_VS_SVC_F_SCHED1)
 
 
 def drain_warnings(
