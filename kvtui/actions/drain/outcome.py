@@ -16,32 +16,33 @@ from kvtui.rules.vrrp.consequences import Change, consequences, untouched
 from kvtui.rules.vrrp.verdict import is_unchanged, sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kvtui.actions.core.runner import Action, Verification
     from kvtui.actions.core.step import Step
     from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.by_file import ByFile, Key
+    from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.prediction import Traffic
     from kvtui.rules.vrrp.consequence import Consequence
 
+    Left = dict[ServiceKey, Traffic]
+
 
 def with_outcome(
-    action: Action, observation: Observation, steps: Sequence[Step], files: Sequence[ByFile], watch: Watch | None
+    action: Action, observation: Observation, left: Left, files: Sequence[ByFile], watch: Watch | None
 ) -> Action:
-    """Returns the action with what follows from its steps, and a verification that looks whether that came.
+    """Returns the action with what follows from its weights, and a verification that looks whether that came.
 
-    ``steps`` are those of real weights, whatever the backend makes of them;
     ``files`` are the track files that it writes. Without ``watch`` only the weights are verified.
     """
-    expected = _expected(observation, files) if steps else ()
+    expected = _expected(observation, files) if action.steps else ()
     predictions = tuple(c.prediction for c in expected)
-    found = _traffic(observation, steps)
     moved = sentences(p for p in predictions if not is_unchanged(p)) if _moves(files) else ()
     first, rest = action.plan.effects[:1], action.plan.effects[1:]
-    effects = (*moved, *first, *(line for t in found for line in sentences_of(t)), *rest)
-    plan = replace(action.plan, effects=effects, prediction=predictions, traffic=found)
+    effects = (*moved, *first, *(line for t in left.values() for line in sentences_of(t)), *rest)
+    plan = replace(action.plan, effects=effects, prediction=predictions, traffic=tuple(left.values()))
     if watch is None or not expected:
         return replace(action, plan=plan)
     return replace(action, plan=plan, verify=_Verifier(action, observation, expected, watch))
@@ -58,8 +59,11 @@ def _expected(observation: Observation, files: Sequence[ByFile]) -> tuple[Conseq
     return consequences(observation, Change(runs, runs, {("file", f.control.name): f.value for f in files}))
 
 
-def _traffic(observation: Observation, steps: Sequence[Step]) -> tuple[Traffic, ...]:
-    """Other real servers that share a track file change too."""
+def what_is_left(observation: Observation, steps: Iterable[Step]) -> Left:
+    """Returns what is left for clients of each virtual server whose weights these steps set.
+
+    Other real servers that share a track file change too.
+    """
     weights: dict[Key, int] = {}
     in_file: set[Key] = set()
     for step in steps:
@@ -71,14 +75,14 @@ def _traffic(observation: Observation, steps: Sequence[Step]) -> tuple[Traffic, 
     services = {service for service, _ in weights}
     runs, table = observation.snapshot.effective_conf, observation.snapshot.ipvs
     configured = runs.virtual_servers_by_key() if runs else {}
-    found = []
+    found: Left = {}
     for virtual in (v for v in (table.virtual_servers if table else ()) if v.key in services):
         view = service_view(observation, virtual)
         failed = {r.key for r in view.real_servers if r.state is RealServerState.FAILED}
         mine = {real: weight for (service, real), weight in weights.items() if service == virtual.key}
         files = {real for service, real in in_file if service == virtual.key}
-        found.append(traffic(virtual, named(virtual), mine, configured.get(virtual.key), files, failed))
-    return tuple(found)
+        found[virtual.key] = traffic(virtual, named(virtual), mine, configured.get(virtual.key), files, failed)
+    return found
 
 
 class _Verifier:

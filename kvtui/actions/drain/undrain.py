@@ -9,7 +9,7 @@ from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
 from kvtui.actions.drain.by_file import kernel_weights, key, to_undrain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
-from kvtui.actions.drain.outcome import with_outcome
+from kvtui.actions.drain.outcome import what_is_left, with_outcome
 from kvtui.actions.drain.plan import summary_line, target_name
 from kvtui.actions.drain.targets import Target, UnknownTargetError, find, parse_service
 from kvtui.actions.steps.weight import SetWeight, target_to_json
@@ -95,7 +95,7 @@ def plan_undrain(
     facts = ((RELEASED, released), (RELEASED_IN, network.to_json()))
     progress = DrainProgress(network, tuple(expected), facts=facts, read=backend.table)
     action = Action(plan, backend.steps(steps), progress.verify)
-    return with_outcome(action, observation, steps, files, watch)
+    return with_outcome(action, observation, what_is_left(observation, raising), files, watch)
 
 
 def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequence[Step]) -> str:

@@ -249,7 +249,7 @@ def by_file(*numbers: int) -> tuple[Edit, ...]:
         (f"{real4(n)} 80 {{\n", f"{real4(n)} 80 {{\n FILE_CHECK {{\n track_file rs{n}\n weight 1\n }}\n")
         for n in numbers
     ]
-    return ((WEB, f"{files}{WEB}"), *checks)
+    return (("vrrp_instance vips {", f"{files}vrrp_instance vips {{"), *checks)
 
 
 SORRY = ((block(3), f"  sorry_server {real4(3)} 80\n"), (block(2), "\n"))
