@@ -42,7 +42,8 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
     done = kvtui(node, node.folder / "state", "-o", "json", "--yes", *row.words, "--force")
     assert done.stdout, f"{done.returncode}\n{done.stderr}"
     document = json.loads(done.stdout)
-    plan = document.get("plan", document)
+    plan = document["plan"]
+    assert plan is not None, f"{done.returncode}\n{done.stderr}"
     watched = {a for p in plan["prediction"] for side in p["vips_here"].values() for a in side or ()}
     watched |= set(cluster.spec.vips)
     deadline = time.monotonic() + LONGEST
