@@ -5,20 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tests.ui.pseudo_terminal import PseudoTerminal
+from tests.lab.screen import terminal_on
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
-    from tests.lab.node import Node
 
 NEVER = "3600"
 """Seconds between readings: longer than any test."""
-
-
-def terminal_on(node: Node, *arguments: str) -> PseudoTerminal:
-    """kvtui on that node at 80 by 24, outside keepalived's mount and PID namespaces."""
-    prefix = ["ip", "netns", "exec", node.netns, "env", f"NODE_NAME={node.name}"]
-    return PseudoTerminal(*arguments, prefix=prefix, env={"KVTUI_STATE_DIR": f"/tmp/kvtui-{node.name}"})
 
 
 def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluster) -> None:
