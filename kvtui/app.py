@@ -150,7 +150,7 @@ class KvtuiApp(TerminalApp):
         self.set_keymap(dict(self.keymap.keys))
         self._notify_problems()
         self._observe()
-        if self.settings.source_label in {"live", "demo"}:
+        if self.settings.source_label != "replay":
             self._watch_journal()
 
     def crash_text(self, error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -118,7 +119,7 @@ class Invocation(Struct, frozen=True):
         return UiSettings(
             ascii=self.ascii,
             mouse=self.mouse,
-            source_label="demo" if self.demo else "live",
+            source_label="demo" if self.demo else "lab" if os.environ.get("KVTUI_LAB") else "live",
             theme=self.theme,
             keys=self.config.keys,
             notices=self.config.problems,
