@@ -186,6 +186,11 @@ class Ui:
         return "\n".join(self.lines)
 
     @property
+    def rows(self) -> list[str]:
+        """What stands below header, tabs and the table's head, each line without its bar and its mark."""
+        return [line[3:] for line in self.lines[3:-1]]
+
+    @property
     def heading(self) -> str:
         """Of the panel on top; empty where there is none."""
         return getattr(self.app.screen, "heading", "")
