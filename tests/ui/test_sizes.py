@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from tests.ui.seen import Ui, demo, real, running, seen, server, vip
+from tests.ui.seen import Ui, demo, real, running, seen, server, strips, vip
 
 SIZES = [(200, 50), (40, 10), (20, 5), (1, 1)]
 PATH = (["1"], ["enter"], ["2"], ["3"], ["enter"], ["question_mark"], ["escape", "slash"])
@@ -51,7 +51,7 @@ async def test_with_more_rows_than_lines_the_last_column_is_beside_the_scrollbar
 
 async def test_the_selected_row_has_a_bar_and_one_background_and_keeps_its_colours() -> None:
     async with running(demo()) as ui:
-        selected, other = (list(ui.app.screen._compositor.render_strips()[y]) for y in (3, 4))
+        selected, other = (list(strips(ui.app)[y]) for y in (3, 4))
         assert ui.lines[3].startswith("▌")
         assert len({s.style.bgcolor for s in selected if s.style}) == 1
         assert not any(s.style.reverse for s in selected if s.style)
