@@ -22,13 +22,11 @@ from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
+from kvtui.presenters.views import VIEWS
 from kvtui.screens.help import KEYS, HelpPanel
-from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
-from kvtui.screens.vips import VipsScreen
-from kvtui.screens.vrrp import VrrpScreen
 from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
@@ -37,7 +35,7 @@ from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFi
 from kvtui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
@@ -51,6 +49,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
+    from kvtui.presenters.views import View
     from kvtui.screens.host import Host
 
 
@@ -80,24 +79,11 @@ class Observed(Message):
         return isinstance(message, Observed)
 
 
-def _lazy(module: str, name: str) -> Callable[[Host], Screen[None]]:
-    """Imports a screen on its key."""
-
-    def create(host: Host) -> Screen[None]:
-        screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
-        return screen(host)
-
-    return create
-
-
-SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
-    "vips": VipsScreen,
-    "vrrp": VrrpScreen,
-    "ipvs": IpvsScreen,
-    "mappings": _lazy("mappings", "MappingsScreen"),
-    "findings": _lazy("findings", "FindingsScreen"),
-    "journal": _lazy("journal", "JournalScreen"),
-}
+def _create(view: View, host: Host) -> Screen[None]:
+    """Imports a screen and creates it."""
+    module, name = view.screen
+    screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
+    return screen(host)
 
 
 class KvtuiApp(TerminalApp):
@@ -128,8 +114,8 @@ class KvtuiApp(TerminalApp):
         self._closed_screens = 0
         self.ended_by: KeepalivedNotFoundError | None = None
         self.kept_drains: set[str] = set()
-        for name, screen in SCREENS.items():
-            self.add_mode(name, partial(screen, self))
+        for view in VIEWS:
+            self.add_mode(view.name, partial(_create, view, self))
         self.observer = observer
         self.newest: Observation | None = None
         """Also while paused, where ``latest`` stays."""

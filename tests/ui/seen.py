@@ -186,6 +186,11 @@ class Ui:
         return "\n".join(self.lines)
 
     @property
+    def rows(self) -> list[str]:
+        """What stands below header, tabs and the table's head, each line without its bar and its mark."""
+        return [line[3:] for line in self.lines[3:-1]]
+
+    @property
     def toasts(self) -> list[str]:
         return toasts(self.app)
 
