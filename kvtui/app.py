@@ -21,6 +21,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
+from kvtui.rules.timeline.history import SPANS, History
 from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.lifecycle import is_drawable
@@ -31,7 +32,6 @@ from kvtui.screens.vrrp import VrrpScreen
 from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.history import History
 from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
@@ -117,6 +117,7 @@ class KvtuiApp(TerminalApp):
         self.settings = settings
         self.keymap = keymap(settings.keys)
         self.history = History()
+        self.span = SPANS[1]
         self.latest: Observation | None = None
         self.paused = False
         self.ended_by: KeepalivedNotFoundError | None = None
@@ -282,6 +283,11 @@ class KvtuiApp(TerminalApp):
     def action_help_quit(self) -> None:
         """Says how to leave after Ctrl+C, which copies in a prompt and must not interrupt an action."""
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
+
+    def action_span(self, step: int) -> None:
+        """Changes the length of time of all charts; the first and the last stay."""
+        self.span = SPANS[min(max(SPANS.index(self.span) + step, 0), len(SPANS) - 1)]
+        self.show_latest()
 
     def action_pause(self) -> None:
         self.paused = not self.paused

@@ -41,6 +41,8 @@ ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.toolti
 ALWAYS = (
     Key("app.sources", "i", "sources", "Sources", "Sources and their state"),
     Key("app.pause", "space", "pause", "Pause", "Pause or continue"),
+    Key("app.shorter", "left_square_bracket", "span(-1)", "Shorter", "Time span of charts", show=False),
+    Key("app.longer", "right_square_bracket", "span(1)", "Longer", "Time span of charts", show=False),
     Key("app.keys", "question_mark", "keys", "Keys", "Show these keys"),
 )
 APP = (

@@ -25,8 +25,7 @@ ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "pro
 def legend(marks: Glyphs) -> str:
     words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
     legend_marks = "  ".join(f"{marks.marks[mark]} {word}" for mark, word in words.items())
-    return f"""
-{CHAIN_TITLE}, one mark per layer:  {legend_marks}
+    return f"""{CHAIN_TITLE}, one mark per layer:  {legend_marks}
   {", ".join(layer.words for layer in LAYERS)}
 {marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m  !! critical  ! warning"""
 

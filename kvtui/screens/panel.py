@@ -16,9 +16,10 @@ from kvtui.presenters.wrapping import hanging
 from kvtui.widgets.bindings import bindings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from textual.binding import BindingType
+    from textual.widget import Widget
 
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
@@ -76,7 +77,12 @@ class Panel(ModalScreen[None]):
         with VerticalScroll() as box:
             box.border_title = Content(plain(self.heading))  # not markup: names come from outside
             box.border_subtitle = "Esc close"
+            yield from self.above()
             yield Static("", id="text", markup=False)
+
+    def above(self) -> Iterable[Widget]:
+        """Returns widgets above the text."""
+        return ()
 
     def on_mount(self) -> None:
         self.show(self.host.latest)
