@@ -21,6 +21,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
+from kvtui.rules.timeline.events import Timeline
 from kvtui.rules.timeline.history import SPANS, History
 from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 
-PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
+PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
 """The bindings that the palette lists, by the first part of their id."""
 
 MAX_NOTICE_CHARACTERS = 160
@@ -90,6 +91,7 @@ SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
     "ipvs": IpvsScreen,
     "mappings": _lazy("mappings", "MappingsScreen"),
     "findings": _lazy("findings", "FindingsScreen"),
+    "events": _lazy("events", "EventsScreen"),
     "journal": _lazy("journal", "JournalScreen"),
 }
 
@@ -118,6 +120,7 @@ class KvtuiApp(TerminalApp):
         self.keymap = keymap(settings.keys)
         self.history = History()
         self.span = SPANS[1]
+        self.timeline = Timeline()
         self.latest: Observation | None = None
         self.paused = False
         self.ended_by: KeepalivedNotFoundError | None = None
@@ -184,6 +187,7 @@ class KvtuiApp(TerminalApp):
     @on(Observed)
     def _observed(self, message: Observed) -> None:
         self.history.add(message.observation)
+        self.timeline.add(message.observation)
         futures, self._next = self._next, []
         for future in futures:
             if not future.done():

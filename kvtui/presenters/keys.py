@@ -35,7 +35,8 @@ VIEWS = (
     Key("view.ipvs", "3", "view('ipvs')", "IPVS", "IPVS servers and traffic"),
     Key("view.mappings", "4", "view('mappings')", "Mappings", "ConfigMap entries and chains"),
     Key("view.findings", "5", "view('findings')", "Findings", "Problems, worst first"),
-    Key("view.journal", "7", "view('journal')", "Journal", "Past actions; keepalived's log"),
+    Key("view.events", "7", "view('events')", "Events", "Events, with the log"),
+    Key("view.journal", "8", "view('journal')", "Journal", "Past actions, and undo"),
 )
 ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.tooltip) for a in ACTIONS if a.key)
 ALWAYS = (
@@ -81,10 +82,13 @@ IPVS = (
     Key("ipvs.fold_all", "minus", "fold_all(True)", "Fold all", "Collapse all", show=False),
     Key("ipvs.unfold_all", "plus", "fold_all(False)", "Unfold all", "Expand all", show=False),
 )
+EVENTS = (
+    Key("events.kind", "e", "kind(1)", "Kind", "Events of the next kind"),
+    Key("events.kind_back", "E", "kind(-1)", "Kind", "Events of the kind before", show=False),
+)
 JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
     Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
-    Key("journal.other", "tab", "other", "Log", "Switch journal and log"),
 )
 
 THROUGH_PANELS = (
@@ -110,6 +114,7 @@ SCOPES = (
     (COMMON, NODE_SCREEN),
     (COMMON, TABLE),
     ("IpvsScreen", IPVS),
+    ("EventsScreen", EVENTS),
     ("JournalScreen", JOURNAL),
     (PANELS, PANEL),
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
-ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "prompt")
+ORDER = ("view", "act", "app", "ipvs", "events", "journal", "table", "panel", "plan", "prompt")
 
 
 def legend(marks: Glyphs) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
     from kvtui.presenters.keymap import Keymap
+    from kvtui.rules.timeline.events import Timeline
     from kvtui.rules.timeline.history import History, Span
 
 
@@ -28,6 +29,7 @@ class Host(Protocol):
     keymap: Keymap
     history: History
     span: Span
+    timeline: Timeline
     observer: Observer
     latest: Observation | None
     paused: bool

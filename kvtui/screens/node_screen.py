@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 HINTS = (
-    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "log"),
+    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "events"), ("8", "journal"),
     ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
     ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
 )  # fmt: skip

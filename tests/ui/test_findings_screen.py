@@ -116,7 +116,7 @@ async def test_the_filter_finds_rules_objects_and_vips() -> None:
         assert "WARNING" not in ui.text
 
 
-@pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "7"])
+@pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "7", "8"])
 async def test_every_header_has_the_badge(screen: str) -> None:
     async with running(with_findings(SPLIT, DRIFT, DRIFT, FYI)) as ui:
         await ui.press(screen)
