@@ -86,6 +86,12 @@ async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_f
         assert "dumps hidden" not in ui.text
 
 
+async def test_c_and_u_say_that_there_is_no_action() -> None:
+    async with running(quiet()) as ui:
+        await ui.press("8", "c", "u")
+        assert set(ui.toasts) == {"No action is selected."}
+
+
 async def test_the_newest_event_is_seen_and_followed() -> None:
     async with screen_7(LogTail(LINES, "/var/log/syslog")) as ui:
         assert events(ui)[-1].endswith("line 39")
