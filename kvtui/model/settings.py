@@ -45,6 +45,19 @@ class UiSettings(Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
+class ClusterSettings(Struct, frozen=True):
+    """How to reach the other nodes.
+
+    Attributes:
+        command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
+        ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
+    """
+
+    hosts: tuple[str, ...] = ()
+    command: str = "kvtui"
+    ssh: str = "ssh"
+
+
 class KubeSettings(Struct, frozen=True):
     """Where to find the Kubernetes API and the ConfigMap; None means automatic detection.
 
