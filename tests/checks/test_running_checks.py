@@ -214,3 +214,16 @@ async def test_a_plan_made_again_does_not_run_the_checks_again(daemon: Keepalive
     await trials.try_checks(fake, daemon, old, new)
     assert fake.runs == 4
     assert json.dumps(texts)
+
+
+@pytest.mark.parametrize(("version", "disabled"), [("2.2.7", False), ("2.3.3", True)])
+async def test_since_2_3_a_folder_that_is_a_link_disables_a_script_of_root(
+    daemon: Keepalived, tmp_path: Path, version: str, disabled: bool
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "ok").symlink_to("/usr/bin/true")
+    (tmp_path / "bin").symlink_to("real")
+    found = await result_of(replace(daemon, version=version), script(f"{tmp_path}/bin/ok"))
+    assert found.disabled is disabled
+    assert (f"its folder {tmp_path}/bin is a symbolic link" in found.detail) is disabled
+    assert ("runs without it" in found.sentence) is disabled

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
     from textual.pilot import Pilot
+    from textual.strip import Strip
 
     from kvtui.model.ipvs import Connection, ServiceKey
 
@@ -186,6 +187,15 @@ class Ui:
         return "\n".join(self.lines)
 
     @property
+    def toasts(self) -> list[str]:
+        return toasts(self.app)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the app was told to end."""
+        return self.app._exit
+
+    @property
     def heading(self) -> str:
         """Of the panel on top; empty where there is none."""
         return getattr(self.app.screen, "heading", "")
@@ -206,11 +216,21 @@ class Ui:
         raise AssertionError("the app did not take the observation")
 
 
+def toasts(app: App[None]) -> list[str]:
+    """The messages that pop up."""
+    return [toast.message for toast in app._notifications]
+
+
+def strips(app: App[None]) -> list[Strip]:
+    """The lines of the screen, as they were composed."""
+    return app.screen._compositor.render_strips()
+
+
 def painted(app: App[None]) -> list[str]:
     """The text of each line of the screen, as it was composed."""
     filters = app.get_line_filters() if hasattr(app, "get_line_filters") else []
     lines = []
-    for strip in app.screen._compositor.render_strips():
+    for strip in strips(app):
         segments = list(strip)
         for line_filter in filters:
             if type(line_filter).__name__ == "AsciiFilter":

@@ -290,15 +290,15 @@ async def test_q_leaves() -> None:
         await ui.press("q")
 
         assert ui.app.return_code == 0
-        assert not ui.app.is_running or ui.app._exit
+        assert not ui.app.is_running or ui.has_left
 
 
 async def test_ctrl_c_says_which_key_leaves() -> None:
     async with running(demo()) as ui:
         await ui.press("ctrl+c")
-        assert [n.message for n in ui.app._notifications] == ["q quits kvtui; Ctrl+Q quits from anywhere."]
+        assert ui.toasts == ["q quits kvtui; Ctrl+Q quits from anywhere."]
         await ui.press("ctrl+q")
-        assert ui.app._exit
+        assert ui.has_left
 
 
 async def test_a_pid_that_is_no_keepalived_ends_the_app_with_the_reason() -> None:

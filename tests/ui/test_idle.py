@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from tests.ui.seen import Ui, instance, real, running, seen, server, snapshot, stats, vip
+from tests.ui.seen import Ui, instance, real, running, seen, server, snapshot, stats, strips, vip
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -65,7 +65,7 @@ async def test_the_same_again_sends_nothing(keys: list[str], monkeypatch: pytest
 
 async def test_a_change_sends_its_line_bold_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def bold() -> list[str]:
-        strip = ui.app.screen._compositor.render_strips()[3]
+        strip = strips(ui.app)[3]
         return [s.text.strip() for s in strip if s.style and s.style.bold and s.text.strip()]
 
     async with running(quiet(0)) as ui:

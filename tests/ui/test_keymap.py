@@ -18,7 +18,7 @@ from kvtui.presenters.keymap import FIXED, declared, keymap
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.screens.vips import VipsScreen
-from tests.ui.seen import Feed, demo, painted
+from tests.ui.seen import Feed, demo, painted, toasts
 
 
 def wanted(**keys: str) -> dict[str, Configured]:
@@ -131,7 +131,7 @@ async def test_a_long_sentence_at_the_start_leaves_most_of_the_screen_free() -> 
     app = KvtuiApp(Feed(demo()), replace(UiSettings(), notices=(notice,) * 5))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.pause()
-        [told] = [toast.message for toast in app._notifications]
+        [told] = toasts(app)
         assert told.endswith("…\nand 4 more: kvtui config show")
         assert sum("▌" in line for line in painted(app)) <= 10
 
@@ -148,10 +148,10 @@ async def test_what_is_not_used_is_told_at_the_start() -> None:
     settings = replace(UiSettings(keys=wanted(act_drain="u")), notices=("/etc/kvtui.toml:9: no such thing",))
     app = KvtuiApp(Feed(demo()), settings)
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        told = [toast.message for toast in app._notifications]
+        told = toasts(app)
         assert told == ["/etc/kvtui.toml:9: no such thing\nand 1 more: kvtui config show"]
         await pilot.press("escape")
-        assert not app._notifications
+        assert not toasts(app)
         await pilot.press("u")
         assert isinstance(app.screen, PlanPanel)
         assert app.screen.intent.kind is ActionKind.UNDO

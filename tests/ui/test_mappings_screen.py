@@ -134,7 +134,7 @@ async def test_t_where_there_is_no_vip_says_so() -> None:
         await ui.pilot.pause()
 
         assert not isinstance(ui.app.screen, TracePanel)
-        assert [n.message for n in ui.app._notifications] == ["No VIP is selected: select one on screen 1 or 4."]
+        assert ui.toasts == ["No VIP is selected: select one on screen 1 or 4."]
 
 
 def test_a_whole_node_is_not_said_to_be_a_whole_chain() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from tests.ui.seen import Ui, demo, real, running, seen, server, vip
+from tests.ui.seen import Ui, demo, real, running, seen, server, strips, vip
 
 SIZES = [(200, 50), (40, 10), (20, 5), (1, 1)]
 PATH = (["1"], ["enter"], ["2"], ["3"], ["enter"], ["question_mark"], ["escape", "slash"])
@@ -52,7 +52,7 @@ async def test_with_more_rows_than_lines_the_last_column_is_beside_the_scrollbar
 async def test_the_cursor_is_one_bar_in_one_style() -> None:
     async with running(demo()) as ui:
         await ui.press("3")
-        strip = ui.app.screen._compositor.render_strips()[2]
+        strip = strips(ui.app)[2]
         styles = {(s.style.color, s.style.bgcolor, s.style.reverse) for s in strip if s.style and s.text.strip()}
         assert len(styles) == 1
 

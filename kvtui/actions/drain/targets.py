@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.actions.core.intent import CannotPlanError
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.source import SourceName
 from kvtui.rules.phrases import listed
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MAX_PORT = 65535
 
 
-class UnknownTargetError(LookupError):
+class UnknownTargetError(CannotPlanError):
     """Nothing there is called so, or more than one thing; the text lists what there is."""
 
 

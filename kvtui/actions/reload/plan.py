@@ -60,8 +60,10 @@ def plan_reload(
     assessment = assess_reload(preflight)
     same = preflight.changed is False
     steps = _steps(preflight, backend)
-    scripts = {("script", r.check.name): r.passed for r in tried if r.check.kind == SCRIPT and r.passed is not None}
-    expected = consequences(observation, Change(preflight.running, preflight.conf, scripts))
+    scripts = {("script", r.check.name): r for r in tried if r.check.kind == SCRIPT}
+    results = {key: r.passed for key, r in scripts.items() if r.passed is not None}
+    disabled = frozenset(key for key, r in scripts.items() if r.disabled)
+    expected = consequences(observation, Change(preflight.running, preflight.conf, results, disabled=disabled))
     predictions = tuple(c.prediction for c in expected)
     what = "no difference from what runs" if same else "the config on disk takes effect"
     plan = Plan(

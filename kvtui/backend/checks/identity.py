@@ -22,7 +22,7 @@ DEFAULT_USER = "keepalived_script"
 CGROUPS = "/sys/fs/cgroup"
 
 
-class UnknownUserError(LookupError):
+class UnknownUserError(Exception):
     """keepalived cannot find the script's user or group; the text says which and where it looked."""
 
 

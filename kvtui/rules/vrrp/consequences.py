@@ -33,12 +33,14 @@ class Change(Struct, frozen=True):
         after: the config that will run.
         results: of tracks afterwards, where they are not as now: a script that was tried, a track file that is written.
         steps_down: the instance whose VIP is removed; empty for none.
+        disabled: scripts that keepalived will not run: no instance tracks them.
     """
 
     before: Conf | None
     after: Conf | None
     results: Mapping[TrackKey, Result] = field(default_factory=dict)
     steps_down: str = ""
+    disabled: frozenset[TrackKey] = frozenset()
 
     def with_priority(self, name: str, priority: int) -> Change:
         """Returns the same with another configured priority of one instance."""
@@ -53,7 +55,10 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
     """Returns what follows for each instance of this node, of before and of after the change."""
     views = {v.name: v for v in observation.vrrp_instances or ()}
     known = {i.name: i for i in known_instances(observation.snapshot) or ()}
-    new = settings_of(change.after)
+    new = {
+        name: replace(s, tracks=tuple(t for t in s.tracks if (t.kind, t.name) not in change.disabled))
+        for name, s in settings_of(change.after).items()
+    }
     old = settings_of(change.before)
     if change.before is None:
         old = {name: _from_dump(i, new[name]) for name, i in known.items() if name in new}
