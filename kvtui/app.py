@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.cluster_observer import ClusterObserver
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
@@ -90,6 +91,7 @@ SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
     "ipvs": IpvsScreen,
     "mappings": _lazy("mappings", "MappingsScreen"),
     "findings": _lazy("findings", "FindingsScreen"),
+    "cluster": _lazy("cluster", "ClusterScreen"),
     "journal": _lazy("journal", "JournalScreen"),
 }
 
@@ -167,6 +169,8 @@ class KvtuiApp(TerminalApp):
             self._acting.cancel()
             await asyncio.wait([self._acting])
         await self.observer.close()
+        if "cluster" in vars(self):
+            await self.cluster.close()
         for number in EXIT_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
@@ -202,6 +206,26 @@ class KvtuiApp(TerminalApp):
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
         self.observer.look_at(viewed)
+
+    # --- other nodes
+
+    @cached_property
+    def cluster(self) -> ClusterObserver:
+        from kvtui.cluster_observer import ClusterObserver  # noqa: PLC0415 - most nodes name no others
+
+        cluster = ClusterObserver(self.settings.cluster)
+        cluster.start()
+        return cluster
+
+    @work(exclusive=True, name="session")
+    async def open_node(self, name: str) -> None:
+        if error := await self.run_in_terminal(self.cluster.session(name)):
+            self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without other nodes there is no screen Cluster."""
+        del action
+        return "cluster" not in parameters or bool(self.settings.cluster.hosts)
 
     # --- acting
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from kvtui.backend.remote.links import Links
 from kvtui.backend.remote.ssh import ssh_argv
@@ -39,11 +42,23 @@ class ClusterObserver:
     def view(self, own: ClusterNode | None = None) -> ClusterView:
         """Returns the cluster now; ``own`` is left out if one of the hosts is this node."""
         nodes = self._links.nodes()
-        if own is not None and own.report and not any(_is_same(own, node) for node in nodes):
-            nodes = (own, *nodes)
+        if own is not None:
+            here = next((i for i, node in enumerate(nodes) if _is_same(own, node)), None)
+            if here is None:
+                nodes = (own, *nodes)
+            else:
+                nodes = (*nodes[:here], replace(nodes[here], is_self=True), *nodes[here + 1 :])
         view = self._rules.view(nodes, time.time())
         self.is_decided = not self._rules.pending and all(n.state is not NodeState.CONNECTING for n in nodes)
         return view
+
+    def session(self, host: str) -> list[str]:
+        """Returns the command that runs the terminal UI of a host in this terminal."""
+        return ssh_argv(self.settings, host, (), terminal=True)
+
+    def command_of(self, host: str) -> str:
+        """Returns that command for a shell."""
+        return shlex.join(self.session(host))
 
     async def close(self) -> None:
         await self._links.close()

@@ -129,6 +129,7 @@ class Invocation(Struct, frozen=True):
             theme=self.theme,
             keys=self.config.keys,
             notices=self.config.problems,
+            cluster=self.cluster,
         )
 
 

@@ -25,26 +25,6 @@ class Clipboard(StrEnum):
     SCREEN = "screen"
 
 
-class UiSettings(Struct, frozen=True):
-    """Settings of the terminal UI.
-
-    Attributes:
-        ascii: borders, sparklines and marks in ASCII only.
-        source_label: shown in the header: ``live``, ``demo`` or ``replay``.
-        theme: AUTO means dark here: the CLI has already detected the terminal.
-        keys: id of a binding → its keys, from the configuration.
-        notices: shown once at the start: unused parts of the configuration.
-    """
-
-    ascii: bool = False
-    mouse: bool = False
-    source_label: str = "live"
-    theme: Theme = Theme.AUTO
-    clipboard: Clipboard = Clipboard.PLAIN
-    keys: Mapping[str, Configured] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()
-
-
 class ClusterSettings(Struct, frozen=True):
     """How to reach the other nodes.
 
@@ -56,6 +36,28 @@ class ClusterSettings(Struct, frozen=True):
     hosts: tuple[str, ...] = ()
     command: str = "kvtui"
     ssh: str = "ssh"
+
+
+class UiSettings(Struct, frozen=True):
+    """Settings of the terminal UI.
+
+    Attributes:
+        ascii: borders, sparklines and marks in ASCII only.
+        source_label: shown in the header: ``live``, ``demo`` or ``replay``.
+        theme: AUTO means dark here: the CLI has already detected the terminal.
+        keys: id of a binding → its keys, from the configuration.
+        cluster: the other nodes; without hosts the screen Cluster is absent.
+        notices: shown once at the start: unused parts of the configuration.
+    """
+
+    ascii: bool = False
+    mouse: bool = False
+    source_label: str = "live"
+    theme: Theme = Theme.AUTO
+    clipboard: Clipboard = Clipboard.PLAIN
+    keys: Mapping[str, Configured] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    cluster: ClusterSettings = ClusterSettings()
 
 
 class KubeSettings(Struct, frozen=True):

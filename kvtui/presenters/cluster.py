@@ -79,7 +79,7 @@ class NodeCells:
             Cell(self._dash if drained is None else str(len(drained)), Tone.WARN if drained else Tone.NORMAL),
             self._compared(_keepalived(node), self._usual_keepalived),
             self._compared(compared.kvtui or "older", self._usual_kvtui),
-            Cell("" if node.age is None else ago(node.age), Tone.WARN if node.detail else Tone.DIM, volatile=True),
+            _age_cell(node),
         )
 
     def _instances(self, node: ClusterNode) -> Cell:
@@ -95,6 +95,13 @@ class NodeCells:
         if not value:
             return Cell(self._dash, Tone.DIM)
         return Cell(plain(value, 20), Tone.NORMAL if value == usual else Tone.WARN)
+
+
+def _age_cell(node: ClusterNode) -> Cell:
+    """Live nodes have no exact age: an idle screen is not redrawn."""
+    if node.age is None or node.state is NodeState.LIVE:
+        return Cell("now" if node.age is not None else "", Tone.DIM)
+    return Cell(ago(node.age), Tone.WARN, volatile=True)
 
 
 def instance_text(instance: ReportedInstance) -> str:
@@ -181,6 +188,27 @@ def difference_lines(view: ClusterView) -> list[str]:
         + "; ".join(f"{plain(v.value) or 'missing'} on {', '.join(map(plain, v.nodes))}" for v in d.values)
         for d in view.differences
     ]
+
+
+def detail_lines(view: ClusterView, glyphs: Glyphs) -> list[str]:
+    """Returns what stands below the nodes: owners, findings, who hears whom, differences."""
+    lines = []
+    for router in view.routers:
+        owner = f"master {', '.join(map(plain, router.masters))}" if router.masters else "no master"
+        lines.append(f"{plain(router.name)}  {' '.join(map(plain, router.vips))}")
+        lines.append(f"  {owner}; next in line: {next_text(router)}")
+        lines += [f"  {line}" for line in _matrix_lines(view, router, glyphs)]
+    lines += hearing_lines(view)
+    lines += [line for f in view.findings for line, _tone in cluster_finding_lines(f)]
+    if differing := difference_lines(view):
+        lines += ["Differences", *(f"  {line}" for line in differing)]
+    return lines
+
+
+def _matrix_lines(view: ClusterView, router: Router, glyphs: Glyphs) -> list[str]:
+    rows = matrix(view, router, glyphs) or []
+    widths = [max(len(row[i].text) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return ["  ".join(cell.text.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def cluster_finding_lines(finding: Finding) -> list[tuple[str, Tone]]:

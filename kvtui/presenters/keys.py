@@ -35,6 +35,7 @@ VIEWS = (
     Key("view.ipvs", "3", "view('ipvs')", "IPVS", "IPVS servers and traffic"),
     Key("view.mappings", "4", "view('mappings')", "Mappings", "ConfigMap entries and chains"),
     Key("view.findings", "5", "view('findings')", "Findings", "Problems, worst first"),
+    Key("view.cluster", "6", "view('cluster')", "Cluster", "All nodes (kvtui --hosts)"),
     Key("view.journal", "7", "view('journal')", "Journal", "Past actions; keepalived's log"),
 )
 ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.tooltip) for a in ACTIONS if a.key)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 HINTS = (
-    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "log"),
+    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("6", "cluster"), ("7", "log"),
     ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
     ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
 )  # fmt: skip
@@ -122,7 +122,8 @@ class NodeScreen(Screen[None]):
         return frozenset()
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        return HINTS
+        shown = self.host.settings.cluster.hosts
+        return tuple(hint for hint in HINTS if shown or hint[1] != "cluster")
 
     # --- drawing
 
