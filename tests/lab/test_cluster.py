@@ -13,7 +13,7 @@ import pytest
 from tests.lab.follow import Follow
 from tests.lab.network import command
 from tests.lab.poll import poll
-from tests.lab.sshd import Sshd
+from tests.lab.sshd import LAUNCHER, Sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,3 +160,52 @@ def test_loss_in_each_direction_a_stopped_node_and_an_unreachable_one(cluster: C
             )
         finally:
             command(["ip", "link", "set", f"{b.netns}-l", "up"])
+
+
+def weights(cluster: Cluster) -> dict[str, set[str]]:
+    """Node → the weights that rs-1 has there."""
+    lines = {n.name: [line.split() for line in n.ipvs().splitlines() if "10.4.0.11:" in line] for n in cluster.nodes}
+    return {name: {words[words.index("-w") + 1] for words in found} for name, found in lines.items()}
+
+
+def journaled(sshd: Sshd, node: Node) -> list[tuple[str, str]]:
+    """(Reason, result) of each action in the journal of the kvtui that is reached there."""
+    done = node.exec(["env", f"KVTUI_STATE_DIR={sshd.state(node)}", *LAUNCHER, "journal", "-o", "json"])
+    return [(e["reason"], e["result"]) for e in json.loads(done.stdout)["journal"]]
+
+
+@pytest.mark.long
+def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chosen_node(
+    cluster: Cluster, sshd: Sshd
+) -> None:
+    """By each node's own kvtui, with one id in all journals."""
+    a, b, _c = cluster.nodes
+    on = {n.name: {"1"} for n in cluster.nodes}
+    off = {n.name: {"0"} for n in cluster.nodes}
+    done = a.exec(sshd.argv("--yes", "--reason", "update", "drain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (0, off), done.stderr
+    reasons = {reason for node in cluster.nodes for reason, _result in journaled(sshd, node)}
+    (reason,) = reasons
+    assert reason.startswith("[cluster-")
+    assert reason.endswith("] update")
+    done = a.exec(sshd.argv("--yes", "undrain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (0, on), done.stderr
+
+    kept = sshd.state(b).rename(sshd.folder / "kept")  # from now on node-b cannot write its journal
+    sshd.state(b).write_text("")
+    done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (1, on), done.stderr
+    assert "node-b: " in done.stderr
+    assert "all that was done is put back" in done.stderr
+    assert journaled(sshd, a)[-2][1] == "undone"
+    sshd.state(b).unlink()
+    kept.rename(sshd.state(b))
+
+    sshd.stop(b)
+    done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (3, on), done.stderr
+    assert "node-b does not answer" in done.stderr
+    sshd.start(b)
+
+    done = a.exec(sshd.argv("--yes", "failover", "vips", "--to", "node-a"))
+    assert (done.returncode, cluster.master().name) == (0, "node-a"), done.stderr

@@ -33,7 +33,7 @@ SILENCE_TIMEOUT = 30.0
 """Seconds without a report after which the connection is made anew."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds between two attempts: doubled each time."""
-STARTING_SECONDS = 0.5
+STARTING_SECONDS = 0.3
 """A connection that begins counts as one of those that begin at the same time for this long."""
 END_TIMEOUT = 1.0
 COMMAND_NOT_FOUND = 127

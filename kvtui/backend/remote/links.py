@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.cluster import ClusterNode
 
-MAX_STARTING = 16
+MAX_STARTING = 32
 """Connections that begin at the same time: more would only wait for this machine's CPU."""
 
 
