@@ -178,7 +178,8 @@ class Router(Struct, frozen=True):
 
     Attributes:
         masters: nodes that say that they are master.
-        next: None without a master.
+        next: None with several masters.
+        other_master: address of a master that is heard and is none of these nodes.
     """
 
     name: str
@@ -187,6 +188,7 @@ class Router(Struct, frozen=True):
     members: tuple[Member, ...]
     masters: tuple[str, ...]
     next: Next | None
+    other_master: str | None = None
 
 
 class Heard(StrEnum):

@@ -14,6 +14,7 @@ from kvtui.presenters.cluster_document import finding_counts
 if TYPE_CHECKING:
     from kvtui.model.cluster import ClusterNode, ClusterView, ReportedInstance, Router
     from kvtui.model.finding import Finding
+    from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
 
 NO_HOSTS = (
@@ -125,6 +126,9 @@ ROUTER_HEAD = ("INSTANCE", "VRID", "VIPS", "MASTER", "NEXT IN LINE")
 def router_cells(router: Router) -> tuple[Cell, ...]:
     masters = ", ".join(map(plain, router.masters))
     owner = Cell(masters or "nobody", Tone.GOOD if len(router.masters) == 1 else Tone.BAD)
+    if router.other_master:
+        also = " and " if masters else ""
+        owner = Cell(f"{masters}{also}{plain(router.other_master)} (none of these nodes)", Tone.WARN)
     return (
         Cell(plain(router.name), Tone.STRONG),
         Cell("/".join(map(str, router.vrids)) or "?", Tone.BAD if len(router.vrids) > 1 else Tone.NORMAL),
@@ -190,25 +194,25 @@ def difference_lines(view: ClusterView) -> list[str]:
     ]
 
 
-def detail_lines(view: ClusterView, glyphs: Glyphs) -> list[str]:
-    """Returns what stands below the nodes: owners, findings, who hears whom, differences."""
-    lines = []
+def detail_lines(view: ClusterView, glyphs: Glyphs) -> list[Line]:
+    """Returns what stands below the nodes: owners, who hears whom, findings, differences."""
+    lines: list[Line] = []
     for router in view.routers:
-        owner = f"master {', '.join(map(plain, router.masters))}" if router.masters else "no master"
-        lines.append(f"{plain(router.name)}  {' '.join(map(plain, router.vips))}")
-        lines.append(f"  {owner}; next in line: {next_text(router)}")
-        lines += [f"  {line}" for line in _matrix_lines(view, router, glyphs)]
-    lines += hearing_lines(view)
-    lines += [line for f in view.findings for line, _tone in cluster_finding_lines(f)]
+        name, _vrid, vips, owner, follows = router_cells(router)
+        lines.append((name, Cell("  "), vips, Cell("  master "), owner))
+        lines.append((Cell("  next in line: "), follows))
+        lines += _matrix_lines(view, router, glyphs)
+    lines += [(Cell(line, Tone.BAD),) for line in hearing_lines(view)]
+    lines += [(Cell(line, tone),) for f in view.findings for line, tone in cluster_finding_lines(f)]
     if differing := difference_lines(view):
-        lines += ["Differences", *(f"  {line}" for line in differing)]
+        lines += [(Cell("Differences", Tone.STRONG),), *((Cell(f"  {line}"),) for line in differing)]
     return lines
 
 
-def _matrix_lines(view: ClusterView, router: Router, glyphs: Glyphs) -> list[str]:
+def _matrix_lines(view: ClusterView, router: Router, glyphs: Glyphs) -> list[Line]:
     rows = matrix(view, router, glyphs) or []
-    widths = [max(len(row[i].text) for row in rows) for i in range(len(rows[0]))] if rows else []
-    return ["  ".join(cell.text.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(len(row[i].text) for row in rows) + 2 for i in range(len(rows[0]))] if rows else []
+    return [(Cell("  "), *(Cell(c.text.ljust(w), c.tone) for c, w in zip(row, widths, strict=True))) for row in rows]
 
 
 def cluster_finding_lines(finding: Finding) -> list[tuple[str, Tone]]:

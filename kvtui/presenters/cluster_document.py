@@ -70,13 +70,17 @@ class NextMaster(Contract, frozen=True):
 
 
 class RouterRow(Contract, frozen=True):
-    """A virtual router over all nodes; masters are the nodes that say that they are master."""
+    """A virtual router over all nodes; masters are the nodes that say that they are master.
+
+    other_master: address of a master that is heard and is none of these nodes.
+    """
 
     name: str
     vrids: list[Count]
     vips: list[str]
     masters: list[str]
     next: NextMaster | None
+    other_master: str | None
 
 
 class HearingCell(Contract, frozen=True):
@@ -183,4 +187,5 @@ def _router(router: Router) -> RouterRow:
         list(router.vips),
         list(router.masters),
         NextMaster(follows.node, follows.seconds, follows.certain, follows.because) if follows else None,
+        router.other_master,
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from kvtui.model.cluster import NodeState
+from kvtui.presenters.cells import Cell, Tone, text_lines
 from kvtui.presenters.cluster import NODE_HEAD, NodeCells, detail_lines, summary
 from kvtui.presenters.cluster_document import own_node
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -35,19 +36,17 @@ COLUMNS = tuple(
 class ClusterScreen(NodeScreen):
     DEFAULT_CSS = """
     ClusterScreen {
-        & #cluster-detail { height: auto; max-height: 60%; border-top: solid $panel; scrollbar-size: 1 1; }
-        & #cluster-text { height: auto; }
+        & #cluster-detail { height: auto; max-height: 60%; border-top: solid $frame; scrollbar-size: 1 1; }
     }
     """
     sorts: ClassVar = (("", "as named"), ("node", "node"), ("state", "state"))
     _view: ClusterView | None = None
-    _text: str | None = None
 
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Connecting to the nodes …", id="cluster")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
-        return (VerticalScroll(Static("", id="cluster-text", markup=False), id="cluster-detail", can_focus=False),)
+    def below_table(self) -> tuple[Widget, ...]:
+        return (VerticalScroll(Lines(id="cluster-lines"), id="cluster-detail", can_focus=False),)
 
     def draw(self, observation: Observation) -> None:
         if self._view is None or not self.host.paused:
@@ -58,10 +57,8 @@ class ClusterScreen(NodeScreen):
         order: dict[str, SortKey] = {"node": natural, "state": lambda n: list(NodeState).index(nodes[n].state)}
         cells = NodeCells(view, self.glyphs.dash, self.glyphs.self_mark)
         self.show_rows(observation, self.sorted_rows(names, order), lambda n: cells.cells(nodes[str(n)]))
-        text = "\n".join([*detail_lines(view, self.glyphs), summary(view)])
-        if text != self._text:
-            self._text = text
-            self.query_one("#cluster-text", Static).update(text)
+        lines = [*detail_lines(view, self.glyphs), (Cell(summary(view), Tone.DIM),)]
+        self.query_one("#cluster-lines", Lines).show(lines)
 
     def detail_panel(self, key: Any) -> Panel | None:
         """Opens kvtui on that node: all its screens, live, with its own actions and journal."""
@@ -71,7 +68,7 @@ class ClusterScreen(NodeScreen):
         if node.is_self:
             self.notify(f"{node.name} is the node of the other screens.", markup=False)
         elif node.state is NodeState.FAILED:
-            return Panel(self.host, node.name, lambda _observation: node.detail)
+            return Panel(self.host, node.name, lambda _observation: text_lines(node.detail))
         else:
             self.host.open_node(node.name)
         return None

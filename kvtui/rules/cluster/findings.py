@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.cluster import BACKUP, MASTER, Heard, NodeState
 from kvtui.model.finding import Finding, Severity
-from kvtui.rules.cluster.hearing import MIN_SILENCE, SILENT_INTERVALS, missing_peer
+from kvtui.rules.cluster.hearing import missing_peer
+from kvtui.rules.cluster.routers import SILENT_INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,18 +57,13 @@ def _owners(router: Router, cells: list[Hearing]) -> Iterator[Finding]:
             tuple(facts), "Restore what is not heard (see the evidence); clients reach one node or the other by chance",
             router.name, router.vips,
         )  # fmt: skip
-    if not router.masters and not any(_hears_somebody(m) for m in router.members):
+    if not router.masters and not router.other_master:
         yield Finding(
             "cluster-no-owner", Severity.CRITICAL, f"{router.name}: no node is MASTER",
             tuple(_fact(m) for m in router.members),
             "Start keepalived on a node, or clear its FAULT: kvtui triage there names the cause",
             router.name, router.vips,
         )  # fmt: skip
-
-
-def _hears_somebody(member: Member) -> bool:
-    limit = max(MIN_SILENCE, SILENT_INTERVALS * (member.instance.advert_interval or 1.0))
-    return any(p.priority and p.age_seconds is not None and p.age_seconds <= limit for p in member.instance.peers)
 
 
 def _fact(member: Member) -> str:

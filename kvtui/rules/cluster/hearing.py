@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.cluster import MASTER, Heard, Hearing
+from kvtui.rules.cluster.routers import is_recent
 from kvtui.rules.vrrp.election import address_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.model.cluster import ClusterNode, Member, Report, ReportedPeer, Router
+    from kvtui.model.cluster import ClusterNode, Member, Report, Router
 
-SILENT_INTERVALS = 3.5
-"""After this many intervals without an advert a backup takes over (3 intervals and the skew)."""
-MIN_SILENCE = 1.5
-"""Seconds. Reports come once a second, and the capture is read in batches."""
+MAX_SILENT_SPEAKERS = 20
+"""In a larger cluster the matrix has only the nodes that send adverts."""
 
 
 def hearing(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> tuple[Hearing, ...]:
@@ -25,6 +24,8 @@ def hearing(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> tupl
 
 def _cells(router: Router, reports: dict[str, Report | None]) -> Iterator[Hearing]:
     for speaker in router.members:
+        if speaker.instance.state != MASTER and len(router.members) > MAX_SILENT_SPEAKERS:
+            continue
         for listener in router.members:
             if listener.node != speaker.node:
                 heard, age, why = _hears(listener, speaker, reports[listener.node])
@@ -48,16 +49,11 @@ def _hears(listener: Member, speaker: Member, report: Report | None) -> tuple[He
         return Heard.UNKNOWN, None, (f"{listener.node} cannot capture adverts: {error}", "")
     if speaker.instance.address is None:
         return Heard.UNKNOWN, None, (f"the address that {speaker.node} advertises from is not known", "")
-    if not _is_recent(peer, speaker):
+    if peer is None or not is_recent(peer, speaker.instance):
         return Heard.LOST, age, _lost(listener, speaker)
     if listener.instance.state == MASTER and _outranks(speaker, listener):
         return Heard.REJECTED, age, _rejected(listener, speaker)
     return Heard.HEARD, age, ("", "")
-
-
-def _is_recent(peer: ReportedPeer | None, speaker: Member) -> bool:
-    limit = max(MIN_SILENCE, SILENT_INTERVALS * (speaker.instance.advert_interval or 1.0))
-    return peer is not None and peer.age_seconds is not None and peer.age_seconds <= limit
 
 
 def _outranks(one: Member, other: Member) -> bool:

@@ -11,7 +11,12 @@ from kvtui.rules.vrrp.election import Candidate, Leaving, predict
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from kvtui.model.cluster import ClusterNode
+    from kvtui.model.cluster import ClusterNode, ReportedInstance, ReportedPeer
+
+SILENT_INTERVALS = 3.5
+"""After this many intervals without an advert a backup takes over (3 intervals and the skew)."""
+MIN_SILENCE = 1.5
+"""Seconds. Reports come once a second, and the capture is read in batches."""
 
 
 def routers(nodes: tuple[ClusterNode, ...]) -> tuple[Router, ...]:
@@ -43,6 +48,7 @@ def _router(members: tuple[Member, ...], *, everybody: bool) -> Router:
         members=members,
         masters=masters,
         next=_next(members, masters, everybody=everybody),
+        other_master=_other_master(members),
     )
 
 
@@ -63,6 +69,18 @@ def _next(members: tuple[Member, ...], masters: tuple[str, ...], *, everybody: b
     others = len(able) - 1 - bool(master)
     because = f"priority {winner.instance.current_priority}" + (", the highest of the others" if others else "")
     return Next(winner.node, round(result.moves[0].after, 1) if result.moves else None, because, certain)
+
+
+def _other_master(members: tuple[Member, ...]) -> str | None:
+    known = {m.instance.address for m in members}
+    peers = (p for m in members if m.is_current for p in m.instance.peers if is_recent(p, m.instance))
+    return next((p.address for p in peers if p.address not in known), None)
+
+
+def is_recent(peer: ReportedPeer, instance: ReportedInstance) -> bool:
+    """Whether a node heard this peer within the time after which a backup takes over, and not as it stepped down."""
+    limit = max(MIN_SILENCE, SILENT_INTERVALS * (instance.advert_interval or 1.0))
+    return peer.priority != 0 and peer.age_seconds is not None and peer.age_seconds <= limit
 
 
 def _strangers(members: tuple[Member, ...]) -> frozenset[str]:
