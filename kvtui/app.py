@@ -214,8 +214,11 @@ class KvtuiApp(TerminalApp):
         cluster.start()
         return cluster
 
+    def open_node(self, name: str) -> None:
+        self._run_session(name)
+
     @work(exclusive=True, name="session")
-    async def open_node(self, name: str) -> None:
+    async def _run_session(self, name: str) -> None:
         if error := await self.run_in_terminal(self.cluster.session(name)):
             self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
 

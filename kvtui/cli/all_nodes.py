@@ -76,7 +76,8 @@ class AllNodes:
 
     async def _run(self, act: Callable[[AllNodes], Awaitable[str]]) -> tuple[ExitCode, str]:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if task else ():
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
             return ExitCode.DONE, f"{await act(self)}  (in each journal: {self.id})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from kvtui.model.config import SETTINGS, Config, Kind, Setting
+from kvtui.model.settings import names
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -64,11 +65,6 @@ def effective_values(config: Config, root: Any) -> Iterator[SettingValue]:
             name = source.name if source else ""
             origin = {"COMMANDLINE": options[setting.parameter], "ENVIRONMENT": setting.variable}.get(name, origin)
         yield SettingValue(setting, value, origin)
-
-
-def names(text: str | None) -> tuple[str, ...]:
-    """Returns the parts of an option that takes names separated by commas."""
-    return tuple(name for part in (text or "").split(",") if (name := part.strip()))
 
 
 def as_toml(value: Any, kind: Kind) -> str:

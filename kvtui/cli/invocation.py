@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kvtui.cli.config_layer import names
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
-from kvtui.model.settings import ClusterSettings, KubeSettings
+from kvtui.model.settings import ClusterSettings, KubeSettings, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

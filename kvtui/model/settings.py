@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from kvtui.model.config import Configured
 
 
+def names(text: str | None) -> tuple[str, ...]:
+    """Returns the parts of an option that takes names separated by commas."""
+    return tuple(name for part in (text or "").split(",") if (name := part.strip()))
+
+
 class Clipboard(StrEnum):
     """How to send OSC 52 to the terminal's clipboard."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from kvtui.model.cluster import (
@@ -23,7 +25,7 @@ def peer(number: int, age: float = 0.5) -> ReportedPeer:
     return ReportedPeer(f"10.4.0.{number}", 100 + number, seen=True, age_seconds=age)
 
 
-def instance(number: int, state: str, **changes: object) -> ReportedInstance:
+def instance(number: int, state: str, **changes: Any) -> ReportedInstance:
     """Of node <number>: priority 100 + number, no peers."""
     base = ReportedInstance(
         name="vips",
@@ -40,7 +42,7 @@ def instance(number: int, state: str, **changes: object) -> ReportedInstance:
     return replace(base, **changes)
 
 
-def node(number: int, state: str = "BACKUP", *, comparison: Comparison | None = None, **changes: object) -> ClusterNode:
+def node(number: int, state: str = "BACKUP", *, comparison: Comparison | None = None, **changes: Any) -> ClusterNode:
     """node-<number>, live; a backup has heard node 5, the master of most tests."""
     if state == "BACKUP":
         changes.setdefault("peers", (peer(5),))

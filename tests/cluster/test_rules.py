@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_what_an_election_causes_in_passing_is_not_told() -> None:
     ids=["vrid", "unicast peer", "multicast", "version", "hmac", "firewall"],
 )
 def test_the_cause_of_what_is_not_heard(
-    listener: dict[str, object], speaker: dict[str, object], heard: Heard, cause: str
+    listener: dict[str, Any], speaker: dict[str, Any], heard: Heard, cause: str
 ) -> None:
     view = lasting(node(4, "MASTER", **listener), node(5, "MASTER", **{"peers": (peer(4),)} | speaker))
     found = cell(view, 4, 5)
@@ -102,7 +102,7 @@ def test_ties() -> None:
 
 
 def test_differences_name_the_nodes_and_the_lines() -> None:
-    same = {"kvtui": "1", "ipvs_digest": "d"}
+    same: dict[str, Any] = {"kvtui": "1", "ipvs_digest": "d"}
     one = Comparison(config_hash="a", config=("x: 1", "both"), drained=("V -> R",), sysctls={"n": 1}, **same)
     other = Comparison(config_hash="b", config=("x: 2", "both"), drained=(), sysctls={"n": 0}, **same)
     view = lasting(node(3, comparison=one), node(4, comparison=one), node(5, "MASTER", comparison=other))
