@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
+from msgspec.structs import replace
 
 from kvtui.actions.core.definition import Argument, Flag, UsageError
 from kvtui.actions.registry import ACTIONS
@@ -35,7 +36,7 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
 
         force = parameters.pop("force")
         try:
-            intent = action.command(**parameters)
+            intent = replace(action.command(**parameters), force=force)
         except UsageError as error:
             raise typer.BadParameter(str(error), param_hint=f"'{error.parameter}'") from None
         raise typer.Exit(act(context.obj, intent, force=force))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -96,6 +96,8 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
         made = make(data)
         if recall := getattr(made, "recall", None):
             recall(done=done)
+        if why := why_not_ours(made):
+            return StepStatus(made.describe(), None, None, why)
         (step,) = backend.steps((made,))
     except UnknownStepError as why:
         return StepStatus(str(data.get("kind")), None, None, str(why))
@@ -105,6 +107,15 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
         return StepStatus(step.describe(), step.state(), step, error)
     except StepError as why:
         return StepStatus(step.describe(), None, step, str(why))
+
+
+def why_not_ours(step: Step) -> str:
+    """Returns why the journal may not lead to what the step changes; empty when it may."""
+    inner = step
+    while hasattr(inner, "step"):
+        inner = inner.step
+    found: str = inner.why_not_ours() if hasattr(inner, "why_not_ours") else ""
+    return found
 
 
 def _settled(steps: Sequence[Json], found: list[StepStatus]) -> list[StepStatus]:
@@ -128,8 +139,12 @@ def _settled(steps: Sequence[Json], found: list[StepStatus]) -> list[StepStatus]
 
 
 def _object(data: Json) -> str:
-    kept = {k: _object(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
-    return repr(sorted(kept.items()))
+    return repr(_without_values(data))
+
+
+def _without_values(data: Json) -> list[tuple[str, Any]]:
+    kept = {k: _without_values(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
+    return sorted(kept.items(), key=lambda item: item[0])
 
 
 def put_back(entry: Entry, backend: ActionBackend) -> Action:
