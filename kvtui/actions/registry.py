@@ -45,7 +45,7 @@ async def plan(intent: Intent, observation: Observation, watch: Watch, backend: 
     """Returns the plan for an intent; writes nothing.
 
     Raises:
-        LookupError: there is no such target; the text lists the targets.
+        CannotPlanError: there is no such target; the text lists the targets.
         ValueError: a value is out of range, or the target cannot be parsed.
         OSError: the journal or the config cannot be read.
     """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.actions.backends import backend_for
 from kvtui.actions.core.election_context import still_to_hear
+from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.plan_text import plan_text
@@ -97,9 +98,7 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         outcome = run.outcome or Outcome(ExitCode.INTERRUPTED, "interrupted; nothing had been changed")
         run.is_signalled = True
-    except (KeyError, IndexError):
-        raise
-    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
+    except (CannotPlanError, ValueError, KeepalivedNotFoundError) as error:
         outcome = Outcome(ExitCode.USAGE, str(error.args[0] if error.args else error))
     except OSError as error:
         outcome = Outcome(ExitCode.REFUSED, str(error))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.actions.drain.targets import parse_service
+from kvtui.actions.drain.targets import UnknownTargetError, parse_service
+from kvtui.cli import event_loop
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
 from kvtui.model.connect import TIMEOUT
@@ -45,11 +46,11 @@ class TraceExit(IntEnum):
     """No layer is known to be broken, but one could not be checked."""
 
 
-class UnknownVipError(LookupError):
+class UnknownVipError(Exception):
     pass
 
 
-class UnreadSourcesError(LookupError):
+class UnreadSourcesError(Exception):
     """No layer that kvtui can read has the VIP."""
 
 
@@ -74,10 +75,10 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
     ``connect``: also connect to each of its TCP ports.
     """
     try:
-        index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
+        index, traces = event_loop.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
         fail(str(error), TraceExit.UNKNOWN)
-    except (LookupError, ValueError, KeepalivedNotFoundError) as error:
+    except (UnknownVipError, UnknownTargetError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), EXIT_USAGE)
     write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
     results = {whole(t.links) for t in traces}
@@ -132,7 +133,7 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
     return address, matches
 
 
-def _unknown_vip(index: ChainIndex, text: str) -> LookupError:
+def _unknown_vip(index: ChainIndex, text: str) -> UnknownVipError | UnreadSourcesError:
     unread = "; ".join(
         f"{s.name.value} ({plain(s.detail)})"
         for s in index.seen.snapshot.sources

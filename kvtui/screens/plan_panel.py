@@ -18,6 +18,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from kvtui.actions.core.freshness import diff, masked, plan_inputs
+from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.plan import ActionKind, NoteSeverity
 from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
@@ -158,7 +159,7 @@ class PlanPanel(LivePanel):
         action, error = None, ""
         try:
             action = await plan(intent, observation, host.next_observation, host.backend)
-        except (LookupError, ValueError, OSError) as wrong:
+        except (CannotPlanError, ValueError, OSError) as wrong:
             error = str(wrong.args[0] if wrong.args else wrong)
         if intent != self.intent:
             return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from kvtui.backend.linux.procfs import start_ticks
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.model.source import SourceState
 from tests.build import keepalived
@@ -14,11 +16,37 @@ from tests.build import keepalived
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kvtui.model.keepalived import Keepalived
+
+
+def alive(root: Path) -> Keepalived:
+    """A keepalived that runs: this process."""
+    ticks = start_ticks(os.getpid())
+    return replace(keepalived(), pid=os.getpid(), start_ticks=ticks, conf="/keepalived.conf", root=str(root))
+
+
+def test_a_config_that_went_with_its_keepalived_is_kept(tmp_path: Path) -> None:
+    """It crashed after it was looked for, and its root went with it: the VIPs that it left behind have their names."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        running = replace(alive(tmp_path / "root"), pid=process.pid, start_ticks=start_ticks(process.pid))
+        (tmp_path / "root").mkdir()
+        (tmp_path / "root" / "keepalived.conf").write_text(conf_of("vips"))
+        layer = ConfLayer(running)
+        layer.read(1.0)
+        process.kill()
+        process.wait()
+    (tmp_path / "root").rename(tmp_path / "gone")
+    layer.read(2.0)
+    assert layer.file is not None
+    assert layer.source().detail == "as last read: keepalived has ended"
+    layer.read(3.0)
+    assert layer.file is not None
+
 
 def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text("vrrp_instance vips {\n virtual_router_id 50\n}\n")
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer = ConfLayer(alive(tmp_path))
     layer.read(1.0)
     conf.unlink()
     layer.read(2.0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import Demo, demo_snapshot
-from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.ipvs import ForwardingMethod, Protocol, Stats
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.observation import (
     InstanceView,
@@ -18,7 +18,6 @@ from kvtui.model.observation import (
     Peer,
     RealServerState,
     RealServerView,
-    StatsView,
     VipView,
     VirtualServerView,
 )
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
     from textual.pilot import Pilot
+    from textual.strip import Strip
 
     from kvtui.model.ipvs import Connection, ServiceKey
 
@@ -65,8 +65,8 @@ def snapshot(*troubled: Source, time: float = EPOCH, name: str = "node-a", chose
     )
 
 
-def stats(cps: float = 1.0, bps: float = 100.0) -> StatsView:
-    return StatsView(10, 20, 30, 40, 50, cps, 1.0, 1.0, bps, bps)
+def stats(cps: float = 1.0, bps: float = 100.0) -> Stats:
+    return Stats(10, 20, 30, 40, 50, cps, 1.0, 1.0, bps, bps)
 
 
 def real(
@@ -186,6 +186,20 @@ class Ui:
         return "\n".join(self.lines)
 
     @property
+    def rows(self) -> list[str]:
+        """What stands below header, tabs and the table's head, each line without its bar and its mark."""
+        return [line[3:] for line in self.lines[3:-1]]
+
+    @property
+    def toasts(self) -> list[str]:
+        return toasts(self.app)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the app was told to end."""
+        return self.app._exit
+
+    @property
     def heading(self) -> str:
         """Of the panel on top; empty where there is none."""
         return getattr(self.app.screen, "heading", "")
@@ -206,11 +220,21 @@ class Ui:
         raise AssertionError("the app did not take the observation")
 
 
+def toasts(app: App[None]) -> list[str]:
+    """The messages that pop up."""
+    return [toast.message for toast in app._notifications]
+
+
+def strips(app: App[None]) -> list[Strip]:
+    """The lines of the screen, as they were composed."""
+    return app.screen._compositor.render_strips()
+
+
 def painted(app: App[None]) -> list[str]:
     """The text of each line of the screen, as it was composed."""
     filters = app.get_line_filters() if hasattr(app, "get_line_filters") else []
     lines = []
-    for strip in app.screen._compositor.render_strips():
+    for strip in strips(app):
         segments = list(strip)
         for line_filter in filters:
             if type(line_filter).__name__ == "AsciiFilter":

@@ -17,7 +17,7 @@ from kvtui.app import KvtuiApp
 from kvtui.model.config import Theme, TriageSettings
 from kvtui.model.settings import UiSettings
 from kvtui.observer import TriageRunner
-from tests.ui.seen import Feed, Ui, demo
+from tests.ui.seen import Feed, Ui, demo, strips
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -106,7 +106,7 @@ def segments(ui: Ui) -> Iterator[Segment]:
     """What goes to the terminal; of a panel without what it hides."""
     app, screen = ui.app, ui.app.screen
     box = Region.from_union(boxes(ui)) if len(app.screen_stack) > 1 else screen.region
-    for y, strip in enumerate(screen._compositor.render_strips()):
+    for y, strip in enumerate(strips(ui.app)):
         if not box.y <= y < box.bottom:
             continue
         line = strip.crop(box.x, box.right)

@@ -117,5 +117,5 @@ async def test_every_screen_has_a_command(screen: str, begins: str) -> None:
 async def test_without_a_row_there_is_nothing_to_copy() -> None:
     async with running() as ui:
         await ui.press("y")
-        assert [n.message for n in ui.app._notifications] == ["This row has nothing to copy."]
+        assert ui.toasts == ["This row has nothing to copy."]
         assert ui.app.clipboard == ""

@@ -79,7 +79,7 @@ async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_f
 async def test_c_and_u_say_that_there_is_no_action() -> None:
     async with screen_7(LogTail()) as ui:
         await ui.press("c", "u")
-        assert {n.message for n in ui.app._notifications} == {"No action is selected."}
+        assert set(ui.toasts) == {"No action is selected."}
 
 
 async def test_the_newest_line_is_seen_and_followed() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.actions.core.intent import CannotPlanError
 from kvtui.model.source import SourceName
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.instances import Evidence, evidence, known_instances
@@ -19,7 +20,7 @@ NOBODY = "0.0.0.0"  # noqa: S104 - stands for our own address in comparisons whe
 DEFAULT_INTERVAL = 1.0
 
 
-class UnknownInstanceError(LookupError):
+class UnknownInstanceError(CannotPlanError):
     """This node's keepalived has no instance of that name; the text lists those there are."""
 
 

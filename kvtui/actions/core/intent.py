@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.plan import ActionKind
 
 
-class CannotPlanError(LookupError):
+class CannotPlanError(Exception):
     """There is nothing to act on; the text says why, and what to do."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from kvtui.actions.core.intent import CannotPlanError
+
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json, Step, StepFactory
 
@@ -26,7 +28,7 @@ VALUE_KINDS = frozenset({"weight", "track value", "check value"})
 """Kinds of steps that set one value, and need no digest of everything around it."""
 
 
-class UnknownStepError(LookupError):
+class UnknownStepError(CannotPlanError):
     """The journal has a step that this kvtui cannot rebuild: another version wrote it, or the line is damaged."""
 
 

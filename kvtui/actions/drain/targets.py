@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.actions.core.intent import CannotPlanError
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.source import SourceName
 from kvtui.rules.phrases import listed
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MAX_PORT = 65535
 
 
-class UnknownTargetError(LookupError):
+class UnknownTargetError(CannotPlanError):
     """Nothing there is called so, or more than one thing; the text lists what there is."""
 
 
@@ -142,17 +143,20 @@ def named(virtual: VirtualServer) -> str:
 
 
 def _target(observation: Observation, virtual: VirtualServer, real: RealServer) -> Target:
-    """The kernel is looked at once: the views are of the same reading."""
-    views = observation.virtual_servers or ()
-    seen = next(
+    seen = service_view(observation, virtual)
+    return Target(virtual, real, seen, next(r for r in seen.real_servers if r.key == real.key))
+
+
+def service_view(observation: Observation, virtual: VirtualServer) -> VirtualServerView:
+    """Returns the view of a virtual server. The kernel is read once: they are of the same reading."""
+    return next(
         v
-        for v in views
+        for v in observation.virtual_servers or ()
         if v.in_kernel
         and (v.protocol, v.address, v.port, v.fwmark)
         == (virtual.protocol, virtual.address, virtual.port, virtual.fwmark)
         and v.name == virtual.name
     )
-    return Target(virtual, real, seen, next(r for r in seen.real_servers if r.key == real.key))
 
 
 def _nothing(observation: Observation, meant: tuple[VirtualServer, ...], address: str, port: int | None) -> str:

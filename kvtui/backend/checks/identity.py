@@ -24,7 +24,7 @@ MAX_ACCOUNTS_BYTES = 1 << 20
 """Of /etc/passwd and /etc/group."""
 
 
-class UnknownUserError(LookupError):
+class UnknownUserError(Exception):
     """keepalived cannot find the script's user or group; the text says which and where it looked."""
 
 

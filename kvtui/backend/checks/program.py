@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from kvtui.backend.checks.identity import Identity
     from kvtui.model.check import Check
+    from kvtui.model.keepalived import Version
 
 DEFAULT_PATH = "/bin:/usr/bin"
 """Where keepalived looks without a PATH (confstr(3), _CS_PATH)."""
 MAX_SHEBANG_BYTES = 255
+CHECKS_WRITTEN_PATH = (2, 3, 0)
+"""Before, keepalived replaced the path by the real one first (lib/notify.c)."""
 
 
 class Program(Struct, frozen=True):
@@ -38,7 +41,7 @@ class Program(Struct, frozen=True):
     interpreter: str = ""
 
 
-def find_program(check: Check, identity: Identity) -> Program:
+def find_program(check: Check, identity: Identity, version: Version | None = None) -> Program:
     """Looks for it as keepalived does (``check_script_secure``).
 
     Raises:
@@ -60,7 +63,7 @@ def find_program(check: Check, identity: Identity) -> Program:
         where = "" if name.startswith("/") else f" in keepalived's PATH {identity.path or DEFAULT_PATH}"
         return Program(None, (f"{name} does not exist{where} (in keepalived's mount namespace)",))
     insecure = next(_insecure(root, found), "") if identity.uid == 0 else ""
-    problems = tuple(_problems(root, found, identity))
+    problems = (*_problems(root, found, identity), *_links(root, found, identity, version))
     return Program(found, problems, insecure, "" if problems else _missing_interpreter(root, found))
 
 
@@ -79,6 +82,19 @@ def _problems(root: str, path: str, identity: Identity) -> Iterator[str]:
     if not _may_execute(state, identity):
         mode = stat.filemode(state.st_mode)
         yield f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
+
+
+def _links(root: str, path: str, identity: Identity, version: Version | None) -> Iterator[str]:
+    """Yields a folder of the path as written that is a link: since 2.3.0 ``check_security`` refuses it for root."""
+    if version is None or version < CHECKS_WRITTEN_PATH or 0 not in {identity.uid, identity.gid}:
+        return
+    parts = path.strip("/").split("/")[:-1]
+    for number in range(1, len(parts) + 1):
+        folder = "/" + "/".join(parts[:number])
+        if stat.S_ISLNK(stat_path(folder, root, follow=False).st_mode):
+            real = real_path(path, root)
+            yield f"its folder {folder} is a symbolic link, which keepalived refuses since 2.3.0: write {real}"
+            return
 
 
 def _missing_interpreter(root: str, path: str) -> str:

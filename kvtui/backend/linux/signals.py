@@ -26,6 +26,10 @@ def is_same_process(process: Process | None, keepalived: Keepalived) -> bool:
     )
 
 
+def has_ended(keepalived: Keepalived, proc: str = "/proc") -> bool:
+    return not is_same_process(read_process(keepalived.pid, proc), keepalived)
+
+
 def send_signal(keepalived: Keepalived, number: int, proc: str = "/proc") -> None:
     """Sends a signal to a keepalived.
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.backend.conf import reader, running
 from kvtui.backend.linux.rooted import stat_path
+from kvtui.backend.linux.signals import has_ended
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
@@ -72,9 +73,14 @@ class ConfLayer:
         """
         if self._keepalived is None:
             return
-        before = self.file
+        before, running_before, source = self.file, self.running, self._source
         self._read_file(self._keepalived, now)
         reloaded = self._read_running(self._keepalived, now)
+        is_less = (before and not self.file) or (running_before and not self.running)
+        if is_less and has_ended(self._keepalived):  # after it was looked for: its files went with it
+            self.file, self.running, self._source = before, running_before, source
+            self.mark_gone()
+            return
         edited = before is not None and self.file is not None and before.digest != self.file.digest
         self.reloaded |= reloaded or (edited and self.running is None)
 

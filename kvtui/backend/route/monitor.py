@@ -91,7 +91,8 @@ class RouteMonitor:
     @property
     def busy_seconds(self) -> float:
         """How long it has been working on events, or on its first reading."""
-        return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+        since = self._busy_since  # once: its thread sets it to None
+        return 0.0 if since is None else time.monotonic() - since
 
     def table(self) -> AddressTable | None:
         """The table; its ``read_at`` is now while events would tell of any change. None when it was never read."""

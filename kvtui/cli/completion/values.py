@@ -143,7 +143,7 @@ def completions(find: Callable[[NodeNames], Pairs], names: NodeNames) -> list[tu
                 values.setdefault(value, plain(description, 60))
             if len(values) >= MAX_VALUES:
                 break
-    except (OSError, LookupError, ValueError, KeepalivedNotFoundError):
+    except (OSError, ValueError, KeepalivedNotFoundError):
         return []
     return list(values.items())
 
