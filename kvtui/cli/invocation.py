@@ -98,10 +98,10 @@ class Invocation(Struct, frozen=True):
         Raises:
             SystemExit: 2 when ``--pid`` is not a keepalived.
         """
-        import asyncio  # noqa: PLC0415 - --help and --version do without
+        from kvtui.cli import event_loop  # noqa: PLC0415 - asyncio; --help and --version do without
 
         try:
-            return asyncio.run(_observe(self.observer(), timeout))
+            return event_loop.run(_observe(self.observer(), timeout))
         except KeepalivedNotFoundError as error:
             fail(str(error.args[0]), EXIT_USAGE)
 

@@ -62,12 +62,12 @@ class JournalScreen(NodeScreen):
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def below_table(self) -> tuple[Widget, ...]:
         return (LogView(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         own = (("u", "undo"), ("c", "complete"), ("Tab", "log"))
-        return (*own, *(hint for hint in super().hints() if hint[0] not in {"7", "d", "p", "f"}))
+        return (*own, *(hint for hint in super().hints() if hint[0] not in {"d", "p", "f"}))
 
     # --- reading
 
