@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> Cost:
     """Runs the command once; its output is read and dropped."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = {**os.environ, "KVTUI_STATE_DIR": "/tmp/bench-state"}  # noqa: S108 - the lab's own
-    done = subprocess.run(argv, capture_output=True, env=environment, check=False)
+    done = subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, check=False)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if b"Usage:" in done.stderr or b"kvtui crashed" in done.stderr:
         sys.exit(done.stderr.decode())
