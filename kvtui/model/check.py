@@ -84,6 +84,7 @@ class CheckResult(Struct, frozen=True):
         output: what a script printed, cut and without passwords; keepalived discards it.
         seconds: how long it took.
         exit_code: of a script that exited.
+        disabled: keepalived does not run it, and runs as if the config did not have it (``check_script_secure``).
     """
 
     check: Check
@@ -92,6 +93,7 @@ class CheckResult(Struct, frozen=True):
     output: str = ""
     seconds: float = 0.0
     exit_code: int | None = None
+    disabled: bool = False
 
     @property
     def sentence(self) -> str:
@@ -100,6 +102,8 @@ class CheckResult(Struct, frozen=True):
             return f"{self.check.title} could not be tried: {self.detail}"
         if self.passed:
             return f"{self.check.title} passes: {self.detail}"
+        if self.disabled:
+            return f"keepalived disables {self.check.title}, and runs without it: {self.detail}"
         return f"{self.check.title} fails: {self.detail}: {_consequence(self.check)}"
 
 

@@ -103,6 +103,14 @@ async def test_a_script_that_does_not_end_is_killed_with_its_children(daemon: Ke
     assert not running(found.output)
 
 
+@pytest.mark.parametrize("code", [0, 3])
+async def test_what_a_late_script_exits_with_counts_as_in_keepalived(daemon: Keepalived, code: int) -> None:
+    words = f"trap 'exit {code}' TERM; while :; do sleep 0.05; done"
+    found = await result_of(daemon, script("sh", "-c", words, timeout=1.0))
+    assert (found.passed, found.exit_code) == (code == 0, code)
+    assert found.detail == f"exit status {code} after SIGTERM at its time limit of 1 s, which counts"
+
+
 async def test_long_output_is_cut_and_made_safe(daemon: Keepalived) -> None:
     found = await result_of(daemon, script("sh", "-c", r"printf '\033[31mred\n'; yes | head -c 1000000"))
     assert found.passed
@@ -214,3 +222,16 @@ async def test_a_plan_made_again_does_not_run_the_checks_again(daemon: Keepalive
     await trials.try_checks(fake, daemon, old, new)
     assert fake.runs == 4
     assert json.dumps(texts)
+
+
+@pytest.mark.parametrize(("version", "disabled"), [("2.2.7", False), ("2.3.3", True)])
+async def test_since_2_3_a_folder_that_is_a_link_disables_a_script_of_root(
+    daemon: Keepalived, tmp_path: Path, version: str, disabled: bool
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "ok").symlink_to("/usr/bin/true")
+    (tmp_path / "bin").symlink_to("real")
+    found = await result_of(replace(daemon, version=version), script(f"{tmp_path}/bin/ok"))
+    assert found.disabled is disabled
+    assert (f"its folder {tmp_path}/bin is a symbolic link" in found.detail) is disabled
+    assert ("runs without it" in found.sentence) is disabled

@@ -120,6 +120,7 @@ PROSE = frozenset(
         "real-server-not-in-kernel",
         "sorry-server-is-real-server",
         "strict-drops-traffic",
+        "script-disabled",
         "udp-with-tcp-check",
         "unicast-peers-wrong",
         "version-fault",

@@ -237,7 +237,7 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     await watch.until(
         "port-changed-by-direct-routing", "virtual-server-without-vip", "udp-with-tcp-check", "real-server-down"
     )
-    script = 'vrrp_script chk_lab {\n  script "/bin/false"\n  interval 1\n  fall 1\n  user root\n}\n'
+    script = 'vrrp_script chk_lab {\n  script "/usr/bin/false"\n  interval 1\n  fall 1\n  user root\n}\n'
     tracked = "nopreempt\n  track_script {\n    chk_lab weight -2\n  }"
     node.reload(script + text.replace("nopreempt", tracked))
     await watch.until("nopreempt-keeps-lowered-master", "weight-with-nopreempt")
@@ -371,6 +371,6 @@ async def the_death(cluster: Cluster) -> None:
         try:
             command(["ip", "link", "set", f"{a.netns}-l", "up"])
             await watch.until("no-master")
+            await watch.heal(a, "no-master")  # before it becomes master by itself
         finally:
             os.kill(vrrp, signal.SIGCONT)
-        await watch.heal(a, "no-master")

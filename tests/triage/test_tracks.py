@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from kvtui.model.conf import ConfTrack
+from kvtui.model.conf import ConfScript, ConfTrack, Location
 from kvtui.model.vrrp import Tracked, VrrpState
 from tests.build import advertiser, conf, instance
 from tests.triage.case import backup, master, suspected
@@ -63,6 +63,22 @@ def test_a_script_that_keepalived_drops_in_a_sync_group() -> None:
     assert "weight-in-sync-group" in suspected(interface)
     unweighted = in_group((ConfTrack("script", "chk", None),), tracked=(replace(GOOD, weight=0),))
     assert suspected(unweighted) == {}
+
+
+def test_a_script_that_keepalived_disabled() -> None:
+    script = ConfScript(name="chk", command="/bin/false", at=Location("keepalived.conf", 3))
+    config = backup().running or conf()
+    track = (ConfTrack("script", "chk", None),)
+    config = replace(config, scripts=(script,), instances=(replace(config.instances[0], tracks=track),))
+
+    def node(*tracked: Tracked, **changes: Any) -> Snapshot:
+        return backup(conf=config, running=config, instances=(instance(tracked=tracked, **changes),))
+
+    found = suspected(node(group="224.0.0.18"))
+    assert set(found) == {"script-disabled"}
+    assert "kvtui check chk" in found["script-disabled"].remedy
+    assert suspected(node(replace(GOOD, weight=0), group="224.0.0.18")) == {}
+    assert suspected(node()) == {}  # a JSON dump has no tracks
 
 
 def test_nopreempt_with_state_master_is_cleared() -> None:

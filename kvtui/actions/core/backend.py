@@ -9,6 +9,7 @@ from kvtui.actions.core.trial import CheckBackend
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
@@ -26,6 +27,8 @@ class ActionBackend(CheckBackend, Protocol):
     """A world to act in. Every method but ``plan`` may block."""
 
     trials: Trials
+    ran: list[str]
+    """What was run of keepalived's own programs to make plans, for an operator: config tests and checks."""
 
     @property
     def journal(self) -> Journal: ...
@@ -42,7 +45,9 @@ class ActionBackend(CheckBackend, Protocol):
         """Returns the steps that remove temp files which interrupted writes of these journaled steps left."""
         ...
 
-    def run_preflight(self, keepalived: Keepalived) -> Preflight: ...
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
+        """Reads what a reload depends on, and tests the config; ``force`` as in ``config_test.run``."""
+        ...
 
     def text(self, keepalived: Keepalived, path: str) -> str: ...
 
@@ -75,6 +80,15 @@ class ActionBackend(CheckBackend, Protocol):
 
         Raises:
             StepError: it cannot be read.
+        """
+        ...
+
+    def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:
+        """Returns interface, address and prefix length of all addresses in its network namespace.
+
+        Raises:
+            StepError: the keepalived is gone.
+            OSError: they cannot be read.
         """
         ...
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.checks.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
 from kvtui.actions.core.plan import Change as PlanChange
@@ -60,8 +61,10 @@ def plan_reload(
     assessment = assess_reload(preflight)
     same = preflight.changed is False
     steps = _steps(preflight, backend)
-    scripts = {("script", r.check.name): r.passed for r in tried if r.check.kind == SCRIPT and r.passed is not None}
-    expected = consequences(observation, Change(preflight.running, preflight.conf, scripts))
+    scripts = {("script", r.check.name): r for r in tried if r.check.kind == SCRIPT}
+    results = {key: r.passed for key, r in scripts.items() if r.passed is not None}
+    disabled = frozenset(key for key, r in scripts.items() if r.disabled)
+    expected = consequences(observation, Change(preflight.running, preflight.conf, results, disabled=disabled))
     predictions = tuple(c.prediction for c in expected)
     what = "no difference from what runs" if same else "the config on disk takes effect"
     plan = Plan(
@@ -82,7 +85,8 @@ def plan_reload(
         equivalent_commands=reload_commands(keepalived),
         prediction=predictions,
     )
-    return Action(plan, backend.steps(steps), ReloadVerifier(observation, preflight, watch, backend, expected))
+    verifier = ReloadVerifier(observation, preflight, watch, backend, expected)
+    return Action(plan, backend.steps(steps), verifier, vips=HeldVips.of(observation, backend))
 
 
 def _steps(preflight: Preflight, backend: ActionBackend) -> tuple[Step, ...]:

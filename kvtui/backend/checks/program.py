@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.backend.linux.files import open_regular, resolve_inside
+from kvtui.backend.linux.files import open_regular
+from kvtui.backend.linux.rooted import real_path, stat_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.backend.checks.identity import Identity
     from kvtui.model.check import Check
+    from kvtui.model.keepalived import Version
 
 DEFAULT_PATH = "/bin:/usr/bin"
 """Where keepalived looks without a PATH (confstr(3), _CS_PATH)."""
 MAX_SHEBANG_BYTES = 255
+CHECKS_WRITTEN_PATH = (2, 3, 0)
+"""Before, keepalived replaced the path by the real one first (lib/notify.c)."""
 
 
 class Program(Struct, frozen=True):
@@ -37,7 +41,7 @@ class Program(Struct, frozen=True):
     interpreter: str = ""
 
 
-def find_program(check: Check, identity: Identity) -> Program:
+def find_program(check: Check, identity: Identity, version: Version | None = None) -> Program:
     """Looks for it as keepalived does (``check_script_secure``).
 
     Raises:
@@ -59,13 +63,13 @@ def find_program(check: Check, identity: Identity) -> Program:
         where = "" if name.startswith("/") else f" in keepalived's PATH {identity.path or DEFAULT_PATH}"
         return Program(None, (f"{name} does not exist{where} (in keepalived's mount namespace)",))
     insecure = next(_insecure(root, found), "") if identity.uid == 0 else ""
-    problems = tuple(_problems(root, found, identity))
+    problems = (*_problems(root, found, identity), *_links(root, found, identity, version))
     return Program(found, problems, insecure, "" if problems else _missing_interpreter(root, found))
 
 
 def _state(root: str, path: str) -> os.stat_result | None:
     try:
-        return os.stat(resolve_inside(root, path))  # noqa: PTH116 - text in, numbers out
+        return stat_path(path, root)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -80,8 +84,21 @@ def _problems(root: str, path: str, identity: Identity) -> Iterator[str]:
         yield f"{path} is not executable for {identity.user} (uid {identity.uid}, gid {identity.gid}; mode {mode})"
 
 
+def _links(root: str, path: str, identity: Identity, version: Version | None) -> Iterator[str]:
+    """Yields a folder of the path as written that is a link: since 2.3.0 ``check_security`` refuses it for root."""
+    if version is None or version < CHECKS_WRITTEN_PATH or 0 not in {identity.uid, identity.gid}:
+        return
+    parts = path.strip("/").split("/")[:-1]
+    for number in range(1, len(parts) + 1):
+        folder = "/" + "/".join(parts[:number])
+        if stat.S_ISLNK(stat_path(folder, root, follow=False).st_mode):
+            real = real_path(path, root)
+            yield f"its folder {folder} is a symbolic link, which keepalived refuses since 2.3.0: write {real}"
+            return
+
+
 def _missing_interpreter(root: str, path: str) -> str:
-    with os.fdopen(open_regular(resolve_inside(root, path), follow=False), "rb") as file:
+    with os.fdopen(open_regular(path, root=root), "rb") as file:
         first = file.read(MAX_SHEBANG_BYTES).partition(b"\n")[0]
     interpreter = first[2:].decode("utf-8", "surrogateescape").split()[:1] if first.startswith(b"#!") else []
     return interpreter[0] if interpreter and _state(root, interpreter[0]) is None else ""
@@ -100,7 +117,7 @@ def _may_execute(state: os.stat_result, identity: Identity) -> bool:
 
 def _insecure(root: str, path: str) -> Iterator[str]:
     """Yields each part of the path that another user than root may change (``check_security``)."""
-    real = resolve_inside(root, path)[len(root) :]
+    real = real_path(path, root)
     parts = real.strip("/").split("/")
     for number in range(len(parts) + 1):
         part = "/" + "/".join(parts[:number])

@@ -14,6 +14,7 @@ from kvtui.backend.checks.program import Program, find_program
 from kvtui.backend.checks.script import run_script
 from kvtui.backend.conf.copies import saved_lines
 from kvtui.model.check import Check, CheckResult
+from kvtui.model.keepalived import parse_version
 from kvtui.model.secrets import secrets_in
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Prospect(Struct, frozen=True):
     """What a run would be.
 
     Attributes:
-        problems: why keepalived cannot run it; then it fails there.
+        problems: why keepalived disables it.
         refused: why kvtui does not run it; it may work in keepalived.
         unsafe: what the run would lack of keepalived's confinement.
         differences: from a run by hand.
@@ -51,7 +52,7 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
         return Prospect(check, refused="" if known else f"kvtui does not try a {check.kind}")
     try:
         identity = identity_of(keepalived, check, settings.get("script_user"))
-        program = find_program(check, identity)
+        program = find_program(check, identity, parse_version(keepalived.version or ""))
     except UnknownUserError as why:
         return Prospect(check, problems=(str(why),))
     except OSError as error:
@@ -67,7 +68,7 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
         )
     elif identity.own_users:
         refused = "keepalived has a user namespace of its own, in which kvtui runs no script"
-    elif os.geteuid() != 0 and (identity.spaces or identity.uid != os.geteuid()):
+    elif os.geteuid() != 0 and (identity.rights.spaces or identity.uid != os.geteuid()):
         refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"
     unsafe = ""
     if identity.rights.filtered:
@@ -89,21 +90,21 @@ def _differences(check: Check, identity: Identity) -> Iterator[str]:
     here = os.getcwd()  # noqa: PTH109 - text
     if identity.cwd != here:
         yield f"working directory: {identity.cwd}; by hand {here}"
-    if identity.spaces:
-        yield f"namespaces: keepalived's {', '.join(identity.spaces)}"
-    if identity.cgroup:
-        yield f"cgroup: {identity.cgroup.removesuffix('/cgroup.procs')}"
+    if identity.rights.spaces:
+        yield f"namespaces: keepalived's {', '.join(identity.rights.spaces)}"
+    if identity.rights.cgroup:
+        yield f"cgroup: {identity.rights.cgroup.removesuffix('/cgroup.procs')}"
     yield f"time limit: {check.timeout:g} s, then keepalived kills it; by hand none"
     yield "input and output: /dev/null (here the output is read and shown)"
 
 
 async def run_check(keepalived: Keepalived, prospect: Prospect) -> CheckResult:
-    """Runs a check once. What keepalived cannot run has failed without a run."""
+    """Runs a check once, unless keepalived disables it."""
     check = prospect.check
     if prospect.refused:
         return CheckResult(check, None, prospect.refused)
     if prospect.problems:
-        return CheckResult(check, passed=False, detail="; ".join(prospect.problems))
+        return CheckResult(check, passed=False, detail="; ".join(prospect.problems), disabled=True)
     if prospect.identity is None or prospect.program is None or prospect.program.path is None:
         return await run_network_check(check, keepalived.pid)
     known = await asyncio.to_thread(_secrets, keepalived)

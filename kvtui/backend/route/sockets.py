@@ -111,6 +111,18 @@ def _read(kind: int, message: Any) -> Link | Address | None:
     return read_address(message) if kind in {NEWADDR, DELADDR} else None
 
 
+def read_addresses() -> frozenset[tuple[str, str, int]]:
+    """Returns interface, address and prefix length of all addresses of the calling thread's network namespace.
+
+    Raises:
+        OSError: the kernel's answer is an error.
+    """
+    with RouteSockets() as sockets:
+        links, addresses = sockets.read_all()
+    names = {link.index: link.name for link in links}
+    return frozenset((names.get(a.index, ""), a.address, a.prefixlen) for a in addresses)
+
+
 def has_address(interface: str, address: str, prefixlen: int) -> bool:
     """Whether an address is on an interface of the calling thread's network namespace.
 

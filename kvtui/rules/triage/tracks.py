@@ -110,6 +110,37 @@ def weight_in_group(observation: Observation, router: Router) -> Iterator[Findin
         )
 
 
+def script_disabled(observation: Observation, router: Router) -> Iterator[Finding]:
+    """Keepalived drops a script that it cannot find, may not execute, or finds insecure (``check_script_secure``).
+
+    Since 2.3.0 also one below a symbolic link, such as /bin of Debian 12 and later, where root runs it (measured).
+    """
+    conf = observation.snapshot.effective_conf
+    configured = conf.instance(router.instance.name) if conf else None
+    instance = router.instance
+    dumped = instance.group or instance.unicast_source  # by a data dump: it has what is tracked
+    if conf is None or configured is None or not dumped or instance.sync_group:
+        return
+    running = {t.name for t in instance.tracked if t.kind == "script"}
+    for script in conf.scripts:
+        tracked = any((t.kind, t.name) == ("script", script.name) for t in configured.tracks)
+        if tracked and script.name not in running:
+            yield Finding(
+                "script-disabled",
+                Severity.WARNING,
+                f"keepalived does not run script {script.name}: {instance.name} keeps its VIPs whatever it would say",
+                (
+                    f"{script.at}: {script.command} (conf)",
+                    f"{instance.name} runs without it (dump)",
+                    "keepalived drops a script that is missing, not executable or insecure",
+                    "since 2.3.0 also one that root runs from below a symbolic link, such as /bin",
+                ),
+                f"kvtui check {script.name}  # why? When it is mended: kvtui reload",
+                instance.name,
+                router.vips,
+            )
+
+
 def nopreempt_cleared(observation: Observation, router: Router) -> Iterator[Finding]:
     """Keepalived clears nopreempt with state MASTER, and logs it (measured with 2.2.7; keepalived#2379)."""
     conf = observation.snapshot.effective_conf
@@ -134,5 +165,6 @@ RULES = (
     Rule(each_router(weight_with_nopreempt), PASSING),
     Rule(each_router(weight_of_owner), PASSING),
     Rule(each_router(weight_in_group), PASSING),
+    Rule(each_router(script_disabled), PASSING),
     Rule(each_router(nopreempt_cleared), PASSING),
 )

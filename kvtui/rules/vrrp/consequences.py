@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kvtui.model.prediction import Certainty, StateChange, VipsChange
+from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
 from kvtui.model.vrrp import VrrpInstance, VrrpState
 from kvtui.rules.vrrp.consequence import Consequence, Situation, consequence
 from kvtui.rules.vrrp.effective import Effective, Result, TrackKey, deduced, effective, interface_results
@@ -33,12 +33,14 @@ class Change(Struct, frozen=True):
         after: the config that will run.
         results: of tracks afterwards, where they are not as now: a script that was tried, a track file that is written.
         steps_down: the instance whose VIP is removed; empty for none.
+        disabled: scripts that keepalived will not run: no instance tracks them.
     """
 
     before: Conf | None
     after: Conf | None
     results: Mapping[TrackKey, Result] = field(default_factory=dict)
     steps_down: str = ""
+    disabled: frozenset[TrackKey] = frozenset()
 
     def with_priority(self, name: str, priority: int) -> Change:
         """Returns the same with another configured priority of one instance."""
@@ -53,7 +55,10 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
     """Returns what follows for each instance of this node, of before and of after the change."""
     views = {v.name: v for v in observation.vrrp_instances or ()}
     known = {i.name: i for i in known_instances(observation.snapshot) or ()}
-    new = settings_of(change.after)
+    new = {
+        name: replace(s, tracks=tuple(t for t in s.tracks if (t.kind, t.name) not in change.disabled))
+        for name, s in settings_of(change.after).items()
+    }
     old = settings_of(change.before)
     if change.before is None:
         old = {name: _from_dump(i, new[name]) for name, i in known.items() if name in new}
@@ -67,6 +72,27 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
         if after is not None and after.sync_group:
             groups[name] = after.sync_group
     return _grouped(found, groups)
+
+
+def untouched(observation: Observation, why: str) -> tuple[Consequence, ...]:
+    """Returns that each instance stays as it is, where a change has nothing to do with them."""
+    found = []
+    for view in observation.vrrp_instances or ():
+        running = settings_of(observation.snapshot.effective_conf).get(view.name)
+        held = _held(observation.snapshot, running) if running else None
+        state = None if view.state is VrrpState.UNKNOWN else view.state.value
+        prediction = Prediction(
+            instance=view.name,
+            state=StateChange(state, state),
+            vips_here=VipsChange(held, held),
+            owner_then=view.master.address if view.master else None,
+            two_owners=bool(view.rivals),
+            within_seconds=None,
+            certainty=Certainty.CERTAIN,
+            why=why,
+        )
+        found.append(Consequence(prediction, 0.0))
+    return tuple(found)
 
 
 def _pairs(
