@@ -80,7 +80,7 @@ class TerminalDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         with suppress(BlockingIOError):
             os.eventfd_read(self._input_ends)
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def run_input_thread(self) -> None:
         """Reads keys, as the base class does, but sleeps until there is one."""
