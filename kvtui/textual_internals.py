@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import suppress
 from functools import lru_cache
@@ -18,17 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 from rich.control import Control
 from rich.text import Text
+from textual import events
 from textual._compositor import ChopsUpdate
 from textual._styles_cache import StylesCache
 from textual.app import App, ScreenStackError
 from textual.drivers.linux_driver import LinuxDriver
 from textual.style import Style
 
+from kvtui.backend import lost_terminal
+from kvtui.backend.lost_terminal import LostTerminal
 from kvtui.backend.output_writer import OutputWriter
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from textual.color import Color
+    from textual.message import Message
     from textual.screen import Screen
 
 MAX_BEHIND_BYTES = 16384
@@ -65,10 +70,32 @@ class TerminalDriver(LinuxDriver):
         self._encoding, self._errors = terminal.encoding, terminal.errors or "replace"
         self._exit_deadline = 0.0
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
+        fds = {self.fileno, terminal.fileno()}
+        self.lost = LostTerminal(fds, self._output, lambda: self.write(lost_terminal.QUESTION))
 
     def write(self, data: str) -> None:
         if self._output.queued < MAX_QUEUED_BYTES:
             self._output.put(data.encode(self._encoding, self._errors))
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.write(lost_terminal.QUESTION)
+
+    def process_message(self, message: Message) -> None:
+        """Is called in the thread that reads keys."""
+        if isinstance(message, events.CursorPosition):
+            self.lost.answered()
+            return
+        self.lost.heard()
+        super().process_message(message)
+
+    def _run_input_thread(self) -> None:
+        try:
+            self.run_input_thread()
+        except OSError:  # EIO: the terminal is gone
+            self._app.call_later(hang_up, self._app)
+        except Exception as error:  # noqa: BLE001 - a bug, told as any other
+            self._app.call_later(self._app._handle_exception, error)  # noqa: SLF001
 
     def skips_frame(self) -> bool:
         """Whether the terminal is behind. It gets a full frame, the newest, when it has caught up."""
@@ -89,6 +116,11 @@ class TerminalDriver(LinuxDriver):
     def _repaint(self) -> None:
         with suppress(RuntimeError):  # the event loop has ended
             self._app.call_later(self._app.refresh)
+
+
+def hang_up(app: App[Any]) -> None:
+    """Ends the app as SIGHUP does."""
+    app.exit(return_code=128 + signal.SIGHUP)
 
 
 class MinimalUpdate(ChopsUpdate):
@@ -116,6 +148,15 @@ class TerminalApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__(driver_class=TerminalDriver)
+
+    def watch_terminal(self) -> None:
+        """Ends the app when nobody is at its terminal any more."""
+
+        def look() -> None:
+            if isinstance(self._driver, TerminalDriver) and self._driver.lost.tick():
+                hang_up(self)
+
+        self.set_interval(lost_terminal.TICK_SECONDS, look)
 
     def write_to_terminal(self, sequence: str) -> None:
         if self._driver is not None:
