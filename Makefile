@@ -19,21 +19,22 @@ GROUPS_unit = $(NEEDS_VENV)
 GROUPS_test = $(NEEDS_VENV) lab shells deb $(if $(IS_ROOT),root image) # tests that need root are skipped without
 GROUPS_test-full = $(GROUPS_test)
 GROUPS_bench = $(NEEDS_VENV) lab
+GROUPS_pictures = $(NEEDS_VENV) lab
 GROUPS_packages = $(NEEDS_VENV) deb
 GROUPS_image = $(NEEDS_VENV) deb $(if $(HAS_ENGINE),,image $(if $(BASE),,root))
 GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 
 # an environment whose making failed half-way is made again
 .DELETE_ON_ERROR:
-.PHONY: run lab test test-full lab-packages lint types unit fuzz bench packages image clean help debian
+.PHONY: run lab pictures test test-full lab-packages lint types unit fuzz bench packages image clean help debian
 
 help: ## these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab's cluster; else the demo (ARGS="...")
+run: $(VENV)/.run ## kvtui on this node's keepalived; else on the lab's three nodes; else the demo (ARGS="...")
 	@$(BIN)/python -m tests.lab.run $(ARGS)
 
-lab: $(VENV)/.run ## a terminal on the lab: kvtui on node-a, traffic flowing, a shell beside it
+lab: $(VENV)/.run ## the lab: kvtui, a Kubernetes API, traffic, and a shell to change all of it (type: lab tour)
 	@$(BIN)/python -m tests.lab.terminal $(ARGS)
 
 test: $(VENV)/.dev lab-packages ## what CI runs: lint, types and all tests but the long ones, the lab included (tests/README.md)
@@ -69,16 +70,14 @@ debian:
 $(VENV)/bin/python: | debian
 	@umask 022; if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	  else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) packaging/install_pip.py $@ || $(OFFLINE); fi
-	@umask 022; $(PIP) install -q 'pip>=25.1' || $(OFFLINE)
+	@umask 022; packaging/progress "Python environment $(VENV)" $(PIP) install 'pip>=25.1' || $(OFFLINE)
 
 $(VENV)/.run: pyproject.toml | debian $(VENV)/bin/python
-	@echo "kvtui: installing what it needs into $(VENV)" >&2
-	@umask 022; $(PIP) install -q -e . || $(OFFLINE)
+	@umask 022; packaging/progress "Python packages into $(VENV)" $(PIP) install -e . --group lab || $(OFFLINE)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | debian $(VENV)/bin/python
-	@echo "kvtui: installing what it and its tests need into $(VENV)" >&2
-	@umask 022; $(PIP) install -q -e . --group dev || $(OFFLINE)
+	@umask 022; packaging/progress "Python packages of kvtui and its tests into $(VENV)" $(PIP) install -e . --group dev || $(OFFLINE)
 	@touch $@ $(VENV)/.run
 
 bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md
@@ -87,6 +86,11 @@ bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab
 	@$(BIN)/python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node
 	@$(BIN)/python -m benchmarks.bench_screen
 	@$(BIN)/python -m benchmarks.bench_kube
+
+pictures: $(VENV)/.dev ## each screen at three sizes in three themes, into build/pictures; the README's from the lab, into docs
+	@$(BIN)/python -m tests.ui.pictures build/pictures $(ARGS)
+	@$(BIN)/python -m tests.lab.kernel --timeout 600 --out build/pictures/lab -- python -m tests.lab.picture
+	@cp build/pictures/lab/*.svg docs/
 
 packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
 	@packaging/build packages

@@ -22,22 +22,21 @@ from kvtui.model.text import plain
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
+from kvtui.presenters.views import VIEWS
+from kvtui.rules.timeline.events import Timeline
+from kvtui.rules.timeline.history import SPANS, History
 from kvtui.screens.help import KEYS, HelpPanel
-from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
-from kvtui.screens.vips import VipsScreen
-from kvtui.screens.vrrp import VrrpScreen
 from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.history import History
 from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.await_complete import AwaitComplete
     from textual.binding import BindingType
@@ -47,14 +46,16 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.cluster_observer import ClusterObserver
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
+    from kvtui.presenters.views import View
     from kvtui.screens.host import Host
 
 
-PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
+PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
 """The bindings that the palette lists, by the first part of their id."""
 
 MAX_NOTICE_CHARACTERS = 160
@@ -80,24 +81,11 @@ class Observed(Message):
         return isinstance(message, Observed)
 
 
-def _lazy(module: str, name: str) -> Callable[[Host], Screen[None]]:
-    """Imports a screen on its key."""
-
-    def create(host: Host) -> Screen[None]:
-        screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
-        return screen(host)
-
-    return create
-
-
-SCREENS: Mapping[str, Callable[[Host], Screen[None]]] = {
-    "vips": VipsScreen,
-    "vrrp": VrrpScreen,
-    "ipvs": IpvsScreen,
-    "mappings": _lazy("mappings", "MappingsScreen"),
-    "findings": _lazy("findings", "FindingsScreen"),
-    "journal": _lazy("journal", "JournalScreen"),
-}
+def _create(view: View, host: Host) -> Screen[None]:
+    """Imports a screen and creates it."""
+    module, name = view.screen
+    screen: Callable[[Host], Screen[None]] = getattr(import_module(f"kvtui.screens.{module}"), name)
+    return screen(host)
 
 
 class KvtuiApp(TerminalApp):
@@ -123,13 +111,15 @@ class KvtuiApp(TerminalApp):
         self.settings = settings
         self.keymap = keymap(settings.keys)
         self.history = History()
+        self.span = SPANS[1]
+        self.timeline = Timeline()
         self.latest: Observation | None = None
         self.paused = False
         self._closed_screens = 0
         self.ended_by: KeepalivedNotFoundError | None = None
         self.kept_drains: set[str] = set()
-        for name, screen in SCREENS.items():
-            self.add_mode(name, partial(screen, self))
+        for view in VIEWS:
+            self.add_mode(view.name, partial(_create, view, self))
         self.observer = observer
         self.newest: Observation | None = None
         """Also while paused, where ``latest`` stays."""
@@ -151,7 +141,7 @@ class KvtuiApp(TerminalApp):
         self._notify_problems()
         self.watch_terminal()
         self._observe()
-        if self.settings.source_label in {"live", "demo"}:
+        if self.settings.source_label != "replay":
             self._watch_journal()
 
     def crash_text(self, error: BaseException) -> str:
@@ -177,6 +167,8 @@ class KvtuiApp(TerminalApp):
             self._acting.cancel()
             await asyncio.wait([self._acting])
         await self.observer.close()
+        if "cluster" in vars(self):
+            await self.cluster.close()
         for number in EXIT_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
@@ -196,6 +188,7 @@ class KvtuiApp(TerminalApp):
             self._closed_screens = 0
             gc.collect()
         self.history.add(message.observation)
+        self.timeline.add(message.observation)
         futures, self._next = self._next, []
         for future in futures:
             if not future.done():
@@ -215,6 +208,29 @@ class KvtuiApp(TerminalApp):
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
         self.observer.look_at(viewed)
+
+    # --- other nodes
+
+    @cached_property
+    def cluster(self) -> ClusterObserver:
+        from kvtui.cluster_observer import ClusterObserver  # noqa: PLC0415 - most nodes name no others
+
+        cluster = ClusterObserver(self.settings.cluster)
+        cluster.start()
+        return cluster
+
+    def open_node(self, name: str) -> None:
+        self._run_session(name)
+
+    @work(exclusive=True, name="session")
+    async def _run_session(self, name: str) -> None:
+        if error := await self.run_in_terminal(self.cluster.session(name)):
+            self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without other nodes there is no screen Cluster."""
+        del action
+        return "cluster" not in parameters or bool(self.settings.cluster.hosts)
 
     # --- acting
 
@@ -299,6 +315,11 @@ class KvtuiApp(TerminalApp):
     def action_help_quit(self) -> None:
         """Says how to leave after Ctrl+C, which copies in a prompt and must not interrupt an action."""
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
+
+    def action_span(self, step: int) -> None:
+        """Changes the length of time of all charts; the first and the last stay."""
+        self.span = SPANS[min(max(SPANS.index(self.span) + step, 0), len(SPANS) - 1)]
+        self.show_latest()
 
     def action_pause(self) -> None:
         self.paused = not self.paused

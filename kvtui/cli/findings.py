@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from kvtui.cli import event_loop
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, watch_heading, write
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
@@ -51,7 +51,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         watch_observations(observer, Changes(form).text)
         return TriageExit.NONE
     try:
-        seen = asyncio.run(_observe(observer, listen))
+        seen = event_loop.run(_observe(observer, listen))
     except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, stream=False))

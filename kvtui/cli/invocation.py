@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
-from kvtui.model.settings import KubeSettings
+from kvtui.model.settings import ClusterSettings, KubeSettings, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,6 +50,7 @@ class Invocation(Struct, frozen=True):
     reason: str = ""
     kube: KubeSettings | None = None
     theme: Theme = Theme.AUTO
+    hosts: str | None = None
     config: Config = field(default_factory=Config)
     at_once: bool = False
 
@@ -61,6 +63,11 @@ class Invocation(Struct, frozen=True):
         if "form" in own:
             own["form"] = Format(own["form"])  # Typer makes the enum only where it calls a function
         return replace(self, **own, kube=replace(self.kube or KubeSettings(), **kube))
+
+    @property
+    def cluster(self) -> ClusterSettings:
+        value = self.config.value
+        return ClusterSettings(names(self.hosts), str(value("cluster.command")), str(value("cluster.ssh")))
 
     def source(self) -> SnapshotSource:
         if self.demo:
@@ -97,10 +104,10 @@ class Invocation(Struct, frozen=True):
         Raises:
             SystemExit: 2 when ``--pid`` is not a keepalived.
         """
-        import asyncio  # noqa: PLC0415 - --help and --version do without
+        from kvtui.cli import event_loop  # noqa: PLC0415 - asyncio; --help and --version do without
 
         try:
-            return asyncio.run(_observe(self.observer(), timeout))
+            return event_loop.run(_observe(self.observer(), timeout))
         except KeepalivedNotFoundError as error:
             fail(str(error.args[0]), EXIT_USAGE)
 
@@ -118,10 +125,11 @@ class Invocation(Struct, frozen=True):
         return UiSettings(
             ascii=self.ascii,
             mouse=self.mouse,
-            source_label="demo" if self.demo else "live",
+            source_label="demo" if self.demo else "lab" if os.environ.get("KVTUI_LAB") else "live",
             theme=self.theme,
             keys=self.config.keys,
             notices=self.config.problems,
+            cluster=self.cluster,
         )
 
 

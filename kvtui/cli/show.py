@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.cli.output import Format, encode, info, terminal_width, watch_heading, write
+from kvtui.cli.output import Format, encode, info, terminal_width, watch_heading, write, write_document
 from kvtui.cli.text import render
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.text import plain
@@ -25,11 +25,11 @@ def show(invocation: Invocation, view: str, form: Format, *, watch: bool, listen
     """
     if watch:
         observer = invocation.observer(triage=view == "status")
-        watch_observations(observer, lambda seen: _text(seen, view, form, stream=True))
+        watch_observations(observer, lambda seen: _stream_text(seen, view, form))
         return
     seen = invocation.observe(listen)
     findings = _journal_findings(invocation, seen) if view == "status" else ()
-    write(_text(replace(seen, findings=findings) if findings else seen, view, form, stream=False))
+    _print(replace(seen, findings=findings) if findings else seen, view, form)
     for finding in findings:
         info(plain(finding.evidence[0]))
 
@@ -44,9 +44,18 @@ def _journal_findings(invocation: Invocation, seen: Observation) -> tuple[Findin
     return tuple(f for f in find(seen.snapshot) if f.id not in ignored) if find else ()
 
 
-def _text(seen: Observation, view: str, form: Format, *, stream: bool) -> str:
+def _print(seen: Observation, view: str, form: Format) -> None:
     if form is Format.TEXT:
-        return (watch_heading(seen.snapshot.time) if stream else "") + render(seen, view, terminal_width())
-    from kvtui.presenters.documents import status  # noqa: PLC0415 - text does not need the chain of every VIP
+        write(render(seen, view, terminal_width()))
+        return
+    from kvtui.presenters.documents import members  # noqa: PLC0415 - text does not need the chain of every VIP
 
-    return encode(status(seen, view), form, stream=stream)
+    write_document(members(seen, view), form)
+
+
+def _stream_text(seen: Observation, view: str, form: Format) -> str:
+    if form is Format.TEXT:
+        return watch_heading(seen.snapshot.time) + render(seen, view, terminal_width())
+    from kvtui.presenters.documents import status  # noqa: PLC0415 - as above
+
+    return encode(status(seen, view), form, stream=True)

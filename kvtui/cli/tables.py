@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from kvtui.model.text import plain
 
 Row = tuple[str, ...]
@@ -20,14 +22,14 @@ def table(
     ``right``: indexes of the columns to align right; ``optional``: of those to leave out until a line has at most
     ``max_width`` characters, the first of them first.
     """
-    lines = [head, *(tuple(plain(cell) for cell in row) for row in rows)]
-    widths = {i: max(len(line[i]) for line in lines) for i in range(len(head))}
+    rows = [head, *(row if plain(joined := "".join(row)) is joined else tuple(map(plain, row)) for row in rows)]
+    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))}
     for index in optional:
         if max_width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= max_width:
             break
         del widths[index]
-    return "".join(f"{_line(line, widths, right)}\n" for line in lines)
-
-
-def _line(cells: Row, widths: dict[int, int], right: frozenset[int]) -> str:
-    return "  ".join(cells[i].rjust(w) if i in right else cells[i].ljust(w) for i, w in widths.items()).rstrip()
+    line = "  ".join(f"%{'' if i in right else '-'}{width}s" for i, width in widths.items())
+    if len(widths) < len(head):
+        shown = itemgetter(*widths)
+        rows = [shown(row) for row in rows]
+    return "".join([f"{(line % row).rstrip()}\n" for row in rows])

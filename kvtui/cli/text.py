@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kvtui.cli.tables import Row
-    from kvtui.model.observation import Observation, StatsView, VipView
+    from kvtui.model.ipvs import Stats
+    from kvtui.model.observation import Observation, VipView
     from kvtui.presenters.cells import Cell
 
 _NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
@@ -128,7 +129,7 @@ def _ipvs(seen: Observation, width: int | None) -> str:
     return table(IPVS_HEAD, rows, IPVS_RIGHT, max_width=width, optional=IPVS_OPTIONAL)
 
 
-def _ipvs_row(cells: Row, stats: StatsView | None) -> Row:
+def _ipvs_row(cells: Row, stats: Stats | None) -> Row:
     """Returns the screen's row without its trend, with bytes in and out apart."""
     rates = (per_second(stats.in_bps), per_second(stats.out_bps)) if stats else (ASCII.dash, ASCII.dash)
     name = cells[0].removeprefix(f"{ASCII.open} ")

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.registry import ACTIONS
+from kvtui.presenters.views import VIEWS
 
 
 class Key(Struct, frozen=True):
@@ -29,22 +30,17 @@ class Key(Struct, frozen=True):
     system: bool = False
 
 
-VIEWS = (
-    Key("view.vips", "1", "view('vips')", "VIPs", "VIPs, their owners and chains"),
-    Key("view.vrrp", "2", "view('vrrp')", "VRRP", "VRRP instances and peers"),
-    Key("view.ipvs", "3", "view('ipvs')", "IPVS", "IPVS servers and traffic"),
-    Key("view.mappings", "4", "view('mappings')", "Mappings", "ConfigMap entries and chains"),
-    Key("view.findings", "5", "view('findings')", "Findings", "Problems, worst first"),
-    Key("view.journal", "7", "view('journal')", "Journal", "Past actions; keepalived's log"),
-)
+VIEW_KEYS = tuple(Key(f"view.{v.name}", v.key, f"view('{v.name}')", v.label, v.help) for v in VIEWS)
 ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.tooltip) for a in ACTIONS if a.key)
 ALWAYS = (
     Key("app.sources", "i", "sources", "Sources", "Sources and their state"),
     Key("app.pause", "space", "pause", "Pause", "Pause or continue"),
+    Key("app.shorter", "left_square_bracket", "span(-1)", "Shorter", "Time span of charts", show=False),
+    Key("app.longer", "right_square_bracket", "span(1)", "Longer", "Time span of charts", show=False),
     Key("app.keys", "question_mark", "keys", "Keys", "Show these keys"),
 )
 APP = (
-    *VIEWS,
+    *VIEW_KEYS,
     *ACTING,
     *ALWAYS,
     Key("app.commands", "colon", "command_palette", "Commands", "Search commands"),
@@ -79,14 +75,17 @@ IPVS = (
     Key("ipvs.fold_all", "minus", "fold_all(True)", "Fold all", "Collapse all", show=False),
     Key("ipvs.unfold_all", "plus", "fold_all(False)", "Unfold all", "Expand all", show=False),
 )
+EVENTS = (
+    Key("events.kind", "e", "kind(1)", "Kind", "Events of the next kind"),
+    Key("events.kind_back", "E", "kind(-1)", "Kind", "Events of the kind before", show=False),
+)
 JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
     Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
-    Key("journal.other", "tab", "other", "Log", "Switch journal and log"),
 )
 
 THROUGH_PANELS = (
-    *(replace(key, action=f"app.{key.action}", label="", help="", system=True) for key in (*VIEWS, *ALWAYS)),
+    *(replace(key, action=f"app.{key.action}", label="", help="", system=True) for key in (*VIEW_KEYS, *ALWAYS)),
     Key("view.copy", "y", "app.below('copy')", "", "", system=True),
     Key("view.copy_row", "Y", "app.below('copy_row')", "", "", system=True),
 )
@@ -108,6 +107,7 @@ SCOPES = (
     (COMMON, NODE_SCREEN),
     (COMMON, TABLE),
     ("IpvsScreen", IPVS),
+    ("EventsScreen", EVENTS),
     ("JournalScreen", JOURNAL),
     (PANELS, PANEL),
 )

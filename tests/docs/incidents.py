@@ -1,6 +1,6 @@
-"""The five incidents of the README: each as a snapshot, and the screen that shows it, painted by the app itself.
+"""The five incidents of docs/incidents.md: each as a snapshot, and the screen that shows it, painted by the app itself.
 
-python -m tests.docs.incidents      # writes the screens into README.md, between its marks
+python -m tests.docs.incidents      # writes the screens into docs/incidents.md, between its marks
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.snapshot import Snapshot
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "incidents.md"
 SIZE = (80, 24)
 
 
@@ -80,19 +80,19 @@ class Incident(NamedTuple):
 
 
 def around(*marks: str) -> Callable[[list[str]], list[str]]:
-    """The header, the head of the table, and the lines with one of these marks."""
+    """The header, the tabs, the head of the table, and the lines with one of these marks."""
 
     def chosen(lines: list[str]) -> list[str]:
-        return [line for n, line in enumerate(lines) if n < 2 or any(mark in line for mark in marks)]
+        return [line for n, line in enumerate(lines) if n < 3 or any(mark in line for mark in marks)]
 
     return chosen
 
 
 INCIDENTS = {
-    "split-brain": Incident(split_brain, ("1",), around("10.4.0.50", "VRRP owner")),
+    "split-brain": Incident(split_brain, ("1",), around("10.4.0.50", "CM─", "First break", "VRRP owner")),
     "left-behind": Incident(left_behind, ("1",), around("10.4.0.5", "✗", "VRRP owner")),
     "no-endpoint": Incident(healthy, ("4", *["down"] * 4), around("10.4.0.54", "✗ ", "✓ ")),
-    "not-reloaded": Incident(not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "   ", " > ")),
+    "not-reloaded": Incident(not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "         ", "then: ")),
     "failed-check": Incident(failed_check, ("3",), around("10.4.0.50", "10.2.69.5", "10.2.70.5", "removed")),
 }
 
@@ -114,19 +114,19 @@ async def capture(name: str) -> str:
 
 
 def block(name: str) -> re.Pattern[str]:
-    """Where it stands in the README."""
+    """Its place in the page."""
     return re.compile(rf"(?<=<!-- screen: {name} -->\n```text\n).*?(?=```\n)", re.DOTALL)
 
 
 def main() -> None:
     """Write all five."""
-    text = README.read_text()
+    text = PAGE.read_text()
     for name in INCIDENTS:
         with asyncio.Runner(loop_factory=WatchedLoop) as runner:
             screen = runner.run(capture(name))
         text = block(name).sub(lambda _m, screen=screen: screen, text, count=1)  # type: ignore[misc]
         print(f"{name}\n{screen}")
-    README.write_text(text)
+    PAGE.write_text(text)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import Demo, demo_snapshot
-from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.ipvs import ForwardingMethod, Protocol, Stats
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.observation import (
     InstanceView,
@@ -18,11 +18,10 @@ from kvtui.model.observation import (
     Peer,
     RealServerState,
     RealServerView,
-    StatsView,
     VipView,
     VirtualServerView,
 )
-from kvtui.model.settings import UiSettings
+from kvtui.model.settings import ClusterSettings, UiSettings
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
@@ -66,8 +65,8 @@ def snapshot(*troubled: Source, time: float = EPOCH, name: str = "node-a", chose
     )
 
 
-def stats(cps: float = 1.0, bps: float = 100.0) -> StatsView:
-    return StatsView(10, 20, 30, 40, 50, cps, 1.0, 1.0, bps, bps)
+def stats(cps: float = 1.0, bps: float = 100.0) -> Stats:
+    return Stats(10, 20, 30, 40, 50, cps, 1.0, 1.0, bps, bps)
 
 
 def real(
@@ -187,6 +186,11 @@ class Ui:
         return "\n".join(self.lines)
 
     @property
+    def rows(self) -> list[str]:
+        """What stands below header, tabs and the table's head, each line without its bar and its mark."""
+        return [line[3:] for line in self.lines[3:-1]]
+
+    @property
     def toasts(self) -> list[str]:
         return toasts(self.app)
 
@@ -241,11 +245,17 @@ def painted(app: App[None]) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    *first: Observation, size: tuple[int, int] = (80, 24), ascii_only: bool = False, label: str = "live"
+    *first: Observation,
+    size: tuple[int, int] = (80, 24),
+    ascii_only: bool = False,
+    label: str = "live",
+    cluster: ClusterSettings | None = None,
 ) -> AsyncIterator[Ui]:
     """The app on a terminal of this size, after it took the first observations."""
     feed = Feed(*first)
-    app = KvtuiApp(feed, settings=UiSettings(ascii=ascii_only, source_label=label))
+    app = KvtuiApp(
+        feed, settings=UiSettings(ascii=ascii_only, source_label=label, cluster=cluster or ClusterSettings())
+    )
     async with app.run_test(size=size) as pilot:
         ui = Ui(app, pilot, feed)
         for _ in range(200):

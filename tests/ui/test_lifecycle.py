@@ -36,7 +36,7 @@ def when_widgets_are_gone(app: KvtuiApp, monkeypatch: pytest.MonkeyPatch, then: 
     return called
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8"])
 async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(demo()) as ui:
         await ui.press(key)
@@ -48,7 +48,7 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
     assert not is_drawable(screen)
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8"])
 async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(demo()) as ui:
         await ui.press(key)

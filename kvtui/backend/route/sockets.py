@@ -11,9 +11,7 @@ import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from pyroute2 import IPRoute, IPRSocket
-from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
-
+from kvtui.backend.route.library import IPRoute, IPRSocket, NetlinkDecodeError, NetlinkError
 from kvtui.backend.route.messages import Address, Link, read_address, read_link
 
 if TYPE_CHECKING:
