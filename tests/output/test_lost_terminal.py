@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -96,9 +97,9 @@ def test_a_closed_window_is_noticed_without_a_signal(seat: Seat) -> None:
     assert seat.lost.tick()
 
 
-def quick(unread: int = 10_000) -> PseudoTerminal:
+def quick(*arguments: str, unread: int = 10_000) -> PseudoTerminal:
     """kvtui that looks much more often."""
-    return PseudoTerminal("--demo", command=(sys.executable, "-c", QUICK.format(unread=unread)))
+    return PseudoTerminal("--demo", *arguments, command=(sys.executable, "-c", QUICK.format(unread=unread)))
 
 
 def test_kvtui_ends_when_its_terminal_no_longer_answers() -> None:
@@ -125,3 +126,9 @@ def test_kvtui_ends_when_nobody_reads() -> None:
                 assert terminal.process.wait(timeout=0.2) == HUNG_UP
                 break
             assert time.monotonic() < deadline
+
+
+def test_a_command_that_watches_ends_when_nobody_reads() -> None:
+    with quick("--interval", "0.2", "status", "--watch", unread=20) as terminal:
+        terminal.shows("10.4.0.50")
+        assert terminal.process.wait(timeout=TIMEOUT) in {HUNG_UP, -signal.SIGHUP}
