@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +13,7 @@ import pytest
 from tests.lab.screen import terminal_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
@@ -24,7 +23,6 @@ MINUTES = int(os.environ.get("KVTUI_LONG_RUN_MINUTES", "30"))
 WARM_UP = max(2, MINUTES // 6)
 """Minutes until caches are full."""
 MAX_GROWTH_KB = 10_000
-PRESS_AGAIN_SECONDS = 10.0
 SCREENS = {"2": "INSTANCE / PEER", "3": "VIRTUAL / REAL", "5": "FINDING", "7": "keepalived's log", "1": "OWNER"}
 
 
@@ -50,24 +48,6 @@ def shows_owner(terminal: PseudoTerminal, owner: Node) -> None:
         return any(line.startswith("10.4.0.50") and line.split()[1] == owner.address for line in terminal.lines)
 
     terminal.until(is_shown, f"{owner.address} owns 10.4.0.50")
-
-
-def shows(terminal: PseudoTerminal, text: str) -> bool:
-    return text in terminal.text
-
-
-def press_until(terminal: PseudoTerminal, key: str, condition: Callable[[], bool]) -> None:
-    """Presses a key, and again after a while: a dialog that is being closed takes keys with it."""
-    pressed_at = float("-inf")
-
-    def is_done() -> bool:
-        nonlocal pressed_at
-        if not condition() and time.monotonic() - pressed_at > PRESS_AGAIN_SECONDS:
-            pressed_at = time.monotonic()
-            terminal.press(key)
-        return condition()
-
-    terminal.until(is_done, f"what {key!r} does")
 
 
 @contextmanager
@@ -97,9 +77,9 @@ def test_half_an_hour_with_a_failover_a_minute(cluster: Cluster) -> None:
                 best.start()
             shows_owner(terminal, best if best.running() else second)
             for key, heading in SCREENS.items():
-                press_until(terminal, key, partial(shows, terminal, heading))
-                press_until(terminal, "?", lambda: "Esc close" in terminal.text)
-                press_until(terminal, "\x1b", lambda: "Esc close" not in terminal.text)
+                terminal.press_until(key, heading)
+                terminal.press_until("?", "Esc close")
+                terminal.press_until("esc", "Esc close", shown=False)
             terminal.quiet(end - time.monotonic())
             seen.append(usage(terminal.process.pid))
             print(f"minute {minute + 1}: {seen[-1]}", flush=True)
