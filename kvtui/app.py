@@ -139,6 +139,7 @@ class KvtuiApp(TerminalApp):
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.set_keymap(dict(self.keymap.keys))
         self._notify_problems()
+        self.watch_terminal()
         self._observe()
         if self.settings.source_label != "replay":
             self._watch_journal()
