@@ -172,8 +172,8 @@ def replayed(_observation: Observation, router: Router) -> Iterator[Finding]:
                 f"{other.replayed} adverts whose sequence did not grow, the last {_ago(other, router)} ago (adverts)",
                 "keepalived rejects them; after its clock was set back, that of the sender too",
             ),
-            f"tcpdump -eni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # whose MAC "
-            "address sends them? On the sender: chronyc tracking",
+            f"tcpdump -eni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # whose "
+            "MAC address sends them? On the sender: chronyc tracking",
             router.instance.name,
             router.vips,
         )
