@@ -234,7 +234,7 @@ async def _answer(fd: int) -> str:
 def show_journal(invocation: Invocation) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
-        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 7")
+        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 8")
     try:
         backend = backend_for(invocation.source())
         journal = backend.journal
