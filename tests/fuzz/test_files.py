@@ -63,7 +63,7 @@ def altered(draw: st.DrawFn, texts: list[str]) -> str:
     return text
 
 
-@settings(max_examples=max(10, settings.default.max_examples // 5))
+@settings(max_examples=max(10, settings().max_examples // 5))
 @given(altered(CONFS), altered(CONFS))
 @example("include keepalived.conf\ninclude more.conf\n" * 50, "include *.conf\n" * 50)
 @example("$A=${B}${B}\n$B=${A}${A}\n${A}\n", "")

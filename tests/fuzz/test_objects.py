@@ -27,7 +27,7 @@ KINDS = {
 }
 EXPECTED = (KeyError, TypeError, AttributeError, ValueError)
 """What the watcher takes for an object that it does not know (kvtui/backend/kube/watcher.py)."""
-ODD = (
+ODD: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
     | st.integers()
