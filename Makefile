@@ -54,7 +54,7 @@ types: $(VENV)/.dev ## mypy --strict on kvtui and tests
 unit: $(VENV)/.dev ## the tests that need neither the lab's kernel nor a package, in random order
 	$(BIN)/python -m pytest --ignore=tests/lab --ignore=tests/packaging $(ARGS)
 
-fuzz: $(VENV)/.dev ## fuzz what decodes packets and messages, with more examples than in `make test` (KVTUI_FUZZ_EXAMPLES=N)
+fuzz: $(VENV)/.dev ## fuzz all that comes from outside, with more examples than in `make test` (KVTUI_FUZZ_EXAMPLES=N)
 	KVTUI_FUZZ_EXAMPLES=$${KVTUI_FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 lab-packages: $(VENV)/.dev
