@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kvtui.presenters.keys import VIEWS
+from kvtui.presenters.views import VIEWS
 from tests.lab.picture import svg
 from tests.ui.pseudo_terminal import PseudoTerminal
 
