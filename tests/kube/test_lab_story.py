@@ -93,6 +93,9 @@ def test_endpoints_follow_services_and_pods(api: FakeCluster) -> None:
     assert [a["ip"] for a in subset["notReadyAddresses"]] == ["10.4.0.14"]
     slices = [s for s in api.all("endpointslices") if s["metadata"]["name"] == "more-x1"]
     assert [e["conditions"]["ready"] for e in slices[0]["endpoints"]] == [False, True]
+    lab.endpoint("down", "echo-2")
+    world.reconcile(api)
+    assert world.targets(api) == [("10.4.0.50", 80)]
     api.delete("services", "default", "more")
     world.reconcile(api)
     assert "more" not in {o["metadata"]["name"] for o in api.all("endpoints")}

@@ -79,9 +79,10 @@ def reconcile(cluster: FakeCluster) -> None:
 
 
 def targets(cluster: FakeCluster) -> list[tuple[str, int]]:
-    """Each VIP and TCP port that the client asks."""
+    """Each VIP and TCP port that the client asks: of Services with a ready endpoint, for it waits for each answer."""
     data = next((c.get("data") or {} for c in cluster.all("configmaps") if _key(c) == objects.CONFIGMAP), {})
-    services = {"/".join(_key(s)): s for s in cluster.all("services")}
+    ready = {_key(e) for e in cluster.all("endpoints") if any(s.get("addresses") for s in e["subsets"])}
+    services = {"/".join(_key(s)): s for s in cluster.all("services") if _key(s) in ready}
     return [
         (vip, port["port"])
         for vip, value in data.items()
