@@ -5,21 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.equivalent_commands import of_vip
-from kvtui.presenters.findings import Severities
+from kvtui.presenters.cells import text_lines
+from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.trace import CHAIN_TITLE, Target
+from kvtui.presenters.views import VIEWS
 from kvtui.presenters.vips import (
     detail_title,
     empty_text,
     layer_lines,
     search_texts,
+    server_block,
     summary_lines,
     traffic,
     vip_cells,
 )
+from kvtui.presenters.vrrp import overview_lines, timeline_text
 from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
+from kvtui.screens.summary import Summary
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
@@ -53,14 +58,27 @@ COLUMNS = (
 
 
 class VipsScreen(NodeScreen):
+    DEFAULT_CSS = """
+    VipsScreen {
+        &.-dashboard #main { width: 1fr; }
+        &.-dashboard Summary { display: block; }
+    }
+    """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
 
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading this node …", id="vips")
 
+    def below_table(self) -> tuple[Widget, ...]:
+        return (self._summary("vrrp"), self._summary("findings"))
+
     def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
+        return (DetailPane(), Summary("Changes on the wire", "vrrp", self.host.keymap.hint("2", ""), name="changes"))
+
+    def _summary(self, name: str) -> Summary:
+        view = next(view for view in VIEWS if view.name == name)
+        return Summary(view.label, name, self.host.keymap.hint(view.key, ""))
 
     def draw(self, observation: Observation) -> None:
         self.table.empty = self._empty_text(observation)
@@ -83,6 +101,11 @@ class VipsScreen(NodeScreen):
 
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
+        if self.has_class("-dashboard"):
+            self.query_one("#summary-vrrp", Summary).show(overview_lines(observation, self.glyphs))
+            self.query_one("#summary-findings", Summary).show(findings_lines(observation, self.glyphs))
+            changes = timeline_text(observation, self.size.height // 4)
+            self.query_one("#summary-changes", Summary).show(text_lines(changes))
 
     def _empty_text(self, observation: Observation) -> str:
         if observation.vips and self.filter:
@@ -101,7 +124,7 @@ class VipsScreen(NodeScreen):
         index = ChainIndex(observation)
         links = chain_of(index, vip.address, view=vip)
         first = summary_lines(index, links, vip, self.glyphs)
-        more = layer_lines(links, self.glyphs)
+        more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
         pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
 
     def _selected_vip(self, observation: Observation) -> VipView | None:
