@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
+NO_BREAK = "\N{NO-BREAK SPACE}"
 GROUPS = ("Actions", "This screen", "kvtui", "Rows")
 SCREENS = frozenset(f"view.{view.name}" for view in VIEWS)
 
@@ -50,7 +51,7 @@ def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
     screens: list[str] = []
     for binding in bindings:
         if binding.id in SCREENS:
-            screens.append(f"{key_name(binding.key)} {binding.description}")
+            screens.append(f"{key_name(binding.key)}{NO_BREAK}{binding.description}")
         elif binding.id and "." in binding.id and binding.tooltip:
             groups[_group(binding.id)].setdefault(binding.tooltip, []).append(key_name(binding.key))
     rows = [
@@ -59,7 +60,13 @@ def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
         if keys
         for row in ((name.upper(), ""), *((" ".join(dict.fromkeys(k)), what) for what, k in keys.items()))
     ]
-    return "\n".join([*wrap("  ".join(screens), width), *in_columns(rows, width), legend(marks)])
+    return "\n".join(
+        [
+            *(line.replace(NO_BREAK, " ") for line in wrap("  ".join(screens), width)),
+            *in_columns(rows, width),
+            legend(marks),
+        ]
+    )
 
 
 def _group(binding_id: str) -> str:
