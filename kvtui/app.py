@@ -24,6 +24,8 @@ from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
 from kvtui.presenters.views import VIEWS
+from kvtui.rules.timeline.events import Timeline
+from kvtui.rules.timeline.history import SPANS, History
 from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
@@ -31,7 +33,6 @@ from kvtui.screens.panel import LivePanel, Panel
 from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.history import History
 from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.cluster_observer import ClusterObserver
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 
-PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
+PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
 """The bindings that the palette lists, by the first part of their id."""
 
 MAX_NOTICE_CHARACTERS = 160
@@ -115,6 +117,8 @@ class KvtuiApp(TerminalApp):
         self.settings = settings
         self.keymap = keymap(settings.keys)
         self.history = History()
+        self.span = SPANS[1]
+        self.timeline = Timeline()
         self.latest: Observation | None = None
         self.paused = False
         self._closed_screens = 0
@@ -168,6 +172,8 @@ class KvtuiApp(TerminalApp):
             self._acting.cancel()
             await asyncio.wait([self._acting])
         await self.observer.close()
+        if "cluster" in vars(self):
+            await self.cluster.close()
         for number in EXIT_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
@@ -187,6 +193,7 @@ class KvtuiApp(TerminalApp):
             self._closed_screens = 0
             gc.collect()
         self.history.add(message.observation)
+        self.timeline.add(message.observation)
         futures, self._next = self._next, []
         for future in futures:
             if not future.done():
@@ -206,6 +213,29 @@ class KvtuiApp(TerminalApp):
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
         self.observer.look_at(viewed)
+
+    # --- other nodes
+
+    @cached_property
+    def cluster(self) -> ClusterObserver:
+        from kvtui.cluster_observer import ClusterObserver  # noqa: PLC0415 - most nodes name no others
+
+        cluster = ClusterObserver(self.settings.cluster)
+        cluster.start()
+        return cluster
+
+    def open_node(self, name: str) -> None:
+        self._run_session(name)
+
+    @work(exclusive=True, name="session")
+    async def _run_session(self, name: str) -> None:
+        if error := await self.run_in_terminal(self.cluster.session(name)):
+            self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without other nodes there is no screen Cluster."""
+        del action
+        return "cluster" not in parameters or bool(self.settings.cluster.hosts)
 
     # --- acting
 
@@ -290,6 +320,11 @@ class KvtuiApp(TerminalApp):
     def action_help_quit(self) -> None:
         """Says how to leave after Ctrl+C, which copies in a prompt and must not interrupt an action."""
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
+
+    def action_span(self, step: int) -> None:
+        """Changes the length of time of all charts; the first and the last stay."""
+        self.span = SPANS[min(max(SPANS.index(self.span) + step, 0), len(SPANS) - 1)]
+        self.show_latest()
 
     def action_pause(self) -> None:
         self.paused = not self.paused

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import Config, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
-from kvtui.model.settings import KubeSettings
+from kvtui.model.settings import ClusterSettings, KubeSettings, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +50,7 @@ class Invocation(Struct, frozen=True):
     reason: str = ""
     kube: KubeSettings | None = None
     theme: Theme = Theme.AUTO
+    hosts: str | None = None
     config: Config = field(default_factory=Config)
     at_once: bool = False
 
@@ -62,6 +63,11 @@ class Invocation(Struct, frozen=True):
         if "form" in own:
             own["form"] = Format(own["form"])  # Typer makes the enum only where it calls a function
         return replace(self, **own, kube=replace(self.kube or KubeSettings(), **kube))
+
+    @property
+    def cluster(self) -> ClusterSettings:
+        value = self.config.value
+        return ClusterSettings(names(self.hosts), str(value("cluster.command")), str(value("cluster.ssh")))
 
     def source(self) -> SnapshotSource:
         if self.demo:
@@ -123,6 +129,7 @@ class Invocation(Struct, frozen=True):
             theme=self.theme,
             keys=self.config.keys,
             notices=self.config.problems,
+            cluster=self.cluster,
         )
 
 

@@ -16,7 +16,8 @@ NODE_OPTIONS = frozenset({
     "read_only", "pid", "demo", "ascii_only", "interval", "output", "kubeconfig", "kube_context", "configmap",
     "no_kube", "debug",
 })  # fmt: skip
-ACTION_OPTIONS = NODE_OPTIONS | {"dry_run", "yes", "reason"}
+CLUSTER_OPTIONS = NODE_OPTIONS | {"hosts"}
+ACTION_OPTIONS = CLUSTER_OPTIONS | {"dry_run", "yes", "reason"}
 
 
 class NodeCommand(TyperCommand):
@@ -66,6 +67,12 @@ class NodeCommand(TyperCommand):
             if records := [record for p in params if (record := p.get_help_record(context))]:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+class ClusterCommand(NodeCommand):
+    """A command that reads several nodes."""
+
+    accepted = CLUSTER_OPTIONS
 
 
 class ActionCommand(NodeCommand):

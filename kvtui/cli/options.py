@@ -68,6 +68,15 @@ ThemeOption = Annotated[
     Theme,
     typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR."),
 ]
+HostsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hosts",
+        envvar="KVTUI_HOSTS",
+        metavar="HOST,…",
+        help="The other nodes, as ssh knows them, separated by commas.",
+    ),
+]
 NoKubeOption = Annotated[
     bool,
     typer.Option(

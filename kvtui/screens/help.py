@@ -29,8 +29,7 @@ def legend(marks: Glyphs) -> str:
     words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
     shown = {**marks.marks, Mark.OK: f"{marks.marks[Mark.OK]} {marks.whole}"}
     legend_marks = "  ".join(f"{shown[mark]} {word}" for mark, word in words.items())
-    return f"""
-{CHAIN_TITLE}, one mark per layer:  {" ".join(SHORT_NAMES[layer] for layer in LAYERS)}
+    return f"""{CHAIN_TITLE}, one mark per layer:  {" ".join(SHORT_NAMES[layer] for layer in LAYERS)}
 {legend_marks}  {marks.critical} critical  {marks.warning} warning
 {marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m"""
 

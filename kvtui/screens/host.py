@@ -10,26 +10,40 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.cluster_observer import ClusterObserver
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
     from kvtui.presenters.keymap import Keymap
-    from kvtui.widgets.history import History
+    from kvtui.rules.timeline.events import Timeline
+    from kvtui.rules.timeline.history import History, Span
 
 
 class Host(Protocol):
     """The app. ``latest`` is the observation on the screen, which does not follow new ones while ``paused``.
 
-    ``kept_drains`` has the journal's ids of the drains that are done again when something else undoes them.
+    ``span`` is the length of time of all charts. ``kept_drains`` has the journal's ids of the drains that are done
+    again when something else undoes them.
     """
 
     settings: UiSettings
     keymap: Keymap
     history: History
+    span: Span
+    timeline: Timeline
     observer: Observer
     latest: Observation | None
     paused: bool
     kept_drains: set[str]
+
+    @property
+    def cluster(self) -> ClusterObserver:
+        """The other nodes; connects to them at the first use."""
+        ...
+
+    def open_node(self, name: str) -> None:
+        """Runs the terminal UI of another node in this terminal, until the user quits it."""
+        ...
 
     @property
     def backend(self) -> ActionBackend: ...
