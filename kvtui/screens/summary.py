@@ -20,7 +20,7 @@ class Summary(Lines):
     """
 
     def __init__(self, title: str, view: str, key: str, *, name: str = "") -> None:
-        super().__init__(id=f"summary-{name or view}")
+        super().__init__(keeps_height=True, id=f"summary-{name or view}")
         self._view = view
         self.border_title = title
         self.border_subtitle = key
