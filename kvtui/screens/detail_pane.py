@@ -46,13 +46,18 @@ class DetailPane(VerticalScroll, can_focus=False):
         yield from self._between
         yield Lines(id="more", keeps_height=True)
 
+    @staticmethod
+    def room_below(rows: int, height: int) -> int:
+        """Returns the lines for text below a table with this number of rows, on a terminal of this height."""
+        return height - FRAME_LINES - rows - 1
+
     def explain(self, title: str, first: Sequence[Line], more: Sequence[Line] = (), *, rows: int, height: int) -> None:
         """Shows these lines, unless there are none or ``rows`` lines of the table need the ``height`` of the terminal.
 
         At the right of the table, a pane without text stays, so that the table keeps its width.
         """
         wide = self.screen.has_class("-wide")
-        room = height - FRAME_LINES - rows - 1
+        room = self.room_below(rows, height)
         is_known = bool(first) and (wide or room >= MIN_LINES)
         self.set_class(is_known or wide, "known")
         highest = None if wide else max(MIN_LINES, room) + 1

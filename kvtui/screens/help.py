@@ -61,7 +61,7 @@ def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
     ]
     return "\n".join(
         [
-            *(line.replace(NO_BREAK, " ") for line in wrap("  ".join(screens), width)),
+            *(line.replace(NO_BREAK, " ") for line in wrap("  ".join(screens), max(10, width))),
             *in_columns(rows, width),
             legend(marks),
         ]

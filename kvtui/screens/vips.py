@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.containers import Container
+
 from kvtui.actions.equivalent_commands import of_vip
 from kvtui.presenters.cells import text_lines
 from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.trace import CHAIN_TITLE, Target
+from kvtui.presenters.traffic import traffic_charts
 from kvtui.presenters.views import VIEWS
 from kvtui.presenters.vips import (
     detail_title,
@@ -26,6 +29,7 @@ from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.summary import Summary
 from kvtui.screens.trace_panel import TracePanel
+from kvtui.widgets.chart import ChartBox
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
@@ -57,11 +61,19 @@ COLUMNS = (
 )
 
 
+CHART_LINES = 5
+"""Height of the charts below the table."""
+
+
 class VipsScreen(NodeScreen):
     DEFAULT_CSS = """
     VipsScreen {
         &.-dashboard #main { width: 1fr; }
         &.-dashboard Summary { display: block; }
+        & #charts { layout: horizontal; height: 5; width: 1fr; }
+        & ChartBox { width: 1fr; height: 5; padding-right: 1; }
+        &.-wide #charts { layout: vertical; height: 12; margin: 1 0; }
+        &.-wide ChartBox { height: 6; padding: 0; }
     }
     """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
@@ -74,7 +86,9 @@ class VipsScreen(NodeScreen):
         return (self._summary("vrrp"), self._summary("findings"))
 
     def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(), Summary("Changes on the wire", "vrrp", self.host.keymap.hint("2", ""), name="changes"))
+        charts = Container(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2)), id="charts")
+        changes = Summary("Changes on the wire", "vrrp", self.host.keymap.hint("2", ""), name="changes")
+        return (DetailPane(charts), changes)
 
     def _summary(self, name: str) -> Summary:
         view = next(view for view in VIEWS if view.name == name)
@@ -126,6 +140,18 @@ class VipsScreen(NodeScreen):
         first = summary_lines(index, links, vip, self.glyphs)
         more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
         pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
+        self._show_charts(vip, pane.room_below(rows, self.size.height) - len(first))
+
+    def _show_charts(self, vip: VipView, room: int) -> None:
+        """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
+        has_room = self.has_class("-wide") or room >= 2 * CHART_LINES
+        charts = traffic_charts(self.host.history, ("vip", vip.address), self.host.span)
+        is_shown = has_room and any(value > 0 for chart in charts for value in chart.values)
+        container = self.query_one("#charts")
+        if container.display is not is_shown:  # setting the same value draws the whole screen too
+            container.display = is_shown
+        for box, chart in zip(self.query(ChartBox) if is_shown else (), charts, strict=False):
+            box.show(chart)
 
     def _selected_vip(self, observation: Observation) -> VipView | None:
         selected = self.table.selected

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.screens.findings import FindingsScreen
-from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vrrp import VrrpScreen
 from kvtui.widgets.keyline import KeyLine
@@ -32,8 +31,6 @@ async def test_a_tab_shows_its_screen_and_a_hint_presses_its_key() -> None:
     async with running(demo()) as ui:
         await click(ui, TabLine, "VRRP")
         assert isinstance(ui.app.screen, VrrpScreen)
-        await click(ui, TabLine, "3 IPVS")
-        assert isinstance(ui.app.screen, IpvsScreen)
         await click(ui, KeyLine, "keys")
         assert ui.heading == "Keys"
 
