@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TERMS_WITHOUT_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
+"""TERMs whose fonts lack marks, bars and branches; the Linux console shows diamonds instead."""
 
 
 class Glyphs(Struct, frozen=True):
@@ -52,6 +60,11 @@ ASCII = Glyphs(
     dash="-",
     differs="!",
 )
+
+
+def only_ascii(env: Mapping[str, str], encoding: str) -> bool:
+    """Whether this terminal shows only ASCII: an old terminal, or an encoding other than UTF-8."""
+    return env.get("TERM", "") in TERMS_WITHOUT_UNICODE or encoding.lower().replace("-", "") != "utf8"
 
 
 def glyphs(*, ascii_only: bool) -> Glyphs:
