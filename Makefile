@@ -30,10 +30,10 @@ GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 help: ## these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: $(VENV)/.run ## kvtui on this node's keepalived; else on node-a of the lab's cluster; else the demo (ARGS="...")
+run: $(VENV)/.run ## kvtui on this node's keepalived; else on the lab's three nodes; else the demo (ARGS="...")
 	@$(BIN)/python -m tests.lab.run $(ARGS)
 
-lab: $(VENV)/.run ## a terminal on the lab: kvtui on node-a, traffic flowing, a shell beside it
+lab: $(VENV)/.run ## the lab: kvtui, a Kubernetes API, traffic, and a shell to change all of it (type: lab tour)
 	@$(BIN)/python -m tests.lab.terminal $(ARGS)
 
 test: $(VENV)/.dev lab-packages ## what CI runs: lint, types and all tests but the long ones, the lab included (tests/README.md)
@@ -69,16 +69,14 @@ debian:
 $(VENV)/bin/python: | debian
 	@umask 022; if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
 	  else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) packaging/install_pip.py $@ || $(OFFLINE); fi
-	@umask 022; $(PIP) install -q 'pip>=25.1' || $(OFFLINE)
+	@umask 022; packaging/progress "Python environment $(VENV)" $(PIP) install 'pip>=25.1' || $(OFFLINE)
 
 $(VENV)/.run: pyproject.toml | debian $(VENV)/bin/python
-	@echo "kvtui: installing what it needs into $(VENV)" >&2
-	@umask 022; $(PIP) install -q -e . || $(OFFLINE)
+	@umask 022; packaging/progress "Python packages into $(VENV)" $(PIP) install -e . --group lab || $(OFFLINE)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | debian $(VENV)/bin/python
-	@echo "kvtui: installing what it and its tests need into $(VENV)" >&2
-	@umask 022; $(PIP) install -q -e . --group dev || $(OFFLINE)
+	@umask 022; packaging/progress "Python packages of kvtui and its tests into $(VENV)" $(PIP) install -e . --group dev || $(OFFLINE)
 	@touch $@ $(VENV)/.run
 
 bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md

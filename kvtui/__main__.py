@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    gc.set_threshold(100_000, 10, 10)  # what a command makes has few cycles; the terminal UI sets its own
     from kvtui.cli.main import run  # noqa: PLC0415 - this module must be importable without typer
 
     sys.exit(run(_terminal_ui))

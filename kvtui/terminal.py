@@ -55,8 +55,8 @@ def prepare(env: MutableMapping[str, str], wanted: Theme = Theme.AUTO) -> Theme:
 def tune_garbage_collector() -> None:
     """Makes full garbage collections rare, and excludes the objects that exist now.
 
-    A full collection with 10,000 real servers takes 150 ms, in which no key is handled; they have no reference cycles.
-    The second generation is kept small: at Python's default a key waited 50 ms for it.
+    In a full collection no key is handled, and observations have no reference cycles: ``KvtuiApp`` asks for one when
+    screens were closed. The second generation is kept small: at Python's default a key waited 50 ms for it.
     """
     gc.freeze()
     gc.set_threshold(10_000, 5, 400)

@@ -3,6 +3,8 @@
 - ``TerminalDriver``: Textual's driver queues up to 30 writes, then blocks the event loop: on a terminal that nobody
   reads (a stalled SSH connection) no key, signal or action is handled.
 - ``MinimalUpdate``: Textual knows which spans of a line changed, but sends the line from its beginning.
+- ``inner_and_outer``: Textual caches it for each ``StylesCache``, so that 1,024 closed widgets and their lines live
+  on: 200 MB of closed dialogs.
 - ``TerminalApp``: uses both, and prints no traceback with the values of variables after a crash.
 """
 
@@ -10,19 +12,23 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.control import Control
 from rich.text import Text
 from textual._compositor import ChopsUpdate
+from textual._styles_cache import StylesCache
 from textual.app import App, ScreenStackError
 from textual.drivers.linux_driver import LinuxDriver
+from textual.style import Style
 
 from kvtui.backend.output_writer import OutputWriter
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from textual.color import Color
     from textual.screen import Screen
 
 MAX_BEHIND_BYTES = 16384
@@ -32,6 +38,15 @@ MAX_QUEUED_BYTES = 1 << 20
 EXIT_TIMEOUT = 0.3
 """Time that the terminal has at exit to read the sequences that restore it."""
 END_OF_FRAME = "\x1b[?2026l"
+
+
+@lru_cache(maxsize=256)
+def inner_and_outer(base_background: Color, background: Color) -> tuple[Style, Style]:
+    """Returns the background inside and outside of a border, as ``StylesCache.get_inner_outer`` does."""
+    return Style(background=base_background + background), Style(background=base_background)
+
+
+StylesCache.get_inner_outer = staticmethod(inner_and_outer)  # type: ignore[assignment]
 
 
 class TerminalDriver(LinuxDriver):

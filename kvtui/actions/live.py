@@ -13,6 +13,7 @@ from kvtui.actions.core.trial import Trials
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
     from kvtui.actions.core.preflight import Preflight
@@ -118,6 +119,12 @@ class LiveBackend:
         from kvtui.backend.checks.runner import run_check
 
         return await run_check(keepalived, prospect)
+
+    def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:
+        from kvtui.backend.linux.namespaces import open_in_network
+        from kvtui.backend.route.sockets import read_addresses
+
+        return open_in_network(daemon.found().pid, read_addresses)
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
         from kvtui.backend.linux.sysctls import read_sysctls

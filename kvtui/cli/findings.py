@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from kvtui.cli import event_loop
 from kvtui.cli.look import PLAIN, look_for
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, watch_heading, write
 from kvtui.cli.watched_text import redrawn
@@ -56,7 +56,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         watch_observations(observer, changes.text)
         return TriageExit.NONE
     try:
-        seen = asyncio.run(_observe(observer, listen))
+        seen = event_loop.run(_observe(observer, listen))
     except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, look_for(invocation, wide=form is Format.WIDE), stream=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
@@ -99,10 +100,10 @@ class Invocation(Struct, frozen=True):
         Raises:
             SystemExit: 2 when ``--pid`` is not a keepalived.
         """
-        import asyncio  # noqa: PLC0415 - --help and --version do without
+        from kvtui.cli import event_loop  # noqa: PLC0415 - asyncio; --help and --version do without
 
         try:
-            return asyncio.run(_observe(self.observer(), timeout))
+            return event_loop.run(_observe(self.observer(), timeout))
         except KeepalivedNotFoundError as error:
             fail(str(error.args[0]), EXIT_USAGE)
 
@@ -120,7 +121,7 @@ class Invocation(Struct, frozen=True):
         return UiSettings(
             ascii=self.ascii,
             mouse=self.mouse,
-            source_label="demo" if self.demo else "live",
+            source_label="demo" if self.demo else "lab" if os.environ.get("KVTUI_LAB") else "live",
             theme=self.theme,
             keys=self.config.keys,
             notices=self.config.problems,

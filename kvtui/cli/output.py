@@ -9,6 +9,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import msgspec
 
-from kvtui.backend.output_writer import OutputWriter
+from kvtui.backend.output_writer import CHUNK_BYTES, OutputWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from typing_extensions import Buffer
 
@@ -172,9 +173,56 @@ def encode(content: object, form: Format, *, stream: bool = False) -> str:
     ``stream``: one of many: JSON in one line, YAML with ``---`` before it.
     """
     if form is Format.YAML:
-        return _yaml(msgspec.to_builtins(content), stream=stream)
-    encoded = msgspec.json.encode(content)
-    text = (encoded if stream else msgspec.json.format(encoded, indent=2)).decode() + "\n"
+        return _yaml(msgspec.to_builtins(content, enc_hook=list), stream=stream)
+    return (_ascii(msgspec.json.encode(content)) if stream else _indented(content, "\n")) + "\n"
+
+
+def write_document(members: Iterable[tuple[str, object]], form: Format) -> None:
+    """Writes a document by its members, as ``encode`` has it; long lists are iterators.
+
+    JSON is never there as a whole: that of 50,000 real servers has 36 MB.
+    """
+    if form is Format.YAML:
+        write(encode(dict(members), form))
+        return
+    collected: list[str] = []
+    size = 0
+    for piece in _pieces(members):
+        collected.append(piece)
+        size += len(piece)
+        if size >= CHUNK_BYTES:
+            write("".join(collected))
+            collected, size = [], 0
+    write("".join(collected))
+
+
+def _pieces(members: Iterable[tuple[str, object]]) -> Iterator[str]:
+    separator = "{"
+    for name, value in members:
+        yield f'{separator}\n  "{name}": '
+        separator = ","
+        if isinstance(value, Iterator):
+            yield from _list(value)
+        else:
+            yield _indented(value, "\n  ")
+    yield "\n}\n"
+
+
+def _list(values: Iterator[object]) -> Iterator[str]:
+    separator = "["
+    for value in values:
+        yield separator + "\n    " + _indented(value, "\n    ")
+        separator = ","
+    yield "[]" if separator == "[" else "\n  ]"
+
+
+def _indented(value: object, newline: str) -> str:
+    """Returns the JSON of a value that stands deeper: a JSON string has no line breaks."""
+    return _ascii(msgspec.json.format(msgspec.json.encode(value), indent=2)).replace("\n", newline)
+
+
+def _ascii(encoded: bytes) -> str:
+    text = encoded.decode()
     return text if text.isascii() else NOT_ASCII.sub(_escaped, text)
 
 
@@ -193,7 +241,8 @@ def _yaml(content: object, *, stream: bool) -> str:
 def write(text: str, out: TextIO | None = None) -> None:
     """Writes, and waits until it is read; Ctrl+C ends the wait. In an event loop use ``write_soon``."""
     out = out or sys.stdout
-    out.write(text)
+    for start in range(0, len(text), CHUNK_BYTES):  # a stream copies several times what it writes
+        out.write(text[start : start + CHUNK_BYTES])
     out.flush()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.cli.look import look_for
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, terminal_height, write
+from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, terminal_height, write, write_document
 from kvtui.cli.text import names, render, render_top, render_vips
 from kvtui.cli.watched_text import WatchedText
 from kvtui.cli.watching import watch as watch_observations
@@ -49,7 +49,7 @@ def show(invocation: Invocation, view: str, *, watch: bool, listen: float | None
     if unknown := [address for address in wanted if address not in known]:
         fail(f"no VIP {', '.join(plain(a, 60) for a in unknown)}; kvtui vips -o name lists the VIPs", EXIT_USAGE)
     findings = _journal_findings(invocation, seen) if view == "status" else ()
-    write(_text(replace(seen, findings=findings) if findings else seen, view, form, look, with_servers=bool(wanted)))
+    _print(replace(seen, findings=findings) if findings else seen, view, form, look, with_servers=bool(wanted))
     for finding in findings:
         info(plain(finding.evidence[0]))
 
@@ -87,19 +87,25 @@ def _journal_findings(invocation: Invocation, seen: Observation) -> tuple[Findin
 
 
 def _watched(view: str, form: Format, look: Look, wanted: tuple[str, ...]) -> Callable[[Observation], str | None]:
-    def document(seen: Observation) -> str:
-        return _text(only_vips(seen, wanted), view, form, look, stream=True, with_servers=bool(wanted))
-
-    return WatchedText(document).text if form.is_text else document
-
-
-def _text(
-    seen: Observation, view: str, form: Format, look: Look, *, stream: bool = False, with_servers: bool = False
-) -> str:
-    if form is Format.NAME:
-        return names(seen, view)
     if form.is_text:
-        return render_vips(seen, look) if with_servers else render(seen, view, look)
+        return WatchedText(
+            lambda seen: _text(only_vips(seen, wanted), view, form, look, with_servers=bool(wanted))
+        ).text
     from kvtui.presenters.documents import status  # noqa: PLC0415 - text does not need the chain of every VIP
 
-    return encode(status(seen, view), form, stream=stream)
+    return lambda seen: encode(status(only_vips(seen, wanted), view), form, stream=True)
+
+
+def _print(seen: Observation, view: str, form: Format, look: Look, *, with_servers: bool) -> None:
+    if form.is_text:
+        write(_text(seen, view, form, look, with_servers=with_servers))
+        return
+    from kvtui.presenters.documents import members  # noqa: PLC0415 - as above
+
+    write_document(members(seen, view), form)
+
+
+def _text(seen: Observation, view: str, form: Format, look: Look, *, with_servers: bool) -> str:
+    if form is Format.NAME:
+        return names(seen, view)
+    return render_vips(seen, look) if with_servers else render(seen, view, look)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kvtui.cli.look import MIN_WRAP_COLUMNS, PLAIN
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kvtui.cli.look import Look
 
 Row = tuple[str | Cell, ...]
@@ -29,40 +32,64 @@ def table(
     ``right``: indexes of the columns to align right; ``optional``: of those to leave out until a line is as wide as
     the terminal, the first of them first. The last column is wrapped if that is not enough.
     """
-    lines = [head, *(tuple(plain(c if isinstance(c, str) else c.text) for c in row) for row in rows)]
-    widths = {i: max(len(line[i]) for line in lines) for i in range(len(head))}
+    lines = [head, *map(_texts, rows)]
+    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*lines, strict=True))}
     for index in optional:
         if look.width is None or _total(widths) <= look.width:
             break
         del widths[index]
-    last = len(head) - 1
-    if look.width is not None and last in widths and (over := _total(widths) - look.width) > 0:
+    last = max(widths)
+    over = 0 if look.width is None else _total(widths) - look.width
+    if over > 0:
         widths[last] = max(MIN_WRAP_COLUMNS, widths[last] - over)
-    if not look.colour:
-        return "".join(_line(line, widths, right) for line in lines)
+    if not look.colour and over <= 0:
+        return _plain_lines(lines, widths, right)
     tones = [(Tone.STRONG,) * len(head), *(tuple(_tone(cell) for cell in row) for row in rows)]
-    return "".join(_line(line, widths, right, (look, tone)) for line, tone in zip(lines, tones, strict=True))
+    wrapped = (
+        (part, tone) for line, tone in zip(lines, tones, strict=True) for part in _wrapped(line, last, widths[last])
+    )
+    return "".join(_painted(line, tone, widths, right, look) for line, tone in wrapped)
 
 
-def _total(widths: dict[int, int]) -> int:
-    return sum(widths.values()) + 2 * (len(widths) - 1)
+def _texts(row: Row) -> Texts:
+    texts = cast("Texts", row)
+    try:
+        joined = "".join(texts)
+    except TypeError:  # cells; to look at the type of each one would slow down ten thousand rows
+        texts = tuple(cell if isinstance(cell, str) else cell.text for cell in row)
+        joined = "".join(texts)
+    return texts if plain(joined) is joined else tuple(map(plain, texts))
 
 
 def _tone(cell: str | Cell) -> Tone:
     return Tone.NORMAL if isinstance(cell, str) else cell.tone
 
 
-def _line(
-    cells: Texts, widths: dict[int, int], right: frozenset[int], painted: tuple[Look, tuple[Tone, ...]] | None = None
-) -> str:
-    last = len(cells) - 1
-    if last in widths and len(cells[last]) > widths[last]:
-        first, *others = wrap(cells[last], widths[last], break_on_hyphens=False) or [""]
-        more = [(*[""] * last, part) for part in others]
-        return "".join(_line(part, widths, right, painted) for part in ((*cells[:last], first), *more))
+def _total(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + 2 * (len(widths) - 1)
+
+
+def _plain_lines(lines: list[Texts], widths: dict[int, int], right: frozenset[int]) -> str:
+    line = "  ".join(f"%{'' if i in right else '-'}{width}s" for i, width in widths.items())
+    if len(widths) == 1:  # itemgetter gives no tuple for one
+        return "".join([f"{(line % row[next(iter(widths))]).rstrip()}\n" for row in lines])
+    if len(widths) < len(lines[0]):
+        lines = [*map(itemgetter(*widths), lines)]
+    return "".join([f"{(line % row).rstrip()}\n" for row in lines])
+
+
+def _wrapped(cells: Texts, column: int, width: int) -> Iterator[Texts]:
+    """Yields a row in as many lines as a column needs; the other cells are in the first."""
+    if len(cells[column]) <= width:
+        yield cells
+        return
+    first, *others = wrap(cells[column], width, break_on_hyphens=False) or [""]
+    yield (*cells[:column], first, *cells[column + 1 :])
+    for text in others:
+        yield (*[""] * column, text, *[""] * (len(cells) - column - 1))
+
+
+def _painted(cells: Texts, tones: tuple[Tone, ...], widths: dict[int, int], right: frozenset[int], look: Look) -> str:
     texts = [cells[i].rjust(w) if i in right else cells[i].ljust(w) for i, w in widths.items()]
-    if painted is not None:
-        look, tones = painted
-        texts[-1] = texts[-1].rstrip()
-        texts = [look.paint(text, tones[i]) for i, text in zip(widths, texts, strict=True)]
-    return "  ".join(texts).rstrip() + "\n"
+    texts[-1] = texts[-1].rstrip()
+    return "  ".join(look.paint(text, tones[i]) for i, text in zip(widths, texts, strict=True)).rstrip() + "\n"

@@ -21,7 +21,8 @@ from kvtui.presenters.host import host_lines
 if TYPE_CHECKING:
     from kvtui.cli.look import Look
     from kvtui.cli.tables import Row
-    from kvtui.model.observation import Observation, RealServerView, StatsView, VipView, VirtualServerView
+    from kvtui.model.ipvs import Stats
+    from kvtui.model.observation import Observation, RealServerView, VipView, VirtualServerView
 
 _NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
 _WIRE = _NODE | {SourceName.VRRP, SourceName.ADDRESSES, SourceName.ADVERTS}
@@ -172,7 +173,7 @@ def _ipvs(seen: Observation, look: Look) -> str:
     return table(IPVS_HEAD, rows, IPVS_RIGHT, look=look, optional=IPVS_OPTIONAL)
 
 
-def _ipvs_row(cells: Row, stats: StatsView | None, look: Look) -> Row:
+def _ipvs_row(cells: Row, stats: Stats | None, look: Look) -> Row:
     """Returns the screen's row without its trend, with bytes in and out apart."""
     dash, opened = look.glyphs.dash, f"{look.glyphs.open} "
     rates = (per_second(stats.in_bps), per_second(stats.out_bps)) if stats else (dash, dash)

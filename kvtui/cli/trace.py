@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.actions.drain.targets import UnknownTargetError, parse_service
+from kvtui.cli import event_loop
 from kvtui.cli.look import PLAIN, look_for
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
@@ -84,7 +85,7 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
     ``connect``: also connect to each of its TCP ports.
     """
     try:
-        index, traces = asyncio.run(_trace(invocation, text, connect=connect, listen=listen))
+        index, traces = event_loop.run(_trace(invocation, text, connect=connect, listen=listen))
     except UnreadSourcesError as error:
         fail(str(error), TraceExit.UNKNOWN)
     except (UnknownVipError, UnknownTargetError, ValueError, KeepalivedNotFoundError) as error:

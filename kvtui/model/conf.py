@@ -138,6 +138,7 @@ class ConfVirtualServer(Struct, frozen=True):
     method: ForwardingMethod | None = None
     persistence_timeout: int | None = None
     quorum: int | None = None
+    hysteresis: int = 0
     service: str | None = None
     real_servers: tuple[ConfRealServer, ...] = ()
 

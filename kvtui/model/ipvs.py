@@ -31,11 +31,11 @@ LVS_METHODS = {"NAT": ForwardingMethod.MASQ, "DR": ForwardingMethod.DIRECT, "TUN
 LVS_METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 
 
-class Stats(Struct, frozen=True):
-    """64-bit counters and the kernel's own estimates (struct ip_vs_kstats).
+class Stats(Struct, frozen=True, gc=False):
+    """64-bit counters, and rates per second (struct ip_vs_kstats); ``bps``: bytes per second, as in ``ipvsadm --rate``.
 
-    ``cps``, ``pps`` (per second) and ``bps`` (bytes per second) are the kernel's averages over some seconds. kvtui
-    computes its own rates from counter differences (``rules.servers.rates``).
+    In the table and in a first observation the rates are the kernel's own averages over some seconds; later
+    observations have differences of counters (``rules.servers.rates``).
     """
 
     connections: int = 0
@@ -43,14 +43,14 @@ class Stats(Struct, frozen=True):
     out_packets: int = 0
     in_bytes: int = 0
     out_bytes: int = 0
-    cps: int = 0
-    in_pps: int = 0
-    out_pps: int = 0
-    in_bps: int = 0
-    out_bps: int = 0
+    cps: float = 0
+    in_pps: float = 0
+    out_pps: float = 0
+    in_bps: float = 0
+    out_bps: float = 0
 
 
-class RealServer(Struct, frozen=True):
+class RealServer(Struct, frozen=True, gc=False):
     """A destination of a virtual server.
 
     Attributes:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
-    from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey
+    from kvtui.model.ipvs import ForwardingMethod, Protocol, ServiceKey, Stats
     from kvtui.model.mapping import Mapping
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import AuthHmac, Tracked, VrrpState
@@ -121,24 +121,6 @@ class VipView(Struct, frozen=True):
     rivals: tuple[str, ...] = ()
 
 
-class StatsView(Struct, frozen=True):
-    """Counters and rates per second: differences of two readings, or the kernel's estimate for the first reading.
-
-    ``in_bps`` and ``out_bps`` are bytes per second, as in ``ipvsadm --rate``.
-    """
-
-    connections: int
-    in_packets: int
-    out_packets: int
-    in_bytes: int
-    out_bytes: int
-    cps: float
-    in_pps: float
-    out_pps: float
-    in_bps: float
-    out_bps: float
-
-
 class PodView(Struct, frozen=True):
     """The pod behind a real server, from the API's endpoints; ``node`` is None if unknown."""
 
@@ -148,7 +130,7 @@ class PodView(Struct, frozen=True):
     node: str | None = None
 
 
-class RealServerView(Struct, frozen=True):
+class RealServerView(Struct, frozen=True, gc=False):
     """A real server of a virtual server, from kernel and config; unknown values are None.
 
     Attributes:
@@ -165,7 +147,7 @@ class RealServerView(Struct, frozen=True):
     persistent: int | None
     upper_threshold: int | None
     lower_threshold: int | None
-    stats: StatsView | None
+    stats: Stats | None
     state: RealServerState
     configured_weight: int | None
     check: str | None = None
@@ -193,7 +175,7 @@ class VirtualServerView(Struct, frozen=True):
     persistence_timeout: int | None
     flags: tuple[str, ...]
     managed_by: ManagedBy
-    stats: StatsView | None
+    stats: Stats | None
     real_servers: tuple[RealServerView, ...]
     in_kernel: bool = True
     service: str | None = None

@@ -1,4 +1,4 @@
-"""What follows for a VRRP instance from a change: the public JSON of ``plan.prediction`` and ``outcome.observed``."""
+"""What follows from a change: the public JSON of ``plan.prediction``, ``plan.traffic`` and ``outcome.observed``."""
 
 from __future__ import annotations
 
@@ -48,3 +48,39 @@ class Prediction(Struct, frozen=True):
     within_seconds: float | None
     certainty: Certainty
     why: str
+
+
+class CountChange(Struct, frozen=True):
+    """A number before and after."""
+
+    now: int
+    then: int
+
+
+class NewConnections(StrEnum):
+    """What becomes of clients that connect."""
+
+    SERVED = "served"
+    PARTLY_REFUSED = "partly refused"
+    """A hashing scheduler refuses the clients whose hash leads to a real server of weight 0."""
+    REFUSED = "refused"
+    SORRY_SERVER = "sorry server"
+
+
+class Traffic(Struct, frozen=True):
+    """What is left of a virtual server for clients.
+
+    Attributes:
+        real_servers: those that take new connections, without the sorry server.
+        weight: the sum of theirs.
+        quorum_met: as keepalived counts it, which does not see a weight that is set in the kernel.
+        sorry_server: its address and port if it takes the connections then.
+    """
+
+    virtual_server: str
+    real_servers: CountChange
+    weight: CountChange
+    quorum: int
+    quorum_met: bool
+    sorry_server: str | None
+    new_connections: NewConnections

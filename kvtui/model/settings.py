@@ -30,7 +30,7 @@ class UiSettings(Struct, frozen=True):
 
     Attributes:
         ascii: borders, sparklines and marks in ASCII only.
-        source_label: shown in the header: ``live``, ``demo`` or ``replay``.
+        source_label: shown in the header: ``live``, ``lab``, ``demo`` or ``replay``.
         theme: AUTO means dark here: the CLI has already detected the terminal.
         keys: id of a binding → its keys, from the configuration.
         notices: shown once at the start: unused parts of the configuration.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from kvtui.model.prediction import Prediction  # noqa: TC001 - msgspec reads the annotations
+from kvtui.model.prediction import Prediction, Traffic  # noqa: TC001 - msgspec reads the annotations
 from kvtui.presenters.contract import Contract, Count
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Plan(Contract, frozen=True):
     """What an action would do, before anything is written.
 
     prediction has an object for every instance of this node, touched or not; it is null where nothing is predicted.
+    traffic has an object for every virtual server whose weights change, null for an action that changes none.
     """
 
     verb: str
@@ -40,6 +41,7 @@ class Plan(Contract, frozen=True):
     steps: list[str]
     effects: list[str]
     prediction: list[Prediction] | None
+    traffic: list[Traffic] | None
     remarks: list[Remark]
     diff: str
     by_hand: list[str]
@@ -97,6 +99,7 @@ def _plan(plan: core.Plan) -> Plan:
         steps=list(plan.steps),
         effects=list(plan.effects),
         prediction=list(plan.prediction) or None,
+        traffic=list(plan.traffic) or None,
         remarks=[Remark(grade, n.text) for grade, n in zip(grades, plan.notes, strict=True)],
         diff=plan.diff,
         by_hand=list(plan.equivalent_commands),

@@ -153,8 +153,10 @@ class Stats(Contract, frozen=True):
     out_bps: float
 
     def __post_init__(self) -> None:
-        for name in ("cps", "in_pps", "out_pps", "in_bps", "out_bps"):
-            force_setattr(self, name, round(getattr(self, name), 1))
+        rates = (self.cps, self.in_pps, self.out_pps, self.in_bps, self.out_bps)
+        if not all(map(float.is_integer, rates)):  # the kernel's own are whole numbers
+            for name, rate in zip(("cps", "in_pps", "out_pps", "in_bps", "out_bps"), rates, strict=True):
+                force_setattr(self, name, round(rate, 1))
 
 
 class Pod(Contract, frozen=True):

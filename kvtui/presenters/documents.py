@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.conf import Conf
     from kvtui.model.mapping import Mapping
-    from kvtui.model.observation import InstanceView, Observation
+    from kvtui.model.observation import InstanceView, Observation, VirtualServerView
     from kvtui.rules.chain import Links, Port
     from kvtui.rules.mapping.controller import ControllerSettings
     from kvtui.rules.mapping.drift import Difference
@@ -75,7 +76,14 @@ def head(seen: Observation) -> Document:
 
 def status(seen: Observation, view: str = "status") -> Document:
     """The document of one observation, or the part of it that a command is about (a key of ``VIEWS``)."""
-    return head(seen) | {name: MEMBERS[name](seen) for name in VIEWS[view]}
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in members(seen, view)}
+
+
+def members(seen: Observation, view: str) -> Iterator[tuple[str, object]]:
+    """Yields the members of ``status``; a long list is an iterator, so that a writer need not hold all its objects."""
+    yield from head(seen).items()
+    for name in VIEWS[view]:
+        yield name, MEMBERS[name](seen)
 
 
 def mapping_entry(mapping: Mapping) -> contract.MappingEntry:
@@ -132,6 +140,10 @@ def _instance(view: InstanceView) -> contract.Instance:
     )
 
 
+def _virtual_server(view: VirtualServerView) -> contract.VirtualServer:
+    return convert(view, contract.VirtualServer, from_attributes=True)
+
+
 def _mappings(seen: Observation) -> list[contract.Mapping] | None:
     if seen.mappings is None:
         return None
@@ -161,7 +173,9 @@ MEMBERS: dict[str, Callable[[Observation], object]] = {
     "keepalived": _keepalived,
     "vrrp_instances": lambda seen: None if seen.vrrp_instances is None else [_instance(i) for i in seen.vrrp_instances],
     "vips": lambda seen: _all(contract.Vip, seen.vips),
-    "virtual_servers": lambda seen: _all(contract.VirtualServer, seen.virtual_servers),
+    "virtual_servers": lambda seen: (
+        None if seen.virtual_servers is None else map(_virtual_server, seen.virtual_servers)
+    ),
     "mappings": _mappings,
     "findings": lambda seen: _all(contract.Finding, seen.findings),
     "host": lambda seen: (host := seen.snapshot.host) and convert(host, contract.Host, from_attributes=True),

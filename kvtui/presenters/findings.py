@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone
-from kvtui.presenters.wrapping import hanging
 from kvtui.rules.triage.missing_sources import missing_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
+    from kvtui.presenters.glyphs import Glyphs
 
 NO_PROBLEMS = "No problems found"
 
@@ -44,41 +47,51 @@ def missing_names(observation: Observation) -> tuple[str, ...]:
     return tuple(source.name.value for source in missing_sources(observation))
 
 
+class Severities:
+    """The worst severity of what findings name: an object, a VIP, a real server."""
+
+    def __init__(self, findings: Iterable[Finding] | None) -> None:
+        self._worst: dict[str, Severity] = {}
+        for finding in sorted(findings or (), key=lambda f: f.severity.rank):
+            for name in (finding.object, *finding.object.split(" -> "), *finding.vips):
+                self._worst.setdefault(name, finding.severity)
+
+    def mark(self, glyphs: Glyphs, *names: str) -> Cell:
+        """Returns the mark of a row with these names."""
+        found = [self._worst[name] for name in names if name in self._worst]
+        if not found:
+            return Cell("")
+        severity = min(found, key=lambda s: s.rank)
+        return severity_mark(severity, glyphs)
+
+
+def severity_mark(severity: Severity, glyphs: Glyphs) -> Cell:
+    return Cell(glyphs.severity(severity), SEVERITY_TONES[severity])
+
+
 def finding_key(finding: Finding) -> tuple[str, str]:
     return (finding.id, finding.object)
 
 
-def finding_cells(finding: Finding) -> tuple[Cell, ...]:
+def finding_cells(finding: Finding, glyphs: Glyphs) -> tuple[Cell, ...]:
+    tone = SEVERITY_TONES[finding.severity]
     return (
-        Cell(f"{finding.severity.value.upper():<8} {plain(finding.title)}", SEVERITY_TONES[finding.severity]),
+        severity_mark(finding.severity, glyphs),
+        Cell(f"{finding.severity.value:<8} {plain(finding.title)}", runs=((8, tone),)),
         Cell(plain(finding.object)),
         Cell(finding.id, Tone.DIM),
     )
 
 
-def finding_text(finding: Finding) -> str:
-    vips = [f"  VIPs: {', '.join(map(plain, finding.vips))}"] if finding.vips else []
-    return "\n".join(
-        [
-            f"{finding.severity.value.upper()}  {plain(finding.title)}",
-            "",
-            "Evidence",
-            *(f"  {plain(e)}" for e in finding.evidence),
-            f"  object: {plain(finding.object)}",
-            *vips,
-            "",
-            "Remedy",
-            f"  {plain(finding.remedy)}",
-        ]
-    )
-
-
-def short_text(finding: Finding, width: int, max_lines: int) -> str:
-    """Returns a finding in a limited number of lines: always its remedy, and as much evidence as fits."""
-    title = hanging(plain(finding.title), width)
-    remedy = hanging(f"> {plain(finding.remedy)}", width)
-    evidence = [line for e in finding.evidence for line in hanging(f"  {plain(e)}", width)]
-    room = max(0, max_lines - len(title) - len(remedy))
-    if len(evidence) > room:
-        evidence = [*evidence[: max(0, room - 1)], "  … (Enter shows all)"] if room else []
-    return "\n".join([*title, *evidence, *remedy][:max_lines])
+def finding_lines(finding: Finding) -> list[Line]:
+    """Returns a finding's title, remedy, evidence and VIPs."""
+    tone = SEVERITY_TONES[finding.severity]
+    vips = [(Cell("VIPs    ", Tone.DIM), Cell(", ".join(map(plain, finding.vips))))] if finding.vips else []
+    return [
+        (Cell(f"{finding.severity.value.upper()}  ", tone), Cell(plain(finding.title), Tone.STRONG)),
+        (Cell("Remedy  ", Tone.DIM), Cell(plain(finding.remedy), Tone.FOCUS)),
+        *((Cell("        " if n else "Because ", Tone.DIM), Cell(plain(e))) for n, e in enumerate(finding.evidence)),
+        (Cell("Object  ", Tone.DIM), Cell(plain(finding.object))),
+        *vips,
+        (Cell("Rule    ", Tone.DIM), Cell(finding.id)),
+    ]

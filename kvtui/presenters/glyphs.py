@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from kvtui.model.finding import Severity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,6 +21,9 @@ class Glyphs(Struct, frozen=True):
     Attributes:
         bars: sparkline levels, lowest first.
         marks: of a chain's layers, by the value of ``rules.chain.Mark``.
+        whole: a layer that is ok, in a row of marks.
+        critical: severity of a finding; ``warning`` too.
+        joint: between two layers of a chain; ``separator`` between two facts.
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
         dash: no value.
         differs: between the kernel's value and the config's.
@@ -34,6 +39,14 @@ class Glyphs(Struct, frozen=True):
     down: str
     dash: str
     differs: str
+    whole: str
+    critical: str
+    warning: str
+    joint: str
+    separator: str
+
+    def severity(self, severity: Severity | None) -> str:
+        return {Severity.CRITICAL: self.critical, Severity.WARNING: self.warning}.get(severity, "") if severity else ""
 
 
 UNICODE = Glyphs(
@@ -47,6 +60,11 @@ UNICODE = Glyphs(
     down="▼",
     dash="–",
     differs="≠",
+    whole="•",
+    critical="●",
+    warning="▲",
+    joint="─",
+    separator="·",
 )
 ASCII = Glyphs(
     bars=" ._-=oO#@",
@@ -59,6 +77,11 @@ ASCII = Glyphs(
     down="v",
     dash="-",
     differs="!",
+    whole="+",
+    critical="X",
+    warning="!",
+    joint="-",
+    separator="-",
 )
 
 

@@ -12,8 +12,8 @@ from kvtui.model.units import count, per_second
 from kvtui.presenters.cells import Cell, Tone, share_cell
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import Connection
-    from kvtui.model.observation import Observation, PodView, RealServerView, StatsView, VirtualServerView
+    from kvtui.model.ipvs import Connection, Stats
+    from kvtui.model.observation import Observation, PodView, RealServerView, VirtualServerView
     from kvtui.presenters.glyphs import Glyphs
 
 STATE_TONES = {
@@ -40,7 +40,7 @@ def search_text(real: RealServerView) -> str:
     return "\n".join((endpoint(real.address, real.port), real.state.value, *pod)).casefold()
 
 
-def rate(stats: StatsView | None) -> float:
+def rate(stats: Stats | None) -> float:
     return stats.cps if stats else 0.0
 
 
@@ -55,7 +55,7 @@ def virtual_cells(v: VirtualServerView, spark: str, glyphs: Glyphs, *, folded: b
         *_rate_cells(v.stats, glyphs.dash),
         _up_cell(v),
         Cell(" ".join(flag for flag in v.flags if flag not in REDUNDANT_FLAGS)),
-        Cell(spark, Tone.GOOD, volatile=True),
+        Cell(spark, Tone.FOCUS, volatile=True),
         Cell(""),
         *_total_cells(v.stats, glyphs.dash),
         Cell(v.managed_by.value, Tone.NORMAL if v.managed_by is ManagedBy.KEEPALIVED else Tone.WARN),
@@ -75,7 +75,7 @@ def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...
         *_rate_cells(r.stats, glyphs.dash),
         Cell(r.state.value, STATE_TONES[r.state]),
         Cell(r.method.value if r.method else "?"),
-        Cell(spark, Tone.GOOD, volatile=True),
+        Cell(spark, Tone.FOCUS, volatile=True),
         _pod_cell(r.pod),
         *_total_cells(r.stats, glyphs.dash),
         Cell(""),
@@ -95,13 +95,13 @@ def _sum_cell(values: list[int | None], dash: str) -> Cell:
     return Cell(count(sum(known)) if known else dash)
 
 
-def _rate_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell]:
+def _rate_cells(stats: Stats | None, dash: str) -> tuple[Cell, Cell]:
     if stats is None:
         return (Cell(dash), Cell(dash))
     return (Cell(per_second(stats.cps)), Cell(per_second(stats.in_bps + stats.out_bps)))
 
 
-def _total_cells(stats: StatsView | None, dash: str) -> tuple[Cell, Cell, Cell]:
+def _total_cells(stats: Stats | None, dash: str) -> tuple[Cell, Cell, Cell]:
     if stats is None:
         return (Cell(dash), Cell(dash), Cell(dash))
     return (Cell(count(stats.connections)), Cell(count(stats.in_bytes)), Cell(count(stats.out_bytes)))

@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.actions.registry import ACTIONS
+from kvtui.presenters.views import VIEWS
 
 
 class Key(Struct, frozen=True):
@@ -29,15 +30,7 @@ class Key(Struct, frozen=True):
     system: bool = False
 
 
-VIEWS = (
-    Key("view.vips", "1", "view('vips')", "VIPs", "VIPs, their owners and chains"),
-    Key("view.vrrp", "2", "view('vrrp')", "VRRP", "VRRP instances and peers"),
-    Key("view.ipvs", "3", "view('ipvs')", "IPVS", "IPVS servers and traffic"),
-    Key("view.mappings", "4", "view('mappings')", "Mappings", "ConfigMap entries and chains"),
-    Key("view.findings", "5", "view('findings')", "Findings", "Problems, worst first"),
-    Key("view.events", "7", "view('events')", "Events", "Events, with the log"),
-    Key("view.journal", "8", "view('journal')", "Journal", "Past actions, and undo"),
-)
+VIEW_KEYS = tuple(Key(f"view.{v.name}", v.key, f"view('{v.name}')", v.label, v.help) for v in VIEWS)
 ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.tooltip) for a in ACTIONS if a.key)
 ALWAYS = (
     Key("app.sources", "i", "sources", "Sources", "Sources and their state"),
@@ -47,7 +40,7 @@ ALWAYS = (
     Key("app.keys", "question_mark", "keys", "Keys", "Show these keys"),
 )
 APP = (
-    *VIEWS,
+    *VIEW_KEYS,
     *ACTING,
     *ALWAYS,
     Key("app.commands", "colon", "command_palette", "Commands", "Search commands"),
@@ -92,7 +85,7 @@ JOURNAL = (
 )
 
 THROUGH_PANELS = (
-    *(replace(key, action=f"app.{key.action}", label="", help="", system=True) for key in (*VIEWS, *ALWAYS)),
+    *(replace(key, action=f"app.{key.action}", label="", help="", system=True) for key in (*VIEW_KEYS, *ALWAYS)),
     Key("view.copy", "y", "app.below('copy')", "", "", system=True),
     Key("view.copy_row", "Y", "app.below('copy_row')", "", "", system=True),
 )

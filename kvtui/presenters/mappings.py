@@ -9,13 +9,14 @@ from kvtui.model.mapping import MappingState
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone, share_cell
-from kvtui.presenters.trace import chain_cell, chain_text, entry_text
+from kvtui.presenters.trace import applying, chain_cell, entry_text, head_lines, link_cells
 from kvtui.rules.chain import ChainIndex, Mark, chain_of, first_break
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 
 if TYPE_CHECKING:
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
 
 STATE_TONES = {MappingState.OK: Tone.GOOD, MappingState.VIP_ONLY: Tone.NORMAL, MappingState.ERROR: Tone.BAD}
@@ -41,9 +42,15 @@ def search_texts(entry: Mapping) -> tuple[str | None, ...]:
     return (entry.vip, entry.value, entry.method, entry.state.value, entry.error, *entry.notes)
 
 
-def detail_text(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> str:
-    title = f"{plain(entry.vip, 60)}  {'; '.join((entry_text(entry), *entry.notes))}"
-    return chain_text(index, title, canonical_or_same(entry.vip), glyphs)
+def detail_lines(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> list[Line]:
+    """Returns the entry, its notes, its chain, the first break with the next step, and its layers."""
+    links = chain_of(index, canonical_or_same(entry.vip))
+    return [
+        (Cell(entry_text(entry), Tone.BAD if entry.error else Tone.NORMAL),),
+        *head_lines(links, glyphs, of_node=index.seen.snapshot.kube is None),
+        *((Cell(plain(note), Tone.WARN),) for note in entry.notes),
+        *(link_cells(link, glyphs) for link in applying(links)),
+    ]
 
 
 def break_position(index: ChainIndex, entry: Mapping) -> int:
@@ -62,7 +69,7 @@ def notes_cell(index: ChainIndex, entry: Mapping) -> Cell:
     return Cell(plain("; ".join((*first, *entry.notes))), Tone.BAD if broken else Tone.WARN)
 
 
-def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> tuple[Cell, ...]:
+def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs, chain_width: int = 0) -> tuple[Cell, ...]:
     address = canonical_or_same(entry.vip)
     servers = index.kernel.get(address, {}).values()
     up, total = sum(s.up for s in servers), sum(len(s.real_servers) for s in servers)
@@ -73,7 +80,7 @@ def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> tuple[Ce
         Cell(entry.state.value, STATE_TONES[entry.state]),
         _ready_cell(index, address, glyphs),
         share_cell(up, total) if servers else Cell(glyphs.dash, Tone.DIM),
-        chain_cell(chain_of(index, address), glyphs),
+        chain_cell(chain_of(index, address), glyphs, chain_width),
         notes_cell(index, entry),
     )
 

@@ -9,18 +9,29 @@ from msgspec import Struct
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
-from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.cells import Cell, Line, Tone, line_text
 from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.ipvs import server_lines
-from kvtui.rules.chain import ChainIndex, Mark, chain_of, connect_link, first_break, port_chain
+from kvtui.rules.chain import ChainIndex, Layer, Mark, connect_link, first_break, port_chain
 
 if TYPE_CHECKING:
     from kvtui.model.connect import Connect
     from kvtui.model.mapping import Mapping
-    from kvtui.model.observation import VipView
     from kvtui.presenters.glyphs import Glyphs
     from kvtui.rules.chain import Link, Links, Port
 
+MARK_TONES = {Mark.OK: Tone.GOOD, Mark.BROKEN: Tone.BAD, Mark.UNKNOWN: Tone.WARN, Mark.NONE: Tone.DIM}
+SHORT_NAMES = {
+    Layer.CONFIGMAP: "CM",
+    Layer.SERVICE: "Svc",
+    Layer.ENDPOINTS: "EP",
+    Layer.CONF: "Conf",
+    Layer.RUNNING: "Run",
+    Layer.IPVS: "IPVS",
+    Layer.ADDRESS: "Addr",
+    Layer.VRRP: "VRRP",
+    Layer.CONNECT: "TCP",
+}
 CHAIN_TITLE = "CHAIN"
 """Title of the column that has one mark for each layer."""
 MIN_AGE_SHOWN = 60.0
@@ -49,15 +60,21 @@ Connects = dict[tuple[str, "Port"], "Connect"]
 def trace_text(
     index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs = UNICODE, connects: Connects | None = None
 ) -> str:
+    return "\n".join(map(line_text, trace_lines(index, targets, glyphs, connects)))
+
+
+def trace_lines(
+    index: ChainIndex, targets: tuple[Target, ...], glyphs: Glyphs = UNICODE, connects: Connects | None = None
+) -> list[Line]:
     blocks = [
         _block(index, target, port, glyphs, connects or {})
         for target in targets
         for port in ([target.port] if target.port else index.ports(target.address) or (None,))
     ]
-    return "\n\n".join(blocks)
+    return [line for n, block in enumerate(blocks) for line in ([(), *block] if n else block)]
 
 
-def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs, connects: Connects) -> str:
+def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs, connects: Connects) -> list[Line]:
     observation, address = index.seen, target.address
     view = next((v for v in observation.vips or () if (v.instance, v.address) == (target.instance, address)), None)
     links = port_chain(index, address, port, view=view)
@@ -65,14 +82,32 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
         links = (*links, connect_link(index, address, port, connects[address, port]))
     name = plain(address) if port is None else f"{port.protocol.value} {plain(endpoint(address, port.number))}"
     entry = index.entries.get(address)
-    lines = [name if entry is None else f"{name}  {entry_text(entry)}"]
-    lines += verdict(links, of_node=observation.snapshot.kube is None)
-    lines += [link_line(link, glyphs) for link in links]
-    lines += [f"  note: {plain(n)}" for n in (entry.notes if entry else ())]
+    lines: list[Line] = [(Cell(name if entry is None else f"{name}  {entry_text(entry)}", Tone.STRONG),)]
+    lines += verdict_lines(links, of_node=observation.snapshot.kube is None)
+    lines += [link_cells(link, glyphs) for link in links]
+    lines += [(Cell(f"  note: {plain(n)}", Tone.WARN),) for n in (entry.notes if entry else ())]
     if view := view or index.views.get(address):
-        lines.append(f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}")
+        lines.append(
+            (Cell(f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}"),)
+        )
     server = index.kernel.get(address, {}).get(port) if port else None
-    return "\n".join([*lines, *(server_lines(server) if server else ())])
+    return [*lines, *((Cell(line),) for line in (server_lines(server) if server else ()))]
+
+
+def head_lines(links: Links, glyphs: Glyphs, *, of_node: bool = False) -> list[Line]:
+    """Returns the chain, and what follows from it: in the same line if all is well."""
+    chain, *rest = chain_line(links, glyphs), *verdict_lines(links, of_node=of_node)
+    return [(*chain, Cell("  "), *rest[0])] if rest[0][0].tone is Tone.GOOD else [chain, *rest]
+
+
+def verdict_lines(links: Links, *, of_node: bool = False) -> list[Line]:
+    tone = (
+        Tone.BAD if first_break(links) else Tone.GOOD if all(link.mark is not Mark.UNKNOWN for link in links) else None
+    )
+    return [
+        (Cell(text, Tone.NORMAL if n or tone is None else tone),)
+        for n, text in enumerate(verdict(links, of_node=of_node))
+    ]
 
 
 def verdict(links: Links, *, of_node: bool = False) -> list[str]:
@@ -91,9 +126,13 @@ def verdict(links: Links, *, of_node: bool = False) -> list[str]:
     return [NODE_OK if of_node else ALL_OK]
 
 
-def link_line(link: Link, glyphs: Glyphs) -> str:
+def link_cells(link: Link, glyphs: Glyphs) -> Line:
     old = f"  [{coarse(link.age)} old]" if link.age is not None and link.age >= MIN_AGE_SHOWN else ""
-    return f"{glyphs.marks[link.mark]} {link.layer.words:<15}{plain(link.detail)}{old}"
+    tone = Tone.BAD if link.mark is Mark.BROKEN else Tone.DIM if link.mark is Mark.NONE else Tone.NORMAL
+    return (
+        Cell(f"{glyphs.marks[link.mark]} ", MARK_TONES[link.mark]),
+        Cell(f"{link.layer.words:<15}{plain(link.detail)}{old}", tone),
+    )
 
 
 def entry_text(entry: Mapping) -> str:
@@ -105,11 +144,33 @@ def entry_text(entry: Mapping) -> str:
     return f"{plain('/'.join(entry.target), 130)} by {plain(entry.method or '?', 20)}{origin}"
 
 
-def chain_text(index: ChainIndex, title: str, address: str, glyphs: Glyphs, view: VipView | None = None) -> str:
-    links = chain_of(index, address, view=view)
-    return "\n".join([plain(title), *(link_line(link, glyphs) for link in links)])
+def applying(links: Links) -> Links:
+    """Returns the layers that apply to this VIP."""
+    return tuple(link for link in links if link.mark is not Mark.NONE)
 
 
-def chain_cell(links: Links, glyphs: Glyphs) -> Cell:
-    broken = first_break(links) is not None
-    return Cell("".join(glyphs.marks[link.mark] for link in links), Tone.BAD if broken else Tone.NORMAL)
+def chain_line(links: Links, glyphs: Glyphs) -> Line:
+    """Returns the layers joined to a chain; a mark is before those that are not ok."""
+    cells: list[Cell] = []
+    for link in applying(links):
+        mark = "" if link.mark is Mark.OK else f"{glyphs.marks[link.mark]} "
+        joint = [Cell(glyphs.joint, Tone.DIM)] if cells else []
+        cells += [*joint, Cell(f"{mark}{SHORT_NAMES[link.layer]}", MARK_TONES[link.mark])]
+    return tuple(cells)
+
+
+def chain_cell(links: Links, glyphs: Glyphs, width: int = 0) -> Cell:
+    """Returns a mark for each layer that applies, and the name of the first broken one.
+
+    Where the ``width`` has no room for both, a broken chain has only the name.
+    """
+    shown = applying(links)
+    marks = "".join(glyphs.whole if link.mark is Mark.OK else glyphs.marks[link.mark] for link in shown)
+    runs = tuple((1, MARK_TONES[link.mark]) for link in shown)
+    broken = first_break(links)
+    if broken is None:
+        return Cell(marks, runs=runs)
+    name = broken.layer.words
+    if width and len(marks) + 1 + len(name) > width:
+        return Cell(f"{glyphs.marks[Mark.BROKEN]} {name}", Tone.BAD)
+    return Cell(f"{marks} {name}", Tone.BAD, runs=runs)

@@ -12,8 +12,9 @@ from kvtui.rules.vrrp.instances import unexplained_adverts
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Observation, VipView
+    from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
-    from kvtui.rules.chain import ChainIndex
+    from kvtui.rules.chain import ChainIndex, Links
 
 
 def empty_text(observation: Observation) -> str:
@@ -47,13 +48,50 @@ def contradiction_text(observation: Observation) -> str:
     )
 
 
-def detail_text(index: ChainIndex, vip: VipView, glyphs: Glyphs) -> str:
-    from kvtui.presenters.trace import chain_text  # noqa: PLC0415 - `kvtui status` does without the chain
+def detail_title(observation: Observation, vip: VipView) -> str:
+    parts = (vip.address, services(observation, vip), f"on {vip.interface or '?'}", vip.instance)
+    return "  ".join(plain(part) for part in parts if part)
+
+
+def summary_lines(index: ChainIndex, links: Links, vip: VipView, glyphs: Glyphs) -> list[Line]:
+    """Returns the chain, its first break with the next step, the real servers and the mastership."""
+    from kvtui.presenters.trace import head_lines  # noqa: PLC0415 - `kvtui status` does without the chain
 
     observation = index.seen
-    parts = (vip.address, services(observation, vip), methods(observation, vip), f"on {vip.interface or '?'}")
-    title = "  ".join(part for part in (*parts, vip.instance) if part)
-    return chain_text(index, title, vip.address, glyphs, vip)
+    lines = head_lines(links, glyphs, of_node=observation.snapshot.kube is None)
+    separator = f" {glyphs.separator} "
+    for server in observation.servers_of(vip.address):
+        persistence = "off" if server.persistence_timeout is None else f"{server.persistence_timeout} s"
+        facts = (plain(server.scheduler or "?"), methods(observation, vip), f"persistence {persistence}")
+        share = share_cell(server.up, len(server.real_servers))
+        up = Cell(f"{server.up} of {len(server.real_servers)} real servers up", share.tone)
+        name = Cell(f"{server.protocol.value} {plain(server.name)}  ", Tone.STRONG)
+        lines.append((name, up, Cell(separator + separator.join(fact for fact in facts if fact))))
+    if instance := instance_of(observation, vip):
+        lines.append(_mastership(instance, observation.snapshot.time))
+    return lines
+
+
+def _mastership(instance: InstanceView, now: float) -> Line:
+    from kvtui.model.units import coarse  # noqa: PLC0415 - as above
+
+    since = "" if instance.since is None else f" for {coarse(now - instance.since)}"
+    priority = instance.effective_priority or instance.priority
+    change = f" (configured {instance.priority})" if priority != instance.priority else ""
+    heard = [p for p in instance.peers if p.priority is not None]
+    best = max(heard, key=lambda p: p.priority or 0, default=None)
+    other = f"; {plain(best.address)} has {best.priority}" if best else ""
+    return (
+        Cell("VRRP ", Tone.DIM),
+        state_cell(instance.state),
+        Cell(f"{since}, priority {or_unknown(priority)}{change}{other}"),
+    )
+
+
+def layer_lines(links: Links, glyphs: Glyphs) -> list[Line]:
+    from kvtui.presenters.trace import applying, link_cells  # noqa: PLC0415 - as above
+
+    return [link_cells(link, glyphs) for link in applying(links)]
 
 
 def instance_of(observation: Observation, vip: VipView) -> InstanceView | None:
@@ -94,9 +132,9 @@ def up_cell(observation: Observation, vip: VipView, dash: str) -> Cell:
     return share_cell(sum(s.up for s in servers), sum(len(s.real_servers) for s in servers))
 
 
-def vip_cells(index: ChainIndex, vip: VipView, spark: str, glyphs: Glyphs, mark: str = "") -> tuple[Cell, ...]:
-    """Returns a VIP's row; ``mark`` is that of its worst finding."""
-    from kvtui.presenters.trace import chain_cell  # noqa: PLC0415 - as above
+def vip_cells(index: ChainIndex, vip: VipView, spark: str, glyphs: Glyphs, chain_width: int = 0) -> tuple[Cell, ...]:
+    """Returns a VIP's row."""
+    from kvtui.presenters.trace import chain_cell  # noqa: PLC0415 - `kvtui status` does without the chain
     from kvtui.rules.chain import chain_of  # noqa: PLC0415 - as above
 
     observation, dash = index.seen, glyphs.dash
@@ -105,17 +143,17 @@ def vip_cells(index: ChainIndex, vip: VipView, spark: str, glyphs: Glyphs, mark:
     cps, bps = traffic(observation, vip)
     has_servers = bool(observation.servers_of(vip.address))
     return (
-        Cell(f"{plain(vip.address)} {mark}".rstrip(), Tone.BAD if mark == "!!" else Tone.WARN if mark else Tone.STRONG),
+        Cell(plain(vip.address), Tone.STRONG),
         owner_cell(vip, glyphs),
         state_cell(vip.state),
         Cell(or_unknown(priority)),
-        Cell(plain(services(observation, vip)) or dash),
+        Cell(plain(services(observation, vip)) or "VIP only"),
         Cell(methods(observation, vip) or dash),
         up_cell(observation, vip, dash),
         Cell(per_second(cps) if has_servers else dash),
         Cell(per_second(bps) if has_servers else dash),
-        Cell(spark, Tone.GOOD, volatile=True),
+        Cell(spark, Tone.FOCUS, volatile=True),
         Cell(plain(vip.interface or "?")),
         Cell(plain(vip.instance)),
-        chain_cell(chain_of(index, vip.address, view=vip), glyphs),
+        chain_cell(chain_of(index, vip.address, view=vip), glyphs, chain_width),
     )

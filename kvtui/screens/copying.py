@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from kvtui.model.settings import Clipboard
 from kvtui.model.text import plain
@@ -34,8 +34,6 @@ class CopyPanel(Panel):
         & > VerticalScroll { max-width: 100%; border: none; border-top: solid $primary; padding: 0; }
     }
     """
-
-    wraps: ClassVar = False
 
     def __init__(self, host: Host, copied: str) -> None:
         super().__init__(host, f"{HEADINGS[host.settings.clipboard]}   Esc close")

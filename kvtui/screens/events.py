@@ -62,11 +62,11 @@ class EventsScreen(NodeScreen):
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading keepalived's log and the journal …", id="events")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def below_table(self) -> tuple[Widget, ...]:
         return (Static("", id="about", markup=False),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        return (("e", "kind"), ("End", "follow"), *(hint for hint in super().hints() if hint[0] not in {"7", "d"}))
+        return (("e", "kind"), ("End", "follow"), *(hint for hint in super().hints() if hint[0] != "d"))
 
     # --- reading
 

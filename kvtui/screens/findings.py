@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kvtui.actions.journal_findings import UNDONE
 from kvtui.actions.registry import intent_of
-from kvtui.presenters.findings import empty_text, finding_cells, finding_key, finding_text, short_text
+from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.findings import empty_text, finding_cells, finding_key, finding_lines
 from kvtui.presenters.trace import Target
-from kvtui.screens.detail_pane import PANE_LINES, DetailPane
+from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
-from kvtui.widgets.columns import Column
+from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from textual.screen import ModalScreen
     from textual.widget import Widget
 
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
 
 COLUMNS = (
-    Column("finding", "SEVERITY FINDING", 80, 0, most=120),
+    MARK,
+    Column("finding", "SEVERITY FINDING", 76, 0, most=120),
     Column("object", "OBJECT", 16, 2, most=40),
     Column("id", "RULE", 12, 3, most=32),
 )
@@ -34,15 +36,12 @@ MIN_ROWS = 4
 
 
 class FindingsScreen(NodeScreen):
-    DEFAULT_CSS = """
-    FindingsScreen { & DetailPane { text-overflow: clip; } }
-    """
     sorts: ClassVar = (("", "worst first"), ("object", "object"), ("id", "rule"))
 
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading this node …", id="findings")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def beside_table(self) -> tuple[Widget, ...]:
         return (DetailPane(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
@@ -58,13 +57,16 @@ class FindingsScreen(NodeScreen):
             self.table.empty = f"{empty_text(observation)}\n\n{self.sources_hint}"
         keys = [k for k, f in findings.items() if self.matches(f.id, f.title, f.object, f.severity.value, *f.vips)]
         order = {"object": lambda k: natural(findings[k].object), "id": lambda k: findings[k].id}
-        self.show_rows(observation, self.sorted_rows(keys, order), lambda k: finding_cells(findings[k]))
+        self.show_rows(observation, self.sorted_rows(keys, order), lambda k: finding_cells(findings[k], self.glyphs))
         self.show_detail(observation)
 
     def show_detail(self, observation: Observation) -> None:
         finding = self._selected_finding(observation)
-        text = "" if finding is None else short_text(finding, self.size.width - 2, PANE_LINES - 1)
-        self.query_one(DetailPane).explain(text, MIN_ROWS, self.size.height)
+        lines = [] if finding is None else finding_lines(finding)
+        title = "" if finding is None else finding.object
+        self.query_one(DetailPane).explain(
+            title, lines, rows=min(len(self.table.keys), MIN_ROWS), height=self.size.height
+        )
 
     def _selected_finding(self, observation: Observation) -> Finding | None:
         selected = self.table.selected
@@ -81,11 +83,11 @@ class FindingsScreen(NodeScreen):
     def detail_panel(self, key: Any) -> ModalScreen[None]:
         findings = self.host.latest.findings or () if self.host.latest else ()
         finding = next((f for f in findings if finding_key(f) == key), None)
-        if finding and finding.id in UNDONE and (intent := intent_of(finding.command)):
+        if finding and (intent := intent_of(finding.command)):
             return PlanPanel(self.host, intent)
-        return Panel(self.host, f"Finding {key[0]}", lambda observation: _text(observation, key))
+        return Panel(self.host, f"Finding {key[0]}", lambda observation: _lines(observation, key))
 
 
-def _text(observation: Observation, key: tuple[Hashable, ...]) -> str:
+def _lines(observation: Observation, key: tuple[Hashable, ...]) -> Sequence[Line]:
     finding = next((f for f in observation.findings or () if finding_key(f) == key), None)
-    return "This finding is resolved." if finding is None else finding_text(finding)
+    return [(Cell("This finding is resolved.", Tone.GOOD),)] if finding is None else finding_lines(finding)

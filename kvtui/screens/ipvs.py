@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.equivalent_commands import of_server
+from kvtui.model.ipvs import endpoint
+from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, virtual_cells
 from kvtui.presenters.keys import IPVS
@@ -13,7 +15,7 @@ from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.columns import Column
+from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from kvtui.screens.panel import Panel
 
 COLUMNS = (
+    MARK,
     Column("name", "VIRTUAL / REAL SERVER", 23, 0, most=48),
     Column("weight", "WEIGHT", 6, 1, right=True),
     Column("active", "ACTIVE", 6, 1, right=True),
@@ -87,13 +90,17 @@ class IpvsScreen(NodeScreen):
             keys.extend(self._keys_of(servers[key], key, previous.get(key)))
         reals: dict[Hashable, dict[tuple[str, int], RealServerView]] = {}
 
+        severities = Severities(observation.findings)
+
         def render(key: Any) -> tuple[Cell, ...]:
             spark = sparkline(self.host.history.of(key), self.table.width_of("spark"), self.glyphs.bars)
             if not isinstance(key[0], tuple):
-                return virtual_cells(servers[key], spark, self.glyphs, folded=key in self._folded)
+                mark = severities.mark(self.glyphs, servers[key].name, servers[key].address or "")
+                return (mark, *virtual_cells(servers[key], spark, self.glyphs, folded=key in self._folded))
             if key[0] not in reals:  # only for servers on the screen
                 reals[key[0]] = {r.key: r for r in servers[key[0]].real_servers}
-            return real_cells(reals[key[0]][key[1]], spark, self.glyphs)
+            mark = severities.mark(self.glyphs, endpoint(*key[1]))
+            return (mark, *real_cells(reals[key[0]][key[1]], spark, self.glyphs))
 
         self.show_rows(observation, keys, render)
 

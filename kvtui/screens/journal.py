@@ -58,7 +58,7 @@ class JournalScreen(NodeScreen):
 
     def hints(self) -> tuple[tuple[str, str], ...]:
         own = (("u", "undo"), ("c", "complete"))
-        return (*own, *(hint for hint in super().hints() if hint[0] not in {"8", "d", "p", "f"}))
+        return (*own, *(hint for hint in super().hints() if hint[0] not in {"d", "p", "f"}))
 
     # --- reading
 

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.equivalent_commands import of_mapping
 from kvtui.model.ip import canonical_or_same
-from kvtui.presenters.mappings import break_position, detail_text, empty_text, mapping_cells, search_texts
+from kvtui.presenters.findings import Severities
+from kvtui.presenters.mappings import (
+    break_position,
+    detail_lines,
+    empty_text,
+    mapping_cells,
+    search_texts,
+)
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.rules.chain import ChainIndex
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import TracePanel
-from kvtui.widgets.columns import Column
+from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -22,17 +29,19 @@ if TYPE_CHECKING:
 
     from kvtui.model.mapping import Mapping
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Cell
     from kvtui.screens.node_screen import SortKey
     from kvtui.screens.panel import Panel
 
 COLUMNS = (
+    MARK,
     Column("vip", "VIP", 15, 0, most=39),
     Column("service", "SERVICE", 18, 0, most=60),
     Column("method", "METHOD", 6, 2, most=12),
     Column("state", "STATE", 8, 1),
     Column("ready", "READY", 5, 1, right=True),
     Column("up", "UP", 5, 1, right=True),
-    Column("chain", CHAIN_TITLE, 8, 1),
+    Column("chain", CHAIN_TITLE, 11, 1, most=24),
     Column("why", "FIRST BREAK, NOTES", 12, 3, most=400, fill=True),
 )
 
@@ -43,7 +52,7 @@ class MappingsScreen(NodeScreen):
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading the ConfigMap …", id="mappings")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def beside_table(self) -> tuple[Widget, ...]:
         return (DetailPane(),)
 
     def draw(self, observation: Observation) -> None:
@@ -56,9 +65,14 @@ class MappingsScreen(NodeScreen):
             "service": lambda k: natural("/".join(entries[k].target or ())),
             "chain": lambda k: break_position(index, entries[k]),
         }
-        self.show_rows(
-            observation, self.sorted_rows(keys, order), lambda key: mapping_cells(index, entries[key], self.glyphs)
-        )
+        severities = Severities(observation.findings)
+
+        def render(key: Hashable) -> tuple[Cell, ...]:
+            entry = entries[key]
+            mark = severities.mark(self.glyphs, canonical_or_same(entry.vip), entry.vip)
+            return (mark, *mapping_cells(index, entry, self.glyphs, self.table.width_of("chain")))
+
+        self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
 
     def _empty_text(self, observation: Observation) -> str:
@@ -69,8 +83,10 @@ class MappingsScreen(NodeScreen):
 
     def show_detail(self, observation: Observation) -> None:
         entry = self._selected_entry(observation)
-        text = detail_text(ChainIndex(observation), entry, self.glyphs) if entry else ""
-        self.query_one(DetailPane).explain(text, len(self.table.keys), self.size.height)
+        title, lines = "", []
+        if entry is not None:
+            title, lines = entry.vip, detail_lines(ChainIndex(observation), entry, self.glyphs)
+        self.query_one(DetailPane).explain(title, lines, rows=len(self.table.keys), height=self.size.height)
 
     def _selected_entry(self, observation: Observation) -> Mapping | None:
         return next((m for m in observation.mappings or () if m.vip == self.table.selected), None)

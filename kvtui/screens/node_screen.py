@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
+from textual.containers import Vertical
 from textual.screen import Screen
 
 from kvtui.presenters.glyphs import Glyphs, glyphs
+from kvtui.presenters.header import header_line
 from kvtui.presenters.keys import NODE_SCREEN
+from kvtui.presenters.views import VIEWS
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.header import HeaderLine, header_text, is_critical
+from kvtui.widgets.header import HeaderLine
 from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.tabs import TabLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -36,10 +40,11 @@ if TYPE_CHECKING:
 
 
 HINTS = (
-    ("1", "VIPs"), ("2", "VRRP"), ("3", "IPVS"), ("4", "maps"), ("5", "findings"), ("7", "events"), ("8", "journal"),
     ("Enter", "detail"), ("t", "trace"), ("r", "reload"), ("d", "drain"), ("p", "priority"), ("f", "failover"),
     ("/", "filter"), ("s", "sort"), ("space", "pause"), ("i", "sources"), ("q", "quit"), ("?", "keys"),
 )  # fmt: skip
+WIDE = 120
+"""Columns from which on the details are at the right of the table."""
 CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
@@ -53,8 +58,17 @@ def natural(text: str) -> tuple[int | str, ...]:
 
 class NodeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - as Textual declares it
     DEFAULT_CSS = """
-    NodeScreen { & Prompt { display: none; padding: 0 1; } & Prompt.open { display: block; } }
+    NodeScreen {
+        & #body { height: 1fr; }
+        & #main { width: 1fr; }
+        & Prompt { display: none; padding: 0 1; }
+        & Prompt.open { display: block; }
+        &.-wide #body { layout: horizontal; }
+        &.-wide #main { width: 2fr; }
+        &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; }
+    }
     """
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
     """(column, label); the first is the order in which the rows are read."""
@@ -73,6 +87,10 @@ class NodeScreen(Screen[None]):
         return glyphs(ascii_only=self.host.settings.ascii)
 
     @property
+    def view_name(self) -> str:
+        return next(view.name for view in VIEWS if view.screen[1] == type(self).__name__)
+
+    @property
     def table(self) -> LineTable:
         return self.query_one(LineTable)
 
@@ -85,7 +103,12 @@ class NodeScreen(Screen[None]):
     def make_table(self) -> LineTable:
         raise NotImplementedError
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def below_table(self) -> tuple[Widget, ...]:
+        """Returns what is below the table at every width."""
+        return ()
+
+    def beside_table(self) -> tuple[Widget, ...]:
+        """Returns what is at the right of the table on a wide terminal, else below it."""
         return ()
 
     def draw(self, observation: Observation) -> None:
@@ -127,9 +150,14 @@ class NodeScreen(Screen[None]):
     # --- drawing
 
     def compose(self) -> ComposeResult:
+        hint = self.host.keymap.hint
         yield HeaderLine()
-        yield self.make_table()
-        yield from self.extra_widgets()
+        yield TabLine([(view, hint(view.key, "")) for view in VIEWS], self.view_name, self.glyphs)
+        with Vertical(id="body"):
+            with Vertical(id="main"):
+                yield self.make_table()
+                yield from self.below_table()
+            yield from self.beside_table()
         yield Prompt(self._keep_filter, self.action_clear, "part of a name, address, state …", name="filter")
         scope, keymap = type(self).__name__, self.host.keymap
         yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
@@ -137,11 +165,10 @@ class NodeScreen(Screen[None]):
     def show(self, observation: Observation) -> None:
         if not is_drawable(self):
             return
-        label, hint = self.host.settings.source_label, self.host.keymap.hint
-        text = header_text(
-            observation, label, self.size.width, paused=self.host.paused, sources=hint("i", ""), findings=hint("5", "")
-        )
-        self.query_one(HeaderLine).show(text, critical=is_critical(observation))
+        label, sources = self.host.settings.source_label, self.host.keymap.hint("i", "")
+        header = header_line(observation, label, self.size.width, self.glyphs, paused=self.host.paused, sources=sources)
+        self.query_one(HeaderLine).show([header])
+        self.query_one(TabLine).update(observation)
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._descending else self.glyphs.up)
         self.table.find(self.filter)
         self.draw(observation)
@@ -161,6 +188,10 @@ class NodeScreen(Screen[None]):
     def _show_detail(self) -> None:
         if self.host.latest is not None and is_drawable(self):
             self.show_detail(self.host.latest)
+
+    @on(TabLine.Chosen)
+    async def _show_view(self, event: TabLine.Chosen) -> None:
+        await self.app.run_action(f"view('{event.name}')")
 
     @on(LineTable.Chosen)
     def _open_panel(self, event: LineTable.Chosen) -> None:

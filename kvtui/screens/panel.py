@@ -8,20 +8,21 @@ from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotat
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from kvtui.model.text import plain
+from kvtui.presenters.cells import text_lines
 from kvtui.presenters.keys import PANEL
-from kvtui.presenters.wrapping import hanging
 from kvtui.widgets.bindings import bindings
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.binding import BindingType
     from textual.widget import Widget
 
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
     from kvtui.screens.host import Host
 
 
@@ -53,20 +54,18 @@ class Panel(ModalScreen[None]):
             width: 100%; max-width: 110; height: auto; max-height: 100%;
             border: solid $primary; padding: 0 1; background: $surface; scrollbar-size: 1 1;
         }
-        & Static { height: auto; width: 1fr; }
     }
     """
-    wraps: ClassVar = True
-    """Whether long lines are wrapped with a hanging indent."""
 
-    def __init__(self, host: Host, heading: str, text: Callable[[Observation], str] | None = None) -> None:
+    def __init__(
+        self, host: Host, heading: str, text: Callable[[Observation], str | Sequence[Line]] | None = None
+    ) -> None:
         super().__init__()
         self.host = host
         self.heading = heading
         self._make_text = text
-        self._shown: str | None = None
 
-    def text(self, observation: Observation | None) -> str:
+    def text(self, observation: Observation | None) -> str | Sequence[Line]:
         return NOTHING_READ if self._make_text is None or observation is None else self._make_text(observation)
 
     @property
@@ -78,7 +77,7 @@ class Panel(ModalScreen[None]):
             box.border_title = Content(plain(self.heading))  # not markup: names come from outside
             box.border_subtitle = "Esc close"
             yield from self.above()
-            yield Static("", id="text", markup=False)
+            yield Lines(id="text")
 
     def above(self) -> Iterable[Widget]:
         """Returns widgets above the text."""
@@ -89,12 +88,10 @@ class Panel(ModalScreen[None]):
 
     def show(self, observation: Observation | None) -> None:
         """Draws the text if it changed. An observation can arrive before the panel is composed."""
-        lines = [plain(line) for line in self.text(observation).split("\n")]
-        text = "\n".join(w for line in lines for w in (hanging(line, self.text_width) if self.wraps else [line]))
-        if text != self._shown:
-            for static in self.query("#text").results(Static):
-                self._shown = text
-                static.update(text)
+        text = self.text(observation)
+        lines = text_lines(text) if isinstance(text, str) else text
+        for shown in self.query("#text").results(Lines):
+            shown.show(lines)
 
     def on_resize(self) -> None:
         self.show(self.host.latest)

@@ -11,13 +11,17 @@ from textual.binding import Binding, BindingType
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.glyphs import glyphs
-from kvtui.presenters.trace import trace_text
+from kvtui.presenters.trace import trace_lines
 from kvtui.rules.chain import ChainIndex
 from kvtui.screens.panel import NOTHING_READ, Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
     from kvtui.presenters.trace import Connects, Target
     from kvtui.screens.host import Host
 
@@ -33,12 +37,12 @@ class TracePanel(Panel):
         self._targets = targets
         self._connects: Connects = {}
 
-    def text(self, observation: Observation | None) -> str:
+    def text(self, observation: Observation | None) -> str | Sequence[Line]:
         if observation is None:
             return NOTHING_READ
         marks = glyphs(ascii_only=self.host.settings.ascii)
-        text = trace_text(ChainIndex(observation), self._targets, marks, self._connects)
-        return f"{text}\n\nc connect over TCP, from here"
+        lines = trace_lines(ChainIndex(observation), self._targets, marks, self._connects)
+        return [*lines, (), (Cell("c", Tone.FOCUS), Cell(" connect over TCP, from here"))]
 
     @work(exclusive=True)
     async def action_connect(self) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.equivalent_commands import of_vip
-from kvtui.model.finding import MARKS, worst
+from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.trace import CHAIN_TITLE, Target
-from kvtui.presenters.vips import detail_text, empty_text, search_texts, traffic, vip_cells
-from kvtui.rules.chain import ChainIndex
+from kvtui.presenters.vips import (
+    detail_title,
+    empty_text,
+    layer_lines,
+    search_texts,
+    summary_lines,
+    traffic,
+    vip_cells,
+)
+from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import TracePanel
-from kvtui.widgets.columns import Column
+from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from kvtui.screens.panel import Panel
 
 COLUMNS = (
+    MARK,
     Column("vip", "VIP", 15, 0, most=39),
     Column("owner", "OWNER", 12, 1, most=39),
     Column("state", "STATE", 6, 0),
@@ -39,7 +48,7 @@ COLUMNS = (
     Column("spark", "TREND", 5, 6, most=60, fill=True),
     Column("interface", "NIC", 6, 8, most=15),
     Column("instance", "INSTANCE", 8, 10, most=24),
-    Column("chain", CHAIN_TITLE, 8, 1),
+    Column("chain", CHAIN_TITLE, 11, 1, most=24),
 )
 
 
@@ -50,7 +59,7 @@ class VipsScreen(NodeScreen):
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading this node …", id="vips")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def beside_table(self) -> tuple[Widget, ...]:
         return (DetailPane(),)
 
     def draw(self, observation: Observation) -> None:
@@ -64,12 +73,13 @@ class VipsScreen(NodeScreen):
             "cps": lambda k: traffic(observation, views[k])[0],
         }
         index = ChainIndex(observation)
-        marks = {vip: MARKS[severity] for vip, severity in worst(observation.findings).items()}
+        severities = Severities(observation.findings)
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             view, width = views[key], self.table.width_of("spark")
             spark = sparkline(self.host.history.of(("vip", view.address)), width, self.glyphs.bars)
-            return vip_cells(index, view, spark, self.glyphs, marks.get(view.address, ""))
+            mark = severities.mark(self.glyphs, view.address)
+            return (mark, *vip_cells(index, view, spark, self.glyphs, self.table.width_of("chain")))
 
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
@@ -83,9 +93,16 @@ class VipsScreen(NodeScreen):
         return f"{text}\n\n{self.sources_hint}" if observation.vips is None else text
 
     def show_detail(self, observation: Observation) -> None:
-        vip = self._selected_vip(observation)
-        text = detail_text(ChainIndex(observation), vip, self.glyphs) if vip else ""
-        self.query_one(DetailPane).explain(text, len(self.table.keys), self.size.height)
+        vip, rows = self._selected_vip(observation), len(self.table.keys)
+        pane = self.query_one(DetailPane)
+        if vip is None:
+            pane.explain("", (), rows=rows, height=self.size.height)
+            return
+        index = ChainIndex(observation)
+        links = chain_of(index, vip.address, view=vip)
+        first = summary_lines(index, links, vip, self.glyphs)
+        more = layer_lines(links, self.glyphs)
+        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
 
     def _selected_vip(self, observation: Observation) -> VipView | None:
         selected = self.table.selected

@@ -8,6 +8,8 @@ from textual.widgets import Static
 
 from kvtui.actions.equivalent_commands import of_instance
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell
+from kvtui.presenters.findings import Severities
 from kvtui.presenters.trace import Target
 from kvtui.presenters.vrrp import (
     empty_text,
@@ -19,7 +21,7 @@ from kvtui.presenters.vrrp import (
 )
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
-from kvtui.widgets.columns import Column
+from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from kvtui.model.observation import InstanceView, Observation
-    from kvtui.presenters.cells import Cell
     from kvtui.screens.node_screen import SortKey
 
 COLUMNS = (
+    MARK,
     Column("name", "INSTANCE / PEER", 17, 0, most=44),
     Column("state", "STATE", 6, 0),
     Column("vrid", "VRID", 4, 3, right=True),
@@ -58,7 +60,7 @@ class VrrpScreen(NodeScreen):
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading this node …", id="vrrp")
 
-    def extra_widgets(self) -> tuple[Widget, ...]:
+    def below_table(self) -> tuple[Widget, ...]:
         return (Static("", id="timeline", markup=False),)
 
     def draw(self, observation: Observation) -> None:
@@ -72,11 +74,13 @@ class VrrpScreen(NodeScreen):
             "vrid": lambda n: instances[n].vrid or 0,
         }
         rows: dict[Hashable, tuple[Cell, ...]] = {}
+        severities = Severities(observation.findings)
         for name in self.sorted_rows(names, order):
             instance = instances[str(name)]
-            rows[name] = instance_cells(observation, instance, self.glyphs.self_mark)
+            mark = severities.mark(self.glyphs, instance.name)
+            rows[name] = (mark, *instance_cells(observation, instance, self.glyphs.self_mark))
             for peer in instance.peers:
-                rows[name, peer.address] = peer_cells(peer, instance, self.glyphs.branch)
+                rows[name, peer.address] = (Cell(""), *peer_cells(peer, instance, self.glyphs.branch))
         self.show_rows(observation, list(rows), rows.__getitem__)
         self._draw_timeline(observation)
 

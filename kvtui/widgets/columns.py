@@ -34,6 +34,10 @@ class Column(Struct, frozen=True):
     fill: bool = False
 
 
+MARK = Column("mark", "", 1)
+"""The first column of most tables: how bad the worst finding about the row is."""
+
+
 class Placed(Struct, frozen=True):
     column: Column
     index: int
@@ -41,19 +45,20 @@ class Placed(Struct, frozen=True):
 
 
 def fit(columns: tuple[Column, ...], room: int, longest: Mapping[int, int] | None = None) -> tuple[Placed, ...]:
-    """Returns the columns that fit, with their widths. The first column is always kept.
+    """Returns the columns that fit, with their widths. The first column after the mark is always kept.
 
     ``longest`` has, by index, the length of the longest text so far; other columns keep their width.
     """
     known = longest or {}
-    by_rank = sorted(range(len(columns)), key=lambda i: (i > 0, columns[i].rank, i))
+    kept = 1 + (columns[0] is MARK)
+    by_rank = sorted(range(len(columns)), key=lambda i: (i >= kept, columns[i].rank, i))
     widths: dict[int, int] = {}
     left = room
     for index in by_rank:
         need = _least(columns[index], known.get(index), room)
         gap = GAP if widths else 0
-        if need + gap <= left or not widths:
-            widths[index] = max(1, min(need, room))
+        if need + gap <= left or not widths or (index < kept and left > gap):
+            widths[index] = max(1, min(need, left - gap))
             left -= widths[index] + gap
     for index in (i for i in by_rank if i in widths and i in known):
         more = max(0, min(left, min(known[index], columns[index].most) - widths[index]))

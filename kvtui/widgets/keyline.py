@@ -1,19 +1,28 @@
-"""The key line at the bottom: as many key hints as fit."""
+"""The key line at the bottom: as many key hints as fit. A click on one presses its key."""
 
 from __future__ import annotations
 
-from textual.widgets import Static
+from typing import TYPE_CHECKING
+
+from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.key_names import key_value
+from kvtui.widgets.tones import Lines
+
+if TYPE_CHECKING:
+    from textual import events
 
 Hint = tuple[str, str]
+GAP = 2
+"""Blanks between two hints."""
 
 
-class KeyLine(Static):
+class KeyLine(Lines):
     DEFAULT_CSS = """
-    KeyLine { height: 1; background: $panel; color: $foreground; text-wrap: nowrap; }
+    KeyLine { height: 1; background: $panel; color: $foreground; }
     """
 
     def __init__(self, hints: tuple[Hint, ...]) -> None:
-        super().__init__("", markup=False)
+        super().__init__(wraps=False)
         self._hints = hints
         self._first: tuple[Hint, ...] = ()
 
@@ -22,19 +31,40 @@ class KeyLine(Static):
             self._first = first
             self.on_resize()
 
+    def show_hints(self, hints: tuple[Hint, ...]) -> None:
+        if hints != self._hints:
+            self._hints = hints
+            self.on_resize()
+
+    @property
+    def fitting(self) -> list[Hint]:
+        return fitting((*self._first, *self._hints), self.size.width)
+
     def on_resize(self) -> None:
-        self.update(hint_line((*self._first, *self._hints), self.size.width))
+        cells: list[Cell] = []
+        for key, word in self.fitting:
+            cells += [Cell(key, Tone.FOCUS), Cell(f" {word}{' ' * GAP}")]
+        self.show([tuple(cells)])
+
+    def on_click(self, event: events.Click) -> None:
+        start = 0
+        for key, word in self.fitting:
+            stop = start + len(key) + 1 + len(word)
+            if start <= event.x < stop:
+                self.app.simulate_key(key_value(key if len(key) == 1 else key.lower()))
+            start = stop + GAP
 
 
-def hint_line(hints: tuple[Hint, ...], width: int) -> str:
+def fitting(hints: tuple[Hint, ...], width: int) -> list[Hint]:
     """Returns as many hints as fit, and always the last one (help)."""
     if not hints:
-        return ""
-    last = f"{hints[-1][0]} {hints[-1][1]}"
-    line = ""
-    for key, word in hints[:-1]:
-        part = f"{key} {word}  "
-        if len(line) + len(part) + len(last) > width:
+        return []
+    *others, last = hints
+    left = width - sum(map(len, last)) - 1
+    chosen: list[Hint] = []
+    for hint in others:
+        left -= sum(map(len, hint)) + 1 + GAP
+        if left < 0:
             break
-        line += part
-    return (line + last)[:width]
+        chosen.append(hint)
+    return [*chosen, last]

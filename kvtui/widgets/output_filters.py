@@ -23,7 +23,7 @@ LOOK_ALIKES = {
     **dict.fromkeys("–—", "-"),
     **dict.fromkeys("«»“”", '"'),
     **dict.fromkeys("‘’", "'"),
-    **dict.fromkeys("→▶▸", ">"),
+    **dict.fromkeys("→▶▸▌", ">"),
     **dict.fromkeys("▼▾", "v"),
     **dict.fromkeys("●•★", "*"),
     "▲": "^",
@@ -51,7 +51,7 @@ def ascii_text(text: str) -> str:
 def _look_alike(character: str) -> str:
     if character.isascii():
         return character
-    if ord(character) in BLOCKS:
+    if character not in LOOK_ALIKES and ord(character) in BLOCKS:
         return " "
     return LOOK_ALIKES.get(character) or "?" * get_character_cell_size(character)
 

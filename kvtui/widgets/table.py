@@ -10,56 +10,62 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from kvtui.model.text import plain
-from kvtui.presenters.cells import Cell, Tone
+from kvtui.presenters.cells import Cell
 from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
+from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from rich.style import Style
     from textual import events
     from textual.binding import BindingType
 
+    from kvtui.presenters.cells import Tone
     from kvtui.widgets.changes import Cells, Drawn
 
     Render = Callable[[Hashable], Cells]
 
 HEAD_LINES = 1
+GUTTER = 1
+"""Columns left of the cells: the bar beside the selected row."""
+BAR = "▌"
 
 
 class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """A header and one line for each row, with a cursor. Columns that do not fit are left out."""
+    """A header and one line for each row, with a cursor. Columns that do not fit are left out.
+
+    The selected row keeps its colours: it has a bar at its left and another background.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--head",
         "table--cursor",
+        "table--bar",
         "table--changed",
         "table--found",
-        *(f"table--{tone.value}" for tone in Tone),
+        *TONE_CLASSES,
     }
-    DEFAULT_CSS = """
-    LineTable {
+    DEFAULT_CSS = f"""
+    LineTable {{
         height: 1fr;
         scrollbar-size: 0 1;
-        & .table--head { text-style: bold; color: $text-muted; }
-        & .table--cursor { text-style: reverse; }
-        & .table--changed { text-style: bold; }
-        & .table--found { text-style: underline; }
-        & .table--strong { text-style: bold; }
-        & .table--good { color: $text-success; }
-        & .table--warn { color: $text-warning; text-style: bold; }
-        & .table--bad { color: $text-error; text-style: bold; }
-        & .table--dim { color: $text-muted; }
-    }
+        & .table--head {{ text-style: bold; color: $text-muted; }}
+        & .table--cursor {{ background: $cursor-background; text-style: $cursor-style; }}
+        & .table--bar {{ color: $primary; background: $cursor-background; text-style: bold; }}
+        & .table--changed {{ text-style: bold; }}
+        & .table--found {{ text-style: underline; }}
+        {TONE_CSS}
+    }}
     """
     BINDINGS: ClassVar[list[BindingType]] = bindings(TABLE)
 
@@ -114,8 +120,8 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def room(self) -> int:
-        """Width without the scrollbar."""
-        return self.scrollable_content_region.width
+        """Width for cells: without the bar and the scrollbar."""
+        return max(0, self.scrollable_content_region.width - GUTTER)
 
     @property
     def page(self) -> int:
@@ -198,7 +204,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _refresh_cells(self, y: int, cells: frozenset[int]) -> None:
         """Sends some cells of a line, neighbours together; a whole row is slow over a slow line."""
-        x, begin = 0, None
+        x, begin = GUTTER, None
         for placed in self._placed if cells else ():
             if placed.index in cells:
                 begin = x if begin is None else begin
@@ -236,54 +242,60 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     # --- drawing
 
     def render_line(self, y: int) -> Strip:
-        width = self.room
+        width = self.room + GUTTER
         if y < HEAD_LINES:
-            return self._head().adjust_cell_length(width, self._style("normal"))
+            return self._head().adjust_cell_length(width, self._style("tone--normal"))
         visible = self._visible()
         if not self._keys:
-            return self._empty_line(y).adjust_cell_length(width, self._style("normal"))
+            return self._empty_line(y).adjust_cell_length(width, self._style("tone--normal"))
         if y - HEAD_LINES >= len(visible):
-            return Strip.blank(width, self._style("normal"))
+            return Strip.blank(width, self._style("tone--normal"))
         index = visible[y - HEAD_LINES]
-        return self._row(index).adjust_cell_length(width, self._style("normal"))
+        return self._row(index).adjust_cell_length(width, self._style("tone--normal"))
 
     def _empty_line(self, y: int) -> Strip:
         width = max(10, self.room - 2)
         lines = [w for part in self.empty.splitlines() for w in wrap(plain(part), width) or [""]]
         text = lines[y - HEAD_LINES] if y - HEAD_LINES < len(lines) else ""
-        return Strip([Segment(f" {text}", self._style("normal"))])
+        return Strip([Segment(f" {text}", self._style("tone--normal"))])
 
     def _head(self) -> Strip:
-        style = self._style("head")
+        style = self._style("table--head")
         parts = []
         for placed in self._placed:
             title = placed.column.title
             if self._sorted and self._sorted[0] == placed.column.name:
                 title = title[: placed.width - 1] + self._sorted[1]
             parts.append(aligned(title, placed.width, right=placed.column.right))
-        return Strip([Segment((" " * GAP).join(parts), style)])
+        return Strip([Segment(" " * GUTTER + (" " * GAP).join(parts), style)])
 
     def _row(self, index: int) -> Strip:
         key = self._keys[index]
         cells, marked = self.drawn.get(key) or (self._render_row(key), frozenset[int]())
-        under_cursor = index == self.cursor and self.has_focus
-        segments = []
+        is_selected = index == self.cursor
+        under_cursor = is_selected and self.has_focus
+        cursor = self._style("table--cursor", partial=True) if under_cursor else Style.null()
+        bar = self._style("table--bar" if under_cursor else "tone--dim") if is_selected else self._style("tone--normal")
+        parts = [Segment(BAR if is_selected else " ", bar)]
         for number, placed in enumerate(self._placed):
             cell = cells[placed.index] if placed.index < len(cells) else Cell("")
-            # every cell under the cursor has the same colours
-            style = self._style("cursor" if under_cursor else cell.tone.value)
-            if placed.index in marked:
-                style += self._style("changed", partial=True)
+            extra = cursor + self._style("table--changed", partial=True) if placed.index in marked else cursor
             gap = " " * GAP if number + 1 < len(self._placed) else ""
             text = aligned(cell.text, placed.width, right=placed.column.right) + gap
-            segments += highlight(text, self._found, style, style + self._style("found", partial=True))
-        return Strip(segments)
+            for part in segments(Cell(text, cell.tone, runs=cell.runs), self._tone_style):
+                style = (part.style or Style.null()) + extra
+                parts += highlight(part.text, self._found, style, style + self._style("table--found", partial=True))
+        strip = Strip(parts)
+        return strip.extend_cell_length(self.room + GUTTER, self._style("tone--normal") + cursor)
 
     def _style(self, name: str, *, partial: bool = False) -> Style:
         cached = f"{name}{partial}"
         if cached not in self._styles:
-            self._styles[cached] = self.get_component_rich_style(f"table--{name}", partial=partial)
+            self._styles[cached] = self.get_component_rich_style(name, partial=partial)
         return self._styles[cached]
+
+    def _tone_style(self, tone: Tone) -> Style:
+        return self._style(f"tone--{tone.value}")
 
     def notify_style_update(self) -> None:
         """Drops cached styles when the theme changes."""

@@ -15,7 +15,9 @@ from kvtui.model.config import Theme as Name
 SCROLLBAR_PARTS = ("background", "background-hover", "background-active", "corner-color")
 
 
-def _theme(name: Name, *, selected: str, muted: str, dark: bool = True, **colours: Any) -> Theme:
+def _theme(
+    name: Name, *, selected: str, cursor: str, muted: str, frame: str, demo: str, dark: bool = True, **colours: Any
+) -> Theme:
     """Returns a theme of true colours. Coloured text has exactly these colours: tints of them are not tested."""
     primary, background, foreground = colours["primary"], colours["background"], colours["foreground"]
     colours |= {"secondary": primary, "accent": primary}
@@ -27,6 +29,12 @@ def _theme(name: Name, *, selected: str, muted: str, dark: bool = True, **colour
         variables={
             **{f"text-{role}": colours[role] for role in texts},
             "text": foreground,
+            "demo": demo,
+            "frame": frame,
+            "chip-text": background,
+            "chip-style": "bold",
+            "cursor-background": cursor,
+            "cursor-style": "none",
             **dict.fromkeys(("text-muted", "text-disabled", "foreground-muted", "border-blurred", "scrollbar"), muted),
             **dict.fromkeys(("border", "scrollbar-hover", "scrollbar-active", "link-color"), primary),
             "footer-key-foreground": primary,
@@ -56,10 +64,13 @@ DARK = _theme(
     foreground="#e4e4e4",
     muted="#b2b2b2",
     primary="#5fafff",
-    success="#87d787",
-    warning="#ffaf5f",
+    success="#5fd7af",
+    warning="#ffd75f",
     error="#ff8787",
+    demo="#d787ff",
+    frame="#585858",
     selected="#5fafff",
+    cursor="#303030",
 )
 LIGHT = _theme(
     Name.LIGHT,
@@ -70,10 +81,13 @@ LIGHT = _theme(
     foreground="#1c1c1c",
     muted="#4e4e4e",
     primary="#005faf",
-    success="#005f00",
-    warning="#5f5f00",
+    success="#005f5f",
+    warning="#875f00",
     error="#af0000",
+    demo="#87005f",
+    frame="#9e9e9e",
     selected="#005faf",
+    cursor="#d7d7ff",
 )
 CONTRAST = _theme(
     Name.CONTRAST,
@@ -86,7 +100,10 @@ CONTRAST = _theme(
     success="#87ff87",
     warning="#ffd75f",
     error="#ffafaf",
+    demo="#ffafff",
+    frame="#bcbcbc",
     selected="#ffffff",
+    cursor="#303030",
 )
 
 _OWN = "ansi_default"
@@ -111,6 +128,12 @@ def _ansi(name: Name, *, primary: str, success: str, warning: str, error: str, *
         **own,
         variables={
             **dict.fromkeys((*plain, *blurred), _OWN),
+            "demo": "ansi_bright_magenta",
+            "frame": "ansi_white",
+            "chip-text": "ansi_black",
+            "chip-style": "bold",
+            "cursor-background": _OWN,
+            "cursor-style": "bold",
             "block-cursor-foreground": "ansi_black",
             "block-cursor-background": "ansi_white",
             "input-cursor-text-style": "reverse",
@@ -136,6 +159,11 @@ MONO = _ansi(
     success=_OWN,
     warning=_OWN,
     error=_OWN,
+    demo=_OWN,
+    frame=_OWN,
+    chip_text=_OWN,
+    chip_style="reverse",
+    cursor_style="reverse",
     block_cursor_foreground=_OWN,
     block_cursor_background=_OWN,
     block_cursor_text_style="reverse",

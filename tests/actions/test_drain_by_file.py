@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.plan import NoteSeverity
-from kvtui.actions.core.recovery import _object
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import make
+from kvtui.actions.core.step_status import object_of
 from kvtui.actions.drain.active_drains import active_drains
 from kvtui.actions.drain.check_files import Checked, CheckFileControl, check_file_controls
 from kvtui.actions.drain.plan import plan_drain
@@ -152,7 +152,7 @@ def test_slowly_the_numbers_go_down_with_pauses_and_are_one_drain() -> None:
     assert (other.real, other.weight) == (SIX, 1)
     assert (drain.weight, drain.check.file.before, drain.check.file.after) == (10, 0, -3)
     assert [s.file.existed for s in action.steps if isinstance(s, SetCheckValue)] == [False, True, True]
-    assert len({_object({"kind": s.kind, **s.to_json()}) for s in action.steps}) == 1
+    assert len({object_of({"kind": s.kind, **s.to_json()}) for s in action.steps}) == 1
     assert [make({"kind": s.kind, **s.to_json()}) for s in action.steps] == list(action.steps)
 
 

@@ -316,3 +316,15 @@ def test_every_split_brain_is_found_within_three_intervals(offset: float, one: i
         wire.record(advert(*event))
         if event[0] >= offset + 2:
             assert set(rivals(wire, event[0])) == {A, B}
+
+
+def test_carp_of_a_host_that_advertised_before_is_known_beside_its_adverts() -> None:
+    wire = heard((0, A, 102), (0.5, B, 101))
+    for at in (1.0, 2.0):
+        wire.record(replace(advert(at, B, 0), carp=True, version=2, addresses=(), error="CARP"))
+    assert [(a.last.source, a.last.carp, a.count, a.believed) for a in wire.advertisers()] == [
+        (A, False, 1, True),
+        (B, False, 1, True),
+        (B, True, 2, False),
+    ]
+    assert masters(wire, 1.2) == [A]

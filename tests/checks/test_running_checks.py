@@ -103,6 +103,14 @@ async def test_a_script_that_does_not_end_is_killed_with_its_children(daemon: Ke
     assert not running(found.output)
 
 
+@pytest.mark.parametrize("code", [0, 3])
+async def test_what_a_late_script_exits_with_counts_as_in_keepalived(daemon: Keepalived, code: int) -> None:
+    words = f"trap 'exit {code}' TERM; while :; do sleep 0.05; done"
+    found = await result_of(daemon, script("sh", "-c", words, timeout=1.0))
+    assert (found.passed, found.exit_code) == (code == 0, code)
+    assert found.detail == f"exit status {code} after SIGTERM at its time limit of 1 s, which counts"
+
+
 async def test_long_output_is_cut_and_made_safe(daemon: Keepalived) -> None:
     found = await result_of(daemon, script("sh", "-c", r"printf '\033[31mred\n'; yes | head -c 1000000"))
     assert found.passed

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import jsonschema
 import pytest
 import yaml
 
-from kvtui.cli.output import Format, encode
-from kvtui.presenters.documents import VIEWS, timestamp
+from kvtui.cli.output import Format, OutputStream, encode, write_document
+from kvtui.model.ipvs import IpvsTable
+from kvtui.presenters.documents import VIEWS, members, status, timestamp
 from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
 from tests import build_kube
@@ -109,6 +112,28 @@ def test_json_and_yaml_say_the_same() -> None:
     whole = document(observe(snapshot()))
     assert json.loads(encode(whole, Format.JSON)) == whole
     assert yaml.safe_load(encode(whole, Format.YAML)) == whole
+
+
+@pytest.mark.parametrize("form", [Format.JSON, Format.YAML])
+@pytest.mark.parametrize("case", [*CASES, "empty"])
+def test_a_document_written_in_pieces_is_the_same(case: str, form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = observe(CASES.get(case) or snapshot(conf=None, running=None, ipvs=IpvsTable((), True, 0.0, 0.0)))  # noqa: FBT003
+    for view in VIEWS:
+        write_document(members(seen, view), form)
+        assert capsys.readouterr().out == encode(status(seen, view), form)
+
+
+def test_a_long_document_is_not_made_further_than_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in ``kvtui ipvs -o json | head -1``."""
+    numbers = iter(range(100_000))
+    long = ("x" * 1000 for _ in numbers)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", OutputStream(gone))
+        with pytest.raises(BrokenPipeError):
+            write_document([("long", long)], Format.JSON)
+    assert next(numbers) < 1000
 
 
 def test_a_stream_is_one_json_document_a_line_and_yaml_documents() -> None:

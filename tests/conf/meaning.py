@@ -68,6 +68,7 @@ def _server(server: ConfVirtualServer) -> Meaning:
         "scheduler": server.scheduler,
         "persistence": server.persistence_timeout,
         "quorum": 1 if server.quorum is None else server.quorum,
+        "hysteresis": server.hysteresis,
         "sorry": [_real(r, server) for r in sorry],
         "reals": [_real(r, server) for r in server.real_servers if not r.sorry],
     }
@@ -198,13 +199,14 @@ def _dumped_server(
     head: str, reals: list[str], checks: dict[tuple[str, str], list[str]], where: str, port: int | None
 ) -> Meaning:
     timeout = re.search(r"persistence timeout = (\d+)", head)
-    quorum = re.search(r"quorum = (\d+)", head)
+    quorum = re.search(r"quorum = (\d+), hysteresis = (\d+)", head)
     scheduler = re.search(r"lvs_sched = (\S*)", head)
     sorry = re.search(r"sorry server (?:\(duplicates rs\) )?= \[(\S+)\]:(?:\w+:)?(\d+)\n(.*\n)(.*)", head)
     return {
         "scheduler": scheduler[1] if scheduler else None,
         "persistence": int(timeout[1]) if timeout else None,
         "quorum": int(quorum[1]) if quorum else None,
+        "hysteresis": int(quorum[2]) if quorum else None,
         "sorry": [_dumped_sorry(sorry)] if sorry else [],
         "reals": [_dumped_real(real, checks, where, port) for real in reals],
     }

@@ -1,6 +1,6 @@
-"""The five incidents of the README: each as a snapshot, and the screen that shows it, painted by the app itself.
+"""The five incidents of docs/incidents.md: each as a snapshot, and the screen that shows it, painted by the app itself.
 
-python -m tests.docs.incidents      # writes the screens into README.md, between its marks
+python -m tests.docs.incidents      # writes the screens into docs/incidents.md, between its marks
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.snapshot import Snapshot
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "incidents.md"
 SIZE = (80, 24)
 
 
@@ -114,19 +114,19 @@ async def capture(name: str) -> str:
 
 
 def block(name: str) -> re.Pattern[str]:
-    """Where it stands in the README."""
+    """Its place in the page."""
     return re.compile(rf"(?<=<!-- screen: {name} -->\n```text\n).*?(?=```\n)", re.DOTALL)
 
 
 def main() -> None:
     """Write all five."""
-    text = README.read_text()
+    text = PAGE.read_text()
     for name in INCIDENTS:
         with asyncio.Runner(loop_factory=WatchedLoop) as runner:
             screen = runner.run(capture(name))
         text = block(name).sub(lambda _m, screen=screen: screen, text, count=1)  # type: ignore[misc]
         print(f"{name}\n{screen}")
-    README.write_text(text)
+    PAGE.write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every example of the README and of ``--help`` runs, on the demo."""
+"""Every example of the README, of docs/ and of ``--help`` runs, on the demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from kvtui.cli.command_tree import command_tree
 
 PROJECT = Path(__file__).parents[2]
-README = (PROJECT / "README.md").read_text()
+PAGES = "".join((PROJECT / page).read_text() for page in ("README.md", "docs/incidents.md", "docs/safety.md"))
 EXPECTED_CODES = {"triage": 2, "undo": 2, "render": 1}
 """The demo has critical findings, nothing to undo, and a file that differs."""
 STUBS = {
@@ -30,7 +30,7 @@ def examples() -> list[str]:
     commands = list(command_tree().all())
     found = [m[1] for c in commands for m in re.finditer(r"Example: ([^\n]+)", c.help)]
     found += [re.split(r"\s{3,}", line.strip())[0] for line in commands[0].epilog.split("\n\n")[1:]]
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", PAGES, re.DOTALL):
         typed = [re.split(r"\s+# ", line[2:])[0] for line in block.split("\n") if line.startswith("$ ")]
         found += [line for line in typed if "kvtui" in line]
     return sorted(set(found))
@@ -69,9 +69,10 @@ def test_the_example_runs(example: str, environment: dict[str, str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_readmes_configuration_has_no_mistake(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_the_configuration_of_the_docs_has_no_mistake(tmp_path: Path, environment: dict[str, str]) -> None:
     file = tmp_path / "kvtui.toml"
-    found = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    page = (PROJECT / "docs" / "configuration.md").read_text()
+    found = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
     assert found is not None
     file.write_text(found[1])
     done = subprocess.run(

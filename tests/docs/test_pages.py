@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.docs.incidents import INCIDENTS, README, block, capture
+from tests.docs.incidents import INCIDENTS, PAGE, block, capture
 
 PROJECT = Path(__file__).parents[2]
 PAGES = ("add-a-source", "add-a-finding", "add-an-action")
@@ -93,5 +93,5 @@ def test_every_link_of_the_docs_has_a_target() -> None:
 @pytest.mark.parametrize("name", INCIDENTS)
 async def test_the_app_draws_the_readmes_screens(name: str) -> None:
     """``python -m tests.docs.incidents`` writes them again after an intended change."""
-    found = block(name).findall(README.read_text())
+    found = block(name).findall(PAGE.read_text())
     assert found == [await capture(name)]

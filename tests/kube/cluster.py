@@ -140,6 +140,16 @@ class FakeCluster:
         found = self._call(lambda: [o for k, o in self._emulator.store.objects.items() if k[0] == plural])
         return copy.deepcopy(found)
 
+    def changed_since(self, revision: int) -> int:
+        """Wait until something has changed after that revision; gives the present one."""
+
+        async def wait() -> int:
+            while self._emulator.store.revision <= revision:
+                await self._emulator.store.news.wait()
+            return self._emulator.store.revision
+
+        return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
+
     def forbid(self, plural: str, *verbs: str, namespace: str | None = None) -> None:
         """Answer 403, and cut what runs, as an API that restarted with other rights would."""
         self._call(lambda: self._emulator.rules.add(Rule(plural, frozenset(verbs or READING), namespace)))

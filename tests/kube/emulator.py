@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiohttp.web
 import kmock
 
+from tests.kube.patches import patched
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -32,15 +34,21 @@ class Kind(NamedTuple):
     plural: str
     kind: str
     namespaced: bool = True
+    short: str = ""
+
+    @property
+    def group_version(self) -> str:
+        return f"{self.group}/{self.version}".lstrip("/")
 
 
 KINDS = (
-    Kind("", "v1", "configmaps", "ConfigMap"),
-    Kind("", "v1", "services", "Service"),
-    Kind("", "v1", "endpoints", "Endpoints"),
+    Kind("", "v1", "configmaps", "ConfigMap", short="cm"),
+    Kind("", "v1", "services", "Service", short="svc"),
+    Kind("", "v1", "endpoints", "Endpoints", short="ep"),
     Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
-    Kind("", "v1", "pods", "Pod"),
-    Kind("", "v1", "nodes", "Node", namespaced=False),
+    Kind("", "v1", "pods", "Pod", short="po"),
+    Kind("", "v1", "nodes", "Node", namespaced=False, short="no"),
+    Kind("", "v1", "events", "Event", short="ev"),  # kubectl describe lists them; there are none
 )
 BY_PLURAL = {k.plural: k for k in KINDS}
 BY_KIND = {k.kind: k for k in KINDS}
@@ -95,7 +103,7 @@ class Store:
         """Create or replace; gives what was stored."""
         kind = BY_KIND[obj["kind"]]
         after = copy.deepcopy(obj)
-        after.setdefault("apiVersion", f"{kind.group}/{kind.version}".lstrip("/"))
+        after.setdefault("apiVersion", kind.group_version)
         meta = after["metadata"]
         namespace = meta.setdefault("namespace", "default") if kind.namespaced else ""
         key = (kind.plural, namespace, meta["name"])
@@ -158,6 +166,8 @@ class Emulator(kmock.KubernetesScaffold):
     async def __call__(self, raw_request: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
         """Namespaces themselves, whose paths kmock 0.8 cannot parse: they always exist; deleting one empties it."""
         self.seen_headers.append(list(raw_request.headers.items()))
+        if (found := discovery(raw_request.path)) is not None:
+            return found
         path = raw_request.path.split("/")[1:]
         if path[:3] != ["api", "v1", "namespaces"] or len(path) > 4:
             return await super().__call__(raw_request)
@@ -191,8 +201,9 @@ class Emulator(kmock.KubernetesScaffold):
         self[kmock.action.LIST] << self._list
         self[kmock.action.WATCH] << self._watch
         self[kmock.action.FETCH] << self._fetch
-        self[kmock.action.CREATE] << self._write
+        self[kmock.action.CREATE] << self._create
         self[kmock.method.PUT] << self._write
+        self[kmock.action.UPDATE] << self._patch
         self[kmock.action.DELETE] << self._delete
 
     async def _version(self, request: kmock.Request) -> Any:
@@ -234,7 +245,7 @@ class Emulator(kmock.KubernetesScaffold):
             }
         return {
             "kind": f"{kind.kind}List",
-            "apiVersion": f"{kind.group}/{kind.version}".lstrip("/"),
+            "apiVersion": kind.group_version,
             "metadata": meta,
             # As the real API does: kind and apiVersion are left out of the items of a list.
             "items": [
@@ -283,9 +294,28 @@ class Emulator(kmock.KubernetesScaffold):
             raise _error(404, "NotFound", f'{kind.plural} "{request.name}" not found')
         return found
 
+    async def _create(self, request: kmock.Request) -> Any:
+        kind = self._admit(request, "create")
+        if request.data is None:  # the typed forms of `kubectl create` send protobuf
+            raise _error(
+                415,
+                "UnsupportedMediaType",
+                "this API reads JSON: kubectl create … -o yaml --dry-run=client | kubectl apply -f -",
+            )
+        name = request.data["metadata"]["name"]
+        if (kind.plural, request.namespace or "", name) in self.store.objects:
+            raise _error(409, "AlreadyExists", f'{kind.plural} "{name}" already exists')
+        return self.store.put({"kind": kind.kind, **request.data})
+
     async def _write(self, request: kmock.Request) -> Any:
         kind = self._admit(request, "update")
         return self.store.put({"kind": kind.kind, **request.data})
+
+    async def _patch(self, request: kmock.Request) -> Any:
+        kind = self._admit(request, "patch")
+        before = await self._fetch(request)
+        strategic = "strategic" in request.headers.get("Content-Type", "")
+        return self.store.put({"kind": kind.kind, **patched(before, request.data, strategic=strategic)})
 
     async def _delete(self, request: kmock.Request) -> Any:
         kind = self._admit(request, "delete")
@@ -307,6 +337,37 @@ class Emulator(kmock.KubernetesScaffold):
             if rule.plural == kind.plural and verb in rule.verbs and rule.namespace in {None, request.namespace or ""}:
                 raise _forbidden(kind, verb, request.namespace, self.user)
         return kind
+
+
+def discovery(path: str) -> aiohttp.web.Response | None:
+    """Answers what kubectl asks first: which kinds there are; None for another path."""
+    groups: dict[str, list[Kind]] = {}
+    for kind in KINDS:
+        groups.setdefault(kind.group_version, []).append(kind)
+    if path == "/api":
+        return aiohttp.web.json_response({"kind": "APIVersions", "versions": ["v1"]})
+    if path == "/apis":
+        named = [(kinds[0].group, {"groupVersion": v, "version": kinds[0].version}) for v, kinds in groups.items()]
+        listed = [{"name": g, "versions": [v], "preferredVersion": v} for g, v in named if g]
+        return aiohttp.web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
+    if path == "/openapi/v2":
+        return aiohttp.web.Response()  # an empty document as protobuf: no schema, so kubectl validates nothing
+    version = path.removeprefix("/apis/").removeprefix("/api/")
+    if version not in groups:
+        return None
+    found = {"kind": "APIResourceList", "groupVersion": version, "resources": [_resource(k) for k in groups[version]]}
+    return aiohttp.web.json_response(found)
+
+
+def _resource(kind: Kind) -> Object:
+    return {
+        "name": kind.plural,
+        "singularName": kind.kind.lower(),
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
+        "shortNames": [kind.short] if kind.short else [],
+    }
 
 
 def _forbidden(kind: Kind, verb: str, namespace: str | None, who: str) -> kmock.KubernetesError:

@@ -60,7 +60,7 @@ class Cluster:
         self.progress("network: a bridge, nodes, real servers, a client")
         self.network.up()
         self.folder.mkdir(parents=True, exist_ok=True)
-        for stale in ("pids.json", "go", "traffic.json"):  # of a cluster before, with this prefix
+        for stale in ("pids.json", "go", "traffic.json", "targets.json"):  # of a cluster before, with this prefix
             (self.folder / stale).unlink(missing_ok=True)
         for node in self.nodes:
             node.prepare()
@@ -89,10 +89,12 @@ class Cluster:
             "folder": str(self.folder),
             "servers": servers,
             "client": self.network.client,
-            "targets": targets,
             "rate": self.spec.requests_per_second,
         }
         (self.folder / "plan.json").write_text(json.dumps(plan))
+        chosen = self.folder / "targets.json"
+        if not chosen.exists():  # where the lab has an API, that one writes it
+            chosen.write_text(json.dumps(targets))
         script = Path(__file__).with_name("services.py")
         argv = [sys.executable, "-I", "-S", str(script), str(self.folder / "plan.json")]
         with (self.folder / "services.log").open("ab") as log:

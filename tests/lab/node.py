@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The pod's own view, then keepalived becomes its PID 1. /run comes last: the other sources lie below it. The console
 # is covered because syslog(3) writes there when nobody listens on /dev/log, and a person may sit at it.
-POD = """
+MOUNTS = """
 [ "$2" = / ] && root= || { root=$2; mount --rbind /dev "$root/dev"; }
 mkdir -p "$root/etc/keepalived"
 mount --bind "$1/etc" "$root/etc/keepalived" &&
@@ -32,6 +32,8 @@ mount --bind "$1/tmp" "$root/tmp" &&
 mount -t proc proc "$root/proc" &&
 mount --bind /dev/null "$root/dev/console" &&
 mount --bind "$1/run" "$root/run" || exit 70
+"""
+POD = f"""{MOUNTS}
 shift; root=$1; shift
 [ "$root" = / ] && exec "$@"
 exec chroot "$root" "$@"
@@ -87,8 +89,11 @@ class Node:
     def pod_argv(self) -> list[str]:
         """The command that runs the pod in the foreground."""
         pod = ["sh", "-c", POD, "pod", str(self.folder), self.spec.root, self.spec.keepalived, *KEEPALIVED_ARGS]
-        namespaces = ["ip", "netns", "exec", self.netns, "unshare", "-m", "-p", "-f", "--kill-child"]
-        return [*namespaces, *pod, *self.spec.extra_args]
+        return [*self.namespaces(), *pod, *self.spec.extra_args]
+
+    def namespaces(self) -> list[str]:
+        """How a command begins that runs in the node's network, with mounts and process numbers of its own."""
+        return ["ip", "netns", "exec", self.netns, "unshare", "-m", "-p", "-f", "--kill-child"]
 
     def wait_started(self) -> None:
         """Wait until keepalived has its children, and remember its pid."""

@@ -72,7 +72,7 @@ def main() -> None:
         netns = cluster.node("node-a").netns
         prefix = ["ip", "netns", "exec", netns, "env", "NODE_NAME=node-a"]
         with PseudoTerminal(prefix=prefix, size=(100, 24)) as terminal:
-            terminal.shows("★10.4.0.3", "3/3", "✓✓✓✓✓")
+            terminal.shows("★10.4.0.3", "3/3", "•••••")
             terminal.quiet(20)  # a history for the sparklines
             terminal.press("3")
             terminal.shows("VIRTUAL / REAL SERVER", "3/3 up")

@@ -73,11 +73,15 @@ def ask(vip: str, port: int, source: str) -> str:
         return connection.recv(4096).decode().rpartition("\r\n\r\n")[2].strip()
 
 
-def traffic(targets: list[list[Any]], rate: float, report: Path) -> None:
-    """Ask each target in turn, a few times a second, and count the answers in a file."""
+def traffic(chosen: Path, rate: float, report: Path) -> None:
+    """Ask each target of a file, which may change, in turn, a few times a second; count the answers in another."""
     counts: dict[str, int] = {"failed": 0}
     number = 0
     while True:
+        targets: list[list[Any]] = json.loads(chosen.read_text())
+        if not targets:
+            time.sleep(1 / rate)
+            continue
         vip, port, sources = targets[number % len(targets)]
         source = sources[(number // len(targets)) % len(sources)]
         number += 1
@@ -128,7 +132,8 @@ def main() -> None:
             enter(plan["client"])
             while not Path(plan["folder"], "go").exists():
                 time.sleep(0.2)
-            traffic(plan["targets"], plan["rate"], Path(plan["folder"], "traffic.json"))
+            folder = Path(plan["folder"])
+            traffic(folder / "targets.json", plan["rate"], folder / "traffic.json")
 
         pids["traffic"] = fork("traffic", client)
     draft = Path(plan["folder"], "pids.new")

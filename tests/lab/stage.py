@@ -1,4 +1,4 @@
-"""The inside of `make run` and `make lab`: brings the cluster up, then gives the terminal to kvtui on node-a.
+"""The inside of `make run` and `make lab`: brings the lab up, then gives the terminal to kvtui on its MASTER.
 
     python -m tests.lab.stage run|lab [kvtui's arguments]
 
@@ -11,61 +11,47 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.cluster import BASE, Cluster
-from tests.lab.spec import ClusterSpec
+from tests.lab.cluster import BASE
+from tests.lab.kernel import PROJECT
+from tests.lab.story import world
+from tests.lab.story.live import BEST, LiveLab
 from tests.lab.terminal import FAILURE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOCKET = BASE / "tmux"
+LINES_FOR_BOTH = 36
+"""From this height on the shell stands below kvtui, which keeps 24 lines; else each has a window."""
+SHELL_LINES = 11
 
-HINT = """
- Three nodes run keepalived as keepalived-vip's pods do; a client keeps asking.
- Alt-1: kvtui on node-a. Alt-2: this shell. When kvtui quits, the lab goes off.
-
-   stop node-a              SIGTERM: the MASTER hands its VIPs over
-   crash node-a             SIGKILL: its VIPs stay behind on the interface
-   start node-a             after either
-   cut node-b, mend node-b  its cable
-   down rs-1                a real server dies: watch the health check
-   edit node-a              its keepalived.conf; then reload it in kvtui
-   logs node-a              what keepalived says
-   on node-c ipvsadm -Ln    any command on a node, rs-1 … rs-5 or client:
-   on client curl 10.4.0.50
-   on node-c python -m kvtui
+LAB = """#!/bin/sh
+exec {python} -S -c 'import sys; sys.path.insert(0, "{project}")
+from tests.lab.story.lab import main
+sys.exit(main())' "$@"
 """
-
-SHELL = r"""
-PS1='lab:\w# '
-lab={folder}
-_main() {{ cat "/proc/$(cat "$lab/$1/pod")/task/$(cat "$lab/$1/pod")/children"; }}
-on() {{ local netns=$1; shift; ip netns exec "$netns" "$@"; }}
-stop() {{ kill $(_main "$1"); }}
-crash() {{ kill -9 $(_main "$1"); }}
-start() {{ rm -f "$lab/$1"/run/*.pid; sh "$lab/$1/start"; }}
-cut() {{ ip link set "$1-l" down; }}
-mend() {{ ip link set "$1-l" up; }}
-down() {{ kill "$(cat "$lab/$1.pid")"; }}
-edit() {{ "${{EDITOR:-vi}}" "$lab/$1/etc/keepalived.conf"; }}
-logs() {{ tail -n 40 -f "$lab/$1/keepalived.log"; }}
-cat "$lab/hint"
+SHELL = """
+PS1='lab:\\w# '
+complete -W 'tour vips vip endpoint server crash stop start split cut mend edit log on help' lab
+echo 'This is the lab: three nodes, a Kubernetes API, traffic. Begin with "lab tour"; "lab" lists all commands.'
+echo 'Alt-1: kvtui on {node}. Alt-2: this shell. To leave: q in kvtui.'
 """
-
 TMUX = """
 set -g status-left ""
-set -g status-right "Alt-1 kvtui   Alt-2 shell "
-set -g status-right-length 40
+set -g status-right "Alt-1 kvtui   Alt-2 shell   lab tour "
+set -g status-right-length 60
 set -g base-index 1
+set -g pane-base-index 1
 set -g escape-time 25
 set -g default-terminal tmux-256color
 set -ga terminal-overrides ",*:Tc"
-bind -n M-1 select-window -t :1
-bind -n M-2 select-window -t :2
+bind -n M-1 {first}
+bind -n M-2 {second}
 """
 
 
@@ -75,38 +61,49 @@ def progress(text: str, began: float = time.monotonic()) -> None:
         console.write(f"\r\x1b[K  lab {time.monotonic() - began:4.1f} s  {text}" if text else "\r\x1b[K")
 
 
-def kvtui_command(cluster: Cluster, arguments: Sequence[str]) -> list[str]:
-    """What the operator on node-a types."""
+def environment(lab: LiveLab) -> dict[str, str]:
+    """For kvtui and the shell: which API, and that this is the lab."""
+    return {**os.environ, "KUBECONFIG": str(lab.kubeconfig), "KVTUI_LAB": "1"}
+
+
+def kvtui_command(lab: LiveLab, arguments: Sequence[str]) -> list[str]:
+    """What the operator on the MASTER types."""
     program = shlex.split(os.environ.get("KVTUI_LAB_PROGRAM", "")) or [sys.executable, "-m", "kvtui"]
-    netns = cluster.node("node-a").netns
     # the nodes share the lab's host name; as in a DaemonSet, the node's own comes from NODE_NAME
-    return ["ip", "netns", "exec", netns, "env", "NODE_NAME=node-a", *program, *arguments]
+    return ["ip", "netns", "exec", lab.node(BEST).netns, "env", f"NODE_NAME={BEST}", *program, *arguments]
 
 
-def write_shell(cluster: Cluster) -> Path:
-    """The files of the shell window: what to try, short commands for it, how to start a node again."""
-    for node in cluster.nodes:
+def write_shell(lab: LiveLab) -> Path:
+    """The files of the shell: `lab`, and how to start a node again."""
+    for node in lab.nodes:
         pod = shlex.join(node.pod_argv())
-        start = f"setsid {pod} </dev/null >>{node.log_path} 2>&1 &\necho $! >{node.folder}/pod\n"
+        start = f"cd {PROJECT}\nsetsid {pod} </dev/null >>{node.log_path} 2>&1 &\necho $! >{node.folder}/pod\n"
         (node.folder / "start").write_text(start)
-    for name, pid in cluster.pids().items():
-        (cluster.folder / f"{name}.pid").write_text(str(pid))
-    (cluster.folder / "hint").write_text(HINT)
-    rcfile = cluster.folder / "shellrc"
-    rcfile.write_text(SHELL.format(folder=cluster.folder))
+    programs = lab.folder / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "lab").write_text(LAB.format(python=shlex.quote(sys.executable), project=PROJECT))
+    (programs / "lab").chmod(0o755)
+    rcfile = lab.folder / "shellrc"
+    rcfile.write_text(f"PATH={programs}:$PATH\n" + SHELL.format(node=BEST))
     return rcfile
 
 
-def windows(cluster: Cluster, arguments: Sequence[str]) -> int:
+def windows(lab: LiveLab, arguments: Sequence[str]) -> int:
     """Show kvtui and the shell in tmux; the end of kvtui is the end of tmux."""
-    rcfile = write_shell(cluster)
-    status, conf = cluster.folder / "status", cluster.folder / "tmux.conf"
-    conf.write_text(TMUX)
+    shell = f"bash --rcfile {write_shell(lab)} -i"
+    status, conf = lab.folder / "status", lab.folder / "tmux.conf"
+    size = os.get_terminal_size(sys.stdin.fileno())
+    both = size.lines >= LINES_FOR_BOTH
+    chosen = ("select-pane -t :.1", "select-pane -t :.2") if both else ("select-window -t :1", "select-window -t :2")
+    conf.write_text(TMUX.format(first=chosen[0], second=chosen[1]))
     tmux = ["tmux", "-S", str(SOCKET)]
-    kvtui = shlex.join(kvtui_command(cluster, arguments))
+    kvtui = shlex.join(kvtui_command(lab, arguments))
     first = f"{kvtui}; echo $? >{status}; {shlex.join([*tmux, 'kill-server'])}"
-    subprocess.run([*tmux, "-f", str(conf), "new-session", "-d", "-n", "kvtui", first], check=True)
-    subprocess.run([*tmux, "new-window", "-d", "-n", "shell", f"bash --rcfile {rcfile} -i"], check=True)
+    dimensions = ["-x", str(size.columns), "-y", str(size.lines)]
+    begin = [*tmux, "-f", str(conf), "new-session", "-d", *dimensions, "-n", "kvtui", first]
+    subprocess.run(begin, check=True, env=environment(lab))
+    beside = ["split-window", "-d", "-l", str(SHELL_LINES)] if both else ["new-window", "-d", "-n", "shell"]
+    subprocess.run([*tmux, *beside, shell], check=True)
     attach = shlex.join([*tmux, "attach-session"])
     # tmux's server gets no events from user-mode Linux's console (tmux 3.3a); a pseudo-terminal between them helps
     subprocess.run(["script", "-q", "-e", "-c", attach, "/dev/null"], check=False)
@@ -114,20 +111,25 @@ def windows(cluster: Cluster, arguments: Sequence[str]) -> int:
 
 
 def main() -> int:
-    """Bring the cluster up and hand over; the kernel's end is the cluster's."""
+    """Bring the lab up and hand over; the kernel's end is the lab's."""
     mode, *arguments = sys.argv[1:]
-    # node-a is the best node: a person sees traffic at once, and sees it leave when they stop it
-    cluster = Cluster(ClusterSpec(priorities=(102, 101, 100), persistence=300, advert_int=1), progress=progress)
+    lab = LiveLab(progress=progress)
     try:
-        cluster.up()
+        lab.up()
+        if arguments or not sys.stdin.isatty():  # what prints once is not to print how the lab starts
+            progress("the first election")
+            lab.begin_traffic()
+            lab.wait_for_answer(world.VIP)
     except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         Path(os.environ["LAB_OUT"], FAILURE).write_text(str(error))  # terminal.py raises it as a LabError
         return 1
     finally:
         progress("")
+    if not (lab.folder / "go").exists():
+        threading.Thread(target=lab.begin_traffic, daemon=True).start()
     if mode == "lab":
-        return windows(cluster, arguments)
-    return subprocess.run(kvtui_command(cluster, arguments), check=False).returncode
+        return windows(lab, arguments)
+    return subprocess.run(kvtui_command(lab, arguments), check=False, env=environment(lab)).returncode
 
 
 if __name__ == "__main__":

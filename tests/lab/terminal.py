@@ -1,4 +1,4 @@
-"""`make lab`: the lab on a person's terminal, kvtui on node-a with traffic flowing, and a shell beside it.
+"""`make lab`: the lab on a person's terminal, kvtui on the MASTER with traffic flowing, and a shell beside it.
 
     python -m tests.lab.terminal [kvtui's arguments]
 
@@ -7,6 +7,7 @@ The guest's console is the terminal itself. When kvtui quits, the kernel is powe
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import os
 import shutil
@@ -15,7 +16,7 @@ import sys
 import termios
 from typing import TYPE_CHECKING
 
-from tests.lab.kernel import Kernel, LabError, Terminal
+from tests.lab.kernel import PROJECT, Kernel, LabError, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +50,12 @@ def kept_terminal() -> Iterator[None]:
             sys.stdout.flush()
 
 
+def compile_once() -> None:
+    """Compile what runs inside: there it would be compiled at each start, on a slow CPU, and kept nowhere."""
+    for folder in ("kvtui", "tests/lab", "tests/kube"):
+        compileall.compile_dir(PROJECT / folder, quiet=2)
+
+
 def stage(mode: str, arguments: Sequence[str]) -> list[str]:
     """The command that runs inside, see stage.py."""
     return [sys.executable, "-m", "tests.lab.stage", mode, *arguments]
@@ -76,6 +83,7 @@ def wait_for(kernel: Kernel) -> int:
 
 def on_terminal(mode: str, arguments: Sequence[str]) -> int:
     """Boot with the terminal as console and wait for the end; raises LabError if kvtui was never reached."""
+    compile_once()
     columns, rows = os.get_terminal_size()
     terminal = Terminal(rows, columns, os.environ.get("TERM", "xterm-256color"))
     kernel = Kernel(stage(mode, arguments), env=passed_on(), terminal=terminal)
@@ -93,6 +101,7 @@ def on_terminal(mode: str, arguments: Sequence[str]) -> int:
 
 def without_terminal(arguments: Sequence[str]) -> int:
     """Boot, and let kvtui print to our standard output, for pipes and scripts."""
+    compile_once()
     with Kernel(stage("run", arguments), env=passed_on(), stdout=sys.stdout.fileno()) as kernel:
         return wait_for(kernel)
 

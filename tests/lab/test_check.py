@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.lab.draining import done, kvtui
 from tests.lab.poll import poll
 from tests.lab.spec import ClusterSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.lab.cluster import Cluster
@@ -124,3 +129,100 @@ def test_new_checks_are_tried_before_the_reload(make_cluster: MakeCluster, state
         assert "10.4.0.14:80: connected" in kvtui(node, state, "check", "10.4.0.14:80").stderr
     finally:
         node.conf_path.with_name("fail").unlink()
+
+
+SERVER = """
+import http.server, ssl, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+    def log_message(self, *_words):
+        pass
+server = http.server.HTTPServer(("10.4.0.14", 443), Answer)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("ready", flush=True)
+server.serve_forever()
+"""
+TRACKED = """
+vrrp_script chk {{
+  script "/usr/sbin/keepalived {argument}"
+  interval 1
+  timeout 20
+}}
+"""
+SECURE = """
+virtual_server 10.4.0.51 443 {{
+  delay_loop 1
+  lvs_method DR
+  protocol TCP
+  real_server 10.4.0.14 443 {{
+    SSL_GET {{
+      url {{
+        path {path}
+        status_code 200
+      }}
+      connect_timeout 20
+      retry 1
+      delay_before_retry 1
+    }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def https_server(cluster: Cluster, folder: Path) -> Iterator[None]:
+    """A real server that answers over TLS, with a certificate that nobody signed: keepalived does not verify it."""
+    pem = folder / "both.pem"
+    subject = ["-subj", "/CN=rs-4", "-keyout", str(pem), "-out", str(folder / "crt")]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", *subject],
+        check=True,
+        capture_output=True,
+    )
+    with pem.open("a") as file:
+        file.write((folder / "crt").read_text())
+    argv = ["ip", "netns", "exec", cluster.network.servers[3], sys.executable, "-I", "-S", "-c", SERVER, str(pem)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        try:
+            yield
+        finally:
+            server.kill()
+
+
+@pytest.mark.debian13
+def test_what_keepalived_makes_of_a_script_and_of_tls_is_what_kvtui_says(
+    cluster: Cluster, state: Path, tmp_path: Path
+) -> None:
+    """Each fails, then passes; keepalived itself is the script, since its root has no other program."""
+    node = cluster.node("node-a")
+
+    def reload(argument: str, path: str) -> None:
+        text = node.spec.conf(node.index).replace("track_interface", "track_script {\n chk\n}\n track_interface", 1)
+        script = TRACKED.format(argument=argument)
+        node.reload(text.replace("vrrp_instance", f"{script}vrrp_instance", 1) + SECURE.format(path=path))
+
+    def has_server() -> bool:
+        return "-r 10.4.0.14:443" in node.ipvs()
+
+    with https_server(cluster, tmp_path):
+        reload("--no-such-option", "/nowhere")
+        poll(lambda: not has_server(), 60, "keepalived removes the real server whose SSL_GET fails")
+        poll(lambda: "Entering FAULT STATE" in node.log(), 60, "the script fails")
+        script, secure = kvtui(node, state, "check", "chk"), kvtui(node, state, "check", "10.4.0.14:443")
+        assert (script.returncode, secure.returncode) == (1, 1)
+        assert "vrrp_script chk fails: exit status 1: vips: FAULT" in script.stderr
+        assert "SSL_GET of 10.4.0.14:443 in 10.4.0.51:443 fails: " in secure.stderr
+        assert "404" in secure.stderr
+        before = len(node.log())
+        reload("--version", "/health")
+        poll(has_server, 60, "keepalived adds the real server whose SSL_GET passes")
+        poll(lambda: "Entering BACKUP STATE" in node.log()[before:], 60, "the script succeeds")
+        assert "vrrp_script chk passes: exit status 0" in done(node, state, "check", "chk")
+        assert "SSL_GET of 10.4.0.14:443 in 10.4.0.51:443 passes" in done(node, state, "check", "10.4.0.14:443")
+        assert has_server()

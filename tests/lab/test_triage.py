@@ -371,6 +371,6 @@ async def the_death(cluster: Cluster) -> None:
         try:
             command(["ip", "link", "set", f"{a.netns}-l", "up"])
             await watch.until("no-master")
+            await watch.heal(a, "no-master")  # before it becomes master by itself
         finally:
             os.kill(vrrp, signal.SIGCONT)
-        await watch.heal(a, "no-master")

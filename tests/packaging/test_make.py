@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab import run, terminal
 from tests.lab.kernel import Kernel, LabError
+from tests.lab.nearby import Daemon, daemons, what_to_show
 
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = """#!/bin/sh
@@ -23,6 +24,8 @@ esac
 
 def test_without_packages_make_says_what_helps_and_begins_anew_the_next_time(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "Makefile", tmp_path)
+    (tmp_path / "packaging").mkdir()
+    shutil.copy(PROJECT / "packaging/progress", tmp_path / "packaging")
     (tmp_path / "pyproject.toml").touch()
     python = tmp_path / "python3"
     python.write_text(PYTHON)
@@ -57,7 +60,7 @@ def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
             raise SystemExit("lab")
         raise LabError(why)
 
-    monkeypatch.setattr(run, "keepalived_runs_here", lambda: False)
+    monkeypatch.setattr(run, "daemons", list)
     monkeypatch.setattr(run, "why_not", lambda: why if why and "needs" in why else None)
     monkeypatch.setattr(run, "become_kvtui", become)
     monkeypatch.setattr(run, "has_terminal", lambda: False)
@@ -65,18 +68,76 @@ def test_the_demo_is_shown_with_the_reason_where_the_lab_cannot_be_used(
     with pytest.raises(SystemExit, match=r"^lab$" if why is None else r"^--demo vips$"):
         run.main(["vips"])
     said = capsys.readouterr().err
-    assert (f"No keepalived runs here. {why}\n" in said) is (why is not None)
+    assert said.startswith("No keepalived runs here.\n")
+    assert (f"\n{why}\nStarting the built-in demo instead" in said) is (why is not None)
+
+
+HERE = Daemon(819, own_network=True, contained=False)
+ELSEWHERE = Daemon(820, own_network=False, contained=True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "keepalived", "needed"),
-    [(["vips"], False, True), (["vips"], True, False), (["--demo"], False, False)],
+    ("arguments", "found", "needed"),
+    [
+        (["vips"], [], True),
+        (["vips"], [HERE], False),
+        (["vips"], [ELSEWHERE], True),
+        (["--pid", "820"], [ELSEWHERE], False),
+        (["--demo"], [], False),
+    ],
 )
 def test_the_lab_s_packages_are_asked_for_only_where_it_will_be_booted(
-    arguments: list[str], keepalived: bool, needed: bool, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], found: list[Daemon], needed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "keepalived_runs_here", lambda: keepalived)
+    monkeypatch.setattr(run, "daemons", lambda: found)
     assert run.main(["--needs-lab", *arguments]) == int(not needed)
+
+
+class Proc:
+    """A folder as /proc is, with processes of several namespaces; ours is in network 1."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.add("self", "python3", "")
+
+    def add(self, pid: int | str, command: str, parent: int | str, net: int | None = 1, depth: int = 1) -> None:
+        folder = self.root / str(pid)
+        (folder / "ns").mkdir(parents=True)
+        (folder / "cmdline").write_text(command.replace(" ", "\0") + "\0")
+        (folder / "status").write_text(f"Pid:\t{pid}\nNSpid:\t{' '.join(['7'] * depth)}\n")
+        (folder / "task" / str(pid)).mkdir(parents=True)
+        (folder / "task" / str(pid) / "children").write_text("")
+        if net is not None:  # else we may not look
+            (folder / "ns" / "net").symlink_to(f"net:[{net}]")
+            (folder / "ns" / "mnt").symlink_to(f"mnt:[{depth}]")
+        if parent:
+            children = self.root / str(parent) / "task" / str(parent) / "children"
+            children.write_text(f"{children.read_text()}{pid} ")
+
+
+@pytest.mark.parametrize(
+    ("command", "where", "sentence"),
+    [
+        ("/usr/sbin/keepalived --dont-fork", {}, "keepalived runs here, PID 7: kvtui shows it."),
+        ("keepalived", {"net": None}, "keepalived runs here, PID 7: kvtui shows it."),
+        ("keepalived", {"depth": 2}, "keepalived runs in a container on this node's network, PID 7: kvtui shows it."),
+        ("keepalived", {"depth": 2, "net": None}, "keepalived runs in a container, PID 7; only root sees"),
+        ("keepalived", {"depth": 2, "net": 9}, "PID 7 runs in a container with a network of its own"),
+        ("keepalived -t -f /etc/keepalived/keepalived.conf", {}, "No keepalived runs here."),
+        ("keepalived --config-test=/tmp/out", {}, "No keepalived runs here."),
+        ("keepalived -nlt", {}, "No keepalived runs here."),
+        ("vi keepalived.conf", {}, "No keepalived runs here."),
+    ],
+)
+def test_make_run_attaches_only_to_a_daemon_of_this_node(
+    command: str, where: dict[str, int | None], sentence: str, tmp_path: Path
+) -> None:
+    proc = Proc(tmp_path)
+    proc.add(7, command, "", **where)  # type: ignore[arg-type]
+    proc.add(8, command, 7, **where)  # type: ignore[arg-type] # its VRRP process
+    daemon, said = what_to_show(daemons(str(tmp_path)))
+    assert sentence in said
+    assert (daemon is not None) is said.startswith("keepalived runs")
 
 
 def test_nodes_that_do_not_start_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kvtui.model.ipvs import IpvsTable, Stats
 from kvtui.rules.servers.rates import RateMeter
 from tests.build import real, table
 
-if TYPE_CHECKING:
-    from kvtui.model.observation import StatsView
 
-
-def view(before: IpvsTable | None, after: IpvsTable) -> StatsView:
+def view(before: IpvsTable | None, after: IpvsTable) -> Stats:
     found = RateMeter(before, after).of_virtual(after.virtual_servers[0])
     assert found is not None
     return found

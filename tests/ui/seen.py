@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import Demo, demo_snapshot
-from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.ipvs import ForwardingMethod, Protocol, Stats
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.observation import (
     InstanceView,
@@ -18,7 +18,6 @@ from kvtui.model.observation import (
     Peer,
     RealServerState,
     RealServerView,
-    StatsView,
     VipView,
     VirtualServerView,
 )
@@ -66,8 +65,8 @@ def snapshot(*troubled: Source, time: float = EPOCH, name: str = "node-a", chose
     )
 
 
-def stats(cps: float = 1.0, bps: float = 100.0) -> StatsView:
-    return StatsView(10, 20, 30, 40, 50, cps, 1.0, 1.0, bps, bps)
+def stats(cps: float = 1.0, bps: float = 100.0) -> Stats:
+    return Stats(10, 20, 30, 40, 50, cps, 1.0, 1.0, bps, bps)
 
 
 def real(
@@ -185,6 +184,11 @@ class Ui:
     @property
     def text(self) -> str:
         return "\n".join(self.lines)
+
+    @property
+    def rows(self) -> list[str]:
+        """What stands below header, tabs and the table's head, each line without its bar and its mark."""
+        return [line[3:] for line in self.lines[3:-1]]
 
     @property
     def toasts(self) -> list[str]:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 async def test_the_first_frame_waits_for_nothing() -> None:
     async with running() as ui:
         assert "reading" in ui.lines[0].lower()
-        assert ui.lines[-1].startswith("1 VIPs  2 VRRP  3 IPVS")
+        assert ui.lines[1].startswith(" 1 VIPs  2 VRRP  3 IPVS ")
+        assert ui.lines[-1].startswith("Enter detail  t trace")
         assert "Reading" in ui.text
 
 
@@ -45,12 +46,12 @@ def test_a_prompt_may_be_mounted_before_its_screen_is_there() -> None:
 
 async def test_the_landing_page_names_owner_state_service_and_servers_of_every_vip() -> None:
     async with running(demo()) as ui:
-        row = next(line for line in ui.lines if line.startswith("10.4.0.50"))
+        row = next(line for line in ui.rows if line.startswith("10.4.0.50"))
 
         assert row.split()[1:4] == ["★10.4.0.5", "MASTER", "102"]
         assert "default/nginx" in row
         assert "3/3" in row
-        assert row.split()[-1] == "✓✓✓✓✓✓✓✓"
+        assert row.split()[-1] == "••••••••"
 
 
 async def test_number_keys_switch_screens() -> None:
@@ -112,11 +113,11 @@ async def test_the_filter_works_while_it_is_typed_and_esc_clears_it() -> None:
 async def test_a_filter_that_is_kept_is_not_forgotten() -> None:
     async with running(demo()) as ui:
         await ui.press("slash", *"nginx", "enter")
-        assert ui.lines[-1].startswith("Esc clear filter  1 VIPs")
+        assert ui.lines[-1].startswith("Esc clear filter  Enter detail")
         await ui.press("2", "1")
-        assert ui.lines[-1].startswith("Esc clear filter  1 VIPs")
+        assert ui.lines[-1].startswith("Esc clear filter  Enter detail")
         await ui.press("escape")
-        assert ui.lines[-1].startswith("1 VIPs")
+        assert ui.lines[-1].startswith("Enter detail")
 
 
 async def test_enter_keeps_the_filter_and_gives_the_keys_back() -> None:
@@ -159,7 +160,7 @@ async def test_sort_goes_through_the_columns_and_reverse_turns_it_round() -> Non
     async with running(seen(vips=(vip("10.4.0.9"), vip("10.4.0.100"), vip("10.4.0.20")))) as ui:
 
         def order() -> list[str]:
-            return [line.split()[0] for line in ui.lines if line.startswith("10.")]
+            return [line.split()[0] for line in ui.rows if line.startswith("10.")]
 
         as_it_comes = order()
         await ui.press("s")
@@ -245,7 +246,7 @@ async def test_sources_say_state_and_reason() -> None:
         header = ui.lines[0]
         await ui.press("i")
 
-        assert "! ipvs adverts?" in header
+        assert "! IPVS  ? wire" in header
         assert ui.heading == "Sources"
         assert "ipvs: unavailable" in ui.text
         assert "modprobe ip_vs" in ui.text

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
+from kvtui.presenters.views import VIEWS
 from kvtui.screens.plan_panel import PlanPanel
-from kvtui.widgets.header import HeaderLine, badge
 from tests.ui.seen import demo, running, seen, snapshot, source, vip
 
 if TYPE_CHECKING:
@@ -44,28 +44,38 @@ async def test_the_worst_comes_first_with_its_evidence_and_remedy_below() -> Non
     async with running(with_findings(SPLIT, DRIFT, FYI)) as ui:
         await ui.press("5")
 
-        assert [word.split()[0] for word in ui.lines[2:5]] == ["CRITICAL", "WARNING", "INFO"]
+        assert [text[1:].split()[:2] for text in ui.lines[3:6]] == [
+            ["●", "critical"],
+            ["▲", "warning"],
+            ["info", "10.2.68.5:8080"],
+        ]
         assert "10.4.0.4 advertises VRID 50" in ui.text
-        assert "> tcpdump -ni eth0 'ip proto 112'  # on each of them" in ui.text
+        assert "Remedy  tcpdump -ni eth0 'ip proto 112'  # on each of them" in ui.text
 
 
 async def test_the_cursor_chooses_and_enter_shows_all() -> None:
-    async with running(with_findings(SPLIT, DRIFT)) as ui:
-        await ui.press("5", "down")
-        assert "> kvtui reload" in ui.text
+    async with running(with_findings(DRIFT, SPLIT)) as ui:
+        await ui.press("5")
+        assert "Remedy  kvtui reload" in ui.text
 
-        await ui.press("enter")
-        assert ui.heading.startswith("Finding ")
-        assert "object: /c" in ui.text
+        await ui.press("down", "enter")
+        assert ui.heading == "Finding two-masters"
+        assert "Object  vips" in ui.text
 
 
-async def test_enter_on_what_others_undid_plans_it_again() -> None:
-    remedy = "kvtui drain 10.4.0.61:443 --service 'tcp 10.4.0.51:443'  # does it again"
-    undone = replace(DRIFT, id="drain-undone", remedy=remedy)
-    async with running(with_findings(undone)) as ui:
+@pytest.mark.parametrize(
+    ("remedy", "title"),
+    [
+        ("kvtui drain 10.4.0.61:443 --service 'tcp 10.4.0.51:443'  # does it again", "─ drain 10.4.0.61:443"),
+        ("kvtui reload", "─ reload"),
+        ("kvtui undrain 10.2.68.5:8080  # kvtui journal shows who drained it and why", "─ undrain 10.2.68.5:8080"),
+    ],
+)
+async def test_enter_opens_the_action_that_the_remedy_names_filled_in(remedy: str, title: str) -> None:
+    async with running(with_findings(replace(DRIFT, remedy=remedy))) as ui:
         await ui.press("5", "enter")
         assert isinstance(ui.app.screen, PlanPanel)
-        assert "─ drain 10.4.0.61:443" in ui.text
+        assert title in ui.text
 
 
 async def test_a_panel_says_when_its_finding_does_not_hold_any_more() -> None:
@@ -112,31 +122,28 @@ async def test_the_filter_finds_rules_objects_and_vips() -> None:
     async with running(with_findings(SPLIT, DRIFT, FYI)) as ui:
         await ui.press("5", "slash", *"10.4.0.50")
 
-        assert "CRITICAL" in ui.text
-        assert "WARNING" not in ui.text
+        assert "● critical" in ui.text
+        assert "▲ warning" not in ui.text
 
 
-@pytest.mark.parametrize("screen", ["1", "2", "3", "4", "5", "7", "8"])
-async def test_every_header_has_the_badge(screen: str) -> None:
-    async with running(with_findings(SPLIT, DRIFT, DRIFT, FYI)) as ui:
+@pytest.mark.parametrize("screen", [view.key for view in VIEWS])
+async def test_every_header_and_the_tab_have_the_numbers(screen: str) -> None:
+    async with running(with_findings(SPLIT, DRIFT, DRIFT, FYI), size=(100, 24)) as ui:
         await ui.press(screen)
 
-        assert "!!1 !2 (5)" in ui.lines[0]
-        assert ui.app.screen.query_one(HeaderLine).has_class("critical")
+        assert "● 1 critical  ▲ 2 warnings" in ui.lines[0]
+        assert "5 Findings ●1" in ui.lines[1]
+        await ui.see(with_findings(DRIFT, FYI))
+        assert "▲ 1 warning " in ui.lines[0]
+        assert "5 Findings ▲1" in ui.lines[1]
         await ui.see(with_findings(FYI))
-        assert "(5)" not in ui.lines[0]
-        assert not ui.app.screen.query_one(HeaderLine).has_class("critical")
-
-
-def test_no_badge_without_findings() -> None:
-    assert badge(seen()) == ""
-    assert badge(with_findings(DRIFT)) == "!1 (5)"
+        assert "▲" not in ui.lines[0] + ui.lines[1]
 
 
 async def test_a_vip_is_marked() -> None:
     async with running(with_findings(SPLIT)) as ui:
-        assert line(ui, "10.4.0.50").startswith("10.4.0.50 !!")
-        assert line(ui, "10.4.0.51").startswith("10.4.0.51   ")
+        assert line(ui, "10.4.0.50").startswith("▌● 10.4.0.50 ")
+        assert line(ui, "10.4.0.51").startswith("   10.4.0.51 ")
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 50)])
@@ -145,7 +152,7 @@ async def test_it_fits(size: tuple[int, int]) -> None:
         await ui.press("5")
 
         assert all(len(text) <= size[0] for text in ui.lines)
-        assert line(ui, "CRITICAL").startswith("CRITICAL 2 nodes are master")
+        assert line(ui, "▌").startswith("▌● critical 2 nodes are master")
 
 
 async def test_text_from_outside_stays_text() -> None:

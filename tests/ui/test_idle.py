@@ -65,7 +65,7 @@ async def test_the_same_again_sends_nothing(keys: list[str], monkeypatch: pytest
 
 async def test_a_change_sends_its_line_bold_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def bold() -> list[str]:
-        strip = strips(ui.app)[3]
+        strip = strips(ui.app)[4]
         return [s.text.strip() for s in strip if s.style and s.style.bold and s.text.strip()]
 
     async with running(quiet(0)) as ui:
@@ -79,7 +79,7 @@ async def test_a_change_sends_its_line_bold_once(monkeypatch: pytest.MonkeyPatch
                 break
             await ui.pilot.pause()
         assert len(spy.sent) >= 1
-        assert [n for n, (old, new) in enumerate(zip(before, ui.lines, strict=True)) if old != new] == [2, 3]
+        assert [n for n, (old, new) in enumerate(zip(before, ui.lines, strict=True)) if old != new] == [3, 4]
         assert bold() == ["4"]
         await ui.see(quiet(3, active=4))
         assert bold() == []

@@ -15,7 +15,7 @@ KEY = (Protocol.TCP, "10.4.0.50", 80, 0)
 
 def names(ui: Ui) -> list[str]:
     """First words of the rows: of a virtual server its address, of a real server its own."""
-    return [line.split()[2 if line[0] in "▾▸" else 1] for line in ui.lines[2:-1] if line.strip()]
+    return [line.split()[2 if line[0] in "▾▸" else 1] for line in ui.rows if line.strip()]
 
 
 async def test_real_servers_stand_below_their_virtual_server() -> None:
@@ -24,7 +24,7 @@ async def test_real_servers_stand_below_their_virtual_server() -> None:
         await ui.press("3")
 
         assert names(ui) == ["10.4.0.50:80", "10.2.0.1:8080", "10.2.0.2:8080", "10.4.0.51:80", "10.2.0.3:8080"]
-        assert "2/2 up" in ui.lines[2]
+        assert "2/2 up" in ui.lines[3]
 
 
 async def test_left_folds_the_branch_under_the_cursor_and_right_unfolds_it() -> None:
@@ -32,11 +32,11 @@ async def test_left_folds_the_branch_under_the_cursor_and_right_unfolds_it() -> 
     async with running(seen(servers=(server("10.4.0.50", *two), server("10.4.0.51", real("10.2.0.3"))))) as ui:
         await ui.press("3", "down", "left")
         folded = names(ui)
-        mark = ui.lines[2][0]
+        mark = ui.rows[0][0]
         await ui.press("right")
 
         assert folded == ["10.4.0.50:80", "10.4.0.51:80", "10.2.0.3:8080"]
-        assert (mark, ui.lines[2][0]) == ("▸", "▾")
+        assert (mark, ui.rows[0][0]) == ("▸", "▾")
         assert len(names(ui)) == 5
 
 
@@ -63,9 +63,9 @@ async def test_a_weight_that_differs_from_the_config_shows_both() -> None:
     async with running(seen(servers=(server("10.4.0.50", drained),))) as ui:
         await ui.press("3")
 
-        assert "0≠5" in ui.lines[3]
-        assert "drained" in ui.lines[3]
-        assert "0/1 up" in ui.lines[2]
+        assert "0≠5" in ui.lines[4]
+        assert "drained" in ui.lines[4]
+        assert "0/1 up" in ui.lines[3]
 
 
 async def test_a_removed_real_server_is_still_named() -> None:
@@ -73,8 +73,8 @@ async def test_a_removed_real_server_is_still_named() -> None:
     async with running(seen(servers=(server("10.4.0.50", gone, real("10.2.0.2")),))) as ui:
         await ui.press("3")
 
-        assert "removed" in ui.lines[3]
-        assert "1/2 up" in ui.lines[2]
+        assert "removed" in ui.lines[4]
+        assert "1/2 up" in ui.lines[3]
 
 
 async def test_the_filter_keeps_the_virtual_server_of_a_real_server_that_matches() -> None:
@@ -91,8 +91,8 @@ async def test_trouble_sorts_first() -> None:
     async with running(seen(servers=(whole, half))) as ui:
         await ui.press("3", "s", "s", "s", "s")
 
-        assert "10.4.0.51:80" in ui.lines[2]
-        assert "STATE" in ui.lines[1] or "STAT" in ui.lines[1]
+        assert "10.4.0.51:80" in ui.lines[3]
+        assert "STATE" in ui.lines[2] or "STAT" in ui.lines[2]
 
 
 async def test_enter_on_a_real_server_lists_its_connections() -> None:
@@ -155,4 +155,4 @@ async def test_a_virtual_server_that_only_the_config_has_is_named() -> None:
     async with running(seen(servers=(missing,))) as ui:
         await ui.press("3")
 
-        assert "not in k" in ui.lines[2]
+        assert "not in k" in ui.lines[3]

@@ -110,7 +110,7 @@ async def test_the_screens_obey_and_show_the_real_keys() -> None:
     app = KvtuiApp(Feed(demo()), settings)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert painted(app)[-1].startswith("1 VIPs  2 VRRP  f3 IPVS")
+        assert painted(app)[1].startswith(" 1 VIPs  2 VRRP  f3 IPVS ")
         assert painted(app)[-1].rstrip().endswith("h keys")
         await pilot.press("3")
         assert isinstance(app.screen, VipsScreen)
@@ -133,15 +133,15 @@ async def test_a_long_sentence_at_the_start_leaves_most_of_the_screen_free() -> 
         await pilot.pause()
         [told] = toasts(app)
         assert told.endswith("…\nand 4 more: kvtui config show")
-        assert sum("▌" in line for line in painted(app)) <= 10
+        assert sum("▌" in line[1:] for line in painted(app)) <= 10
 
 
-async def test_the_header_names_the_key_that_the_findings_have() -> None:
+async def test_the_tab_names_the_key_that_the_findings_have() -> None:
     seen = replace(demo(), findings=(Finding("two-masters", Severity.CRITICAL, "split brain", (), "", "vips"),))
     app = KvtuiApp(Feed(seen), UiSettings(keys=wanted(view_findings="F")))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "!!1 (F)" in painted(app)[0]
+        assert " F Findings ●1 " in painted(app)[1]
 
 
 async def test_what_is_not_used_is_told_at_the_start() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,17 @@ from msgspec.structs import replace
 
 from kvtui.model.snapshot import Node
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
+from kvtui.presenters.cells import Tone, line_text
+from kvtui.presenters.glyphs import UNICODE
+from kvtui.presenters.header import header_line
+from kvtui.presenters.tabs import tabs
+from kvtui.presenters.views import VIEWS
 from kvtui.rules.observe import observe
-from kvtui.widgets.header import header_text
-from kvtui.widgets.keyline import hint_line
+from kvtui.widgets.keyline import fitting
 from tests.build import NOW, VIP, addresses, advertiser, snapshot, sources
+
+if TYPE_CHECKING:
+    from kvtui.model.observation import Observation
 
 CLOCK = f"{datetime.fromtimestamp(NOW).astimezone():%H:%M}"
 SECONDS = f"{datetime.fromtimestamp(NOW).astimezone():%H:%M:%S}"
@@ -33,10 +41,21 @@ BLIND = snapshot(
 )
 
 
-def test_a_healthy_backup() -> None:
-    left = "node-a  VIPs 0/1 here  keepalived 2.2.7 up 1h00m  k8s unavailable"
-    right = f"live {CLOCK}"
-    assert header_text(observe(snapshot()), "live", 80) == f"{left}{right:>{80 - len(left)}}"
+def calm() -> Observation:
+    """A node without Kubernetes, where all else can be read."""
+    shown = observe(snapshot())
+    none = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API", reason=UnavailableReason.ABSENT)
+    return replace(shown, snapshot=replace(shown.snapshot, sources=(*shown.snapshot.sources[:-1], none)))
+
+
+def header_text(shown: Observation, label: str, width: int, *, paused: bool = False) -> str:
+    return line_text(header_line(shown, label, width, UNICODE, paused=paused))
+
+
+def test_a_healthy_backup_without_kubernetes_says_nothing_of_kubernetes() -> None:
+    left = " LIVE   node-a  keepalived 2.2.7 · up 1h00m  VIPs 0/1 here"
+    assert header_text(calm(), "live", 76) == f"{left}{CLOCK:>{76 - len(left)}}"
+    assert header_text(calm(), "live", 120).startswith(f"{left}  IPVS wire VRRP ")
 
 
 def test_a_master_counts_what_it_holds() -> None:
@@ -44,10 +63,30 @@ def test_a_master_counts_what_it_holds() -> None:
     assert "VIPs 1/1 here" in header_text(seen, "live", 80)
 
 
+@pytest.mark.parametrize(
+    ("label", "tone"),
+    [
+        ("live", Tone.CHIP_LIVE),
+        ("lab", Tone.CHIP_LAB),
+        ("demo", Tone.CHIP_DEMO),
+        ("replay", Tone.CHIP_PAST),
+        ("bundle", Tone.CHIP_PAST),
+    ],
+)
+def test_the_first_chip_says_where_this_is(label: str, tone: Tone) -> None:
+    chip = header_line(observe(snapshot()), label, 80, UNICODE)[0]
+    assert (chip.text, chip.tone) == (f" {label.upper()} ", tone)
+
+
+def test_on_a_calm_node_only_that_chip_has_a_colour() -> None:
+    tones = {cell.tone for cell in header_line(calm(), "live", 100, UNICODE)}
+    assert tones == {Tone.CHIP_LIVE, Tone.STRONG, Tone.NORMAL, Tone.DIM}
+
+
 def test_paused_says_since_when_and_that_at_every_width() -> None:
     text = header_text(observe(snapshot()), "demo", 80, paused=True)
-    assert text.endswith(f"PAUSED since {SECONDS}")
-    assert "demo" not in text
+    assert text.startswith(f" PAUSED since {SECONDS} ")
+    assert "DEMO" not in text
     assert "PAUSED" in header_text(observe(snapshot()), "live", 22, paused=True)
 
 
@@ -58,7 +97,9 @@ def test_trouble_names_the_sources_and_the_key() -> None:
     )
     seen = observe(snapshot(sources=(*bad, *sources())))
     failing = replace(seen, snapshot=replace(seen.snapshot, sources=bad))
-    assert "! ipvs vrrp? (i)" in header_text(failing, "live", 120)
+    assert "! IPVS  ? VRRP (i)" in header_text(failing, "live", 120)
+    tones = {cell.text: cell.tone for cell in header_line(failing, "live", 120, UNICODE)}
+    assert (tones["! IPVS"], tones["? VRRP"]) == (Tone.BAD, Tone.WARN)
 
 
 def test_a_source_whose_first_answer_is_still_to_come_is_no_alarm() -> None:
@@ -67,20 +108,30 @@ def test_a_source_whose_first_answer_is_still_to_come_is_no_alarm() -> None:
     assert "!" not in header_text(replace(seen, snapshot=replace(seen.snapshot, sources=pending)), "live", 120)
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"), [(None, True), (UnavailableReason.ABSENT, False), (UnavailableReason.UNWANTED, False)]
+)
+def test_an_api_that_does_not_answer_is_said_and_none_is_not(reason: UnavailableReason | None, said: bool) -> None:
+    lost = Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "timeout", reason=reason)
+    seen = observe(snapshot())
+    text = header_text(replace(seen, snapshot=replace(seen.snapshot, sources=(lost,))), "live", 120)
+    assert ("! k8s (i)" in text) is said
+    assert ("k8s" in text) is said
+
+
 def test_read_only_is_said() -> None:
     seen = observe(snapshot(node=Node("node-a", read_only=True)))
-    assert "read-only" in header_text(seen, "live", 120)
+    assert "READ-ONLY" in header_text(seen, "live", 120)
 
 
 @pytest.mark.parametrize(
     ("width", "said"),
     [
-        (110, "keepalived 2.2.7 up 1h00m  ! conf vrrp adverts (i)  k8s unavailable  ro"),
-        (99, "keepalived 2.2.7 up 1h00m  ! conf vrrp adverts (i)  no k8s  ro"),
-        (90, "keepalived 2.2.7 up 1h00m  ! 3 sources (i)  no k8s  ro"),
-        (80, "keepalived 2.2.7 up 1h00m  ! (i)  no k8s  ro"),
-        (66, "VIPs 0/1 here  keepalived up 1h00m  ! (i)  ro"),
-        (40, "node-a  VIPs 0/1 here  ! (i)"),
+        (120, "keepalived 2.2.7 · up 1h00m  ! conf  ! VRRP  ! wire (i)  VIPs 0/1 here  READ-ONLY"),
+        (90, "up 1h00m  ! conf  ! VRRP  ! wire (i)  VIPs 0/1 here  READ-ONLY"),
+        (80, "up 1h00m  ! 3 sources (i)  VIPs 0/1 here  READ-ONLY"),
+        (66, "up 1h00m  ! (i)  VIPs 0/1 here  READ-ONLY"),
+        (40, "node-a  ! (i)  VIPs 0/1 here"),
         (26, "node-a  ! (i)"),
     ],
 )
@@ -89,7 +140,7 @@ def test_a_narrow_header_says_in_fewer_words_that_sources_are_missing(width: int
     bad = tuple(Source(name, SourceState.UNAVAILABLE, "no right") for name in names)
     seen = observe(snapshot(node=Node("node-a", read_only=True)))
     text = header_text(replace(seen, snapshot=replace(seen.snapshot, sources=bad)), "live", width)
-    assert text.removesuffix(f"live {CLOCK}").rstrip().endswith(said)
+    assert text.removesuffix(CLOCK).rstrip().endswith(said)
 
 
 def test_nothing_known_is_no_lie() -> None:
@@ -106,6 +157,19 @@ def test_the_header_is_never_wider_than_the_terminal(width: int, paused: bool, n
     assert not [c for c in text if unicodedata.category(c)[0] == "C"]
 
 
+@pytest.mark.parametrize("width", [*range(0, 100, 7), 200])
+def test_the_tabs_fit_and_the_active_one_is_named(width: int) -> None:
+    views = [(view, view.key) for view in VIEWS]
+    placed = tabs(views, "ipvs", observe(snapshot()), width, UNICODE)
+    text = "".join(line_text(tab.line) for tab in placed)
+    assert all(tab.start < width for tab in placed)
+    if width >= 40:
+        assert len(text) <= width
+        assert [tab.name for tab in placed] == [view.name for view in VIEWS]
+        assert " 3 IPVS " in text
+        assert [tab.name for tab in placed if tab.line[0].tone is Tone.CHIP_LAB] == ["ipvs"]
+
+
 @pytest.mark.parametrize(
     ("width", "line"),
     [
@@ -114,13 +178,12 @@ def test_the_header_is_never_wider_than_the_terminal(width: int, paused: bool, n
         (31, "1 VIPs  2 VRRP  ? keys"),
         (20, "1 VIPs  ? keys"),
         (6, "? keys"),
-        (3, "? k"),
-        (0, ""),
+        (3, "? keys"),
     ],
 )
 def test_the_key_line_drops_hints_from_the_end_but_never_help(width: int, line: str) -> None:
-    assert hint_line(HINTS, width) == line
+    assert "  ".join(map(" ".join, fitting(HINTS, width))) == line
 
 
-def test_no_hints_no_line() -> None:
-    assert hint_line((), 80) == ""
+def test_no_hints() -> None:
+    assert fitting((), 80) == []

@@ -35,33 +35,38 @@ async def test_a_terminal_that_changes_its_size_on_every_screen() -> None:
                 assert_fits(ui, size)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=str)
+@pytest.mark.parametrize("size", [(80, 24), (119, 50)], ids=str)
 async def test_with_more_rows_than_lines_the_last_column_is_beside_the_scrollbar(size: tuple[int, int]) -> None:
     vips = tuple(vip(f"10.4.1.{n}") for n in range(200))
     async with running(seen(vips=vips), size=size) as ui:
         await ui.pilot.pause()
-        heads = [line for line in ui.lines if line.startswith("VIP ")]
-        assert [h[:-1].rstrip().endswith("CHAIN") for h in heads] == [True]
-        rows = [line for line in ui.lines if line.startswith("10.4.1.")]
-        assert len(rows) == size[1] - 3
-        assert {row[:-1].split()[-1] for row in rows} == {"??????✓✓"}
+        heads = [line for line in ui.lines if line[3:].startswith("VIP ")]
+        assert ["CHAIN" in h[-13:] for h in heads] == [True]
+        rows = [line for line in ui.rows if line.startswith("10.4.1.")]
+        assert len(rows) == size[1] - 4
+        assert {row[:-1].split()[-1] for row in rows} == {"??????••"}
         await ui.press("end")
-        assert any(line.startswith("10.4.1.199 ") for line in ui.lines)
+        assert any(line.startswith("10.4.1.199 ") for line in ui.rows)
 
 
-async def test_the_cursor_is_one_bar_in_one_style() -> None:
+async def test_the_selected_row_has_a_bar_and_one_background_and_keeps_its_colours() -> None:
     async with running(demo()) as ui:
-        await ui.press("3")
-        strip = strips(ui.app)[2]
-        styles = {(s.style.color, s.style.bgcolor, s.style.reverse) for s in strip if s.style and s.text.strip()}
-        assert len(styles) == 1
+        selected, other = (list(strips(ui.app)[y]) for y in (3, 4))
+        assert ui.lines[3].startswith("▌")
+        assert len({s.style.bgcolor for s in selected if s.style}) == 1
+        assert not any(s.style.reverse for s in selected if s.style)
+        masters = [next(s.style for s in row if s.text.startswith("MASTER")) for row in (selected, other)]
+        assert masters[0] is not None
+        assert masters[1] is not None
+        assert masters[0].color == masters[1].color
+        assert masters[0].bgcolor != masters[1].bgcolor
 
 
 async def test_columns_never_breathe() -> None:
     async with running(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-longer"),))) as ui:
-        head = ui.lines[1]
+        head = ui.lines[2]
         await ui.see(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/b"),)))
-        assert ui.lines[1] == head
+        assert ui.lines[2] == head
         await ui.see(seen(vips=(vip(),), servers=(server("10.4.0.50", real(), service="a/much-much-longer"),)))
         assert "a/much-much-longer" in ui.text
 
@@ -71,9 +76,9 @@ async def test_the_head_marks_the_sorted_column_also_where_it_is_full() -> None:
         heads = []
         for _ in range(5):
             await ui.press("s")
-            heads.append(ui.lines[1])
+            heads.append(ui.lines[2])
         await ui.press("s", "s", "s", "s", "S")
-        heads.append(ui.lines[1])
+        heads.append(ui.lines[2])
         assert [next((w for w in h.split() if w[-1] in "▲▼"), "") for h in heads] == [
             "VIP▲",
             "OWNER▲",

@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from kvtui.presenters.cells import Cell, Tone
 from kvtui.widgets.columns import Column
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.themes import DARK
 from tests.ui.seen import painted
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ class Counted(LineTable):
 
 class Host(App[None]):
     """A table and nothing else."""
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DARK.variables
 
     def compose(self) -> ComposeResult:
         table = Counted(COLUMNS, "Nothing here.", id="table")
@@ -97,7 +101,7 @@ async def test_rows_stand_below_their_head_each_in_its_column() -> None:
     async with bench() as b:
         await b.show({"a": "1", "b": "22"})
 
-        assert [line.rstrip() for line in painted(b.app)][:3] == ["NAME VALUE", "a        1", "b       22"]
+        assert [line.rstrip() for line in painted(b.app)][:3] == [" NAME VALUE", "▌a        1", " b       22"]
 
 
 async def test_no_rows_say_so() -> None:
@@ -208,7 +212,7 @@ async def test_keys_move_and_scroll() -> None:
             await b.pilot.pause()
             row = str(b.table.selected)
             places.append(row)
-            assert any(line.startswith(f"{row} ") for line in b.rows), (key, b.rows)
+            assert any(line.startswith(f"{row} ", 1) for line in b.rows), (key, b.rows)
 
         assert places == ["r1", "r2", "r1", "r99", "r0", "r4", "r99", "r98", "r94", "r0"]
 
@@ -219,7 +223,7 @@ async def test_the_last_row_stands_on_the_last_line() -> None:
         await b.pilot.press("end")
         await b.pilot.pause()
 
-        assert [line.split()[0] for line in b.rows] == ["r95", "r96", "r97", "r98", "r99"]
+        assert [line[1:].split()[0] for line in b.rows] == ["r95", "r96", "r97", "r98", "r99"]
 
 
 async def test_the_cursor_stays_on_its_row_when_rows_move() -> None:
@@ -239,7 +243,7 @@ async def test_a_row_that_goes_away_leaves_the_cursor_in_the_table() -> None:
         await b.show({"a": "1"})
 
         assert b.table.selected == "a"
-        assert b.rows[:2] == ["a        1", ""]
+        assert b.rows[:2] == ["▌a        1", ""]
 
 
 @pytest.mark.parametrize("rest", [0, 1, 3, 50])
@@ -251,7 +255,7 @@ async def test_after_most_rows_went_away_the_rest_is_on_the_screen(rest: int) ->
         await b.show(hundred(rest))
         await b.pilot.pause()
 
-        shown = [line.split()[0] for line in b.rows if line.startswith("r")]
+        shown = [line[1:].split()[0] for line in b.rows if line.startswith("r", 1)]
         assert len(shown) == min(rest, 5)
         assert set(shown) <= set(hundred(rest))
 
@@ -262,7 +266,7 @@ async def test_a_terminal_that_grows_shows_more_rows() -> None:
         await b.pilot.resize_terminal(30, 10)
         await b.pilot.pause()
 
-        assert len([line for line in b.rows if line.startswith("r")]) == 9
+        assert len([line for line in b.rows if line.startswith("r", 1)]) == 9
 
 
 async def test_enter_chooses_the_row_under_the_cursor() -> None:
@@ -325,7 +329,7 @@ async def test_what_is_looked_for_is_underlined_in_any_case() -> None:
         underlined = [s.text for y in (1, 2) for s in b.table.render_line(y) if s.style and s.style.underline]
 
         assert underlined == ["Ng"]
-        assert b.rows[:2] == ["Nginx     1", "dns       2"]
+        assert b.rows[:2] == ["▌Nginx     1", " dns       2"]
 
 
 async def test_every_place_is_underlined_and_nothing_without_a_search() -> None:

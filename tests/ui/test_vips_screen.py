@@ -6,6 +6,8 @@ from msgspec.structs import replace
 
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules import chain
+from kvtui.screens.detail_pane import DetailPane
+from kvtui.widgets.table import LineTable
 from tests.ui.seen import demo, real, running, seen, server, vip
 
 LAYERS = [layer.words for layer in chain.LAYERS]
@@ -18,15 +20,16 @@ def layers(lines: list[str]) -> list[str]:
 
 async def test_the_layers_of_the_first_vip_are_named_at_80_by_24() -> None:
     async with running(demo()) as ui:
+        assert "CM─Svc─EP─Conf─Run─IPVS─Addr─VRRP  Every layer is ok." in ui.text
         assert layers(ui.lines) == LAYERS
-        assert "10.4.0.50  default/nginx  masq  on eth0  vips" in ui.text
+        assert "─ 10.4.0.50  default/nginx  on eth0  vips" in ui.text
 
 
 async def test_they_follow_the_cursor() -> None:
     async with running(demo()) as ui:
         await ui.press("end")
 
-        assert "fd00:10:4::50  default/nginx  masq  on eth0  vips6" in ui.text
+        assert "fd00:10:4::50  default/nginx  on eth0  vips6" in ui.text
         assert "fe80::a4:3 advertises it (another node)" in ui.text
 
 
@@ -42,19 +45,28 @@ async def test_they_follow_what_happens() -> None:
 async def test_a_broken_layer_has_its_mark() -> None:
     lost = replace(vip(), present=False, state=VrrpState.MASTER)
     async with running(seen(vips=(lost,), servers=(server("10.4.0.50", real()),))) as ui:
-        line = next(line for line in ui.lines if "does not have the address" in line)
-
-        assert line.startswith(" ✗ address")
+        line = next(line for line in ui.lines if line.startswith(" ✗ address  "))
+        assert "does not have the address" in line
+        assert "─✗ Addr─VRRP" in ui.text
 
 
 async def test_rows_come_first_where_there_is_no_room_for_both() -> None:
-    many = tuple(vip(f"10.4.1.{n}") for n in range(12))
+    many = tuple(vip(f"10.4.1.{n}") for n in range(16))
     async with running(seen(vips=many, servers=())) as ui:
-        assert layers(ui.lines) == []
-        await ui.see(seen(vips=many[:11], servers=()))
+        assert "Addr─VRRP" not in ui.text
+        await ui.see(seen(vips=many[:15], servers=()))
 
-        assert layers(ui.lines) == LAYERS
-        assert [f"10.4.1.{n} " in ui.text for n in range(11)] == [True] * 11
+        assert "Addr─VRRP" in ui.text
+        assert [f"10.4.1.{n} " in ui.text for n in range(15)] == [True] * 15
+
+
+async def test_on_a_wide_terminal_the_details_are_at_the_right_and_wrap() -> None:
+    many = tuple(vip(f"10.4.1.{n}") for n in range(200))
+    async with running(seen(vips=many, servers=()), size=(140, 40)) as ui:
+        pane, table = ui.app.screen.query_one(DetailPane).region, ui.app.screen.query_one(LineTable).region
+        assert (table.x, table.right, pane.right) == (0, pane.x, 140)
+        assert 3 * pane.width - 140 in range(-3, 4)
+        assert "…" not in "".join(line[pane.x :] for line in ui.lines)
 
 
 async def test_no_vip_no_layers() -> None:

@@ -25,21 +25,21 @@ async def test_an_instance_names_its_master_and_priority() -> None:
     async with running(seen(instances=(instance(state=VrrpState.BACKUP),))) as ui:
         await ui.press("2")
 
-        assert ui.lines[2].split()[:4] == ["vips", "BACKUP", "50", "100"]
-        assert "10.4.0.3" in ui.lines[2]
+        assert ui.lines[3][1:].split()[:4] == ["vips", "BACKUP", "50", "100"]
+        assert "10.4.0.3" in ui.lines[3]
 
 
 async def test_a_priority_that_is_lowered_shows_both() -> None:
     async with running(seen(instances=(instance(effective=50),))) as ui:
         await ui.press("2")
 
-        assert "100>50" in ui.lines[2]
+        assert "100>50" in ui.lines[3]
 
 
 async def test_peers_stand_below_with_the_age_of_their_last_advert() -> None:
     async with running(seen(instances=(instance(peers=PEERS),))) as ui:
         await ui.press("2")
-        below = [line.split() for line in ui.lines[3:6]]
+        below = [line.split() for line in ui.lines[4:7]]
 
         assert [row[1] for row in below] == ["10.4.0.4", "10.4.0.5", "10.4.0.6"]
         assert ["now" in below[0], "3m" in below[1], "never" in below[2]] == [True, True, True]
@@ -50,8 +50,8 @@ async def test_errors_are_seen_at_80_columns() -> None:
     async with running(seen(instances=(instance(counters=counters),))) as ui:
         await ui.press("2")
 
-        assert "ERRORS" in ui.lines[1]
-        assert "checksum_err 3" in ui.lines[2]
+        assert "ERRORS" in ui.lines[2]
+        assert "checksum_err 3" in ui.lines[3]
         assert "packet_len_err" not in ui.text
 
 
@@ -59,7 +59,7 @@ async def test_two_masters_are_named() -> None:
     async with running(seen(instances=(instance(peers=PEERS, rivals=("10.4.0.4",)),))) as ui:
         await ui.press("2")
 
-        assert "2 MASTERS" in ui.lines[2]
+        assert "2 MASTERS" in ui.lines[3]
 
 
 async def test_the_timeline_shows_the_newest_first() -> None:

@@ -146,10 +146,10 @@ def test_what_was_drawn_in_parts_is_what_a_whole_redraw_draws() -> None:
         line.settle()
         in_parts = line.picture
         line.press("1")
-        line.during(3)
+        line.answer("1")
         elsewhere = line.picture
         line.press("3")
-        line.during(3)
+        line.answer("3")
         line.settle()
 
         assert any("10.2.0.4:8080" in text for text in in_parts)

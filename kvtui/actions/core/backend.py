@@ -9,6 +9,7 @@ from kvtui.actions.core.trial import CheckBackend
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
@@ -75,6 +76,15 @@ class ActionBackend(CheckBackend, Protocol):
 
         Raises:
             StepError: it cannot be read.
+        """
+        ...
+
+    def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:
+        """Returns interface, address and prefix length of all addresses in its network namespace.
+
+        Raises:
+            StepError: the keepalived is gone.
+            OSError: they cannot be read.
         """
         ...
 

@@ -35,7 +35,13 @@ LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, p
 
 SEEN_LATER = frozenset({"done", "result", "detail", "facts"})
 """Fields of an entry that later events bring."""
-RESOLUTIONS = {"undone": "undone", "put back": "put back", "left": "left as it was", "done": "finished"}
+RESOLUTIONS = {
+    "undone": "undone",
+    "put back": "put back",
+    "left": "left as it was",
+    "done": "finished",
+    "failed": "restored without its VIPs",
+}
 """What an action does to another one: the result of the other → in words."""
 
 
@@ -56,6 +62,7 @@ class Entry(Struct, frozen=True):
         process: PID and start time of the kvtui that runs it, to tell whether it still does.
         facts: of the verification, before and after.
         resolution: the result that the other action gets when this one is done; empty when there is no other.
+        vips: the VIPs that were on this node before, see ``held_vips``.
     """
 
     id: str
@@ -74,6 +81,7 @@ class Entry(Struct, frozen=True):
     facts: Mapping[str, Any] = field(default_factory=dict)
     finishes: str | None = None
     resolution: str = field(default="", name="closing")
+    vips: Json | None = None
 
     @property
     def other(self) -> str | None:

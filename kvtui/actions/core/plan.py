@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Step
-    from kvtui.model.prediction import Prediction
+    from kvtui.model.prediction import Prediction, Traffic
 
 
 class ActionKind(StrEnum):
@@ -53,6 +53,7 @@ class Plan(Struct, frozen=True):
     Attributes:
         effects: what will happen on the wire and to clients, with times; shown first.
         prediction: the same for each instance of this node, as data.
+        traffic: the same for each virtual server whose weights change.
     """
 
     kind: ActionKind
@@ -65,6 +66,7 @@ class Plan(Struct, frozen=True):
     diff: str = ""
     equivalent_commands: tuple[str, ...] = ()
     prediction: tuple[Prediction, ...] = ()
+    traffic: tuple[Traffic, ...] = ()
 
     def refusal(self, *, force: bool) -> str | None:
         """Returns why it must not be done; None when it may."""

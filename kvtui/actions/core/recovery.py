@@ -8,44 +8,24 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
 from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import VALUE_KINDS, UnknownStepError, make
+from kvtui.actions.core.step_status import StepStatus, object_of, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.journal import Entry
+    from kvtui.actions.core.runner import Verify
     from kvtui.actions.core.step import Json, Step
 
-VALUES = ("before", "after", "existed")
 MAX_NAMED = 3
 """Steps that the outcome names; more are counted."""
-KNOWN = (StepState.PENDING, StepState.APPLIED)
-
-
-class StepStatus(Struct, frozen=True):
-    """One step of an action, and its state now.
-
-    Attributes:
-        text: what the step does; empty when it only prepares the way back.
-        step: to do or undo; None when this kvtui does not know it.
-    """
-
-    text: str
-    state: StepState | None
-    step: Step | None
-    error: str = ""
-
-    @property
-    def problem(self) -> str:
-        """Why it can be neither done nor undone; empty when it can."""
-        if self.state in KNOWN:
-            return ""
-        return self.error or "it was changed by something else since"
 
 
 class Recovery(Struct, frozen=True):
@@ -68,7 +48,7 @@ class Recovery(Struct, frozen=True):
 def inspect(entry: Entry, backend: ActionBackend) -> Recovery:
     """Looks at the system, step by step. Blocking; changes nothing."""
     looked = [_status(data, backend, done=n in entry.done) for n, data in enumerate(entry.steps)]
-    found = _settled(entry.steps, looked)
+    found = settled(entry.steps, looked)
     left = backend.temp_file_steps(entry.steps)
     shown = [f for f in found if f.text]  # the others only prepare the way back
     done, count = sum(f.state is StepState.APPLIED for f in shown), len(shown)
@@ -107,34 +87,24 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
         return StepStatus(step.describe(), None, step, str(why))
 
 
-def _settled(steps: Sequence[Json], found: list[StepStatus]) -> list[StepStatus]:
-    """Judges steps of one object together: a slow drain lowers one weight ten times.
-
-    While the third of them is the last one done, the first finds neither of its values. When one step of the object
-    is in a known state, those before it are applied and those after it are pending.
-    """
-    groups: dict[str, list[int]] = {}
-    for index, data in enumerate(steps):
-        groups.setdefault(_object(data), []).append(index)
-    settled = list(found)
-    for indexes in groups.values():
-        if len(indexes) < 2 or not any(found[i].state in KNOWN for i in indexes):
-            continue
-        # the last place that fits: a value that comes twice is taken for the later one
-        last_done = max((i for i in indexes if found[i].state is StepState.APPLIED), default=-1)
-        for i in indexes:
-            settled[i] = replace(found[i], state=StepState.APPLIED if i <= last_done else StepState.PENDING)
-    return settled
-
-
-def _object(data: Json) -> str:
-    kept = {k: _object(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
-    return repr(sorted(kept.items()))
-
-
 def put_back(entry: Entry, backend: ActionBackend) -> Action:
     """Plans to put back all that an interrupted action did. Blocking: looks at the system."""
-    return _back(inspect(entry, backend), "put back")
+    action = _back(inspect(entry, backend), "put back")
+    if entry.vips is None or not action.steps:
+        return action
+    return replace(action, verify=_with_vips(action.verify, HeldVips.from_json(entry.vips, backend)))
+
+
+def _with_vips(verify: Verify, vips: HeldVips) -> Verify:
+    """Says which VIPs are not as before the action, although its steps were put back."""
+
+    async def verify_both(say: Callable[[str], None]) -> Verification:
+        found = await verify(say)
+        if found.ok is not True or not (different := await vips.difference(say)):
+            return found
+        return replace(found, detail=f"{found.detail}; but {different}", resolution="failed")
+
+    return verify_both
 
 
 def undo(entry: Entry, backend: ActionBackend, later: Sequence[Entry] = ()) -> Action:
@@ -159,7 +129,7 @@ def _newest_of_the_same(entry: Entry, later: Sequence[Entry]) -> Entry | None:
 
 
 def _value_objects(entry: Entry) -> set[str]:
-    return {_object(data) for data in entry.steps if data.get("kind") in VALUE_KINDS}
+    return {object_of(data) for data in entry.steps if data.get("kind") in VALUE_KINDS}
 
 
 def _refused(entry: Entry, why: str) -> Action:
@@ -218,11 +188,11 @@ def _action(recovery: Recovery, summary: str, steps: tuple[Step, ...], notes: li
     return Action(plan, steps, _verifier(steps))
 
 
-def _verifier(steps: Sequence[Step]) -> Callable[[Callable[[str], None]], Awaitable[Verification]]:
+def _verifier(steps: Sequence[Step]) -> Verify:
     async def verify(_say: Callable[[str], None]) -> Verification:
         data = [{"kind": s.kind, **s.to_json()} for s in steps]
         found = [StepStatus(s.describe(), await asyncio.to_thread(s.state), s) for s in steps]
-        wrong = [s.text for s in _settled(data, found) if s.state is not StepState.APPLIED]
+        wrong = [s.text for s in settled(data, found) if s.state is not StepState.APPLIED]
         if wrong:
             return Verification(ok=False, detail=f"not as planned: {'; '.join(wrong)}")
         if not steps:

@@ -8,19 +8,23 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from kvtui.actions.core.journal import Entry, Journal, JournalError, JournalLockedError, new_id, operator
 from kvtui.actions.core.step import Step, StepError, StepState
+from kvtui.actions.core.step_status import StepStatus, settled
 from kvtui.backend.diagnostics import crash_report
 from kvtui.backend.linux.procfs import start_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping, Sequence
+    from collections.abc import Container, Coroutine, Sequence
 
+    from kvtui.actions.core.held_vips import HeldVips
     from kvtui.actions.core.plan import Plan
     from kvtui.model.prediction import Prediction
 
@@ -48,6 +52,7 @@ class Verification(Struct, frozen=True):
         facts: for the journal: states before and after, predictions and what happened.
         as_predicted: whether it came as the plan predicts; None if that predicts nothing.
         observed: what came, with the fields of the prediction.
+        resolution: overrides that of the action.
     """
 
     ok: bool | None
@@ -55,6 +60,10 @@ class Verification(Struct, frozen=True):
     facts: Mapping[str, Any] = field(default_factory=dict)
     as_predicted: bool | None = None
     observed: tuple[Prediction, ...] = ()
+    resolution: str = ""
+
+
+Verify = Callable[[Callable[[str], None]], Awaitable[Verification]]
 
 
 class Action(Struct, frozen=True):
@@ -65,16 +74,18 @@ class Action(Struct, frozen=True):
         resolution: the result that the other action gets in the journal after this one: ``undone``, ``put back``,
             ``left``, ``done``; empty chooses by ``undoes`` and ``finishes``.
         asks: the operator must agree although there are no steps: the verification runs something.
+        vips: the VIPs on this node, which must be the same again when the action was put back.
     """
 
     plan: Plan
     steps: tuple[Step, ...]
-    verify: Callable[[Callable[[str], None]], Awaitable[Verification]]
+    verify: Verify
     pauses: tuple[float, ...] = ()
     undoes: str | None = None
     finishes: str | None = None
     resolution: str = ""
     asks: bool = False
+    vips: HeldVips | None = None
 
 
 class Outcome(Struct, frozen=True):
@@ -143,16 +154,18 @@ class Runner:
             await self._do(action, entry, done)
             verified = await action.verify(self._say)
         except (StepError, JournalError) as why:
-            return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {why}")
+            return await self._put_back(action, entry, done, ExitCode.FAILED, f"failed: {why}")
         except (asyncio.CancelledError, KeyboardInterrupt):
-            return await self._put_back(entry, done, ExitCode.INTERRUPTED, "interrupted")
+            return await self._put_back(action, entry, done, ExitCode.INTERRUPTED, "interrupted")
         except BaseException as fault:  # a bug in kvtui: nothing stays half-done, and the bug is not hidden
-            await self._put_back(entry, done, ExitCode.FAILED, f"kvtui crashed ({type(fault).__name__}); this is a bug")
+            crashed = f"kvtui crashed ({type(fault).__name__}); this is a bug"
+            await self._put_back(action, entry, done, ExitCode.FAILED, crashed)
             raise
         if verified.ok is False:
-            return await self._put_back(entry, done, ExitCode.FAILED, f"failed: {verified.detail}", verified.facts)
+            failed = f"failed: {verified.detail}"
+            return await self._put_back(action, entry, done, ExitCode.FAILED, failed, verified.facts)
         code, result = (ExitCode.DONE, "done") if verified.ok else (ExitCode.UNVERIFIED, "unverified")
-        closes = self._closes(entry)
+        closes = self._closes(replace(entry, resolution=verified.resolution or entry.resolution))
         _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
         return Outcome(code, detail, entry.id, verified.facts, verified.as_predicted, verified.observed)
@@ -173,19 +186,32 @@ class Runner:
                 await asyncio.sleep(action.pauses[index])
 
     async def _put_back(
-        self, entry: Entry, done: list[Step], code: ExitCode, why: str, facts: Mapping[str, Any] | None = None
+        self,
+        action: Action,
+        entry: Entry,
+        done: list[Step],
+        code: ExitCode,
+        why: str,
+        facts: Mapping[str, Any] | None = None,
     ) -> Outcome:
-        """Undoes what was done, to the end, however often the task is cancelled."""
-        error = await run_uncancellable(self._undo(done))
-        detail = f"{why}; everything was put back" if not error else f"{why}; NOT put back: {'; '.join(error)}"
+        """Undoes what was done, to the end, however often the task is cancelled; verifies that all is as before."""
+        error, vips = await run_uncancellable(self._undo(done, action.vips))
         if not done:
             detail = f"{why}; nothing had been changed"
+        elif error:
+            detail = f"{why}; NOT put back: {'; '.join([*error, *vips])}"
+        elif vips:
+            detail = f"{why}; what kvtui changed is as before, NOT the VIPs: {vips[0]}"
+        else:
+            detail = f"{why}; everything was put back"
         _LOG.info("action %s ends: %s", entry.id, detail)
-        detail += self._end(entry.id, "put back" if not error else "failed", detail, facts)
+        detail += self._end(entry.id, "failed" if error or vips else "put back", detail, facts)
         return Outcome(code, detail, entry.id, facts or {})
 
-    async def _undo(self, done: list[Step]) -> list[str]:
-        error = []
+    async def _undo(self, done: list[Step], vips: HeldVips | None) -> tuple[list[str], list[str]]:
+        """Returns which steps are not undone, and which VIPs are not as before."""
+        error: list[str] = []
+        undone: list[Step] = []
         for step in reversed(done):
             try:
                 state = await asyncio.to_thread(step.state)
@@ -195,9 +221,24 @@ class Runner:
                     if text := step.describe_undo():
                         self._say(f"putting back: {text}")
                     await asyncio.to_thread(step.undo)
+                    undone.insert(0, step)
             except StepError as failed:
                 error.append(str(failed))
-        return error
+        error += await self._not_undone(undone)
+        different = await vips.difference(self._say) if vips is not None and done else ""
+        return error, [different] if different else []
+
+    async def _not_undone(self, undone: Sequence[Step]) -> list[str]:
+        """Looks again at what was undone."""
+        found: list[StepStatus] = []
+        for step in undone:
+            try:
+                found.append(StepStatus(step.describe(), await asyncio.to_thread(step.state), step))
+            except StepError as why:
+                found.append(StepStatus(step.describe(), None, step, str(why)))
+        judged = settled([{"kind": s.kind, **s.to_json()} for s in undone], found)
+        wrong = [s for s in judged if s.state is not StepState.PENDING]
+        return [s.error or f"{s.text or 'what keepalived runs'}: it is not as before" for s in wrong]
 
     def _closes(self, entry: Entry) -> tuple[tuple[str, str], ...]:
         """Returns the other actions that end with this one: finishing an undo also ends what that undid."""
@@ -282,6 +323,7 @@ def _entry(action: Action, reason: str, taken: Container[str]) -> Entry:
         undoes=action.undoes,
         finishes=action.finishes,
         resolution=action.resolution or ("undone" if action.undoes else "done" if action.finishes else ""),
+        vips=action.vips.to_json() if action.vips is not None and action.steps else None,
     )
 
 

@@ -24,6 +24,7 @@ from kvtui.model.log import LogTail
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
@@ -124,6 +125,10 @@ class DemoBackend:
     def table(self, network: Network) -> IpvsTable:
         del network
         return self._world.table()
+
+    def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:
+        del daemon
+        return self._world.addresses()
 
     def sysctls(self, keepalived: Keepalived | None) -> Mapping[str, int]:
         del keepalived

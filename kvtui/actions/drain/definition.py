@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
 
 KEPT = "kept: kvtui drains it again by itself while this command, or the terminal UI, runs; it stays drained after that"
+WAIT = 300.0
+"""Seconds that --wait waits at most."""
 Real = Annotated[str, Argument("Address of the real server.", "REAL[:PORT]")]
 Service = Annotated[str | None, Flag("--service", "VIP:PORT or `fwmark N`: only in this virtual server.")]
 
@@ -23,7 +25,9 @@ def drain(
     real: Real,
     service: Service = None,
     wait: Annotated[bool, Flag("--wait", "Wait until it has no connections left.")] = False,
-    timeout: Annotated[float, Flag("--timeout", "Maximum seconds for --wait.", 0)] = 300,
+    timeout: Annotated[
+        float | None, Flag("--timeout", "Maximum seconds to wait (default 300); implies --wait.", 0)
+    ] = None,
     over: Annotated[str, Flag("--over", "Lower the weight in steps over this time, such as 60s.")] = "0",
     fix_persistence: Annotated[
         bool, Flag("--fix-persistence", "Also set expire_quiescent_template, so that returning clients leave.")
@@ -40,7 +44,7 @@ def drain(
         ActionKind.DRAIN,
         real,
         service=service,
-        wait=timeout if wait else None,
+        wait=WAIT if wait and timeout is None else timeout,
         over=_seconds(over),
         fix_persistence=fix_persistence,
         keep=keep,
@@ -83,7 +87,9 @@ async def _plan(request: PlanRequest) -> Action:
     checks = await to_thread(check_file_controls, observation, backend.text)
     if intent.kind is ActionKind.UNDRAIN:
         known = active_drains(entries)
-        return plan_undrain(observation, real, intent.service, backend=backend, known=known, checks=checks)
+        return plan_undrain(
+            observation, real, intent.service, backend=backend, known=known, checks=checks, watch=request.watch
+        )
     sysctls = await to_thread(backend.sysctls, observation.snapshot.chosen_keepalived)
     note = backend.journal_note()
     return plan_drain(
@@ -97,6 +103,7 @@ async def _plan(request: PlanRequest) -> Action:
         sysctls=sysctls,
         checks=checks,
         extra_notes=(*((note,) if note else ()), *((KEPT,) if intent.keep else ())),
+        watch=request.watch,
     )
 
 

@@ -91,12 +91,17 @@ def seconds_left(samples: Sequence[tuple[float, int]]) -> float | None:
 
 
 class DrainProgress(Struct, frozen=True):
-    """Verifies a change of weights; then waits until drained real servers are empty, if asked to."""
+    """Verifies a change of weights; then waits until drained real servers are empty, if asked to.
+
+    Attributes:
+        replaced: virtual servers whose sorry server takes over, so that their real servers may go.
+    """
 
     network: Network
     expected: tuple[Expected, ...]
     wait: float | None = None
     persistence_fixed: bool = False
+    replaced: frozenset[ServiceKey] = frozenset()
     facts: tuple[tuple[str, Any], ...] = ()
     read: Read = read_table
     clock: Callable[[], float] = time.monotonic
@@ -136,6 +141,8 @@ class DrainProgress(Struct, frozen=True):
     def _wrong(self, table: IpvsTable) -> Verification | None:
         for expected in self.expected:
             pair = _find(table, expected)
+            if pair is None and expected.service in self.replaced:
+                continue
             if pair is None:
                 detail = f"{expected.name} was removed from the kernel meanwhile, probably by its health check"
                 return Verification(ok=None, detail=detail, facts=self._facts(table))

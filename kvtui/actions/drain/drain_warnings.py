@@ -8,18 +8,18 @@ from kvtui.actions.core.plan import Note, NoteSeverity
 from kvtui.actions.drain.targets import named
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.observation import ManagedBy
+from kvtui.rules.servers.drained import FALLBACK, HASHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from kvtui.actions.drain.targets import Target
     from kvtui.model.conf import ConfRealServer, ConfVirtualServer
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
+    from kvtui.model.prediction import Traffic
 
 QUIESCENT = "net.ipv4.vs.expire_quiescent_template"
-HASHING = {"sh", "mh", "dh"}
-FALLBACK = "sched-flag-1"  # sh-fallback, mh-fallback (IP_VS_SVC_F_SCHED1)
 
 
 def drain_warnings(
@@ -27,6 +27,7 @@ def drain_warnings(
     targets: Sequence[Target],
     *,
     persistence_fixed: bool,
+    left: Mapping[ServiceKey, Traffic],
     by_file: Container[tuple[ServiceKey, tuple[str, int]]] = (),
 ) -> tuple[Note, ...]:
     """Every remark once. ``persistence_fixed``: the sysctl stops clients of a persistent service."""
@@ -34,9 +35,13 @@ def drain_warnings(
     for target in targets:
         in_file = (target.virtual.key, target.real.key) in by_file
         together = {t.real.key for t in targets if t.virtual.key == target.virtual.key}
-        notes += _alone(target, together)
+        found = left.get(target.virtual.key)
+        if found is not None and found.sorry_server is not None:
+            notes += _replaced(found)
+        else:
+            notes += _alone(target, together)
+            notes += _quorum(observation, target, together, in_file=in_file)
         notes += _hashed(target)
-        notes += _quorum(observation, target, together, in_file=in_file)
         notes += _persistence(target, fixed=persistence_fixed)
         notes += _traffic(target)
         notes += () if in_file else _file_check(observation, target)
@@ -50,6 +55,16 @@ def _alone(target: Target, together: set[tuple[str, int]]) -> Iterator[Note]:
             NoteSeverity.UNSAFE,
             f"{endpoint(*target.real.key)} is the last real server of {named(target.virtual)} that takes connections: "
             "new clients would be refused",
+        )
+
+
+def _replaced(found: Traffic) -> Iterator[Note]:
+    """Keepalived counts a weight of 0 by a track file (measured with 2.2.7 and 2.3.3)."""
+    if found.real_servers.now:
+        yield Note(
+            NoteSeverity.UNSAFE,
+            f"{found.virtual_server} loses its quorum ({found.quorum}): keepalived puts the sorry server "
+            f"{found.sorry_server} in and takes all real servers out, which ends their connections",
         )
 
 
@@ -78,7 +93,7 @@ def _quorum(
             NoteSeverity.WARNING,
             f"weight {left} would be left in {named(target.virtual)}, less than its quorum {conf.quorum}; "
             + (
-                "keepalived runs quorum_down, and puts the sorry server in if there is one"
+                "keepalived runs quorum_down"
                 if in_file
                 else "keepalived does not see a drain in the kernel, so it runs no quorum_down and puts no sorry "
                 "server in"

@@ -15,6 +15,7 @@ from kvtui.actions.drain.active_drains import network_of
 from kvtui.actions.drain.by_file import kernel_weights, key, to_drain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
 from kvtui.actions.drain.drain_warnings import QUIESCENT, drain_warnings
+from kvtui.actions.drain.outcome import what_is_left, with_outcome
 from kvtui.actions.drain.targets import Target, find
 from kvtui.actions.steps.sysctl import SetSysctl
 from kvtui.actions.steps.weight import SetWeight
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.step import Step
+    from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.by_file import ByFile
     from kvtui.actions.drain.check_files import CheckFileControl
     from kvtui.model.ipvs import ServiceKey
@@ -56,6 +58,7 @@ def plan_drain(
     sysctls: Mapping[str, int] | None = None,
     checks: Sequence[CheckFileControl] = (),
     extra_notes: Sequence[str] = (),
+    watch: Watch | None = None,
 ) -> Action:
     """Returns the plan to drain a real server.
 
@@ -79,6 +82,7 @@ def plan_drain(
     weights = kernel_weights(observation)
     lowering, pauses = _lower(network, by_weight, files, weights, over)
     steps = (*fixes, *lowering)
+    left = what_is_left(observation, steps)
     notes = [r for f in files for r in f.notes()]
     notes += [*_already(targets), *_slowness(todo, over), *(Note(NoteSeverity.NOTE, n) for n in extra_notes)]
     keepalived = observation.snapshot.chosen_keepalived
@@ -92,12 +96,16 @@ def plan_drain(
         changes=_changes(todo, files, fix=fix),
         steps=tuple(s.describe() for s in steps),
         effects=_effects(todo, files, wait=wait, fix=fix),
-        notes=(*drain_warnings(observation, todo, persistence_fixed=fixed, by_file=by_file), *notes),
+        notes=(*drain_warnings(observation, todo, persistence_fixed=fixed, left=left, by_file=by_file), *notes),
         equivalent_commands=tuple(hand),
     )
     expected = tuple(Expected(t.virtual.key, t.real, 0) for t in targets)
-    progress = DrainProgress(network, expected, wait=wait, persistence_fixed=fixed, read=backend.table)
-    return Action(plan, backend.steps(steps), progress.verify, pauses=(0.0,) * len(fixes) + pauses)
+    replaced = frozenset(service for service, t in left.items() if t.sorry_server)
+    progress = DrainProgress(
+        network, expected, wait=wait, persistence_fixed=fixed, replaced=replaced, read=backend.table
+    )
+    action = Action(plan, backend.steps(steps), progress.verify, pauses=(0.0,) * len(fixes) + pauses)
+    return with_outcome(action, observation, left, files, watch)
 
 
 def _lower(

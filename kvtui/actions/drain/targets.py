@@ -143,17 +143,20 @@ def named(virtual: VirtualServer) -> str:
 
 
 def _target(observation: Observation, virtual: VirtualServer, real: RealServer) -> Target:
-    """The kernel is looked at once: the views are of the same reading."""
-    views = observation.virtual_servers or ()
-    seen = next(
+    seen = service_view(observation, virtual)
+    return Target(virtual, real, seen, next(r for r in seen.real_servers if r.key == real.key))
+
+
+def service_view(observation: Observation, virtual: VirtualServer) -> VirtualServerView:
+    """Returns the view of a virtual server. The kernel is read once: they are of the same reading."""
+    return next(
         v
-        for v in views
+        for v in observation.virtual_servers or ()
         if v.in_kernel
         and (v.protocol, v.address, v.port, v.fwmark)
         == (virtual.protocol, virtual.address, virtual.port, virtual.fwmark)
         and v.name == virtual.name
     )
-    return Target(virtual, real, seen, next(r for r in seen.real_servers if r.key == real.key))
 
 
 def _nothing(observation: Observation, meant: tuple[VirtualServer, ...], address: str, port: int | None) -> str:

@@ -9,6 +9,7 @@ from kvtui.actions.core.runner import Action
 from kvtui.actions.drain.active_drains import RELEASED, RELEASED_IN, network_of
 from kvtui.actions.drain.by_file import kernel_weights, key, to_undrain
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected
+from kvtui.actions.drain.outcome import what_is_left, with_outcome
 from kvtui.actions.drain.plan import summary_line, target_name
 from kvtui.actions.drain.targets import Target, UnknownTargetError, find, parse_service
 from kvtui.actions.steps.weight import SetWeight, target_to_json
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.step import Step
+    from kvtui.actions.core.watch import Watch
     from kvtui.actions.drain.active_drains import Drain
     from kvtui.actions.drain.check_files import CheckFileControl
     from kvtui.model.ipvs import ServiceKey
@@ -36,6 +38,7 @@ def plan_undrain(
     backend: ActionBackend,
     known: Sequence[Drain] = (),
     checks: Sequence[CheckFileControl] = (),
+    watch: Watch | None = None,
 ) -> Action:
     """Returns the plan to restore the weight of a real server.
 
@@ -91,7 +94,8 @@ def plan_undrain(
     released = tuple(target_to_json(target) for target in by_key)
     facts = ((RELEASED, released), (RELEASED_IN, network.to_json()))
     progress = DrainProgress(network, tuple(expected), facts=facts, read=backend.table)
-    return Action(plan, backend.steps(steps), progress.verify)
+    action = Action(plan, backend.steps(steps), progress.verify)
+    return with_outcome(action, observation, what_is_left(observation, raising), files, watch)
 
 
 def _summary(targets: Sequence[Target], asked: Sequence[Drain], raising: Sequence[Step]) -> str:

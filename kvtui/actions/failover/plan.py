@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.actions.core.election_context import election_context
+from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity
 from kvtui.actions.core.runner import Action
 from kvtui.actions.failover.methods import MethodKind, choose_method
@@ -54,7 +55,8 @@ def plan_failover(
         before=(*_refusals(election, method), *_peer_notes(election, method)),
     )
     verifier = FailoverVerifier(observation, election, method, expected, mine, watch, undo_text)
-    return Action(replace(plan, prediction=predictions), method.part.steps, verifier)
+    vips = HeldVips.of(observation, backend)
+    return Action(replace(plan, prediction=predictions), method.part.steps, verifier, vips=vips)
 
 
 def _refusals(election: ElectionContext, method: FailoverMethod) -> Iterator[Note]:

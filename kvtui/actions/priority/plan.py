@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.actions.core.election_context import election_context
+from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.priority.config_line import find_instance
@@ -107,7 +108,8 @@ def _action(
     plan = method.part.plan(ActionKind.PRIORITY, election.view.name, summary, effects)
     steps = method.part.steps
     verifier = PriorityVerifier(observation, preflight, election, value, expected, watch, steps, backend)
-    return Action(replace(plan, prediction=predictions), steps, verifier)
+    vips = HeldVips.of(observation, backend)
+    return Action(replace(plan, prediction=predictions), steps, verifier, vips=vips)
 
 
 def _refused(instance: str, value: int, why: str) -> Action:

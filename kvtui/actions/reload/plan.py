@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.checks.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.held_vips import HeldVips
 from kvtui.actions.core.outcome_watch import watch_outcome
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan, described
 from kvtui.actions.core.plan import Change as PlanChange
@@ -84,7 +85,8 @@ def plan_reload(
         equivalent_commands=reload_commands(keepalived),
         prediction=predictions,
     )
-    return Action(plan, backend.steps(steps), ReloadVerifier(observation, preflight, watch, backend, expected))
+    verifier = ReloadVerifier(observation, preflight, watch, backend, expected)
+    return Action(plan, backend.steps(steps), verifier, vips=HeldVips.of(observation, backend))
 
 
 def _steps(preflight: Preflight, backend: ActionBackend) -> tuple[Step, ...]:

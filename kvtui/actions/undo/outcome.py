@@ -75,4 +75,6 @@ class _Verifier:
             return found
         verdict = await watch_outcome(self._request.observation, self._expected, self._request.watch, say)
         detail = f"{found.detail}; {verdict.detail}"
-        return Verification(verdict.ok, detail, found.facts, verdict.as_predicted, verdict.observed)
+        return Verification(
+            verdict.ok, detail, found.facts, verdict.as_predicted, verdict.observed, resolution=found.resolution
+        )

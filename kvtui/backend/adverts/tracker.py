@@ -34,8 +34,8 @@ SAME_EVENT_SECONDS = 0.1
 
 RouterKey = tuple[int, AddressFamily, str]
 """VRID, IP version, interface."""
-Key = tuple[int, AddressFamily, str, str]
-"""RouterKey and source."""
+Key = tuple[int, AddressFamily, str, str, bool]
+"""RouterKey, source, and whether it is CARP: one host may send both."""
 
 
 class Peer(Struct):
@@ -76,7 +76,7 @@ class AdvertTracker:
         return tuple(self._transitions)
 
     def vrids(self) -> tuple[tuple[int, AddressFamily], ...]:
-        return tuple(sorted({(vrid, family) for vrid, family, _, _ in self._peers}))
+        return tuple(sorted({(vrid, family) for vrid, family, *_ in self._peers}))
 
     def _of(self, router: RouterKey) -> list[Peer]:
         return [h for key, h in self._peers.items() if key[:3] == router]
@@ -91,7 +91,7 @@ class AdvertTracker:
         Returns whether it is a change: a new advertiser, another master, another priority, a step down, or the first
         bad advert of its sender.
         """
-        key: Key = (advert.vrid, advert.family, advert.interface, advert.source)
+        key: Key = (advert.vrid, advert.family, advert.interface, advert.source, advert.carp)
         known = self._peers.get(key)
         if known is not None and _is_replay(known, advert):
             count = known.advertiser.replayed + 1
@@ -125,7 +125,7 @@ class AdvertTracker:
         return min(times, default=None)
 
     def _due(self, key: RouterKey, router: Router) -> float | None:
-        peer = self._peers.get((*key, router.holder or router.previous or ""))
+        peer = self._peers.get((*key, router.holder or router.previous or "", False))
         if peer is None or router.orphaned:
             return None
         return peer.advertiser.last.received + max(1.0, SILENCE_INTERVALS * _interval(peer))
@@ -168,7 +168,7 @@ class AdvertTracker:
         router, advert = self._routers[key], peer.advertiser.last
         if advert.priority == 0:
             return self._step_down(key, router, advert, before)
-        holder = self._peers.get((*key, router.holder or ""))
+        holder = self._peers.get((*key, router.holder or "", False))
         if holder is None or _lost_to(holder, peer):
             former = router.holder or router.previous
             self._routers[key] = Router(holder=advert.source)

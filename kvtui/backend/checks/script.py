@@ -29,8 +29,8 @@ START_TIMEOUT = 20.0
 """Seconds until the launcher must have started the script."""
 DRAIN = 0.2
 """Seconds to wait for the rest of the output after the end."""
-GRACE = 1.0
-"""Seconds between SIGTERM and SIGKILL."""
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL, as keepalived gives them."""
 KINDS = {
     "pid": 0x20000000,
     "net": 0x40000000,
@@ -209,13 +209,13 @@ class _Run:
 
 
 def _result(check: Check, facts: dict[str, Any], output: str, seconds: float, *, is_late: bool) -> CheckResult:
-    if is_late:
+    code = facts.get("exit")
+    if is_late and (code is None or code < 0):
         detail = f"it did not end within {check.timeout:g} s and was killed"
         return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
     if "error" in facts:
         why = f"{os.strerror(facts['error']).lower()} (to {facts['stage']})"
         return CheckResult(check, None, why, output, seconds)
-    code = facts.get("exit")
     if code is None:
         return CheckResult(check, None, "the launcher ended early", output, seconds)
     if code < 0:
@@ -223,4 +223,5 @@ def _result(check: Check, facts: dict[str, Any], output: str, seconds: float, *,
         return CheckResult(check, passed=False, detail=detail, output=output, seconds=seconds)
     passed = code == 0 or (check.dynamic and code > 1)
     weight = f", weight {code - 2}" if check.dynamic and code > 1 else ""
-    return CheckResult(check, passed, f"exit status {code}{weight}", output, seconds, code)
+    late = f" after SIGTERM at its time limit of {check.timeout:g} s, which counts" if is_late else ""
+    return CheckResult(check, passed, f"exit status {code}{weight}{late}", output, seconds, code)

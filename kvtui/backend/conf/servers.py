@@ -239,7 +239,14 @@ class _Reader:
         most = sum(r.weight or 0 for r in server.real_servers if not r.sorry)
         if line is not None and quorum > most:
             self._invalid(f"quorum {quorum} is above the sum of weights: keepalived uses {most}", line, 1)
-        return replace(server, quorum=min(quorum, most) if line or not most else None)
+        kept = min(quorum, most)
+        spread = self.block.last("hysteresis")
+        hysteresis = (unsigned(spread.argument, 0, MAX_UNSIGNED, lenient=True) if spread else None) or 0
+        return replace(
+            server,
+            quorum=kept if line or not most else None,
+            hysteresis=min(hysteresis, max(0, kept - 1)),  # more than that is lowered
+        )
 
     def _protocol(self) -> Protocol:
         """Returns the protocol; UDP is keepalived's default."""

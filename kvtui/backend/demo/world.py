@@ -65,6 +65,10 @@ class World:
     def instances(self) -> tuple[VrrpInstance, ...]:
         return cluster.instances(self.now, self.epoch, self.changes)
 
+    def addresses(self) -> frozenset[tuple[str, str, int]]:
+        table = cluster.addresses(self.now, self.epoch, self.changes)
+        return frozenset((a.interface, a.address, a.prefixlen) for a in table.addresses)
+
     def table(self) -> IpvsTable:
         return cluster.table(self.now, self.epoch, self.changes)
 

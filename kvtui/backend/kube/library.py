@@ -8,34 +8,13 @@ Nothing else is changed; the same works where the models are not installed at al
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-import os
 import sys
-from types import ModuleType
 from typing import Any
 
-PACKAGES = ("kubernetes", "kubernetes.client", "kubernetes.client.models", "kubernetes.utils")
-"""Registered without their ``__init__``."""
+from kvtui.backend import bare_packages
 
-
-def _register_packages() -> None:
-    if "kubernetes" in sys.modules:
-        return
-    spec = importlib.util.find_spec("kubernetes")
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError("kubernetes")
-    location = next(iter(spec.submodule_search_locations))
-    for name in PACKAGES:
-        package = ModuleType(name)
-        package.__path__ = [os.path.join(location, *name.split(".")[1:])]  # noqa: PTH118 - it may be inside a zip
-        sys.modules[name] = package
-        parent, _, child = name.rpartition(".")
-        if parent:
-            setattr(sys.modules[parent], child, package)
-
-
-_register_packages()
+bare_packages.register("kubernetes", "kubernetes.client", "kubernetes.client.models", "kubernetes.utils")
 _client: Any = sys.modules["kubernetes.client"]
 rest: Any = importlib.import_module("kubernetes.client.rest")
 Configuration: Any = importlib.import_module("kubernetes.client.configuration").Configuration

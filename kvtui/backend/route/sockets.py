@@ -11,9 +11,7 @@ import select
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from pyroute2 import IPRoute, IPRSocket
-from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
-
+from kvtui.backend.route.library import IPRoute, IPRSocket, NetlinkDecodeError, NetlinkError
 from kvtui.backend.route.messages import Address, Link, read_address, read_link
 
 if TYPE_CHECKING:
@@ -111,6 +109,18 @@ def _read(kind: int, message: Any) -> Link | Address | None:
     if kind in {NEWLINK, DELLINK}:
         return read_link(message)
     return read_address(message) if kind in {NEWADDR, DELADDR} else None
+
+
+def read_addresses() -> frozenset[tuple[str, str, int]]:
+    """Returns interface, address and prefix length of all addresses of the calling thread's network namespace.
+
+    Raises:
+        OSError: the kernel's answer is an error.
+    """
+    with RouteSockets() as sockets:
+        links, addresses = sockets.read_all()
+    names = {link.index: link.name for link in links}
+    return frozenset((names.get(a.index, ""), a.address, a.prefixlen) for a in addresses)
 
 
 def has_address(interface: str, address: str, prefixlen: int) -> bool:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from kvtui.model.addresses import InterfaceAddress
-    from kvtui.model.ipvs import RealServer, ServiceKey, VirtualServer
+    from kvtui.model.ipvs import RealServer, ServiceKey, Stats, VirtualServer
     from kvtui.model.kube import EndpointGroup, NamespacedName
-    from kvtui.model.observation import Observation, RealServerView, StatsView, VirtualServerView
+    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.model.snapshot import Snapshot
 
 
@@ -34,13 +34,13 @@ class PreviousView(Struct, frozen=True):
     view: VirtualServerView
     usable: bool
 
-    def own_stats_unless_read(self, virtual: VirtualServer) -> StatsView | None:
+    def own_stats_unless_read(self, virtual: VirtualServer) -> Stats | None:
         return self.view.stats if self.virtual.stats_read == virtual.stats_read is not None else None
 
     def reals_unless_read(self, virtual: VirtualServer) -> tuple[RealServerView, ...] | None:
         return self.view.real_servers if self.usable and self._same_reading(virtual) else None
 
-    def stats_unless_read(self, virtual: VirtualServer) -> list[StatsView | None] | None:
+    def stats_unless_read(self, virtual: VirtualServer) -> list[Stats | None] | None:
         if not self._same_reading(virtual):
             return None
         return [view.stats for view in self.view.real_servers[: len(virtual.real_servers)]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kvtui.model.observation import StatsView
+from kvtui.model.ipvs import Stats
 
 if TYPE_CHECKING:
-    from kvtui.model.ipvs import IpvsTable, ServiceKey, Stats, VirtualServer
+    from kvtui.model.ipvs import IpvsTable, ServiceKey, VirtualServer
 
 MIN_SECONDS = 0.2
 """Over a shorter time scheduling delays distort the rates."""
@@ -35,7 +35,7 @@ class RateMeter:
             return servers[place]
         return self._before.get(virtual.key)
 
-    def of_virtual(self, virtual: VirtualServer, place: int = -1) -> StatsView | None:
+    def of_virtual(self, virtual: VirtualServer, place: int = -1) -> Stats | None:
         """Returns counters and rates of a virtual server; ``place`` is its index in the table, if known."""
         before = self._earlier(virtual, place)
         if before is None or self._previous is None:
@@ -43,7 +43,7 @@ class RateMeter:
         elapsed = self._current.stats_at(virtual) - self._previous.stats_at(before)
         return _view(virtual.stats, before.stats, elapsed)
 
-    def of_reals(self, virtual: VirtualServer, place: int = -1) -> list[StatsView | None]:
+    def of_reals(self, virtual: VirtualServer, place: int = -1) -> list[Stats | None]:
         before = self._earlier(virtual, place)
         if before is None or self._previous is None:
             return [_view(real.stats, None, 0.0) for real in virtual.real_servers]
@@ -52,7 +52,7 @@ class RateMeter:
         return [_view(real.stats, earlier.get(real.key), elapsed) for real in virtual.real_servers]
 
 
-def _view(now: Stats | None, old: Stats | None, elapsed: float) -> StatsView | None:
+def _view(now: Stats | None, old: Stats | None, elapsed: float) -> Stats | None:
     # no loop: this runs for every real server of every reading
     if now is None:
         return None
@@ -65,13 +65,16 @@ def _view(now: Stats | None, old: Stats | None, elapsed: float) -> StatsView | N
         or now.in_bytes < old.in_bytes
         or now.out_bytes < old.out_bytes
     ):
-        rates: tuple[float, float, float, float, float] = (now.cps, now.in_pps, now.out_pps, now.in_bps, now.out_bps)
-    else:
-        rates = (
-            (now.connections - old.connections) / elapsed,
-            (now.in_packets - old.in_packets) / elapsed,
-            (now.out_packets - old.out_packets) / elapsed,
-            (now.in_bytes - old.in_bytes) / elapsed,
-            (now.out_bytes - old.out_bytes) / elapsed,
-        )
-    return StatsView(now.connections, now.in_packets, now.out_packets, now.in_bytes, now.out_bytes, *rates)
+        return now
+    return Stats(
+        now.connections,
+        now.in_packets,
+        now.out_packets,
+        now.in_bytes,
+        now.out_bytes,
+        (now.connections - old.connections) / elapsed,
+        (now.in_packets - old.in_packets) / elapsed,
+        (now.out_packets - old.out_packets) / elapsed,
+        (now.in_bytes - old.in_bytes) / elapsed,
+        (now.out_bytes - old.out_bytes) / elapsed,
+    )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from kvtui.model.conf import Conf, ConfRealServer, ConfVirtualServer
-    from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, VirtualServer
+    from kvtui.model.ipvs import IpvsTable, RealServer, ServiceKey, Stats, VirtualServer
     from kvtui.model.kube import NamespacedName
-    from kvtui.model.observation import Observation, PodView, StatsView
+    from kvtui.model.observation import Observation, PodView
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import RealServerCheck
     from kvtui.rules.servers.previous_views import PreviousView
@@ -164,7 +164,7 @@ def _real(
     real: RealServer,
     conf: ConfRealServer | None,
     check: RealServerCheck | None,
-    stats: StatsView | None,
+    stats: Stats | None,
     pod: PodView | None,
 ) -> RealServerView:
     failed = check is not None and check.alive is False

@@ -17,7 +17,8 @@ from kvtui.model.ipvs import Protocol
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from kvtui.model.observation import Observation, RealServerView, StatsView
+    from kvtui.model.ipvs import Stats
+    from kvtui.model.observation import Observation, RealServerView
 
 MIN_SECONDS = 0.8
 """Minimum time between two samples: events add observations between two ticks."""
@@ -177,7 +178,7 @@ def open_connections(real: RealServerView, *, udp: bool) -> int:
     return (real.active or 0) + (real.inactive or 0 if udp else 0)
 
 
-def _sample(stats: StatsView | None, active: int) -> Sample:
+def _sample(stats: Stats | None, active: int) -> Sample:
     return (stats.cps, stats.in_bps, stats.out_bps, active) if stats else (0.0, 0.0, 0.0, active)
 
 

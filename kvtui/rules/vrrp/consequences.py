@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kvtui.model.prediction import Certainty, StateChange, VipsChange
+from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChange
 from kvtui.model.vrrp import VrrpInstance, VrrpState
 from kvtui.rules.vrrp.consequence import Consequence, Situation, consequence
 from kvtui.rules.vrrp.effective import Effective, Result, TrackKey, deduced, effective, interface_results
@@ -72,6 +72,27 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
         if after is not None and after.sync_group:
             groups[name] = after.sync_group
     return _grouped(found, groups)
+
+
+def untouched(observation: Observation, why: str) -> tuple[Consequence, ...]:
+    """Returns that each instance stays as it is, where a change has nothing to do with them."""
+    found = []
+    for view in observation.vrrp_instances or ():
+        running = settings_of(observation.snapshot.effective_conf).get(view.name)
+        held = _held(observation.snapshot, running) if running else None
+        state = None if view.state is VrrpState.UNKNOWN else view.state.value
+        prediction = Prediction(
+            instance=view.name,
+            state=StateChange(state, state),
+            vips_here=VipsChange(held, held),
+            owner_then=view.master.address if view.master else None,
+            two_owners=bool(view.rivals),
+            within_seconds=None,
+            certainty=Certainty.CERTAIN,
+            why=why,
+        )
+        found.append(Consequence(prediction, 0.0))
+    return tuple(found)
 
 
 def _pairs(

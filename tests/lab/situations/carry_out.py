@@ -8,7 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.lab.operate import kvtui
+from tests.lab.poll import poll
 from tests.lab.situations.rows import PRIORITY
+from tests.lab.spec import CLIENTS
 
 if TYPE_CHECKING:
     from tests.lab.cluster import Cluster
@@ -29,21 +31,27 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
         old = found[0] if found else old  # noqa: PLW2901 - without preemption any node may be master
         assert old in text, f"{old!r} is not in the config"
         text = text.replace(old, new, 1)
-    if row.edits:
+    is_drain = row.words[0] == "drain"
+    if row.edits and is_drain:
+        node.reload(text)
+        _settle(cluster, node)
+    elif row.edits:
         node.write_conf(text)
     for name, content in row.files:
         (node.folder / "tmp" / name).write_text(content)
     done = kvtui(node, node.folder / "state", "-o", "json", "--yes", *row.words, "--force")
     assert done.stdout, f"{done.returncode}\n{done.stderr}"
     document = json.loads(done.stdout)
-    plan = document.get("plan", document)
+    plan = document["plan"]
+    assert plan is not None, f"{done.returncode}\n{done.stderr}"
     watched = {a for p in plan["prediction"] for side in p["vips_here"].values() for a in side or ()}
     watched |= set(cluster.spec.vips)
     deadline = time.monotonic() + LONGEST
     while True:  # a busy machine is late: only what stays otherwise is wrong
         holders = _stable_holders(cluster, sorted(watched))
         instances = [_compared(p, node, holders) for p in plan["prediction"]]
-        if not any(i["wrong"] for i in instances) or time.monotonic() > deadline:
+        services = [_compared_service(t, cluster, node) for t in plan["traffic"] or ()]
+        if not any(i["wrong"] for i in (*instances, *services)) or time.monotonic() > deadline:
             break
     return {
         "name": row.name,
@@ -54,7 +62,65 @@ def carry_out(row: Row, cluster: Cluster) -> dict[str, Any]:
         "effects": plan["effects"],
         "notes": [f"{r['grade']}: {r['text']}" for r in plan["remarks"] if r["grade"] != "note"],
         "instances": instances,
+        "services": services,
     }
+
+
+def _settle(cluster: Cluster, node: Node) -> None:
+    """Waits until the kernel has the real servers of the config, with their weights."""
+    written = re.findall(
+        r"^ +real_server (\S+) \d+ \{.*?^ +weight (\d+)", node.conf_path.read_text(), re.MULTILINE | re.DOTALL
+    )
+    wanted = sorted((address, int(weight)) for address, weight in written)
+    poll(lambda: sorted((a, w) for s in _table(node).values() for a, w in s.items()) == wanted, LONGEST, node.ipvs)
+    cluster.wait_settled()
+
+
+def _table(node: Node) -> dict[str, dict[str, int]]:
+    """Returns the weights of each virtual server's real servers."""
+    found: dict[str, dict[str, int]] = {}
+    for line in node.ipvs().splitlines():
+        words = line.split()
+        service = found.setdefault(words[2], {})
+        if words[0] == "-a":
+            service[words[4].partition(":")[0]] = int(words[words.index("-w") + 1])
+    return found
+
+
+def _compared_service(t: dict[str, Any], cluster: Cluster, node: Node) -> dict[str, Any]:
+    """Asks the virtual server from all addresses of the client; without the VIP nobody can ask this node."""
+    service = t["virtual_server"]
+    weights = _table(node).get(service, {})
+    sorry = re.search(r"^ *sorry_server (\S+)", node.conf_path.read_text(), re.MULTILINE)
+    regular = {a: w for a, w in weights.items() if sorry is None or a != sorry[1]}
+    stands_in = sorry is not None and bool(weights.get(sorry[1]))
+    came = {
+        "real_servers": sum(map(bool, regular.values())),
+        "weight": sum(regular.values()),
+        "sorry_server": f"{sorry[1]}:80" if sorry and stands_in else None,
+        "new_connections": None,
+    }
+    if service.partition(":")[0] in node.addresses():
+        answered = [_asks(cluster, client, service) for client in CLIENTS]
+        came["new_connections"] = (
+            "refused"
+            if not any(answered)
+            else "partly refused"
+            if not all(answered)
+            else "sorry server"
+            if stands_in
+            else "served"
+        )
+    predicted = {**t, "real_servers": t["real_servers"]["then"], "weight": t["weight"]["then"]}
+    wrong = [f"{k}: {v} instead of {predicted[k]}" for k, v in came.items() if v is not None and v != predicted[k]]
+    if came["sorry_server"] is None and t["sorry_server"]:
+        wrong.append("the sorry server did not come")
+    return {"predicted": t, "came": came, "wrong": wrong}
+
+
+def _asks(cluster: Cluster, client: str, service: str) -> bool:
+    url = f"http://{service}/"
+    return cluster.client(["curl", "-sS", "--interface", client, "--max-time", "3", url]).returncode == 0
 
 
 def _stable_holders(cluster: Cluster, addresses: list[str]) -> dict[str, list[str]]:

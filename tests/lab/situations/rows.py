@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tests.lab.owners import OFFSET
-from tests.lab.spec import ECHO, NGINX, ClusterSpec
+from tests.lab.spec import ECHO, NGINX, ClusterSpec, real4
 
 PRIORITY = "priority *"
 """In an edit: whatever priority the node has."""
@@ -34,11 +34,31 @@ V2 = replace(BASE, vrrp_version=2)
 UNICAST = replace(BASE, unicast=True)
 NOPREEMPT = replace(BASE, preempt=False)
 DELAY = replace(BASE, extra_instance="preempt_delay 3")
-GOOD = (
-    "}\nvrrp_script good {\n  script /bin/true\n  interval 1\n}\nvrrp_script bad {\n  script /bin/false\n  interval 1\n"
+
+
+def script(name: str, command: str, *lines: str) -> str:
+    text = "".join(f"  {line}\n" for line in (f"script {command}", "interval 1", *lines))
+    return f"vrrp_script {name} {{\n{text}}}\n"
+
+
+DEFINED = "".join((
+    script("good", "/bin/true"),
+    script("bad", "/bin/false"),
+    script("endless", '"/bin/sleep 600"', "timeout 2"),
+    script("polite", '"/bin/sh /tmp/polite"'),
+    script("stubborn", '"/bin/sh /tmp/stubborn"'),
+    script("slow", '"/bin/sleep 7"', "timeout 9"),
+    script("late", "/bin/true", "init_fail"),
+    script("patient", "/bin/false", "fall 3"),
+))  # fmt: skip
+ENDING = (
+    ("polite", "trap 'exit 0' TERM\nwhile :; do sleep 0.1; done\n"),
+    ("stubborn", "trap '' TERM\nwhile :; do sleep 0.1; done\n"),
 )
-SCRIPTS = replace(BASE, extra_global=GOOD + "}\nglobal_defs {", priorities=(100, 101, 104))
+"""Scripts that do not end by themselves: one exits with 0 when it is told to, one does not listen."""
+SCRIPTS = replace(BASE, extra_global=f"}}\n{DEFINED}global_defs {{", priorities=(100, 101, 104))
 WEIGHTED = replace(SCRIPTS, extra_instance="track_script {\n    good weight 30\n  }")
+FAILING = replace(SCRIPTS, extra_instance="track_script {\n    bad weight -30\n  }")
 SECOND = """
 vrrp_instance more {
   state BACKUP
@@ -98,6 +118,22 @@ RELOADS = (
     reload("script with a weight added that succeeds", SCRIPTS, tracking("track_script {\n good weight 10\n }")),
     reload("script added that fails", SCRIPTS, tracking("track_script {\n bad\n }")),
     reload("script of weight -10 added that fails", SCRIPTS, tracking("track_script {\n bad weight -10\n }")),
+    reload("script added that does not end", SCRIPTS, tracking("track_script {\n endless\n }")),
+    reload(
+        "script added that exits with 0 at its time limit",
+        SCRIPTS,
+        tracking("track_script {\n polite\n }"),
+        files=ENDING,
+    ),
+    reload("script added that ignores SIGTERM", SCRIPTS, tracking("track_script {\n stubborn\n }"), files=ENDING),
+    reload(
+        "script of weight -10 added that does not end", SCRIPTS, tracking("track_script {\n endless weight -10\n }")
+    ),
+    reload("script added that takes 7 s", SCRIPTS, tracking("track_script {\n slow\n }")),
+    reload("script added with init_fail that succeeds", SCRIPTS, tracking("track_script {\n late\n }")),
+    reload("script added with fall 3 that fails", SCRIPTS, tracking("track_script {\n patient\n }")),
+    reload("weighted script changed into one that fails", WEIGHTED, ("script /bin/true", "script /bin/false")),
+    reload("script that fails changed into one that succeeds", FAILING, ("script /bin/false", "script /bin/true")),
     reload("weighted script removed", WEIGHTED, ("good weight 30", "good weight 0")),
     reload("priority higher under a weighted script", WEIGHTED, ("priority 104", "priority 110")),
     reload("backup: nothing changes", BASE, node="backup"),
@@ -184,4 +220,71 @@ FAILOVERS = (
     failover("one node alone", replace(BASE, nodes=1)),
 )
 
-ROWS = (*RELOADS, *PRIORITIES, *FAILOVERS)
+WEB = "# Service: default-nginx"
+
+
+def drain(name: str, spec: ClusterSpec, *edits: Edit, **changes: object) -> Row:
+    """The edits run before: they are reloaded first."""
+    words = ("drain", str(changes.pop("real", real4(1))), *changes.pop("options", ()))  # type: ignore[misc]
+    return Row(f"drain: {name}", words, spec, edits=edits, **changes)  # type: ignore[arg-type]
+
+
+def block(number: int) -> str:
+    """The config of a real server."""
+    return f"""
+  real_server {real4(number)} 80 {{
+    weight 1
+    TCP_CHECK {{
+      connect_port 80
+      connect_timeout 3
+    }}
+  }}
+"""
+
+
+def by_file(*numbers: int) -> tuple[Edit, ...]:
+    """Real servers with a FILE_CHECK each, whose track file drains them."""
+    files = "".join(f"track_file rs{n} {{\n  file /tmp/rs{n}\n}}\n" for n in numbers)
+    checks = [
+        (f"{real4(n)} 80 {{\n", f"{real4(n)} 80 {{\n FILE_CHECK {{\n track_file rs{n}\n weight 1\n }}\n")
+        for n in numbers
+    ]
+    return (("vrrp_instance vips {", f"{files}vrrp_instance vips {{"), *checks)
+
+
+SORRY = ((block(3), f"  sorry_server {real4(3)} 80\n"), (block(2), "\n"))
+"""One real server and a sorry server."""
+LAST = ((block(3), "\n"), (block(2), "\n"))
+QUORUM = (f"{WEB}\nvirtual_server {NGINX.vip} 80 {{", f"{WEB}\nvirtual_server {NGINX.vip} 80 {{\n  quorum 3")
+SPREAD = (QUORUM[0], f"{QUORUM[1]}\n  hysteresis 1")
+HASHED = replace(BASE, scheduler="sh")
+SHARED_FILE = ("virtual_ipaddress {", "track_file {\n    rs1 weight 10\n  }\n  virtual_ipaddress {")
+
+DRAINS = (
+    drain("one of three", BASE, quick=True),
+    drain("one of two, NAT", replace(BASE, method="NAT", services=(NGINX, ECHO)), real=real4(4)),
+    drain(
+        "one of three, slowly, and waiting",
+        BASE,
+        (f"{real4(1)} 80 {{\n    weight 1", f"{real4(1)} 80 {{\n    weight 10"),
+        options=("--over", "3s", "--timeout", "60"),
+    ),
+    drain(
+        "one that has most of the weight", BASE, (f"{real4(1)} 80 {{\n    weight 1", f"{real4(1)} 80 {{\n    weight 20")
+    ),
+    drain("the last one", BASE, *LAST),
+    drain("the last one, beside a sorry server", BASE, *SORRY),
+    drain("one of three, source hashing", HASHED),
+    drain("one of three, maglev hashing", replace(BASE, scheduler="mh")),
+    drain("one of three, persistent clients", replace(BASE, persistence=60)),
+    drain("one of three, quorum 3", BASE, QUORUM),
+    drain("one of three, on a backup", BASE, node="backup"),
+    drain("by a track file: one of three", BASE, *by_file(1)),
+    drain("by a track file: the last one", BASE, *LAST, *by_file(1)),
+    drain("by a track file: the last one, beside a sorry server", BASE, *SORRY, *by_file(1)),
+    drain("by a track file: one of three, quorum 3", BASE, QUORUM, *by_file(1)),
+    drain("by a track file: one of three, quorum 3, hysteresis 1", BASE, SPREAD, *by_file(1)),
+    drain("by a track file that the instance tracks too", BASE, *by_file(1), SHARED_FILE, quick=True),
+)
+
+ROWS = (*RELOADS, *PRIORITIES, *FAILOVERS, *DRAINS)

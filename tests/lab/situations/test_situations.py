@@ -34,6 +34,7 @@ def test_a_situation(row: Row, make_cluster: MakeCluster, record_property: Calla
     result = carry_out(row, make_cluster(row.spec))
     record_property("situation", json.dumps(result))
     wrong = [(i["predicted"]["certainty"], w) for i in result["instances"] for w in i["wrong"]]
+    wrong += [("certain", w) for i in result["services"] for w in i["wrong"]]
     assert not wrong, json.dumps(result, indent=1)
     for part in row.parts:
         assert part in "\n".join(result["effects"])

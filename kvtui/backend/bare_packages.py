@@ -1,0 +1,29 @@
+"""Registers packages without running their ``__init__``, so that a library's modules can be imported one by one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from types import ModuleType
+
+
+def register(library: str, *subpackages: str) -> None:
+    """Registers a library and some of its packages, unless the library is imported already.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    if library in sys.modules:
+        return
+    spec = importlib.util.find_spec(library)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(library)
+    location = next(iter(spec.submodule_search_locations))
+    for name in (library, *subpackages):
+        package = ModuleType(name)
+        package.__path__ = [os.path.join(location, *name.split(".")[1:])]  # noqa: PTH118 - it may be inside a zip
+        sys.modules[name] = package
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, package)

@@ -1,0 +1,100 @@
+"""Draws lines of cells: each tone has a style of the theme."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kvtui.presenters.cells import Tone
+from kvtui.presenters.wrapping import wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from rich.style import Style
+
+    from kvtui.presenters.cells import Cell, Line
+
+TONE_CLASSES = frozenset(f"tone--{tone.value}" for tone in Tone)
+TONE_CSS = """
+    & .tone--strong { text-style: bold; }
+    & .tone--good { color: $text-success; }
+    & .tone--warn { color: $text-warning; text-style: bold; }
+    & .tone--bad { color: $text-error; text-style: bold; }
+    & .tone--dim { color: $text-muted; }
+    & .tone--focus { color: $text-primary; }
+    & .tone--chip-live { color: $chip-text; background: $success; text-style: $chip-style; }
+    & .tone--chip-lab { color: $chip-text; background: $primary; text-style: $chip-style; }
+    & .tone--chip-demo { color: $chip-text; background: $demo; text-style: $chip-style; }
+    & .tone--chip-past { color: $chip-text; background: $warning; text-style: $chip-style; }
+"""
+
+
+def segments(cell: Cell, style_of: Callable[[Tone], Style]) -> Iterable[Segment]:
+    start = 0
+    for length, tone in (*cell.runs, (len(cell.text), cell.tone)):
+        if text := cell.text[start : start + length]:
+            yield Segment(text, style_of(tone))
+        start += length
+
+
+class Lines(Widget):
+    """Text in lines of cells. Only lines that changed are sent to the terminal.
+
+    ``wraps`` wraps long lines with a hanging indent; otherwise they are cut.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(TONE_CLASSES)
+    DEFAULT_CSS = f"""
+    Lines {{ height: auto; width: 1fr; {TONE_CSS} }}
+    """
+
+    def __init__(self, lines: Sequence[Line] = (), *, wraps: bool = True, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._wraps = wraps
+        self.lines = tuple(lines)
+        self._wrapped: tuple[int, tuple[Line, ...], list[Line]] = (0, (), [])
+        self._styles: dict[Tone, Style] = {}
+
+    def show(self, lines: Sequence[Line]) -> None:
+        now = tuple(lines)
+        if now == self.lines:
+            return
+        old, self.lines = self._in_width(self.size.width), now
+        new = self._in_width(self.size.width)
+        if len(new) != len(old) and self.styles.height and self.styles.height.is_auto:
+            self.refresh(layout=True)
+            return
+        changed = [y for y in range(max(len(old), len(new))) if old[y : y + 1] != new[y : y + 1]]
+        self.refresh(*(Region(0, y, self.size.width, 1) for y in changed if y < self.size.height))
+
+    def _in_width(self, width: int) -> list[Line]:
+        if not self._wraps or not width:
+            return list(self.lines)
+        if self._wrapped[:2] != (width, self.lines):
+            self._wrapped = (width, self.lines, [part for line in self.lines for part in wrapped(line, width)])
+        return self._wrapped[2]
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        del container, viewport
+        return len(self._in_width(width))
+
+    def notify_style_update(self) -> None:
+        """Drops cached styles when the theme changes."""
+        self._styles = {}
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        lines = self._in_width(self.size.width)
+        line = lines[y] if y < len(lines) else ()
+        strip = Strip(segment for cell in line for segment in segments(cell, self._style_of))
+        return strip.adjust_cell_length(self.size.width, self._style_of(Tone.NORMAL))
+
+    def _style_of(self, tone: Tone) -> Style:
+        if tone not in self._styles:
+            self._styles[tone] = self.get_component_rich_style(f"tone--{tone.value}")
+        return self._styles[tone]

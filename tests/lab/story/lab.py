@@ -1,0 +1,244 @@
+"""`lab`: the commands of the lab's shell. One program, so that the shell keeps all of its own commands."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.lab.story import client, tour, world
+
+USAGE_ERROR = 2
+OPTIONAL, ANY = -1, -2
+FOLDER = Path("/run/lab/default")
+NODES = ("node-a", "node-b", "node-c")
+FIRST, LAST = ipaddress.IPv4Address("10.4.0.50"), ipaddress.IPv4Address("10.4.0.99")
+HELP = """\
+The lab: three nodes run keepalived as keepalived-vip's pods do; a client keeps asking. kvtui shows node-c.
+Leave: q in kvtui (Alt-1). The lab goes off, and nothing of it stays.
+
+  lab tour                        what to try, in six steps
+  lab vips                        the entries of the ConfigMap
+  lab vip add VIP SERVICE         such as: lab vip add 10.4.0.52 default/nginx (or default/nginx:DR)
+  lab vip remove VIP
+  lab endpoint down|up POD        the pod is not ready: its endpoint leaves the Service
+  lab server down|up POD          the pod no longer answers: the health check finds out
+  lab crash|stop|start NODE       SIGKILL leaves the VIPs behind; SIGTERM hands them over
+  lab split [NODE]                multicast reaches only this node (node-c): every node becomes MASTER
+  lab cut NODE                    pull the node's cable
+  lab mend                        end every split and cut
+  lab edit NODE                   its keepalived.conf, by hand: the controller overwrites it with its next change
+  lab log NODE                    what controller and keepalived log
+  lab on NODE COMMAND...          any command on a node, on a real server (rs-1 ... rs-5), or on the client:
+                                  lab on node-a kvtui, lab on client curl 10.4.0.50
+
+The API takes kubectl, where it is installed: kubectl edit configmap vip-configmap"""
+
+
+class RefusedError(Exception):
+    """What was typed cannot be done; the text says why, and what can."""
+
+
+def known(name: str, names: tuple[str, ...], what: str) -> str:
+    """Returns the name if it is one of these."""
+    if name not in names:
+        raise RefusedError(f'no {what} "{name}"; there are {", ".join(names)}')
+    return name
+
+
+def main_pid(node: str) -> int | None:
+    """The pid of the controller, PID 1 of the node's pod; None when the pod does not run."""
+    try:
+        pod = (FOLDER / known(node, NODES, "node") / "pod").read_text().strip()
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0]) if (pid := int(pod)) else None
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return None
+
+
+def add_vip(vip: str, service: str) -> str:
+    """An entry of the ConfigMap."""
+    try:
+        address = ipaddress.ip_address(vip)
+    except ValueError:
+        raise RefusedError(f'"{vip}" is no address; type one such as 10.4.0.52') from None
+    if not (isinstance(address, ipaddress.IPv4Address) and FIRST <= address <= LAST):
+        raise RefusedError(f"{vip} is not in the lab's network; choose one from {FIRST} to {LAST}")
+    service = service if "/" in service or not service else f"default/{service}"
+    _edit_configmap(vip, service)
+    return f"{vip}: {service} is in the ConfigMap. Watch screen 1, then: curl {vip}"
+
+
+def remove_vip(vip: str) -> str:
+    """Take the entry out."""
+    known(vip, tuple(_configmap().get("data") or {}), "VIP")
+    _edit_configmap(vip, None)
+    return f"{vip} is no longer in the ConfigMap."
+
+
+def list_vips() -> str:
+    """The ConfigMap, an entry a line."""
+    lines = [f"  {vip}: {value or '(VIP only)'}" for vip, value in (_configmap().get("data") or {}).items()]
+    return "\n".join(["ConfigMap default/vip-configmap", *lines])
+
+
+def _configmap() -> client.Object:
+    found: client.Object = client.get("configmaps", *client.CONFIGMAP)
+    return found
+
+
+def _edit_configmap(vip: str, value: str | None) -> None:
+    configmap = _configmap()
+    data = {name: text for name, text in (configmap.get("data") or {}).items() if name != vip}
+    client.put("configmaps", {**configmap, "data": data if value is None else {**data, vip: value}})
+
+
+def endpoint(state: str, pod: str) -> str:
+    """Readiness of a pod."""
+    all_pods = world.pods()
+    client.put("pods", world.with_readiness(all_pods[known(pod, tuple(all_pods), "pod")], ready=state == "up"))
+    return f"{pod} is {'ready' if state == 'up' else 'not ready'}."
+
+
+def server(state: str, pod: str) -> str:
+    """The cable of a pod."""
+    link = f"{world.server_of(known(pod, tuple(world.pods()), 'pod'))}-l"
+    _run("ip", "link", "set", link, state)
+    return f"{pod} {'answers again' if state == 'up' else 'no longer answers'}: the next health checks see it."
+
+
+def send(number: signal.Signals, node: str) -> str:
+    """End a pod."""
+    pid = main_pid(node)
+    if pid is None:
+        raise RefusedError(f"keepalived does not run on {node}; start it: lab start {node}")
+    os.kill(pid, number)
+    return f"{number.name} to the pod on {node}. Start it again: lab start {node}"
+
+
+def start(node: str) -> str:
+    """Start the pod again."""
+    if main_pid(node) is not None:
+        raise RefusedError(f"keepalived runs on {node}")
+    _run("sh", str(FOLDER / node / "start"))
+    return f"{node} starts."
+
+
+def split(node: str = "node-c") -> str:
+    """Block multicast to the other nodes."""
+    for other in NODES:
+        if other != known(node, NODES, "node"):
+            _run("bridge", "link", "set", "dev", f"{other}-l", "mcast_flood", "off")
+    return f"Multicast reaches only {node}. End it: lab mend"
+
+
+def cut(node: str) -> str:
+    """Pull the cable of a node."""
+    _run("ip", "link", "set", f"{known(node, NODES, 'node')}-l", "down")
+    return f"The cable of {node} is pulled. End it: lab mend"
+
+
+def mend() -> str:
+    """Every cable and every multicast is back."""
+    for node in NODES:
+        _run("ip", "link", "set", f"{node}-l", "up")
+        _run("bridge", "link", "set", "dev", f"{node}-l", "mcast_flood", "on")
+    return "All nodes hear each other again."
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RefusedError(f"{' '.join(command)}: {done.stderr.strip()}")
+
+
+def show_tour(*words: str) -> str:
+    """The next step, or the one that is named."""
+    number = tour.advance(FOLDER / "tour", list(words))
+    if number is None:
+        raise RefusedError(f"the tour has steps 1 to {len(tour.STEPS)}: lab tour 1")
+    return tour.step_text(number)
+
+
+def edit(node: str) -> str:
+    """The node's keepalived.conf in an editor."""
+    conf = FOLDER / known(node, NODES, "node") / "etc" / "keepalived.conf"
+    return instead(os.environ.get("EDITOR") or "vi", str(conf))
+
+
+def log(node: str) -> str:
+    """What the pod logs, as it comes."""
+    return instead("tail", "-n", "40", "-f", str(FOLDER / known(node, NODES, "node") / "keepalived.log"))
+
+
+def instead(*command: str) -> str:
+    """Become another program."""
+    sys.stdout.flush()
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - no shell on purpose
+    except FileNotFoundError:
+        raise RefusedError(f"{command[0]} is not installed") from None
+
+
+def on(place: str, *command: str) -> str:
+    """Run a command in a namespace of the lab, as its node."""
+    places = tuple(sorted(path.name for path in Path("/run/netns").iterdir()))
+    return instead("ip", "netns", "exec", known(place, places, "place"), "env", f"NODE_NAME={place}", *command)
+
+
+Action = Callable[..., str]
+COMMANDS: dict[tuple[str, ...], tuple[Action, int]] = {
+    ("vips",): (list_vips, 0),
+    ("vip", "add"): (add_vip, 2),
+    ("vip", "remove"): (remove_vip, 1),
+    ("endpoint", "down"): (lambda pod: endpoint("down", pod), 1),
+    ("endpoint", "up"): (lambda pod: endpoint("up", pod), 1),
+    ("server", "down"): (lambda pod: server("down", pod), 1),
+    ("server", "up"): (lambda pod: server("up", pod), 1),
+    ("crash",): (lambda node: send(signal.SIGKILL, node), 1),
+    ("stop",): (lambda node: send(signal.SIGTERM, node), 1),
+    ("start",): (start, 1),
+    ("split",): (split, OPTIONAL),
+    ("cut",): (cut, 1),
+    ("mend",): (mend, 0),
+    ("edit",): (edit, 1),
+    ("log",): (log, 1),
+    ("tour",): (show_tour, OPTIONAL),
+    ("on",): (on, ANY),
+}
+"""What is typed → what it does, and with how many more words."""
+
+
+def find(words: list[str]) -> Callable[[], str] | None:
+    """Returns what the words ask for; None: there is no such command."""
+    for name, (action, more) in COMMANDS.items():
+        rest = words[len(name) :]
+        allowed = {OPTIONAL: len(rest) <= 1, ANY: len(rest) >= 2}.get(more, len(rest) == more)
+        if tuple(words[: len(name)]) == name and allowed:
+            return lambda: action(*rest)
+    return None
+
+
+def main() -> int:
+    """Do what was typed."""
+    words = sys.argv[1:]
+    if not words or words[0] in {"help", "-h", "--help"}:
+        print(HELP)
+        return 0
+    action = find(words)
+    if action is None:
+        print(f'lab: no command "{" ".join(words)}"; "lab" lists all', file=sys.stderr)
+        return USAGE_ERROR
+    try:
+        print(action())
+    except (RefusedError, client.ApiError) as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
