@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.cluster_observer import ClusterObserver
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
@@ -165,6 +166,8 @@ class KvtuiApp(TerminalApp):
             self._acting.cancel()
             await asyncio.wait([self._acting])
         await self.observer.close()
+        if "cluster" in vars(self):
+            await self.cluster.close()
         for number in EXIT_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
 
@@ -204,6 +207,29 @@ class KvtuiApp(TerminalApp):
             if isinstance(screen, NodeScreen) and is_drawable(screen):
                 viewed |= screen.viewed_servers(self.latest)
         self.observer.look_at(viewed)
+
+    # --- other nodes
+
+    @cached_property
+    def cluster(self) -> ClusterObserver:
+        from kvtui.cluster_observer import ClusterObserver  # noqa: PLC0415 - most nodes name no others
+
+        cluster = ClusterObserver(self.settings.cluster)
+        cluster.start()
+        return cluster
+
+    def open_node(self, name: str) -> None:
+        self._run_session(name)
+
+    @work(exclusive=True, name="session")
+    async def _run_session(self, name: str) -> None:
+        if error := await self.run_in_terminal(self.cluster.session(name)):
+            self.notify(f"{plain(name)}: {plain(error)}", severity="error", markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without other nodes there is no screen Cluster."""
+        del action
+        return "cluster" not in parameters or bool(self.settings.cluster.hosts)
 
     # --- acting
 

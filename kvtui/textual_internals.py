@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import suppress
 from functools import lru_cache
@@ -20,13 +21,15 @@ from rich.control import Control
 from rich.text import Text
 from textual._compositor import ChopsUpdate
 from textual._styles_cache import StylesCache
-from textual.app import App, ScreenStackError
+from textual.app import App, ScreenStackError, SuspendNotSupported
 from textual.drivers.linux_driver import LinuxDriver
 from textual.style import Style
 
 from kvtui.backend.output_writer import OutputWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console, RenderableType
     from textual.color import Color
     from textual.screen import Screen
@@ -64,10 +67,11 @@ class TerminalDriver(LinuxDriver):
             raise RuntimeError("stderr is closed: there is no terminal to draw on")
         self._encoding, self._errors = terminal.encoding, terminal.errors or "replace"
         self._exit_deadline = 0.0
+        self._suspended = False
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
 
     def write(self, data: str) -> None:
-        if self._output.queued < MAX_QUEUED_BYTES:
+        if self._output.queued < MAX_QUEUED_BYTES and not self._suspended:
             self._output.put(data.encode(self._encoding, self._errors))
 
     def skips_frame(self) -> bool:
@@ -80,6 +84,15 @@ class TerminalDriver(LinuxDriver):
             self.write(END_OF_FRAME)
         super().stop_application_mode()
         self._exit_deadline = monotonic() + EXIT_TIMEOUT
+
+    def suspend_application_mode(self) -> None:
+        """Leaves the terminal to another program: nothing is drawn until it is resumed."""
+        super().suspend_application_mode()
+        self._suspended = True
+
+    def resume_application_mode(self) -> None:
+        self._suspended = False
+        super().resume_application_mode()
 
     def close(self) -> None:
         """Waits until the terminal has read the restoring sequences, at most ``EXIT_TIMEOUT``."""
@@ -120,6 +133,22 @@ class TerminalApp(App[None]):
     def write_to_terminal(self, sequence: str) -> None:
         if self._driver is not None:
             self._driver.write(sequence)
+
+    async def run_in_terminal(self, argv: Sequence[str]) -> str | None:
+        """Runs another program in the terminal until it ends, while observations go on. Returns what went wrong."""
+        try:
+            with self.suspend():
+                process = await asyncio.create_subprocess_exec(*argv)
+                try:
+                    code = await process.wait()
+                finally:
+                    if process.returncode is None:  # kvtui ends
+                        process.terminate()
+        except OSError as error:
+            return f"cannot start {argv[0]}: {error.strerror}"
+        except SuspendNotSupported:
+            return "this terminal cannot be left to another program"
+        return None if code in {0, 130} else f"{argv[0]} ended with exit code {code}"
 
     def copy_to_clipboard(self, text: str) -> None:
         """Stores the text; subclasses send it to the terminal's clipboard."""

@@ -6,8 +6,10 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
+from msgspec.structs import replace
 
 from kvtui.actions.core.definition import Argument, Flag, UsageError
+from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.registry import ACTIONS
 from kvtui.cli.completion import values
 
@@ -15,8 +17,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.actions.core.definition import ActionDefinition
+    from kvtui.actions.core.intent import Intent
+    from kvtui.cli.invocation import Invocation
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Do what the plan calls UNSAFE.")]
+AllNodesOption = Annotated[
+    bool | None,
+    typer.Option("--all-nodes", help="On all nodes of --hosts: planned on all first, all done or put back."),
+]
+SEVERAL_NODES: dict[ActionKind, dict[str, Any]] = {
+    ActionKind.DRAIN: {"all_nodes": AllNodesOption},
+    ActionKind.UNDRAIN: {"all_nodes": AllNodesOption},
+    ActionKind.RELOAD: {
+        "all_nodes": AllNodesOption,
+        "one_at_a_time": Annotated[
+            bool | None, typer.Option("--one-at-a-time", help="With --all-nodes: stop at the first that fails.")
+        ],
+    },
+    ActionKind.FAILOVER: {
+        "to": Annotated[
+            str | None,
+            typer.Option("--to", metavar="NODE", help="Which node of --hosts becomes master, by its name there."),
+        ]
+    },
+}
+"""Options of commands that can act on several nodes."""
 COMPLETIONS = {
     "real": values.reals,
     "service": values.services,
@@ -34,10 +59,14 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
         from kvtui.cli.act import act  # noqa: PLC0415 - only a command that acts needs it
 
         force = parameters.pop("force")
+        several = {name: parameters.pop(name) for name in SEVERAL_NODES.get(action.kind, {})}
         try:
-            intent = action.command(**parameters)
+            intent = replace(action.command(**parameters), force=force)
         except UsageError as error:
             raise typer.BadParameter(str(error), param_hint=f"'{error.parameter}'") from None
+        if any(several.values()):
+            words = (*_words(action, parameters), *(("--force",) if force else ()))
+            raise typer.Exit(_on_several(context.obj, intent, words, **several))
         raise typer.Exit(act(context.obj, intent, force=force))
 
     hints = get_type_hints(action.command, include_extras=True)
@@ -45,10 +74,50 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
     own = [p.replace(annotation=_for_typer(p.name, hints[p.name])) for p in given]
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     last = inspect.Parameter("force", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=ForceOption)
-    vars(command).update(__signature__=inspect.Signature([first, *own, last]))
-    command.__annotations__ = {p.name: p.annotation for p in (first, *own, last)}
+    more = [
+        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=a)
+        for n, a in SEVERAL_NODES.get(action.kind, {}).items()
+    ]
+    vars(command).update(__signature__=inspect.Signature([first, *own, *more, last]))
+    command.__annotations__ = {p.name: p.annotation for p in (first, *own, *more, last)}
     command.__name__, command.__doc__ = action.kind.value, action.command.__doc__
     return command
+
+
+def _on_several(
+    invocation: Invocation,
+    intent: Intent,
+    words: tuple[str, ...],
+    *,
+    all_nodes: bool | None = None,
+    one_at_a_time: bool | None = None,
+    to: str | None = None,
+) -> int:
+    from kvtui.cli.all_nodes import failover_to, on_all_nodes  # noqa: PLC0415 - as act above
+
+    if to is not None:
+        return failover_to(invocation, intent.target, to)
+    if not all_nodes:
+        raise typer.BadParameter("it goes with --all-nodes", param_hint="'--one-at-a-time'")
+    return on_all_nodes(invocation, words, one_at_a_time=bool(one_at_a_time))
+
+
+def _words(action: ActionDefinition, parameters: dict[str, Any]) -> tuple[str, ...]:
+    """Returns the command with its parameters, for a command line."""
+    hints = get_type_hints(action.command, include_extras=True)
+    words: list[str] = []
+    arguments: list[str] = []
+    for name, given in inspect.signature(action.command).parameters.items():
+        value, meta = parameters[name], get_args(hints[name])[1]
+        if value == given.default or value is None:
+            continue
+        if isinstance(meta, Argument):
+            arguments.append(str(value))
+        elif isinstance(value, bool):
+            words.append(meta.name.split("/")[0 if value else -1])
+        else:
+            words += [meta.name, str(value)]
+    return (action.kind.value, *words, *(("--", *arguments) if arguments else ()))
 
 
 def _for_typer(name: str, annotation: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from kvtui.model.config import SETTINGS, Config, Kind, Setting
+from kvtui.model.settings import names
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def defaults(config: Config) -> dict[str, Any]:
         if configured is None or not setting.parameter:
             continue
         value = not configured.value if setting.inverse else configured.value
+        if setting.kind is Kind.NAMES and isinstance(value, tuple):
+            value = ",".join(value)
         if setting.parameter == "listen":
             default_map |= {command: {"listen": value} for command in LISTENING_COMMANDS}
         else:
@@ -57,6 +60,7 @@ def effective_values(config: Config, root: Any) -> Iterator[SettingValue]:
         if setting.parameter in root.params:
             value = root.params[setting.parameter]
             value = not value if setting.inverse else value
+            value = names(str(value or "")) if setting.kind is Kind.NAMES else value
             source = root.get_parameter_source(setting.parameter)
             name = source.name if source else ""
             origin = {"COMMANDLINE": options[setting.parameter], "ENVIRONMENT": setting.variable}.get(name, origin)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kvtui.cli.output import EXIT_USAGE, Format, fail
 from kvtui.model.config import ColourMode, Config, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
-from kvtui.model.settings import KubeSettings
+from kvtui.model.settings import ClusterSettings, KubeSettings, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +51,7 @@ class Invocation(Struct, frozen=True):
     kube: KubeSettings | None = None
     theme: Theme = Theme.AUTO
     color: ColourMode = ColourMode.AUTO
+    hosts: str | None = None
     config: Config = field(default_factory=Config)
     at_once: bool = False
 
@@ -64,6 +65,11 @@ class Invocation(Struct, frozen=True):
             if name in own:
                 own[name] = kind(own[name])  # Typer makes the enum only where it calls a function
         return replace(self, **own, kube=replace(self.kube or KubeSettings(), **kube))
+
+    @property
+    def cluster(self) -> ClusterSettings:
+        value = self.config.value
+        return ClusterSettings(names(self.hosts), str(value("cluster.command")), str(value("cluster.ssh")))
 
     def source(self) -> SnapshotSource:
         if self.demo:
@@ -125,6 +131,7 @@ class Invocation(Struct, frozen=True):
             theme=self.theme,
             keys=self.config.keys,
             notices=self.config.problems,
+            cluster=self.cluster,
         )
 
 

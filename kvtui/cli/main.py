@@ -14,12 +14,13 @@ from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
 from kvtui.cli.lazy_commands import lazy_commands
-from kvtui.cli.node_command import ActionCommand, NodeCommand
+from kvtui.cli.node_command import ActionCommand, ClusterCommand, NodeCommand
 from kvtui.cli.options import (
     DEFAULT_LISTEN_SECONDS,
     ColourOption,
     ConfigMapOption,
     ContextOption,
+    HostsOption,
     KubeconfigOption,
     NoKubeOption,
     ThemeOption,
@@ -130,6 +131,7 @@ def begin(
     kube_context: ContextOption = None,
     configmap: ConfigMapOption = None,
     no_kube: NoKubeOption = False,
+    hosts: HostsOption = None,
     theme: ThemeOption = Theme.AUTO,
     color: ColourOption = ColourMode.AUTO,
     debug: Annotated[
@@ -167,6 +169,7 @@ def begin(
         kube=KubeSettings(not no_kube, kubeconfig, kube_context, configmap),
         theme=theme,
         color=color,
+        hosts=hosts,
         config=config,
     )
     context.obj = invocation
@@ -229,6 +232,7 @@ def _is_terminal(fd: int) -> bool:
 
 for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):
     app.command(cls=NodeCommand)(command)
+app.command(cls=ClusterCommand)(view_commands.cluster)
 for command in act_commands.ACTING:
     app.command(cls=ActionCommand, epilog=act_commands.CODES)(command)
 app.command(cls=NodeCommand)(act_commands.journal)

@@ -19,7 +19,8 @@ NODE_OPTIONS = frozenset({
 })  # fmt: skip
 NAMED_VIEWS = ("vrrp", "vips", "ipvs", "mappings")
 """Commands whose rows have names."""
-ACTION_OPTIONS = NODE_OPTIONS | {"dry_run", "yes", "reason"}
+CLUSTER_OPTIONS = NODE_OPTIONS | {"hosts"}
+ACTION_OPTIONS = CLUSTER_OPTIONS | {"dry_run", "yes", "reason"}
 
 
 class NodeCommand(TyperCommand):
@@ -73,6 +74,12 @@ class NodeCommand(TyperCommand):
             if records := [record for p in params if (record := p.get_help_record(context))]:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+class ClusterCommand(NodeCommand):
+    """A command that reads several nodes."""
+
+    accepted = CLUSTER_OPTIONS
 
 
 class ActionCommand(NodeCommand):

@@ -77,6 +77,15 @@ ColourOption = Annotated[
     ColourMode,
     typer.Option("--color", envvar="KVTUI_COLOR", help="Colours of text; auto: on a terminal without NO_COLOR."),
 ]
+HostsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hosts",
+        envvar="KVTUI_HOSTS",
+        metavar="HOST,…",
+        help="The other nodes, as ssh knows them, separated by commas.",
+    ),
+]
 NoKubeOption = Annotated[
     bool,
     typer.Option(

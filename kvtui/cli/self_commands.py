@@ -13,8 +13,8 @@ from kvtui.cli.output import Format, encode, write
 def schema() -> None:
     """Print the JSON Schema of `kvtui status -o json`.
 
-    The other views print parts of that document. $defs has the schemas of render, trace, and of what reload, drain
-    and the other actions print.
+    The other views print parts of that document. $defs has the schemas of render, trace, cluster, and of what
+    reload, drain and the other actions print.
 
     Example: kvtui schema | jq '."$defs".render'
     """

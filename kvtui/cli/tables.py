@@ -11,7 +11,7 @@ from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, Tone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kvtui.cli.look import Look
 
@@ -21,7 +21,7 @@ Texts = tuple[str, ...]
 
 def table(
     head: Texts,
-    rows: list[Row],
+    rows: Sequence[Row],
     right: frozenset[int] = frozenset(),
     *,
     look: Look = PLAIN,

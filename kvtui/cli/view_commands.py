@@ -114,5 +114,26 @@ def top(
     show_top(context.obj, count)
 
 
+def cluster(
+    context: typer.Context,
+    watch: WatchOption = False,
+    listen: Annotated[
+        float | None,
+        typer.Option("--listen", min=0, help="Seconds to observe; default: until every node has answered or failed."),
+    ] = None,
+) -> None:
+    """Show all nodes: who owns each VIP, who is next, who hears whom, what differs.
+
+    kvtui reaches the other nodes by ssh, which must need no password, and reads the kvtui there.
+
+    HEARS has a row for each listener: + hears the adverts, X does not, ! hears but does not follow, . none are sent.
+
+    Example: kvtui --hosts node-a,node-b cluster --watch
+    """
+    from kvtui.cli.cluster import cluster as show_cluster  # noqa: PLC0415 - --help and completion do without
+
+    show_cluster(context.obj, context.obj.form, watch=watch, listen=listen)
+
+
 VIEWS = (view_command("status"), view_command("vrrp"), vips, ipvs, top, view_command("mappings"))
 """In the order of the help."""

@@ -12,7 +12,7 @@ from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, fail, finish, write_
 from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
@@ -30,8 +30,13 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
         SystemExit: 2 when ``--pid`` is not a keepalived.
         OSError: the reader is gone.
     """
+    until_signal(_print(observer, render))
+
+
+def until_signal(printing: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine that prints until a signal; see ``watch``."""
     try:
-        number = asyncio.run(_until_signal(observer, render))
+        number = asyncio.run(_until_signal(printing))
     except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     if number == signal.SIGINT:
@@ -41,7 +46,7 @@ def watch(observer: Observer, render: Callable[[Observation], str | None]) -> No
     os.kill(os.getpid(), number)
 
 
-async def _until_signal(observer: Observer, render: Callable[[Observation], str | None]) -> signal.Signals:
+async def _until_signal(coroutine: Coroutine[Any, Any, None]) -> signal.Signals:
     """Handles signals itself: asyncio's handler cancels the main task, and ``asyncio.timeout`` can swallow that."""
     loop = asyncio.get_running_loop()
     received: asyncio.Future[signal.Signals] = loop.create_future()
@@ -53,7 +58,7 @@ async def _until_signal(observer: Observer, render: Callable[[Observation], str 
     handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in handled:
         loop.add_signal_handler(number, receive, number)
-    printing = asyncio.ensure_future(_print(observer, render))
+    printing = asyncio.ensure_future(coroutine)
     try:
         either: set[asyncio.Future[Any]] = {printing, received}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

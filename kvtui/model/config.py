@@ -201,6 +201,26 @@ SETTINGS = (
         shape="NAMESPACE/NAME, such as default/vip-configmap",
     ),
     Setting(
+        "cluster.hosts",
+        Kind.NAMES,
+        default=(),
+        help="The other nodes, as ssh knows them.",
+        parameter="hosts",
+        variable="KVTUI_HOSTS",
+    ),
+    Setting(
+        "cluster.command",
+        Kind.TEXT,
+        default="kvtui",
+        help="How kvtui is started on the other nodes, such as sudo kvtui.",
+    ),
+    Setting(
+        "cluster.ssh",
+        Kind.TEXT,
+        default="ssh",
+        help="The program that reaches the other nodes, with its options.",
+    ),
+    Setting(
         "triage.hold_factor",
         Kind.NUMBER,
         default=1.0,

@@ -73,6 +73,7 @@ class InstanceView(Struct, frozen=True):
     Attributes:
         evidence: source of ``state``: ``dump``, ``wire``, ``address`` or ``none``.
         rivals: addresses of other nodes that claim to be master at the same time.
+        address: that this node advertises from; None if unknown.
         Others: see ``model.vrrp.VrrpInstance`` and the JSON contract.
     """
 
@@ -97,6 +98,8 @@ class InstanceView(Struct, frozen=True):
     sync_group: str | None = None
     preempt_delay: float | None = None
     auth_hmac: AuthHmac | None = None
+    address: str | None = None
+    unicast_peers: tuple[str, ...] = ()
 
 
 class VipView(Struct, frozen=True):

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from kvtui.model.config import Configured
 
 
+def names(text: str | None) -> tuple[str, ...]:
+    """Returns the parts of an option that takes names separated by commas."""
+    return tuple(name for part in (text or "").split(",") if (name := part.strip()))
+
+
 class Clipboard(StrEnum):
     """How to send OSC 52 to the terminal's clipboard."""
 
@@ -25,6 +30,19 @@ class Clipboard(StrEnum):
     SCREEN = "screen"
 
 
+class ClusterSettings(Struct, frozen=True):
+    """How to reach the other nodes.
+
+    Attributes:
+        command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
+        ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
+    """
+
+    hosts: tuple[str, ...] = ()
+    command: str = "kvtui"
+    ssh: str = "ssh"
+
+
 class UiSettings(Struct, frozen=True):
     """Settings of the terminal UI.
 
@@ -33,6 +51,7 @@ class UiSettings(Struct, frozen=True):
         source_label: shown in the header: ``live``, ``lab``, ``demo`` or ``replay``.
         theme: AUTO means dark here: the CLI has already detected the terminal.
         keys: id of a binding → its keys, from the configuration.
+        cluster: the other nodes; without hosts the screen Cluster is absent.
         notices: shown once at the start: unused parts of the configuration.
     """
 
@@ -43,6 +62,7 @@ class UiSettings(Struct, frozen=True):
     clipboard: Clipboard = Clipboard.PLAIN
     keys: Mapping[str, Configured] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    cluster: ClusterSettings = ClusterSettings()
 
 
 class KubeSettings(Struct, frozen=True):

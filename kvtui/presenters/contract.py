@@ -104,7 +104,10 @@ class Peer(Contract, frozen=True):
 
 
 class Instance(Contract, frozen=True):
-    """A VRRP instance; state rests on the newest of dump, adverts and addresses."""
+    """A VRRP instance; state rests on the newest of dump, adverts and addresses.
+
+    address is where this node's adverts come from; unicast_peers is empty with multicast.
+    """
 
     name: str
     state: VrrpState
@@ -121,6 +124,9 @@ class Instance(Contract, frozen=True):
     peers: list[Peer]
     counters: dict[str, Count] | None
     auth_hmac: AuthHmac | None
+    address: str | None
+    preempt_delay: float | None
+    unicast_peers: list[str]
 
 
 class Vip(Contract, frozen=True):
@@ -293,6 +299,23 @@ class Host(Contract, frozen=True):
     nics: list[Nic]
 
 
+class Comparison(Contract, frozen=True):
+    """What kvtui cluster compares between nodes.
+
+    config has the lines of the config that keepalived runs, without what must differ between nodes (priority, own
+    addresses) and without secrets; config_hash is their hash, ipvs_digest that of servers, methods and weights.
+    drained: real servers with weight 0 that are configured with another.
+    """
+
+    kvtui: str
+    config_hash: str | None
+    config: list[str] | None
+    ipvs_digest: str | None
+    drained: list[str] | None
+    cps: float | None
+    sysctls: dict[str, int] | None
+
+
 class Status(Head, frozen=True):
     """What kvtui knows of a node at one moment.
 
@@ -307,6 +330,7 @@ class Status(Head, frozen=True):
     mappings: list[Mapping] | None
     findings: Findings
     host: Host | None
+    comparison: Comparison
 
 
 class PortChain(Contract, frozen=True):

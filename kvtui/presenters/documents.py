@@ -11,6 +11,7 @@ from msgspec import Struct, convert
 from kvtui.model.ip import canonical_or_same
 from kvtui.presenters import contract
 from kvtui.rules.chain import ChainIndex, chain_of, first_break, whole
+from kvtui.rules.cluster.comparison import comparison
 from kvtui.rules.mapping.drift import drift
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Document = dict[str, object]
 """Members of a document by name; ``cli.output.encode`` takes it."""
 
 VIEWS: dict[str, tuple[str, ...]] = {
-    "status": ("keepalived", "vrrp_instances", "vips", "virtual_servers", "mappings", "findings", "host"),
+    "status": ("keepalived", "vrrp_instances", "vips", "virtual_servers", "mappings", "findings", "host", "comparison"),
     "vrrp": ("vrrp_instances",),
     "vips": ("vips",),
     "ipvs": ("virtual_servers",),
@@ -178,6 +179,7 @@ MEMBERS: dict[str, Callable[[Observation], object]] = {
     ),
     "mappings": _mappings,
     "findings": lambda seen: _all(contract.Finding, seen.findings),
+    "comparison": lambda seen: convert(comparison(seen), contract.Comparison, from_attributes=True),
     "host": lambda seen: (host := seen.snapshot.host) and convert(host, contract.Host, from_attributes=True),
 }
 """How each member of a status is made."""

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct
 
 from kvtui.presenters.action_document import Action
+from kvtui.presenters.cluster_document import Cluster
 from kvtui.presenters.contract import Render, Status, Trace
 
-COMMANDS: dict[str, type[Struct]] = {"render": Render, "trace": Trace, "action": Action}
+COMMANDS: dict[str, type[Struct]] = {"render": Render, "trace": Trace, "action": Action, "cluster": Cluster}
 """Commands that print something else than parts of a status → their document, which ``$defs`` has by their name."""
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

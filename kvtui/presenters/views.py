@@ -27,6 +27,7 @@ VIEWS = (
     View("ipvs", "3", "IPVS", "IPVS servers and traffic", ("ipvs", "IpvsScreen")),
     View("mappings", "4", "Mappings", "ConfigMap entries and chains", ("mappings", "MappingsScreen"), "Maps"),
     View("findings", "5", "Findings", "Problems, worst first", ("findings", "FindingsScreen")),
+    View("cluster", "6", "Cluster", "All nodes (kvtui --hosts)", ("cluster", "ClusterScreen")),
     View("events", "7", "Events", "Events, with the log", ("events", "EventsScreen")),
     View("journal", "8", "Journal", "Past actions, and undo", ("journal", "JournalScreen")),
 )

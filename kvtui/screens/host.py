@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from kvtui.actions.core.backend import ActionBackend
     from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.cluster_observer import ClusterObserver
     from kvtui.model.observation import Observation
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
@@ -34,6 +35,15 @@ class Host(Protocol):
     latest: Observation | None
     paused: bool
     kept_drains: set[str]
+
+    @property
+    def cluster(self) -> ClusterObserver:
+        """The other nodes; connects to them at the first use."""
+        ...
+
+    def open_node(self, name: str) -> None:
+        """Runs the terminal UI of another node in this terminal, until the user quits it."""
+        ...
 
     @property
     def backend(self) -> ActionBackend: ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 
 from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.equivalent_commands import word
 from kvtui.actions.priority.overwritten import seen_overwrites
@@ -77,8 +78,9 @@ class JournalScreen(NodeScreen):
     async def _read_entries(self) -> None:
         entries: tuple[Entry, ...] = ()
         try:
-            entries = await asyncio.to_thread(self.host.backend.journal.entries)
-            self._error = ""
+            journal = self.host.backend.journal
+            entries = await asyncio.to_thread(journal.entries)
+            self._error = passed_over_note(journal)
         except OSError as error:
             self._error = f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR."
         self._entries = {e.id: e for e in reversed(entries)}

@@ -152,7 +152,8 @@ class NodeScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         hint = self.host.keymap.hint
         yield HeaderLine()
-        yield TabLine([(view, hint(view.key, "")) for view in VIEWS], self.view_name, self.glyphs)
+        shown = [view for view in VIEWS if view.name != "cluster" or self.host.settings.cluster.hosts]
+        yield TabLine([(view, hint(view.key, "")) for view in shown], self.view_name, self.glyphs)
         with Vertical(id="body"):
             with Vertical(id="main"):
                 yield self.make_table()

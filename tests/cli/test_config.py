@@ -84,7 +84,7 @@ def test_config_show_as_text_with_keys_and_problems(file: Path, capsys: pytest.C
 
     lines = output.out.splitlines()
     assert lines[0].split() == ["SETTING", "VALUE", "FROM"]
-    assert 'output                 "text"  --output' in output.out
+    assert 'output                 "text"   --output' in output.out
     assert lines[-1].split() == ["keys.view.vips", '"0"', f"{file}:4"]
     assert output.err == (f"kvtui: {file}:3: act.drain cannot use key u: act.undo uses it; remap act.undo too\n")
 

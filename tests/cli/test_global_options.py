@@ -12,7 +12,7 @@ import pytest
 
 from kvtui.actions.registry import ACTIONS
 from kvtui.cli.command_tree import command_tree
-from kvtui.cli.node_command import ACTION_OPTIONS, NODE_OPTIONS
+from kvtui.cli.node_command import ACTION_OPTIONS, CLUSTER_OPTIONS, NODE_OPTIONS
 
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 COMMANDS = {c.path[-1]: c for c in command_tree().all() if not c.commands}
@@ -70,9 +70,9 @@ def test_each_command_names_the_options_that_it_takes() -> None:
     for name, command in COMMANDS.items():
         taken = {p.names for p in command.global_options}
         assert taken <= globals_.keys()
-        assert len(taken) == (
-            len(ACTION_OPTIONS) if name in {*ACTING, "show"} else len(NODE_OPTIONS) if name in VIEWS else 0
-        )
+        kinds = {"cluster": CLUSTER_OPTIONS, "show": ACTION_OPTIONS}
+        kinds |= dict.fromkeys(ACTING, ACTION_OPTIONS) | dict.fromkeys(VIEWS, NODE_OPTIONS)
+        assert len(taken) == len(kinds.get(name, ()))
 
 
 @pytest.mark.parametrize("command", ["drain", "vips"])

@@ -21,7 +21,7 @@ from kvtui.model.observation import (
     VipView,
     VirtualServerView,
 )
-from kvtui.model.settings import UiSettings
+from kvtui.model.settings import ClusterSettings, UiSettings
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
@@ -245,11 +245,17 @@ def painted(app: App[None]) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    *first: Observation, size: tuple[int, int] = (80, 24), ascii_only: bool = False, label: str = "live"
+    *first: Observation,
+    size: tuple[int, int] = (80, 24),
+    ascii_only: bool = False,
+    label: str = "live",
+    cluster: ClusterSettings | None = None,
 ) -> AsyncIterator[Ui]:
     """The app on a terminal of this size, after it took the first observations."""
     feed = Feed(*first)
-    app = KvtuiApp(feed, settings=UiSettings(ascii=ascii_only, source_label=label))
+    app = KvtuiApp(
+        feed, settings=UiSettings(ascii=ascii_only, source_label=label, cluster=cluster or ClusterSettings())
+    )
     async with app.run_test(size=size) as pilot:
         ui = Ui(app, pilot, feed)
         for _ in range(200):

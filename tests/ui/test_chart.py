@@ -41,24 +41,24 @@ def test_a_chart_has_title_axis_area_and_times() -> None:
         "   10|                              ..........",
         "     |                              ##########",
         "  5.0|                    ::::::::::##########",
-        "    0|..........::::::::::####################",
+        "    0|          ::::::::::####################",
         "      -5m -------------------------------- now",
     ]
     assert text(chart, 28, 2, Form.ASCII)[0] == "conn/s  8.0  max 8.0      5m"
 
 
 def test_rows_say_how_high_a_value_is() -> None:
-    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.BLOCKS) == ["  █ ", "▁██ "]
-    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.ASCII) == ["  # ", ".## "]
-    assert plot([0.0, 4.0, 8.0, nan], 2, 2, 8.0, Form.BRAILLE) == [" ⡇", "⣸⡇"]
+    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.BLOCKS) == ["  █ ", " ██ "]
+    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.ASCII) == ["  # ", " ## "]
+    assert plot([0.0, 4.0, 8.0, nan], 2, 2, 8.0, Form.BRAILLE) == [" ⡇", "⢸⡇"]
 
 
-def test_a_known_zero_differs_from_an_unknown_value() -> None:
-    assert plot([0.0, nan], 2, 1, 1.0, Form.BLOCKS) == ["▁ "]
+def test_zero_is_blank_so_that_a_node_without_traffic_sends_nothing_as_time_goes_by() -> None:
+    assert plot([0.0, nan, 0.1], 3, 1, 9.0, Form.BLOCKS) == ["  ▁"]
 
 
 def test_a_peak_survives_in_few_columns() -> None:
-    assert plot([0.0] * 50 + [9.0] + [0.0] * 49, 10, 1, 9.0, Form.BLOCKS) == ["▁▁▁▁▁█▁▁▁▁"]
+    assert plot([0.0] * 50 + [9.0] + [0.0] * 49, 10, 1, 9.0, Form.BLOCKS) == ["     █    "]
 
 
 @given(

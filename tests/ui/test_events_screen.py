@@ -53,9 +53,9 @@ async def say(ui: Ui, tail: LogTail) -> None:
 
 def events(ui: Ui) -> list[str]:
     """The rows of the table, without the scrollbar."""
-    head = next(n for n, line in enumerate(ui.lines) if line.strip().startswith("TIME"))
+    head = next(n for n, line in enumerate(ui.lines) if line.startswith(" TIME"))
     title = next(n for n, line in enumerate(ui.lines) if "following" in line)
-    rows = (line.strip("▌▁▂▃▄▅▆▇█ ") for line in ui.lines[head + 1 : title])
+    rows = (line.lstrip("▌ ").rstrip("▁▂▃▄▅▆▇█ ") for line in ui.lines[head + 1 : title])
     return [row for row in rows if row]
 
 

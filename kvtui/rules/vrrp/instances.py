@@ -303,7 +303,8 @@ def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
 def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
     known = evidence(snapshot, instance)
     state, why = state_of(known)
-    master = master_of(known, state, self_address(snapshot, instance))
+    address = known.own.last.source if known.own else self_address(snapshot, instance)
+    master = master_of(known, state, address)
     rivals = rivals_of(known, state)
     since = instance.last_transition if why == "dump" else (known.held_since if why == "address" else None)
     return InstanceView(
@@ -328,6 +329,8 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
         sync_group=instance.sync_group,
         preempt_delay=instance.preempt_delay,
         auth_hmac=auth_hmac_of(snapshot, instance),
+        address=address,
+        unicast_peers=instance.unicast_peers,
     )
 
 

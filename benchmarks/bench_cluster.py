@@ -1,0 +1,91 @@
+# ruff: noqa: INP001, T201, S101 - a script that prints its figures
+"""100 nodes, one in ten of them dead: how long until the first full view, and what it costs to follow them.
+
+    python -m benchmarks.bench_cluster [NODES]
+
+Each node is a process in place of ssh that prints a real report (the demo's status) each second; nine of ten are
+``sh`` with ``cat`` and ``sleep``, the tenth hangs without a word. CPU and memory are those of kvtui's own process. A
+busy machine tells nothing about seconds: run it under ``chrt -r 3``, or compare the CPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from kvtui.backend.demo.source import demo_snapshot
+from kvtui.cli.output import Format, encode
+from kvtui.cluster_observer import ClusterObserver
+from kvtui.model.cluster import NodeState
+from kvtui.model.settings import ClusterSettings
+from kvtui.model.vrrp import VrrpState
+from kvtui.presenters.cluster import NodeCells, detail_lines
+from kvtui.presenters.documents import status
+from kvtui.presenters.glyphs import UNICODE
+from kvtui.rules.observe import observe
+
+DEAD_EVERY = 10
+SECONDS = 20
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+[ -e {folder}/$2 ] || exec sleep 600
+while :; do cat {folder}/$2; sleep 1; done
+"""
+
+
+def reports(folder: Path, names: list[str]) -> None:
+    """A report a node: one master, the others backups with addresses of their own."""
+    seen = observe(demo_snapshot(5.0, time.time()), None)
+    for number, name in enumerate(names):
+        instances = tuple(
+            replace(i, address=f"10.4.1.{number}", state=i.state if number == 1 else VrrpState.BACKUP)
+            for i in seen.vrrp_instances or ()
+        )
+        if number % DEAD_EVERY:
+            text = encode(status(replace(seen, vrrp_instances=instances)), Format.JSON, stream=True)
+            (folder / name).write_text(text)
+
+
+async def follow(names: list[str], ssh: str) -> None:
+    """Prints the figures."""
+    observer = ClusterObserver(ClusterSettings(tuple(names), ssh=ssh))
+    expected = sum(1 for number in range(len(names)) if number % DEAD_EVERY)
+    began = time.monotonic()
+    observer.start()
+    while sum(n.state is NodeState.LIVE for n in observer.view().nodes) < expected:
+        observer.changed.clear()
+        await observer.changed.wait()
+    print(f"first full view of {expected} live of {len(names)} nodes: {time.monotonic() - began:.2f} s")
+    cpu, began = time.process_time(), time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        view = observer.view()
+        cells = NodeCells(view, UNICODE.dash, UNICODE.self_mark)
+        drawn = [cells.cells(node) for node in view.nodes], detail_lines(view, UNICODE)
+        assert len(drawn[0]) == len(names)
+        await asyncio.sleep(1)
+    share = (time.process_time() - cpu) / (time.monotonic() - began)
+    live = sum(n.state is NodeState.LIVE for n in view.nodes)
+    print(f"following them: {100 * share:.1f} % of a core, {live} live")
+    print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    await observer.close()
+
+
+def main() -> None:
+    """Runs it."""
+    names = [f"node-{number}" for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else 100)]
+    with tempfile.TemporaryDirectory() as path:
+        folder = Path(path)
+        reports(folder, names)
+        (folder / "ssh").write_text(SSH.format(folder=folder))
+        (folder / "ssh").chmod(0o755)
+        asyncio.run(follow(names, str(folder / "ssh")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Runs one kvtui command on another node and reads its JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from kvtui.backend.remote.ssh import ssh_argv
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvtui.model.settings import ClusterSettings
+
+MAX_SECONDS = 600.0
+"""A command that takes longer is given up: a drain that waits has its own time limit, 300 s unless told otherwise."""
+
+
+class Answer(Struct, frozen=True):
+    """What a command printed; ``document`` is None if the node gave none, then ``error`` says why."""
+
+    node: str
+    code: int | None
+    document: dict[str, Any] | None
+    error: str = ""
+
+
+async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[str]) -> Answer:
+    """Runs kvtui with these arguments there; it must print one JSON document."""
+    argv = ssh_argv(settings, node, arguments)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Answer(node, None, None, f"cannot start {plain(argv[0])}: {error.strerror}")
+    try:
+        async with asyncio.timeout(MAX_SECONDS):
+            out, err = await process.communicate()
+    except TimeoutError:
+        return Answer(node, None, None, f"no answer within {MAX_SECONDS:g} s")
+    finally:
+        if process.returncode is None:
+            process.kill()
+    begin = out.find(b"{")  # a login may print something before
+    try:
+        document = msgspec.json.decode(out[begin:] if begin >= 0 else b"")
+    except msgspec.DecodeError:
+        lines = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
+        return Answer(node, process.returncode, None, plain(lines[-1] if lines else f"exit code {process.returncode}"))
+    return Answer(node, process.returncode, document if isinstance(document, dict) else None)

@@ -1,0 +1,191 @@
+"""One other node: a process that prints its reports, started again with a back-off when it ends or hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kvtui.model.cluster import ClusterNode, NodeState, Report
+from kvtui.model.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_LOG = logging.getLogger(__name__)
+
+SCHEMA = 1
+"""The schema of the public JSON that this kvtui speaks (``presenters.contract``); one more or less is understood."""
+MAX_LINE_BYTES = 64 << 20
+"""A report of 100,000 real servers."""
+MAX_ERROR_BYTES = 4096
+FIRST_ANSWER_TIMEOUT = 40.0
+"""Seconds from the start of the process to the first report: connection, login, the start of Python."""
+LATE_AFTER = 5.0
+"""Seconds without a report after which what is shown is old; a report comes at least every second."""
+SILENCE_TIMEOUT = 30.0
+"""Seconds without a report after which the connection is made anew."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds between two attempts: doubled each time."""
+STARTING_SECONDS = 0.3
+"""A connection that begins counts as one of those that begin at the same time for this long."""
+END_TIMEOUT = 1.0
+COMMAND_NOT_FOUND = 127
+
+
+class Link:
+    """The connection to one node.
+
+    Args:
+        argv: a command that prints a report a line.
+        starting: bounds how many connections begin at the same time.
+        changed: called after each report and each change of the state.
+    """
+
+    def __init__(
+        self, name: str, argv: Sequence[str], starting: asyncio.Semaphore, changed: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self._argv = argv
+        self._starting = starting
+        self._changed = changed
+        self._line: bytes | None = None
+        self._arrived = 0.0
+        self._report: Report | None = None
+        self._undecoded = False
+        self._error = ""
+        self._connected = False
+
+    def node(self) -> ClusterNode:
+        """Returns what is known now. Reports are decoded here, so that those that nobody looks at cost nothing."""
+        if self._undecoded and self._line is not None:
+            self._undecoded = False
+            self._decode(self._line)
+        age = None if self._line is None else time.monotonic() - self._arrived
+        state, detail = self._state(age)
+        return ClusterNode(self.name, state, detail, age if self._report else None, self._report)
+
+    def _state(self, age: float | None) -> tuple[NodeState, str]:
+        if self._error:
+            return NodeState.FAILED, self._error
+        if age is None or self._report is None:
+            return NodeState.CONNECTING, "no answer yet"
+        if age > LATE_AFTER:
+            return NodeState.LATE, f"no report for {age:.0f} s: the node, its kvtui or the network hangs"
+        if not self._report.comparison.kvtui:
+            return NodeState.LIVE, "an older kvtui: config, IPVS table and hearing cannot be compared"
+        return NodeState.LIVE, ""
+
+    def _decode(self, line: bytes) -> None:
+        try:
+            report = msgspec.json.decode(line, type=Report, strict=False)
+        except msgspec.MsgspecError as error:
+            first = plain(line[:60].decode(errors="replace"))
+            self._error = f'its answer is not kvtui\'s JSON ({plain(str(error), 120)}); it begins with "{first}"'
+            return
+        if abs(report.schema - SCHEMA) > 1:
+            self._error = (
+                f"it speaks schema {report.schema}, this kvtui understands {SCHEMA - 1} to {SCHEMA + 1}: "
+                f"update the {'other' if report.schema < SCHEMA else 'own'} kvtui"
+            )
+            return
+        self._report, self._error = report, ""
+
+    # --- the process
+
+    async def run(self) -> None:
+        """Connects again and again until it is cancelled."""
+        pause = FIRST_PAUSE
+        while True:
+            self._connected = False
+            error = await self._attempt()
+            self._error = error
+            _LOG.info("node %s: %s", self.name, error)
+            self._changed()
+            pause = FIRST_PAUSE if self._connected else min(LONGEST_PAUSE, pause * 2)
+            await asyncio.sleep(pause)
+
+    async def _attempt(self) -> str:
+        """Reads until the process ends or hangs. Returns why it ended."""
+        async with self._starting:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self._argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    limit=MAX_LINE_BYTES,
+                    start_new_session=True,  # no terminal to ask on, and Ctrl+C is kvtui's
+                )
+            except OSError as error:
+                return f"cannot start {plain(self._argv[0])}: {error.strerror}"
+            errors = asyncio.create_task(_tail(process.stderr))
+            reading = asyncio.create_task(self._read(process.stdout))
+            try:
+                await asyncio.wait({reading}, timeout=STARTING_SECONDS)
+            except asyncio.CancelledError:
+                await _end(process, reading, errors)
+                raise
+        try:
+            why = await reading
+            if why is None:
+                await asyncio.wait({errors}, timeout=END_TIMEOUT)
+        finally:
+            await _end(process, reading, errors)
+        return why or _ended(process.returncode, errors.result() if errors.done() and not errors.cancelled() else b"")
+
+    async def _read(self, stdout: asyncio.StreamReader | None) -> str | None:
+        """Returns None at the end of the output, else what is wrong."""
+        if stdout is None:
+            raise RuntimeError("the process was started without a pipe")
+        limit = FIRST_ANSWER_TIMEOUT
+        while True:
+            try:
+                async with asyncio.timeout(limit):
+                    line = await stdout.readline()
+            except TimeoutError:
+                what = "no report" if self._connected else "no answer"
+                return f"{what} within {limit:.0f} s: the node or its kvtui hangs; connecting again"
+            except ValueError:
+                return f"a report has more than {MAX_LINE_BYTES >> 20} MiB"
+            if not line:
+                return None
+            if not line.lstrip().startswith(b"{"):
+                continue  # what a login prints
+            limit = SILENCE_TIMEOUT
+            self._line, self._arrived, self._undecoded = line, time.monotonic(), True
+            self._error, self._connected = "", True
+            self._changed()
+
+
+async def _tail(stderr: asyncio.StreamReader | None) -> bytes:
+    kept = b""
+    while stderr is not None and (chunk := await stderr.read(MAX_ERROR_BYTES)):
+        kept = (kept + chunk)[-MAX_ERROR_BYTES:]
+    return kept
+
+
+def _ended(code: int | None, errors: bytes) -> str:
+    lines = [plain(line, 200) for line in errors.decode(errors="replace").splitlines() if line.strip()]
+    last = lines[-1].removeprefix("kvtui: ") if lines else ""
+    if code == COMMAND_NOT_FOUND:
+        return f"kvtui was not found there ({last or 'exit code 127'}): install it, or set cluster.command"
+    return last or f"the connection ended with exit code {code}"
+
+
+async def _end(process: asyncio.subprocess.Process, *readers: asyncio.Task[Any]) -> None:
+    """Ends the process and those that it started, and waits until its pipes are closed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        _done, pending = await asyncio.wait({asyncio.ensure_future(process.wait()), *readers}, timeout=END_TIMEOUT)
+        if not pending:
+            return
+    for reader in readers:
+        reader.cancel()

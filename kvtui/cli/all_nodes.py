@@ -1,0 +1,292 @@
+"""Actions over several nodes: planned on all of them first; then all done, or all put back.
+
+Each node's own kvtui plans, applies, verifies and journals its part. The reason in each journal begins with one id.
+A signal lets the parts that run end, and puts all back; kill -9 cannot: then the journals tell, and kvtui undo helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from kvtui.actions.core.runner import ExitCode
+from kvtui.backend.remote.command import Answer, run_command
+from kvtui.cli.act import agreed
+from kvtui.cli.output import encode, info, write_soon
+from kvtui.cluster_observer import ClusterObserver
+from kvtui.model.cluster import ClusterView, NodeState
+from kvtui.model.text import plain
+from kvtui.presenters.cluster import NO_HOSTS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from kvtui.cli.invocation import Invocation
+    from kvtui.model.cluster import Router
+
+LOOK_SECONDS = 60.0
+"""How long all nodes have to answer before a plan is made."""
+VERIFY_SECONDS = 60.0
+"""How long an election has to come out as it was planned."""
+FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
+"""How often, and how many seconds apart, the journal of a node is asked what came of its part."""
+MAX_PRIORITY = 254
+"""255 is that of the owner of the addresses."""
+
+
+class Part(Struct, frozen=True):
+    """What one node does: its kvtui's command and options."""
+
+    node: str
+    words: tuple[str, ...]
+
+
+class RefusedError(Exception):
+    """Nothing was done; the text says why."""
+
+
+class _DryRun(Exception):  # noqa: N818 - no error
+    """The plan was shown, and nothing more was wanted."""
+
+
+class AllNodes:
+    """One action over several nodes; ``id`` is in the reason of each journal's entry."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self.id = f"cluster-{secrets.token_hex(3)}"
+        self._invocation = invocation
+        self._settings = invocation.cluster
+        self._reason = f"[{self.id}] {invocation.reason}".rstrip()
+        self._begun: list[Part] = []
+        self.results: dict[str, dict[str, Any] | None] = {}
+        """Node → the document of its part, also of a plan."""
+
+    def run(self, act: Callable[[AllNodes], Awaitable[str]]) -> int:
+        """Runs the action; prints how it ended and returns the exit code."""
+        code, text = asyncio.run(self._run(act))
+        info(text)
+        if not self._invocation.form.is_text:
+            document = {"id": self.id, "outcome": {"exit_code": int(code), "detail": text}, "nodes": self.results}
+            write_soon(encode(document, self._invocation.form))
+        return code
+
+    async def _run(self, act: Callable[[AllNodes], Awaitable[str]]) -> tuple[ExitCode, str]:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return ExitCode.DONE, f"{await act(self)}  (in each journal: {self.id})"
+        except _DryRun:
+            return ExitCode.DONE, "dry run: nothing was written on any node"
+        except RefusedError as error:
+            return ExitCode.REFUSED, f"refused: {error}; nothing was done on any node"
+        except _FailedError as error:
+            left = await self._put_back()
+            return ExitCode.FAILED, f"{error}; {left or 'all that was done is put back'}  (in each journal: {self.id})"
+        except asyncio.CancelledError:
+            left = await self._put_back()
+            return ExitCode.INTERRUPTED, f"interrupted; {left or 'all that was done is put back'}"
+
+    # --- the steps of an action
+
+    async def view(self, done: Callable[[ClusterView], bool], seconds: float) -> ClusterView:
+        """Returns the first view of which this is true, or the last one when the time is over."""
+        if not self._settings.hosts:
+            raise RefusedError(NO_HOSTS)
+        observer, loop = ClusterObserver(self._settings), asyncio.get_running_loop()
+        observer.start()
+        end = loop.time() + seconds
+        try:
+            while True:
+                view = observer.view()
+                if done(view) or loop.time() > end:
+                    return view
+                await asyncio.sleep(0.2)
+        finally:
+            await observer.close()
+
+    async def all_live(self) -> ClusterView:
+        """Returns the cluster with an answer of every node; refuses where one does not answer."""
+        view = await self.view(_is_answered, LOOK_SECONDS)
+        if silent := [n for n in view.nodes if n.state is not NodeState.LIVE]:
+            raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
+        return view
+
+    async def plan(self, parts: Iterable[Part]) -> None:
+        """Plans all parts, shows the plans, and asks; refuses unless every node can do its part."""
+        answers = await asyncio.gather(*(self._kvtui(p, "--dry-run") for p in parts))
+        refusals = []
+        for answer in answers:
+            self.results[answer.node] = answer.document
+            info(f"{plain(answer.node)}: {_summary(answer)}")
+            if answer.code != ExitCode.DONE:
+                refusals.append(f"{plain(answer.node)}: {_summary(answer)}")
+        if refusals:
+            raise RefusedError("; ".join(refusals))
+        if self._invocation.read_only:
+            raise RefusedError("--read-only forbids every write")
+        if self._invocation.dry_run:
+            raise _DryRun
+        if not self._invocation.yes and not await agreed():
+            raise RefusedError("not confirmed")
+
+    async def apply(self, *parts: Part) -> None:
+        """Applies these parts at the same time.
+
+        Raises:
+            _FailedError: one of them failed, or its result is not known; what was begun is put back.
+        """
+        self._begun += parts
+        failures = []
+        running = asyncio.gather(*(self._kvtui(p, "--yes") for p in parts))
+        try:
+            answers = await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await running  # a node that is left alone would go on by itself
+            raise
+        for answer in answers:
+            self.results[answer.node] = answer.document
+            info(f"{plain(answer.node)}: {_detail(answer)}")
+            if answer.code != ExitCode.DONE:
+                failures.append(f"{plain(answer.node)}: {_detail(answer)}")
+        if failures:
+            raise _FailedError("; ".join(failures))
+
+    def fail(self, why: str) -> None:
+        """Puts everything back.
+
+        Raises:
+            _FailedError: always.
+        """
+        raise _FailedError(why)
+
+    async def _kvtui(self, part: Part, option: str) -> Answer:
+        words = (option, "--reason", self._reason, "-o", "json", *part.words)
+        return await run_command(self._settings, part.node, words)
+
+    async def _put_back(self) -> str:
+        """Undoes what is in force, the latest first. Returns what could not be put back; empty if everything was."""
+        nodes = tuple(dict.fromkeys(part.node for part in reversed(self._begun)))
+        whys = [(node, await self._undo(node)) for node in nodes]
+        return "; ".join(f"{plain(node)} was NOT put back: {why}" for node, why in whys if why)
+
+    async def _undo(self, node: str) -> str:
+        """Returns what is wrong; empty if nothing of this action is in force there. Asks the node's own journal."""
+        answered = self.results.get(node) is not None
+        for _ in range(FIND_ATTEMPTS):
+            journal = await run_command(self._settings, node, ("-o", "json", "journal"))
+            entries = [e for e in (journal.document or {}).get("journal") or () if self._is_of_this(e)]
+            if journal.document is not None and (answered or entries) and all(e["result"] for e in entries):
+                break
+            await asyncio.sleep(FIND_PAUSE)  # its connection was lost, and its kvtui may still be at work
+        if journal.document is None:
+            return f"{journal.error}; when it answers: kvtui journal (look for {self.id}), then kvtui undo ID"
+        in_force = [str(e["id"]) for e in entries if e["result"] in {"done", "unverified", None}]
+        for id_ in reversed(in_force):
+            words = ("--yes", "--reason", f"[{self.id}] put back", "-o", "json", "undo", id_)
+            undone = await run_command(self._settings, node, words)
+            info(f"{plain(node)}: {_detail(undone)}")
+            if undone.code != ExitCode.DONE:
+                return f"{_detail(undone)} (kvtui undo {id_})"
+        return ""
+
+    def _is_of_this(self, entry: dict[str, Any]) -> bool:
+        return f"[{self.id}]" in str(entry.get("reason")) and not entry.get("undoes")
+
+
+class _FailedError(Exception):
+    """A part failed: all is put back."""
+
+
+def _is_answered(view: ClusterView) -> bool:
+    return all(n.state in {NodeState.LIVE, NodeState.FAILED} for n in view.nodes)
+
+
+def _summary(answer: Answer) -> str:
+    plan = (answer.document or {}).get("plan") or {}
+    remarks = [r["text"] for r in plan.get("remarks", ()) if r.get("grade") in {"warning", "unsafe", "impossible"}]
+    return plain("; ".join([str(plan["summary"]), *remarks])) if plan and answer.code == 0 else _detail(answer)
+
+
+def _detail(answer: Answer) -> str:
+    outcome = (answer.document or {}).get("outcome") or {}
+    return plain(str(outcome.get("detail") or answer.error or f"exit code {answer.code}"))
+
+
+# --- the actions
+
+
+def on_all_nodes(invocation: Invocation, words: tuple[str, ...], *, one_at_a_time: bool = False) -> int:
+    """Does the same on every node, at once or one after another."""
+
+    async def act(nodes: AllNodes) -> str:
+        names = [n.name for n in (await nodes.all_live()).nodes]
+        parts = [Part(name, words) for name in names]
+        await nodes.plan(parts)
+        for group in [[p] for p in parts] if one_at_a_time else [parts]:
+            await nodes.apply(*group)
+        return f"done on {', '.join(map(plain, names))}"
+
+    return AllNodes(invocation).run(act)
+
+
+def failover_to(invocation: Invocation, instance: str, target: str) -> int:
+    """Moves the VIPs of an instance to the node of that name."""
+
+    async def act(nodes: AllNodes) -> str:
+        router = _router(await nodes.all_live(), instance, target)
+        parts = _moves(router, target)
+        if not parts:
+            return f"{plain(target)} is the master of {plain(router.name)} already"
+        await nodes.plan(parts)
+        for part in parts:
+            await nodes.apply(part)
+        view = await nodes.view(lambda v: _masters(v, router) == (target,), VERIFY_SECONDS)
+        if (masters := _masters(view, router)) != (target,):
+            nodes.fail(
+                f"{plain(target)} did not become master of {plain(router.name)} (now: {', '.join(masters) or '-'})"
+            )
+        return f"{plain(target)} is the master of {plain(router.name)}, seen by all nodes"
+
+    return AllNodes(invocation).run(act)
+
+
+def _router(view: ClusterView, instance: str, target: str) -> Router:
+    found = [r for r in view.routers if any(m.instance.name == instance for m in r.members)]
+    if not found:
+        known = ", ".join(r.name for r in view.routers) or "none"
+        raise RefusedError(f"no node has an instance {plain(instance)} (known: {plain(known)})")
+    router = next((r for r in found if any(m.node == target for m in r.members)), None)
+    if router is None:
+        raise RefusedError(f"{plain(target)} has no instance {plain(instance)}; --to takes a name of --hosts")
+    if len(router.masters) != 1:
+        masters = ", ".join(map(plain, router.masters)) or "nobody"
+        raise RefusedError(f"{plain(instance)} must have one master to move from; now: {masters}")
+    return router
+
+
+def _masters(view: ClusterView, router: Router) -> tuple[str, ...]:
+    return next((r.masters for r in view.routers if r.vips == router.vips and r.name == router.name), ())
+
+
+def _moves(router: Router, target: str) -> list[Part]:
+    """Returns the parts that make the target master: its priority the highest, then the master leaves if it must."""
+    if router.masters == (target,):
+        return []
+    here = next(m for m in router.members if m.node == target)
+    master = next(m for m in router.members if m.node in router.masters)
+    if here.instance.state != "BACKUP":
+        raise RefusedError(f"{plain(target)} is {here.instance.state}: it cannot become master")
+    best = max((m.instance.current_priority or 0 for m in router.members if m.node != target), default=0)
+    leave = Part(master.node, ("failover", master.instance.name))
+    if here.instance.nopreempt and router.next is not None and router.next.node == target:
+        return [leave]
+    if best >= MAX_PRIORITY:
+        raise RefusedError(f"another node has priority {best}: lower it first (kvtui priority)")
+    raised = Part(target, ("priority", here.instance.name, str(best + 1)))
+    return [raised, leave] if here.instance.nopreempt else [raised]

@@ -1,0 +1,108 @@
+"""``kvtui cluster``: every node at once, as text or JSON, once or repeatedly."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kvtui.cli.look import PLAIN, look_for
+from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, is_redrawn, watch_heading, write, write_latest
+from kvtui.cli.tables import table
+from kvtui.cli.watched_text import redrawn
+from kvtui.cli.watching import until_signal
+from kvtui.cluster_observer import ClusterObserver
+from kvtui.model.keepalived import KeepalivedNotFoundError
+from kvtui.presenters import cluster as rows
+from kvtui.presenters.cluster_document import cluster_document, own_node
+from kvtui.presenters.glyphs import ASCII
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kvtui.cli.invocation import Invocation
+    from kvtui.cli.look import Look
+    from kvtui.model.cluster import ClusterView
+
+MAX_LISTEN_SECONDS = 20.0
+"""A single view waits at most this long for nodes that do not answer, and for conditions that may be transient."""
+OPTIONAL_COLUMNS = (7, 10, 6, 9, 11, 5, 8)
+
+
+def cluster(invocation: Invocation, form: Format, *, watch: bool, listen: float | None) -> None:
+    """Prints the cluster; ``listen``: seconds to observe, None until every node has answered or failed.
+
+    Raises:
+        SystemExit: 2 when no node is named, or ``--pid`` is not a keepalived.
+    """
+    if not invocation.cluster.hosts:
+        fail(rows.NO_HOSTS, EXIT_USAGE)
+    if watch:
+        until_signal(_watch(invocation, form))
+        return
+    try:
+        view = asyncio.run(_once(invocation, listen))
+    except KeepalivedNotFoundError as error:
+        fail(str(error.args[0]), EXIT_USAGE)
+    write(_text(view, form, look_for(invocation, wide=form is Format.WIDE), stream=False))
+
+
+@asynccontextmanager
+async def _views(invocation: Invocation) -> AsyncIterator[AsyncIterator[tuple[ClusterObserver, ClusterView]]]:
+    """Yields the views, one a second at most."""
+    nodes, own = ClusterObserver(invocation.cluster), invocation.observer(triage=True)
+
+    async def views() -> AsyncIterator[tuple[ClusterObserver, ClusterView]]:
+        nodes.start()
+        while True:
+            yield nodes, nodes.view(own_node(await own.observe()))
+            await asyncio.sleep(invocation.interval)
+
+    try:
+        yield views()
+    finally:
+        await nodes.close()
+        await own.close()
+
+
+async def _once(invocation: Invocation, listen: float | None) -> ClusterView:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + (MAX_LISTEN_SECONDS if listen is None else listen)
+    async with _views(invocation) as views:
+        async for nodes, view in views:
+            if loop.time() >= end or (listen is None and nodes.is_decided):
+                return view
+    raise AssertionError("views do not end")
+
+
+async def _watch(invocation: Invocation, form: Format) -> None:
+    async with _views(invocation) as views:
+        look = look_for(invocation, wide=form is Format.WIDE)
+        async for _nodes, view in views:
+            write_latest(_text(view, form, look, stream=True))
+
+
+def _text(view: ClusterView, form: Format, look: Look, *, stream: bool) -> str:
+    if form.is_text:
+        text = (watch_heading(view.time) if stream else "") + cluster_text(view, look)
+        return redrawn(text.splitlines()) if stream and is_redrawn() else text
+    return encode(cluster_document(view), form, stream=stream)
+
+
+def cluster_text(view: ClusterView, look: Look = PLAIN) -> str:
+    cells = rows.NodeCells(view, look.glyphs.dash, look.glyphs.self_mark)
+    nodes = [look.cells(cells.cells(node)) for node in view.nodes]
+    parts = [table(rows.NODE_HEAD, nodes, frozenset({3, 5, 8}), look=look, optional=OPTIONAL_COLUMNS)]
+    if view.routers:
+        routers = [look.cells(rows.router_cells(r)) for r in view.routers]
+        parts.append(table(rows.ROUTER_HEAD, routers, look=look))
+    for router in view.routers:
+        if lines := rows.matrix(view, router, ASCII):
+            head, *body = [tuple(c.text for c in line) for line in lines]
+            parts.append(table(head, body))
+    if not_heard := rows.hearing_lines(view):
+        parts.append("".join(f"{line}\n" for line in not_heard))
+    if differing := rows.difference_lines(view):
+        parts.append("Differences\n" + "".join(f"  {line}\n" for line in differing))
+    parts += ["".join(f"{line}\n" for line, _tone in rows.cluster_finding_lines(f)) for f in view.findings]
+    return "\n".join([*parts, f"{rows.summary(view)}\n"])

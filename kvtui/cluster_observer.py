@@ -1,0 +1,73 @@
+"""Other nodes + rules → views of the cluster, for the CLI and the terminal UI."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from kvtui.backend.remote.links import Links
+from kvtui.backend.remote.ssh import ssh_argv
+from kvtui.model.cluster import NodeState
+from kvtui.rules.cluster.view import ClusterRules
+
+if TYPE_CHECKING:
+    from kvtui.model.cluster import ClusterNode, ClusterView
+    from kvtui.model.settings import ClusterSettings
+
+WATCH = ("status", "--watch", "-o", "json")
+
+
+class ClusterObserver:
+    """Follows the nodes of the settings; ``start`` and ``close`` in the same event loop.
+
+    Attributes:
+        changed: set by each report.
+        is_decided: every node has answered or failed, and no condition waits to become a finding.
+    """
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.settings = settings
+        self.changed = asyncio.Event()
+        self.is_decided = False
+        self._links = Links({host: ssh_argv(settings, host, WATCH) for host in settings.hosts})
+        self._rules = ClusterRules()
+
+    def start(self) -> None:
+        self._links.start(self.changed.set)
+
+    def view(self, own: ClusterNode | None = None) -> ClusterView:
+        """Returns the cluster now; ``own`` is left out if one of the hosts is this node."""
+        nodes = self._links.nodes()
+        if own is not None:
+            here = next((i for i, node in enumerate(nodes) if _is_same(own, node)), None)
+            if here is None:
+                nodes = (own, *nodes)
+            else:
+                nodes = (*nodes[:here], replace(nodes[here], is_self=True), *nodes[here + 1 :])
+        view = self._rules.view(nodes, time.time())
+        self.is_decided = not self._rules.pending and all(n.state is not NodeState.CONNECTING for n in nodes)
+        return view
+
+    def session(self, host: str) -> list[str]:
+        """Returns the command that runs the terminal UI of a host in this terminal."""
+        return ssh_argv(self.settings, host, (), terminal=True)
+
+    def command_of(self, host: str) -> str:
+        """Returns that command for a shell."""
+        return shlex.join(self.session(host))
+
+    async def close(self) -> None:
+        await self._links.close()
+
+
+def _is_same(own: ClusterNode, other: ClusterNode) -> bool:
+    """Whether both are one node: the same name, keepalived and addresses (containers may share a host name)."""
+    one, two = own.report, other.report
+    if one is None or two is None:
+        return False
+    same = one.node.name == two.node.name and [k.pid for k in one.keepalived] == [k.pid for k in two.keepalived]
+    return same and {i.address for i in one.vrrp_instances or ()} == {i.address for i in two.vrrp_instances or ()}

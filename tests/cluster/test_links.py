@@ -1,0 +1,90 @@
+"""The connections to other nodes, with real processes in place of ssh: good, silent, refusing, of other versions."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from kvtui.backend.remote.links import Links
+from kvtui.backend.remote.ssh import ssh_argv
+from kvtui.model.cluster import ClusterNode, NodeState
+from kvtui.model.settings import ClusterSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REPORT = '{"schema": %d, "node": {"name": "n", "colour": "new"}, "comparison": {"kvtui": "9"}, "more": [1]}'
+
+
+def prints(text: str) -> list[str]:
+    """A command that prints, then goes on without a word."""
+    return [sys.executable, "-ISc", f"import time; print({text!r}, flush=True); time.sleep(600)"]
+
+
+async def _followed(
+    commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]
+) -> dict[str, ClusterNode]:
+    links, changed = Links(commands), asyncio.Event()
+    links.start(changed.set)
+    try:
+        async with asyncio.timeout(120):
+            while not done(nodes := {n.name: n for n in links.nodes()}):
+                changed.clear()
+                await changed.wait()
+            return nodes
+    finally:
+        await links.close()
+
+
+def followed(commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]) -> dict[str, ClusterNode]:
+    """The nodes as soon as this is true of them; all processes have ended then."""
+    return asyncio.run(_followed(commands, done))
+
+
+def test_each_node_tells_its_own_state_and_holds_nobody_back() -> None:
+    commands = {
+        "good": prints("Welcome!\n" + REPORT % 1),
+        "older": prints(REPORT % 0),
+        "newer": prints(REPORT % 2),
+        "too-new": prints(REPORT % 3),
+        "odd": prints('{"schema": "\x1b[31m"}'),
+        "hangs": [sys.executable, "-ISc", "import time; time.sleep(600)"],
+        "refuses": [sys.executable, "-ISc", "import sys; sys.exit('ssh: Permission denied (publickey).')"],
+        "no-kvtui": [
+            sys.executable,
+            "-ISc",
+            "import sys; print('sh: kvtui: not found', file=sys.stderr); sys.exit(127)",
+        ],
+        "no-ssh": ["/nonexistent/ssh"],
+    }
+    nodes = followed(
+        commands, lambda found: all(n.state is not NodeState.CONNECTING for n in found.values() if n.name != "hangs")
+    )
+    assert {n.name for n in nodes.values() if n.state is NodeState.LIVE} == {"good", "older", "newer"}
+    assert nodes["hangs"].state is NodeState.CONNECTING
+    details = {name: node.detail for name, node in nodes.items()}
+    assert details["refuses"] == "ssh: Permission denied (publickey)."
+    assert details["no-kvtui"].startswith("kvtui was not found there (sh: kvtui: not found)")
+    assert "schema 3, this kvtui understands 0 to 2: update the own kvtui" in details["too-new"]
+    assert "\x1b" not in details["odd"]
+    assert details["no-ssh"] == "cannot start /nonexistent/ssh: No such file or directory"
+
+
+def test_a_connection_that_ends_is_made_again() -> None:
+    once = [sys.executable, "-ISc", f"print({REPORT % 1!r})"]
+    states: list[NodeState] = []
+
+    def came_back(found: dict[str, ClusterNode]) -> bool:
+        if not states or states[-1] is not found["n"].state:
+            states.append(found["n"].state)
+        return states[-2:] == [NodeState.FAILED, NodeState.LIVE]
+
+    followed({"n": once}, came_back)
+
+
+def test_a_host_is_never_an_option_and_ssh_never_asks() -> None:
+    argv = ssh_argv(ClusterSettings(command="sudo kvtui", ssh="ssh -F f"), "-oProxyCommand=x", ["trace", "a b"])
+    assert argv[:3] == ["ssh", "-F", "f"]
+    assert argv[-4:] == ["-T", "--", "-oProxyCommand=x", "sudo kvtui trace 'a b'"]
+    assert "BatchMode=yes" in argv

@@ -1,0 +1,211 @@
+"""`kvtui cluster` on real nodes, reached by a real sshd in each node's namespace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lab.follow import Follow
+from tests.lab.network import command
+from tests.lab.poll import poll
+from tests.lab.sshd import LAUNCHER, Sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.lab.cluster import Cluster
+    from tests.lab.node import Node
+
+    Document = dict[str, Any]
+
+
+@pytest.fixture
+def sshd(cluster: Cluster, tmp_path: Path) -> Iterator[Sshd]:
+    """All nodes can be reached by ssh."""
+    with Sshd(cluster, tmp_path) as running:
+        yield running
+
+
+class Watch:
+    """`kvtui cluster --watch` on a node, which is one of the hosts too."""
+
+    def __init__(self, node: Node, sshd: Sshd) -> None:
+        self._follow = Follow(node, sshd.argv("cluster", "--watch", "-o", "json"))
+        self._seen = 0
+
+    def stop(self) -> None:
+        """End it."""
+        self._follow.stop()
+
+    def wait(self, condition: Callable[[Document], bool], what: str) -> Document:
+        """The first document from now on of which this is true."""
+        first = len(self._follow.lines())
+
+        def found() -> Document | None:
+            return next((d for _at, text in self._follow.lines()[first:] if condition(d := json.loads(text))), None)
+
+        return poll(found, 240, lambda: f"{what}; last: {[text for _at, text in self._follow.lines()[-1:]]}")
+
+
+@contextmanager
+def watching(node: Node, sshd: Sshd) -> Iterator[Watch]:
+    """A Watch that is ended at the end."""
+    watch = Watch(node, sshd)
+    try:
+        yield watch
+    finally:
+        watch.stop()
+
+
+def states(document: Document) -> dict[str, str]:
+    """Node → state."""
+    return {n["name"]: n["state"] for n in document["nodes"]}
+
+
+def heard(document: Document) -> dict[tuple[str, str], str]:
+    """(Listener, speaker) → whether it hears it."""
+    return {(h["listener"], h["speaker"]): h["heard"] for h in document["hearing"]}
+
+
+def found(document: Document) -> set[tuple[str, str]]:
+    """Ids and objects of the findings."""
+    return {(f["id"], f["object"]) for f in document["findings"]}
+
+
+def test_owner_next_in_line_and_who_hears_whom_are_those_of_the_real_cluster(cluster: Cluster, sshd: Sshd) -> None:
+    """The master and its adverts, by each node's own capture; a node that refuses is a row that says so."""
+    refusing = cluster.node("node-a")
+    sshd.stop(refusing)
+    with watching(cluster.node("node-b"), sshd) as watch:
+        expected = {"node-a": "failed", "node-b": "live", "node-c": "live"}
+        known = {("node-b", "node-c"): "heard", ("node-c", "node-b"): "silent"}
+        document = watch.wait(
+            lambda d: states(d) == expected and heard(d) == known, "two nodes live, one refuses, the master heard"
+        )
+    rows = {n["name"]: n for n in document["nodes"]}
+    assert "Connection refused" in rows["node-a"]["detail"]
+    (router,) = document["routers"]
+    assert router["masters"] == [cluster.master().name] == ["node-c"]
+    assert (router["next"]["node"], router["next"]["certain"]) == ("node-b", False)  # node-a may exist
+    assert rows["node-b"]["config_hash"] == rows["node-c"]["config_hash"] is not None
+    assert {i["address"] for n in ("node-b", "node-c") for i in rows[n]["instances"]} == {"10.4.0.4", "10.4.0.5"}
+    assert not [d for d in document["differences"] if d["kind"] in {"config", "sysctl", "vips"}]
+
+
+@contextmanager
+def blocked() -> Iterator[Callable[[Node, Node], None]]:
+    """A function that drops the adverts from one node to another on the bridge."""
+    command(["nft", "add", "table", "bridge", "loss"])
+    command(["nft", "add", "chain", "bridge", "loss", "way", "{ type filter hook forward priority 0; }"])
+
+    def block(source: Node, target: Node) -> None:
+        ports = ["iifname", f"{source.netns}-l", "oifname", f"{target.netns}-l"]
+        command(["nft", "add", "rule", "bridge", "loss", "way", *ports, "ip", "protocol", "112", "drop"])
+
+    try:
+        yield block
+    finally:
+        command(["nft", "delete", "table", "bridge", "loss"])
+
+
+def watched_kvtui(node: Node) -> int:
+    """Pid of the kvtui that ssh has started there."""
+    pids = command(["ip", "netns", "pids", node.netns]).split()
+    lines = {int(pid): command(["ps", "-o", "args=", "-p", pid]) for pid in pids}
+    return next(pid for pid, args in lines.items() if args.rstrip().endswith("kvtui status --watch -o json"))
+
+
+@pytest.mark.long
+def test_loss_in_each_direction_a_stopped_node_and_an_unreachable_one(cluster: Cluster, sshd: Sshd) -> None:
+    """Each is named, and the others stay live."""
+    a, b, c = cluster.nodes
+    with watching(a, sshd) as watch:
+        all_live = dict.fromkeys(("node-a", "node-b", "node-c"), "live")
+        document = watch.wait(lambda d: states(d) == all_live and not d["findings"], "all nodes live")
+        assert document["routers"][0]["next"] | {"why": ""} == {
+            "node": "node-b", "within_seconds": pytest.approx(0.9, abs=0.1), "certain": True, "why": "",
+        }  # fmt: skip
+        with blocked() as block:
+            block(c, b)
+            one_way = ("cluster-one-way-hearing", "vips node-c -> node-b")
+            document = watch.wait(
+                lambda d: {one_way, ("cluster-two-owners", "vips")} <= found(d), "the loss from node-c to node-b"
+            )
+            assert heard(document)["node-b", "node-c"] == "lost"
+            assert heard(document)["node-c", "node-b"] == "heard"
+            assert "lost on the way" in next(h["cause"] for h in document["hearing"] if h["heard"] == "lost")
+            block(b, c)
+            watch.wait(
+                lambda d: {one_way, ("cluster-one-way-hearing", "vips node-b -> node-c")} <= found(d),
+                "the loss in both directions",
+            )
+        watch.wait(lambda d: not d["findings"] and d["routers"][0]["masters"] == ["node-c"], "one master again")
+        stopped = watched_kvtui(c)
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            watch.wait(lambda d: states(d) == all_live | {"node-c": "late"}, "node-c is late, the others live")
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        command(["ip", "link", "set", f"{b.netns}-l", "down"])
+        try:
+            watch.wait(
+                lambda d: states(d)["node-b"] in {"late", "failed"} and states(d)["node-a"] == "live",
+                "node-b cannot be reached, node-a is live",
+            )
+        finally:
+            command(["ip", "link", "set", f"{b.netns}-l", "up"])
+
+
+def weights(cluster: Cluster) -> dict[str, set[str]]:
+    """Node → the weights that rs-1 has there."""
+    lines = {n.name: [line.split() for line in n.ipvs().splitlines() if "10.4.0.11:" in line] for n in cluster.nodes}
+    return {name: {words[words.index("-w") + 1] for words in found} for name, found in lines.items()}
+
+
+def journaled(sshd: Sshd, node: Node) -> list[tuple[str, str]]:
+    """(Reason, result) of each action in the journal of the kvtui that is reached there."""
+    done = node.exec(["env", f"KVTUI_STATE_DIR={sshd.state(node)}", *LAUNCHER, "journal", "-o", "json"])
+    return [(e["reason"], e["result"]) for e in json.loads(done.stdout)["journal"]]
+
+
+@pytest.mark.long
+def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chosen_node(
+    cluster: Cluster, sshd: Sshd
+) -> None:
+    """By each node's own kvtui, with one id in all journals."""
+    a, b, _c = cluster.nodes
+    on = {n.name: {"1"} for n in cluster.nodes}
+    off = {n.name: {"0"} for n in cluster.nodes}
+    done = a.exec(sshd.argv("--yes", "--reason", "update", "drain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (0, off), done.stderr
+    reasons = {reason for node in cluster.nodes for reason, _result in journaled(sshd, node)}
+    (reason,) = reasons
+    assert reason.startswith("[cluster-")
+    assert reason.endswith("] update")
+    done = a.exec(sshd.argv("--yes", "undrain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (0, on), done.stderr
+
+    kept = sshd.state(b).rename(sshd.folder / "kept")  # from now on node-b cannot write its journal
+    sshd.state(b).write_text("")
+    done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (1, on), done.stderr
+    assert "node-b: " in done.stderr
+    assert "all that was done is put back" in done.stderr
+    assert journaled(sshd, a)[-2][1] == "undone"
+    sshd.state(b).unlink()
+    kept.rename(sshd.state(b))
+
+    sshd.stop(b)
+    done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
+    assert (done.returncode, weights(cluster)) == (3, on), done.stderr
+    assert "node-b does not answer" in done.stderr
+    sshd.start(b)
+
+    done = a.exec(sshd.argv("--yes", "failover", "vips", "--to", "node-a"))
+    assert (done.returncode, cluster.master().name) == (0, "node-a"), done.stderr
