@@ -67,6 +67,7 @@ class NodeScreen(Screen[None]):
         & Prompt.open { display: block; }
         &.-wide #body { layout: horizontal; }
         &.-wide #main { width: 2fr; }
+        &.-wide DetailPane ChartBox { height: 6; margin: 1 0 0 0; }
         &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; }
     }
     """

@@ -8,6 +8,7 @@ from kvtui.actions.equivalent_commands import of_vip
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.trace import CHAIN_TITLE, Target
+from kvtui.presenters.traffic import traffic_charts
 from kvtui.presenters.vips import (
     detail_title,
     empty_text,
@@ -21,6 +22,7 @@ from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.trace_panel import TracePanel
+from kvtui.widgets.chart import ChartBox
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
@@ -52,6 +54,10 @@ COLUMNS = (
 )
 
 
+MIN_CHART_ROOM = 22
+"""Lines without rows that the frame, the summary, a chain of eight layers and two charts need."""
+
+
 class VipsScreen(NodeScreen):
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
@@ -60,7 +66,7 @@ class VipsScreen(NodeScreen):
         return LineTable(COLUMNS, "Reading this node …", id="vips")
 
     def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
+        return (DetailPane(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2))),)
 
     def draw(self, observation: Observation) -> None:
         self.table.empty = self._empty_text(observation)
@@ -96,13 +102,25 @@ class VipsScreen(NodeScreen):
         vip, rows = self._selected_vip(observation), len(self.table.keys)
         pane = self.query_one(DetailPane)
         if vip is None:
+            self._show_charts(observation, None)
             pane.explain("", (), rows=rows, height=self.size.height)
             return
+        self._show_charts(observation, vip)
         index = ChainIndex(observation)
         links = chain_of(index, vip.address, view=vip)
         first = summary_lines(index, links, vip, self.glyphs)
         more = layer_lines(links, self.glyphs)
         pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
+
+    def _show_charts(self, observation: Observation, vip: VipView | None) -> None:
+        """Shows the traffic of a VIP that has a virtual server, where the layers of its chain leave room for it."""
+        room = self.size.height - len(self.table.keys)
+        has_traffic = vip is not None and bool(observation.servers_of(vip.address))
+        has_traffic = has_traffic and (self.has_class("-wide") or room >= MIN_CHART_ROOM)
+        charts = traffic_charts(self.host.history, ("vip", vip.address if vip else ""), self.host.span)
+        for box, chart in zip(self.query(ChartBox), charts, strict=False):
+            box.display = has_traffic
+            box.show(chart)
 
     def _selected_vip(self, observation: Observation) -> VipView | None:
         selected = self.table.selected
