@@ -27,6 +27,7 @@ class Glyphs(Struct, frozen=True):
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
         dash: no value.
         differs: between the kernel's value and the config's.
+        shades: of the nodes in a strip of masters, this node's first; ``nobody`` while nobody is master.
     """
 
     bars: str
@@ -44,6 +45,8 @@ class Glyphs(Struct, frozen=True):
     warning: str
     joint: str
     separator: str
+    shades: str
+    nobody: str
 
     def severity(self, severity: Severity | None) -> str:
         return {Severity.CRITICAL: self.critical, Severity.WARNING: self.warning}.get(severity, "") if severity else ""
@@ -65,6 +68,8 @@ UNICODE = Glyphs(
     warning="▲",
     joint="─",
     separator="·",
+    shades="█▓▒░",
+    nobody="!",
 )
 ASCII = Glyphs(
     bars=" ._-=oO#@",
@@ -82,6 +87,8 @@ ASCII = Glyphs(
     warning="!",
     joint="-",
     separator="-",
+    shades="#=+-",
+    nobody="!",
 )
 
 
