@@ -16,7 +16,7 @@ from msgspec import Struct
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
 from kvtui.cli.act import agreed
-from kvtui.cli.output import Format, encode, info, write_soon
+from kvtui.cli.output import encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import ClusterView, NodeState
 from kvtui.model.text import plain
@@ -69,7 +69,7 @@ class AllNodes:
         """Runs the action; prints how it ended and returns the exit code."""
         code, text = asyncio.run(self._run(act))
         info(text)
-        if self._invocation.form is not Format.TEXT:
+        if not self._invocation.form.is_text:
             document = {"id": self.id, "outcome": {"exit_code": int(code), "detail": text}, "nodes": self.results}
             write_soon(encode(document, self._invocation.form))
         return code
