@@ -120,3 +120,10 @@ def test_instances_belong_together_by_their_vips_even_where_the_vrid_differs() -
     view = lasting(node(4, "MASTER", vrid=51), node(5, "MASTER", peers=(peer(4),)))
     assert [r.vrids for r in view.routers] == [(50, 51)]
     assert "cluster-vrid-mismatch" in ids(view)
+
+
+def test_configs_that_are_too_long_are_compared_by_their_hash() -> None:
+    one, other = (Comparison(kvtui="1", config_hash=h, ipvs_digest="d", drained=()) for h in "ab")
+    view = lasting(node(4, comparison=one), node(5, "MASTER", comparison=other))
+    (difference,) = view.differences
+    assert (difference.kind, {v.value for v in difference.values}) == ("config", {"a", "b"})
