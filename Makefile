@@ -19,13 +19,14 @@ GROUPS_unit = $(NEEDS_VENV)
 GROUPS_test = $(NEEDS_VENV) lab shells deb $(if $(IS_ROOT),root image) # tests that need root are skipped without
 GROUPS_test-full = $(GROUPS_test)
 GROUPS_bench = $(NEEDS_VENV) lab
+GROUPS_pictures = $(NEEDS_VENV) lab
 GROUPS_packages = $(NEEDS_VENV) deb
 GROUPS_image = $(NEEDS_VENV) deb $(if $(HAS_ENGINE),,image $(if $(BASE),,root))
 GROUPS = $(strip $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 
 # an environment whose making failed half-way is made again
 .DELETE_ON_ERROR:
-.PHONY: run lab test test-full lab-packages lint types unit fuzz bench packages image clean help debian
+.PHONY: run lab pictures test test-full lab-packages lint types unit fuzz bench packages image clean help debian
 
 help: ## these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -85,6 +86,11 @@ bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab
 	@$(BIN)/python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node
 	@$(BIN)/python -m benchmarks.bench_screen
 	@$(BIN)/python -m benchmarks.bench_kube
+
+pictures: $(VENV)/.dev ## each screen at three sizes in three themes, into build/pictures; the README's from the lab, into docs
+	@$(BIN)/python -m tests.ui.pictures build/pictures $(ARGS)
+	@$(BIN)/python -m tests.lab.kernel --timeout 600 --out build/pictures/lab -- python -m tests.lab.picture
+	@cp build/pictures/lab/*.svg docs/
 
 packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
 	@packaging/build packages

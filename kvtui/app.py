@@ -23,6 +23,8 @@ from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
 from kvtui.presenters.views import VIEWS
+from kvtui.rules.timeline.events import Timeline
+from kvtui.rules.timeline.history import SPANS, History
 from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
@@ -30,7 +32,6 @@ from kvtui.screens.panel import LivePanel, Panel
 from kvtui.textual_internals import TerminalApp
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.history import History
 from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 
-PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "journal", "findings"})
+PALETTE_SCOPES = frozenset({"view", "act", "app", "ipvs", "events", "journal", "findings"})
 """The bindings that the palette lists, by the first part of their id."""
 
 MAX_NOTICE_CHARACTERS = 160
@@ -110,6 +111,8 @@ class KvtuiApp(TerminalApp):
         self.settings = settings
         self.keymap = keymap(settings.keys)
         self.history = History()
+        self.span = SPANS[1]
+        self.timeline = Timeline()
         self.latest: Observation | None = None
         self.paused = False
         self._closed_screens = 0
@@ -184,6 +187,7 @@ class KvtuiApp(TerminalApp):
             self._closed_screens = 0
             gc.collect()
         self.history.add(message.observation)
+        self.timeline.add(message.observation)
         futures, self._next = self._next, []
         for future in futures:
             if not future.done():
@@ -310,6 +314,11 @@ class KvtuiApp(TerminalApp):
     def action_help_quit(self) -> None:
         """Says how to leave after Ctrl+C, which copies in a prompt and must not interrupt an action."""
         self.notify(f"{self.keymap.hint('q', '')} quits kvtui; Ctrl+Q quits from anywhere.", markup=False)
+
+    def action_span(self, step: int) -> None:
+        """Changes the length of time of all charts; the first and the last stay."""
+        self.span = SPANS[min(max(SPANS.index(self.span) + step, 0), len(SPANS) - 1)]
+        self.show_latest()
 
     def action_pause(self) -> None:
         self.paused = not self.paused

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import TYPE_CHECKING
 
-from kvtui.model.text import plain
+from kvtui.model.text import shell_word
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.ipvsadm import edit, inside, service
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def word(text: str) -> str:
     """A word on a command line that nothing in it can end."""
-    return quote(plain(text))
+    return shell_word(text)
 
 
 def of_vip(seen: Observation, vip: VipView) -> str:

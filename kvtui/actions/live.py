@@ -33,6 +33,7 @@ class LiveBackend:
 
     def __init__(self) -> None:
         self.trials = Trials()
+        self.ran: list[str] = []
         self._logs: dict[tuple[int, int], LogReader] = {}
 
     @property
@@ -55,15 +56,18 @@ class LiveBackend:
 
         return tuple(temp_file_steps(steps))
 
-    def run_preflight(self, keepalived: Keepalived) -> Preflight:
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
         from kvtui.actions.checks.preflight import run_preflight
 
-        return run_preflight(keepalived)
+        found = run_preflight(keepalived, force=force)
+        if found.test is not None:
+            self.ran.append(found.test.ran)
+        return found
 
     def text(self, keepalived: Keepalived, path: str) -> str:
-        from kvtui.backend.linux.files import read_text, resolve_inside
+        from kvtui.backend.linux.files import read_text
 
-        return read_text(resolve_inside(keepalived.root, path))
+        return read_text(path, root=keepalived.root)
 
     def obstacle(self, keepalived: Keepalived, path: str) -> str | None:
         from kvtui.actions.checks.obstacle import obstacle
@@ -77,10 +81,9 @@ class LiveBackend:
 
     def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
         from kvtui.actions.core.daemon import Daemon
-        from kvtui.actions.steps.kept_config import DIGITS, FOLDER, KeepConfig
+        from kvtui.actions.steps.kept_config import KeepConfig
 
-        kept = self.journal.folder / FOLDER / f"{ran[:DIGITS]}-{newer[:DIGITS]}.conf"
-        return KeepConfig(Daemon.of(keepalived), ran, newer, str(kept))
+        return KeepConfig(Daemon.of(keepalived), ran, newer)
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         from kvtui.backend.conf.running import mark
@@ -118,6 +121,7 @@ class LiveBackend:
     async def run_check(self, keepalived: Keepalived, prospect: Prospect) -> CheckResult:
         from kvtui.backend.checks.runner import run_check
 
+        self.ran.append(prospect.check.title)
         return await run_check(keepalived, prospect)
 
     def addresses(self, daemon: Daemon) -> frozenset[tuple[str, str, int]]:

@@ -1,63 +1,76 @@
-"""Runs ``keepalived -t`` with the running keepalived's program and flags, in its namespaces.
+"""Runs ``keepalived -t`` with the running keepalived's program and flags, in its namespaces and with its rights.
 
 Measured (2.2.7; 2.1.5 in keepalived.md section 4): the exit code says little. It is 0 for a missing file, 5 for a
 warning, and with 2.1.5 it is 0 for any error. So a test is clean only when keepalived prints nothing. A message that
 several processes print is kept once.
 
 The running config is tested from a memory file: nothing is written to disk.
+
+The program is the container's own, and may be hostile: it gets no right that keepalived does not have (``launcher``),
+a time limit, and limits of memory and output. What cannot be copied (a seccomp filter, a security label) is a reason
+not to run it, unless the operator forces it.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
+import resource
+import selectors
 import signal
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+import time
+from contextlib import ExitStack, suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.backend.conf.copies import saved_lines
+from kvtui.backend.launcher.rights import lower, rights_of
+from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, prepare
 from kvtui.backend.linux.arguments import parse_arguments
-from kvtui.backend.linux.namespaces import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, set_namespace, unshare
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvtui.backend.launcher.rights import Rights
+    from kvtui.backend.launcher.start import Launch
     from kvtui.model.keepalived import Keepalived
 
 TIMEOUT = 10.0
 """Seconds; usually 9 ms, but the lookup of a script's user may ask a name server."""
-
-CLONE_FS = 0x00000200  # include/uapi/linux/sched.h
-NAMESPACES = {"pid": CLONE_NEWPID, "net": CLONE_NEWNET, "mnt": CLONE_NEWNS}
-"""In the order of entering: the mount namespace last, since /proc is another one there."""
-
-CHROOT = """
-import os, sys
-root, program, *argv = sys.argv[1:]
-try:
-    os.fchdir(int(root))
-    os.chroot(".")
-    os.execve(int(program), argv, dict(os.environ))
-except OSError as error:
-    sys.exit(100 + error.errno % 100)
-"""
-"""A separate Python runs this where setns(2) is not permitted: in a container without CAP_SYS_ADMIN, whose seccomp
-profile refuses unshare(2) too. keepalived's root, through /proc/PID/root, has its mounts."""
-CHROOT_FAILED = range(100, 200)
-"""Its exit codes when it could not become keepalived; keepalived's own are below 10."""
-
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+MAX_OUTPUT_BYTES = 1 << 20
+"""Then it is killed: a config with a thousand errors prints 0.1 MB."""
+MAX_LINES = 2000
+"""Different lines that are kept."""
+MAX_STATUS_BYTES = 4096
+LIMITS = {
+    resource.RLIMIT_AS: 1 << 30,
+    resource.RLIMIT_FSIZE: 64 << 20,
+    resource.RLIMIT_CPU: 30,
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_NOFILE: 1024,
+}
+"""Bytes, seconds and descriptors; it gets the target's own where those are lower."""
+ROOT_IS_ENOUGH = frozenset({"mnt", "cgroup"})
+"""Namespaces that a sidecar without CAP_SYS_ADMIN need not enter: its keepalived's root has the mounts."""
+CONF = "/proc/self/fd/5"
+"""Where the launcher puts the first file behind the program."""
 RUNNING = "the running config"
 _PLACE = re.compile(r"\((?:(?P<file>.+): )?Line (?P<line>\d+)\) (?P<text>.*)")
 
 
 class ConfigTestUnavailableError(OSError):
     """``keepalived -t`` cannot run; the text says why and what to do."""
+
+
+class ConfigTestUnconfinedError(ConfigTestUnavailableError):
+    """It would have more rights than keepalived has; the text says which. It runs if the operator forces it."""
 
 
 class Message(Struct, frozen=True):
@@ -80,61 +93,96 @@ class ConfigTest(Struct, frozen=True):
         killed_by: name of the signal that ended it (2.1.5 crashes on a missing brace).
         timed_out: it was killed after ``TIMEOUT``.
         messages: each once, in order.
+        ran: what ran, as whom and where, for an operator.
+        cut: it printed more than ``MAX_OUTPUT_BYTES`` and was killed.
     """
 
     exit_code: int | None
     killed_by: str | None = None
     timed_out: bool = False
     messages: tuple[Message, ...] = ()
+    ran: str = ""
+    cut: bool = False
 
     @property
     def clean(self) -> bool:
-        return self.exit_code == 0 and not self.messages
+        return self.exit_code == 0 and not self.messages and not self.cut
 
 
-def run(keepalived: Keepalived, *, text: str | None = None, timeout: float = TIMEOUT) -> ConfigTest:
+def run(
+    keepalived: Keepalived, *, text: str | None = None, timeout: float = TIMEOUT, force: bool = False
+) -> ConfigTest:
     """Tests the config file of a keepalived, or a text instead.
 
     Args:
-        keepalived: whose program, namespaces and flags.
+        keepalived: whose program, namespaces, rights and flags.
         text: tested instead of the file (relative includes in it are not found).
         timeout: seconds.
+        force: also where it lacks a seccomp filter or security label of keepalived's.
 
     Raises:
+        ConfigTestUnconfinedError: it would have more rights than keepalived.
         ConfigTestUnavailableError: no permission for its namespaces (CAP_SYS_PTRACE and CAP_SYS_CHROOT; CAP_SYS_ADMIN
-            too when it has another network or PID namespace than kvtui), its program cannot run, or it ended.
+            too when it has other namespaces than kvtui), its program cannot run, or it ended.
     """
     arguments = parse_arguments(keepalived.argv)
-    with ExitStack() as files:
-        descriptors = []
-        conf = keepalived.conf
-        if text is not None:
-            descriptors.append(_memory_file(files, text))
-            conf = f"/proc/self/fd/{descriptors[0]}"
-        argv = [keepalived.argv[0] if keepalived.argv else "keepalived", "-t", "-f", conf]
-        argv += ["-i", arguments.config_id] if arguments.config_id is not None else []
-        argv += ["-s", arguments.net_namespace] if arguments.net_namespace is not None else []
-        process = _start(keepalived, argv, descriptors, files)
-        exit_code, output, timed_out = _outcome(process, timeout)
-    if exit_code in CHROOT_FAILED:
+    conf = keepalived.conf if text is None else CONF
+    argv = [keepalived.argv[0] if keepalived.argv else "keepalived", "-t", "-f", conf]
+    argv += ["-i", arguments.config_id] if arguments.config_id is not None else []
+    argv += ["-s", arguments.net_namespace] if arguments.net_namespace is not None else []
+    rights, lost = _rights(keepalived, force=force)
+    facts, output, late, cut = _started(keepalived, rights, argv, text, timeout)
+    ran = f"{' '.join(argv)} as uid {rights.uid}, gid {rights.gid} with the rights of process {keepalived.pid}{lost}"
+    if facts.get("error") == errno.EPERM and facts["stage"] == ENTER and ROOT_IS_ENOUGH.issuperset(rights.spaces):
+        facts, output, late, cut = _started(keepalived, rights, argv, text, timeout, enter=False)
+        ran += f", in its root but in kvtui's {' and '.join(rights.spaces)} namespaces (no CAP_SYS_ADMIN)"
+    if "error" in facts:
         raise ConfigTestUnavailableError(
-            errno.EPERM,
-            f"`keepalived -t` cannot run in the root of keepalived {keepalived.pid} "
-            f"({os.strerror(exit_code - CHROOT_FAILED.start)}): run kvtui as root or with CAP_SYS_CHROOT",
+            facts["error"],
+            f"`keepalived -t` cannot get the rights of keepalived {keepalived.pid} "
+            f"(to {facts['stage']}: {os.strerror(facts['error'])}): run kvtui as root or with CAP_SYS_ADMIN, "
+            "CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SETPCAP",
         )
+    if not (late or cut) and "exit" not in facts:
+        raise ConfigTestUnavailableError(errno.EIO, f"`keepalived -t` was not started: {masked(output[-200:].strip())}")
+    exit_code = None if late or cut else facts["exit"]
     known = secrets_in(text.splitlines() if text is not None else _lines(keepalived, arguments.config_id))
     return ConfigTest(
-        exit_code=exit_code if exit_code >= 0 and not timed_out else None,
-        killed_by=signal.Signals(-exit_code).name if exit_code < 0 and not timed_out else None,
-        timed_out=timed_out,
+        exit_code=exit_code if exit_code is not None and exit_code >= 0 else None,
+        killed_by=signal.Signals(-exit_code).name if exit_code is not None and exit_code < 0 else None,
+        timed_out=late,
         messages=messages(output, known, names={conf: RUNNING} if text is not None else {}),
+        ran=ran,
+        cut=cut,
     )
+
+
+def _rights(keepalived: Keepalived, *, force: bool) -> tuple[Rights, str]:
+    """Returns what it gets, and what it lacks of keepalived's confinement, in words."""
+    try:
+        rights = rights_of(keepalived.pid)
+    except PermissionError as error:
+        raise ConfigTestUnavailableError(
+            error.errno, f"`keepalived -t` needs the rights of process {keepalived.pid}: run kvtui as root"
+        ) from error
+    except OSError as error:
+        raise ConfigTestUnavailableError(error.errno, f"keepalived {keepalived.pid} has ended: try again") from error
+    if rights.filtered and not force:
+        raise ConfigTestUnconfinedError(
+            errno.EPERM,
+            f"keepalived {keepalived.pid} runs under {rights.filtered}, which kvtui cannot give to `keepalived -t`: "
+            "it was not run; --force runs it without",
+        )
+    if rights.uid == 0:  # root gets all of its bounding set at exec
+        rights = replace(rights, bounding=rights.bounding & (rights.permitted | rights.inheritable))
+    lost = f" but for {rights.filtered}" if rights.filtered else ""
+    return replace(rights, limits=lower(rights.limits, LIMITS)), lost
 
 
 def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
     """Parses the output of ``keepalived -t``."""
     found: dict[tuple[str, int | None], Message] = {}
-    for raw in output.splitlines():
+    for raw in islice(dict.fromkeys(output.splitlines()), MAX_LINES):
         line = masked(raw.strip(), known)
         for real, shown in names.items():
             line = line.replace(real, shown)
@@ -155,95 +203,87 @@ def _lines(keepalived: Keepalived, config_id: str | None) -> tuple[str, ...]:
         return ()
 
 
-def _memory_file(files: ExitStack, text: str) -> int:
-    """Creates a memory file, not executable: keepalived skips executable files."""
-    fd = os.memfd_create("kvtui-config-test", os.MFD_CLOEXEC)
-    files.callback(os.close, fd)
-    os.fchmod(fd, 0o400)
-    data = text.encode("utf-8", "surrogateescape")
-    while data:
-        data = data[os.write(fd, data) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _start(keepalived: Keepalived, argv: list[str], descriptors: list[int], files: ExitStack) -> subprocess.Popen[str]:
-    """Starts it from a thread that enters the namespaces and then ends, so that no other thread changes its own."""
-    proc = f"/proc/{keepalived.pid}"
-    try:
-        program = _opened(files, f"{proc}/exe", os.O_RDONLY)
-        root = _opened(files, f"{proc}/root", os.O_PATH | os.O_DIRECTORY)
-        null = _opened(files, "/dev/null", os.O_RDWR)
-        spaces = [
-            (_opened(files, f"{proc}/ns/{kind}", os.O_RDONLY), flag)
-            for kind, flag in NAMESPACES.items()
-            if os.readlink(f"{proc}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")  # noqa: PTH115 - no path
-        ]
-    except PermissionError as error:
-        raise ConfigTestUnavailableError(
-            error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
-        ) from error
-    except OSError as error:
-        raise ConfigTestUnavailableError(error.errno, f"keepalived {keepalived.pid} has ended: try again") from error
-
-    def start(words: list[str], executable: str, *more: int) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            words,
-            executable=executable,
-            pass_fds=[program, *descriptors, *more],
-            stdin=null,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=ENVIRONMENT,
-            text=True,
-            errors="replace",
-        )
-
-    def enter_and_start() -> subprocess.Popen[str]:
-        if spaces or keepalived.root:
-            _enter(spaces, root)
-        return start(argv, f"/proc/self/fd/{program}")
-
-    with ThreadPoolExecutor(1, thread_name_prefix="config-test") as pool:
+def _started(
+    keepalived: Keepalived,
+    rights: Rights,
+    argv: Sequence[str],
+    text: str | None,
+    timeout: float,
+    *,
+    enter: bool = True,
+) -> tuple[dict[str, Any], str, bool, bool]:
+    """Runs it: returns the launcher's facts, the output, whether it was too late, and whether it printed too much."""
+    with ExitStack() as files:
         try:
-            return pool.submit(enter_and_start).result()
+            program = os.open(f"/proc/{keepalived.pid}/exe", os.O_RDONLY | os.O_CLOEXEC)
+            files.callback(os.close, program)
+            given = [program]
+            if text is not None:
+                given.append(memory_file(files, text.encode("utf-8", "surrogateescape")))
+                if os.geteuid() == 0:
+                    os.fchown(given[-1], rights.uid, rights.gid)
+            (status, said), (output, printed) = (os.pipe() for _ in range(2))
+            for fd in (status, output):
+                files.callback(os.close, fd)
+            with ExitStack() as ours:
+                for fd in (said, printed):
+                    ours.callback(os.close, fd)
+                launch = prepare(
+                    files, keepalived.pid, rights, argv, ENVIRONMENT, status=said, program=given, enter=enter
+                )
+                process = _popen(launch, printed)
         except PermissionError as error:
-            if [flag for _, flag in spaces] == [CLONE_NEWNS]:
-                words = [sys.executable, "-I", "-S", "-c", CHROOT, str(root), str(program), *argv]
-                return start(words, sys.executable, root)
             raise ConfigTestUnavailableError(
-                error.errno,
-                f"`keepalived -t` cannot enter the namespaces of process {keepalived.pid}: run kvtui as root "
-                "or with CAP_SYS_ADMIN and CAP_SYS_CHROOT",
+                error.errno, f"`keepalived -t` needs the namespaces of process {keepalived.pid}: run kvtui as root"
             ) from error
         except OSError as error:
-            raise ConfigTestUnavailableError(
-                error.errno,
-                f"`keepalived -t` cannot run in the namespaces of keepalived {keepalived.pid}: {error.strerror}",
-            ) from error
+            why = f"keepalived {keepalived.pid} has ended: try again"
+            raise ConfigTestUnavailableError(error.errno, why) from error
+        with process:
+            return _outcome(process, status, output, time.monotonic() + timeout)
 
 
-def _opened(files: ExitStack, path: str, flags: int) -> int:
-    fd = os.open(path, flags | os.O_CLOEXEC)
-    files.callback(os.close, fd)
-    return fd
+def _popen(launch: Launch, printed: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        launch.words,
+        executable=launch.executable,
+        pass_fds=launch.descriptors,
+        stdin=launch.stdin,
+        stdout=printed,
+        stderr=printed,
+        env=launch.environment,
+        start_new_session=True,
+    )
 
 
-def _enter(spaces: list[tuple[int, int]], root: int) -> None:
-    """Enters namespaces and root directory with the calling thread only (setns(2), unshare(2): CLONE_FS first)."""
-    unshare(CLONE_FS)
-    for fd, flag in spaces:
-        set_namespace(fd, flag)
-    os.fchdir(root)
-    os.chroot(".")
-
-
-def _outcome(process: subprocess.Popen[str], timeout: float) -> tuple[int, str, bool]:
-    with process:
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
-            return process.returncode, output, True
-    return process.returncode, output, False
+def _outcome(
+    process: subprocess.Popen[bytes], status: int, output: int, deadline: float
+) -> tuple[dict[str, Any], str, bool, bool]:
+    """Reads until the program has ended. What it may have left behind, and holds the pipe, is not waited for."""
+    data = {status: b"", output: b""}
+    limits = {status: MAX_STATUS_BYTES, output: MAX_OUTPUT_BYTES}
+    late = cut = has_ended = False
+    with selectors.DefaultSelector() as waited:
+        for fd in data:
+            waited.register(fd, selectors.EVENT_READ)
+        while not late and not cut:
+            ready = waited.select(0.0 if has_ended else max(0.0, deadline - time.monotonic()))
+            if not ready:
+                late = not has_ended
+                break
+            for key, _ in ready:
+                found = os.read(key.fd, 65536)
+                data[key.fd] = (data[key.fd] + found)[: limits[key.fd]]
+                cut |= len(data[key.fd]) == limits[key.fd]
+                if not found:
+                    has_ended |= key.fd == status
+                    waited.unregister(key.fd)
+    facts: dict[str, Any] = {}
+    for line in data[status].splitlines():
+        facts |= json.loads(line)
+    if late or cut:
+        if "pid" in facts and "exit" not in facts:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(facts["pid"], signal.SIGKILL)
+        process.kill()
+    return facts, data[output].decode("utf-8", "replace"), late, cut

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kvtui.actions.backends import backend_for
 from kvtui.actions.core.election_context import still_to_hear
 from kvtui.actions.core.intent import CannotPlanError
+from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
@@ -184,10 +185,10 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
     if refusal or invocation.read_only:
         return Outcome(ExitCode.REFUSED, f"refused: {refusal or '--read-only forbids every write'}")
     if invocation.dry_run:
-        return Outcome(
-            ExitCode.DONE,
-            "dry run: nothing was written. keepalived got no signal for its state, so the plan may lack it.",
-        )
+        ran = "; ".join(dict.fromkeys(map(plain, backend.ran)))
+        programs = f" Run for this plan, with keepalived's rights: {ran}." if ran else ""
+        unseen = "keepalived got no signal for its state, so the plan may lack it."
+        return Outcome(ExitCode.DONE, f"dry run: nothing was written. {unseen}{programs}")
     # an action without changes needs no question: it can wait for a drain, or close an entry
     changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
@@ -233,7 +234,7 @@ async def _answer(fd: int) -> str:
 def show_journal(invocation: Invocation) -> int:
     """Prints the journal, then what was interrupted or overwritten, with what can be done."""
     if invocation.demo:
-        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 7")
+        info("the demo keeps its journal in memory until kvtui ends; in the terminal UI see screen 8")
     try:
         backend = backend_for(invocation.source())
         journal = backend.journal
@@ -245,6 +246,8 @@ def show_journal(invocation: Invocation) -> int:
     if invocation.form is Format.TEXT:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
+        if note := passed_over_note(journal):
+            info(plain(note))
         for overwrite in lost:
             info(plain(overwrite.sentence))
         for entry in unfinished:

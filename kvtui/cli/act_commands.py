@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
+from msgspec.structs import replace
 
 from kvtui.actions.core.definition import Argument, Flag, UsageError
 from kvtui.actions.core.plan import ActionKind
@@ -60,7 +61,7 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
         force = parameters.pop("force")
         several = {name: parameters.pop(name) for name in SEVERAL_NODES.get(action.kind, {})}
         try:
-            intent = action.command(**parameters)
+            intent = replace(action.command(**parameters), force=force)
         except UsageError as error:
             raise typer.BadParameter(str(error), param_hint=f"'{error.parameter}'") from None
         if any(several.values()):

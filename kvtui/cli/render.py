@@ -117,13 +117,13 @@ def _print_differences(where: str, differences: tuple[Difference, ...]) -> None:
 
 def _file_text(snapshot: Snapshot) -> str | None:
     """Returns the main file with its comments; None when it cannot be read."""
-    from kvtui.backend.linux.files import read_text, resolve_inside  # noqa: PLC0415 - only --diff reads the file again
+    from kvtui.backend.linux.files import read_text  # noqa: PLC0415 - only --diff reads the file again
 
     keepalived = snapshot.chosen_keepalived
     if keepalived is None or snapshot.conf is None:
         return None
     try:
-        return read_text(resolve_inside(keepalived.root, keepalived.conf))
+        return read_text(keepalived.conf, root=keepalived.root)
     except OSError:
         return None
 

@@ -43,11 +43,15 @@ class Problem(Struct, frozen=True):
 
 
 class ConfTrack(Struct, frozen=True):
-    """An interface, script, file or process that an instance tracks; ``weight`` is None if not configured."""
+    """An interface, script, file or process that an instance tracks; what is not configured there is None.
+
+    ``reverse``: a success counts as a failure, and the number of a file the other way round.
+    """
 
     kind: str
     name: str
     weight: int | None = None
+    reverse: bool | None = None
 
 
 class ConfInstance(Struct, frozen=True):
@@ -162,6 +166,7 @@ class ConfTrackFile(Struct, frozen=True):
     name: str
     path: str | None
     weight: int | None = None
+    reverse: bool = False
 
 
 class ConfScript(Struct, frozen=True):
@@ -176,6 +181,7 @@ class ConfScript(Struct, frozen=True):
     fall: int = 1
     user: str | None = None
     at: Location | None = None
+    reverse: bool = False
 
 
 class SyncGroup(Struct, frozen=True):

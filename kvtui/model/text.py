@@ -5,6 +5,7 @@ Terminals execute control characters, and bidirectional marks change how a text 
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 
 MAX_CHARACTERS = 4096
@@ -25,6 +26,14 @@ def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     cut = text[:limit]
     clean = "".join(_visible(c) for c in cut)
     return clean if len(text) <= limit else clean[: limit - 1] + "…"
+
+
+def shell_word(text: str, limit: int = MAX_CHARACTERS) -> str:
+    """Returns the text as one word of a shell's command line, in one line.
+
+    Remedies are cut at ``; `` and before ``  # ``: a word never contains these (two quotes in between say the same).
+    """
+    return shlex.quote(plain(text, limit)).replace("; ", ";'' ").replace("  #", " '' #")
 
 
 def _visible(character: str) -> str:

@@ -113,6 +113,7 @@ class VrrpInstance(Struct, frozen=True):
         vmac: name of its VMAC or ipvlan interface; empty without.
         group: multicast group of its adverts (data dump only).
         grown: counter → when a dump last showed that it grew (seconds since the epoch).
+        counted_since: when the first dump was read that ``grown`` compares (seconds since the epoch).
         auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
         auth_hmac: if configured (data dump only).
         counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
@@ -149,6 +150,7 @@ class VrrpInstance(Struct, frozen=True):
     vmac: str | None = None
     group: str | None = None
     grown: dict[str, float] = field(default_factory=dict)
+    counted_since: float | None = None
 
     @property
     def advertised(self) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def unfinished_text(recovery: Recovery) -> str:
     by = entry.who.get("user", "an unknown user")
     lines = [f"{plain(entry.id)}, by {plain(by)}: {plain(entry.summary)}", "", plain(recovery.sentence), ""]
     lines += [f"  {s.state.value if s.state else 'unknown':<14} {plain(s.text)}" for s in recovery.steps if s.text]
-    lines += ["", "u put back · c complete · x leave things as they are · Esc later (screen 7)"]
+    lines += ["", "u put back · c complete · x leave things as they are · Esc later (screen 8)"]
     return "\n".join(lines)
 
 

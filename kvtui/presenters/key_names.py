@@ -31,6 +31,8 @@ _WRITTEN = {
     "colon": ":",
     "minus": "-",
     "plus": "+",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "escape": "Esc",
     "enter": "Enter",
     "pageup": "PgUp",

@@ -35,6 +35,8 @@ ACTING = tuple(Key(f"act.{a.kind}", a.key, f"act('{a.kind}')", a.label, a.toolti
 ALWAYS = (
     Key("app.sources", "i", "sources", "Sources", "Sources and their state"),
     Key("app.pause", "space", "pause", "Pause", "Pause or continue"),
+    Key("app.shorter", "left_square_bracket", "span(-1)", "Shorter", "Time span of charts", show=False),
+    Key("app.longer", "right_square_bracket", "span(1)", "Longer", "Time span of charts", show=False),
     Key("app.keys", "question_mark", "keys", "Keys", "Show these keys"),
 )
 APP = (
@@ -73,10 +75,13 @@ IPVS = (
     Key("ipvs.fold_all", "minus", "fold_all(True)", "Fold all", "Collapse all", show=False),
     Key("ipvs.unfold_all", "plus", "fold_all(False)", "Unfold all", "Expand all", show=False),
 )
+EVENTS = (
+    Key("events.kind", "e", "kind(1)", "Kind", "Events of the next kind"),
+    Key("events.kind_back", "E", "kind(-1)", "Kind", "Events of the kind before", show=False),
+)
 JOURNAL = (
     Key("journal.undo", "u", "undo", "Undo", "Undo the selected action"),
     Key("journal.finish", "c", "finish", "Complete", "Complete an interrupted action"),
-    Key("journal.other", "tab", "other", "Log", "Switch journal and log"),
 )
 
 THROUGH_PANELS = (
@@ -102,6 +107,7 @@ SCOPES = (
     (COMMON, NODE_SCREEN),
     (COMMON, TABLE),
     ("IpvsScreen", IPVS),
+    ("EventsScreen", EVENTS),
     ("JournalScreen", JOURNAL),
     (PANELS, PANEL),
 )

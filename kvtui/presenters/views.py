@@ -28,5 +28,6 @@ VIEWS = (
     View("mappings", "4", "Mappings", "ConfigMap entries and chains", ("mappings", "MappingsScreen"), "Maps"),
     View("findings", "5", "Findings", "Problems, worst first", ("findings", "FindingsScreen")),
     View("cluster", "6", "Cluster", "All nodes (kvtui --hosts)", ("cluster", "ClusterScreen")),
-    View("journal", "7", "Journal", "Past actions; keepalived's log", ("journal", "JournalScreen")),
+    View("events", "7", "Events", "Events, with the log", ("events", "EventsScreen")),
+    View("journal", "8", "Journal", "Past actions, and undo", ("journal", "JournalScreen")),
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, TypeVar
 
+from kvtui.model import text
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 
@@ -23,11 +23,11 @@ MAX_QUOTED = 60
 
 
 def shell_word(name: str) -> str:
-    return shlex.quote(plain(name, 200))
+    return text.shell_word(name, 200)
 
 
-def in_quotes(text: str) -> str:
-    return f'"{plain(text, MAX_QUOTED)}"'
+def in_quotes(words: str) -> str:
+    return f'"{plain(words, MAX_QUOTED)}"'
 
 
 def name_of(item: object) -> str:

@@ -55,7 +55,7 @@ class DetailPane(VerticalScroll, can_focus=False):
         is_known = bool(first) and (wide or room >= MIN_LINES)
         self.set_class(is_known or wide, "known")
         self.styles.max_height = None if wide else max(MIN_LINES, room) + 1
-        text = plain(title)
+        text = f" {plain(title)} "
         if self.border_title != text:
             self.border_title = Content(text)
         self.query_one("#first", Lines).show(first if is_known else ())

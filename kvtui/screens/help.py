@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
-ORDER = ("view", "act", "app", "ipvs", "journal", "table", "panel", "plan", "prompt")
+ORDER = ("view", "act", "app", "ipvs", "events", "journal", "table", "panel", "plan", "prompt")
 
 
 def legend(marks: Glyphs) -> str:
     words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
     legend_marks = "  ".join(f"{marks.marks[mark]} {word}" for mark, word in words.items())
-    return f"""
-{CHAIN_TITLE}, one mark per layer:  {legend_marks}
+    return f"""{CHAIN_TITLE}, one mark per layer:  {legend_marks}
   {", ".join(layer.words for layer in LAYERS)}
 {marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m  !! critical  ! warning"""
 

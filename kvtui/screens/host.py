@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from kvtui.model.settings import UiSettings
     from kvtui.observer import Observer
     from kvtui.presenters.keymap import Keymap
-    from kvtui.widgets.history import History
+    from kvtui.rules.timeline.events import Timeline
+    from kvtui.rules.timeline.history import History, Span
 
 
 class Host(Protocol):
     """The app. ``latest`` is the observation on the screen, which does not follow new ones while ``paused``.
 
-    ``kept_drains`` has the journal's ids of the drains that are done again when something else undoes them.
+    ``span`` is the length of time of all charts. ``kept_drains`` has the journal's ids of the drains that are done
+    again when something else undoes them.
     """
 
     settings: UiSettings
     keymap: Keymap
     history: History
+    span: Span
+    timeline: Timeline
     observer: Observer
     latest: Observation | None
     paused: bool

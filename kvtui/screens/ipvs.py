@@ -12,10 +12,10 @@ from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, vir
 from kvtui.presenters.keys import IPVS
 from kvtui.presenters.trace import Target
 from kvtui.rules.chain import Port
+from kvtui.rules.timeline.history import server_key
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.columns import MARK, Column
-from kvtui.widgets.history import server_key
 from kvtui.widgets.table import LineTable
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Screen 7: the actions on this node, and keepalived's log."""
+"""Screen 8: the actions on this node."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import work
 
 from kvtui.actions.core.intent import Intent
+from kvtui.actions.core.journal import passed_over_note
 from kvtui.actions.core.plan import ActionKind
 from kvtui.actions.equivalent_commands import word
 from kvtui.actions.priority.overwritten import seen_overwrites
-from kvtui.model.log import LogTail
 from kvtui.model.text import plain
 from kvtui.presenters.journal import entry_cells, entry_text, who_text
 from kvtui.presenters.keys import JOURNAL
-from kvtui.screens.log_view import LogView, line_text
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import Panel
 from kvtui.screens.plan_panel import PlanPanel
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from textual.binding import BindingType
-    from textual.widget import Widget
 
     from kvtui.actions.core.journal import Entry
     from kvtui.actions.priority.overwritten import PriorityOverwrite
@@ -44,7 +42,6 @@ COLUMNS = (
 )
 EMPTY = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
 JOURNAL_SECONDS = 3.0
-LOG_SECONDS = 1.0
 
 
 class JournalScreen(NodeScreen):
@@ -56,53 +53,34 @@ class JournalScreen(NodeScreen):
         self._entries: dict[Hashable, Entry] = {}
         self._overwrites: dict[Hashable, PriorityOverwrite] = {}
         self._error = ""
-        self._tail = LogTail()
-        self._reading_log = False
 
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading the journal …", id="journal")
 
-    def below_table(self) -> tuple[Widget, ...]:
-        return (LogView(),)
-
     def hints(self) -> tuple[tuple[str, str], ...]:
-        own = (("u", "undo"), ("c", "complete"), ("Tab", "log"))
+        own = (("u", "undo"), ("c", "complete"))
         return (*own, *(hint for hint in super().hints() if hint[0] not in {"d", "p", "f"}))
 
     # --- reading
 
     def on_mount(self) -> None:
         self.set_interval(JOURNAL_SECONDS, self._update_entries)
-        self.set_interval(LOG_SECONDS, self.update_log)
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
         self._update_entries()
-        self.update_log()
 
     def _update_entries(self) -> None:
         if self.is_current:
             self._read_entries()
 
-    def update_log(self) -> None:
-        if self.is_current and not self.host.paused and not self._reading_log:
-            self._reading_log = True
-            self._read_log()
-
-    @work(group="log")
-    async def _read_log(self) -> None:
-        try:
-            self._tail = await self.host.observer.log()
-        finally:
-            self._reading_log = False
-        self.redraw()
-
     @work(exclusive=True)
     async def _read_entries(self) -> None:
         entries: tuple[Entry, ...] = ()
         try:
-            entries = await asyncio.to_thread(self.host.backend.journal.entries)
-            self._error = ""
+            journal = self.host.backend.journal
+            entries = await asyncio.to_thread(journal.entries)
+            self._error = passed_over_note(journal)
         except OSError as error:
             self._error = f"The journal cannot be read: {error}. Run kvtui as root, or set KVTUI_STATE_DIR."
         self._entries = {e.id: e for e in reversed(entries)}
@@ -122,15 +100,8 @@ class JournalScreen(NodeScreen):
         self.table.show_rows(
             self.sorted_rows(keys, order), lambda k: entry_cells(entries[k], self._overwrites.get(k)), changes=False
         )
-        view = self.query_one(LogView)
-        view.table.find(self.filter)
-        view.show(self._tail, self.matches, observation.snapshot.time, dumps=bool(self.filter))
 
     # --- keys
-
-    def action_other(self) -> None:
-        log = self.query_one(LogView).table
-        (self.table if log.has_focus else log).focus()
 
     def equivalent_command(self, observation: Observation) -> str | None:
         del observation
@@ -149,9 +120,6 @@ class JournalScreen(NodeScreen):
             self.notify("No action is selected.", markup=False)
 
     def detail_panel(self, key: Any) -> Panel | None:
-        if isinstance(key, int):
-            line = self.query_one(LogView).line(key)
-            return Panel(self.host, "keepalived's log", lambda _observation: line_text(line)) if line else None
         entry, overwrite = self._entries.get(key), self._overwrites.get(key)
         if entry is None:
             return None

@@ -47,13 +47,13 @@ class JournalWatch:
         try:
             unfinished = await asyncio.to_thread(self._journal.unfinished)
         except OSError:
-            return  # screen 7 shows the error
+            return  # screen 8 shows the error
         for entry in unfinished[-1:]:  # an interrupted repair comes before what it repaired
             state = await asyncio.to_thread(recovery.inspect, entry, self._host.backend)
             await self._app.push_screen(UnfinishedPanel(self._host, state))
 
     async def _check(self, observation: Observation, *, first: bool = False) -> None:
-        """Reports what is new. A change that was complete before kvtui started is only on screen 7."""
+        """Reports what is new. A change that was complete before kvtui started is only on screen 8."""
         try:
             entries = await asyncio.to_thread(self._journal.entries)
         except OSError:

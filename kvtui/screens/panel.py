@@ -16,9 +16,10 @@ from kvtui.widgets.bindings import bindings
 from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from textual.binding import BindingType
+    from textual.widget import Widget
 
     from kvtui.model.observation import Observation
     from kvtui.presenters.cells import Line
@@ -75,7 +76,12 @@ class Panel(ModalScreen[None]):
         with VerticalScroll() as box:
             box.border_title = Content(plain(self.heading))  # not markup: names come from outside
             box.border_subtitle = "Esc close"
+            yield from self.above()
             yield Lines(id="text")
+
+    def above(self) -> Iterable[Widget]:
+        """Returns widgets above the text."""
+        return ()
 
     def on_mount(self) -> None:
         self.show(self.host.latest)

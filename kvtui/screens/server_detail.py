@@ -1,18 +1,23 @@
-"""A virtual server or a real server, with its connections from /proc/net/ip_vs_conn."""
+"""A virtual server or a real server: charts of its traffic, and its connections from /proc/net/ip_vs_conn."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.containers import Horizontal
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 from kvtui.presenters.ipvs import connections_text, server_lines
+from kvtui.presenters.traffic import traffic_charts
+from kvtui.rules.timeline.history import server_key
 from kvtui.screens.panel import Panel
-from kvtui.widgets.history import server_key
+from kvtui.widgets.chart import ChartBox
 
 if TYPE_CHECKING:
+    from textual.widget import Widget
+
     from kvtui.model.observation import Observation, VirtualServerView
     from kvtui.screens.host import Host
 
@@ -22,15 +27,32 @@ MAX_CONNECTIONS = 500
 class ServerDetail(Panel):
     """The virtual server with this key (``history.server_key``), or one of its real servers."""
 
+    DEFAULT_CSS = """
+    ServerDetail {
+        & Horizontal { height: 6; }
+        & ChartBox { width: 1fr; padding-right: 1; }
+    }
+    """
+
     def __init__(self, host: Host, virtual: tuple[str, str], real: tuple[str, int] | None) -> None:
         name = plain(virtual[1])
         super().__init__(host, name if real is None else f"{plain(endpoint(*real))} of {name}")
         self._virtual, self._real = virtual, real
         self._connections = "Reading connections …"
 
+    def above(self) -> tuple[Widget, ...]:
+        return (Horizontal(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2))),)
+
     def on_mount(self) -> None:
         super().on_mount()
         self._read()
+
+    def show(self, observation: Observation | None) -> None:
+        super().show(observation)
+        key = self._virtual if self._real is None else (self._virtual, self._real)
+        charts = traffic_charts(self.host.history, key, self.host.span)
+        for box, chart in zip(self.query(ChartBox), charts, strict=False):
+            box.show(chart)
 
     def _find(self, observation: Observation | None) -> VirtualServerView | None:
         servers = observation.virtual_servers or () if observation else ()

@@ -120,4 +120,4 @@ def test_a_pid_that_was_given_again_is_neither_asked_nor_written_to(
     assert not meant.is_same_process()
     assert running == []
     with pytest.raises(StepError, match="does not run any more"):
-        meant.outside("/c")
+        meant.root()

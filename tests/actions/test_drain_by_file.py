@@ -225,7 +225,7 @@ class Kernel:
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, *, follows: bool = True) -> None:
         self.path, self.follows = path, follows
         path.write_text("0\n")
-        monkeypatch.setattr(Daemon, "outside", lambda _daemon, path: path)
+        monkeypatch.setattr(Daemon, "root", lambda _self: "")
         monkeypatch.setattr(check_value, "read_weights", lambda _network: self.weights())
         monkeypatch.setattr(check_value, "TIMEOUT", 0.1)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +14,14 @@ from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import make
 from kvtui.actions.steps import file as file_module
-from kvtui.actions.steps.file import ReplaceFile, write_atomically
+from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from kvtui.backend.linux.place import open_place
 from tests.actions.preflights import CONF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SECRET = CONF.replace("nopreempt", "authentication {\n auth_type PASS\n auth_pass hunter2\n }")
 
@@ -28,7 +29,7 @@ SECRET = CONF.replace("nopreempt", "authentication {\n auth_type PASS\n auth_pas
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Daemon:
     """A keepalived that shares our files."""
-    monkeypatch.setattr(Daemon, "outside", lambda _self, path: path)
+    monkeypatch.setattr(Daemon, "root", lambda _self: "")
     return Daemon(1, 1, "/c", 1, 1)
 
 
@@ -39,6 +40,11 @@ def conf(tmp_path: Path) -> Iterator[Path]:
     path.chmod(0o640)
     yield path
     assert [p.name for p in tmp_path.iterdir()] == ["keepalived.conf"]  # no draft is left
+
+
+def write(path: Path, *, create: bool = False) -> None:
+    with open_place(str(path)) as place:
+        place.write(b"new", create=create)
 
 
 def step(here: Daemon, conf: Path) -> ReplaceFile:
@@ -83,12 +89,12 @@ def test_what_somebody_else_changed_is_left_alone(here: Daemon, conf: Path) -> N
 def test_a_failed_write_leaves_the_old_file(
     here: Daemon, conf: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def fails(_self: Path, _target: Path) -> None:
+    def fails(_old: str, _new: str, **_folders: int) -> None:
         raise OSError(number, os.strerror(number))
 
     before = conf.read_bytes()
     change = step(here, conf)
-    monkeypatch.setattr(Path, "replace", fails)
+    monkeypatch.setattr(os, "rename", fails)
     monkeypatch.setattr(file_module, "obstacle", lambda _pid, path: f"{path} is a mount: change the ConfigMap")
     with pytest.raises(StepError) as caught:
         change.do()
@@ -128,7 +134,7 @@ def test_an_attribute_that_may_not_be_set_keeps_no_other_from_it(
     monkeypatch.setattr(os, "listxattr", lambda _path: list(held))
     monkeypatch.setattr(os, "getxattr", lambda _path, name: held[name])
     monkeypatch.setattr(os, "setxattr", give)
-    write_atomically(str(path), b"new")
+    write(path)
     assert (path.read_text(), given) == ("new", {"user.mine": b"2"})
 
 
@@ -139,16 +145,16 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
         os.setxattr(path, "user.kvtui", b"1")
     except OSError as error:
         pytest.skip(f"this file system has no extended attributes: {error}")
-    write_atomically(str(path), b"new")
+    write(path)
     assert (path.read_text(), os.getxattr(path, "user.kvtui")) == ("new", b"1")
 
 
 def test_a_file_that_is_not_there_is_made_only_when_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "f"
     with pytest.raises(FileNotFoundError):
-        write_atomically(str(path), b"new")
+        write(path)
     assert list(tmp_path.iterdir()) == []
-    write_atomically(str(path), b"new", create=True)
+    write(path, create=True)
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o644)
 
 

@@ -35,15 +35,14 @@ class Stage:
         self.running: Conf = self.read()
         self.copy = "# keepalived.conf\n" + "\n".join(line.strip() for line in CONF.split("\n")) + "\n!\n"
         patch.setattr(Daemon, "found", lambda _self: self.keepalived)
-        patch.setattr(Daemon, "outside", lambda _self, path: path)
+        patch.setattr(Daemon, "root", lambda _self: "")
         patch.setattr(kept_config, "read_copy", lambda _pid: self.copy)
         patch.setattr(kept_config, "read_running", lambda _pid, **_options: self.running)
         ran = self.running.digest
         self.file.write_text(NEWER)
         self.file.chmod(0o640)
-        self.step = KeepConfig(
-            Daemon.of(self.keepalived), ran, self.read().digest, str(folder / "state" / "configs" / "a.conf")
-        )
+        patch.setenv("KVTUI_STATE_DIR", str(folder / "state"))
+        self.step = KeepConfig(Daemon.of(self.keepalived), ran, self.read().digest)
 
     def read(self) -> Conf:
         return reader.read(str(self.file), now=NOW)
@@ -58,7 +57,8 @@ def test_it_is_brought_back_and_the_newer_file_is_kept_beside_it(stage: Stage) -
     step = stage.step
     assert step.state() is StepState.PENDING
     step.do()
-    kept = stage.folder / "state" / "configs" / "a.conf"
+    kept = step.kept
+    assert kept.parent == stage.folder / "state" / "configs"
     assert (stat.S_IMODE(kept.stat().st_mode), step.state()) == (0o600, StepState.APPLIED)
     stage.running = stage.read()  # reloaded
     step.undo()

@@ -42,7 +42,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def reload(self: ReloadStep) -> None:
         words.append(self.when.value)
 
-    monkeypatch.setattr(Daemon, "outside", lambda _self, path: path)
+    monkeypatch.setattr(Daemon, "root", lambda _self: "")
+    monkeypatch.setattr(Daemon, "why_not_its_file", lambda _self, _path: "")  # test_forged_journal.py
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
     monkeypatch.setattr(ReloadStep, "_reload", reload)
     monkeypatch.setattr(reload_step, "read_running", lambda _pid, **_k: None)

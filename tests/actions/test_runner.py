@@ -153,7 +153,7 @@ async def test_a_journal_that_cannot_be_read(tmp_path: Path, runner: Runner, jou
     journal.file.mkdir(parents=True)
     outcome = await runner.run(action(note(tmp_path, "a")))
     assert outcome.code is ExitCode.REFUSED
-    assert "journal.jsonl cannot be read: Is a directory" in outcome.detail
+    assert "journal.jsonl cannot be read: journal.jsonl is not a regular file" in outcome.detail
     assert words(tmp_path, "a") == ["old"]
 
 

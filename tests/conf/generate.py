@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,8 @@ class _Generator:
             parts.append(lambda: self.sync_group(count))
         if self.often(25):
             parts.append(self.group)
+        if count and self.often(50):
+            parts.append(self.tracked)
         self.random.shuffle(parts)
         for part in parts:
             self.included(part) if self.often(8) else part()
@@ -180,6 +183,8 @@ class _Generator:
                 blocks.append(self.authentication)
             if self.often(15):
                 blocks.append(lambda: self.block("track_interface", lambda: self.line(f"{INTERFACES[1]} weight -5")))
+            if self.often(25):
+                blocks += [lambda: self.tracks("script", "chk", "other"), lambda: self.tracks("file", "tf", "more")]
             self.random.shuffle(blocks)
             for block in blocks:
                 block()
@@ -187,6 +192,22 @@ class _Generator:
 
         header = f'vrrp_instance "{name}"' if self.often(8) else f"vrrp_instance {name}"
         self.block("vrrp_instance VI_0" if self.often(4) else header, body)
+
+    def tracks(self, kind: str, *names: str) -> None:
+        weights = ("", "", "weight 5", "weight -7", "weight 3 reverse", "weight 3 noreverse", "weight", "weight 999")
+        self.block(f"track_{kind}", lambda: self.line(f"{self.one(*names)} {self.one(*weights)}".rstrip()))
+
+    def tracked(self) -> None:
+        """Scripts and files; instances before them do not find them."""
+
+        def body(line: str) -> None:
+            self.line(line)
+            self.maybe(40, lambda: f"weight {self.number('2', '-3', '4 reverse')}")
+
+        for name in ("chk", "other"):
+            self.block(f"vrrp_script {name}", partial(body, "script /bin/true"))
+        for name in ("tf", "more"):
+            self.block(f"track_file {name}", partial(body, f"file /tmp/{name}"))
 
     def vips(self, keyword: str, six: bool) -> None:
         def body() -> None:
@@ -269,6 +290,7 @@ class _Generator:
                 (5, lambda: f"persistence_granularity {'64' if six else '255.255.255.0'}"),
                 (15, lambda: f"weight {self.number('3', '10')}"),
                 (15, lambda: f"quorum {self.number('1', '2', '50')}"),
+                (10, lambda: f"hysteresis {self.number('0', '1', '9')}"),
                 (10, lambda: "inhibit_on_failure"),
                 (50, lambda: f"delay_loop {self.number('6', '30')}"),
                 (20, lambda: f"sorry_server {self.address(six)} {self.number('80', '8080', odd=3)}"),

@@ -7,15 +7,17 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from kvtui.model.ipvs import LVS_METHODS, ForwardingMethod
+from kvtui.rules.vrrp.settings import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfVirtualServer
+    from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfTrack, ConfVirtualServer
     from kvtui.model.vrrp import VirtualAddress
 
 Meaning = dict[str, Any]
 METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
+TRACKED = {"interfaces": "interface", "scripts": "script", "files": "file"}
 NO_CHECKER = {"FILE_CHECK", "MISC_CHECK"}
 """A file is dumped as a track file; whether a script is run depends on the machine."""
 
@@ -25,10 +27,11 @@ def of_conf(conf: Conf) -> Meaning:
     servers: Meaning = {}
     for server in conf.virtual_servers:
         _add(servers, _name(server), _server(server))
-    return {"instances": {i.name: _instance(i) for i in conf.instances}, "servers": servers}
+    tracked = {name: settings.tracks for name, settings in settings_of(conf).items()}
+    return {"instances": {i.name: _instance(i, tracked[i.name]) for i in conf.instances}, "servers": servers}
 
 
-def _instance(instance: ConfInstance) -> Meaning:
+def _instance(instance: ConfInstance, tracks: tuple[ConfTrack, ...]) -> Meaning:
     def plain(vips: tuple[VirtualAddress, ...]) -> list[str]:
         return _first_of_each([f"{v.address}/{v.prefixlen} dev {v.interface or instance.interface}" for v in vips])
 
@@ -45,6 +48,9 @@ def _instance(instance: ConfInstance) -> Meaning:
         "vips": plain(instance.vips),
         "excluded": plain(instance.excluded_vips),
         "peers": list(instance.unicast_peers),
+        "tracks": sorted(
+            f"{t.kind} {t.name} {t.weight}{' reverse' * bool(t.reverse)}" for t in tracks if t.kind in TRACKED.values()
+        ),
     }
 
 
@@ -137,6 +143,11 @@ def _dumped_instance(body: str) -> Meaning:
         "vips": _dumped_vips(body, r"   Virtual IP (?:\(\d+\))? ?:"),
         "excluded": _dumped_vips(body, r"   Virtual IP Excluded :"),
         "peers": list(dict.fromkeys(line.split()[0] for line in _section(body, r"   Unicast Peer :"))),
+        "tracks": sorted(
+            f"{kind} {re.sub(r',? weight', '', line.strip())}"
+            for title, kind in TRACKED.items()
+            for line in _section(body, f"   Tracked {title} :")
+        ),
     }
 
 

@@ -88,14 +88,23 @@ def test_tracks(tmp_path: Path) -> None:
         "track_script {\nchk weight -20 reverse\n}\ntrack_file {\ntf weight 5\n}\ntrack_process {\np\n}\n"
         "track_interface { eth1 eth2 }"
     )
-    conf = said(tmp_path, instance(body) + "track_file tf { file /run/tf\nweight 3\n}\nvrrp_track_file old {\n}\n")
+    files = "vrrp_script chk {\n}\ntrack_file tf { file /run/tf\nweight 3\n}\nvrrp_track_file old {\n}\n"
+    conf = said(tmp_path, files + instance(body))
     assert conf.instances[0].tracks == (
-        ConfTrack("script", "chk", -20),
+        ConfTrack("script", "chk", -20, reverse=True),
         ConfTrack("file", "tf", 5),
         ConfTrack("process", "p"),
     )
     assert conf.track_files == (ConfTrackFile("tf", "/run/tf", 3), ConfTrackFile("old", None))
-    assert values(conf) == [(13, 24, "keepalived reads one entry per line: it ignores this line because of 'eth2'")]
+    assert values(conf) == [(20, 24, "keepalived reads one entry per line: it ignores this line because of 'eth2'")]
+
+
+def test_what_is_defined_further_down_is_not_tracked(tmp_path: Path) -> None:
+    conf = said(tmp_path, instance("track_script {\nchk\n}") + "vrrp_script chk {\nscript /bin/true\n}\n")
+    assert conf.instances[0].tracks == ()
+    assert values(conf) == [
+        (5, 1, "track_script chk: no script of that name is defined above: keepalived ignores this line")
+    ]
 
 
 @pytest.mark.parametrize(

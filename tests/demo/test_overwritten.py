@@ -1,4 +1,4 @@
-"""A controller of the demo overwrites a priority: the person is told, once, and screen 7 says so."""
+"""A controller of the demo overwrites a priority: the person is told, once, and screen 8 says so."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def test_it_is_told_and_stands_on_screen_7(monkeypatch: pytest.MonkeyPatch
         await person.press("escape", "1")
         world.write(world.conf.path, before)
 
-        await person.press("7")
+        await person.press("8")
         await person.sees("OVERWRITTEN")
         await person.press("enter")
         await person.sees("Since then", "keepalived runs with priority 90")

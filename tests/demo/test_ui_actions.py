@@ -21,7 +21,7 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.sees("DONE: seen in the kernel", "[####################] active 0")
         assert [w.weight for w in person.demo.world.changes.weights] == [0]
 
-        await person.press("escape", "7")
+        await person.press("escape", "8")
         await person.sees("drain 10.2.68.5:8080", "done")
         await person.press("u")
         await person.sees("restore weight", "y apply")
@@ -40,7 +40,7 @@ async def test_a_drain_that_is_kept_is_done_again_by_itself(monkeypatch: pytest.
         await person.press("y")
         await person.sees("DONE: seen in the kernel", "kvtui drains it again by itself while it runs")
         person.demo.world.set_weight(person.demo.world.changes.weights[0].target, 1)
-        await person.press("escape", "7")
+        await person.press("escape", "8")
         await person.sees("kept drained (")
         assert [w.weight for w in person.demo.world.changes.weights] == [0, 1, 0]
 
@@ -70,7 +70,7 @@ async def test_failover_by_keys_moves_the_vips_and_the_journal_knows_it() -> Non
         await person.sees("FAULT")
         assert not [v for v in (person.app.latest.vips if person.app.latest else None) or () if v.present]
 
-        await person.press("7")
+        await person.press("8")
         await person.sees("make 10.4.0.50", "done")
 
 

@@ -80,19 +80,19 @@ class Incident(NamedTuple):
 
 
 def around(*marks: str) -> Callable[[list[str]], list[str]]:
-    """The header, the head of the table, and the lines with one of these marks."""
+    """The header, the tabs, the head of the table, and the lines with one of these marks."""
 
     def chosen(lines: list[str]) -> list[str]:
-        return [line for n, line in enumerate(lines) if n < 2 or any(mark in line for mark in marks)]
+        return [line for n, line in enumerate(lines) if n < 3 or any(mark in line for mark in marks)]
 
     return chosen
 
 
 INCIDENTS = {
-    "split-brain": Incident(split_brain, ("1",), around("10.4.0.50", "VRRP owner")),
+    "split-brain": Incident(split_brain, ("1",), around("10.4.0.50", "CM─", "First break", "VRRP owner")),
     "left-behind": Incident(left_behind, ("1",), around("10.4.0.5", "✗", "VRRP owner")),
     "no-endpoint": Incident(healthy, ("4", *["down"] * 4), around("10.4.0.54", "✗ ", "✓ ")),
-    "not-reloaded": Incident(not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "   ", " > ")),
+    "not-reloaded": Incident(not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "         ", "then: ")),
     "failed-check": Incident(failed_check, ("3",), around("10.4.0.50", "10.2.69.5", "10.2.70.5", "removed")),
 }
 

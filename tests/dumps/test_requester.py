@@ -220,10 +220,10 @@ def test_missing_rights_to_signal_are_said(speaker: Speaker, monkeypatch: pytest
 
 
 def test_missing_rights_to_read_are_said(speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **_options: object) -> None:
         raise PermissionError(13, "no")
 
-    monkeypatch.setattr("kvtui.backend.keepalived.dumps.file.resolve_inside", refuse)
+    monkeypatch.setattr("kvtui.backend.keepalived.dumps.file.stat_path", refuse)
     with pytest.raises(DumpError, match=r"keepalived.json cannot be read: run kvtui as root"):
         speaker.dumper().read(time.time())
 

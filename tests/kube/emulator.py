@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiohttp.web
 import kmock
 
+from tests.kube import tables
 from tests.kube.patches import patched
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ class Emulator(kmock.KubernetesScaffold):
         self["get /version"] << self._version
         self["post /apis/authentication.k8s.io/v1/selfsubjectreviews"] << self._review
         self[kmock.action.LIST] << self._list
-        self[kmock.action.WATCH] << self._watch
+        # kubectl reads a stream only of that type
+        self[kmock.action.WATCH] << {"Content-Type": "application/json"} << self._watch
         self[kmock.action.FETCH] << self._fetch
         self[kmock.action.CREATE] << self._create
         self[kmock.method.PUT] << self._write
@@ -243,6 +245,8 @@ class Emulator(kmock.KubernetesScaffold):
                 "continue": json.dumps([*found[limit - 1], revision]),
                 "remainingItemCount": len(found) - limit,
             }
+        if tables.is_asked_for(request.headers.get("Accept", "")):
+            return tables.table(kind.plural, [self.store.objects[k] for k in found[:limit]], str(revision))
         return {
             "kind": f"{kind.kind}List",
             "apiVersion": kind.group_version,
@@ -261,6 +265,7 @@ class Emulator(kmock.KubernetesScaffold):
     async def _events(self, request: kmock.Request, kind: Kind) -> AsyncIterator[Any]:
         yield b""  # the headers go out before there is an event
         matches = _selector(kind, request)
+        as_table = tables.is_asked_for(request.headers.get("Accept", ""))
         bookmarks = request.params.get("allowWatchBookmarks") == "true"
         ends = time.monotonic() + float(request.params.get("timeoutSeconds", "1800"))
         revision = int(request.params.get("resourceVersion") or self.store.revision)
@@ -274,6 +279,8 @@ class Emulator(kmock.KubernetesScaffold):
                 revision = change.revision
                 await self.thawed.wait()
                 if change.key[0] == kind.plural and (event := _event(change, matches)):
+                    if as_table:
+                        event["object"] = tables.table(kind.plural, [event["object"]])
                     line = json.dumps(event).encode() + b"\n"
                     self.sent.append((time.monotonic(), kind.plural))
                     yield line[: len(line) // 2] if self.half_lines else line
@@ -292,6 +299,8 @@ class Emulator(kmock.KubernetesScaffold):
         found = self.store.objects.get((kind.plural, request.namespace or "", request.name or ""))
         if found is None:
             raise _error(404, "NotFound", f'{kind.plural} "{request.name}" not found')
+        if request.method is kmock.method.GET and tables.is_asked_for(request.headers.get("Accept", "")):
+            return tables.table(kind.plural, [found], found["metadata"]["resourceVersion"])
         return found
 
     async def _create(self, request: kmock.Request) -> Any:
@@ -410,6 +419,8 @@ def _event(change: Change, matches: Callable[[Object], bool]) -> Object | None:
 
 def _selector(kind: Kind, request: kmock.Request) -> Callable[[Object], bool]:
     """Whether an object is in the namespace and meets the field and label selectors of a request."""
+    if kind.plural == "events":  # there are none
+        return lambda _obj: False
     fields = [f.partition("=") for f in request.params.get("fieldSelector", "").split(",") if f]
     labels = _requirements(request.params.get("labelSelector", ""))
     supported = {"metadata.name": ("metadata", "name"), "metadata.namespace": ("metadata", "namespace")}

@@ -1,4 +1,4 @@
-"""Takes the README's picture: kvtui's first screen in a real pty on node-a, as pyte draws it, as an SVG.
+"""Takes the README's pictures: kvtui in a real pty on the lab's MASTER at 140×40, as pyte draws it, as SVG.
 
     python -m tests.lab.kernel --timeout 180 --out docs -- python -m tests.lab.picture
 
@@ -20,13 +20,18 @@ from rich.style import Style
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from tests.lab.cluster import Cluster
-from tests.lab.spec import ClusterSpec
+from tests.kube import objects
+from tests.lab.inside import inside
+from tests.lab.story import client
+from tests.lab.story.live import BEST, LiveLab
+from tests.lab.story.world import CONFIGMAP
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
     import pyte
 
+MORE = {"10.4.0.52": "default/nginx:DR", "10.4.0.53": "default/search"}
+"""What more is in the ConfigMap: one that works, and one whose chain is broken."""
 COLOURS = {"default": "default", "brown": "yellow"}  # pyte's names that rich has not
 
 
@@ -60,28 +65,32 @@ def svg(screen: pyte.Screen, title: str) -> str:
     )
     console.print(drawn(screen), end="", soft_wrap=True)
     picture = console.export_svg(title=title, theme=MONOKAI)
+    picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)  # rsvg-convert drops spaces else
     return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
 
 
 def main() -> None:
-    """Boot the cluster, let traffic flow, take the picture."""
+    """Boot the lab, let traffic flow, take the README's pictures."""
     if "LAB_DIR=" not in Path("/proc/cmdline").read_text():
         sys.exit("This changes the network of the machine that it runs on: only for the lab's guest, see above.")
-    spec = ClusterSpec(priorities=(102, 101, 100), persistence=300, advert_int=1)
-    with Cluster(spec) as cluster:
-        netns = cluster.node("node-a").netns
-        prefix = ["ip", "netns", "exec", netns, "env", "NODE_NAME=node-a"]
-        with PseudoTerminal(prefix=prefix, size=(100, 24)) as terminal:
-            terminal.shows("★10.4.0.3", "3/3", "•••••")
-            terminal.quiet(20)  # a history for the sparklines
+    out = Path(os.environ["LAB_OUT"])
+    with LiveLab() as lab:
+        lab.begin_traffic()
+        prefix = ["ip", "netns", "exec", lab.node(BEST).netns, "env", f"NODE_NAME={BEST}"]
+        env = {"KUBECONFIG": str(lab.kubeconfig), "KVTUI_LAB": "1", "COLORTERM": "truecolor"}
+        with PseudoTerminal(prefix=prefix, env=env, size=(140, 40)) as terminal:
+            terminal.shows("10.4.0.50", "3/3", "MASTER")
+            with inside(lab.network.client):
+                client.put("services", objects.service("search"))  # no pod has its label
+                client.put("configmaps", objects.configmap(CONFIGMAP | MORE))
+            terminal.shows("10.4.0.53")
+            terminal.press("G")
+            terminal.quiet(40)  # a history for the charts
+            out.joinpath("kvtui.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 1 VIPs"))
             terminal.press("3")
             terminal.shows("VIRTUAL / REAL SERVER", "3/3 up")
             terminal.quiet(3)
-            Path(os.environ["LAB_OUT"], "kvtui-ipvs.svg").write_text(svg(terminal.screen, "kvtui on node-a: 3 IPVS"))
-            terminal.press("1")
-            terminal.shows("CHAIN")
-            terminal.quiet(3)
-            Path(os.environ["LAB_OUT"], "kvtui.svg").write_text(svg(terminal.screen, "kvtui on node-a"))
+            out.joinpath("kvtui-ipvs.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 3 IPVS"))
 
 
 if __name__ == "__main__":

@@ -83,6 +83,8 @@ def wait_for(kernel: Kernel) -> int:
 
 def on_terminal(mode: str, arguments: Sequence[str]) -> int:
     """Boot with the terminal as console and wait for the end; raises LabError if kvtui was never reached."""
+    sys.stdout.write("  lab        Python modules, then the kernel")  # stage.py writes over it
+    sys.stdout.flush()
     compile_once()
     columns, rows = os.get_terminal_size()
     terminal = Terminal(rows, columns, os.environ.get("TERM", "xterm-256color"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,8 @@ import pytest
 from tests.lab.screen import terminal_on
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
     from tests.ui.pseudo_terminal import PseudoTerminal
@@ -47,12 +50,23 @@ def shows_owner(terminal: PseudoTerminal, owner: Node) -> None:
     terminal.until(is_shown, f"{owner.address} owns 10.4.0.50")
 
 
+@contextmanager
+def crash_reports() -> Iterator[None]:
+    """Shows what kvtui left in the guest's /tmp if the test fails: the guest takes it along."""
+    try:
+        yield
+    except AssertionError:
+        for report in Path("/tmp").glob("kvtui-crash-*"):
+            print(report.read_text())
+        raise
+
+
 @pytest.mark.long
 @pytest.mark.lab(timeout=60 * MINUTES + 900, seconds=60 * MINUTES + 60)
 def test_half_an_hour_with_a_failover_a_minute(cluster: Cluster) -> None:
     best, second = cluster.node("node-c"), cluster.node("node-b")
     seen: list[Usage] = []
-    with terminal_on(cluster.node("node-a")) as terminal:
+    with crash_reports(), terminal_on(cluster.node("node-a")) as terminal:
         shows_owner(terminal, best)
         for minute in range(MINUTES):
             end = time.monotonic() + 60

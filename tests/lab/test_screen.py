@@ -28,7 +28,7 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
         terminal.press("\x1b")
         terminal.until(lambda: "w wait" not in terminal.text, "the dialog closed")  # Esc and 7 at once are Alt-7
         terminal.press("7")
-        terminal.shows("keepalived's log: ", "keepalived.log", "MESSAGE")
+        terminal.shows("log: ", "keepalived.log", "EVENT")
         # the cluster is shared: which lines come last depends on the tests before
         messages = {m for line in master.log().splitlines() if len(m := line.split(": ", 1)[-1][:30]) > 10}
         terminal.until(lambda: any(m in terminal.text for m in messages), "a line of keepalived's log")

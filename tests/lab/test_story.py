@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kvtui.rules.chain import LAYERS
 from tests.kube import objects
-from tests.lab.inside import run_inside
+from tests.lab.inside import inside
+from tests.lab.poll import poll
+from tests.lab.story import client
 from tests.lab.story.live import BEST, LiveLab
 from tests.lab.story.world import CONFIGMAP
 from tests.ui.pseudo_terminal import PseudoTerminal
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 VIP = "10.4.0.52"
 GREEN = ("✓", "+")
-SCRIPT = """
-import json, sys
-from tests.lab.story import client
-for obj in json.load(sys.stdin):
-    client.put({"ConfigMap": "configmaps", "Service": "services"}[obj["kind"]], obj)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +28,6 @@ def lab() -> Iterator[LiveLab]:
     with LiveLab(prefix="s-") as lab:
         lab.begin_traffic()
         yield lab
-
-
-def put(lab: LiveLab, *wanted: objects.Object) -> None:
-    """As kubectl does, from the client."""
-    done = run_inside(lab.network.client, [sys.executable, "-S", "-c", SCRIPT], text=json.dumps(wanted), check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def green_layers(terminal: PseudoTerminal) -> list[str]:
@@ -61,21 +49,24 @@ def test_an_edit_of_the_configmap_arrives_layer_by_layer_until_the_vip_answers(l
         return len(green) >= count
 
     entries = {**CONFIGMAP, VIP: "default/web"}
-    node = lab.node(BEST)
-    prefix = ["ip", "netns", "exec", node.netns, "env", f"NODE_NAME={node.name}"]
+    prefix = ["ip", "netns", "exec", lab.node(BEST).netns, "env", f"NODE_NAME={BEST}"]
     env = {"KUBECONFIG": str(lab.kubeconfig), "KVTUI_LAB": "1", "KVTUI_STATE_DIR": "/tmp/story"}
     with PseudoTerminal(prefix=prefix, env=env) as terminal:
         terminal.shows("10.4.0.50", "10.4.0.51", "10.4.0.60", "MASTER")
-        put(lab, objects.configmap(entries))
+        with inside(lab.network.client):
+            client.put("configmaps", objects.configmap(entries))
         terminal.press("4")
         terminal.shows(VIP, "default/web")
         terminal.press("G")
         terminal.shows(f" {VIP}  default/web")  # the title of its details: the last row is chosen
         terminal.press("t")
         terminal.until(lambda: arrived(1), "the ConfigMap's layer is green")
-        put(lab, objects.service("web", selector={"app": "nginx"}))
+        with inside(lab.network.client):
+            client.put("services", objects.service("web", selector={"app": "nginx"}))
         terminal.until(lambda: arrived(len(names)), f"all layers are green; so far {seen}")
-    assert lab.curl(VIP)
+        assert "lab" in terminal.lines[0].lower()
+    assert lab.wait_for_answer(VIP)
+    poll(lambda: all(VIP in n.conf_path.read_text() for n in lab.nodes), 30, f"{VIP} in every keepalived.conf")
     for green in seen:
         assert green == names[: len(green)], seen
     assert len(seen) > 3, seen

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from kvtui.backend.linux import namespaces, procfs
-from kvtui.backend.linux.files import resolve_inside
 from tests.processes.machine import HOST_NET, POD_MNT, Machine
 
 
@@ -25,38 +24,6 @@ def test_pids_of_a_pod(machine: Machine) -> None:
     assert procfs.ns_pids(804, machine.proc) == (804, 8)
     assert procfs.ns_pids(1, machine.proc) == (1,)
     assert procfs.ns_pids(12345, machine.proc) == ()
-
-
-@pytest.mark.parametrize(
-    ("path", "inside"),
-    [
-        ("/var/run/a", "run/a"),
-        ("/rel/a", "run/a"),
-        ("/up/../../..//run/./a", "run/a"),
-        ("/var/run/missing/b", "run/missing/b"),
-        ("/run/a/b", "run/a/b"),
-        ("/", ""),
-    ],
-)
-def test_links_are_followed_inside_the_root(tmp_path: Path, path: str, inside: str) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "a").touch()
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "run").symlink_to("/run")
-    (tmp_path / "rel").symlink_to("var/../run")
-    (tmp_path / "up").symlink_to("../../..")
-    assert Path(resolve_inside(str(tmp_path), path)) == tmp_path / inside
-
-
-def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "a").symlink_to("/a")
-    with pytest.raises(OSError, match="too many symbolic links in /a"):
-        resolve_inside(str(tmp_path), "/a")
-
-
-def test_our_own_root_is_a_root_too(tmp_path: Path) -> None:
-    (tmp_path / "a").symlink_to(tmp_path / "b")
-    assert resolve_inside("", f"{tmp_path}/a") == f"{tmp_path.resolve()}/b"
 
 
 @pytest.mark.parametrize("pid", [None, os.getpid()])

@@ -20,6 +20,13 @@ def test_keepalived_does_not_run() -> None:
     assert (found.id, found.severity, found.object) == ("keepalived-not-running", Severity.CRITICAL, "node-a")
 
 
+def test_processes_that_were_not_read_yet_are_not_absent() -> None:
+    late = Source(SourceName.KEEPALIVED, SourceState.UNAVAILABLE, "late: 2 s; the processes do not answer")
+    unread = (late, *(s for s in sources() if s.name is not SourceName.KEEPALIVED))
+    gone = backup(chosen=None, keepalived=(), conf=None, running=None, instances=None, sources=unread)
+    assert suspected(gone) == {}
+
+
 def second(**changes: Any) -> Any:
     return backup(keepalived=(keepalived(), keepalived(pid=900, started=NOW - 60, mntns=7, **changes)))
 

@@ -61,9 +61,17 @@ def test_counters_that_grew_long_ago_are_history() -> None:
     past = counting(VrrpState.MASTER, grown=False, auth_failure=3)
     assert suspected(backup(instances=(counting(VrrpState.BACKUP, grown=False, auth_failure=3),))) == {}
     assert suspected(master(instances=(past,)))["adverts-rejected"].severity is Severity.WARNING
-    long_master = replace(past, last_transition=NOW - 7200)
+    long_master = replace(past, last_transition=NOW - 1800)
     assert suspected(master(instances=(long_master,)))["adverts-rejected"].severity is Severity.INFO
-    assert suspected(master(instances=(replace(past, last_transition=NOW - 90_000),))) == {}
+    assert suspected(master(instances=(replace(past, last_transition=NOW - 7200),))) == {}
+
+
+def test_a_kvtui_that_watches_the_counters_knows_that_the_rejections_ended() -> None:
+    past = counting(VrrpState.MASTER, grown=False, auth_failure=3)
+    assert "adverts-rejected" in suspected(master(instances=(replace(past, counted_since=NOW - 30),)))
+    assert suspected(master(instances=(replace(past, counted_since=NOW - 120),))) == {}
+    still = replace(past, counted_since=NOW - 120, grown={"auth_failure": NOW - 60})
+    assert suspected(master(instances=(still,)))["adverts-rejected"].severity is Severity.CRITICAL
 
 
 def test_multicast_groups_that_differ_are_no_firewall() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvtui.widgets.history import MAX_SAMPLES, History, samples
+from kvtui.rules.timeline.history import MAX_SAMPLES, History, samples
 from tests.ui.seen import EPOCH, real, seen, server, snapshot
 
 

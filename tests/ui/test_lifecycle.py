@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,7 @@ def when_widgets_are_gone(app: KvtuiApp, monkeypatch: pytest.MonkeyPatch, then: 
     return called
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8"])
 async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(demo()) as ui:
         await ui.press(key)
@@ -47,7 +48,7 @@ async def test_a_late_resize_is_ignored(key: str, monkeypatch: pytest.MonkeyPatc
     assert not is_drawable(screen)
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8"])
 async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(demo()) as ui:
         await ui.press(key)
@@ -63,6 +64,23 @@ async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPat
 
         called = when_widgets_are_gone(ui.app, monkeypatch, late)
     assert called
+
+
+async def test_a_plan_that_comes_while_its_panel_is_removed_is_ignored() -> None:
+    """As when Esc follows the key that plans: the widgets go one after the other, and the plan comes between."""
+    async with learner((100, 40)) as person:
+        panel = PlanPanel(person.app, Intent(ActionKind.RELOAD))
+        await person.app.push_screen(panel)
+        await person.sees("y apply")
+        panel.dismiss()
+        drawn = [True]
+        while panel.is_attached:
+            drawn.append(is_drawable(panel))
+            panel._draw()
+            panel._keys("y apply")
+            panel._say("put back")
+            await asyncio.sleep(0)
+    assert not drawn[-1]
 
 
 async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ async def test_t_traces_the_vip_under_the_cursor(keys: list[str], heading: str) 
 
 async def test_t_where_there_is_no_vip_says_so() -> None:
     async with running(demo()) as ui:
-        await ui.press("7", "t")
+        await ui.press("8", "t")
         await ui.pilot.pause()
 
         assert not isinstance(ui.app.screen, TracePanel)

@@ -59,7 +59,7 @@ async def test_a_number_leaves_the_panel_for_its_screen() -> None:
         assert isinstance(ui.app.screen, VipsScreen)
 
 
-@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7"])
+@pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8"])
 async def test_each_number_works_over_a_panel(key: str) -> None:
     async with running(demo()) as ui:
         await ui.press(key)

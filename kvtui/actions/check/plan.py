@@ -42,7 +42,7 @@ def plan_check(request: PlanRequest) -> Action:
     conf = backend.running_conf(keepalived) or request.observation.snapshot.running
     checks, notes = _find(request.intent, conf, request.observation.snapshot.conf)
     settings = (conf or request.observation.snapshot.conf or _none()).globals
-    test = backend.run_preflight(keepalived).test
+    test = backend.run_preflight(keepalived, force=request.intent.force).test
     messages = test.messages if test else ()
     said = {check: tuple(_about(check, messages)) for check in checks}
     refusals = {check: tuple(t for t in texts if REFUSAL.search(t)) for check, texts in said.items()}

@@ -145,6 +145,8 @@ def _missing_includes(conf: Conf, running: Conf | None) -> list[str]:
 def _crashes(test: ConfigTest) -> Iterable[str]:
     if test.killed_by:
         yield f"`keepalived -t` crashes on this config ({test.killed_by}): keepalived would crash at the reload"
+    elif test.cut:
+        yield "`keepalived -t` prints without end with this config"
     elif test.timed_out:
         yield "`keepalived -t` does not come to an end with this config"
     elif test.exit_code == CONFIG_EXIT and not any(FATAL.search(m.text) for m in test.messages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.actions.checks.obstacle import obstacle
@@ -24,7 +25,7 @@ TIMEOUT = 2.0
 PAUSE = 0.05
 
 
-def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT) -> Preflight:
+def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT, force: bool = False) -> Preflight:
     """Reads all of it; blocking. Writes nothing, and does not disturb keepalived."""
     config_id = keepalived.instance_name
     started = time.monotonic()
@@ -37,10 +38,11 @@ def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT) -> Prefli
             saved = copies.saved_lines(keepalived.conf, root=keepalived.root, config_id=config_id)
         except OSError:  # it went just now
             saved = None
-    test, test_error = _tested(keepalived)
+    test, test_error = _tested(keepalived, force=force)
     baseline = None
     if test is not None and not test.clean and (copy := read_copy(keepalived.pid)) is not None:
-        baseline = config_test.run(keepalived, text=copy)
+        with suppress(config_test.ConfigTestUnavailableError):  # it ended just now
+            baseline = config_test.run(keepalived, text=copy, force=force)
     return Preflight(
         keepalived=keepalived,
         conf=conf,
@@ -82,8 +84,8 @@ def _read(keepalived: Keepalived) -> tuple[Conf | None, str]:
         return None, f"{keepalived.conf} cannot be read: {error.strerror or error}"
 
 
-def _tested(keepalived: Keepalived) -> tuple[ConfigTest | None, str]:
+def _tested(keepalived: Keepalived, *, force: bool) -> tuple[ConfigTest | None, str]:
     try:
-        return config_test.run(keepalived), ""
+        return config_test.run(keepalived, force=force), ""
     except config_test.ConfigTestUnavailableError as why:
         return None, str(why.strerror or why)

@@ -27,6 +27,8 @@ class ActionBackend(CheckBackend, Protocol):
     """A world to act in. Every method but ``plan`` may block."""
 
     trials: Trials
+    ran: list[str]
+    """What was run of keepalived's own programs to make plans, for an operator: config tests and checks."""
 
     @property
     def journal(self) -> Journal: ...
@@ -43,7 +45,9 @@ class ActionBackend(CheckBackend, Protocol):
         """Returns the steps that remove temp files which interrupted writes of these journaled steps left."""
         ...
 
-    def run_preflight(self, keepalived: Keepalived) -> Preflight: ...
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
+        """Reads what a reload depends on, and tests the config; ``force`` as in ``config_test.run``."""
+        ...
 
     def text(self, keepalived: Keepalived, path: str) -> str: ...
 

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.actions.core.step import StepError
+from kvtui.backend.conf import reader
+from kvtui.backend.conf.running import read_running
 from kvtui.backend.linux import processes
-from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.place import open_place
 from kvtui.backend.linux.procfs import start_ticks
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from kvtui.actions.core.step import Json
+    from kvtui.backend.linux.place import Place
+    from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
 
@@ -58,17 +64,50 @@ class Daemon(Struct, frozen=True):
     def _place(keepalived: Keepalived) -> tuple[str, int | None, int | None]:
         return (keepalived.conf, keepalived.mntns, keepalived.netns)
 
-    def outside(self, path: str) -> str:
-        """Where a file that keepalived names ``path`` can be opened from here.
+    def root(self) -> str:
+        """Returns the prefix of its files.
 
         Raises:
-            StepError: keepalived is gone, and its files with it; or the path cannot be followed.
+            StepError: keepalived is gone, and its files with it.
         """
         root = processes.root_of(self.pid) if self.is_same_process() else None
+        return self.found().root if root is None else root
+
+    def place(self, path: str) -> AbstractContextManager[Place]:
+        """Opens the folder of a file that keepalived names ``path``; raises like ``root`` and ``open_place``."""
+        return open_place(path, self.root())
+
+    def why_not_its_file(self, path: str) -> str:
+        """Returns why an entry of the journal may not lead to this file; empty when keepalived's config names it.
+
+        So a forged entry changes no other file. Where keepalived is gone, the step itself says so.
+        """
+        confs = self._confs()
+        names = {name for conf in confs or () for name in (conf.path, *conf.files)}
+        names |= {file.path for conf in confs or () for file in conf.track_files}
+        if confs is None or path in names:
+            return ""
+        return f"{path} is no file of the config of keepalived {self.pid}: kvtui leaves it alone"
+
+    def why_not_its_address(self, address: str) -> str:
+        """Returns the same of an address: empty when it is one of keepalived's VIPs."""
+        confs = self._confs()
+        if confs is None or any(v.address == address for conf in confs for i in conf.instances for v in i.all_vips):
+            return ""
+        return f"{address} is no VIP in the config of keepalived {self.pid}: kvtui leaves it alone"
+
+    def _confs(self) -> tuple[Conf, ...] | None:
+        """Returns the config that runs and the one on disk, where they can be read; None where keepalived is gone."""
         try:
-            return resolve_inside(self.found().root if root is None else root, path)
-        except OSError as error:
-            raise StepError(f"{path} cannot be reached: {error.strerror or error}") from error
+            found = self.found()
+        except StepError:
+            return None
+        running = read_running(found.pid, now=0.0, config_id=found.instance_name)
+        try:
+            saved = reader.read(found.conf, root=found.root, config_id=found.instance_name, now=0.0)
+        except OSError:
+            saved = None
+        return tuple(conf for conf in (running, saved) if conf is not None)
 
     def to_json(self) -> Json:
         return {"pid": self.pid, "start": self.start, "conf": self.conf, "mntns": self.mntns, "netns": self.netns}

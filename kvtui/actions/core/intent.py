@@ -22,6 +22,7 @@ class Intent(Struct, frozen=True):
         use_track_file: change the priority by its track file, or by its config; None chooses.
         leave: leave things as they are and close the entry.
         keep: drain again by itself when something else undoes the drain.
+        force: do what the plan calls unsafe, and run keepalived's program where it lacks a part of its confinement.
         no_try: do not try new and changed checks before a reload.
     """
 
@@ -38,3 +39,4 @@ class Intent(Struct, frozen=True):
     leave: bool = False
     no_try: bool = False
     keep: bool = False
+    force: bool = False

@@ -24,6 +24,8 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.state_folder import JOURNAL, folder
 from kvtui.actions.core.step import Json  # noqa: TC001 - as above
+from kvtui.backend.linux.files import read_open
+from kvtui.backend.linux.private_folder import open_private, open_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -32,6 +34,15 @@ if TYPE_CHECKING:
 
 LOCK = struct.Struct("@hhqqi4x")  # struct flock: type, whence, start, length, pid
 
+
+LOCK_FILE = "lock"
+MAX_LOCK_BYTES = 64 << 10
+MAX_BYTES = 32 << 20
+"""Of the journal: what is older is not read."""
+MAX_DEPTH = 20
+"""Of lists and objects in an event; kvtui writes 8."""
+MAX_LINE_CHARACTERS = 4 << 20
+"""A drain of a thousand real servers takes 0.3 MB."""
 
 SEEN_LATER = frozenset({"done", "result", "detail", "facts"})
 """Fields of an entry that later events bring."""
@@ -126,7 +137,8 @@ class Journal:
     def __init__(self, path: Path | None = None) -> None:
         self.folder = path or folder()
         self.file = self.folder / JOURNAL
-        self._lock_file = self.folder / "lock"
+        self.passed_over = 0
+        """Lines of the last reading that are not kvtui's, cannot be read, are too long or too deep."""
         self._mine = False
         self._carried_out: str | None = None
         """Id of the action that this very process carries out."""
@@ -140,8 +152,8 @@ class Journal:
             JournalError: the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-            handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            with open_private_folder(str(self.folder), make=True) as place:
+                handle = open_private(place, LOCK_FILE, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise JournalError(
                 f"the journal in {self.folder} cannot be written ({error.strerror}), so nothing is done: "
@@ -168,14 +180,14 @@ class Journal:
             os.ftruncate(handle, 0)
             os.pwrite(handle, text, 0)
         except OSError as error:
-            raise JournalError(f"{self._lock_file} cannot be written: {error.strerror}") from error
+            raise JournalError(f"{self.folder / LOCK_FILE} cannot be written: {error.strerror}") from error
 
     def busy(self) -> bool:
         """Whether an action is being carried out now; asking takes no lock and writes nothing."""
         if self._mine:
             return True
         try:
-            handle = os.open(self._lock_file, os.O_RDONLY | os.O_CLOEXEC)
+            handle = self._opened(LOCK_FILE)
         except OSError:
             return False
         try:
@@ -186,10 +198,10 @@ class Journal:
 
     def _holder(self) -> str:
         try:
-            held = json.loads(self._lock_file.read_text())
+            held = json.loads(read_open(self._opened(LOCK_FILE), LOCK_FILE, MAX_LOCK_BYTES))
             who = " ".join(f"{v}" for v in held["who"].values())
             since = datetime.fromtimestamp(held["at"], UTC).strftime("%H:%M:%S UTC")
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return "another kvtui is acting on this node; try again when it is done"
         return f'{who} is running "{held["what"]}" on this node since {since}; try again when it is done'
 
@@ -217,46 +229,51 @@ class Journal:
     def _append(self, event: Json) -> None:
         line = json.dumps(event, separators=(",", ":"), ensure_ascii=True) + "\n"
         try:
-            new = not self.file.exists()
-            handle = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                text = _repair(handle) + line.encode()
-                if os.write(handle, text) < len(text):  # the disk is full; the next line repairs
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            if new:
-                self._sync_folder()
+            with open_private_folder(str(self.folder), make=True) as place:
+                handle = open_private(place, JOURNAL, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+                try:
+                    new = os.fstat(handle).st_size == 0
+                    text = _repair(handle) + line.encode()
+                    if os.write(handle, text) < len(text):  # the disk is full; the next line repairs
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+                if new:  # it is on disk only when its folder's entry is
+                    os.fsync(place)
         except OSError as error:
             raise JournalError(f"{self.file} cannot be written: {error.strerror}") from error
 
-    def _sync_folder(self) -> None:
-        """A new file is on disk only when its folder's entry is."""
-        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
     def entries(self) -> tuple[Entry, ...]:
-        """Every action, oldest first; a line that is no event is passed over.
+        """Every action, oldest first; a line that is no event is passed over, and counted in ``passed_over``.
 
         Raises:
             JournalError: the journal is there and cannot be read.
         """
         found: dict[str, Entry] = {}
+        passed_over = 0
         for line in self._text().split("\n"):
             try:
-                event = json.loads(line)
-                _apply(found, event)
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError, ValidationError):
-                continue
+                if line:
+                    _apply(found, _event(line))
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError, ValidationError, RecursionError):
+                passed_over += 1
+        self.passed_over = passed_over
         return tuple(found.values())
+
+    def _opened(self, name: str) -> int:
+        with open_private_folder(str(self.folder)) as place:
+            return open_private(place, name, os.O_RDONLY)
 
     def _text(self) -> str:
         try:
-            return self.file.read_text(encoding="utf-8", errors="replace")
+            handle = self._opened(JOURNAL)
+            try:
+                size = os.fstat(handle).st_size
+                data = os.pread(handle, MAX_BYTES, max(0, size - MAX_BYTES))
+            finally:
+                os.close(handle)
+            return data.decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
         except OSError as error:
@@ -291,6 +308,31 @@ def new_id(now: float, taken: Container[str] = ()) -> str:
         identity = datetime.fromtimestamp(now, UTC).strftime("%m%d-%H%M%S-") + secrets.token_hex(1)
         if identity not in taken:
             return identity
+
+
+def passed_over_note(journal: Journal) -> str:
+    """Returns what to say of lines that the last reading passed over; empty when there were none."""
+    count = journal.passed_over
+    lines = f"{count} line{'s' if count > 1 else ''} of {journal.file}"
+    return f"passed over {lines}: not written by kvtui, or damaged" if count else ""
+
+
+def _event(line: str) -> Json:
+    if len(line) > MAX_LINE_CHARACTERS:
+        raise ValueError("the line is too long")
+    event = json.loads(line)
+    if not isinstance(event, dict) or event["event"] not in {"begin", "step", "end"}:
+        raise ValueError("it is no event of kvtui's")
+    _require_shallow(event, MAX_DEPTH)
+    return event
+
+
+def _require_shallow(value: object, left: int) -> None:
+    if left < 0:
+        raise ValueError("it is too deep")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        _require_shallow(each, left - 1)
 
 
 def _apply(found: dict[str, Entry], event: Json) -> None:

@@ -76,6 +76,8 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
         made = make(data)
         if recall := getattr(made, "recall", None):
             recall(done=done)
+        if why := why_not_ours(made):
+            return StepStatus(made.describe(), None, None, why)
         (step,) = backend.steps((made,))
     except UnknownStepError as why:
         return StepStatus(str(data.get("kind")), None, None, str(why))
@@ -85,6 +87,15 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
         return StepStatus(step.describe(), step.state(), step, error)
     except StepError as why:
         return StepStatus(step.describe(), None, step, str(why))
+
+
+def why_not_ours(step: Step) -> str:
+    """Returns why the journal may not lead to what the step changes; empty when it may."""
+    inner = step
+    while hasattr(inner, "step"):
+        inner = inner.step
+    found: str = inner.why_not_ours() if hasattr(inner, "why_not_ours") else ""
+    return found
 
 
 def put_back(entry: Entry, backend: ActionBackend) -> Action:

@@ -45,5 +45,5 @@ def make(data: Json) -> Step:
     factory: StepFactory = getattr(import_module(module), name).from_json
     try:
         return factory(data)
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise UnknownStepError(f"a step of kind {kind!r} in the journal cannot be read: {error!r}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -61,5 +61,9 @@ def settled(steps: Sequence[Json], found: list[StepStatus]) -> list[StepStatus]:
 
 
 def object_of(data: Json) -> str:
-    kept = {k: object_of(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
-    return repr(sorted(kept.items()))
+    return repr(_without_values(data))
+
+
+def _without_values(data: Json) -> list[tuple[str, Any]]:
+    kept = {k: _without_values(v) if isinstance(v, dict) else v for k, v in data.items() if k not in VALUES}
+    return sorted(kept.items(), key=lambda item: item[0])

@@ -48,6 +48,7 @@ class DemoBackend:
         self._world = world
         self._journal = MemoryJournal()
         self.trials = Trials()
+        self.ran: list[str] = []
 
     @property
     def journal(self) -> Journal:
@@ -68,7 +69,8 @@ class DemoBackend:
         del steps
         return ()
 
-    def run_preflight(self, keepalived: Keepalived) -> Preflight:
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
+        del force
         world = self._world
         return Preflight(
             keepalived=keepalived,

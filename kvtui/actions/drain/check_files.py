@@ -7,7 +7,6 @@ but 0 fails the check, which takes the real server out: no drain.
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,7 +14,7 @@ from msgspec import Struct
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.priority.track_files import DEFAULT_WEIGHT
 from kvtui.actions.steps.check_value import Effect, SetCheckValue
-from kvtui.actions.steps.track_value import SetTrackValue, value_of
+from kvtui.actions.steps.track_value import SetTrackValue, value_of, write_number
 from kvtui.actions.steps.weight import Server
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class CheckFileControl(Struct, frozen=True):
         return next((c for c in self.checked if c.target == target), None)
 
     def command(self, value: int) -> str:
-        return f"echo {value} > {shlex.quote(self.outside)}"
+        return write_number(value, self.outside)
 
     def step(self, network: Network, old: int, new: int, weights: Mapping[Target, int]) -> SetCheckValue:
         """The step that writes a number."""

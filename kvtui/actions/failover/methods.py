@@ -24,6 +24,7 @@ from kvtui.actions.priority.config_line import change_config_line
 from kvtui.actions.priority.methods import LOWEST, by_track_value
 from kvtui.actions.priority.track_files import track_file_controls
 from kvtui.actions.steps.address import RemoveAddress
+from kvtui.actions.steps.track_value import write_number
 from kvtui.rules.vrrp.consequences import Change
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _by_track_file(preflight: Preflight, control: TrackFileControl, backend: Act
     part = PlanPart(
         steps=backend.steps((control.step(Daemon.of(preflight.keepalived), value),)),
         changes=(PlanChange(f"track file {control.name}", str(control.value), str(value)),),
-        equivalent_commands=(f"echo {value} > {preflight.keepalived.outside(control.path)}",),
+        equivalent_commands=(write_number(value, preflight.keepalived.outside(control.path)),),
     )
     if control.shared:
         part = part.with_note(NoteSeverity.WARNING, f"{', '.join(control.shared)} also track this file and leave too")

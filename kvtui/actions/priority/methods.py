@@ -16,6 +16,7 @@ from kvtui.actions.core.plan import Change as PlanChange
 from kvtui.actions.core.plan import NoteSeverity, PlanPart
 from kvtui.actions.priority.config_line import change_config_line, find_instance
 from kvtui.actions.priority.track_files import FAULT, track_file_controls
+from kvtui.actions.steps.track_value import write_number
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.consequences import Change
 
@@ -74,7 +75,7 @@ class MethodChooser(Struct, frozen=True):
         part = PlanPart(
             steps=self.backend.steps((control.step(Daemon.of(self.preflight.keepalived), number),)),
             changes=(PlanChange(f"track file {control.name}", str(control.value), str(number)),),
-            equivalent_commands=(f"echo {number} > {self.preflight.keepalived.outside(control.path)}",),
+            equivalent_commands=(write_number(number, self.preflight.keepalived.outside(control.path)),),
         )
         if others := _others(control):
             part = part.with_note(NoteSeverity.WARNING, f"{control.path}: {others}")

@@ -50,6 +50,9 @@ class RemoveAddress(Struct):
     def describe_undo(self) -> str:
         return ""
 
+    def why_not_ours(self) -> str:
+        return self.daemon.why_not_its_address(self.address)
+
     def state(self) -> StepState:
         return (
             StepState.PENDING if self.undone or self._inside(self.daemon.found(), remove=False) else StepState.APPLIED

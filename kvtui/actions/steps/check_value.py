@@ -71,6 +71,9 @@ class SetCheckValue(Struct, frozen=True):
             else self.file.describe_undo()
         )
 
+    def why_not_ours(self) -> str:
+        return self.file.why_not_ours()
+
     def state(self) -> StepState:
         """By the number in the file: the weights are keepalived's to follow."""
         return self.file.state()

@@ -6,12 +6,8 @@ other, and its digest proves it.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
-import os
-import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
@@ -23,8 +19,6 @@ from kvtui.backend.conf.editor import EditError, set_priority
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json
-
-_TEMP_INFIX = ".kvtui-"
 
 
 def digest(data: bytes) -> str:
@@ -59,6 +53,9 @@ class ReplaceFile(Struct, frozen=True):
     def describe_undo(self) -> str:
         return f"restore priority {self.priority[0]} of {self.instance} in {self.path}"
 
+    def why_not_ours(self) -> str:
+        return self.daemon.why_not_its_file(self.path)
+
     def state(self) -> StepState:
         try:
             found = digest(self._read())
@@ -89,10 +86,12 @@ class ReplaceFile(Struct, frozen=True):
             raise StepError(f"{self.path} was not written: {self._reason(error)}") from error
 
     def _read(self) -> bytes:
-        return Path(self.daemon.outside(self.path)).read_bytes()
+        with self.daemon.place(self.path) as place:
+            return place.read()
 
     def _write(self, data: bytes, instead_of: bytes) -> None:
-        write_atomically(self.daemon.outside(self.path), data, instead_of=instead_of)
+        with self.daemon.place(self.path) as place:
+            place.write(data, instead_of=instead_of)
 
     def _reason(self, error: OSError) -> str:
         if error.errno in (errno.EBUSY, errno.EROFS):
@@ -118,72 +117,3 @@ class ReplaceFile(Struct, frozen=True):
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def write_atomically(path: str, data: bytes, *, create: bool = False, instead_of: bytes | None = None) -> None:
-    """Replace a file: there is never a moment at which another reader finds it missing or half-written.
-
-    Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The temp file is hidden, so
-    that no ``include *.conf`` takes it in.
-
-    ``create``: also when it is not there yet, readable by everybody then. ``instead_of``: its present bytes, compared
-    again when the temp file is on disk: a controller may have rewritten the file in place meanwhile.
-
-    Raises:
-        OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed it;
-            then the old file is untouched.
-    """
-    target = Path(path)
-    temp = target.with_name(f".{target.name}{_TEMP_INFIX}{secrets.token_hex(4)}")
-    old = None if create and not target.exists() else target.stat()
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            if old is None:
-                os.fchmod(fd, 0o644)
-            else:
-                os.fchown(fd, old.st_uid, old.st_gid)
-                os.fchmod(fd, old.st_mode & 0o7777)
-                _copy_attributes(path, fd)
-            rest = data
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        if instead_of is not None:
-            _require(target, instead_of)
-        temp.replace(target)
-    except OSError:
-        temp.unlink(missing_ok=True)
-        raise
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _require(target: Path, data: bytes) -> None:
-    if target.read_bytes() != data:
-        raise OSError(errno.EAGAIN, "it was changed by something else: check it and try again")
-
-
-def temp_files_of(path: Path) -> list[Path]:
-    """Returns the temp files that interrupted writes (kill -9) left beside a file.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    start = f".{path.name}{_TEMP_INFIX}"
-    return [found for found in path.parent.iterdir() if found.name.startswith(start)]
-
-
-def _copy_attributes(path: str, fd: int) -> None:
-    """Where the file system has any; one that may not be set (another module's label) keeps no other from it."""
-    names: list[str] = []
-    with contextlib.suppress(OSError):
-        names = os.listxattr(path)
-    for name in names:
-        with contextlib.suppress(OSError):
-            os.setxattr(fd, name, os.getxattr(path, name))

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import posixpath
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.state_folder import folder
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.actions.steps.file import write_atomically
 from kvtui.backend.conf import reader
+from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.running import read_copy, read_running
+from kvtui.backend.linux.files import read_open
+from kvtui.backend.linux.private_folder import open_private, open_private_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kvtui.actions.core.step import Json
+    from kvtui.model.keepalived import Keepalived
 
 FOLDER = "configs"
 """In the state folder, beside the journal, which has no secrets: these files have passwords, and mode 0600."""
 MAX_KEPT = 20
+DIGEST = re.compile(r"[0-9a-f]{64}")
 DIGITS = 8
 """Of a digest, in the name of a file."""
 
@@ -32,7 +40,6 @@ class KeepConfig(Struct, frozen=True):
     Attributes:
         ran: digest of the config that ran.
         newer: digest of the file that the reload brought.
-        kept: where the copy is.
     """
 
     kind: ClassVar[str] = "config"
@@ -40,7 +47,15 @@ class KeepConfig(Struct, frozen=True):
     daemon: Daemon
     ran: str
     newer: str
-    kept: str
+
+    def __post_init__(self) -> None:
+        if not (DIGEST.fullmatch(self.ran) and DIGEST.fullmatch(self.newer)):
+            raise ValueError("no digest of a config")
+
+    @property
+    def kept(self) -> Path:
+        """Where the copy is."""
+        return kept_path(self.ran, self.newer)
 
     @property
     def newer_name(self) -> str:
@@ -54,7 +69,7 @@ class KeepConfig(Struct, frozen=True):
         return f"write the config that ran before into {self.daemon.conf}; the newer file is kept as {self.newer_name}"
 
     def state(self) -> StepState:
-        if not Path(self.kept).exists():
+        if not self.kept.exists():
             return StepState.PENDING
         return StepState.PENDING if self._on_disk() == self.ran else StepState.APPLIED
 
@@ -73,45 +88,55 @@ class KeepConfig(Struct, frozen=True):
         if running is None or text is None or running.digest != self.ran:
             raise StepError(f"keepalived {keepalived.pid} was reloaded since the plan was made: check it and try again")
         lines = [line for line in text.split("\n") if line and line[0] not in "#!"]
-        kept = Path(self.kept)
+        data = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
         try:
-            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fd = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write("\n".join(lines) + "\n")
-            for old in sorted(kept.parent.iterdir(), key=lambda f: f.stat().st_mtime)[:-MAX_KEPT]:
-                old.unlink()
+            with open_private_folder(str(self.kept.parent), make=True) as kept:
+                fd = open_private(kept, self.kept.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                with os.fdopen(fd, "wb") as file:
+                    file.write(data)
+                _remove_oldest(kept)
         except OSError as error:
-            raise StepError(f"{kept} cannot be written, so an undo would not be possible: {error.strerror}") from error
+            why = f"{self.kept} cannot be written, so an undo would not be possible: {error.strerror}"
+            raise StepError(why) from error
 
     def undo(self) -> None:
         keepalived = self.daemon.found()
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
         if running is not None and running.digest == self.ran:
-            Path(self.kept).unlink(missing_ok=True)  # the reload was never sent: the file is the operator's
+            self.kept.unlink(missing_ok=True)  # the reload was never sent: the file is the operator's
             return
-        path = self.daemon.outside(self.daemon.conf)
         try:
-            text = Path(self.kept).read_bytes()
-            present = Path(path).read_bytes()
-            os.link(path, _free(path, self.newer_name))
-            write_atomically(path, text, instead_of=present)
+            with open_private_folder(str(self.kept.parent)) as kept:
+                text = read_open(open_private(kept, self.kept.name, os.O_RDONLY), self.kept.name)
+            if _digest(text, keepalived) != self.ran:
+                raise StepError(f"{self.kept} is not the config that ran: {self.daemon.conf} was left as it is")
+            with self.daemon.place(self.daemon.conf) as place:
+                present = place.read()
+                place.keep_as(posixpath.basename(self.newer_name))
+                place.write(text, instead_of=present)
         except OSError as error:
             raise StepError(f"{self.daemon.conf} was not written: {error.strerror or error}") from error
 
     def to_json(self) -> Json:
-        return {"daemon": self.daemon.to_json(), "ran": self.ran, "newer": self.newer, "kept": self.kept}
+        return {"daemon": self.daemon.to_json(), "ran": self.ran, "newer": self.newer, "kept": str(self.kept)}
 
     @classmethod
     def from_json(cls, data: Json) -> KeepConfig:
-        return cls(Daemon.from_json(data["daemon"]), str(data["ran"]), str(data["newer"]), str(data["kept"]))
+        return cls(Daemon.from_json(data["daemon"]), str(data["ran"]), str(data["newer"]))
 
 
-def _free(path: str, name: str) -> str:
-    """Returns where the newer file is kept: a name that is not taken by another text."""
-    wanted = Path(path).with_name(Path(name).name)
-    found, number = wanted, 1
-    while found.exists():
-        number += 1
-        found = wanted.with_name(f"{wanted.name}-{number}")
-    return str(found)
+def kept_path(ran: str, newer: str) -> Path:
+    """Returns where the config that ran is kept; of digests alone, so that a journal cannot name another file."""
+    return folder() / FOLDER / f"{ran[:DIGITS]}-{newer[:DIGITS]}.conf"
+
+
+def _remove_oldest(kept: int) -> None:
+    names = sorted(os.listdir(kept), key=lambda name: os.stat(name, dir_fd=kept, follow_symlinks=False).st_mtime)
+    for name in names[:-MAX_KEPT]:
+        os.unlink(name, dir_fd=kept)
+
+
+def _digest(text: bytes, keepalived: Keepalived) -> str:
+    expander = Expander(keepalived.instance_name)
+    pieces = expander.file(Opened(keepalived.conf, text.decode("utf-8", "surrogateescape")))
+    return reader.conf_of(expander, pieces).digest

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
-from kvtui.actions.steps.file import ReplaceFile, temp_files_of
+from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.track_value import SetTrackValue
 
 if TYPE_CHECKING:
@@ -30,21 +29,30 @@ class RemoveTempFile(Struct, frozen=True):
     def describe_undo(self) -> str:
         return ""
 
+    def why_not_ours(self) -> str:
+        return self.daemon.why_not_its_file(self.path)
+
     def state(self) -> StepState:
         return StepState.PENDING if self._found() else StepState.APPLIED
 
     def do(self) -> None:
         try:
-            for temp in self._found():
-                temp.unlink(missing_ok=True)
+            with self.daemon.place(self.path) as place:
+                place.remove_temp_files()
         except OSError as error:
             raise StepError(f"the temp file beside {self.path} was not removed: {error.strerror or error}") from error
 
     def undo(self) -> None:
         """Nothing."""
 
-    def _found(self) -> list[Path]:
-        return temp_files_of(Path(self.daemon.outside(self.path)))
+    def _found(self) -> list[str]:
+        try:
+            with self.daemon.place(self.path) as place:
+                return place.temp_files()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StepError(f"the folder of {self.path} cannot be read: {error.strerror or error}") from error
 
     def to_json(self) -> Json:
         return {"daemon": self.daemon.to_json(), "path": self.path}
@@ -64,7 +72,7 @@ def temp_file_steps(steps: Iterable[Json]) -> Iterator[RemoveTempFile]:
             continue
         try:
             step = RemoveTempFile.from_json(inner)
-            if step not in seen and step.state() is StepState.PENDING:
+            if step not in seen and step.state() is StepState.PENDING and not step.why_not_ours():
                 yield step
         except (StepError, KeyError, TypeError, ValueError):
             continue  # a damaged line, or keepalived is gone and its files with it

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, value_state
-from kvtui.actions.steps.file import write_atomically
+from kvtui.model.text import shell_word
 
 if TYPE_CHECKING:
     from kvtui.actions.core.step import Json, StepState
 
-_NUMBER = re.compile(r"\s*([+-]?\d+)")
+_NUMBER = re.compile(r"\s*([+-]?\d{1,20})", re.ASCII)
+MAX_BYTES = 64 << 10
+"""Of a track file, which has one number."""
 
 
 def value_of(text: str) -> int:
     """Returns what keepalived reads: the number at the start of the text, else 0 (``process_track_file``; measured)."""
     match = _NUMBER.match(text)
     return int(match[1]) if match else 0
+
+
+def write_number(value: int, path: str) -> str:
+    """Returns the command that does it by hand."""
+    return f"echo {value} > {shell_word(path)}"
 
 
 class SetTrackValue(Struct, frozen=True):
@@ -46,12 +52,16 @@ class SetTrackValue(Struct, frozen=True):
     def describe_undo(self) -> str:
         return f"restore {self.before} in track file {self.path}" if self.existed else f"remove track file {self.path}"
 
+    def why_not_ours(self) -> str:
+        return self.daemon.why_not_its_file(self.path)
+
     def state(self) -> StepState:
         return value_state(self._value(), self.before, self.after)
 
     def _value(self) -> int:
         try:
-            return value_of(Path(self.daemon.outside(self.path)).read_text("utf-8", errors="replace"))
+            with self.daemon.place(self.path) as place:
+                return value_of(place.read(MAX_BYTES).decode("utf-8", "replace"))
         except FileNotFoundError:
             return 0
         except OSError as error:
@@ -65,14 +75,15 @@ class SetTrackValue(Struct, frozen=True):
             self._write(self.before)
             return
         try:
-            Path(self.daemon.outside(self.path)).unlink(missing_ok=True)
+            with self.daemon.place(self.path) as place:
+                place.unlink()
         except OSError as error:
             raise StepError(f"{self.path} was not removed: {error.strerror or error}") from error
 
     def _write(self, value: int) -> None:
-        path = Path(self.daemon.outside(self.path))
         try:
-            write_atomically(str(path), f"{value}\n".encode(), create=True)
+            with self.daemon.place(self.path) as place:
+                place.write(f"{value}\n".encode(), create=True)
         except OSError as error:
             raise StepError(f"{self.path} was not written: {error.strerror or error}") from error
 

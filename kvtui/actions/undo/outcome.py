@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -33,7 +32,7 @@ def with_outcome(action: Action, request: PlanRequest) -> Action:
     mine = [s.step for s in action.steps if isinstance(s, Reversed)]
     if keepalived is None or not any(isinstance(s, ReplaceFile | SetTrackValue | KeepConfig) for s in mine):
         return action
-    change = _change(mine, request.backend.run_preflight(keepalived))
+    change = _change(mine, request.backend.run_preflight(keepalived, force=request.intent.force))
     if change is None:
         return action
     expected = consequences(request.observation, change)
@@ -53,10 +52,10 @@ def _change(steps: Sequence[Step], preflight: Preflight) -> Change | None:
             name = next((f.name for f in (change.after.track_files if change.after else ()) if f.path == step.path), "")
             change = replace(change, results={**change.results, ("file", name): step.before})
         elif isinstance(step, KeepConfig):
-            if not Path(step.kept).exists():
+            if not step.kept.exists():
                 return None
             keepalived = preflight.keepalived
-            conf = reader.read(step.kept, config_id=keepalived.instance_name, now=0.0)
+            conf = reader.read(str(step.kept), config_id=keepalived.instance_name, now=0.0)
             change = Change(preflight.running, conf)
     return change
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.backend.linux.files import open_regular, resolve_inside
+from kvtui.backend.linux.files import open_regular
+from kvtui.backend.linux.rooted import real_path, stat_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def find_program(check: Check, identity: Identity, version: Version | None = Non
 
 def _state(root: str, path: str) -> os.stat_result | None:
     try:
-        return os.stat(resolve_inside(root, path))  # noqa: PTH116 - text in, numbers out
+        return stat_path(path, root)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -90,15 +91,14 @@ def _links(root: str, path: str, identity: Identity, version: Version | None) ->
     parts = path.strip("/").split("/")[:-1]
     for number in range(1, len(parts) + 1):
         folder = "/" + "/".join(parts[:number])
-        where = resolve_inside(root, folder.rpartition("/")[0] or "/")
-        if os.path.islink(f"{where}/{parts[number - 1]}"):  # noqa: PTH114 - text in, bool out
-            real = resolve_inside(root, path)[len(root) :]
+        if stat.S_ISLNK(stat_path(folder, root, follow=False).st_mode):
+            real = real_path(path, root)
             yield f"its folder {folder} is a symbolic link, which keepalived refuses since 2.3.0: write {real}"
             return
 
 
 def _missing_interpreter(root: str, path: str) -> str:
-    with os.fdopen(open_regular(resolve_inside(root, path), follow=False), "rb") as file:
+    with os.fdopen(open_regular(path, root=root), "rb") as file:
         first = file.read(MAX_SHEBANG_BYTES).partition(b"\n")[0]
     interpreter = first[2:].decode("utf-8", "surrogateescape").split()[:1] if first.startswith(b"#!") else []
     return interpreter[0] if interpreter and _state(root, interpreter[0]) is None else ""
@@ -117,7 +117,7 @@ def _may_execute(state: os.stat_result, identity: Identity) -> bool:
 
 def _insecure(root: str, path: str) -> Iterator[str]:
     """Yields each part of the path that another user than root may change (``check_security``)."""
-    real = resolve_inside(root, path)[len(root) :]
+    real = real_path(path, root)
     parts = real.strip("/").split("/")
     for number in range(len(parts) + 1):
         part = "/" + "/".join(parts[:number])

@@ -68,7 +68,7 @@ def prospect_of(keepalived: Keepalived, check: Check, settings: Mapping[str, str
         )
     elif identity.own_users:
         refused = "keepalived has a user namespace of its own, in which kvtui runs no script"
-    elif os.geteuid() != 0 and (identity.spaces or identity.uid != os.geteuid()):
+    elif os.geteuid() != 0 and (identity.rights.spaces or identity.uid != os.geteuid()):
         refused = f"it runs as {identity.user} in keepalived's namespaces: run kvtui as root"
     unsafe = ""
     if identity.rights.filtered:
@@ -90,10 +90,10 @@ def _differences(check: Check, identity: Identity) -> Iterator[str]:
     here = os.getcwd()  # noqa: PTH109 - text
     if identity.cwd != here:
         yield f"working directory: {identity.cwd}; by hand {here}"
-    if identity.spaces:
-        yield f"namespaces: keepalived's {', '.join(identity.spaces)}"
-    if identity.cgroup:
-        yield f"cgroup: {identity.cgroup.removesuffix('/cgroup.procs')}"
+    if identity.rights.spaces:
+        yield f"namespaces: keepalived's {', '.join(identity.rights.spaces)}"
+    if identity.rights.cgroup:
+        yield f"cgroup: {identity.rights.cgroup.removesuffix('/cgroup.procs')}"
     yield f"time limit: {check.timeout:g} s, then keepalived kills it; by hand none"
     yield "input and output: /dev/null (here the output is read and shown)"
 

@@ -6,13 +6,11 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from kvtui.backend.checks.launcher import LAUNCHER
-from kvtui.backend.config_test import ENVIRONMENT
+from kvtui.backend.launcher.start import prepare
 from kvtui.model.check import CheckResult
 from kvtui.model.secrets import masked
 from kvtui.model.text import plain
@@ -31,15 +29,6 @@ DRAIN = 0.2
 """Seconds to wait for the rest of the output after the end."""
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL, as keepalived gives them."""
-KINDS = {
-    "pid": 0x20000000,
-    "net": 0x40000000,
-    "ipc": 0x08000000,
-    "uts": 0x04000000,
-    "cgroup": 0x02000000,
-    "mnt": 0x00020000,
-}
-"""CLONE_NEW… of include/uapi/linux/sched.h."""
 
 
 async def run_script(check: Check, program: str, identity: Identity, known: frozenset[str]) -> CheckResult:
@@ -48,19 +37,23 @@ async def run_script(check: Check, program: str, identity: Identity, known: froz
     ``program`` is an absolute path in keepalived's root; passwords in ``known`` are masked in the output.
     """
     with ExitStack() as files:
-        try:
-            spec, descriptors = _spec(check, program, identity, files)
-        except OSError as error:
-            return CheckResult(check, None, f"keepalived's namespaces cannot be opened: {error.strerror}; run as root")
         (status, said), (output, printed) = (_pipe(files) for _ in range(2))
+        try:
+            argv = [program, *check.argv[1:]]
+            launch = prepare(files, identity.process, identity.rights, argv, identity.env, status=said, cwd="cwd")
+        except OSError as error:
+            for descriptor in (said, printed):
+                os.close(descriptor)
+            return CheckResult(check, None, f"keepalived's namespaces cannot be opened: {error.strerror}; run as root")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", LAUNCHER),
-            stdin=_memory_file(files, json.dumps({**spec, "status": said}).encode()),
+            *launch.words,
+            executable=launch.executable,
+            stdin=launch.stdin,
             stdout=printed,
             stderr=printed,
-            pass_fds=(*descriptors, said),
+            pass_fds=launch.descriptors,
             start_new_session=True,  # the script must not reach the operator's terminal
-            env=ENVIRONMENT,
+            env=launch.environment,
         )
         for descriptor in (said, printed):
             os.close(descriptor)
@@ -78,48 +71,6 @@ def _pipe(files: ExitStack) -> tuple[int, int]:
     files.callback(os.close, reading)
     os.set_blocking(reading, False)
     return reading, writing
-
-
-def _memory_file(files: ExitStack, data: bytes) -> int:
-    """Holds what does not belong on a command line: the environment may have passwords."""
-    fd = os.memfd_create("kvtui-check", os.MFD_CLOEXEC)
-    files.callback(os.close, fd)
-    with os.fdopen(os.dup(fd), "wb") as stream:
-        stream.write(data)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _spec(check: Check, program: str, identity: Identity, files: ExitStack) -> tuple[dict[str, Any], list[int]]:
-    proc = f"/proc/{identity.process}"
-    descriptors: list[int] = []
-
-    def opened(path: str, flags: int = os.O_RDONLY) -> int:
-        fd = os.open(path, flags | os.O_CLOEXEC)
-        files.callback(os.close, fd)
-        descriptors.append(fd)
-        return fd
-
-    rights = identity.rights
-    folder = os.O_PATH | os.O_DIRECTORY
-    spec = {
-        "namespaces": [(opened(f"{proc}/ns/{kind}"), KINDS[kind]) for kind in identity.spaces],
-        "root": opened(f"{proc}/root", folder),
-        "cwd": opened(f"{proc}/cwd", folder),
-        "cgroup": opened(identity.cgroup, os.O_WRONLY) if identity.cgroup else None,
-        "limits": identity.limits,
-        "umask": rights.umask,
-        "uid": identity.uid,
-        "gid": identity.gid,
-        "groups": identity.groups,
-        "bounding": rights.bounding,
-        "permitted": rights.permitted,
-        "inheritable": rights.inheritable,
-        "no_new_privs": rights.no_new_privs,
-        "argv": [program, *check.argv[1:]],
-        "env": dict(identity.env),
-    }
-    return spec, descriptors
 
 
 class _Run:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.expand import Expander, Opened
-from kvtui.backend.conf.includes import Includes, outside
+from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes
 from kvtui.backend.conf.running import read_copy
 from kvtui.backend.linux.files import read_text
 from kvtui.model.secrets import masked, secrets_in
@@ -30,7 +30,7 @@ def saved_lines(path: str, *, root: str = "", config_id: str | None = None) -> t
     Raises:
         OSError: the main file cannot be read.
     """
-    opened = Opened(path, read_text(outside(root, path)))
+    opened = Opened(path, read_text(path, MAX_FILE_BYTES, root=root))
     return lines_of(opened, root=root, config_id=config_id)
 
 

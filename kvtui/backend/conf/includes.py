@@ -11,7 +11,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from kvtui.backend.conf.expand import Opened
-from kvtui.backend.linux.files import read_text, resolve_inside
+from kvtui.backend.linux.files import open_regular, read_open
+from kvtui.backend.linux.rooted import open_folder, stat_path
 from kvtui.model.conf import Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
@@ -24,22 +25,8 @@ MAX_ENTRIES = 100_000
 _MAX_ALTERNATIVES = 1000
 
 
-def outside(root: str, path: str) -> str:
-    """Returns where to open what a process with root directory ``root`` calls ``path``; an empty root is our own.
-
-    Raises:
-        OSError: too many symbolic links, or a folder on the way cannot be read.
-    """
-    return resolve_inside(root, path) if root else path
-
-
-def is_skipped(path: str) -> bool:
-    """Whether keepalived would skip the file: not a regular one, or with an execute bit (``check_glob_file``).
-
-    Raises:
-        OSError: stat(2) fails.
-    """
-    mode = os.stat(path).st_mode  # noqa: PTH116 - text in, numbers out
+def is_skipped(mode: int) -> bool:
+    """Whether keepalived would skip the file: not a regular one, or with an execute bit (``check_glob_file``)."""
     return not stat.S_ISREG(mode) or bool(mode & 0o111)
 
 
@@ -75,9 +62,10 @@ class Includes:
         base, rest = _fixed_part(name)
         if not rest:
             try:
-                return [name] if os.path.exists(outside(self.root, name)) else []  # noqa: PTH110 - text in
+                stat_path(name, self.root)
             except OSError:
                 return []
+            return [name]
         found = [base]
         for part in rest.split("/"):
             found = [entry for parent in found for entry in self._entries(parent, part)]
@@ -87,31 +75,36 @@ class Includes:
         """Yields what matches in a folder; looks at ``MAX_ENTRIES`` entries of all folders at most."""
         matches = re.compile(fnmatch.translate(pattern)).match
         try:
-            with os.scandir(outside(self.root, parent) or ".") as entries:
+            folder = open_folder(parent or ".", self.root)
+        except OSError:  # no folder, or unreadable
+            return
+        try:
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     self._entries_left -= 1
                     if self._entries_left < 0:
                         return
                     if matches(entry.name) and (pattern.startswith(".") or not entry.name.startswith(".")):
                         yield posixpath.join(parent, entry.name)
-        except OSError:  # no folder, or unreadable
+        except OSError:  # it went just now
             return
+        finally:
+            os.close(folder)
 
     def _open(self, name: str, open_files: tuple[str, ...], at: Location) -> Opened | None:
         if name in open_files:
             self._problem(f"'{name}' includes itself", at)
             return None
         try:
-            path = outside(self.root, name)
-            if is_skipped(path):
+            if is_skipped(stat_path(name, self.root).st_mode):
                 self._problem(f"keepalived skips '{name}': not a regular file, or executable", at)
                 return None
-            text = read_text(path, self._bytes)
-            self._bytes -= len(text)
+            data = read_open(open_regular(name, root=self.root), name, self._bytes)
+            self._bytes -= len(data)
         except OSError as error:
             self._problem(f"'{name}' cannot be read: {error.strerror or error}", at)
             return None
-        return Opened(name, text)
+        return Opened(name, data.decode("utf-8", "surrogateescape"))
 
     def _problem(self, message: str, at: Location) -> None:
         self.problems.append(Problem(ProblemKind.INCLUDE, message, at))

@@ -18,9 +18,9 @@ from kvtui.backend.conf import checkers, servers, vrrp
 from kvtui.backend.conf.blocks import MAX_PROBLEMS, Nester
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.grammar import GLOBAL_LINES
-from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes, is_skipped, outside
+from kvtui.backend.conf.includes import MAX_FILE_BYTES, Includes, is_skipped
 from kvtui.backend.conf.tree import Piece, Statement, balanced
-from kvtui.backend.linux.files import read_text
+from kvtui.backend.linux.files import open_regular, read_open
 from kvtui.model.conf import Conf, Location, Problem, ProblemKind
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def read(path: str, *, root: str = "", config_id: str | None = None, now: float)
     Raises:
         OSError: the main file cannot be read, is no regular file, or has more than ``MAX_FILE_BYTES``.
     """
-    ours = outside(root, path)
-    text = read_text(ours, MAX_FILE_BYTES)
-    state = os.stat(ours)  # noqa: PTH116 - text in, numbers out
+    fd = open_regular(path, root=root)
+    state = os.fstat(fd)
+    text = read_open(fd, path, MAX_FILE_BYTES).decode("utf-8", "surrogateescape")
     includes = Includes(root)
-    if is_skipped(ours):
+    if is_skipped(state.st_mode):
         message = "keepalived refuses this file: it is not a regular file, or is executable"
         includes.problems.append(Problem(ProblemKind.INCLUDE, message, Location(path, 1)))
     expander = Expander(config_id, includes)

@@ -19,7 +19,7 @@ from kvtui.backend.conf.tree import Statement, invalid, is_built_in
 from kvtui.model.conf import ConfInstance, ConfScript, ConfTrack, ConfTrackFile, Problem, SyncGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from kvtui.model.vrrp import VirtualAddress
 
@@ -29,6 +29,8 @@ _V2_MOST, _V3_MOST = 255.0, 40.95
 _MOST_VIPS = {False: 255, True: 89}
 """In an advert of IPv4, IPv6; with an MTU of 1500."""
 _TRACKS = ("interface", "script", "file", "process", "bfd")
+_DEFINITIONS = {"vrrp_script": "script", "track_file": "file", "vrrp_track_file": "file"}
+"""Block → what it defines."""
 Router = tuple[str, bool, int, str | None]
 """Interface, whether IPv6, VRID, multicast group."""
 _FALSE = frozenset({"false", "off", "no"})
@@ -54,20 +56,25 @@ def instances(root: Statement, defaults: Defaults, problems: list[Problem]) -> t
     """Reads all ``vrrp_instance`` blocks; of two with the same name the first counts (``vrrp_handler``)."""
     found: dict[str, ConfInstance] = {}
     routers: dict[Router, str] = {}
-    for block in root.each("vrrp_instance"):
+    defined: set[tuple[str, str | None]] = set()
+    for block in root.each("vrrp_instance", *_DEFINITIONS):
         name = block.argument
-        if name is None or len(block.words) != 2:
+        if block.keyword in _DEFINITIONS:
+            defined.add((_DEFINITIONS[block.keyword], name))
+        elif name is None or len(block.words) != 2:
             problems.append(invalid("vrrp_instance needs exactly one name: keepalived skips the block", block.at()))
         elif name in found:
             message = f"vrrp_instance {name} is already defined: keepalived skips this one"
             problems.append(invalid(message, block.at()))
         else:
-            found[name] = _instance(name, block, defaults, problems)
+            found[name] = _instance(name, block, defaults, problems, defined)
             problems += _conflict(found[name], block, routers)
     return _in_groups(found, sync_groups(root))
 
 
-def _instance(name: str, block: Statement, defaults: Defaults, problems: list[Problem]) -> ConfInstance:
+def _instance(
+    name: str, block: Statement, defaults: Defaults, problems: list[Problem], defined: Container[tuple[str, str | None]]
+) -> ConfInstance:
     addresses = InstanceAddresses(name, problems)
     addresses.read(block)
     strict = _strict(block, defaults)
@@ -96,7 +103,7 @@ def _instance(name: str, block: Statement, defaults: Defaults, problems: list[Pr
         excluded_vips=(*addresses.excluded, *vips[most:]),
         unicast_source=addresses.source,
         unicast_peers=tuple(addresses.peers),
-        tracks=tuple(_tracks(block, problems)),
+        tracks=tuple(_tracks(block, problems, defined)),
         auth_hmac=auth_hmac(block, problems),
         use_vmac=block.last("use_vmac", "use_ipvlan") is not None,
         auth_digest=_auth_digest(block),
@@ -247,16 +254,28 @@ def _auth_digest(block: Statement) -> str:
     )
 
 
-def _tracks(block: Statement, problems: list[Problem]) -> Iterator[ConfTrack]:
-    """Reads ``track_interface { eth0 weight -20 }`` and the like; a line with another second word is ignored."""
+def _tracks(
+    block: Statement, problems: list[Problem], defined: Container[tuple[str, str | None]]
+) -> Iterator[ConfTrack]:
+    """Reads ``track_interface { eth0 weight -20 reverse }`` and the like.
+
+    A line with another second word is ignored, and so is what is defined further down: keepalived reads once.
+    """
+    seen: set[tuple[str, str]] = set()
     for kind in _TRACKS:
         for line in block.entries("track_" + kind):
+            name = line.keyword
             if len(line.words) > 1 and line.words[1] != "weight":
                 message = f"keepalived reads one entry per line: it ignores this line because of '{line.words[1]}'"
                 problems.append(invalid(message, line.at(1)))
-            elif line.words:
+            elif kind in _DEFINITIONS.values() and (kind, name) not in defined:
+                message = f"track_{kind} {name}: no {kind} of that name is defined above: keepalived ignores this line"
+                problems.append(invalid(message, line.at()))
+            elif line.words and (kind, name) not in seen:
+                seen.add((kind, name))
                 weight = integer(line.words[2], -254, 254) if len(line.words) > 2 else None
-                yield ConfTrack(kind, line.keyword, weight)
+                reverse = {"reverse": True, "noreverse": False}.get(line.words[3]) if len(line.words) > 3 else None
+                yield ConfTrack(kind, name, weight, reverse)
 
 
 def _problems(instance: ConfInstance, block: Statement, *, strict: bool) -> Iterator[Problem]:
@@ -302,10 +321,17 @@ def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
     )
 
 
+def _reverse(block: Statement) -> bool:
+    line = block.last("weight")
+    return line is not None and line.words[2:3] == ["reverse"]
+
+
 def track_files(root: Statement) -> tuple[ConfTrackFile, ...]:
     """Reads all ``track_file`` (2.1) and ``vrrp_track_file`` (2.0) definitions."""
     return tuple(
-        ConfTrackFile(block.argument, block.value("file"), integer(block.value("weight"), -254, 254))
+        ConfTrackFile(
+            block.argument, block.value("file"), integer(block.value("weight"), -254, 254), reverse=_reverse(block)
+        )
         for block in root.each("track_file", "vrrp_track_file")
         if block.argument is not None
     )
@@ -324,6 +350,7 @@ def scripts(root: Statement) -> tuple[ConfScript, ...]:
             interval=block.decimal("interval") or 1.0,
             timeout=block.decimal("timeout"),
             weight=block.integer("weight") or 0,
+            reverse=_reverse(block),
             rise=block.integer("rise") or 1,
             fall=block.integer("fall") or 1,
             user=block.value("user"),

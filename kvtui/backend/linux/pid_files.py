@@ -8,13 +8,14 @@ keepalived's own PID namespace.
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.files import open_regular
+from kvtui.backend.linux.rooted import list_folder
 from kvtui.model.keepalived import PidFile
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _owned(found: _Found, family: Family) -> bool:
 def _candidates(root: str, explicit: Mapping[str, str]) -> Iterable[tuple[str, str, bool]]:
     """(kind, path inside, named by an argument) of all places where a pid file may be."""
     try:
-        names = sorted(entry.name for entry in Path(resolve_inside(root, PID_FOLDER)).iterdir())
+        names = sorted(list_folder(PID_FOLDER, root))
     except OSError:
         names = []
     for kind in KINDS:
@@ -103,11 +104,11 @@ def _unique(root: str, candidates: Iterable[tuple[str, str, bool]]) -> Iterable[
     seen = set()
     for kind, path, explicit in candidates:
         try:
-            outside = resolve_inside(root, path)
-            if outside in seen:
-                continue
-            seen.add(outside)
-            with Path(outside).open("rb") as file:
+            with open(open_regular(path, root=root), "rb") as file:  # noqa: PTH123 - a descriptor
+                state = os.fstat(file.fileno())
+                if (state.st_dev, state.st_ino) in seen:
+                    continue
+                seen.add((state.st_dev, state.st_ino))
                 text = file.read(MAX_PID_FILE_BYTES)
         except OSError:
             continue

@@ -10,10 +10,10 @@ from kvtui.backend.linux import procfs
 from kvtui.backend.linux.arguments import Arguments, parse_arguments
 from kvtui.backend.linux.children import identify_children
 from kvtui.backend.linux.controller import find_controller
-from kvtui.backend.linux.files import resolve_inside
 from kvtui.backend.linux.namespaces import mntns_inode, netns_inode, pidns_inode
 from kvtui.backend.linux.pid_files import Family, read_pid_files
 from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
+from kvtui.backend.linux.rooted import stat_path
 from kvtui.backend.linux.version import read_version
 from kvtui.model.keepalived import Keepalived, KeepalivedNotFoundError
 
@@ -192,6 +192,7 @@ def _conf(process: Process, arguments: Arguments, root: str, proc: str) -> str:
 
 def _exists(root: str, path: str) -> bool:
     try:
-        return Path(resolve_inside(root, path)).exists()
+        stat_path(path, root)
     except OSError:
         return False
+    return True

@@ -7,10 +7,12 @@ namespace does it.
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux.namespaces import open_in_network
+from kvtui.backend.linux.rooted import PROC_FILE_SYSTEM, file_system, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,6 +66,17 @@ def _write(name: str, text: str, fallback_pid: int | None) -> None:
         if error.errno != errno.EROFS or fallback_pid is None:
             raise
         try:
-            Path(f"/proc/{fallback_pid}/root{path}").write_text(text, "ascii")
+            _write_inside(str(path), text, f"/proc/{fallback_pid}/root")
         except OSError:
             raise error from None
+
+
+def _write_inside(path: str, text: str, root: str) -> None:
+    place = open_path(path, root, follow=False)
+    try:
+        if file_system(place) != PROC_FILE_SYSTEM:  # a container may have something else there
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        with open(f"/proc/self/fd/{place}", "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor
+            file.write(text)
+    finally:
+        os.close(place)

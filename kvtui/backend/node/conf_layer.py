@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from kvtui.backend.conf import reader, running
-from kvtui.backend.linux.files import resolve_inside
+from kvtui.backend.linux.rooted import stat_path
 from kvtui.backend.linux.signals import has_ended
 from kvtui.model.source import Source, SourceName, SourceState
 
@@ -38,7 +37,7 @@ def _signature(keepalived: Keepalived, paths: Iterable[str]) -> Signature:
     folders = dict.fromkeys(path.rpartition("/")[0] or "/" for path in paths)
     for path in (*paths, *folders):
         try:
-            s = os.stat(resolve_inside(keepalived.root, path))  # noqa: PTH116 - once a tick for each file
+            s = stat_path(path, keepalived.root)
         except OSError:
             marks.append(None)
         else:

@@ -24,6 +24,8 @@ def not_running(observation: Observation) -> Iterator[Finding]:
     if observation.snapshot.chosen is not None or unexplained_adverts(observation.snapshot):
         return  # adverts that leave this node without a known keepalived are reported as sources-contradict
     source = observation.snapshot.source(SourceName.KEEPALIVED)
+    if source.read_at is None:
+        return  # the processes were not read: they are late
     others = [str(k.pid) for k in observation.snapshot.keepalived]
     yield Finding(
         "keepalived-not-running",

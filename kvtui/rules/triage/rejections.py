@@ -69,9 +69,9 @@ FOREIGN = frozenset({"packet_len_err", "invalid_type_rcvd", "ip_ttl_err", "chk_e
 """Counters that strangers increase too: a few of them mean nothing."""
 MIN_REJECTED = 3
 """So many adverts in a row must be rejected before a backup takes over (RFC 9568 6.1)."""
-RECENT_SECONDS = 3600.0
+RECENT_SECONDS = 300.0
 """A takeover since then may have the rejected adverts as its cause."""
-HISTORY_SECONDS = 86_400.0
+HISTORY_SECONDS = 3600.0
 """After this long as master, adverts rejected at some time before are history."""
 OWNER = 255
 ELSEWHERE = (
@@ -96,7 +96,9 @@ def _count(router: Router, name: str) -> str:
 def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
-    Told where the wire alone does not show the cause: passwords, keys, clocks.
+    Told where the wire alone does not show the cause: passwords, keys, clocks. It ends 90 s after the last rejected
+    advert that kvtui saw counted; a kvtui that has just started knows the counters' sums only, and tells of them for an
+    hour after the node became master.
     """
     if any(f.severity is Severity.CRITICAL for f in mismatches(observation, router)):
         return
@@ -107,7 +109,8 @@ def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     if not names or (not growing and (not router.is_master or (rejected_all < MIN_REJECTED and {*names} <= FOREIGN))):
         return
     since = router.view.since
-    if not growing and since is not None and router.now - since > HISTORY_SECONDS:
+    is_old = since is not None and router.now - since > HISTORY_SECONDS
+    if not growing and (is_old or router.counters_rest):
         return
     recent = since is not None and router.now - since < RECENT_SECONDS and rejected_all >= MIN_REJECTED
     what, remedy = CAUSES[names[0]]

@@ -72,6 +72,12 @@ class Router(Struct, frozen=True):
     def is_master(self) -> bool:
         return self.view.state is VrrpState.MASTER
 
+    @property
+    def counters_rest(self) -> bool:
+        """Whether the counters were compared for long enough to see one grow."""
+        since = self.instance.counted_since
+        return since is not None and self.now - since > GROWN_SECONDS
+
     def growing(self, *names: str) -> tuple[str, ...]:
         """Returns those of the counters that grew lately."""
         return tuple(n for n in names if self.now - self.instance.grown.get(n, float("-inf")) <= GROWN_SECONDS)

@@ -1,8 +1,8 @@
 """The effective priority: the configured one, and what each track adds or takes; or why the instance is in FAULT.
 
 A track without a weight is a condition: while it fails, the instance is in FAULT. With a positive weight it adds while
-it succeeds, with a negative one it takes while it fails. A track file counts its number times the weight. 255 ignores
-all weights. The sum stays within 1 and 254.
+it succeeds, with a negative one it takes while it fails. A track file counts its number times the weight. ``reverse``
+turns condition and sum round. 255 ignores all weights. The sum stays within 1 and 254.
 """
 
 from __future__ import annotations
@@ -75,19 +75,25 @@ def effective(settings: Settings, results: Mapping[TrackKey, Result | None]) -> 
         fault = fault or f"interface {settings.interface} has no address"
     for track in settings.tracks:
         weight, result = track.weight or 0, results.get((track.kind, track.name))
+        sign = -1 if track.reverse else 1
         if result is None:
             unknown.append(track.name)
         elif track.kind == "file":
-            number = int(result) * weight
+            number = int(result) * weight * sign
             if (not weight and result) or number <= -FAULT_FROM:
                 fault = fault or f"track file {track.name} has {int(result)}"
             elif number:
                 parts.append((track.name, number))
-        elif not weight and not result:
-            fault = fault or f"{track.kind} {track.name} {'is down' if track.kind == 'interface' else 'fails'}"
+        elif not weight and bool(result) is bool(track.reverse):
+            fault = fault or f"{track.kind} {track.name} {_ending(track, result=bool(result))}"
         elif (weight > 0 and result) or (weight < 0 and not result):
-            parts.append((track.name, weight))
+            parts.append((track.name, weight * sign))
     return Effective(settings.priority, tuple(parts), fault, () if fault else tuple(unknown))
+
+
+def _ending(track: ConfTrack, *, result: bool) -> str:
+    words = ("is down", "is up") if track.kind == "interface" else ("fails", "succeeds")
+    return words[result] + (" (reverse)" if track.reverse else "")
 
 
 def interface_results(addresses: AddressTable | None, settings: Settings) -> dict[TrackKey, Result | None]:
@@ -119,7 +125,7 @@ def deduced(
     found = dict(results)
     open_tracks = [t for t in settings.tracks if found.get((t.kind, t.name)) is None]
     if not in_fault:
-        found |= {(t.kind, t.name): (0 if t.kind == "file" else True) for t in open_tracks if not t.weight}
+        found |= {(t.kind, t.name): (0 if t.kind == "file" else not t.reverse) for t in open_tracks if not t.weight}
     weighted = [t for t in open_tracks if t.weight and t.kind != "file"]
     if priority is None or in_fault or not weighted or len(weighted) > MAX_DEDUCED or settings.priority == OWNER:
         return found

@@ -86,7 +86,7 @@ def _settings(conf: Conf, instance: ConfInstance) -> Settings:
         unicast_source=instance.unicast_source,
         unicast_peers=instance.unicast_peers,
         group="" if instance.unicast_peers else group.split(" ")[0],
-        tracks=tuple(_weighted(conf, t) for t in instance.tracks if _is_defined(conf, t)),
+        tracks=tuple(_weighted(conf, t) for t in instance.tracks),
         tracks_interface=instance.tracks_interface,
         sync_group=next((g.name for g in conf.sync_groups if instance.name in g.members), None),
     )
@@ -96,21 +96,20 @@ def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.strip().isdecimal() else None
 
 
-def _is_defined(conf: Conf, track: ConfTrack) -> bool:
-    """Keepalived ignores a script or file that is not defined."""
-    names = {"script": [s.name for s in conf.scripts], "file": [f.name for f in conf.track_files]}
-    return track.kind not in names or track.name in names[track.kind]
-
-
 def _weighted(conf: Conf, track: ConfTrack) -> ConfTrack:
-    if track.weight is not None:
-        return track
-    default = 0
+    """Fills in what the definition of a script or file says."""
+    weight, reverse = 0, False
     if track.kind == "script":
-        default = next((s.weight for s in conf.scripts if s.name == track.name), 0)
+        weight, reverse = next(((s.weight, s.reverse) for s in conf.scripts if s.name == track.name), (0, False))
     elif track.kind == "file":
-        default = next((1 if f.weight is None else f.weight for f in conf.track_files if f.name == track.name), 0)
-    return type(track)(track.kind, track.name, default)
+        found = ((f.weight, f.reverse) for f in conf.track_files if f.name == track.name)
+        weight, reverse = next(((1 if w is None else w, r) for w, r in found), (0, False))
+    return type(track)(
+        track.kind,
+        track.name,
+        weight if track.weight is None else track.weight,
+        reverse if track.reverse is None else track.reverse,
+    )
 
 
 def compares_vips(version: str | None) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from msgspec import Struct
 
-from kvtui.backend.linux.files import NotRegularFileError, open_regular, resolve_inside
+from kvtui.backend.linux.files import NotRegularFileError, open_regular
+from kvtui.backend.linux.rooted import list_folder, stat_path
 
 MAX_FILE_BYTES = 16 << 20  # a thousand instances take about 2 MB
 
@@ -33,7 +33,7 @@ class DumpFile(Struct, frozen=True):
 
     def stamp(self) -> Stamp | None:
         try:
-            status = os.lstat(self._outside())
+            status = stat_path(self.path, self.root, follow=False)
         except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
             return None
         except PermissionError as error:
@@ -48,7 +48,7 @@ class DumpFile(Struct, frozen=True):
             DumpError: no permission, or it is not a regular file of keepalived's user or of root.
         """
         try:
-            fd = open_regular(self._outside(), follow=False)
+            fd = open_regular(self.path, root=self.root, follow=False)
         except (FileNotFoundError, NotADirectoryError, ProcessLookupError) as error:
             raise FileNotFoundError(2, f"{self.path} does not exist") from error
         except PermissionError as error:
@@ -66,11 +66,6 @@ class DumpFile(Struct, frozen=True):
             text = file.read(MAX_FILE_BYTES).decode("utf-8", "replace")
         return text, Stamp(status.st_ino, status.st_mtime_ns, status.st_size)
 
-    def _outside(self) -> str:
-        """Returns our path to the file: links of its folder are followed inside keepalived's root."""
-        folder, _, name = self.path.rpartition("/")
-        return f"{resolve_inside(self.root, folder or '/')}/{name}"
-
     def _denied(self) -> DumpError:
         return DumpError(f"{self.path} cannot be read: run kvtui as root, or with CAP_SYS_PTRACE as user {self.uid}")
 
@@ -78,7 +73,7 @@ class DumpFile(Struct, frozen=True):
 def data_files(root: str, folder: str, kind: str, uid: int) -> list[DumpFile]:
     """Returns the text dumps of a kind: ``keepalived.data`` and ``keepalived.NAME.data`` (``data_use_instance``)."""
     try:
-        names = [entry.name for entry in Path(resolve_inside(root, folder)).iterdir()]
+        names = list_folder(folder, root)
     except OSError:
         names = []
     found = {name for name in names if name.startswith(f"{kind}.") and name.endswith(".data")} | {f"{kind}.data"}

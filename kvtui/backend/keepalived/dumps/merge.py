@@ -33,9 +33,9 @@ def with_growth(
 
 def _grown(old: VrrpInstance | None, new: VrrpInstance, read_at: float) -> VrrpInstance:
     if old is None or not old.counters:
-        return new
+        return replace(new, counted_since=read_at if new.counters else None)
     counted = {name: read_at for name, number in new.counters.items() if number > old.counters.get(name, number)}
-    return replace(new, grown={**old.grown, **counted})
+    return replace(new, grown={**old.grown, **counted}, counted_since=old.counted_since)
 
 
 def _merged(old: VrrpInstance, new: VrrpInstance) -> VrrpInstance:

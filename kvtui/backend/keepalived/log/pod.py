@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.backend.linux import procfs
-from kvtui.backend.linux.files import resolve_inside
 from kvtui.backend.linux.namespaces import mntns_inode
+from kvtui.backend.linux.rooted import real_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def _names(folder: str) -> list[str]:
 def _file(root: str, path: str) -> str | None:
     """Returns our path to a regular file; Docker's links lead to /var/lib/docker inside the root."""
     try:
-        found = resolve_inside(root, path)
+        found = root + real_path(path, root)
         return found if Path(found).is_file() else None
     except OSError:
         return None

@@ -1,16 +1,18 @@
-"""The program that becomes a script: it enters namespaces, gives up rights, and starts the script.
+"""The program that becomes another one: it enters namespaces, gives up rights, and starts it.
 
 A Python of its own runs it: what it changes belongs to a process, and it must have no other thread. It reads a JSON
-object from stdin and writes JSON lines to a descriptor. The script gets no right that keepalived's own would not have:
+object from stdin and writes JSON lines to a descriptor. What it starts gets no right that the target does not have:
 
-- Namespaces, root and working directory, cgroup, limits, umask, groups, uid and gid are those of keepalived's child.
-- Its capabilities are those that both kvtui and keepalived's child have; ``no_new_privs`` is kept.
+- Namespaces, root and working directory, cgroup, limits, umask, groups, uid and gid are those of the target. The user
+  namespace comes last, when the ids are set: they are kvtui's view of them, which holds in every user namespace.
+- Its capabilities are those that both kvtui and the target have; ``no_new_privs`` is kept. A step that fails ends it.
 - All that needs rights happens before the fork into the PID namespace: in there nobody sees a process with more rights
-  than the script's. Nobody may trace it (``PR_SET_DUMPABLE``), and every descriptor but stdio is closed.
+  than the program's. Nobody may trace it (``PR_SET_DUMPABLE``), and every descriptor but those named is closed.
+- Where memory runs short, the kernel ends it first, not the target (``oom_score_adj``).
 """
 
 LAUNCHER = r"""
-import ctypes, json, os, resource, signal, sys
+import ctypes, fcntl, json, os, resource, signal, sys
 
 spec = json.load(sys.stdin)
 libc = ctypes.CDLL(None, use_errno=True)
@@ -26,9 +28,9 @@ def call(name, *args, tolerated=()):
         raise OSError(number, os.strerror(number))
 
 
-def prctl(option, value=0, tolerated=()):
+def prctl(option, value=0, third=0, tolerated=()):
     zero = ctypes.c_ulong(0)
-    call("prctl", option, ctypes.c_ulong(value), zero, zero, zero, tolerated=tolerated)
+    call("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(third), zero, zero, tolerated=tolerated)
 
 
 class Header(ctypes.Structure):
@@ -46,14 +48,17 @@ def drop_bounding(kept):
             prctl(24, number)  # PR_CAPBSET_DROP
 
 
-def drop_others(permitted, inheritable):
+def keep(permitted, inheritable, ambient=0):
     header, sets = Header(0x20080522, 0), (Sets * 2)()  # _LINUX_CAPABILITY_VERSION_3
     call("capget", ctypes.byref(header), sets)
     for index in range(2):
         mine = sets[index].permitted & permitted >> 32 * index & 0xFFFFFFFF
         sets[index].permitted = sets[index].effective = mine
-        sets[index].inheritable = mine & inheritable >> 32 * index & 0xFFFFFFFF
+        sets[index].inheritable = (mine | sets[index].inheritable) & inheritable >> 32 * index & 0xFFFFFFFF
     call("capset", ctypes.byref(header), sets)
+    for number in range(64):
+        if ambient >> number & 1:
+            prctl(47, 2, number, tolerated=(1, 22))  # PR_CAP_AMBIENT_RAISE
 
 
 stage = "prepare"
@@ -61,6 +66,8 @@ try:
     prctl(4, 0)  # PR_SET_DUMPABLE
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     null = os.open("/dev/null", os.O_RDWR)
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
     stage = "join the cgroup"
     if spec["cgroup"] is not None:
         os.write(spec["cgroup"], b"0")
@@ -70,7 +77,8 @@ try:
     if spec["root"] is not None:
         os.fchdir(spec["root"])
         os.chroot(".")
-    os.fchdir(spec["cwd"])
+    if spec["cwd"] is not None:
+        os.fchdir(spec["cwd"])
     stage = "set limits and umask"
     for number, soft, hard in spec["limits"]:
         own = resource.getrlimit(number)[1]
@@ -78,23 +86,28 @@ try:
         resource.setrlimit(number, (top if soft == -1 or (top != -1 and soft > top) else soft, top))
     os.umask(spec["umask"])
     stage = "give up rights"
-    drop_bounding(spec["bounding"])
-    if os.getuid() == 0:
+    if set(os.getgroups()) != set(spec["groups"]):
         os.setgroups(spec["groups"])
+    if os.getresgid() != (spec["gid"],) * 3:
         os.setresgid(spec["gid"], spec["gid"], spec["gid"])
-        if spec["uid"] == 0:
-            drop_others(spec["permitted"], spec["inheritable"])
-        else:
-            os.setresuid(spec["uid"], spec["uid"], spec["uid"])
+    prctl(8, 1)  # PR_SET_KEEPCAPS
+    if os.getresuid() != (spec["uid"],) * 3:
+        os.setresuid(spec["uid"], spec["uid"], spec["uid"])
+        keep(-1, -1)
+    if spec["user_namespace"] is not None:
+        call("setns", spec["user_namespace"], 0x10000000)
+    drop_bounding(spec["bounding"])
+    keep(spec["permitted"], spec["inheritable"], spec["ambient"])
     if spec["no_new_privs"]:
         prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
     prctl(4, 0)  # a change of uid resets it
     os.dup2(null, 0)
-    if status != 3:
-        os.dup2(status, 3)
-        status = 3
-    os.set_inheritable(3, False)
-    os.closerange(4, 1 << 16)
+    wanted = [status, *spec["files"]]
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3 + len(wanted)) for fd in wanted]
+    for index, fd in enumerate(high):  # 3 is the status; 4 the program, which ends with exec; what follows stays open
+        os.dup2(fd, 3 + index, index > 1)
+    status = 3
+    os.closerange(3 + len(high), 1 << 16)
     stage = "start a process in the PID namespace"
     child = os.fork()
     if child == 0:
@@ -105,7 +118,7 @@ try:
             for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.execve(spec["argv"][0], spec["argv"], spec["env"])
+            os.execve(4 if len(high) > 1 else spec["argv"][0], spec["argv"], spec["env"])
         except OSError as error:
             tell(error=error.errno, stage="execute")
         finally:

@@ -1,4 +1,4 @@
-"""Screen 7: the journal above, keepalived's log below."""
+"""Screen 7: what happened, from observations, the journal and keepalived's log, on one time line."""
 
 from __future__ import annotations
 
@@ -12,19 +12,26 @@ from kvtui.backend.demo.changes import NO_CHANGES
 from kvtui.backend.demo.log import log_tail
 from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
-from kvtui.screens.journal import JournalScreen
-from kvtui.screens.log_view import LogView
-from tests.ui.seen import EPOCH, Ui, demo, running
+from kvtui.screens.events import EventsScreen
+from kvtui.widgets.table import LineTable
+from tests.ui.seen import EPOCH, Ui, running, seen, snapshot, vip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kvtui.model.observation import Observation
+
 LINES = tuple(LogLine(f"line {n}", EPOCH + n) for n in range(40))
+
+
+def quiet(at: float = 0.0) -> Observation:
+    """A node on which nothing happened."""
+    return seen(vips=(vip(),), of=snapshot(time=EPOCH + at))
 
 
 @asynccontextmanager
 async def screen_7(tail: LogTail, size: tuple[int, int] = (80, 24), *, ascii_only: bool = False) -> AsyncIterator[Ui]:
-    async with running(demo(), size=size, ascii_only=ascii_only) as ui:
+    async with running(quiet(), size=size, ascii_only=ascii_only, label="demo") as ui:
         await say(ui, tail)
         await ui.press("7")
         await ui.pilot.pause()
@@ -38,19 +45,22 @@ async def say(ui: Ui, tail: LogTail) -> None:
         return tail
 
     ui.feed.log = log  # type: ignore[method-assign]
-    if isinstance(ui.app.screen, JournalScreen):
-        ui.app.screen.update_log()
+    if isinstance(ui.app.screen, EventsScreen):
+        ui.app.screen.update_sources()
         await ui.pilot.pause()
         await ui.pilot.pause()
 
 
-def log_lines(ui: Ui) -> list[str]:
-    title = next(n for n, line in enumerate(ui.lines) if line.startswith("keepalived's log"))
-    return [line.rstrip("▁▂▃▄▅▆▇█ ") for line in ui.lines[title:-1]]
+def events(ui: Ui) -> list[str]:
+    """The rows of the table, without the scrollbar."""
+    head = next(n for n, line in enumerate(ui.lines) if line.startswith(" TIME"))
+    title = next(n for n, line in enumerate(ui.lines) if "following" in line)
+    rows = (line.lstrip("▌ ").rstrip("▁▂▃▄▅▆▇█ ") for line in ui.lines[head + 1 : title])
+    return [row for row in rows if row]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50), (40, 10), (20, 5)], ids=str)
-async def test_both_halves_fit(size: tuple[int, int]) -> None:
+async def test_it_fits(size: tuple[int, int]) -> None:
     async with screen_7(LogTail(LINES, "/var/log/syslog"), size) as ui:
         assert len(ui.lines) == size[1]
         assert {cell_len(line) for line in ui.lines} == {size[0]}
@@ -61,14 +71,14 @@ async def test_the_message_is_there_however_narrow_the_terminal_is(width: int) -
     long = LogLine("(vips) Received advert with lower priority 90, ours 102, forcing new election", EPOCH)
     async with screen_7(LogTail((long,), "/var/log/syslog"), (width, 15)) as ui:
         assert "(vips) Received adv" in ui.text
-        assert "MESSAGE" in ui.text
+        assert "EVENT" in ui.text
 
 
 async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_for() -> None:
     asked = [LogLine(f"Printing VRRP data for process({n}) on signal", EPOCH + 1) for n in range(30)]
     tail = LogTail((LogLine("(vips) Entering MASTER STATE", EPOCH), *asked), "/var/log/syslog")
     async with screen_7(tail) as ui:
-        assert log_lines(ui)[0].strip() == "keepalived's log: /var/log/syslog: 30 lines about dumps hidden"
+        assert "log: /var/log/syslog (30 lines about dumps hidden)" in ui.text
         assert "Entering MASTER STATE" in ui.text
         assert "Printing" not in ui.text
         await ui.press("slash", *"process")
@@ -77,64 +87,73 @@ async def test_what_keepalived_logs_about_dumps_makes_room_unless_it_is_looked_f
 
 
 async def test_c_and_u_say_that_there_is_no_action() -> None:
-    async with screen_7(LogTail()) as ui:
-        await ui.press("c", "u")
+    async with running(quiet()) as ui:
+        await ui.press("8", "c", "u")
         assert set(ui.toasts) == {"No action is selected."}
 
 
-async def test_the_newest_line_is_seen_and_followed() -> None:
+async def test_the_newest_event_is_seen_and_followed() -> None:
     async with screen_7(LogTail(LINES, "/var/log/syslog")) as ui:
-        assert ui.lines[1].startswith("ID")
-        assert log_lines(ui)[0] == "keepalived's log: /var/log/syslog"
-        assert log_lines(ui)[-1].endswith("line 39")
+        assert events(ui)[-1].endswith("line 39")
+        assert "all kinds · following · log: /var/log/syslog" in ui.text
         await say(ui, LogTail((*LINES, LogLine("(vips) Entering FAULT STATE", EPOCH + 40)), "/var/log/syslog"))
-        assert log_lines(ui)[-1].endswith("(vips) Entering FAULT STATE")
+        assert events(ui)[-1].endswith("(vips) Entering FAULT STATE")
 
 
-async def test_who_reads_further_up_is_left_there_while_lines_come_and_old_ones_go() -> None:
+async def test_who_reads_further_up_is_left_there_while_events_come_and_old_ones_go() -> None:
     async with screen_7(LogTail(LINES, "a file")) as ui:
-        await ui.press("tab", "up", "up", "up", "up")
-        table = ui.app.screen.query_one(LogView).table
-        assert table.has_focus
-        assert table.selected == 35
-        await say(ui, LogTail((*LINES[10:], LogLine("newer")), "a file", first=10))
-        assert table.selected == 35
+        await ui.press("up", "up", "up", "up")
+        table = ui.app.screen.query_one(LineTable)
+        selected = table.selected
+        await say(ui, LogTail((*LINES[10:], LogLine("newer", EPOCH + 50)), "a file", first=10))
+        assert table.selected == selected
+        assert "not following: End follows again" in ui.text
         await ui.press("enter")
-        assert ui.heading == "keepalived's log"
+        assert ui.heading == "Event: log"
         assert "line 35" in ui.text
 
 
-async def test_tab_goes_to_the_log_and_back() -> None:
-    async with screen_7(LogTail(LINES)) as ui:
-        screen = ui.app.screen
-        assert isinstance(screen, JournalScreen)
-        focused = []
-        for _ in range(3):
-            focused.append(screen.table.has_focus)
-            await ui.press("tab")
-        assert focused == [True, False, True]
-        assert "Tab log" in ui.lines[-1]
-        assert "u undo" in ui.lines[-1]
+async def test_a_vip_that_moves_is_an_event_and_a_kind_can_be_chosen() -> None:
+    moved = seen(vips=(vip(owner="10.4.0.4", own=False),), of=snapshot(time=EPOCH + 1))
+    async with screen_7(LogTail(LINES[:1]), (100, 24)) as ui:
+        await ui.see(moved)
+        assert [row.split()[1] for row in events(ui)] == ["log", "vip"]
+        assert "moved from 10.4.0.3 (this node) to 10.4.0.4" in ui.text
+        await ui.press("e")
+        assert [row.split()[1] for row in events(ui)] == ["vip"]
+        await ui.press("E", "E")
+        assert [row.split()[1] for row in events(ui)] == ["log"]
+        await ui.press("escape")
+        assert [row.split()[1] for row in events(ui)] == ["log", "vip"]
 
 
-async def test_the_filter_is_for_both() -> None:
+async def test_the_filter_finds_an_object_and_t_traces_it() -> None:
+    moved = seen(vips=(vip(owner="10.4.0.4", own=False),), of=snapshot(time=EPOCH + 1))
+    async with screen_7(LogTail(LINES), (100, 24)) as ui:
+        await ui.see(moved)
+        await ui.press("slash", *"10.4.0.50", "enter")
+        assert [row.split()[1] for row in events(ui)] == ["vip"]
+        await ui.press("t")
+        await ui.pilot.pause()
+        assert ui.heading == "VIP 10.4.0.50"
+
+
+async def test_a_kind_without_events_says_so() -> None:
     async with screen_7(LogTail(LINES)) as ui:
-        await ui.press("slash", *"line 7", "enter")
-        *shown, typed = [line for line in log_lines(ui) if "line" in line]
-        assert [line[-7:] for line in shown] == [" line 7"]
-        assert typed.strip() == "line 7"
+        await ui.press("e")
+        assert "No event is of kind vip. Esc shows all." in ui.text
 
 
 async def test_a_log_out_of_reach_says_where_to_look() -> None:
     error = "keepalived logs to a pipe, which its container's runtime reads: kubectl logs -n default vip-x7k2p. More"
     async with screen_7(LogTail(error=error)) as ui:
-        assert "kubectl logs -n default vip-x7k2p" in " ".join(line.strip() for line in log_lines(ui))
+        assert "kubectl logs -n default vip-x7k2p" in " ".join(line.strip() for line in ui.lines)
 
 
 async def test_lines_that_were_read_stay_beside_the_trouble() -> None:
     async with screen_7(LogTail(LINES[:2], "/tmp/x.log", "/tmp/x.log can no longer be read"), (120, 24)) as ui:
-        assert log_lines(ui)[0] == "keepalived's log: /tmp/x.log: /tmp/x.log can no longer be read"
-        assert log_lines(ui)[3].endswith("line 1")
+        assert "log: /tmp/x.log · /tmp/x.log can no longer be read" in ui.text
+        assert events(ui)[-1].endswith("line 1")
 
 
 async def test_what_a_line_holds_is_never_obeyed() -> None:
@@ -147,10 +166,9 @@ async def test_what_a_line_holds_is_never_obeyed() -> None:
 
 async def test_an_older_day_is_named() -> None:
     async with screen_7(LogTail((LogLine("old", EPOCH - 200_000), LogLine("timeless"), LogLine("new", EPOCH)))) as ui:
-        times = [line.split()[0] for line in log_lines(ui)[2:5]]
-        assert len(times[0]) == 5
-        assert times[0][2] == "-"
-        assert times[1] == "timeless"
+        times = [row.split()[0] for row in events(ui)]
+        assert times[0].count("-") == 1
+        assert times[1] == "log"
         assert times[2].count(":") == 2
 
 

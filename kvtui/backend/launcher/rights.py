@@ -1,0 +1,144 @@
+"""The rights of a process: ids, capabilities, limits, namespaces, cgroup."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+
+from msgspec import Struct
+
+from kvtui.backend.linux import procfs
+
+CGROUPS = "/sys/fs/cgroup"
+KINDS = {
+    "pid": 0x20000000,
+    "net": 0x40000000,
+    "ipc": 0x08000000,
+    "uts": 0x04000000,
+    "cgroup": 0x02000000,
+    "time": 0x00000080,
+    "mnt": 0x00020000,
+}
+"""Namespaces in the order of entering: CLONE_NEW… of include/uapi/linux/sched.h."""
+
+
+LIMIT = re.compile(r"Max (.+?) {2,}(\w+) +(\w+)")
+LIMIT_NAMES = {
+    "cpu time": "CPU",
+    "file size": "FSIZE",
+    "data size": "DATA",
+    "stack size": "STACK",
+    "core file size": "CORE",
+    "resident set": "RSS",
+    "processes": "NPROC",
+    "open files": "NOFILE",
+    "locked memory": "MEMLOCK",
+    "address space": "AS",
+    "pending signals": "SIGPENDING",
+    "msgqueue size": "MSGQUEUE",
+    "nice priority": "NICE",
+    "realtime priority": "RTPRIO",
+    "realtime timeout": "RTTIME",
+}
+"""In /proc/PID/limits → ``resource.RLIMIT_…``; Python has no number of a limit on file locks."""
+
+
+class Rights(Struct, frozen=True):
+    """What ``/proc/PID/status`` says of a process; ids as kvtui sees them, capability sets as bit masks.
+
+    Attributes:
+        filtered: a seccomp filter or a security label that holds for it and not for kvtui; nobody can copy these.
+        spaces: kinds of namespaces that differ from kvtui's, but for ``user``.
+        own_users: its user namespace differs.
+        cgroup: path of ``cgroup.procs``; None where it is kvtui's own, or out of reach.
+        limits: (number, soft, hard) for ``setrlimit``.
+    """
+
+    uid: int
+    gid: int
+    umask: int
+    groups: tuple[int, ...]
+    bounding: int
+    permitted: int
+    inheritable: int
+    ambient: int
+    no_new_privs: bool
+    filtered: str = ""
+    spaces: tuple[str, ...] = ()
+    own_users: bool = False
+    cgroup: str | None = None
+    limits: tuple[tuple[int, int, int], ...] = ()
+
+
+def rights_of(pid: int) -> Rights:
+    """Raises OSError: it has ended, or there is no permission."""
+    status = procfs.status(pid)
+    if not status:
+        raise ProcessLookupError(f"process {pid} has ended")
+    return Rights(
+        uid=int(status["Uid"].split()[1]),
+        gid=int(status["Gid"].split()[1]),
+        umask=int(status.get("Umask", "0022"), 8),
+        groups=tuple(int(word) for word in status.get("Groups", "").split()),
+        bounding=int(status.get("CapBnd", "0"), 16),
+        permitted=int(status.get("CapPrm", "0"), 16),
+        inheritable=int(status.get("CapInh", "0"), 16),
+        ambient=int(status.get("CapAmb", "0"), 16),
+        no_new_privs=status.get("NoNewPrivs", "0") != "0",
+        filtered=_filters(pid, status),
+        spaces=tuple(kind for kind in KINDS if _differs(pid, kind)),
+        own_users=_differs(pid, "user"),
+        cgroup=_cgroup(pid),
+        limits=_limits(pid),
+    )
+
+
+def _differs(pid: int, kind: str) -> bool:
+    return procfs.namespace_inode(pid, kind) != procfs.namespace_inode("self", kind)
+
+
+def _filters(pid: int, status: dict[str, str]) -> str:
+    mine = procfs.status("self")
+    found = []
+    if status.get("Seccomp", "0") != "0" and _filter_count(status) > _filter_count(mine):
+        found.append("a seccomp filter")
+    label, own = (procfs.text(f"/proc/{process}/attr/current").strip("\0\n ") for process in (pid, "self"))
+    if label and label != own:
+        found.append(f"the security label {label}")
+    return " and ".join(found)
+
+
+def _filter_count(status: dict[str, str]) -> int:
+    """Kernels before 5.9 do not count them: then it is 1 or 0."""
+    return int(status.get("Seccomp_filters") or int(status.get("Seccomp", "0") != "0"))
+
+
+def _cgroup(pid: int) -> str | None:
+    """Returns where to write a PID to join its cgroup (v2); None where it is kvtui's own, or out of reach."""
+    path = next((line[3:] for line in procfs.cgroup(pid).splitlines() if line.startswith("0::")), None)
+    own = next((line[3:] for line in procfs.cgroup("self").splitlines() if line.startswith("0::")), None)
+    if path is None or path == own:
+        return None
+    file = f"{CGROUPS}{path}/cgroup.procs"
+    return file if ".." not in path and os.access(file, os.W_OK) else None
+
+
+def _limits(pid: int) -> tuple[tuple[int, int, int], ...]:
+    """From /proc/PID/limits: prlimit(2) needs CAP_SYS_RESOURCE for another user's process."""
+    found = []
+    for line in procfs.text(f"/proc/{pid}/limits").splitlines():
+        match = LIMIT.match(line)
+        if match and match[1] in LIMIT_NAMES:
+            soft, hard = (-1 if word == "unlimited" else int(word) for word in match.group(2, 3))
+            found.append((getattr(resource, f"RLIMIT_{LIMIT_NAMES[match[1]]}"), soft, hard))
+    return tuple(sorted(found))
+
+
+def lower(limits: tuple[tuple[int, int, int], ...], most: dict[int, int]) -> tuple[tuple[int, int, int], ...]:
+    """Returns the limits, none above ``most``: number → value; -1 means none."""
+
+    def least(value: int, top: int | None) -> int:
+        return value if top is None else top if value == -1 else min(value, top)
+
+    return tuple((n, least(soft, most.get(n)), least(hard, most.get(n))) for n, soft, hard in limits)

@@ -1,0 +1,142 @@
+"""What starts the launcher: its specification, the descriptors in it, and its own Python."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import sys
+import sysconfig
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from kvtui.backend.launcher.rights import KINDS
+from kvtui.backend.launcher.source import LAUNCHER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
+
+    from kvtui.backend.launcher.rights import Rights
+
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+MFD_EXEC = 0x0010
+"""Linux 6.3 (include/uapi/linux/memfd.h)."""
+ENTER = "enter the namespaces"
+"""The stage that needs CAP_SYS_ADMIN."""
+
+
+class Launch(Struct, frozen=True):
+    """How to start the launcher: words, its program, stdin, and the descriptors that it inherits."""
+
+    words: tuple[str, ...]
+    executable: str
+    stdin: int
+    descriptors: tuple[int, ...]
+    environment: Mapping[str, str]
+
+
+def prepare(
+    files: ExitStack,
+    pid: int,
+    rights: Rights,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    status: int,
+    cwd: str = "root",
+    program: Sequence[int] = (),
+    enter: bool = True,
+) -> Launch:
+    """Opens all that the launcher needs of process ``pid``; ``files`` closes it.
+
+    Args:
+        files: closes the descriptors.
+        pid: the target.
+        rights: what the program gets; ``rights_of(pid)``, perhaps with less.
+        argv: of the program; the first word is its path in the target's root, unless ``program`` is given.
+        env: of the program.
+        status: descriptor for the launcher's JSON lines.
+        cwd: link in ``/proc/PID`` of the working directory.
+        program: descriptor of the program, then those that it gets, from 5 on.
+        enter: whether it enters namespaces; else only the root directory.
+
+    Raises:
+        OSError: no permission, or the target has ended.
+    """
+    proc = f"/proc/{pid}"
+    descriptors: list[int] = [status, *program]
+
+    def opened(path: str, flags: int = os.O_RDONLY) -> int:
+        fd = os.open(path, flags | os.O_CLOEXEC)
+        files.callback(os.close, fd)
+        descriptors.append(fd)
+        return fd
+
+    folder = os.O_PATH | os.O_DIRECTORY
+    theirs, ours = os.stat(f"{proc}/root"), os.stat("/")  # noqa: PTH116 - text in, numbers out
+    same_root = (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino) and "mnt" not in rights.spaces
+    spec: dict[str, Any] = {
+        "status": status,
+        "namespaces": [(opened(f"{proc}/ns/{k}"), KINDS[k]) for k in rights.spaces] if enter else [],
+        "user_namespace": opened(f"{proc}/ns/user") if rights.own_users else None,
+        "root": None if same_root else opened(f"{proc}/root", folder),
+        "cwd": opened(f"{proc}/{cwd}", folder),
+        "cgroup": opened(rights.cgroup, os.O_WRONLY) if rights.cgroup else None,
+        "limits": rights.limits,
+        "umask": rights.umask,
+        "uid": rights.uid,
+        "gid": rights.gid,
+        "groups": rights.groups,
+        "bounding": rights.bounding,
+        "permitted": rights.permitted,
+        "inheritable": rights.inheritable,
+        "ambient": rights.ambient,
+        "no_new_privs": rights.no_new_privs,
+        "files": list(program),
+        "argv": list(argv),
+        "env": dict(env),
+    }
+    python = _python(files)
+    libraries = {"LD_LIBRARY_PATH": f"{sys.base_prefix}/lib"} if sysconfig.get_config_var("Py_ENABLE_SHARED") else {}
+    return Launch(
+        words=(sys.executable, "-I", "-S", "-c", LAUNCHER),
+        executable=f"/proc/self/fd/{python}",
+        stdin=memory_file(files, json.dumps(spec).encode()),
+        descriptors=(*descriptors, python),
+        environment={**ENVIRONMENT, **libraries},
+    )
+
+
+def memory_file(files: ExitStack, data: bytes) -> int:
+    """Holds what does not belong on a disk or a command line; not executable, and for its owner alone."""
+    fd = os.memfd_create("kvtui", os.MFD_CLOEXEC)
+    files.callback(os.close, fd)
+    os.fchmod(fd, 0o400)
+    with os.fdopen(os.dup(fd), "wb") as stream:
+        stream.write(data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _python(files: ExitStack) -> int:
+    """Returns a sealed copy of this Python.
+
+    The launcher's ``/proc/PID/exe`` shows for a moment in the target's PID namespace, and a script that starts with
+    ``#!/proc/self/exe`` names it: whoever opened it for writing would change the host's Python (CVE-2019-5736).
+    """
+    try:
+        fd = os.memfd_create("kvtui-launcher", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING | MFD_EXEC)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fd = os.memfd_create("kvtui-launcher", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    files.callback(os.close, fd)
+    with open(sys.executable, "rb") as source:  # noqa: PTH123 - text
+        size = os.fstat(source.fileno()).st_size
+        while (done := os.lseek(fd, 0, os.SEEK_CUR)) < size and os.sendfile(fd, source.fileno(), done, size - done):
+            pass
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    return fd

@@ -1,0 +1,181 @@
+"""A file's name in a folder that is held open: what is read and written there cannot be led elsewhere meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import posixpath
+import secrets
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kvtui.backend.linux.files import MAX_TEXT_BYTES, read_open, reopen_regular
+from kvtui.backend.linux.rooted import MAX_LINKS, open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMP_INFIX = ".kvtui-"
+
+
+@contextmanager
+def open_place(path: str, root: str = "") -> Iterator[Place]:
+    """Opens the folder of a file, which need not exist. A link at its end is followed, inside the root.
+
+    Arguments as in ``rooted.open_path``.
+
+    Raises:
+        OSError: the folder cannot be reached.
+    """
+    for _ in range(MAX_LINKS):
+        folder, name = posixpath.split(path)
+        fd = open_folder(folder or ("/" if root else "."), root)
+        try:
+            target = _link(fd, name)
+            if target is None:
+                yield Place(fd, name, path)
+                return
+        finally:
+            os.close(fd)
+        path = posixpath.join(folder, target)
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+
+
+def _link(folder: int, name: str) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # EINVAL: not a link
+            raise
+        return None
+
+
+class Place:
+    """Where a file is; ``open_place`` makes it."""
+
+    def __init__(self, folder: int, name: str, path: str) -> None:
+        self._folder, self._name, self._path = folder, name, path
+
+    def stat(self) -> os.stat_result:
+        """Raises OSError: it is not there, or is no regular file."""
+        state = os.stat(self._name, dir_fd=self._folder, follow_symlinks=False)
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", self._path)
+        return state
+
+    def exists(self) -> bool:
+        try:
+            os.stat(self._name, dir_fd=self._folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, limit: int = MAX_TEXT_BYTES) -> bytes:
+        """Raises OSError: it is not there, is no regular file, or is too large."""
+        return read_open(self._open(), self._path, limit)
+
+    def _open(self) -> int:
+        handle = os.open(self._name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
+        try:
+            return reopen_regular(handle, self._path)
+        finally:
+            os.close(handle)
+
+    def unlink(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._name, dir_fd=self._folder)
+
+    def keep_as(self, name: str) -> None:
+        """Gives the file a second name beside its own: the first of ``name``, ``name-2`` … that is free."""
+        found, number = name, 1
+        while True:
+            try:
+                os.link(self._name, found, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+            except FileExistsError:
+                number += 1
+                found = f"{name}-{number}"
+            else:
+                return
+
+    def write(self, data: bytes, *, create: bool = False, instead_of: bytes | None = None) -> None:
+        """Replaces the file: there is never a moment at which another reader finds it missing or half-written.
+
+        Mode, owner and extended attributes (SELinux labels, ACLs) are those of the old file. The temp file is hidden,
+        so that no ``include *.conf`` takes it in.
+
+        Args:
+            data: what it has then.
+            create: also when it is not there yet, readable by everybody then.
+            instead_of: its present bytes, compared again when the temp file is on disk: a controller may have
+                rewritten the file in place meanwhile.
+
+        Raises:
+            OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed
+                it; then the old file is untouched.
+        """
+        temp = f".{self._name}{TEMP_INFIX}{secrets.token_hex(4)}"
+        old = None if create and not self.exists() else self.stat()
+        fd = os.open(
+            temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self._folder
+        )
+        try:
+            try:
+                self._dress(fd, old)
+                rest = data
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            if instead_of is not None:
+                self._require(instead_of)
+            os.rename(temp, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except OSError:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temp, dir_fd=self._folder)
+            raise
+        os.fsync(self._folder)
+
+    def _require(self, data: bytes) -> None:
+        if self.read() != data:
+            raise OSError(errno.EAGAIN, "it was changed by something else: check it and try again")
+
+    def _dress(self, fd: int, old: os.stat_result | None) -> None:
+        if old is None:
+            os.fchmod(fd, 0o644)
+            return
+        os.fchown(fd, old.st_uid, old.st_gid)
+        os.fchmod(fd, old.st_mode & 0o7777)
+        source = self._open()
+        try:
+            _copy_attributes(source, fd)
+        finally:
+            os.close(source)
+
+    def temp_files(self) -> list[str]:
+        """Returns the names of the temp files that interrupted writes (kill -9) left beside the file.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        start = f".{self._name}{TEMP_INFIX}"
+        return [name for name in os.listdir(self._folder) if name.startswith(start)]  # noqa: PTH208 - a descriptor
+
+    def remove_temp_files(self) -> None:
+        for name in self.temp_files():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._folder)
+
+
+def _copy_attributes(source: int, fd: int) -> None:
+    """Where the file system has any; one that may not be set (another module's label) keeps no other from it."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = os.listxattr(source)
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.setxattr(fd, name, os.getxattr(source, name))

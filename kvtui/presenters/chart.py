@@ -1,0 +1,177 @@
+"""A chart as lines of text: a title, an axis, and the values as an area of braille, blocks or ASCII."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from math import ceil, floor, isnan, log10
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.model.units import per_second
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AXIS_WIDTH = 5
+"""Columns for a number and the axis itself."""
+MIN_AXIS_COLUMNS = 24
+"""A narrower chart has no axis."""
+LEFT_DOTS = (0x00, 0x40, 0x44, 0x46, 0x47)
+"""Bits of braille (U+2800) for 0 to 4 dots in the left column of a cell, from below."""
+RIGHT_DOTS = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+BLOCKS = " ▁▂▃▄▅▆▇█"
+ASCII_LEVELS = " .:#"
+
+
+class Form(StrEnum):
+    """The characters of a chart."""
+
+    BRAILLE = "braille"
+    BLOCKS = "blocks"
+    """Fonts of terminals with 16 colours often lack braille."""
+    ASCII = "ascii"
+
+
+class Part(StrEnum):
+    """What a piece of a line is, for its colour."""
+
+    TITLE = "title"
+    AXIS = "axis"
+    AREA = "area"
+    NOTE = "note"
+
+
+Line = tuple[tuple[str, Part], ...]
+
+
+class Chart(Struct, frozen=True):
+    """One quantity over time.
+
+    Attributes:
+        values: oldest first, equally spaced; NaN where nothing is known.
+        note: after the title: such as what it adds up to.
+        span: length of time, such as ``5m``.
+        spans: all lengths to choose from, the one shown in brackets; empty if there is no choice.
+    """
+
+    title: str
+    values: Sequence[float]
+    span: str
+    note: str = ""
+    spans: str = ""
+
+    @property
+    def now(self) -> float | None:
+        return _known(self.values[-1:])
+
+    @property
+    def highest(self) -> float | None:
+        return _known(self.values)
+
+
+def _known(values: Sequence[float]) -> float | None:
+    return max((v for v in values if not isnan(v)), default=None)
+
+
+def number(value: float | None) -> str:
+    return "?" if value is None else per_second(value)
+
+
+def nice_top(highest: float) -> float:
+    """Returns the end of the axis: 1, 2 or 5 times a power of ten, so that it seldom changes."""
+    if highest <= 1:
+        return 1.0
+    power = 10.0 ** floor(log10(highest))
+    return next((f * power for f in (1, 2, 5) if f * power >= highest), 10 * power)
+
+
+def title_line(chart: Chart, width: int) -> Line:
+    """Returns the title with the present value and the highest one; what does not fit is left out."""
+    head = f"{chart.title}  {number(chart.now)}  max {number(chart.highest)}"
+    spans = next((s for s in (chart.spans, chart.span) if s and len(head) + len(s) < width), "")
+    note = f"  {chart.note}" if chart.note else ""
+    while note and len(head) + len(note) + len(spans) >= width:
+        note = note.rpartition("  ")[0]
+    head = head[:width]
+    between = note + " " * (width - len(head) - len(note) - len(spans))
+    return ((head, Part.TITLE), (between, Part.NOTE), (spans, Part.NOTE))
+
+
+def chart_lines(chart: Chart, width: int, height: int, form: Form) -> list[Line]:
+    """Returns ``height`` lines of ``width`` columns: the title, the area, and from five lines on the times below it."""
+    lines = [title_line(chart, width)] if height > 1 else []
+    has_times, has_axis = height >= 5, width >= MIN_AXIS_COLUMNS
+    rows = height - len(lines) - has_times
+    room = width - AXIS_WIDTH - 1 if has_axis else width
+    top = nice_top(chart.highest or 0.0)
+    labels = {0: number(top), rows - 1: "0"} if rows > 1 else {0: number(top)}
+    if rows >= 4 and rows % 2 == 0:
+        labels[rows // 2] = number(top / 2)
+    area = plot(chart.values, room, rows, top, form)
+    tick, bar = ("|", "|") if form is Form.ASCII else ("┤", "│")
+    for row, text in enumerate(area):
+        axis = labels.get(row, "").rjust(AXIS_WIDTH) + (tick if row in labels else bar) if has_axis else ""
+        lines.append(((axis, Part.AXIS), (text, Part.AREA)))
+    if has_times:
+        lines.append(((_times(chart.span, room, form).rjust(width)[:width], Part.AXIS),))
+    return lines
+
+
+def _times(span: str, room: int, form: Form) -> str:
+    dash = "-" if form is Form.ASCII else "─"
+    first, last = f"-{span} ", " now"
+    return first + dash * max(0, room - len(first) - len(last)) + last
+
+
+def plot(values: Sequence[float], width: int, rows: int, top: float, form: Form) -> list[str]:
+    """Returns the values as rows of ``width`` characters, the uppermost first. Known values have at least a dot."""
+    across, levels = (2, 4) if form is Form.BRAILLE else (1, 8 if form is Form.BLOCKS else 3)
+    heights = [_height(v, rows * levels, top) for v in resampled(values, width * across)]
+    lines = []
+    for row in range(rows):
+        below = (rows - 1 - row) * levels
+        steps = [min(levels, max(0, h - below)) for h in heights]
+        if form is Form.BRAILLE:
+            cells = zip(steps[::2], steps[1::2], strict=True)
+            lines.append("".join(chr(0x2800 + LEFT_DOTS[a] + RIGHT_DOTS[b]) if a or b else " " for a, b in cells))
+        else:
+            characters = BLOCKS if form is Form.BLOCKS else ASCII_LEVELS
+            lines.append("".join(characters[step] for step in steps))
+    return lines
+
+
+def _height(value: float, levels: int, top: float) -> int:
+    return 0 if isnan(value) else max(1, min(levels, ceil(value / top * levels - 0.5)))
+
+
+def resampled(values: Sequence[float], count: int) -> list[float]:
+    """Returns ``count`` values; where several fall into one, the highest, so that no peak disappears."""
+    if not values or count <= 0:
+        return [float("nan")] * max(0, count)
+    return [
+        values[first] if first + 1 >= end else _highest(values[first:end]) for first, end in _ranges(len(values), count)
+    ]
+
+
+@lru_cache(maxsize=64)
+def _ranges(available: int, count: int) -> tuple[tuple[int, int], ...]:
+    edges = [i * available // count for i in range(count + 1)]
+    return tuple(pairwise(edges))
+
+
+def _highest(values: Sequence[float]) -> float:
+    known = _known(values)
+    return float("nan") if known is None else known
+
+
+def chart_line(chart: Chart, width: int, form: Form) -> str:
+    """Returns a chart in one line: title, present and highest value, area, span."""
+    head = f"{chart.title:<8} {number(chart.now):>5}  max {number(chart.highest):<5} "
+    tail = f"  {chart.span}"
+    room = width - len(head) - len(tail)
+    if room < 4:
+        return head.rstrip()[:width]
+    return head + plot(chart.values, room, 1, nice_top(chart.highest or 0.0), form)[0] + tail

@@ -1,0 +1,101 @@
+"""The time line: events of observations, of the journal and of keepalived's log as rows and sentences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kvtui.model.event import Event, EventKind
+from kvtui.model.finding import Severity
+from kvtui.model.text import plain
+from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone
+from kvtui.presenters.journal import result_text, who_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kvtui.actions.core.journal import Entry
+    from kvtui.model.log import LogTail
+
+EMPTY = "Nothing happened since kvtui started, keepalived's log is empty, and nothing was done on this node."
+GOOD_RESULTS = frozenset({"done", "undone"})
+
+
+def action_events(entries: Iterable[Entry]) -> list[Event]:
+    return [
+        Event(
+            entry.at,
+            EventKind.ACTION,
+            f"{entry.summary}: {result_text(entry)}, by {who_text(entry)}"
+            + (f" ({entry.reason})" if entry.reason else ""),
+            (entry.target,) if entry.target else (),
+            Severity.INFO if entry.result in GOOD_RESULTS else Severity.WARNING,
+        )
+        for entry in entries
+    ]
+
+
+def merged(*sources: Iterable[Event]) -> list[Event]:
+    """Returns all events by time, oldest first. A log line without a time stays behind the line before it."""
+    timed: list[tuple[float, Event]] = []
+    for events in sources:
+        at = 0.0
+        for event in events:
+            at = at if event.at is None else event.at
+            timed.append((at, event))
+    return [event for _at, event in sorted(timed, key=lambda pair: pair[0])]
+
+
+def search_texts(event: Event) -> tuple[str, ...]:
+    return (event.text, event.kind.value, *event.objects)
+
+
+def event_text(event: Event) -> str:
+    return event.text + (f" ({event.lines} lines)" if event.lines > 1 else "")
+
+
+def event_cells(event: Event, now: float) -> tuple[Cell, ...]:
+    more = f" +{len(event.objects) - 1}" if event.kind is EventKind.VIP and len(event.objects) > 1 else ""
+    tone = Tone.DIM if event.kind is EventKind.LOG else Tone.NORMAL
+    return (
+        Cell(clock(event.at, now), Tone.DIM),
+        Cell(event.kind.value, Tone.DIM),
+        Cell(plain(event.objects[0], 80) + more if event.objects else ""),
+        Cell(plain(event_text(event)), tone if event.severity is Severity.INFO else SEVERITY_TONES[event.severity]),
+    )
+
+
+def clock(at: float | None, now: float) -> str:
+    """Returns the time of day; on another day than ``now`` the date and the minute."""
+    if at is None:
+        return ""
+    then, today = (datetime.fromtimestamp(t).astimezone() for t in (at, now))
+    return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%m-%d %H:%M}"
+
+
+def details(event: Event) -> str:
+    """Returns everything that is known of an event."""
+    when = "time unknown" if event.at is None else f"{datetime.fromtimestamp(event.at).astimezone():%c}"
+    lines = [when, plain(event_text(event))]
+    if event.objects:
+        lines.append(f"About: {', '.join(plain(name) for name in event.objects)}")
+    return "\n".join(lines)
+
+
+def title_text(kind: EventKind | None, tail: LogTail, hidden: int, *, following: bool) -> str:
+    """Returns the line above the table: the kind, whether new events are followed, and the state of the log."""
+    log = f"log: {tail.where}" if tail.where else "no log"
+    parts = [
+        kind.value if kind else "all kinds",
+        "following" if following else "not following: End follows again",
+        log + (f" ({hidden} lines about dumps hidden)" if hidden else ""),
+        tail.error if tail.lines else "",
+    ]
+    return " · ".join(plain(part) for part in parts if part)
+
+
+def empty_text(tail: LogTail, events: Sequence[Event], search: str, kind: EventKind | None) -> str:
+    if events:
+        chosen = f'matches "{plain(search)}"' if search else f"is of kind {kind}" if kind else ""
+        return f"No event {chosen}. Esc shows all."
+    return plain(tail.error) or EMPTY

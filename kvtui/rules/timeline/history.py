@@ -1,0 +1,186 @@
+"""Keeps the traffic of VIPs, virtual servers and real servers: the last minute, five minutes and hour.
+
+Each of them has one array of fixed size, so that memory does not grow with time. Servers that are gone are forgotten.
+"""
+
+from __future__ import annotations
+
+from array import array
+from enum import IntEnum
+from math import isnan, nan
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from kvtui.model.ipvs import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kvtui.model.ipvs import Stats
+    from kvtui.model.observation import Observation, RealServerView
+
+MIN_SECONDS = 0.8
+"""Minimum time between two samples: events add observations between two ticks."""
+MAX_HELD_SECONDS = 10.0
+"""After a longer time without a sample there is a gap, unless samples usually come that far apart."""
+
+
+class Channel(IntEnum):
+    """One quantity of a server; rates are per second."""
+
+    CONNECTIONS = 0
+    IN_BYTES = 1
+    OUT_BYTES = 2
+    ACTIVE = 3
+    """Open connections: in ESTABLISHED; of UDP, which has no such state, all."""
+
+
+Sample = tuple[float, float, float, float]
+"""A value for each channel."""
+
+
+class Span(Struct, frozen=True):
+    """A length of time that a chart shows, in steps of ``step`` seconds."""
+
+    label: str
+    seconds: int
+    step: int
+
+    @property
+    def samples(self) -> int:
+        return self.seconds // self.step
+
+
+SPANS = (Span("1m", 60, 1), Span("5m", 300, 3), Span("1h", 3600, 30))
+"""A step of each is a whole number of steps of the one before."""
+
+MAX_SAMPLES = SPANS[0].samples
+_STARTS = tuple(sum(s.samples for s in SPANS[:i]) * len(Channel) for i in range(len(SPANS)))
+_SHORT = array("f", [nan]) * (MAX_SAMPLES * len(Channel))
+_LONG = array("f", [nan]) * (sum(s.samples for s in SPANS) * len(Channel))
+
+
+class History:
+    """Samples by the keys of ``samples``.
+
+    Args:
+        max_real_servers: with more, real servers have no history.
+        max_long: with more real servers, only the last minute of each is kept.
+    """
+
+    def __init__(self, max_real_servers: int = 2000, max_long: int = 500) -> None:
+        self._rings: dict[Hashable, array[float]] = {}
+        self._last: float | None = None
+        self._gap = 0.0
+        self._clock = 0.0
+        self._steps = [0] * len(SPANS)
+        """Number of the newest step of each span, since the first sample."""
+        self._max_real_servers = max_real_servers
+        self._max_long = max_long
+
+    def add(self, observation: Observation) -> None:
+        now = observation.snapshot.time
+        gap = 0.0 if self._last is None else now - self._last
+        if self._last is not None and 0 <= gap < MIN_SECONDS:
+            return
+        if gap < 0:  # the clock was set back
+            gap = SPANS[0].step
+        is_held = gap <= max(MAX_HELD_SECONDS, 2 * self._gap)
+        self._last, self._gap = now, gap
+        self._clock += gap
+        values = samples(observation, self._max_real_servers)
+        reals = sum(isinstance(key[0], tuple) for key in values)
+        for gone in self._rings.keys() - values.keys():
+            del self._rings[gone]
+        for key in values.keys() - self._rings.keys():
+            is_short = reals > self._max_long and isinstance(key[0], tuple)
+            self._rings[key] = array("f", _SHORT if is_short else _LONG)
+        self._store(values, is_held=is_held)
+
+    def _store(self, values: dict[tuple[Hashable, ...], Sample], *, is_held: bool) -> None:
+        newest = int(self._clock)
+        missed = range(max(self._steps[0] + 1, newest - MAX_SAMPLES + 1), newest)
+        unknown = (nan, nan, nan, nan)
+        for key, sample in values.items():
+            ring = self._rings[key]
+            for step in missed:
+                _put(ring, step % MAX_SAMPLES * len(Channel), sample if is_held else unknown)
+            _put(ring, newest % MAX_SAMPLES * len(Channel), sample)
+        self._steps[0] = newest
+        for coarse in range(1, len(SPANS)):
+            self._average(coarse)
+
+    def _average(self, coarse: int) -> None:
+        """Fills the steps of a coarser span that are complete, from the samples of the finer one."""
+        span, finer = SPANS[coarse], SPANS[coarse - 1]
+        ratio = span.step // finer.step
+        done = (self._steps[coarse - 1] + (coarse == 1)) // ratio  # the newest step of the minute is known already
+        for step in range(max(self._steps[coarse], done - span.samples), done):
+            known = [n % finer.samples for n in range(step * ratio, (step + 1) * ratio)]
+            if step * ratio <= self._steps[coarse - 1] - finer.samples:
+                known = []  # overwritten since: a gap
+            place = _STARTS[coarse] + step % span.samples * len(Channel)
+            starts = [_STARTS[coarse - 1] + n * len(Channel) for n in known]
+            for ring in self._rings.values():
+                if len(ring) > len(_SHORT):
+                    for channel in Channel:
+                        ring[place + channel] = _mean([ring[start + channel] for start in starts])
+        self._steps[coarse] = max(done, self._steps[coarse])
+
+    def of(self, key: Hashable) -> list[float]:
+        """Returns the connections/s of the last minute, oldest first, for a sparkline."""
+        return [v for v in self.series(key, SPANS[0]) if not isnan(v)]
+
+    def series(self, key: Hashable, span: Span, channel: Channel = Channel.CONNECTIONS) -> list[float]:
+        """Returns a value for each step of the span, oldest first; NaN where nothing is known."""
+        ring, number = self._rings.get(key), SPANS.index(span)
+        if ring is None or (number and len(ring) <= len(_SHORT)):
+            return [nan] * span.samples
+        start, end = _STARTS[number], _STARTS[number] + span.samples * len(Channel)
+        values = ring[start + channel : end : len(Channel)].tolist()
+        oldest = (self._steps[number] + (number == 0)) % span.samples
+        return values[oldest:] + values[:oldest]
+
+    def latest(self, key: Hashable, channel: Channel = Channel.CONNECTIONS) -> float:
+        return self.series(key, SPANS[0], channel)[-1]
+
+
+def _put(ring: array[float], place: int, sample: Sample) -> None:
+    ring[place], ring[place + 1], ring[place + 2], ring[place + 3] = sample
+
+
+def _mean(values: list[float]) -> float:
+    known = [v for v in values if not isnan(v)]
+    return sum(known) / len(known) if known else nan
+
+
+def samples(observation: Observation, max_real_servers: int) -> dict[tuple[Hashable, ...], Sample]:
+    """Returns the traffic by ("vip", address), by ``server_key``, and by (``server_key``, real server)."""
+    values: dict[tuple[Hashable, ...], Sample] = {}
+    servers = observation.virtual_servers or ()
+    reals = sum(len(v.real_servers) for v in servers)
+    for virtual in servers:
+        key = server_key(virtual.protocol.value, virtual.name)
+        is_udp = virtual.protocol is Protocol.UDP
+        opened = [open_connections(real, udp=is_udp) for real in virtual.real_servers]
+        values[key] = sample = _sample(virtual.stats, sum(opened))
+        if virtual.address:
+            one, two, three, four = values.get(("vip", virtual.address), (0.0, 0.0, 0.0, 0.0))
+            values["vip", virtual.address] = (one + sample[0], two + sample[1], three + sample[2], four + sample[3])
+        if reals <= max_real_servers:
+            for real, active in zip(virtual.real_servers, opened, strict=True):
+                values[key, real.key] = _sample(real.stats, active)
+    return values
+
+
+def open_connections(real: RealServerView, *, udp: bool) -> int:
+    return (real.active or 0) + (real.inactive or 0 if udp else 0)
+
+
+def _sample(stats: Stats | None, active: int) -> Sample:
+    return (stats.cps, stats.in_bps, stats.out_bps, active) if stats else (0.0, 0.0, 0.0, active)
+
+
+def server_key(protocol: str, name: str) -> tuple[str, str]:
+    return (protocol, name)

@@ -1,0 +1,169 @@
+"""The config test runs a program of the container's: it gets what the container has, and nothing more."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.backend import config_test
+from kvtui.backend.config_test import ConfigTestUnavailableError, ConfigTestUnconfinedError
+from tests.attacks.targets import status_of, target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(bool(os.geteuid()), reason="only root may have more rights than another process")
+
+SPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time")
+LOOK = f"""{{
+grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp:|Umask)' /proc/self/status
+for kind in {" ".join(SPACES)}; do echo "$kind: $(readlink /proc/self/ns/$kind)"; done
+echo "root: $(stat -L -c %d:%i /proc/self/root)"
+echo "files: $(ls /proc/self/fd | tr '\\n' ' ')"
+echo "memory: $(ulimit -v)"
+echo "environment: $(env | cut -d= -f1 | sort | tr '\\n' ' ')"
+cat /proc/self/cgroup
+}}
+"""
+"""What the target's program sees when it is run as its config test; kvtui keeps each line as a message."""
+
+UNSHARED = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "--net", "--ipc", "--uts", "--cgroup", "--time")
+FILTER = """
+import ctypes, os, struct, sys
+allow = struct.pack("HBBI", 0x06, 0, 0, 0x7FFF0000)  # SECCOMP_RET_ALLOW
+code = ctypes.create_string_buffer(allow)
+program = struct.pack("HxxxxxxP", 1, ctypes.addressof(code))
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.c_char_p(program), 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+TARGETS = {
+    "root": (),
+    "namespaces": UNSHARED,
+    "user namespace": (*UNSHARED, "--user", "--map-root-user"),
+    "nobody": ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"),
+    "groups": ("setpriv", "--reuid", "65533", "--regid", "65532", "--groups", "65530,65531"),
+    "few capabilities": ("setpriv", "--bounding-set", "-all,+net_raw,+chown", "--inh-caps", "-all"),
+    "ambient": (
+        *("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"),
+        *("--inh-caps", "+net_raw,+net_admin", "--ambient-caps", "+net_raw"),
+    ),
+}
+
+
+@pytest.fixture
+def look(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("look") / "keepalived.conf"
+    file.write_text(LOOK)
+    for folder in (file.parent, file.parent.parent, file.parent.parent.parent):
+        folder.chmod(0o755)
+    return file
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_it_has_no_more_than_the_target(name: str, look: Path) -> None:
+    with target(*TARGETS[name], conf=look) as keepalived:
+        result = config_test.run(keepalived)
+        proc = Path(f"/proc/{keepalived.pid}")
+        theirs = status_of((proc / "status").read_text().splitlines())
+        spaces = {kind: (proc / "ns" / kind).readlink().name for kind in SPACES}
+        cgroup = status_of((proc / "cgroup").read_text().splitlines())["0"]
+    mine = status_of([m.text for m in result.messages])
+    assert result.exit_code == 0, result
+    for kind, inode in spaces.items():
+        assert mine[kind] == inode
+    for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(mine[field], 16) & ~int(theirs[field], 16) == 0, field
+    assert int(mine["CapEff"], 16) == int(theirs["CapEff"], 16)
+    if name != "user namespace":  # ids read from inside it are others
+        assert (mine["Uid"].split(), mine["Gid"].split()) == (theirs["Uid"].split(), theirs["Gid"].split())
+        assert sorted(mine["Groups"].split()) == sorted(theirs["Groups"].split())
+    else:
+        assert mine["Uid"].split() == ["0"] * 4
+        assert set(mine["Groups"].split()) <= {"0", "65534"}
+    assert (mine["NoNewPrivs"], mine["Umask"]) == (theirs["NoNewPrivs"], theirs["Umask"])
+    assert mine["files"].split() == ["0", "1", "2", "3"]  # 3 is ls's own
+    assert mine["memory"] == str(config_test.LIMITS[resource.RLIMIT_AS] >> 10)
+    assert set(mine["environment"].split()) <= {"LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "_"}
+    if name != "user namespace" and "unshare" not in TARGETS[name]:
+        assert mine["0"] == cgroup
+    assert f"-f {look} as uid {theirs['Uid'].split()[0]}" in result.ran
+
+
+def test_the_running_config_is_read_by_another_user_too(look: Path) -> None:
+    for name in ("nobody", "user namespace"):
+        with target(*TARGETS[name]) as keepalived:
+            result = config_test.run(keepalived, text=look.read_text())
+        assert result.exit_code == 0
+        files = status_of([m.text for m in result.messages])["files"]
+        assert files.split() == ["0", "1", "2", "3", "5"]  # 5 is the config
+
+
+def test_a_filter_that_cannot_be_copied_is_a_reason_not_to_run_it(look: Path) -> None:
+    with target(sys.executable, "-S", "-c", FILTER, conf=look) as keepalived:
+        with pytest.raises(ConfigTestUnconfinedError, match=r"under a seccomp filter.*it was not run; --force runs it"):
+            config_test.run(keepalived)
+        result = config_test.run(keepalived, force=True)
+    assert result.exit_code == 0
+    assert "but for a seccomp filter" in result.ran
+
+
+@contextmanager
+def hostile(tmp_path: Path, script: str, *, timeout: float = 2.0) -> Iterator[config_test.ConfigTest]:
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text(f"{{ {script}\n}}\n")
+    with target(conf=conf) as keepalived:
+        yield config_test.run(keepalived, timeout=timeout)
+
+
+def test_what_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    mark = tmp_path / "pids"
+    with hostile(tmp_path, f"trap '' TERM; sleep 600 & echo $$ $! > {mark}; sleep 600") as result:
+        assert (result.timed_out, result.exit_code, result.clean) == (True, None, False)
+    for pid in mark.read_text().split():
+        state = status_of(Path(f"/proc/{pid}/status").read_text().splitlines()) if Path(f"/proc/{pid}").exists() else {}
+        assert state.get("State", "Z").startswith("Z")
+
+
+def test_what_it_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
+    """A process of its own session that holds the pipe."""
+    mark = tmp_path / "pid"
+    with hostile(tmp_path, f"setsid sleep 600 & echo $! > {mark}; echo said", timeout=120.0) as result:
+        assert [m.text for m in result.messages] == ["said"]
+        assert (result.exit_code, result.timed_out) == (0, False)
+    os.kill(int(mark.read_text()), 9)
+
+
+def test_endless_output_ends(tmp_path: Path) -> None:
+    with hostile(tmp_path, "yes x", timeout=120.0) as result:
+        assert (result.cut, result.clean, len(result.messages)) == (True, False, 1)
+
+
+def test_memory_without_end_ends(tmp_path: Path) -> None:
+    with hostile(tmp_path, f"{sys.executable} -S -c 'bytearray(4 << 30)'", timeout=120.0) as result:
+        assert result.messages[-1].text == "MemoryError"
+
+
+def test_a_program_that_is_its_own_interpreter_gets_no_host_program(
+    tmp_path: Path,
+) -> None:
+    """CVE-2019-5736: what runs the container's program for a moment is no file of the host that it could write."""
+    conf = tmp_path / "keepalived.conf"
+    conf.write_text("{ readlink /proc/$PPID/exe; }\n")
+    with target(conf=conf) as keepalived:
+        seen = [m.text for m in config_test.run(keepalived).messages]
+    assert seen == ["/memfd:kvtui-launcher (deleted)"]
+
+
+def test_a_target_that_has_ended(look: Path) -> None:
+    with target(conf=look) as keepalived:
+        pass
+    with pytest.raises(ConfigTestUnavailableError, match="has ended: try again"):
+        config_test.run(keepalived)
