@@ -20,6 +20,7 @@ from kvtui.cli.output import Format, encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import ClusterView, NodeState
 from kvtui.model.text import plain
+from kvtui.presenters.action_document import NodesOutcome
 from kvtui.presenters.cluster import NO_HOSTS
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class AllNodes:
         code, text = asyncio.run(self._run(act))
         info(text)
         if self._invocation.form is not Format.TEXT:
-            document = {"id": self.id, "outcome": {"exit_code": int(code), "detail": text}, "nodes": self.results}
+            # the nodes' documents as they came: another kvtui may have more members
+            document = {"id": self.id, "outcome": NodesOutcome(int(code), text), "nodes": self.results}
             write_soon(encode(document, self._invocation.form))
         return code
 
