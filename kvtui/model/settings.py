@@ -34,6 +34,7 @@ class ClusterSettings(Struct, frozen=True):
     """How to reach the other nodes.
 
     Attributes:
+        hosts: as ssh knows them, or ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui).
         command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
         ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
     """
@@ -41,6 +42,8 @@ class ClusterSettings(Struct, frozen=True):
     hosts: tuple[str, ...] = ()
     command: str = "kvtui"
     ssh: str = "ssh"
+    kubeconfig: str | None = None
+    context: str | None = None
 
 
 class UiSettings(Struct, frozen=True):

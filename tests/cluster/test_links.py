@@ -6,8 +6,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from kvtui.backend.remote import reach
 from kvtui.backend.remote.links import Links
-from kvtui.backend.remote.ssh import ssh_argv
 from kvtui.model.cluster import ClusterNode, NodeState
 from kvtui.model.settings import ClusterSettings
 
@@ -84,7 +84,7 @@ def test_a_connection_that_ends_is_made_again() -> None:
 
 
 def test_a_host_is_never_an_option_and_ssh_never_asks() -> None:
-    argv = ssh_argv(ClusterSettings(command="sudo kvtui", ssh="ssh -F f"), "-oProxyCommand=x", ["trace", "a b"])
+    argv = reach.argv(ClusterSettings(command="sudo kvtui", ssh="ssh -F f"), "-oProxyCommand=x", ["trace", "a b"])
     assert argv[:3] == ["ssh", "-F", "f"]
     assert argv[-4:] == ["-T", "--", "-oProxyCommand=x", "sudo kvtui trace 'a b'"]
     assert "BatchMode=yes" in argv

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from kvtui.backend.remote.ssh import ssh_argv
+from kvtui.backend.remote import reach
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Answer(Struct, frozen=True):
 
 async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[str]) -> Answer:
     """Runs kvtui with these arguments there; it must print one JSON document."""
-    argv = ssh_argv(settings, node, arguments)
+    argv = reach.argv(settings, node, arguments)
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
