@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.settings import ClusterSettings
 
-MAX_SECONDS = 600.0
+MAX_SECONDS = 4000.0
 """A command that takes longer is given up: a drain that waits has its own time limit, 300 s unless told otherwise."""
 
 
@@ -50,6 +50,7 @@ async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     begin = out.find(b"{")  # a login may print something before
     try:
         document = msgspec.json.decode(out[begin:] if begin >= 0 else b"")
