@@ -204,8 +204,8 @@ class Emulator(kmock.KubernetesScaffold):
         copies = [asyncio.create_task(copy(1, process.stdout)), asyncio.create_task(copy(2, process.stderr))]
         gone = asyncio.create_task(socket.receive())
         try:
-            both = asyncio.ensure_future(asyncio.gather(*copies, return_exceptions=True))
-            await asyncio.wait({both, gone}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {asyncio.gather(*copies, return_exceptions=True), gone}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not gone.done():
                 code = await process.wait()
                 causes = [{"reason": "ExitCode", "message": str(code)}]
