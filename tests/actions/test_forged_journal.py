@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,9 +92,9 @@ def test_no_link_and_no_fifo_is_opened(journal: Journal, tmp_path: Path, name: s
     theirs.write_text("theirs")
     place = journal.folder / name
     for make in (
-        lambda: place.symlink_to(theirs),
-        lambda: os.mkfifo(place),
-        lambda: os.link(theirs, place),
+        partial(place.symlink_to, theirs),
+        partial(os.mkfifo, place),
+        partial(os.link, theirs, place),
         place.mkdir,
     ):
         make()
@@ -139,7 +140,7 @@ def test_what_is_written_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert [oct(p.stat().st_mode & 0o777) for p in (folder, journal.file, folder / "lock")] == ["0o700"] + ["0o600"] * 2
 
 
-FORGED = {
+FORGED: dict[str, dict[str, Any]] = {
     "track value": {"before": 0, "after": 1, "existed": True},
     "file": {"instance": "vips", "priority": [90, 100], "digests": ["0" * 64, "1" * 64]},
     "draft": {},

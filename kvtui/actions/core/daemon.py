@@ -84,7 +84,7 @@ class Daemon(Struct, frozen=True):
         """
         confs = self._confs()
         names = {name for conf in confs or () for name in (conf.path, *conf.files)}
-        names |= {file.path for conf in confs or () for file in conf.track_files}
+        names |= {file.path for conf in confs or () for file in conf.track_files if file.path}
         if confs is None or path in names:
             return ""
         return f"{path} is no file of the config of keepalived {self.pid}: kvtui leaves it alone"
