@@ -38,6 +38,7 @@ async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=reach.environment(),
             start_new_session=True,
         )
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kvtui.backend.remote import reach
 from kvtui.model.cluster import ClusterNode, NodeState, Report
 from kvtui.model.text import plain
 
@@ -120,6 +121,7 @@ class Link:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
+                    env=reach.environment(),
                     limit=MAX_LINE_BYTES,
                     start_new_session=True,  # no terminal to ask on, and Ctrl+C is kvtui's
                 )

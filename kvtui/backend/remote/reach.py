@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ POD = "pod/"
 CONTAINER = "kvtui"
 """Of a pod that is named without its container."""
 EXEC = (sys.executable, "-P", "-m", "kvtui.backend.kube.exec")
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment for these commands: kvtui's own process of a pod finds the same modules as this one."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def argv(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool = False) -> list[str]:
