@@ -34,7 +34,7 @@ class ClusterObserver:
         self.changed = asyncio.Event()
         self.is_decided = False
         self._links = Links({host: reach.argv(settings, host, WATCH) for host in settings.hosts})
-        self._rules = ClusterRules()
+        self._rules = ClusterRules(settings.ignore)
 
     def start(self) -> None:
         self._links.start(self.changed.set)

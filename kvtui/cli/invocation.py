@@ -71,6 +71,7 @@ class Invocation(Struct, frozen=True):
             hosts=names(self.hosts),
             command=str(value("cluster.command")),
             ssh=str(value("cluster.ssh")),
+            ignore=self.config.triage.ignore,
             kubeconfig=kube.kubeconfig,
             context=kube.context,
         )

@@ -36,12 +36,14 @@ class ClusterSettings(Struct, frozen=True):
     Attributes:
         hosts: as ssh knows them, or ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui).
         command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
+        ignore: ids of findings that are not reported.
         ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
     """
 
     hosts: tuple[str, ...] = ()
     command: str = "kvtui"
     ssh: str = "ssh"
+    ignore: frozenset[str] = frozenset()
     kubeconfig: str | None = None
     context: str | None = None
 

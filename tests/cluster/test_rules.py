@@ -101,6 +101,11 @@ def test_ties() -> None:
     ]
 
 
+def test_findings_that_the_operator_ignores() -> None:
+    view = ClusterRules(frozenset({"cluster-node-unknown"})).view((node(5, "MASTER"), silent(4)), 1000.0)
+    assert not view.findings
+
+
 def test_differences_name_the_nodes_and_the_lines() -> None:
     same: dict[str, Any] = {"kvtui": "1", "ipvs_digest": "d"}
     one = Comparison(config_hash="a", config=("x: 1", "both"), drained=("V -> R",), sysctls={"n": 1}, **same)
