@@ -3,7 +3,7 @@
     pretended_kvtui.py FOLDER … -- HOST COMMAND
 
 FOLDER/HOST.json has its journal; FOLDER/HOST.fails names what fails there: ``plan``, ``apply``, ``lost`` (applied, but
-the connection is lost before the answer).
+the connection is lost before the answer), ``slow`` (applied as soon as there is a file FOLDER/go).
 """
 
 from __future__ import annotations
@@ -39,8 +39,12 @@ def main() -> int:
         code, detail = 1, "failed, and put back"
         entries.append({"id": "f", "reason": reason, "result": "put back", "undoes": None})
     else:
+        while fails == "slow" and not (folder / "go").exists():
+            time.sleep(0.05)
         entries.append({"id": f"id-{len(entries)}", "reason": reason, "result": "done", "undoes": None})
-    journal.write_text(json.dumps(entries))
+    draft = folder / f"{host}.draft"
+    draft.write_text(json.dumps(entries))
+    draft.replace(journal)  # a test may read it at any moment
     if fails == "lost" and "--yes" in words and "undo" not in words:
         print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
         return 255

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +79,18 @@ def test_one_after_another_stops_at_the_first_that_fails(folder: Path) -> None:
     (folder / "b.fails").write_text("apply")
     assert run(lambda _invocation: None, ["--yes", "reload", "--all-nodes", "--one-at-a-time"]) == 1
     assert results(folder) == {"a": ["undone"], "b": ["put back"], "c": []}
+
+
+def test_a_signal_waits_for_what_runs_and_puts_all_back(folder: Path) -> None:
+    (folder / "b.fails").write_text("slow")
+    argv = [sys.executable, "-m", "kvtui", "--yes", "drain", "10.2.0.1", "--all-nodes"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 120
+        while results(folder) != {"a": ["done"], "b": [], "c": ["done"]} and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        (folder / "go").touch()
+        _out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted; all that was done is put back" in errors
+    assert results(folder) == {h: ["undone"] for h in HOSTS}
