@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.model.cluster import Router
 
-LOOK_SECONDS = 60.0
+LOOK_SECONDS = 90.0
 """How long all nodes have to answer before a plan is made."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""

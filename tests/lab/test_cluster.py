@@ -192,15 +192,15 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
     done = a.exec(sshd.argv("--yes", "undrain", "10.4.0.11", "--all-nodes"))
     assert (done.returncode, weights(cluster)) == (0, on), done.stderr
 
-    kept = sshd.state(b).rename(sshd.folder / "kept")  # from now on node-b cannot write its journal
-    sshd.state(b).write_text("")
+    lock = sshd.state(b) / "lock"
+    lock.unlink()
+    lock.mkdir()  # from now on node-b cannot lock its journal, so that it does nothing
     done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
     assert (done.returncode, weights(cluster)) == (1, on), done.stderr
     assert "node-b: " in done.stderr
     assert "all that was done is put back" in done.stderr
     assert journaled(sshd, a)[-2][1] == "undone"
-    sshd.state(b).unlink()
-    kept.rename(sshd.state(b))
+    lock.rmdir()
 
     sshd.stop(b)
     done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
