@@ -83,7 +83,7 @@ HostsOption = Annotated[
         "--hosts",
         envvar="KVTUI_HOSTS",
         metavar="HOST,…",
-        help="The other nodes, as ssh knows them, separated by commas.",
+        help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
     ),
 ]
 NoKubeOption = Annotated[
