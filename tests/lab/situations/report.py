@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 from tests.lab.situations.rows import ROWS
 
+REFUSED = 3
+"""Exit code of what was not carried out."""
 TARGET = Path(__file__).parents[3] / "docs" / "predictions.md"
 HEAD = """# What kvtui predicts, and what comes
 
@@ -48,7 +50,7 @@ def results(paths: list[str]) -> list[dict[str, Any]]:
     """Returns what each situation gave."""
     properties = (e for path in paths for e in ET.parse(path).iter("property"))  # noqa: S314 - written by our own pytest
     values = [json.loads(e.get("value") or "{}") for e in properties if e.get("name") == "situation"]
-    found = {(r["name"], r["keepalived"]): r for r in values}
+    found = {(r["name"], r["keepalived"]): r for r in values if r["code"] != REFUSED}
     order = [row.name for row in ROWS]
     return [found[key] for key in sorted(found, key=lambda key: (order.index(key[0]), key[1])) if key[0] in order]
 
@@ -89,7 +91,9 @@ def page(commit: str, found: list[dict[str, Any]]) -> str:
         sure = ", ".join(
             f"{sum(line.certainty == word for line in mine)} {word}" for word in ("certain", "likely", "unknown")
         )
-        lines.append(f"- keepalived {version}: {len(actions)} situations ({kinds}), {len(mine)} predictions: {sure}.")
+        lines.append(
+            f"- keepalived {version}: {len(actions)} of {len(ROWS)} situations ({kinds}), {len(mine)} predictions: {sure}."
+        )
     certain = sum(line.certainty == "certain" for line in wrong)
     unknown = sum(line.certainty == "unknown" for line in rows) / max(1, len(rows))
     lines += ["", f"Wrong: {len(wrong)}, of which certain: {certain}. Unknown: {unknown:.0%}."]
