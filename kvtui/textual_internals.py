@@ -1,7 +1,7 @@
 """The only module that uses private parts of Textual. Checked with Textual 8.2.8.
 
 - ``TerminalDriver``: Textual's driver queues up to 30 writes, then blocks the event loop: on a terminal that nobody
-  reads (a stalled SSH connection) no key, signal or action is handled.
+  reads (a stalled SSH connection) no key, signal or action is handled. And it looks for keys ten times a second.
 - ``MinimalUpdate``: Textual knows which spans of a line changed, but sends the line from its beginning.
 - ``inner_and_outer``: Textual caches it for each ``StylesCache``, so that 1,024 closed widgets and their lines live
   on: 200 MB of closed dialogs.
@@ -11,8 +11,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import signal
 import sys
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import lru_cache
 from time import monotonic
@@ -23,6 +26,7 @@ from rich.text import Text
 from textual import events
 from textual._compositor import ChopsUpdate
 from textual._styles_cache import StylesCache
+from textual._xterm_parser import XTermParser
 from textual.app import App, ScreenStackError, SuspendNotSupported
 from textual.drivers.linux_driver import LinuxDriver
 from textual.style import Style
@@ -45,6 +49,8 @@ MAX_QUEUED_BYTES = 1 << 20
 """Nothing more is queued above this, not even copied texts and bells."""
 EXIT_TIMEOUT = 0.3
 """Time that the terminal has at exit to read the sequences that restore it."""
+ESCAPE_MS = 100
+"""How often an unfinished sequence is looked at."""
 END_OF_FRAME = "\x1b[?2026l"
 
 
@@ -74,16 +80,40 @@ class TerminalDriver(LinuxDriver):
         self._exit_deadline = 0.0
         self._suspended = False
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
+        self._input_ends = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         fds = {self.fileno, terminal.fileno()}
         self.lost = LostTerminal(fds, self._output, lambda: self.write(lost_terminal.QUESTION))
+
+    def start_application_mode(self) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._input_ends)
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.write(lost_terminal.QUESTION)
+
+    def run_input_thread(self) -> None:
+        """Reads keys, as the base class does, but sleeps until there is one."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")().decode
+        waiting = select.poll()
+        waiting.register(self.fileno, select.POLLIN)
+        waiting.register(self._input_ends, select.POLLIN)
+        while not self.exit_event.is_set():
+            # the rest of a sequence may be missing, or it is the Esc key
+            arrived = {fd for fd, _ in waiting.poll(None if parser._timeout_time is None else ESCAPE_MS)}  # noqa: SLF001
+            typed = os.read(self.fileno, 4096) if self.fileno in arrived else b""
+            text = decode(typed)  # empty while the rest of a character is missing; the parser takes that for the end
+            for event in (*(parser.feed(text) if text else ()), *parser.tick()):
+                self.process_message(event)
+            if self._input_ends in arrived or (self.fileno in arrived and not typed):  # the latter: end of file
+                self.exit_event.wait()
+
+    def disable_input(self) -> None:
+        os.eventfd_write(self._input_ends, 1)
+        super().disable_input()
 
     def write(self, data: str) -> None:
         if self._output.queued < MAX_QUEUED_BYTES and not self._suspended:
             self._output.put(data.encode(self._encoding, self._errors))
-
-    def start_application_mode(self) -> None:
-        super().start_application_mode()  # type: ignore[no-untyped-call]
-        self.write(lost_terminal.QUESTION)
 
     def is_lost(self) -> bool:
         """Looks whether anybody is there; not while another program has the terminal."""
