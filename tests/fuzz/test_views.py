@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kvtui.actions.equivalent_commands import of_instance, of_vip
+from kvtui.cli.look import Look
 from kvtui.cli.text import render
 from kvtui.model.text import plain, shell_word
 from kvtui.observer import TriageRunner
@@ -48,7 +49,7 @@ def test_every_view_only_prints(text: str) -> None:
     for seen in (world(text), cluster(text)):
         for view in VIEWS:
             assert_prints(render(seen, view))
-            assert_prints(render(seen, view, 80))
+            assert_prints(render(seen, view, Look(width=80)))
         triage = TriageRunner()
         for finding in (*(triage.run(seen, force=True).findings or ()), *triage.undecided):
             assert_prints("\n".join(line_text(line) for line in finding_lines(finding)))
