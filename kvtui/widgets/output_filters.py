@@ -75,7 +75,7 @@ class NoDimFilter(LineFilter):
 
 
 class ControlCharFilter(LineFilter):
-    """Replaces control characters, and drops floods of marks, where a widget did not use ``plain``; also in pasted text."""
+    """Replaces control characters and drops floods of marks, where no widget used ``plain``; also in pasted text."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         del background
