@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
+
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
 from kvtui.presenters.findings import Severities
@@ -48,6 +50,10 @@ COLUMNS = (
     Column("managed", "MANAGED BY", 10, 10),
     Column("service", "SERVICE / CHECK", 15, 10, most=40),
 )
+
+
+ARROW_COLUMN = 4
+"""A click up to this column of a virtual server's row folds or unfolds it."""
 
 
 class IpvsScreen(NodeScreen):
@@ -147,9 +153,9 @@ class IpvsScreen(NodeScreen):
         key, _real = _split(self.table.selected)
         return next((v for v in observation.virtual_servers or () if _key(v) == key), None)
 
-    def selected_real(self, observation: Observation) -> tuple[VirtualServerView, RealServerView] | None:
+    def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
         virtual, (_key, name) = self._selected_server(observation), _split(self.table.selected)
-        return next(((virtual, real) for real in virtual.real_servers if real.key == name), None) if virtual else None
+        return [(virtual, real) for real in virtual.real_servers if name in {None, real.key}] if virtual else []
 
     def action_fold(self, closed: bool) -> None:
         key, _real = _split(self.table.selected)
@@ -159,6 +165,12 @@ class IpvsScreen(NodeScreen):
         if closed and key in self.table.keys:
             self.table.move_to(self.table.keys.index(key))
         self.redraw()
+
+    @on(LineTable.RowClicked)
+    def _click_arrow(self, event: LineTable.RowClicked) -> None:
+        key, real = _split(event.key)
+        if real is None and event.x <= ARROW_COLUMN:
+            self.action_fold(key not in self._folded)
 
     def action_fold_all(self, closed: bool) -> None:
         servers = self.host.latest.virtual_servers or () if self.host.latest else ()
