@@ -117,7 +117,7 @@ def take_failover(lab: LiveLab, out: Path) -> None:
     with kvtui_on(lab, HEIR, (100, 24)) as terminal:
         terminal.shows("10.4.0.50", "3/3", "BACKUP")
         terminal.quiet(5)
-        frames = []
+        frames: list[str] = []
         for seconds in FRAMES:
             if len(frames) == 1:
                 lab.node(BEST).kill()
