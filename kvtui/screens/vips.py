@@ -133,14 +133,14 @@ class VipsScreen(NodeScreen):
         vip, rows = self._selected_vip(observation), len(self.table.keys)
         pane = self.query_one(DetailPane)
         if vip is None:
-            pane.explain("", (), rows=rows, height=self.size.height)
+            pane.explain("", (), rows=rows, height=self.free_height)
             return
         index = ChainIndex(observation)
         links = chain_of(index, vip.address, view=vip)
         first = summary_lines(index, links, vip, self.glyphs)
         more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
-        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
-        self._show_charts(vip, pane.room_below(rows, self.size.height) - len(first))
+        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.free_height)
+        self._show_charts(vip, pane.room_below(rows, self.free_height) - len(first))
 
     def _show_charts(self, vip: VipView, room: int) -> None:
         """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
