@@ -26,6 +26,7 @@ from kvtui.presenters.sources import sources_text
 from kvtui.presenters.views import VIEWS
 from kvtui.rules.timeline.events import Timeline
 from kvtui.rules.timeline.history import SPANS, History
+from kvtui.rules.timeline.masters import Masters
 from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
@@ -119,6 +120,7 @@ class KvtuiApp(TerminalApp):
         self.history = History()
         self.span = SPANS[1]
         self.timeline = Timeline()
+        self.masters = Masters()
         self.latest: Observation | None = None
         self.paused = False
         self._closed_screens = 0
@@ -145,6 +147,7 @@ class KvtuiApp(TerminalApp):
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.set_keymap(dict(self.keymap.keys))
         self._notify_problems()
+        self.watch_terminal()
         self._observe()
         if self.settings.source_label != "replay":
             self._watch_journal()
@@ -194,6 +197,7 @@ class KvtuiApp(TerminalApp):
             gc.collect()
         self.history.add(message.observation)
         self.timeline.add(message.observation)
+        self.masters.add(message.observation)
         futures, self._next = self._next, []
         for future in futures:
             if not future.done():

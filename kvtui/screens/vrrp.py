@@ -10,6 +10,7 @@ from kvtui.actions.equivalent_commands import of_instance
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, text_lines
 from kvtui.presenters.findings import Severities
+from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import Target
 from kvtui.presenters.vrrp import (
     empty_text,
@@ -24,6 +25,7 @@ from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -62,7 +64,7 @@ class VrrpScreen(NodeScreen):
         return LineTable(COLUMNS, "Reading this node …", id="vrrp")
 
     def below_table(self) -> tuple[Widget, ...]:
-        return (Static("", id="timeline", markup=False),)
+        return (Lines(wraps=False, id="masters"), Static("", id="timeline", markup=False))
 
     def draw(self, observation: Observation) -> None:
         text = empty_text(observation)
@@ -83,6 +85,7 @@ class VrrpScreen(NodeScreen):
             for peer in instance.peers:
                 rows[name, peer.address] = (Cell(""), *peer_cells(peer, instance, self.glyphs.branch))
         self.show_rows(observation, list(rows), rows.__getitem__)
+        self._draw_masters(observation)
         self._draw_timeline(observation)
         self.show_detail(observation)
 
@@ -95,6 +98,11 @@ class VrrpScreen(NodeScreen):
         text = instance_text(instance, observation.snapshot.time) if instance else ""
         title = instance.name if instance else ""
         self.query_one(DetailPane).explain(title, text_lines(text) if text else (), rows=height, height=height)
+
+    def _draw_masters(self, observation: Observation) -> None:
+        names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
+        lines = master_lines(self.host.masters, names, self.host.span, now, self.size.width, self.glyphs)
+        self.query_one("#masters", Lines).show(lines)
 
     def _draw_timeline(self, observation: Observation) -> None:
         text = timeline_text(observation, max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1)))

@@ -83,7 +83,7 @@ def main() -> None:
             with inside(lab.network.client):
                 client.put("services", objects.service("search"))  # no pod has its label
                 client.put("configmaps", objects.configmap(CONFIGMAP | MORE))
-            terminal.shows("10.4.0.53")
+            terminal.shows("10.4.0.52")
             terminal.press("G")
             terminal.quiet(40)  # a history for the charts
             out.joinpath("kvtui.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 1 VIPs"))
