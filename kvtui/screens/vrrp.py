@@ -101,8 +101,9 @@ class VrrpScreen(NodeScreen):
 
     def _draw_masters(self, observation: Observation) -> None:
         names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
-        lines = master_lines(self.host.masters, names, self.host.span, now, self.size.width, self.glyphs)
-        self.query_one("#masters", Lines).show(lines)
+        shown = self.query_one("#masters", Lines)
+        width = shown.size.width or self.size.width
+        shown.show(master_lines(self.host.masters, names, self.host.span, now, width, self.glyphs))
 
     def _draw_timeline(self, observation: Observation) -> None:
         text = timeline_text(observation, max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1)))
