@@ -91,10 +91,8 @@ def page(commit: str, found: list[dict[str, Any]]) -> str:
         sure = ", ".join(
             f"{sum(line.certainty == word for line in mine)} {word}" for word in ("certain", "likely", "unknown")
         )
-        lines.append(
         done = f"{len(actions)} of {len(ROWS)} situations ({kinds})"
         lines.append(f"- keepalived {version}: {done}, {len(mine)} predictions: {sure}.")
-        )
     certain = sum(line.certainty == "certain" for line in wrong)
     unknown = sum(line.certainty == "unknown" for line in rows) / max(1, len(rows))
     lines += ["", f"Wrong: {len(wrong)}, of which certain: {certain}. Unknown: {unknown:.0%}."]
