@@ -23,6 +23,9 @@ Each row was carried out by `kvtui --yes --force` on real keepalived: three node
 `tests/`). "Predicted" is what the plan said for the instance or virtual server on that node, "came" what all nodes,
 their kernels and a client showed then. `tests/lab/situations/report.py` generates this page.
 
+Not listed: what kvtui refused, since nothing was carried out. Of a situation that was carried out again, the last
+result counts.
+
 - **certain**: nothing on another node can change it.
 - **likely**: it rests on other nodes being as this one, or as they were when they last advertised.
 - **unknown**: no source on this node knows what decides it. A backup is silent.
