@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from kvtui.model.config import Theme
 from kvtui.model.settings import Clipboard
+from kvtui.presenters.glyphs import TERMS_WITHOUT_UNICODE, only_ascii
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
 TERMS_WITH_16_COLOURS = frozenset({"", "linux", "xterm", "screen", "vt100", "vt220", "ansi"})
 """TERMs for which Textual detects 16 colours: they get the terminal's own palette."""
-
-TERMS_WITHOUT_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
-"""TERMs whose fonts lack marks, bars and branches; the Linux console shows diamonds instead."""
-
-
-def only_ascii(env: MutableMapping[str, str], encoding: str) -> bool:
-    """Whether this terminal shows only ASCII: an old terminal, or an encoding other than UTF-8."""
-    return env.get("TERM", "") in TERMS_WITHOUT_UNICODE or encoding.lower().replace("-", "") != "utf8"
 
 
 def clipboard(env: MutableMapping[str, str]) -> Clipboard:

@@ -22,7 +22,6 @@ from kvtui.actions.registry import plan
 from kvtui.cli.journal_text import journal_document, journal_text
 from kvtui.cli.output import (
     EXIT_TIMEOUT,
-    Format,
     encode,
     fail,
     info,
@@ -116,7 +115,7 @@ def _print_outcome(invocation: Invocation, run: _Run, outcome: Outcome) -> None:
     run.is_printed = True
     try:
         info(f"{outcome.detail}{f'  (journal: {outcome.id})' if outcome.id else ''}")
-        if invocation.form is not Format.TEXT:
+        if not invocation.form.is_text:
             write_soon(encode(action_document(run.plan, outcome, dry_run=invocation.dry_run), invocation.form))
     except KeyboardInterrupt:
         run.is_signalled = True
@@ -130,7 +129,7 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
         observation = await _observe(observer, intent)
         action = await plan(intent, observation, observer.observe, backend)
         run.plan = action.plan
-        if invocation.form is Format.TEXT:
+        if invocation.form.is_text:
             write_soon(plan_text(action.plan))
         else:
             with suppress(OSError):
@@ -243,7 +242,7 @@ def show_journal(invocation: Invocation) -> int:
     except OSError as error:
         fail(f"cannot read the journal: {error}", ExitCode.FAILED)
     lost = () if invocation.demo else found_overwrites(entries, time.time(), backend)
-    if invocation.form is Format.TEXT:
+    if invocation.form.is_text:
         nowhere = not invocation.demo and not journal.file.exists()
         write(journal_text(entries, journal.folder if nowhere else None))
         if note := passed_over_note(journal):

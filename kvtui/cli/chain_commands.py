@@ -14,7 +14,11 @@ def trace(
     context: typer.Context,
     vip: Annotated[
         str,
-        typer.Argument(metavar="VIP[:PORT]", autocompletion=values.vips, help="With IPv6 and a port: [VIP]:PORT."),
+        typer.Argument(
+            metavar="VIP[:PORT]",
+            autocompletion=values.vips,
+            help="Or NAMESPACE/SERVICE[:PORT]. With IPv6 and a port: [VIP]:PORT.",
+        ),
     ],
     connect: Annotated[bool, typer.Option("--connect", help="Also connect to it over TCP, from here.")] = False,
     listen: ListenOption = DEFAULT_LISTEN_SECONDS,
@@ -26,7 +30,7 @@ def trace(
     Exit code: 0 every layer is ok, 1 a layer is broken, 2 no such VIP, 3 unknown, because an expected layer cannot be
     read, such as the ConfigMap of a keepalived-vip without an API. --no-kube checks this node only.
 
-    Example: kvtui trace 10.4.0.50:80
+    Examples: kvtui trace 10.4.0.50:80; kvtui trace default/nginx
     """
     from kvtui.cli.trace import trace as print_trace  # noqa: PLC0415 - imports the rules of the chain
 

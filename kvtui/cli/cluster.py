@@ -6,8 +6,10 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, terminal_width, watch_heading, write, write_latest
+from kvtui.cli.look import PLAIN, look_for
+from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, is_redrawn, watch_heading, write, write_latest
 from kvtui.cli.tables import table
+from kvtui.cli.watched_text import redrawn
 from kvtui.cli.watching import until_signal
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.keepalived import KeepalivedNotFoundError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kvtui.cli.invocation import Invocation
+    from kvtui.cli.look import Look
     from kvtui.model.cluster import ClusterView
 
 MAX_LISTEN_SECONDS = 20.0
@@ -41,7 +44,7 @@ def cluster(invocation: Invocation, form: Format, *, watch: bool, listen: float 
         view = asyncio.run(_once(invocation, listen))
     except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
-    write(_text(view, form, stream=False))
+    write(_text(view, form, look_for(invocation, wide=form is Format.WIDE), stream=False))
 
 
 @asynccontextmanager
@@ -74,23 +77,25 @@ async def _once(invocation: Invocation, listen: float | None) -> ClusterView:
 
 async def _watch(invocation: Invocation, form: Format) -> None:
     async with _views(invocation) as views:
+        look = look_for(invocation, wide=form is Format.WIDE)
         async for _nodes, view in views:
-            write_latest(_text(view, form, stream=True))
+            write_latest(_text(view, form, look, stream=True))
 
 
-def _text(view: ClusterView, form: Format, *, stream: bool) -> str:
-    if form is Format.TEXT:
-        return (watch_heading(view.time) if stream else "") + cluster_text(view, terminal_width())
+def _text(view: ClusterView, form: Format, look: Look, *, stream: bool) -> str:
+    if form.is_text:
+        text = (watch_heading(view.time) if stream else "") + cluster_text(view, look)
+        return redrawn(text.splitlines()) if stream and is_redrawn() else text
     return encode(cluster_document(view), form, stream=stream)
 
 
-def cluster_text(view: ClusterView, width: int | None = None) -> str:
-    cells = rows.NodeCells(view, ASCII.dash, ASCII.self_mark)
-    nodes = [tuple(c.text for c in cells.cells(node)) for node in view.nodes]
-    parts = [table(rows.NODE_HEAD, nodes, frozenset({3, 5, 8}), max_width=width, optional=OPTIONAL_COLUMNS)]
+def cluster_text(view: ClusterView, look: Look = PLAIN) -> str:
+    cells = rows.NodeCells(view, look.glyphs.dash, look.glyphs.self_mark)
+    nodes = [look.cells(cells.cells(node)) for node in view.nodes]
+    parts = [table(rows.NODE_HEAD, nodes, frozenset({3, 5, 8}), look=look, optional=OPTIONAL_COLUMNS)]
     if view.routers:
-        routers = [tuple(c.text for c in rows.router_cells(r)) for r in view.routers]
-        parts.append(table(rows.ROUTER_HEAD, routers, max_width=width))
+        routers = [look.cells(rows.router_cells(r)) for r in view.routers]
+        parts.append(table(rows.ROUTER_HEAD, routers, look=look))
     for router in view.routers:
         if lines := rows.matrix(view, router, ASCII):
             head, *body = [tuple(c.text for c in line) for line in lines]

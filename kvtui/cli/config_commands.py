@@ -9,7 +9,7 @@ import typer
 
 from kvtui.cli.config_layer import as_toml, effective_values
 from kvtui.cli.node_command import ActionCommand
-from kvtui.cli.output import Format, encode, info, write
+from kvtui.cli.output import encode, info, write
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show(context: typer.Context) -> None:
     config = invocation.config
     values = list(effective_values(config, context.find_root()))
     problems = [*config.problems, *_key_problems(config)]
-    if invocation.form is Format.TEXT:
+    if invocation.form.is_text:
         from kvtui.cli.tables import table  # noqa: PLC0415 - JSON does without
 
         rows = [(v.setting.key, as_toml(v.value, v.setting.kind), v.origin) for v in values]

@@ -7,17 +7,21 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from kvtui.cli import event_loop
-from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, watch_heading, write
+from kvtui.cli.look import PLAIN, look_for
+from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, info, is_redrawn, watch_heading, write
+from kvtui.cli.watched_text import redrawn
 from kvtui.cli.watching import watch as watch_observations
 from kvtui.model.finding import Severity
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
+from kvtui.presenters.cells import SEVERITY_TONES
 from kvtui.presenters.documents import status
 from kvtui.presenters.findings import missing_names, summary
 from kvtui.rules.triage.missing_sources import missing_sources
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
+    from kvtui.cli.look import Look
     from kvtui.model.finding import Finding
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
@@ -48,13 +52,14 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
     """
     observer = invocation.observer(triage=True)
     if watch:
-        watch_observations(observer, Changes(form).text)
+        changes = Changes(form, look_for(invocation, wide=form is Format.WIDE))
+        watch_observations(observer, changes.text)
         return TriageExit.NONE
     try:
         seen = event_loop.run(_observe(observer, listen))
     except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
-    write(_text(seen, form, stream=False))
+    write(_text(seen, form, look_for(invocation, wide=form is Format.WIDE), stream=False))
     for source in missing_sources(seen):
         info(f"triage is incomplete: {source.name.value}: {plain(source.detail)}")
     for finding in observer.triage.undecided if observer.triage else ():
@@ -102,8 +107,9 @@ def _takeover_seconds(seen: Observation) -> float:
 class Changes:
     """Renders observations whose findings or missing sources differ from the last one's; ages do not count."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: Format, look: Look = PLAIN) -> None:
         self._form = form
+        self._look = look
         self._last: tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]] | None = None
 
     def text(self, seen: Observation) -> str | None:
@@ -111,21 +117,25 @@ class Changes:
         if now == self._last:
             return None
         self._last = now
-        return _text(seen, self._form, stream=True)
+        return _text(seen, self._form, self._look, stream=True)
 
 
-def _text(seen: Observation, form: Format, *, stream: bool) -> str:
-    if form is Format.TEXT:
-        return (watch_heading(seen.snapshot.time) if stream else "") + findings_text(seen)
+def _text(seen: Observation, form: Format, look: Look, *, stream: bool) -> str:
+    if form.is_text:
+        text = (watch_heading(seen.snapshot.time) if stream else "") + findings_text(seen, look)
+        return redrawn(text.splitlines()) if stream and is_redrawn() else text
     return encode(status(seen, "triage"), form, stream=stream)
 
 
-def findings_text(seen: Observation) -> str:
+def findings_text(seen: Observation, look: Look = PLAIN) -> str:
     findings = seen.findings or ()
-    return "".join([*(f"{finding_text(f)}\n" for f in findings), f"{summary(findings, missing_names(seen))}\n"])
+    return "".join([*(f"{finding_text(f, look)}\n" for f in findings), f"{summary(findings, missing_names(seen))}\n"])
 
 
-def finding_text(finding: Finding) -> str:
-    lines = [f"{finding.severity.value.upper():<8}  {finding.id}: {plain(finding.title)}"]
-    lines += [f"          {plain(e)}" for e in finding.evidence]
+def finding_text(finding: Finding, look: Look = PLAIN) -> str:
+    """Returns a finding; its remedy is one line, however long, so that it can be copied."""
+    severity = f"{finding.severity.value.upper():<8}"
+    title = look.wrap(f"{severity}  {finding.id}: {plain(finding.title)}")
+    lines = [look.paint(severity, SEVERITY_TONES[finding.severity]) + title.removeprefix(severity)]
+    lines += [look.wrap(f"          {plain(e)}") for e in finding.evidence]
     return "\n".join([*lines, f"        > {plain(finding.remedy)}"]) + "\n"

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kvtui.cli.output import EXIT_USAGE, Format, fail
-from kvtui.model.config import Config, Theme
+from kvtui.model.config import ColourMode, Config, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import ClusterSettings, KubeSettings, names
 
@@ -50,6 +50,7 @@ class Invocation(Struct, frozen=True):
     reason: str = ""
     kube: KubeSettings | None = None
     theme: Theme = Theme.AUTO
+    color: ColourMode = ColourMode.AUTO
     hosts: str | None = None
     config: Config = field(default_factory=Config)
     at_once: bool = False
@@ -60,14 +61,22 @@ class Invocation(Struct, frozen=True):
         if "wanted" in kube:
             kube["wanted"] = not kube["wanted"]
         own = {FIELDS.get(n, n): v for n, v in given.items() if n not in KUBE_OPTIONS and n != "debug"}
-        if "form" in own:
-            own["form"] = Format(own["form"])  # Typer makes the enum only where it calls a function
+        for name, kind in (("form", Format), ("color", ColourMode)):
+            if name in own:
+                own[name] = kind(own[name])  # Typer makes the enum only where it calls a function
         return replace(self, **own, kube=replace(self.kube or KubeSettings(), **kube))
 
     @property
     def cluster(self) -> ClusterSettings:
-        value = self.config.value
-        return ClusterSettings(names(self.hosts), str(value("cluster.command")), str(value("cluster.ssh")))
+        value, kube = self.config.value, self.kube or KubeSettings()
+        return ClusterSettings(
+            hosts=names(self.hosts),
+            command=str(value("cluster.command")),
+            ssh=str(value("cluster.ssh")),
+            ignore=self.config.triage.ignore,
+            kubeconfig=kube.kubeconfig,
+            context=kube.context,
+        )
 
     def source(self) -> SnapshotSource:
         if self.demo:

@@ -17,6 +17,7 @@ from kvtui.cli.lazy_commands import lazy_commands
 from kvtui.cli.node_command import ActionCommand, ClusterCommand, NodeCommand
 from kvtui.cli.options import (
     DEFAULT_LISTEN_SECONDS,
+    ColourOption,
     ConfigMapOption,
     ContextOption,
     HostsOption,
@@ -26,7 +27,7 @@ from kvtui.cli.options import (
 )
 from kvtui.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Format, fail, finish, info, own_streams, write
 from kvtui.cli.usage_errors import ClearGroup
-from kvtui.model.config import Theme
+from kvtui.model.config import ColourMode, Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
@@ -114,7 +115,8 @@ def begin(
         typer.Option("--interval", envvar="KVTUI_INTERVAL", min=0.2, help="Seconds between readings of counters."),
     ] = 1.0,
     output: Annotated[
-        Format, typer.Option("-o", "--output", envvar="KVTUI_OUTPUT", help="text, json or yaml.")
+        Format,
+        typer.Option("-o", "--output", envvar="KVTUI_OUTPUT", help="text, wide (every column), name, json or yaml."),
     ] = Format.TEXT,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="KVTUI_DRY_RUN", help="Show the plan of an action and stop.")
@@ -131,6 +133,7 @@ def begin(
     no_kube: NoKubeOption = False,
     hosts: HostsOption = None,
     theme: ThemeOption = Theme.AUTO,
+    color: ColourOption = ColourMode.AUTO,
     debug: Annotated[
         bool,
         typer.Option(
@@ -165,6 +168,7 @@ def begin(
         reason=reason,
         kube=KubeSettings(not no_kube, kubeconfig, kube_context, configmap),
         theme=theme,
+        color=color,
         hosts=hosts,
         config=config,
     )
@@ -190,18 +194,18 @@ def _crashed(error: Exception) -> None:
 
 def _without_command(invocation: Invocation, run_ui: Callable[[Invocation], None]) -> None:
     reason = why_plain(os.environ)
-    if reason is None and invocation.form is Format.TEXT:
+    if reason is None and invocation.form.is_text:
         try:
             run_ui(invocation)
         except KeepalivedNotFoundError as error:
             fail(str(error), EXIT_USAGE)
         return
     _print_problems(invocation.config)
-    if reason and invocation.form is Format.TEXT:
+    if reason and invocation.form.is_text:
         info(f"plain status, because {reason}")
     from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; the terminal UI does without
 
-    show(invocation, "status", invocation.form, watch=False, listen=DEFAULT_LISTEN_SECONDS)
+    show(invocation, "status", watch=False, listen=DEFAULT_LISTEN_SECONDS)
 
 
 def why_plain(env: Mapping[str, str]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typer._click.exceptions import UsageError
 from typer.core import TyperCommand
 
 from kvtui.cli.usage_errors import clear_usage_errors, refuse_infinite
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 NODE_OPTIONS = frozenset({
     "read_only", "pid", "demo", "ascii_only", "interval", "output", "kubeconfig", "kube_context", "configmap",
-    "no_kube", "debug",
+    "no_kube", "color", "debug",
 })  # fmt: skip
+NAMED_VIEWS = ("vrrp", "vips", "ipvs", "mappings")
+"""Commands whose rows have names."""
 CLUSTER_OPTIONS = NODE_OPTIONS | {"hosts"}
 ACTION_OPTIONS = CLUSTER_OPTIONS | {"dry_run", "yes", "reason"}
 
@@ -54,8 +57,12 @@ class NodeCommand(TyperCommand):
                 given[name] = value
                 root.set_parameter_source(name, source)
         root.params.update(given)
-        if given and not ctx.resilient_parsing:
+        if ctx.resilient_parsing:
+            return
+        if given:
             ctx.obj = ctx.obj.with_options(given)
+        if ctx.obj.form.value == "name" and ctx.info_name not in NAMED_VIEWS:
+            raise UsageError(f"-o name works with: {', '.join(NAMED_VIEWS)}", ctx)
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         own = super().get_params(ctx)

@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from kvtui.cli.completion import values
-from kvtui.model.config import NAME, Theme
+from kvtui.model.config import NAME, ColourMode, Theme
 from kvtui.model.mapping import Dialect
 
 WatchOption = Annotated[
     bool,
-    typer.Option("--watch", "-w", help="Print again at every change and every --interval seconds, until Ctrl+C."),
+    typer.Option(
+        "--watch",
+        "-w",
+        help="Until Ctrl+C: a terminal is redrawn in place; a pipe gets the lines that changed, or with JSON and YAML "
+        "a document at every change and every --interval seconds.",
+    ),
 ]
 ListenOption = Annotated[
     float,
@@ -68,13 +73,17 @@ ThemeOption = Annotated[
     Theme,
     typer.Option("--theme", envvar="KVTUI_THEME", help="Colours; auto depends on the terminal and NO_COLOR."),
 ]
+ColourOption = Annotated[
+    ColourMode,
+    typer.Option("--color", envvar="KVTUI_COLOR", help="Colours of text; auto: on a terminal without NO_COLOR."),
+]
 HostsOption = Annotated[
     str | None,
     typer.Option(
         "--hosts",
         envvar="KVTUI_HOSTS",
-        metavar="HOST,…",
-        help="The other nodes, as ssh knows them, separated by commas.",
+        metavar="HOST,...",
+        help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
     ),
 ]
 NoKubeOption = Annotated[

@@ -43,8 +43,16 @@ FIRST_SIGNAL_CODE = 128
 
 class Format(StrEnum):
     TEXT = "text"
+    WIDE = "wide"
+    """Text with every column, however narrow the terminal is."""
+    NAME = "name"
+    """Only names, one a line."""
     JSON = "json"
     YAML = "yaml"
+
+    @property
+    def is_text(self) -> bool:
+        return self not in {Format.JSON, Format.YAML}
 
 
 class _WriterFile(io.RawIOBase):
@@ -272,11 +280,20 @@ def fail(text: str, code: int) -> NoReturn:
 
 
 def watch_heading(at: float) -> str:
-    """Returns the line above each view of ``--watch``: the time of day. On a terminal it clears the screen first."""
-    clock = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
-    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return f"\x1b[H\x1b[2J{clock}\n"
-    return f"{clock}\n"
+    """Returns the line above each view of ``--watch``: the time of day."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S\n")
+
+
+def is_redrawn() -> bool:
+    """Whether ``--watch`` redraws in place: on a terminal that can move its cursor."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def terminal_height() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).lines or 24
+    except (OSError, ValueError):  # not a terminal; closed
+        return 24
 
 
 def terminal_width() -> int | None:

@@ -67,7 +67,7 @@ def render(invocation: Invocation, request: RenderRequest) -> int:
         fail(f"the cluster has no node {plain(request.node, 60)}; its nodes: {known}", EXIT_USAGE)
     settings = settings_of(snapshot, dialect=request.dialect, node=request.node, interface=request.interface)
     result = expected(snapshot.kube, settings)
-    if request.form is not Format.TEXT:
+    if not request.form.is_text:
         return _print_document(seen, settings, result, request)
     if not result.read and (api_error := plain(snapshot.source(SourceName.KUBERNETES).detail)):
         info(f"unknown: {api_error}")

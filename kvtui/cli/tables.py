@@ -1,35 +1,95 @@
-"""Tables as plain text: two blanks between columns, no colour."""
+"""Tables as text: two blanks between columns; in colour only where the look has some."""
 
 from __future__ import annotations
 
 from operator import itemgetter
+from textwrap import wrap
+from typing import TYPE_CHECKING, cast
 
+from kvtui.cli.look import MIN_WRAP_COLUMNS, PLAIN
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone
 
-Row = tuple[str, ...]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kvtui.cli.look import Look
+
+Row = tuple[str | Cell, ...]
+Texts = tuple[str, ...]
 
 
 def table(
-    head: Row,
-    rows: list[Row],
+    head: Texts,
+    rows: Sequence[Row],
     right: frozenset[int] = frozenset(),
     *,
-    max_width: int | None = None,
+    look: Look = PLAIN,
     optional: tuple[int, ...] = (),
 ) -> str:
     """Returns a header and rows, each column as wide as its widest cell. Cells may hold text from outside.
 
-    ``right``: indexes of the columns to align right; ``optional``: of those to leave out until a line has at most
-    ``max_width`` characters, the first of them first.
+    ``right``: indexes of the columns to align right; ``optional``: of those to leave out until a line is as wide as
+    the terminal, the first of them first. The last column is wrapped if that is not enough.
     """
-    rows = [head, *(row if plain(joined := "".join(row)) is joined else tuple(map(plain, row)) for row in rows)]
-    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))}
+    lines = [head, *map(_texts, rows)]
+    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*lines, strict=True))}
     for index in optional:
-        if max_width is None or sum(widths.values()) + 2 * (len(widths) - 1) <= max_width:
+        if look.width is None or _total(widths) <= look.width:
             break
         del widths[index]
+    last = max(widths)
+    over = 0 if look.width is None else _total(widths) - look.width
+    if over > 0:
+        widths[last] = max(MIN_WRAP_COLUMNS, widths[last] - over)
+    if not look.colour and over <= 0:
+        return _plain_lines(lines, widths, right)
+    tones = [(Tone.STRONG,) * len(head), *(tuple(_tone(cell) for cell in row) for row in rows)]
+    wrapped = (
+        (part, tone) for line, tone in zip(lines, tones, strict=True) for part in _wrapped(line, last, widths[last])
+    )
+    return "".join(_painted(line, tone, widths, right, look) for line, tone in wrapped)
+
+
+def _texts(row: Row) -> Texts:
+    texts = cast("Texts", row)
+    try:
+        joined = "".join(texts)
+    except TypeError:  # cells; to look at the type of each one would slow down ten thousand rows
+        texts = tuple(cell if isinstance(cell, str) else cell.text for cell in row)
+        joined = "".join(texts)
+    return texts if plain(joined) is joined else tuple(map(plain, texts))
+
+
+def _tone(cell: str | Cell) -> Tone:
+    return Tone.NORMAL if isinstance(cell, str) else cell.tone
+
+
+def _total(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + 2 * (len(widths) - 1)
+
+
+def _plain_lines(lines: list[Texts], widths: dict[int, int], right: frozenset[int]) -> str:
     line = "  ".join(f"%{'' if i in right else '-'}{width}s" for i, width in widths.items())
-    if len(widths) < len(head):
-        shown = itemgetter(*widths)
-        rows = [shown(row) for row in rows]
-    return "".join([f"{(line % row).rstrip()}\n" for row in rows])
+    if len(widths) == 1:  # itemgetter gives no tuple for one
+        return "".join([f"{(line % row[next(iter(widths))]).rstrip()}\n" for row in lines])
+    if len(widths) < len(lines[0]):
+        lines = [*map(itemgetter(*widths), lines)]
+    return "".join([f"{(line % row).rstrip()}\n" for row in lines])
+
+
+def _wrapped(cells: Texts, column: int, width: int) -> Iterator[Texts]:
+    """Yields a row in as many lines as a column needs; the other cells are in the first."""
+    if len(cells[column]) <= width:
+        yield cells
+        return
+    first, *others = wrap(cells[column], width, break_on_hyphens=False) or [""]
+    yield (*cells[:column], first, *cells[column + 1 :])
+    for text in others:
+        yield (*[""] * column, text, *[""] * (len(cells) - column - 1))
+
+
+def _painted(cells: Texts, tones: tuple[Tone, ...], widths: dict[int, int], right: frozenset[int], look: Look) -> str:
+    texts = [cells[i].rjust(w) if i in right else cells[i].ljust(w) for i, w in widths.items()]
+    texts[-1] = texts[-1].rstrip()
+    return "  ".join(look.paint(text, tones[i]) for i, text in zip(widths, texts, strict=True)).rstrip() + "\n"

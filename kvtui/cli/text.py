@@ -1,28 +1,28 @@
-"""The views as plain text: for a pipe, a file, or a terminal that cannot show the terminal UI.
+"""The views as text: for a pipe, a file, or a terminal without the terminal UI.
 
-The cells are those of the screens (``presenters``), drawn in ASCII.
+The cells are those of the screens (``presenters``); a pipe gets them in ASCII and without colour.
 """
 
 from __future__ import annotations
 
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
+from kvtui.cli.look import PLAIN
 from kvtui.cli.tables import table
+from kvtui.model.ipvs import endpoint
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
 from kvtui.presenters import ipvs, vips, vrrp
-from kvtui.presenters.cells import state_cell
-from kvtui.presenters.glyphs import ASCII
+from kvtui.presenters.cells import Cell, Tone, state_cell
 from kvtui.presenters.host import host_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from kvtui.cli.look import Look
     from kvtui.cli.tables import Row
     from kvtui.model.ipvs import Stats
-    from kvtui.model.observation import Observation, VipView
-    from kvtui.presenters.cells import Cell
+    from kvtui.model.observation import Observation, RealServerView, VipView, VirtualServerView
 
 _NODE = frozenset({SourceName.KEEPALIVED, SourceName.CONF})
 _WIRE = _NODE | {SourceName.VRRP, SourceName.ADDRESSES, SourceName.ADVERTS}
@@ -30,17 +30,62 @@ VIEW_SOURCES = {"vrrp": _WIRE, "vips": _WIRE | {SourceName.IPVS}, "ipvs": _NODE 
 """The sources of a view; those that are not ok are listed below it. A view that is not here has all sources."""
 
 
-def render(seen: Observation, view: str, width: int | None = None) -> str:
-    """Returns a view, by its command's name; ``width``: columns of the terminal, None for every column of a table."""
+def render(seen: Observation, view: str, look: Look = PLAIN) -> str:
+    """Returns a view, by its command's name."""
     if view == "status":
-        parts = [_header(seen), _vips(seen, width), _vrrp(seen, width), _ipvs(seen, width), _sources(seen)]
+        parts = [_header(seen, look), *(part(seen, look) for part in (_vips, _vrrp, _ipvs, _sources))]
         return "\n".join(parts).rstrip("\n") + "\n"
-    body = {"vrrp": _vrrp, "vips": _vips, "ipvs": _ipvs, "mappings": _mappings}[view](seen, width)
-    errors = _sources(seen, VIEW_SOURCES.get(view))
+    body = {"vrrp": _vrrp, "vips": _vips, "ipvs": _ipvs, "mappings": _mappings}[view](seen, look)
+    errors = _sources(seen, look, VIEW_SOURCES.get(view))
     return body + ("\n" + errors if errors else "")
 
 
-def _header(seen: Observation) -> str:
+def render_vips(seen: Observation, look: Look) -> str:
+    """Returns the VIPs with their virtual servers and real servers, of an observation of some VIPs."""
+    return _vips(seen, look) + (f"\n{_ipvs(seen, look)}" if seen.virtual_servers else "")
+
+
+TOP_HEAD = ("REAL SERVER", "OF", "CONN/S", "IN B/S", "OUT B/S", "ACTIVE", "WEIGHT", "STATE")
+
+
+def render_top(seen: Observation, look: Look, count: int) -> str:
+    """Returns the totals of the node, and its busiest real servers."""
+    if not seen.virtual_servers:
+        return _sentence(ipvs.empty_text(seen), look)
+    reals = [(r, v) for v in seen.virtual_servers for r in v.real_servers]
+    busiest = nlargest(count, reals, key=lambda pair: _load(pair[0]))
+    total = [v.stats for v in seen.virtual_servers if v.stats]
+    sums = (sum(s.cps for s in total), sum(s.in_bps for s in total), sum(s.out_bps for s in total))
+    cps, in_bps, out_bps = map(per_second, sums)
+    active = sum(r.active or 0 for r, _v in reals)
+    title = f"{plain(seen.snapshot.node.name)}  {cps} conn/s  in {in_bps} B/s  out {out_bps} B/s  {active} active"
+    rows = [_top_row(r, v, look) for r, v in busiest]
+    more = f"{len(reals) - count} more real servers\n" if len(reals) > count else ""
+    return f"{look.wrap(title)}\n\n" + table(TOP_HEAD, rows, frozenset(range(2, 7)), look=look, optional=(6, 1)) + more
+
+
+def _load(real: RealServerView) -> tuple[float, float, int]:
+    rates = (real.stats.cps, real.stats.in_bps + real.stats.out_bps) if real.stats else (0.0, 0.0)
+    return (*rates, real.active or 0)
+
+
+def _top_row(real: RealServerView, virtual: VirtualServerView, look: Look) -> Row:
+    row = _ipvs_row(look.cells(ipvs.real_cells(real, "", look.glyphs)), real.stats, look)
+    return (endpoint(*real.key), virtual.name, row[5], row[6], row[7], row[2], row[1], row[8])
+
+
+def names(seen: Observation, view: str) -> str:
+    """Returns the names of a view's rows, one a line; they may hold text from outside."""
+    found = {
+        "vips": [v.address for v in seen.vips or ()],
+        "vrrp": [i.name for i in seen.vrrp_instances or ()],
+        "ipvs": [v.name for v in seen.virtual_servers or ()],
+        "mappings": [m.vip for m in seen.mappings or ()],
+    }[view]
+    return "".join(f"{plain(name)}\n" for name in dict.fromkeys(found))
+
+
+def _header(seen: Observation, look: Look) -> str:
     snapshot = seen.snapshot
     chosen = snapshot.chosen_keepalived
     if chosen is None:
@@ -58,39 +103,36 @@ def _header(seen: Observation) -> str:
     read_only = "  read-only" if snapshot.node.read_only else ""
     host = "".join(f"{line}\n" for line in host_lines(snapshot.host)) if snapshot.host else ""
     why = f"{contradiction}\n" if contradiction else ""
-    return f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n{why}{host}"
+    return look.wrap(f"{plain(snapshot.node.name)}  {what}  {vips_held}{read_only}\n{why}{host}")
 
 
-def _sources(seen: Observation, names: frozenset[SourceName] | None = None) -> str:
+def _sources(seen: Observation, look: Look, names: frozenset[SourceName] | None = None) -> str:
     """Returns a table of those sources (None: of all) that are not ok; empty when all are."""
     now = seen.snapshot.time
     rows: list[Row] = []
     for s in seen.snapshot.sources:
         if s.state is not SourceState.OK and (names is None or s.name in names):
             age = s.age(now)
-            rows.append((s.name.value, s.state.value, "" if age is None else ago(age), s.detail))
-    return table(("SOURCE", "STATE", "AGE", "WHY"), rows) if rows else ""
+            state = Cell(s.state.value, Tone.WARN if s.state is SourceState.DEGRADED else Tone.BAD)
+            rows.append((s.name.value, state, "" if age is None else ago(age), s.detail))
+    return table(("SOURCE", "STATE", "AGE", "WHY"), rows, look=look) if rows else ""
 
 
-def _sentence(text: str) -> str:
-    return "".join(f"{plain(line)}\n" for line in text.splitlines())
+def _sentence(text: str, look: Look) -> str:
+    return "".join(f"{look.wrap(plain(line))}\n" for line in text.splitlines())
 
 
-def _texts(cells: Iterable[Cell]) -> Row:
-    return tuple(cell.text for cell in cells)
-
-
-def _vips(seen: Observation, width: int | None) -> str:
+def _vips(seen: Observation, look: Look) -> str:
     if not seen.vips:
-        return _sentence(vips.empty_text(seen))
+        return _sentence(vips.empty_text(seen), look)
     head = ("VIP", "OWNER", "HERE", "STATE", "INSTANCE", "INTERFACE", "REAL UP/ALL")
-    return table(head, [_vip_row(seen, v) for v in seen.vips], max_width=width, optional=(5, 4))
+    return table(head, [_vip_row(seen, v, look) for v in seen.vips], look=look, optional=(5, 4))
 
 
-def _vip_row(seen: Observation, v: VipView) -> Row:
+def _vip_row(seen: Observation, v: VipView, look: Look) -> Row:
     here = {True: "yes", False: "no", None: "?"}[v.present]
-    up = "?" if seen.virtual_servers is None else vips.up_cell(seen, v, ASCII.dash).text
-    owner, state = vips.owner_cell(v, ASCII).text, state_cell(v.state).text
+    up_cell = Cell("?") if seen.virtual_servers is None else vips.up_cell(seen, v, look.glyphs.dash)
+    owner, state, up = look.cells((vips.owner_cell(v, look.glyphs), state_cell(v.state), up_cell))
     return (f"{v.address}/{v.prefixlen}", owner, here, state, v.instance, v.interface or "?", up)
 
 
@@ -100,14 +142,14 @@ VRRP_HEAD = (
 )  # fmt: skip
 
 
-def _vrrp(seen: Observation, width: int | None) -> str:
+def _vrrp(seen: Observation, look: Look) -> str:
     if not seen.vrrp_instances:
-        return _sentence(vrrp.empty_text(seen))
+        return _sentence(vrrp.empty_text(seen), look)
     rows: list[Row] = []
     for instance in seen.vrrp_instances:
-        rows.append(_texts(vrrp.instance_cells(seen, instance, ASCII.self_mark)))
-        rows += [_texts(vrrp.peer_cells(peer, instance, f"  {ASCII.branch}")) for peer in instance.peers]
-    return table(VRRP_HEAD, rows, max_width=width, optional=(9, 10, 7, 6, 2, 11))
+        rows.append(look.cells(vrrp.instance_cells(seen, instance, look.glyphs.self_mark)))
+        rows += [look.cells(vrrp.peer_cells(peer, instance, f"  {look.glyphs.branch}")) for peer in instance.peers]
+    return table(VRRP_HEAD, rows, look=look, optional=(9, 10, 7, 6, 2, 11))
 
 
 IPVS_HEAD = (
@@ -118,37 +160,40 @@ IPVS_RIGHT = frozenset({*range(1, 8), 11, 12, 13})
 IPVS_OPTIONAL = (14, 15, 10, 13, 12, 11, 7, 6, 4, 3)
 
 
-def _ipvs(seen: Observation, width: int | None) -> str:
+def _ipvs(seen: Observation, look: Look) -> str:
     if not seen.virtual_servers:
-        return _sentence(ipvs.empty_text(seen))
+        return _sentence(ipvs.empty_text(seen), look)
     rows: list[Row] = []
     for virtual in seen.virtual_servers:
-        cells = ipvs.virtual_cells(virtual, "", ASCII, folded=False)
-        rows.append(_ipvs_row(_texts(cells), virtual.stats))
-        rows += [_ipvs_row(_texts(ipvs.real_cells(r, "", ASCII)), r.stats) for r in virtual.real_servers]
-    return table(IPVS_HEAD, rows, IPVS_RIGHT, max_width=width, optional=IPVS_OPTIONAL)
+        cells = ipvs.virtual_cells(virtual, "", look.glyphs, folded=False)
+        rows.append(_ipvs_row(look.cells(cells), virtual.stats, look))
+        rows += [
+            _ipvs_row(look.cells(ipvs.real_cells(r, "", look.glyphs)), r.stats, look) for r in virtual.real_servers
+        ]
+    return table(IPVS_HEAD, rows, IPVS_RIGHT, look=look, optional=IPVS_OPTIONAL)
 
 
-def _ipvs_row(cells: Row, stats: Stats | None) -> Row:
+def _ipvs_row(cells: Row, stats: Stats | None, look: Look) -> Row:
     """Returns the screen's row without its trend, with bytes in and out apart."""
-    rates = (per_second(stats.in_bps), per_second(stats.out_bps)) if stats else (ASCII.dash, ASCII.dash)
-    name = cells[0].removeprefix(f"{ASCII.open} ")
+    dash, opened = look.glyphs.dash, f"{look.glyphs.open} "
+    rates = (per_second(stats.in_bps), per_second(stats.out_bps)) if stats else (dash, dash)
+    name = cells[0]
+    name = name.removeprefix(opened) if isinstance(name, str) else Cell(name.text.removeprefix(opened), name.tone)
     return (name, *cells[1:6], *rates, *cells[7:9], *cells[10:])
 
 
-def _mappings(seen: Observation, width: int | None) -> str:
+def _mappings(seen: Observation, look: Look) -> str:
     from kvtui.presenters import mappings  # noqa: PLC0415 - imports the rules of the chain, as the next
     from kvtui.rules.chain import ChainIndex  # noqa: PLC0415
 
-    del width  # the notes are as long as they are
     if not seen.mappings:
-        return _sentence(mappings.empty_text(seen))
+        return _sentence(mappings.empty_text(seen), look)
     if name := mappings.configmap_name(seen):
         origin = f"ConfigMap {name}"
     else:
         why = plain(seen.snapshot.source(SourceName.KUBERNETES).detail) or "kvtui has not asked the API"
         origin = f"From the comments and blocks of keepalived.conf, because the ConfigMap is unknown ({why})"
     index = ChainIndex(seen)
-    rows = [_texts(mappings.mapping_cells(index, m, ASCII)) for m in seen.mappings]
+    rows = [look.cells(mappings.mapping_cells(index, m, look.glyphs)) for m in seen.mappings]
     head = ("VIP", "SERVICE", "METHOD", "STATE", "READY", "UP", "CHAIN", "FIRST BREAK, NOTES")
-    return f"{origin}\n{table(head, rows)}"
+    return f"{look.wrap(origin)}\n{table(head, rows, look=look, optional=(2,))}"

@@ -1,8 +1,9 @@
-"""``kvtui trace VIP[:PORT]``: the chain of a VIP, its first break, and what to do next."""
+"""``kvtui trace VIP[:PORT]|NAMESPACE/SERVICE``: the chain of a VIP, its first break, and what to do next."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -10,28 +11,35 @@ from msgspec import Struct
 
 from kvtui.actions.drain.targets import UnknownTargetError, parse_service
 from kvtui.cli import event_loop
+from kvtui.cli.look import PLAIN, look_for
 from kvtui.cli.output import EXIT_USAGE, Format, encode, fail, write
 from kvtui.cli.tables import table
+from kvtui.model.config import NAME
 from kvtui.model.connect import TIMEOUT
 from kvtui.model.ipvs import Protocol, endpoint
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.source import SourceName, SourceState, UnavailableReason
 from kvtui.model.text import plain
 from kvtui.model.units import ago
+from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.documents import chain_of_port, head, mapping_entry
 from kvtui.presenters.trace import verdict
 from kvtui.rules.chain import ChainIndex, Mark, connect_link, port_chain, whole
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
+    from kvtui.cli.look import Look
     from kvtui.cli.tables import Row
     from kvtui.model.connect import Connect
+    from kvtui.model.kube import NamespacedName
     from kvtui.presenters.documents import Document
     from kvtui.rules.chain import Links, Port
 
 MARK_WORDS = {Mark.OK: "ok", Mark.BROKEN: "BROKEN", Mark.UNKNOWN: "?", Mark.NONE: "-"}
+MARK_TONES = {Mark.OK: Tone.GOOD, Mark.BROKEN: Tone.BAD, Mark.UNKNOWN: Tone.WARN, Mark.NONE: Tone.NORMAL}
 VIP_SOURCES = frozenset({SourceName.CONF, SourceName.IPVS, SourceName.ADDRESSES, SourceName.KUBERNETES})
 """Sources that know VIPs."""
+SERVICE_NAME = re.compile(rf"(?P<namespace>{NAME})/(?P<name>{NAME})")
 MAX_VIPS = 20
 """VIPs listed in a message."""
 
@@ -70,7 +78,9 @@ class PortTrace(Struct, frozen=True):
 
 
 def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, listen: float) -> int:
-    """Prints the chain of ``VIP``, ``VIP:PORT`` or ``[VIP]:PORT``; returns a ``TraceExit``.
+    """Prints the chain of ``VIP``, ``VIP:PORT``, ``[VIP]:PORT`` or ``NAMESPACE/SERVICE[:PORT]``.
+
+    Returns a ``TraceExit``.
 
     ``connect``: also connect to each of its TCP ports.
     """
@@ -80,7 +90,11 @@ def trace(invocation: Invocation, text: str, form: Format, *, connect: bool, lis
         fail(str(error), TraceExit.UNKNOWN)
     except (UnknownVipError, UnknownTargetError, ValueError, KeepalivedNotFoundError) as error:
         fail(str(error.args[0] if error.args else error), EXIT_USAGE)
-    write(trace_text(index, traces) if form is Format.TEXT else encode(trace_document(index, traces), form))
+    write(
+        trace_text(index, traces, look_for(invocation, wide=form is Format.WIDE))
+        if form.is_text
+        else encode(trace_document(index, traces), form)
+    )
     results = {whole(t.links) for t in traces}
     return TraceExit.BROKEN if False in results else TraceExit.UNKNOWN if None in results else TraceExit.OK
 
@@ -119,6 +133,9 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
     known = index.addresses
     if text in known:  # also a key of the ConfigMap that is not an address
         return text, index.ports(text) or (None,)
+    service, port = split_service(text)
+    if service is not None:
+        text = _vip_of(index, service) + (f":{port}" if port else "")
     wanted = parse_service(text)
     address = wanted.address
     if address is None or address not in known:
@@ -131,6 +148,30 @@ def find_ports(index: ChainIndex, text: str) -> tuple[str, tuple[Port | None, ..
         others = ", ".join(map(str, ports)) or "none"
         raise UnknownVipError(f"no layer has port {wanted.port} of the VIP {address}; its ports: {others}")
     return address, matches
+
+
+def split_service(text: str) -> tuple[NamespacedName | None, str]:
+    """Returns the Service of ``NAMESPACE/NAME`` or ``NAMESPACE/NAME:PORT``, and the port; None for another text."""
+    name, _colon, port = text.partition(":")
+    match = SERVICE_NAME.fullmatch(name)
+    return ((match["namespace"], match["name"]), port) if match else (None, "")
+
+
+def _vip_of(index: ChainIndex, service: NamespacedName) -> str:
+    """Returns the only VIP of a Service.
+
+    Raises:
+        UnknownVipError: no mapping has it, or several have.
+    """
+    name = plain("/".join(service), 130)
+    vips = [vip for vip, entry in index.entries.items() if entry.target == service]
+    if not vips:
+        known = sorted({"/".join(e.target) for e in index.entries.values() if e.target})
+        others = ", ".join(plain(o, 130) for o in known[:MAX_VIPS]) or "none"
+        raise UnknownVipError(f"no VIP is mapped to the Service {name}; Services with a VIP: {others}")
+    if len(vips) > 1:
+        raise UnknownVipError(f"the Service {name} has several VIPs, name one: {', '.join(map(plain, vips))}")
+    return f"[{vips[0]}]" if ":" in vips[0] else vips[0]
 
 
 def _unknown_vip(index: ChainIndex, text: str) -> UnknownVipError | UnreadSourcesError:
@@ -149,23 +190,24 @@ def _unknown_vip(index: ChainIndex, text: str) -> UnknownVipError | UnreadSource
     return UnknownVipError(f"no layer has the VIP {plain(text, 60)}; the VIPs are: {vips}{more}")
 
 
-def trace_text(index: ChainIndex, traces: tuple[PortTrace, ...]) -> str:
-    return "\n".join(_block(index, t) for t in traces)
+def trace_text(index: ChainIndex, traces: tuple[PortTrace, ...], look: Look = PLAIN) -> str:
+    return "\n".join(_block(index, t, look) for t in traces)
 
 
-def _block(index: ChainIndex, port: PortTrace) -> str:
+def _block(index: ChainIndex, port: PortTrace, look: Look) -> str:
     entry = index.entries.get(port.address)
     service = ""
     if entry is not None and entry.target is not None:
         service = f"  {plain('/'.join(entry.target), 130)} by {plain(entry.method or '?', 20)}"
     rows: list[Row] = [
-        (k.layer.words, MARK_WORDS[k.mark], "" if k.age is None else ago(k.age), k.detail) for k in port.links
+        (k.layer.words, Cell(MARK_WORDS[k.mark], MARK_TONES[k.mark]), "" if k.age is None else ago(k.age), k.detail)
+        for k in port.links
     ]
-    notes = "".join(f"Note: {plain(n)}\n" for n in (entry.notes if entry else ()))
+    notes = "".join(f"{look.wrap(f'Note: {plain(n)}')}\n" for n in (entry.notes if entry else ()))
     title = f"{plain(port.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
     lines = verdict(port.links, of_node=index.seen.snapshot.kube is None)
     result = "".join(f"{line}\n" for line in lines)
-    return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows) + notes + result
+    return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows, look=look) + notes + result
 
 
 def trace_document(index: ChainIndex, traces: tuple[PortTrace, ...]) -> Document:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvtui.cli.completion import values
 from kvtui.cli.options import DEFAULT_LISTEN_SECONDS, ListenOption, WatchOption
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ HELP = {
     "vrrp": """Show VRRP instances: state, priorities, master, peers.
 
     Example: kvtui vrrp --watch
-    """,
-    "vips": """Show who owns each VIP, and whether it is on this node.
-
-    Example: kvtui vips --watch -o json
     """,
     "mappings": """Show the ConfigMap's entries and where their chains break.
 
@@ -45,10 +42,28 @@ def view_command(view: str) -> Callable[..., None]:
     ) -> None:
         from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
-        show(context.obj, view, context.obj.form, watch=watch, listen=listen)
+        show(context.obj, view, watch=watch, listen=listen)
 
     command.__name__, command.__doc__ = view, HELP[view]
     return command
+
+
+def vips(
+    context: typer.Context,
+    address: Annotated[
+        list[str] | None,
+        typer.Argument(autocompletion=values.vips, help="Only these VIPs, with their real servers. Default: all."),
+    ] = None,
+    watch: WatchOption = False,
+    listen: ListenOption = DEFAULT_LISTEN_SECONDS,
+) -> None:
+    """Show who owns each VIP, and whether it is on this node.
+
+    Examples: kvtui vips 10.4.0.50; kvtui vips --watch -o json
+    """
+    from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
+
+    show(context.obj, "vips", watch=watch, listen=listen, only=tuple(address or ()))
 
 
 def ipvs(context: typer.Context, watch: WatchOption = False) -> None:
@@ -58,7 +73,7 @@ def ipvs(context: typer.Context, watch: WatchOption = False) -> None:
     """
     from kvtui.cli.show import show  # noqa: PLC0415 - asyncio; --help and completion do without
 
-    show(context.obj, "ipvs", context.obj.form, watch=watch, listen=None)
+    show(context.obj, "ipvs", watch=watch, listen=None)
 
 
 def triage(
@@ -82,6 +97,23 @@ def triage(
     raise typer.Exit(print_findings(context.obj, context.obj.form, watch=watch, listen=listen))
 
 
+def top(
+    context: typer.Context,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", min=1, help="How many real servers. Default: as many as fit.")
+    ] = None,
+) -> None:
+    """Show the busiest real servers, most connections per second first.
+
+    On a terminal until Ctrl+C; in a pipe once.
+
+    Example: kvtui top -n 5
+    """
+    from kvtui.cli.show import show_top  # noqa: PLC0415 - asyncio; --help and completion do without
+
+    show_top(context.obj, count)
+
+
 def cluster(
     context: typer.Context,
     watch: WatchOption = False,
@@ -103,5 +135,5 @@ def cluster(
     show_cluster(context.obj, context.obj.form, watch=watch, listen=listen)
 
 
-VIEWS = (view_command("status"), view_command("vrrp"), view_command("vips"), ipvs, view_command("mappings"))
+VIEWS = (view_command("status"), view_command("vrrp"), vips, ipvs, top, view_command("mappings"))
 """In the order of the help."""

@@ -37,6 +37,15 @@ class Theme(StrEnum):
     """No colours: bold, reverse and underlined only."""
 
 
+class ColourMode(StrEnum):
+    """Whether text output has colours."""
+
+    AUTO = "auto"
+    """On a terminal without NO_COLOR."""
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class Kind(StrEnum):
     """Type of a setting's value, as an error message names it."""
 
@@ -120,7 +129,16 @@ SETTINGS = (
         help="Output format of commands.",
         parameter="output",
         variable="KVTUI_OUTPUT",
-        choices=("text", "json", "yaml"),
+        choices=("text", "wide", "name", "json", "yaml"),
+    ),
+    Setting(
+        "color",
+        Kind.TEXT,
+        default="auto",
+        help="Colours of text output; auto: on a terminal without NO_COLOR.",
+        parameter="color",
+        variable="KVTUI_COLOR",
+        choices=tuple(ColourMode),
     ),
     Setting(
         "theme",
@@ -186,7 +204,7 @@ SETTINGS = (
         "cluster.hosts",
         Kind.NAMES,
         default=(),
-        help="The other nodes, as ssh knows them.",
+        help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
         parameter="hosts",
         variable="KVTUI_HOSTS",
     ),

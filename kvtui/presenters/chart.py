@@ -101,8 +101,10 @@ def title_line(chart: Chart, width: int) -> Line:
 
 
 def chart_lines(chart: Chart, width: int, height: int, form: Form) -> list[Line]:
-    """Returns ``height`` lines of ``width`` columns: the title, the area, and from five lines on the times below it."""
-    lines = [title_line(chart, width)] if height > 1 else []
+    """Returns ``height`` lines of ``width`` columns: title, area, from five lines on the times; or all in one line."""
+    if height == 1:
+        return [((chart_line(chart, width, form).ljust(width), Part.AREA),)]
+    lines = [title_line(chart, width)]
     has_times, has_axis = height >= 5, width >= MIN_AXIS_COLUMNS
     rows = height - len(lines) - has_times
     room = width - AXIS_WIDTH - 1 if has_axis else width
@@ -127,7 +129,10 @@ def _times(span: str, room: int, form: Form) -> str:
 
 
 def plot(values: Sequence[float], width: int, rows: int, top: float, form: Form) -> list[str]:
-    """Returns the values as rows of ``width`` characters, the uppermost first. Known values have at least a dot."""
+    """Returns the values as rows of ``width`` characters, the uppermost first; only zero is blank.
+
+    So a node without traffic sends nothing while time goes by.
+    """
     across, levels = (2, 4) if form is Form.BRAILLE else (1, 8 if form is Form.BLOCKS else 3)
     heights = [_height(v, rows * levels, top) for v in resampled(values, width * across)]
     lines = []
@@ -144,7 +149,7 @@ def plot(values: Sequence[float], width: int, rows: int, top: float, form: Form)
 
 
 def _height(value: float, levels: int, top: float) -> int:
-    return 0 if isnan(value) else max(1, min(levels, ceil(value / top * levels - 0.5)))
+    return 0 if isnan(value) or value <= 0 else max(1, min(levels, ceil(value / top * levels - 0.5)))
 
 
 def resampled(values: Sequence[float], count: int) -> list[float]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from kvtui.model.finding import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TERMS_WITHOUT_UNICODE = frozenset({"linux", "vt100", "vt220", "ansi"})
+"""TERMs whose fonts lack marks, bars and branches; the Linux console shows diamonds instead."""
 
 
 class Glyphs(Struct, frozen=True):
@@ -19,6 +27,7 @@ class Glyphs(Struct, frozen=True):
         open: an expanded branch; ``closed`` a collapsed one; ``branch`` a leaf.
         dash: no value.
         differs: between the kernel's value and the config's.
+        shades: of the nodes in a strip of masters, this node's first; ``nobody`` while nobody is master.
     """
 
     bars: str
@@ -36,6 +45,8 @@ class Glyphs(Struct, frozen=True):
     warning: str
     joint: str
     separator: str
+    shades: str
+    nobody: str
 
     def severity(self, severity: Severity | None) -> str:
         return {Severity.CRITICAL: self.critical, Severity.WARNING: self.warning}.get(severity, "") if severity else ""
@@ -57,6 +68,8 @@ UNICODE = Glyphs(
     warning="▲",
     joint="─",
     separator="·",
+    shades="█▓▒░",
+    nobody="!",
 )
 ASCII = Glyphs(
     bars=" ._-=oO#@",
@@ -74,7 +87,14 @@ ASCII = Glyphs(
     warning="!",
     joint="-",
     separator="-",
+    shades="#=+-",
+    nobody="!",
 )
+
+
+def only_ascii(env: Mapping[str, str], encoding: str) -> bool:
+    """Whether this terminal shows only ASCII: an old terminal, or an encoding other than UTF-8."""
+    return env.get("TERM", "") in TERMS_WITHOUT_UNICODE or encoding.lower().replace("-", "") != "utf8"
 
 
 def glyphs(*, ascii_only: bool) -> Glyphs:

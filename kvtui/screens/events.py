@@ -66,7 +66,7 @@ class EventsScreen(NodeScreen):
         return (Static("", id="about", markup=False),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        return (("e", "kind"), ("End", "follow"), *(hint for hint in super().hints() if hint[0] not in {"7", "d"}))
+        return (("e", "kind"), ("End", "follow"), *(hint for hint in super().hints() if hint[0] != "d"))
 
     # --- reading
 

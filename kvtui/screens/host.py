@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kvtui.presenters.keymap import Keymap
     from kvtui.rules.timeline.events import Timeline
     from kvtui.rules.timeline.history import History, Span
+    from kvtui.rules.timeline.masters import Masters
 
 
 class Host(Protocol):
@@ -31,6 +32,7 @@ class Host(Protocol):
     history: History
     span: Span
     timeline: Timeline
+    masters: Masters
     observer: Observer
     latest: Observation | None
     paused: bool

@@ -248,7 +248,7 @@ def test_status_and_triage_have_it_in_their_documents(
     monkeypatch.setattr(Invocation, "source", lambda _self: Still())
     invocation = Invocation()
     if command[0] == "status":
-        show(invocation, "status", Format.JSON, watch=False, listen=0.0)
+        show(replace(invocation, form=Format.JSON), "status", watch=False, listen=0.0)
     else:
         assert triage(invocation, Format.JSON, watch=False, listen=0.0) == code
     out, err = capsys.readouterr()

@@ -17,7 +17,7 @@ from kvtui.cli.node_command import ACTION_OPTIONS, CLUSTER_OPTIONS, NODE_OPTIONS
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "KUBE"))}
 COMMANDS = {c.path[-1]: c for c in command_tree().all() if not c.commands}
 ACTING = [action.kind.value for action in ACTIONS]
-VIEWS = ["status", "vrrp", "vips", "ipvs", "mappings", "trace", "render", "triage", "journal"]
+VIEWS = ["status", "vrrp", "vips", "ipvs", "top", "mappings", "trace", "render", "triage", "journal"]
 
 
 def kvtui(*words: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ import sys
 import pytest
 from msgspec.structs import replace
 
+from kvtui.cli.look import Look
 from kvtui.cli.text import IPVS_HEAD, render
 from kvtui.model.source import Source, SourceName, SourceState
 from tests.signals import DEFAULT_SIGNALS
@@ -21,7 +22,7 @@ KVTUI = [sys.executable, "-m", "kvtui", "--demo"]
 @pytest.mark.parametrize("view", ["status", "vips", "vrrp", "ipvs"])
 @pytest.mark.parametrize("width", [80, 100, 132])
 def test_no_table_is_wider_than_the_terminal(view: str, width: int) -> None:
-    text = render(demo(), view, width)
+    text = render(demo(), view, Look(width=width))
     assert max(map(len, text.splitlines())) <= width
     assert "10.4.0.5" in text
 

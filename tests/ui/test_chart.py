@@ -41,24 +41,24 @@ def test_a_chart_has_title_axis_area_and_times() -> None:
         "   10|                              ..........",
         "     |                              ##########",
         "  5.0|                    ::::::::::##########",
-        "    0|..........::::::::::####################",
+        "    0|          ::::::::::####################",
         "      -5m -------------------------------- now",
     ]
     assert text(chart, 28, 2, Form.ASCII)[0] == "conn/s  8.0  max 8.0      5m"
 
 
 def test_rows_say_how_high_a_value_is() -> None:
-    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.BLOCKS) == ["  █ ", "▁██ "]
-    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.ASCII) == ["  # ", ".## "]
-    assert plot([0.0, 4.0, 8.0, nan], 2, 2, 8.0, Form.BRAILLE) == [" ⡇", "⣸⡇"]
+    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.BLOCKS) == ["  █ ", " ██ "]
+    assert plot([0.0, 4.0, 8.0, nan], 4, 2, 8.0, Form.ASCII) == ["  # ", " ## "]
+    assert plot([0.0, 4.0, 8.0, nan], 2, 2, 8.0, Form.BRAILLE) == [" ⡇", "⢸⡇"]
 
 
-def test_a_known_zero_differs_from_an_unknown_value() -> None:
-    assert plot([0.0, nan], 2, 1, 1.0, Form.BLOCKS) == ["▁ "]
+def test_zero_is_blank_so_that_a_node_without_traffic_sends_nothing_as_time_goes_by() -> None:
+    assert plot([0.0, nan, 0.1], 3, 1, 9.0, Form.BLOCKS) == ["  ▁"]
 
 
 def test_a_peak_survives_in_few_columns() -> None:
-    assert plot([0.0] * 50 + [9.0] + [0.0] * 49, 10, 1, 9.0, Form.BLOCKS) == ["▁▁▁▁▁█▁▁▁▁"]
+    assert plot([0.0] * 50 + [9.0] + [0.0] * 49, 10, 1, 9.0, Form.BLOCKS) == ["     █    "]
 
 
 @given(
@@ -174,3 +174,12 @@ async def test_a_terminal_with_16_colours_has_blocks_instead_of_braille() -> Non
         await ui.press("3", "down", "enter", "[")
         assert "█" in ui.text
         assert not any(0x2800 <= ord(c) < 0x2900 for c in ui.text)
+
+
+async def test_a_vip_has_its_charts_beside_the_table_or_below_it_where_there_is_room() -> None:
+    for size, is_shown in (((80, 24), False), ((80, 40), True), ((140, 24), True)):
+        async with running(demo(5.0), size=size) as ui:
+            await ui.see(demo(6.0))
+            assert ("conn/s" in ui.text) is is_shown
+            await ui.press("down", "down", "down")  # a VIP without a virtual server
+            assert "conn/s" not in ui.text

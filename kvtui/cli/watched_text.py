@@ -1,0 +1,57 @@
+"""The text of ``--watch``: a terminal is redrawn in place, a pipe gets the lines that changed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kvtui.cli.output import is_read, is_redrawn, terminal_height, watch_heading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kvtui.model.observation import Observation
+
+HOME, CLEAR_LINE, CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+class WatchedText:
+    """Makes the text to print from one observation after another; ``view`` makes the whole view."""
+
+    def __init__(self, view: Callable[[Observation], str]) -> None:
+        self._view = view
+        self._before: list[str] | None = None
+
+    def text(self, seen: Observation) -> str | None:
+        """Returns what to print now; None where nothing changed, or the reader is behind."""
+        if not is_redrawn() and not is_read():
+            return None  # what changes is told by the next difference
+        lines = self._view(seen).splitlines()
+        heading = watch_heading(seen.snapshot.time)
+        if is_redrawn():
+            return redrawn([heading.rstrip("\n"), *lines])
+        before, self._before = self._before, lines
+        shown = lines if before is None else changed_lines(before, lines)
+        return heading + "".join(f"{line}\n" for line in shown) if before is None or shown else None
+
+
+def redrawn(lines: list[str]) -> str:
+    """Returns the sequences that replace the screen without blanking it; what does not fit is counted."""
+    height = terminal_height()
+    if len(lines) >= height:
+        kept = max(1, height - 2)
+        lines = [*lines[:kept], f"... {len(lines) - kept} more lines; a higher terminal shows them"]
+    return HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in lines) + CLEAR_BELOW
+
+
+def changed_lines(before: list[str], now: list[str]) -> list[str]:
+    """Returns the lines that are new or changed, and those that are gone, by their first word."""
+    old = set(before)
+    names = {_name(line) for line in now}
+    gone = [f"gone: {line.strip()}" for line in before if line.strip() and _name(line) not in names]
+    return [line for line in now if line.strip() and line not in old] + gone
+
+
+def _name(line: str) -> str:
+    """Returns the first cell of a row."""
+    return re.split(r"  +", line.strip(), maxsplit=1)[0]
