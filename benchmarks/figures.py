@@ -49,8 +49,11 @@ def report(row: int, what: str, value: float, limit: float | None, *, unit: str 
     print(MARK + msgspec.json.encode(figure).decode(), flush=True)  # noqa: T201 - that is how it is handed over
 
 
-def median(measure: Callable[[], float], runs: int) -> float:
-    return statistics.median(measure() for _ in range(runs))
+def by_turns(ours: Callable[[], float], theirs: Callable[[], float], runs: int) -> tuple[float, float, float]:
+    """Returns the median of the rounds' ratios, and of each: the machine is not as fast at all times."""
+    rounds = [(ours(), theirs()) for _ in range(runs)]
+    ratios = (a / b for a, b in rounds)
+    return statistics.median(ratios), statistics.median(a for a, _ in rounds), statistics.median(b for _, b in rounds)
 
 
 def read_figures(output: str) -> list[Figure]:

@@ -82,7 +82,7 @@ HostsOption = Annotated[
     typer.Option(
         "--hosts",
         envvar="KVTUI_HOSTS",
-        metavar="HOST,…",
+        metavar="HOST,...",
         help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
     ),
 ]

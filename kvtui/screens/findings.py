@@ -66,7 +66,7 @@ class FindingsScreen(NodeScreen):
         lines = [] if finding is None else finding_lines(finding)
         title = "" if finding is None else finding.object
         self.query_one(DetailPane).explain(
-            title, lines, rows=min(len(self.table.keys), MIN_ROWS), height=self.size.height
+            title, lines, rows=min(len(self.table.keys), MIN_ROWS), height=self.free_height
         )
 
     def _selected_finding(self, observation: Observation) -> Finding | None:

@@ -73,7 +73,7 @@ class NodeScreen(Screen[None]):
         &.-wide #body { layout: horizontal; }
         &.-wide #main { width: 2fr; }
         &.-wide #side { height: 1fr; }
-        &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; }
+        &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; scrollbar-gutter: stable; }
     }
     """
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
@@ -103,6 +103,11 @@ class NodeScreen(Screen[None]):
     @property
     def sources_hint(self) -> str:
         return f"Press {self.host.keymap.hint('i', '')} for the sources."
+
+    @property
+    def free_height(self) -> int:
+        """The lines of the terminal without the filter's."""
+        return self.size.height - self.query_one(Prompt).has_class("open")
 
     # --- for subclasses
 
@@ -288,6 +293,7 @@ class NodeScreen(Screen[None]):
         entry = self.query_one(Prompt)
         entry.add_class("open")
         self.set_focus(entry)
+        self.redraw()
 
     def action_clear(self) -> None:
         self.app.clear_notifications()
@@ -310,6 +316,7 @@ class NodeScreen(Screen[None]):
         self._filter_by(text)
         self.query_one(Prompt).set_class(bool(text), "open")
         self.set_focus(self.table)
+        self.redraw()
 
     def on_key(self, event: events.Key) -> None:
         """Says where a key works that does nothing here."""

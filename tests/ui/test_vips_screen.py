@@ -92,3 +92,9 @@ async def test_ascii_only_draws_ascii_only() -> None:
         for key in "1", "2", "3", "i", "question_mark", "escape", "colon":
             await ui.press(key)
             assert [line for line in ui.lines if not line.isascii()] == []
+
+
+async def test_the_filter_takes_its_line_from_the_details_and_not_from_the_rows() -> None:
+    async with running(demo()) as ui:
+        await ui.press("slash", *"0.51", "enter")
+        assert ui.lines[3].startswith("▌  10.4.0.51 ")

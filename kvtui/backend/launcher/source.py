@@ -68,8 +68,11 @@ try:
     prctl(4, 0)  # PR_SET_DUMPABLE
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     null = os.open("/dev/null", os.O_RDWR)
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
     stage = "join the cgroup"
     if spec["cgroup"] is not None:
         os.write(spec["cgroup"], b"0")
