@@ -90,7 +90,8 @@ def check(node: Node, before: Any, outcome: Outcome, folder: Path) -> None:
         assert entry_of(folder, outcome.id).result == "failed"
 
 
-@pytest.mark.parametrize("step", [pytest.param(n, marks=() if n == 3 else pytest.mark.long) for n in range(5)])
+@pytest.mark.long
+@pytest.mark.parametrize("step", range(5))
 def test_a_failover_with_nopreempt(make_cluster: MakeCluster, tmp_path: Path, step: int) -> None:
     """Once the address was removed, another node has the VIPs and keeps them."""
     node = make_cluster(NOPREEMPT).wait_for_master()
