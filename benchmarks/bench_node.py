@@ -1,10 +1,9 @@
-# ruff: noqa: INP001, T201 - a script that prints its table
-"""kvtui on the lab's cluster: start, CPU, bytes on the wire, latency of events, memory; then with 10,000 real servers.
+# ruff: noqa: INP001, T201 - a script that prints its progress
+"""Rows 3, 4, 5 and 7 on the lab's cluster: start, CPU, keys, memory, an idle node; and how late an event is drawn.
 
-    python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node [--samples 100]
+    python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node [--only start idle large events]
 
-Start-up is compared with the interpreter's, CPU and bytes with `watch -n1 ipvsadm -Ln --stats` on the same table. The
-lab has one slow CPU, on which all three nodes and the traffic run too: only ratios mean anything.
+The lab has one slow CPU, on which all three nodes and the traffic run too: only ratios mean anything.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.bench_ipvs import rules
+from benchmarks.figures import by_turns, report
 from benchmarks.line import KVTUI, Line
 from tests.lab.cluster import Cluster
 from tests.lab.spec import ClusterSpec
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from tests.lab.node import Node
 
 WATCH = ("watch", "-n1", "ipvsadm", "-Ln", "--stats")
-STARTS = 3
-PARTS = ("small", "idle", "large")
+READ_ALL = ("bash", "-c", "while :; do ipvsadm -Ln --stats >/dev/null; sleep 1; done")
+STARTS = 7
+KEYS = 60
+PARTS = ("start", "idle", "large", "events")
 
 
 def on(node: Node, argv: Sequence[str]) -> list[str]:
@@ -44,55 +46,44 @@ def kvtui(node: Node, *arguments: str) -> Line:
     return Line(on(node, [*KVTUI, *arguments]), {"KVTUI_STATE_DIR": "/tmp/bench-state"})  # noqa: S108 - the lab's own
 
 
-def wall(argv: Sequence[str]) -> float:
-    """Best of a few runs, in seconds."""
-    best = float("inf")
-    for _ in range(STARTS):
-        began = time.perf_counter()
-        subprocess.run(argv, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-        best = min(best, time.perf_counter() - began)
-    return best
-
-
-def commands(node: Node) -> None:
-    """Row 6."""
-    python = [sys.executable, "-m", "kvtui"]
-    floor = wall(on(node, [sys.executable, "-c", "pass"]))
-    print(f"\npython -c pass: {floor:.2f} s; ipvsadm -Ln: {wall(on(node, ['ipvsadm', '-Ln'])):.2f} s")
-    asked = ("--help", "completion bash", "--no-kube ipvs", "--no-kube status --listen 0", "--no-kube status")
-    for arguments in asked:
-        took = wall(on(node, [*python, *arguments.split()]))
-        print(f"kvtui {arguments:<28} {took:6.2f} s  {took / floor:5.1f} x python -c pass")
-
-
 def start(node: Node) -> None:
-    """Row 5: until VIP and state are on the terminal."""
-    textual = wall(on(node, [sys.executable, "-c", "import textual.app"]))
-    best = float("inf")
-    for _ in range(STARTS):
+    """Row 3: until VIP and state are on the terminal."""
+
+    def textual() -> float:
+        began = time.perf_counter()
+        subprocess.run(on(node, [sys.executable, "-c", "import textual.app"]), check=True)
+        return time.perf_counter() - began
+
+    def frame() -> float:
         with kvtui(node) as line:
             line.until("10.4.0.50", "MASTER")
-            best = min(best, time.perf_counter() - line.began)
-    print(f"\nfirst useful frame: {best:.2f} s; import textual.app: {textual:.2f} s; ratio {best / textual:.2f}")
+            return time.perf_counter() - line.began
+
+    frame()
+    ratio, took, base = by_turns(frame, textual, STARTS)
+    detail = f"{took:.2f} s, import textual.app {base:.2f} s, medians of {STARTS}"
+    report(3, "first useful frame, in the lab", ratio, 2.0, detail=detail)
 
 
-def running(node: Node, name: str, keys: str, seconds: float) -> None:
-    """CPU and bytes of a screen."""
+def idle(node: Node, seconds: float, *, profiled: bool) -> None:
+    """Row 7: a backup, VIPs screen."""
     with kvtui(node) as line:
         line.until("10.4.0.50")
-        line.type(keys)
-        line.during(10)
-        size, cpu = line.during(seconds)
-        print(f"{name:<44} {100 * cpu / seconds:5.1f} % of a core, {size / seconds:6.0f} B/s, {line.resident():.0f} MB")
+        line.during(20)
+        before = line.wakeups()
+        _, cpu = line.during(seconds)
+        wakeups = (line.wakeups() - before) / seconds
+        report(7, "idle, in the lab: CPU", 100 * cpu / seconds, 1.2, unit="%", detail=f"{line.resident():.0f} MB")
+        report(7, "idle, in the lab: wake-ups", wakeups, 5, unit="/s")
+    if profiled:
+        profile(node, "a backup, VIPs, idle", "1", seconds)
 
 
-def watched(node: Node, seconds: float) -> tuple[float, float]:
-    """CPU and bytes a second of the operator's habit."""
-    with Line(on(node, WATCH)) as line:
+def busy(node: Node, argv: Sequence[str], seconds: float) -> float:
+    """CPU seconds of a command in that time, once it has run for some."""
+    with Line(on(node, argv)) as line:
         line.during(5)
-        size, cpu = line.during(seconds)
-        print(f"{' '.join(WATCH):<44} {100 * cpu / seconds:5.1f} % of a core, {size / seconds:6.0f} B/s")
-        return cpu / seconds, size / seconds
+        return line.during(seconds)[1]
 
 
 def events(node: Node, samples: int) -> None:
@@ -132,31 +123,38 @@ def profile(node: Node, name: str, keys: str, seconds: float) -> None:
         print(f"\nprofile: {name}\n{Path(file.name).read_text()}")
 
 
-def large(node: Node, seconds: float, *, profiled: bool = False) -> None:
-    """Rows 3 and 9: 1,000 virtual servers with 10 real servers each beside keepalived's own."""
-    table = rules(1000, 10)
-    subprocess.run(on(node, ["ipvsadm", "-R"]), input=table, text=True, check=True)
-    print("\n10,000 real servers")
-    theirs, _ = watched(node, seconds)
+def large(node: Node, services: int, seconds: float, *, profiled: bool) -> None:
+    """Rows 4 and 5: virtual servers with 10 real servers each, beside keepalived's own."""
+    subprocess.run(on(node, ["ipvsadm", "-R"]), input=rules(services, 10), text=True, check=True)
+    name = f"IPVS screen at 1 Hz, {services * 10:,} real servers"
     with kvtui(node) as line:
         line.until("10.4.0.50")
         line.type("3")
-        line.during(20)
+        line.during(30)
         size, cpu = line.during(seconds)
-        ours = cpu / seconds
-        print(
-            f"{'kvtui, IPVS screen':<44} {100 * ours:5.1f} % of a core, {size / seconds:6.0f} B/s, "
-            f"{line.resident():.0f} MB; {ours / theirs:.2f} x watch"
+        keys = sorted(line.key_seconds("\x1b[B") for _ in range(KEYS))
+        resident = line.resident()
+    if services <= 1000:
+        detail = f"{100 * cpu / seconds:.1f} % of a core, {size / seconds:.0f} B/s, {resident:.0f} MB"
+        for what, argv, limit in (("reading all of it once a second", READ_ALL, 0.1), ("watch -n1", WATCH, 1.0)):
+            theirs = busy(node, argv, seconds)
+            report(4, f"{name}: CPU, × {what}", cpu / theirs, limit, detail=f"{detail}; {100 * theirs / seconds:.1f} %")
+    else:
+        p99 = 1000 * keys[round(0.99 * (len(keys) - 1))]
+        median_ms = 1000 * statistics.median(keys)
+        report(5, f"{name}, in the lab: key → frame, p99", p99, None, unit="ms", detail=f"median {median_ms:.0f} ms")
+        report(
+            5, f"{name}, in the lab: memory", resident, 250, unit="MB", detail=f"{100 * cpu / seconds:.1f} % of a core"
         )
     if profiled:
-        profile(node, "IPVS screen, 10,000 real servers", "3", seconds)
+        profile(node, name, "3", seconds)
     subprocess.run(on(node, ["ipvsadm", "-C"]), check=True)
 
 
 def main() -> None:
     """Bring the cluster up, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--profile", action="store_true", help="also where kvtui's CPU goes (benchmarks.sampled)")
@@ -165,20 +163,15 @@ def main() -> None:
     with Cluster(ClusterSpec(advert_int=1)) as cluster:
         master = cluster.master()
         backup = next(node for node in cluster.nodes if node is not master)
-        if "small" in options.only:
-            commands(master)
+        if "start" in options.only:
             start(master)
-            print()
-            watched(master, options.seconds)
-            running(master, "kvtui on the master, IPVS, traffic flows", "3", options.seconds)
-            running(master, "kvtui on the master, VIPs, traffic flows", "1", options.seconds)
+        if "events" in options.only:
             events(backup, options.samples)
         if "idle" in options.only:
-            running(backup, "kvtui on a backup, VIPs, idle", "1", options.seconds)
-            if options.profile:
-                profile(backup, "a backup, VIPs, idle", "1", options.seconds)
+            idle(backup, options.seconds, profiled=options.profile)
         if "large" in options.only:
-            large(backup, options.seconds, profiled=options.profile)
+            large(backup, 1000, options.seconds, profiled=options.profile)
+            large(backup, 5000, options.seconds, profiled=options.profile)
 
 
 if __name__ == "__main__":

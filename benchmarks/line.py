@@ -88,6 +88,22 @@ class Line:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(int(field) for field in fields[11:15]) / TICKS
 
+    def key_seconds(self, key: str, *, quiet: float = 0.15, timeout: float = 10.0) -> float:
+        """Seconds from a key until the terminal gets something; it is pressed while nothing comes."""
+        while select.select([self._ours], [], [], quiet)[0]:
+            os.read(self._ours, 65536)
+        began = time.perf_counter()
+        self.type(key)
+        if not select.select([self._ours], [], [], timeout)[0]:
+            raise TimeoutError(f"nothing came after the key {key!r}")
+        return time.perf_counter() - began
+
+    def wakeups(self) -> int:
+        """How often its threads have begun to wait so far."""
+        files = Path(f"/proc/{self._process.pid}/task").glob("*/status")
+        lines = (line for file in files for line in file.read_text().splitlines())
+        return sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
     def resident(self) -> float:
         """MB in memory."""
         return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6

@@ -1,13 +1,14 @@
 # ruff: noqa: INP001 - part of the benchmarks, which are scripts
 """kvtui on a pretended IPVS table of 1,000 x 10, where the lab's kernel cannot be had: all of it but the kernel's part.
 
-    python -m benchmarks.pretended [PROFILE BEGIN SECONDS]       (in a terminal; see benchmarks.sampled)
+    python -m benchmarks.pretended [--services 1000] [PROFILE BEGIN SECONDS]   (in a terminal; see benchmarks.sampled)
 
 The messages are the kernel's, byte for byte, and are decoded as its are; what is missing is the system calls.
 """
 
 from __future__ import annotations
 
+import argparse
 import runpy
 import sys
 from pathlib import Path
@@ -53,10 +54,14 @@ class Pretended:
 
 def main() -> None:
     """Run kvtui."""
-    setattr(reader, "open_channel", lambda _pid: Pretended())  # noqa: B010 - it has what is used of a channel
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--services", type=int, default=1000)
+    parser.add_argument("profile", nargs="*")
+    options = parser.parse_args()
+    setattr(reader, "open_channel", lambda _pid: Pretended(options.services))  # noqa: B010 - it has what is used of a channel
     setattr(reader, "require_ipvs", lambda *_: None)  # noqa: B010 - this kernel has none
-    if sys.argv[1:]:
-        file, begin, seconds = sys.argv[1:]
+    if options.profile:
+        file, begin, seconds = options.profile
         Sampler(Path(file), float(begin), float(seconds)).start()
     sys.argv = ["kvtui", "--no-kube"]
     runpy.run_module("kvtui", run_name="__main__", alter_sys=True)

@@ -19,6 +19,7 @@ from textual.message import Message
 from kvtui.model.config import Theme
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.text import plain
+from kvtui.presenters.key_names import key_name
 from kvtui.presenters.keymap import keymap
 from kvtui.presenters.keys import APP
 from kvtui.presenters.sources import sources_text
@@ -94,8 +95,13 @@ class KvtuiApp(TerminalApp):
 
     TITLE = "kvtui"
     ENABLE_COMMAND_PALETTE = True
-    # terminals disagree about the width of this icon
-    CSS = "CommandPalette SearchIcon { display: none; }"
+    # terminals disagree about the width of the icon; toasts cover neither header nor panel, which makes room for them
+    CSS = """
+    CommandPalette SearchIcon { display: none; }
+    ToastRack { dock: top; align: right top; margin: 2 0 0 0; }
+    ModalScreen ToastRack { layer: default; margin: 0; }
+    Toast { padding: 0 1; margin: 0; background: $panel; &:ansi { border: solid $frame; } }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(APP),
         Binding("ctrl+p", "command_palette", system=True),  # Textual adds it only where no other key opens the palette
@@ -141,6 +147,7 @@ class KvtuiApp(TerminalApp):
             asyncio.get_running_loop().add_signal_handler(number, self._end, number)
         self.set_keymap(dict(self.keymap.keys))
         self._notify_problems()
+        self.watch_terminal()
         self._observe()
         if self.settings.source_label != "replay":
             self._watch_journal()
@@ -334,7 +341,8 @@ class KvtuiApp(TerminalApp):
         for node, binding, enabled, _tip in screen.active_bindings.values():
             kind = (binding.id or "").split(".")[0]
             if enabled and kind in PALETTE_SCOPES and not binding.system and binding.id != "app.commands":
-                yield SystemCommand(binding.description, binding.tooltip, self._runner(binding.action, node))
+                help_text = f"{key_name(binding.key)}  {binding.tooltip}"
+                yield SystemCommand(binding.description, help_text, self._runner(binding.action, node))
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
 
     def _runner(self, action: str, owner: DOMNode) -> Callable[[], None]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from kvtui.backend.remote import reach
 from kvtui.backend.remote.links import Links
-from kvtui.backend.remote.ssh import ssh_argv
 from kvtui.model.cluster import NodeState
 from kvtui.rules.cluster.view import ClusterRules
 
@@ -33,8 +33,8 @@ class ClusterObserver:
         self.settings = settings
         self.changed = asyncio.Event()
         self.is_decided = False
-        self._links = Links({host: ssh_argv(settings, host, WATCH) for host in settings.hosts})
-        self._rules = ClusterRules()
+        self._links = Links({host: reach.argv(settings, host, WATCH) for host in settings.hosts})
+        self._rules = ClusterRules(settings.ignore)
 
     def start(self) -> None:
         self._links.start(self.changed.set)
@@ -54,7 +54,7 @@ class ClusterObserver:
 
     def session(self, host: str) -> list[str]:
         """Returns the command that runs the terminal UI of a host in this terminal."""
-        return ssh_argv(self.settings, host, (), terminal=True)
+        return reach.argv(self.settings, host, (), terminal=True)
 
     def command_of(self, host: str) -> str:
         """Returns that command for a shell."""

@@ -1,7 +1,7 @@
 """The only module that uses private parts of Textual. Checked with Textual 8.2.8.
 
 - ``TerminalDriver``: Textual's driver queues up to 30 writes, then blocks the event loop: on a terminal that nobody
-  reads (a stalled SSH connection) no key, signal or action is handled.
+  reads (a stalled SSH connection) no key, signal or action is handled. And it looks for keys ten times a second.
 - ``MinimalUpdate``: Textual knows which spans of a line changed, but sends the line from its beginning.
 - ``inner_and_outer``: Textual caches it for each ``StylesCache``, so that 1,024 closed widgets and their lines live
   on: 200 MB of closed dialogs.
@@ -11,7 +11,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import signal
 import sys
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import lru_cache
 from time import monotonic
@@ -19,12 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.control import Control
 from rich.text import Text
+from textual import events
 from textual._compositor import ChopsUpdate
 from textual._styles_cache import StylesCache
+from textual._xterm_parser import XTermParser
 from textual.app import App, ScreenStackError, SuspendNotSupported
 from textual.drivers.linux_driver import LinuxDriver
 from textual.style import Style
 
+from kvtui.backend import lost_terminal
+from kvtui.backend.lost_terminal import LostTerminal
 from kvtui.backend.output_writer import OutputWriter
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
     from textual.color import Color
+    from textual.message import Message
     from textual.screen import Screen
 
 MAX_BEHIND_BYTES = 16384
@@ -40,6 +49,8 @@ MAX_QUEUED_BYTES = 1 << 20
 """Nothing more is queued above this, not even copied texts and bells."""
 EXIT_TIMEOUT = 0.3
 """Time that the terminal has at exit to read the sequences that restore it."""
+ESCAPE_MS = 100
+"""How often an unfinished sequence is looked at."""
 END_OF_FRAME = "\x1b[?2026l"
 
 
@@ -69,10 +80,60 @@ class TerminalDriver(LinuxDriver):
         self._exit_deadline = 0.0
         self._suspended = False
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
+        self._input_ends = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        fds = {self.fileno, terminal.fileno()}
+        self.lost = LostTerminal(fds, self._output, lambda: self.write(lost_terminal.QUESTION))
+
+    def start_application_mode(self) -> None:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._input_ends)
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self.write(lost_terminal.QUESTION)
+
+    def run_input_thread(self) -> None:
+        """Reads keys, as the base class does, but sleeps until there is one."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")().decode
+        waiting = select.poll()
+        waiting.register(self.fileno, select.POLLIN)
+        waiting.register(self._input_ends, select.POLLIN)
+        while not self.exit_event.is_set():
+            # the rest of a sequence may be missing, or it is the Esc key
+            arrived = {fd for fd, _ in waiting.poll(None if parser._timeout_time is None else ESCAPE_MS)}  # noqa: SLF001
+            typed = os.read(self.fileno, 4096) if self.fileno in arrived else b""
+            text = decode(typed)  # empty while the rest of a character is missing; the parser takes that for the end
+            for event in (*(parser.feed(text) if text else ()), *parser.tick()):
+                self.process_message(event)
+            if self._input_ends in arrived or (self.fileno in arrived and not typed):  # the latter: end of file
+                self.exit_event.wait()
+
+    def disable_input(self) -> None:
+        os.eventfd_write(self._input_ends, 1)
+        super().disable_input()
 
     def write(self, data: str) -> None:
         if self._output.queued < MAX_QUEUED_BYTES and not self._suspended:
             self._output.put(data.encode(self._encoding, self._errors))
+
+    def is_lost(self) -> bool:
+        """Looks whether anybody is there; not while another program has the terminal."""
+        return not self._suspended and self.lost.tick()
+
+    def process_message(self, message: Message) -> None:
+        """Is called in the thread that reads keys."""
+        if isinstance(message, events.CursorPosition):
+            self.lost.answered()
+            return
+        self.lost.heard()
+        super().process_message(message)
+
+    def _run_input_thread(self) -> None:
+        try:
+            self.run_input_thread()
+        except OSError:  # EIO: the terminal is gone
+            self._app.call_later(hang_up, self._app)
+        except Exception as error:  # noqa: BLE001 - a bug, told as any other
+            self._app.call_later(self._app._handle_exception, error)  # noqa: SLF001
 
     def skips_frame(self) -> bool:
         """Whether the terminal is behind. It gets a full frame, the newest, when it has caught up."""
@@ -104,6 +165,11 @@ class TerminalDriver(LinuxDriver):
             self._app.call_later(self._app.refresh)
 
 
+def hang_up(app: App[Any]) -> None:
+    """Ends the app as SIGHUP does."""
+    app.exit(return_code=128 + signal.SIGHUP)
+
+
 class MinimalUpdate(ChopsUpdate):
     """An update that sends only the changed cells of each line."""
 
@@ -129,6 +195,15 @@ class TerminalApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__(driver_class=TerminalDriver)
+
+    def watch_terminal(self) -> None:
+        """Ends the app when nobody is at its terminal any more."""
+
+        def look() -> None:
+            if isinstance(self._driver, TerminalDriver) and self._driver.is_lost():
+                hang_up(self)
+
+        self.set_interval(lost_terminal.TICK_SECONDS, look)
 
     def write_to_terminal(self, sequence: str) -> None:
         if self._driver is not None:

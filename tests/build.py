@@ -160,3 +160,16 @@ def snapshot(**changes: Any) -> Snapshot:
         advertisers=(advertiser(2),),
     )
     return replace(base, **changes)
+
+
+def many_vips(instances: int, vips: int = 100) -> Snapshot:
+    """A master of that many instances with as many VIPs each, all of them on the interface."""
+    base = instance()
+    wanted = {f"VI_{i}": [f"10.{i}.0.{n}" for n in range(vips)] for i in range(instances)}
+    return snapshot(
+        instances=tuple(
+            replace(base, name=name, vrid=n, vips=tuple(replace(base.vips[0], address=a) for a in addresses))
+            for n, (name, addresses) in enumerate(wanted.items(), start=1)
+        ),
+        addresses=addresses(*(a for addresses in wanted.values() for a in addresses)),
+    )

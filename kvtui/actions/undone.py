@@ -6,7 +6,6 @@ They stay until somebody decides: does them again, or closes them (``kvtui undra
 from __future__ import annotations
 
 import re
-import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from kvtui.actions.priority.overwritten import seen_overwrites
 from kvtui.actions.steps.track_value import SetTrackValue
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.ipvs import endpoint, service_name
-from kvtui.model.text import plain
+from kvtui.model.text import plain, shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +72,7 @@ class Undone(Struct, frozen=True):
         words = ["kvtui", self.intent.kind.value, self.intent.target]
         words += [str(self.intent.value)] if self.intent.kind is ActionKind.PRIORITY else []
         words += ["--service", self.intent.service] if self.intent.service else []
-        return shlex.join(words)
+        return shell_command(words)
 
     @property
     def finding(self) -> Finding:

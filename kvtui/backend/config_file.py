@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kvtui.backend.linux.files import read_bytes
 from kvtui.model.config import BY_KEY, KEYS, Config, Configured
 from kvtui.model.text import plain
 
@@ -60,12 +58,7 @@ def read(env: Mapping[str, str]) -> Config:
 
 
 def _text(path: str) -> str:
-    state = os.stat(path)  # noqa: PTH116 - once, at every start
-    if not stat.S_ISREG(state.st_mode):  # opening a FIFO may block
-        raise ValueError("it is not a regular file")
-    if state.st_size > MAX_FILE_BYTES:
-        raise ValueError(f"it has {state.st_size} bytes; the limit is {MAX_FILE_BYTES}")
-    return Path(path).read_text(encoding="utf-8")
+    return read_bytes(path, MAX_FILE_BYTES).decode()
 
 
 def _why(error: OSError | ValueError) -> str:

@@ -220,7 +220,7 @@ def _started(
             given = [program]
             if text is not None:
                 given.append(memory_file(files, text.encode("utf-8", "surrogateescape")))
-                if os.geteuid() == 0:
+                if os.geteuid() == 0 and rights.uid:  # only its owner may open it again
                     os.fchown(given[-1], rights.uid, rights.gid)
             (status, said), (output, printed) = (os.pipe() for _ in range(2))
             for fd in (status, output):

@@ -65,6 +65,8 @@ def command_of(action: ActionDefinition) -> Callable[..., None]:
         except UsageError as error:
             raise typer.BadParameter(str(error), param_hint=f"'{error.parameter}'") from None
         if any(several.values()):
+            if parameters.get("keep"):
+                raise typer.BadParameter("it does not end: use it on each node", param_hint="'--keep'")
             words = (*_words(action, parameters), *(("--force",) if force else ()))
             raise typer.Exit(_on_several(context.obj, intent, words, **several))
         raise typer.Exit(act(context.obj, intent, force=force))

@@ -20,6 +20,7 @@ from kvtui.cli.output import encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import ClusterView, NodeState
 from kvtui.model.text import plain
+from kvtui.presenters.action_document import NodesOutcome
 from kvtui.presenters.cluster import NO_HOSTS
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.model.cluster import Router
 
-LOOK_SECONDS = 60.0
+LOOK_SECONDS = 90.0
 """How long all nodes have to answer before a plan is made."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
@@ -70,7 +71,8 @@ class AllNodes:
         code, text = asyncio.run(self._run(act))
         info(text)
         if not self._invocation.form.is_text:
-            document = {"id": self.id, "outcome": {"exit_code": int(code), "detail": text}, "nodes": self.results}
+            # the nodes' documents as they came: another kvtui may have more members
+            document = {"id": self.id, "outcome": NodesOutcome(int(code), text), "nodes": self.results}
             write_soon(encode(document, self._invocation.form))
         return code
 

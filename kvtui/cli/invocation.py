@@ -68,8 +68,15 @@ class Invocation(Struct, frozen=True):
 
     @property
     def cluster(self) -> ClusterSettings:
-        value = self.config.value
-        return ClusterSettings(names(self.hosts), str(value("cluster.command")), str(value("cluster.ssh")))
+        value, kube = self.config.value, self.kube or KubeSettings()
+        return ClusterSettings(
+            hosts=names(self.hosts),
+            command=str(value("cluster.command")),
+            ssh=str(value("cluster.ssh")),
+            ignore=self.config.triage.ignore,
+            kubeconfig=kube.kubeconfig,
+            context=kube.context,
+        )
 
     def source(self) -> SnapshotSource:
         if self.demo:

@@ -82,8 +82,8 @@ HostsOption = Annotated[
     typer.Option(
         "--hosts",
         envvar="KVTUI_HOSTS",
-        metavar="HOST,…",
-        help="The other nodes, as ssh knows them, separated by commas.",
+        metavar="HOST,...",
+        help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
     ),
 ]
 NoKubeOption = Annotated[

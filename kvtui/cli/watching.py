@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, fail, finish, write_latest
+from kvtui.backend import lost_terminal
+from kvtui.backend.lost_terminal import LostTerminal
+from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, OutputStream, fail, finish, write_latest
 from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ async def _until_signal(coroutine: Coroutine[Any, Any, None]) -> signal.Signals:
     for number in handled:
         loop.add_signal_handler(number, receive, number)
     printing = asyncio.ensure_future(coroutine)
+    watching = asyncio.ensure_future(_wait_until_lost(lambda: receive(signal.SIGHUP)))
     try:
         either: set[asyncio.Future[Any]] = {printing, received}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -71,8 +75,21 @@ async def _until_signal(coroutine: Coroutine[Any, Any, None]) -> signal.Signals:
             printing.exception()  # such as a reader that is gone: the signal ends kvtui anyway
         return await received
     finally:
+        watching.cancel()
         for number in handled:
             loop.remove_signal_handler(number)
+
+
+async def _wait_until_lost(then: Callable[[], None]) -> None:
+    """Ends ``--watch`` on a terminal that nobody reads. A pager may stop reading for as long as it likes."""
+    if not isinstance(sys.stdout, OutputStream) or not sys.stdout.isatty():
+        return
+    lost = LostTerminal((), sys.stdout.writer, lambda: None)
+    while True:
+        await asyncio.sleep(lost_terminal.TICK_SECONDS)
+        if lost.tick():
+            then()
+            return
 
 
 async def _print(observer: Observer, render: Callable[[Observation], str | None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from msgspec import Struct
 
 
@@ -42,7 +44,7 @@ class Interface(Struct, frozen=True):
     since: float | None = None
 
 
-class AddressTable(Struct, frozen=True):
+class AddressTable(Struct, frozen=True, dict=True):
     """All addresses and interfaces; ``read_at`` in seconds since the epoch."""
 
     addresses: tuple[InterfaceAddress, ...]
@@ -50,4 +52,11 @@ class AddressTable(Struct, frozen=True):
     read_at: float
 
     def holding(self, address: str) -> tuple[InterfaceAddress, ...]:
-        return tuple(a for a in self.addresses if a.address == address)
+        return self._by_address.get(address, ())
+
+    @cached_property
+    def _by_address(self) -> dict[str, tuple[InterfaceAddress, ...]]:
+        by_address: dict[str, tuple[InterfaceAddress, ...]] = {}
+        for a in self.addresses:
+            by_address[a.address] = (*by_address.get(a.address, ()), a)
+        return by_address

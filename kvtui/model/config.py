@@ -204,7 +204,7 @@ SETTINGS = (
         "cluster.hosts",
         Kind.NAMES,
         default=(),
-        help="The other nodes, as ssh knows them.",
+        help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
         parameter="hosts",
         variable="KVTUI_HOSTS",
     ),

@@ -34,13 +34,18 @@ class ClusterSettings(Struct, frozen=True):
     """How to reach the other nodes.
 
     Attributes:
+        hosts: as ssh knows them, or ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui).
         command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
+        ignore: ids of findings that are not reported.
         ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
     """
 
     hosts: tuple[str, ...] = ()
     command: str = "kvtui"
     ssh: str = "ssh"
+    ignore: frozenset[str] = frozenset()
+    kubeconfig: str | None = None
+    context: str | None = None
 
 
 class UiSettings(Struct, frozen=True):

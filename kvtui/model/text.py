@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import shlex
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 MAX_CHARACTERS = 4096
 """A ConfigMap value of a megabyte must not block the screen."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+MAX_MARKS = 4
+"""Combining marks on a character; what is above is dropped: a flood covers the lines around."""
+ZERO_WIDTH_LETTERS = (("\u1160", "\u11ff"), ("\ud7b0", "\ud7ff"))
+"""Vowels and finals of Hangul, which join the letter before them."""
 BLANKS = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 
 
@@ -19,12 +27,13 @@ def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Returns the text as one printable line.
 
     Line breaks and tabs become visible symbols. Every other control, format (right-to-left marks, zero-width
-    characters), surrogate, private or unassigned character becomes a replacement character.
+    characters), surrogate, private or unassigned character becomes a replacement character. A character has at most
+    ``MAX_MARKS`` combining marks.
     """
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
     cut = text[:limit]
-    clean = "".join(_visible(c) for c in cut)
+    clean = "".join(_visible(cut))
     return clean if len(text) <= limit else clean[: limit - 1] + "…"
 
 
@@ -36,8 +45,26 @@ def shell_word(text: str, limit: int = MAX_CHARACTERS) -> str:
     return shlex.quote(plain(text, limit)).replace("; ", ";'' ").replace("  #", " '' #")
 
 
-def _visible(character: str) -> str:
-    if character in BLANKS:
-        return "⏎" if character in "\n\r\u2028\u2029\x85" else " "
-    category = unicodedata.category(character)
-    return REPLACEMENT if category[0] == "C" or category in {"Zl", "Zp"} else character
+def shell_command(words: Iterable[str]) -> str:
+    """Returns the words as a command line, each as ``shell_word``."""
+    return " ".join(map(shell_word, words))
+
+
+def _visible(text: str) -> Iterator[str]:
+    marks = MAX_MARKS  # one at the start would fall on whatever stands before the text
+    for character in text:
+        if character.isascii() and character.isprintable():
+            marks = 0
+            yield character
+            continue
+        category = unicodedata.category(character)
+        if category[0] == "M" or any(first <= character <= last for first, last in ZERO_WIDTH_LETTERS):
+            marks += 1
+            if marks <= MAX_MARKS:
+                yield character
+            continue
+        marks = 0
+        if character in BLANKS:
+            yield "⏎" if character in "\n\r\u2028\u2029\x85" else " "
+        else:
+            yield REPLACEMENT if category[0] == "C" or category in {"Zl", "Zp"} else character

@@ -258,6 +258,7 @@ class Advertiser(Struct, frozen=True):
         replayed: signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock
             was set back. Receivers reject them; they do not count in the election.
         replayed_at: when the last of them came (seconds since the epoch).
+        bad_at: when the last bad advert came (seconds since the epoch); None if unknown.
     """
 
     last: Advert
@@ -270,6 +271,7 @@ class Advertiser(Struct, frozen=True):
     believed: bool = True
     replayed: int = 0
     replayed_at: float | None = None
+    bad_at: float | None = None
 
     @property
     def stepped_down(self) -> bool:

@@ -74,6 +74,25 @@ class Action(Contract, frozen=True):
     journal: str | None
 
 
+class NodesOutcome(Contract, frozen=True):
+    """How an action over several nodes ended; exit_code as of an action on one."""
+
+    exit_code: Count
+    detail: str
+
+
+class NodesAction(Contract, frozen=True):
+    """What an action over several nodes planned, and what came of it (--all-nodes, failover --to).
+
+    id is in the reason of each journal's entry. nodes has the latest document of each node's own kvtui, null where it
+    gave none.
+    """
+
+    id: str
+    outcome: NodesOutcome
+    nodes: dict[str, Action | None]
+
+
 def action_document(plan: core.Plan | None, outcome: runner.Outcome, *, dry_run: bool = False) -> Action:
     result: Any = "dry-run" if dry_run and outcome.code == 0 else outcome.code.name.lower()
     return Action(

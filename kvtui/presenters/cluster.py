@@ -10,6 +10,7 @@ from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
 from kvtui.presenters.cells import SEVERITY_TONES, STATE_TONES, Cell, Tone
 from kvtui.presenters.cluster_document import finding_counts
+from kvtui.presenters.cluster_figure import router_figure
 
 if TYPE_CHECKING:
     from kvtui.model.cluster import ClusterNode, ClusterView, ReportedInstance, Router
@@ -198,9 +199,8 @@ def detail_lines(view: ClusterView, glyphs: Glyphs) -> list[Line]:
     """Returns what stands below the nodes: owners, who hears whom, findings, differences."""
     lines: list[Line] = []
     for router in view.routers:
-        name, _vrid, vips, owner, follows = router_cells(router)
-        lines.append((name, Cell("  "), vips, Cell("  master "), owner))
-        lines.append((Cell("  next in line: "), follows))
+        _name, _vrid, _vips, owner, follows = router_cells(router)
+        lines += router_figure(router, owner, follows.text, ascii_only=glyphs.dash.isascii())
         lines += _matrix_lines(view, router, glyphs)
     lines += [(Cell(line, Tone.BAD),) for line in hearing_lines(view)]
     lines += [(Cell(line, tone),) for f in view.findings for line, tone in cluster_finding_lines(f)]

@@ -303,7 +303,8 @@ class Comparison(Contract, frozen=True):
     """What kvtui cluster compares between nodes.
 
     config has the lines of the config that keepalived runs, without what must differ between nodes (priority, own
-    addresses) and without secrets; config_hash is their hash, ipvs_digest that of servers, methods and weights.
+    addresses) and without secrets; null where there are more than 2,000. config_hash is their hash, ipvs_digest that of
+    servers, methods and weights.
     drained: real servers with weight 0 that are configured with another.
     """
 

@@ -83,6 +83,17 @@ def finding_cells(finding: Finding, glyphs: Glyphs) -> tuple[Cell, ...]:
     )
 
 
+def findings_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
+    """Returns a line for each finding, or that there are none."""
+    if not observation.findings:
+        tone = Tone.NORMAL if observation.findings is None or missing_names(observation) else Tone.GOOD
+        return [(Cell(empty_text(observation).splitlines()[0], tone),)]
+    return [
+        (Cell(f"{glyphs.severity(f.severity) or ' '} ", SEVERITY_TONES[f.severity]), Cell(plain(f.title)))
+        for f in observation.findings
+    ]
+
+
 def finding_lines(finding: Finding) -> list[Line]:
     """Returns a finding's title, remedy, evidence and VIPs."""
     tone = SEVERITY_TONES[finding.severity]

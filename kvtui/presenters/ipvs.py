@@ -14,6 +14,7 @@ from kvtui.presenters.cells import Cell, Tone, share_cell
 if TYPE_CHECKING:
     from kvtui.model.ipvs import Connection, Stats
     from kvtui.model.observation import Observation, PodView, RealServerView, VirtualServerView
+    from kvtui.presenters.cells import Line
     from kvtui.presenters.glyphs import Glyphs
 
 STATE_TONES = {
@@ -80,6 +81,19 @@ def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...
         *_total_cells(r.stats, glyphs.dash),
         Cell(""),
         Cell(plain(r.check or "")),
+    )
+
+
+def real_line(r: RealServerView, width: int, glyphs: Glyphs) -> Line:
+    """Returns a real server in one line: state, weight, connections and pod."""
+    weight = glyphs.dash if r.weight is None else str(r.weight)
+    active = glyphs.dash if r.active is None else count(r.active)
+    rates = f"{per_second(r.stats.cps)}/s" if r.stats else glyphs.dash
+    return (
+        Cell(f"  {plain(endpoint(r.address, r.port)):<{width}}  "),
+        Cell(f"{r.state.value:<8}", STATE_TONES[r.state]),
+        Cell(f"weight {weight}  active {active}  {rates}  "),
+        _pod_cell(r.pod),
     )
 
 

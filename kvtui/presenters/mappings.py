@@ -45,10 +45,12 @@ def search_texts(entry: Mapping) -> tuple[str | None, ...]:
 def detail_lines(index: ChainIndex, entry: Mapping, glyphs: Glyphs) -> list[Line]:
     """Returns the entry, its notes, its chain, the first break with the next step, and its layers."""
     links = chain_of(index, canonical_or_same(entry.vip))
+    details = " ".join(link.detail for link in links)
+    notes = [note for note in entry.notes if note not in details]
     return [
         (Cell(entry_text(entry), Tone.BAD if entry.error else Tone.NORMAL),),
         *head_lines(links, glyphs, of_node=index.seen.snapshot.kube is None),
-        *((Cell(plain(note), Tone.WARN),) for note in entry.notes),
+        *((Cell(plain(note), Tone.WARN),) for note in notes),
         *(link_cells(link, glyphs) for link in applying(links)),
     ]
 

@@ -7,11 +7,17 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kvtui.presenters.action_document import Action
+from kvtui.presenters.action_document import Action, NodesAction
 from kvtui.presenters.cluster_document import Cluster
 from kvtui.presenters.contract import Render, Status, Trace
 
-COMMANDS: dict[str, type[Struct]] = {"render": Render, "trace": Trace, "action": Action, "cluster": Cluster}
+COMMANDS: dict[str, type[Struct]] = {
+    "render": Render,
+    "trace": Trace,
+    "action": Action,
+    "cluster": Cluster,
+    "nodes_action": NodesAction,
+}
 """Commands that print something else than parts of a status → their document, which ``$defs`` has by their name."""
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -101,13 +101,11 @@ def head_lines(links: Links, glyphs: Glyphs, *, of_node: bool = False) -> list[L
 
 
 def verdict_lines(links: Links, *, of_node: bool = False) -> list[Line]:
-    tone = (
-        Tone.BAD if first_break(links) else Tone.GOOD if all(link.mark is not Mark.UNKNOWN for link in links) else None
-    )
-    return [
-        (Cell(text, Tone.NORMAL if n or tone is None else tone),)
-        for n, text in enumerate(verdict(links, of_node=of_node))
-    ]
+    first, *others = verdict(links, of_node=of_node)
+    is_whole = all(link.mark in {Mark.OK, Mark.NONE} for link in links)
+    broken = first_break(links)
+    named = ((len(f"First break: {broken.layer.words}:"), Tone.BAD),) if broken else ()
+    return [(Cell(first, Tone.GOOD if is_whole else Tone.NORMAL, runs=named),), *((Cell(text),) for text in others)]
 
 
 def verdict(links: Links, *, of_node: bool = False) -> list[str]:
@@ -128,10 +126,11 @@ def verdict(links: Links, *, of_node: bool = False) -> list[str]:
 
 def link_cells(link: Link, glyphs: Glyphs) -> Line:
     old = f"  [{coarse(link.age)} old]" if link.age is not None and link.age >= MIN_AGE_SHOWN else ""
-    tone = Tone.BAD if link.mark is Mark.BROKEN else Tone.DIM if link.mark is Mark.NONE else Tone.NORMAL
+    name = Tone.BAD if link.mark is Mark.BROKEN else Tone.NORMAL
     return (
         Cell(f"{glyphs.marks[link.mark]} ", MARK_TONES[link.mark]),
-        Cell(f"{link.layer.words:<15}{plain(link.detail)}{old}", tone),
+        Cell(f"{link.layer.words:<15}", name),
+        Cell(f"{plain(link.detail)}{old}", Tone.DIM if link.mark is Mark.NONE else Tone.NORMAL),
     )
 
 

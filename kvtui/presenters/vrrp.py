@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import coarse
-from kvtui.presenters.cells import Cell, Tone, or_unknown, state_cell
+from kvtui.presenters.cells import STATE_TONES, Cell, Tone, or_unknown, state_cell
 from kvtui.presenters.vips import contradiction_text
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView, Master, Observation, Peer
     from kvtui.model.vrrp import AuthHmac, Tracked
+    from kvtui.presenters.cells import Line
+    from kvtui.presenters.glyphs import Glyphs
 
 EVIDENCE = {
     "dump": "reported by keepalived",
@@ -61,6 +63,26 @@ def timeline_text(observation: Observation, lines: int) -> str:
         f"{datetime.fromtimestamp(change.at).astimezone():%H:%M:%S}  VRID {change.vrid:<3} {plain(change.what)}"
         for change in list(snapshot.transitions)[: -lines - 1 : -1]
     )
+
+
+def overview_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
+    """Returns a line for each instance: its state here, its master and since when."""
+    instances = observation.vrrp_instances
+    if not instances:
+        return [(Cell(empty_text(observation)),)]
+    width = max(len(plain(i.name)) for i in instances)
+    now = observation.snapshot.time
+    return [
+        (
+            Cell(f"{plain(i.name):<{width}}  ", Tone.STRONG),
+            Cell(f"{i.state.value:<8}", STATE_TONES[i.state]),
+            Cell("" if i.since is None else f"for {coarse(now - i.since)}  "),
+            Cell("master ", Tone.DIM),
+            _master_cell(i, glyphs.self_mark),
+            Cell(f"  priority {or_unknown(i.effective_priority)}  {', '.join(map(plain, i.vips))}", Tone.DIM),
+        )
+        for i in instances
+    ]
 
 
 # --- rows

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from kvtui.model.ipvs import ForwardingMethod, Protocol, endpoint
+from kvtui.model.text import shell_word
 
 if TYPE_CHECKING:
     from kvtui.model.ipvs import IpvsTable, RealServer, VirtualServer
@@ -25,16 +27,25 @@ CHECKSUMS = {0: "--tun-nocsum", 1: "--tun-csum", 2: "--tun-remcsum"}  # IP_VS_TU
 SCHEDULER_FLAG = "sched-flag-"
 
 
+ADDRESS = re.compile(r"[\w.:\[\]-]+")
+
+
+def address_word(text: str) -> str:
+    """Returns ``10.2.68.5:80`` or ``[fd00::5]:80`` as it is; what is none is quoted for a shell."""
+    return text if ADDRESS.fullmatch(text) else shell_word(text)
+
+
 def service(virtual: VirtualServer | VirtualServerView) -> str:
     """Returns how ipvsadm names a virtual server: ``-t 10.4.0.50:80``, ``-f 7 -6``."""
     if virtual.fwmark is not None:
         return f"-f {virtual.fwmark}" + (" -6" if virtual.key[1] == "::" else "")
-    return f"{SERVICES[virtual.protocol]} {endpoint(virtual.address or '', virtual.port or 0)}"
+    return f"{SERVICES[virtual.protocol]} {address_word(endpoint(virtual.address or '', virtual.port or 0))}"
 
 
 def edit(virtual: VirtualServer, real: RealServer, weight: int) -> str:
     """Returns the command that sets a real server's weight and keeps everything else."""
-    words = ["ipvsadm -e", service(virtual), "-r", endpoint(*real.key), METHODS[real.method], "-w", str(weight)]
+    target = address_word(endpoint(*real.key))
+    words = ["ipvsadm -e", service(virtual), "-r", target, METHODS[real.method], "-w", str(weight)]
     if real.upper_threshold:
         words += ["-x", str(real.upper_threshold)]
     if real.lower_threshold:
@@ -62,7 +73,7 @@ def edit_service(
 ) -> str:
     """Returns the command that sets scheduler and persistence of a virtual server and keeps everything else."""
     virtual = next((v for v in table.virtual_servers if v.key == view.key), None) if table else None
-    words = ["ipvsadm -E", service(view), "-s", scheduler]
+    words = ["ipvsadm -E", service(view), "-s", shell_word(scheduler)]
     if persistence_timeout:
         words += ["-p", str(persistence_timeout), *(_persistence(virtual) if virtual else [])]
     flags = virtual.flags if virtual else view.flags
@@ -77,7 +88,7 @@ def _persistence(virtual: VirtualServer) -> list[str]:
     words = []
     if bits is not None and bits < (128 if six else 32):
         words += ["-M", str(bits) if six else str(IPv4Network((0, bits)).netmask)]
-    return [*words, *(["--pe", virtual.persistence_engine] if virtual.persistence_engine else [])]
+    return [*words, *(["--pe", shell_word(virtual.persistence_engine)] if virtual.persistence_engine else [])]
 
 
 def inside(command: str, keepalived: Keepalived | None) -> str:

@@ -25,12 +25,11 @@ def start(screen: NodeScreen, kind: str) -> str | None:
     if action.target is Target.NODE:
         intent = Intent(action.kind)
     elif action.target is Target.REAL_SERVER:
-        real = screen.selected_real(observation)
-        if real is None:
-            return (
-                "Select a real server on screen 3 (IPVS) first: d drains it, or restores the weight of a drained one."
-            )
-        intent = intent_for(*real)
+        reals = screen.selected_reals(observation)
+        if len(reals) != 1:
+            which = f"{len(reals)} real servers are possible: select one" if reals else "Select a real server"
+            return f"{which} on screen 3 (IPVS) first: d drains it, or restores the weight of a drained one."
+        intent = intent_for(*reals[0])
     else:
         instance = screen.selected_instance(observation)
         if instance is None:

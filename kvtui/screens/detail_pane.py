@@ -40,11 +40,17 @@ class DetailPane(VerticalScroll, can_focus=False):
     def __init__(self, *between: Widget) -> None:
         super().__init__(id="detail")
         self._between = between
+        self._frame: tuple[int | None, str] = (0, "")
 
     def compose(self) -> ComposeResult:
-        yield Lines(id="first")
+        yield Lines(id="first", keeps_height=True)
         yield from self._between
-        yield Lines(id="more")
+        yield Lines(id="more", keeps_height=True)
+
+    @staticmethod
+    def room_below(rows: int, height: int) -> int:
+        """Returns the lines for text below a table with this number of rows, on a terminal of this height."""
+        return height - FRAME_LINES - rows - 1
 
     def explain(self, title: str, first: Sequence[Line], more: Sequence[Line] = (), *, rows: int, height: int) -> None:
         """Shows these lines, unless there are none or ``rows`` lines of the table need the ``height`` of the terminal.
@@ -52,12 +58,16 @@ class DetailPane(VerticalScroll, can_focus=False):
         At the right of the table, a pane without text stays, so that the table keeps its width.
         """
         wide = self.screen.has_class("-wide")
-        room = height - FRAME_LINES - rows - 1
+        room = self.room_below(rows, height)
         is_known = bool(first) and (wide or room >= MIN_LINES)
         self.set_class(is_known or wide, "known")
-        self.styles.max_height = None if wide else max(MIN_LINES, room) + 1
-        text = f" {plain(title)} "
-        if self.border_title != text:
+        highest = None if wide else max(MIN_LINES, room) + 1
+        text = plain(title) if wide or not title else f" {plain(title)} "
+        if (highest, text) != self._frame:  # setting a style to the same value draws the whole screen too
+            self._frame = (highest, text)
+            self.styles.max_height = highest
             self.border_title = Content(text)
+            for lines in self.query(Lines):
+                lines.forget_height()
         self.query_one("#first", Lines).show(first if is_known else ())
         self.query_one("#more", Lines).show(more if is_known else ())

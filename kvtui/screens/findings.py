@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvtui.actions.registry import intent_of
+from kvtui.model.ipvs import endpoint
 from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.findings import empty_text, finding_cells, finding_key, finding_lines
 from kvtui.presenters.trace import Target
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from kvtui.model.finding import Finding
-    from kvtui.model.observation import Observation
+    from kvtui.model.observation import InstanceView, Observation, RealServerView, VirtualServerView
     from kvtui.presenters.cells import Line
 
 COLUMNS = (
@@ -65,7 +66,7 @@ class FindingsScreen(NodeScreen):
         lines = [] if finding is None else finding_lines(finding)
         title = "" if finding is None else finding.object
         self.query_one(DetailPane).explain(
-            title, lines, rows=min(len(self.table.keys), MIN_ROWS), height=self.size.height
+            title, lines, rows=min(len(self.table.keys), MIN_ROWS), height=self.free_height
         )
 
     def _selected_finding(self, observation: Observation) -> Finding | None:
@@ -79,6 +80,17 @@ class FindingsScreen(NodeScreen):
     def trace_targets(self, observation: Observation) -> tuple[Target, ...]:
         finding = self._selected_finding(observation)
         return tuple(Target(vip) for vip in finding.vips) if finding else ()
+
+    def selected_instance(self, observation: Observation) -> InstanceView | None:
+        finding = self._selected_finding(observation)
+        named = (i for i in observation.vrrp_instances or () if finding and i.name == finding.object)
+        return next(named, None) or super().selected_instance(observation)
+
+    def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
+        """The real server that the finding names, else those of its VIPs."""
+        finding, reals = self._selected_finding(observation), super().selected_reals(observation)
+        names = finding.object.split(" -> ") if finding else []
+        return [(v, r) for v, r in reals if endpoint(r.address, r.port) in names] or reals
 
     def detail_panel(self, key: Any) -> ModalScreen[None]:
         findings = self.host.latest.findings or () if self.host.latest else ()

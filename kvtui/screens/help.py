@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.key_names import key_name
-from kvtui.presenters.trace import CHAIN_TITLE
+from kvtui.presenters.trace import CHAIN_TITLE, SHORT_NAMES
+from kvtui.presenters.views import VIEWS
 from kvtui.rules.chain import LAYERS, Mark
 from kvtui.screens.panel import Panel
 
@@ -19,15 +20,18 @@ if TYPE_CHECKING:
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
-ORDER = ("view", "act", "app", "ipvs", "events", "journal", "table", "panel", "plan", "prompt")
+NO_BREAK = "\N{NO-BREAK SPACE}"
+GROUPS = ("Actions", "This screen", "kvtui", "Rows")
+SCREENS = frozenset(f"view.{view.name}" for view in VIEWS)
 
 
 def legend(marks: Glyphs) -> str:
     words = {Mark.OK: "ok", Mark.BROKEN: "broken", Mark.UNKNOWN: "unknown", Mark.NONE: "not expected"}
-    legend_marks = "  ".join(f"{marks.marks[mark]} {word}" for mark, word in words.items())
-    return f"""{CHAIN_TITLE}, one mark per layer:  {legend_marks}
-  {", ".join(layer.words for layer in LAYERS)}
-{marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m  !! critical  ! warning"""
+    shown = {**marks.marks, Mark.OK: f"{marks.marks[Mark.OK]} {marks.whole}"}
+    legend_marks = "  ".join(f"{shown[mark]} {word}" for mark, word in words.items())
+    return f"""{CHAIN_TITLE}, one mark per layer:  {" ".join(SHORT_NAMES[layer] for layer in LAYERS)}
+{legend_marks}  {marks.critical} critical  {marks.warning} warning
+{marks.self_mark} this node  bold: changed  n{marks.differs}m: kernel n, config m"""
 
 
 class HelpPanel(Panel):
@@ -41,13 +45,32 @@ class HelpPanel(Panel):
 
 
 def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
-    """Returns keys and what they do, and the legend. Textual's own keys are left out."""
-    rows: dict[str, list[str]] = {}
-    ours = [b for b in bindings if b.id and "." in b.id and b.tooltip]
-    for binding in sorted(ours, key=lambda b: ORDER.index((b.id or "").split(".")[0])):
-        rows.setdefault(binding.tooltip, []).append(key_name(binding.key))
-    named = [(" ".join(dict.fromkeys(keys)), what) for what, keys in rows.items()]
-    return "\n".join([*in_columns(named, width), legend(marks)])
+    """Returns keys and what they do, by groups, and the legend. Textual's own keys are left out."""
+    groups: dict[str, dict[str, list[str]]] = {name: {} for name in GROUPS}
+    screens: list[str] = []
+    for binding in bindings:
+        if binding.id in SCREENS:
+            screens.append(f"{key_name(binding.key)}{NO_BREAK}{binding.description}")
+        elif binding.id and "." in binding.id and binding.tooltip:
+            groups[_group(binding.id)].setdefault(binding.tooltip, []).append(key_name(binding.key))
+    rows = [
+        row
+        for name, keys in groups.items()
+        if keys
+        for row in ((name.upper(), ""), *((" ".join(dict.fromkeys(k)), what) for what, k in keys.items()))
+    ]
+    return "\n".join(
+        [
+            *(line.replace(NO_BREAK, " ") for line in wrap("  ".join(screens), max(10, width))),
+            *in_columns(rows, width),
+            legend(marks),
+        ]
+    )
+
+
+def _group(binding_id: str) -> str:
+    scope = binding_id.partition(".")[0]
+    return {"act": "Actions", "view": "Rows", "table": "Rows", "app": "kvtui"}.get(scope, "This screen")
 
 
 MIN_TWO_COLUMNS = 70
@@ -55,7 +78,7 @@ MIN_TWO_COLUMNS = 70
 
 
 def in_columns(rows: list[tuple[str, str]], width: int) -> list[str]:
-    lead = max((len(key) for key, _what in rows), default=0) + 1
+    lead = max((len(key) for key, what in rows if what), default=0) + 1
     if width < MIN_TWO_COLUMNS:
         return [line for key, what in rows for line in _entry(key, what, lead, width)]
     half = (width - 1) // 2
@@ -68,5 +91,7 @@ def in_columns(rows: list[tuple[str, str]], width: int) -> list[str]:
 
 
 def _entry(key: str, what: str, lead: int, width: int) -> list[str]:
+    if not what:
+        return [key]
     first, *others = wrap(what, max(10, width - lead)) or [""]
     return [f"{key:<{lead}}{first}", *(" " * lead + more for more in others)]

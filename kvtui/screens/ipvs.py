@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec.structs import replace
+from textual import on
+
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
+from kvtui.presenters.cells import text_lines
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
-from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, virtual_cells
+from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, server_lines, virtual_cells
 from kvtui.presenters.keys import IPVS
 from kvtui.presenters.trace import Target
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
+from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.columns import MARK, Column
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from textual.binding import BindingType
+    from textual.widget import Widget
 
     from kvtui.model.ipvs import ServiceKey
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
@@ -48,6 +54,12 @@ COLUMNS = (
     Column("managed", "MANAGED BY", 10, 10),
     Column("service", "SERVICE / CHECK", 15, 10, most=40),
 )
+
+
+MAX_DETAILS = 40
+"""Real servers of a virtual server that its details list."""
+ARROW_COLUMN = 4
+"""A click up to this column of a virtual server's row folds or unfolds it."""
 
 
 class IpvsScreen(NodeScreen):
@@ -103,6 +115,18 @@ class IpvsScreen(NodeScreen):
             return (mark, *real_cells(reals[key[0]][key[1]], spark, self.glyphs))
 
         self.show_rows(observation, keys, render)
+        self.show_detail(observation)
+
+    def beside_table(self) -> tuple[Widget, ...]:
+        return (DetailPane(),)
+
+    def show_detail(self, observation: Observation) -> None:
+        """Only at the right of the table: the rows say most of it."""
+        virtual, height = self._selected_server(observation), self.free_height
+        reals = [real for _virtual, real in self.selected_reals(observation)][:MAX_DETAILS]
+        text = "\n".join(server_lines(replace(virtual, real_servers=tuple(reals)))) if virtual else ""
+        title = virtual.name if virtual else ""
+        self.query_one(DetailPane).explain(title, text_lines(text) if text else (), rows=height, height=height)
 
     def _keys_of(
         self,
@@ -147,9 +171,9 @@ class IpvsScreen(NodeScreen):
         key, _real = _split(self.table.selected)
         return next((v for v in observation.virtual_servers or () if _key(v) == key), None)
 
-    def selected_real(self, observation: Observation) -> tuple[VirtualServerView, RealServerView] | None:
+    def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
         virtual, (_key, name) = self._selected_server(observation), _split(self.table.selected)
-        return next(((virtual, real) for real in virtual.real_servers if real.key == name), None) if virtual else None
+        return [(virtual, real) for real in virtual.real_servers if name in {None, real.key}] if virtual else []
 
     def action_fold(self, closed: bool) -> None:
         key, _real = _split(self.table.selected)
@@ -159,6 +183,12 @@ class IpvsScreen(NodeScreen):
         if closed and key in self.table.keys:
             self.table.move_to(self.table.keys.index(key))
         self.redraw()
+
+    @on(LineTable.RowClicked)
+    def _click_arrow(self, event: LineTable.RowClicked) -> None:
+        key, real = _split(event.key)
+        if real is None and event.x <= ARROW_COLUMN:
+            self.action_fold(key not in self._folded)
 
     def action_fold_all(self, closed: bool) -> None:
         servers = self.host.latest.virtual_servers or () if self.host.latest else ()

@@ -86,7 +86,7 @@ class MappingsScreen(NodeScreen):
         title, lines = "", []
         if entry is not None:
             title, lines = entry.vip, detail_lines(ChainIndex(observation), entry, self.glyphs)
-        self.query_one(DetailPane).explain(title, lines, rows=len(self.table.keys), height=self.size.height)
+        self.query_one(DetailPane).explain(title, lines, rows=len(self.table.keys), height=self.free_height)
 
     def _selected_entry(self, observation: Observation) -> Mapping | None:
         return next((m for m in observation.mappings or () if m.vip == self.table.selected), None)

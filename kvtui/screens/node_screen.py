@@ -14,7 +14,9 @@ from textual.screen import Screen
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.header import header_line
 from kvtui.presenters.keys import NODE_SCREEN
+from kvtui.presenters.keys_elsewhere import elsewhere
 from kvtui.presenters.views import VIEWS
+from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.header import HeaderLine
@@ -26,6 +28,7 @@ from kvtui.widgets.tabs import TabLine
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from textual import events
     from textual.binding import BindingType
     from textual.screen import ModalScreen
     from textual.widget import Widget
@@ -45,6 +48,8 @@ HINTS = (
 )  # fmt: skip
 WIDE = 120
 """Columns from which on the details are at the right of the table."""
+DASHBOARD = (180, 40)
+"""Columns and lines from which on screen 1 has summaries of the others."""
 CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
@@ -58,17 +63,17 @@ def natural(text: str) -> tuple[int | str, ...]:
 
 class NodeScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = bindings(NODE_SCREEN)
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012 - as Textual declares it
     DEFAULT_CSS = """
     NodeScreen {
         & #body { height: 1fr; }
         & #main { width: 1fr; }
+        & #side { width: 1fr; height: auto; }
         & Prompt { display: none; padding: 0 1; }
         & Prompt.open { display: block; }
         &.-wide #body { layout: horizontal; }
         &.-wide #main { width: 2fr; }
-        &.-wide DetailPane ChartBox { height: 6; margin: 1 0 0 0; }
-        &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; }
+        &.-wide #side { height: 1fr; }
+        &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; scrollbar-gutter: stable; }
     }
     """
     sorts: ClassVar[tuple[tuple[str, str], ...]] = (("", "unsorted"),)
@@ -98,6 +103,11 @@ class NodeScreen(Screen[None]):
     @property
     def sources_hint(self) -> str:
         return f"Press {self.host.keymap.hint('i', '')} for the sources."
+
+    @property
+    def free_height(self) -> int:
+        """The lines of the terminal without the filter's."""
+        return self.size.height - self.query_one(Prompt).has_class("open")
 
     # --- for subclasses
 
@@ -131,14 +141,21 @@ class NodeScreen(Screen[None]):
         return ()
 
     def selected_instance(self, observation: Observation) -> InstanceView | None:
-        """Returns the VRRP instance of the selected row, or the only one of the node."""
+        """Returns the VRRP instance that the selected row implies, or the only one of the node."""
         instances = observation.vrrp_instances or ()
-        return instances[0] if len(instances) == 1 else None
+        vips = {target.address for target in self.trace_targets(observation)}
+        having = [i for i in instances if vips.intersection(i.vips)] or instances
+        return having[0] if len(having) == 1 else None
 
-    def selected_real(self, observation: Observation) -> tuple[VirtualServerView, RealServerView] | None:
-        """Returns the selected real server with its virtual server."""
-        del observation
-        return None
+    def selected_reals(self, observation: Observation) -> list[tuple[VirtualServerView, RealServerView]]:
+        """Returns the real servers that the selected row implies, each with its virtual server."""
+        return [
+            (virtual, real)
+            for target in self.trace_targets(observation)
+            for virtual in observation.servers_of(target.address)
+            if target.port is None or (virtual.port, virtual.protocol) == (target.port.number, target.port.protocol)
+            for real in virtual.real_servers
+        ]
 
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
         """Returns the virtual servers whose real servers are read at every tick; others can be some seconds old."""
@@ -159,7 +176,8 @@ class NodeScreen(Screen[None]):
             with Vertical(id="main"):
                 yield self.make_table()
                 yield from self.below_table()
-            yield from self.beside_table()
+            with Vertical(id="side"):
+                yield from self.beside_table()
         yield Prompt(self._keep_filter, self.action_clear, "part of a name, address, state …", name="filter")
         scope, keymap = type(self).__name__, self.host.keymap
         yield KeyLine(tuple((keymap.hint(key, scope), word) for key, word in self.hints()))
@@ -167,6 +185,9 @@ class NodeScreen(Screen[None]):
     def show(self, observation: Observation) -> None:
         if not is_drawable(self):
             return
+        width, height = self.size
+        self.set_class(width >= WIDE and bool(self.query(DetailPane)), "-wide")
+        self.set_class(width >= DASHBOARD[0] and height >= DASHBOARD[1], "-dashboard")
         label, sources = self.host.settings.source_label, self.host.keymap.hint("i", "")
         header = header_line(observation, label, self.size.width, self.glyphs, paused=self.host.paused, sources=sources)
         self.query_one(HeaderLine).show([header])
@@ -190,6 +211,18 @@ class NodeScreen(Screen[None]):
     def _show_detail(self) -> None:
         if self.host.latest is not None and is_drawable(self):
             self.show_detail(self.host.latest)
+
+    @on(LineTable.HeadClicked)
+    def _sort_by(self, event: LineTable.HeadClicked) -> None:
+        """Sorts by the column, or in the other direction if the rows are sorted by it."""
+        number = next((n for n, (column, _label) in enumerate(self.sorts) if column == event.column), None)
+        if number is None:
+            names = ", ".join(label for column, label in self.sorts if column)
+            self.notify(f"This column has no order; sorted can be: {names}.", markup=False)
+        elif number == self.sort:
+            self.action_reverse()
+        else:
+            self.action_sort(number - self.sort)
 
     @on(TabLine.Chosen)
     async def _show_view(self, event: TabLine.Chosen) -> None:
@@ -260,6 +293,7 @@ class NodeScreen(Screen[None]):
         entry = self.query_one(Prompt)
         entry.add_class("open")
         self.set_focus(entry)
+        self.redraw()
 
     def action_clear(self) -> None:
         self.app.clear_notifications()
@@ -282,6 +316,12 @@ class NodeScreen(Screen[None]):
         self._filter_by(text)
         self.query_one(Prompt).set_class(bool(text), "open")
         self.set_focus(self.table)
+        self.redraw()
+
+    def on_key(self, event: events.Key) -> None:
+        """Says where a key works that does nothing here."""
+        if event.key not in self.active_bindings and (why := elsewhere(event.key, self.host.keymap)):
+            self.notify(why, markup=False)
 
     def action_sort(self, step: int) -> None:
         self.sort = (self.sort + step) % len(self.sorts)

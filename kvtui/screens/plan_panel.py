@@ -26,10 +26,12 @@ from kvtui.actions.drain.keeping import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
-from kvtui.presenters.wrapping import hanging
+from kvtui.presenters.cells import Tone
+from kvtui.presenters.plan_lines import plan_lines
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
 from kvtui.widgets.prompt import Prompt
+from kvtui.widgets.tones import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -101,7 +103,7 @@ class PlanPanel(LivePanel):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
             box.border_title = Content(f"{self.intent.kind.value} {plain(self.intent.target)}".strip())
-            yield Static("", id="plan", markup=False)
+            yield Lines(id="plan")
             yield Static("", id="progress", markup=False)
             with Vertical(id="foot"):
                 yield Static("", id="wrong", markup=False)
@@ -195,13 +197,15 @@ class PlanPanel(LivePanel):
             return
         width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
         options = _in_lines((o.text for o in self._options()), width)
-        head, rest = ([w for line in part for w in hanging(plain(line), width)] for part in (self._text, self._rest))
+        head, rest = plan_lines(self._text, width, first=Tone.STRONG), plan_lines(self._rest, width)
         room = self.size.height - FRAME_LINES - len(options) - len(head)
         if len(rest) > room and not self._unfolded:
             # what follows and the warnings must be read without scrolling; then as much of the rest as fits
             room = max(0, room - 1)
-            rest = [*rest[:room], f"m more: {len(rest) - room} lines (steps, notes, commands)"]
-        self._put("#plan", "\n".join([*head, *rest]))
+            more = f"m more: {len(rest) - room} lines (steps, notes, commands)"
+            rest = [*rest[:room], *plan_lines([more], width)]
+        for shown in self.query("#plan").results(Lines):  # none while the panel is taken down
+            shown.show([*head, *rest])
         self._put("#options", "\n".join(options))
         if self._running_action is None:
             self._show_keys()

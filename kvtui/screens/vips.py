@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.containers import Container
+
 from kvtui.actions.equivalent_commands import of_vip
-from kvtui.presenters.findings import Severities
+from kvtui.presenters.cells import text_lines
+from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
+from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import CHAIN_TITLE, Target
 from kvtui.presenters.traffic import traffic_charts
+from kvtui.presenters.views import VIEWS
 from kvtui.presenters.vips import (
     detail_title,
     empty_text,
     layer_lines,
     search_texts,
+    server_block,
     summary_lines,
     traffic,
     vip_cells,
 )
+from kvtui.presenters.vrrp import overview_lines, timeline_text
 from kvtui.rules.chain import ChainIndex, chain_of
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
+from kvtui.screens.summary import Summary
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.widgets.chart import ChartBox
 from kvtui.widgets.columns import MARK, Column
@@ -54,19 +62,38 @@ COLUMNS = (
 )
 
 
-MIN_CHART_ROOM = 22
-"""Lines without rows that the frame, the summary, a chain of eight layers and two charts need."""
+CHART_LINES = 5
+"""Height of the charts below the table."""
 
 
 class VipsScreen(NodeScreen):
+    DEFAULT_CSS = """
+    VipsScreen {
+        &.-dashboard #main { width: 1fr; }
+        &.-dashboard Summary { display: block; }
+        & #charts { layout: horizontal; height: 5; width: 1fr; }
+        & ChartBox { width: 1fr; height: 5; padding-right: 1; }
+        &.-wide #charts { layout: vertical; height: 12; margin: 1 0; }
+        &.-wide ChartBox { height: 6; padding: 0; }
+    }
+    """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
     highest_first: ClassVar = frozenset({"cps"})
 
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading this node …", id="vips")
 
+    def below_table(self) -> tuple[Widget, ...]:
+        return (self._summary("vrrp"), self._summary("findings"))
+
     def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2))),)
+        charts = Container(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2)), id="charts")
+        changes = Summary("Changes on the wire", "vrrp", self.host.keymap.hint("2", ""), name="changes")
+        return (DetailPane(charts), changes)
+
+    def _summary(self, name: str) -> Summary:
+        view = next(view for view in VIEWS if view.name == name)
+        return Summary(view.label, name, self.host.keymap.hint(view.key, ""))
 
     def draw(self, observation: Observation) -> None:
         self.table.empty = self._empty_text(observation)
@@ -89,6 +116,20 @@ class VipsScreen(NodeScreen):
 
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
+        if self.has_class("-dashboard"):
+            self._show_vrrp(observation)
+            self.query_one("#summary-findings", Summary).show(findings_lines(observation, self.glyphs))
+            changes = timeline_text(observation, self.size.height // 4)
+            self.query_one("#summary-changes", Summary).show(text_lines(changes))
+
+    def _show_vrrp(self, observation: Observation) -> None:
+        """Shows each instance, and who was its master when."""
+        summary, host = self.query_one("#summary-vrrp", Summary), self.host
+        lines = overview_lines(observation, self.glyphs)
+        names = [i.name for i in observation.vrrp_instances or ()]
+        if width := summary.content_size.width:
+            lines += master_lines(host.masters, names, host.span, observation.snapshot.time, width, self.glyphs)
+        summary.show(lines)
 
     def _empty_text(self, observation: Observation) -> str:
         if observation.vips and self.filter:
@@ -102,24 +143,24 @@ class VipsScreen(NodeScreen):
         vip, rows = self._selected_vip(observation), len(self.table.keys)
         pane = self.query_one(DetailPane)
         if vip is None:
-            self._show_charts(observation, None)
-            pane.explain("", (), rows=rows, height=self.size.height)
+            pane.explain("", (), rows=rows, height=self.free_height)
             return
-        self._show_charts(observation, vip)
         index = ChainIndex(observation)
         links = chain_of(index, vip.address, view=vip)
         first = summary_lines(index, links, vip, self.glyphs)
-        more = layer_lines(links, self.glyphs)
-        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.size.height)
+        more = [*layer_lines(links, self.glyphs), *server_block(observation, vip, self.glyphs)]
+        pane.explain(detail_title(observation, vip), first, more, rows=rows, height=self.free_height)
+        self._show_charts(vip, pane.room_below(rows, self.free_height) - len(first))
 
-    def _show_charts(self, observation: Observation, vip: VipView | None) -> None:
-        """Shows the traffic of a VIP that has a virtual server, where the layers of its chain leave room for it."""
-        room = self.size.height - len(self.table.keys)
-        has_traffic = vip is not None and bool(observation.servers_of(vip.address))
-        has_traffic = has_traffic and (self.has_class("-wide") or room >= MIN_CHART_ROOM)
-        charts = traffic_charts(self.host.history, ("vip", vip.address if vip else ""), self.host.span)
-        for box, chart in zip(self.query(ChartBox), charts, strict=False):
-            box.display = has_traffic
+    def _show_charts(self, vip: VipView, room: int) -> None:
+        """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
+        has_room = self.has_class("-wide") or room >= 2 * CHART_LINES
+        charts = traffic_charts(self.host.history, ("vip", vip.address), self.host.span)
+        is_shown = has_room and any(value > 0 for chart in charts for value in chart.values)
+        container = self.query_one("#charts")
+        if container.display is not is_shown:  # setting the same value draws the whole screen too
+            container.display = is_shown
+        for box, chart in zip(self.query(ChartBox) if is_shown else (), charts, strict=False):
             box.show(chart)
 
     def _selected_vip(self, observation: Observation) -> VipView | None:

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from kvtui.actions.equivalent_commands import of_instance
 from kvtui.model.text import plain
-from kvtui.presenters.cells import Cell
+from kvtui.presenters.cells import Cell, text_lines
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import Target
@@ -20,6 +20,7 @@ from kvtui.presenters.vrrp import (
     search_texts,
     timeline_text,
 )
+from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
 from kvtui.widgets.columns import MARK, Column
@@ -86,11 +87,23 @@ class VrrpScreen(NodeScreen):
         self.show_rows(observation, list(rows), rows.__getitem__)
         self._draw_masters(observation)
         self._draw_timeline(observation)
+        self.show_detail(observation)
+
+    def beside_table(self) -> tuple[Widget, ...]:
+        return (DetailPane(),)
+
+    def show_detail(self, observation: Observation) -> None:
+        """Only at the right of the table: below it is the timeline."""
+        instance, height = self.selected_instance(observation), self.free_height
+        text = instance_text(instance, observation.snapshot.time) if instance else ""
+        title = instance.name if instance else ""
+        self.query_one(DetailPane).explain(title, text_lines(text) if text else (), rows=height, height=height)
 
     def _draw_masters(self, observation: Observation) -> None:
         names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
-        lines = master_lines(self.host.masters, names, self.host.span, now, self.size.width, self.glyphs)
-        self.query_one("#masters", Lines).show(lines)
+        shown = self.query_one("#masters", Lines)
+        width = shown.size.width or self.size.width
+        shown.show(master_lines(self.host.masters, names, self.host.span, now, width, self.glyphs))
 
     def _draw_timeline(self, observation: Observation) -> None:
         text = timeline_text(observation, max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1)))
@@ -101,7 +114,7 @@ class VrrpScreen(NodeScreen):
     def selected_instance(self, observation: Observation) -> InstanceView | None:
         selected = self.table.selected
         if selected is None:
-            return super().selected_instance(observation)
+            return None
         name = selected[0] if isinstance(selected, tuple) else selected
         return next((i for i in observation.vrrp_instances or () if i.name == name), None)
 

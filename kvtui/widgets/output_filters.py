@@ -75,10 +75,18 @@ class NoDimFilter(LineFilter):
 
 
 class ControlCharFilter(LineFilter):
-    """Replaces control characters in case a widget did not use ``model.text.plain``; also in pasted text."""
+    """Replaces control characters and drops floods of marks, where no widget used ``plain``; also in pasted text."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         del background
         return [
-            s if s.text.isprintable() or s.control else Segment(plain(s.text), s.style, s.control) for s in segments
+            s
+            if s.control or (s.text.isascii() and s.text.isprintable()) or (text := _plain(s.text)) == s.text
+            else Segment(text, s.style, s.control)
+            for s in segments
         ]
+
+
+@lru_cache(4096)
+def _plain(text: str) -> str:
+    return plain(text)

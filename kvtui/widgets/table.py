@@ -79,6 +79,17 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         def control(self) -> LineTable:
             return self.table
 
+    class HeadClicked(Message):
+        def __init__(self, column: str) -> None:
+            self.column = column
+            super().__init__()
+
+    class RowClicked(Message):
+        def __init__(self, key: Hashable, x: int) -> None:
+            self.key = key
+            self.x = x
+            super().__init__()
+
     class Moved(Message):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, LineTable.Moved)
@@ -358,8 +369,27 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self, self.selected))
 
     def on_click(self, event: events.Click) -> None:
-        if event.y >= HEAD_LINES:
-            self.move_to(self._first() + event.y - HEAD_LINES)
+        """Selects a row, a second click chooses it; on the head, asks for another order."""
+        if event.y < HEAD_LINES:
+            if (name := self._column_at(event.x)) is not None:
+                self.post_message(self.HeadClicked(name))
+            return
+        row = self._first() + event.y - HEAD_LINES
+        if row >= len(self._keys):
+            return
+        self.move_to(row)
+        if event.chain > 1:
+            self.action_choose()
+        else:
+            self.post_message(self.RowClicked(self._keys[row], event.x))
+
+    def _column_at(self, x: int) -> str | None:
+        start = GUTTER
+        for placed in self._placed:
+            if start <= x < start + placed.width:
+                return placed.column.name
+            start += placed.width + GAP
+        return None
 
 
 def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:

@@ -1,7 +1,8 @@
 """kvtui's themes. Text has a contrast of at least 4.5:1, in high-contrast 7:1 (WCAG 1.4.3, 1.4.6).
 
 ``tests/ui/test_contrast.py`` measures every screen in every theme. Colour is never the only signal: a mark or word says
-the same, as the theme mono shows.
+the same, as the theme mono shows. ``tests/ui/test_colour_blindness.py`` measures how they differ for people who do not
+tell red from green.
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ LIGHT = _theme(
     primary="#005faf",
     success="#005f5f",
     warning="#5f5f00",
-    error="#af0000",
-    demo="#87005f",
+    error="#af005f",
+    demo="#5f00af",
     frame="#9e9e9e",
     selected="#005faf",
     cursor="#d7d7ff",
@@ -97,7 +98,7 @@ CONTRAST = _theme(
     foreground="#ffffff",
     muted="#dadada",
     primary="#5fd7ff",
-    success="#87ff87",
+    success="#5fffd7",
     warning="#ffd75f",
     error="#ffafaf",
     demo="#ffafff",

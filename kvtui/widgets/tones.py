@@ -45,7 +45,9 @@ def segments(cell: Cell, style_of: Callable[[Tone], Style]) -> Iterable[Segment]
 class Lines(Widget):
     """Text in lines of cells. Only lines that changed are sent to the terminal.
 
-    ``wraps`` wraps long lines with a hanging indent; otherwise they are cut.
+    Args:
+        wraps: wraps long lines with a hanging indent; otherwise they are cut.
+        keeps_height: only ``forget_height`` makes it lower again. Another height makes Textual send the whole screen.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(TONE_CLASSES)
@@ -53,8 +55,17 @@ class Lines(Widget):
     Lines {{ height: auto; width: 1fr; {TONE_CSS} }}
     """
 
-    def __init__(self, lines: Sequence[Line] = (), *, wraps: bool = True, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        lines: Sequence[Line] = (),
+        *,
+        wraps: bool = True,
+        keeps_height: bool = False,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
         super().__init__(id=id)
+        self._keeps_height = keeps_height
+        self._tallest = 0
         self._wraps = wraps
         self.lines = tuple(lines)
         self._wrapped: tuple[int, tuple[Line, ...], list[Line]] = (0, (), [])
@@ -66,7 +77,7 @@ class Lines(Widget):
             return
         old, self.lines = self._in_width(self.size.width), now
         new = self._in_width(self.size.width)
-        if len(new) != len(old) and self.styles.height and self.styles.height.is_auto:
+        if self._height_of(new) != self.size.height and self.styles.height and self.styles.height.is_auto:
             self.refresh(layout=True)
             return
         changed = [y for y in range(max(len(old), len(new))) if old[y : y + 1] != new[y : y + 1]]
@@ -81,7 +92,14 @@ class Lines(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         del container, viewport
-        return len(self._in_width(width))
+        return self._height_of(self._in_width(width))
+
+    def _height_of(self, lines: list[Line]) -> int:
+        self._tallest = max(self._tallest, len(lines)) if self._keeps_height else len(lines)
+        return self._tallest
+
+    def forget_height(self) -> None:
+        self._tallest = 0
 
     def notify_style_update(self) -> None:
         """Drops cached styles when the theme changes."""

@@ -199,7 +199,7 @@ async def test_a_kept_config_is_found_by_its_digests_alone(journal: Journal, dae
 async def test_a_step_in_a_step_in_a_step_ends(journal: Journal, daemon: Daemon, tmp_path: Path) -> None:
     step: dict[str, Any] = {"kind": "track value", "daemon": daemon.to_json(), "path": str(tmp_path / "victim")}
     step |= FORGED["track value"]
-    for depth in range(300):
+    for depth in range(40):
         journal.file.write_text(begin(steps=[step]) + "\n")
         entries = journal.entries()
         assert bool(entries) is (depth < 17)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,25 @@ def test_it_has_no_more_than_the_target(name: str, look: Path) -> None:
     if name != "user namespace" and "unshare" not in TARGETS[name]:
         assert mine["0"] == cgroup
     assert f"-f {look} as uid {theirs['Uid'].split()[0]}" in result.ran
+
+
+def test_without_the_right_to_drop_capabilities_it_gains_none(look: Path) -> None:
+    """As in the sidecar: no CAP_SETPCAP, no CAP_SETGID, and other capabilities than keepalived."""
+    code = (
+        "import sys; from kvtui.backend import config_test; from tests.build import keepalived\n"
+        "pid = int(sys.argv[1])\n"
+        "k = keepalived(pid=pid, root=f'/proc/{pid}/root', argv=('bash',), conf=sys.argv[2])\n"
+        "print(*config_test.run(k).messages, sep='\\n')"
+    )
+    less = "-all,+sys_ptrace,+sys_chroot,+net_raw,+net_admin"
+    with target("setpriv", "--bounding-set", "-all,+net_raw,+chown", "--inh-caps", "-all", conf=look) as keepalived:
+        words = ["setpriv", "--bounding-set", less, "--inh-caps", "-all", sys.executable, "-c", code]
+        words += [str(keepalived.pid), str(look)]
+        project = Path(__file__).parents[2]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=project, timeout=300)
+    mine = status_of(done.stdout.splitlines())
+    assert {int(mine[field], 16) for field in ("CapPrm", "CapEff")} == {1 << 13}  # CAP_NET_RAW, which both have
+    assert mine["NoNewPrivs"] == "1"
 
 
 def test_the_running_config_is_read_by_another_user_too(look: Path) -> None:

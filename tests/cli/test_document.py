@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -11,13 +12,15 @@ import jsonschema
 import pytest
 import yaml
 
+from kvtui.backend.demo.source import Demo
 from kvtui.cli.output import Format, OutputStream, encode, write_document
-from kvtui.model.ipvs import IpvsTable
+from kvtui.model.ipvs import IpvsTable, Stats
+from kvtui.observer import Observer
 from kvtui.presenters.documents import VIEWS, members, status, timestamp
 from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
 from tests import build_kube
-from tests.build import VIP, addresses, advertiser, keepalived, snapshot, sources
+from tests.build import NOW, VIP, addresses, advertiser, keepalived, real, snapshot, sources, table
 from tests.build_kube import configmap, controller, kube
 from tests.documents import document
 
@@ -36,6 +39,20 @@ CASES = {
         advertisers=None, sources=sources(None),
     ),
 }  # fmt: skip
+
+
+class Traffic(Demo):
+    """Its counters differ at each reading, a second apart."""
+
+    def __init__(self, reals: int) -> None:
+        super().__init__()
+        self._reals, self._tick = range(1, reals + 1), 0
+
+    async def read(self) -> Snapshot:
+        self._tick += 1
+        stats = Stats(self._tick * 1000, self._tick * 3000, self._tick * 2000, self._tick * 10**6, self._tick * 10**7)
+        reals = (real(number, stats=stats) for number in self._reals)
+        return snapshot(time=NOW + self._tick, ipvs=table(*reals, at=NOW + self._tick, monotonic=100.0 + self._tick))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -143,3 +160,20 @@ def test_a_stream_is_one_json_document_a_line_and_yaml_documents() -> None:
     assert line.endswith("\n")
     both = encode(whole, Format.YAML, stream=True) * 2
     assert list(yaml.safe_load_all(both)) == [whole, whole]
+
+
+async def _watched(observer: Observer, ticks: int) -> int:
+    """Returns the memory blocks of this process after that many documents of ``kvtui status --watch -o json``."""
+    for _ in range(ticks):
+        encode(status(await observer.observe()), Format.JSON, stream=True)
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+async def test_watching_for_long_takes_no_more_memory() -> None:
+    """A document of 200 real servers is some 10,000 blocks: not one more may be kept."""
+    observer = Observer(Traffic(200), triage=True)
+    await observer.observe(force=True)
+    await _watched(observer, 20)
+    before = await _watched(observer, 10)
+    assert await _watched(observer, 200) < before + 5_000

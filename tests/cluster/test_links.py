@@ -6,8 +6,8 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from kvtui.backend.remote import reach
 from kvtui.backend.remote.links import Links
-from kvtui.backend.remote.ssh import ssh_argv
 from kvtui.model.cluster import ClusterNode, NodeState
 from kvtui.model.settings import ClusterSettings
 
@@ -71,6 +71,14 @@ def test_each_node_tells_its_own_state_and_holds_nobody_back() -> None:
     assert details["no-ssh"] == "cannot start /nonexistent/ssh: No such file or directory"
 
 
+def test_what_is_no_address_is_not_known() -> None:
+    instances = '[{"name": "v", "address": "x\\u001b[31m"}, {"name": "w", "address": "10.4.0.3"}]'
+    report = f'{{"schema": 1, "comparison": {{"kvtui": "9"}}, "vrrp_instances": {instances}}}'
+    (node,) = followed({"n": prints(report)}, lambda found: found["n"].state is NodeState.LIVE).values()
+    assert node.report is not None
+    assert [i.address for i in node.report.vrrp_instances or ()] == [None, "10.4.0.3"]
+
+
 def test_a_connection_that_ends_is_made_again() -> None:
     once = [sys.executable, "-ISc", f"print({REPORT % 1!r})"]
     states: list[NodeState] = []
@@ -84,7 +92,7 @@ def test_a_connection_that_ends_is_made_again() -> None:
 
 
 def test_a_host_is_never_an_option_and_ssh_never_asks() -> None:
-    argv = ssh_argv(ClusterSettings(command="sudo kvtui", ssh="ssh -F f"), "-oProxyCommand=x", ["trace", "a b"])
+    argv = reach.argv(ClusterSettings(command="sudo kvtui", ssh="ssh -F f"), "-oProxyCommand=x", ["trace", "a b"])
     assert argv[:3] == ["ssh", "-F", "f"]
     assert argv[-4:] == ["-T", "--", "-oProxyCommand=x", "sudo kvtui trace 'a b'"]
     assert "BatchMode=yes" in argv

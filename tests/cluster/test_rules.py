@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
-from kvtui.model.cluster import ClusterNode, ClusterView, Comparison, Heard, ReportedHmac
+from kvtui.model.cluster import ClusterNode, ClusterView, Comparison, Heard, NodeState, ReportedHmac
 from kvtui.rules.cluster.view import ClusterRules
 from tests.cluster.build import node, peer, silent
 
@@ -92,6 +93,8 @@ def test_the_cause_of_what_is_not_heard(
 def test_no_owner_unless_somebody_is_heard() -> None:
     assert "cluster-no-owner" in ids(lasting(node(3, peers=()), node(4, peers=())))
     assert "cluster-no-owner" not in ids(lasting(node(3), node(4)))  # the master is a node that is not asked
+    late = replace(node(5, "MASTER"), state=NodeState.LATE)
+    assert "cluster-no-owner" not in ids(lasting(node(4, peers=()), late))  # it may be the master still
 
 
 def test_ties() -> None:
@@ -99,6 +102,11 @@ def test_ties() -> None:
     assert [f.title for f in view.findings if f.id == "cluster-tie"] == [
         "vips: node-3, node-4 have the same priority 150"
     ]
+
+
+def test_findings_that_the_operator_ignores() -> None:
+    view = ClusterRules(frozenset({"cluster-node-unknown"})).view((node(5, "MASTER"), silent(4)), 1000.0)
+    assert not view.findings
 
 
 def test_differences_name_the_nodes_and_the_lines() -> None:
@@ -120,3 +128,10 @@ def test_instances_belong_together_by_their_vips_even_where_the_vrid_differs() -
     view = lasting(node(4, "MASTER", vrid=51), node(5, "MASTER", peers=(peer(4),)))
     assert [r.vrids for r in view.routers] == [(50, 51)]
     assert "cluster-vrid-mismatch" in ids(view)
+
+
+def test_configs_that_are_too_long_are_compared_by_their_hash() -> None:
+    one, other = (Comparison(kvtui="1", config_hash=h, ipvs_digest="d", drained=()) for h in "ab")
+    view = lasting(node(4, comparison=one), node(5, "MASTER", comparison=other))
+    (difference,) = view.differences
+    assert (difference.kind, {v.value for v in difference.values}) == ("config", {"a", "b"})

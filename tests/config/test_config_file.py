@@ -101,10 +101,10 @@ def test_a_file_that_is_no_toml_is_named_with_its_line_and_not_used(home: Path) 
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda p: p.mkdir(), "it is not a regular file"),
-        (os.mkfifo, "it is not a regular file"),
+        (lambda p: p.mkdir(), "it is a folder, not a regular file"),
+        (os.mkfifo, "it is a FIFO, not a regular file"),
         (lambda p: p.write_bytes(b"\xff\xfe"), "it is not UTF-8 text"),
-        (lambda p: p.write_text("#" * (1 << 21)), "it has 2097152 bytes; the limit is 1048576"),
+        (lambda p: p.write_text("#" * (1 << 21)), "it has more than 1 MiB"),
         (lambda p: p.symlink_to(p), "Too many levels of symbolic links"),
     ],
 )

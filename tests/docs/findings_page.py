@@ -207,6 +207,7 @@ def placeholder(node: ast.expr) -> str:
             "value",
             "listed",
             "shell_word",
+            "address_word",
             "plain",
             "plural",
             "round",

@@ -8,9 +8,12 @@ Behaviour: https://kubernetes.io/docs/reference/using-api/api-concepts/ (section
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import json
+import os
 import re
+import signal
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -170,12 +173,52 @@ class Emulator(kmock.KubernetesScaffold):
         if (found := discovery(raw_request.path)) is not None:
             return found
         path = raw_request.path.split("/")[1:]
+        if path[4:5] == ["pods"] and path[6:] == ["exec"]:
+            return await self._exec(raw_request)
         if path[:3] != ["api", "v1", "namespaces"] or len(path) > 4:
             return await super().__call__(raw_request)
         if raw_request.method == "DELETE":
             for key in [k for k in self.store.objects if k[1] == path[3]]:
                 self.store.delete(*key)
         return aiohttp.web.json_response({"kind": "Namespace", "metadata": {"name": path[-1]}})
+
+    async def _exec(self, request: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
+        """Runs the command on this machine, whatever the pod; speaks v4.channel.k8s.io as the kubelet does."""
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return aiohttp.web.json_response({"kind": "Status", "message": "Unauthorized"}, status=401)
+        _api, _v1, _namespaces, namespace, _pods, pod = request.path.split("/")[1:7]
+        if ("pods", namespace, pod) not in self.store.objects:
+            message = f'pods "{pod}" not found'
+            return aiohttp.web.json_response({"kind": "Status", "message": message}, status=404)
+        socket = aiohttp.web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
+        await socket.prepare(request)
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *request.query.getall("command"), stdout=pipe, stderr=pipe, start_new_session=True
+        )
+
+        async def copy(channel: int, stream: asyncio.StreamReader | None) -> None:
+            while stream is not None and (data := await stream.read(1 << 14)):
+                await socket.send_bytes(bytes([channel]) + data)
+
+        copies = [asyncio.create_task(copy(1, process.stdout)), asyncio.create_task(copy(2, process.stderr))]
+        gone = asyncio.create_task(socket.receive())
+        try:
+            either: set[asyncio.Future[Any]] = {asyncio.gather(*copies, return_exceptions=True), gone}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not gone.done():
+                code = await process.wait()
+                causes = [{"reason": "ExitCode", "message": str(code)}]
+                failed: Object = {"status": "Failure", "reason": "NonZeroExitCode", "details": {"causes": causes}}
+                status = failed if code else {"status": "Success"}
+                await socket.send_bytes(b"\x03" + json.dumps({"metadata": {}, **status}).encode())
+                await socket.close()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            gone.cancel()
+            await asyncio.shield(asyncio.gather(process.wait(), *copies, return_exceptions=True))
+        return socket
 
     def begin(self) -> None:
         """Register the verbs; within the event loop, after entering the handler."""

@@ -22,7 +22,7 @@ def is_asked_for(accept: str) -> bool:
 
 
 def _ports(service: Object) -> str:
-    return ",".join(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in service["spec"]["ports"])
+    return ",".join(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in service["spec"].get("ports") or ())
 
 
 def _endpoints(found: Object) -> str:
@@ -36,7 +36,7 @@ def _endpoints(found: Object) -> str:
 
 
 def _is_ready(obj: Object) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in obj["status"].get("conditions") or ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in obj.get("status", {}).get("conditions") or ())
 
 
 def _internal_ip(node: Object) -> str:
@@ -58,9 +58,9 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "endpointslices": (("Endpoints", 0, _slice),),
     "pods": (
         ("Ready", 0, lambda o: "1/1" if _is_ready(o) else "0/1"),
-        ("Status", 0, lambda o: str(o["status"]["phase"])),
-        ("IP", 1, lambda o: str(o["status"].get("podIP", "<none>"))),
-        ("Node", 1, lambda o: str(o["spec"].get("nodeName", "<none>"))),
+        ("Status", 0, lambda o: str(o.get("status", {}).get("phase", "Pending"))),
+        ("IP", 1, lambda o: str(o.get("status", {}).get("podIP", "<none>"))),
+        ("Node", 1, lambda o: str(o.get("spec", {}).get("nodeName", "<none>"))),
     ),
     "nodes": (
         ("Status", 0, lambda o: "Ready" if _is_ready(o) else "NotReady"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kube import objects
+from tests.kube import objects, tables
 from tests.kube.patches import patched
 from tests.lab.story import client, lab, tour, world
 from tests.lab.story.controller import Controller
@@ -93,9 +93,23 @@ def test_endpoints_follow_services_and_pods(api: FakeCluster) -> None:
     assert [a["ip"] for a in subset["notReadyAddresses"]] == ["10.4.0.14"]
     slices = [s for s in api.all("endpointslices") if s["metadata"]["name"] == "more-x1"]
     assert [e["conditions"]["ready"] for e in slices[0]["endpoints"]] == [False, True]
+    lab.endpoint("down", "echo-2")
+    world.reconcile(api)
+    assert world.targets(api) == [("10.4.0.50", 80)]
     api.delete("services", "default", "more")
     world.reconcile(api)
     assert "more" not in {o["metadata"]["name"] for o in api.all("endpoints")}
+
+
+def test_what_a_person_applies_by_hand_stops_nothing(api: FakeCluster) -> None:
+    """Nothing validates it, and no kubelet gives a new pod a status."""
+    bare = {"kind": "Pod", "metadata": objects.metadata("default", "mine", labels={"app": "echo"}), "spec": {}}
+    api.put(bare, {"kind": "Service", "metadata": objects.metadata("default", "out"), "spec": {"selector": {"a": "b"}}})
+    api.put({"kind": "Endpoints", "metadata": objects.metadata("default", "none")})
+    world.reconcile(api)
+    assert world.targets(api) == [("10.4.0.50", 80), ("10.4.0.51", 80)]
+    rows = tables.table("pods", [bare])["rows"]
+    assert rows[0]["cells"] == ["mine", "0/1", "Pending", "<none>", "<none>"]
 
 
 def typed(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:

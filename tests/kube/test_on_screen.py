@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.kube.real import RealCluster
 
 VIP = "10.4.0.50"
-WIDE = (150, 30)
-"""The chain of the entry under the cursor stands below the table there."""
+WIDE = (119, 30)
+"""The chain of the entry under the cursor stands below the table there, and at its right from 120 columns on."""
 SELDOM = "3600"
 """Seconds between readings of everything else: only what the API sends moves the screen."""
 
@@ -111,7 +111,7 @@ def test_a_right_that_is_missing_degrades_one_layer_alone(fake: FakeCluster, tmp
     fake.put(*objects.tutorial())
     fake.forbid("endpointslices")
     with on_screen(fake, tmp_path) as terminal:
-        terminal.shows("? k8s", "••??", "✓ ConfigMap ", "✓ Service ", "? endpoints ")
+        terminal.shows("? k8s", "CM─Svc─? EP", "✓ ConfigMap ", "✓ Service ", "? endpoints ")
         terminal.until(lambda: watches(fake, "services"), "kvtui watches")
         terminal.shows("endpointslices were not read: no right to list endpointslices.discovery.k8s.io")
         edit(terminal, fake, objects.service("nginx", ports=((8081, 8080),)), "services", "8081/TCP")

@@ -28,8 +28,14 @@ from tests.lab.story.world import CONFIGMAP
 from tests.ui.pseudo_terminal import PseudoTerminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyte
 
+HEIR = "node-b"
+"""It has the next priority."""
+FRAMES = (1, 1, 2, 2, 2, 6)
+"""Seconds before each picture of a failover."""
 MORE = {"10.4.0.52": "default/nginx:DR", "10.4.0.53": "default/search"}
 """What more is in the ConfigMap: one that works, and one whose chain is broken."""
 COLOURS = {"default": "default", "brown": "yellow"}  # pyte's names that rich has not
@@ -69,6 +75,57 @@ def svg(screen: pyte.Screen, title: str) -> str:
     return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
 
 
+def animated(frames: Sequence[str]) -> str:
+    """One picture that shows these in turn, two seconds each."""
+    share = 100 / len(frames)
+    style = f"@keyframes turn {{ 0% {{ visibility: visible }} {share:.2f}% {{ visibility: hidden }} }}"
+    groups = [
+        f'<g style="visibility: hidden; animation: turn {2 * len(frames)}s step-end infinite {2 * number}s">'
+        f"{frame[frame.index('>', frame.index('<svg')) + 1 : frame.rindex('</svg>')]}</g>"
+        for number, frame in enumerate(frames)
+    ]
+    head = frames[0][: frames[0].index(">", frames[0].index("<svg")) + 1]
+    return f"{head}<style>{style}</style>{''.join(groups)}</svg>"
+
+
+def kvtui_on(lab: LiveLab, name: str, size: tuple[int, int]) -> PseudoTerminal:
+    """kvtui on a node, in colour."""
+    prefix = ["ip", "netns", "exec", lab.node(name).netns, "env", f"NODE_NAME={name}"]
+    env = {"KUBECONFIG": str(lab.kubeconfig), "KVTUI_LAB": "1", "COLORTERM": "truecolor"}
+    return PseudoTerminal(prefix=prefix, env=env, size=size)
+
+
+def take_screens(lab: LiveLab, out: Path) -> None:
+    """Takes screens 1 and 3."""
+    with kvtui_on(lab, BEST, (140, 40)) as terminal:
+        terminal.shows("10.4.0.50", "3/3", "MASTER")
+        with inside(lab.network.client):
+            client.put("services", objects.service("search"))  # no pod has its label
+            client.put("configmaps", objects.configmap(CONFIGMAP | MORE))
+        terminal.shows("10.4.0.52")
+        terminal.press("G")
+        terminal.quiet(40)  # a history for the charts
+        out.joinpath("kvtui.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 1 VIPs"))
+        terminal.press("3")
+        terminal.shows("VIRTUAL / REAL SERVER", "3/3 up")
+        terminal.quiet(3)
+        out.joinpath("kvtui-ipvs.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 3 IPVS"))
+
+
+def take_failover(lab: LiveLab, out: Path) -> None:
+    """Takes pictures while the MASTER dies, as the node that follows it sees it."""
+    with kvtui_on(lab, HEIR, (100, 24)) as terminal:
+        terminal.shows("10.4.0.50", "3/3", "BACKUP")
+        terminal.quiet(5)
+        frames: list[str] = []
+        for seconds in FRAMES:
+            if len(frames) == 1:
+                lab.node(BEST).kill()
+            terminal.quiet(seconds)
+            frames.append(svg(terminal.screen, f"kvtui on {HEIR}, while keepalived dies on {BEST}"))
+        out.joinpath("failover.svg").write_text(animated(frames))
+
+
 def main() -> None:
     """Boot the lab, let traffic flow, take the README's pictures."""
     if "LAB_DIR=" not in Path("/proc/cmdline").read_text():
@@ -76,21 +133,8 @@ def main() -> None:
     out = Path(os.environ["LAB_OUT"])
     with LiveLab() as lab:
         lab.begin_traffic()
-        prefix = ["ip", "netns", "exec", lab.node(BEST).netns, "env", f"NODE_NAME={BEST}"]
-        env = {"KUBECONFIG": str(lab.kubeconfig), "KVTUI_LAB": "1", "COLORTERM": "truecolor"}
-        with PseudoTerminal(prefix=prefix, env=env, size=(140, 40)) as terminal:
-            terminal.shows("10.4.0.50", "3/3", "MASTER")
-            with inside(lab.network.client):
-                client.put("services", objects.service("search"))  # no pod has its label
-                client.put("configmaps", objects.configmap(CONFIGMAP | MORE))
-            terminal.shows("10.4.0.53")
-            terminal.press("G")
-            terminal.quiet(40)  # a history for the charts
-            out.joinpath("kvtui.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 1 VIPs"))
-            terminal.press("3")
-            terminal.shows("VIRTUAL / REAL SERVER", "3/3 up")
-            terminal.quiet(3)
-            out.joinpath("kvtui-ipvs.svg").write_text(svg(terminal.screen, f"kvtui on {BEST}: 3 IPVS"))
+        take_screens(lab, out)
+        take_failover(lab, out)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class Sshd:
         """Start the daemon there, and wait until it listens."""
         path = self.folder / f"sshd-{node.name}"
         path.write_text(DAEMON.format(folder=self.folder, state=self.state(node)))
-        with inside(node.netns), Path(f"{path}.log").open("ab") as log:
+        with inside(node.netns), Path(f"{path}.log").open("wb") as log:
             self._daemons[node.name] = subprocess.Popen([SSHD, "-D", "-e", "-f", str(path)], stderr=log)
         poll(lambda: "listening" in Path(f"{path}.log").read_text(), 30, f"sshd on {node.name}")
 

@@ -195,6 +195,7 @@ def https_server(cluster: Cluster, folder: Path) -> Iterator[None]:
             server.kill()
 
 
+@pytest.mark.long
 @pytest.mark.debian13
 def test_what_keepalived_makes_of_a_script_and_of_tls_is_what_kvtui_says(
     cluster: Cluster, state: Path, tmp_path: Path
@@ -215,7 +216,7 @@ def test_what_keepalived_makes_of_a_script_and_of_tls_is_what_kvtui_says(
         poll(lambda: not has_server(), 60, "keepalived removes the real server whose SSL_GET fails")
         poll(lambda: "Entering FAULT STATE" in node.log(), 60, "the script fails")
         script, secure = kvtui(node, state, "check", "chk"), kvtui(node, state, "check", "10.4.0.14:443")
-        assert (script.returncode, secure.returncode) == (1, 1)
+        assert (script.returncode, secure.returncode) == (1, 1), f"{script.stderr}\n{secure.stderr}"
         assert "vrrp_script chk fails: exit status 1: vips: FAULT" in script.stderr
         assert "SSL_GET of 10.4.0.14:443 in 10.4.0.51:443 fails: " in secure.stderr
         assert "404" in secure.stderr

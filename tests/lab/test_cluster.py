@@ -13,6 +13,7 @@ import pytest
 from tests.lab.follow import Follow
 from tests.lab.network import command
 from tests.lab.poll import poll
+from tests.lab.spec import ClusterSpec
 from tests.lab.sshd import LAUNCHER, Sshd
 
 if TYPE_CHECKING:
@@ -191,15 +192,15 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
     done = a.exec(sshd.argv("--yes", "undrain", "10.4.0.11", "--all-nodes"))
     assert (done.returncode, weights(cluster)) == (0, on), done.stderr
 
-    kept = sshd.state(b).rename(sshd.folder / "kept")  # from now on node-b cannot write its journal
-    sshd.state(b).write_text("")
+    lock = sshd.state(b) / "lock"
+    lock.unlink()
+    lock.mkdir()  # from now on node-b cannot lock its journal, so that it does nothing
     done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
     assert (done.returncode, weights(cluster)) == (1, on), done.stderr
     assert "node-b: " in done.stderr
     assert "all that was done is put back" in done.stderr
     assert journaled(sshd, a)[-2][1] == "undone"
-    sshd.state(b).unlink()
-    kept.rename(sshd.state(b))
+    lock.rmdir()
 
     sshd.stop(b)
     done = a.exec(sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes"))
@@ -209,3 +210,16 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
 
     done = a.exec(sshd.argv("--yes", "failover", "vips", "--to", "node-a"))
     assert (done.returncode, cluster.master().name) == (0, "node-a"), done.stderr
+
+
+@pytest.mark.long
+def test_failover_reaches_the_chosen_node_also_where_nobody_preempts(
+    make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
+) -> None:
+    """With nopreempt its priority is raised first; then the master leaves."""
+    cluster = make_cluster(ClusterSpec(preempt=False))
+    others = [n for n in cluster.nodes if n is not cluster.master()]
+    chosen = min(others, key=lambda n: cluster.spec.priority(n.index))  # not the one that is next in line anyway
+    with Sshd(cluster, tmp_path) as sshd:
+        done = cluster.nodes[0].exec(sshd.argv("--yes", "failover", "vips", "--to", chosen.name))
+        assert (done.returncode, cluster.master().name) == (0, chosen.name), done.stderr

@@ -154,7 +154,8 @@ class Comparison:
             now = time.monotonic()
             if any(s.detail.startswith("late: ") for s in seen.snapshot.sources):
                 self._log("\n".join(("the lab itself hangs:", *readings())))
-                began = now
+                began, before = now, None  # it could not read: it says nothing that the living one must say
+                continue
             if fresh != before:
                 same_since, before, observed = now, fresh, self._observations
             wrong = differences(fresh, facts(self._living, hung=hung, ended=ended) if self._living else {})

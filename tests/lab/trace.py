@@ -30,11 +30,12 @@ OPENING = _calls("open openat openat2")
 WRITING = _calls("write pwrite64 writev pwritev pwritev2 sendfile splice tee vmsplice fchmod ftruncate")
 SENDING = _calls("sendto sendmsg sendmmsg")
 NETWORK = _calls("socket socketpair connect setsockopt ioctl")
-CALLS = ALWAYS | SIGNALS | OPENING | WRITING | SENDING | NETWORK | {"execve"}
+CALLS = ALWAYS | SIGNALS | OPENING | WRITING | SENDING | NETWORK | {"execve", "execveat"}
 
 FOR_WRITING = re.compile(r"\bO_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b")
-NO_FILES = frozenset({"/dev/null", "/dev/tty"})
-OWN = re.compile(r"\d+<(pipe:\[|socket:\[|anon_inode:|/memfd:|/dev/null>|/dev/tty>)")  # as strace -y names descriptors
+NO_FILES = frozenset({"/dev/null", "/dev/tty", "/proc/self/oom_score_adj"})
+OWN = re.compile(r"\d+<(pipe:\[|socket:\[|anon_inode:|/memfd:|/dev/null>|/dev/tty>|/proc/\d+/oom_score_adj>)")
+"""As strace -y names descriptors; ``oom_score_adj`` is opened as /proc/self only, and is about the process itself."""
 OPTIONS = re.compile(
     r"SOL_SOCKET, SO_(ATTACH_FILTER|TIMESTAMP\w*|RCVTIMEO\w*|RCVBUF\w*|SNDBUF|PASSCRED)"
     r"|SOL_NETLINK, |SOL_IP(V6)?, IP(V6)?_RECVERR"
@@ -127,7 +128,7 @@ class Trace:
             return OWN.match(rest) is None
         if call in SENDING:
             return self._sends(rest)
-        if call == "execve":
+        if call in {"execve", "execveat"}:
             self.programs.append(rest)
             return False
         if call == "ioctl":

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
-from tests.build import NODES, VIP, advertiser, instance, keepalived
+from tests.build import NODES, NOW, VIP, advertiser, instance, keepalived
 from tests.triage.case import backup, conf, master, only, suspected
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def test_bad_adverts_are_told_with_their_error() -> None:
 
 def test_one_bad_advert_is_an_accident() -> None:
     assert suspected(backup(advertisers=(heard(bad=1),))) == {}
+    assert suspected(backup(advertisers=(replace(heard(bad=7), bad_at=NOW - 120),))) == {}  # it has been mended
 
 
 def test_a_unicast_peer_that_is_not_ours() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
+PRESS_AGAIN_SECONDS = 10.0
 TIMEOUT = 180.0
 """Seconds until a condition has failed: the machine may be busy."""
 
@@ -137,6 +138,21 @@ class PseudoTerminal:
     def shows(self, *texts: str) -> None:
         """Wait until all these stand on the screen."""
         self.until(lambda: all(t in self.text for t in texts), f"{texts} on the screen")
+
+    def press_until(self, key: str, text: str, *, shown: bool = True) -> None:
+        """Press a key until the text is (not) shown; again after a while: a dialog that is closed takes keys along."""
+        pressed_at = float("-inf")
+
+        def is_done() -> bool:
+            nonlocal pressed_at
+            if (text in self.text) is shown:
+                return True
+            if time.monotonic() - pressed_at > PRESS_AGAIN_SECONDS:
+                pressed_at = time.monotonic()
+                self.press(key)
+            return False
+
+        self.until(is_done, f"after {key!r}: {text!r} {'shown' if shown else 'gone'}")
 
     def quiet(self, seconds: float) -> int:
         """How many bytes arrive in this time."""

@@ -199,7 +199,7 @@ async def test_help_lists_every_key_of_the_screen_with_what_it_does() -> None:
 
         assert isinstance(ui.app.screen, HelpPanel)
         told = ui.app.screen.text(None)
-        missing = [b.id for b in bindings if b.tooltip and b.tooltip not in told]
+        missing = [b.id for b in bindings if b.tooltip and not any(s in told for s in (b.tooltip, b.description))]
         assert missing == []
         assert all(b.tooltip for b in bindings)
 

@@ -56,7 +56,9 @@ async def test_nodes_owners_and_what_is_not_known(tmp_path: Path) -> None:
         assert "live" in rows["node-b"]
         assert "vips BACKUP 101" in rows["node-b"]
         assert "failed" in rows["dead"]
-        assert "next in line: node-b within 3.6 s" in ui.text
+        assert "next: node-b within 3.6 s" in ui.text
+        assert "10.4.0.50 ─┬──▶ node-c  10.4.0.5  MASTER 102" in ui.text
+        assert "10.4.0.51 ─┼╌╌▷ node-b  10.4.0.4  BACKUP 101" in ui.text
         await ui.press("enter")
         assert "node-c is the node of the other screens" in "".join(map(str, ui.toasts))
 

@@ -169,7 +169,7 @@ async def test_a_connect_is_made_when_it_is_asked_for_and_not_before() -> None:
 
 
 async def test_real_servers_show_their_pods() -> None:
-    async with running(demo(), size=(200, 50)) as ui:
+    async with running(demo(), size=(280, 50)) as ui:
         await ui.press("3")
         assert "nginx-6f7b8d-7hm2q on node-b" in next(line for line in ui.lines if "10.2.69.5:8080" in line)
         await ui.press("down", "enter")

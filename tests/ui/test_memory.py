@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from typing import Any
+from pathlib import Path
 
+import pytest
 from textual._styles_cache import StylesCache
 from textual.screen import Screen
 from textual.strip import Strip
-from textual.widget import Widget
 
 from kvtui.app import MAX_CLOSED_SCREENS
+from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.seen import Ui, demo, running
 
 ROUND = [
@@ -33,8 +34,17 @@ ROUND = [
     "5",
     "4",
 ]
-KINDS: tuple[type[Any], ...] = (Screen, Widget, StylesCache)
+STEPS = (
+    ("3", "VIRTUAL / REAL"), ("down", ""), ("d", "┌─ drain"), ("esc", "┌─ drain"), ("?", "Esc close"),
+    ("esc", "Esc close"), ("i", "Esc close"), ("esc", "Esc close"), ("1", "OWNER"), ("enter", "Esc close"),
+    ("esc", "Esc close"), ("t", "Esc close"), ("esc", "Esc close"), ("7", "keepalived's log"), ("2", "INSTANCE / PEER"),
+    ("5", "FINDING"), ("4", "READY"),
+)  # fmt: skip
+"""Keys, and what each shows; Esc ends it."""
 ROUNDS = 4
+MAX_KB, MAX_GROWTH_KB = 80_000, 10_000
+NOTICES = 20
+"""Widgets and lines of notices, which come and go with time."""
 
 
 async def press_all(ui: Ui) -> None:
@@ -42,24 +52,25 @@ async def press_all(ui: Ui) -> None:
         await ui.press(key)
 
 
-def alive() -> tuple[Counter[str], int]:
-    """The living screens, widgets and their caches by name, and the number of rendered lines."""
+def alive() -> tuple[Counter[str], int, int]:
+    """The living screens by name, the number of widgets' caches, and that of rendered lines."""
     gc.collect()
     objects = gc.get_objects()
-    kinds = Counter(type(o).__name__ for o in objects if isinstance(o, KINDS))
-    return kinds, sum(isinstance(o, Strip) for o in objects)
+    screens = Counter(type(o).__name__ for o in objects if isinstance(o, Screen))
+    return screens, sum(isinstance(o, StylesCache) for o in objects), sum(isinstance(o, Strip) for o in objects)
 
 
 async def test_nothing_stays_of_a_closed_dialog() -> None:
     async with running(demo(), size=(120, 40), label="demo") as ui:
         for _ in range(2):
             await press_all(ui)
-        kinds, lines = alive()
+        screens, caches, lines = alive()
         for _ in range(ROUNDS):
             await press_all(ui)
-        later, lines_later = alive()
-    assert later == kinds
-    assert lines_later < lines + 100
+        screens_later, caches_later, lines_later = alive()
+    assert screens_later - screens == Counter()
+    assert caches_later < caches + NOTICES  # else it is 16 a round
+    assert lines_later < lines + 10 * NOTICES
 
 
 async def test_closed_dialogs_are_collected_with_the_next_observation() -> None:
@@ -76,3 +87,28 @@ async def test_closed_dialogs_are_collected_with_the_next_observation() -> None:
             assert sum(type(o).__name__ == "HelpPanel" for o in gc.get_objects()) == 0
         finally:
             gc.enable()
+
+
+def resident(pid: int) -> int:
+    """Memory in KB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
+
+
+@pytest.mark.long
+def test_memory_is_flat_for_300_rounds() -> None:
+    seen: dict[int, int] = {}
+    with PseudoTerminal("--demo", size=(120, 40)) as terminal:
+        terminal.shows("OWNER", "10.4.0.50")
+        for number in range(1, 301):
+            for key, text in STEPS:
+                if text:
+                    terminal.press_until(key, text, shown=key != "esc")
+                else:
+                    terminal.press(key)
+            seen[number] = resident(terminal.process.pid)
+        terminal.press("q")
+        assert terminal.ended() == 0
+    print({number: seen[number] for number in (50, 100, 150, 200, 250, 300)})
+    assert seen[300] <= seen[50] + MAX_GROWTH_KB
+    assert seen[300] <= MAX_KB

@@ -156,9 +156,9 @@ def test_the_mouse_is_used_only_when_asked() -> None:
 def test_plain_status_where_nothing_can_be_drawn(env: dict[str, str], stdin: bool, reason: str) -> None:
     with PseudoTerminal("--demo", env=env, stdin=stdin) as terminal:
         assert terminal.ended() == 0
-    text = terminal.raw.decode()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.raw.decode())  # on a terminal the command line has colours
     assert reason in text
-    assert re.search(r"10\.4\.0\.50/32 +\*10\.4\.0\.5 +yes +MASTER", text)
+    assert re.search(r"10\.4\.0\.50/32 +[*★]10\.4\.0\.5 +yes +MASTER", text)
     assert "\x1b" not in text
 
 
@@ -171,3 +171,18 @@ def test_a_paused_screen_sends_nothing() -> None:
         assert terminal.quiet(1.6) == 0
         terminal.press("q")
         assert terminal.ended() == 0
+
+
+@pytest.mark.long
+def test_a_terminal_that_is_resized_from_1x1_to_400x200_while_it_draws() -> None:
+    with PseudoTerminal("--demo") as terminal:
+        terminal.shows(*FIRST)
+        for key in ("3", "2", "?", "5", "7", "1"):
+            terminal.press(key)
+            for size in ((1, 1), (400, 200), (1, 200), (400, 1), (2, 2), (80, 24)):
+                terminal.resize(size)
+                terminal.quiet(0.1)
+        terminal.shows(*FIRST)
+        terminal.press("q")
+        assert terminal.ended() == 0
+    assert_restored(terminal.raw)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from kvtui.model.vrrp import VrrpState
+from kvtui.presenters.cells import line_text
 from kvtui.rules import chain
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.widgets.table import LineTable
+from kvtui.widgets.tones import Lines
 from tests.ui.seen import demo, real, running, seen, server, vip
 
 LAYERS = [layer.words for layer in chain.LAYERS]
@@ -18,10 +20,14 @@ def layers(lines: list[str]) -> list[str]:
     return [name for line in lines for name in LAYERS if line[3:].startswith(name)]
 
 
-async def test_the_layers_of_the_first_vip_are_named_at_80_by_24() -> None:
+async def test_chain_traffic_and_layers_of_the_first_vip_are_below_at_80_by_24() -> None:
     async with running(demo()) as ui:
         assert "CM─Svc─EP─Conf─Run─IPVS─Addr─VRRP  Every layer is ok." in ui.text
-        assert layers(ui.lines) == LAYERS
+        assert "conn/s" in ui.text
+        assert "bytes/s" in ui.text
+        more = [line_text(line)[2:] for line in ui.app.screen.query_one("#more", Lines).lines]
+        assert [name for name in LAYERS if any(line.startswith(name) for line in more)] == LAYERS
+        assert layers(ui.lines) == LAYERS[:4]  # the others are below the edge
         assert "─ 10.4.0.50  default/nginx  on eth0  vips" in ui.text
 
 
@@ -34,7 +40,7 @@ async def test_they_follow_the_cursor() -> None:
 
 
 async def test_they_follow_what_happens() -> None:
-    async with running(demo(5.0)) as ui:
+    async with running(demo(5.0), size=(80, 40)) as ui:
         before = ui.text
         await ui.see(demo(70.0))
 
@@ -86,3 +92,9 @@ async def test_ascii_only_draws_ascii_only() -> None:
         for key in "1", "2", "3", "i", "question_mark", "escape", "colon":
             await ui.press(key)
             assert [line for line in ui.lines if not line.isascii()] == []
+
+
+async def test_the_filter_takes_its_line_from_the_details_and_not_from_the_rows() -> None:
+    async with running(demo()) as ui:
+        await ui.press("slash", *"0.51", "enter")
+        assert ui.lines[3].startswith("▌  10.4.0.51 ")

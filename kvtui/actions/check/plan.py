@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.model.check import SCRIPT
+from kvtui.model.text import shell_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,7 +107,7 @@ def _step(prospect: Prospect) -> str:
     check, identity = prospect.check, prospect.identity
     if not check.is_script:
         return f"{check.kind} to {check.address} port {check.port} from keepalived's network namespace"
-    command = shlex.join(check.argv)
+    command = shell_command(check.argv)
     who = f" as {identity.user} (uid {identity.uid}, gid {identity.gid})" if identity else ""
     return f"run {command}{who} in keepalived's namespaces, at most {check.timeout:g} s"
 
@@ -139,7 +139,7 @@ def _by_hand(prospect: Prospect) -> str:
     inside = ["nsenter", "-t", str(identity.process), "-m", "-p", "-n", "-i", "-u", "-r", "-w"]
     who = ["-S", str(identity.uid), "-G", str(identity.gid)] if identity.uid else []
     words = [*inside, *who, "env", "-i", f"PATH={identity.path}", program.path, *prospect.check.argv[1:]]
-    return shlex.join(["timeout", f"{prospect.check.timeout:g}", *words])
+    return shell_command(["timeout", f"{prospect.check.timeout:g}", *words])
 
 
 class _CheckRun:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.state_folder import JOURNAL, folder
 from kvtui.actions.core.step import Json  # noqa: TC001 - as above
 from kvtui.backend.linux.files import read_open
-from kvtui.backend.linux.private_folder import open_private, open_private_folder
+from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -153,7 +153,7 @@ class Journal:
         """
         try:
             with open_private_folder(str(self.folder), make=True) as place:
-                handle = open_private(place, LOCK_FILE, os.O_RDWR | os.O_CREAT)
+                handle = open_own_file(place, LOCK_FILE, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise JournalError(
                 f"the journal in {self.folder} cannot be written ({error.strerror}), so nothing is done: "
@@ -230,7 +230,7 @@ class Journal:
         line = json.dumps(event, separators=(",", ":"), ensure_ascii=True) + "\n"
         try:
             with open_private_folder(str(self.folder), make=True) as place:
-                handle = open_private(place, JOURNAL, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+                handle = open_own_file(place, JOURNAL, os.O_RDWR | os.O_APPEND | os.O_CREAT)
                 try:
                     new = os.fstat(handle).st_size == 0
                     text = _repair(handle) + line.encode()
@@ -263,7 +263,7 @@ class Journal:
 
     def _opened(self, name: str) -> int:
         with open_private_folder(str(self.folder)) as place:
-            return open_private(place, name, os.O_RDONLY)
+            return open_own_file(place, name, os.O_RDONLY)
 
     def _text(self) -> str:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from kvtui.actions.checks.assess_reload import assess_reload
@@ -20,6 +19,7 @@ from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.model.check import SCRIPT
 from kvtui.model.ipvs import endpoint
+from kvtui.model.text import shell_command
 from kvtui.rules.servers.consequence import server_consequences
 from kvtui.rules.vrrp.consequences import Change, consequences
 from kvtui.rules.vrrp.settings import settings_of
@@ -121,7 +121,7 @@ def reload_commands(keepalived: Keepalived) -> tuple[str, ...]:
     arguments = parse_arguments(keepalived.argv)
     flags += ["-i", arguments.config_id] if arguments.config_id else []
     program = keepalived.argv[0] if keepalived.argv else "keepalived"
-    test = shlex.join([program, "-t", *flags])
+    test = shell_command([program, "-t", *flags])
     inside = f"nsenter -t {keepalived.pid} -m -p -n -r " if keepalived.root else ""
     return (inside + test, f"kill -HUP {keepalived.pid}")
 

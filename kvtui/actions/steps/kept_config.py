@@ -16,7 +16,7 @@ from kvtui.backend.conf import reader
 from kvtui.backend.conf.expand import Expander, Opened
 from kvtui.backend.conf.running import read_copy, read_running
 from kvtui.backend.linux.files import read_open
-from kvtui.backend.linux.private_folder import open_private, open_private_folder
+from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ class KeepConfig(Struct, frozen=True):
         data = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
         try:
             with open_private_folder(str(self.kept.parent), make=True) as kept:
-                fd = open_private(kept, self.kept.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                fd = open_own_file(kept, self.kept.name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
                 with os.fdopen(fd, "wb") as file:
                     file.write(data)
                 _remove_oldest(kept)
@@ -107,7 +107,7 @@ class KeepConfig(Struct, frozen=True):
             return
         try:
             with open_private_folder(str(self.kept.parent)) as kept:
-                text = read_open(open_private(kept, self.kept.name, os.O_RDONLY), self.kept.name)
+                text = read_open(open_own_file(kept, self.kept.name, os.O_RDONLY), self.kept.name)
             if _digest(text, keepalived) != self.ran:
                 raise StepError(f"{self.kept} is not the config that ran: {self.daemon.conf} was left as it is")
             with self.daemon.place(self.daemon.conf) as place:

@@ -137,13 +137,23 @@ class AdvertTracker:
                 self._forget(min(self._peers, key=lambda k: self._peers[k].advertiser.last.received))
             usual = (advert.priority or None) if believable(advert) else None
             peer = Peer(
-                Advertiser(advert, advert.received, 1, wrong, usual, believed=believable(advert)), advert.received
+                Advertiser(
+                    advert,
+                    advert.received,
+                    1,
+                    wrong,
+                    usual,
+                    believed=believable(advert),
+                    bad_at=advert.received if wrong else None,
+                ),
+                advert.received,
             )
             self._peers[key] = peer
             self._routers.setdefault(key[:3], Router())
             return peer
         before = known.advertiser
-        counted = replace(before, count=before.count + 1, bad=before.bad + wrong)
+        bad_at = advert.received if wrong else before.bad_at
+        counted = replace(before, count=before.count + 1, bad=before.bad + wrong, bad_at=bad_at)
         if believable(advert):
             if _has_paused(known, advert.received) or before.stepped_down or not believable(before.last):
                 known.since = advert.received

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,6 @@ def pack(kind: int, value: bytes) -> bytes:
     return HEADER.pack(HEADER_SIZE + len(value), kind) + value + b"\0" * (aligned(len(value)) - len(value))
 
 
-@lru_cache(maxsize=1 << 16)
 def address_text(family: int, raw: bytes) -> str:
     """Returns the canonical text of an address in the kernel's 16-byte union (``union nf_inet_addr``)."""
     if family == socket.AF_INET:

@@ -14,7 +14,9 @@ from typing import Any
 
 from kvtui.backend import bare_packages
 
-bare_packages.register("kubernetes", "kubernetes.client", "kubernetes.client.models", "kubernetes.utils")
+bare_packages.register(
+    "kubernetes", "kubernetes.client", "kubernetes.client.models", "kubernetes.stream", "kubernetes.utils"
+)
 _client: Any = sys.modules["kubernetes.client"]
 rest: Any = importlib.import_module("kubernetes.client.rest")
 Configuration: Any = importlib.import_module("kubernetes.client.configuration").Configuration

@@ -6,6 +6,8 @@ object from stdin and writes JSON lines to a descriptor. What it starts gets no 
 - Namespaces, root and working directory, cgroup, limits, umask, groups, uid and gid are those of the target. The user
   namespace comes last, when the ids are set: they are kvtui's view of them, which holds in every user namespace.
 - Its capabilities are those that both kvtui and the target have; ``no_new_privs`` is kept. A step that fails ends it.
+  Without CAP_SETPCAP the bounding set stays, and ``no_new_privs`` instead keeps it from gaining any of that; without
+  CAP_SETGID it may have fewer groups.
 - All that needs rights happens before the fork into the PID namespace: in there nobody sees a process with more rights
   than the program's. Nobody may trace it (``PR_SET_DUMPABLE``), and every descriptor but those named is closed.
 - Where memory runs short, the kernel ends it first, not the target (``oom_score_adj``).
@@ -66,8 +68,11 @@ try:
     prctl(4, 0)  # PR_SET_DUMPABLE
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     null = os.open("/dev/null", os.O_RDWR)
-    with open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
     stage = "join the cgroup"
     if spec["cgroup"] is not None:
         os.write(spec["cgroup"], b"0")
@@ -87,7 +92,11 @@ try:
     os.umask(spec["umask"])
     stage = "give up rights"
     if set(os.getgroups()) != set(spec["groups"]):
-        os.setgroups(spec["groups"])
+        try:
+            os.setgroups(spec["groups"])
+        except PermissionError:
+            if not set(os.getgroups()) <= set(spec["groups"]):
+                raise
     if os.getresgid() != (spec["gid"],) * 3:
         os.setresgid(spec["gid"], spec["gid"], spec["gid"])
     prctl(8, 1)  # PR_SET_KEEPCAPS
@@ -96,7 +105,12 @@ try:
         keep(-1, -1)
     if spec["user_namespace"] is not None:
         call("setns", spec["user_namespace"], 0x10000000)
-    drop_bounding(spec["bounding"])
+    try:
+        drop_bounding(spec["bounding"])
+    except PermissionError:
+        if not spec["may_gain_nothing"]:
+            raise
+        spec["no_new_privs"] = True
     keep(spec["permitted"], spec["inheritable"], spec["ambient"])
     if spec["no_new_privs"]:
         prctl(38, 1)  # PR_SET_NO_NEW_PRIVS

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import sys
 import sysconfig
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ def prepare(
         "inheritable": rights.inheritable,
         "ambient": rights.ambient,
         "no_new_privs": rights.no_new_privs,
+        "may_gain_nothing": bool(program),
         "files": list(program),
         "argv": list(argv),
         "env": dict(env),
@@ -134,9 +136,7 @@ def _python(files: ExitStack) -> int:
             raise
         fd = os.memfd_create("kvtui-launcher", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     files.callback(os.close, fd)
-    with open(sys.executable, "rb") as source:  # noqa: PTH123 - text
-        size = os.fstat(source.fileno()).st_size
-        while (done := os.lseek(fd, 0, os.SEEK_CUR)) < size and os.sendfile(fd, source.fileno(), done, size - done):
-            pass
+    with open(sys.executable, "rb") as source, os.fdopen(os.dup(fd), "wb") as copy:  # noqa: PTH123 - text
+        shutil.copyfileobj(source, copy, 1 << 20)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
     return fd

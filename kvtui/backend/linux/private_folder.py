@@ -33,7 +33,7 @@ def open_private_folder(path: str, *, make: bool = False) -> Iterator[int]:
         os.close(fd)
 
 
-def open_private(folder: int, name: str, flags: int) -> int:
+def open_own_file(folder: int, name: str, flags: int) -> int:
     """Opens a file in it, which becomes 0600 when it is opened for writing; ``flags`` as in open(2).
 
     Raises:

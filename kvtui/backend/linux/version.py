@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import re
 from pathlib import Path
 
 MAX_PROGRAM_BYTES = 64 << 20
+MAX_PROGRAMS = 1000
+CHUNK_BYTES = 1 << 20
+MAX_VERSION_BYTES = 64
+VERSION = re.compile(rb"Keepalived v(\d{1,9}\.\d{1,9}[\w.]{0,20})(?![\w.])(?=.)", re.DOTALL)
 
 _versions: dict[tuple[int, int, int], str | None] = {}  # by device, inode and mtime: a program is searched once
 
@@ -19,6 +22,8 @@ def read_version(program: str) -> str | None:
             status = os.fstat(file.fileno())
             key = (status.st_dev, status.st_ino, status.st_mtime_ns)
             if key not in _versions:
+                if len(_versions) >= MAX_PROGRAMS:
+                    _versions.clear()
                 _versions[key] = _search(file.fileno(), status.st_size)
     except OSError:
         return None
@@ -28,6 +33,9 @@ def read_version(program: str) -> str | None:
 def _search(fd: int, size: int) -> str | None:
     if not 0 < size <= MAX_PROGRAM_BYTES:
         return None
-    with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
-        match = re.search(rb"Keepalived v(\d+\.\d+[\w.]*)", content)
-        return match[1].decode() if match else None
+    content = b""
+    while chunk := os.read(fd, CHUNK_BYTES):  # not mapped: whoever cuts the file then would end kvtui by SIGBUS
+        content = content[-MAX_VERSION_BYTES:] + chunk
+        if match := VERSION.search(content):
+            return match[1].decode()
+    return None

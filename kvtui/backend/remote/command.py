@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from kvtui.backend.remote.ssh import ssh_argv
+from kvtui.backend.remote import reach
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.settings import ClusterSettings
 
-MAX_SECONDS = 600.0
+MAX_SECONDS = 4000.0
 """A command that takes longer is given up: a drain that waits has its own time limit, 300 s unless told otherwise."""
 
 
@@ -31,13 +31,14 @@ class Answer(Struct, frozen=True):
 
 async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[str]) -> Answer:
     """Runs kvtui with these arguments there; it must print one JSON document."""
-    argv = ssh_argv(settings, node, arguments)
+    argv = reach.argv(settings, node, arguments)
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=reach.environment(),
             start_new_session=True,
         )
     except OSError as error:
@@ -50,6 +51,7 @@ async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     begin = out.find(b"{")  # a login may print something before
     try:
         document = msgspec.json.decode(out[begin:] if begin >= 0 else b"")

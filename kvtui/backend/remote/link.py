@@ -11,8 +11,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
+from kvtui.backend.remote import reach
 from kvtui.model.cluster import ClusterNode, NodeState, Report
+from kvtui.model.ip import canonical
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ SCHEMA = 1
 MAX_LINE_BYTES = 64 << 20
 """A report of 100,000 real servers."""
 MAX_ERROR_BYTES = 4096
-FIRST_ANSWER_TIMEOUT = 40.0
+FIRST_ANSWER_TIMEOUT = 60.0
 """Seconds from the start of the process to the first report: connection, login, the start of Python."""
 LATE_AFTER = 5.0
 """Seconds without a report after which what is shown is old; a report comes at least every second."""
@@ -95,7 +98,7 @@ class Link:
                 f"update the {'other' if report.schema < SCHEMA else 'own'} kvtui"
             )
             return
-        self._report, self._error = report, ""
+        self._report, self._error = _with_valid_addresses(report), ""
 
     # --- the process
 
@@ -120,6 +123,7 @@ class Link:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,
+                    env=reach.environment(),
                     limit=MAX_LINE_BYTES,
                     start_new_session=True,  # no terminal to ask on, and Ctrl+C is kvtui's
                 )
@@ -162,6 +166,15 @@ class Link:
             self._line, self._arrived, self._undecoded = line, time.monotonic(), True
             self._error, self._connected = "", True
             self._changed()
+
+
+def _with_valid_addresses(report: Report) -> Report:
+    """Elections compare addresses as numbers: what is no address is not known."""
+    instances = tuple(
+        i if i.address is None or canonical(i.address) else replace(i, address=None)
+        for i in report.vrrp_instances or ()
+    )
+    return report if report.vrrp_instances is None else replace(report, vrrp_instances=instances)
 
 
 async def _tail(stderr: asyncio.StreamReader | None) -> bytes:

@@ -12,7 +12,7 @@ from kvtui.model.source import SourceName
 from kvtui.rules.chain.cluster import UNKNOWN
 from kvtui.rules.chain.index import Port
 from kvtui.rules.chain.link import Layer, Link, Mark, worst
-from kvtui.rules.ipvsadm import service
+from kvtui.rules.ipvsadm import address_word, service
 from kvtui.rules.phrases import listed, server_name
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _problems(index: ChainIndex, server: VirtualServerView, demand: Demand) -> t
             remedy = f"{RESTART}; was it deleted with ipvsadm?"
         if configured is not None and real.key not in configured and real.state is not RealServerState.REMOVED:
             problems.append(f"{name} is only in the kernel")
-            delete = f"ipvsadm -d {service(server)} -r {endpoint(*real.key)}"
+            delete = f"ipvsadm -d {service(server)} -r {address_word(endpoint(*real.key))}"
             remedy = f"{delete}  # no config has it; or add it to the config"
     if configured is None and demand.reals is not None:
         present = {r.key for r in server.real_servers if r.state is not RealServerState.REMOVED}

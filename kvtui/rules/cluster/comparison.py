@@ -26,6 +26,8 @@ OWN = frozenset({
 """Members of the config's structs that must differ between nodes, are listed by other lines, or only say where."""
 OWN_GLOBALS = frozenset({"router_id", "notification_email_from", "vrrp_mcast_group4_src", "lvs_id", "lvs_sync_daemon"})
 HASH_CHARACTERS = 12
+MAX_CONFIG_LINES = 2000
+"""A longer config is compared by its hash alone: every report would have all its lines."""
 
 _config: IdentityCache[tuple[str, ...]] = IdentityCache(4)
 _digests: IdentityCache[str] = IdentityCache(4)
@@ -40,7 +42,7 @@ def comparison(seen: Observation) -> Comparison:
     return Comparison(
         kvtui=__version__,
         config_hash=None if lines is None else _hash(lines),
-        config=lines,
+        config=lines if lines and len(lines) <= MAX_CONFIG_LINES else None,
         ipvs_digest=None if table is None else _digests.get((table,), None, lambda: _hash(_table_lines(table))),
         drained=None if servers is None else tuple(sorted(_drained(servers))),
         cps=None if servers is None else round(sum(v.stats.cps for v in servers if v.stats), 1),

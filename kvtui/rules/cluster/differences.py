@@ -47,8 +47,12 @@ def _version(report: Report) -> str:
 
 
 def _config(reports: Mapping[str, Report]) -> Iterator[ClusterDifference]:
-    lines = {n: r.comparison.config for n, r in reports.items() if r.comparison.config is not None}
-    if len({r.comparison.config_hash for n, r in reports.items() if n in lines}) < 2:
+    hashes = {n: r.comparison.config_hash for n, r in reports.items() if r.comparison.config_hash}
+    lines = {n: config for n, r in reports.items() if n in hashes and (config := r.comparison.config) is not None}
+    if len(set(hashes.values())) < 2:
+        return
+    if len(lines) < len(hashes):
+        yield from _differ("config", "hash (too long to compare line by line)", hashes)
         return
     sets = {n: frozenset(config) for n, config in lines.items()}
     common = frozenset.intersection(*sets.values())

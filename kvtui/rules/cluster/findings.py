@@ -57,7 +57,7 @@ def _owners(router: Router, cells: list[Hearing]) -> Iterator[Finding]:
             tuple(facts), "Restore what is not heard (see the evidence); clients reach one node or the other by chance",
             router.name, router.vips,
         )  # fmt: skip
-    if not router.masters and not router.other_master:
+    if not router.masters and not router.other_master and all(m.is_current for m in router.members):
         yield Finding(
             "cluster-no-owner", Severity.CRITICAL, f"{router.name}: no node is MASTER",
             tuple(_fact(m) for m in router.members),

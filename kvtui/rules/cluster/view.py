@@ -17,7 +17,8 @@ TRANSIENT = frozenset({"cluster-two-owners", "cluster-no-owner", "cluster-one-wa
 class ClusterRules:
     """The views of one cluster. ``pending`` is True while a condition holds that is not a finding yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, ignore: frozenset[str] = frozenset()) -> None:
+        self._ignore = ignore
         self._history = ConditionHistory()
         self.pending = False
 
@@ -25,7 +26,8 @@ class ClusterRules:
         found_routers = routers(nodes)
         heard = hearing(nodes, found_routers)
         differing = differences(nodes, found_routers)
-        conditions = tuple(findings(nodes, found_routers, heard, differing))
+        found = findings(nodes, found_routers, heard, differing)
+        conditions = tuple(f for f in found if f.id not in self._ignore)
         self._history.fold(now, frozenset((f.id, f.object) for f in conditions))
         hold = hold_seconds(found_routers)
         confirmed = [

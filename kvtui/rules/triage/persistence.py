@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import RealServerState
+from kvtui.rules.ipvsadm import address_word
 from kvtui.rules.triage.kernel import unusual_reals
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.words import group, real_name, vips_of
@@ -50,7 +51,7 @@ def pinned_to_drained(observation: Observation) -> Iterator[Finding]:
                 f"{number}; each expires {virtual.persistence_timeout} s after the client's last connection (ipvs)",
                 f"{QUIESCENT} = 0: templates stay valid after the drain (sysctl)",
             ),
-            f"sysctl -w {QUIESCENT}=1  # or: kvtui drain {real_name(pinned[0])} --fix-persistence",
+            f"sysctl -w {QUIESCENT}=1  # or: kvtui drain {address_word(real_name(pinned[0]))} --fix-persistence",
             target,
             vips_of(virtual),
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.observation import ManagedBy, RealServerState
-from kvtui.rules.ipvsadm import edit_weight, service
+from kvtui.rules.ipvsadm import address_word, edit_weight, service
 from kvtui.rules.phrases import MAX_NAMES, listed, shell_word
 from kvtui.rules.triage.kernel import checks_of, unusual_reals
 from kvtui.rules.triage.rule import PASSING, ROLLOUT, Rule
@@ -49,7 +49,7 @@ def no_live_real(observation: Observation) -> Iterator[Finding]:
 def _revive(virtual: VirtualServerView) -> str:
     drained = [r for r in virtual.real_servers if r.state is RealServerState.DRAINED]
     if drained:
-        return f"kvtui undrain {real_name(drained[0])}"
+        return f"kvtui undrain {address_word(real_name(drained[0]))}"
     if virtual.service:
         namespace, _, name = virtual.service.partition("/")
         return f"kubectl -n {shell_word(namespace)} get endpointslices -l kubernetes.io/service-name={shell_word(name)}"
@@ -80,7 +80,7 @@ def real_down(observation: Observation) -> Iterator[Finding]:
                     for words in check.failing
                 ),
             ),
-            f"kvtui check {real_name(down[0])}  # runs its checks as keepalived does: server or network?",
+            f"kvtui check {address_word(real_name(down[0]))}  # runs its checks as keepalived does: server or network?",
             target,
             vips_of(virtual),
         )
@@ -130,7 +130,7 @@ def real_not_in_config(observation: Observation) -> Iterator[Finding]:
         if not extra:
             continue
         target, subject = group(virtual, extra)
-        commands = (f"ipvsadm -d {service(virtual)} -r {real_name(r)}" for r in extra[:4])
+        commands = (f"ipvsadm -d {service(virtual)} -r {address_word(real_name(r))}" for r in extra[:4])
         yield Finding(
             "real-server-not-in-config",
             Severity.WARNING,
@@ -201,7 +201,7 @@ def drained(observation: Observation) -> Iterator[Finding]:
             Severity.INFO,
             f"{subject} {'is' if len(meant) == 1 else 'are'} drained (weight 0)",
             tuple(left),
-            f"kvtui undrain {real_name(meant[0])}  # kvtui journal shows who drained it and why",
+            f"kvtui undrain {address_word(real_name(meant[0]))}  # kvtui journal shows who drained it and why",
             target,
             vips_of(virtual),
         )

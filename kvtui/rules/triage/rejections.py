@@ -96,7 +96,7 @@ def _count(router: Router, name: str) -> str:
 def rejected(observation: Observation, router: Router) -> Iterator[Finding]:
     """Keepalived receives adverts of this VRID and rejects them; its counters name the cause (keepalived#2433).
 
-    Told where the wire alone does not show the cause: passwords, keys, clocks. It ends 90 s after the last rejected
+    Told where the wire alone does not show the cause: passwords, keys, clocks. It ends 60 s after the last rejected
     advert that kvtui saw counted; a kvtui that has just started knows the counters' sums only, and tells of them for an
     hour after the node became master.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SILENCED_SECONDS = 300.0
 """A node that fell silent this long ago without stepping down may still hold the VIPs."""
-GROWN_SECONDS = 90.0
+GROWN_SECONDS = 60.0
 """A counter that grew this long ago still grows: dumps may be 30 s apart."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.keepalived import parse_version
 from kvtui.model.vrrp import AuthHmac, HmacMode
-from kvtui.rules.phrases import listed
+from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import describe
 from kvtui.rules.vrrp.instances import AUTH_HMAC_VERSION
 
@@ -172,8 +172,8 @@ def replayed(_observation: Observation, router: Router) -> Iterator[Finding]:
                 f"{other.replayed} adverts whose sequence did not grow, the last {_ago(other, router)} ago (adverts)",
                 "keepalived rejects them; after its clock was set back, that of the sender too",
             ),
-            f"tcpdump -eni {router.instance.interface or 'any'} 'ip proto 112 or ip6 proto 112'  # whose MAC address "
-            "sends them? On the sender: chronyc tracking",
+            f"tcpdump -eni {shell_word(router.instance.interface or 'any')} 'ip proto 112 or ip6 proto 112'  # whose "
+            "MAC address sends them? On the sender: chronyc tracking",
             router.instance.name,
             router.vips,
         )

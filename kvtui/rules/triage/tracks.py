@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
-from kvtui.rules.phrases import listed
+from kvtui.rules.phrases import listed, shell_word
 from kvtui.rules.triage.routers import describe, each_router
 from kvtui.rules.triage.rule import PASSING, Rule
 
@@ -135,7 +135,7 @@ def script_disabled(observation: Observation, router: Router) -> Iterator[Findin
                     "keepalived drops a script that is missing, not executable or insecure",
                     "since 2.3.0 also one that root runs from below a symbolic link, such as /bin",
                 ),
-                f"kvtui check {script.name}  # why? When it is mended: kvtui reload",
+                f"kvtui check {shell_word(script.name)}  # why? When it is mended: kvtui reload",
                 instance.name,
                 router.vips,
             )

@@ -27,6 +27,8 @@ REJECTS_OTHER_VIPS, ACCEPTS_OTHER_VIPS = (2, 2, 7), (2, 3, 3)
 the first known to accept them ("expected 1 VIPs but received 2", logged once). Both measured in the lab."""
 MIN_BAD_ADVERTS = 2
 """A single bad advert may be an accident."""
+BAD_SECONDS = 60.0
+"""After the last bad advert the sender has been mended."""
 INTERVAL_STEP = 0.005
 """Seconds. The wire carries centiseconds."""
 BOTH_MASTERS = "keepalived drops such adverts, so both become master"
@@ -179,7 +181,8 @@ def interval_differs(_observation: Observation, router: Router) -> Iterator[Find
 def bad_adverts(_observation: Observation, router: Router) -> Iterator[Finding]:
     """Malformed adverts, wrong checksums or TTLs on this node's VRID (contrib#2909: "Invalid VRRPv3 checksum")."""
     for other in router.others:
-        if other.bad < MIN_BAD_ADVERTS or other.last.carp:
+        bad_at = other.last.received if other.bad_at is None else other.bad_at
+        if other.bad < MIN_BAD_ADVERTS or other.last.carp or router.now - bad_at > BAD_SECONDS:
             continue
         last = other.last
         why = last.error or (f"TTL {last.ttl} instead of 255" if last.ttl != 255 else "but not the last one")

@@ -38,18 +38,21 @@ def group(virtual: VirtualServerView, reals: list[RealServerView]) -> tuple[str,
 
 
 def log_command(observation: Observation) -> str:
-    """Returns the command that shows keepalived's log: its file if known, else that of its pod, or of its unit."""
+    """Returns the command that shows keepalived's log: of its file if known, else of its pod, or of its unit.
+
+    Where the pod's name is not known it is a sentence, which no shell takes for a command.
+    """
     snapshot = observation.snapshot
     if snapshot.log is not None and snapshot.log.where.startswith("/"):
         return f"tail -n 50 {shell_word(snapshot.log.where)}"
     controller, chosen = snapshot.controller, snapshot.chosen_keepalived
     if controller is not None:
         if not controller.pod:
-            return "kubectl logs of the controller's pod"
+            return "read the log of the controller's pod (kubectl logs)"
         namespace, _, name = controller.pod.partition("/")
         return f"kubectl -n {shell_word(namespace)} logs {shell_word(name)}"
     if (chosen is not None and chosen.root) or (chosen is None and snapshot.kube is not None):
-        return "kubectl logs (or docker logs) of keepalived's container"
+        return "read the log of keepalived's container (kubectl logs, or docker logs)"
     return "journalctl -u keepalived"
 
 

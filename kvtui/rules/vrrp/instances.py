@@ -287,12 +287,19 @@ def peers_of(known: Evidence) -> tuple[Peer, ...]:
     return (*peers, *silent)
 
 
+_vip_addresses: IdentityCache[frozenset[str]] = IdentityCache(2)
+
+
 def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
     """Returns this node's source address: the configured one, else the first of its interface that is not a VIP."""
     if instance.unicast_source:
         return instance.unicast_source
     six = family_of(instance) is AddressFamily.V6
-    vips = {v.address for i in known_instances(snapshot) or () for v in i.vips}
+    vips = _vip_addresses.get(
+        (snapshot.instances, snapshot.effective_conf),
+        "",
+        lambda: frozenset(v.address for i in known_instances(snapshot) or () for v in i.vips),
+    )
     for a in snapshot.addresses.addresses if snapshot.addresses else ():
         scope_fits = a.scope == ("link" if six else "global")
         if a.interface == instance.interface and (":" in a.address) is six and scope_fits and a.address not in vips:

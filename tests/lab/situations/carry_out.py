@@ -139,7 +139,7 @@ def _stable_holders(cluster: Cluster, addresses: list[str]) -> dict[str, list[st
 
 
 def _compared(p: dict[str, Any], node: Node, holders: dict[str, list[str]]) -> dict[str, Any]:
-    mine = [a for side in p["vips_here"].values() for a in side or ()]
+    mine = [a for side in p["vips_here"].values() for a in side or ()] or list(holders)
     here = sorted({a for a in mine if node.address in holders.get(a, [])})
     elsewhere = sorted({h for a in mine for h in holders.get(a, []) if h != node.address})
     came = {

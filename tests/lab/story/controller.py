@@ -188,7 +188,7 @@ class Controller:
             else:
                 service = services.get((entry.namespace, entry.name))
                 ready = endpoints.get((entry.namespace, entry.name), {})
-                blocks += self._servers(entry, service["spec"]["ports"] if service else (), ready)
+                blocks += self._servers(entry, service["spec"].get("ports") or () if service else (), ready)
         if not blocks:
             return HEAD
         blocks.sort(key=lambda block: block[:3])

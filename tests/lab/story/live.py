@@ -27,8 +27,6 @@ BEST = "node-c"
 NEAR = ("10.4.0.48/29", "10.4.0.56/30", "10.4.0.61/32", "10.4.0.62/31", "10.4.0.64/27")
 """Addresses that may become VIPs with direct routing: each real server takes them for its own, but says so to nobody.
 10.4.0.60 is not among them: through it go the answers of what came by NAT."""
-NOTIFY = Path("/keepalived-check.sh")
-"""As in keepalived-vip's image."""
 CONTROLLER = f"""{MOUNTS}
 export LAB_ROOT="$2" LAB_KEEPALIVED="$3"
 shift 3
@@ -70,8 +68,9 @@ class LiveNode(Node):
         """Make the folders that the pod mounts; the controller writes keepalived.conf."""
         super().prepare()
         self.conf_path.unlink()
-        NOTIFY.write_text("#!/bin/sh\necho $3 >/var/run/keepalived.state\n")
-        NOTIFY.chmod(0o755)
+        notify = Path(self.spec.root, "keepalived-check.sh")  # as in keepalived-vip's image
+        notify.write_text("#!/bin/sh\necho $3 >/var/run/keepalived.state\n")
+        notify.chmod(0o755)
 
     def pod_argv(self) -> list[str]:
         """The command that runs the pod in the foreground."""

@@ -66,7 +66,7 @@ def reconcile(cluster: FakeCluster) -> None:
     services = {_key(s): s for s in cluster.all("services")}
     everyone = cluster.all("pods")
     for key, service in services.items():
-        if selector := service["spec"].get("selector"):
+        if selector := service.get("spec", {}).get("selector"):
             chosen = [p for p in everyone if p["metadata"]["namespace"] == key[0] and _selected(p, selector)]
             for made in _made(service, chosen):
                 _put_if_new(cluster, made)
@@ -79,14 +79,15 @@ def reconcile(cluster: FakeCluster) -> None:
 
 
 def targets(cluster: FakeCluster) -> list[tuple[str, int]]:
-    """Each VIP and TCP port that the client asks."""
+    """Each VIP and TCP port that the client asks: of Services with a ready endpoint, for it waits for each answer."""
     data = next((c.get("data") or {} for c in cluster.all("configmaps") if _key(c) == objects.CONFIGMAP), {})
-    services = {"/".join(_key(s)): s for s in cluster.all("services")}
+    ready = {_key(e) for e in cluster.all("endpoints") if any(s.get("addresses") for s in e.get("subsets") or ())}
+    services = {"/".join(_key(s)): s for s in cluster.all("services") if _key(s) in ready}
     return [
         (vip, port["port"])
         for vip, value in data.items()
         if (service := services.get(value.partition(":")[0]))
-        for port in service["spec"]["ports"]
+        for port in service["spec"].get("ports") or ()
         if port.get("protocol", "TCP") == "TCP"
     ]
 
@@ -97,14 +98,14 @@ def _key(obj: Object) -> tuple[str, str]:
 
 def _selected(pod: Object, selector: Mapping[str, str]) -> bool:
     labels = pod["metadata"].get("labels") or {}
-    return bool(pod["status"].get("podIP")) and selector.items() <= labels.items()
+    return bool(pod.get("status", {}).get("podIP")) and selector.items() <= labels.items()
 
 
 def _made(service: Object, chosen: list[Object]) -> Iterator[Object]:
     namespace, name = _key(service)
     numbers = [
         {"name": p.get("name", ""), "port": p.get("targetPort", p["port"]), "protocol": p.get("protocol", "TCP")}
-        for p in service["spec"]["ports"]
+        for p in service["spec"].get("ports") or ()
         if isinstance(p.get("targetPort", p["port"]), int)  # the pods of the lab name no ports
     ]
     subset: dict[str, Any] = {"ports": numbers}

@@ -1,0 +1,54 @@
+"""The command lines that reach kvtui on another node: by ssh, or by exec into a pod (``pod/NAMESPACE/NAME``)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvtui.model.settings import ClusterSettings
+
+CONNECT_TIMEOUT = 5
+"""Seconds until ssh gives up on a host that does not answer."""
+ALIVE_INTERVAL, ALIVE_COUNT = 5, 2
+"""After two unanswered questions, five seconds each, ssh ends: the host is gone."""
+OPTIONS = (
+    "BatchMode=yes",  # never asks for a password or a passphrase
+    f"ConnectTimeout={CONNECT_TIMEOUT}",
+    f"ServerAliveInterval={ALIVE_INTERVAL}",
+    f"ServerAliveCountMax={ALIVE_COUNT}",
+)
+POD = "pod/"
+CONTAINER = "kvtui"
+"""Of a pod that is named without its container."""
+EXEC = (sys.executable, "-P", "-m", "kvtui.backend.kube.exec")
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment for these commands: kvtui's own process of a pod finds the same modules as this one."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def argv(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool = False) -> list[str]:
+    """Returns the command that runs kvtui with these arguments on a host; ``terminal``: as a person does."""
+    if host.startswith(POD):
+        return _exec(settings, host, arguments, terminal=terminal)
+    options = [word for option in OPTIONS for word in ("-o", option)]
+    remote = f"{settings.command} {shlex.join(arguments)}".rstrip()
+    # "--": a host name that begins with "-" is no option
+    return [*shlex.split(settings.ssh), *options, "-t" if terminal else "-T", "--", host, remote]
+
+
+def _exec(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool) -> list[str]:
+    """A person's terminal goes through kubectl, which puts it into raw mode and passes on its size."""
+    namespace, name, container = (*host.removeprefix(POD).split("/"), "", "", "")[:3]
+    command = [*shlex.split(settings.command), *arguments]
+    kubeconfig, context = settings.kubeconfig or "", settings.context or ""
+    if not terminal:
+        return [*EXEC, namespace, name, container or CONTAINER, kubeconfig, context, *command]
+    place = [f"--kubeconfig={kubeconfig}"] * bool(kubeconfig) + [f"--context={context}"] * bool(context)
+    return ["kubectl", *place, "exec", "-it", "-n", namespace, name, "-c", container or CONTAINER, "--", *command]

@@ -1,0 +1,61 @@
+"""A program in place of ssh: on each host a kvtui that drains by a file, and keeps a journal.
+
+    pretended_kvtui.py FOLDER … -- HOST COMMAND
+
+FOLDER/HOST.json has its journal; FOLDER/HOST.fails names what fails there: ``plan``, ``apply``, ``lost`` (applied, but
+the connection is lost before the answer), ``slow`` (applied as soon as there is a file FOLDER/go).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    """Returns the exit code."""
+    folder, host, words = Path(sys.argv[1]), sys.argv[-2], shlex.split(sys.argv[-1])[1:]
+    journal = folder / f"{host}.json"
+    entries: list[dict[str, Any]] = json.loads(journal.read_text()) if journal.exists() else []
+    fails = (folder / f"{host}.fails").read_text() if (folder / f"{host}.fails").exists() else ""
+    reason = words[words.index("--reason") + 1] if "--reason" in words else ""
+    code, detail = 0, "done"
+    if "--watch" in words:
+        print(json.dumps({"schema": 1, "node": {"name": host}, "comparison": {"kvtui": "1"}}), flush=True)
+        time.sleep(600)
+    if "journal" in words:
+        print(json.dumps({"journal": entries}))
+        return 0
+    if "--dry-run" in words:
+        code, detail = (3, "refused: no such real server") if fails == "plan" else (0, "dry run")
+    elif "undo" in words:
+        next(e for e in entries if e["id"] == words[-1])["result"] = "undone"
+        entries.append({"id": "u", "reason": reason, "result": "done", "undoes": words[-1]})
+    elif fails == "apply":
+        code, detail = 1, "failed, and put back"
+        entries.append({"id": "f", "reason": reason, "result": "put back", "undoes": None})
+    else:
+        while fails == "slow" and not (folder / "go").exists():
+            time.sleep(0.05)
+        entries.append({"id": f"id-{len(entries)}", "reason": reason, "result": "done", "undoes": None})
+    draft = folder / f"{host}.draft"
+    draft.write_text(json.dumps(entries))
+    draft.replace(journal)  # a test may read it at any moment
+    if fails == "lost" and "--yes" in words and "undo" not in words:
+        print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
+        return 255
+    plan = (
+        {"summary": f"set weight 0 ({' '.join(words[words.index('drain') :])})", "remarks": []}
+        if "drain" in words
+        else None
+    )
+    print(json.dumps({"plan": plan, "outcome": {"exit_code": code, "detail": detail}, "journal": None}))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

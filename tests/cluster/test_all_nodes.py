@@ -1,0 +1,96 @@
+"""Actions over several nodes: planned on all first, then all done or all put back. The lab does it on real nodes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvtui.cli.main import run
+
+PRETENDED = Path(__file__).with_name("pretended_kvtui.py")
+HOSTS = ("a", "b", "c")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the hosts keep their journals; kvtui is configured to reach them."""
+    config = tmp_path / "kvtui.toml"
+    ssh = f"{sys.executable} -IS {PRETENDED} {tmp_path}"
+    config.write_text(f'[cluster]\nhosts = ["a", "b", "c"]\nssh = "{ssh}"\n')
+    monkeypatch.setenv("KVTUI_CONFIG", str(config))
+    return tmp_path
+
+
+def drain(*options: str) -> int:
+    return run(lambda _invocation: None, ["--reason", "update", *options, "drain", "10.2.0.1", "--all-nodes"])
+
+
+def results(folder: Path) -> dict[str, list[str]]:
+    """Host → the results in its journal, undoing left out."""
+    return {h: [e["result"] for e in entries(folder, h) if not e["undoes"]] for h in HOSTS}
+
+
+def entries(folder: Path, host: str) -> list[dict[str, Any]]:
+    file = folder / f"{host}.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    return found
+
+
+def test_all_do_it_under_one_id(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert drain("--yes", "-o", "json") == 0
+    assert results(folder) == {h: ["done"] for h in HOSTS}
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+    assert {e["reason"] for h in HOSTS for e in entries(folder, h)} == {f"[{document['id']}] update"}
+    assert "a: set weight 0 (drain -- 10.2.0.1)" in output.err
+    assert document["nodes"].keys() == set(HOSTS)
+
+
+def test_nobody_does_anything_if_one_cannot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "b.fails").write_text("plan")
+    assert drain("--yes") == 3
+    assert not any(entries(folder, h) for h in HOSTS)
+    assert "b: refused: no such real server; nothing was done on any node" in capsys.readouterr().err
+
+
+def test_nothing_is_done_without_a_yes_or_in_a_dry_run(folder: Path) -> None:
+    assert (drain(), drain("--dry-run"), drain("--yes", "--read-only")) == (3, 0, 3)
+    assert not any(entries(folder, h) for h in HOSTS)
+
+
+@pytest.mark.parametrize(("fails", "on_b"), [("apply", ["put back"]), ("lost", ["undone"])])
+def test_what_was_done_is_put_back_if_one_fails(
+    folder: Path, capsys: pytest.CaptureFixture[str], fails: str, on_b: list[str]
+) -> None:
+    (folder / "b.fails").write_text(fails)
+    assert drain("--yes") == 1
+    assert results(folder) == {"a": ["undone"], "b": on_b, "c": ["undone"]}
+    assert "all that was done is put back" in capsys.readouterr().err
+
+
+def test_one_after_another_stops_at_the_first_that_fails(folder: Path) -> None:
+    (folder / "b.fails").write_text("apply")
+    assert run(lambda _invocation: None, ["--yes", "reload", "--all-nodes", "--one-at-a-time"]) == 1
+    assert results(folder) == {"a": ["undone"], "b": ["put back"], "c": []}
+
+
+def test_a_signal_waits_for_what_runs_and_puts_all_back(folder: Path) -> None:
+    (folder / "b.fails").write_text("slow")
+    argv = [sys.executable, "-m", "kvtui", "--yes", "drain", "10.2.0.1", "--all-nodes"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 120
+        while results(folder) != {"a": ["done"], "b": [], "c": ["done"]} and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        (folder / "go").touch()
+        _out, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted; all that was done is put back" in errors
+    assert results(folder) == {h: ["undone"] for h in HOSTS}
