@@ -233,6 +233,7 @@ def test_what_else_weighs_is_counted_where_keepalived_says_so(
 ) -> None:
     """A script adds 5; at an end it cannot be told what is left without the file."""
     text = tracked(tmp_path, 1, 10).replace(" offset\n}\n", " offset\n}\n track_script {\n  check weight 5\n }\n")
+    text = "vrrp_script check {\n script /usr/bin/true\n}\n" + text
     preflight = preflight_of(tmp_path, text, text)
     now = master(base_priority=90, effective_priority=effective)
     shown = plan_priority(now, preflight, "vips", 110, nothing, backend=LIVE)

@@ -55,7 +55,7 @@ virtual_server 10.4.0.50 80 {
 
 def test_each_check_has_what_keepalived_would_run(tmp_path: Path) -> None:
     tracked = instance("track_script {\n chk\n words weight -20\n}")
-    chk, words, misc, http, tcp = said(tmp_path, tracked + TEXT).checks
+    chk, words, misc, http, tcp = said(tmp_path, TEXT + tracked).checks  # a script is known below its definition
     assert (chk.argv, chk.timeout, chk.tries, chk.user) == (
         ("/usr/bin/killall", "-0", "haproxy"),
         2.0,

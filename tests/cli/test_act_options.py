@@ -26,7 +26,7 @@ def kvtui(*words: str) -> subprocess.CompletedProcess[str]:
         (["priority", "vips", "abc"], "'abc' is not a whole number from 1 to 255"),
         (["drain", "10.2.68.5", "--timeout", "nan"], "nan is not a finite number"),
         (["vips", "--interval", "x"], "'x' is not a number of at least 0.2"),
-        (["vips", "-o", "xml", "--ascii"], "'xml' is not one of 'text', 'json', 'yaml'"),
+        (["vips", "-o", "xml", "--ascii"], "'xml' is not one of 'text', 'wide', 'name', 'json', 'yaml'"),
         (["failover"], "Missing argument 'instance'. This node has vips, vips6"),
         (["undo", "--finish", "--leave"], "Invalid value for '--leave': give either --finish or --leave"),
         (["drain", "10.2.68.5:808O"], "'10.2.68.5:808O' is not a real server: write ADDRESS or ADDRESS:PORT"),
