@@ -33,7 +33,6 @@ class DetailPane(VerticalScroll, can_focus=False):
         border-top: solid $frame; border-title-color: $foreground; border-title-style: bold;
         border-title-align: right;
         &.known { display: block; }
-        & ChartBox { height: 1; }
     }
     """
 

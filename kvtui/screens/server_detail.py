@@ -9,6 +9,7 @@ from textual.containers import Horizontal
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
+from kvtui.presenters.drain import drain_chart, drain_text
 from kvtui.presenters.ipvs import connections_text, server_lines
 from kvtui.presenters.traffic import traffic_charts
 from kvtui.rules.timeline.history import server_key
@@ -16,9 +17,11 @@ from kvtui.screens.panel import Panel
 from kvtui.widgets.chart import ChartBox
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from textual.widget import Widget
 
-    from kvtui.model.observation import Observation, VirtualServerView
+    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
     from kvtui.screens.host import Host
 
 MAX_CONNECTIONS = 500
@@ -51,8 +54,16 @@ class ServerDetail(Panel):
         super().show(observation)
         key = self._virtual if self._real is None else (self._virtual, self._real)
         charts = traffic_charts(self.host.history, key, self.host.span)
+        if drained := self._drained(observation):
+            charts = (charts[0], drain_chart(self.host.history, [*drained], self.host.span))
         for box, chart in zip(self.query(ChartBox), charts, strict=False):
             box.show(chart)
+
+    def _drained(self, observation: Observation | None) -> dict[Hashable, RealServerView]:
+        """Returns the real server by its key in the history, if it is drained."""
+        server = self._find(observation) if self._real is not None else None
+        reals = server.real_servers if server else ()
+        return {(self._virtual, r.key): r for r in reals if r.key == self._real and r.weight == 0}
 
     def _find(self, observation: Observation | None) -> VirtualServerView | None:
         servers = observation.virtual_servers or () if observation else ()
@@ -66,6 +77,8 @@ class ServerDetail(Panel):
         if self._real is not None:
             prefix = f"  {plain(endpoint(*self._real))} "
             lines = [lines[0], *(line for line in lines[1:] if line.startswith(prefix))]
+        if drained := self._drained(observation):
+            lines.append(f"  drained: {drain_text(self.host.history, drained)}")
         return "\n".join([*lines, "", self._connections])
 
     @work(exclusive=True)

@@ -174,12 +174,3 @@ async def test_a_terminal_with_16_colours_has_blocks_instead_of_braille() -> Non
         await ui.press("3", "down", "enter", "[")
         assert "█" in ui.text
         assert not any(0x2800 <= ord(c) < 0x2900 for c in ui.text)
-
-
-async def test_a_vip_has_its_charts_beside_the_table_or_below_it_where_there_is_room() -> None:
-    for size, is_shown in (((80, 24), False), ((80, 40), True), ((140, 24), True)):
-        async with running(demo(5.0), size=size) as ui:
-            await ui.see(demo(6.0))
-            assert ("conn/s" in ui.text) is is_shown
-            await ui.press("down", "down", "down")  # a VIP without a virtual server
-            assert "conn/s" not in ui.text
