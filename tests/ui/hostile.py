@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 from rich.cells import cell_len
 
 from kvtui.model.ipvs import Protocol
 from kvtui.model.kube import EndpointPort, Pod, Resource, ResourceState, ServicePort
-from kvtui.model.observation import ManagedBy, RealServerState
+from kvtui.model.observation import ManagedBy, Peer, RealServerState
 from kvtui.model.snapshot import Node
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Transition
@@ -20,7 +20,7 @@ from tests.build_kube import NGINX, configmap, endpoint, group, kube, resources,
 from tests.ui.seen import instance, real, seen, server, vip
 
 if TYPE_CHECKING:
-    from kvtui.model.observation import Observation, Peer, VirtualServerView
+    from kvtui.model.observation import Observation, VirtualServerView
 
 HOSTILE = {
     "markup": "[bold red]x[/] [@click=app.quit]x[/] [/nothing] [x",
@@ -51,7 +51,7 @@ def world(text: str) -> Observation:
     )
     mine = replace(vip(text, owner=text, rivals=(text,), instance=text), interface=text)
     own = replace(instance(text, rivals=(text,), counters={f"{text}_err": 3}), interface=text)
-    peer = cast("Peer", type("P", (), {"address": text, "priority": 1, "seen": True, "age_seconds": 1.0})())
+    peer = Peer(text, 1, seen=True, age_seconds=1.0)
     return seen(instances=(replace(own, peers=(peer,)),), vips=(mine,), servers=(virtual,), of=base)
 
 

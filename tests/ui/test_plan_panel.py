@@ -70,6 +70,7 @@ def flags(kind: ActionKind) -> set[str]:
 def test_every_option_of_the_command_line_has_a_key(kind: ActionKind) -> None:
     intent = Intent(kind, REAL, value=90, fix_persistence=True, finish=kind is ActionKind.UNDO)
     elsewhere = {"--force", "--help", "--timeout"}  # F; W types what --wait and --timeout say
+    elsewhere |= {"--all-nodes", "--one-at-a-time", "--to"}  # of a cluster: the command line alone
     keys = [o.key for o in options(intent, NODE)]
     assert {o.flag for o in options(intent, NODE)} - {"VALUE"} == flags(kind) - elsewhere
     assert len(set(keys)) == len(keys)
