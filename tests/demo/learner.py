@@ -73,5 +73,5 @@ async def learner(size: tuple[int, int] = (80, 24)) -> AsyncIterator[Learner]:
     app = KvtuiApp(Observer(demo, interval=0.2), UiSettings(source_label="demo"))
     async with app.run_test(size=size) as pilot:
         person = Learner(app, pilot, demo, clock)
-        await person.sees("10.4.0.50", "demo")
+        await person.sees("10.4.0.50", "DEMO")
         yield person
