@@ -186,7 +186,7 @@ def test_bash(folder: Path) -> None:
         ["undrain", "undo"],
         ["undrain", "undo"],
         ["show", "path"],
-        ["text", "json", "yaml"],
+        ["text", "wide", "name", "json", "yaml"],
         ["json"],
         ["high-contrast"],
         ["--track-file"],
@@ -199,7 +199,7 @@ def test_bash(folder: Path) -> None:
         ["--dry-run"],
         ["--dry-run"],
         ["vips", "vips6"],
-        ["text", "json", "yaml"],
+        ["text", "wide", "name", "json", "yaml"],
         [],
     ]
 
@@ -223,7 +223,7 @@ def test_fish(folder: Path) -> None:
 
 def test_zsh(folder: Path) -> None:
     assert in_zsh(folder, "kvtui config ") == ["show", "path"]
-    assert in_zsh(folder, "kvtui -o ") == ["text", "json", "yaml"]
+    assert in_zsh(folder, "kvtui -o ") == ["text", "wide", "name", "json", "yaml"]
     assert in_zsh(folder, "kvtui --output=") == ["--output=text", "--output=json", "--output=yaml"]
     assert in_zsh(folder, "kvtui --demo failover ") == ["vips", "vips6"]
     assert in_zsh(folder, "kvtui failover --demo --output=") == ["--output=text", "--output=json", "--output=yaml"]
