@@ -224,9 +224,11 @@ def test_fish(folder: Path) -> None:
 def test_zsh(folder: Path) -> None:
     assert in_zsh(folder, "kvtui config ") == ["show", "path"]
     assert in_zsh(folder, "kvtui -o ") == ["text", "wide", "name", "json", "yaml"]
-    assert in_zsh(folder, "kvtui --output=") == ["--output=text", "--output=json", "--output=yaml"]
+    assert in_zsh(folder, "kvtui --output=") == [f"--output={f}" for f in ("text", "wide", "name", "json", "yaml")]
     assert in_zsh(folder, "kvtui --demo failover ") == ["vips", "vips6"]
-    assert in_zsh(folder, "kvtui failover --demo --output=") == ["--output=text", "--output=json", "--output=yaml"]
+    assert in_zsh(folder, "kvtui failover --demo --output=") == [
+        f"--output={f}" for f in ("text", "wide", "name", "json", "yaml")
+    ]
     assert in_zsh(folder, "kvtui undo --dry") == ["--dry-run"]
     assert in_zsh(folder, "kvtui --demo drain 10.2.68.5:") == ["10.2.68.5:8080"]
     assert in_zsh(folder, "kvtui --kubeconfig /etc/") == ["FILES"]
