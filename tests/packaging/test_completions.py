@@ -25,6 +25,7 @@ from kvtui.cli.main import app
 PROJECT = Path(__file__).parents[2]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "_KVTUI"))} | {"PYTHONPATH": str(PROJECT)}
 DEADLINE = 180.0
+FORMATS = ["text", "wide", "name", "json", "yaml"]
 NAMES = {Shell.BASH: "kvtui", Shell.ZSH: "_kvtui", Shell.FISH: "kvtui.fish"}
 
 PROGRAM = f"""#!/bin/sh
@@ -186,7 +187,7 @@ def test_bash(folder: Path) -> None:
         ["undrain", "undo"],
         ["undrain", "undo"],
         ["show", "path"],
-        ["text", "wide", "name", "json", "yaml"],
+        FORMATS,
         ["json"],
         ["high-contrast"],
         ["--track-file"],
@@ -199,7 +200,7 @@ def test_bash(folder: Path) -> None:
         ["--dry-run"],
         ["--dry-run"],
         ["vips", "vips6"],
-        ["text", "wide", "name", "json", "yaml"],
+        FORMATS,
         [],
     ]
 
@@ -223,8 +224,8 @@ def test_fish(folder: Path) -> None:
 
 def test_zsh(folder: Path) -> None:
     assert in_zsh(folder, "kvtui config ") == ["show", "path"]
-    assert in_zsh(folder, "kvtui -o ") == ["text", "wide", "name", "json", "yaml"]
-    assert in_zsh(folder, "kvtui --output=") == [f"--output={f}" for f in ("text", "wide", "name", "json", "yaml")]
+    assert in_zsh(folder, "kvtui -o ") == FORMATS
+    assert in_zsh(folder, "kvtui --output=") == [f"--output={f}" for f in FORMATS]
     assert in_zsh(folder, "kvtui --demo failover ") == ["vips", "vips6"]
     assert in_zsh(folder, "kvtui failover --demo --output=") == [
         f"--output={f}" for f in ("text", "wide", "name", "json", "yaml")
