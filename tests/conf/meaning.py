@@ -49,7 +49,10 @@ def _instance(instance: ConfInstance, tracks: tuple[ConfTrack, ...]) -> Meaning:
         "excluded": plain(instance.excluded_vips),
         "peers": list(instance.unicast_peers),
         "tracks": sorted(
-            f"{t.kind} {t.name} {t.weight}{' reverse' * bool(t.reverse)}" for t in tracks if t.kind in TRACKED.values()
+            f"{t.kind} {t.name} {t.weight}{' reverse' * bool(t.reverse)}"
+            for t in tracks
+            # "Ignoring track_interface eth0 since own interface", which it tracks without
+            if t.kind in TRACKED.values() and (t.kind, t.name) != ("interface", instance.interface)
         ),
     }
 
@@ -217,7 +220,8 @@ def _dumped_server(
         "scheduler": scheduler[1] if scheduler else None,
         "persistence": int(timeout[1]) if timeout else None,
         "quorum": int(quorum[1]) if quorum else None,
-        "hysteresis": int(quorum[2]) if quorum else None,
+        # without a quorum keepalived has quorum - 1, unsigned, which is never asked for
+        "hysteresis": int(quorum[2]) if quorum and int(quorum[2]) < 1 << 31 else 0 if quorum else None,
         "sorry": [_dumped_sorry(sorry)] if sorry else [],
         "reals": [_dumped_real(real, checks, where, port) for real in reals],
     }

@@ -43,7 +43,7 @@ SETTLED = 300.0
 """Seconds within which the cluster comes to rest after a change."""
 CHANGING = frozenset((
     "time", "stats", "active", "inactive", "persistent", "counters", "since", "started", "peers", "age_seconds",
-    "detail", "host",
+    "detail", "host", "cps",
 ))  # fmt: skip
 """Ages, times, counters, and what only history knows."""
 

@@ -18,7 +18,8 @@ def test_the_landing_page_shows_vip_owner_state_and_real_servers(cluster: Cluste
     master = cluster.master()
     with terminal_on(master) as terminal:
         terminal.shows("10.4.0.50", f"★{master.address}", "MASTER", "102", "default-nginx", "3/3", "2/2", "•••••")
-        assert terminal.lines[0].startswith(f"{master.name}  VIPs 2/2 here  keepalived {master.version.text}")
+        assert terminal.lines[0].startswith(f" LIVE   {master.name}  keepalived {master.version.text} · up")
+        assert "VIPs 2/2 here" in terminal.lines[0]
         terminal.press("3")
         terminal.shows("TCP 10.4.0.50:80", "10.4.0.11:80", "direct", "3/3 up")
         terminal.press("j", "d")
@@ -65,7 +66,7 @@ def test_an_address_that_a_crash_left_behind_is_named(cluster: Cluster) -> None:
         terminal.shows("★10.4.0.5", "•••••")
         master.kill()
         cluster.wait_for_answer()
-        terminal.shows("no keepalived", "✓✗✓✗✓")
+        terminal.shows("no keepalived", "✗ running conf", "✗ Run─IPVS─✗ Addr")
         terminal.press("enter")
         terminal.shows("First break", "keepalived does not run")
 

@@ -92,8 +92,13 @@ async def walk(theme: Theme) -> dict[tuple[str, tuple[str, ...]], list[Segment]]
 async def _look(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
     for theme, walked in WALKS.items():
         ui.app.theme = theme.value
-        await ui.pilot.pause()
-        walked[place] = list(segments(ui))
+        before: list[Segment] = []
+        for _ in range(50):  # a busy machine paints late
+            await ui.pilot.pause()
+            walked[place] = list(segments(ui))
+            if walked[place] == before:
+                break
+            before = walked[place]
 
 
 def boxes(ui: Ui) -> list[Region]:
