@@ -248,6 +248,12 @@ async def the_config(watch: Watch, node: LabNode) -> None:
     node.reload(text)
 
 
+def has_all_real_servers(node: LabNode) -> bool:
+    """Whether no health check that passes now still changes the table."""
+    table = node.exec(["ipvsadm", "-Ln"], check=True).stdout
+    return all(f"{pod}:80" in table for pod in PODS)
+
+
 async def the_exit_code(cluster: Cluster, node: LabNode) -> None:
     """The command itself, on a node with a warning, and on one where it may not capture."""
     argv = [sys.executable, "-m", "kvtui", "--no-kube", "-o", "json", "triage"]
@@ -371,6 +377,7 @@ async def the_death(cluster: Cluster) -> None:
         try:
             command(["ip", "link", "set", f"{a.netns}-l", "up"])
             await watch.until("no-master")
+            await asyncio.to_thread(poll, lambda: has_all_real_servers(a), 120, "its health checks have passed")
             await watch.heal(a, "no-master")  # before it becomes master by itself
         finally:
             os.kill(vrrp, signal.SIGCONT)
