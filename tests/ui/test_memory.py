@@ -44,7 +44,9 @@ STEPS = (
 ROUNDS = 4
 MAX_KB, MAX_GROWTH_KB = 80_000, 10_000
 NOTICES = 20
-"""Widgets and lines of notices, which come and go with time."""
+"""Widgets of notices, which come and go with time."""
+MAX_MORE_LINES = 1000
+"""Their lines and those of what changed come and go: up to 800 were seen; closed dialogs kept 370 a round, for ever."""
 
 
 async def press_all(ui: Ui) -> None:
@@ -70,7 +72,7 @@ async def test_nothing_stays_of_a_closed_dialog() -> None:
         screens_later, caches_later, lines_later = alive()
     assert screens_later - screens == Counter()
     assert caches_later < caches + NOTICES  # else it is 16 a round
-    assert lines_later < lines + 10 * NOTICES
+    assert lines_later < lines + MAX_MORE_LINES
 
 
 async def test_closed_dialogs_are_collected_with_the_next_observation() -> None:
