@@ -11,7 +11,7 @@ from kvtui.backend.node import Node
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from tests.kube import objects
-from tests.lab.remedies import HEALS, check_words, is_command, run_remedy
+from tests.lab.remedies import HEALS, SHOWS, check_words, is_command, run_remedy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,7 +68,10 @@ class Watch:
         """Run the remedies of what was told, as printed; afterwards those that heal have healed."""
         for name in ids:
             if is_command(self.latest[name].remedy):
-                REMEDIES_RUN[name] = await asyncio.to_thread(run_remedy, node, self.latest[name])
+                for _ in range(4):
+                    REMEDIES_RUN[name] = await asyncio.to_thread(run_remedy, node, self.latest[name])
+                    if name not in SHOWS or not REMEDIES_RUN[name]:
+                        break  # else a health check may have changed the table while a command showed something
         left, deadline = set(ids) & HEALS.keys(), time.monotonic() + SOON
         while left and time.monotonic() < deadline:
             await asyncio.sleep(PACE)
