@@ -84,79 +84,10 @@ bench: $(VENV)/.dev ## time what users run, beside ipvsadm, watch and textual, i
 	@$(BIN)/python -m compileall -q kvtui tests benchmarks # the lab's guests cannot keep what they compile
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-packages: $(VENV)/.dev
-	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
-	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
-
-debian:
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "kvtui needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
-	@$(if $(KVTUI_ASKED),,$(if $(GROUPS),packaging/debian-packages --ask $(GROUPS) || true))
-
-# the lab's tests read it as another user: its files are for everybody, whatever this shell's umask
-$(VENV)/bin/python: | debian
-	@umask 022; if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
-	  else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) packaging/install_pip.py $@ || $(OFFLINE); fi
-	@umask 022; $(PIP) install -q 'pip>=25.1' || $(OFFLINE)
-
-$(VENV)/.run: pyproject.toml | debian $(VENV)/bin/python
-	@echo "kvtui: installing what it needs into $(VENV)" >&2
-	@umask 022; $(PIP) install -q -e . || $(OFFLINE)
-	@touch $@
-
-$(VENV)/.dev: pyproject.toml | debian $(VENV)/bin/python
-	@echo "kvtui: installing what it and its tests need into $(VENV)" >&2
-	@umask 022; $(PIP) install -q -e . --group dev || $(OFFLINE)
-	@touch $@ $(VENV)/.run
-
-bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md
-	@$(BIN)/python -m compileall -q kvtui tests benchmarks # the lab's guests cannot keep what they compile
-	@$(BIN)/python -m tests.lab.kernel --timeout 600 -- python -m benchmarks.bench_ipvs $(ARGS)
-	@$(BIN)/python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node
-	@$(BIN)/python -m benchmarks.bench_screen
-	@$(BIN)/python -m benchmarks.bench_kube
-
 pictures: $(VENV)/.dev ## each screen at three sizes in three themes, into build/pictures; the README's from the lab, into docs
 	@$(BIN)/python -m tests.ui.pictures build/pictures $(ARGS)
 	@$(BIN)/python -m tests.lab.kernel --timeout 600 --out build/pictures/lab -- python -m tests.lab.picture
 	@cp build/pictures/lab/*.svg docs/
-
-packages: $(VENV)/.dev
-	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason
-	@$(BIN)/python -m compileall -q kvtui tests # the lab's guests cannot keep what they compile
-
-debian:
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "kvtui needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
-	@$(if $(KVTUI_ASKED),,$(if $(GROUPS),packaging/debian-packages --ask $(GROUPS) || true))
-
-# the lab's tests read it as another user: its files are for everybody, whatever this shell's umask
-$(VENV)/bin/python: | debian
-	@umask 022; if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv $(VENV); \
-	  else $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) packaging/install_pip.py $@ || $(OFFLINE); fi
-	@umask 022; packaging/progress "Python environment $(VENV)" $(PIP) install 'pip>=25.1' || $(OFFLINE)
-
-$(VENV)/.run: pyproject.toml | debian $(VENV)/bin/python
-	@umask 022; packaging/progress "Python packages into $(VENV)" $(PIP) install -e . --group lab || $(OFFLINE)
-	@touch $@
-
-$(VENV)/.dev: pyproject.toml | debian $(VENV)/bin/python
-	@umask 022; packaging/progress "Python packages of kvtui and its tests into $(VENV)" $(PIP) install -e . --group dev || $(OFFLINE)
-	@touch $@ $(VENV)/.run
-
-bench: $(VENV)/.dev ## time kvtui beside ipvsadm, watch and pyroute2, in the lab's kernel and here; see benchmarks/RESULTS.md
-	@$(BIN)/python -m compileall -q kvtui tests benchmarks # the lab's guests cannot keep what they compile
-	@$(BIN)/python -m tests.lab.kernel --timeout 600 -- python -m benchmarks.bench_ipvs $(ARGS)
-	@$(BIN)/python -m tests.lab.kernel --timeout 900 -- python -m benchmarks.bench_node
-	@$(BIN)/python -m benchmarks.bench_screen
-	@$(BIN)/python -m benchmarks.bench_kube
-
-pictures: $(VENV)/.dev ## each screen at three sizes in three themes, into build/pictures; the README's from the lab, into docs
-	@$(BIN)/python -m tests.ui.pictures build/pictures $(ARGS)
-	@$(BIN)/python -m tests.lab.kernel --timeout 600 --out build/pictures/lab -- python -m tests.lab.picture
-	@cp build/pictures/lab/kvtui*.svg docs/
-	@cd build/pictures/lab && for f in failover-*.svg; do rsvg-convert -w 900 -o $${f%.svg}.png $$f; done && \
-	  convert -delay 100 -loop 0 failover-*.png -layers optimize ../../../docs/failover.gif # Debian: librsvg2-bin, imagemagick
 
 packages: $(VENV)/.dev ## wheel, sdist, single file and Debian package, into dist/ (packaging/README.md)
 	@packaging/build packages

@@ -22,6 +22,12 @@ esac
 """
 
 
+def test_each_target_has_one_recipe() -> None:
+    """make takes the last of two, and says so on stderr only."""
+    ended = subprocess.run(["make", "-n", "help"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+
+
 def test_without_packages_make_says_what_helps_and_begins_anew_the_next_time(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "Makefile", tmp_path)
     (tmp_path / "packaging").mkdir()
