@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct, convert
 
 from kvtui.model.ip import canonical_or_same
-from kvtui.presenters import contract
+from kvtui.presenters import contract, render_contract
 from kvtui.rules.chain import ChainIndex, chain_of, first_break, whole
 from kvtui.rules.cluster.comparison import comparison
 from kvtui.rules.mapping.drift import drift
@@ -116,7 +116,7 @@ def render(seen: Observation, settings: ControllerSettings, result: Expected, *,
         "dialect_reason": settings.why_dialect,
         "text": result.text,
         "vips": result.vips if result.read else None,
-        "skipped": _all(contract.Skipped, result.skipped),
+        "skipped": _all(render_contract.Skipped, result.skipped),
         "missing": result.missing,
         "assumed": result.notes,
     } | {name: _differences(result, conf) for name, conf in compared.items()}
@@ -152,19 +152,19 @@ def _mappings(seen: Observation) -> list[contract.Mapping] | None:
     return [_part(contract.Mapping, m, chain=chain(chain_of(index, canonical_or_same(m.vip)))) for m in seen.mappings]
 
 
-def _differences(result: Expected, conf: Conf | None) -> list[contract.Difference] | None:
+def _differences(result: Expected, conf: Conf | None) -> list[render_contract.Difference] | None:
     if conf is None or not result.read:
         return None
     return [_difference(d) for d in drift(result, conf)]
 
 
-def _difference(found: Difference) -> contract.Difference:
+def _difference(found: Difference) -> render_contract.Difference:
     return _part(
-        contract.Difference,
+        render_contract.Difference,
         found,
         port=found.server.port if found.server else None,
         protocol=found.server.protocol if found.server else None,
-        real_server=contract.RealServerKey(*found.real) if found.real else None,
+        real_server=render_contract.RealServerKey(*found.real) if found.real else None,
         service="/".join(found.service) if found.service else None,
         pod="/".join(found.pod) if found.pod else None,
     )

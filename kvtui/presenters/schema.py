@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from kvtui.presenters.action_document import Action, NodesAction
 from kvtui.presenters.cluster_document import Cluster
-from kvtui.presenters.contract import Render, Status, Trace
+from kvtui.presenters.contract import Status, Trace
+from kvtui.presenters.render_contract import Render
 
 COMMANDS: dict[str, type[Struct]] = {
     "render": Render,

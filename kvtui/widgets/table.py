@@ -22,6 +22,7 @@ from kvtui.presenters.keys import TABLE
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.changes import Changes, to_draw
 from kvtui.widgets.columns import GAP, Column, Placed, aligned, fit
+from kvtui.widgets.highlight import highlight
 from kvtui.widgets.tones import TONE_CLASSES, TONE_CSS, segments
 
 if TYPE_CHECKING:
@@ -390,16 +391,3 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
                 return placed.column.name
             start += placed.width + GAP
         return None
-
-
-def highlight(text: str, wanted: str, style: Style, mark: Style) -> list[Segment]:
-    """Returns the text in segments, with matches of ``wanted`` (in lower case) in style ``mark``."""
-    lowered = text.lower()
-    if not wanted or wanted not in lowered or len(lowered) != len(text):
-        return [Segment(text, style)]
-    segments, rest = [], 0
-    while (start := lowered.find(wanted, rest)) >= 0:
-        end = start + len(wanted)
-        segments += [Segment(text[rest:start], style), Segment(text[start:end], mark)]
-        rest = end
-    return [s for s in [*segments, Segment(text[rest:], style)] if s.text]

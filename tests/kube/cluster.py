@@ -6,7 +6,7 @@ It runs in a thread of its own, so that it serves synchronous and asyncio tests 
     from tests.kube import objects
 
     with FakeCluster() as cluster:                          # host="0.0.0.0" to be reached from a lab node's namespace
-        cluster.put(*objects.tutorial(vip="10.4.0.50"))     # create or replace, any of the kinds in emulator.KINDS
+        cluster.put(*objects.tutorial(vip="10.4.0.50"))     # create or replace, any of the kinds in kinds.KINDS
         path = cluster.kubeconfig(tmp_path / "config")      # kvtui --kubeconfig PATH --configmap default/vip-configmap
         cluster.put(objects.endpointslice("nginx", objects.endpoint("10.2.68.5", "nginx-1", ready=False)))
         cluster.delete("endpointslices", "default", "nginx-x1")
@@ -19,17 +19,13 @@ It runs in a thread of its own, so that it serves synchronous and asyncio tests 
         cluster.sent                                        # when which events were sent to watches
 
 A lab node reaches it at the host's own end of the bridge; or run it inside the node's namespace, driven by lines on
-its standard input (``help`` lists them):
-
-    ip netns exec node-a python -m tests.kube.cluster --port 6443 --kubeconfig /tmp/kube
-    python -m tests.kube.cluster                            # by hand: it prints what to type in another terminal
+its standard input (``python -m tests.kube.serve``).
 
 ``KVTUI_TEST_KUBECONFIG`` selects a real cluster instead for the tests that can use one (tests/kube/real.py).
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import copy
@@ -37,17 +33,14 @@ import json
 import socket
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiohttp.web
 
-from tests.kube import objects
 from tests.kube.emulator import Emulator, Rule
 
 if TYPE_CHECKING:
@@ -342,69 +335,3 @@ async def stop_accepting(fileno: int) -> None:
     asyncio.get_running_loop().remove_reader(fileno)
     for _ in range(5):
         await asyncio.sleep(0)
-
-
-HELP = """put FILE              create or replace the objects of a YAML or JSON file
-delete PLURAL NS NAME delete one (NS is - for nodes)
-ready NAME true|false readiness of endpoint NAME (pod) in every slice
-forbid PLURAL, allow PLURAL, without PLURAL
-outage SECONDS, freeze SECONDS, cut, compact, expire
-requests              how many there were"""
-
-
-def _obey(cluster: FakeCluster, words: list[str]) -> str:
-    import yaml  # noqa: PLC0415 - only by hand
-
-    match words:
-        case ["put", file]:
-            cluster.put(*yaml.safe_load_all(Path(file).read_text()))
-        case ["delete", plural, namespace, name]:
-            cluster.delete(plural, "" if namespace == "-" else namespace, name)
-        case ["ready", pod, state]:
-            _set_ready(cluster, pod, ready=state == "true")
-        case [("forbid" | "allow" | "without" | "cut" | "compact" | "expire") as verb, *rest]:
-            getattr(cluster, verb)(*rest)
-        case ["outage", seconds]:
-            with cluster.outage():
-                time.sleep(float(seconds))
-        case ["freeze", seconds]:
-            with cluster.frozen():
-                time.sleep(float(seconds))
-        case ["requests"]:
-            return str(len(cluster.requests))
-        case _:
-            return HELP
-    return "ok"
-
-
-def _set_ready(cluster: FakeCluster, pod: str, *, ready: bool) -> None:
-    """Change one endpoint's condition in every slice that has it."""
-    for obj in cluster.all("endpointslices"):
-        hit = [e for e in obj["endpoints"] if e.get("targetRef", {}).get("name") == pod]
-        for one in hit:
-            one["conditions"]["ready"] = ready
-        if hit:
-            cluster.put(obj)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Serve the tutorial's cluster until the end of standard input."""
-    parser = argparse.ArgumentParser(description="A pretended Kubernetes API with the tutorial's cluster.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--vip", default="10.4.0.50")
-    parser.add_argument("--empty", action="store_true", help="without the tutorial's objects")
-    parser.add_argument("--kubeconfig", default=str(Path(tempfile.gettempdir()) / "fake-cluster.kubeconfig"))
-    options = parser.parse_args(arguments)
-    with FakeCluster(host=options.host, port=options.port) as cluster:
-        if not options.empty:
-            cluster.put(*objects.tutorial(vip=options.vip))
-        path = cluster.kubeconfig(options.kubeconfig)
-        mappings = f"kvtui --kubeconfig {path} --configmap default/vip-configmap mappings"
-        print(f"serving {cluster.url}; {mappings}", flush=True)
-        for line in sys.stdin:
-            print(_obey(cluster, line.split()), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,16 +12,17 @@ import contextlib
 import copy
 import json
 import os
-import re
 import signal
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import aiohttp.web
 import kmock
 
 from tests.kube import tables
+from tests.kube.kinds import BY_KIND, BY_PLURAL, Kind, discovery
+from tests.kube.label_selectors import requirements
 from tests.kube.patches import patched
 
 if TYPE_CHECKING:
@@ -29,33 +30,6 @@ if TYPE_CHECKING:
 
     from tests.kube.objects import Object
 
-
-class Kind(NamedTuple):
-    """Where a kind is served."""
-
-    group: str
-    version: str
-    plural: str
-    kind: str
-    namespaced: bool = True
-    short: str = ""
-
-    @property
-    def group_version(self) -> str:
-        return f"{self.group}/{self.version}".lstrip("/")
-
-
-KINDS = (
-    Kind("", "v1", "configmaps", "ConfigMap", short="cm"),
-    Kind("", "v1", "services", "Service", short="svc"),
-    Kind("", "v1", "endpoints", "Endpoints", short="ep"),
-    Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
-    Kind("", "v1", "pods", "Pod", short="po"),
-    Kind("", "v1", "nodes", "Node", namespaced=False, short="no"),
-    Kind("", "v1", "events", "Event", short="ev"),  # kubectl describe lists them; there are none
-)
-BY_PLURAL = {k.plural: k for k in KINDS}
-BY_KIND = {k.kind: k for k in KINDS}
 
 Key = tuple[str, str, str]
 """Plural, namespace (empty for what has none), name."""
@@ -391,37 +365,6 @@ class Emulator(kmock.KubernetesScaffold):
         return kind
 
 
-def discovery(path: str) -> aiohttp.web.Response | None:
-    """Answers what kubectl asks first: which kinds there are; None for another path."""
-    groups: dict[str, list[Kind]] = {}
-    for kind in KINDS:
-        groups.setdefault(kind.group_version, []).append(kind)
-    if path == "/api":
-        return aiohttp.web.json_response({"kind": "APIVersions", "versions": ["v1"]})
-    if path == "/apis":
-        named = [(kinds[0].group, {"groupVersion": v, "version": kinds[0].version}) for v, kinds in groups.items()]
-        listed = [{"name": g, "versions": [v], "preferredVersion": v} for g, v in named if g]
-        return aiohttp.web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
-    if path == "/openapi/v2":
-        return aiohttp.web.Response()  # an empty document as protobuf: no schema, so kubectl validates nothing
-    version = path.removeprefix("/apis/").removeprefix("/api/")
-    if version not in groups:
-        return None
-    found = {"kind": "APIResourceList", "groupVersion": version, "resources": [_resource(k) for k in groups[version]]}
-    return aiohttp.web.json_response(found)
-
-
-def _resource(kind: Kind) -> Object:
-    return {
-        "name": kind.plural,
-        "singularName": kind.kind.lower(),
-        "namespaced": kind.namespaced,
-        "kind": kind.kind,
-        "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
-        "shortNames": [kind.short] if kind.short else [],
-    }
-
-
 def _forbidden(kind: Kind, verb: str, namespace: str | None, who: str) -> kmock.KubernetesError:
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     what = f"{kind.plural}.{kind.group}".rstrip(".")
@@ -465,7 +408,7 @@ def _selector(kind: Kind, request: kmock.Request) -> Callable[[Object], bool]:
     if kind.plural == "events":  # there are none
         return lambda _obj: False
     fields = [f.partition("=") for f in request.params.get("fieldSelector", "").split(",") if f]
-    labels = _requirements(request.params.get("labelSelector", ""))
+    labels = requirements(request.params.get("labelSelector", ""))
     supported = {"metadata.name": ("metadata", "name"), "metadata.namespace": ("metadata", "namespace")}
     if any(name not in supported for name, _, _ in fields):
         raise _error(400, "BadRequest", "field label not supported")
@@ -480,20 +423,3 @@ def _selector(kind: Kind, request: kmock.Request) -> Callable[[Object], bool]:
         return all(requirement(own) for requirement in labels)
 
     return matches
-
-
-def _requirements(text: str) -> list[Callable[[Object], bool]]:
-    """Label selectors: ``a=b``, ``a!=b``, ``a in (b,c)``, ``a notin (b,c)``, ``a``, ``!a``."""
-    return [_requirement(part.strip()) for part in re.findall(r"[^,(]+(?:\([^)]*\))?", text)]
-
-
-def _requirement(text: str) -> Callable[[Object], bool]:
-    if match := re.fullmatch(r"(\S+)\s+(in|notin)\s*\(([^)]*)\)", text):
-        name, values, wanted = match[1], {v.strip() for v in match[3].split(",")}, match[2] == "in"
-        return lambda own: (own.get(name) in values) is wanted
-    if match := re.fullmatch(r"([^=!]+?)\s*(!=|==?)\s*(.*)", text):
-        name, value, same = match[1], match[3], match[2] != "!="
-        return lambda own: (own.get(name) == value) is same
-    if text.startswith("!"):
-        return lambda own: text[1:] not in own
-    return lambda own: text in own

@@ -1,7 +1,7 @@
 """A real cluster (``KVTUI_TEST_KUBECONFIG``), in a namespace of its own that is removed afterwards.
 
 Only what a test may do to somebody's cluster: objects in that namespace. Outages and missing rights need the pretended
-one. Try it without a cluster: run ``python -m tests.kube.cluster`` and point the variable at its kubeconfig.
+one. Try it without a cluster: run ``python -m tests.kube.serve`` and point the variable at its kubeconfig.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kvtui.backend.kube.discovery import Kubeconfig
 from kvtui.backend.kube.errors import MissingError
 from kvtui.backend.kube.session import Session
 from kvtui.backend.kube.timing import Timing
-from tests.kube.emulator import BY_KIND, BY_PLURAL, Kind
+from tests.kube.kinds import BY_KIND, BY_PLURAL, Kind
 
 if TYPE_CHECKING:
     from tests.kube.objects import Object
