@@ -132,7 +132,7 @@ class TerminalDriver(LinuxDriver):
             self.run_input_thread()
         except OSError:  # EIO: the terminal is gone
             self._app.call_later(hang_up, self._app)
-        except Exception as error:  # noqa: BLE001 - a bug, told as any other
+        except Exception as error:  # noqa: BLE001 - a bug, reported as any other
             self._app.call_later(self._app._handle_exception, error)  # noqa: SLF001
 
     def skips_frame(self) -> bool:

@@ -39,7 +39,7 @@ class LostTerminal:
     def __init__(self, fds: Iterable[int], writer: OutputWriter, ask: Callable[[], None]) -> None:
         self._poll = select.poll()
         for fd in fds:
-            self._poll.register(fd, 0)  # a hang-up is reported all the same
+            self._poll.register(fd, 0)  # a hang-up is reported without asking
         self._writer = writer
         self._ask = ask
         self._answers = False

@@ -122,13 +122,7 @@ class AllNodes:
     async def plan(self, parts: Iterable[Part]) -> None:
         """Plans all parts, shows the plans, and asks; refuses unless every node can do its part."""
         answers = await asyncio.gather(*(self._kvtui(p, "--dry-run") for p in parts))
-        refusals = []
-        for answer in answers:
-            self.results[answer.node] = answer.document
-            info(f"{plain(answer.node)}: {_summary(answer)}")
-            if answer.code != ExitCode.DONE:
-                refusals.append(f"{plain(answer.node)}: {_summary(answer)}")
-        if refusals:
+        if refusals := self._take(answers, _summary):
             raise RefusedError("; ".join(refusals))
         if self._invocation.read_only:
             raise RefusedError("--read-only forbids every write")
@@ -144,20 +138,25 @@ class AllNodes:
             _FailedError: one of them failed, or its result is not known; what was begun is put back.
         """
         self._begun += parts
-        failures = []
         running = asyncio.gather(*(self._kvtui(p, "--yes") for p in parts))
         try:
             answers = await asyncio.shield(running)
         except asyncio.CancelledError:
             await running  # a node that is left alone would go on by itself
             raise
+        if failures := self._take(answers, _detail):
+            raise _FailedError("; ".join(failures))
+
+    def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
+        """Keeps and prints the answers; returns the sentences of those that are not done."""
+        missed = []
         for answer in answers:
             self.results[answer.node] = answer.document
-            info(f"{plain(answer.node)}: {_detail(answer)}")
+            text = f"{plain(answer.node)}: {sentence(answer)}"
+            info(text)
             if answer.code != ExitCode.DONE:
-                failures.append(f"{plain(answer.node)}: {_detail(answer)}")
-        if failures:
-            raise _FailedError("; ".join(failures))
+                missed.append(text)
+        return missed
 
     def fail(self, why: str) -> None:
         """Puts everything back.

@@ -25,7 +25,7 @@ class WatchedText:
     def text(self, seen: Observation) -> str | None:
         """Returns what to print now; None where nothing changed, or the reader is behind."""
         if not is_redrawn() and not is_read():
-            return None  # what changes is told by the next difference
+            return None  # the next difference shows what changes
         lines = self._view(seen).splitlines()
         heading = watch_heading(seen.snapshot.time)
         if is_redrawn():

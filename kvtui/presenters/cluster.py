@@ -33,7 +33,7 @@ NODE_HEAD = (
     "AGE",
 )  # fmt: skip
 MAX_MATRIX_NODES = 10
-"""A larger matrix does not fit a screen; what is not heard is listed all the same."""
+"""A larger matrix does not fit a screen; what is not heard is listed below it."""
 _HEARD_TONES = {Heard.HEARD: Tone.GOOD, Heard.LOST: Tone.BAD, Heard.REJECTED: Tone.BAD}
 
 
@@ -177,10 +177,10 @@ def matrix(view: ClusterView, router: Router, glyphs: Glyphs) -> list[tuple[Cell
 
 def hearing_lines(view: ClusterView) -> list[str]:
     """Returns a sentence for everything that is not heard and that no finding tells (yet)."""
-    told = {f.object for f in view.findings}
+    found = {f.object for f in view.findings}
     lines = []
     for h in view.hearing:
-        if h.heard in {Heard.LOST, Heard.REJECTED} and h.object not in told:
+        if h.heard in {Heard.LOST, Heard.REJECTED} and h.object not in found:
             verb = "does not hear" if h.heard is Heard.LOST else "does not follow"
             since = "" if h.heard is Heard.REJECTED else " (never)" if h.age is None else f" (for {ago(h.age)})"
             lines.append(f"{plain(h.router)}: {plain(h.listener)} {verb} {plain(h.speaker)}{since}: {plain(h.cause)}")

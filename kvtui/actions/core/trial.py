@@ -81,7 +81,7 @@ async def _tried(backend: CheckBackend, keepalived: Keepalived, check: Check, co
     if prospect.unsafe:
         return CheckResult(check, None, prospect.unsafe)
     result = await backend.run_check(keepalived, prospect)
-    if check.timeout > MAX_SECONDS and result.seconds >= MAX_SECONDS:  # it may have ended because it was told to
+    if check.timeout > MAX_SECONDS and result.seconds >= MAX_SECONDS:  # it may have ended on the signal
         return CheckResult(check, None, f"no result within {MAX_SECONDS:g} s; keepalived waits {check.timeout:g} s")
     return replace(result, check=check)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvtui.model.settings import ClusterSettings
 
 MAX_SECONDS = 4000.0
-"""A command that takes longer is given up: a drain that waits has its own time limit, 300 s unless told otherwise."""
+"""kvtui gives up a command that takes longer; a drain that waits has its own time limit, by default 300 s."""
 
 
 class Answer(Struct, frozen=True):
@@ -33,16 +33,9 @@ async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[
     """Runs kvtui with these arguments there; it must print one JSON document."""
     argv = reach.argv(settings, node, arguments)
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=reach.environment(),
-            start_new_session=True,
-        )
+        process = await reach.start(argv)
     except OSError as error:
-        return Answer(node, None, None, f"cannot start {plain(argv[0])}: {error.strerror}")
+        return Answer(node, None, None, error.strerror or str(error))
     try:
         async with asyncio.timeout(MAX_SECONDS):
             out, err = await process.communicate()

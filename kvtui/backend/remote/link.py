@@ -118,17 +118,9 @@ class Link:
         """Reads until the process ends or hangs. Returns why it ended."""
         async with self._starting:
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    env=reach.environment(),
-                    limit=MAX_LINE_BYTES,
-                    start_new_session=True,  # no terminal to ask on, and Ctrl+C is kvtui's
-                )
+                process = await reach.start(self._argv, MAX_LINE_BYTES)
             except OSError as error:
-                return f"cannot start {plain(self._argv[0])}: {error.strerror}"
+                return error.strerror or str(error)
             errors = asyncio.create_task(_tail(process.stderr))
             reading = asyncio.create_task(self._read(process.stdout))
             try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
+
+from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +31,31 @@ CONTAINER = "kvtui"
 EXEC = (sys.executable, "-P", "-m", "kvtui.backend.kube.exec")
 
 
-def environment() -> dict[str, str]:
-    """Returns the environment for these commands: kvtui's own process of a pod finds the same modules as this one."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+LINE_BYTES = 1 << 16
+"""Longest line that is read from a command, unless told otherwise (asyncio's own limit)."""
+
+
+async def start(command: Sequence[str], line_bytes: int = LINE_BYTES) -> asyncio.subprocess.Process:
+    """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's.
+
+    Raises:
+        OSError: it cannot be started; the text names it.
+    """
+    # kvtui's own process of a pod must find the same modules as this one
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    pipe = asyncio.subprocess.PIPE
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            env=environment,
+            limit=line_bytes,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise OSError(error.errno, f"cannot start {plain(command[0])}: {error.strerror}") from error
 
 
 def argv(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool = False) -> list[str]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kvtui.model.cluster import ClusterNode, Report, Router
 
 MAX_CONFIG_LINES = 200
-"""A config that is altogether another one is told apart by the first of its lines."""
+"""At most so many differing lines are listed, in alphabetical order."""
 
 
 def differences(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> tuple[ClusterDifference, ...]:
