@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
 SPEC = NOPREEMPT
-ROUNDS = 8
+ROUNDS = 16
 SKEW = 155 / 256
 """Seconds after an advert of priority 0, when the better backup (101) takes over; the worse one (100) 4 ms later."""
 
@@ -108,7 +108,7 @@ def fail_over(node: Node, worse: Node, journal: Journal) -> tuple[Outcome, set[s
     return outcome, {a.last.source for a in heard if not a.last.outgoing}
 
 
-@pytest.mark.lab(timeout=300, seconds=60, spec=SPEC)
+@pytest.mark.lab(timeout=600, seconds=60, spec=SPEC)
 def test_the_owner_that_is_named_is_the_one_that_lasts(make_cluster: MakeCluster, tmp_path: Path) -> None:
     cluster = make_cluster(SPEC)
     doubles = 0
@@ -126,4 +126,4 @@ def test_the_owner_that_is_named_is_the_one_that_lasts(make_cluster: MakeCluster
         assert undone.code is ExitCode.DONE, undone.detail
         if doubles == 2:
             return
-    assert doubles, f"in {ROUNDS} failovers two backups never took over together: the race was not there to be seen"
+    pytest.fail(f"in {ROUNDS} failovers two backups took over {doubles} times: the race was not there to be seen")
