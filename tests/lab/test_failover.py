@@ -101,7 +101,7 @@ def test_put_back_when_nobody_takes_over(make_cluster: MakeCluster) -> None:
     text = node.conf_path.read_text()
     report = operate(node, "failover", "vips")
     assert report["code"] == 1, report
-    assert any("Nothing is lost: the VIP stays here" in t for t in graded(report, "NOTE"))
+    assert any("Nothing is lost: the VIP stays here" in t for t in graded(report, "NOTE")), report
     assert "no other node took over" in report["detail"]
     assert "everything was put back" in report["detail"]
     assert node.conf_path.read_text() == text
