@@ -131,6 +131,7 @@ def test_drain_and_undrain(other: Cluster, state: Path) -> None:
     assert other.traffic()["failed"] == failed
 
 
+@SHORT
 def test_failover_though_nobody_may_preempt(other: Cluster, state: Path) -> None:
     node = other.master()
     data = node.conf_path.read_bytes()
@@ -146,6 +147,7 @@ def test_failover_though_nobody_may_preempt(other: Cluster, state: Path) -> None
     assert [other.holders(vip) for vip in other.spec.vips] == [[owner], [owner]]
 
 
+@SHORT
 def test_priority_on_the_wire_and_back_to_the_byte(other: Cluster, state: Path) -> None:
     node = other.master()
     data = node.conf_path.read_bytes()
@@ -200,6 +202,7 @@ def test_broken_configs_are_refused(other: Cluster, state: Path) -> None:
     node.write_conf(text)
 
 
+@SHORT
 def test_a_priority_out_of_range_is_warned_of_and_lived_through(other: Cluster, state: Path) -> None:
     """keepalived takes its default, 100; the VIP stays, as nobody may preempt."""
     node = other.master()
