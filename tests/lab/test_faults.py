@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ from tests.lab.owners import NOPREEMPT
 from tests.lab.poll import poll
 from tests.lab.screen import terminal_on
 from tests.lab.spec import NGINX, ClusterSpec
+from tests.signals import DEFAULT_SIGNALS
+from tests.small_disk import fill, make_read_only, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,22 +73,6 @@ def test_hidepid(make_cluster: MakeCluster) -> None:
 # --- the state folder
 
 
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    folder.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    with (folder / "full").open("wb", buffering=0) as file, suppress(OSError):  # ENOSPC
-        while file.write(bytes(4096)) == 4096:
-            pass
-
-
 def lower(node: Node) -> Action:
     return planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 50, w, b))
 
@@ -125,7 +111,7 @@ def test_a_state_folder_that_is_full_or_read_only_before_an_action(
         if how == "full":
             fill(state)
         else:
-            subprocess.run(["mount", "-o", "remount,ro", str(state)], check=True)
+            make_read_only(state)
         done = kvtui(node, state, "--yes", "priority", "vips", "50")
         assert done.returncode == ExitCode.REFUSED, done.stderr
         assert ("No space left" if how == "full" else "Read-only file system") in done.stderr
@@ -166,20 +152,24 @@ def test_a_state_folder_that_becomes_full_during_an_action(
 @pytest.mark.lab(spec=FAULTS)
 def test_two_kvtui_on_one_node(make_cluster: MakeCluster, tmp_path: Path) -> None:
     node = make_cluster(FAULTS).wait_for_master()
+    real = NGINX.real_servers[0]
+    weight = ["ipvsadm", "-e", "-t", f"{NGINX.vip}:80", "-r", f"{real}:80", "-g", "-w"]
+    node.exec([*weight, "20"], check=True)
     state, weights = tmp_path / "state", node.ipvs()
-    argv = ["ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes", "drain", NGINX.real_servers[0]]
+    argv = [*DEFAULT_SIGNALS, "ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes", "drain", real]
     env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
     with subprocess.Popen([*argv, "--over", "600s"], env=env, stderr=subprocess.PIPE, text=True) as first:
         poll(lambda: node.ipvs() != weights or state.exists(), 120, "the first kvtui")
         poll(lambda: Journal(state).entries(), 120, "the first action")
         second = kvtui(node, state, "--yes", "priority", "vips", "50")
         assert second.returncode == ExitCode.REFUSED, second.stderr
-        assert f"{NGINX.real_servers[0]}" in second.stderr  # what the other one does
+        assert f"drain {real}" in second.stderr  # what the other one does
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=120)
         assert first.returncode == ExitCode.INTERRUPTED
         assert "everything was put back" in said
     assert node.ipvs() == weights
+    node.exec([*weight, "1"], check=True)
     assert "priority 102" in node.conf_path.read_text()
 
 
@@ -219,7 +209,7 @@ def test_kvtui_is_stopped_while_the_vip_moves(make_cluster: MakeCluster) -> None
         terminal.until(lambda: re.search(rf"10\.4\.0\.50 +{re.escape(second.address)}", terminal.text), "the new owner")
         terminal.press_until("2", "INSTANCE / PEER")
         terminal.shows(f"{best.address} stepped down", f"{second.address} is master")
-        assert "silent" not in terminal.text
+        assert "fell silent" not in terminal.text
         terminal.press("q")
         assert terminal.ended() == 0
 
