@@ -22,7 +22,7 @@ import selectors
 import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,8 @@ TIMEOUT = 10.0
 """Seconds from its start; usually 9 ms, but the lookup of a script's user may ask a name server."""
 START_TIMEOUT = 30.0
 """Seconds until the launcher, a Python of its own, must have started it: on a busy node that takes longer than it."""
+END_TIMEOUT = 5.0
+"""Seconds that the launcher has to wait for what was killed."""
 MAX_OUTPUT_BYTES = 1 << 20
 """Then it is killed: a config with a thousand errors prints 0.1 MB."""
 MAX_LINES = 2000
@@ -303,14 +305,18 @@ def _outcome(
     facts = _facts(data[status])
     if "keeper" in facts:
         kill_descendants(facts["keeper"])
+        with suppress(subprocess.TimeoutExpired):  # it waits for all of them
+            process.wait(END_TIMEOUT)
     process.kill()
     return facts, data[output].decode("utf-8", "replace"), late, cut
 
 
 def _facts(said: bytes) -> dict[str, Any]:
-    """What the launcher said so far: ``missed`` cgroups, ``keeper``, a PID, then ``exit``, or ``error``, ``stage``."""
+    """What the launcher said so far: ``missed`` cgroups, PID of the ``keeper``, ``exit``, ``ended``; or ``error``."""
     facts: dict[str, Any] = {}
     for line in said.splitlines(keepends=True):
         if line.endswith(b"\n"):
             facts |= json.loads(line)
+    if "ended" in facts and "error" not in facts:
+        facts.setdefault("exit", facts["ended"])  # the program ended its parent too
     return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
 import subprocess
@@ -198,6 +199,21 @@ def running(command: str) -> list[str]:
             if (process / "cmdline").read_bytes().replace(b"\0", b" ").strip() == command.encode():
                 found.append(process.name)
     return found
+
+
+@pytest.mark.parametrize("line", ["exit 3", "setsid sleep 600 & exit 0", "sleep 600", "yes x"])
+def test_nothing_is_left_that_somebody_else_must_wait_for(tmp_path: Path, line: str) -> None:
+    """A zombie in the target's PID namespace would keep that, and so its container, from ending."""
+    set_subreaper(1)
+    try:
+        with hostile(tmp_path, line, wrapper=UNSHARED):
+            assert os.waitpid(-1, os.WNOHANG) == (0, 0)
+    finally:
+        set_subreaper(0)
+
+
+def set_subreaper(value: int) -> None:
+    assert ctypes.CDLL(None).prctl(36, value, 0, 0, 0) == 0
 
 
 def test_endless_output_ends(tmp_path: Path) -> None:

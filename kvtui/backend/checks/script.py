@@ -102,6 +102,8 @@ class _Run:
         for line in self._lines.splitlines(keepends=True):
             if line.endswith(b"\n"):
                 facts |= json.loads(line)
+        if "ended" in facts and "error" not in facts:
+            facts.setdefault("exit", facts["ended"])  # the script ended its parent too
         return facts
 
     def _take_status(self) -> None:
@@ -110,7 +112,7 @@ class _Run:
         if not self._started.is_set() and ("keeper" in facts or "error" in facts or self._has_ended):
             self.began = time.monotonic()
             self._started.set()
-        if self._has_ended or "exit" in facts:
+        if self._has_ended or "exit" in facts or "ended" in facts:
             self._ended.set()
             asyncio.get_running_loop().remove_reader(self._status)
 
@@ -153,15 +155,21 @@ class _Run:
 
         keepalived does so with the script's process group alone, and leaves what a script that ended started.
         """
-        if not self._ended.is_set() and (keeper := self.facts.get("keeper")) is not None:
+        keeper = self.facts.get("keeper")
+        if not self._ended.is_set() and keeper is not None:
             await asyncio.to_thread(signal_descendants, keeper, signal.SIGTERM)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), GRACE)
             await asyncio.to_thread(kill_descendants, keeper)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), GRACE)
+        if keeper is not None and "ended" not in self.facts:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(keeper, signal.SIGKILL)  # the launcher waits for it, and ends
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), GRACE)
         with suppress(ProcessLookupError):
-            self._process.kill()  # its children die with it (PR_SET_PDEATHSIG)
+            self._process.kill()  # its child dies with it (PR_SET_PDEATHSIG)
         await self._process.wait()
 
 

@@ -159,9 +159,8 @@ try:
         finally:
             os._exit(0)
     tell(keeper=keeper)
-    ended = os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
-    if ended:
-        tell(exit=ended)  # the program killed it, perhaps itself as well
+    # nobody else may have to: what is not waited for keeps the target's PID namespace from ending
+    tell(ended=os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1]))
 except (OSError, ValueError) as error:
     tell(error=getattr(error, "errno", None) or 22, stage=stage)
     sys.exit(1)
