@@ -85,6 +85,17 @@ def test_the_file_is_brought_back_where_keepalived_has_not_read_the_newer_one_ye
     assert stage.read().digest == step.ran
 
 
+def test_what_an_earlier_reload_of_the_same_configs_kept_is_kept_again(stage: Stage) -> None:
+    """Else the step would count as done before, and would not be put back."""
+    stage.step.do()
+    sent: list[bool] = []
+    again = replace(stage.step, is_sent=lambda: bool(sent))
+    assert again.state() is StepState.PENDING
+    again.do()
+    sent.append(True)
+    assert again.state() is StepState.APPLIED
+
+
 def test_what_was_reloaded_since_the_plan_is_not_kept(stage: Stage) -> None:
     stage.running = stage.read()
     with pytest.raises(StepError, match="was reloaded since the plan was made"):

@@ -67,6 +67,8 @@ class PriorityVerifier:
                 return Verification(ok=False, detail=DIED.format(pid=self._preflight.keepalived.pid))
             why = dumps.error or "see its log"
             detail = f"priority {self._value} is written, but keepalived does not show it: {why}"
+            if path := self._overwritten_file():
+                detail = f"{path} was overwritten before keepalived read priority {self._value}: it runs that file"
             return Verification(ok=None, detail=detail)
         facts: dict[str, Any] = {"priority_before": election.view.priority, "priority_after": self._value}
         detail = f"keepalived has priority {self._value} for {name}"
@@ -78,9 +80,9 @@ class PriorityVerifier:
         verdict = await watch_outcome(self._before, self._expected, self._watch, say)
         facts |= self._facts(verdict)
         detail += f"; {verdict.detail}"
-        if overwritten := self._overwritten():
+        if path := self._overwritten_file():
             facts["overwritten"] = True
-            detail += f"; {overwritten}"
+            detail += f"; {path} was overwritten since: keepalived keeps {self._value} until its next reload"
         seen = facts.get("on_the_wire", True) or facts.get("seen_master") != election.own
         return Verification(verdict.ok if seen else None, detail, facts, verdict.as_predicted, verdict.observed)
 
@@ -125,12 +127,12 @@ class PriorityVerifier:
 
         return await until(self._watch, advertised, 2 * self._election.interval + MARGIN)
 
-    def _overwritten(self) -> str:
-        """Returns a sentence when something else, such as a controller, wrote the file since."""
+    def _overwritten_file(self) -> str:
+        """Returns the file that something else, such as a controller, wrote since; empty when none, or unknown."""
         for step in self._files:
             try:
                 if step.state() is not StepState.APPLIED:
-                    return f"{step.path} was overwritten since: keepalived keeps {self._value} until its next reload"
-            except StepError:  # unknown
+                    return step.path
+            except StepError:
                 return ""
         return ""

@@ -41,7 +41,9 @@ class KeepConfig(Struct, frozen=True):
     Attributes:
         ran: digest of the config that ran.
         newer: digest of the file that the reload brought.
-        is_sent: whether this run has sent the signal. Then a busy keepalived may not have read the newer file yet.
+        is_sent: whether this run has sent the signal; None where an earlier run did it all. Before it there is nothing
+            to bring back, even if an earlier reload of these two configs kept the same; after it, a busy keepalived
+            may not have read the newer file yet.
     """
 
     kind: ClassVar[str] = "config"
@@ -49,7 +51,7 @@ class KeepConfig(Struct, frozen=True):
     daemon: Daemon
     ran: str
     newer: str
-    is_sent: Callable[[], bool] = bool
+    is_sent: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
         if not (DIGEST.fullmatch(self.ran) and DIGEST.fullmatch(self.newer)):
@@ -72,7 +74,7 @@ class KeepConfig(Struct, frozen=True):
         return f"write the config that ran before into {self.daemon.conf}; the newer file is kept as {self.newer_name}"
 
     def state(self) -> StepState:
-        if not self.kept.exists():
+        if not self.kept.exists() or (self.is_sent is not None and not self.is_sent()):
             return StepState.PENDING
         return StepState.PENDING if self._on_disk() == self.ran else StepState.APPLIED
 
@@ -105,7 +107,7 @@ class KeepConfig(Struct, frozen=True):
     def undo(self) -> None:
         keepalived = self.daemon.found()
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
-        if running is not None and running.digest == self.ran and not self.is_sent():
+        if running is not None and running.digest == self.ran and not (self.is_sent is not None and self.is_sent()):
             self.kept.unlink(missing_ok=True)  # the reload was never sent: the file is the operator's
             return
         try:
