@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
 from textual import work
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.binding import Binding, BindingType
@@ -268,7 +269,8 @@ class PlanPanel(LivePanel):
 
     @work(group="plan")
     async def _agree(self, force: bool) -> None:
-        """Plans once more, and applies the plan only if it did not change."""
+        """Plans once more, and applies the plan only if it did not change; forced, it may bring a config test."""
+        self.intent = replace(self.intent, force=self.intent.force or force)
         try:
             await self._plan()
         finally:

@@ -232,6 +232,18 @@ def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: s
     assert "10.4.0.4 has the highest priority (100)" in found.why
 
 
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["clock set back", "clock set forward"])
+def test_what_an_earlier_keepalived_heard_is_not_what_this_one_heard(tmp_path: Path, ahead: float) -> None:
+    """Also where the clock was set since: times of the log are no evidence of what came first."""
+    line = "(vips) received lower priority (100) advert from 10.4.0.4 - discarding"
+    earlier, start = LogLine(line, NOW + ahead), LogLine("Starting Keepalived v2.2.7 (01/16,2022)", NOW - 60)
+    for lines, owner in (((earlier, start), False), ((start, earlier), True)):
+        seen = master(ALONE)
+        seen = replace(seen, snapshot=replace(seen.snapshot, log=LogTail(lines)))
+        found = first(tmp_path, seen, "priority 101", "priority 90")
+        assert ("10.4.0.4" in found.why) is owner
+
+
 def test_a_state_that_is_not_known_is_not_foretold(tmp_path: Path) -> None:
     blind = observe(snapshot(instances=None, addresses=None, advertisers=None))
     for old, new in (("priority 101", "priority 90"), (TRACK, AUTH)):

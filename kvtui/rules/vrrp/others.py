@@ -27,6 +27,8 @@ LOGGED = (
     re.compile(rf"{_NAME} received .*priority \((?P<priority>\d+)\) {_ADDRESS}"),
 )
 """What keepalived logs of an advert that is not its master's."""
+START = "Starting Keepalived v"
+"""The first line of a keepalived; what stands above it in the same log, another one has heard."""
 FIRST_PRIORITY = 100
 """keepalived-vip: 100 + index in the sorted list of the nodes' addresses (keepalived-vip.md section 2)."""
 
@@ -128,10 +130,16 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
 
 
 def _logged(log: LogTail | None, name: str, since: float) -> dict[str, int]:
-    """Returns the nodes whose adverts this keepalived's log names, with the priority of the latest one."""
+    """Returns the nodes whose adverts this keepalived's log names, with the priority of the latest one.
+
+    The order of lines tells more than their times: the clock may have been set meanwhile.
+    """
     found: dict[str, int] = {}
-    lines = (line for line in (log.lines if log else ()) if line.at is None or line.at >= since)
-    for line in lines:
+    lines = log.lines if log else ()
+    started = max((n for n, line in enumerate(lines) if START in line.text), default=None)
+    for line in lines[started:]:
+        if started is None and line.at is not None and line.at < since:
+            continue
         for pattern in LOGGED:
             match = pattern.search(line.text)
             address = canonical(match["address"]) if match and match["name"] == name else None
