@@ -30,7 +30,7 @@ COLUMNS = (
     MARK,
     Column("finding", "SEVERITY FINDING", 76, 0, most=120),
     Column("object", "OBJECT", 16, 2, most=40),
-    Column("id", "RULE", 12, 3, most=32),
+    Column("id", "RULE", 24, 3, most=32),
 )
 MIN_ROWS = 4
 """The detail pane is shown where this many rows fit above it; the other findings scroll."""

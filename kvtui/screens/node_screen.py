@@ -48,8 +48,6 @@ HINTS = (
 )  # fmt: skip
 WIDE = 120
 """Columns from which on the details are at the right of the table."""
-DASHBOARD = (180, 40)
-"""Columns and lines from which on screen 1 has summaries of the others."""
 CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
@@ -185,9 +183,7 @@ class NodeScreen(Screen[None]):
     def show(self, observation: Observation) -> None:
         if not is_drawable(self):
             return
-        width, height = self.size
-        self.set_class(width >= WIDE and bool(self.query(DetailPane)), "-wide")
-        self.set_class(width >= DASHBOARD[0] and height >= DASHBOARD[1], "-dashboard")
+        self.set_class(self.size.width >= WIDE and bool(self.query(DetailPane)), "-wide")
         label, sources = self.host.settings.source_label, self.host.keymap.hint("i", "")
         header = header_line(observation, label, self.size.width, self.glyphs, paused=self.host.paused, sources=sources)
         self.query_one(HeaderLine).show([header])

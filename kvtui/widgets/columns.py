@@ -84,11 +84,11 @@ def _least(column: Column, longest: int | None, room: int) -> int:
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:
-    """Returns the text padded to ``width``; a text that is too long ends in ``~``."""
+    """Returns the text padded to ``width``; a text that is too long ends in ``…``."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - rich only where something is drawn
 
     text = plain(text)  # also if a screen forgot it
     length = cell_len(text)
     if length > width:
-        return set_cell_size(text, width - 1) + "~" if width > 1 else set_cell_size(text, width)
+        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
     return " " * (width - length) + text if right else text + " " * (width - length)
