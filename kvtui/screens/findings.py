@@ -46,9 +46,7 @@ class FindingsScreen(NodeScreen):
         return (DetailPane(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        usual = super().hints()
-        place = [key for key, _word in usual].index("Enter")
-        return (*usual[:place], ("y", "copy"), *usual[place:])
+        return (("Enter", "remedy"), ("y", "copy"), *(hint for hint in super().hints() if hint[0] != "Enter"))
 
     def draw(self, observation: Observation) -> None:
         findings: dict[Hashable, Finding] = {finding_key(f): f for f in observation.findings or ()}

@@ -9,6 +9,7 @@ from textual import on
 
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
+from kvtui.model.observation import RealServerState
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, server_lines, virtual_cells
@@ -45,7 +46,7 @@ COLUMNS = (
     Column("persistent", "PERS", 5, 6, right=True),
     Column("cps", "CONN/S", 6, 1, right=True),
     Column("bps", "B/S", 4, 2, right=True),
-    Column("state", "STATE", 9, 0, most=24),
+    Column("state", "STATE", 9, 0, most=24, least=len(RealServerState.REMOVED)),
     Column("method", "METHOD", 6, 3),
     Column("spark", "TREND", 5, 4, most=60, fill=True),
     Column("pod", "POD, NODE", 20, 5, most=80),

@@ -38,7 +38,7 @@ async def test_each_entry_has_its_state_its_servers_and_its_chain() -> None:
         assert row(ui.lines, "10.4.0.50")[1:7] == ["default/nginx", "NAT", "ok", "3/3", "3/3", "••••••••"]
         assert row(ui.lines, "10.4.0.51")[1:7] == ["shop/pay", "DR", "ok", "2/2", "2/2", "••••••••"]
         assert row(ui.lines, "10.4.0.60")[1:7] == ["–", "–", "vip-only", "–", "–", "•••••"]
-        assert row(ui.lines, "10.4.0.54")[1:8] == ["shop/search", "NAT", "ok", "0/1", "–", "✗", "endpoints"]
+        assert row(ui.lines, "10.4.0.54")[1:8] == ["shop/search", "NAT", "ok", "0/1", "–", "••✗", "endpoints"]
         assert row(ui.lines, "10.4.0.53")[1:8] == ["shop/cart:nat", "–", "error", "–", "–", "✗", "ConfigMap"]
         assert not any(line.startswith("fd00") for line in ui.rows)
 
@@ -47,7 +47,7 @@ async def test_a_wide_terminal_says_why() -> None:
     async with running(demo(), size=(240, 50)) as ui:
         await ui.press("4")
 
-        assert 'ConfigMap: the controller skips its entry: unknown method "nat"' in ui.text
+        assert 'the controller skips its entry: unknown method "nat"' in ui.text
         assert "its only endpoint is not ready: search-5d9c7f" in ui.text
         await ui.press("end", "up")
         assert "CrashLoop" in ui.text
