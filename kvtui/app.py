@@ -182,6 +182,9 @@ class KvtuiApp(TerminalApp):
 
     @work(exclusive=True, name="observe")
     async def _observe(self) -> None:
+        for observation in self.observer.past():
+            self.history.add(observation)
+            self.masters.add(observation)
         try:
             async with aclosing(self.observer.observations()) as observations:
                 async for observation in observations:

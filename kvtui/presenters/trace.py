@@ -91,7 +91,7 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
             (Cell(f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}"),)
         )
     server = index.kernel.get(address, {}).get(port) if port else None
-    return [*lines, *((Cell(line),) for line in (server_lines(server) if server else ()))]
+    return [*lines, *(server_lines(server, glyphs) if server else ())]
 
 
 def head_lines(links: Links, glyphs: Glyphs, *, of_node: bool = False) -> list[Line]:
@@ -129,7 +129,7 @@ def link_cells(link: Link, glyphs: Glyphs) -> Line:
     name = Tone.BAD if link.mark is Mark.BROKEN else Tone.NORMAL
     return (
         Cell(f"{glyphs.marks[link.mark]} ", MARK_TONES[link.mark]),
-        Cell(f"{link.layer.words:<15}", name),
+        Cell(f"{link.layer.words:<16}", name),
         Cell(f"{plain(link.detail)}{old}", Tone.DIM if link.mark is Mark.NONE else Tone.NORMAL),
     )
 

@@ -33,6 +33,7 @@ class DetailPane(VerticalScroll, can_focus=False):
         border-top: solid $frame; border-title-color: $foreground; border-title-style: bold;
         border-title-align: right;
         &.known { display: block; }
+        & Lines { padding-right: 1; }
     }
     """
 
@@ -52,13 +53,13 @@ class DetailPane(VerticalScroll, can_focus=False):
         return height - FRAME_LINES - rows - 1
 
     def explain(self, title: str, first: Sequence[Line], more: Sequence[Line] = (), *, rows: int, height: int) -> None:
-        """Shows these lines, unless there are none or ``rows`` lines of the table need the ``height`` of the terminal.
+        """Shows these lines, if there is a title and ``rows`` of the table leave room on a terminal of this ``height``.
 
         At the right of the table, a pane without text stays, so that the table keeps its width.
         """
         wide = self.screen.has_class("-wide")
         room = self.room_below(rows, height)
-        is_known = bool(first) and (wide or room >= MIN_LINES)
+        is_known = bool(title) and (wide or room >= MIN_LINES)
         self.set_class(is_known or wide, "known")
         highest = None if wide else max(MIN_LINES, room) + 1
         text = plain(title) if wide or not title else f" {plain(title)} "

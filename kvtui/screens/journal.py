@@ -61,6 +61,9 @@ class JournalScreen(NodeScreen):
         own = (("u", "undo"), ("c", "complete"))
         return (*own, *(hint for hint in super().hints() if hint[0] not in {"d", "p", "f"}))
 
+    def keys_off(self, observation: Observation) -> frozenset[str]:
+        return super().keys_off(observation) | (frozenset() if self.table.keys else {"undo", "complete"})
+
     # --- reading
 
     def on_mount(self) -> None:

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from kvtui.presenters.views import VIEWS
-from tests.lab.picture import svg
 from tests.ui.pseudo_terminal import PseudoTerminal
+from tests.ui.terminal_picture import svg
 
 SIZES = ((80, 24), (140, 40), (200, 50))
 THEMES = ("dark", "light", "ansi16")

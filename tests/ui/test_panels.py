@@ -103,7 +103,7 @@ async def test_a_long_reason_is_read_in_one_piece_at_any_width() -> None:
     lost = source(SourceName.IPVS, SourceState.UNAVAILABLE, reason)
     async with running(seen(of=snapshot(lost))) as ui:
         await ui.press("i")
-        for width in (80, 50, 120):
+        for width in (80, 50, 110):
             await ui.pilot.resize_terminal(width, 24)
             await ui.pilot.pause()
             told = [line.strip("│ ") for line in ui.lines]
