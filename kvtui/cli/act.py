@@ -19,6 +19,7 @@ from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
 from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
+from kvtui.backend.remote.hold import Hold
 from kvtui.cli.journal_text import journal_document, journal_text
 from kvtui.cli.output import (
     EXIT_TIMEOUT,
@@ -192,7 +193,8 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
     changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
-    runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
+    hold = Hold(write_soon) if invocation.hold else None
+    runner = Runner(backend.journal, read_only=invocation.read_only, progress=info, hold=hold)
     run.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=run.take_signal)
     return run.outcome
 

@@ -1,7 +1,8 @@
 """Actions over several nodes: planned on all of them first; then all done, or all put back.
 
 Each node's own kvtui plans, applies, verifies and journals its part. The reason in each journal begins with one id.
-A signal lets the parts that run end, and puts all back; kill -9 cannot: then the journals tell, and kvtui undo helps.
+Each holds what it did until the commit (``backend.remote.held``): when this kvtui ends before, however it ends, every
+node puts back by itself.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from msgspec import Struct
 
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
+from kvtui.backend.remote.held import HeldCommands
 from kvtui.cli.act import agreed
 from kvtui.cli.output import encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
@@ -24,7 +26,7 @@ from kvtui.presenters.action_document import NodesOutcome
 from kvtui.presenters.cluster import NO_HOSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from kvtui.cli.invocation import Invocation
     from kvtui.model.cluster import Router
@@ -33,6 +35,8 @@ LOOK_SECONDS = 90.0
 """How long all nodes have to answer before a plan is made."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
+PUT_BACK_SECONDS = 60.0
+"""How long the nodes have to put back and to answer; then their journals are asked."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
 """How often, and how many seconds apart, the journal of a node is asked what came of its part."""
 MAX_PRIORITY = 254
@@ -62,6 +66,7 @@ class AllNodes:
         self._invocation = invocation
         self._settings = invocation.cluster
         self._reason = f"[{self.id}] {invocation.reason}".rstrip()
+        self._held: HeldCommands | None = None
         self._begun: list[Part] = []
         self.results: dict[str, dict[str, Any] | None] = {}
         """Node → the document of its part, also of a plan."""
@@ -82,7 +87,7 @@ class AllNodes:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
-            return ExitCode.DONE, f"{await act(self)}  (in each journal: {self.id})"
+            text = await self._act_and_commit(act)
         except _DryRun:
             return ExitCode.DONE, "dry run: nothing was written on any node"
         except RefusedError as error:
@@ -93,6 +98,22 @@ class AllNodes:
         except asyncio.CancelledError:
             left = await self._put_back()
             return ExitCode.INTERRUPTED, f"interrupted; {left or 'all that was done is put back'}"
+        else:
+            return ExitCode.DONE, f"{text}  (in each journal: {self.id})"
+        finally:
+            if self._held is not None:
+                await self._held.close()
+
+    async def _act_and_commit(self, act: Callable[[AllNodes], Awaitable[str]]) -> str:
+        """Returns what was done, which is final on all nodes.
+
+        Raises:
+            _FailedError: a part failed, or the connection to a node was lost.
+        """
+        text = await act(self)
+        if self._held is not None and (missed := self._take(await self._held.commit(), _detail)):
+            raise _FailedError("; ".join(missed))
+        return text
 
     # --- the steps of an action
 
@@ -119,9 +140,11 @@ class AllNodes:
             raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
         return view
 
-    async def plan(self, parts: Iterable[Part]) -> None:
+    async def plan(self, parts: Sequence[Part]) -> None:
         """Plans all parts, shows the plans, and asks; refuses unless every node can do its part."""
-        answers = await asyncio.gather(*(self._kvtui(p, "--dry-run") for p in parts))
+        answers = await asyncio.gather(
+            *(run_command(self._settings, p.node, self._words(p, "--dry-run")) for p in parts)
+        )
         if refusals := self._take(answers, _summary):
             raise RefusedError("; ".join(refusals))
         if self._invocation.read_only:
@@ -130,22 +153,21 @@ class AllNodes:
             raise _DryRun
         if not self._invocation.yes and not await agreed():
             raise RefusedError("not confirmed")
+        self._held = HeldCommands(self._settings, [p.node for p in parts])
 
     async def apply(self, *parts: Part) -> None:
-        """Applies these parts at the same time.
+        """Applies these parts at the same time; each node holds what it did.
 
         Raises:
             _FailedError: one of them failed, or its result is not known; what was begun is put back.
         """
+        assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
-        running = asyncio.gather(*(self._kvtui(p, "--yes") for p in parts))
-        try:
-            answers = await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await running  # a node that is left alone would go on by itself
-            raise
-        if failures := self._take(answers, _detail):
-            raise _FailedError("; ".join(failures))
+        self.results |= dict.fromkeys((p.node for p in parts), None)
+        ended = await asyncio.gather(*(self._held.start(p.node, self._words(p, "--yes")) for p in parts))
+        if failed := [answer for answer in ended if answer]:
+            self._take(failed, _detail)
+            raise _FailedError("; ".join(f"{plain(a.node)}: {_detail(a)}" for a in failed))
 
     def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
         """Keeps and prints the answers; returns the sentences of those that are not done."""
@@ -166,12 +188,13 @@ class AllNodes:
         """
         raise _FailedError(why)
 
-    async def _kvtui(self, part: Part, option: str) -> Answer:
-        words = (option, "--reason", self._reason, "-o", "json", *part.words)
-        return await run_command(self._settings, part.node, words)
+    def _words(self, part: Part, option: str) -> tuple[str, ...]:
+        return ("--hold", option, "--reason", self._reason, "-o", "json", *part.words)
 
     async def _put_back(self) -> str:
-        """Undoes what is in force, the latest first. Returns what could not be put back; empty if everything was."""
+        """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""
+        if self._held is not None:
+            self._take(await self._held.abort(PUT_BACK_SECONDS), _detail)
         nodes = tuple(dict.fromkeys(part.node for part in reversed(self._begun)))
         whys = [(node, await self._undo(node)) for node in nodes]
         return "; ".join(f"{plain(node)} was NOT put back: {why}" for node, why in whys if why)

@@ -142,6 +142,7 @@ def begin(
             help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.",
         ),
     ] = False,
+    hold: Annotated[bool, typer.Option("--hold", hidden=True, help="For all_nodes: wait for its commit.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -171,6 +172,7 @@ def begin(
         color=color,
         hosts=hosts,
         config=config,
+        hold=hold,
     )
     context.obj = invocation
     if context.invoked_subcommand is None:

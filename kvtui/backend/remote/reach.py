@@ -35,7 +35,9 @@ LINE_BYTES = 1 << 16
 """Longest line that is read from a command, unless told otherwise (asyncio's own limit)."""
 
 
-async def start(command: Sequence[str], line_bytes: int = LINE_BYTES) -> asyncio.subprocess.Process:
+async def start(
+    command: Sequence[str], line_bytes: int = LINE_BYTES, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
     """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's.
 
     Raises:
@@ -47,7 +49,7 @@ async def start(command: Sequence[str], line_bytes: int = LINE_BYTES) -> asyncio
     try:
         return await asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=pipe,
             stderr=pipe,
             env=environment,
