@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.actions.backends import backend_for
 from kvtui.actions.core.election_context import still_to_hear
 from kvtui.actions.core.intent import CannotPlanError
@@ -32,6 +34,7 @@ from kvtui.cli.output import (
     write_soon,
 )
 from kvtui.model.keepalived import KeepalivedNotFoundError
+from kvtui.model.settings import names
 from kvtui.model.text import plain
 from kvtui.presenters.action_document import action_document
 
@@ -127,7 +130,7 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
     backend = backend_for(observer.source)
     try:
         run.end_by_signals()
-        observation = await _observe(observer, intent)
+        observation = _with_peers(await _observe(observer, intent), intent.target, invocation.peers)
         action = await plan(intent, observation, observer.observe, backend)
         run.plan = action.plan
         if invocation.form.is_text:
@@ -166,6 +169,15 @@ async def _keep(
 
     await Keeper(backend.journal, again, ids_to_keep(backend.journal, intent)).run(observer.observe)
     info("the drain was closed: nothing is left to keep")
+
+
+def _with_peers(observation: Observation, instance: str, peers: str) -> Observation:
+    """Adds the other nodes that the kvtui that coordinates knows (``ADDRESS=PRIORITY,…``)."""
+    if not peers:
+        return observation
+    told = dict(peer.rsplit("=", 1) for peer in names(peers))
+    known = {instance: {address: int(priority) for address, priority in told.items()}}
+    return replace(observation, snapshot=replace(observation.snapshot, reported_peers=known))
 
 
 async def _observe(observer: Observer, intent: Intent) -> Observation:

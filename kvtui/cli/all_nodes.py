@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
@@ -26,10 +28,10 @@ from kvtui.presenters.action_document import NodesOutcome
 from kvtui.presenters.cluster import NO_HOSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from kvtui.cli.invocation import Invocation
-    from kvtui.model.cluster import Router
+    from kvtui.model.cluster import Member, Router
 
 LOOK_SECONDS = 90.0
 """How long all nodes have to answer before a plan is made."""
@@ -48,6 +50,8 @@ class Part(Struct, frozen=True):
 
     node: str
     words: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    """Global options, before the command."""
 
 
 class RefusedError(Exception):
@@ -66,6 +70,7 @@ class AllNodes:
         self._invocation = invocation
         self._settings = invocation.cluster
         self._reason = f"[{self.id}] {invocation.reason}".rstrip()
+        self._observer: ClusterObserver | None = None
         self._held: HeldCommands | None = None
         self._begun: list[Part] = []
         self.results: dict[str, dict[str, Any] | None] = {}
@@ -101,6 +106,8 @@ class AllNodes:
         else:
             return ExitCode.DONE, f"{text}  (in each journal: {self.id})"
         finally:
+            if self._observer is not None:
+                await self._observer.close()
             if self._held is not None:
                 await self._held.close()
 
@@ -121,21 +128,23 @@ class AllNodes:
         """Returns the first view of which this is true, or the last one when the time is over."""
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
-        observer, loop = ClusterObserver(self._settings), asyncio.get_running_loop()
-        observer.start()
+        if self._observer is None:
+            self._observer = ClusterObserver(self._settings)
+            self._observer.start()
+        loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        try:
-            while True:
-                view = observer.view()
-                if done(view) or loop.time() > end:
-                    return view
-                await asyncio.sleep(0.2)
-        finally:
-            await observer.close()
+        while not done(view := self._observer.view()) and loop.time() < end:
+            self._observer.changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._observer.changed.wait(), 1.0)
+        return view
 
     async def all_live(self) -> ClusterView:
         """Returns the cluster with an answer of every node; refuses where one does not answer."""
         view = await self.view(_is_answered, LOOK_SECONDS)
+        view = replace(view, nodes=tuple(n for n in view.nodes if n.state is not NodeState.HEARD))
+        if self._observer is not None:
+            self._settings = self._observer.settings  # where the pods are now
         if silent := [n for n in view.nodes if n.state is not NodeState.LIVE]:
             raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
         return view
@@ -189,7 +198,7 @@ class AllNodes:
         raise _FailedError(why)
 
     def _words(self, part: Part, option: str) -> tuple[str, ...]:
-        return ("--hold", option, "--reason", self._reason, "-o", "json", *part.words)
+        return ("--hold", option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
 
     async def _put_back(self) -> str:
         """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""
@@ -228,7 +237,7 @@ class _FailedError(Exception):
 
 
 def _is_answered(view: ClusterView) -> bool:
-    return all(n.state in {NodeState.LIVE, NodeState.FAILED} for n in view.nodes)
+    return all(n.state not in {NodeState.CONNECTING, NodeState.LATE} for n in view.nodes)
 
 
 def _summary(answer: Answer) -> str:
@@ -307,10 +316,19 @@ def _moves(router: Router, target: str) -> list[Part]:
     if here.instance.state != "BACKUP":
         raise RefusedError(f"{plain(target)} is {here.instance.state}: it cannot become master")
     best = max((m.instance.current_priority or 0 for m in router.members if m.node != target), default=0)
-    leave = Part(master.node, ("failover", master.instance.name))
     if here.instance.nopreempt and router.next is not None and router.next.node == target:
-        return [leave]
-    if best >= MAX_PRIORITY:
-        raise RefusedError(f"another node has priority {best}: lower it first (kvtui priority)")
-    raised = Part(target, ("priority", here.instance.name, str(best + 1)))
+        return [_leave(router, master, {})]
+    tracked = (here.instance.current_priority or 0) - (here.instance.priority or 0)
+    value = best + 1 - tracked  # what its scripts add or take stays
+    if max(best + 1, value) > MAX_PRIORITY:
+        raise RefusedError(f"{plain(target)} would need priority {value}: lower the other nodes first (kvtui priority)")
+    raised = Part(target, ("priority", here.instance.name, str(value)))
+    leave = _leave(router, master, {here.instance.address: best + 1})
     return [raised, leave] if here.instance.nopreempt else [raised]
+
+
+def _leave(router: Router, master: Member, raised: Mapping[str | None, int]) -> Part:
+    """The master learns from here who takes over: backups are silent, so it may never have heard them."""
+    others = {m.instance.address: m.instance.current_priority or 0 for m in router.members if m is not master}
+    peers = ",".join(f"{address}={priority}" for address, priority in {**others, **raised}.items() if address)
+    return Part(master.node, ("failover", master.instance.name), ("--peers", peers))

@@ -143,6 +143,7 @@ def begin(
         ),
     ] = False,
     hold: Annotated[bool, typer.Option("--hold", hidden=True, help="For all_nodes: wait for its commit.")] = False,
+    peers: Annotated[str, typer.Option("--peers", hidden=True, help="For all_nodes: the other nodes.")] = "",
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -173,6 +174,7 @@ def begin(
         hosts=hosts,
         config=config,
         hold=hold,
+        peers=peers,
     )
     context.obj = invocation
     if context.invoked_subcommand is None:

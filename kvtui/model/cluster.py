@@ -124,6 +124,10 @@ class NodeState(StrEnum):
     """It has answered, and is silent now: what is shown is old."""
     FAILED = "failed"
     """It refuses, cannot be reached, or its answer is not understood."""
+    MISSING = "missing"
+    """The DaemonSet should have a pod there, and has none."""
+    HEARD = "heard"
+    """Known from its adverts only."""
 
 
 class ClusterNode(Struct, frozen=True):

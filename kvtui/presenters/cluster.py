@@ -27,6 +27,8 @@ NODE_TONES = {
     NodeState.LIVE: Tone.GOOD,
     NodeState.LATE: Tone.WARN,
     NodeState.FAILED: Tone.BAD,
+    NodeState.MISSING: Tone.BAD,
+    NodeState.HEARD: Tone.WARN,
 }
 NODE_HEAD = (
     "NODE", "STATE", "INSTANCES", "VIPS", "FINDINGS", "CONN/S", "CONFIG", "IPVS", "DRAINED", "KEEPALIVED", "KVTUI",
@@ -52,7 +54,7 @@ class NodeCells:
         name = Cell(f"{self._mark if node.is_self else ''}{plain(node.name)}", Tone.STRONG)
         state = Cell(node.state.value, NODE_TONES[node.state])
         report = node.report
-        if report is None:
+        if report is None or node.state is NodeState.HEARD:
             return (name, state, Cell(plain(node.detail), NODE_TONES[node.state]), *(Cell(""),) * 9)
         compared, counts = report.comparison, finding_counts(report)
         held = tuple(v.address for v in report.vips or () if v.present)

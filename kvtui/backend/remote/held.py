@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.command import Answer, answer_of
 from kvtui.backend.remote.hold import ABORT, BEAT_SECONDS, COMMIT, HELD
-from kvtui.backend.remote.link import MAX_LINE_BYTES
+from kvtui.backend.remote.link import MAX_LINE_BYTES, end_process
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,18 +71,20 @@ class HeldCommands:
             return Answer(node, None, None, error.strerror or str(error))
         assert process.stdout is not None  # noqa: S101 - reach.start gives it pipes
         assert process.stderr is not None  # noqa: S101 - as above
+        reading = asyncio.create_task(self._read(node, process.stdout))
         errors = asyncio.create_task(process.stderr.read())
-        out = b""
         try:
-            while line := await process.stdout.readline():
-                if line.strip() == HELD.encode():
-                    self._held[node].set()
-                out += line
-            return answer_of(node, await process.wait(), out, await errors)
+            return answer_of(node, await process.wait(), await reading, await errors)
         finally:
-            errors.cancel()
-            if process.returncode is None:
-                process.kill()
+            await end_process(process, reading, errors)
+
+    async def _read(self, node: str, stdout: asyncio.StreamReader) -> bytes:
+        out = b""
+        while line := await stdout.readline():
+            if line.strip() == HELD.encode():
+                self._held[node].set()
+            out += line
+        return out
 
     async def commit(self) -> list[Answer]:
         """Makes final what all nodes hold, and returns their answers."""
