@@ -143,6 +143,7 @@ def begin(
         ),
     ] = False,
     hold: Annotated[bool, typer.Option("--hold", hidden=True, help="For all_nodes: wait for its commit.")] = False,
+    terminal: Annotated[str, typer.Option("--terminal", hidden=True, help="TERM,COLORTERM, which exec loses.")] = "",
     peers: Annotated[str, typer.Option("--peers", hidden=True, help="For all_nodes: the other nodes.")] = "",
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
@@ -153,6 +154,9 @@ def begin(
     Without a command: the terminal UI; without a terminal: the status as plain text.
     """
     del version
+    for name, value in zip(("TERM", "COLORTERM"), terminal.split(","), strict=False):
+        if value:
+            os.environ[name] = value
     if os.environ.get("KVTUI_DEBUG"):
         _start_debug_log(context, not debug)
     cli_context: CliContext = context.obj
