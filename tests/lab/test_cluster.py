@@ -187,6 +187,26 @@ def test_loss_in_each_direction_a_stopped_node_and_an_unreachable_one(cluster: C
             command(["ip", "link", "set", f"{b.netns}-l", "up"])
 
 
+@pytest.mark.long
+def test_a_pod_without_kvtui_is_read_by_a_shell_in_it(cluster: Cluster) -> None:
+    """What a shell in the pod can read is what kvtui on the node reports."""
+    for node in (cluster.master(), cluster.node("node-a")):
+        pod = ["nsenter", "-t", str(node.keepalived_pid), "-m", "-p", "-n", "-r", "-w"]
+        follow = Follow(node, [sys.executable, "-m", "kvtui.cli.pod_status", "vip-a", *pod])
+        try:
+            poll(follow.lines, 240, "the first report")
+        finally:
+            follow.stop()
+        shell, own = follow.documents()[0], json.loads(node.exec([*LAUNCHER, "status", "-o", "json"]).stdout)
+        for name in ("config_hash", "config", "ipvs_digest", "drained"):
+            assert shell["comparison"][name] == own["comparison"][name] is not None, name
+        for name in ("name", "state", "vrid", "priority", "vips", "address", "interface"):
+            assert shell["vrrp_instances"][0][name] == own["vrrp_instances"][0][name], name
+        assert [v["present"] for v in shell["vips"]] == [v["present"] for v in own["vips"]]
+        assert shell["keepalived"][0]["version"] == own["keepalived"][0]["version"]
+        assert shell["comparison"]["kvtui"] == "none"
+
+
 def weights(cluster: Cluster) -> dict[str, set[str]]:
     """Node → the weights that rs-1 has there."""
     lines = {n.name: [line.split() for line in n.ipvs().splitlines() if "10.4.0.11:" in line] for n in cluster.nodes}
