@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from kvtui.backend.remote.link import NO_KVTUI
 from kvtui.backend.remote.pod_text import SCRIPT, pod_snapshot, sections
 from kvtui.cli.output import Format, encode
+from kvtui.model.cluster import NO_KVTUI
 from kvtui.model.vrrp import VrrpState
 from kvtui.observer import Observer
 from kvtui.presenters.documents import status

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kvtui.model.finding import Finding
 
 MASTER, BACKUP = "MASTER", "BACKUP"
+NO_KVTUI = "none"
+"""The version of kvtui in the report of a pod that has none (``cli.pod_status``)."""
 
 
 class ReportedNode(Struct, frozen=True):

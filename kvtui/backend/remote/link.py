@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kvtui.backend.remote import reach
-from kvtui.model.cluster import ClusterNode, NodeState, Report
+from kvtui.model.cluster import NO_KVTUI, ClusterNode, NodeState, Report
 from kvtui.model.ip import canonical
 from kvtui.model.text import plain
 
@@ -43,8 +43,6 @@ END_TIMEOUT = 1.0
 COMMAND_NOT_FOUND = 127
 NOT_FOUND = ("kvtui was not found there", "executable file not found")
 """In what a shell and a container's runtime say."""
-NO_KVTUI = "none"
-"""The version of kvtui in a report of ``cli.pod_status``."""
 
 
 class Link:
@@ -109,7 +107,10 @@ class Link:
         if not self._report.comparison.kvtui:
             return NodeState.LIVE, "an older kvtui: config, IPVS table and hearing cannot be compared"
         if self._report.comparison.kvtui == NO_KVTUI:
-            return NodeState.LIVE, "no kvtui there: read by exec, without adverts, findings and actions"
+            return (
+                NodeState.LIVE,
+                "no kvtui there: read by exec, without adverts, findings and actions (kubectl kvtui --debug-image)",
+            )
         return NodeState.LIVE, ""
 
     def _decode(self, line: bytes) -> None:
