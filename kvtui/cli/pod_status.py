@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from kvtui.backend.remote.pod_text import SCRIPT, pod_snapshot, sections
+from kvtui.backend.remote.pod_text import DETAIL, SCRIPT, pod_snapshot, sections
 from kvtui.cli.output import Format, encode
 from kvtui.model.cluster import NO_KVTUI
+from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
 from kvtui.observer import Observer
 from kvtui.presenters.documents import status
@@ -58,8 +59,10 @@ def with_states(snapshot: Snapshot) -> Snapshot:
             return VrrpState.MASTER
         return VrrpState.BACKUP if instance.interface in up else VrrpState.FAULT
 
-    known = known_instances(snapshot) or ()
-    return replace(snapshot, instances=tuple(replace(i, state=state(i)) for i in known))
+    known = tuple(replace(i, state=state(i)) for i in known_instances(snapshot) or ())
+    read = Source(SourceName.VRRP, SourceState.DEGRADED, f"{DETAIL}; states follow from its addresses", snapshot.time)
+    sources = tuple(read if s.name is SourceName.VRRP else s for s in snapshot.sources)
+    return replace(snapshot, instances=known, sources=sources)
 
 
 def main(pod: str, command: list[str]) -> int:

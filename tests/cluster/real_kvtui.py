@@ -82,8 +82,9 @@ async def plan(intent: Intent, seen: Observation, watch: Watch, backend: ActionB
 if __name__ == "__main__":
     words = shlex.split(sys.argv[-1])[1:]
     if "--watch" in words:
-        print('{"schema": 1, "comparison": {"kvtui": "1"}}', flush=True)
-        time.sleep(600)
+        while True:  # until nobody reads
+            print('{"schema": 1, "comparison": {"kvtui": "1"}}', flush=True)
+            time.sleep(0.5)
     os.environ["KVTUI_DEMO"] = "1"  # what is observed; nothing is done with it
     vars(act).update(plan=plan, backend_for=lambda _source: Here())
     sys.exit(run(lambda _invocation: None, words))

@@ -96,7 +96,7 @@ def pod_snapshot(pod: str, found: Mapping[str, tuple[str, str]]) -> Snapshot:
     tell(SourceName.CONF, ok=conf is not None, what=f"{path} cannot be read")
     state = found.get("state", ("", ""))[1]
     instances = parse_vrrp_data(state) if state else None
-    tell(SourceName.VRRP, ok=instances is not None, what="states follow from its addresses")
+    tell(SourceName.VRRP, ok=instances is not None, what="no recent dump of keepalived")
     pid, version = found.get("version", ("", ""))
     keepalived = (_keepalived(int(pid), version, path),) if pid.isdigit() else ()
     tell(SourceName.KEEPALIVED, ok=bool(keepalived), what="no keepalived runs there")
