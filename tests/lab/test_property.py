@@ -48,7 +48,8 @@ CHANGING = frozenset((
 """Ages, times, counters, and what only history knows."""
 
 
-SETTINGS = TriageSettings(hold_factor=0.0, ignore=frozenset({"flapping", "adverts-rejected", "adverts-filtered-here"}))
+PAST = frozenset({"flapping", "adverts-rejected", "adverts-filtered-here", "master-unheard"})
+SETTINGS = TriageSettings(hold_factor=0.0, ignore=PAST)
 """Findings at once, and none that tells of the past."""
 
 

@@ -14,6 +14,7 @@ from tests.build import NOW, VIP, addresses, advertiser, conf, instance
 from tests.triage.case import backup, master, suspected
 
 if TYPE_CHECKING:
+    from kvtui.model.finding import Finding
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advertiser
 
@@ -104,6 +105,43 @@ def test_the_other_side_of_that_split_knows_the_node_that_it_silenced() -> None:
     assert set(found) == {"vip-lists-differ"}
     died = peer(at=NOW - 100)
     assert suspected(master(advertisers=(OWN, died))) == {}
+
+
+LONG_AGO = NOW - 600
+
+
+def with_unheard(other: Advertiser, since: float = NOW - 1800, **grown: float) -> dict[str, Finding]:
+    """This master counted the other's last adverts, and has heard no more; it is master, or was reloaded, since then.
+
+    Without a counter it rejected them for their password.
+    """
+    here = replace(counting(auth_failure=9), grown=grown or {"auth_failure": LONG_AGO + 3}, counted_since=NOW - 900)
+    return suspected(master(instances=(replace(here, last_transition=since),), advertisers=(OWN, other)))
+
+
+def test_a_rival_that_falls_silent_is_told_as_long_as_nothing_shows_its_end() -> None:
+    found = with_unheard(peer(at=LONG_AGO))
+    assert set(found) == {"master-unheard"}
+    finding = found["master-unheard"]
+    assert finding.severity is Severity.WARNING
+    assert "10m00s ago: nothing shows that it stepped down" in finding.title
+    assert any("another auth_pass" in e for e in finding.evidence)
+    assert finding.remedy.endswith("if it is MASTER, use the same auth_pass on all nodes, then: kvtui reload")
+    wire = with_unheard(peer(at=LONG_AGO, version=2, auth_type=0), advert_sent=NOW)
+    assert any("uses VRRP 2" in e for e in wire["master-unheard"].evidence)
+    assert set(with_unheard(peer(at=NOW - 30), auth_failure=NOW - 30)) == {"adverts-rejected"}  # one at a time
+    assert set(with_unheard(peer(at=NOW - 90), auth_failure=NOW - 90)) == {"master-unheard"}
+
+
+def test_what_shows_that_a_silent_rival_is_none_ends_that() -> None:
+    assert with_unheard(peer(at=LONG_AGO, priority=0)) == {}  # it stepped down
+    assert with_unheard(peer(at=NOW - 4000), since=NOW - 7200) == {}  # history
+    assert with_unheard(peer(at=LONG_AGO), since=LONG_AGO + 60) == {}  # reloaded, or master since then
+    assert with_unheard(peer(at=LONG_AGO), auth_failure=LONG_AGO - 60) == {}  # its last advert was not rejected
+    assert with_unheard(peer(at=LONG_AGO), auth_failure=LONG_AGO + 3, advert_rcvd=LONG_AGO + 3) == {}  # but accepted
+    carp = replace(peer(at=LONG_AGO, carp=True, version=2, addresses=(), priority=0), believed=False, bad=50)
+    assert with_unheard(carp) == {}
+    assert with_unheard(peer(at=LONG_AGO), advert_sent=NOW) == {}  # it died; nothing was rejected
 
 
 def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:
