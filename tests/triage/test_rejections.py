@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
-from kvtui.model.vrrp import HmacTrailer, VrrpState
+from kvtui.model.vrrp import AddressFamily, HmacTrailer, Transition, VrrpState
 from kvtui.rules.triage.rejections import CAUSES
 from tests.build import NOW, VIP, addresses, advertiser, conf, instance
 from tests.triage.case import backup, master, suspected
@@ -129,8 +129,23 @@ def test_a_rival_that_falls_silent_is_told_as_long_as_nothing_shows_its_end() ->
     assert finding.remedy.endswith("if it is MASTER, use the same auth_pass on all nodes, then: kvtui reload")
     wire = with_unheard(peer(at=LONG_AGO, version=2, auth_type=0), advert_sent=NOW)
     assert any("uses VRRP 2" in e for e in wire["master-unheard"].evidence)
-    assert set(with_unheard(peer(at=NOW - 30), auth_failure=NOW - 30)) == {"adverts-rejected"}  # one at a time
+    recently = with_unheard(peer(at=NOW - 30), auth_failure=NOW - 30)
+    assert set(recently) == {"two-masters", "adverts-rejected"}  # which master-unheard follows
     assert set(with_unheard(peer(at=NOW - 90), auth_failure=NOW - 90)) == {"master-unheard"}
+
+
+def test_rivals_that_silence_each_other_by_turns_are_two_masters_and_do_not_flap() -> None:
+    others = peer(at=NOW - 30, addresses=(VIP, "10.4.0.51"))
+    turns = tuple(Transition(NOW - a, 50, AddressFamily.V4, "10.4.0.5 → 10.4.0.3 is master") for a in (60, 45, 30, 29))
+    here = replace(counting(), last_transition=NOW - 90)
+    found = suspected(master(instances=(here,), advertisers=(OWN, others), transitions=turns))
+    assert set(found) == {"two-masters", "vip-lists-differ"}
+    assert "2 nodes are master" in found["two-masters"].title
+    assert any("last heard 30.0 s ago" in e for e in found["two-masters"].evidence)
+    agreeing = suspected(master(instances=(here,), advertisers=(OWN, peer(at=NOW - 30)), transitions=turns))
+    assert set(agreeing) == {"flapping"}
+    before = replace(here, last_transition=NOW - 29)  # it was master until this node took over
+    assert "two-masters" not in suspected(master(instances=(before,), advertisers=(OWN, others)))
 
 
 def test_what_shows_that_a_silent_rival_is_none_ends_that() -> None:

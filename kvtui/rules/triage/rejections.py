@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, plural, shell_word
-from kvtui.rules.triage.routers import describe, each_router
+from kvtui.rules.triage.routers import GROWN_SECONDS, describe, each_router
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.wire import mismatches
+from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
+    from kvtui.model.vrrp import Advertiser
     from kvtui.rules.triage.routers import Router
 
 CAUSES = {
@@ -185,6 +189,18 @@ def unheard(observation: Observation, router: Router) -> Iterator[Finding]:
             router.instance.name,
             router.vips,
         )
+
+
+def silenced_rivals(observation: Observation, router: Router) -> tuple[Advertiser, ...]:
+    """Returns the other masters that advertised in the last minute, since this node is one, and do not accept it."""
+    since = max(router.view.since or 0.0, router.now - GROWN_SECONDS)
+    return tuple(
+        a
+        for a in (router.other_masters if router.is_master else ())
+        if a.believed
+        and a.last.received > since + OVERLAP_INTERVALS * a.last.interval
+        and rejects(observation, replace(router, others=(a,)))[0]
+    )
 
 
 def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
