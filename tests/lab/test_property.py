@@ -7,10 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
-import threading
 import time
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +21,7 @@ from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from kvtui.presenters.documents import status
 from tests.lab.changes import Changes
+from tests.lab.hanging import readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +46,8 @@ CHANGING = frozenset((
 """Ages, times, counters, and what only history knows."""
 
 
-SETTINGS = TriageSettings(hold_factor=0.0, ignore=frozenset({"flapping", "adverts-rejected", "adverts-filtered-here"}))
+PAST = frozenset({"flapping", "adverts-rejected", "adverts-filtered-here", "master-unheard"})
+SETTINGS = TriageSettings(hold_factor=0.0, ignore=PAST)
 """Findings at once, and none that tells of the past."""
 
 
@@ -182,24 +181,6 @@ class Comparison:
     def _describe(self, what: str, wrong: list[str]) -> str:
         sources = [f"{s.name}: {s.state} {s.detail}" for s in self._living.snapshot.sources] if self._living else []
         return "\n".join((what, *wrong, "after:", *self.done[-12:], "living:", *sources, *readings()))
-
-
-def readings() -> list[str]:
-    """Where the readings that run now are, should one hang."""
-    frames = sys._current_frames()
-    threads = [t for t in threading.enumerate() if t.name in {"sources", "rtnetlink", "MainThread"}]
-    return [
-        f"{t.name} {kernel_stack(t.native_id)}\n{''.join(traceback.format_stack(frames[t.ident])[-6:])}"
-        for t in threads
-        if t.ident in frames
-    ]
-
-
-def kernel_stack(thread: int | None) -> str:
-    """Where a thread waits in the kernel."""
-    with suppress(OSError):
-        return Path(f"/proc/self/task/{thread}/stack").read_text()
-    return ""
 
 
 def compare(cluster: Cluster, steps: int, seed: int, record: Callable[[str, object], None]) -> None:
