@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -104,6 +105,7 @@ def test_a_storm_of_10_000_adverts_a_second(network: list[str], tmp_path: Path) 
         inside(watch).suspend()  # the socket's buffer is full at once
         time.sleep(2)
         inside(watch).resume()
+        watch.send_signal(signal.SIGCONT)  # nsenter stops with what it runs
         assert watch.stdout is not None
         detail = ""
         for document in map(json.loads, watch.stdout):

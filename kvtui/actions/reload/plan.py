@@ -97,9 +97,9 @@ def _steps(preflight: Preflight, backend: ActionBackend) -> tuple[Step, ...]:
     test = TestBefore.as_planned(preflight)
     if preflight.changed and preflight.running is not None and shown is not None and preflight.obstacle is None:
         ran = preflight.running.digest
-        kept = backend.kept_config(keepalived, ran, shown)
+        there = ReloadStep(daemon, When.DO, (ran,), shown, test=test)
+        kept = backend.kept_config(keepalived, ran, shown, lambda: there.sent)
         if kept is not None:
-            there = ReloadStep(daemon, When.DO, (ran,), shown, test=test)
             return (ReloadStep(daemon, When.UNDO, (ran,), test=test), kept, there)
     return (ReloadStep(daemon, When.DO, shown=shown, alone=True, test=test),)
 

@@ -66,6 +66,7 @@ class ReloadStep(Struct):
         passed: where this run, or before it the journal's, is on the way: the word that counts where what runs cannot
             be read (before 2.2.0). One reload too many does no harm, so what is not in the journal was not done.
         test: how the config is tested before the signal, as it was for the plan.
+        sent: this run has sent the signal; keepalived may not have read its config yet.
     """
 
     kind: ClassVar[str] = "hangup"
@@ -78,6 +79,7 @@ class ReloadStep(Struct):
     journaled: bool = False
     passed: bool = False
     test: TestBefore = TestBefore.CONFINED
+    sent: bool = False
 
     def __post_init__(self) -> None:
         self.passed = self.journaled
@@ -133,8 +135,11 @@ class ReloadStep(Struct):
         assessment = assess_reload(found)
         if assessment.fatal:
             raise StepError(f"not reloaded, keepalived runs as before: {assessment.fatal[0]}")
+        has_copy = mark(keepalived.pid) is not None  # afterwards it may be without one for a moment
         send_sighup(keepalived)
-        _wait_until_it_runs(keepalived)
+        self.sent = True
+        if has_copy:
+            _wait_until_it_runs(keepalived)
 
     def to_json(self) -> Json:
         data = {"daemon": self.daemon.to_json(), "when": self.when.value, "alone": self.alone}
@@ -167,9 +172,7 @@ def send_sighup(keepalived: Keepalived) -> None:
 
 
 def _wait_until_it_runs(keepalived: Keepalived) -> None:
-    """Until the parent has read the file; not at all where that cannot be seen. The verification looks further."""
-    if mark(keepalived.pid) is None:
-        return
+    """Until the parent has read the file. The verification looks further."""
     wanted = _digest_on_disk(keepalived)
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.model.ip import canonical
+from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.instances import evidence, self_address
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
     for a in wire.others:
         priority = a.last.priority or a.usual_priority
         found[a.last.source] = Other(a.last.source, priority, PeerSource.WIRE, a.last, a.last.source in live)
-    if (master := instance.master_address) and master != own:
+    # of a MASTER it is this node, also where its own address is not known yet
+    if instance.state is not VrrpState.MASTER and (master := instance.master_address) and master != own:
         known = found.get(master)
         if known is None or known.priority is None:
             is_master = not live
