@@ -69,7 +69,7 @@ class PlanPanel(LivePanel):
             border: solid $warning; padding: 0 1; background: $surface; scrollbar-size: 1 1;
         }
         & Static { height: auto; width: 1fr; }
-        & ChartBox { height: 7; display: none; }
+        & ChartBox { height: 7; padding-right: 1; display: none; }
         & #foot { dock: bottom; height: auto; }
         & #options { background: $panel; }
         & #wrong { color: $text-error; }
@@ -146,9 +146,8 @@ class PlanPanel(LivePanel):
         self._put("#progress", "\n".join([*self._lines[-8:], drain_text(history, reals)]))
         curve = self.query_one(ChartBox)
         curve.show(replace(drain_chart(history, [*reals], SPANS[0]), spans=""))  # no key changes it here
-        if not curve.display:
+        if not curve.display:  # setting the same value draws the whole screen too
             curve.display = True
-            self.call_after_refresh(self._box.scroll_end, animate=False)
 
     def _replan(self) -> None:
         """Plans now, or again after the current planning."""
@@ -249,8 +248,6 @@ class PlanPanel(LivePanel):
     def _say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
-        if is_drawable(self):  # an action continues, or is put back, while the app ends
-            self.call_after_refresh(self._box.scroll_end, animate=False)
 
     def on_resize(self) -> None:
         self._draw()
@@ -295,6 +292,7 @@ class PlanPanel(LivePanel):
         reason = self.query_one("#reason", Prompt).value
         self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self._say)
         self._draw()
+        self._box.anchor()  # follows what is reported
         self._keys("Esc interrupt and put back")
         self._await_end(self._running_action)
 
