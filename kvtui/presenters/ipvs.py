@@ -84,18 +84,21 @@ def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...
     )
 
 
-def _real_line(r: RealServerView, width: int, glyphs: Glyphs) -> Line:
+def _real_line(r: RealServerView, widths: list[int], glyphs: Glyphs) -> Line:
     """Returns a real server in one line: state, weight, connections, check and pod."""
     weight = glyphs.dash if r.weight is None else str(r.weight)
-    active = glyphs.dash if r.active is None else count(r.active)
     rates = f"{per_second(r.stats.cps)}/s" if r.stats else glyphs.dash
     check = f"check {plain(r.check)}  " if r.check and r.state is not RealServerState.UP else ""
     return (
-        Cell(f"  {plain(endpoint(r.address, r.port)):<{width}}  "),
-        Cell(f"{r.state.value:<8}", STATE_TONES[r.state]),
-        Cell(f"weight {weight}  active {active}  {rates}  {check}"),
+        Cell(f"  {plain(endpoint(r.address, r.port)):<{widths[0]}}  "),
+        Cell(f"{r.state.value:<{widths[1]}}", STATE_TONES[r.state]),
+        Cell(f"  weight {weight}  active {_active(r, glyphs):>{widths[2]}}  {rates}  {check}"),
         _pod_cell(r.pod),
     )
+
+
+def _active(r: RealServerView, glyphs: Glyphs) -> str:
+    return glyphs.dash if r.active is None else count(r.active)
 
 
 def _up_cell(v: VirtualServerView) -> Cell:
@@ -138,10 +141,11 @@ def server_lines(server: VirtualServerView, glyphs: Glyphs) -> list[Line]:
         plain(server.service or ""),
     )
     name = plain(server.name) if server.fwmark is not None else f"{server.protocol.value} {plain(server.name)}"
-    width = max((len(endpoint(r.address, r.port)) for r in server.real_servers), default=0)
+    columns = [(endpoint(*r.key), r.state.value, _active(r, glyphs)) for r in server.real_servers]
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     return [
         (Cell(name, Tone.STRONG), Cell("".join(f"  {fact}" for fact in facts if fact))),
-        *(_real_line(real, width, glyphs) for real in server.real_servers),
+        *(_real_line(real, widths, glyphs) for real in server.real_servers),
     ]
 
 

@@ -12,7 +12,7 @@ from kvtui.model.units import coarse
 from kvtui.presenters.cells import Cell, Line, Tone, line_text
 from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.ipvs import server_lines
-from kvtui.rules.chain import ChainIndex, Layer, Mark, connect_link, first_break, port_chain
+from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Mark, connect_link, first_break, port_chain
 
 if TYPE_CHECKING:
     from kvtui.model.connect import Connect
@@ -144,8 +144,8 @@ def entry_text(entry: Mapping) -> str:
 
 
 def applying(links: Links) -> Links:
-    """Returns the layers that apply to this VIP."""
-    return tuple(link for link in links if link.mark is not Mark.NONE)
+    """Returns the layers that apply to this VIP; without an API not the cluster's, which the verdict names."""
+    return tuple(link for link in links if link.mark is not Mark.NONE and link.remedy != NO_API_REMEDY)
 
 
 def chain_line(links: Links, glyphs: Glyphs) -> Line:

@@ -78,7 +78,7 @@ def _mastership(instance: InstanceView, now: float) -> Line:
     since = "" if instance.since is None else f" for {coarse(now - instance.since)}"
     priority = instance.effective_priority or instance.priority
     change = f" (configured {instance.priority})" if priority != instance.priority else ""
-    heard = [p for p in instance.peers if p.priority is not None]
+    heard = [p for p in instance.peers if p.priority]  # with 0 a router steps down
     best = max(heard, key=lambda p: p.priority or 0, default=None)
     other = f"; {plain(best.address)} has {best.priority}" if best else ""
     return (

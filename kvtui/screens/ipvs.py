@@ -21,7 +21,7 @@ from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
-from kvtui.widgets.chart import ChartPair
+from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
@@ -58,8 +58,6 @@ COLUMNS = (
 )
 
 
-CHART_LINES = 5
-"""Height of the charts below the table."""
 MAX_DETAILS = 40
 """Real servers of a virtual server that its details list."""
 ARROW_COLUMN = 4
@@ -67,9 +65,6 @@ ARROW_COLUMN = 4
 
 
 class IpvsScreen(NodeScreen):
-    DEFAULT_CSS = """
-    IpvsScreen { &.-wide ChartPair { layout: vertical; height: 12; margin: 1 0; } }
-    """
     BINDINGS: ClassVar[list[BindingType]] = bindings(IPVS)
     sorts: ClassVar = (
         ("", "kernel"),
@@ -131,7 +126,7 @@ class IpvsScreen(NodeScreen):
         """Shows charts of the selected row; at the right of the table what the row does not say, too."""
         virtual, pane, rows = self._selected_server(observation), self.query_one(DetailPane), len(self.table.keys)
         wide = self.has_class("-wide")
-        if virtual is None or not (wide or pane.room_below(rows, self.free_height) >= CHART_LINES):
+        if virtual is None or not (wide or pane.room_below(rows, self.free_height) >= PAIR_LINES):
             pane.explain("", (), rows=rows, height=self.free_height)
             return
         reals = tuple(real for _virtual, real in self.selected_reals(observation)[:MAX_DETAILS])

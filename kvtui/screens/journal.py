@@ -37,7 +37,7 @@ COLUMNS = (
     Column("at", "TIME", 14, 3),
     Column("who", "WHO", 8, 2, most=30),
     Column("result", "RESULT", 12, 0),
-    Column("what", "WHAT", 26, 1, most=90),
+    Column("what", "WHAT", 40, 1, most=90),
     Column("reason", "REASON", 12, 4, most=60),
 )
 EMPTY = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."

@@ -71,6 +71,7 @@ class NodeScreen(Screen[None]):
         &.-wide #body { layout: horizontal; }
         &.-wide #main { width: 2fr; }
         &.-wide #side { height: 1fr; }
+        &.-wide ChartPair { layout: vertical; height: 12; margin: 1 0; }
         &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; scrollbar-gutter: stable; }
     }
     """

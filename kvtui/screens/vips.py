@@ -29,7 +29,7 @@ from kvtui.screens.detail_pane import FRAME_LINES, DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.summary import Summary
 from kvtui.screens.trace_panel import TracePanel
-from kvtui.widgets.chart import ChartPair
+from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
@@ -67,8 +67,6 @@ TALL = 48
 """Lines from which on the charts are higher."""
 SUMMARY_LINES = 18
 """Room for the summaries below the table that makes their appearance worth it."""
-CHART_LINES = 5
-"""Height of the charts below the table."""
 
 
 class VipsScreen(NodeScreen):
@@ -78,7 +76,6 @@ class VipsScreen(NodeScreen):
         &.-dashboard LineTable { height: auto; min-height: 7; max-height: 50%; }
         &.-dashboard Summary { display: block; }
         & #summary-events { height: 1fr; max-height: 100%; }
-        &.-wide ChartPair { layout: vertical; height: 12; margin: 1 0; }
         &.-tall ChartPair { height: 18; }
     }
     """
@@ -174,7 +171,7 @@ class VipsScreen(NodeScreen):
 
     def _show_charts(self, vip: VipView, room: int) -> None:
         """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
-        has_room = self.has_class("-wide") or room >= 2 * CHART_LINES
+        has_room = self.has_class("-wide") or room >= 2 * PAIR_LINES
         charts = traffic_charts(self.host.history, ("vip", vip.address), self.host.span)
         self.query_one(ChartPair).show(charts, has_room=has_room)
 

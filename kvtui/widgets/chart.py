@@ -97,14 +97,18 @@ class ChartBox(Widget):
         self._redraw()
 
 
+PAIR_LINES = 5
+"""Height of two charts beside each other."""
+
+
 class ChartPair(Container):
     """Two charts, beside each other or one above the other; hidden while nothing flows."""
 
-    DEFAULT_CSS = """
-    ChartPair {
-        layout: horizontal; height: 5; width: 1fr;
-        & ChartBox { width: 1fr; height: 1fr; padding-right: 1; }
-    }
+    DEFAULT_CSS = f"""
+    ChartPair {{
+        layout: horizontal; height: {PAIR_LINES}; width: 1fr;
+        & ChartBox {{ width: 1fr; height: 1fr; padding-right: 1; }}
+    }}
     """
 
     def __init__(self, *, ascii_only: bool) -> None:

@@ -29,7 +29,7 @@ def take(folder: Path, size: tuple[int, int], theme: str, screens: list[str]) ->
         terminal.shows("10.4.0.50")
         terminal.quiet(SETTLED)
         for view in VIEWS:
-            if screens and view.name not in screens:
+            if view.name == "cluster" or (screens and view.name not in screens):  # the demo has one node
                 continue
             terminal.press(view.key)
             terminal.quiet(SETTLED)

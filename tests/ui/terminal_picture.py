@@ -6,6 +6,7 @@ Every word has its own place, so that a font without some characters moves nothi
 from __future__ import annotations
 
 import re
+from collections import Counter
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -49,22 +50,29 @@ def svg(screen: pyte.Screen, title: str) -> str:
         f'<text x="{width / 2:.1f}" y="26" text-anchor="middle" fill="{TITLE_COLOUR}">{escape(title)}</text>',
         f'<g transform="translate({MARGIN} {TITLE_HEIGHT})">',
     ]
-    for y in range(screen.lines):
-        parts += _row([screen.buffer[y][x] for x in range(screen.columns)], y * CELL_HEIGHT)
+    rows = [[screen.buffer[y][x] for x in range(screen.columns)] for y in range(screen.lines)]
+    ground = Counter(_style(cell)[1] for row in rows for cell in row).most_common(1)[0][0]
+    parts.append(_rect(0, 0, screen.columns, screen.lines, ground))
+    for y, row in enumerate(rows):
+        parts += _row(row, y, ground)
     return "\n".join([*parts, "</g>", "</svg>"])
 
 
-def _row(cells: list[pyte.screens.Char], top: float) -> Iterator[str]:
+def _rect(column: int, line: int, columns: int, lines: int, colour: str) -> str:
+    place = f'x="{column * CELL_WIDTH:.2f}" y="{line * CELL_HEIGHT:.2f}"'
+    size = f'width="{columns * CELL_WIDTH:.2f}" height="{lines * CELL_HEIGHT:.2f}"'
+    return f'<rect {place} {size} fill="{colour}" shape-rendering="crispEdges"/>'
+
+
+def _row(cells: list[pyte.screens.Char], line: int, ground: str) -> Iterator[str]:
     column = 0
     texts: list[str] = []
     for style, run in groupby(cells, key=_style):
         characters = list(run)
-        left, width = column * CELL_WIDTH, len(characters) * CELL_WIDTH
-        yield (
-            f'<rect x="{left:.2f}" y="{top:.2f}" width="{width + 0.3:.2f}" height="{CELL_HEIGHT + 0.3:.2f}" '
-            f'fill="{style[1]}"/>'
-        )
-        texts += _texts("".join(c.data or " " for c in characters), left, top, style)
+        if style[1] != ground:
+            yield _rect(column, line, len(characters), 1, style[1])
+        text = "".join(c.data or " " for c in characters)
+        texts += _texts(text, column * CELL_WIDTH, line * CELL_HEIGHT, style)
         column += len(characters)
     yield from texts
 

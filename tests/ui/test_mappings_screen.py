@@ -199,7 +199,7 @@ def test_a_pod_that_is_not_ready_is_called_so() -> None:
     both = (build_kube.endpoint(5), build_kube.endpoint(6, ready=False))
     text = text_of(kube=kube(endpoints={build_kube.NGINX: (build_kube.group(*both),)}))
     assert "First break: config file: " in text
-    assert "10.2.68.6:8080  up      weight 1" in text
+    assert "10.2.68.6:8080  up  weight 1" in text
     assert "nginx-6 on node-b NOT READY" in text
 
 
