@@ -55,6 +55,8 @@ MACHINE = re.compile(
     "|died: Respawning"  # keepalived crashed (2.2.7 reads memory that it has freed: checks of a skipped real server)
 )
 """Why keepalived ends on some configs without being told to by the config."""
+DISABLED = re.compile(r"Disabling track script (\S+)")
+"""A program that this machine lacks: such as killall."""
 
 
 def shared_configs() -> Configs:
@@ -72,7 +74,8 @@ def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -
         return [] if told else [f"{name}: keepalived ends, and kvtui does not say why\n{dumped.log[-2000:]}"]
     if any(i.interface is None for i in conf.instances):  # each version does something else then
         return []
-    found = [f"{name}{line}" for line in differences(of_conf(conf), of_dump(dumped.vrrp, dumped.checker))]
+    kvtui = of_conf(conf, DISABLED.findall(dumped.log))
+    found = [f"{name}{line}" for line in differences(kvtui, of_dump(dumped.vrrp, dumped.checker))]
     found += [f"{name}/exits: kvtui {message!r}, and keepalived runs" for message in exits]
     known = [k for k in KNOWN if re.fullmatch(k.version, version) and re.search(k.text, text)]
     return [line for line in found if not any(re.match(f"{name}{k.path}", line) for k in known)]

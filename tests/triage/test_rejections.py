@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import HmacTrailer, VrrpState
 from kvtui.rules.triage.rejections import CAUSES
-from tests.build import NOW, VIP, addresses, advertiser, conf, instance
+from tests.build import NOW, VIP, addresses, advertiser, conf, instance, keepalived
 from tests.triage.case import backup, master, suspected
 
 if TYPE_CHECKING:
@@ -104,6 +104,15 @@ def test_the_other_side_of_that_split_knows_the_node_that_it_silenced() -> None:
     assert set(found) == {"vip-lists-differ"}
     died = peer(at=NOW - 100)
     assert suspected(master(advertisers=(OWN, died))) == {}
+
+
+def test_where_such_adverts_are_accepted_a_silent_node_is_a_backup() -> None:
+    """2.3.3: nobody is silenced, and what its list was a while ago says nothing of now."""
+    accepting = (keepalived(version="2.3.3"),)
+    other = peer(addresses=(VIP, "10.4.0.51"))
+    assert "vip-lists-differ" in suspected(master(advertisers=(OWN, other), keepalived=accepting))
+    silent = peer(at=NOW - 100, addresses=(VIP, "10.4.0.51"))
+    assert suspected(master(advertisers=(OWN, silent), keepalived=accepting)) == {}
 
 
 def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:
