@@ -279,7 +279,7 @@ def failover_to(invocation: Invocation, instance: str, target: str) -> int:
 
     async def act(nodes: AllNodes) -> str:
         router = _router(await nodes.all_live(states=True), instance, target)
-        parts = _moves(router, target)
+        parts = moves(router, target)
         if not parts:
             return f"{plain(target)} is the master of {plain(router.name)} already"
         await nodes.plan(parts)
@@ -313,7 +313,7 @@ def _masters(view: ClusterView, router: Router) -> tuple[str, ...]:
     return next((r.masters for r in view.routers if r.vips == router.vips and r.name == router.name), ())
 
 
-def _moves(router: Router, target: str) -> list[Part]:
+def moves(router: Router, target: str) -> list[Part]:
     """Returns the parts that make the target master: its priority the highest, then the master leaves if it must."""
     if router.masters == (target,):
         return []
