@@ -139,9 +139,9 @@ class AllNodes:
                 await asyncio.wait_for(self._observer.changed.wait(), 1.0)
         return view
 
-    async def all_live(self) -> ClusterView:
-        """Returns the cluster with an answer of every node; refuses where one does not answer."""
-        view = await self.view(_is_answered, LOOK_SECONDS)
+    async def all_live(self, *, states: bool = False) -> ClusterView:
+        """Returns the cluster with an answer of every node, also with ``states``; refuses where one does not answer."""
+        view = await self.view(_has_states if states else _is_answered, LOOK_SECONDS)
         view = replace(view, nodes=tuple(n for n in view.nodes if n.state is not NodeState.HEARD))
         if self._observer is not None:
             self._settings = self._observer.settings  # where the pods are now
@@ -240,6 +240,12 @@ def _is_answered(view: ClusterView) -> bool:
     return all(n.state not in {NodeState.CONNECTING, NodeState.LATE} for n in view.nodes)
 
 
+def _has_states(view: ClusterView) -> bool:
+    """A node's first report may lack what its keepalived and the wire tell a moment later."""
+    instances = (i for n in view.nodes if n.current for i in n.current.vrrp_instances or ())
+    return _is_answered(view) and all(i.state not in {"UNKNOWN", "INIT"} for i in instances)
+
+
 def _summary(answer: Answer) -> str:
     plan = (answer.document or {}).get("plan") or {}
     remarks = [r["text"] for r in plan.get("remarks", ()) if r.get("grade") in {"warning", "unsafe", "impossible"}]
@@ -272,8 +278,8 @@ def failover_to(invocation: Invocation, instance: str, target: str) -> int:
     """Moves the VIPs of an instance to the node of that name."""
 
     async def act(nodes: AllNodes) -> str:
-        router = _router(await nodes.all_live(), instance, target)
-        parts = _moves(router, target)
+        router = _router(await nodes.all_live(states=True), instance, target)
+        parts = moves(router, target)
         if not parts:
             return f"{plain(target)} is the master of {plain(router.name)} already"
         await nodes.plan(parts)
@@ -307,7 +313,7 @@ def _masters(view: ClusterView, router: Router) -> tuple[str, ...]:
     return next((r.masters for r in view.routers if r.vips == router.vips and r.name == router.name), ())
 
 
-def _moves(router: Router, target: str) -> list[Part]:
+def moves(router: Router, target: str) -> list[Part]:
     """Returns the parts that make the target master: its priority the highest, then the master leaves if it must."""
     if router.masters == (target,):
         return []
@@ -316,7 +322,8 @@ def _moves(router: Router, target: str) -> list[Part]:
     if here.instance.state != "BACKUP":
         raise RefusedError(f"{plain(target)} is {here.instance.state}: it cannot become master")
     best = max((m.instance.current_priority or 0 for m in router.members if m.node != target), default=0)
-    if here.instance.nopreempt and router.next is not None and router.next.node == target:
+    follows = router.next
+    if here.instance.nopreempt and follows is not None and follows.certain and follows.node == target:
         return [_leave(router, master, {})]
     tracked = (here.instance.current_priority or 0) - (here.instance.priority or 0)
     value = best + 1 - tracked  # what its scripts add or take stays

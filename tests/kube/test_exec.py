@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from msgspec.structs import replace
 
 from kvtui.backend.remote import reach
@@ -19,8 +20,6 @@ from tests.lab.poll import poll
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from kvtui.backend.remote.command import Answer
     from kvtui.model.cluster import ClusterView
@@ -129,6 +128,7 @@ def test_the_pods_of_a_daemonset_are_its_nodes(
     assert [f.title for f in view.findings] == ["node-c should have a keepalived pod and has none"]
 
 
+@pytest.mark.long
 def test_a_pod_that_was_named_and_has_no_kvtui_is_read_by_a_shell(fake: FakeCluster, tmp_path: Path) -> None:
     settings = pods(fake, tmp_path, "", "pod/lb/vip-a")
     (node,) = asyncio.run(_view(replace(settings, command="/nonexistent/kvtui"))).nodes
