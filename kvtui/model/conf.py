@@ -185,10 +185,15 @@ class ConfScript(Struct, frozen=True):
 
 
 class SyncGroup(Struct, frozen=True):
-    """A ``vrrp_sync_group``: its members change state together."""
+    """A ``vrrp_sync_group``: its members change state together.
+
+    Attributes:
+        tracks_weights: the weights of what its members track count (``sync_group_tracking_weight``).
+    """
 
     name: str
     members: tuple[str, ...]
+    tracks_weights: bool = False
 
 
 class Conf(Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.backend.conf.addresses import is_six, plain_address
+from kvtui.backend.conf.addresses import is_six, plain_address, plain_port
 from kvtui.backend.conf.groups import expanded, groups
 from kvtui.backend.conf.numbers import integer, unsigned
 from kvtui.backend.conf.tree import Statement, invalid, is_built_in
@@ -196,9 +196,7 @@ class _Reader:
     def _port(self, line: Statement) -> int | None:
         """Returns the port, 0 without one; None when it is invalid, and keepalived skips the server."""
         text = line.words[2] if len(line.words) > 2 else None
-        if text is None or not text.strip("0") or is_built_in(text):
-            return 0
-        port = unsigned(text, 1, 65535, lenient=True)
+        port = 0 if is_built_in(text) else plain_port(text)
         if port is None:
             self._invalid(f"'{text}' is not a port: keepalived skips {' '.join(line.words[:2])}", line, 2)
         return port
