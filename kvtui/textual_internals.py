@@ -2,6 +2,8 @@
 
 - ``TerminalDriver``: Textual's driver queues up to 30 writes, then blocks the event loop: on a terminal that nobody
   reads (a stalled SSH connection) no key, signal or action is handled. And it looks for keys ten times a second.
+  At a SIGCONT without a SIGTSTP before, it starts a second thread that reads keys, takes the raw mode for the mode to
+  restore, and may never end: the first thread waits for ever. The kernel sends SIGCONT along with SIGHUP.
 - ``MinimalUpdate``: Textual knows which spans of a line changed, but sends the line from its beginning.
 - ``inner_and_outer``: Textual caches it for each ``StylesCache``, so that 1,024 closed widgets and their lines live
   on: 200 MB of closed dialogs.
@@ -78,7 +80,7 @@ class TerminalDriver(LinuxDriver):
             raise RuntimeError("stderr is closed: there is no terminal to draw on")
         self._encoding, self._errors = terminal.encoding, terminal.errors or "replace"
         self._exit_deadline = 0.0
-        self._suspended = False
+        self._is_on = self._suspended = False
         self._output = OutputWriter(terminal.fileno(), on_drained=self._repaint)
         self._input_ends = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         fds = {self.fileno, terminal.fileno()}
@@ -88,7 +90,21 @@ class TerminalDriver(LinuxDriver):
         with suppress(BlockingIOError):
             os.eventfd_read(self._input_ends)
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._is_on = True
         self.write(lost_terminal.QUESTION)
+
+    def _sigcont_application(self, *_: object) -> None:
+        if self._suspended:
+            super()._sigcont_application()
+        else:  # a signal handler runs anywhere: in the middle of a start or stop as well
+            self._app.call_later(self._take_terminal_back)
+
+    def _take_terminal_back(self) -> None:
+        """Sets the terminal's modes again after a SIGSTOP: the shell has set its own."""
+        if self._is_on and not self._suspended:
+            self.suspend_application_mode()
+            self.resume_application_mode()
+            self._repaint()
 
     def run_input_thread(self) -> None:
         """Reads keys, as the base class does, but sleeps until there is one."""
@@ -141,6 +157,7 @@ class TerminalDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Restores the terminal; drops frames that it did not read."""
+        self._is_on = False
         if self._output.discard():
             self.write(END_OF_FRAME)
         super().stop_application_mode()

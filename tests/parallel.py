@@ -27,10 +27,13 @@ KERNELS_PER_CORE = 2
 """Each costs some 8 s of CPU before its first test, and 3 s for each cluster that it builds."""
 FAST_KERNEL = "13"
 """Debian release of the kernel that takes a third less time than Debian 12's."""
-AT_ONCE = 3
+AT_ONCE = 4
 """Groups at once beside the lab."""
-SCREENS = ("tests/ui", "tests/demo", "tests/output")
-"""Half of the unit tests' CPU: a group of its own, for one process of unit tests ended minutes after all others."""
+APART = {
+    "screens": ("tests/ui", "tests/demo", "tests/output"),
+    "commands": ("tests/cli", "tests/kube", "tests/cluster", "tests/docs"),
+}
+"""Two thirds of the unit tests: groups of their own, for one process of unit tests ended minutes after all others."""
 NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
 DEAREST = 40
@@ -172,9 +175,10 @@ def other_groups(more: list[str], *, full: bool, coverage: bool) -> list[Group]:
     cover = ("-p", "tests.covering") if coverage else ()
     short = () if full else ("-m", "not long")
     units = ["--ignore=tests/lab", "--ignore=tests/packaging", *short, *cover, *more]
-    apart = [] if coverage else [pytest_group("screens", *SCREENS, *short, *more)]  # coverage is of one process
+    folders = {} if coverage else APART  # coverage is of one process
+    apart = [pytest_group(name, *there, *short, *more) for name, there in folders.items()]
     return [
-        pytest_group("unit", *(f"--ignore={folder}" for folder in SCREENS if apart), *units),
+        pytest_group("unit", *(f"--ignore={folder}" for there in folders.values() for folder in there), *units),
         *apart,
         pytest_group("packaging", "tests/packaging", "-p", "no:cacheprovider", *short, *more),
         Group("types", [str(tool / "mypy")]),

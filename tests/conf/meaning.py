@@ -11,7 +11,7 @@ from kvtui.model.ipvs import LVS_METHODS, ForwardingMethod
 from kvtui.rules.vrrp.settings import settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfTrack, ConfVirtualServer
     from kvtui.model.vrrp import VirtualAddress
@@ -23,12 +23,15 @@ NO_CHECKER = {"FILE_CHECK", "MISC_CHECK"}
 """A file is dumped as a track file; whether a script is run depends on the machine."""
 
 
-def of_conf(conf: Conf) -> Meaning:
-    """What kvtui read."""
+def of_conf(conf: Conf, disabled: Collection[str] = ()) -> Meaning:
+    """What kvtui read; keepalived tracks no script that this machine does not have (``disabled``)."""
     servers: Meaning = {}
     for server in conf.virtual_servers:
         _add(servers, _name(server), _server(server))
-    tracked = {name: settings.tracks for name, settings in settings_of(conf).items()}
+    tracked = {
+        name: tuple(t for t in settings.tracks if t.kind != "script" or t.name not in disabled)
+        for name, settings in settings_of(conf).items()
+    }
     return {"instances": {i.name: _instance(i, tracked[i.name]) for i in conf.instances}, "servers": servers}
 
 

@@ -122,8 +122,10 @@ def test_what_is_defined_further_down_is_not_tracked(tmp_path: Path) -> None:
             [(1, 1, "V: no interface: keepalived exits on it")],
         ),
         (
-            "vrrp_instance V {\nvirtual_router_id 1\nunicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}\n"
-            + "virtual_ipaddress {\n1.1.1.1\n1.1.1.2 dev e\n}\n}",
+            (
+                "vrrp_instance V {\nvirtual_router_id 1\nunicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}\n"
+                "virtual_ipaddress {\n1.1.1.1\n1.1.1.2 dev e\n}\n}"
+            ),
             [
                 (1, 1, "V: no interface for VIP 1.1.1.1: keepalived 2.3 leaves it out"),
                 (1, 1, "V: no interface: keepalived 2.2 exits on it"),

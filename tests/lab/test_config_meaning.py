@@ -58,8 +58,8 @@ MACHINE = re.compile(
     "|died: Respawning"  # keepalived crashed (2.2.7 reads memory that it has freed: checks of a skipped real server)
 )
 """Why keepalived ends on some configs without being told to by the config."""
-NOT_FOUND = re.compile(r"Disabling track script (\S+) since not found")
-"""A script that the sandbox lacks: then keepalived does not track it, as ``kvtui check`` says on such a node."""
+DISABLED = re.compile(r"Disabling track script (\S+)")
+"""A program that this machine lacks: such as killall."""
 
 
 def shared_configs() -> Configs:
@@ -75,10 +75,7 @@ def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -
     if dumped.ended:
         told = bool(fatal) or MACHINE.search(dumped.log) is not None or "2.2 exits" in str(conf.problems)
         return [] if told else [f"{name}: keepalived ends, and kvtui does not say why\n{dumped.log[-2000:]}"]
-    ours, theirs = of_conf(conf), of_dump(dumped.vrrp, dumped.checker)
-    lacking = set(NOT_FOUND.findall(dumped.log))
-    for values in ours["instances"].values():
-        values["tracks"] = [t for t in values["tracks"] if not (t[:7] == "script " and t.split()[1] in lacking)]
+    ours, theirs = of_conf(conf, DISABLED.findall(dumped.log)), of_dump(dumped.vrrp, dumped.checker)
     if "has no configuration to run" in dumped.log:  # the parent skips all that follows an open block
         return [] if fatal else [f"{name}: keepalived runs nothing, and kvtui does not say why"]
     found = [f"{name}{line}" for line in differences(ours, theirs)]

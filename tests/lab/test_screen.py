@@ -66,7 +66,7 @@ def test_an_address_that_a_crash_left_behind_is_named(cluster: Cluster) -> None:
         terminal.shows("★10.4.0.5", "•••••")
         master.kill()
         cluster.wait_for_answer()
-        terminal.shows("no keepalived", "✗ running conf", "✗ Run─IPVS─✗ Addr")
+        terminal.shows("no keepalived", "✗ running", "✗ Run─IPVS─✗ Addr")
         terminal.press("enter")
         terminal.shows("First break", "keepalived does not run")
 

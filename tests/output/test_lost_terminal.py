@@ -25,7 +25,7 @@ HUNG_UP = 129
 ANSWER = "\x1b[1;1R"
 QUICK = """
 from kvtui.backend import lost_terminal
-lost_terminal.TICK_SECONDS, lost_terminal.IDLE_TICKS, lost_terminal.ASK_TICKS = 0.05, 4, 2
+lost_terminal.TICK_SECONDS, lost_terminal.IDLE_TICKS, lost_terminal.ASK_TICKS = 0.05, 4, 30
 lost_terminal.MAX_UNREAD_TICKS = {unread}
 from kvtui.__main__ import main
 main()

@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from pathlib import Path
+from tty import LFLAG
 from typing import TYPE_CHECKING, Self
 
 import pyte
@@ -88,6 +89,18 @@ class PseudoTerminal:
         self._screen.resize(size[1], size[0])
         self._resize(size)
         self.process.send_signal(signal.SIGWINCH)
+
+    @property
+    def modes(self) -> int:
+        """The terminal's local modes, see termios(3): c_lflag."""
+        flags: int = termios.tcgetattr(self._ours)[LFLAG]
+        return flags
+
+    @modes.setter
+    def modes(self, flags: int) -> None:
+        all_modes = termios.tcgetattr(self._ours)
+        all_modes[LFLAG] = flags
+        termios.tcsetattr(self._ours, termios.TCSANOW, all_modes)
 
     def press(self, *keys: str) -> None:
         """Type: names of ``KEYS``, or the characters themselves."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import termios
 
 import pytest
 
@@ -82,6 +84,27 @@ def test_a_signal_gives_the_terminal_back(number: signal.Signals) -> None:
         terminal.process.send_signal(number)
         assert terminal.ended() == 128 + number
     assert_restored(terminal.raw)
+
+
+@pytest.mark.parametrize("shell", [True, False], ids=["the shell takes the terminal", "nobody takes it"])
+def test_after_kill_stop_and_kill_cont_the_terminal_is_kvtuis_again(*, shell: bool) -> None:
+    with PseudoTerminal("--demo") as terminal:
+        terminal.shows(*FIRST)
+        raw = terminal.modes
+        terminal.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOWAIT)
+        if shell:
+            terminal.modes |= termios.ECHO | termios.ICANON | termios.ISIG
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.until(lambda: terminal.raw.count(ALTERNATE_ON) == 2, "the screen is taken again")
+        terminal.until(lambda: terminal.modes == raw, "keys arrive one by one")
+        terminal.shows(*FIRST)
+        terminal.press("2")
+        terminal.shows("INSTANCE / PEER")
+        terminal.press("q")
+        assert terminal.ended() == 0
+        assert terminal.modes & (termios.ECHO | termios.ICANON) == termios.ECHO | termios.ICANON
+    assert terminal.raw.rfind(ALTERNATE_OFF) > terminal.raw.rfind(ALTERNATE_ON)
 
 
 def test_the_window_grows_and_shrinks() -> None:

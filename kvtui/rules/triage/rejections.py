@@ -172,7 +172,7 @@ def unheard(observation: Observation, router: Router) -> Iterator[Finding]:
         last, age = other.last, router.now - other.last.received
         if last.carp or other.stepped_down or not other.silent(router.now) or age > HISTORY_SECONDS:
             continue
-        facts, remedy = rejects(observation, router.as_heard(other))
+        facts, remedy = rejects(observation, router.as_it_fell_silent(other))
         if not facts or (router.instance.last_transition or 0.0) > last.received:
             continue
         yield Finding(

@@ -81,9 +81,14 @@ def vrid_collision(_observation: Observation, router: Router) -> Iterator[Findin
 
 
 def vip_lists_differ(observation: Observation, router: Router) -> Iterator[Finding]:
-    """This node's VIPs differ from those in another node's adverts (keepalived#2175)."""
+    """This node's VIPs differ from those in another node's adverts (keepalived#2175).
+
+    A silent node counts only where keepalived rejects such adverts: else it is a backup, and was perhaps mended since.
+    """
     mine = own_addresses(router)
-    for other in router.other_masters:
+    version = _version(observation)
+    accepts = version is not None and version >= ACCEPTS_OTHER_VIPS
+    for other in router.live_others if accepts else router.other_masters:
         theirs = frozenset(other.last.addresses)
         if theirs == mine or not theirs & mine or other.last.carp:
             continue
@@ -105,14 +110,18 @@ def vip_lists_differ(observation: Observation, router: Router) -> Iterator[Findi
 
 def _other_list(observation: Observation) -> str:
     """Returns how this node's keepalived handles an advert with other VIPs."""
-    chosen = observation.snapshot.chosen_keepalived
-    version = parse_version(chosen.version or "") if chosen else None
+    version = _version(observation)
     if version and version <= REJECTS_OTHER_VIPS:
         return "each rejects the other's adverts, so both become master"
     accepted = "accepts such adverts: one node stays master, and VIPs that its list lacks are on no node"
     if version and version >= ACCEPTS_OTHER_VIPS:
-        return f"keepalived {chosen.version if chosen else ''} {accepted}"
+        return f"keepalived {'.'.join(map(str, version))} {accepted}"
     return f"keepalived 2.2.7 rejects such adverts, so both become master; 2.3.3 {accepted}"
+
+
+def _version(observation: Observation) -> tuple[int, ...] | None:
+    chosen = observation.snapshot.chosen_keepalived
+    return parse_version(chosen.version or "") if chosen else None
 
 
 def own_addresses(router: Router) -> frozenset[str]:

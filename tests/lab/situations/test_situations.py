@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.situations.carry_out import carry_out
-from tests.lab.situations.rows import ROWS
+from tests.lab.situations.rows import QUICK, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 
 def params() -> list[Any]:
+    assert {row.name for row in ROWS} >= QUICK
     return [
         pytest.param(
-            row, id=row.name, marks=[pytest.mark.lab(spec=row.spec), *([] if row.quick else [pytest.mark.long])]
+            row, id=row.name, marks=[pytest.mark.lab(spec=row.spec), *([] if row.name in QUICK else [pytest.mark.long])]
         )
         for row in ROWS
     ]
