@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Meaning = dict[str, Any]
 METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 TRACKED = {"interfaces": "interface", "scripts": "script", "files": "file"}
-NO_CHECKER = {"FILE_CHECK", "MISC_CHECK"}
-"""A file is dumped as a track file; whether a script is run depends on the machine."""
+NO_CHECKER = {"FILE_CHECK"}
+"""It is dumped as a track file."""
 
 
 def of_conf(conf: Conf, disabled: Collection[str] = ()) -> Meaning:

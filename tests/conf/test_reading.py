@@ -158,8 +158,8 @@ def test_unbalanced_braces(tmp_path: Path) -> None:
 
 
 def test_virtual_servers(tmp_path: Path) -> None:
-    text = """# Service: a/b
-
+    text = """track_file tf { file /run/tf }
+# Service: a/b
 virtual_server 2001:DB8::1 443 {
   lb_kind TUN
   persistence_timeout

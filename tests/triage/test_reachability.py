@@ -52,7 +52,9 @@ def test_external_ips_of_a_service_take_the_vip_from_a_backup() -> None:
 
     def found(**changes: Any) -> set[str]:
         known = {("default", "web"): build_kube.service("web", external_ips=(VIP,), **changes)}
-        return set(suspected(backup(kube=replace(build_kube.snapshot().kube, services=known))))
+        seen = build_kube.snapshot().kube
+        assert seen is not None
+        return set(suspected(backup(kube=replace(seen, services=known))))
 
     assert "vip-on-kube-proxy" in found()
     assert "vip-on-kube-proxy" not in found(ports=(ServicePort("", 8443, 8080),))
