@@ -97,7 +97,12 @@ def _real(real: ConfRealServer, server: ConfVirtualServer) -> Meaning:
     if real.sorry:
         return values
     limits = {"upper": real.upper_threshold or 0, "lower": real.lower_threshold or 0}
-    return {**values, "weight": real.initial_weight, **limits, "checks": sorted(set(real.checks) - NO_CHECKER)}
+    return {
+        **values,
+        "weight": None if real.weight_unknown else real.initial_weight,
+        **limits,
+        "checks": sorted(set(real.checks) - NO_CHECKER),
+    }
 
 
 def _add(servers: Meaning, name: str, server: Meaning) -> None:

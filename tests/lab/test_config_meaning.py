@@ -77,7 +77,8 @@ def complaints(version: str, name: str, text: str, conf: Conf, dumped: Dumped) -
         return [] if told else [f"{name}: keepalived ends, and kvtui does not say why\n{dumped.log[-2000:]}"]
     ours, theirs = of_conf(conf, DISABLED.findall(dumped.log)), of_dump(dumped.vrrp, dumped.checker)
     if "has no configuration to run" in dumped.log:  # the parent skips all that follows an open block
-        return [] if fatal else [f"{name}: keepalived runs nothing, and kvtui does not say why"]
+        told = bool(fatal) or not (ours["instances"] or ours["servers"])
+        return [] if told else [f"{name}: keepalived runs nothing, and kvtui does not say why"]
     found = [f"{name}{line}" for line in differences(ours, theirs)]
     for instance, values in (of_json(dumped.json, theirs) if dumped.json else {}).items():
         known = ours["instances"].get(instance, {})

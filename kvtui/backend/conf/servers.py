@@ -169,6 +169,7 @@ class _Reader:
             port=port,
             at=line.at(),
             weight=unsigned_of(line, "weight", 0, MAX_WEIGHT),
+            weight_unknown=is_built_in(line.value("weight")),
             method=method,
             upper_threshold=unsigned_of(line, "uthreshold", 0, MAX_UNSIGNED),
             lower_threshold=unsigned_of(line, "lthreshold", 0, MAX_UNSIGNED),
