@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 6
 TIMEOUT = 120.0
-ASK_AGAIN = 20.0
-"""Seconds after which a dump is asked for again: 2.3.3 has lost a signal that came as it started."""
+GIVE_UP = 60.0
+"""Seconds after which a process that was asked writes no dump any more."""
 CONFIG_ID = "high"
 """What `@id` lines are compared with (`-i`): some of the shared files have it."""
 
@@ -74,6 +74,7 @@ class Dumped:
         json: keepalived.json; empty without an instance.
         log: all that it logged.
         ended: whether it ended by itself, because of the config.
+        mute: whether it runs and wrote no dump.
     """
 
     vrrp: str = ""
@@ -81,6 +82,7 @@ class Dumped:
     json: str = ""
     log: str = ""
     ended: bool = False
+    mute: bool = False
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Run:
     process: subprocess.Popen[bytes] | None = None
     asked: tuple[int, ...] = ()
     asked_at: float = 0.0
+    mute: bool = False
     earlier: dict[str, str] = field(default_factory=dict)
     before: tuple[int, ...] = ()
 
@@ -132,7 +135,7 @@ class Run:
             return False
         if not alive:
             return "no configuration to run" in self.log()
-        if self.asked != alive or time.monotonic() - self.asked_at > ASK_AGAIN:
+        if self.asked != alive:
             self.asked, self.asked_at = alive, time.monotonic()
             os.kill(parents[0], signal.SIGUSR1)
             os.kill(parents[0], JSON_SIGNAL)
@@ -140,8 +143,9 @@ class Run:
         now = {name: _text(self.folder / "tmp" / DUMPS[name]) for name in names}
         if " VRRP Instance = " in now.get("vrrp", ""):
             now["json"] = _text(self.folder / "tmp" / JSON)
-        same, self.earlier = now == self.earlier and all(now.values()), now
-        return same
+        same, self.earlier = now == self.earlier, now
+        self.mute = not all(now.values()) and time.monotonic() - self.asked_at > GIVE_UP
+        return same and (all(now.values()) or self.mute)
 
     def log(self) -> str:
         return _text(self.folder / "log")
@@ -151,7 +155,7 @@ class Run:
         ended = self.process.poll() is not None or "died: Respawning" in self.log()
         self.process.kill()
         self.process.wait()
-        return Dumped(**self.earlier, log=self.log(), ended=ended)
+        return Dumped(**self.earlier, log=self.log(), ended=ended, mute=self.mute)
 
 
 def dumps(folder: Path, root: str, configs: Sequence[tuple[str, dict[str, str]]]) -> Iterator[tuple[str, Run, Dumped]]:
