@@ -56,10 +56,15 @@ def observer() -> Observer:
     return Observer(NodeSource(kube=kube), triage=True, triage_settings=SETTINGS)
 
 
+REMEMBERED = frozenset({"two-masters", "vip-lists-differ"})
+"""Findings that tell of the past too, where a node fell silent that rejects this one's adverts (2.2.7): it may hold the
+VIPs all the same, and who has just come never heard it."""
+
+
 def facts(seen: Observation, *, hung: bool, ended: bool = False) -> dict[str, Any]:
     """What must be equal: ``path → value``; without what a stopped or ended keepalived cannot be asked for."""
     document = msgspec.to_builtins(status(seen))
-    document["findings"] = sorted({f"{f['id']} {f['object']}" for f in document["findings"]})
+    document["findings"] = {f"{f['id']} {f['object']}": True for f in document["findings"]}
     if ended:
         document = {name: document[name] for name in ("keepalived", "node")}
     elif hung:
@@ -81,6 +86,14 @@ def flat(value: object, path: str) -> Iterator[tuple[str, object]]:
             yield from flat(inner, f"{path}[{number}]")
     else:
         yield path, value
+
+
+def without_memories(living: dict[str, Any], fresh: dict[str, Any], seen: Observation) -> dict[str, Any]:
+    """Drops what only one that heard a node before it fell silent can say."""
+    heard = (a for a in seen.snapshot.advertisers or () if not a.last.outgoing and not a.stepped_down)
+    if not any(a.silent(seen.snapshot.time) for a in heard):
+        return living
+    return {path: v for path, v in living.items() if path in fresh or path.split(".")[-1].split()[0] not in REMEMBERED}
 
 
 def differences(fresh: dict[str, Any], living: dict[str, Any]) -> list[str]:
@@ -157,7 +170,8 @@ class Comparison:
                 continue
             if fresh != before:
                 same_since, before, observed = now, fresh, self._observations
-            wrong = differences(fresh, facts(self._living, hung=hung, ended=ended) if self._living else {})
+            living = facts(self._living, hung=hung, ended=ended) if self._living else {}
+            wrong = differences(fresh, without_memories(living, fresh, self._living) if self._living else living)
             if not wrong:
                 self.lags.append(now - same_since)
                 return

@@ -165,15 +165,22 @@ def unheard(observation: Observation, router: Router) -> Iterator[Finding]:
     Reported after the findings about its adverts have ended, for an hour. It ends when that node steps down or is heard
     again, when keepalived here is reloaded, or accepts an advert (vrrp_dispatcher_read; measured with 2.2.7).
     """
-    told = router.growing(*CAUSES) or any(f.severity is Severity.CRITICAL for f in mismatches(observation, router))
-    if told or not router.is_master or not router.own_live:
+    silent = [
+        a
+        for a in router.others
+        if a.silent(router.now)
+        and not (a.last.carp or a.stepped_down)
+        and router.now - a.last.received <= HISTORY_SECONDS
+        and (router.instance.last_transition or 0.0) <= a.last.received
+    ]
+    if not silent or not router.is_master or not router.own_live or router.growing(*CAUSES):
         return
-    for other in router.others:
+    if any(f.severity is Severity.CRITICAL for f in mismatches(observation, router)):
+        return
+    for other in silent:
         last, age = other.last, router.now - other.last.received
-        if last.carp or other.stepped_down or not other.silent(router.now) or age > HISTORY_SECONDS:
-            continue
-        facts, remedy = rejects(observation, router.as_heard(other))
-        if not facts or (router.instance.last_transition or 0.0) > last.received:
+        facts, remedy = rejects(observation, router.as_it_fell_silent(other))
+        if not facts:
             continue
         yield Finding(
             "master-unheard",

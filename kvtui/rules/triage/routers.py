@@ -79,15 +79,16 @@ class Router(Struct, frozen=True):
         since = self.instance.counted_since
         return since is not None and self.now - since > GROWN_SECONDS
 
-    def as_heard(self, other: Advertiser) -> Router:
-        """Returns what was known when another node was last heard, with the counters that its last advert increased.
+    def as_it_fell_silent(self, other: Advertiser) -> Router:
+        """Returns what was known as another node fell silent, with the counters that its last advert increased.
 
         An advert that keepalived accepts increases none of those that have a cause.
         """
         at, grown = other.last.received, self.instance.grown
         accepted = grown.get("advert_rcvd", at - 1) >= at
         last = {} if accepted else {name: at for name, time in grown.items() if time >= at}
-        return replace(self, instance=replace(self.instance, grown=last), others=(other,), now=at)
+        silent = at + 4 * max(1.0, other.last.interval)
+        return replace(self, instance=replace(self.instance, grown=last), others=(other,), now=silent)
 
     def growing(self, *names: str) -> tuple[str, ...]:
         """Returns those of the counters that grew lately."""
