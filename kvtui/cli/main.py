@@ -143,6 +143,9 @@ def begin(
             help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.",
         ),
     ] = False,
+    hold: Annotated[bool, typer.Option("--hold", hidden=True, help="For all_nodes: wait for its commit.")] = False,
+    terminal: Annotated[str, typer.Option("--terminal", hidden=True, help="TERM,COLORTERM, which exec loses.")] = "",
+    peers: Annotated[str, typer.Option("--peers", hidden=True, help="For all_nodes: the other nodes.")] = "",
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -152,6 +155,9 @@ def begin(
     Without a command: the terminal UI; without a terminal: the status as plain text.
     """
     del version
+    for name, value in zip(("TERM", "COLORTERM"), terminal.split(","), strict=False):
+        if value:
+            os.environ[name] = value
     if os.environ.get("KVTUI_DEBUG"):
         _start_debug_log(context, not debug)
     cli_context: CliContext = context.obj
@@ -172,6 +178,8 @@ def begin(
         color=color,
         hosts=hosts,
         config=config,
+        hold=hold,
+        peers=peers,
     )
     context.obj = invocation
     if context.invoked_subcommand is None:

@@ -42,6 +42,7 @@ class PeerSource(StrEnum):
     LOG = "in keepalived's log"
     UNICAST = "a unicast_peer"
     POD = "a pod of the DaemonSet"
+    REPORTED = "by its own kvtui"
 
 
 class Other(Struct, frozen=True):
@@ -117,6 +118,9 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
             found[address] = Other(address, priority, PeerSource.LOG)
     for address in peers:
         found.setdefault(address, Other(address, None, PeerSource.UNICAST))
+    for address, priority in ((snapshot.reported_peers or {}).get(instance.name) or {}).items():
+        if address not in found or found[address].advert is None:
+            found[address] = Other(address, priority, PeerSource.REPORTED)
     pods = _pods(snapshot.kube, own) if own else None
     for address, priority in (pods or {}).items():
         ours = instance.base_priority == _priority_of(pods or {}, own)
