@@ -21,6 +21,7 @@ from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
 from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
+from kvtui.backend.output_writer import OutputError
 from kvtui.backend.remote.hold import Hold
 from kvtui.cli.journal_text import journal_document, journal_text
 from kvtui.cli.output import (
@@ -103,6 +104,8 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         run.is_signalled = True
     except (CannotPlanError, ValueError, KeepalivedNotFoundError) as error:
         outcome = Outcome(ExitCode.USAGE, str(error.args[0] if error.args else error))
+    except OutputError as error:  # of the plan: without an outcome, nothing had begun
+        outcome = run.outcome or Outcome(ExitCode.REFUSED, f"{error}; nothing was changed")
     except OSError as error:
         outcome = Outcome(ExitCode.REFUSED, str(error))
     run.leave_signals()

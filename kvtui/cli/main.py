@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kvtui.backend.config_file import read as read_config
+from kvtui.backend.output_writer import OutputError
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands, view_commands
 from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
@@ -274,6 +275,9 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED  # the reader is gone (`kvtui status | head`)
+    except OutputError as error:
+        info(str(error))
+        return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - a bug: the operator gets a message and a report
         _crashed(error)
         return EXIT_FAILED
