@@ -70,7 +70,6 @@ class AllNodes:
         self._invocation = invocation
         self._settings = invocation.cluster
         self._reason = f"[{self.id}] {invocation.reason}".rstrip()
-        self._observer: ClusterObserver | None = None
         self._held: HeldCommands | None = None
         self._begun: list[Part] = []
         self.results: dict[str, dict[str, Any] | None] = {}
@@ -106,8 +105,6 @@ class AllNodes:
         else:
             return ExitCode.DONE, f"{text}  (in each journal: {self.id})"
         finally:
-            if self._observer is not None:
-                await self._observer.close()
             if self._held is not None:
                 await self._held.close()
 
@@ -128,23 +125,23 @@ class AllNodes:
         """Returns the first view of which this is true, or the last one when the time is over."""
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
-        if self._observer is None:
-            self._observer = ClusterObserver(self._settings)
-            self._observer.start()
-        loop = asyncio.get_running_loop()
+        observer, loop = ClusterObserver(self._settings), asyncio.get_running_loop()
+        observer.start()
         end = loop.time() + seconds
-        while not done(view := self._observer.view()) and loop.time() < end:
-            self._observer.changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._observer.changed.wait(), 1.0)
-        return view
+        try:
+            while not done(view := observer.view()) and loop.time() < end:
+                observer.changed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(observer.changed.wait(), 1.0)
+            self._settings = observer.settings  # where the pods are now
+            return view
+        finally:
+            await observer.close()
 
     async def all_live(self, *, states: bool = False) -> ClusterView:
         """Returns the cluster with an answer of every node, also with ``states``; refuses where one does not answer."""
         view = await self.view(_has_states if states else _is_answered, LOOK_SECONDS)
         view = replace(view, nodes=tuple(n for n in view.nodes if n.state is not NodeState.HEARD))
-        if self._observer is not None:
-            self._settings = self._observer.settings  # where the pods are now
         if silent := [n for n in view.nodes if n.state is not NodeState.LIVE]:
             raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
         return view
