@@ -98,9 +98,9 @@ class KvtuiApp(TerminalApp):
     # terminals disagree about the width of the icon; toasts cover neither header nor panel, which makes room for them
     CSS = """
     CommandPalette SearchIcon { display: none; }
-    ToastRack { dock: top; align: right top; margin: 2 0 0 0; }
+    ToastRack { dock: top; align: right top; margin: 2 0 0 0; overflow-y: hidden; }
     ModalScreen ToastRack { layer: default; margin: 0; }
-    Toast { padding: 0 1; margin: 0; background: $panel; &:ansi { border: solid $frame; } }
+    Toast { max-width: 70%; padding: 0 1; margin: 0; background: $panel; &:ansi { border: solid $frame; } }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(APP),
@@ -182,6 +182,9 @@ class KvtuiApp(TerminalApp):
 
     @work(exclusive=True, name="observe")
     async def _observe(self) -> None:
+        for observation in self.observer.past():
+            self.history.add(observation)
+            self.masters.add(observation)
         try:
             async with aclosing(self.observer.observations()) as observations:
                 async for observation in observations:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kvtui.backend.source import FocusedSource, LogSource
+from kvtui.backend.source import FocusedSource, LogSource, PastSource
 from kvtui.model.config import TriageSettings
 from kvtui.model.log import LogTail
 from kvtui.rules.observe import observe
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
     from kvtui.backend.source import SnapshotSource
     from kvtui.model.finding import Finding
@@ -217,6 +217,11 @@ class Observer:
             if event:
                 await asyncio.sleep(MIN_SECONDS_BETWEEN_EVENTS)
             event = await self._change_or_tick()
+
+    def past(self) -> Iterator[Observation]:
+        """Yields what the source knows of the minutes before, without findings; most sources know nothing."""
+        if isinstance(self.source, PastSource):
+            yield from map(observe, self.source.past())
 
     def look_at(self, services: frozenset[ServiceKey]) -> None:
         """See ``FocusedSource.look_at``; other sources always read everything."""

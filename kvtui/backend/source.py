@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
@@ -52,6 +52,15 @@ class LogSource(Protocol):
 
     async def log(self) -> LogTail:
         """Returns the last lines; an error is in the result, never an exception."""
+        ...
+
+
+@runtime_checkable
+class PastSource(Protocol):
+    """A source that knows the minutes before it began: the demo."""
+
+    def past(self) -> Iterator[Snapshot]:
+        """Yields snapshots, oldest first."""
         ...
 
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
     from kvtui.cli.look import Look
 
+MIN_LAST_COLUMNS = 32
+"""A narrower last column is in lines of its own."""
+BELOW = "    "
+
 Row = tuple[str | Cell, ...]
 Texts = tuple[str, ...]
 
@@ -40,6 +44,9 @@ def table(
         del widths[index]
     last = max(widths)
     over = 0 if look.width is None else _total(widths) - look.width
+    left = 0 if look.width is None else look.width - _total(widths) + widths[last]
+    if over > 0 and 0 <= left < MIN_LAST_COLUMNS and last == len(head) - 1:
+        return _last_below(head, rows, right, look, optional)
     if over > 0:
         widths[last] = max(MIN_WRAP_COLUMNS, widths[last] - over)
     if not look.colour and over <= 0:
@@ -49,6 +56,19 @@ def table(
         (part, tone) for line, tone in zip(lines, tones, strict=True) for part in _wrapped(line, last, widths[last])
     )
     return "".join(_painted(line, tone, widths, right, look) for line, tone in wrapped)
+
+
+def _last_below(head: Texts, rows: Sequence[Row], right: frozenset[int], look: Look, optional: tuple[int, ...]) -> str:
+    """Returns the table with its last column in lines of its own, below each row."""
+    last = len(head) - 1
+    names, *lines = table(
+        head[:last], [row[:last] for row in rows], right, look=look, optional=tuple(i for i in optional if i != last)
+    ).splitlines(keepends=True)
+    parts = [names]
+    for line, row in zip(lines, rows, strict=True):
+        below = wrap(_texts(row)[last], (look.width or 0) - len(BELOW), break_on_hyphens=False)
+        parts += [line, *(f"{BELOW}{look.paint(text, _tone(row[last]))}\n" for text in below)]
+    return "".join(parts)
 
 
 def _texts(row: Row) -> Texts:

@@ -203,10 +203,12 @@ def _block(index: ChainIndex, port: PortTrace, look: Look) -> str:
         (k.layer.words, Cell(MARK_WORDS[k.mark], MARK_TONES[k.mark]), "" if k.age is None else ago(k.age), k.detail)
         for k in port.links
     ]
-    notes = "".join(f"{look.wrap(f'Note: {plain(n)}')}\n" for n in (entry.notes if entry else ()))
+    details = " ".join(link.detail for link in port.links)
+    others = [plain(note) for note in (entry.notes if entry else ()) if note not in details]
+    notes = "".join(f"{look.wrap(f'Note: {note}')}\n" for note in others)
     title = f"{plain(port.name)}{service}, seen from {plain(index.seen.snapshot.node.name)}\n"
-    lines = verdict(port.links, of_node=index.seen.snapshot.kube is None)
-    result = "".join(f"{line}\n" for line in lines)
+    first, *steps = verdict(port.links, of_node=index.seen.snapshot.kube is None)
+    result = "".join(f"{line}\n" for line in (look.wrap(first), *steps))
     return title + table(("LAYER", "STATE", "AGE", "EVIDENCE"), rows, look=look) + notes + result
 
 

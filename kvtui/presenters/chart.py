@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from math import ceil, floor, isnan, log10
+from math import ceil, isnan
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from kvtui.model.units import per_second
+from kvtui.rules.timeline.history import nice_top
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,14 +79,6 @@ def _known(values: Sequence[float]) -> float | None:
 
 def number(value: float | None) -> str:
     return "?" if value is None else per_second(value)
-
-
-def nice_top(highest: float) -> float:
-    """Returns the end of the axis: 1, 2 or 5 times a power of ten, so that it seldom changes."""
-    if highest <= 1:
-        return 1.0
-    power = 10.0 ** floor(log10(highest))
-    return next((f * power for f in (1, 2, 5) if f * power >= highest), 10 * power)
 
 
 def title_line(chart: Chart, width: int) -> Line:

@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING
 
 from kvtui.model.event import Event, EventKind
 from kvtui.model.finding import Severity
+from kvtui.model.source import SourceName
 from kvtui.model.text import plain
-from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone
+from kvtui.presenters.cells import SEVERITY_TONES, Cell, Tone, text_lines
 from kvtui.presenters.journal import result_text, who_text
+from kvtui.presenters.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kvtui.actions.core.journal import Entry
     from kvtui.model.log import LogTail
+    from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
 
+CLOCK_WIDTH = 8
 EMPTY = "Nothing happened since kvtui started, keepalived's log is empty, and nothing was done on this node."
 GOOD_RESULTS = frozenset({"done", "undone"})
 
@@ -60,9 +65,27 @@ def event_cells(event: Event, now: float) -> tuple[Cell, ...]:
     return (
         Cell(clock(event.at, now), Tone.DIM),
         Cell(event.kind.value, Tone.DIM),
-        Cell(plain(event.objects[0], 80) + more if event.objects else ""),
+        Cell(plain(event.objects[0].rpartition("/")[2], 80) + more if event.objects else ""),
         Cell(plain(event_text(event)), tone if event.severity is Severity.INFO else SEVERITY_TONES[event.severity]),
     )
+
+
+def recent_lines(events: Iterable[Event], now: float, width: int, count: int) -> list[Line]:
+    """Returns the last events in ``count`` lines, the newest first."""
+    rows = [event_cells(event, now) for event in [*events][: -count - 1 : -1]]
+    longest = max((len(about.text) for _at, _kind, about, _text in rows), default=0)
+    lines = [(at, Cell(f"  {about.text:<{longest}}  ", about.tone), text) for at, _kind, about, text in rows]
+    return [part for line in lines for part in wrapped(line, width, CLOCK_WIDTH + longest + 4)][:count]
+
+
+def vrrp_lines(events: Iterable[Event], observation: Observation, width: int, count: int) -> list[Line]:
+    """Returns the last events of VRRP, or why there are none."""
+    snapshot = observation.snapshot
+    if lines := recent_lines([e for e in events if e.kind is EventKind.VRRP], snapshot.time, width, count):
+        return lines
+    if snapshot.advertisers is None:
+        return text_lines(f"Adverts are not heard: {snapshot.source(SourceName.ADVERTS).detail}")
+    return text_lines("No change of VRRP since kvtui started.")
 
 
 def clock(at: float | None, now: float) -> str:
@@ -84,7 +107,7 @@ def details(event: Event) -> str:
 
 def title_text(kind: EventKind | None, tail: LogTail, hidden: int, *, following: bool) -> str:
     """Returns the line above the table: the kind, whether new events are followed, and the state of the log."""
-    log = f"log: {tail.where}" if tail.where else "no log"
+    log = f"log: {tail.where.removeprefix('log of ')}" if tail.where else "no log"
     parts = [
         kind.value if kind else "all kinds",
         "following" if following else "not following: End follows again",

@@ -97,12 +97,12 @@ def findings_lines(observation: Observation, glyphs: Glyphs) -> list[Line]:
 def finding_lines(finding: Finding) -> list[Line]:
     """Returns a finding's title, remedy, evidence and VIPs."""
     tone = SEVERITY_TONES[finding.severity]
-    vips = [(Cell("VIPs    ", Tone.DIM), Cell(", ".join(map(plain, finding.vips))))] if finding.vips else []
+    vips = [(Cell("VIPs     ", Tone.DIM), Cell(", ".join(map(plain, finding.vips))))] if finding.vips else []
     return [
         (Cell(f"{finding.severity.value.upper()}  ", tone), Cell(plain(finding.title), Tone.STRONG)),
-        (Cell("Remedy  ", Tone.DIM), Cell(plain(finding.remedy), Tone.FOCUS)),
-        *((Cell("        " if n else "Because ", Tone.DIM), Cell(plain(e))) for n, e in enumerate(finding.evidence)),
-        (Cell("Object  ", Tone.DIM), Cell(plain(finding.object))),
+        (Cell("Remedy   ", Tone.DIM), Cell(plain(finding.remedy), Tone.FOCUS)),
+        *((Cell("         " if n else "Because  ", Tone.DIM), Cell(plain(e))) for n, e in enumerate(finding.evidence)),
+        (Cell("Object   ", Tone.DIM), Cell(plain(finding.object))),
         *vips,
-        (Cell("Rule    ", Tone.DIM), Cell(finding.id)),
+        (Cell("Rule     ", Tone.DIM), Cell(finding.id)),
     ]

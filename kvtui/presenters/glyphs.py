@@ -101,10 +101,13 @@ def glyphs(*, ascii_only: bool) -> Glyphs:
     return ASCII if ascii_only else UNICODE
 
 
-def sparkline(values: list[float], width: int, bars: str) -> str:
-    """Returns the last ``width`` values (oldest first) as bars; the highest is a full bar, only zero is blank."""
+def sparkline(values: list[float], width: int, bars: str, top: float = 0.0) -> str:
+    """Returns the last ``width`` values (oldest first) as bars; only zero is blank.
+
+    ``top`` is a full bar, so that the rows of a table have one scale; without it the highest value is.
+    """
     shown = values[-width:] if width > 0 else []
-    top = max(shown, default=0.0)
+    top = max(top, *shown, 0.0)
     levels = len(bars) - 1
-    drawn = "".join(bars[0] if v <= 0 or top <= 0 else bars[max(1, round(v / top * levels))] for v in shown)
+    drawn = "".join(bars[0] if v <= 0 else bars[max(1, round(v / top * levels))] for v in shown)
     return drawn.rjust(max(0, width))

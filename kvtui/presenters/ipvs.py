@@ -84,17 +84,21 @@ def real_cells(r: RealServerView, spark: str, glyphs: Glyphs) -> tuple[Cell, ...
     )
 
 
-def real_line(r: RealServerView, width: int, glyphs: Glyphs) -> Line:
-    """Returns a real server in one line: state, weight, connections and pod."""
+def _real_line(r: RealServerView, widths: list[int], glyphs: Glyphs) -> Line:
+    """Returns a real server in one line: state, weight, connections, check and pod."""
     weight = glyphs.dash if r.weight is None else str(r.weight)
-    active = glyphs.dash if r.active is None else count(r.active)
     rates = f"{per_second(r.stats.cps)}/s" if r.stats else glyphs.dash
+    check = f"check {plain(r.check)}  " if r.check and r.state is not RealServerState.UP else ""
     return (
-        Cell(f"  {plain(endpoint(r.address, r.port)):<{width}}  "),
-        Cell(f"{r.state.value:<8}", STATE_TONES[r.state]),
-        Cell(f"weight {weight}  active {active}  {rates}  "),
+        Cell(f"  {plain(endpoint(r.address, r.port)):<{widths[0]}}  "),
+        Cell(f"{r.state.value:<{widths[1]}}", STATE_TONES[r.state]),
+        Cell(f"  weight {weight}  active {_active(r, glyphs):>{widths[2]}}  {rates}  {check}"),
         _pod_cell(r.pod),
     )
+
+
+def _active(r: RealServerView, glyphs: Glyphs) -> str:
+    return glyphs.dash if r.active is None else count(r.active)
 
 
 def _up_cell(v: VirtualServerView) -> Cell:
@@ -129,29 +133,20 @@ def _pod_cell(pod: PodView | None) -> Cell:
     return Cell(f"{plain(pod.name, 60)}{node}{unready}", Tone.NORMAL if pod.ready else Tone.WARN)
 
 
-def server_lines(server: VirtualServerView) -> list[str]:
-    service = f"  Service {plain(server.service)}" if server.service else ""
-    persistence = f", persistent {server.persistence_timeout} s" if server.persistence_timeout else ""
-    scheduler = plain(server.scheduler or "?")
+def server_lines(server: VirtualServerView, glyphs: Glyphs) -> list[Line]:
+    """Returns a virtual server, and its real servers in columns."""
+    facts = (
+        plain(server.scheduler or "?"),
+        f"persistent {server.persistence_timeout} s" if server.persistence_timeout else "",
+        plain(server.service or ""),
+    )
+    name = plain(server.name) if server.fwmark is not None else f"{server.protocol.value} {plain(server.name)}"
+    columns = [(endpoint(*r.key), r.state.value, _active(r, glyphs)) for r in server.real_servers]
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     return [
-        f"{server.protocol.value} {plain(server.name)}  {scheduler}{persistence}{service}",
-        *map(_real_line, server.real_servers),
+        (Cell(name, Tone.STRONG), Cell("".join(f"  {fact}" for fact in facts if fact))),
+        *(_real_line(real, widths, glyphs) for real in server.real_servers),
     ]
-
-
-def _real_line(real: RealServerView) -> str:
-    rates = f"{per_second(real.stats.cps)} conn/s" if real.stats else "no counters"
-    check = f", check {plain(real.check)}" if real.check else ""
-    weight = "not in the kernel" if real.weight is None else f"weight {real.weight}"
-    name = plain(endpoint(real.address, real.port))
-    return f"  {name}  {real.state.value}, {weight}, {rates}{check}{_pod_text(real.pod)}"
-
-
-def _pod_text(pod: PodView | None) -> str:
-    if pod is None:
-        return ""
-    node = f" on {plain(pod.node, 60)}" if pod.node else ""
-    return f", pod {plain(f'{pod.namespace}/{pod.name}', 130)}{node}, {'ready' if pod.ready else 'NOT READY'}"
 
 
 def connections_text(connections: tuple[Connection, ...], total: int) -> str:

@@ -66,9 +66,11 @@ def service_text(entry: Mapping) -> str:
 
 
 def notes_cell(index: ChainIndex, entry: Mapping) -> Cell:
+    """Returns why the chain breaks, and the notes; the column before it names the layer."""
     broken = first_break(chain_of(index, canonical_or_same(entry.vip)))
-    first = [f"{broken.layer.words}: {broken.detail}"] if broken else []
-    return Cell(plain("; ".join((*first, *entry.notes))), Tone.BAD if broken else Tone.WARN)
+    detail = broken.detail if broken else ""
+    parts = (detail, *(note for note in entry.notes if note not in detail))
+    return Cell(plain("; ".join(filter(None, parts))), Tone.BAD if broken else Tone.WARN)
 
 
 def mapping_cells(index: ChainIndex, entry: Mapping, glyphs: Glyphs, chain_width: int = 0) -> tuple[Cell, ...]:

@@ -12,7 +12,7 @@ from kvtui.model.units import coarse
 from kvtui.presenters.cells import Cell, Line, Tone, line_text
 from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.ipvs import server_lines
-from kvtui.rules.chain import ChainIndex, Layer, Mark, connect_link, first_break, port_chain
+from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Mark, connect_link, first_break, port_chain
 
 if TYPE_CHECKING:
     from kvtui.model.connect import Connect
@@ -91,7 +91,7 @@ def _block(index: ChainIndex, target: Target, port: Port | None, glyphs: Glyphs,
             (Cell(f"  instance {plain(view.instance)}: {view.state.value} on {plain(view.interface or '?')}"),)
         )
     server = index.kernel.get(address, {}).get(port) if port else None
-    return [*lines, *((Cell(line),) for line in (server_lines(server) if server else ()))]
+    return [*lines, *(server_lines(server, glyphs) if server else ())]
 
 
 def head_lines(links: Links, glyphs: Glyphs, *, of_node: bool = False) -> list[Line]:
@@ -129,7 +129,7 @@ def link_cells(link: Link, glyphs: Glyphs) -> Line:
     name = Tone.BAD if link.mark is Mark.BROKEN else Tone.NORMAL
     return (
         Cell(f"{glyphs.marks[link.mark]} ", MARK_TONES[link.mark]),
-        Cell(f"{link.layer.words:<15}", name),
+        Cell(f"{link.layer.words:<16}", name),
         Cell(f"{plain(link.detail)}{old}", Tone.DIM if link.mark is Mark.NONE else Tone.NORMAL),
     )
 
@@ -144,8 +144,8 @@ def entry_text(entry: Mapping) -> str:
 
 
 def applying(links: Links) -> Links:
-    """Returns the layers that apply to this VIP."""
-    return tuple(link for link in links if link.mark is not Mark.NONE)
+    """Returns the layers that apply to this VIP; without an API not the cluster's, which the verdict names."""
+    return tuple(link for link in links if link.mark is not Mark.NONE and link.remedy != NO_API_REMEDY)
 
 
 def chain_line(links: Links, glyphs: Glyphs) -> Line:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.model.ipvs import endpoint
 from kvtui.model.source import SourceName
 from kvtui.model.text import plain
 from kvtui.model.units import per_second
@@ -79,7 +78,7 @@ def _mastership(instance: InstanceView, now: float) -> Line:
     since = "" if instance.since is None else f" for {coarse(now - instance.since)}"
     priority = instance.effective_priority or instance.priority
     change = f" (configured {instance.priority})" if priority != instance.priority else ""
-    heard = [p for p in instance.peers if p.priority is not None]
+    heard = [p for p in instance.peers if p.priority]  # with 0 a router steps down
     best = max(heard, key=lambda p: p.priority or 0, default=None)
     other = f"; {plain(best.address)} has {best.priority}" if best else ""
     return (
@@ -91,14 +90,9 @@ def _mastership(instance: InstanceView, now: float) -> Line:
 
 def server_block(observation: Observation, vip: VipView, glyphs: Glyphs) -> list[Line]:
     """Returns the VIP's real servers with their traffic and pods."""
-    from kvtui.presenters.ipvs import real_line  # noqa: PLC0415 - as above
+    from kvtui.presenters.ipvs import server_lines  # noqa: PLC0415 - as above
 
-    lines: list[Line] = []
-    for server in observation.servers_of(vip.address):
-        lines += [(), (Cell(f"{server.protocol.value} {plain(server.name)}", Tone.STRONG),)]
-        width = max((len(endpoint(r.address, r.port)) for r in server.real_servers), default=0)
-        lines += [real_line(real, width, glyphs) for real in server.real_servers]
-    return lines
+    return [line for server in observation.servers_of(vip.address) for line in ((), *server_lines(server, glyphs))]
 
 
 def layer_lines(links: Links, glyphs: Glyphs) -> list[Line]:

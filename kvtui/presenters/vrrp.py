@@ -1,8 +1,7 @@
-"""VRRP instances and their peers: rows, sentences, and the timeline of changes on the wire."""
+"""VRRP instances and their peers: rows and sentences."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kvtui.model.source import SourceName
@@ -50,18 +49,6 @@ def search_texts(instance: InstanceView) -> tuple[str | None, ...]:
         instance.master.address if instance.master else None,
         *instance.vips,
         *(peer.address for peer in instance.peers),
-    )
-
-
-def timeline_text(observation: Observation, lines: int) -> str:
-    snapshot = observation.snapshot
-    if snapshot.advertisers is None:
-        return plain(f"No timeline: {snapshot.source(SourceName.ADVERTS).detail}")
-    if not snapshot.transitions:
-        return "No change seen on the wire since kvtui started."
-    return "\n".join(
-        f"{datetime.fromtimestamp(change.at).astimezone():%H:%M:%S}  VRID {change.vrid:<3} {plain(change.what)}"
-        for change in list(snapshot.transitions)[: -lines - 1 : -1]
     )
 
 
@@ -163,7 +150,7 @@ def instance_text(i: InstanceView, now: float) -> str:
         *((("Tracks", ", ".join(map(_tracked_text, i.tracked))),) if i.tracked else ()),
         ("VIPs", ", ".join(map(plain, i.vips)) or "none"),
     ]
-    lines = [f"{label:<12}{value}" for label, value in facts]
+    lines = [f"{label:<13}{value}" for label, value in facts]
     lines += ["", "Peers", *map(_peer_line, i.peers)] if i.peers else ["", "No other node is known."]
     return "\n".join([*lines, "", *_counter_lines(i)])
 
@@ -222,5 +209,5 @@ def _counter_lines(i: InstanceView) -> list[str]:
     if i.counters is None:
         return ["Counters are unknown: they come with keepalived's dump."]
     usual = [f"{plain(name)} {n}" for name, n in i.counters.items() if not is_error_counter(name)]
-    lines = [f"Errors      {', '.join(error_counters(i)) or 'none counted'}"]
-    return [*lines, f"Counters    {', '.join(usual)}"] if usual else lines
+    lines = [f"Errors       {', '.join(error_counters(i)) or 'none counted'}"]
+    return [*lines, f"Counters     {', '.join(usual)}"] if usual else lines

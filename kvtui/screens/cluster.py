@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 
 from kvtui.model.cluster import NodeState
 from kvtui.presenters.cells import Cell, Tone, text_lines
-from kvtui.presenters.cluster import NODE_HEAD, NodeCells, detail_lines, summary
+from kvtui.presenters.cluster import NODE_HEAD, NodeCells, detail_lines, has_kvtui, summary
 from kvtui.presenters.cluster_document import own_node
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.screens.node_screen import SortKey
 
-_WIDTHS = (10, 6, 20, 4, 8, 6, 12, 12, 7, 8, 6, 5)
+_WIDTHS = (10, 6, 20, 4, 8, 6, 12, 12, 7, 10, 6, 5)
 _RANKS = (0, 0, 0, 2, 1, 4, 3, 6, 5, 7, 8, 9)
 COLUMNS = tuple(
     Column(title.casefold(), title, width, rank, right=title in {"VIPS", "CONN/S", "DRAINED"}, most=60)
@@ -67,7 +67,7 @@ class ClusterScreen(NodeScreen):
             return None
         if node.is_self:
             self.notify(f"{node.name} is the node of the other screens.", markup=False)
-        elif node.state is NodeState.FAILED:
+        elif not has_kvtui(node):
             return Panel(self.host, node.name, lambda _observation: text_lines(node.detail))
         else:
             self.host.open_node(node.name)

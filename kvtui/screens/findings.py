@@ -30,7 +30,7 @@ COLUMNS = (
     MARK,
     Column("finding", "SEVERITY FINDING", 76, 0, most=120),
     Column("object", "OBJECT", 16, 2, most=40),
-    Column("id", "RULE", 12, 3, most=32),
+    Column("id", "RULE", 24, 3, most=32),
 )
 MIN_ROWS = 4
 """The detail pane is shown where this many rows fit above it; the other findings scroll."""
@@ -46,9 +46,7 @@ class FindingsScreen(NodeScreen):
         return (DetailPane(),)
 
     def hints(self) -> tuple[tuple[str, str], ...]:
-        usual = super().hints()
-        place = [key for key, _word in usual].index("Enter")
-        return (*usual[:place], ("y", "copy"), *usual[place:])
+        return (("Enter", "remedy"), ("y", "copy"), *(hint for hint in super().hints() if hint[0] != "Enter"))
 
     def draw(self, observation: Observation) -> None:
         findings: dict[Hashable, Finding] = {finding_key(f): f for f in observation.findings or ()}

@@ -6,6 +6,7 @@ from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from kvtui.presenters.cells import Cell, Tone, line_text, text_lines
 from kvtui.presenters.glyphs import Glyphs, glyphs
 from kvtui.presenters.key_names import key_name
 from kvtui.presenters.trace import CHAIN_TITLE, SHORT_NAMES
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from textual.binding import Binding
 
     from kvtui.model.observation import Observation
+    from kvtui.presenters.cells import Line
     from kvtui.screens.host import Host
 
 KEYS = "Keys"
@@ -39,12 +41,12 @@ class HelpPanel(Panel):
         super().__init__(host, KEYS)
         self._listed = listed
 
-    def text(self, observation: Observation | None) -> str:
+    def text(self, observation: Observation | None) -> list[Line]:
         del observation
         return help_text(self._listed, self.text_width, glyphs(ascii_only=self.host.settings.ascii))
 
 
-def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
+def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> list[Line]:
     """Returns keys and what they do, by groups, and the legend. Textual's own keys are left out."""
     groups: dict[str, dict[str, list[str]]] = {name: {} for name in GROUPS}
     screens: list[str] = []
@@ -59,13 +61,8 @@ def help_text(bindings: list[Binding], width: int, marks: Glyphs) -> str:
         if keys
         for row in ((name.upper(), ""), *((" ".join(dict.fromkeys(k)), what) for what, k in keys.items()))
     ]
-    return "\n".join(
-        [
-            *(line.replace(NO_BREAK, " ") for line in wrap("  ".join(screens), max(10, width))),
-            *in_columns(rows, width),
-            legend(marks),
-        ]
-    )
+    tabs = "\n".join(wrap("  ".join(screens), max(10, width))).replace(NO_BREAK, " ")
+    return [*text_lines(tabs), *in_columns(rows, width), *text_lines(legend(marks))]
 
 
 def _group(binding_id: str) -> str:
@@ -77,21 +74,25 @@ MIN_TWO_COLUMNS = 70
 """Terminal columns that two columns of keys need."""
 
 
-def in_columns(rows: list[tuple[str, str]], width: int) -> list[str]:
+def in_columns(rows: list[tuple[str, str]], width: int) -> list[Line]:
+    """Returns keys and what they do; a row without the latter is a heading, which stays above its first row."""
     lead = max((len(key) for key, what in rows if what), default=0) + 1
     if width < MIN_TWO_COLUMNS:
         return [line for key, what in rows for line in _entry(key, what, lead, width)]
     half = (width - 1) // 2
     entries = [_entry(key, what, lead, half) for key, what in rows]
-    total, left = sum(map(len, entries)), list[str]()
-    while entries and 2 * len(left) < total:
-        left += entries.pop(0)
-    right = [line for entry in entries for line in entry]
-    return [f"{a:<{half + 1}}{b}".rstrip() for a, b in zip_longest(left, right, fillvalue="")]
+    total, taken = sum(map(len, entries)), 0
+    while 2 * sum(map(len, entries[:taken])) < total:
+        taken += 1
+    if taken and not rows[taken - 1][1]:
+        taken -= 1
+    left, right = ([line for entry in part for line in entry] for part in (entries[:taken], entries[taken:]))
+    pairs = zip_longest(left, right, fillvalue=())
+    return [(*a, Cell(" " * (half + 1 - len(line_text(a)))), *b) if b else a for a, b in pairs]
 
 
-def _entry(key: str, what: str, lead: int, width: int) -> list[str]:
+def _entry(key: str, what: str, lead: int, width: int) -> list[Line]:
     if not what:
-        return [key]
+        return [(Cell(key, Tone.STRONG),)]
     first, *others = wrap(what, max(10, width - lead)) or [""]
-    return [f"{key:<{lead}}{first}", *(" " * lead + more for more in others)]
+    return [(Cell(f"{key:<{lead}}", Tone.FOCUS), Cell(first)), *((Cell(" " * lead + more),) for more in others)]

@@ -9,17 +9,19 @@ from textual import on
 
 from kvtui.actions.equivalent_commands import of_server
 from kvtui.model.ipvs import endpoint
-from kvtui.presenters.cells import text_lines
+from kvtui.model.observation import RealServerState
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.ipvs import empty_text, rate, real_cells, search_text, server_lines, virtual_cells
 from kvtui.presenters.keys import IPVS
 from kvtui.presenters.trace import Target
+from kvtui.presenters.traffic import traffic_charts
 from kvtui.rules.chain import Port
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.widgets.bindings import bindings
+from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
@@ -44,7 +46,7 @@ COLUMNS = (
     Column("persistent", "PERS", 5, 6, right=True),
     Column("cps", "CONN/S", 6, 1, right=True),
     Column("bps", "B/S", 4, 2, right=True),
-    Column("state", "STATE", 9, 0, most=24),
+    Column("state", "STATE", 9, 0, most=24, least=len(RealServerState.REMOVED)),
     Column("method", "METHOD", 6, 3),
     Column("spark", "TREND", 5, 4, most=60, fill=True),
     Column("pod", "POD, NODE", 20, 5, most=80),
@@ -102,10 +104,10 @@ class IpvsScreen(NodeScreen):
             keys.extend(self._keys_of(servers[key], key, previous.get(key)))
         reals: dict[Hashable, dict[tuple[str, int], RealServerView]] = {}
 
-        severities = Severities(observation.findings)
+        severities, top = Severities(observation.findings), self.host.history.top(servers)
 
         def render(key: Any) -> tuple[Cell, ...]:
-            spark = sparkline(self.host.history.of(key), self.table.width_of("spark"), self.glyphs.bars)
+            spark = sparkline(self.host.history.of(key), self.table.width_of("spark"), self.glyphs.bars, top)
             if not isinstance(key[0], tuple):
                 mark = severities.mark(self.glyphs, servers[key].name, servers[key].address or "")
                 return (mark, *virtual_cells(servers[key], spark, self.glyphs, folded=key in self._folded))
@@ -118,15 +120,21 @@ class IpvsScreen(NodeScreen):
         self.show_detail(observation)
 
     def beside_table(self) -> tuple[Widget, ...]:
-        return (DetailPane(),)
+        return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
 
     def show_detail(self, observation: Observation) -> None:
-        """Only at the right of the table: the rows say most of it."""
-        virtual, height = self._selected_server(observation), self.free_height
-        reals = [real for _virtual, real in self.selected_reals(observation)][:MAX_DETAILS]
-        text = "\n".join(server_lines(replace(virtual, real_servers=tuple(reals)))) if virtual else ""
-        title = virtual.name if virtual else ""
-        self.query_one(DetailPane).explain(title, text_lines(text) if text else (), rows=height, height=height)
+        """Shows charts of the selected row; at the right of the table what the row does not say, too."""
+        virtual, pane, rows = self._selected_server(observation), self.query_one(DetailPane), len(self.table.keys)
+        wide = self.has_class("-wide")
+        if virtual is None or not (wide or pane.room_below(rows, self.free_height) >= PAIR_LINES):
+            pane.explain("", (), rows=rows, height=self.free_height)
+            return
+        reals = tuple(real for _virtual, real in self.selected_reals(observation)[:MAX_DETAILS])
+        real = _split(self.table.selected)[1]
+        name = virtual.name if real is None else f"{endpoint(*real)} of {virtual.name}"
+        lines = server_lines(replace(virtual, real_servers=reals), self.glyphs) if wide else []
+        pane.explain(name, lines[:1], lines[1:], rows=rows, height=self.free_height)
+        self.query_one(ChartPair).show(traffic_charts(self.host.history, self.table.selected, self.host.span))
 
     def _keys_of(
         self,

@@ -37,7 +37,7 @@ COLUMNS = (
     Column("at", "TIME", 14, 3),
     Column("who", "WHO", 8, 2, most=30),
     Column("result", "RESULT", 12, 0),
-    Column("what", "WHAT", 26, 1, most=90),
+    Column("what", "WHAT", 40, 1, most=90),
     Column("reason", "REASON", 12, 4, most=60),
 )
 EMPTY = "Nothing was done on this node yet. d drain, r reload, p priority, f failover."
@@ -60,6 +60,9 @@ class JournalScreen(NodeScreen):
     def hints(self) -> tuple[tuple[str, str], ...]:
         own = (("u", "undo"), ("c", "complete"))
         return (*own, *(hint for hint in super().hints() if hint[0] not in {"d", "p", "f"}))
+
+    def keys_off(self, observation: Observation) -> frozenset[str]:
+        return super().keys_off(observation) | (frozenset() if self.table.keys else {"undo", "complete"})
 
     # --- reading
 

@@ -42,7 +42,7 @@ COLUMNS = (
     Column("ready", "READY", 5, 1, right=True),
     Column("up", "UP", 5, 1, right=True),
     Column("chain", CHAIN_TITLE, 11, 1, most=24),
-    Column("why", "FIRST BREAK, NOTES", 12, 3, most=400, fill=True),
+    Column("why", "FIRST BREAK, NOTES", 24, 3, most=400, fill=True),
 )
 
 

@@ -48,8 +48,6 @@ HINTS = (
 )  # fmt: skip
 WIDE = 120
 """Columns from which on the details are at the right of the table."""
-DASHBOARD = (180, 40)
-"""Columns and lines from which on screen 1 has summaries of the others."""
 CLEAR_HINT = ("Esc", "clear filter")
 """The first hint of the key line while rows are hidden."""
 
@@ -73,6 +71,7 @@ class NodeScreen(Screen[None]):
         &.-wide #body { layout: horizontal; }
         &.-wide #main { width: 2fr; }
         &.-wide #side { height: 1fr; }
+        &.-wide ChartPair { layout: vertical; height: 12; margin: 1 0; }
         &.-wide DetailPane { height: 1fr; border: solid $frame; border-title-align: left; scrollbar-gutter: stable; }
     }
     """
@@ -165,6 +164,18 @@ class NodeScreen(Screen[None]):
     def hints(self) -> tuple[tuple[str, str], ...]:
         return HINTS
 
+    def keys_off(self, observation: Observation) -> frozenset[str]:
+        """Returns the words of the key line whose keys the selected row has no target for."""
+        has_instance = self.selected_instance(observation) is not None
+        known = {
+            "detail": self.table.selected is not None,
+            "trace": bool(self.trace_targets(observation)),
+            "drain": len(self.selected_reals(observation)) == 1,
+            "priority": has_instance,
+            "failover": has_instance,
+        }
+        return frozenset(word for word, is_known in known.items() if not is_known)
+
     # --- drawing
 
     def compose(self) -> ComposeResult:
@@ -185,9 +196,7 @@ class NodeScreen(Screen[None]):
     def show(self, observation: Observation) -> None:
         if not is_drawable(self):
             return
-        width, height = self.size
-        self.set_class(width >= WIDE and bool(self.query(DetailPane)), "-wide")
-        self.set_class(width >= DASHBOARD[0] and height >= DASHBOARD[1], "-dashboard")
+        self.set_class(self.size.width >= WIDE and bool(self.query(DetailPane)), "-wide")
         label, sources = self.host.settings.source_label, self.host.keymap.hint("i", "")
         header = header_line(observation, label, self.size.width, self.glyphs, paused=self.host.paused, sources=sources)
         self.query_one(HeaderLine).show([header])
@@ -195,6 +204,7 @@ class NodeScreen(Screen[None]):
         self.table.sorted_by(self.sorts[self.sort][0], self.glyphs.down if self._descending else self.glyphs.up)
         self.table.find(self.filter)
         self.draw(observation)
+        self.query_one(KeyLine).dim(self.keys_off(observation))
 
     def show_rows(
         self, observation: Observation, keys: Sequence[Hashable], render: Callable[[Hashable], tuple[Cell, ...]]
@@ -211,6 +221,7 @@ class NodeScreen(Screen[None]):
     def _show_detail(self) -> None:
         if self.host.latest is not None and is_drawable(self):
             self.show_detail(self.host.latest)
+            self.query_one(KeyLine).dim(self.keys_off(self.host.latest))
 
     @on(LineTable.HeadClicked)
     def _sort_by(self, event: LineTable.HeadClicked) -> None:

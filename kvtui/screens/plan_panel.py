@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from msgspec.structs import replace
 from textual import work
 from textual.app import ComposeResult  # noqa: TC002 - Textual reads the annotation
 from textual.binding import Binding, BindingType
@@ -24,12 +25,14 @@ from kvtui.actions.core.plan_text import plan_head, plan_rest
 from kvtui.actions.core.runner import ExitCode
 from kvtui.actions.drain.keeping import ids_to_keep
 from kvtui.actions.registry import dialog_options, missing, plan
-from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Tone
+from kvtui.presenters.drain import drain_chart, drain_text, drained
 from kvtui.presenters.plan_lines import plan_lines
+from kvtui.rules.timeline.history import SPANS
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.panel import FRAME_WIDTH, MAX_WIDTH, LivePanel
+from kvtui.widgets.chart import ChartBox
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.tones import Lines
 
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
     from kvtui.model.observation import Observation
     from kvtui.screens.host import Host
 
-BAR_WIDTH = 20
 FRAME_LINES = 2
 """Lines of the dialog that hold no text."""
 CHANGED = "CHANGED while it was open: * new, - removed. Press y to confirm that you have seen it."
@@ -67,6 +69,7 @@ class PlanPanel(LivePanel):
             border: solid $warning; padding: 0 1; background: $surface; scrollbar-size: 1 1;
         }
         & Static { height: auto; width: 1fr; }
+        & ChartBox { height: 7; padding-right: 1; display: none; }
         & #foot { dock: bottom; height: auto; }
         & #options { background: $panel; }
         & #wrong { color: $text-error; }
@@ -93,8 +96,6 @@ class PlanPanel(LivePanel):
         self._asking: Ask | None = None
         self._running_action: asyncio.Task[Outcome] | None = None
         self._lines: list[str] = []
-        self._at_first: int | None = None
-        self._drained = False
 
     @property
     def _box(self) -> VerticalScroll:
@@ -105,6 +106,7 @@ class PlanPanel(LivePanel):
             box.border_title = Content(f"{self.intent.kind.value} {plain(self.intent.target)}".strip())
             yield Lines(id="plan")
             yield Static("", id="progress", markup=False)
+            yield ChartBox(ascii_only=self._host.settings.ascii)
             with Vertical(id="foot"):
                 yield Static("", id="wrong", markup=False)
                 yield Prompt(self._keep_reason, self.action_leave, "why, for the journal (Enter)", name="reason")
@@ -133,9 +135,19 @@ class PlanPanel(LivePanel):
         is_planned = self._running_action is None and not missing(self.intent) and self._of is not None
         if is_planned and self._of != plan_inputs(observation):
             self._replan()
-        if self._drained and is_drawable(self):
-            text, self._at_first = _drain_progress(observation, self.intent, self._at_first)
-            self._put("#progress", "\n".join([*self._lines[-8:], text]))
+        if self._running_action is not None and self.intent.kind is ActionKind.DRAIN and is_drawable(self):
+            self._show_drain(observation)
+
+    def _show_drain(self, observation: Observation) -> None:
+        """Shows the curve of open connections, while the real server empties and as long as the dialog is open."""
+        history, reals = self._host.history, drained(observation, self.intent.target)
+        if not reals:
+            return
+        self._put("#progress", "\n".join([*self._lines[-8:], drain_text(history, reals)]))
+        curve = self.query_one(ChartBox)
+        curve.show(replace(drain_chart(history, [*reals], SPANS[0]), spans=""))  # no key changes it here
+        if not curve.display:  # setting the same value draws the whole screen too
+            curve.display = True
 
     def _replan(self) -> None:
         """Plans now, or again after the current planning."""
@@ -236,8 +248,6 @@ class PlanPanel(LivePanel):
     def _say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
-        if is_drawable(self):  # an action continues, or is put back, while the app ends
-            self._box.scroll_end(animate=False)
 
     def on_resize(self) -> None:
         self._draw()
@@ -268,7 +278,8 @@ class PlanPanel(LivePanel):
 
     @work(group="plan")
     async def _agree(self, force: bool) -> None:
-        """Plans once more, and applies the plan only if it did not change."""
+        """Plans once more, and applies the plan only if it did not change; forced, it may bring a config test."""
+        self.intent = replace(self.intent, force=self.intent.force or force)
         try:
             await self._plan()
         finally:
@@ -282,15 +293,16 @@ class PlanPanel(LivePanel):
         reason = self.query_one("#reason", Prompt).value
         self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self._say)
         self._draw()
+        self._box.anchor()  # follows what is reported
         self._keys("Esc interrupt and put back")
         self._await_end(self._running_action)
 
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
         outcome = await asyncio.shield(task)
-        self._drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
+        is_drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
         self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
-        if self._drained and self.intent.keep:
+        if is_drained and self.intent.keep:
             self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self.intent)
             self._say("kvtui drains it again by itself while it runs")
         self._keys("Esc close")
@@ -371,19 +383,3 @@ def _in_lines(parts: Iterable[str], width: int) -> list[str]:
         else:
             lines.append(part)
     return lines
-
-
-def _drain_progress(observation: Observation, intent: Intent, highest: int | None) -> tuple[str, int]:
-    """Returns the progress of a drain, and the highest number of connections so far."""
-    active = inactive = persistent = 0
-    for virtual in observation.virtual_servers or ():
-        for real in virtual.real_servers:
-            if intent.target in {real.address, endpoint(real.address, real.port)} and real.weight == 0:
-                active += real.active or 0
-                inactive += real.inactive or 0
-                persistent += real.persistent or 0
-    left = active + inactive
-    most = max(left, highest or 0)
-    gone = BAR_WIDTH if not most else round((most - left) / most * BAR_WIDTH)
-    bar = "#" * gone + "." * (BAR_WIDTH - gone)
-    return f"[{bar}] active {active}, inactive {inactive}, persistent {persistent}", most

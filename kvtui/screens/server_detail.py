@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from textual import work
-from textual.containers import Horizontal
 
 from kvtui.model.ipvs import endpoint
 from kvtui.model.text import plain
+from kvtui.presenters.cells import Cell, Tone, text_lines
 from kvtui.presenters.drain import drain_chart, drain_text
+from kvtui.presenters.glyphs import glyphs
 from kvtui.presenters.ipvs import connections_text, server_lines
 from kvtui.presenters.traffic import traffic_charts
 from kvtui.rules.timeline.history import server_key
 from kvtui.screens.panel import Panel
-from kvtui.widgets.chart import ChartBox
+from kvtui.widgets.chart import ChartPair
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from textual.widget import Widget
 
     from kvtui.model.observation import Observation, RealServerView, VirtualServerView
+    from kvtui.presenters.cells import Line
     from kvtui.screens.host import Host
 
 MAX_CONNECTIONS = 500
@@ -32,8 +35,7 @@ class ServerDetail(Panel):
 
     DEFAULT_CSS = """
     ServerDetail {
-        & Horizontal { height: 6; }
-        & ChartBox { width: 1fr; padding-right: 1; }
+        & ChartPair { height: 6; }
     }
     """
 
@@ -44,7 +46,7 @@ class ServerDetail(Panel):
         self._connections = "Reading connections …"
 
     def above(self) -> tuple[Widget, ...]:
-        return (Horizontal(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2))),)
+        return (ChartPair(ascii_only=self.host.settings.ascii),)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -56,8 +58,8 @@ class ServerDetail(Panel):
         charts = traffic_charts(self.host.history, key, self.host.span)
         if drained := self._drained(observation):
             charts = (charts[0], drain_chart(self.host.history, [*drained], self.host.span))
-        for box, chart in zip(self.query(ChartBox), charts, strict=False):
-            box.show(chart)
+        for pair in self.query(ChartPair):  # none before the panel is composed
+            pair.show(charts)
 
     def _drained(self, observation: Observation | None) -> dict[Hashable, RealServerView]:
         """Returns the real server by its key in the history, if it is drained."""
@@ -69,17 +71,16 @@ class ServerDetail(Panel):
         servers = observation.virtual_servers or () if observation else ()
         return next((v for v in servers if server_key(v.protocol.value, v.name) == self._virtual), None)
 
-    def text(self, observation: Observation | None) -> str:
+    def text(self, observation: Observation | None) -> Sequence[Line]:
         server = self._find(observation)
         if server is None:
-            return "This virtual server is neither in the kernel nor in the config any more."
-        lines = server_lines(server)
-        if self._real is not None:
-            prefix = f"  {plain(endpoint(*self._real))} "
-            lines = [lines[0], *(line for line in lines[1:] if line.startswith(prefix))]
+            return text_lines("This virtual server is neither in the kernel nor in the config any more.")
+        reals = tuple(r for r in server.real_servers if self._real in {None, r.key})
+        marks = glyphs(ascii_only=self.host.settings.ascii)
+        lines = server_lines(replace(server, real_servers=reals), marks)
         if drained := self._drained(observation):
-            lines.append(f"  drained: {drain_text(self.host.history, drained)}")
-        return "\n".join([*lines, "", self._connections])
+            lines.append((Cell(f"  drained: {drain_text(self.host.history, drained)}", Tone.WARN),))
+        return [*lines, (), *text_lines(self._connections)]
 
     @work(exclusive=True)
     async def _read(self) -> None:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 class Summary(Lines):
     DEFAULT_CSS = """
     Summary {
-        display: none; height: auto; max-height: 40%; min-height: 3; padding: 0 1;
+        display: none; height: auto; max-height: 30%; min-height: 3; padding: 0 1;
         border: solid $frame; border-title-color: $foreground; border-title-style: bold;
         border-subtitle-color: $text-muted;
     }
     """
 
-    def __init__(self, title: str, view: str, key: str, *, name: str = "") -> None:
-        super().__init__(keeps_height=True, id=f"summary-{name or view}")
+    def __init__(self, title: str, view: str, key: str) -> None:
+        super().__init__(keeps_height=True, id=f"summary-{view}")
         self._view = view
         self.border_title = title
         self.border_subtitle = key

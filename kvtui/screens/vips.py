@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.containers import Container
-
 from kvtui.actions.equivalent_commands import of_vip
 from kvtui.presenters.cells import text_lines
+from kvtui.presenters.events import recent_lines
 from kvtui.presenters.findings import Severities, findings_lines
 from kvtui.presenters.glyphs import sparkline
 from kvtui.presenters.masters import master_lines
@@ -24,13 +23,13 @@ from kvtui.presenters.vips import (
     traffic,
     vip_cells,
 )
-from kvtui.presenters.vrrp import overview_lines, timeline_text
+from kvtui.presenters.vrrp import overview_lines
 from kvtui.rules.chain import ChainIndex, chain_of
-from kvtui.screens.detail_pane import DetailPane
+from kvtui.screens.detail_pane import FRAME_LINES, DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.summary import Summary
 from kvtui.screens.trace_panel import TracePanel
-from kvtui.widgets.chart import ChartBox
+from kvtui.widgets.chart import PAIR_LINES, ChartPair
 from kvtui.widgets.columns import MARK, Column
 from kvtui.widgets.table import LineTable
 
@@ -62,19 +61,22 @@ COLUMNS = (
 )
 
 
-CHART_LINES = 5
-"""Height of the charts below the table."""
+DASHBOARD = (180, 40)
+"""Columns and lines from which on there are always summaries of the other screens."""
+TALL = 48
+"""Lines from which on the charts are higher."""
+SUMMARY_LINES = 18
+"""Room for the summaries below the table that makes their appearance worth it."""
 
 
 class VipsScreen(NodeScreen):
     DEFAULT_CSS = """
     VipsScreen {
-        &.-dashboard #main { width: 1fr; }
+        &.-dashboard.-equal #main { width: 1fr; }
+        &.-dashboard LineTable { height: auto; min-height: 7; max-height: 50%; }
         &.-dashboard Summary { display: block; }
-        & #charts { layout: horizontal; height: 5; width: 1fr; }
-        & ChartBox { width: 1fr; height: 5; padding-right: 1; }
-        &.-wide #charts { layout: vertical; height: 12; margin: 1 0; }
-        &.-wide ChartBox { height: 6; padding: 0; }
+        & #summary-events { height: 1fr; max-height: 100%; }
+        &.-tall ChartPair { height: 18; }
     }
     """
     sorts: ClassVar = (("", "config"), ("vip", "VIP"), ("owner", "owner"), ("state", "state"), ("cps", "CONN/S"))
@@ -84,12 +86,10 @@ class VipsScreen(NodeScreen):
         return LineTable(COLUMNS, "Reading this node …", id="vips")
 
     def below_table(self) -> tuple[Widget, ...]:
-        return (self._summary("vrrp"), self._summary("findings"))
+        return tuple(map(self._summary, ("vrrp", "findings", "events")))
 
     def beside_table(self) -> tuple[Widget, ...]:
-        charts = Container(*(ChartBox(ascii_only=self.host.settings.ascii) for _ in range(2)), id="charts")
-        changes = Summary("Changes on the wire", "vrrp", self.host.keymap.hint("2", ""), name="changes")
-        return (DetailPane(charts), changes)
+        return (DetailPane(ChartPair(ascii_only=self.host.settings.ascii)),)
 
     def _summary(self, name: str) -> Summary:
         view = next(view for view in VIEWS if view.name == name)
@@ -107,20 +107,37 @@ class VipsScreen(NodeScreen):
         }
         index = ChainIndex(observation)
         severities = Severities(observation.findings)
+        top = self.host.history.top([("vip", view.address) for view in views.values()])
 
         def render(key: Hashable) -> tuple[Cell, ...]:
             view, width = views[key], self.table.width_of("spark")
-            spark = sparkline(self.host.history.of(("vip", view.address)), width, self.glyphs.bars)
+            spark = sparkline(self.host.history.of(("vip", view.address)), width, self.glyphs.bars, top)
             mark = severities.mark(self.glyphs, view.address)
             return (mark, *vip_cells(index, view, spark, self.glyphs, self.table.width_of("chain")))
 
         self.show_rows(observation, self.sorted_rows(keys, order), render)
         self.show_detail(observation)
-        if self.has_class("-dashboard"):
+        self._show_summaries(observation)
+
+    def _show_summaries(self, observation: Observation) -> None:
+        """Shows what other screens say, at the sizes of a wall screen and where the table leaves room for it."""
+        width, height = self.size
+        room = height - FRAME_LINES - len(self.table.keys)
+        is_wall = width >= DASHBOARD[0] and height >= DASHBOARD[1]
+        has_room = is_wall or (self.has_class("-wide") and room >= SUMMARY_LINES)
+        self.set_class(has_room, "-dashboard")
+        self.set_class(width >= DASHBOARD[0], "-equal")
+        self.set_class(height >= TALL, "-tall")
+        if has_room:
             self._show_vrrp(observation)
             self.query_one("#summary-findings", Summary).show(findings_lines(observation, self.glyphs))
-            changes = timeline_text(observation, self.size.height // 4)
-            self.query_one("#summary-changes", Summary).show(text_lines(changes))
+            self._show_events(observation)
+
+    def _show_events(self, observation: Observation) -> None:
+        summary = self.query_one("#summary-events", Summary)
+        width, height = summary.content_size
+        lines = recent_lines(self.host.timeline.events, observation.snapshot.time, width or 80, height or 1)
+        summary.show(lines or text_lines("Nothing happened since kvtui started."))
 
     def _show_vrrp(self, observation: Observation) -> None:
         """Shows each instance, and who was its master when."""
@@ -154,14 +171,9 @@ class VipsScreen(NodeScreen):
 
     def _show_charts(self, vip: VipView, room: int) -> None:
         """Shows the VIP's traffic, if it has some, where at least half of the lines are left for its layers."""
-        has_room = self.has_class("-wide") or room >= 2 * CHART_LINES
+        has_room = self.has_class("-wide") or room >= 2 * PAIR_LINES
         charts = traffic_charts(self.host.history, ("vip", vip.address), self.host.span)
-        is_shown = has_room and any(value > 0 for chart in charts for value in chart.values)
-        container = self.query_one("#charts")
-        if container.display is not is_shown:  # setting the same value draws the whole screen too
-            container.display = is_shown
-        for box, chart in zip(self.query(ChartBox) if is_shown else (), charts, strict=False):
-            box.show(chart)
+        self.query_one(ChartPair).show(charts, has_room=has_room)
 
     def _selected_vip(self, observation: Observation) -> VipView | None:
         selected = self.table.selected

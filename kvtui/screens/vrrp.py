@@ -1,14 +1,13 @@
-"""Screen 2: VRRP instances, their peers, and the timeline of changes on the wire."""
+"""Screen 2: VRRP instances, their peers, who was master when, and what happened last."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.widgets import Static
-
 from kvtui.actions.equivalent_commands import of_instance
 from kvtui.model.text import plain
 from kvtui.presenters.cells import Cell, text_lines
+from kvtui.presenters.events import vrrp_lines
 from kvtui.presenters.findings import Severities
 from kvtui.presenters.masters import master_lines
 from kvtui.presenters.trace import Target
@@ -18,7 +17,6 @@ from kvtui.presenters.vrrp import (
     instance_text,
     peer_cells,
     search_texts,
-    timeline_text,
 )
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.screens.node_screen import NodeScreen, natural
@@ -55,16 +53,23 @@ MAX_TIMELINE_LINES = 12
 
 class VrrpScreen(NodeScreen):
     DEFAULT_CSS = """
-    VrrpScreen { & #timeline { height: auto; max-height: 40%; min-height: 2; padding: 0 0; border-top: solid $panel; } }
+    VrrpScreen {
+        & #masters, & #timeline {
+            max-height: 40%; padding: 0 1; border-top: solid $frame;
+            border-title-color: $foreground; border-title-style: bold; border-title-align: right;
+        }
+    }
     """
     sorts: ClassVar = (("", "config"), ("name", "name"), ("state", "state"), ("vrid", "VRID"))
-    _timeline: str | None = None
 
     def make_table(self) -> LineTable:
         return LineTable(COLUMNS, "Reading this node …", id="vrrp")
 
     def below_table(self) -> tuple[Widget, ...]:
-        return (Lines(wraps=False, id="masters"), Static("", id="timeline", markup=False))
+        masters, timeline = Lines(wraps=False, id="masters"), Lines(wraps=False, keeps_height=True, id="timeline")
+        masters.display = False
+        timeline.border_title = " Events "
+        return (masters, timeline)
 
     def draw(self, observation: Observation) -> None:
         text = empty_text(observation)
@@ -101,15 +106,16 @@ class VrrpScreen(NodeScreen):
 
     def _draw_masters(self, observation: Observation) -> None:
         names, now = [i.name for i in observation.vrrp_instances or ()], observation.snapshot.time
-        shown = self.query_one("#masters", Lines)
-        width = shown.size.width or self.size.width
-        shown.show(master_lines(self.host.masters, names, self.host.span, now, width, self.glyphs))
+        shown, timeline = self.query_one("#masters", Lines), self.query_one("#timeline", Lines)
+        lines = master_lines(self.host.masters, names, self.host.span, now, timeline.content_size.width, self.glyphs)
+        if shown.display is not bool(lines):  # setting the same value draws the whole screen too
+            shown.display = bool(lines)
+        shown.show(lines)
 
     def _draw_timeline(self, observation: Observation) -> None:
-        text = timeline_text(observation, max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1)))
-        if self._timeline != text:
-            self._timeline = text
-            self.query_one("#timeline", Static).update(text)
+        count = max(1, min(MAX_TIMELINE_LINES, self.size.height * 2 // 5 - 1))
+        timeline = self.query_one("#timeline", Lines)
+        timeline.show(vrrp_lines(self.host.timeline.events, observation, timeline.content_size.width or 80, count))
 
     def selected_instance(self, observation: Observation) -> InstanceView | None:
         selected = self.table.selected

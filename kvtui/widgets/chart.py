@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
+from textual.containers import Container
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -94,6 +95,31 @@ class ChartBox(Widget):
 
     def on_resize(self) -> None:
         self._redraw()
+
+
+PAIR_LINES = 5
+"""Height of two charts beside each other."""
+
+
+class ChartPair(Container):
+    """Two charts, beside each other or one above the other; hidden while nothing flows."""
+
+    DEFAULT_CSS = f"""
+    ChartPair {{
+        layout: horizontal; height: {PAIR_LINES}; width: 1fr;
+        & ChartBox {{ width: 1fr; height: 1fr; padding-right: 1; }}
+    }}
+    """
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__(*(ChartBox(ascii_only=ascii_only) for _ in range(2)))
+
+    def show(self, charts: Sequence[Chart], *, has_room: bool = True) -> None:
+        is_shown = has_room and any(value > 0 for chart in charts for value in chart.values)
+        if self.display is not is_shown:  # setting the same value draws the whole screen too
+            self.display = is_shown
+        for box, chart in zip(self.query(ChartBox) if is_shown else (), charts, strict=False):
+            box.show(chart)
 
 
 MAX_UNCHANGED = 8

@@ -20,6 +20,7 @@ class Column(Struct, frozen=True):
 
     Attributes:
         width: that it needs, unless its title and texts need less; it widens with its texts, up to ``most``.
+        least: its minimum width, whatever it holds now: to widen a column later draws the whole table again.
         rank: columns of low rank are kept on a narrow terminal, and widened first on a wide one.
         right: align right.
         fill: it takes the remaining width, up to ``most`` (a sparkline).
@@ -32,6 +33,7 @@ class Column(Struct, frozen=True):
     right: bool = False
     most: int = 999
     fill: bool = False
+    least: int = 0
 
 
 MARK = Column("mark", "", 1)
@@ -80,15 +82,15 @@ def _least(column: Column, longest: int | None, room: int) -> int:
     if longest is None:
         return column.width
     wanted = column.width if column.rank else max(column.width, min(longest, column.most, room // 3))
-    return min(wanted, max(len(column.title), longest))
+    return min(wanted, max(len(column.title), longest, column.least))
 
 
 def aligned(text: str, width: int, *, right: bool) -> str:
-    """Returns the text padded to ``width``; a text that is too long ends in ``~``."""
+    """Returns the text padded to ``width``; a text that is too long ends in ``…``."""
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - rich only where something is drawn
 
     text = plain(text)  # also if a screen forgot it
     length = cell_len(text)
     if length > width:
-        return set_cell_size(text, width - 1) + "~" if width > 1 else set_cell_size(text, width)
+        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
     return " " * (width - length) + text if right else text + " " * (width - length)

@@ -25,15 +25,17 @@ class KeyLine(Lines):
         super().__init__(wraps=False)
         self._hints = hints
         self._first: tuple[Hint, ...] = ()
+        self._off: frozenset[str] = frozenset()
 
     def begin_with(self, *first: Hint) -> None:
         if first != self._first:
             self._first = first
             self.on_resize()
 
-    def show_hints(self, hints: tuple[Hint, ...]) -> None:
-        if hints != self._hints:
-            self._hints = hints
+    def dim(self, words: frozenset[str]) -> None:
+        """Dims the hints with these words: their keys do nothing for the selected row, and say why."""
+        if words != self._off:
+            self._off = words
             self.on_resize()
 
     @property
@@ -43,7 +45,11 @@ class KeyLine(Lines):
     def on_resize(self) -> None:
         cells: list[Cell] = []
         for key, word in self.fitting:
-            cells += [Cell(key, Tone.FOCUS), Cell(f" {word}{' ' * GAP}")]
+            is_off = word in self._off
+            cells += [
+                Cell(key, Tone.DIM if is_off else Tone.FOCUS),
+                Cell(f" {word}{' ' * GAP}", Tone.DIM if is_off else Tone.NORMAL),
+            ]
         self.show([tuple(cells)])
 
     def on_click(self, event: events.Click) -> None:

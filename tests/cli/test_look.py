@@ -176,3 +176,13 @@ def test_a_pipe_gets_the_whole_view_and_then_only_what_changed() -> None:
     first, second, _third = (n for n, line in enumerate(lines) if re.fullmatch(r"\d\d:\d\d:\d\d\n", line))
     assert lines[first + 1].startswith("SERVER")
     assert not any(line.startswith("SERVER") for line in lines[second:])
+
+
+def test_a_long_last_column_without_room_beside_the_others_is_below_them() -> None:
+    rows = [("10.4.0.54", "a" * 20, "its only endpoint is not ready"), ("10.4.0.60", "b", "")]
+    assert table(("VIP", "SERVICE", "WHY"), rows, look=Look(width=44)).splitlines() == [
+        "VIP        SERVICE",
+        "10.4.0.54  aaaaaaaaaaaaaaaaaaaa",
+        "    its only endpoint is not ready",
+        "10.4.0.60  b",
+    ]

@@ -18,8 +18,11 @@ from kvtui.cli.trace import UnknownVipError, UnreadSourcesError, find_ports, tra
 from kvtui.model.connect import Connect
 from kvtui.model.ipvs import Protocol
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
+from kvtui.presenters.cells import line_text
+from kvtui.presenters.glyphs import UNICODE
 from kvtui.presenters.schema import schema
-from kvtui.rules.chain import ChainIndex, Port
+from kvtui.presenters.trace import chain_cell, chain_line
+from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Link, Mark, Port
 from kvtui.rules.observe import observe
 from tests import build, build_kube
 from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
@@ -233,3 +236,13 @@ def test_a_connect_that_fails_breaks_the_chain(run: Any) -> None:
     code, text = run(VIP, connect=True, error="connection refused")
     assert code == 1
     assert "First break: TCP connect: connection refused after 2 ms" in text
+
+
+def test_the_clusters_layers_are_not_drawn_where_no_api_is_configured() -> None:
+    links = (
+        Link(Layer.CONFIGMAP, Mark.UNKNOWN, "no Kubernetes API is configured", remedy=NO_API_REMEDY),
+        Link(Layer.CONF, Mark.OK, "in instance vips"),
+        Link(Layer.RUNNING, Mark.BROKEN, "keepalived does not run"),
+    )
+    assert line_text(chain_line(links, UNICODE)) == "Conf─✗ Run"
+    assert chain_cell(links, UNICODE).text == "•✗ running config"

@@ -18,7 +18,7 @@ async def test_drain_and_undo_by_keys() -> None:
         await person.press("down", "d")
         await person.sees("drain 10.2.68.5:8080", "nothing real is changed", "y apply")
         await person.press("y")
-        await person.sees("DONE: seen in the kernel", "[####################] active 0")
+        await person.sees("DONE: seen in the kernel", "open connections", "active 0")
         assert [w.weight for w in person.demo.world.changes.weights] == [0]
 
         await person.press("escape", "8")

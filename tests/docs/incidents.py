@@ -92,8 +92,10 @@ INCIDENTS = {
     "split-brain": Incident(split_brain, ("1",), around("10.4.0.50", "CM─", "First break", "VRRP owner")),
     "left-behind": Incident(left_behind, ("1",), around("10.4.0.5", "✗", "VRRP owner")),
     "no-endpoint": Incident(healthy, ("4", *["down"] * 4), around("10.4.0.54", "✗ ", "✓ ")),
-    "not-reloaded": Incident(not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "         ", "then: ")),
-    "failed-check": Incident(failed_check, ("3",), around("10.4.0.50", "10.2.69.5", "10.2.70.5", "removed")),
+    "not-reloaded": Incident(
+        not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "Remedy ", "Because ", " " * 10)
+    ),
+    "failed-check": Incident(failed_check, ("3",), around("TCP 10.4.0.50", "10.2.69.5", "10.2.70.5", "removed")),
 }
 
 
@@ -109,7 +111,7 @@ async def capture(name: str) -> str:
                 break
         await pilot.press(*incident.keys)
         await pilot.pause()
-        lines = [line.rstrip() for line in painted(app)]
+        lines = [re.sub(" +[▄▅▆▇█]?$", "", line) for line in painted(app)]  # the scrollbar is not text
     return "\n".join(re.sub(r"\d\d:\d\d$", "21:04", line) for line in incident.lines(lines)) + "\n"
 
 

@@ -7,18 +7,10 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.style import Style
-from rich.terminal_theme import MONOKAI
-from rich.text import Text
 
 from tests.kube import objects
 from tests.lab.inside import inside
@@ -26,11 +18,10 @@ from tests.lab.story import client
 from tests.lab.story.live import BEST, LiveLab
 from tests.lab.story.world import CONFIGMAP
 from tests.ui.pseudo_terminal import PseudoTerminal
+from tests.ui.terminal_picture import svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyte
 
 HEIR = "node-b"
 """It has the next priority."""
@@ -38,41 +29,6 @@ FRAMES = (1, 1, 2, 2, 2, 6)
 """Seconds before each picture of a failover."""
 MORE = {"10.4.0.52": "default/nginx:DR", "10.4.0.53": "default/search"}
 """What more is in the ConfigMap: one that works, and one whose chain is broken."""
-COLOURS = {"default": "default", "brown": "yellow"}  # pyte's names that rich has not
-
-
-def drawn(screen: pyte.Screen) -> Text:
-    """The emulator's screen as styled text, a span a run of one style."""
-    text = Text()
-    for y in range(screen.lines):
-        line = [screen.buffer[y][x] for x in range(screen.columns)]
-        for style, run in groupby(line, key=_style):
-            text.append("".join(c.data or " " for c in run), style)
-        text.append("\n")
-    return text
-
-
-def _style(character: pyte.screens.Char) -> Style:
-    return Style(
-        color=_colour(character.fg), bgcolor=_colour(character.bg), bold=character.bold, reverse=character.reverse
-    )
-
-
-def _colour(name: str) -> str:
-    if re.fullmatch("[0-9a-f]{6}", name):
-        return f"#{name}"
-    return COLOURS.get(name, re.sub("^bright", "bright_", name))
-
-
-def svg(screen: pyte.Screen, title: str) -> str:
-    """A picture that fetches nothing from anywhere."""
-    console = Console(
-        width=screen.columns, record=True, file=io.StringIO(), force_terminal=True, color_system="truecolor"
-    )
-    console.print(drawn(screen), end="", soft_wrap=True)
-    picture = console.export_svg(title=title, theme=MONOKAI)
-    picture = picture.replace("<svg ", '<svg xml:space="preserve" ', 1)  # rsvg-convert drops spaces else
-    return re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
 
 
 def animated(frames: Sequence[str]) -> str:

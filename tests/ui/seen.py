@@ -30,7 +30,7 @@ from kvtui.rules.observe import observe
 from tests.ui.settled import watch_the_loop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
     from textual.app import App
     from textual.pilot import Pilot
@@ -144,6 +144,9 @@ class Feed(Observer):
         self.error: OSError | None = None
         self.asked: list[tuple[ServiceKey, tuple[str, int] | None]] = []
         self.closed = False
+
+    def past(self) -> Iterator[Observation]:
+        return iter(())
 
     def push(self, observation: Observation | KeepalivedNotFoundError) -> None:
         """Give an observation, or end with an error."""

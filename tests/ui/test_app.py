@@ -13,6 +13,7 @@ from kvtui.backend.diagnostics import crash_report
 from kvtui.model.keepalived import KeepalivedNotFoundError
 from kvtui.model.settings import UiSettings
 from kvtui.model.source import SourceName, SourceState
+from kvtui.presenters.cells import line_text
 from kvtui.screens.help import HelpPanel
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.node_screen import NodeScreen
@@ -198,7 +199,7 @@ async def test_help_lists_every_key_of_the_screen_with_what_it_does() -> None:
         bindings = [b for _n, b, _e, _t in ui.app.screen_stack[-2].active_bindings.values() if b.id and not b.system]
 
         assert isinstance(ui.app.screen, HelpPanel)
-        told = ui.app.screen.text(None)
+        told = "\n".join(map(line_text, ui.app.screen.text(None)))
         missing = [b.id for b in bindings if b.tooltip and not any(s in told for s in (b.tooltip, b.description))]
         assert missing == []
         assert all(b.tooltip for b in bindings)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kvtui.presenters.chart import Chart, Form, chart_line, chart_lines, nice_top, plot
+from kvtui.presenters.chart import Chart, Form, chart_line, chart_lines, plot
 from kvtui.presenters.traffic import bytes_chart, connections_chart
-from kvtui.rules.timeline.history import SPANS, Channel, History
+from kvtui.rules.timeline.history import SPANS, Channel, History, nice_top
 from kvtui.widgets.chart import changed_columns
 from tests.ui.seen import EPOCH, demo, real, running, seen, server, snapshot
 

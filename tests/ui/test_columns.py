@@ -47,7 +47,7 @@ def test_a_long_name_is_worth_more_than_a_column_of_high_rank() -> None:
 
 
 def test_what_is_too_long_shows_that_it_was_cut() -> None:
-    assert aligned("kube-system/dns", 8, right=False) == "kube-sy~"
+    assert aligned("kube-system/dns", 8, right=False) == "kube-sy…"
     assert aligned("abc", 1, right=False) == "a"
     assert aligned("12", 5, right=True) == "   12"
 

@@ -50,17 +50,17 @@ async def test_the_worst_comes_first_with_its_evidence_and_remedy_below() -> Non
             ["info", "10.2.68.5:8080"],
         ]
         assert "10.4.0.4 advertises VRID 50" in ui.text
-        assert "Remedy  tcpdump -ni eth0 'ip proto 112'  # on each of them" in ui.text
+        assert "Remedy   tcpdump -ni eth0 'ip proto 112'  # on each of them" in ui.text
 
 
 async def test_the_cursor_chooses_and_enter_shows_all() -> None:
     async with running(with_findings(DRIFT, SPLIT)) as ui:
         await ui.press("5")
-        assert "Remedy  kvtui reload" in ui.text
+        assert "Remedy   kvtui reload" in ui.text
 
         await ui.press("down", "enter")
         assert ui.heading == "Finding two-masters"
-        assert "Object  vips" in ui.text
+        assert "Object   vips" in ui.text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kvtui.screens.findings import FindingsScreen
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vrrp import VrrpScreen
@@ -67,12 +69,13 @@ async def test_an_arrow_folds_and_unfolds_and_the_rest_of_its_row_does_not() -> 
 
 async def test_the_dashboard_shows_the_other_screens_and_a_click_opens_them() -> None:
     async with running(demo(), size=(180, 40)) as ui:
-        for word in ("─ VRRP ─", "─ Findings ─", "─ Changes on the wire ─", "vips6  BACKUP", "CM─Svc─EP"):
+        for word in ("─ VRRP ─", "─ Findings ─", "─ Events ─", "vips6  BACKUP", "CM─Svc─EP"):
             assert word in ui.text, word
         await click(ui, "#summary-findings", "Triage has not run yet.")
         assert isinstance(ui.app.screen, FindingsScreen)
 
 
-async def test_a_smaller_terminal_has_no_dashboard() -> None:
-    async with running(demo(), size=(180, 39)) as ui:
-        assert "─ VRRP ─" not in ui.text
+@pytest.mark.parametrize(("size", "has_room"), [((140, 40), True), ((140, 25), False), ((119, 60), False)])
+async def test_a_smaller_terminal_has_a_dashboard_if_the_vips_leave_room(size: tuple[int, int], has_room: bool) -> None:
+    async with running(demo(), size=size) as ui:
+        assert ("─ VRRP ─" in ui.text) is has_room

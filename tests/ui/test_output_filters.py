@@ -19,7 +19,7 @@ BOLD = Style(bold=True)
 
 def test_likenesses() -> None:
     drawn = "┌─ Keys ─┐ 10.4.0.5 → 10.4.0.4 … «x» ★ ✓✗· 日 ▂"
-    assert ascii_text(drawn) == '+- Keys -+ 10.4.0.5 > 10.4.0.4 . "x" * +X. ??  '
+    assert ascii_text(drawn) == '+- Keys -+ 10.4.0.5 > 10.4.0.4 ~ "x" * +X. ??  '
 
 
 @given(st.text(st.characters(exclude_categories=["C", "M"])))

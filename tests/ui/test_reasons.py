@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.plan import ActionKind
 from kvtui.model.finding import Finding, Severity
+from kvtui.presenters.cells import Tone
 from kvtui.screens.plan_panel import PlanPanel
-from tests.ui.seen import demo, instance, real, running, seen, server, vip
+from kvtui.widgets.keyline import KeyLine
+from tests.ui.seen import Ui, demo, instance, real, running, seen, server, vip
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -73,3 +75,16 @@ async def test_the_palette_shows_the_keys() -> None:
         helps = {c.title: c.help for c in ui.app.get_system_commands(ui.app.screen)}
         assert helps["VRRP"] == "2  VRRP instances and peers"
         assert helps["Filter"] == "/  Filter the rows"
+
+
+async def test_the_key_line_dims_keys_that_the_selected_row_has_no_target_for() -> None:
+    def off(ui: Ui) -> set[str]:
+        keys = (line for line in ui.app.screen.query_one(KeyLine).lines)
+        return {cell.text.strip() for line in keys for cell in line[1::2] if cell.tone is Tone.DIM}
+
+    async with running(one_of_two()) as ui:
+        assert off(ui) == {"drain"}  # two real servers are possible
+        await ui.press("down")
+        assert off(ui) == set()
+        await ui.press("8")
+        assert {"undo", "complete", "detail", "trace"} <= off(ui)

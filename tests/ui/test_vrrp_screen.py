@@ -121,7 +121,7 @@ def test_the_detail_says_where_the_state_is_known_from() -> None:
 def test_the_detail_names_what_changes_the_priority() -> None:
     script = Tracked("script", "chk", weight=-20, good=False)
     text = instance_text(replace(instance(effective=50), track_files=("vip_ok",), tracked=(script,)), EPOCH)
-    assert "Tracks      script chk FAILS (weight -20)" in text
+    assert "Tracks       script chk FAILS (weight -20)" in text
 
     assert "50 now, 100 configured: a tracked object changes it" in text
     assert "vip_ok" in text
@@ -131,8 +131,8 @@ def test_the_detail_tells_errors_from_usual_counters() -> None:
     counters = {"advert_rcvd": 7, "checksum_err": 3, "ip_ttl_err": 0}
     lines = instance_text(instance(counters=counters), EPOCH).splitlines()
 
-    assert "Errors      checksum_err 3" in lines
-    assert "Counters    advert_rcvd 7" in lines
+    assert "Errors       checksum_err 3" in lines
+    assert "Counters     advert_rcvd 7" in lines
 
 
 def test_every_counter_of_real_dumps_is_an_error_or_a_usual_one() -> None:

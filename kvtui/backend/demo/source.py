@@ -19,7 +19,7 @@ from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kvtui.backend.demo.changes import Changes
     from kvtui.model.ipvs import ServiceKey
@@ -34,6 +34,7 @@ HOST = Host(
     memory_available=2_900_000_000,
     nics=(Nic("eth0", up=True, speed=10_000, mtu=1500, errors_in=0, errors_out=0, drops_in=0, drops_out=0),),
 )
+PAST_SECONDS, PAST_STEP = 300, 5
 DETAIL = "demo: all data is invented"
 
 
@@ -77,6 +78,11 @@ class Demo:
     async def read(self) -> Snapshot:
         world = self.world
         return demo_snapshot(world.now, world.epoch, read_only=self._read_only, changes=world.changes)
+
+    def past(self) -> Iterator[Snapshot]:
+        """Yields the last five minutes, so that charts and strips have something to show."""
+        for seconds in range(PAST_SECONDS, 0, -PAST_STEP):
+            yield demo_snapshot(self.world.now - seconds, self.world.epoch)
 
     async def log(self) -> LogTail:
         return log_tail(self.world.now, self.world.epoch, self.world.changes)

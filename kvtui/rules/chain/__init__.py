@@ -15,6 +15,7 @@ from kvtui.rules.chain.index import ChainIndex, Port
 from kvtui.rules.chain.link import LAYERS, Layer, Link, Links, Mark, first_break, folded, whole
 from kvtui.rules.chain.owner import address_link, vrrp_link
 from kvtui.rules.chain.servers import ipvs_link
+from kvtui.rules.chain.without_api import REMEDY as NO_API_REMEDY
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation, VipView
@@ -47,6 +48,7 @@ def port_chain(index: ChainIndex, address: str, port: Port | None, *, view: VipV
 
 __all__ = [
     "LAYERS",
+    "NO_API_REMEDY",
     "ChainIndex",
     "Layer",
     "Link",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from enum import IntEnum
-from math import isnan, nan
+from math import floor, isnan, log10, nan
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,7 +15,7 @@ from msgspec import Struct
 from kvtui.model.ipvs import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from kvtui.model.ipvs import Stats
     from kvtui.model.observation import Observation, RealServerView
@@ -132,6 +132,12 @@ class History:
         """Returns the connections/s of the last minute, oldest first, for a sparkline."""
         return [v for v in self.series(key, SPANS[0]) if not isnan(v)]
 
+    def top(self, keys: Iterable[Hashable]) -> float:
+        """Returns the end of a scale for the sparklines of all of them."""
+        rings = [self._rings[key] for key in keys if key in self._rings]
+        minute = slice(Channel.CONNECTIONS, MAX_SAMPLES * len(Channel), len(Channel))
+        return nice_top(max((value for ring in rings for value in ring[minute] if not isnan(value)), default=0.0))
+
     def series(self, key: Hashable, span: Span, channel: Channel = Channel.CONNECTIONS) -> list[float]:
         """Returns a value for each step of the span, oldest first; NaN where nothing is known."""
         ring, number = self._rings.get(key), SPANS.index(span)
@@ -144,6 +150,14 @@ class History:
 
     def latest(self, key: Hashable, channel: Channel = Channel.CONNECTIONS) -> float:
         return self.series(key, SPANS[0], channel)[-1]
+
+
+def nice_top(highest: float) -> float:
+    """Returns the end of an axis: 1, 2 or 5 times a power of ten, so that it seldom changes."""
+    if highest <= 1:
+        return 1.0
+    power = 10.0 ** floor(log10(highest))
+    return next((f * power for f in (1, 2, 5) if f * power >= highest), 10 * power)
 
 
 def _put(ring: array[float], place: int, sample: Sample) -> None:
