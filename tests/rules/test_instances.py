@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
+from kvtui.model.addresses import InterfaceAddress
 from kvtui.model.observation import InstanceView, Master, VipView
 from kvtui.model.vrrp import Advertiser, VirtualAddress, VrrpState
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot, sources
+from tests.build import NODES, NOW, VIP, addresses, advertiser, instance, snapshot, sources
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
@@ -111,3 +113,15 @@ def test_adverts_of_another_family_or_interface_are_not_this_instance() -> None:
 def test_a_configured_peer_that_was_never_heard_is_listed_as_such() -> None:
     view = seen(snapshot(instances=(instance(unicast_peers=("10.4.0.4", "10.4.0.5")),)))
     assert [(p.address, p.seen) for p in view.peers] == [("10.4.0.5", True), ("10.4.0.4", False)]
+
+
+def test_an_address_that_went_with_its_interface_is_not_remembered() -> None:
+    """The NIC was renamed: eth0 is gone, and what it sent earlier says nothing of now."""
+    earlier = advertiser(0, at=NOW - 30, outgoing=True)
+    (there,) = observe(snapshot(advertisers=(earlier,))).vrrp_instances or ()
+    assert there.address == NODES[0]
+    table = replace(addresses(), addresses=(InterfaceAddress(NODES[0], 24, "wan0"),), interfaces=())
+    (gone,) = observe(snapshot(advertisers=(earlier,), addresses=table)).vrrp_instances or ()
+    assert gone.address is None
+    (sends,) = observe(snapshot(advertisers=(advertiser(0, outgoing=True),), addresses=table)).vrrp_instances or ()
+    assert sends.address == NODES[0]

@@ -307,10 +307,21 @@ def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
     return None
 
 
+def _own_address(snapshot: Snapshot, instance: VrrpInstance, own: Advertiser | None) -> str | None:
+    """Returns the source of its adverts; that of earlier ones while one of its interfaces has it."""
+    if own is not None:
+        where, table = interfaces_of(snapshot, instance), snapshot.addresses
+        if not own.silent(snapshot.time) or table is None or where is None:
+            return own.last.source
+        if any(place.interface in where for place in table.holding(own.last.source)):
+            return own.last.source
+    return self_address(snapshot, instance)
+
+
 def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
     known = evidence(snapshot, instance)
     state, why = state_of(known)
-    address = known.own.last.source if known.own else self_address(snapshot, instance)
+    address = _own_address(snapshot, instance, known.own)
     master = master_of(known, state, address)
     rivals = rivals_of(known, state)
     since = instance.last_transition if why == "dump" else (known.held_since if why == "address" else None)
