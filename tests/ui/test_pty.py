@@ -111,7 +111,7 @@ def test_the_window_grows_and_shrinks() -> None:
     with PseudoTerminal("--demo") as terminal:
         terminal.shows(*FIRST)
         terminal.resize((200, 50))
-        terminal.shows("METHOD", "TREND", "Changes on the wire")
+        terminal.shows("METHOD", "TREND", "─ Events ─")
         terminal.until(lambda: terminal.lines[49].startswith("Enter detail"), "the keys are at the bottom")
         terminal.resize((40, 10))
         terminal.until(lambda: terminal.lines[9] == "Enter detail  t trace  r reload  ? keys", "the keys fit")
