@@ -1,7 +1,8 @@
 # ruff: noqa: INP001, T201, S101 - a script that prints its figures
 """100 nodes, one in ten of them dead: how long until the first full view, and what it costs to follow them.
 
-    python -m benchmarks.bench_cluster [NODES]
+    python -m benchmarks.bench_cluster [NODES]           # what the views cost
+    python -m benchmarks.bench_cluster [NODES] --screen  # the terminal UI itself, on a pty
 
 Each node is a process in place of ssh that prints a real report (the demo's status) each second; nine of ten are
 ``sh`` with ``cat`` and ``sleep``, the tenth hangs without a word. CPU and memory are those of kvtui's own process. A
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from benchmarks.line import KVTUI, Line
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.cli.output import Format, encode
 from kvtui.cluster_observer import ClusterObserver
@@ -67,7 +69,7 @@ async def follow(names: list[str], ssh: str) -> None:
         view = observer.view()
         cells = NodeCells(view, UNICODE.dash, UNICODE.self_mark)
         drawn = [cells.cells(node) for node in view.nodes], detail_lines(view, UNICODE)
-        assert len(drawn[0]) == len(names)
+        assert len(drawn[0]) >= len(names)  # and a row for each node that is only heard
         await asyncio.sleep(1)
     share = (time.process_time() - cpu) / (time.monotonic() - began)
     live = sum(n.state is NodeState.LIVE for n in view.nodes)
@@ -76,15 +78,45 @@ async def follow(names: list[str], ssh: str) -> None:
     await observer.close()
 
 
+def screen(names: list[str], folder: Path) -> None:
+    """Screen 6 on a pty: until every row of the screen has its node's state, and what it costs then."""
+    config = folder / "kvtui.toml"
+    config.write_text(f'[cluster]\nssh = "{folder}/ssh"\nhosts = {names}\n'.replace("'", '"'))
+    with Line(KVTUI, {"KVTUI_CONFIG": str(config)}) as line:
+        line.until("Cluster")
+        print(f"first frame: {time.perf_counter() - line.began:.2f} s after the start, {line.cpu():.2f} s of CPU")
+        line.type("6")
+        began = time.perf_counter()
+        while not is_full(line.rows()):
+            line.wait(0.5)
+        print(f"first full screen: {time.perf_counter() - began:.2f} s after the key, {line.cpu():.2f} s of CPU")
+        while "90 live" not in " ".join(line.rows()) and time.perf_counter() - began < SECONDS:
+            line.wait(0.5)
+        print(*line.rows(), sep="\n")
+        sent, cpu = line.during(SECONDS)
+        print(f"following them: {100 * cpu / SECONDS:.1f} % of a core, {sent} bytes, {line.resident():.0f} MB")
+
+
+def is_full(rows: list[str]) -> bool:
+    """Whether each row of a node but the dead one's has a state."""
+    nodes = [row for row in rows if "node-" in row and "live" in row]
+    waiting = [row for row in rows if "node-" in row and "connecting" in row and "node-0 " not in row]
+    return len(nodes) > 3 and not waiting
+
+
 def main() -> None:
     """Runs it."""
-    names = [f"node-{number}" for number in range(int(sys.argv[1]) if len(sys.argv) > 1 else 100)]
+    number = next((int(word) for word in sys.argv[1:] if word.isdigit()), 100)
+    names = [f"node-{n}" for n in range(number)]
     with tempfile.TemporaryDirectory() as path:
         folder = Path(path)
         reports(folder, names)
         (folder / "ssh").write_text(SSH.format(folder=folder))
         (folder / "ssh").chmod(0o755)
-        asyncio.run(follow(names, str(folder / "ssh")))
+        if "--screen" in sys.argv:
+            screen(names, folder)
+        else:
+            asyncio.run(follow(names, str(folder / "ssh")))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import pyte
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -78,6 +80,16 @@ class Line:
         while (left := end - time.perf_counter()) > 0:
             self._take(left)
         return len(self.sent), self.cpu() - before
+
+    def wait(self, seconds: float) -> None:
+        """Takes what comes next."""
+        self._take(seconds)
+
+    def rows(self) -> list[str]:
+        """What is on the terminal, after all that was sent since the last call of ``forget``."""
+        screen = pyte.Screen(80, 24)
+        pyte.ByteStream(screen).feed(self.sent)
+        return list(screen.display)
 
     def _take(self, seconds: float) -> None:
         if select.select([self._ours], [], [], seconds)[0]:

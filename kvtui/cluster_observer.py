@@ -33,7 +33,7 @@ class ClusterObserver:
         self.settings = settings
         self.changed = asyncio.Event()
         self.is_decided = False
-        self._links = Links({host: reach.argv(settings, host, WATCH) for host in settings.hosts})
+        self._links = Links(settings, WATCH)
         self._rules = ClusterRules(settings.ignore)
 
     def start(self) -> None:
@@ -42,6 +42,7 @@ class ClusterObserver:
     def view(self, own: ClusterNode | None = None) -> ClusterView:
         """Returns the cluster now; ``own`` is left out if one of the hosts is this node."""
         nodes = self._links.nodes()
+        self.settings = replace(self.settings, pods=self._links.pods)
         if own is not None:
             here = next((i for i, node in enumerate(nodes) if _is_same(own, node)), None)
             if here is None:

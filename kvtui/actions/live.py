@@ -11,7 +11,7 @@ from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.trial import Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.network import Network
@@ -79,11 +79,11 @@ class LiveBackend:
 
         return read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
 
-    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str, is_sent: Callable[[], bool]) -> Step | None:
         from kvtui.actions.core.daemon import Daemon
         from kvtui.actions.steps.kept_config import KeepConfig
 
-        return KeepConfig(Daemon.of(keepalived), ran, newer)
+        return KeepConfig(Daemon.of(keepalived), ran, newer, is_sent)
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:
         from kvtui.backend.conf.running import mark

@@ -22,7 +22,7 @@ import selectors
 import signal
 import subprocess
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from kvtui.backend.conf.copies import saved_lines
 from kvtui.backend.launcher.rights import lower, rights_of
 from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, prepare
 from kvtui.backend.linux.arguments import parse_arguments
+from kvtui.backend.linux.descendants import kill_descendants
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from kvtui.model.keepalived import Keepalived
 
 TIMEOUT = 10.0
-"""Seconds; usually 9 ms, but the lookup of a script's user may ask a name server."""
+"""Seconds from its start; usually 9 ms, but the lookup of a script's user may ask a name server."""
+START_TIMEOUT = 30.0
+"""Seconds until the launcher, a Python of its own, must have started it: on a busy node that takes longer than it."""
 MAX_OUTPUT_BYTES = 1 << 20
 """Then it is killed: a config with a thousand errors prints 0.1 MB."""
 MAX_LINES = 2000
@@ -95,6 +98,8 @@ class ConfigTest(Struct, frozen=True):
         messages: each once, in order.
         ran: what ran, as whom and where, for an operator.
         cut: it printed more than ``MAX_OUTPUT_BYTES`` and was killed.
+        outside: what of keepalived's confinement did not hold for it, in words; empty when all did.
+        forced: it ran without a filter or label of keepalived's, because the operator forced it.
     """
 
     exit_code: int | None
@@ -103,6 +108,8 @@ class ConfigTest(Struct, frozen=True):
     messages: tuple[Message, ...] = ()
     ran: str = ""
     cut: bool = False
+    outside: str = ""
+    forced: bool = False
 
     @property
     def clean(self) -> bool:
@@ -143,8 +150,9 @@ def run(
             f"(to {facts['stage']}: {os.strerror(facts['error'])}): run kvtui as root or with CAP_SYS_ADMIN, "
             "CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SETPCAP",
         )
-    if not (late or cut) and "exit" not in facts:
-        raise ConfigTestUnavailableError(errno.EIO, f"`keepalived -t` was not started: {masked(output[-200:].strip())}")
+    if "exit" not in facts and not ("keeper" in facts and (late or cut)):
+        why = f"not within {START_TIMEOUT:g} s" if late else masked(output[-200:].strip())
+        raise ConfigTestUnavailableError(errno.EIO, f"`keepalived -t` was not started: {why}")
     exit_code = None if late or cut else facts["exit"]
     known = secrets_in(text.splitlines() if text is not None else _lines(keepalived, arguments.config_id))
     return ConfigTest(
@@ -154,6 +162,8 @@ def run(
         messages=messages(output, known, names={conf: RUNNING} if text is not None else {}),
         ran=ran,
         cut=cut,
+        outside=_outside(rights, facts.get("missed", [])),
+        forced=bool(rights.filtered),
     )
 
 
@@ -171,12 +181,19 @@ def _rights(keepalived: Keepalived, *, force: bool) -> tuple[Rights, str]:
         raise ConfigTestUnconfinedError(
             errno.EPERM,
             f"keepalived {keepalived.pid} runs under {rights.filtered}, which kvtui cannot give to `keepalived -t`: "
-            "it was not run; --force runs it without",
+            "it was not run. --force (F in the terminal UI) runs it without that, and the plan then shows its result",
         )
     if rights.uid == 0:  # root gets all of its bounding set at exec
         rights = replace(rights, bounding=rights.bounding & (rights.permitted | rights.inheritable))
     lost = f" but for {rights.filtered}" if rights.filtered else ""
     return replace(rights, limits=lower(rights.limits, LIMITS)), lost
+
+
+def _outside(rights: Rights, missed: Sequence[str]) -> str:
+    found = [rights.filtered] if rights.filtered else []
+    if names := ", ".join((*rights.out_of_reach, *missed)):
+        found.append(f"keepalived's cgroup {names}, which kvtui cannot join: kvtui's own limits held")
+    return " and ".join(found)
 
 
 def messages(output: str, known: frozenset[str], names: dict[str, str]) -> tuple[Message, ...]:
@@ -240,7 +257,7 @@ def _started(
             why = f"keepalived {keepalived.pid} has ended: try again"
             raise ConfigTestUnavailableError(error.errno, why) from error
         with process:
-            return _outcome(process, status, output, time.monotonic() + timeout)
+            return _outcome(process, status, output, timeout)
 
 
 def _popen(launch: Launch, printed: int) -> subprocess.Popen[bytes]:
@@ -257,12 +274,13 @@ def _popen(launch: Launch, printed: int) -> subprocess.Popen[bytes]:
 
 
 def _outcome(
-    process: subprocess.Popen[bytes], status: int, output: int, deadline: float
+    process: subprocess.Popen[bytes], status: int, output: int, timeout: float
 ) -> tuple[dict[str, Any], str, bool, bool]:
-    """Reads until the program has ended. What it may have left behind, and holds the pipe, is not waited for."""
+    """Reads until the program has ended, and ends all that it started: nothing of it may outlive the test."""
     data = {status: b"", output: b""}
     limits = {status: MAX_STATUS_BYTES, output: MAX_OUTPUT_BYTES}
-    late = cut = has_ended = False
+    late = cut = has_begun = has_ended = False
+    deadline = time.monotonic() + START_TIMEOUT
     with selectors.DefaultSelector() as waited:
         for fd in data:
             waited.register(fd, selectors.EVENT_READ)
@@ -278,12 +296,21 @@ def _outcome(
                 if not found:
                     has_ended |= key.fd == status
                     waited.unregister(key.fd)
-    facts: dict[str, Any] = {}
-    for line in data[status].splitlines():
-        facts |= json.loads(line)
-    if late or cut:
-        if "pid" in facts and "exit" not in facts:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(facts["pid"], signal.SIGKILL)
-        process.kill()
+                elif key.fd == status:
+                    if not has_begun and "keeper" in _facts(data[status]):
+                        has_begun, deadline = True, time.monotonic() + timeout
+                    has_ended |= "exit" in _facts(data[status])
+    facts = _facts(data[status])
+    if "keeper" in facts:
+        kill_descendants(facts["keeper"])
+    process.kill()
     return facts, data[output].decode("utf-8", "replace"), late, cut
+
+
+def _facts(said: bytes) -> dict[str, Any]:
+    """What the launcher said so far: ``missed`` cgroups, ``keeper``, a PID, then ``exit``, or ``error``, ``stage``."""
+    facts: dict[str, Any] = {}
+    for line in said.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            facts |= json.loads(line)
+    return facts

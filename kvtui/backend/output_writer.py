@@ -23,6 +23,13 @@ HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Blocked in the writer's thread: the main thread handles them."""
 
 
+class OutputError(OSError):
+    """The output cannot be written: its disk is full, say. A reader that is gone stays a ``BrokenPipeError``."""
+
+    def __str__(self) -> str:
+        return f"cannot write the output: {self.strerror}"
+
+
 class OutputWriter:
     """Writes byte strings one after another; each is written whole before the next begins.
 
@@ -66,7 +73,9 @@ class OutputWriter:
     def raise_error(self) -> None:
         if self._error is not None and not self._abandoned:
             self._abandoned = True
-            raise self._error
+            if isinstance(self._error, BrokenPipeError):
+                raise self._error
+            raise OutputError(*self._error.args) from self._error
 
     def put(self, data: bytes) -> None:
         with self._changed:

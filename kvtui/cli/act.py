@@ -10,6 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.actions.backends import backend_for
 from kvtui.actions.core.election_context import still_to_hear
 from kvtui.actions.core.intent import CannotPlanError
@@ -19,6 +21,8 @@ from kvtui.actions.core.plan_text import plan_text
 from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
 from kvtui.actions.priority.overwritten import found_overwrites
 from kvtui.actions.registry import plan
+from kvtui.backend.output_writer import OutputError
+from kvtui.backend.remote.hold import Hold
 from kvtui.cli.journal_text import journal_document, journal_text
 from kvtui.cli.output import (
     EXIT_TIMEOUT,
@@ -31,6 +35,7 @@ from kvtui.cli.output import (
     write_soon,
 )
 from kvtui.model.keepalived import KeepalivedNotFoundError
+from kvtui.model.settings import names
 from kvtui.model.text import plain
 from kvtui.presenters.action_document import action_document
 
@@ -99,6 +104,8 @@ def act(invocation: Invocation, intent: Intent, *, force: bool = False) -> int:
         run.is_signalled = True
     except (CannotPlanError, ValueError, KeepalivedNotFoundError) as error:
         outcome = Outcome(ExitCode.USAGE, str(error.args[0] if error.args else error))
+    except OutputError as error:  # of the plan: without an outcome, nothing had begun
+        outcome = run.outcome or Outcome(ExitCode.REFUSED, f"{error}; nothing was changed")
     except OSError as error:
         outcome = Outcome(ExitCode.REFUSED, str(error))
     run.leave_signals()
@@ -126,7 +133,7 @@ async def _act(invocation: Invocation, intent: Intent, run: _Run, *, force: bool
     backend = backend_for(observer.source)
     try:
         run.end_by_signals()
-        observation = await _observe(observer, intent)
+        observation = _with_peers(await _observe(observer, intent), intent.target, invocation.peers)
         action = await plan(intent, observation, observer.observe, backend)
         run.plan = action.plan
         if invocation.form.is_text:
@@ -167,6 +174,15 @@ async def _keep(
     info("the drain was closed: nothing is left to keep")
 
 
+def _with_peers(observation: Observation, instance: str, peers: str) -> Observation:
+    """Adds the other nodes that the kvtui that coordinates knows (``ADDRESS=PRIORITY,…``)."""
+    if not peers:
+        return observation
+    told = dict(peer.rsplit("=", 1) for peer in names(peers))
+    known = {instance: {address: int(priority) for address, priority in told.items()}}
+    return replace(observation, snapshot=replace(observation.snapshot, reported_peers=known))
+
+
 async def _observe(observer: Observer, intent: Intent) -> Observation:
     """Observes the node; for a plan that predicts an election, long enough to receive the master's advert."""
     observation = await observer.observe(timeout=LISTEN)
@@ -192,7 +208,8 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
     changes = action.steps or action.undoes or action.finishes or action.asks
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
-    runner = Runner(backend.journal, read_only=invocation.read_only, progress=info)
+    hold = Hold(write_soon) if invocation.hold else None
+    runner = Runner(backend.journal, read_only=invocation.read_only, progress=info, hold=hold)
     run.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=run.take_signal)
     return run.outcome
 

@@ -1,7 +1,8 @@
 """Actions over several nodes: planned on all of them first; then all done, or all put back.
 
 Each node's own kvtui plans, applies, verifies and journals its part. The reason in each journal begins with one id.
-A signal lets the parts that run end, and puts all back; kill -9 cannot: then the journals tell, and kvtui undo helps.
+Each holds what it did until the commit (``backend.remote.held``): when this kvtui ends before, however it ends, every
+node puts back by itself.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
+from kvtui.backend.remote.held import HeldCommands
 from kvtui.cli.act import agreed
 from kvtui.cli.output import encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
@@ -24,15 +28,17 @@ from kvtui.presenters.action_document import NodesOutcome
 from kvtui.presenters.cluster import NO_HOSTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from kvtui.cli.invocation import Invocation
-    from kvtui.model.cluster import Router
+    from kvtui.model.cluster import Member, Router
 
 LOOK_SECONDS = 90.0
 """How long all nodes have to answer before a plan is made."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
+PUT_BACK_SECONDS = 60.0
+"""How long the nodes have to put back and to answer; then their journals are asked."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
 """How often, and how many seconds apart, the journal of a node is asked what came of its part."""
 MAX_PRIORITY = 254
@@ -44,6 +50,8 @@ class Part(Struct, frozen=True):
 
     node: str
     words: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    """Global options, before the command."""
 
 
 class RefusedError(Exception):
@@ -62,6 +70,8 @@ class AllNodes:
         self._invocation = invocation
         self._settings = invocation.cluster
         self._reason = f"[{self.id}] {invocation.reason}".rstrip()
+        self._observer: ClusterObserver | None = None
+        self._held: HeldCommands | None = None
         self._begun: list[Part] = []
         self.results: dict[str, dict[str, Any] | None] = {}
         """Node → the document of its part, also of a plan."""
@@ -82,7 +92,7 @@ class AllNodes:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
-            return ExitCode.DONE, f"{await act(self)}  (in each journal: {self.id})"
+            text = await self._act_and_commit(act)
         except _DryRun:
             return ExitCode.DONE, "dry run: nothing was written on any node"
         except RefusedError as error:
@@ -93,6 +103,24 @@ class AllNodes:
         except asyncio.CancelledError:
             left = await self._put_back()
             return ExitCode.INTERRUPTED, f"interrupted; {left or 'all that was done is put back'}"
+        else:
+            return ExitCode.DONE, f"{text}  (in each journal: {self.id})"
+        finally:
+            if self._observer is not None:
+                await self._observer.close()
+            if self._held is not None:
+                await self._held.close()
+
+    async def _act_and_commit(self, act: Callable[[AllNodes], Awaitable[str]]) -> str:
+        """Returns what was done, which is final on all nodes.
+
+        Raises:
+            _FailedError: a part failed, or the connection to a node was lost.
+        """
+        text = await act(self)
+        if self._held is not None and (missed := self._take(await self._held.commit(), _detail)):
+            raise _FailedError("; ".join(missed))
+        return text
 
     # --- the steps of an action
 
@@ -100,28 +128,32 @@ class AllNodes:
         """Returns the first view of which this is true, or the last one when the time is over."""
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
-        observer, loop = ClusterObserver(self._settings), asyncio.get_running_loop()
-        observer.start()
+        if self._observer is None:
+            self._observer = ClusterObserver(self._settings)
+            self._observer.start()
+        loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        try:
-            while True:
-                view = observer.view()
-                if done(view) or loop.time() > end:
-                    return view
-                await asyncio.sleep(0.2)
-        finally:
-            await observer.close()
+        while not done(view := self._observer.view()) and loop.time() < end:
+            self._observer.changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._observer.changed.wait(), 1.0)
+        return view
 
-    async def all_live(self) -> ClusterView:
-        """Returns the cluster with an answer of every node; refuses where one does not answer."""
-        view = await self.view(_is_answered, LOOK_SECONDS)
+    async def all_live(self, *, states: bool = False) -> ClusterView:
+        """Returns the cluster with an answer of every node, also with ``states``; refuses where one does not answer."""
+        view = await self.view(_has_states if states else _is_answered, LOOK_SECONDS)
+        view = replace(view, nodes=tuple(n for n in view.nodes if n.state is not NodeState.HEARD))
+        if self._observer is not None:
+            self._settings = self._observer.settings  # where the pods are now
         if silent := [n for n in view.nodes if n.state is not NodeState.LIVE]:
             raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
         return view
 
-    async def plan(self, parts: Iterable[Part]) -> None:
+    async def plan(self, parts: Sequence[Part]) -> None:
         """Plans all parts, shows the plans, and asks; refuses unless every node can do its part."""
-        answers = await asyncio.gather(*(self._kvtui(p, "--dry-run") for p in parts))
+        answers = await asyncio.gather(
+            *(run_command(self._settings, p.node, self._words(p, "--dry-run")) for p in parts)
+        )
         if refusals := self._take(answers, _summary):
             raise RefusedError("; ".join(refusals))
         if self._invocation.read_only:
@@ -130,22 +162,21 @@ class AllNodes:
             raise _DryRun
         if not self._invocation.yes and not await agreed():
             raise RefusedError("not confirmed")
+        self._held = HeldCommands(self._settings, [p.node for p in parts])
 
     async def apply(self, *parts: Part) -> None:
-        """Applies these parts at the same time.
+        """Applies these parts at the same time; each node holds what it did.
 
         Raises:
             _FailedError: one of them failed, or its result is not known; what was begun is put back.
         """
+        assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
-        running = asyncio.gather(*(self._kvtui(p, "--yes") for p in parts))
-        try:
-            answers = await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await running  # a node that is left alone would go on by itself
-            raise
-        if failures := self._take(answers, _detail):
-            raise _FailedError("; ".join(failures))
+        self.results |= dict.fromkeys((p.node for p in parts), None)
+        ended = await asyncio.gather(*(self._held.start(p.node, self._words(p, "--yes")) for p in parts))
+        if failed := [answer for answer in ended if answer]:
+            self._take(failed, _detail)
+            raise _FailedError("; ".join(f"{plain(a.node)}: {_detail(a)}" for a in failed))
 
     def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
         """Keeps and prints the answers; returns the sentences of those that are not done."""
@@ -166,12 +197,13 @@ class AllNodes:
         """
         raise _FailedError(why)
 
-    async def _kvtui(self, part: Part, option: str) -> Answer:
-        words = (option, "--reason", self._reason, "-o", "json", *part.words)
-        return await run_command(self._settings, part.node, words)
+    def _words(self, part: Part, option: str) -> tuple[str, ...]:
+        return ("--hold", option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
 
     async def _put_back(self) -> str:
-        """Undoes what is in force, the latest first. Returns what could not be put back; empty if everything was."""
+        """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""
+        if self._held is not None:
+            self._take(await self._held.abort(PUT_BACK_SECONDS), _detail)
         nodes = tuple(dict.fromkeys(part.node for part in reversed(self._begun)))
         whys = [(node, await self._undo(node)) for node in nodes]
         return "; ".join(f"{plain(node)} was NOT put back: {why}" for node, why in whys if why)
@@ -205,7 +237,13 @@ class _FailedError(Exception):
 
 
 def _is_answered(view: ClusterView) -> bool:
-    return all(n.state in {NodeState.LIVE, NodeState.FAILED} for n in view.nodes)
+    return all(n.state not in {NodeState.CONNECTING, NodeState.LATE} for n in view.nodes)
+
+
+def _has_states(view: ClusterView) -> bool:
+    """A node's first report may lack what its keepalived and the wire tell a moment later."""
+    instances = (i for n in view.nodes if n.current for i in n.current.vrrp_instances or ())
+    return _is_answered(view) and all(i.state not in {"UNKNOWN", "INIT"} for i in instances)
 
 
 def _summary(answer: Answer) -> str:
@@ -240,8 +278,8 @@ def failover_to(invocation: Invocation, instance: str, target: str) -> int:
     """Moves the VIPs of an instance to the node of that name."""
 
     async def act(nodes: AllNodes) -> str:
-        router = _router(await nodes.all_live(), instance, target)
-        parts = _moves(router, target)
+        router = _router(await nodes.all_live(states=True), instance, target)
+        parts = moves(router, target)
         if not parts:
             return f"{plain(target)} is the master of {plain(router.name)} already"
         await nodes.plan(parts)
@@ -275,7 +313,7 @@ def _masters(view: ClusterView, router: Router) -> tuple[str, ...]:
     return next((r.masters for r in view.routers if r.vips == router.vips and r.name == router.name), ())
 
 
-def _moves(router: Router, target: str) -> list[Part]:
+def moves(router: Router, target: str) -> list[Part]:
     """Returns the parts that make the target master: its priority the highest, then the master leaves if it must."""
     if router.masters == (target,):
         return []
@@ -284,10 +322,20 @@ def _moves(router: Router, target: str) -> list[Part]:
     if here.instance.state != "BACKUP":
         raise RefusedError(f"{plain(target)} is {here.instance.state}: it cannot become master")
     best = max((m.instance.current_priority or 0 for m in router.members if m.node != target), default=0)
-    leave = Part(master.node, ("failover", master.instance.name))
-    if here.instance.nopreempt and router.next is not None and router.next.node == target:
-        return [leave]
-    if best >= MAX_PRIORITY:
-        raise RefusedError(f"another node has priority {best}: lower it first (kvtui priority)")
-    raised = Part(target, ("priority", here.instance.name, str(best + 1)))
+    follows = router.next
+    if here.instance.nopreempt and follows is not None and follows.certain and follows.node == target:
+        return [_leave(router, master, {})]
+    tracked = (here.instance.current_priority or 0) - (here.instance.priority or 0)
+    value = best + 1 - tracked  # what its scripts add or take stays
+    if max(best + 1, value) > MAX_PRIORITY:
+        raise RefusedError(f"{plain(target)} would need priority {value}: lower the other nodes first (kvtui priority)")
+    raised = Part(target, ("priority", here.instance.name, str(value)))
+    leave = _leave(router, master, {here.instance.address: best + 1})
     return [raised, leave] if here.instance.nopreempt else [raised]
+
+
+def _leave(router: Router, master: Member, raised: Mapping[str | None, int]) -> Part:
+    """The master learns from here who takes over: backups are silent, so it may never have heard them."""
+    others = {m.instance.address: m.instance.current_priority or 0 for m in router.members if m is not master}
+    peers = ",".join(f"{address}={priority}" for address, priority in {**others, **raised}.items() if address)
+    return Part(master.node, ("failover", master.instance.name), ("--peers", peers))

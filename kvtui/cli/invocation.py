@@ -36,6 +36,8 @@ class Invocation(Struct, frozen=True):
         dry_run: shows the plan of an action and stops; kvtui also sends keepalived no signal for a dump.
         kube: None: found by itself.
         at_once: the first reading waits for nothing, so that the terminal UI can draw; slow sources follow.
+        hold: an action waits for the commit of a kvtui that coordinates several nodes.
+        peers: other nodes of the target, as that kvtui knows them: ADDRESS=PRIORITY,...
     """
 
     read_only: bool = False
@@ -54,6 +56,8 @@ class Invocation(Struct, frozen=True):
     hosts: str | None = None
     config: Config = field(default_factory=Config)
     at_once: bool = False
+    hold: bool = False
+    peers: str = ""
 
     def with_options(self, given: Mapping[str, Any]) -> Invocation:
         """Returns the invocation with other global options, by their names in ``main.begin``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kvtui.backend.config_file import read as read_config
+from kvtui.backend.output_writer import OutputError
 from kvtui.cli import act_commands, chain_commands, config_commands, self_commands, view_commands
 from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
@@ -142,6 +143,9 @@ def begin(
             help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.",
         ),
     ] = False,
+    hold: Annotated[bool, typer.Option("--hold", hidden=True, help="For all_nodes: wait for its commit.")] = False,
+    terminal: Annotated[str, typer.Option("--terminal", hidden=True, help="TERM,COLORTERM, which exec loses.")] = "",
+    peers: Annotated[str, typer.Option("--peers", hidden=True, help="For all_nodes: the other nodes.")] = "",
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
@@ -151,6 +155,9 @@ def begin(
     Without a command: the terminal UI; without a terminal: the status as plain text.
     """
     del version
+    for name, value in zip(("TERM", "COLORTERM"), terminal.split(","), strict=False):
+        if value:
+            os.environ[name] = value
     if os.environ.get("KVTUI_DEBUG"):
         _start_debug_log(context, not debug)
     cli_context: CliContext = context.obj
@@ -171,6 +178,8 @@ def begin(
         color=color,
         hosts=hosts,
         config=config,
+        hold=hold,
+        peers=peers,
     )
     context.obj = invocation
     if context.invoked_subcommand is None:
@@ -266,6 +275,9 @@ def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> i
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return EXIT_FAILED  # the reader is gone (`kvtui status | head`)
+    except OutputError as error:
+        info(str(error))
+        return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - a bug: the operator gets a message and a report
         _crashed(error)
         return EXIT_FAILED

@@ -147,7 +147,7 @@ def finish(code: int) -> int:
     except BrokenPipeError:  # `kvtui status | head`
         return EXIT_FAILED
     except OSError as error:
-        info(f"cannot write the output: {error}")
+        info(str(error))
         return EXIT_FAILED
     return code
 

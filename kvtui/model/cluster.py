@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kvtui.model.finding import Finding
 
 MASTER, BACKUP = "MASTER", "BACKUP"
+NO_KVTUI = "none"
+"""The version of kvtui in the report of a pod that has none (``cli.pod_status``)."""
 
 
 class ReportedNode(Struct, frozen=True):
@@ -124,6 +126,10 @@ class NodeState(StrEnum):
     """It has answered, and is silent now: what is shown is old."""
     FAILED = "failed"
     """It refuses, cannot be reached, or its answer is not understood."""
+    MISSING = "missing"
+    """The DaemonSet should have a pod there, and has none."""
+    HEARD = "heard"
+    """Known from its adverts only."""
 
 
 class ClusterNode(Struct, frozen=True):

@@ -100,7 +100,7 @@ class ConfRealServer(Struct, frozen=True):
 
     ``file_check`` is the track file of its FILE_CHECK. ``file_check_weight`` is the weight that this check sets
     (negative for ``reverse``); None means the track file's own weight, or 1. ``written_port`` is a port that keepalived
-    replaces: only NAT can reach it.
+    replaces: only NAT can reach it. ``weight_unknown``: only keepalived knows the weight (``${_RANDOM 1 9}``).
     """
 
     address: str
@@ -116,6 +116,7 @@ class ConfRealServer(Struct, frozen=True):
     sorry: bool = False
     file_check_weight: int | None = None
     written_port: int | None = None
+    weight_unknown: bool = False
 
     @property
     def initial_weight(self) -> int:
@@ -185,10 +186,15 @@ class ConfScript(Struct, frozen=True):
 
 
 class SyncGroup(Struct, frozen=True):
-    """A ``vrrp_sync_group``: its members change state together."""
+    """A ``vrrp_sync_group``: its members change state together.
+
+    Attributes:
+        tracks_weights: the weights of what its members track count (``sync_group_tracking_weight``).
+    """
 
     name: str
     members: tuple[str, ...]
+    tracks_weights: bool = False
 
 
 class Conf(Struct, frozen=True):

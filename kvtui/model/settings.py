@@ -34,7 +34,9 @@ class ClusterSettings(Struct, frozen=True):
     """How to reach the other nodes.
 
     Attributes:
-        hosts: as ssh knows them, or ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui).
+        hosts: as ssh knows them, ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui), or
+            ``daemonset/NAMESPACE/NAME`` for all its pods.
+        pods: the pods of nodes that a DaemonSet named: node → host.
         command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
         ignore: ids of findings that are not reported.
         ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
@@ -46,6 +48,7 @@ class ClusterSettings(Struct, frozen=True):
     ignore: frozenset[str] = frozenset()
     kubeconfig: str | None = None
     context: str | None = None
+    pods: Mapping[str, str] = field(default_factory=dict)
 
 
 class UiSettings(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from kvtui.model.cluster import Heard, NodeState
+from kvtui.model.cluster import NO_KVTUI, Heard, NodeState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
 from kvtui.presenters.cells import SEVERITY_TONES, STATE_TONES, Cell, Tone
@@ -27,6 +27,8 @@ NODE_TONES = {
     NodeState.LIVE: Tone.GOOD,
     NodeState.LATE: Tone.WARN,
     NodeState.FAILED: Tone.BAD,
+    NodeState.MISSING: Tone.BAD,
+    NodeState.HEARD: Tone.WARN,
 }
 NODE_HEAD = (
     "NODE", "STATE", "INSTANCES", "VIPS", "FINDINGS", "CONN/S", "CONFIG", "IPVS", "DRAINED", "KEEPALIVED", "KVTUI",
@@ -52,7 +54,7 @@ class NodeCells:
         name = Cell(f"{self._mark if node.is_self else ''}{plain(node.name)}", Tone.STRONG)
         state = Cell(node.state.value, NODE_TONES[node.state])
         report = node.report
-        if report is None:
+        if report is None or node.state is NodeState.HEARD:
             return (name, state, Cell(plain(node.detail), NODE_TONES[node.state]), *(Cell(""),) * 9)
         compared, counts = report.comparison, finding_counts(report)
         held = tuple(v.address for v in report.vips or () if v.present)
@@ -219,6 +221,13 @@ def cluster_finding_lines(finding: Finding) -> list[tuple[str, Tone]]:
     title = (f"{finding.severity.value.upper():<8} {plain(finding.title)}", SEVERITY_TONES[finding.severity])
     evidence = [(f"  {plain(e)}", Tone.NORMAL) for e in finding.evidence]
     return [title, *evidence, (f"  > {plain(finding.remedy)}", Tone.NORMAL)]
+
+
+def has_kvtui(node: ClusterNode) -> bool:
+    """Whether kvtui can be opened there, as far as is known; else the node's detail says why not."""
+    report = node.report
+    opened = node.state in {NodeState.CONNECTING, NodeState.LIVE, NodeState.LATE}
+    return opened and (report is None or report.comparison.kvtui != NO_KVTUI)
 
 
 def summary(view: ClusterView) -> str:

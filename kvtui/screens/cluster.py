@@ -8,7 +8,7 @@ from textual.containers import VerticalScroll
 
 from kvtui.model.cluster import NodeState
 from kvtui.presenters.cells import Cell, Tone, text_lines
-from kvtui.presenters.cluster import NODE_HEAD, NodeCells, detail_lines, summary
+from kvtui.presenters.cluster import NODE_HEAD, NodeCells, detail_lines, has_kvtui, summary
 from kvtui.presenters.cluster_document import own_node
 from kvtui.screens.node_screen import NodeScreen, natural
 from kvtui.screens.panel import Panel
@@ -67,7 +67,7 @@ class ClusterScreen(NodeScreen):
             return None
         if node.is_self:
             self.notify(f"{node.name} is the node of the other screens.", markup=False)
-        elif node.state is NodeState.FAILED:
+        elif not has_kvtui(node):
             return Panel(self.host, node.name, lambda _observation: text_lines(node.detail))
         else:
             self.host.open_node(node.name)

@@ -278,7 +278,8 @@ class PlanPanel(LivePanel):
 
     @work(group="plan")
     async def _agree(self, force: bool) -> None:
-        """Plans once more, and applies the plan only if it did not change."""
+        """Plans once more, and applies the plan only if it did not change; forced, it may bring a config test."""
+        self.intent = replace(self.intent, force=self.intent.force or force)
         try:
             await self._plan()
         finally:

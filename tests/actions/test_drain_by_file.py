@@ -274,6 +274,7 @@ def test_the_number_is_read_through_keepalived_s_root(tmp_path: Path) -> None:
 )
 def test_the_weight_of_a_check_is_read(tmp_path: Path, line: str, weight: int | None) -> None:
     text = (
+        "track_file rs {\n file /tmp/rs\n}\n"
         "virtual_server 10.4.0.50 80 {\n real_server 10.2.68.5 8080 {\n  weight 9\n  FILE_CHECK {\n"
         f"   track_file rs\n   {line}\n  }}\n }}\n}}\n"
     )

@@ -6,6 +6,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.step import StepError, StepState
@@ -74,6 +75,14 @@ def test_the_file_stays_where_the_reload_was_never_sent(stage: Stage) -> None:
     stage.step.undo()
     assert stage.file.read_text() == NEWER
     assert stage.step.state() is StepState.PENDING
+
+
+def test_the_file_is_brought_back_where_keepalived_has_not_read_the_newer_one_yet(stage: Stage) -> None:
+    """The signal was sent: it reads the file in a moment, and that must be the one of before."""
+    step = replace(stage.step, is_sent=lambda: True)
+    step.do()
+    step.undo()
+    assert stage.read().digest == step.ran
 
 
 def test_what_was_reloaded_since_the_plan_is_not_kept(stage: Stage) -> None:

@@ -103,7 +103,7 @@ def test_nothing_is_sent_when_the_last_test_is_fatal(monkeypatch: pytest.MonkeyP
 
     sent: list[object] = []
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
-    monkeypatch.setattr("kvtui.actions.checks.preflight.run_preflight", lambda _k: Found)
+    monkeypatch.setattr("kvtui.actions.checks.preflight.run_preflight", lambda _k, **_: Found)
     monkeypatch.setattr(
         "kvtui.actions.checks.assess_reload.assess_reload", lambda _s: ReloadAssessment(fatal=("/c:3: no VRID",))
     )

@@ -22,7 +22,7 @@ class Deaf:
 
     def __init__(self) -> None:
         self.reading, self._writing = os.pipe()
-        self.dropped = False
+        self.lost = 0
 
     def fileno(self) -> int:
         return self.reading
@@ -30,8 +30,8 @@ class Deaf:
     def read(self, _max_packets: int) -> Iterator[Advert]:
         return iter(())
 
-    def has_dropped(self) -> bool:
-        return self.dropped
+    def dropped(self) -> int:
+        return self.lost
 
     def close(self) -> None:
         os.close(self.reading)
@@ -48,14 +48,16 @@ async def test_drops_and_pauses_begin_the_silence_anew(monkeypatch: pytest.Monke
     try:
         clock[0] = now + MAX_PAUSE - 1
         assert heard.heard_since() == now
-        capture.dropped = True
+        capture.lost = 7
         clock[0] += 1
         assert heard.heard_since() == now + MAX_PAUSE
-        capture.dropped = False
+        capture.lost = 0
         clock[0] += 1
         assert heard.heard_since() == now + MAX_PAUSE
+        assert heard.dropped() == 7
         clock[0] += 150  # stopped, or the machine frozen
         assert heard.heard_since() == clock[0]
+        assert heard.dropped() == 0, "long ago"
         clock[0] -= 3600  # the clock was set back
         assert heard.heard_since() == clock[0]
     finally:

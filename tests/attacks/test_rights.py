@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ import pytest
 
 from kvtui.backend import config_test
 from kvtui.backend.config_test import ConfigTestUnavailableError, ConfigTestUnconfinedError
+from kvtui.backend.launcher import rights
+from kvtui.backend.linux import procfs
 from tests.attacks.targets import status_of, target
 
 if TYPE_CHECKING:
@@ -128,18 +130,40 @@ def test_the_running_config_is_read_by_another_user_too(look: Path) -> None:
 
 def test_a_filter_that_cannot_be_copied_is_a_reason_not_to_run_it(look: Path) -> None:
     with target(sys.executable, "-S", "-c", FILTER, conf=look) as keepalived:
-        with pytest.raises(ConfigTestUnconfinedError, match=r"under a seccomp filter.*it was not run; --force runs it"):
+        with pytest.raises(ConfigTestUnconfinedError, match=r"under a seccomp filter.*it was not run. --force"):
             config_test.run(keepalived)
         result = config_test.run(keepalived, force=True)
     assert result.exit_code == 0
     assert "but for a seccomp filter" in result.ran
+    assert (result.forced, result.outside) == (True, "a seccomp filter")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_cgroup_that_cannot_be_joined_is_named(
+    look: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_there: bool
+) -> None:
+    """The target's is another one, of version 1; what is joined is a plain file here."""
+    texts = {"self": "4:memory:/\n1:name=systemd:/\n0::/\n"}
+    monkeypatch.setattr(rights, "CGROUPS", str(tmp_path))
+    monkeypatch.setattr(procfs, "cgroup", lambda pid: texts.get(pid, "4:memory:/pod/k\n1:name=systemd:/pod\n0::/\n"))
+    joined = tmp_path / "memory/pod/k/cgroup.procs"
+    if is_there:
+        joined.parent.mkdir(parents=True)
+        joined.touch()
+    with target(conf=look) as keepalived:
+        result = config_test.run(keepalived)
+    assert result.exit_code == 0
+    assert ("keepalived's cgroup memory:/pod/k, which kvtui cannot join" in result.outside) is not is_there
+    assert not is_there or joined.read_text() == "0"
 
 
 @contextmanager
-def hostile(tmp_path: Path, script: str, *, timeout: float = 2.0) -> Iterator[config_test.ConfigTest]:
+def hostile(
+    tmp_path: Path, script: str, *, timeout: float = 2.0, wrapper: tuple[str, ...] = ()
+) -> Iterator[config_test.ConfigTest]:
     conf = tmp_path / "keepalived.conf"
     conf.write_text(f"{{ {script}\n}}\n")
-    with target(conf=conf) as keepalived:
+    with target(*wrapper, conf=conf) as keepalived:
         yield config_test.run(keepalived, timeout=timeout)
 
 
@@ -152,13 +176,28 @@ def test_what_does_not_end_is_killed_with_what_it_started(tmp_path: Path) -> Non
         assert state.get("State", "Z").startswith("Z")
 
 
-def test_what_it_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
-    """A process of its own session that holds the pipe."""
-    mark = tmp_path / "pid"
-    with hostile(tmp_path, f"setsid sleep 600 & echo $! > {mark}; echo said", timeout=120.0) as result:
+@pytest.mark.parametrize("wrapper", [(), UNSHARED], ids=["beside kvtui", "in namespaces"])
+@pytest.mark.parametrize("ends", [True, False], ids=["after its end", "at the time limit"])
+def test_what_it_leaves_in_other_sessions_is_ended(tmp_path: Path, wrapper: tuple[str, ...], ends: bool) -> None:
+    """Orphans in sessions, and so process groups, of their own, which hold the pipe."""
+    mark, sleep = tmp_path / "mark", f"sleep 600.{os.getpid()}"
+    orphans = f"setsid sh -c '(setsid {sleep} & echo 1 >> {mark}); echo 2 >> {mark}; exec {sleep}' &"
+    wait = f"while [ $(wc -l <{mark}) != 2 ]; do sleep 0.01; done; echo said"
+    script = f"touch {mark}; {orphans} {wait}" + ("" if ends else "; sleep 600")
+    with hostile(tmp_path, script, timeout=120.0 if ends else 5.0, wrapper=wrapper) as result:
         assert [m.text for m in result.messages] == ["said"]
-        assert (result.exit_code, result.timed_out) == (0, False)
-    os.kill(int(mark.read_text()), 9)
+        assert (result.exit_code, result.timed_out) == ((0, False) if ends else (None, True))
+        assert running(sleep) == []
+
+
+def running(command: str) -> list[str]:
+    """The processes of that command line; one that has ended and waits for its parent has none."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cmdline").read_bytes().replace(b"\0", b" ").strip() == command.encode():
+                found.append(process.name)
+    return found
 
 
 def test_endless_output_ends(tmp_path: Path) -> None:

@@ -105,6 +105,21 @@ async def test_a_script_that_does_not_end_is_killed_with_its_children(daemon: Ke
     assert not running(found.output)
 
 
+async def test_what_a_late_script_started_in_another_session_is_ended_too(daemon: Keepalived) -> None:
+    line = "setsid sh -c 'echo $$; exec sleep 600' & wait"
+    found = await result_of(daemon, script("sh", "-c", line, timeout=2.0))
+    assert found.detail == "it did not end within 2 s and was killed"
+    assert found.output
+    assert not running(found.output)
+
+
+async def test_what_a_script_that_ended_left_goes_on_as_in_keepalived(daemon: Keepalived) -> None:
+    found = await result_of(daemon, script("sh", "-c", "setsid sleep 600 & echo $!"))
+    assert found.passed
+    assert running(found.output)
+    os.kill(int(found.output), signal.SIGKILL)
+
+
 @pytest.mark.parametrize("code", [0, 3])
 async def test_what_a_late_script_exits_with_counts_as_in_keepalived(daemon: Keepalived, code: int) -> None:
     words = f"trap 'exit {code}' TERM; while :; do sleep 0.05; done"

@@ -202,3 +202,24 @@ def test_an_action_is_carried_out_with_a_closed_stream(closed: str) -> None:
     assert done.returncode == 0
     assert closed == ">&-" or checked(done.stdout)["outcome"]["result"] == "done"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["status"], 1, "cannot write the output: No space left on device"),
+        ([*DRAIN, "--yes"], 3, "cannot write the output: No space left on device; nothing was changed"),
+    ],
+)
+def test_a_full_disk_under_stdout_is_said_in_a_sentence(words: list[str], code: int, said: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "kvtui", "--demo", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=300,
+            check=False,
+            env=ENV,
+        )
+    assert (done.returncode, done.stderr) == (code, f"kvtui: {said}\n")

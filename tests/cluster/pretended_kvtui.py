@@ -3,7 +3,7 @@
     pretended_kvtui.py FOLDER … -- HOST COMMAND
 
 FOLDER/HOST.json has its journal; FOLDER/HOST.fails names what fails there: ``plan``, ``apply``, ``lost`` (applied, but
-the connection is lost before the answer), ``slow`` (applied as soon as there is a file FOLDER/go).
+the connection is lost after the commit), ``slow`` (applied as soon as there is a file FOLDER/go).
 """
 
 from __future__ import annotations
@@ -12,8 +12,18 @@ import json
 import shlex
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+HELD = "kvtui: done, waits for the commit of all nodes"
+
+
+def write(journal: Path, entries: list[dict[str, Any]]) -> None:
+    """At once: a test may read it at any moment."""
+    draft = journal.with_suffix(".draft")
+    draft.write_text(json.dumps(entries))
+    draft.replace(journal)
 
 
 def main() -> int:
@@ -41,10 +51,13 @@ def main() -> int:
     else:
         while fails == "slow" and not (folder / "go").exists():
             time.sleep(0.05)
-        entries.append({"id": f"id-{len(entries)}", "reason": reason, "result": "done", "undoes": None})
-    draft = folder / f"{host}.draft"
-    draft.write_text(json.dumps(entries))
-    draft.replace(journal)  # a test may read it at any moment
+        entries.append({"id": f"id-{len(entries)}", "reason": reason, "result": None, "undoes": None})
+        write(journal, entries)
+        print(HELD, flush=True)
+        word = next(filter(str.strip, chain(sys.stdin, ["abort"]))).strip()
+        code, detail = (0, "done") if word == "commit" else (130, "put back")
+        entries[-1]["result"] = detail
+    write(journal, entries)
     if fails == "lost" and "--yes" in words and "undo" not in words:
         print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
         return 255

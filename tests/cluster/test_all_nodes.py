@@ -65,20 +65,22 @@ def test_nothing_is_done_without_a_yes_or_in_a_dry_run(folder: Path) -> None:
     assert not any(entries(folder, h) for h in HOSTS)
 
 
-@pytest.mark.parametrize(("fails", "on_b"), [("apply", ["put back"]), ("lost", ["undone"])])
+@pytest.mark.parametrize(
+    ("fails", "result"), [("apply", "put back"), ("lost", "undone")], ids=["before the commit", "after it"]
+)
 def test_what_was_done_is_put_back_if_one_fails(
-    folder: Path, capsys: pytest.CaptureFixture[str], fails: str, on_b: list[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], fails: str, result: str
 ) -> None:
     (folder / "b.fails").write_text(fails)
     assert drain("--yes") == 1
-    assert results(folder) == {"a": ["undone"], "b": on_b, "c": ["undone"]}
+    assert results(folder) == {h: [result] for h in HOSTS}
     assert "all that was done is put back" in capsys.readouterr().err
 
 
 def test_one_after_another_stops_at_the_first_that_fails(folder: Path) -> None:
     (folder / "b.fails").write_text("apply")
     assert run(lambda _invocation: None, ["--yes", "reload", "--all-nodes", "--one-at-a-time"]) == 1
-    assert results(folder) == {"a": ["undone"], "b": ["put back"], "c": []}
+    assert results(folder) == {"a": ["put back"], "b": ["put back"], "c": []}
 
 
 def test_a_signal_waits_for_what_runs_and_puts_all_back(folder: Path) -> None:
@@ -86,11 +88,11 @@ def test_a_signal_waits_for_what_runs_and_puts_all_back(folder: Path) -> None:
     argv = [sys.executable, "-m", "kvtui", "--yes", "drain", "10.2.0.1", "--all-nodes"]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 120
-        while results(folder) != {"a": ["done"], "b": [], "c": ["done"]} and time.monotonic() < end:
+        while results(folder) != {"a": [None], "b": [], "c": [None]} and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         (folder / "go").touch()
         _out, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted; all that was done is put back" in errors
-    assert results(folder) == {h: ["undone"] for h in HOSTS}
+    assert results(folder) == {h: ["put back"] for h in HOSTS}

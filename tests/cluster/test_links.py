@@ -25,8 +25,10 @@ def prints(text: str) -> list[str]:
 async def _followed(
     commands: dict[str, list[str]], done: Callable[[dict[str, ClusterNode]], bool]
 ) -> dict[str, ClusterNode]:
-    links, changed = Links(commands), asyncio.Event()
+    links, changed = Links(ClusterSettings(), ()), asyncio.Event()
     links.start(changed.set)
+    for name, argv in commands.items():
+        links.run(name, argv)
     try:
         async with asyncio.timeout(120):
             while not done(nodes := {n.name: n for n in links.nodes()}):

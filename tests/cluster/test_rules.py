@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.cluster import ClusterNode, ClusterView, Comparison, Heard, NodeState, ReportedHmac
+from kvtui.presenters.cluster import NodeCells
 from kvtui.rules.cluster.view import ClusterRules
 from tests.cluster.build import node, peer, silent
 
@@ -102,6 +103,25 @@ def test_ties() -> None:
     assert [f.title for f in view.findings if f.id == "cluster-tie"] == [
         "vips: node-3, node-4 have the same priority 150"
     ]
+
+
+def test_a_node_that_is_known_from_its_adverts_only_is_a_row_that_takes_no_part() -> None:
+    view = lasting(node(4, peers=(peer(9, 0.4), peer(8, 70.0))))
+    assert [(n.name, n.state) for n in view.nodes[1:]] == [("10.4.0.8", NodeState.HEARD), ("10.4.0.9", NodeState.HEARD)]
+    assert view.nodes[2].detail == "vips MASTER 109: known from its adverts only (heard by node-4)"
+    assert "silent for 70 s" in view.nodes[1].detail
+    assert not view.routers[0].masters
+    assert [c.text for c in NodeCells(view, "-", "*").cells(view.nodes[2])[:3]] == [
+        "10.4.0.9", "heard", view.nodes[2].detail,
+    ]  # fmt: skip
+
+
+def test_a_node_that_the_daemonset_left_out_is_a_finding() -> None:
+    missing = ClusterNode("node-6", NodeState.MISSING, "daemonset/lb/vip has no pod on this node")
+    view = lasting(node(4), node(5, "MASTER"), missing)
+    assert [f.title for f in view.findings] == ["node-6 should have a keepalived pod and has none"]
+    assert view.routers[0].next is not None
+    assert view.routers[0].next.certain  # no keepalived runs there
 
 
 def test_findings_that_the_operator_ignores() -> None:

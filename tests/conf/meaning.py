@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Meaning = dict[str, Any]
 METHOD_NAMES = {method: name for name, method in LVS_METHODS.items()}
 TRACKED = {"interfaces": "interface", "scripts": "script", "files": "file"}
-NO_CHECKER = {"FILE_CHECK", "MISC_CHECK"}
-"""A file is dumped as a track file; whether a script is run depends on the machine."""
+NO_CHECKER = {"FILE_CHECK"}
+"""It is dumped as a track file."""
 
 
 def of_conf(conf: Conf, disabled: Collection[str] = ()) -> Meaning:
@@ -96,7 +97,12 @@ def _real(real: ConfRealServer, server: ConfVirtualServer) -> Meaning:
     if real.sorry:
         return values
     limits = {"upper": real.upper_threshold or 0, "lower": real.lower_threshold or 0}
-    return {**values, "weight": real.initial_weight, **limits, "checks": sorted(set(real.checks) - NO_CHECKER)}
+    return {
+        **values,
+        "weight": None if real.weight_unknown else real.initial_weight,
+        **limits,
+        "checks": sorted(set(real.checks) - NO_CHECKER),
+    }
 
 
 def _add(servers: Meaning, name: str, server: Meaning) -> None:
@@ -104,6 +110,39 @@ def _add(servers: Meaning, name: str, server: Meaning) -> None:
     while name in servers:
         name += " again"
     servers[name] = server
+
+
+# --- what keepalived dumped as JSON
+
+
+def of_json(text: str, dumped: Meaning) -> Meaning:
+    """What keepalived.json says; where it names a VMAC, the interface of the text dump is meant."""
+    document = json.loads(text)
+    entries = document["vrrp"] if isinstance(document, dict) else document  # json_version 2
+    instances = {e["data"]["iname"]: e["data"] for e in entries}
+    return {name: _json_instance(data, dumped["instances"][name]["interface"]) for name, data in instances.items()}
+
+
+def _json_instance(data: dict[str, Any], interface: str | None) -> Meaning:
+    def vips(key: str) -> list[str]:
+        found = (_VIP.match(f"     {text} ") for text in data.get(key, ()))
+        own = data["vmac_ifname"]
+        named = [_dumped_vip(m) for m in found if m]
+        return _first_of_each([v.replace(f" dev {own}", f" dev {interface}") if own else v for v in named])
+
+    states = ("INIT", "BACKUP", "MASTER", "FAULT")
+    return {
+        "version": data["version"],
+        "state": _start(states[data["state"]], states[data["wantstate"]]),
+        "vrid": data["vrid"],
+        "priority": data["base_priority"],
+        "preempt": not data["nopreempt"],
+        "preempt_delay": data["preempt_delay"] or None,
+        "advert_int": data["adver_int"],
+        "auth": {1: "PASS", 2: "AH"}.get(data["auth_type"]),
+        "vips": vips("vips"),
+        "excluded": vips("evips"),
+    }
 
 
 # --- what keepalived dumped
@@ -139,7 +178,7 @@ def _dumped_instance(body: str) -> Meaning:
     return {
         "version": int(value("VRRP Version")),
         "state": _start(value("State"), value("Wantstate")),
-        "interface": interface,
+        "interface": None if interface == "not configured" else interface,
         "vrid": int(value("Virtual Router ID")),
         "priority": int(value("Priority")),
         "preempt": value("Preempt") == "enabled",

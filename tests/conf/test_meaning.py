@@ -204,6 +204,34 @@ def test_a_misspelt_block_and_what_is_lost_by_it(tmp_path: Path) -> None:
     assert syntax(conf) == [(9, message)]
 
 
+def test_a_skipped_server_is_skipped_by_its_braces(tmp_path: Path) -> None:
+    """A misspelt block in it loses nothing."""
+    real = "real_server 10.1.0.{} {} {{\nTCP_CHEKC {{\nconnect_timeout 3\n}}\n}}\n"
+    last = "real_server 10.1.0.3 80 {\nweight 4\n}\n"
+    conf = said(tmp_path, f"virtual_server 10.0.0.1 80 {{\n{real.format(1, 99999)}{real.format(300, 80)}{last}}}\n")
+    (found,) = conf.virtual_servers
+    assert [(r.address, r.weight) for r in found.real_servers] == [("10.1.0.3", 4)]
+    assert syntax(conf) == []
+
+
+def test_a_check_of_a_file_that_is_not_defined_above_it_is_none(tmp_path: Path) -> None:
+    """ "track_file below not found", says its log (2.1.5, 2.2.7, 2.3.3)."""
+    file = "track_file {0} {{\nfile /tmp/{0}\n}}\n"
+    real = "real_server 10.1.0.{} 80 {{\nFILE_CHECK {{\ntrack_file {}\n}}\n}}\n"
+    server = f"virtual_server 10.0.0.1 80 {{\n{real.format(1, 'above')}{real.format(2, 'below')}}}\n"
+    conf = said(tmp_path, file.format("above") + server + file.format("below"))
+    (found,) = conf.virtual_servers
+    assert [(r.checks, r.file_check) for r in found.real_servers] == [(("FILE_CHECK",), "above"), ((), None)]
+    assert (12, 1, "track_file below is not defined above: keepalived ignores this check") in values(conf)
+
+
+def test_a_track_without_what_keepalived_needs_is_none(tmp_path: Path) -> None:
+    tracks = "track_interface {\na weight\nb weight 2 odd\n}\ntrack_file {\nf weight 2 odd\ng weight 2 reverse\n}"
+    files = "track_file f {\nfile /f\n}\ntrack_file g {\nfile /g\n}\n"
+    (found,) = said(tmp_path, files + instance(tracks)).instances
+    assert [(t.kind, t.name, t.weight) for t in found.tracks] == [("interface", "b", 2), ("file", "g", 2)]
+
+
 def test_an_unknown_keyword_and_an_unknown_block_at_the_top(tmp_path: Path) -> None:
     conf = said(tmp_path, f"colour blue\nthings {{\nmore 1\n}}\n{instance('Priority 7')}")
     assert [i.priority for i in conf.instances] == [100]

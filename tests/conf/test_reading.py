@@ -121,6 +121,20 @@ def test_what_is_defined_further_down_is_not_tracked(tmp_path: Path) -> None:
             "vrrp_instance V {\nvirtual_router_id 1\nvirtual_ipaddress {\n1.1.1.1\n}\n}",
             [(1, 1, "V: no interface: keepalived exits on it")],
         ),
+        (
+            (
+                "vrrp_instance V {\nvirtual_router_id 1\nunicast_src_ip 10.0.0.1\nunicast_peer {\n10.0.0.2\n}\n"
+                "virtual_ipaddress {\n1.1.1.1\n1.1.1.2 dev e\n}\n}"
+            ),
+            [
+                (1, 1, "V: no interface for VIP 1.1.1.1: keepalived 2.3 leaves it out"),
+                (1, 1, "V: no interface: keepalived 2.2 exits on it"),
+            ],
+        ),
+        (
+            "vrrp_instance V {\nvirtual_router_id 1\nunicast_peer {\n10.0.0.2\n}\nvirtual_ipaddress {\n1.1.1.1\n}\n}",
+            [(1, 1, "V: no interface: keepalived exits on it")],
+        ),
         ("vrrp_instance {\n}", [(1, 1, "vrrp_instance needs exactly one name: keepalived skips the block")]),
         (
             instance("priority ${P}"),
@@ -144,8 +158,8 @@ def test_unbalanced_braces(tmp_path: Path) -> None:
 
 
 def test_virtual_servers(tmp_path: Path) -> None:
-    text = """# Service: a/b
-
+    text = """track_file tf { file /run/tf }
+# Service: a/b
 virtual_server 2001:DB8::1 443 {
   lb_kind TUN
   persistence_timeout

@@ -12,6 +12,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.kube.objects import Object
+
+ENDING_SECONDS = 60.0
+"""How long a command has whose input has ended."""
 
 
 Key = tuple[str, str, str]
@@ -166,9 +170,16 @@ class Emulator(kmock.KubernetesScaffold):
             return aiohttp.web.json_response({"kind": "Status", "message": message}, status=404)
         socket = aiohttp.web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
         await socket.prepare(request)
-        pipe = asyncio.subprocess.PIPE
+        pipe, argv = asyncio.subprocess.PIPE, request.query.getall("command")
+        if shutil.which(argv[0]) is None:
+            message = f'OCI runtime exec failed: exec: "{argv[0]}": executable file not found in $PATH: unknown'
+            await socket.send_bytes(b"\x03" + json.dumps({"status": "Failure", "message": message}).encode())
+            await socket.close()
+            return socket
+        has_input = request.query.get("stdin") == "true"
+        stdin = pipe if has_input else asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
-            *request.query.getall("command"), stdout=pipe, stderr=pipe, start_new_session=True
+            *argv, stdin=stdin, stdout=pipe, stderr=pipe, start_new_session=True
         )
 
         async def copy(channel: int, stream: asyncio.StreamReader | None) -> None:
@@ -176,7 +187,7 @@ class Emulator(kmock.KubernetesScaffold):
                 await socket.send_bytes(bytes([channel]) + data)
 
         copies = [asyncio.create_task(copy(1, process.stdout)), asyncio.create_task(copy(2, process.stderr))]
-        gone = asyncio.create_task(socket.receive())
+        gone = asyncio.create_task(self._pass_in(socket, process.stdin))
         try:
             either: set[asyncio.Future[Any]] = {asyncio.gather(*copies, return_exceptions=True), gone}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -188,11 +199,21 @@ class Emulator(kmock.KubernetesScaffold):
                 await socket.send_bytes(b"\x03" + json.dumps({"metadata": {}, **status}).encode())
                 await socket.close()
         finally:
+            if has_input:  # the process goes on, as with containerd; its input has ended
+                await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=ENDING_SECONDS)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             gone.cancel()
             await asyncio.shield(asyncio.gather(process.wait(), *copies, return_exceptions=True))
         return socket
+
+    async def _pass_in(self, socket: aiohttp.web.WebSocketResponse, stdin: asyncio.StreamWriter | None) -> None:
+        """Until the other end closes the connection, which ends the input too."""
+        async for message in socket:
+            if stdin is not None and message.data[:1] == b"\x00":
+                stdin.write(message.data[1:])
+        if stdin is not None:
+            stdin.close()
 
     def begin(self) -> None:
         """Register the verbs; within the event loop, after entering the handler."""

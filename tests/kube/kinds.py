@@ -32,6 +32,7 @@ KINDS = (
     Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Kind("", "v1", "pods", "Pod", short="po"),
     Kind("", "v1", "nodes", "Node", namespaced=False, short="no"),
+    Kind("apps", "v1", "daemonsets", "DaemonSet", short="ds"),
     Kind("", "v1", "events", "Event", short="ev"),  # kubectl describe lists them; there are none
 )
 BY_PLURAL = {k.plural: k for k in KINDS}

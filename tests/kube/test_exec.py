@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
 
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.command import run_command
+from kvtui.backend.remote.held import HeldCommands
+from kvtui.backend.remote.hold import HELD
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import NodeState
 from kvtui.model.settings import ClusterSettings
+from tests.lab.poll import poll
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kvtui.backend.remote.command import Answer
     from kvtui.model.cluster import ClusterView
     from tests.kube.cluster import FakeCluster
 
@@ -33,13 +41,13 @@ def pods(fake: FakeCluster, tmp_path: Path, script: str, *hosts: str) -> Cluster
     return ClusterSettings(hosts, command=str(program), kubeconfig=kubeconfig)
 
 
-async def _view(settings: ClusterSettings) -> ClusterView:
+async def _view(settings: ClusterSettings, count: int = 1) -> ClusterView:
     observer = ClusterObserver(settings)
     observer.start()
     try:
         async with asyncio.timeout(120):
             view = observer.view()
-            while any(n.state is NodeState.CONNECTING for n in view.nodes):
+            while len(view.nodes) < count or any(n.state is NodeState.CONNECTING for n in view.nodes):
                 await observer.changed.wait()
                 observer.changed.clear()
                 view = observer.view()
@@ -60,6 +68,71 @@ def test_a_command_has_its_words_its_output_and_its_exit_code(fake: FakeCluster,
     settings = pods(fake, tmp_path, 'printf \'{"words": "%s"}\' "$2"; exit 3', "pod/lb/vip-a")
     answer = asyncio.run(run_command(settings, "pod/lb/vip-a", ("drain", "a b")))
     assert (answer.code, answer.document) == (3, {"words": "a b"})
+
+
+def test_a_held_action_in_a_pod_has_the_commit_or_puts_back_when_the_connection_ends(
+    fake: FakeCluster, tmp_path: Path
+) -> None:
+    script = (
+        f"case $* in *--yes*) echo '{HELD}';; esac\n"
+        f'while read -r word; do [ -n "$word" ] && break; done\necho "$word" >> {tmp_path}/words; echo \'{{}}\''
+    )
+    settings = pods(fake, tmp_path, script, "pod/lb/vip-a", "pod/lb/vip-b")
+
+    async def held(*, commit: bool) -> list[Answer]:
+        commands = HeldCommands(settings, settings.hosts)
+        try:
+            assert await asyncio.gather(*(commands.start(h, ("--yes",)) for h in settings.hosts)) == [None, None]
+            return await commands.commit() if commit else []
+        finally:
+            await commands.close()
+
+    answers = asyncio.run(held(commit=True))
+    assert [(a.code, a.document) for a in answers] == [(0, {}), (0, {})]
+    asyncio.run(held(commit=False))
+    poll(lambda: (tmp_path / "words").read_text() == "commit\ncommit\n\n\n", 60, "the end of the input in both pods")
+
+
+def test_the_pods_of_a_daemonset_are_its_nodes(
+    fake: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with kvtui, one without, which is read by a shell, and a node that lacks its pod."""
+    spec = {"selector": {"matchLabels": {"app": "vip"}}, "template": {"spec": {"nodeSelector": {"vip": "yes"}}}}
+    meta = {"name": "vip", "namespace": "lb"}
+    fake.put({"kind": "DaemonSet", "apiVersion": "apps/v1", "metadata": meta, "spec": spec})
+    uid = fake.get("daemonsets", "lb", "vip")["metadata"]["uid"]
+    settings = pods(fake, tmp_path, f"echo '{REPORT}'; exec sleep 600", "daemonset/lb/vip")
+    for name, container in (("a", "kvtui"), ("b", "keepalived")):
+        owned = {"labels": {"app": "vip"}, "ownerReferences": [{"uid": uid}]}
+        pod = {"nodeName": f"node-{name}", "containers": [{"name": container}]}
+        fake.put({"kind": "Pod", "metadata": {"name": f"vip-{name}", "namespace": "lb", **owned}, "spec": pod})
+    for name, labels, taint in (
+        ("a", {"vip": "yes"}, None), ("b", {"vip": "yes"}, None), ("c", {"vip": "yes"}, "unschedulable"),
+        ("d", {}, None),
+        ("e", {"vip": "yes"}, "control-plane"),
+    ):  # fmt: skip
+        taints = [{"key": f"node.kubernetes.io/{taint}", "effect": "NoSchedule"}] if taint else []
+        fake.put({"kind": "Node", "metadata": {"name": f"node-{name}", "labels": labels}, "spec": {"taints": taints}})
+    for name, text in (("ip", "[]"), ("ipvsadm", "Prot InPkts")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{text}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    view = asyncio.run(_view(settings, 3))
+    nodes = {n.name: n for n in view.nodes}
+    assert {name: n.state.value for name, n in nodes.items()} == {
+        "node-a": "live", "node-b": "live", "node-c": "missing",
+    }  # fmt: skip
+    assert nodes["node-b"].detail.startswith("no kvtui there: read by exec")
+    assert nodes["node-b"].report is not None
+    assert nodes["node-b"].report.source_error("ipvs") is None
+    assert [f.title for f in view.findings] == ["node-c should have a keepalived pod and has none"]
+
+
+@pytest.mark.long
+def test_a_pod_that_was_named_and_has_no_kvtui_is_read_by_a_shell(fake: FakeCluster, tmp_path: Path) -> None:
+    settings = pods(fake, tmp_path, "", "pod/lb/vip-a")
+    (node,) = asyncio.run(_view(replace(settings, command="/nonexistent/kvtui"))).nodes
+    assert (node.state, node.detail[:14]) == (NodeState.LIVE, "no kvtui there")
 
 
 def test_a_persons_terminal_goes_through_kubectl() -> None:

@@ -46,6 +46,20 @@ async def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Pat
         assert here.source.detail == ""
 
 
+async def test_an_api_that_goes_and_comes_again_and_again(fake: FakeCluster, tmp_path: Path) -> None:
+    fake.put(*objects.tutorial())
+    async with seen(fake, tmp_path) as here:
+        await here.until(lambda: here.source.state is SourceState.OK)
+        for number in range(5):
+            with fake.outage():
+                await here.until(lambda: here.source.state is SourceState.DEGRADED)
+            address = f"10.2.68.{20 + number}"
+            fake.put(objects.endpointslice("nginx", objects.endpoint(address)))
+            await here.until(lambda a=address: [e.address for e in here.endpoints(*NGINX)] == [a])  # type: ignore[misc]
+        await here.until(lambda: here.source.state is SourceState.OK)
+        assert here.source.detail == ""
+
+
 async def test_what_happened_during_a_cut_is_not_missed(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
     async with seen(fake, tmp_path) as here:

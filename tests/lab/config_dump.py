@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 6
 TIMEOUT = 120.0
+GIVE_UP = 60.0
+"""Seconds after which a process that was asked writes no dump any more."""
 CONFIG_ID = "high"
 """What `@id` lines are compared with (`-i`): some of the shared files have it."""
 
@@ -49,6 +52,8 @@ ARGUMENTS = (
     *("-p", "/run/parent", "-r", "/run/vrrp", "-c", "/run/checker", "-b", "/run/bfd", "-i", CONFIG_ID),
 )
 DUMPS = {"vrrp": "keepalived.data", "checker": "keepalived_check.data"}
+JSON_SIGNAL = 36
+JSON = "keepalived.json"
 
 _AFTER = re.compile(
     r"\b(?:interface|dev|default_interface|lvs_sync_daemon_interface|lvs_sync_daemon|mcast_if)[ \t]+\"?([\w.:-]{1,15})"
@@ -66,14 +71,18 @@ class Dumped:
     Attributes:
         vrrp: keepalived.data; empty without a VRRP child.
         checker: keepalived_check.data; empty without a checker.
+        json: keepalived.json; empty without an instance.
         log: all that it logged.
         ended: whether it ended by itself, because of the config.
+        mute: whether it runs and wrote no dump.
     """
 
     vrrp: str = ""
     checker: str = ""
+    json: str = ""
     log: str = ""
     ended: bool = False
+    mute: bool = False
 
 
 @dataclass
@@ -84,6 +93,8 @@ class Run:
     root: str
     process: subprocess.Popen[bytes] | None = None
     asked: tuple[int, ...] = ()
+    asked_at: float = 0.0
+    mute: bool = False
     earlier: dict[str, str] = field(default_factory=dict)
     before: tuple[int, ...] = ()
 
@@ -125,12 +136,16 @@ class Run:
         if not alive:
             return "no configuration to run" in self.log()
         if self.asked != alive:
-            self.asked = alive
+            self.asked, self.asked_at = alive, time.monotonic()
             os.kill(parents[0], signal.SIGUSR1)
+            os.kill(parents[0], JSON_SIGNAL)
             return False
         now = {name: _text(self.folder / "tmp" / DUMPS[name]) for name in names}
-        same, self.earlier = now == self.earlier and all(now.values()), now
-        return same
+        if " VRRP Instance = " in now.get("vrrp", ""):
+            now["json"] = _text(self.folder / "tmp" / JSON)
+        same, self.earlier = now == self.earlier, now
+        self.mute = not all(now.values()) and time.monotonic() - self.asked_at > GIVE_UP
+        return same and (all(now.values()) or self.mute)
 
     def log(self) -> str:
         return _text(self.folder / "log")
@@ -140,7 +155,7 @@ class Run:
         ended = self.process.poll() is not None or "died: Respawning" in self.log()
         self.process.kill()
         self.process.wait()
-        return Dumped(**{**dict.fromkeys(DUMPS, ""), **self.earlier}, log=self.log(), ended=ended)
+        return Dumped(**self.earlier, log=self.log(), ended=ended, mute=self.mute)
 
 
 def dumps(folder: Path, root: str, configs: Sequence[tuple[str, dict[str, str]]]) -> Iterator[tuple[str, Run, Dumped]]:

@@ -118,8 +118,12 @@ def planned(node: Node, make: Callable[[Any, Any, Any, Any], Action]) -> Action:
     async def work() -> Action:
         observer = Observer(NodeSource(pid=node.keepalived_pid))
         try:
-            observation = await observer.observe()
-            chosen = observation.snapshot.chosen_keepalived
+            for _ in range(240):  # on a busy machine a source may be late
+                observation = await observer.observe()
+                chosen = observation.snapshot.chosen_keepalived
+                if chosen is not None and observation.vrrp_instances and observation.vips is not None:
+                    break
+                await asyncio.sleep(0.5)
             assert chosen is not None
             return make(observation, await asyncio.to_thread(run_preflight, chosen), observer.observe, LIVE)
         finally:

@@ -73,6 +73,7 @@ ELSEWHERE = frozenset(
         "flapping",
         "hmac-malformed",
         "hmac-replay",
+        "master-unheard",
         "hmac-stale",
         "instance-without-vips",
         "interface-missing",

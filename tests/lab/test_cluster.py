@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kvtui.actions.core.journal import Entry, Journal
 from tests.lab.follow import Follow
 from tests.lab.network import command
 from tests.lab.poll import poll
@@ -24,6 +29,25 @@ if TYPE_CHECKING:
     from tests.lab.node import Node
 
     Document = dict[str, Any]
+
+
+ASKING = """
+import http.client, socket, sys, threading, time
+print(flush=True)
+over = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+while not over.is_set():
+    connection = http.client.HTTPConnection(sys.argv[1], timeout=0.5)
+    try:
+        connection.request("GET", "/")
+        ok = connection.getresponse().status == 200
+    except OSError:
+        ok = False
+    connection.close()
+    print(time.monotonic(), int(ok), flush=True)
+    time.sleep(0.05)
+"""
+"""A client that asks a VIP until its stdin ends: a line with the time and 1 or 0 for each request."""
 
 
 @pytest.fixture
@@ -163,6 +187,26 @@ def test_loss_in_each_direction_a_stopped_node_and_an_unreachable_one(cluster: C
             command(["ip", "link", "set", f"{b.netns}-l", "up"])
 
 
+@pytest.mark.long
+def test_a_pod_without_kvtui_is_read_by_a_shell_in_it(cluster: Cluster) -> None:
+    """What a shell in the pod can read is what kvtui on the node reports."""
+    for node in (cluster.master(), cluster.node("node-a")):
+        pod = ["nsenter", "-t", str(node.keepalived_pid), "-m", "-p", "-n", "-r", "-w"]
+        follow = Follow(node, [sys.executable, "-m", "kvtui.cli.pod_status", "vip-a", *pod])
+        try:
+            poll(follow.lines, 240, "the first report")
+        finally:
+            follow.stop()
+        shell, own = follow.documents()[0], json.loads(node.exec([*LAUNCHER, "status", "-o", "json"]).stdout)
+        for name in ("config_hash", "config", "ipvs_digest", "drained"):
+            assert shell["comparison"][name] == own["comparison"][name] is not None, name
+        for name in ("name", "state", "vrid", "priority", "vips", "address", "interface"):
+            assert shell["vrrp_instances"][0][name] == own["vrrp_instances"][0][name], name
+        assert [v["present"] for v in shell["vips"]] == [v["present"] for v in own["vips"]]
+        assert shell["keepalived"][0]["version"] == own["keepalived"][0]["version"]
+        assert shell["comparison"]["kvtui"] == "none"
+
+
 def weights(cluster: Cluster) -> dict[str, set[str]]:
     """Node → the weights that rs-1 has there."""
     lines = {n.name: [line.split() for line in n.ipvs().splitlines() if "10.4.0.11:" in line] for n in cluster.nodes}
@@ -180,7 +224,7 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
     cluster: Cluster, sshd: Sshd
 ) -> None:
     """By each node's own kvtui, with one id in all journals."""
-    a, b, _c = cluster.nodes
+    a, b, c = cluster.nodes
     on = {n.name: {"1"} for n in cluster.nodes}
     off = {n.name: {"0"} for n in cluster.nodes}
     done = a.exec(sshd.argv("--yes", "--reason", "update", "drain", "10.4.0.11", "--all-nodes"))
@@ -199,7 +243,9 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
     assert (done.returncode, weights(cluster)) == (1, on), done.stderr
     assert "node-b: " in done.stderr
     assert "all that was done is put back" in done.stderr
-    assert journaled(sshd, a)[-2][1] == "undone"
+    (last,) = {journaled(sshd, n)[-1] for n in (a, c)}
+    assert last[0].startswith("[cluster-")
+    assert last[1] == "put back"
     lock.rmdir()
 
     sshd.stop(b)
@@ -213,13 +259,80 @@ def test_a_drain_on_all_nodes_is_on_all_or_on_none_and_failover_reaches_the_chos
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("stopped", [False, True], ids=["while they act", "when all hold"])
+def test_nothing_is_drained_anywhere_when_the_coordinator_is_killed(
+    cluster: Cluster, sshd: Sshd, stopped: bool
+) -> None:
+    """By kill -9: each node puts back by itself, and its journal says why."""
+
+    def journals() -> list[Entry]:
+        return [entry for n in cluster.nodes for entry in Journal(sshd.state(n)).entries()]
+
+    on = {n.name: {"1"} for n in cluster.nodes}
+    argv = ["ip", "netns", "exec", cluster.nodes[0].netns, *sshd.argv("--yes", "drain", "10.4.0.11", "--all-nodes")]
+    with subprocess.Popen(argv) as coordinator:
+        try:
+            poll(lambda: any(e.done for e in journals()) or coordinator.poll(), 240, "a drain", interval=0.1)
+            if stopped:  # all go on until they hold; a node that hears nothing for 30 s puts back even now
+                coordinator.send_signal(signal.SIGSTOP)
+                poll(lambda: sum(bool(e.done or e.result) for e in journals()) == 3, 240, "all nodes have begun")
+        finally:
+            coordinator.kill()
+    assert journals()
+    poll(lambda: weights(cluster) == on, 240, "all nodes have put it back")
+
+    poll(lambda: all(e.result for e in journals()), 240, "all journals say how it ended")
+    for entry in journals():
+        assert entry.result == "put back"
+        assert entry.detail.startswith("the kvtui that coordinates all nodes ")
+
+
+@contextmanager
+def measured(cluster: Cluster, what: str) -> Iterator[dict[str, float]]:
+    """What a client of the VIP notices meanwhile: failed requests, and the longest time without an answer."""
+    seen: dict[str, float] = {}
+    argv = ["ip", "netns", "exec", cluster.network.client, sys.executable, "-ISc", ASKING, cluster.spec.vips[0]]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        client.stdout.readline()
+        began = time.monotonic()
+        yield seen
+        seen["seconds"] = time.monotonic() - began
+        out, _ = client.communicate()
+    answers = [(float(at), ok == "1") for at, ok in (line.split() for line in out.splitlines())]
+    good = [at for at, ok in answers if ok]
+    seen["failed"] = sum(not ok for _at, ok in answers)
+    seen["gap"] = max(later - at for at, later in pairwise(good))
+    print(f"{what}: {seen['seconds']:.1f} s, {seen['failed']:.0f} of {len(answers)} failed, gap {seen['gap']:.2f} s")
+
+
+@pytest.mark.long
+@pytest.mark.lab(timeout=900)
 def test_failover_reaches_the_chosen_node_also_where_nobody_preempts(
     make_cluster: Callable[[ClusterSpec], Cluster], tmp_path: Path
 ) -> None:
-    """With nopreempt its priority is raised first; then the master leaves."""
-    cluster = make_cluster(ClusterSpec(preempt=False))
-    others = [n for n in cluster.nodes if n is not cluster.master()]
-    chosen = min(others, key=lambda n: cluster.spec.priority(n.index))  # not the one that is next in line anyway
+    """In one move: its priority is raised first, then the master leaves. By hand, node after node, it takes two."""
+    cluster = make_cluster(ClusterSpec(preempt=False, requests_per_second=0))
+
+    def moves() -> int:
+        return sum(n.log().count("(vips) Entering MASTER STATE") for n in cluster.nodes)
+
     with Sshd(cluster, tmp_path) as sshd:
-        done = cluster.nodes[0].exec(sshd.argv("--yes", "failover", "vips", "--to", chosen.name))
+        ssh = ["ssh", "-F", str(tmp_path / "ssh_config")]
+        master, before = cluster.master(), moves()
+        chosen = min((n for n in cluster.nodes if n is not master), key=lambda n: cluster.spec.priority(n.index))
+        with measured(cluster, "kvtui failover --to"):
+            done = cluster.nodes[0].exec(sshd.argv("--yes", "failover", "vips", "--to", chosen.name))
         assert (done.returncode, cluster.master().name) == (0, chosen.name), done.stderr
+        assert moves() == before + 1
+        for node in (master, chosen):  # with nopreempt the VIP stays
+            undone = node.exec(["env", f"KVTUI_STATE_DIR={sshd.state(node)}", *LAUNCHER, "--yes", "undo"])
+            assert undone.returncode == 0, undone.stderr
+        assert cluster.master() is chosen
+
+        before = moves()
+        target = min((n for n in cluster.nodes if n is not chosen), key=lambda n: cluster.spec.priority(n.index))
+        with measured(cluster, "by hand, two failovers"):
+            while (now := cluster.wait_for_master()) is not target:
+                command([*ssh, now.name, *LAUNCHER, "--yes", "failover", "vips", "--force"])
+        assert moves() == before + 2

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import re
+import signal
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
+from kvtui.actions.core import recovery
+from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.runner import ExitCode, Runner
+from kvtui.actions.live import LIVE
+from kvtui.actions.priority.plan import plan_priority
+from kvtui.backend.node import Node as NodeSource
+from kvtui.observer import Observer
+from tests.lab.killing import planned, run, world
+from tests.lab.operate import graded, kvtui, operate
 from tests.lab.owners import NOPREEMPT
+from tests.lab.poll import poll
+from tests.lab.screen import terminal_on
+from tests.lab.spec import NGINX, ClusterSpec
+from tests.signals import DEFAULT_SIGNALS
+from tests.small_disk import fill, make_read_only, small_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.actions.core.step import Step
+    from kvtui.model.observation import Observation
     from tests.lab.cluster import Cluster
-    from tests.lab.spec import ClusterSpec
+    from tests.lab.node import Node
 
     MakeCluster = Callable[[ClusterSpec], Cluster]
 
 UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+FAULTS = ClusterSpec(requests_per_second=0)
+HOUR = 3600
+STOP = 20.0
+"""Seconds for which kvtui is stopped: longer than each of its timeouts and pauses but those of actions and lost
+terminals (5 s for a source, 6 s for adverts, 10 s between scans of processes)."""
+MANY = [f"10.5.{high}.{low}" for high in (1, 2) for low in range(1, 251)]
+MODULES = "ip_vs_rr ip_vs_wrr ip_vs_wlc ip_vs_lc ip_vs_sh ip_vs_mh ip_vs"
 
 
 @pytest.mark.long
@@ -34,3 +68,269 @@ def test_hidepid(make_cluster: MakeCluster) -> None:
     source = next(s for s in status["sources"] if s["name"] == "keepalived")
     assert source["state"] == "unavailable"
     assert "kvtui cannot see it" in source["detail"]
+
+
+# --- the state folder
+
+
+def lower(node: Node) -> Action:
+    return planned(node, lambda o, p, w, b: plan_priority(o, p, "vips", 50, w, b))
+
+
+class Hooked:
+    """A step before or after which something happens."""
+
+    def __init__(self, step: Step, before: Callable[[], object], after: Callable[[], object] = lambda: None) -> None:
+        self._step, self._before, self._after = step, before, after
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._step, name)
+
+    def do(self) -> None:
+        self._before()
+        self._step.do()
+        self._after()
+
+
+def carried_out(action: Action, folder: Path, index: int, before: Callable[[], object]) -> Outcome:
+    steps: list[Any] = list(action.steps)
+    steps[index] = Hooked(steps[index], before)
+    return asyncio.run(Runner(Journal(folder)).run(structs.replace(action, steps=tuple(steps)), force=True))
+
+
+@pytest.mark.long
+@pytest.mark.lab(spec=FAULTS)
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_a_state_folder_that_is_full_or_read_only_before_an_action(
+    make_cluster: MakeCluster, tmp_path: Path, how: str
+) -> None:
+    """Nothing begins: what is not in the journal could not be taken back."""
+    node = make_cluster(FAULTS).wait_for_master()
+    before, state = world(node), tmp_path / "state"
+    with small_disk(state):
+        if how == "full":
+            fill(state)
+        else:
+            make_read_only(state)
+        done = kvtui(node, state, "--yes", "priority", "vips", "50")
+        assert done.returncode == ExitCode.REFUSED, done.stderr
+        assert ("No space left" if how == "full" else "Read-only file system") in done.stderr
+        assert str(state) in done.stderr
+        assert "Traceback" not in done.stderr
+        status = json.loads(kvtui(node, state, "-o", "json", "status").stdout)
+        assert status["vrrp_instances"][0]["state"] == "MASTER"
+    assert world(node) == before
+
+
+@pytest.mark.long
+@pytest.mark.lab(spec=FAULTS)
+@pytest.mark.parametrize("index", range(3))
+def test_a_state_folder_that_becomes_full_during_an_action(
+    make_cluster: MakeCluster, tmp_path: Path, index: int
+) -> None:
+    """It is put back; that it ended is not in the journal, so the next start finds it, and its undo closes it."""
+    node = make_cluster(FAULTS).wait_for_master()
+    before, state = world(node), tmp_path / "state"
+    with small_disk(state):
+        outcome = carried_out(lower(node), state, index, lambda: fill(state))
+        assert outcome.code is ExitCode.FAILED
+        assert "No space left" in outcome.detail
+        assert "put back" in outcome.detail
+        assert "NOT" not in outcome.detail
+        assert "this end is not in the journal" in outcome.detail
+        assert world(node) == before
+        (state / "full").unlink()
+        (left,) = Journal(state).unfinished()
+        run(state, recovery.put_back(left, LIVE))
+        assert world(node) == before
+
+
+# --- others act at the same time
+
+
+@pytest.mark.long
+@pytest.mark.lab(spec=FAULTS)
+def test_two_kvtui_on_one_node(make_cluster: MakeCluster, tmp_path: Path) -> None:
+    node = make_cluster(FAULTS).wait_for_master()
+    real = NGINX.real_servers[0]
+    weight = ["ipvsadm", "-e", "-t", f"{NGINX.vip}:80", "-r", f"{real}:80", "-g", "-w"]
+    node.exec([*weight, "20"], check=True)
+    state, weights = tmp_path / "state", node.ipvs()
+    argv = [*DEFAULT_SIGNALS, "ip", "netns", "exec", node.netns, sys.executable, "-m", "kvtui", "--yes", "drain", real]
+    env = {**os.environ, "KVTUI_STATE_DIR": str(state)}
+    with subprocess.Popen([*argv, "--over", "600s"], env=env, stderr=subprocess.PIPE, text=True) as first:
+        poll(lambda: node.ipvs() != weights or state.exists(), 120, "the first kvtui")
+        poll(lambda: Journal(state).entries(), 120, "the first action")
+        second = kvtui(node, state, "--yes", "priority", "vips", "50")
+        assert second.returncode == ExitCode.REFUSED, second.stderr
+        assert f"drain {real}" in second.stderr  # what the other one does
+        first.send_signal(signal.SIGINT)
+        _, said = first.communicate(timeout=120)
+        assert first.returncode == ExitCode.INTERRUPTED
+        assert "everything was put back" in said
+    assert node.ipvs() == weights
+    node.exec([*weight, "1"], check=True)
+    assert "priority 102" in node.conf_path.read_text()
+
+
+@pytest.mark.long
+@pytest.mark.lab(spec=FAULTS)
+@pytest.mark.parametrize("index", range(3))
+def test_the_controller_writes_the_config_during_an_action(
+    make_cluster: MakeCluster, tmp_path: Path, index: int
+) -> None:
+    """Its text stays to the byte, keepalived runs what it ran or what the file says, and the message is true."""
+    node = make_cluster(FAULTS).wait_for_master()
+    text = node.conf_path.read_text().replace("priority 102", "priority 101", 1) + "# written by the controller\n"
+    outcome = carried_out(lower(node), tmp_path / "state", index, lambda: node.write_conf(text))
+    print(index, outcome.code, outcome.detail)
+    assert outcome.code is not ExitCode.DONE
+    assert node.conf_path.read_text() == text
+    assert world(node).runs in {102, 101}
+    assert ("everything was put back" in outcome.detail) <= (world(node).runs == 102)
+
+
+# --- kvtui is stopped, the clock is set, many VIPs come
+
+
+@pytest.mark.long
+@pytest.mark.lab(spec=FAULTS)
+def test_kvtui_is_stopped_while_the_vip_moves(make_cluster: MakeCluster) -> None:
+    """Afterwards it shows the new owner and when the old one stepped down, and invents no silence."""
+    cluster = make_cluster(FAULTS)
+    best = cluster.wait_for_master()
+    with terminal_on(cluster.node("node-a"), "--no-kube") as terminal:
+        terminal.until(lambda: re.search(rf"10\.4\.0\.50 +{re.escape(best.address)}", terminal.text), "the owner")
+        terminal.process.send_signal(signal.SIGSTOP)
+        best.stop()
+        second = cluster.wait_for_master()
+        time.sleep(STOP)
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.until(lambda: re.search(rf"10\.4\.0\.50 +{re.escape(second.address)}", terminal.text), "the new owner")
+        terminal.press_until("2", "INSTANCE / PEER")
+        terminal.shows(f"{best.address} stepped down", f"{second.address} is master")
+        assert "fell silent" not in terminal.text
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+@contextmanager
+def clock_set(seconds: int) -> Iterator[None]:
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
+    try:
+        yield
+    finally:
+        time.clock_settime(time.CLOCK_REALTIME, time.time() - seconds)
+
+
+def ages(seen: Observation) -> dict[str, float]:
+    """Everything that an operator reads as "since" or "ago"."""
+    snapshot = seen.snapshot
+    chosen = snapshot.chosen_keepalived
+    assert chosen is not None
+    found = {"uptime": snapshot.time - chosen.started}
+    found |= {f"source {s.name.value}": snapshot.time - s.read_at for s in snapshot.sources if s.read_at}
+    found |= {f"peer {a.last.source}": snapshot.time - a.last.received for a in snapshot.advertisers or ()}
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.lab(spec=FAULTS)
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+async def test_the_clock_is_set_by_an_hour(make_cluster: MakeCluster, seconds: int) -> None:
+    """At the next reading, uptime and the ages of sources, adverts and dumps are right, and the state is the same."""
+    node = make_cluster(FAULTS).wait_for_master()
+    observer = Observer(NodeSource(pid=node.keepalived_pid))
+    try:
+        before = await observer.observe(timeout=5)
+        began = time.monotonic()
+        with clock_set(seconds):
+            after = await observer.observe(timeout=5)
+            passed = time.monotonic() - began
+            old, new = ages(before), ages(after)
+            assert new.keys() >= {"uptime"}
+            assert abs(new["uptime"] - old["uptime"] - passed) < 10, (old, new)
+            assert all(-1 < age < 60 for name, age in new.items() if name != "uptime"), new
+            assert [i.state for i in after.vrrp_instances or ()] == [i.state for i in before.vrrp_instances or ()]
+            assert after.snapshot.instances is not None
+            lasting = {f.id for f in after.findings or ()} - {f.id for f in before.findings or ()}
+            assert not lasting, lasting
+    finally:
+        await observer.close()
+
+
+@pytest.mark.long
+async def test_500_vips_come_at_once(make_cluster: MakeCluster) -> None:
+    node = make_cluster(replace(FAULTS, nodes=1)).wait_for_master()
+    text = node.conf_path.read_text()
+    extra = "virtual_ipaddress_excluded {\n" + "".join(f"    {vip}\n" for vip in MANY) + "  }\n  virtual_ipaddress {"
+    observer = Observer(NodeSource(pid=node.keepalived_pid))
+
+    async def until_held(vips: int) -> None:
+        deadline = time.monotonic() + 120
+        while len({v.address for v in (await observer.observe()).vips or () if v.present}) != vips:
+            assert time.monotonic() < deadline, f"not {vips} VIPs"
+
+    try:
+        await until_held(2)
+        await asyncio.to_thread(node.reload, text.replace("virtual_ipaddress {", extra, 1))
+        await until_held(len(MANY) + 2)
+        await asyncio.to_thread(node.reload, text)
+        await until_held(2)
+    finally:
+        await observer.close()
+
+
+@pytest.mark.long
+def test_the_log_of_an_earlier_keepalived_names_no_node_of_now(make_cluster: MakeCluster) -> None:
+    """As after the clock was set back: the line of before is dated after this keepalived's start."""
+    node = make_cluster(replace(FAULTS, nodes=1)).wait_for_master()
+    node.kill()
+    later = time.asctime(time.localtime(time.time() + HOUR))
+    with node.log_path.open("a") as log:
+        log.write(f"{later}: (vips) received lower priority (101) advert from 10.4.0.4 - discarding\n")
+    node.start()
+    poll(lambda: set(node.spec.vips) <= node.addresses(), 60, "MASTER")
+    report = operate(node, "failover", "vips", dry_run=True)
+    assert any("Nothing is lost: the VIP stays here" in t for t in graded(report, "NOTE")), report
+
+
+# --- ip_vs comes later
+
+
+def load_ip_vs(virtual: str) -> None:
+    subprocess.run(["modprobe", "-a", *MODULES.split()], check=True)
+    subprocess.run(["ipvsadm", "-A", "-t", virtual, "-s", "rr"], check=True)
+
+
+@pytest.mark.long
+def test_ip_vs_is_loaded_later() -> None:
+    """The module is missing when kvtui starts; once it is loaded, the table is there without a new start."""
+    for netns in Path("/run/netns").iterdir():  # the clusters' virtual servers hold the module; they are healed later
+        subprocess.run(["ip", "netns", "exec", netns.name, "ipvsadm", "-C"], check=False)
+    gone = subprocess.run(["modprobe", "-r", *MODULES.split()], capture_output=True, text=True, check=False)
+    assert gone.returncode == 0, gone.stderr
+
+    async def work() -> None:
+        observer = Observer(NodeSource())
+        try:
+            first = await observer.observe()
+            assert first.virtual_servers is None
+            detail = next(s.detail for s in first.snapshot.sources if s.name.value == "ipvs")
+            assert "ip_vs is not loaded" in detail
+            assert "modprobe ip_vs" in detail
+            await asyncio.to_thread(load_ip_vs, "10.77.0.1:80")
+            for _ in range(20):
+                seen = await observer.observe()
+                if seen.virtual_servers:
+                    break
+                await asyncio.sleep(1)
+            assert [v.address for v in seen.virtual_servers or ()] == ["10.77.0.1"]
+        finally:
+            await observer.close()
+
+    try:
+        asyncio.run(work())
+    finally:
+        subprocess.run(["modprobe", "-a", *MODULES.split()], check=True)
+        subprocess.run(["ipvsadm", "-C"], check=True)

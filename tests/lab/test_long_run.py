@@ -23,7 +23,7 @@ MINUTES = int(os.environ.get("KVTUI_LONG_RUN_MINUTES", "30"))
 WARM_UP = max(2, MINUTES // 6)
 """Minutes until caches are full."""
 MAX_GROWTH_KB = 10_000
-SCREENS = {"2": "INSTANCE / PEER", "3": "VIRTUAL / REAL", "5": "FINDING", "7": "keepalived's log", "1": "OWNER"}
+SCREENS = {"2": "INSTANCE / PEER", "3": "VIRTUAL / REAL", "5": "FINDING", "7": "all kinds", "1": "OWNER"}
 
 
 class Usage(NamedTuple):

@@ -7,10 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sys
-import threading
 import time
-import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +21,7 @@ from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from kvtui.presenters.documents import status
 from tests.lab.changes import Changes
+from tests.lab.hanging import readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +46,8 @@ CHANGING = frozenset((
 """Ages, times, counters, and what only history knows."""
 
 
-SETTINGS = TriageSettings(hold_factor=0.0, ignore=frozenset({"flapping", "adverts-rejected", "adverts-filtered-here"}))
+PAST = frozenset({"flapping", "adverts-rejected", "adverts-filtered-here", "master-unheard"})
+SETTINGS = TriageSettings(hold_factor=0.0, ignore=PAST)
 """Findings at once, and none that tells of the past."""
 
 
@@ -57,10 +56,15 @@ def observer() -> Observer:
     return Observer(NodeSource(kube=kube), triage=True, triage_settings=SETTINGS)
 
 
+REMEMBERED = frozenset({"two-masters", "vip-lists-differ"})
+"""Findings that tell of the past too, where a node fell silent that rejects this one's adverts (2.2.7): it may hold the
+VIPs all the same, and who has just come never heard it."""
+
+
 def facts(seen: Observation, *, hung: bool, ended: bool = False) -> dict[str, Any]:
     """What must be equal: ``path → value``; without what a stopped or ended keepalived cannot be asked for."""
     document = msgspec.to_builtins(status(seen))
-    document["findings"] = sorted({f"{f['id']} {f['object']}" for f in document["findings"]})
+    document["findings"] = {f"{f['id']} {f['object']}": True for f in document["findings"]}
     if ended:
         document = {name: document[name] for name in ("keepalived", "node")}
     elif hung:
@@ -82,6 +86,14 @@ def flat(value: object, path: str) -> Iterator[tuple[str, object]]:
             yield from flat(inner, f"{path}[{number}]")
     else:
         yield path, value
+
+
+def without_memories(living: dict[str, Any], fresh: dict[str, Any], seen: Observation) -> dict[str, Any]:
+    """Drops what only one that heard a node before it fell silent can say."""
+    heard = (a for a in seen.snapshot.advertisers or () if not a.last.outgoing and not a.stepped_down)
+    if not any(a.silent(seen.snapshot.time) for a in heard):
+        return living
+    return {path: v for path, v in living.items() if path in fresh or path.split(".")[-1].split()[0] not in REMEMBERED}
 
 
 def differences(fresh: dict[str, Any], living: dict[str, Any]) -> list[str]:
@@ -158,7 +170,8 @@ class Comparison:
                 continue
             if fresh != before:
                 same_since, before, observed = now, fresh, self._observations
-            wrong = differences(fresh, facts(self._living, hung=hung, ended=ended) if self._living else {})
+            living = facts(self._living, hung=hung, ended=ended) if self._living else {}
+            wrong = differences(fresh, without_memories(living, fresh, self._living) if self._living else living)
             if not wrong:
                 self.lags.append(now - same_since)
                 return
@@ -182,24 +195,6 @@ class Comparison:
     def _describe(self, what: str, wrong: list[str]) -> str:
         sources = [f"{s.name}: {s.state} {s.detail}" for s in self._living.snapshot.sources] if self._living else []
         return "\n".join((what, *wrong, "after:", *self.done[-12:], "living:", *sources, *readings()))
-
-
-def readings() -> list[str]:
-    """Where the readings that run now are, should one hang."""
-    frames = sys._current_frames()
-    threads = [t for t in threading.enumerate() if t.name in {"sources", "rtnetlink", "MainThread"}]
-    return [
-        f"{t.name} {kernel_stack(t.native_id)}\n{''.join(traceback.format_stack(frames[t.ident])[-6:])}"
-        for t in threads
-        if t.ident in frames
-    ]
-
-
-def kernel_stack(thread: int | None) -> str:
-    """Where a thread waits in the kernel."""
-    with suppress(OSError):
-        return Path(f"/proc/self/task/{thread}/stack").read_text()
-    return ""
 
 
 def compare(cluster: Cluster, steps: int, seed: int, record: Callable[[str, object], None]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kvtui.actions.core.runner import Action, Outcome
+    from kvtui.actions.core.runner import Action, Outcome, Verification
     from kvtui.actions.core.step import Step
     from tests.lab.cluster import Cluster
     from tests.lab.node import Node
@@ -51,7 +51,7 @@ class Interrupting:
 
 
 async def interrupted(action: Action, folder: Path, step: int) -> Outcome:
-    """Run it, and cancel it in this step; while it is verified if there is none."""
+    """Run it, and cancel it in this step; when its verification begins if there is none."""
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
@@ -61,12 +61,13 @@ async def interrupted(action: Action, folder: Path, step: int) -> Outcome:
     if step < len(steps):
         steps[step] = Interrupting(steps[step], interrupt)
 
-    def progress(text: str) -> None:
-        if step == len(steps) and text.startswith("waiting up to"):
-            task.cancel()
+    async def verify(say: Callable[[str], None]) -> Verification:
+        if step == len(steps):
+            interrupt()
+        return await action.verify(say)
 
-    action = structs.replace(action, steps=tuple(steps))
-    task = asyncio.ensure_future(Runner(Journal(folder), progress=progress).run(action, force=True))
+    stepwise = structs.replace(action, steps=tuple(steps), verify=verify)
+    task = asyncio.ensure_future(Runner(Journal(folder)).run(stepwise, force=True))
     return await task
 
 

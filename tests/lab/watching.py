@@ -11,6 +11,7 @@ from kvtui.backend.node import Node
 from kvtui.model.settings import KubeSettings
 from kvtui.observer import Observer
 from tests.kube import objects
+from tests.lab.hanging import readings
 from tests.lab.remedies import HEALS, SHOWS, check_words, is_command, run_remedy
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Watch:
         """What was found instead, and what the instances are."""
         undecided = self.observer.triage.undecided if self.observer.triage else ()
         found = [f"{f.id}: {f.title} {f.evidence}" for f in (*self.told.values(), *undecided)]
-        return "\n".join([f"not told: {sorted(missing)}; told or undecided:", *found, *self.instances])
+        return "\n".join([f"not told: {sorted(missing)}; told or undecided:", *found, *self.instances, *readings()])
 
     async def until_silent(self) -> None:
         """Until nothing is told, and nothing is suspected."""

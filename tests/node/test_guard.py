@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +78,19 @@ async def test_a_job_that_hangs_is_left_alone_and_the_others_run(hang: Hang) -> 
     await asyncio.to_thread(poll, lambda: not second.is_busy, 60, "its end")
     await run_jobs(jobs, deadline=60)
     assert hang.calls == 2
+
+
+async def test_a_slow_job_takes_no_time_from_the_next() -> None:
+    """The config was left unread, and "no keepalived runs here" was said, because the host was read slowly before."""
+    done: list[str] = []
+
+    def slow(name: str, seconds: float) -> None:
+        time.sleep(seconds)
+        done.append(name)
+
+    first, second = SourceGuard("first"), SourceGuard("second")
+    await run_jobs([(first, lambda: slow("first", 2.6)), (second, lambda: slow("second", 0.6))], deadline=3)
+    assert done == ["first", "second"]
 
 
 def test_a_late_source_says_so_and_keeps_its_age(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,9 @@ def _fill(terminal: PseudoTerminal) -> None:
 
 
 def _picture(terminal: PseudoTerminal) -> list[str]:
-    """Without the trend, which goes on while the screen is paused."""
-    return [line[:66].rstrip() for line in terminal.lines]
+    """The table, without the trend; that and the charts below go on while the screen is paused."""
+    table = itertools.takewhile(lambda line: not line.startswith("────"), terminal.lines)
+    return [line[:66].rstrip() for line in table]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -131,8 +131,9 @@ def test_roles_only_read_and_cover_what_kvtui_asks_for() -> None:
 
 def test_exec_is_apart_and_in_one_namespace() -> None:
     assert not any("exec" in json.dumps(d) for d in with_sidecar())
-    [role] = [d for d in resources("cluster-view") if "rules" in d]
+    role, nodes = (d for d in resources("cluster-view") if "rules" in d)
     assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "default")
+    assert nodes["rules"] == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]  # which lack their pod
 
 
 def test_the_example_is_the_tutorials_own_case() -> None:

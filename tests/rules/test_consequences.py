@@ -13,6 +13,7 @@ from kvtui.model.prediction import Certainty
 from kvtui.model.vrrp import VirtualAddress, VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.vrrp.consequences import Change, consequences
+from kvtui.rules.vrrp.others import others
 from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
@@ -230,6 +231,24 @@ def test_keepalived_remembers_a_silent_backup_in_its_log(tmp_path: Path, line: s
     found = first(tmp_path, seen, "priority 101", "priority 90")
     assert (found.state.then, found.owner_then, found.certainty) == ("BACKUP", None, Certainty.LIKELY)
     assert "10.4.0.4 has the highest priority (100)" in found.why
+
+
+def test_a_master_whose_addresses_are_not_read_yet_is_not_another_node_for_itself() -> None:
+    alone = instance(VrrpState.MASTER, master_address="10.4.0.5", master_priority=102)
+    late = snapshot(instances=(alone,), addresses=None, advertisers=())
+    assert others(late, alone).known == ()
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["clock set back", "clock set forward"])
+def test_what_an_earlier_keepalived_heard_is_not_what_this_one_heard(tmp_path: Path, ahead: float) -> None:
+    """Also where the clock was set since: times of the log are no evidence of what came first."""
+    line = "(vips) received lower priority (100) advert from 10.4.0.4 - discarding"
+    earlier, start = LogLine(line, NOW + ahead), LogLine("Starting Keepalived v2.2.7 (01/16,2022)", NOW - 60)
+    for lines, owner in (((earlier, start), False), ((start, earlier), True)):
+        seen = master(ALONE)
+        seen = replace(seen, snapshot=replace(seen.snapshot, log=LogTail(lines)))
+        found = first(tmp_path, seen, "priority 101", "priority 90")
+        assert ("10.4.0.4" in found.why) is owner
 
 
 def test_a_state_that_is_not_known_is_not_foretold(tmp_path: Path) -> None:

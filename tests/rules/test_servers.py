@@ -44,6 +44,15 @@ def test_each_real_server_is_what_kernel_and_config_together_say() -> None:
     assert view.real_servers[3].method is ForwardingMethod.MASQ
 
 
+def test_a_weight_that_only_keepalived_knows_comes_from_its_dump() -> None:
+    """``weight ${_RANDOM 1 9}``."""
+    wanted = conf(replace(conf_real(5, weight=None), weight_unknown=True))
+    check = RealServerCheck(f"{VIP}:80", "10.2.68.5", 8080, configured_weight=7, alive=True)
+    for checks, weight in ((None, None), ((check,), 7)):
+        (view,) = virtual(snapshot(ipvs=table(real(5)), running=wanted, checks=checks)).real_servers
+        assert view.configured_weight == weight
+
+
 def test_only_the_checker_tells_a_failed_server_from_a_drained_one() -> None:
     fails = RealServerCheck(f"{VIP}:80", "10.2.68.6", 8080, alive=False, failed_checkers=1)
     passes = RealServerCheck(f"{VIP}:80", "10.2.68.5", 8080, alive=True)

@@ -10,10 +10,12 @@ from kvtui.cli.text import render
 from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
+from kvtui.model.kube import ServicePort
 from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.vrrp import RealServerCheck, VirtualAddress, VrrpState
 from kvtui.presenters import vips, vrrp
 from kvtui.rules.observe import observe
+from tests import build_kube
 from tests.build import NODES, NOW, VIP, addresses, advertiser, conf, conf_real, instance, keepalived, real, table
 from tests.triage.case import backup, master, suspected
 from tests.triage.case import conf as healthy_conf
@@ -43,6 +45,20 @@ def test_kube_proxy_holds_the_vip_of_a_backup() -> None:
 
     assert "vip-on-kube-proxy" in found
     assert not {"vip-on-backup", "vip-held-no-advert"} & set(found)  # it is no VIP of keepalived, and not to be removed
+
+
+def test_external_ips_of_a_service_take_the_vip_from_a_backup() -> None:
+    """Without kube-ipvs0 too; silent where keepalived has the VIP alone, and kube-proxy is meant to serve it."""
+
+    def found(**changes: Any) -> set[str]:
+        known = {("default", "web"): build_kube.service("web", external_ips=(VIP,), **changes)}
+        seen = build_kube.snapshot().kube
+        assert seen is not None
+        return set(suspected(backup(kube=replace(seen, services=known))))
+
+    assert "vip-on-kube-proxy" in found()
+    assert "vip-on-kube-proxy" not in found(ports=(ServicePort("", 8443, 8080),))
+    assert "vip-on-kube-proxy" not in suspected(master())
 
 
 def test_a_real_servers_copy_of_the_vip_makes_no_master() -> None:

@@ -8,12 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
-from kvtui.model.vrrp import HmacTrailer, VrrpState
+from kvtui.model.vrrp import AddressFamily, HmacTrailer, Transition, VrrpState
 from kvtui.rules.triage.rejections import CAUSES
 from tests.build import NOW, VIP, addresses, advertiser, conf, instance, keepalived
 from tests.triage.case import backup, master, suspected
 
 if TYPE_CHECKING:
+    from kvtui.model.finding import Finding
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advertiser
 
@@ -106,13 +107,69 @@ def test_the_other_side_of_that_split_knows_the_node_that_it_silenced() -> None:
     assert suspected(master(advertisers=(OWN, died))) == {}
 
 
+LONG_AGO = NOW - 600
+
+
+def with_unheard(other: Advertiser, since: float = NOW - 1800, **grown: float) -> dict[str, Finding]:
+    """This master counted the other's last adverts, and has heard no more; it is master, or was reloaded, since then.
+
+    Without a counter it rejected them for their password.
+    """
+    here = replace(counting(auth_failure=9), grown=grown or {"auth_failure": LONG_AGO + 3}, counted_since=NOW - 900)
+    return suspected(master(instances=(replace(here, last_transition=since),), advertisers=(OWN, other)))
+
+
+def test_a_rival_that_falls_silent_is_told_as_long_as_nothing_shows_its_end() -> None:
+    found = with_unheard(peer(at=LONG_AGO))
+    assert set(found) == {"master-unheard"}
+    finding = found["master-unheard"]
+    assert finding.severity is Severity.WARNING
+    assert "10m00s ago: nothing shows that it stepped down" in finding.title
+    assert any("another auth_pass" in e for e in finding.evidence)
+    assert finding.remedy.endswith("if it is MASTER, use the same auth_pass on all nodes, then: kvtui reload")
+    wire = with_unheard(peer(at=LONG_AGO, version=2, auth_type=0), advert_sent=NOW)
+    assert any("uses VRRP 2" in e for e in wire["master-unheard"].evidence)
+    recently = with_unheard(peer(at=NOW - 30), auth_failure=NOW - 30)
+    assert set(recently) == {"two-masters", "adverts-rejected"}  # which master-unheard follows
+    assert set(with_unheard(peer(at=NOW - 90), auth_failure=NOW - 90)) == {"master-unheard"}
+
+
+def test_rivals_that_silence_each_other_by_turns_are_two_masters_and_do_not_flap() -> None:
+    others = peer(at=NOW - 30, addresses=(VIP, "10.4.0.51"))
+    turns = tuple(Transition(NOW - a, 50, AddressFamily.V4, "10.4.0.5 → 10.4.0.3 is master") for a in (60, 45, 30, 29))
+    here = replace(counting(), last_transition=NOW - 90)
+    found = suspected(master(instances=(here,), advertisers=(OWN, others), transitions=turns))
+    assert set(found) == {"two-masters", "vip-lists-differ"}
+    assert "2 nodes are master" in found["two-masters"].title
+    assert any("last heard 30.0 s ago" in e for e in found["two-masters"].evidence)
+    agreeing = suspected(master(instances=(here,), advertisers=(OWN, peer(at=NOW - 30)), transitions=turns))
+    assert set(agreeing) == {"flapping"}
+    before = replace(here, last_transition=NOW - 29)  # it was master until this node took over
+    assert "two-masters" not in suspected(master(instances=(before,), advertisers=(OWN, others)))
+
+
+def test_what_shows_that_a_silent_rival_is_none_ends_that() -> None:
+    assert with_unheard(peer(at=LONG_AGO, priority=0)) == {}  # it stepped down
+    assert with_unheard(peer(at=NOW - 4000), since=NOW - 7200) == {}  # history
+    assert with_unheard(peer(at=LONG_AGO), since=LONG_AGO + 60) == {}  # reloaded, or master since then
+    assert with_unheard(peer(at=LONG_AGO), auth_failure=LONG_AGO - 60) == {}  # its last advert was not rejected
+    assert with_unheard(peer(at=LONG_AGO), auth_failure=LONG_AGO + 3, advert_rcvd=LONG_AGO + 3) == {}  # but accepted
+    carp = replace(peer(at=LONG_AGO, carp=True, version=2, addresses=(), priority=0), believed=False, bad=50)
+    assert with_unheard(carp) == {}
+    assert with_unheard(peer(at=LONG_AGO), advert_sent=NOW) == {}  # it died; nothing was rejected
+
+
 def test_where_such_adverts_are_accepted_a_silent_node_is_a_backup() -> None:
     """2.3.3: nobody is silenced, and what its list was a while ago says nothing of now."""
     accepting = (keepalived(version="2.3.3"),)
     other = peer(addresses=(VIP, "10.4.0.51"))
     assert "vip-lists-differ" in suspected(master(advertisers=(OWN, other), keepalived=accepting))
     silent = peer(at=NOW - 100, addresses=(VIP, "10.4.0.51"))
-    assert suspected(master(advertisers=(OWN, silent), keepalived=accepting)) == {}
+    here = replace(counting(), last_transition=NOW - 900)
+    assert suspected(master(advertisers=(OWN, silent), keepalived=accepting, instances=(here,))) == {}
+    assert suspected(master(advertisers=(OWN, peer(at=NOW - 600, addresses=(VIP, "10.4.0.51"))), instances=(here,)))
+    silent = peer(at=NOW - 600, addresses=(VIP, "10.4.0.51"))
+    assert suspected(master(advertisers=(OWN, silent), keepalived=accepting, instances=(here,))) == {}
 
 
 def test_the_other_side_without_an_advert_says_what_it_cannot_see() -> None:

@@ -35,9 +35,9 @@ ROUND = [
     "4",
 ]
 STEPS = (
-    ("3", "VIRTUAL / REAL"), ("down", ""), ("d", "┌─ drain"), ("esc", "┌─ drain"), ("?", "Esc close"),
+    ("3", "VIRTUAL / REAL"), ("g", ""), ("down", ""), ("d", "┌─ drain"), ("esc", "┌─ drain"), ("?", "Esc close"),
     ("esc", "Esc close"), ("i", "Esc close"), ("esc", "Esc close"), ("1", "OWNER"), ("enter", "Esc close"),
-    ("esc", "Esc close"), ("t", "Esc close"), ("esc", "Esc close"), ("7", "keepalived's log"), ("2", "INSTANCE / PEER"),
+    ("esc", "Esc close"), ("t", "Esc close"), ("esc", "Esc close"), ("7", "all kinds"), ("2", "INSTANCE / PEER"),
     ("5", "FINDING"), ("4", "READY"),
 )  # fmt: skip
 """Keys, and what each shows; Esc ends it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
@@ -17,6 +17,7 @@ from kvtui.actions.core.plan import ActionKind, Change, Note, NoteSeverity, Plan
 from kvtui.actions.drain.options import service_option
 from kvtui.actions.registry import dialog_options as options
 from kvtui.actions.registry import missing
+from kvtui.backend.config_test import ConfigTest
 from kvtui.cli.main import app as command_line
 from kvtui.model.ipvs import Protocol
 from kvtui.screens.plan_panel import PlanPanel
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kvtui.actions.core.dialog_options import Option
+    from kvtui.actions.core.preflight import Preflight
+    from kvtui.model.keepalived import Keepalived
     from kvtui.model.observation import Observation, VirtualServerView
     from tests.ui.seen import Ui
 
@@ -346,3 +349,36 @@ async def test_a_target_that_went_away_is_said_and_cannot_be_agreed_to() -> None
 def test_the_service_as_the_command_line_takes_it() -> None:
     views: list[VirtualServerView] = [server(), replace(server(), fwmark=3)]
     assert [service_option(v) for v in views] == ["tcp 10.4.0.50:80", "fwmark 3"]
+
+
+class Unconfined:
+    """keepalived runs under a filter that kvtui cannot copy: its config is tested only when that is forced."""
+
+    def __init__(self, backend: Any) -> None:
+        self._run, self.forced = backend.run_preflight, 0
+
+    def __call__(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
+        found: Preflight = self._run(keepalived, force=force)
+        self.forced += force
+        tested = ConfigTest(0, outside="a seccomp filter", forced=True)
+        found = replace(found, running=None)  # whether the file differs from what runs is unknown
+        return replace(found, test=tested if force else None, test_error="" if force else "it was not run")
+
+
+async def test_force_runs_the_config_test_that_was_not_run_and_shows_its_result_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(demo(), size=(80, 60)) as ui:
+        unconfined = Unconfined(ui.app.backend)
+        monkeypatch.setattr(ui.app.backend, "run_preflight", unconfined)
+        ui.app.push_screen(PlanPanel(ui.app, Intent(ActionKind.RELOAD)))
+        await shows(ui, "UNSAFE: the config could not be tested: it was not run", "UNSAFE: F force")
+        assert "WITHOUT a config test" in ui.text
+        assert unconfined.forced == 0
+        await ui.press("F")
+        await shows(ui, "CHANGED: y seen", "`keepalived -t` ran outside a seccomp filter")
+        assert ui.app.backend.journal.entries() == ()
+        await ui.press("y")
+        await shows(ui, "y apply", "after testing")
+        assert "UNSAFE" not in ui.text
+        assert ui.app.backend.journal.entries() == ()

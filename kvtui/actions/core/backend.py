@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from kvtui.actions.core.trial import CheckBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.journal import Journal
@@ -59,8 +59,11 @@ class ActionBackend(CheckBackend, Protocol):
         """Returns the config that keepalived runs; None when unknown."""
         ...
 
-    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
-        """Returns the step that keeps the running config for an undo; None where that is not possible."""
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str, is_sent: Callable[[], bool]) -> Step | None:
+        """Returns the step that keeps the running config for an undo; None where that is not possible.
+
+        ``is_sent``: whether the signal for the newer config was sent.
+        """
         ...
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:

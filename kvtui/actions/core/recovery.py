@@ -76,9 +76,9 @@ def _status(data: Json, backend: ActionBackend, *, done: bool) -> StepStatus:
         made = make(data)
         if recall := getattr(made, "recall", None):
             recall(done=done)
-        if why := why_not_ours(made):
-            return StepStatus(made.describe(), None, None, why)
         (step,) = backend.steps((made,))
+        if why := why_not_ours(step):
+            return StepStatus(step.describe(), None, None, why)
     except UnknownStepError as why:
         return StepStatus(str(data.get("kind")), None, None, str(why))
     one_way = "a reload cannot be undone: restore the old file and reload again"

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -99,15 +99,37 @@ class Outcome(Struct, frozen=True):
     observed: tuple[Prediction, ...] = ()
 
 
+class Hold(Protocol):
+    """What an action waits for before its end: the commit of a kvtui that coordinates several nodes.
+
+    Attributes:
+        lost: why the commit will not come; empty while it may.
+    """
+
+    lost: str
+
+    def begin(self, cancel: Callable[[], object]) -> None:
+        """Cancels the action from now on as soon as ``lost`` is set."""
+
+    async def committed(self) -> None:
+        """Returns when it has come."""
+
+
 class Runner:
     """Runs actions, one at a time on a node."""
 
     def __init__(
-        self, journal: Journal, *, read_only: bool = False, progress: Callable[[str], None] | None = None
+        self,
+        journal: Journal,
+        *,
+        read_only: bool = False,
+        progress: Callable[[str], None] | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self._journal = journal
         self._read_only = read_only
         self._progress = progress
+        self._hold = hold
 
     async def run(self, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
         """Runs an action. One without steps changes nothing: it is verified and journaled like any other.
@@ -151,12 +173,12 @@ class Runner:
         crash_report.action_begins()
         _LOG.info("action %s begins: %s, %d steps", entry.id, action.plan.summary, len(action.steps))
         try:
-            await self._do(action, entry, done)
-            verified = await action.verify(self._say)
+            verified = await self._done_and_held(action, entry, done)
         except (StepError, JournalError) as why:
             return await self._put_back(action, entry, done, ExitCode.FAILED, f"failed: {why}")
         except (asyncio.CancelledError, KeyboardInterrupt):
-            return await self._put_back(action, entry, done, ExitCode.INTERRUPTED, "interrupted")
+            interrupted = (self._hold.lost if self._hold else "") or "interrupted"
+            return await self._put_back(action, entry, done, ExitCode.INTERRUPTED, interrupted)
         except BaseException as fault:  # a bug in kvtui: nothing stays half-done, and the bug is not hidden
             crashed = f"kvtui crashed ({type(fault).__name__}); this is a bug"
             await self._put_back(action, entry, done, ExitCode.FAILED, crashed)
@@ -169,6 +191,19 @@ class Runner:
         _LOG.info("action %s ends: %s, %s", entry.id, result, verified.detail)
         detail = verified.detail + self._end(entry.id, result, verified.detail, verified.facts, closes)
         return Outcome(code, detail, entry.id, verified.facts, verified.as_predicted, verified.observed)
+
+    async def _done_and_held(self, action: Action, entry: Entry, done: list[Step]) -> Verification:
+        """Does it and verifies it; where several nodes do it, what is not verified on one is done on none."""
+        task, hold = asyncio.current_task(), self._hold
+        if hold is not None and task is not None:
+            hold.begin(task.cancel)
+        await self._do(action, entry, done)
+        verified = await action.verify(self._say)
+        if hold is not None and verified.ok is None:
+            return replace(verified, ok=False)
+        if hold is not None and verified.ok:
+            await hold.committed()
+        return verified
 
     async def _do(self, action: Action, entry: Entry, done: list[Step]) -> None:
         for index, step in enumerate(action.steps):

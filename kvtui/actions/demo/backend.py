@@ -22,7 +22,7 @@ from kvtui.model.ipvs import endpoint
 from kvtui.model.log import LogTail
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.journal import Journal
@@ -104,8 +104,8 @@ class DemoBackend:
         del keepalived
         return self._world.running
 
-    def kept_config(self, keepalived: Keepalived, ran: str, newer: str) -> Step | None:
-        del keepalived, ran, newer  # the demo's file has one writer, and no undo of a reload
+    def kept_config(self, keepalived: Keepalived, ran: str, newer: str, is_sent: Callable[[], bool]) -> Step | None:
+        del keepalived, ran, newer, is_sent  # the demo's file has one writer, and no undo of a reload
         return None
 
     def conf_generation(self, keepalived: Keepalived) -> Hashable | None:

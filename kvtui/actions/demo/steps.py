@@ -58,6 +58,9 @@ class DemoTrackValue(SetTrackValue, frozen=True, kw_only=True):
 
     world: World
 
+    def why_not_ours(self) -> str:
+        return ""
+
     def _value(self) -> int:
         return value_of(self.world.read(self.path))
 
@@ -67,6 +70,9 @@ class DemoTrackValue(SetTrackValue, frozen=True, kw_only=True):
 
 class DemoFile(ReplaceFile, frozen=True, kw_only=True):
     world: World
+
+    def why_not_ours(self) -> str:
+        return ""
 
     def _read(self) -> bytes:
         return self.world.read(self.path).encode("utf-8", "surrogateescape")

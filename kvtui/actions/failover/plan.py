@@ -72,7 +72,7 @@ def _peer_notes(election: ElectionContext, method: FailoverMethod) -> Iterator[N
     """Where peers may preempt, lowering the priority loses nothing; stepping down needs a node that takes over."""
     name, vrid, others = election.view.name, election.view.vrid, election.others
     put_back = "If no node takes over in time, everything is put back"
-    heard = [o for o in others.known if o.source is PeerSource.WIRE]
+    heard = [o for o in others.known if o.source in {PeerSource.WIRE, PeerSource.REPORTED}]
     if heard or not election.is_master:
         return
     if others.known:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from kvtui.actions.checks.assess_reload import assess_reload
 from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.plan import Change, Note, NoteSeverity, PlanPart
-from kvtui.actions.reload.plan import reload_commands, reload_notes
+from kvtui.actions.reload.plan import outside_notes, reload_commands, reload_notes
 from kvtui.actions.steps.file import ReplaceFile
-from kvtui.actions.steps.reload import ReloadStep, When
+from kvtui.actions.steps.reload import ReloadStep, TestBefore, When
 from kvtui.backend.conf.editor import EditError, set_priority
 from kvtui.model.secrets import masked, secrets_in
 
@@ -44,16 +44,17 @@ def change_config_line(preflight: Preflight, name: str, value: int, backend: Act
     notes += _controller(preflight, instance, value)
     daemon = Daemon.of(preflight.keepalived)
     digests = tuple(c.digest for c in (preflight.running, preflight.conf) if c is not None)
-    before = instance.priority or value
+    before, test = instance.priority or value, TestBefore.as_planned(preflight)
     steps: tuple[Step, ...] = (
-        ReloadStep(daemon, When.UNDO, digests),
+        ReloadStep(daemon, When.UNDO, digests, test=test),
         ReplaceFile.plan(daemon, path, text, name, (before, value)),
-        ReloadStep(daemon, When.DO, digests),
+        ReloadStep(daemon, When.DO, digests, test=test),
     )
     running_instance = find_instance(preflight.running, name)
     running = running_instance.priority if running_instance else None
     if edited == text:
-        steps = () if running == value else (ReloadStep(daemon, When.DO, shown=digests[-1], alone=True),)
+        last = ReloadStep(daemon, When.DO, shown=digests[-1], alone=True, test=test)
+        steps = () if running == value else (last,)
     return PlanPart(
         steps=backend.steps(steps),
         notes=tuple(notes),
@@ -91,6 +92,7 @@ def _pending(preflight: Preflight) -> Iterator[Note]:
     """What is wrong with the file as it is, and what else the reload would bring in."""
     notes = reload_notes(preflight, assess_reload(preflight))
     yield from (n for n in notes if n.severity > NoteSeverity.NOTE)
+    yield from outside_notes(preflight)
     if preflight.changed:
         yield Note(
             NoteSeverity.WARNING,

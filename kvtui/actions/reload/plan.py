@@ -15,7 +15,7 @@ from kvtui.actions.core.trial import trial_notes
 from kvtui.actions.core.watch import until
 from kvtui.actions.reload.comparison import ipvs_rows, undone_drains, vrrp_rows, weights
 from kvtui.actions.reload.mismatch import mismatch_notes
-from kvtui.actions.steps.reload import ReloadStep, When
+from kvtui.actions.steps.reload import ReloadStep, TestBefore, When
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.model.check import SCRIPT
 from kvtui.model.ipvs import endpoint
@@ -77,6 +77,7 @@ def plan_reload(
         notes=(
             *trial_notes(tried),
             *reload_notes(preflight, assessment),
+            *outside_notes(preflight),
             *mismatch_notes(observation, preflight, expected),
             *_drain_notes(observation, preflight),
             *_undo_note(steps, preflight),
@@ -93,13 +94,14 @@ def _steps(preflight: Preflight, backend: ActionBackend) -> tuple[Step, ...]:
     """Keeps what runs for an undo, where that can be read and something else comes."""
     keepalived = preflight.keepalived
     daemon, shown = Daemon.of(keepalived), preflight.conf.digest if preflight.conf else None
+    test = TestBefore.as_planned(preflight)
     if preflight.changed and preflight.running is not None and shown is not None and preflight.obstacle is None:
         ran = preflight.running.digest
-        kept = backend.kept_config(keepalived, ran, shown)
+        there = ReloadStep(daemon, When.DO, (ran,), shown, test=test)
+        kept = backend.kept_config(keepalived, ran, shown, lambda: there.sent)
         if kept is not None:
-            there = ReloadStep(daemon, When.DO, (ran,), shown)
-            return (ReloadStep(daemon, When.UNDO, (ran,)), kept, there)
-    return (ReloadStep(daemon, When.DO, shown=shown, alone=True),)
+            return (ReloadStep(daemon, When.UNDO, (ran,), test=test), kept, there)
+    return (ReloadStep(daemon, When.DO, shown=shown, alone=True, test=test),)
 
 
 def _effects(observation: Observation, preflight: Preflight, predictions: tuple[Prediction, ...]) -> tuple[str, ...]:
@@ -151,6 +153,12 @@ def reload_notes(preflight: Preflight, assessment: ReloadAssessment) -> Iterator
         )
     if preflight.waited:
         yield Note(NoteSeverity.NOTE, f"the file was being written: waited {preflight.waited:.1f} s for it")
+
+
+def outside_notes(preflight: Preflight) -> Iterator[Note]:
+    """Yields what of keepalived's confinement did not hold for the config test."""
+    if preflight.test is not None and preflight.test.outside:
+        yield Note(NoteSeverity.NOTE, f"`keepalived -t` ran outside {preflight.test.outside}")
 
 
 def _some(texts: tuple[str, ...]) -> Iterable[str]:

@@ -19,6 +19,7 @@ from kvtui.backend.linux.files import read_open
 from kvtui.backend.linux.private_folder import open_own_file, open_private_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from kvtui.actions.core.step import Json
@@ -40,6 +41,7 @@ class KeepConfig(Struct, frozen=True):
     Attributes:
         ran: digest of the config that ran.
         newer: digest of the file that the reload brought.
+        is_sent: whether this run has sent the signal. Then a busy keepalived may not have read the newer file yet.
     """
 
     kind: ClassVar[str] = "config"
@@ -47,6 +49,7 @@ class KeepConfig(Struct, frozen=True):
     daemon: Daemon
     ran: str
     newer: str
+    is_sent: Callable[[], bool] = bool
 
     def __post_init__(self) -> None:
         if not (DIGEST.fullmatch(self.ran) and DIGEST.fullmatch(self.newer)):
@@ -102,7 +105,7 @@ class KeepConfig(Struct, frozen=True):
     def undo(self) -> None:
         keepalived = self.daemon.found()
         running = read_running(keepalived.pid, now=0.0, config_id=keepalived.instance_name)
-        if running is not None and running.digest == self.ran:
+        if running is not None and running.digest == self.ran and not self.is_sent():
             self.kept.unlink(missing_ok=True)  # the reload was never sent: the file is the operator's
             return
         try:

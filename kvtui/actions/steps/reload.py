@@ -17,12 +17,13 @@ from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.signals import SignalNotHandledError, send_signal
 
 if TYPE_CHECKING:
+    from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json
     from kvtui.model.conf import Conf
     from kvtui.model.keepalived import Keepalived
 
-TIMEOUT = 3.0
-"""Seconds until the new config must run: 7 ms were measured, 110 ms with 200 instances."""
+TIMEOUT = 15.0
+"""Seconds until the new config must run: 7 ms were measured, 110 ms with 200 instances, over 3 s on a busy node."""
 PAUSE = 0.01
 
 
@@ -33,6 +34,21 @@ class When(StrEnum):
     """When the steps are done: after the file was written."""
     UNDO = "undo"
     """When the steps are undone: backwards, so that this one comes before the step that writes the file."""
+
+
+class TestBefore(StrEnum):
+    """How the config is tested again before the signal."""
+
+    CONFINED = "confined"
+    FORCED = "forced"
+    """Without the part of keepalived's confinement that kvtui cannot copy: the operator forced that."""
+    NONE = "none"
+
+    @classmethod
+    def as_planned(cls, preflight: Preflight) -> TestBefore:
+        if preflight.test is None:
+            return cls.NONE
+        return cls.FORCED if preflight.test.forced else cls.CONFINED
 
 
 class ReloadStep(Struct):
@@ -49,6 +65,8 @@ class ReloadStep(Struct):
         journaled: it comes from the journal: whether the signal was sent is to be seen, not known.
         passed: where this run, or before it the journal's, is on the way: the word that counts where what runs cannot
             be read (before 2.2.0). One reload too many does no harm, so what is not in the journal was not done.
+        test: how the config is tested before the signal, as it was for the plan.
+        sent: this run has sent the signal; keepalived may not have read its config yet.
     """
 
     kind: ClassVar[str] = "hangup"
@@ -60,6 +78,8 @@ class ReloadStep(Struct):
     alone: bool = False
     journaled: bool = False
     passed: bool = False
+    test: TestBefore = TestBefore.CONFINED
+    sent: bool = False
 
     def __post_init__(self) -> None:
         self.passed = self.journaled
@@ -72,7 +92,8 @@ class ReloadStep(Struct):
 
     @property
     def _sends(self) -> str:
-        return f"reload: SIGHUP to keepalived {self.daemon.pid}, after testing {self.daemon.conf} again"
+        before = "after testing" if self.test is not TestBefore.NONE else "WITHOUT a config test, after reading"
+        return f"reload: SIGHUP to keepalived {self.daemon.pid}, {before} {self.daemon.conf} again"
 
     def state(self) -> StepState:
         """Compares what runs. A reload that was asked for is sent even if the config has no change."""
@@ -108,25 +129,29 @@ class ReloadStep(Struct):
         from kvtui.actions.checks.preflight import run_preflight  # noqa: PLC0415 - only when it is carried out
 
         keepalived = self.daemon.found()
-        found = run_preflight(keepalived)
+        found = run_preflight(keepalived, force=self.test is TestBefore.FORCED)
         if self.shown is not None and found.conf is not None and found.conf.digest != self.shown:
             raise StepError(f"{keepalived.conf} was changed since it was shown: check it and try again")
         assessment = assess_reload(found)
         if assessment.fatal:
             raise StepError(f"not reloaded, keepalived runs as before: {assessment.fatal[0]}")
+        has_copy = mark(keepalived.pid) is not None  # afterwards it may be without one for a moment
         send_sighup(keepalived)
-        _wait_until_it_runs(keepalived)
+        self.sent = True
+        if has_copy:
+            _wait_until_it_runs(keepalived)
 
     def to_json(self) -> Json:
         data = {"daemon": self.daemon.to_json(), "when": self.when.value, "alone": self.alone}
-        return {**data, "before": list(self.before), "shown": self.shown}
+        return {**data, "before": list(self.before), "shown": self.shown, "test": self.test.value}
 
     @classmethod
     def from_json(cls, data: Json) -> ReloadStep:
         daemon = Daemon.from_json(data["daemon"])
         alone = bool(data["alone"])
         before = tuple(str(digest) for digest in data["before"])
-        return cls(daemon, When(data["when"]), before, data["shown"], alone=alone, journaled=True)
+        test = TestBefore(data.get("test", TestBefore.CONFINED))
+        return cls(daemon, When(data["when"]), before, data["shown"], alone=alone, journaled=True, test=test)
 
 
 def send_sighup(keepalived: Keepalived) -> None:
@@ -147,9 +172,7 @@ def send_sighup(keepalived: Keepalived) -> None:
 
 
 def _wait_until_it_runs(keepalived: Keepalived) -> None:
-    """Until the parent has read the file; not at all where that cannot be seen. The verification looks further."""
-    if mark(keepalived.pid) is None:
-        return
+    """Until the parent has read the file. The verification looks further."""
     wanted = _digest_on_disk(keepalived)
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT, MAX_PAUSE = 2.0, 6.0
 """Seconds between two looks at the clock, and after which this process was stopped, or the machine frozen."""
+STORM_SECONDS = 60.0
+"""After the last lost advert, in which it is reported."""
 MAX_PACKETS_PER_TURN = 64
 """Of the event loop, so that a flood does not stop the screen."""
 
@@ -40,7 +42,8 @@ class Adverts:
         self._is_port = is_port
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
-        self._since = self._awake_at = 0.0
+        self._since = self._awake_at = self._dropped_at = 0.0
+        self._dropped = 0
         self._heartbeat: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -83,11 +86,17 @@ class Adverts:
         A stopped or frozen process does not know what was sent meanwhile, or whether anybody else ran.
         """
         now = time.time()
-        dropped = self._capture is not None and self._capture.has_dropped()
+        dropped = self._capture.dropped() if self._capture is not None else 0
+        if dropped:
+            self._dropped, self._dropped_at = self._dropped + dropped, now
         if dropped or not 0 <= now - self._awake_at <= MAX_PAUSE:
             self._since = now
         self._awake_at = now
         return self._since
+
+    def dropped(self) -> int:
+        """Returns how many adverts were lost since the start; 0 when none was within ``STORM_SECONDS``."""
+        return self._dropped if abs(time.time() - self._dropped_at) < STORM_SECONDS else 0
 
     def _beat(self) -> None:
         self.heard_since()

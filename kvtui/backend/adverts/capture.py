@@ -139,10 +139,10 @@ class Capture:
             return None
         return None if sighting.repeated else decode(packet, received=at, interface=interface, outgoing=sighting.own)
 
-    def has_dropped(self) -> bool:
-        """Whether the kernel has dropped adverts since the last call, because the socket's buffer was full."""
+    def dropped(self) -> int:
+        """Returns how many adverts the kernel has dropped since the last call, because the socket's buffer was full."""
         dropped: int = struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
-        return dropped > 0
+        return dropped
 
     def close(self) -> None:
         self._socket.close()

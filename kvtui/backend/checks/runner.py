@@ -92,8 +92,10 @@ def _differences(check: Check, identity: Identity) -> Iterator[str]:
         yield f"working directory: {identity.cwd}; by hand {here}"
     if identity.rights.spaces:
         yield f"namespaces: keepalived's {', '.join(identity.rights.spaces)}"
-    if identity.rights.cgroup:
-        yield f"cgroup: {identity.rights.cgroup.removesuffix('/cgroup.procs')}"
+    if identity.rights.cgroups:
+        yield f"cgroup: {', '.join(c.removesuffix('/cgroup.procs') for c in identity.rights.cgroups)}"
+    if identity.rights.out_of_reach:
+        yield f"cgroup: kvtui's own (it cannot join keepalived's {', '.join(identity.rights.out_of_reach)})"
     yield f"time limit: {check.timeout:g} s, then keepalived kills it; by hand none"
     yield "input and output: /dev/null (here the output is read and shown)"
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from kvtui.backend.launcher.start import prepare
+from kvtui.backend.linux.descendants import kill_descendants, signal_descendants
 from kvtui.model.check import CheckResult
 from kvtui.model.secrets import masked
 from kvtui.model.text import plain
@@ -85,28 +86,32 @@ class _Run:
         self._process = process
         self._status, self._output = status, output
         self._lines = b""
-        self._closed, self._started = asyncio.Event(), asyncio.Event()
+        self._closed, self._started, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.began = time.monotonic()
         self.output = b""
         self.is_late = self._has_ended = False
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the launcher said so far: ``pid``, then ``exit``, or ``error`` and ``stage``."""
+        """What the launcher said so far: ``keeper``, a PID, then ``exit``, or ``error`` and ``stage``."""
         with suppress(BlockingIOError):
             while data := os.read(self._status, 4096):
                 self._lines += data
             self._has_ended = True
         facts: dict[str, Any] = {}
-        for line in self._lines.splitlines():
-            facts |= json.loads(line)
+        for line in self._lines.splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                facts |= json.loads(line)
         return facts
 
     def _take_status(self) -> None:
-        """Its first word is the script's PID, or an error."""
-        if self.facts or self._has_ended:
+        """The first word says that the script runs, or an error; the last one how it ended."""
+        facts = self.facts
+        if not self._started.is_set() and ("keeper" in facts or "error" in facts or self._has_ended):
             self.began = time.monotonic()
             self._started.set()
+        if self._has_ended or "exit" in facts:
+            self._ended.set()
             asyncio.get_running_loop().remove_reader(self._status)
 
     async def _start(self) -> None:
@@ -126,12 +131,11 @@ class _Run:
         try:
             await self._start()
             async with asyncio.timeout(timeout):
-                await self._process.wait()
+                await self._ended.wait()
         except TimeoutError:
             self.is_late = True
         finally:
-            if self._process.returncode is None:
-                await asyncio.shield(asyncio.ensure_future(self._kill()))
+            await asyncio.shield(asyncio.ensure_future(self._end()))
             with suppress(TimeoutError):  # what it left in the background may hold the pipe
                 await asyncio.wait_for(self._closed.wait(), DRAIN)
             for descriptor in (self._output, self._status):
@@ -144,18 +148,20 @@ class _Run:
             self._closed.set()
             asyncio.get_running_loop().remove_reader(self._output)
 
-    async def _kill(self) -> None:
-        """Ends the script's process group as keepalived does: SIGTERM, then SIGKILL."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if (group := self.facts.get("pid")) is not None:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(group, number)
+    async def _end(self) -> None:
+        """Ends the launcher; before that, of a script that did not end, all that it started: SIGTERM, then SIGKILL.
+
+        keepalived does so with the script's process group alone, and leaves what a script that ended started.
+        """
+        if not self._ended.is_set() and (keeper := self.facts.get("keeper")) is not None:
+            await asyncio.to_thread(signal_descendants, keeper, signal.SIGTERM)
             with suppress(TimeoutError):
-                async with asyncio.timeout(GRACE):
-                    await self._process.wait()
-                return
+                await asyncio.wait_for(self._ended.wait(), GRACE)
+            await asyncio.to_thread(kill_descendants, keeper)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), GRACE)
         with suppress(ProcessLookupError):
-            self._process.kill()  # its child dies with it (PR_SET_PDEATHSIG)
+            self._process.kill()  # its children die with it (PR_SET_PDEATHSIG)
         await self._process.wait()
 
 

@@ -31,6 +31,18 @@ def plain_address(text: str | None) -> str | None:
     return None if "%" in text else canonical(text.partition("-")[0].partition("/")[0])
 
 
+def plain_port(text: str | None) -> int | None:
+    """Returns a port, 0 without one; None where it is invalid."""
+    return 0 if text is None or not text.strip("0") else unsigned(text, 1, 65535, lenient=True)
+
+
+def skips_server(line: Statement) -> bool:
+    """Whether keepalived skips a ``real_server`` with all of its block: its address or port is invalid."""
+    address, port = (*line.words[1:3], None, None)[:2]
+    unknown = is_built_in(address) or is_built_in(port)
+    return not unknown and (plain_address(address) is None or plain_port(port) is None)
+
+
 def virtual_addresses(block: Statement, keyword: str, problems: list[Problem]) -> Iterator[VirtualAddress]:
     """Yields the addresses of a block, one a line."""
     for line in block.entries(keyword):
@@ -119,6 +131,15 @@ class InstanceAddresses:
     vips: list[VirtualAddress] = field(default_factory=list)
     excluded: list[VirtualAddress] = field(default_factory=list)
     peers: dict[str, None] = field(default_factory=dict)
+
+    def leave_out_without_device(self, block: Statement) -> None:
+        """Drops VIPs without ``dev`` of an instance that has no interface either, as keepalived 2.3 does."""
+        for vip in (*self.vips, *self.excluded):
+            if vip.interface is None:
+                why = f"{self.name}: no interface for VIP {vip.address}: keepalived 2.3 leaves it out"
+                self.problems.append(invalid(why, block.at()))
+        self.vips = [v for v in self.vips if v.interface is not None]
+        self.excluded = [v for v in self.excluded if v.interface is not None]
 
     def read(self, block: Statement) -> None:
         for line in block.children or ():

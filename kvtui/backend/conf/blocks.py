@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.backend.conf.addresses import skips_server
 from kvtui.backend.conf.grammar import NEED_VALUE, ROOT, Block
 from kvtui.backend.conf.lexer import BLANK
 from kvtui.backend.conf.tree import Piece, Statement, invalid, name_of, syntax
@@ -189,6 +190,9 @@ class Nester:
         self._add(statement)
         if block is not None:
             statement.children = []
+            if keyword == "real_server" and skips_server(statement):
+                self._skipped = int(opened)
+                return
             self._levels.append(_Level(statement, block.keywords, expects_brace=not opened))
 
     def _add(self, statement: Statement) -> None:

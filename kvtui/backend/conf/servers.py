@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvtui.backend.conf.addresses import is_six, plain_address
+from kvtui.backend.conf.addresses import is_six, plain_address, plain_port
 from kvtui.backend.conf.groups import expanded, groups
 from kvtui.backend.conf.numbers import integer, unsigned
 from kvtui.backend.conf.tree import Statement, invalid, is_built_in
@@ -46,8 +46,12 @@ def virtual_servers(root: Statement, problems: list[Problem]) -> Servers:
     known = groups(root, problems)
     used: list[ConfVirtualServer] = []
     ignored: list[ConfVirtualServer] = []
-    for block in root.each("virtual_server"):
-        server = _Reader(block, known, problems).read()
+    files: set[str | None] = set()
+    for block in root.each("virtual_server", "track_file", "vrrp_track_file"):
+        if block.keyword != "virtual_server":
+            files.add(block.argument)
+            continue
+        server = _Reader(block, known, problems, frozenset(files)).read()
         if server is None:
             continue
         if server.real_servers and any(not r.sorry for r in server.real_servers):
@@ -62,8 +66,10 @@ def virtual_servers(root: Statement, problems: list[Problem]) -> Servers:
 class _Reader:
     """Reads one ``virtual_server`` block."""
 
-    def __init__(self, block: Statement, known: Groups, problems: list[Problem]) -> None:
+    def __init__(self, block: Statement, known: Groups, problems: list[Problem], files: frozenset[str | None]) -> None:
         self.block = block
+        self.files = files
+        """Names of the track files that are defined above."""
         self.problems = problems
         self.known = known
         self.inhibit = block.last("inhibit_on_failure") is not None
@@ -155,6 +161,7 @@ class _Reader:
         for child in line.each("lvs_method"):
             method = _method(child, self.problems) or method
         checks = [child for child in line.children or () if child.children is not None]
+        checks = [check for check in checks if self._is_used(check)]
         file_check = next((c for c in checks if c.keyword == "FILE_CHECK"), None)
         inhibit = _switch(line, "inhibit_on_failure")
         return ConfRealServer(
@@ -162,14 +169,25 @@ class _Reader:
             port=port,
             at=line.at(),
             weight=unsigned_of(line, "weight", 0, MAX_WEIGHT),
+            weight_unknown=is_built_in(line.value("weight")),
             method=method,
             upper_threshold=unsigned_of(line, "uthreshold", 0, MAX_UNSIGNED),
             lower_threshold=unsigned_of(line, "lthreshold", 0, MAX_UNSIGNED),
             inhibit_on_failure=self.inhibit if inhibit is None else inhibit,
-            checks=tuple(check.keyword for check in checks if _is_used(check)),
+            checks=tuple(check.keyword for check in checks),
             file_check=file_check.value("track_file") if file_check else None,
             file_check_weight=_file_check_weight(file_check),
         )
+
+    def _is_used(self, check: Statement) -> bool:
+        """Whether keepalived keeps a check: it drops those without their main value."""
+        needed = {"MISC_CHECK": "misc_path", "HTTP_GET": "url", "SSL_GET": "url", "FILE_CHECK": "track_file"}
+        line = check.last(needed.get(check.keyword, "name" if check.keyword == "BFD_CHECK" else ""))
+        if check.keyword == "FILE_CHECK" and line and line.argument not in self.files:
+            if not is_built_in(line.argument):
+                self._invalid(f"track_file {line.argument} is not defined above: keepalived ignores this check", line)
+            return False
+        return line is not None or check.keyword not in {*needed, "BFD_CHECK"}
 
     def _sorry(self, line: Statement, sorry: ConfRealServer | None) -> ConfRealServer | None:
         """Reads ``sorry_server ADDRESS PORT`` and the lines about it that follow."""
@@ -196,9 +214,7 @@ class _Reader:
     def _port(self, line: Statement) -> int | None:
         """Returns the port, 0 without one; None when it is invalid, and keepalived skips the server."""
         text = line.words[2] if len(line.words) > 2 else None
-        if text is None or not text.strip("0") or is_built_in(text):
-            return 0
-        port = unsigned(text, 1, 65535, lenient=True)
+        port = 0 if is_built_in(text) else plain_port(text)
         if port is None:
             self._invalid(f"'{text}' is not a port: keepalived skips {' '.join(line.words[:2])}", line, 2)
         return port
@@ -292,13 +308,6 @@ def _method(line: Statement, problems: list[Problem]) -> ForwardingMethod | None
     if method is None:
         problems.append(invalid(f"{line.keyword} '{line.argument}' is unknown: keepalived ignores it", line.at(1)))
     return method
-
-
-def _is_used(check: Statement) -> bool:
-    """Whether keepalived keeps a check: it drops those without their main value."""
-    needed = {"MISC_CHECK": "misc_path", "HTTP_GET": "url", "SSL_GET": "url", "FILE_CHECK": "track_file"}
-    needed |= {"BFD_CHECK": "name"}
-    return check.keyword not in needed or check.last(needed[check.keyword]) is not None
 
 
 def _file_check_weight(check: Statement | None) -> int | None:

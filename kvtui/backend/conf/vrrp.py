@@ -82,6 +82,8 @@ def _instance(
     version = addresses.version or (3 if six else defaults.version)
     version = 3 if six and strict else version
     interface = _interface(block, problems)
+    if interface is None and addresses.peers and addresses.source:
+        addresses.leave_out_without_device(block)
     vips = _without_twins(addresses.vips, interface)
     most = _MOST_VIPS[six]
     line = block.last("priority")
@@ -225,8 +227,10 @@ def _delay(block: Statement) -> float | None:
     return seconds(block.value("preempt_delay"), 0, 1000) or None
 
 
-def _interval(block: Statement, version: int) -> float:
-    """Rounded to what fits into an advert; 1 second by default."""
+def _interval(block: Statement, version: int) -> float | None:
+    """Rounded to what fits into an advert; 1 second by default. None where only keepalived knows it."""
+    if is_built_in(block.value("advert_int")):
+        return None
     taken = [seconds(line.argument, 0.01, 255) for line in block.each("advert_int")]
     interval = next((value for value in reversed(taken) if value is not None), 1.0)
     if version == 2:
@@ -259,7 +263,8 @@ def _tracks(
 ) -> Iterator[ConfTrack]:
     """Reads ``track_interface { eth0 weight -20 reverse }`` and the like.
 
-    A line with another second word is ignored, and so is what is defined further down: keepalived reads once.
+    A line with another second word or without its number is ignored, and so is what is defined further down:
+    keepalived reads once.
     """
     seen: set[tuple[str, str]] = set()
     for kind in _TRACKS:
@@ -268,6 +273,11 @@ def _tracks(
             if len(line.words) > 1 and line.words[1] != "weight":
                 message = f"keepalived reads one entry per line: it ignores this line because of '{line.words[1]}'"
                 problems.append(invalid(message, line.at(1)))
+            elif len(line.words) == 2:
+                problems.append(invalid(f"weight of {name} has no number: keepalived ignores this line", line.at(1)))
+            elif kind == "file" and line.words[3:4] not in ([], ["reverse"], ["noreverse"]):
+                message = f"'{line.words[3]}' is not reverse or noreverse: keepalived ignores this line"
+                problems.append(invalid(message, line.at(3)))
             elif kind in _DEFINITIONS.values() and (kind, name) not in defined:
                 message = f"track_{kind} {name}: no {kind} of that name is defined above: keepalived ignores this line"
                 problems.append(invalid(message, line.at()))
@@ -296,8 +306,8 @@ def _problems(instance: ConfInstance, block: Statement, *, strict: bool) -> Iter
         why = f"{mode} needs one: keepalived exits on it" if fatal else "the instance is useless"
         yield invalid(f"{name}: no virtual_ipaddress: {why}", instance.at)
     if instance.interface is None and not is_built_in(block.value("interface")):
-        version = "2.2" if instance.unicast_peers else ""
-        yield invalid(f"{name}: no interface: keepalived {version} exits on it".replace("  ", " "), instance.at)
+        version = " 2.2" if instance.unicast_peers and instance.unicast_source else ""
+        yield invalid(f"{name}: no interface: keepalived{version} exits on it", instance.at)
 
 
 def _conflict(instance: ConfInstance, block: Statement, routers: dict[Router, str]) -> Iterator[Problem]:
@@ -315,7 +325,11 @@ def _conflict(instance: ConfInstance, block: Statement, routers: dict[Router, st
 def sync_groups(root: Statement) -> tuple[SyncGroup, ...]:
     """Reads all ``vrrp_sync_group`` blocks; a line may have several members (``read_value_block``)."""
     return tuple(
-        SyncGroup(block.argument, tuple(word for line in block.entries("group") for word in line.words))
+        SyncGroup(
+            block.argument,
+            tuple(word for line in block.entries("group") for word in line.words),
+            tracks_weights=block.last("sync_group_tracking_weight", "global_tracking") is not None,
+        )
         for block in root.each("vrrp_sync_group")
         if block.argument is not None
     )

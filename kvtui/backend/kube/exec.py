@@ -1,5 +1,7 @@
 """Run as a program: one command in a pod, over the official client's WebSocket. Its output and exit code become ours.
 
+Its input is ours where that is a pipe.
+
     python -m kvtui.backend.kube.exec NAMESPACE POD CONTAINER KUBECONFIG CONTEXT COMMAND WORD…
 
 KUBECONFIG and CONTEXT may be empty. A process of its own for each pod: the library's calls block, and one that hangs
@@ -9,12 +11,15 @@ holds nobody back.
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import stat
 import sys
+import threading
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
-STDOUT, STDERR = 1, 2
+STDOUT, STDERR, ERROR = 1, 2, 3
 WAIT_SECONDS = 5.0
 """How long one wait for data takes; then the connection is looked at again."""
 
@@ -45,7 +50,9 @@ def main() -> None:
         fail(str(error))
     if any(name.lower().startswith("impersonate") for name in api.headers):
         fail("the kubeconfig impersonates somebody, which the library's exec does not do: use kubectl kvtui")
-    query = [("container", container), ("stdout", "true"), ("stderr", "true"), *(("command", w) for w in command)]
+    has_input = stat.S_ISFIFO(os.fstat(0).st_mode)
+    streams = [(name, "true") for name in ("stdin", "stdout", "stderr")[not has_input :]]
+    query = [("container", container), *streams, *(("command", w) for w in command)]
     path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/exec?{urlencode(query)}"
     authorization = api.authorization()
     headers = {"authorization": authorization} if authorization else {}
@@ -53,13 +60,35 @@ def main() -> None:
     url = client.get_websocket_url(api.server + path)
     try:
         socket = client.WSClient(configuration, url, headers, capture_all=False, binary=True)
+        if has_input:
+            threading.Thread(target=_pass_in, args=(socket,), daemon=True).start()
         _pass_on(socket)
-        code = socket.returncode
+        code = _exit_code(socket.read_channel(ERROR, timeout=0))
     except BrokenPipeError:  # who started this is gone
         sys.exit(0)
     except (OSError, library.ApiException, *_library_errors()) as error:
         fail(f"exec into pod {namespace}/{pod} (container {container}): {_one_line(error)}")
-    sys.exit(255 if code is None else code)
+    sys.exit(code)
+
+
+def _exit_code(text: bytes | str) -> int:
+    """Reads the status of the command; ends with its message where the command was not started."""
+    try:
+        status = json.loads(text)
+        if status.get("status") == "Success":
+            return 0
+        causes = (status.get("details") or {}).get("causes") or ()
+        codes = [int(c["message"]) for c in causes if c.get("reason") == "ExitCode"]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        fail("the connection ended without the command's exit code")
+    return codes[0] if codes else fail(_one_line(Exception(status.get("message"))))
+
+
+def _pass_in(socket: Any) -> None:
+    """At its end the connection ends: the protocol cannot close the input alone."""
+    while data := os.read(0, 1 << 12):
+        socket.write_stdin(data)
+    os._exit(255)
 
 
 def _library_errors() -> tuple[type[Exception], ...]:

@@ -51,7 +51,8 @@ class Rights(Struct, frozen=True):
         filtered: a seccomp filter or a security label that holds for it and not for kvtui; nobody can copy these.
         spaces: kinds of namespaces that differ from kvtui's, but for ``user``.
         own_users: its user namespace differs.
-        cgroup: path of ``cgroup.procs``; None where it is kvtui's own, or out of reach.
+        cgroups: paths of ``cgroup.procs`` of its cgroup (with version 1, of each hierarchy) that is not kvtui's too.
+        out_of_reach: its cgroups that kvtui cannot join: what runs stays in kvtui's.
         limits: (number, soft, hard) for ``setrlimit``.
     """
 
@@ -67,7 +68,8 @@ class Rights(Struct, frozen=True):
     filtered: str = ""
     spaces: tuple[str, ...] = ()
     own_users: bool = False
-    cgroup: str | None = None
+    cgroups: tuple[str, ...] = ()
+    out_of_reach: tuple[str, ...] = ()
     limits: tuple[tuple[int, int, int], ...] = ()
 
 
@@ -76,6 +78,7 @@ def rights_of(pid: int) -> Rights:
     status = procfs.status(pid)
     if not status:
         raise ProcessLookupError(f"process {pid} has ended")
+    cgroups = _cgroups(procfs.cgroup(pid), procfs.cgroup("self"))
     return Rights(
         uid=int(status["Uid"].split()[1]),
         gid=int(status["Gid"].split()[1]),
@@ -89,7 +92,8 @@ def rights_of(pid: int) -> Rights:
         filtered=_filters(pid, status),
         spaces=tuple(kind for kind in KINDS if _differs(pid, kind)),
         own_users=_differs(pid, "user"),
-        cgroup=_cgroup(pid),
+        cgroups=tuple(file for file, _ in cgroups if file),
+        out_of_reach=tuple(name for file, name in cgroups if not file),
         limits=_limits(pid),
     )
 
@@ -114,14 +118,19 @@ def _filter_count(status: dict[str, str]) -> int:
     return int(status.get("Seccomp_filters") or int(status.get("Seccomp", "0") != "0"))
 
 
-def _cgroup(pid: int) -> str | None:
-    """Returns where to write a PID to join its cgroup (v2); None where it is kvtui's own, or out of reach."""
-    path = next((line[3:] for line in procfs.cgroup(pid).splitlines() if line.startswith("0::")), None)
-    own = next((line[3:] for line in procfs.cgroup("self").splitlines() if line.startswith("0::")), None)
-    if path is None or path == own:
-        return None
-    file = f"{CGROUPS}{path}/cgroup.procs"
-    return file if ".." not in path and os.access(file, os.W_OK) else None
+def _cgroups(theirs: str, ours: str) -> list[tuple[str | None, str]]:
+    """Returns where to write a PID to join each of its cgroups that is not kvtui's too, and its name; None: nowhere."""
+    own = set(ours.splitlines())
+    found = []
+    for line in theirs.splitlines():
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if line in own or (number != "0" and "=" in controllers):  # name=systemd has no limits
+            continue
+        folders = (f"{CGROUPS}/{controllers}",) if controllers else (CGROUPS, f"{CGROUPS}/unified")
+        files = (f"{folder}{path}/cgroup.procs" for folder in folders)
+        name = f"{controllers}:{path}" if controllers else path
+        found.append((next((f for f in files if ".." not in path and os.access(f, os.W_OK)), None), name))
+    return found
 
 
 def _limits(pid: int) -> tuple[tuple[int, int, int], ...]:

@@ -10,6 +10,9 @@ object from stdin and writes JSON lines to a descriptor. What it starts gets no 
   CAP_SETGID it may have fewer groups.
 - All that needs rights happens before the fork into the PID namespace: in there nobody sees a process with more rights
   than the program's. Nobody may trace it (``PR_SET_DUMPABLE``), and every descriptor but those named is closed.
+- What the program starts stays below one process, in whatever session: that is the nearest living ancestor which the
+  kernel gives orphans to (``PR_SET_CHILD_SUBREAPER``; it must be in the program's PID namespace). So kvtui finds all of
+  it by parents, and ends it (``linux.descendants``).
 - Where memory runs short, the kernel ends it first, not the target (``oom_score_adj``).
 """
 
@@ -73,9 +76,14 @@ try:
             file.write("1000")
     except OSError:
         pass
-    stage = "join the cgroup"
-    if spec["cgroup"] is not None:
-        os.write(spec["cgroup"], b"0")
+    missed = []
+    for fd, file in spec["cgroups"]:
+        try:
+            os.write(fd, b"0")
+        except OSError:
+            missed.append(file)
+    if missed:
+        tell(missed=missed)
     stage = "enter the namespaces"
     for fd, kind in spec["namespaces"]:
         call("setns", fd, kind)
@@ -123,22 +131,37 @@ try:
     status = 3
     os.closerange(3 + len(high), 1 << 16)
     stage = "start a process in the PID namespace"
-    child = os.fork()
-    if child == 0:
+    keeper = os.fork()
+    if keeper == 0:
+        prctl(1, signal.SIGKILL)
+        prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}:
+            signal.signal(number, signal.SIG_IGN)
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setpgid(0, 0)
+                prctl(1, signal.SIGKILL)
+                # Python ignores SIGPIPE; a script's background, nohup or a service what they like
+                for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                    signal.signal(number, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, ())
+                os.execve(4 if len(high) > 1 else spec["argv"][0], spec["argv"], spec["env"])
+            except OSError as error:
+                tell(error=error.errno, stage="execute")
+            finally:
+                os._exit(127)
         try:
-            os.setpgid(0, 0)
-            prctl(1, signal.SIGKILL)
-            # Python ignores SIGPIPE; a script's background, nohup or a service what they like
-            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-                signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.execve(4 if len(high) > 1 else spec["argv"][0], spec["argv"], spec["env"])
-        except OSError as error:
-            tell(error=error.errno, stage="execute")
+            while True:  # until it has no child any more, or is killed
+                pid, ended = os.wait()
+                if pid == child:
+                    tell(exit=os.waitstatus_to_exitcode(ended))
         finally:
-            os._exit(127)
-    tell(pid=child)
-    tell(exit=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            os._exit(0)
+    tell(keeper=keeper)
+    ended = os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
+    if ended:
+        tell(exit=ended)  # the program killed it, perhaps itself as well
 except (OSError, ValueError) as error:
     tell(error=getattr(error, "errno", None) or 22, stage=stage)
     sys.exit(1)

@@ -85,7 +85,7 @@ def prepare(
         "user_namespace": opened(f"{proc}/ns/user") if rights.own_users else None,
         "root": None if same_root else opened(f"{proc}/root", folder),
         "cwd": opened(f"{proc}/{cwd}", folder),
-        "cgroup": opened(rights.cgroup, os.O_WRONLY) if rights.cgroup else None,
+        "cgroups": [(opened(file, os.O_WRONLY), file) for file in rights.cgroups],
         "limits": rights.limits,
         "umask": rights.umask,
         "uid": rights.uid,

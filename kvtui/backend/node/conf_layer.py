@@ -53,7 +53,8 @@ class ConfLayer:
         self._file_mark: Signature | None = None
         self._read_at, self._cost = float("-inf"), 0.0
         self._running_mark: tuple[int, int, int] | None = None
-        self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, "no keepalived runs here")
+        detail = "not read yet" if keepalived else "no keepalived was found"
+        self._source = Source(SourceName.CONF, SourceState.UNAVAILABLE, detail)
         self.reloaded = False
         """keepalived was probably reloaded since somebody set this to False: its running config is another, or, where
         it keeps none (before 2.2.0), its file is."""

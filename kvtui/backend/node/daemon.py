@@ -81,7 +81,7 @@ class Daemon:
 
         if self.log is None and self.of is not None:
             self.log = LogReader(self.of)
-        return self.log.read() if self.log else LogTail(error="no keepalived runs here")
+        return self.log.read() if self.log else LogTail(error="no keepalived was found")
 
 
 def conf_facts(keepalived: Keepalived) -> tuple[object, ...]:

@@ -109,17 +109,24 @@ class _Round:
         self._lock = Lock()
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] = self._loop.create_future()
+        self._begun_at = time.monotonic()
 
     async def run(self, deadline: float) -> list[Job]:
         """Returns the jobs that had not begun when one of them missed the deadline."""
         Thread(target=self._work, daemon=True, name="sources").start()
         try:
-            await asyncio.wait([self._done], timeout=deadline)
+            while not self._done.done() and (rest := self._rest(deadline)) > 0:
+                await asyncio.wait([self._done], timeout=rest)
         finally:
             with self._lock:
                 left = list(self._jobs)
                 self._jobs.clear()
         return left
+
+    def _rest(self, deadline: float) -> float:
+        """Returns the seconds that the current job still has: a slow one takes none from the next."""
+        with self._lock:
+            return self._begun_at + deadline - time.monotonic()
 
     def _work(self) -> None:
         while job := self._next():
@@ -133,6 +140,7 @@ class _Round:
             job = self._jobs.popleft() if self._jobs else None
             if job is not None:
                 job[0].begin()
+                self._begun_at = time.monotonic()
             return job
 
 

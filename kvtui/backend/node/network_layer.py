@@ -92,6 +92,9 @@ class AdvertsLayer:
     def source(self, now: float) -> Source:
         if self._error:
             return Source(SourceName.ADVERTS, SourceState.UNAVAILABLE, self._error)
+        if lost := self._adverts.dropped():
+            detail = f"{lost} adverts lost: more arrive than kvtui can read; look for a storm with tcpdump -n vrrp"
+            return self._guard.checked(Source(SourceName.ADVERTS, SourceState.DEGRADED, detail, now))
         return self._guard.checked(Source(SourceName.ADVERTS, SourceState.OK, "", now))
 
     def close(self) -> None:

@@ -108,9 +108,12 @@ class Node:
 
     async def _attach(self) -> Layers:
         """Finds keepalived; what was read of another process, or before the clock was set, is dropped."""
+        was_set = self._clock_was_set()
+        if was_set:
+            self._processes.expire()
         await run_jobs([(self._processes_guard, self._processes.read)], self._deadline)
         chosen, layers = self._processes.chosen, self._layers
-        if self._clock_was_set() and layers is not None:
+        if was_set and layers is not None:
             _LOG.info("the clock was set: everything is read anew")
             await layers.daemon.vrrp.close()
             await layers.network.close()

@@ -67,6 +67,10 @@ class ProcessesLayer:
         self.found, self.chosen, self.last = found, chosen, chosen or self.last
         self._read_at = time.time()
 
+    def expire(self) -> None:
+        """Makes the next reading scan all processes: the kernel moves their start times when the clock is set."""
+        self._scanned_at = float("-inf")
+
     def _is_due(self, now: float) -> bool:
         if now - self._scanned_at >= SCAN_SECONDS:
             return True

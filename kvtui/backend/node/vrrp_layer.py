@@ -80,7 +80,7 @@ class VrrpLayer:
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self._guard = guard
-        self._error = "no keepalived runs here" if keepalived is None else PENDING
+        self._error = "no keepalived was found" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._asked_at = self._full_at = float("-inf")

@@ -45,10 +45,14 @@ async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[
         if process.returncode is None:
             process.kill()
             await process.wait()
+    return answer_of(node, process.returncode, out, err)
+
+
+def answer_of(node: str, code: int | None, out: bytes, err: bytes) -> Answer:
     begin = out.find(b"{")  # a login may print something before
     try:
         document = msgspec.json.decode(out[begin:] if begin >= 0 else b"")
     except msgspec.DecodeError:
         lines = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
-        return Answer(node, process.returncode, None, plain(lines[-1] if lines else f"exit code {process.returncode}"))
-    return Answer(node, process.returncode, document if isinstance(document, dict) else None)
+        return Answer(node, code, None, plain(lines[-1] if lines else f"exit code {code}"))
+    return Answer(node, code, document if isinstance(document, dict) else None)

@@ -8,19 +8,20 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from kvtui.backend.remote import reach
-from kvtui.model.cluster import ClusterNode, NodeState, Report
+from kvtui.model.cluster import NO_KVTUI, ClusterNode, NodeState, Report
 from kvtui.model.ip import canonical
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 
 SCHEMA = 1
@@ -40,6 +41,8 @@ STARTING_SECONDS = 0.3
 """A connection that begins counts as one of those that begin at the same time for this long."""
 END_TIMEOUT = 1.0
 COMMAND_NOT_FOUND = 127
+NOT_FOUND = ("kvtui was not found there", "executable file not found")
+"""In what a shell and a container's runtime say."""
 
 
 class Link:
@@ -47,15 +50,22 @@ class Link:
 
     Args:
         argv: a command that prints a report a line.
+        without_kvtui: a command that does so where there is no kvtui; tried when ``argv`` says that there is none.
         starting: bounds how many connections begin at the same time.
         changed: called after each report and each change of the state.
     """
 
     def __init__(
-        self, name: str, argv: Sequence[str], starting: asyncio.Semaphore, changed: Callable[[], None]
+        self,
+        name: str,
+        argv: Sequence[str],
+        starting: asyncio.Semaphore,
+        changed: Callable[[], None],
+        without_kvtui: Sequence[str] | None = None,
     ) -> None:
         self.name = name
         self._argv = argv
+        self._without_kvtui = without_kvtui
         self._starting = starting
         self._changed = changed
         self._line: bytes | None = None
@@ -64,6 +74,19 @@ class Link:
         self._undecoded = False
         self._error = ""
         self._connected = False
+
+    @property
+    def error(self) -> str:
+        return self._error
+
+    def line_as(self, kind: type[T]) -> T | None:
+        """Returns the latest line as this kind; None before the first one, and where it is something else."""
+        self._undecoded = False
+        try:
+            return None if self._line is None else msgspec.json.decode(self._line, type=kind)
+        except msgspec.MsgspecError as error:
+            self._error = plain(str(error), 120)
+            return None
 
     def node(self) -> ClusterNode:
         """Returns what is known now. Reports are decoded here, so that those that nobody looks at cost nothing."""
@@ -83,6 +106,11 @@ class Link:
             return NodeState.LATE, f"no report for {age:.0f} s: the node, its kvtui or the network hangs"
         if not self._report.comparison.kvtui:
             return NodeState.LIVE, "an older kvtui: config, IPVS table and hearing cannot be compared"
+        if self._report.comparison.kvtui == NO_KVTUI:
+            return (
+                NodeState.LIVE,
+                "no kvtui there: read by exec, without adverts, findings and actions (kubectl kvtui --debug-image)",
+            )
         return NodeState.LIVE, ""
 
     def _decode(self, line: bytes) -> None:
@@ -108,6 +136,9 @@ class Link:
         while True:
             self._connected = False
             error = await self._attempt()
+            if self._without_kvtui and any(sign in error for sign in NOT_FOUND):
+                self._argv, self._without_kvtui = self._without_kvtui, None
+                continue
             self._error = error
             _LOG.info("node %s: %s", self.name, error)
             self._changed()
@@ -126,14 +157,14 @@ class Link:
             try:
                 await asyncio.wait({reading}, timeout=STARTING_SECONDS)
             except asyncio.CancelledError:
-                await _end(process, reading, errors)
+                await end_process(process, reading, errors)
                 raise
         try:
             why = await reading
             if why is None:
                 await asyncio.wait({errors}, timeout=END_TIMEOUT)
         finally:
-            await _end(process, reading, errors)
+            await end_process(process, reading, errors)
         return why or _ended(process.returncode, errors.result() if errors.done() and not errors.cancelled() else b"")
 
     async def _read(self, stdout: asyncio.StreamReader | None) -> str | None:
@@ -184,7 +215,7 @@ def _ended(code: int | None, errors: bytes) -> str:
     return last or f"the connection ended with exit code {code}"
 
 
-async def _end(process: asyncio.subprocess.Process, *readers: asyncio.Task[Any]) -> None:
+async def end_process(process: asyncio.subprocess.Process, *readers: asyncio.Task[Any]) -> None:
     """Ends the process and those that it started, and waits until its pipes are closed."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):

@@ -25,17 +25,21 @@ OPTIONS = (
     f"ServerAliveInterval={ALIVE_INTERVAL}",
     f"ServerAliveCountMax={ALIVE_COUNT}",
 )
-POD = "pod/"
+POD, DAEMONSET = "pod/", "daemonset/"
 CONTAINER = "kvtui"
 """Of a pod that is named without its container."""
 EXEC = (sys.executable, "-P", "-m", "kvtui.backend.kube.exec")
+DAEMONSET_PODS = (sys.executable, "-P", "-m", "kvtui.backend.kube.daemonset")
+POD_STATUS = (sys.executable, "-P", "-m", "kvtui.cli.pod_status")
 
 
 LINE_BYTES = 1 << 16
 """Longest line that is read from a command, unless told otherwise (asyncio's own limit)."""
 
 
-async def start(command: Sequence[str], line_bytes: int = LINE_BYTES) -> asyncio.subprocess.Process:
+async def start(
+    command: Sequence[str], line_bytes: int = LINE_BYTES, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
     """Starts a command of ``argv``: no terminal to ask on, and Ctrl+C is kvtui's.
 
     Raises:
@@ -47,7 +51,7 @@ async def start(command: Sequence[str], line_bytes: int = LINE_BYTES) -> asyncio
     try:
         return await asyncio.create_subprocess_exec(
             *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=pipe,
             stderr=pipe,
             env=environment,
@@ -60,6 +64,7 @@ async def start(command: Sequence[str], line_bytes: int = LINE_BYTES) -> asyncio
 
 def argv(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool = False) -> list[str]:
     """Returns the command that runs kvtui with these arguments on a host; ``terminal``: as a person does."""
+    host = settings.pods.get(host, host)
     if host.startswith(POD):
         return _exec(settings, host, arguments, terminal=terminal)
     options = [word for option in OPTIONS for word in ("-o", option)]
@@ -70,10 +75,30 @@ def argv(settings: ClusterSettings, host: str, arguments: Sequence[str], *, term
 
 def _exec(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool) -> list[str]:
     """A person's terminal goes through kubectl, which puts it into raw mode and passes on its size."""
-    namespace, name, container = (*host.removeprefix(POD).split("/"), "", "", "")[:3]
+    namespace, name, container = place_of(host)
     command = [*shlex.split(settings.command), *arguments]
     kubeconfig, context = settings.kubeconfig or "", settings.context or ""
     if not terminal:
-        return [*EXEC, namespace, name, container or CONTAINER, kubeconfig, context, *command]
+        return [*EXEC, namespace, name, container, kubeconfig, context, *command]
     place = [f"--kubeconfig={kubeconfig}"] * bool(kubeconfig) + [f"--context={context}"] * bool(context)
-    return ["kubectl", *place, "exec", "-it", "-n", namespace, name, "-c", container or CONTAINER, "--", *command]
+    return ["kubectl", *place, "exec", "-it", "-n", namespace, name, "-c", container, "--", *command]
+
+
+def without_kvtui(settings: ClusterSettings, host: str) -> list[str] | None:
+    """Returns the command that reports what a shell in a pod can read; None where the host is no pod."""
+    if not host.startswith(POD):
+        return None
+    kube = (settings.kubeconfig or "", settings.context or "")
+    return [*POD_STATUS, host, *EXEC, *place_of(host), *kube]
+
+
+def daemonset(settings: ClusterSettings, host: str) -> list[str]:
+    """Returns the command that prints the pods of a DaemonSet."""
+    kube = (settings.kubeconfig or "", settings.context or "")
+    return [*DAEMONSET_PODS, *place_of(host.removeprefix(DAEMONSET)), *kube]
+
+
+def place_of(host: str) -> tuple[str, str, str]:
+    """Returns namespace, name and container."""
+    namespace, name, container = (*host.removeprefix(POD).split("/"), "", "", "")[:3]
+    return namespace, name, container or CONTAINER

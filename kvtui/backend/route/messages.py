@@ -64,6 +64,8 @@ def read_link(message: Message) -> Link | None:
     if message["family"] != AF_UNSPEC or name is None:
         return None
     info = message.get_attr("IFLA_LINKINFO")
+    if not hasattr(info, "get_attr"):  # pyroute2 leaves what it cannot decode as bytes
+        info = None
     return Link(
         index=message["index"],
         name=name,

@@ -136,6 +136,11 @@ def _unknown_nodes(nodes: tuple[ClusterNode, ...]) -> Iterator[Finding]:
                 f"ssh {node.name} kvtui status  # what the cluster view does" if not node.is_self else "kvtui status",
                 node.name,
             )  # fmt: skip
+        if node.state is NodeState.MISSING:
+            yield Finding(
+                "cluster-node-missing", Severity.WARNING, f"{node.name} should have a keepalived pod and has none",
+                (node.detail,), "kubectl describe daemonset  # its events say why no pod was made", node.name,
+            )  # fmt: skip
 
 
 def _config_split(differences: tuple[ClusterDifference, ...]) -> Iterator[Finding]:

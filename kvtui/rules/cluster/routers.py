@@ -34,7 +34,7 @@ def routers(nodes: tuple[ClusterNode, ...]) -> tuple[Router, ...]:
             names |= dict.fromkeys(keys, group)
             held = node.report.held(instance.name) if node.report else ()
             groups.setdefault(group, []).append(Member(node.name, instance, held, node.state is NodeState.LIVE))
-    everybody = all(node.state is NodeState.LIVE for node in nodes)
+    everybody = all(node.state in {NodeState.LIVE, NodeState.MISSING} for node in nodes)
     found = [_router(tuple(members), everybody=everybody) for members in groups.values()]
     return tuple(sorted(found, key=lambda r: (r.name, r.vrids)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvtui.model.cluster import ClusterNode, ClusterView
 from kvtui.rules.cluster.differences import differences
 from kvtui.rules.cluster.findings import findings, hold_seconds
+from kvtui.rules.cluster.heard import heard_nodes
 from kvtui.rules.cluster.hearing import hearing
 from kvtui.rules.cluster.routers import routers
 from kvtui.rules.triage.rule import ConditionHistory
@@ -35,4 +36,5 @@ class ClusterRules:
         ]
         self.pending = len(confirmed) < len(conditions)
         confirmed.sort(key=lambda f: f.severity.rank)
-        return ClusterView(now, nodes, found_routers, heard, differing, tuple(confirmed))
+        every = (*nodes, *heard_nodes(found_routers))
+        return ClusterView(now, every, found_routers, heard, differing, tuple(confirmed))

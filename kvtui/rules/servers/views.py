@@ -160,6 +160,13 @@ def _reals(
     return tuple(reals)
 
 
+def _configured_weight(conf: ConfRealServer | None, check: RealServerCheck | None) -> int | None:
+    """The configured weight, by the config; else, or where only keepalived knows it, by its dump."""
+    if conf is not None and not conf.weight_unknown:
+        return conf.initial_weight
+    return check.configured_weight if check else None
+
+
 def _real(
     real: RealServer,
     conf: ConfRealServer | None,
@@ -168,7 +175,7 @@ def _real(
     pod: PodView | None,
 ) -> RealServerView:
     failed = check is not None and check.alive is False
-    weight = conf.initial_weight if conf else (check.configured_weight if check else None)
+    weight = _configured_weight(conf, check)
     state = RealServerState.UP if real.weight else RealServerState.FAILED if failed else RealServerState.DRAINED
     return RealServerView(
         address=real.address,
@@ -213,7 +220,7 @@ def _removed(
         lower_threshold=real.lower_threshold,
         stats=None,
         state=RealServerState.REMOVED,
-        configured_weight=real.initial_weight,
+        configured_weight=_configured_weight(real, check),
         check=_check_words(check),
         pod=pod,
     )

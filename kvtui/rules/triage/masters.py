@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, shell_word
-from kvtui.rules.triage.rejections import split_reasons
+from kvtui.rules.triage.rejections import silenced_rivals, split_reasons
 from kvtui.rules.triage.routers import describe, each_router, routers
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.vrrp.claims import live
@@ -28,16 +28,21 @@ MIN_MASTER_SECONDS, MIN_TAKEOVERS = 60.0, 6
 
 
 def two_masters(observation: Observation, router: Router) -> Iterator[Finding]:
-    """Several nodes advertise one VRID at the same time (calico#4956, keepalived#2649)."""
-    if not router.view.rivals:
+    """Several nodes advertise one VRID at the same time (calico#4956, keepalived#2649).
+
+    Adverts that each rejects restart the other's timer, so such nodes may advertise by turns: the last minute counts
+    (vrrp_dispatcher_read).
+    """
+    hidden = silenced_rivals(observation, router)
+    if not router.view.rivals and not hidden:
         return
-    claims = [a for a in (router.own, *router.others) if a is not None and live(a, router.now)]
+    claims = [a for a in (router.own, *router.others) if a is not None and (live(a, router.now) or a in hidden)]
     facts, remedy = split_reasons(observation, router)
+    number = len({*router.view.rivals, *(a.last.source for a in hidden)}) + 1
     yield Finding(
         "two-masters",
         Severity.CRITICAL,
-        f"{len(router.view.rivals) + 1} nodes are master of VRID {router.instance.vrid} ({router.instance.name}): "
-        "split brain",
+        f"{number} nodes are master of VRID {router.instance.vrid} ({router.instance.name}): split brain",
         (
             *(describe(a, router.now) for a in claims),
             *(() if router.own_live else (f"this node is {router.view.state.value} ({router.view.evidence})",)),
@@ -87,7 +92,7 @@ def flapping(observation: Observation) -> Iterator[Finding]:
             for t in observation.snapshot.transitions
             if t.vrid == router.instance.vrid and " is master" in t.what and now - t.at <= FLAPPING_SECONDS
         ]
-        if len(recent) >= FLAPPING_CHANGES:
+        if len(recent) >= FLAPPING_CHANGES and not silenced_rivals(observation, router):
             evidence = (
                 f"{len(recent)} changes of master in the last {ago(now - recent[0].at)} (adverts)",
                 *(f"{ago(now - t.at)} ago: {t.what}" for t in recent[-4:]),

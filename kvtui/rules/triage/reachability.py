@@ -68,31 +68,37 @@ def bridge_port(observation: Observation, router: Router) -> Iterator[Finding]:
 
 
 def on_kube_proxy(observation: Observation, router: Router) -> Iterator[Finding]:
-    """kube-proxy in IPVS mode holds the VIP (a Service's externalIPs): a BACKUP reaches itself (kubernetes#66966)."""
+    """kube-proxy has the VIP of a BACKUP too, from a Service's externalIPs: the node reaches itself (kubernetes#66966).
+
+    In IPVS mode the VIP is on kube-ipvs0. In the other modes its rules come before IPVS: they take what keepalived's
+    virtual servers would get.
+    """
     table = observation.snapshot.addresses
     if table is None or router.view.state not in {VrrpState.BACKUP, VrrpState.FAULT}:
         return
     held = [v for v in router.vips if any(a.interface == KUBE_PROXY_INTERFACE for a in table.holding(v))]
-    if not held:
-        return
     kube = observation.snapshot.kube
-    names = [
-        f"{s.namespace}/{s.name}"
-        for s in ((kube.services or {}).values() if kube else ())
-        if {*s.external_ips} & {*held}
-    ]
+    services = {f"{s.namespace}/{s.name}": s for s in ((kube.services or {}).values() if kube else ())}
+    served = {(v.address, v.port) for v in observation.virtual_servers or () if v.address in router.vips}
+    taken = {a for s in services.values() for a in s.external_ips if any((a, p.port) in served for p in s.ports)}
+    vips = held or sorted(taken)
+    if not vips:
+        return
+    names = [name for name, s in services.items() if {*s.external_ips} & {*vips}]
+    which = listed(names) or "unknown which"
+    where = f"on {KUBE_PROXY_INTERFACE}" if held else f"in externalIPs of {listed(names)}"
     yield Finding(
         "vip-on-kube-proxy",
         Severity.WARNING,
-        f"{listed(held)} is on {KUBE_PROXY_INTERFACE}: this node, {router.view.state.value}, reaches itself at it",
+        f"{listed(vips)} is {where}: this node, {router.view.state.value}, reaches itself at it",
         (
-            f"present: {listed(held)} on {KUBE_PROXY_INTERFACE} (addresses)",
-            f"kube-proxy adds the externalIPs of Services there: {listed(names) or 'unknown which'} (Kubernetes)",
+            *((f"present: {listed(held)} on {KUBE_PROXY_INTERFACE} (addresses)",) if held else ()),
+            f"kube-proxy serves the externalIPs of Services on each node: {which} (Kubernetes)",
             "connections from this node and its pods do not go to the VIP's owner",
         ),
         "remove the VIP from externalIPs and loadBalancerIP of the Service, or accept it",
         router.instance.name,
-        tuple(held),
+        tuple(vips),
     )
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.model.finding import Finding, Severity
 from kvtui.model.units import ago
 from kvtui.rules.phrases import listed, plural, shell_word
-from kvtui.rules.triage.routers import describe, each_router
+from kvtui.rules.triage.routers import GROWN_SECONDS, describe, each_router
 from kvtui.rules.triage.rule import PASSING, Rule
 from kvtui.rules.triage.wire import mismatches
+from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kvtui.model.observation import Observation
+    from kvtui.model.vrrp import Advertiser
     from kvtui.rules.triage.routers import Router
 
 CAUSES = {
@@ -155,6 +159,57 @@ def filtered(observation: Observation, router: Router) -> Iterator[Finding]:
     )
 
 
+def unheard(observation: Observation, router: Router) -> Iterator[Finding]:
+    """Another master whose adverts keepalived rejects fell silent, and nothing shows that it stepped down.
+
+    Reported after the findings about its adverts have ended, for an hour. It ends when that node steps down or is heard
+    again, when keepalived here is reloaded, or accepts an advert (vrrp_dispatcher_read; measured with 2.2.7).
+    """
+    silent = [
+        a
+        for a in router.others
+        if a.silent(router.now)
+        and not (a.last.carp or a.stepped_down)
+        and router.now - a.last.received <= HISTORY_SECONDS
+        and (router.instance.last_transition or 0.0) <= a.last.received
+    ]
+    if not silent or not router.is_master or not router.own_live or router.growing(*CAUSES):
+        return
+    if any(f.severity is Severity.CRITICAL for f in mismatches(observation, router)):
+        return
+    for other in silent:
+        last, age = other.last, router.now - other.last.received
+        facts, remedy = rejects(observation, router.as_it_fell_silent(other))
+        if not facts:
+            continue
+        yield Finding(
+            "master-unheard",
+            Severity.WARNING,
+            f"{last.source} was master of {router.instance.name} beside this node when it was last heard, "
+            f"{ago(age)} ago: nothing shows that it stepped down",
+            (
+                describe(other, router.now),
+                *facts,
+                "a master that receives adverts that it rejects may fall silent and keep the VIPs; " + ELSEWHERE,
+            ),
+            f"kvtui vrrp  # on {last.source}: if it is MASTER, {remedy}",
+            router.instance.name,
+            router.vips,
+        )
+
+
+def silenced_rivals(observation: Observation, router: Router) -> tuple[Advertiser, ...]:
+    """Returns the other masters that advertised in the last minute, since this node is one, and do not accept it."""
+    since = max(router.view.since or 0.0, router.now - GROWN_SECONDS)
+    return tuple(
+        a
+        for a in (router.other_masters if router.is_master else ())
+        if a.believed
+        and a.last.received > since + OVERLAP_INTERVALS * a.last.interval
+        and rejects(observation, replace(router, others=(a,)))[0]
+    )
+
+
 def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, ...], str]:
     """Returns why several nodes are masters, as evidence, and what to do."""
     facts, remedy = rejects(observation, router)
@@ -169,4 +224,4 @@ def split_reasons(observation: Observation, router: Router) -> tuple[tuple[str, 
     )
 
 
-RULES = (Rule(each_router(rejected), PASSING), Rule(each_router(filtered), PASSING))
+RULES = tuple(Rule(each_router(find), PASSING) for find in (rejected, filtered, unheard))

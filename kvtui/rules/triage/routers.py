@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.identity_cache import IdentityCache
@@ -77,6 +78,17 @@ class Router(Struct, frozen=True):
         """Whether the counters were compared for long enough to see one grow."""
         since = self.instance.counted_since
         return since is not None and self.now - since > GROWN_SECONDS
+
+    def as_it_fell_silent(self, other: Advertiser) -> Router:
+        """Returns what was known as another node fell silent, with the counters that its last advert increased.
+
+        An advert that keepalived accepts increases none of those that have a cause.
+        """
+        at, grown = other.last.received, self.instance.grown
+        accepted = grown.get("advert_rcvd", at - 1) >= at
+        last = {} if accepted else {name: at for name, time in grown.items() if time >= at}
+        silent = at + 4 * max(1.0, other.last.interval)
+        return replace(self, instance=replace(self.instance, grown=last), others=(other,), now=silent)
 
     def growing(self, *names: str) -> tuple[str, ...]:
         """Returns those of the counters that grew lately."""

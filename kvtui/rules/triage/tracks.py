@@ -104,7 +104,7 @@ def weight_in_group(observation: Observation, router: Router) -> Iterator[Findin
                 f"{configured.at}: {listed(ignored)} is tracked (conf)",
                 f"{router.instance.name} is in sync group {group}, and runs without its weight (dump)",
             ),
-            "use weight 0, or sgroup_tracking_weight in the vrrp_sync_group; then: kvtui reload",
+            "use weight 0, or sync_group_tracking_weight in the vrrp_sync_group; then: kvtui reload",
             router.instance.name,
             router.vips,
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.model.ip import canonical
+from kvtui.model.vrrp import VrrpState
 from kvtui.rules.vrrp.instances import evidence, self_address
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ LOGGED = (
     re.compile(rf"{_NAME} received .*priority \((?P<priority>\d+)\) {_ADDRESS}"),
 )
 """What keepalived logs of an advert that is not its master's."""
+START = "Starting Keepalived v"
+"""The first line of a keepalived; what stands above it in the same log, another one has heard."""
 FIRST_PRIORITY = 100
 """keepalived-vip: 100 + index in the sorted list of the nodes' addresses (keepalived-vip.md section 2)."""
 
@@ -39,6 +42,7 @@ class PeerSource(StrEnum):
     LOG = "in keepalived's log"
     UNICAST = "a unicast_peer"
     POD = "a pod of the DaemonSet"
+    REPORTED = "by its own kvtui"
 
 
 class Other(Struct, frozen=True):
@@ -102,7 +106,8 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
     for a in wire.others:
         priority = a.last.priority or a.usual_priority
         found[a.last.source] = Other(a.last.source, priority, PeerSource.WIRE, a.last, a.last.source in live)
-    if (master := instance.master_address) and master != own:
+    # of a MASTER it is this node, also where its own address is not known yet
+    if instance.state is not VrrpState.MASTER and (master := instance.master_address) and master != own:
         known = found.get(master)
         if known is None or known.priority is None:
             is_master = not live
@@ -113,6 +118,9 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
             found[address] = Other(address, priority, PeerSource.LOG)
     for address in peers:
         found.setdefault(address, Other(address, None, PeerSource.UNICAST))
+    for address, priority in ((snapshot.reported_peers or {}).get(instance.name) or {}).items():
+        if address not in found or found[address].advert is None:
+            found[address] = Other(address, priority, PeerSource.REPORTED)
     pods = _pods(snapshot.kube, own) if own else None
     for address, priority in (pods or {}).items():
         ours = instance.base_priority == _priority_of(pods or {}, own)
@@ -128,10 +136,16 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
 
 
 def _logged(log: LogTail | None, name: str, since: float) -> dict[str, int]:
-    """Returns the nodes whose adverts this keepalived's log names, with the priority of the latest one."""
+    """Returns the nodes whose adverts this keepalived's log names, with the priority of the latest one.
+
+    The order of lines tells more than their times: the clock may have been set meanwhile.
+    """
     found: dict[str, int] = {}
-    lines = (line for line in (log.lines if log else ()) if line.at is None or line.at >= since)
-    for line in lines:
+    lines = log.lines if log else ()
+    started = max((n for n, line in enumerate(lines) if START in line.text), default=None)
+    for line in lines[started:]:
+        if started is None and line.at is not None and line.at < since:
+            continue
         for pattern in LOGGED:
             match = pattern.search(line.text)
             address = canonical(match["address"]) if match and match["name"] == name else None

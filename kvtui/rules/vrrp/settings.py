@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kvtui.model.vrrp import AddressFamily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from kvtui.model.conf import Conf, ConfInstance, ConfTrack
+    from kvtui.model.conf import Conf, ConfInstance, ConfTrack, SyncGroup
 
 OWNER, DEFAULT_PRIORITY = 255, 100
 ACCEPTS_OTHER_VIPS = (2, 3, 3)
@@ -69,7 +70,8 @@ def _settings(conf: Conf, instance: ConfInstance) -> Settings:
     is_master = (instance.state or "").upper() == "MASTER"
     default = OWNER if is_master and instance.priority is None else DEFAULT_PRIORITY
     priority = instance.priority if instance.priority is not None and 1 <= instance.priority <= OWNER else default
-    group = conf.globals.get("vrrp_mcast_group6" if six else "vrrp_mcast_group4") or DEFAULT_GROUPS[family]
+    multicast = conf.globals.get("vrrp_mcast_group6" if six else "vrrp_mcast_group4") or DEFAULT_GROUPS[family]
+    group = next((g for g in conf.sync_groups if instance.name in g.members), None)
     return Settings(
         name=instance.name,
         interface=instance.interface or conf.globals.get("default_interface"),
@@ -85,10 +87,10 @@ def _settings(conf: Conf, instance: ConfInstance) -> Settings:
         held=tuple(v.address for v in instance.all_vips),
         unicast_source=instance.unicast_source,
         unicast_peers=instance.unicast_peers,
-        group="" if instance.unicast_peers else group.split(" ")[0],
-        tracks=tuple(_weighted(conf, t) for t in instance.tracks),
+        group="" if instance.unicast_peers else multicast.split(" ")[0],
+        tracks=tuple(_counting((_weighted(conf, t) for t in instance.tracks), group, is_owner=priority == OWNER)),
         tracks_interface=instance.tracks_interface,
-        sync_group=next((g.name for g in conf.sync_groups if instance.name in g.members), None),
+        sync_group=group.name if group else None,
     )
 
 
@@ -110,6 +112,20 @@ def _weighted(conf: Conf, track: ConfTrack) -> ConfTrack:
         weight if track.weight is None else track.weight,
         reverse if track.reverse is None else track.reverse,
     )
+
+
+def _counting(tracks: Iterable[ConfTrack], group: SyncGroup | None, *, is_owner: bool) -> Iterator[ConfTrack]:
+    """Leaves out what keepalived does not track because it has a weight (``vrrp_complete_instance``; measured).
+
+    That is so for an address owner, and in a sync group without ``sync_group_tracking_weight``. A group's interfaces,
+    and a file with the default weight, lose the weight alone.
+    """
+    in_group = group is not None and not group.tracks_weights
+    for track in tracks:
+        if not track.weight or not (is_owner or in_group):
+            yield track
+        elif (track.kind == "interface" and in_group) or (track.kind == "file" and track.weight == 1):
+            yield replace(track, weight=0)
 
 
 def compares_vips(version: str | None) -> bool:

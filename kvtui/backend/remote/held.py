@@ -1,0 +1,131 @@
+"""Commands on several nodes that hold what they did (``hold.py``) until a commit that reaches all of them or none.
+
+The stdin of each is a pipe. A small process of its own passes the commit on to all pipes. It waits for one byte; when
+kvtui ends before it wrote that byte, even by kill -9, all pipes end and every node puts back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from kvtui.backend.remote import reach
+from kvtui.backend.remote.command import Answer, answer_of
+from kvtui.backend.remote.hold import ABORT, BEAT_SECONDS, COMMIT, HELD
+from kvtui.backend.remote.link import MAX_LINE_BYTES, end_process
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kvtui.model.settings import ClusterSettings
+
+PASS_ON = f"""
+import os, sys
+if os.read(0, 1):
+    for pipe in map(int, sys.argv[1:]):
+        try:
+            os.write(pipe, {COMMIT + bytes([10])!r})
+        except OSError:
+            pass
+"""
+
+
+class HeldCommands:
+    """One command on each of these nodes; used in one event loop."""
+
+    def __init__(self, settings: ClusterSettings, nodes: Sequence[str]) -> None:
+        self._settings = settings
+        self._pipes = {node: os.pipe() for node in nodes}
+        pipes = [write for _read, write in self._pipes.values()]
+        self._passer = subprocess.Popen(
+            [sys.executable, "-ISc", PASS_ON, *map(str, pipes)],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            pass_fds=pipes,
+            start_new_session=True,
+        )
+        self._running: dict[str, asyncio.Task[Answer]] = {}
+        self._held: dict[str, asyncio.Event] = {}
+        self._beating = asyncio.create_task(self._beat())
+
+    async def start(self, node: str, arguments: Sequence[str]) -> Answer | None:
+        """Starts kvtui there. Returns None once it holds what it did; its answer if it ends before."""
+        self._held[node] = asyncio.Event()
+        task = self._running[node] = asyncio.create_task(self._run(node, arguments))
+        held = asyncio.create_task(self._held[node].wait())
+        try:
+            await asyncio.wait({task, held}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            held.cancel()
+        return None if self._held[node].is_set() and not task.done() else await task
+
+    async def _run(self, node: str, arguments: Sequence[str]) -> Answer:
+        argv = reach.argv(self._settings, node, arguments)
+        try:
+            process = await reach.start(argv, MAX_LINE_BYTES, self._pipes[node][0])
+        except OSError as error:
+            return Answer(node, None, None, error.strerror or str(error))
+        assert process.stdout is not None  # noqa: S101 - reach.start gives it pipes
+        assert process.stderr is not None  # noqa: S101 - as above
+        reading = asyncio.create_task(self._read(node, process.stdout))
+        errors = asyncio.create_task(process.stderr.read())
+        try:
+            return answer_of(node, await process.wait(), await reading, await errors)
+        finally:
+            await end_process(process, reading, errors)
+
+    async def _read(self, node: str, stdout: asyncio.StreamReader) -> bytes:
+        out = b""
+        while line := await stdout.readline():
+            if line.strip() == HELD.encode():
+                self._held[node].set()
+            out += line
+        return out
+
+    async def commit(self) -> list[Answer]:
+        """Makes final what all nodes hold, and returns their answers."""
+        assert self._passer.stdin is not None  # noqa: S101 - made with a pipe
+        with suppress(BrokenPipeError):
+            self._passer.stdin.write(b"!")
+        self._end_passer()
+        if self._passer.returncode:  # it was killed: perhaps not all nodes have the commit, and their answers tell
+            self._write(ABORT)
+        return await asyncio.gather(*self._running.values())
+
+    async def abort(self, seconds: float) -> list[Answer]:
+        """Makes all nodes put back; returns the answers of those that say so in time."""
+        self._write(ABORT)
+        holding = [task for task in self._running.values() if not task.done()]
+        if not holding:
+            return []
+        done, _late = await asyncio.wait(holding, timeout=seconds)
+        return [task.result() for task in done]
+
+    async def close(self) -> None:
+        """Ends all connections: what still holds something then puts it back."""
+        self._beating.cancel()
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        for pipe in self._pipes.values():
+            for end in pipe:
+                os.close(end)
+        self._end_passer()
+
+    def _end_passer(self) -> None:
+        assert self._passer.stdin is not None  # noqa: S101 - made with a pipe
+        self._passer.stdin.close()
+        self._passer.wait()
+
+    async def _beat(self) -> None:
+        while True:
+            self._write(b"")
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def _write(self, word: bytes) -> None:
+        for _read, write in self._pipes.values():
+            os.write(write, word + b"\n")  # this process keeps the other end open: it never breaks

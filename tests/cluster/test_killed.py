@@ -1,0 +1,136 @@
+"""An action over all nodes, killed at each moment: at the end it is done on all nodes or on none; the journals tell."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kvtui.actions.core.journal import Entry, Journal
+from kvtui.backend.remote import hold as held_here
+from kvtui.backend.remote.hold import Hold
+from tests.lab.poll import poll
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOSTS = ("a", "b", "c")
+PROGRAM = f"{sys.executable} -m tests.cluster.real_kvtui"
+SECONDS = 300
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the hosts have their words and journals; kvtui is configured to reach them."""
+    for host in HOSTS:
+        (tmp_path / host).mkdir()
+        (tmp_path / host / "word").write_text("old")
+    config = tmp_path / "kvtui.toml"
+    config.write_text(f'[cluster]\nhosts = ["a", "b", "c"]\nssh = "{PROGRAM} {tmp_path}"\n')
+    monkeypatch.setenv("KVTUI_CONFIG", str(config))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    return tmp_path
+
+
+@pytest.fixture
+def coordinator(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`kvtui drain --all-nodes`, which has begun."""
+    argv = [sys.executable, "-m", "kvtui", "--yes", "--reason", "update", "drain", "10.2.0.1", "--all-nodes"]
+    with subprocess.Popen(argv, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def words(folder: Path) -> set[str]:
+    return {(folder / host / "word").read_text() for host in HOSTS}
+
+
+def entries(folder: Path) -> list[Entry]:
+    return [e for host in HOSTS for e in Journal(folder / host / "state").entries() if not e.undoes]
+
+
+def wait_at(folder: Path, moment: str) -> None:
+    """Until the kvtui on b is there."""
+    (folder / "b" / "moment").write_text(moment)
+    poll((folder / "b" / "there").exists, SECONDS, f"b at {moment}")
+
+
+def wait_for_the_end(folder: Path) -> None:
+    poll(lambda: all(e.result for e in entries(folder)), SECONDS, "all journals say how it ended")
+    poll(lambda: not any(Journal(folder / host / "state").busy() for host in HOSTS), SECONDS, "no kvtui acts any more")
+
+
+@pytest.mark.parametrize(
+    ("moment", "stopped"),
+    [
+        pytest.param("plan", False, marks=pytest.mark.long),
+        pytest.param("step", False, marks=pytest.mark.long),
+        pytest.param("applied", False, marks=pytest.mark.long),
+        pytest.param("verify", False, marks=pytest.mark.long),
+        ("verify", True),  # stopped, so that all hold what they did when it is killed
+    ],
+)
+def test_nothing_is_done_anywhere_after_a_kill_before_the_commit(
+    folder: Path, coordinator: subprocess.Popen[str], moment: str, stopped: bool
+) -> None:
+    wait_at(folder, moment)
+    if stopped:
+        coordinator.send_signal(signal.SIGSTOP)
+        (folder / "go").touch()
+        poll(lambda: words(folder) == {"new"}, SECONDS, "done on all nodes")
+    coordinator.kill()
+    coordinator.wait()
+    (folder / "go").touch()
+    poll(lambda: words(folder) == {"old"}, SECONDS, "put back on all nodes")
+    wait_for_the_end(folder)
+    if moment == "plan":
+        assert entries(folder) == []
+    for entry in entries(folder):
+        assert entry.reason.startswith("[cluster-")
+        assert entry.result == "put back"
+        assert "the connection ended before its commit; everything was put back" in entry.detail
+
+
+@pytest.mark.long
+def test_all_is_done_everywhere_after_a_kill_behind_the_commit(
+    folder: Path, coordinator: subprocess.Popen[str]
+) -> None:
+    poll(lambda: any(e.result for e in entries(folder)), SECONDS, "the commit has arrived")
+    coordinator.kill()
+    coordinator.wait()
+    wait_for_the_end(folder)
+    assert words(folder) == {"new"}
+    assert [e.result for e in entries(folder)] == ["done"] * 3
+
+
+@pytest.mark.long
+def test_nothing_is_done_anywhere_after_a_kill_of_one_nodes_kvtui(
+    folder: Path, coordinator: subprocess.Popen[str]
+) -> None:
+    (folder / "b" / "moment").write_text("dies")
+    _out, errors = coordinator.communicate(timeout=SECONDS)
+    assert coordinator.returncode == 1, errors
+    assert "all that was done is put back" in errors
+    assert words(folder) == {"old"}
+    assert [e.result for e in entries(folder)] == ["put back"] * 3
+
+
+def test_a_silent_coordinator_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_here, "SILENCE_TIMEOUT", 0.05)
+    read, write = os.pipe()
+
+    async def lost() -> str:
+        hold, cancelled = Hold(lambda _text: None, read), asyncio.Event()
+        hold.begin(cancelled.set)
+        await asyncio.wait_for(cancelled.wait(), SECONDS)
+        return hold.lost
+
+    assert "was silent for 0.05 s before its commit" in asyncio.run(lost())
+    os.close(read)
+    os.close(write)
