@@ -41,7 +41,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import aiohttp.web
 
-from tests.kube.emulator import Emulator, Rule
+from tests.kube.emulator import Emulator
+from tests.kube.store import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -14,8 +14,9 @@ import pytest
 
 from kvtui.backend.conf.reader import read
 from kvtui.model.conf import ProblemKind
-from tests.conf.generate import WRITTEN, configs
+from tests.conf.generate import configs
 from tests.conf.meaning import differences, of_conf, of_dump, of_json
+from tests.conf.written import WRITTEN
 from tests.lab.config_dump import CONFIG_ID, Dumped, dumps
 from tests.shared import SHARED
 
