@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
 PRESS_AGAIN_SECONDS = 10.0
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 """Seconds until a condition has failed: the machine may be busy."""
 
 
