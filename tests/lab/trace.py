@@ -102,6 +102,7 @@ class Trace:
     calls: int = 0
     changes: list[str] = field(default_factory=list)
     programs: list[str] = field(default_factory=list)
+    _own: set[str] = field(default_factory=set)  # the command's processes and threads, and all that they started
     _quiet: set[str] = field(default_factory=set)  # sockets that reach nobody, or a name server
     _ioctls: dict[str, str] = field(default_factory=dict)  # thread → its latest request
     _route: set[str] = field(default_factory=set)  # sockets of rtnetlink, which strace does not always know as such
@@ -109,7 +110,7 @@ class Trace:
     @classmethod
     def of(cls, text: str) -> Trace:
         """Returns what the file that strace wrote shows."""
-        trace = cls()
+        trace = cls(_own=set(re.findall(r"^(\d+) ", text, re.MULTILINE)))
         for line in whole_lines(text):
             if match := re.match(r"(?:(\d+) +)?((\w+)\((.*))", line):
                 trace.calls += 1
@@ -119,8 +120,9 @@ class Trace:
 
     def _changes(self, call: str, rest: str, thread: str) -> bool:
         if call in SIGNALS:
-            number = {"tgkill": 2, "rt_tgsigqueueinfo": 2}.get(call, 1)
-            return re.split(r", |\)", rest)[number] != "0"
+            target, *others = re.split(r", |\)", rest)
+            number = others[{"tgkill": 1, "rt_tgsigqueueinfo": 1}.get(call, 0)]
+            return number != "0" and (call.startswith("pidfd") or target.lstrip("-") not in self._own)
         if call in OPENING:
             path = re.search(r'"([^"]*)"', rest)
             return FOR_WRITING.search(rest) is not None and (path is None or path[1] not in NO_FILES)
