@@ -111,7 +111,7 @@ async def capture(name: str) -> str:
                 break
         await pilot.press(*incident.keys)
         await pilot.pause()
-        lines = [re.sub(" +[▄▅▆▇█]?$", "", line) for line in painted(app)]  # the scrollbar is not text
+        lines = [re.sub(r"\s*[▂-█]?\s*$", "", line) for line in painted(app)]  # the scrollbar is not text
     return "\n".join(re.sub(r"\d\d:\d\d$", "21:04", line) for line in incident.lines(lines)) + "\n"
 
 
