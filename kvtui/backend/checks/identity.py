@@ -69,7 +69,8 @@ def identity_of(keepalived: Keepalived, check: Check, script_user: str | None) -
     rights = rights_of(child)
     user, uid, gid = _user(keepalived, check.user or script_user)
     same = uid == keepalived.uid
-    groups = rights.groups if same else (gid,)
+    # root gives each script the one group (measured with 2.2.7, also for scripts of root)
+    groups = rights.groups if same and uid else (gid,)
     # keepalived's change to another user takes all capabilities away
     kept = rights if same else replace(rights, permitted=0, ambient=0)
     return Identity(
