@@ -42,6 +42,9 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 """Screens, and what is opened on them."""
 
+SAME = 3
+"""Paints alike, one after the other, after which a change of the theme has reached each widget."""
+
 
 @asynccontextmanager
 async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
@@ -93,10 +96,12 @@ async def _look(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
     for theme, walked in WALKS.items():
         ui.app.theme = theme.value
         before: list[Segment] = []
+        same = 0
         for _ in range(50):  # a busy machine paints late
             await ui.pilot.pause()
             walked[place] = list(segments(ui))
-            if walked[place] == before:
+            same = same + 1 if walked[place] == before else 0
+            if same == SAME:
                 break
             before = walked[place]
 
