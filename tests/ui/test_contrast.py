@@ -41,6 +41,8 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("4", ()), ("4", ("enter",)), ("5", ()), ("5", ("enter",)), ("7", ()), ("8", ()), ("1", ("r",)), ("1", ("ctrl+p",)),
 )  # fmt: skip
 """Screens, and what is opened on them."""
+LATE = {"7": "Entering MASTER STATE"}
+"""What a screen shows only when it has been read: keepalived's log."""
 
 SAME = 3
 """Paints alike, one after the other, after which a change of the theme has reached each widget."""
@@ -66,11 +68,12 @@ async def at(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
         ui.app.pop_screen()
         await ui.pilot.pause()
     await ui.press("escape", place[0], *place[1])
-    for _ in range(100):
-        if boxes(ui):
+    late = LATE.get(place[0], "") if not place[1] else ""
+    for _ in range(1000):
+        if boxes(ui) and late in ui.text:
             return
         await ui.pilot.pause()
-    raise AssertionError(f"nothing was opened at {place}")
+    raise AssertionError(f"nothing was opened at {place}, or {late!r} did not come")
 
 
 WALKS: dict[Theme, dict[tuple[str, tuple[str, ...]], list[Segment]]] = {}
