@@ -178,8 +178,8 @@ def _with_peers(observation: Observation, instance: str, peers: str) -> Observat
     """Adds the other nodes that the kvtui that coordinates knows (``ADDRESS=PRIORITY,…``)."""
     if not peers:
         return observation
-    told = dict(peer.rsplit("=", 1) for peer in names(peers))
-    known = {instance: {address: int(priority) for address, priority in told.items()}}
+    priorities = dict(peer.rsplit("=", 1) for peer in names(peers))
+    known = {instance: {address: int(priority) for address, priority in priorities.items()}}
     return replace(observation, snapshot=replace(observation.snapshot, reported_peers=known))
 
 

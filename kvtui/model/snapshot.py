@@ -46,7 +46,7 @@ class Snapshot(Struct, frozen=True):
         transitions: newest last, bounded.
         log: of keepalived; read only while an instance is in FAULT or a script fails, else None.
         kube: data of the Kubernetes API; None without an API, or before its first answer.
-        reported_peers: instance → address → priority, of nodes whose own kvtui told another kvtui.
+        reported_peers: instance → address → priority, of nodes as reported by the kvtui that coordinates an action.
         sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, in its network namespace; None if unreadable.
     """
 

@@ -34,7 +34,7 @@ POD_STATUS = (sys.executable, "-P", "-m", "kvtui.cli.pod_status")
 
 
 LINE_BYTES = 1 << 16
-"""Longest line that is read from a command, unless told otherwise (asyncio's own limit)."""
+"""Longest line that is read from a command by default (asyncio's own limit)."""
 
 
 async def start(

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def heard_nodes(routers: tuple[Router, ...]) -> Iterator[ClusterNode]:
     """Yields a node for each address that a live node has heard and that no node has."""
     known = {m.instance.address for r in routers for m in r.members}
-    told: set[str] = set()
+    yielded: set[str] = set()
     for router in routers:
         heard = [(p, m) for m in router.members if m.is_current for p in m.instance.peers]
         seen = [(p, m) for p, m in heard if p.seen and p.age_seconds is not None and p.address not in known]
-        for address in sorted({p.address for p, _m in seen} - told):
-            told.add(address)
+        for address in sorted({p.address for p, _m in seen} - yielded):
+            yielded.add(address)
             yield _node(router, [(p, m) for p, m in seen if p.address == address])
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kvtui.model.vrrp import Transition
 
 MAX_EVENTS = 2000
+MAX_LATE_SECONDS = 10.0
+"""An event this late, such as an advert read afterwards, goes to its place. More is a clock that was set back."""
 MAX_NAMES = 4
 """Objects that a sentence names."""
 
@@ -30,7 +32,7 @@ REAL_STATES = {
 
 
 class Timeline:
-    """The last ``MAX_EVENTS`` events of one node."""
+    """The last ``MAX_EVENTS`` events of one node, by time."""
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
@@ -45,8 +47,20 @@ class Timeline:
     def add(self, observation: Observation) -> None:
         new = changes(self._before, observation)
         self._before = observation
-        self._events.extend(new)
+        for event in new:
+            self._insert(event)
         self.added += len(new)
+
+    def _insert(self, event: Event) -> None:
+        later = []
+        while self._events and 0 < _time(self._events[-1]) - _time(event) < MAX_LATE_SECONDS:
+            later.append(self._events.pop())
+        self._events.append(event)
+        self._events.extend(reversed(later))
+
+
+def _time(event: Event) -> float:
+    return event.at or 0.0
 
 
 def changes(before: Observation | None, now: Observation) -> list[Event]:
