@@ -149,7 +149,7 @@ def test_the_time_line_is_bounded() -> None:
 
 def test_an_event_that_comes_late_goes_to_its_place_and_a_clock_set_back_moves_none() -> None:
     timeline = Timeline()
-    timeline.add(seen(of=snapshot(time=EPOCH)))
+    timeline.add(seen(vips=(vip(own=False),), of=snapshot(time=EPOCH)))
     owners = {10: "10.4.0.4", 20: "10.4.0.3", 15: "10.4.0.4", -3600: "10.4.0.3"}
     for after, owner in owners.items():
         timeline.add(seen(vips=(vip(owner=owner, own=False),), of=snapshot(time=EPOCH + after)))
