@@ -54,6 +54,8 @@ STOP = 20.0
 """Seconds for which kvtui is stopped: longer than each of its timeouts and pauses but those of actions and lost
 terminals (5 s for a source, 6 s for adverts, 10 s between scans of processes)."""
 MANY = [f"10.5.{high}.{low}" for high in (1, 2) for low in range(1, 251)]
+ATTEMPTS = 10
+"""On a busy machine keepalived itself may need more than a second."""
 MODULES = "ip_vs_rr ip_vs_wrr ip_vs_wlc ip_vs_lc ip_vs_sh ip_vs_mh ip_vs"
 
 
@@ -290,13 +292,15 @@ async def test_500_vips_come_at_once(make_cluster: MakeCluster) -> None:
 
     try:
         await until_held(2)
-        await asyncio.to_thread(node.reload, text.replace("virtual_ipaddress {", extra, 1))
-        await until_held(len(MANY) + 2)
-        span = await asyncio.to_thread(seconds_of_creation, node)
-        print(f"{len(MANY)} VIPs were added within {span:.2f} s")
-        assert span <= 1  # as the kernel dates them; else this is not the fault that is meant
-        await asyncio.to_thread(node.reload, text)
-        await until_held(2)
+        spans: list[float] = []
+        while not spans or (spans[-1] > 1 and len(spans) < ATTEMPTS):
+            await asyncio.to_thread(node.reload, text.replace("virtual_ipaddress {", extra, 1))
+            await until_held(len(MANY) + 2)
+            spans.append(await asyncio.to_thread(seconds_of_creation, node))
+            await asyncio.to_thread(node.reload, text)
+            await until_held(2)
+        print(f"{len(MANY)} VIPs were added within {spans} s")
+        assert spans[-1] <= 1  # as the kernel dates them; else this is not the fault that is meant
     finally:
         await observer.close()
 
