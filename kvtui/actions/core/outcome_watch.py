@@ -54,8 +54,7 @@ async def watch_outcome(
 ) -> Verdict:
     """Watches as long as the consequence can take; an interruption ends it as not verified.
 
-    Args:
-        since: time of the change (of an observation's clock); without it, that of the first look.
+    The verdict's seconds count from ``since``, the time of the change; without it from the first look.
     """
     predictions = tuple(c.prediction for c in expected)
     longest = max((c.watch for c in expected), default=0.0)
