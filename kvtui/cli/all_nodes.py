@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.model.cluster import Member, Router
 
-LOOK_SECONDS = 90.0
-"""How long all nodes have to answer before a plan is made."""
+LOOK_SECONDS = 150.0
+"""How long all nodes have to answer before a plan is made: longer than a connection has."""
+QUIET_SECONDS = 5.0
+"""After which kvtui says for what it waits."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
 PUT_BACK_SECONDS = 60.0
@@ -131,8 +133,13 @@ class AllNodes:
             self._observer = ClusterObserver(self._settings)
             self._observer.start()
         observer, loop = self._observer, asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while not done(view := observer.view()) and loop.time() < end:
+        began, is_told = loop.time(), False
+        while not done(view := observer.view()) and loop.time() < began + seconds:
+            if not is_told and loop.time() > began + QUIET_SECONDS:
+                is_told = True
+                late = [plain(n.name) for n in view.nodes if n.state in {NodeState.CONNECTING, NodeState.LATE}]
+                what = f"an answer of {', '.join(late)}" if late else "all nodes to show it"
+                info(f"waiting for up to {seconds:.0f} s for {what}")
             observer.changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(observer.changed.wait(), 1.0)

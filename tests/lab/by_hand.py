@@ -9,7 +9,10 @@ are looked at until the chosen one has it. Typing, reading and thinking take no 
 from __future__ import annotations
 
 import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
+
+from tests.lab.poll import poll
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +24,10 @@ PROMPT = "prompt>"
 
 
 class Shell:
-    """A shell on a node by ssh; ``typed``: how many characters it was given."""
+    """A shell on a node by ssh."""
 
     def __init__(self, ssh: Sequence[str], node: Node) -> None:
-        self.typed = 0
+        self._typed: set[str] = set()
         pipe = subprocess.PIPE
         argv = [*ssh, node.name, "sh"]
         self._process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True)
@@ -36,46 +39,49 @@ class Shell:
     def __exit__(self, *_exc: object) -> None:
         self._process.communicate("exit\n")
 
+    @property
+    def typed(self) -> int:
+        """How many characters; a command that is repeated costs a key."""
+        return sum(len(command) + 1 for command in self._typed)
+
     def __call__(self, command: str) -> str:
         """Returns what the command prints."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self.typed += len(command) + 1
+        self._typed.add(command)
         self._process.stdin.write(f"{command}\necho '{PROMPT}'\n")
         self._process.stdin.flush()
-        lines = iter(self._process.stdout.readline, f"{PROMPT}\n")
-        return "".join(line for line in lines if line or self._process.wait())
+        lines: list[str] = []
+        while (line := self._process.stdout.readline()) != f"{PROMPT}\n":
+            if not line:
+                raise RuntimeError(f"the shell ended at: {command}\n{''.join(lines)}")
+            lines.append(line)
+        return "".join(lines)
 
 
 def fail_over_by_hand(cluster: Cluster, ssh: Sequence[str], target: Node) -> int:
     """Makes the target master. Returns how many characters were typed."""
-    vip = cluster.spec.vips[0]
-    shells: dict[Node, Shell] = {}
-    for node in cluster.nodes:
-        shells[node] = Shell(ssh, node)
-    for node, shell in shells.items():
-        shell("ip -br addr show eth0; ipvsadm -Ln")
-        shell(f"grep -E 'priority|nopreempt' {node.conf_path}; tail -n 20 {node.log_path}")
-    master = next(node for node, shell in shells.items() if vip in shell("ip -br addr show eth0"))
-    highest = 1 + max(cluster.spec.priority(node.index) for node in cluster.nodes)
-    for node, priority in ((target, highest), (master, 1)):
-        _set_priority(node, shells[node], priority)
-    shells[master](f"ip addr del {vip}/32 dev eth0")
-    while vip not in shells[target]("ip -br addr show eth0"):
-        pass
-    for node, shell in shells.items():
-        shell(f"ip -br addr show eth0; tail -n 20 {node.log_path}")
-    shells[target]("ipvsadm -Ln")
-    for shell in shells.values():
-        with shell:
-            pass
+    vip, look = cluster.spec.vips[0], "ip -br addr show eth0"
+    with ExitStack() as stack:
+        shells = {node: stack.enter_context(Shell(ssh, node)) for node in cluster.nodes}
+        for node, shell in shells.items():
+            shell(f"{look}; ipvsadm -Ln; grep -E 'priority|nopreempt' {node.conf_path}; tail -n 20 {node.log_path}")
+        master = cluster.master()  # as was seen
+        highest = 1 + max(cluster.spec.priority(node.index) for node in cluster.nodes)
+        for node, priority in ((target, highest), (master, 1)):
+            _set_priority(node, shells[node], priority)
+        shells[master](f"ip addr del {vip}/32 dev eth0")
+        poll(lambda: vip in shells[target](look), 60, f"{vip} on {target.name}", interval=0)
+        for node, shell in shells.items():
+            shell(f"{look}; ipvsadm -Ln; tail -n 20 {node.log_path}")
     return sum(shell.typed for shell in shells.values())
 
 
 def _set_priority(node: Node, shell: Shell, priority: int) -> None:
-    pid, before = node.keepalived_pid, node.log().count("Reload complete")
+    """A config test and a reload, whose end is looked for in the log."""
+    reloads, pid = f"grep -cE '{node.version.reload_end}' {node.log_path}", node.keepalived_pid
+    before = shell(reloads)
     shell(f"sed -i 's/priority .*/priority {priority}/' {node.conf_path}")
-    shell(f"nsenter -t {pid} -m -n -r -w keepalived -t")
+    shell(f"nsenter -t {pid} -m -n -r -w {node.spec.keepalived} -t")
     shell(f"kill -HUP {pid}")
-    while shell(f"tail -n 200 {node.log_path}") and node.log().count("Reload complete") == before:
-        pass
+    poll(lambda: shell(reloads) != before, 60, f"the reload of {node.name}", interval=0)
