@@ -317,7 +317,8 @@ def _router(view: ClusterView, instance: str, target: str) -> Router:
         raise RefusedError(f"no node has an instance {plain(instance)} (known: {plain(known)})")
     router = next((r for r in found if any(m.node == target for m in r.members)), None)
     if router is None:
-        raise RefusedError(f"{plain(target)} has no instance {plain(instance)}; --to takes a name of --hosts")
+        known = ", ".join(sorted({plain(m.node) for r in found for m in r.members}))
+        raise RefusedError(f"{plain(target)} has no instance {plain(instance)}; --to takes one of: {known}")
     if len(router.masters) != 1:
         masters = ", ".join(map(plain, router.masters)) or "nobody"
         raise RefusedError(f"{plain(instance)} must have one master to move from; now: {masters}")
