@@ -62,25 +62,25 @@ class TriageRunner:
         self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
         self._last_snapshot: Snapshot | None = None
-        self._ran_at = self._cost = self._run_for = 0.0
+        self.ran_at = self.cost = self._run_for = 0.0
 
     def run(self, observation: Observation, *, force: bool = False) -> Observation:
         """Returns the observation with findings; with ``force`` those of this observation, at any cost."""
         now = time.monotonic()
-        if force or self._is_due(now - self._ran_at, observation.snapshot):
+        if force or self._is_due(now - self.ran_at, observation.snapshot):
             began = time.thread_time()  # CPU time, not waiting time
-            self._run(observation)
-            self._last_snapshot, self._ran_at, self._cost = observation.snapshot, now, time.thread_time() - began
+            self.judge(observation)
+            self._last_snapshot, self.ran_at, self.cost = observation.snapshot, now, time.thread_time() - began
         return replace(observation, findings=self._findings)
 
     def _is_due(self, elapsed: float, now: Snapshot) -> bool:
         then = self._last_snapshot
-        if then is None or elapsed >= TRIAGE_DUTY_IDLE * self._cost:
+        if then is None or elapsed >= TRIAGE_DUTY_IDLE * self.cost:
             return True
         # undecided problems must be reported on time
-        return elapsed >= TRIAGE_DUTY_BUSY * self._cost and (bool(self.undecided) or not only_counters_moved(then, now))
+        return elapsed >= TRIAGE_DUTY_BUSY * self.cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
-    def _run(self, observation: Observation) -> None:
+    def judge(self, observation: Observation) -> None:
         now = observation.snapshot.time
         if now < self._run_for:  # the clock was set back, or a recording was rewound
             self.history = type(self.history)()
@@ -216,7 +216,7 @@ class Observer:
             yield await self.observe(force=force)
             if event:
                 await asyncio.sleep(MIN_SECONDS_BETWEEN_EVENTS)
-            event = await self._change_or_tick()
+            event = await self.change_or_tick()
 
     def past(self) -> Iterator[Observation]:
         """Yields what the source knows of the minutes before, without findings; most sources know nothing."""
@@ -241,7 +241,7 @@ class Observer:
     async def close(self) -> None:
         await self.source.close()
 
-    async def _change_or_tick(self) -> bool:
+    async def change_or_tick(self) -> bool:
         """Waits for a change or the end of the interval; returns whether there was a change."""
         try:
             async with asyncio.timeout(self._interval):

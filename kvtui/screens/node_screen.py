@@ -224,7 +224,7 @@ class NodeScreen(Screen[None]):
             self.show(self.host.latest)
 
     @on(LineTable.Moved)
-    def _show_detail(self) -> None:
+    def show_detail_when_chosen(self) -> None:
         if self.host.latest is not None and is_drawable(self):
             self.show_detail(self.host.latest)
             self.query_one(KeyLine).dim(self.keys_off(self.host.latest))
@@ -246,7 +246,7 @@ class NodeScreen(Screen[None]):
         await self.app.run_action(f"view('{event.name}')")
 
     @on(LineTable.Chosen)
-    def _open_panel(self, event: LineTable.Chosen) -> None:
+    def open_panel(self, event: LineTable.Chosen) -> None:
         if is_drawable(self) and (panel := self.detail_panel(event.key)):
             self.app.push_screen(panel)
 
@@ -318,7 +318,7 @@ class NodeScreen(Screen[None]):
         self._keep_filter("")
 
     @on(Prompt.Changed)
-    def _filter_changed(self, event: Prompt.Changed) -> None:
+    def filter_changed(self, event: Prompt.Changed) -> None:
         self._filter_by(event.input.value)
 
     def _filter_by(self, text: str) -> None:

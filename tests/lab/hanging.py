@@ -11,7 +11,7 @@ from pathlib import Path
 
 def readings() -> list[str]:
     """Where the readings that run now are, should one hang."""
-    frames = sys._current_frames()
+    frames = sys._current_frames()  # noqa: SLF001 - documented, for debugging
     threads = [t for t in threading.enumerate() if t.name in {"sources", "rtnetlink", "MainThread"}]
     return [
         f"{t.name} {kernel_stack(t.native_id)}\n{''.join(traceback.format_stack(frames[t.ident])[-6:])}"

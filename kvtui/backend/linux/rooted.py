@@ -26,7 +26,7 @@ STATFS_BYTES = 256  # more than a struct statfs has
 UNKNOWN_CALL = frozenset({errno.ENOSYS, errno.EPERM})
 """From an old kernel, and from an old container runtime's seccomp filter."""
 
-_has_openat2: bool | None = None
+has_openat2: bool | None = None
 
 
 def open_path(path: str, root: str = "", *, follow: bool = True) -> int:
@@ -109,17 +109,17 @@ def file_system(fd: int) -> int:
 
 
 def _knows_openat2() -> bool:
-    global _has_openat2  # noqa: PLW0603 - a fact about the kernel
-    if _has_openat2 is None:
+    global has_openat2  # noqa: PLW0603 - a fact about the kernel
+    if has_openat2 is None:
         try:
             os.close(_openat2(AT_FDCWD, "/", os.O_PATH | os.O_CLOEXEC))
         except OSError as error:
             if error.errno not in UNKNOWN_CALL:
                 raise
-            _has_openat2 = False
+            has_openat2 = False
         else:
-            _has_openat2 = True
-    return _has_openat2
+            has_openat2 = True
+    return has_openat2
 
 
 def _resolve(top: int, path: str, flags: int) -> int:
