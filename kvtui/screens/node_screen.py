@@ -156,6 +156,10 @@ class NodeScreen(Screen[None]):
             for real in virtual.real_servers
         ]
 
+    def other_node(self) -> str | None:
+        """Returns the name of the node that the selected row is about; None if that is this one."""
+        return None
+
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
         """Returns the virtual servers whose real servers are read at every tick; others can be some seconds old."""
         del observation
@@ -166,9 +170,11 @@ class NodeScreen(Screen[None]):
 
     def keys_off(self, observation: Observation) -> frozenset[str]:
         """Returns the words of the key line whose keys the selected row has no target for."""
-        has_instance = self.selected_instance(observation) is not None
+        is_here = self.other_node() is None
+        has_instance = is_here and self.selected_instance(observation) is not None
         known = {
             "detail": self.table.selected is not None,
+            "reload": is_here,
             "trace": bool(self.trace_targets(observation)),
             "drain": len(self.selected_reals(observation)) == 1,
             "priority": has_instance,
