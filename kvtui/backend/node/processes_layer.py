@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.5
 """Between two looks for new processes; the chosen one and its children are checked at each reading."""
-SCAN_SECONDS = 10.0
+SCAN_SECONDS = 30.0
 """Between two scans of all processes without a reason: a scan of 443 took 25 ms of CPU, a look 0.24 ms."""
 
 NOT_FOUND = (
