@@ -79,6 +79,9 @@ class History:
         self._clock = 0.0
         self._steps = [0] * len(SPANS)
         """Number of the newest step of each span, since the first sample."""
+        self._peaks: dict[Hashable, tuple[float, int]] = {}
+        """The most connections/s of the last minute, and the step of that, when ``top`` last looked."""
+        self._peaks_at = 0
         self._max_real_servers = max_real_servers
         self._max_long = max_long
 
@@ -142,11 +145,25 @@ class History:
         return [v for v in self.series(key, SPANS[0]) if not isnan(v)]
 
     def top(self, keys: Iterable[Hashable]) -> float:
-        """Returns the end of a scale for the sparklines of all of them."""
-        rings = (self._rings[key] for key in keys if key in self._rings)
-        minute = slice(Channel.CONNECTIONS, MAX_SAMPLES * _WIDTH, _WIDTH)
-        # NaN is not greater than anything, so it never replaces the 0.0
-        return nice_top(max(chain((0.0,), chain.from_iterable(ring[minute] for ring in rings))))
+        """Returns the end of a scale for the sparklines of all of them.
+
+        Looks at the newest sample of each only, while the highest that it had before is not older than a minute.
+        """
+        newest = self._steps[0]
+        place = newest % MAX_SAMPLES * _WIDTH
+        before, self._peaks = self._peaks if newest - self._peaks_at <= 1 else {}, {}
+        for key in keys:
+            ring = self._rings.get(key)
+            if ring is None:
+                continue
+            peak = before.get(key)
+            if peak is not None and ring[place] >= peak[0]:
+                peak = (ring[place], newest)
+            elif peak is None or not newest - MAX_SAMPLES < peak[1] < newest:
+                peak = _peak(ring, newest)
+            self._peaks[key] = peak
+        self._peaks_at = newest
+        return nice_top(max((value for value, _ in self._peaks.values()), default=0.0))
 
     def series(self, key: Hashable, span: Span, channel: Channel = Channel.CONNECTIONS) -> list[float]:
         """Returns a value for each step of the span, oldest first; NaN where nothing is known."""
@@ -168,6 +185,13 @@ def nice_top(highest: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(highest))
     return next((f * power for f in (1, 2, 5) if f * power >= highest), 10 * power)
+
+
+def _peak(ring: array[float], newest: int) -> tuple[float, int]:
+    """Returns the most connections/s of the last minute and the step of that."""
+    minute = ring[Channel.CONNECTIONS : MAX_SAMPLES * _WIDTH : _WIDTH]
+    highest = max(chain((0.0,), minute))  # NaN is not greater than anything, so it never replaces the 0.0
+    return highest, newest - (newest - minute.index(highest)) % MAX_SAMPLES if highest else newest
 
 
 def _mean(samples: array[float]) -> array[float]:
