@@ -40,7 +40,7 @@ class ClusterObserver:
         self._links.start(self.changed.set)
 
     def view(self, own: ClusterNode | None = None) -> ClusterView:
-        """Returns the cluster now; ``own`` is left out if one of the hosts is this node."""
+        """Returns the cluster now; ``own`` takes the place of the host that is this node while that does not answer."""
         nodes = self._links.nodes()
         self.settings = replace(self.settings, pods=self._links.pods)
         if own is not None:
@@ -48,7 +48,9 @@ class ClusterObserver:
             if here is None:
                 nodes = (own, *nodes)
             else:
-                nodes = (*nodes[:here], replace(nodes[here], is_self=True), *nodes[here + 1 :])
+                host = nodes[here]
+                mine = host if host.state is NodeState.LIVE else replace(own, name=host.name)
+                nodes = (*nodes[:here], replace(mine, is_self=True), *nodes[here + 1 :])
         view = self._rules.view(nodes, time.time())
         self.is_decided = not self._rules.pending and all(n.state is not NodeState.CONNECTING for n in nodes)
         return view
@@ -66,9 +68,14 @@ class ClusterObserver:
 
 
 def _is_same(own: ClusterNode, other: ClusterNode) -> bool:
-    """Whether both are one node: the same name, keepalived and addresses (containers may share a host name)."""
+    """Whether both are one node: the same keepalived and addresses; without addresses the same name too.
+
+    Containers may share a host name, and in its pod a node may have another one than by ssh.
+    """
     one, two = own.report, other.report
     if one is None or two is None:
-        return False
-    same = one.node.name == two.node.name and [k.pid for k in one.keepalived] == [k.pid for k in two.keepalived]
-    return same and {i.address for i in one.vrrp_instances or ()} == {i.address for i in two.vrrp_instances or ()}
+        return own.name == other.name
+    addresses = {i.address for i in one.vrrp_instances or ()}
+    same = [k.pid for k in one.keepalived] == [k.pid for k in two.keepalived]
+    same = same and addresses == {i.address for i in two.vrrp_instances or ()}
+    return same and (one.node.name == two.node.name or bool(addresses - {None}))

@@ -62,25 +62,25 @@ class TriageRunner:
         self._settings = settings or TriageSettings()
         self._findings: tuple[Finding, ...] = ()
         self._last_snapshot: Snapshot | None = None
-        self._ran_at = self._cost = self._run_for = 0.0
+        self.ran_at = self.cost = self._run_for = 0.0
 
     def run(self, observation: Observation, *, force: bool = False) -> Observation:
         """Returns the observation with findings; with ``force`` those of this observation, at any cost."""
         now = time.monotonic()
-        if force or self._is_due(now - self._ran_at, observation.snapshot):
+        if force or self._is_due(now - self.ran_at, observation.snapshot):
             began = time.thread_time()  # CPU time, not waiting time
-            self._run(observation)
-            self._last_snapshot, self._ran_at, self._cost = observation.snapshot, now, time.thread_time() - began
+            self.judge(observation)
+            self._last_snapshot, self.ran_at, self.cost = observation.snapshot, now, time.thread_time() - began
         return replace(observation, findings=self._findings)
 
     def _is_due(self, elapsed: float, now: Snapshot) -> bool:
         then = self._last_snapshot
-        if then is None or elapsed >= TRIAGE_DUTY_IDLE * self._cost:
+        if then is None or elapsed >= TRIAGE_DUTY_IDLE * self.cost:
             return True
         # undecided problems must be reported on time
-        return elapsed >= TRIAGE_DUTY_BUSY * self._cost and (bool(self.undecided) or not only_counters_moved(then, now))
+        return elapsed >= TRIAGE_DUTY_BUSY * self.cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
-    def _run(self, observation: Observation) -> None:
+    def judge(self, observation: Observation) -> None:
         now = observation.snapshot.time
         if now < self._run_for:  # the clock was set back, or a recording was rewound
             self.history = type(self.history)()
@@ -110,11 +110,17 @@ def has_moved(then: IpvsTable | None, now: IpvsTable | None) -> bool:
         return then is not now
     pairs = zip(then.virtual_servers, now.virtual_servers, strict=True)
     # most of a large table are the same objects, since they were not read again
-    return any(_shape(a) != _shape(b) for a, b in pairs if a is not b)
+    return any(_has_moved(a, b) for a, b in pairs if a is not b)
 
 
-def _shape(virtual: VirtualServer) -> tuple[object, ...]:
-    return (virtual.key, virtual.scheduler, *((r.key, r.method, r.weight) for r in virtual.real_servers))
+def _has_moved(before: VirtualServer, now: VirtualServer) -> bool:
+    if before.key != now.key or before.scheduler != now.scheduler:
+        return True
+    return before.real_servers is not now.real_servers and _weights(before) != _weights(now)
+
+
+def _weights(virtual: VirtualServer) -> list[tuple[object, ...]]:
+    return [(r.address, r.port, r.method, r.weight) for r in virtual.real_servers]
 
 
 def _state(snapshot: Snapshot) -> tuple[object, ...]:
@@ -216,7 +222,7 @@ class Observer:
             yield await self.observe(force=force)
             if event:
                 await asyncio.sleep(MIN_SECONDS_BETWEEN_EVENTS)
-            event = await self._change_or_tick()
+            event = await self.change_or_tick()
 
     def past(self) -> Iterator[Observation]:
         """Yields what the source knows of the minutes before, without findings; most sources know nothing."""
@@ -241,7 +247,7 @@ class Observer:
     async def close(self) -> None:
         await self.source.close()
 
-    async def _change_or_tick(self) -> bool:
+    async def change_or_tick(self) -> bool:
         """Waits for a change or the end of the interval; returns whether there was a change."""
         try:
             async with asyncio.timeout(self._interval):

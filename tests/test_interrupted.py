@@ -17,7 +17,7 @@ async def test_an_interrupt_is_not_taken_for_the_tick() -> None:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()  # as asyncio.run does at SIGINT, while the task runs
-        await observer._change_or_tick()
+        await observer.change_or_tick()
         pytest.fail("it went on")
 
     with pytest.raises(asyncio.CancelledError):

@@ -209,6 +209,9 @@ async def _decide(invocation: Invocation, backend: ActionBackend, action: Action
     if changes and not invocation.yes and not await agreed():
         return Outcome(ExitCode.REFUSED, "not confirmed: nothing was written")
     hold = Hold(write_soon) if invocation.hold else None
+    planned = action_document(action.plan, Outcome(ExitCode.DONE, "planned"))
+    if hold is not None and not await hold.started(encode(planned, invocation.form, stream=True)):
+        return Outcome(ExitCode.INTERRUPTED, f"{hold.lost}; nothing had been changed")
     runner = Runner(backend.journal, read_only=invocation.read_only, progress=info, hold=hold)
     run.outcome = await guarded(runner, action, force=force, reason=invocation.reason, on_signal=run.take_signal)
     return run.outcome

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
     from kvtui.model.cluster import Member, Router
 
-LOOK_SECONDS = 90.0
-"""How long all nodes have to answer before a plan is made."""
+LOOK_SECONDS = 150.0
+"""How long all nodes have to answer before a plan is made: longer than a connection has."""
+QUIET_SECONDS = 5.0
+"""After which kvtui says for what it waits."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
 PUT_BACK_SECONDS = 60.0
@@ -70,6 +72,7 @@ class AllNodes:
         self._invocation = invocation
         self._settings = invocation.cluster
         self._reason = f"[{self.id}] {invocation.reason}".rstrip()
+        self._observer: ClusterObserver | None = None
         self._held: HeldCommands | None = None
         self._begun: list[Part] = []
         self.results: dict[str, dict[str, Any] | None] = {}
@@ -107,6 +110,7 @@ class AllNodes:
         finally:
             if self._held is not None:
                 await self._held.close()
+            await self._stop_looking()
 
     async def _act_and_commit(self, act: Callable[[AllNodes], Awaitable[str]]) -> str:
         """Returns what was done, which is final on all nodes.
@@ -125,22 +129,36 @@ class AllNodes:
         """Returns the first view of which this is true, or the last one when the time is over."""
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
-        observer, loop = ClusterObserver(self._settings), asyncio.get_running_loop()
-        observer.start()
-        end = loop.time() + seconds
-        try:
-            while not done(view := observer.view()) and loop.time() < end:
-                observer.changed.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(observer.changed.wait(), 1.0)
-            self._settings = observer.settings  # where the pods are now
-            return view
-        finally:
-            await observer.close()
+        if self._observer is None:
+            self._observer = ClusterObserver(self._settings)
+            self._observer.start()
+        observer, loop = self._observer, asyncio.get_running_loop()
+        began, is_told = loop.time(), False
+        while not done(view := observer.view()) and loop.time() < began + seconds:
+            if not is_told and loop.time() > began + QUIET_SECONDS:
+                is_told = True
+                late = [plain(n.name) for n in view.nodes if n.state in {NodeState.CONNECTING, NodeState.LATE}]
+                what = f"an answer of {', '.join(late)}" if late else "all nodes to show it"
+                info(f"waiting for up to {seconds:.0f} s for {what}")
+            observer.changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(observer.changed.wait(), 1.0)
+        self._settings = observer.settings  # where the pods are now
+        return view
+
+    async def _stop_looking(self) -> None:
+        if self._observer is not None:
+            await self._observer.close()
+            self._observer = None
 
     async def all_live(self, *, states: bool = False) -> ClusterView:
-        """Returns the cluster with an answer of every node, also with ``states``; refuses where one does not answer."""
+        """Returns the cluster with an answer of every node; refuses where one does not answer.
+
+        ``states``: with the states of all instances, which are followed until the end.
+        """
         view = await self.view(_has_states if states else _is_answered, LOOK_SECONDS)
+        if not states:
+            await self._stop_looking()
         view = replace(view, nodes=tuple(n for n in view.nodes if n.state is not NodeState.HEARD))
         if silent := [n for n in view.nodes if n.state is not NodeState.LIVE]:
             raise RefusedError("; ".join(f"{plain(n.name)} does not answer: {n.detail}" for n in silent))
@@ -148,9 +166,10 @@ class AllNodes:
 
     async def plan(self, parts: Sequence[Part]) -> None:
         """Plans all parts, shows the plans, and asks; refuses unless every node can do its part."""
-        answers = await asyncio.gather(
-            *(run_command(self._settings, p.node, self._words(p, "--dry-run")) for p in parts)
-        )
+        is_dry = self._invocation.dry_run or self._invocation.read_only
+        held = self._held = HeldCommands(self._settings, [p.node for p in parts])
+        option = "--dry-run" if is_dry else "--yes"
+        answers = await asyncio.gather(*(held.plan(p.node, self._words(p, option)) for p in parts))
         if refusals := self._take(answers, _summary):
             raise RefusedError("; ".join(refusals))
         if self._invocation.read_only:
@@ -159,7 +178,6 @@ class AllNodes:
             raise _DryRun
         if not self._invocation.yes and not await agreed():
             raise RefusedError("not confirmed")
-        self._held = HeldCommands(self._settings, [p.node for p in parts])
 
     async def apply(self, *parts: Part) -> None:
         """Applies these parts at the same time; each node holds what it did.
@@ -170,7 +188,7 @@ class AllNodes:
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
         self.results |= dict.fromkeys((p.node for p in parts), None)
-        ended = await asyncio.gather(*(self._held.start(p.node, self._words(p, "--yes")) for p in parts))
+        ended = await asyncio.gather(*(self._held.start(p.node) for p in parts))
         if failed := [answer for answer in ended if answer]:
             self._take(failed, _detail)
             raise _FailedError("; ".join(f"{plain(a.node)}: {_detail(a)}" for a in failed))
@@ -199,7 +217,7 @@ class AllNodes:
 
     async def _put_back(self) -> str:
         """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""
-        if self._held is not None:
+        if self._held is not None and self._begun:
             self._take(await self._held.abort(PUT_BACK_SECONDS), _detail)
         nodes = tuple(dict.fromkeys(part.node for part in reversed(self._begun)))
         whys = [(node, await self._undo(node)) for node in nodes]
@@ -299,7 +317,8 @@ def _router(view: ClusterView, instance: str, target: str) -> Router:
         raise RefusedError(f"no node has an instance {plain(instance)} (known: {plain(known)})")
     router = next((r for r in found if any(m.node == target for m in r.members)), None)
     if router is None:
-        raise RefusedError(f"{plain(target)} has no instance {plain(instance)}; --to takes a name of --hosts")
+        known = ", ".join(sorted({plain(m.node) for r in found for m in r.members}))
+        raise RefusedError(f"{plain(target)} has no instance {plain(instance)}; --to takes one of: {known}")
     if len(router.masters) != 1:
         masters = ", ".join(map(plain, router.masters)) or "nobody"
         raise RefusedError(f"{plain(instance)} must have one master to move from; now: {masters}")

@@ -56,7 +56,7 @@ def triage(invocation: Invocation, form: Format, *, watch: bool, listen: float |
         watch_observations(observer, changes.text)
         return TriageExit.NONE
     try:
-        seen = event_loop.run(_observe(observer, listen))
+        seen = event_loop.run(observe(observer, listen))
     except KeepalivedNotFoundError as error:
         fail(str(error.args[0]), EXIT_USAGE)
     write(_text(seen, form, look_for(invocation, wide=form is Format.WIDE), stream=False))
@@ -76,7 +76,7 @@ def exit_code(seen: Observation) -> TriageExit:
     return TriageExit.UNKNOWN if missing_sources(seen) else TriageExit.NONE
 
 
-async def _observe(observer: Observer, listen: float | None) -> Observation:
+async def observe(observer: Observer, listen: float | None) -> Observation:
     """Returns the first observation after ``listen`` seconds, or after which no finding is undecided."""
     try:
         if listen == 0:  # for the first lists of an API, a bounded time

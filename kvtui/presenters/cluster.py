@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from kvtui.model.cluster import NO_KVTUI, Heard, NodeState
+from kvtui.model.finding import Severity
 from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
 from kvtui.presenters.cells import SEVERITY_TONES, STATE_TONES, Cell, Tone
@@ -13,6 +14,8 @@ from kvtui.presenters.cluster_document import finding_counts
 from kvtui.presenters.cluster_figure import router_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kvtui.model.cluster import ClusterNode, ClusterView, ReportedInstance, Router
     from kvtui.model.finding import Finding
     from kvtui.presenters.cells import Line
@@ -54,8 +57,8 @@ class NodeCells:
         name = Cell(f"{self._mark if node.is_self else ''}{plain(node.name)}", Tone.STRONG)
         state = Cell(node.state.value, NODE_TONES[node.state])
         report = node.report
-        if report is None or node.state is NodeState.HEARD:
-            return (name, state, Cell(plain(node.detail), NODE_TONES[node.state]), *(Cell(""),) * 9)
+        if report is None or node.state in {NodeState.HEARD, NodeState.FAILED}:  # VIPs of a report before would mislead
+            return (name, state, Cell(plain(node.detail), NODE_TONES[node.state]), *(Cell(""),) * 8, _age_cell(node))
         compared, counts = report.comparison, finding_counts(report)
         held = tuple(v.address for v in report.vips or () if v.present)
         problems = (
@@ -198,17 +201,21 @@ def difference_lines(view: ClusterView) -> list[str]:
 
 
 def detail_lines(view: ClusterView, glyphs: Glyphs) -> list[Line]:
-    """Returns what stands below the nodes: owners, who hears whom, findings, differences."""
-    lines: list[Line] = []
+    """Returns what stands below the nodes: what is critical, owners, who hears whom, other findings, differences."""
+    lines = _finding_lines(f for f in view.findings if f.severity is Severity.CRITICAL)
     for router in view.routers:
         _name, _vrid, _vips, owner, follows = router_cells(router)
         lines += router_figure(router, owner, follows.text, ascii_only=glyphs.dash.isascii())
         lines += _matrix_lines(view, router, glyphs)
     lines += [(Cell(line, Tone.BAD),) for line in hearing_lines(view)]
-    lines += [(Cell(line, tone),) for f in view.findings for line, tone in cluster_finding_lines(f)]
+    lines += _finding_lines(f for f in view.findings if f.severity is not Severity.CRITICAL)
     if differing := difference_lines(view):
         lines += [(Cell("Differences", Tone.STRONG),), *((Cell(f"  {line}"),) for line in differing)]
     return lines
+
+
+def _finding_lines(findings: Iterable[Finding]) -> list[Line]:
+    return [(Cell(line, tone),) for f in findings for line, tone in cluster_finding_lines(f)]
 
 
 def _matrix_lines(view: ClusterView, router: Router, glyphs: Glyphs) -> list[Line]:

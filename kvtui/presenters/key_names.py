@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_NAMES = frozenset(
+NAMES = frozenset(
     {
         *("backspace", "delete", "down", "end", "enter", "escape", "home", "insert", "left", "pagedown", "pageup"),
         *("return", "right", "space", "tab", "up", "@", "ctrl-at", *(f"f{number}" for number in range(1, 25))),
@@ -13,7 +13,7 @@ _NAMES = frozenset(
 )
 """Textual's names of keys other than characters (``textual.keys.Keys``; a test compares them)."""
 
-_REPLACEMENTS = {
+REPLACEMENTS = {
     "solidus": "slash",
     "reverse_solidus": "backslash",
     "commercial_at": "at",
@@ -51,12 +51,12 @@ def key_value(text: str) -> str:
         name = unicodedata.name(text).lower().replace("-", "_").replace(" ", "_")
     except ValueError:
         return text
-    return _REPLACEMENTS.get(name, name)
+    return REPLACEMENTS.get(name, name)
 
 
 def is_key(value: str) -> bool:
     base = _MODIFIERS.sub("", value, count=1)
-    if base in _NAMES or base in _REPLACEMENTS.values() or (len(base) == 1 and base.isalnum()):
+    if base in NAMES or base in REPLACEMENTS.values() or (len(base) == 1 and base.isalnum()):
         return True
     try:
         return bool(unicodedata.lookup(base.replace("_", " ").upper())) and len(base) > 1

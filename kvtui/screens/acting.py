@@ -21,6 +21,8 @@ def start(screen: NodeScreen, kind: str) -> str | None:
     observation = screen.host.latest
     if observation is None:
         return NOTHING_READ
+    if other := screen.other_node():
+        return f"{other} is another node, and this key would act on this one. Enter opens kvtui on {other}: act there."
     action = DEFINITIONS[ActionKind(kind)]
     if action.target is Target.NODE:
         intent = Intent(action.kind)

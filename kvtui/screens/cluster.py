@@ -73,6 +73,10 @@ class ClusterScreen(NodeScreen):
             self.host.open_node(node.name)
         return None
 
+    def other_node(self) -> str | None:
+        node = self._node(self.table.selected)
+        return None if node is None or node.is_self else node.name
+
     def hints(self) -> tuple[tuple[str, str], ...]:
         return tuple((key, "open node" if key == "Enter" else word) for key, word in super().hints())
 

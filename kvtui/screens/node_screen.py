@@ -156,6 +156,10 @@ class NodeScreen(Screen[None]):
             for real in virtual.real_servers
         ]
 
+    def other_node(self) -> str | None:
+        """Returns the name of the node that the selected row is about; None if that is this one."""
+        return None
+
     def viewed_servers(self, observation: Observation) -> frozenset[ServiceKey]:
         """Returns the virtual servers whose real servers are read at every tick; others can be some seconds old."""
         del observation
@@ -166,9 +170,11 @@ class NodeScreen(Screen[None]):
 
     def keys_off(self, observation: Observation) -> frozenset[str]:
         """Returns the words of the key line whose keys the selected row has no target for."""
-        has_instance = self.selected_instance(observation) is not None
+        is_here = self.other_node() is None
+        has_instance = is_here and self.selected_instance(observation) is not None
         known = {
             "detail": self.table.selected is not None,
+            "reload": is_here,
             "trace": bool(self.trace_targets(observation)),
             "drain": len(self.selected_reals(observation)) == 1,
             "priority": has_instance,
@@ -218,7 +224,7 @@ class NodeScreen(Screen[None]):
             self.show(self.host.latest)
 
     @on(LineTable.Moved)
-    def _show_detail(self) -> None:
+    def show_detail_when_chosen(self) -> None:
         if self.host.latest is not None and is_drawable(self):
             self.show_detail(self.host.latest)
             self.query_one(KeyLine).dim(self.keys_off(self.host.latest))
@@ -240,7 +246,7 @@ class NodeScreen(Screen[None]):
         await self.app.run_action(f"view('{event.name}')")
 
     @on(LineTable.Chosen)
-    def _open_panel(self, event: LineTable.Chosen) -> None:
+    def open_panel(self, event: LineTable.Chosen) -> None:
         if is_drawable(self) and (panel := self.detail_panel(event.key)):
             self.app.push_screen(panel)
 
@@ -312,7 +318,7 @@ class NodeScreen(Screen[None]):
         self._keep_filter("")
 
     @on(Prompt.Changed)
-    def _filter_changed(self, event: Prompt.Changed) -> None:
+    def filter_changed(self, event: Prompt.Changed) -> None:
         self._filter_by(event.input.value)
 
     def _filter_by(self, text: str) -> None:

@@ -115,7 +115,7 @@ class PlanPanel(LivePanel):
 
     def on_mount(self) -> None:
         self._put("#wrong", "")
-        self._keys("Esc cancel")
+        self.show_keys("Esc cancel")
         self._want(self.intent)
 
     # --- the plan
@@ -125,10 +125,10 @@ class PlanPanel(LivePanel):
         self.intent, self._action, self._read, self._changed = intent, None, None, False
         if ask := missing(intent, self._host.latest):
             self._text, self._rest = ("No plan yet: type a number, or choose below.",), ()
-            self._draw()
+            self.draw()
             self._ask(ask)
             return
-        self._draw()
+        self.draw()
         self._replan()
 
     def show(self, observation: Observation) -> None:
@@ -178,9 +178,9 @@ class PlanPanel(LivePanel):
         if intent != self.intent:
             return
         self._of = plan_inputs(observation)
-        self._take(action, error)
+        self.take(action, error)
 
-    def _take(self, action: Action | None, error: str) -> None:
+    def take(self, action: Action | None, error: str) -> None:
         """Shows a plan; if it differs from the one the user has read, with the differences."""
         self._action, self._changed, self._rest = action, False, ()
         if action is None:
@@ -195,7 +195,7 @@ class PlanPanel(LivePanel):
             self._read = action.plan
             self._text = tuple(plan_head(action.plan).splitlines())
             self._rest = tuple(plan_rest(action.plan).splitlines())
-        self._draw()
+        self.draw()
 
     @property
     def _read_only(self) -> bool:
@@ -204,7 +204,7 @@ class PlanPanel(LivePanel):
 
     # --- drawing
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         if not is_drawable(self):
             return
         width = min(self.size.width, MAX_WIDTH) - FRAME_WIDTH
@@ -233,28 +233,30 @@ class PlanPanel(LivePanel):
             max((r.severity for r in self._action.plan.notes), default=NoteSeverity.NOTE) if self._action else None
         )
         if severity is None or self._read_only:
-            self._keys("Esc cancel")
+            self.show_keys("Esc cancel")
         elif self._changed:
-            self._keys("CHANGED: y seen · Esc cancel")
+            self.show_keys("CHANGED: y seen · Esc cancel")
         elif severity is NoteSeverity.IMPOSSIBLE:
-            self._keys("REFUSED: not possible · Esc cancel")
+            self.show_keys("REFUSED: not possible · Esc cancel")
         else:
-            self._keys(f"{'UNSAFE: F force' if severity is NoteSeverity.UNSAFE else 'y apply'} · e reason · Esc cancel")
+            self.show_keys(
+                f"{'UNSAFE: F force' if severity is NoteSeverity.UNSAFE else 'y apply'} · e reason · Esc cancel"
+            )
 
-    def _keys(self, text: str) -> None:
+    def show_keys(self, text: str) -> None:
         if is_drawable(self):
             self._box.border_subtitle = text
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
         self._lines.append(plain(line))
         self._put("#progress", "\n".join(self._lines[-12:]))
 
     def on_resize(self) -> None:
-        self._draw()
+        self.draw()
 
     def action_more(self) -> None:
         self._unfolded = not self._unfolded
-        self._draw()
+        self.draw()
 
     # --- applying
 
@@ -263,7 +265,7 @@ class PlanPanel(LivePanel):
             return
         if self._changed:
             self._read = self._action.plan
-            self._take(self._action, "")
+            self.take(self._action, "")
             return
         if self._is_allowed(force=force):
             self._planning = True
@@ -291,21 +293,21 @@ class PlanPanel(LivePanel):
         if not is_drawable(self):
             return
         reason = self.query_one("#reason", Prompt).value
-        self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self._say)
-        self._draw()
+        self._running_action = self._host.carry_out(self._action, force=force, reason=reason, progress=self.say)
+        self.draw()
         self._box.anchor()  # follows what is reported
-        self._keys("Esc interrupt and put back")
+        self.show_keys("Esc interrupt and put back")
         self._await_end(self._running_action)
 
     @work(exclusive=True, group="end")
     async def _await_end(self, task: asyncio.Task[Outcome]) -> None:
         outcome = await asyncio.shield(task)
         is_drained = self.intent.kind is ActionKind.DRAIN and outcome.code in {ExitCode.DONE, ExitCode.UNVERIFIED}
-        self._say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
+        self.say(f"{outcome.code.name}: {outcome.detail}" + (f"  ({outcome.id})" if outcome.id else ""))
         if is_drained and self.intent.keep:
             self._host.kept_drains |= await asyncio.to_thread(ids_to_keep, self._host.backend.journal, self.intent)
-            self._say("kvtui drains it again by itself while it runs")
-        self._keys("Esc close")
+            self.say("kvtui drains it again by itself while it runs")
+        self.show_keys("Esc close")
 
     # --- options, the reason, a number
 

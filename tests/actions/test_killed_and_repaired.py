@@ -192,11 +192,12 @@ async def test_undo_twice_and_undo_of_an_undo_are_refused(tmp_path: Path, runner
 
 
 @pytest.mark.parametrize("where", [1, 2, 3, 4])
-async def test_one_thing_in_many_steps_is_judged_as_a_whole(tmp_path: Path, runner: Runner, where: int) -> None:
+async def test_one_thing_in_many_steps_is_judged_as_a_whole(
+    tmp_path: Path, runner: Runner, journal: Journal, where: int
+) -> None:
     """A slow drain lowers one weight again and again; killed at the third step, the first finds neither side."""
     values = ["100", "75", "50", "25", "0"]
     steps = [note(tmp_path, "weight", b, a) for a, b in pairwise(values)]
-    journal = runner._journal
     await run_one(runner, action(*steps))
     (entry,) = journal.entries()
     (tmp_path / "weight").write_text(values[where])

@@ -45,7 +45,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(Daemon, "root", lambda _self: "")
     monkeypatch.setattr(Daemon, "why_not_its_file", lambda _self, _path: "")  # test_forged_journal.py
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
-    monkeypatch.setattr(ReloadStep, "_reload", reload)
+    monkeypatch.setattr(ReloadStep, "reload_once", reload)
     monkeypatch.setattr(reload_step, "read_running", lambda _pid, **_k: None)
     return words
 

@@ -32,7 +32,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], list[str]]:
         sent.append(self.when.value)
 
     monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
-    monkeypatch.setattr(ReloadStep, "_reload", reload)
+    monkeypatch.setattr(ReloadStep, "reload_once", reload)
     monkeypatch.setattr(
         reload_step, "read_running", lambda _pid, **_k: None if runs[0] is None else replace(conf(), digest=runs[0])
     )

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvtui.backend.adverts import decode as decoding
 from kvtui.backend.adverts.decode import WITH_GROUP_ADDRESS, WITHOUT_PSEUDO_HEADER, believable, decode
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser
 
@@ -21,6 +20,7 @@ with warnings.catch_warnings():
     from scapy.layers.ipsec import AH
     from scapy.layers.vrrp import VRRP, VRRPv3
     from scapy.packet import Packet, Raw
+    from scapy.utils import checksum
 
 V4: dict[str, Any] = {"src": "10.4.0.3", "dst": "224.0.0.18", "ttl": 255}
 V6: dict[str, Any] = {"src": "fe80::3", "dst": "ff02::12", "hlim": 255}
@@ -163,7 +163,7 @@ def test_a_wrong_checksum(packet: Packet) -> None:
 
 
 def test_a_v3_checksum_without_pseudo_header_is_recognised() -> None:
-    plain = decoding._sum(bytes(IP(**V4) / v3(chksum=0))[20:]) ^ 0xFFFF
+    plain = checksum(bytes(IP(**V4) / v3(chksum=0))[20:])
     advert = bad(IP(**V4) / v3(chksum=plain))
     assert (advert.error, advert.checksum_ok) == (WITHOUT_PSEUDO_HEADER, False)
     assert advert.addresses == ("10.4.0.50",)
@@ -180,7 +180,7 @@ def test_keepaliveds_version_2_over_ipv6_has_no_authentication_data() -> None:
     message = bytes([0x21, 50, 100, 1, 0, 1, 0, 0]) + bytes.fromhex("fe80" + "00" * 13 + "50")
     header = bytes(IPv6(**V6, nh=112, plen=len(message)))
     pseudo = header[8:40] + struct.pack("!II", len(message), 112)
-    message = message[:6] + struct.pack("!H", decoding._sum(pseudo + message) ^ 0xFFFF) + message[8:]
+    message = message[:6] + struct.pack("!H", checksum(pseudo + message)) + message[8:]
     assert good(header + message).addresses == ("fe80::50",)
 
 

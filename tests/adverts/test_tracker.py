@@ -264,7 +264,7 @@ def test_a_flood_of_sources_is_bounded_and_the_longest_silent_go_first() -> None
     assert len(kept) == MAX_ADVERTISERS
     assert min(a.last.received for a in kept) == T + MAX_ADVERTISERS / 1000
     assert len(wire.transitions()) <= MAX_TRANSITIONS
-    assert set(wire._routers) == {key[:3] for key in wire._peers}
+    assert set(wire.routers) == {key[:3] for key in wire.peers}
 
 
 STEPS = st.lists(

@@ -28,7 +28,7 @@ OLD = b"of the container"
 @pytest.fixture(params=["openat2", "walk"], autouse=True)
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways: the kernel's, and the walk for kernels before 5.6."""
-    monkeypatch.setattr(rooted, "_has_openat2", request.param == "openat2")
+    monkeypatch.setattr(rooted, "has_openat2", request.param == "openat2")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.trial import new_checks
-from kvtui.cli.completion.values import NodeNames, _checks, completions
+from kvtui.cli.completion.values import NodeNames, completions, find_checks
 from kvtui.model.check import Check, CheckResult, Url
 from tests.conf.reading import instance, said
 
@@ -83,7 +83,7 @@ def test_only_new_and_changed_checks_are_new(tmp_path: Path) -> None:
 
 
 def test_the_shell_completes_scripts_and_real_servers() -> None:
-    found = dict(completions(_checks, NodeNames(demo=True)))
+    found = dict(completions(find_checks, NodeNames(demo=True)))
     assert found["10.4.0.61:443"] == "TCP_CHECK in 10.4.0.51:443"
 
 

@@ -150,7 +150,7 @@ async def test_findings_are_null_without_triage(triage: bool) -> None:
 
 async def observed(source: Clockwork, listen: float | None) -> list[str]:
     observer = Observer(source, interval=0.05, triage=True)  # type: ignore[arg-type]
-    seen = await findings._observe(observer, listen)
+    seen = await findings.observe(observer, listen)
     return [f.id for f in seen.findings or ()]
 
 

@@ -12,11 +12,11 @@ import json
 import shlex
 import sys
 import time
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 HELD = "kvtui: done, waits for the commit of all nodes"
+PLANNED = "kvtui: planned "
 
 
 def write(journal: Path, entries: list[dict[str, Any]]) -> None:
@@ -24,6 +24,17 @@ def write(journal: Path, entries: list[dict[str, Any]]) -> None:
     draft = journal.with_suffix(".draft")
     draft.write_text(json.dumps(entries))
     draft.replace(journal)
+
+
+def heard() -> str:
+    """The next word of the kvtui that coordinates."""
+    return next((line for line in iter(sys.stdin.readline, "") if line.strip()), "abort").strip()
+
+
+def may_start(plan: dict[str, Any] | None) -> bool:
+    """Shows the plan and waits for the go."""
+    print(f"{PLANNED}{json.dumps({'plan': plan, 'outcome': {'exit_code': 0, 'detail': 'planned'}})}", flush=True)
+    return heard() == "go"
 
 
 def main() -> int:
@@ -34,17 +45,24 @@ def main() -> int:
     fails = (folder / f"{host}.fails").read_text() if (folder / f"{host}.fails").exists() else ""
     reason = words[words.index("--reason") + 1] if "--reason" in words else ""
     code, detail = 0, "done"
+    plan = (
+        {"summary": f"set weight 0 ({' '.join(words[words.index('drain') :])})", "remarks": []}
+        if "drain" in words
+        else None
+    )
     if "--watch" in words:
         print(json.dumps({"schema": 1, "node": {"name": host}, "comparison": {"kvtui": "1"}}), flush=True)
         time.sleep(600)
     if "journal" in words:
         print(json.dumps({"journal": entries}))
         return 0
-    if "--dry-run" in words:
+    if "--dry-run" in words or fails == "plan":
         code, detail = (3, "refused: no such real server") if fails == "plan" else (0, "dry run")
     elif "undo" in words:
         next(e for e in entries if e["id"] == words[-1])["result"] = "undone"
         entries.append({"id": "u", "reason": reason, "result": "done", "undoes": words[-1]})
+    elif not may_start(plan):
+        code, detail = 130, "nothing had been changed"
     elif fails == "apply":
         code, detail = 1, "failed, and put back"
         entries.append({"id": "f", "reason": reason, "result": "put back", "undoes": None})
@@ -54,18 +72,13 @@ def main() -> int:
         entries.append({"id": f"id-{len(entries)}", "reason": reason, "result": None, "undoes": None})
         write(journal, entries)
         print(HELD, flush=True)
-        word = next(filter(str.strip, chain(sys.stdin, ["abort"]))).strip()
+        word = heard()
         code, detail = (0, "done") if word == "commit" else (130, "put back")
         entries[-1]["result"] = detail
     write(journal, entries)
     if fails == "lost" and "--yes" in words and "undo" not in words:
         print("client_loop: send disconnect: Broken pipe", file=sys.stderr)
         return 255
-    plan = (
-        {"summary": f"set weight 0 ({' '.join(words[words.index('drain') :])})", "remarks": []}
-        if "drain" in words
-        else None
-    )
     print(json.dumps({"plan": plan, "outcome": {"exit_code": code, "detail": detail}, "journal": None}))
     return code
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from kvtui.actions.core.journal import Entry, Journal
+from kvtui.actions.core.runner import Runner, Verification
 from kvtui.backend.remote import hold as held_here
 from kvtui.backend.remote.hold import Hold
+from tests.actions.fakes import WriteNote, action
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:
@@ -134,3 +137,46 @@ def test_a_silent_coordinator_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "was silent for 0.05 s before its commit" in asyncio.run(lost())
     os.close(read)
     os.close(write)
+
+
+@pytest.mark.parametrize("told", [b"", b"abort\n", b"go\nabort\n"])
+def test_a_plan_is_not_carried_out_when_the_coordinator_goes_away_before_its_go(told: bytes) -> None:
+    read, write = os.pipe()
+    os.write(write, told)
+    os.close(write)
+    shown: list[str] = []
+
+    async def started() -> tuple[bool, str]:
+        hold = Hold(shown.append, read)
+        return await asyncio.wait_for(hold.started("{}\n"), SECONDS), hold.lost
+
+    done, why = asyncio.run(started())
+    assert (done, bool(why), shown) == (False, True, ["kvtui: planned {}\n"])
+    os.close(read)
+
+
+def test_a_verification_that_ends_at_the_loss_of_the_coordinator_is_put_back_and_says_why(tmp_path: Path) -> None:
+    """`watch_outcome` ends when it is interrupted, and what is verified elsewhere may even be as planned."""
+    (tmp_path / "word").write_text("old")
+    read, write = os.pipe()
+
+    async def verify(_say: object) -> Verification:
+        os.close(write)
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            await asyncio.sleep(SECONDS)
+        except asyncio.CancelledError:
+            task.uncancel()
+        return Verification(ok=True, detail="seen")
+
+    made = replace(action(WriteNote(tmp_path / "word", "old", "new")), verify=verify)
+    journal = Journal(tmp_path / "state")
+    outcome = asyncio.run(Runner(journal, hold=Hold(lambda _text: None, read)).run(made))
+    os.close(read)
+    assert (outcome.code, (tmp_path / "word").read_text()) == (130, "old")
+    (entry,) = journal.entries()
+    assert (entry.result, entry.detail) == (
+        "put back",
+        "the kvtui that coordinates all nodes is gone: the connection ended before its commit; everything was put back",
+    )

@@ -6,13 +6,21 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from msgspec.json import encode
+from msgspec.structs import replace
+
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.links import Links
-from kvtui.model.cluster import ClusterNode, NodeState
+from kvtui.cluster_observer import ClusterObserver
+from kvtui.model.cluster import ClusterNode, NodeState, ReportedNode
 from kvtui.model.settings import ClusterSettings
+from tests.cluster.build import node
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from kvtui.model.cluster import ClusterView
 
 REPORT = '{"schema": %d, "node": {"name": "n", "colour": "new"}, "comparison": {"kvtui": "9"}, "more": [1]}'
 
@@ -91,6 +99,31 @@ def test_a_connection_that_ends_is_made_again() -> None:
         return states[-2:] == [NodeState.FAILED, NodeState.LIVE]
 
     followed({"n": once}, came_back)
+
+
+def test_this_node_is_one_node_before_it_answers_and_under_another_name(tmp_path: Path) -> None:
+    """In its pod it has the name that Kubernetes gives it. Twice in the list, it would tie with itself."""
+    report = node(3, "MASTER").report
+    assert report is not None
+    own = ClusterNode("a", NodeState.LIVE, age=0.0, report=report, is_self=True)
+    (tmp_path / "report").write_bytes(encode(replace(report, node=ReportedNode("worker-17"))))
+    settings = ClusterSettings(("a",), ssh=f'sh -c "cat {tmp_path}/report; echo; exec sleep 600"')
+
+    async def views() -> list[ClusterView]:
+        observer = ClusterObserver(settings)
+        observer.start()
+        try:
+            before = observer.view(own)
+            async with asyncio.timeout(120):
+                while observer.view().nodes[0].state is not NodeState.LIVE:
+                    observer.changed.clear()
+                    await observer.changed.wait()
+            return [before, observer.view(own), observer.view(replace(own, name="node-a"))]
+        finally:
+            await observer.close()
+
+    for view in asyncio.run(views()):
+        assert [(n.name, n.state, n.is_self) for n in view.nodes] == [("a", NodeState.LIVE, True)]
 
 
 def test_a_host_is_never_an_option_and_ssh_never_asks() -> None:

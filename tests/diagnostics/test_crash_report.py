@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(crash_report, "_actions_begun", 0)
+    monkeypatch.setattr(crash_report, "actions_begun", 0)
     return tmp_path
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.command import run_command
 from kvtui.backend.remote.held import HeldCommands
-from kvtui.backend.remote.hold import HELD
+from kvtui.backend.remote.hold import HELD, PLANNED
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import NodeState
 from kvtui.model.settings import ClusterSettings
@@ -74,7 +74,7 @@ def test_a_held_action_in_a_pod_has_the_commit_or_puts_back_when_the_connection_
     fake: FakeCluster, tmp_path: Path
 ) -> None:
     script = (
-        f"case $* in *--yes*) echo '{HELD}';; esac\n"
+        f"echo '{PLANNED}{{}}'; while read -r word; do [ \"$word\" = go ] && break; done; echo '{HELD}'\n"
         f'while read -r word; do [ -n "$word" ] && break; done\necho "$word" >> {tmp_path}/words; echo \'{{}}\''
     )
     settings = pods(fake, tmp_path, script, "pod/lb/vip-a", "pod/lb/vip-b")
@@ -82,7 +82,9 @@ def test_a_held_action_in_a_pod_has_the_commit_or_puts_back_when_the_connection_
     async def held(*, commit: bool) -> list[Answer]:
         commands = HeldCommands(settings, settings.hosts)
         try:
-            assert await asyncio.gather(*(commands.start(h, ("--yes",)) for h in settings.hosts)) == [None, None]
+            planned = await asyncio.gather(*(commands.plan(h, ("--yes",)) for h in settings.hosts))
+            assert [(a.code, a.document) for a in planned] == [(0, {}), (0, {})]
+            assert await asyncio.gather(*map(commands.start, settings.hosts)) == [None, None]
             return await commands.commit() if commit else []
         finally:
             await commands.close()

@@ -301,6 +301,6 @@ class Changes:
 
     def start(self) -> str:
         self.node.launch()
-        poll(lambda: children(self.node._pod.pid) if self.node._pod else None, 20, "keepalived starts")
+        poll(lambda: children(self.node.pod_pid) if self.node.pod_pid else None, 20, "keepalived starts")
         self.node.wait_started()
         return f"start ({self.node.keepalived_pid})"

@@ -117,6 +117,11 @@ class Node:
         """Pid of keepalived's parent process as seen from outside the pod."""
         return self._keepalived_pid
 
+    @property
+    def pod_pid(self) -> int | None:
+        """The pod's first process."""
+        return self._pod.pid if self._pod else None
+
     def running(self) -> bool:
         """Whether the pod is there."""
         return self._pod is not None and self._pod.poll() is None

@@ -153,7 +153,7 @@ def test_the_kernel_drops_everything_else(pair: int) -> None:
         command(["ip", "netns", "exec", SENDER, sys.executable, "-c", NOISE])
         send(SENDER, "s0", advert_v2(50, 1))
         captured(capture, 1)
-        statistics = capture._socket.getsockopt(263, 6, 8)  # SOL_PACKET, PACKET_STATISTICS: packets past the filter
+        statistics = capture.socket.getsockopt(263, 6, 8)  # SOL_PACKET, PACKET_STATISTICS: packets past the filter
     finally:
         capture.close()
     assert struct.unpack("=II", statistics) == (1, 0)

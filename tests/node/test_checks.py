@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
+from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.requester import Dump, DumpRequester
 from kvtui.backend.node.guard import SourceGuard
@@ -154,7 +155,7 @@ def test_what_a_check_changes_in_the_kernel_is_noticed(
     layer = IpvsLayer(None)
     found = []
     for reading in tables:
-        monkeypatch.setattr(layer._reader, "read", partial(lambda it, *_args, **_urgent: it, reading))
+        monkeypatch.setattr(IpvsReader, "read", partial(lambda it, *_args, **_urgent: it, reading))
         layer.read()
         found.append(layer.take_moved())
     layer.close()

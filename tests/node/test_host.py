@@ -47,12 +47,13 @@ def test_this_machine(tmp_path: Path) -> None:
 
 
 def test_it_is_read_at_most_once_in_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = psutil.cpu_times()
+    monkeypatch.setattr(psutil, "cpu_times", lambda: times)  # a clock that stands still
     layer = HostLayer()
     layer.read(100.0)
     first = layer.value
     layer.read(100.0 + INTERVAL / 2)
     assert layer.value is first
-    monkeypatch.setattr(psutil, "cpu_times", lambda: layer._times)  # a clock that stands still
     layer.read(100.0 + INTERVAL)
     assert layer.value is not None
     assert layer.value is not first

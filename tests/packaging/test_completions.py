@@ -262,11 +262,11 @@ def test_environment_and_options_choose_the_node() -> None:
 
 def test_names_of_the_demo() -> None:
     place = NodeNames(demo=True)
-    assert completions(values._instances, place) == [("vips", "VRID 50 on eth0"), ("vips6", "VRID 51 on eth0")]
-    assert ("10.2.68.5:8080", "in 1 virtual server") in completions(values._reals, place)
-    assert ("10.4.0.50:80", "TCP") in completions(values._services, place)
-    assert completions(values._vips, place)[0] == ("10.4.0.50", "vips")
-    assert completions(values._entries, place) == completions(values._pids, place) == []
+    assert completions(values.find_instances, place) == [("vips", "VRID 50 on eth0"), ("vips6", "VRID 51 on eth0")]
+    assert ("10.2.68.5:8080", "in 1 virtual server") in completions(values.find_reals, place)
+    assert ("10.4.0.50:80", "TCP") in completions(values.find_services, place)
+    assert completions(values.find_vips, place)[0] == ("10.4.0.50", "vips")
+    assert completions(values.find_entries, place) == completions(values.find_pids, place) == []
 
 
 @pytest.mark.parametrize("name", ["a b", "$(reboot)", "x;y", "\x1b[31m", "a'b", "<x>", "", "ä"])
@@ -274,7 +274,7 @@ def test_a_name_that_a_shell_would_act_on_is_left_out(name: str, monkeypatch: py
     good = cluster.conf(0.0)
     bad = replace(good, instances=(replace(good.instances[0], name=name), *good.instances[1:]))
     monkeypatch.setattr(cluster, "conf", lambda _epoch: bad)
-    assert completions(values._instances, NodeNames(demo=True)) == [("vips6", "VRID 51 on eth0")]
+    assert completions(values.find_instances, NodeNames(demo=True)) == [("vips6", "VRID 51 on eth0")]
 
 
 def test_a_tab_imports_no_textual_netlink_and_rich() -> None:

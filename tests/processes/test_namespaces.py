@@ -28,7 +28,7 @@ def test_pids_of_a_pod(machine: Machine) -> None:
 
 @pytest.mark.parametrize("pid", [None, os.getpid()])
 def test_our_own_network_is_not_entered(pid: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namespaces, "_enter", _never)
+    monkeypatch.setattr(namespaces, "enter", _never)
     assert namespaces.open_in_network(pid, lambda: 7) == 7
 
 

@@ -88,7 +88,7 @@ def test_a_judge_remembers_and_says_what_is_undecided() -> None:
 
     assert runner.run(observe(later(0, addresses=STRAY))).findings == ()
     assert [f.id for f in runner.undecided] == ["vip-on-backup"]
-    runner._ran_at = float("-inf")
+    runner.ran_at = float("-inf")
     assert [f.id for f in runner.run(observe(later(2, addresses=STRAY))).findings or ()] == ["vip-on-backup"]
     assert runner.undecided == ()
 
@@ -98,25 +98,25 @@ def test_while_only_counters_move_a_judge_rests_five_times_as_long(monkeypatch: 
     judged: list[Observation] = []
     monkeypatch.setattr("kvtui.observer.time.monotonic", lambda: now)
     runner = TriageRunner()
-    monkeypatch.setattr(runner, "_run", judged.append)
+    monkeypatch.setattr(runner, "judge", judged.append)
     same = {"conf": conf(5), "running": conf(5)}
     quiet, busy = (later(at, **same, ipvs=table(real(5, active=at))) for at in (0, 1))
     assert busy.addresses is not None
     busy = replace(busy, addresses=replace(busy.addresses, read_at=busy.time))
     changed = later(2, **same | {"conf": conf(digest="other")})
     runner.run(observe(quiet))
-    runner._cost = 0.1
+    runner.cost = 0.1
     for snapshot in (busy, changed):
-        now += TRIAGE_DUTY_BUSY * runner._cost / 3
+        now += TRIAGE_DUTY_BUSY * runner.cost / 3
         runner.run(observe(snapshot))  # not yet, whatever it is
     assert len(judged) == 1
-    now += TRIAGE_DUTY_BUSY * runner._cost
+    now += TRIAGE_DUTY_BUSY * runner.cost
     runner.run(observe(busy))
     assert len(judged) == 1
     runner.run(observe(changed))
     assert len(judged) == 2
-    runner._cost = 0.1
-    now += TRIAGE_DUTY_IDLE * runner._cost
+    runner.cost = 0.1
+    now += TRIAGE_DUTY_IDLE * runner.cost
     runner.run(observe(changed))
     assert len(judged) == 3
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 KEYS = {"esc": "\x1b", "enter": "\r", "up": "\x1b[A", "down": "\x1b[B", "pgdn": "\x1b[6~", "end": "\x1b[F"}
+ASKED_FOR_FRAMES = b"\x1b[?2026$p"
+HAS_FRAMES = b"\x1b[?2026;2$y"
+FRAME_BEGINS, FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
 PRESS_AGAIN_SECONDS = 10.0
 TIMEOUT = 180.0
 """Seconds until a condition has failed: the machine may be busy."""
@@ -54,6 +57,7 @@ class PseudoTerminal:
         self.raw = b""
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
+        self._undrawn = b""
         self._ours, theirs = pty.openpty()
         self._resize(size)
         kept = {k: os.environ[k] for k in ("PATH", "HOME") if k in os.environ}
@@ -116,10 +120,27 @@ class PseudoTerminal:
             data = os.read(self._ours, 65536)
         except OSError:  # EIO: nobody has the terminal open any more
             return False
+        if ASKED_FOR_FRAMES in self.raw[-len(ASKED_FOR_FRAMES) + 1 :] + data:
+            self.press(HAS_FRAMES.decode())
         self.raw += data
-        # pyte knows no SGR with colons nor DECRQM; they are not drawn by a terminal either
-        self._stream.feed(data)
+        self._draw(data)
         return bool(data)
+
+    def _draw(self, data: bytes) -> None:
+        """Draw whole frames only, as terminals with synchronised output do: nobody sees half of one."""
+        *frames, rest = (self._undrawn + data).split(FRAME_ENDS)
+        for frame in frames:
+            self._feed(frame.replace(FRAME_BEGINS, b""))
+        before, begins, _ = rest.partition(FRAME_BEGINS)
+        if not begins:  # its bytes may arrive in two parts
+            part = next(n for n in range(len(FRAME_BEGINS) - 1, -1, -1) if before.endswith(FRAME_BEGINS[:n]))
+            before = before[: len(before) - part]
+        self._feed(before)
+        self._undrawn = rest[len(before) :]
+
+    def _feed(self, data: bytes) -> None:
+        if data:  # pyte knows no SGR with colons nor DECRQM; they are not drawn by a terminal either
+            self._stream.feed(data)
 
     @property
     def lines(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kvtui.app import KvtuiApp
 from kvtui.backend.demo.source import Demo, demo_snapshot
@@ -30,8 +30,9 @@ from kvtui.rules.observe import observe
 from tests.ui.settled import watch_the_loop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
+    import pytest
     from textual.app import App
     from textual.pilot import Pilot
     from textual.strip import Strip
@@ -221,6 +222,33 @@ class Ui:
                 await self.pilot.pause()
                 return
         raise AssertionError("the app did not take the observation")
+
+
+def sent(app: App[None], monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the app sends to its driver from now on."""
+    sent: list[Any] = []
+    display = app._display
+
+    def spy(screen: Any, renderable: Any) -> None:
+        if renderable is not None:
+            sent.append(renderable)
+        display(screen, renderable)
+
+    monkeypatch.setattr(app, "_display", spy)
+    return sent
+
+
+def when_widgets_are_gone(app: App[None], monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> list[str]:
+    """Call something at the end of the app, after its screens lost their widgets; gives what was called."""
+    close, called = app._close_all, []
+
+    async def close_then() -> None:
+        await close()
+        then()
+        called.append("then")
+
+    monkeypatch.setattr(app, "_close_all", close_then)
+    return called
 
 
 def toasts(app: App[None]) -> list[str]:

@@ -328,7 +328,7 @@ def test_a_crash_is_told_without_a_traceback_and_its_report_without_values_of_va
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KVTUI_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(crash_report, "_actions_begun", 0)  # another test of this process may have begun one
+    monkeypatch.setattr(crash_report, "actions_begun", 0)  # another test of this process may have begun one
     app = KvtuiApp(Broken(), UiSettings())
     app.run(headless=True)
     assert app.return_code == 1

@@ -61,6 +61,8 @@ async def test_nodes_owners_and_what_is_not_known(tmp_path: Path) -> None:
         assert "10.4.0.51 ─┼╌╌▷ node-b  10.4.0.4  BACKUP 101" in ui.text
         await ui.press("enter")
         assert "node-c is the node of the other screens" in "".join(map(str, ui.toasts))
+        await ui.press("down", "r")  # it would reload this node's keepalived
+        assert "node-b is another node" in "".join(map(str, ui.toasts))
 
 
 async def test_without_hosts_there_is_no_screen_6() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from tests.ui.seen import Ui, instance, real, running, seen, server, snapshot, stats, strips, vip
+from tests.ui.seen import Ui, instance, real, running, seen, sent, server, snapshot, stats, strips, vip
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation
@@ -26,15 +26,7 @@ class Spy:
     """Counts what the app sends to its driver."""
 
     def __init__(self, ui: Ui, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.sent: list[Any] = []
-        display = ui.app._display
-
-        def spy(screen: Any, renderable: Any) -> None:
-            if renderable is not None:
-                self.sent.append(renderable)
-            display(screen, renderable)
-
-        monkeypatch.setattr(ui.app, "_display", spy)
+        self.sent: list[Any] = sent(ui.app, monkeypatch)
         self._ui = ui
 
     async def settled(self) -> None:

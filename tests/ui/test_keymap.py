@@ -39,8 +39,8 @@ def test_keys_by_their_names_or_as_they_are_typed() -> None:
 
 def test_names_of_keys_are_textuals() -> None:
     assert all(is_key(key.value) for key in Keys if not key.value.startswith("<"))
-    assert key_names._REPLACEMENTS == KEY_NAME_REPLACEMENTS
-    assert {keys.value.split("+")[-1] for keys in Keys} >= key_names._NAMES
+    assert key_names.REPLACEMENTS == KEY_NAME_REPLACEMENTS
+    assert {keys.value.split("+")[-1] for keys in Keys} >= key_names.NAMES
 
 
 def test_what_can_be_had() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,25 +14,7 @@ from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
 from tests.demo.learner import learner
-from tests.ui.seen import demo, running
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from kvtui.app import KvtuiApp
-
-
-def when_widgets_are_gone(app: KvtuiApp, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> list[str]:
-    """Call something at the end of the app, after its screens lost their widgets; gives what was called."""
-    close, called = app._close_all, []
-
-    async def close_then() -> None:
-        await close()
-        then()
-        called.append("then")
-
-    monkeypatch.setattr(app, "_close_all", close_then)
-    return called
+from tests.ui.seen import demo, running, when_widgets_are_gone
 
 
 @pytest.mark.parametrize("key", ["1", "2", "3", "4", "5", "7", "8"])
@@ -57,9 +38,9 @@ async def test_late_messages_are_ignored(key: str, monkeypatch: pytest.MonkeyPat
         table, entry = screen.table, screen.query_one(Prompt)
 
         def late() -> None:
-            screen._show_detail()
-            screen._open_panel(LineTable.Chosen(table, table.selected))
-            screen._filter_changed(Prompt.Changed(entry, "late"))
+            screen.show_detail_when_chosen()
+            screen.open_panel(LineTable.Chosen(table, table.selected))
+            screen.filter_changed(Prompt.Changed(entry, "late"))
             screen.on_screen_resume()
 
         called = when_widgets_are_gone(ui.app, monkeypatch, late)
@@ -76,9 +57,9 @@ async def test_a_plan_that_comes_while_its_panel_is_removed_is_ignored() -> None
         drawn = [True]
         while panel.is_attached:
             drawn.append(is_drawable(panel))
-            panel._draw()
-            panel._keys("y apply")
-            panel._say("put back")
+            panel.draw()
+            panel.show_keys("y apply")
+            panel.say("put back")
             await asyncio.sleep(0)
     assert not drawn[-1]
 
@@ -90,10 +71,10 @@ async def test_a_late_word_of_an_action_is_ignored(monkeypatch: pytest.MonkeyPat
         await person.sees("y apply")
 
         def late() -> None:
-            panel._say("put back")
-            panel._keys("Esc closes")
-            panel._draw()
-            panel._take(None, "the plan came late")
+            panel.say("put back")
+            panel.show_keys("Esc closes")
+            panel.draw()
+            panel.take(None, "the plan came late")
             assert panel.check_action("option", ()) is True
 
         called = when_widgets_are_gone(person.app, monkeypatch, late)

@@ -35,7 +35,7 @@ class Verdict(Struct, frozen=True):
         ok: True: done, and as predicted or nothing lost. None: a VIP is lost, doubled or moved, or not verified.
         detail: in a sentence.
         as_predicted: None if nothing that was predicted can be seen.
-        seconds: after which it had come.
+        seconds: after which it had come, since the change.
     """
 
     ok: bool | None
@@ -46,9 +46,16 @@ class Verdict(Struct, frozen=True):
 
 
 async def watch_outcome(
-    before: Observation, expected: Sequence[Consequence], watch: Watch, say: Callable[[str], None]
+    before: Observation,
+    expected: Sequence[Consequence],
+    watch: Watch,
+    say: Callable[[str], None],
+    since: float | None = None,
 ) -> Verdict:
-    """Watches as long as the consequence can take; an interruption ends it as not verified."""
+    """Watches as long as the consequence can take; an interruption ends it as not verified.
+
+    The verdict's seconds count from ``since``, the time of the change; without it from the first look.
+    """
     predictions = tuple(c.prediction for c in expected)
     longest = max((c.watch for c in expected), default=0.0)
     timeout = SETTLING if longest == 0 else min(MAX_WATCH, longest + MARGIN)
@@ -74,7 +81,7 @@ async def watch_outcome(
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
         return Verdict(None, "not verified: the watching was interrupted; what was done stays", None, seen)
-    elapsed = (times[-1] if come_at is None else come_at) - times[0]
+    elapsed = (times[-1] if come_at is None else come_at) - (times[0] if since is None else since)
     return replace(_verdict(predictions, seen, times[-1] - times[0]), seconds=elapsed)
 
 

@@ -199,9 +199,13 @@ class Runner:
             hold.begin(task.cancel)
         await self._do(action, entry, done)
         verified = await action.verify(self._say)
-        if hold is not None and verified.ok is None:
+        if hold is None:
+            return verified
+        if hold.lost:  # a verification that only watches ends at the interruption, and does not raise
+            raise asyncio.CancelledError
+        if verified.ok is None:
             return replace(verified, ok=False)
-        if hold is not None and verified.ok:
+        if verified.ok:
             await hold.committed()
         return verified
 

@@ -50,6 +50,7 @@ class FailoverVerifier:
         self._method = method
         self._watch = watch
         self._planned_at = observation.snapshot.time
+        self._is_coordinated = bool((observation.snapshot.reported_peers or {}).get(election.view.name))
         self._undo_text = undo_text
         self._left_at: float | None = None
         self._taken_at: float | None = None
@@ -103,9 +104,11 @@ class FailoverVerifier:
         """Whether one of the others advertises alone, and no other node is expected to preempt it.
 
         Backups whose priorities differ by one wait 4 ms apart: both take over, and the one with the higher priority
-        wins. One with a preempt_delay takes over later.
+        wins. One with a preempt_delay takes over later. A kvtui that coordinates all nodes asks them itself.
         """
         moved = self._moved(observation)
+        if moved and self._is_coordinated and self._owner == self._predicted:
+            return True
         last = lasting_owner(observation, self._election.view.name)
         if not moved or last is None or last.last.source != self._owner:
             return False

@@ -58,6 +58,7 @@ class PriorityVerifier:
 
     async def __call__(self, say: Callable[[str], None]) -> Verification:
         started = time.time()
+        since = (await self._watch()).snapshot.time  # what comes of it may come before keepalived shows its dump
         election = self._election
         name = election.view.name
         say(f"waiting for priority {self._value} of {name} in keepalived")
@@ -77,7 +78,7 @@ class PriorityVerifier:
             seconds = await self._on_the_wire(started)
             facts["on_the_wire"] = seconds is not None
             detail += ", and so have its adverts on the wire" if seconds is not None else ", not seen on the wire"
-        verdict = await watch_outcome(self._before, self._expected, self._watch, say)
+        verdict = await watch_outcome(self._before, self._expected, self._watch, say, since)
         facts |= self._facts(verdict)
         detail += f"; {verdict.detail}"
         if path := self._overwritten_file():

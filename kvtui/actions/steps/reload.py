@@ -114,17 +114,17 @@ class ReloadStep(Struct):
 
     def do(self) -> None:
         if self.when is When.DO:
-            self._reload()
+            self.reload_once()
         self.passed = True
 
     def undo(self) -> None:
         if self.alone:
             raise StepError("a reload cannot be undone: restore the old file and reload again")
         if self.when is When.UNDO:
-            self._reload()
+            self.reload_once()
         self.passed = False
 
-    def _reload(self) -> None:
+    def reload_once(self) -> None:
         from kvtui.actions.checks.assess_reload import assess_reload  # noqa: PLC0415
         from kvtui.actions.checks.preflight import run_preflight  # noqa: PLC0415 - only when it is carried out
 

@@ -91,7 +91,7 @@ class Capture:
     def __init__(
         self, opened: socket.socket, is_port: Callable[[str], bool], interfaces: frozenset[str] | None
     ) -> None:
-        self._socket = opened
+        self.socket = opened
         self._is_port = is_port
         self._interfaces = interfaces
         self._recent = RecentPackets()
@@ -115,12 +115,12 @@ class Capture:
         return cls(opened, is_port, interfaces)
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return self.socket.fileno()
 
     def read(self, max_packets: int) -> Iterator[Advert]:
         for _ in range(max_packets):
             try:
-                packet, ancillary, _flags, where = self._socket.recvmsg(
+                packet, ancillary, _flags, where = self.socket.recvmsg(
                     bpf.MAX_PACKET_BYTES, socket.CMSG_SPACE(TIMEVAL.size)
                 )
             except (BlockingIOError, InterruptedError):
@@ -141,11 +141,11 @@ class Capture:
 
     def dropped(self) -> int:
         """Returns how many adverts the kernel has dropped since the last call, because the socket's buffer was full."""
-        dropped: int = struct.unpack("II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
+        dropped: int = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
         return dropped
 
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
 
 
 def _packet_socket() -> socket.socket:

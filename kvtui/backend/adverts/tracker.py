@@ -65,21 +65,21 @@ class AdvertTracker:
     """Advertisers (above ``MAX_ADVERTISERS`` the longest silent is dropped) and the last ``MAX_TRANSITIONS``."""
 
     def __init__(self) -> None:
-        self._peers: dict[Key, Peer] = {}
-        self._routers: dict[RouterKey, Router] = {}
+        self.peers: dict[Key, Peer] = {}
+        self.routers: dict[RouterKey, Router] = {}
         self._transitions: deque[Transition] = deque(maxlen=MAX_TRANSITIONS)
 
     def advertisers(self) -> tuple[Advertiser, ...]:
-        return tuple(replace(h.advertiser, since=h.since) for _, h in sorted(self._peers.items()))
+        return tuple(replace(h.advertiser, since=h.since) for _, h in sorted(self.peers.items()))
 
     def transitions(self) -> tuple[Transition, ...]:
         return tuple(self._transitions)
 
     def vrids(self) -> tuple[tuple[int, AddressFamily], ...]:
-        return tuple(sorted({(vrid, family) for vrid, family, *_ in self._peers}))
+        return tuple(sorted({(vrid, family) for vrid, family, *_ in self.peers}))
 
     def _of(self, router: RouterKey) -> list[Peer]:
-        return [h for key, h in self._peers.items() if key[:3] == router]
+        return [h for key, h in self.peers.items() if key[:3] == router]
 
     def _rivals(self, key: RouterKey, now: float) -> list[Peer]:
         live = [h for h in self._of(key) if _is_live(h, now) and not _is_late(h, now)]
@@ -92,7 +92,7 @@ class AdvertTracker:
         bad advert of its sender.
         """
         key: Key = (advert.vrid, advert.family, advert.interface, advert.source, advert.carp)
-        known = self._peers.get(key)
+        known = self.peers.get(key)
         if known is not None and _is_replay(known, advert):
             count = known.advertiser.replayed + 1
             known.advertiser = replace(known.advertiser, replayed=count, replayed_at=advert.received)
@@ -110,7 +110,7 @@ class AdvertTracker:
     def check_silence(self, now: float) -> bool:
         """Adds a transition for each master that fell silent; returns whether there was one."""
         changed = False
-        for key, router in self._routers.items():
+        for key, router in self.routers.items():
             due = self._due(key, router)
             if due is not None and due <= now:
                 router.orphaned = True
@@ -121,11 +121,11 @@ class AdvertTracker:
 
     def next_silence(self) -> float | None:
         """Returns when the next master counts as silent unless it advertises (seconds since the epoch)."""
-        times = [due for key, router in self._routers.items() if (due := self._due(key, router)) is not None]
+        times = [due for key, router in self.routers.items() if (due := self._due(key, router)) is not None]
         return min(times, default=None)
 
     def _due(self, key: RouterKey, router: Router) -> float | None:
-        peer = self._peers.get((*key, router.holder or router.previous or "", False))
+        peer = self.peers.get((*key, router.holder or router.previous or "", False))
         if peer is None or router.orphaned:
             return None
         return peer.advertiser.last.received + max(1.0, SILENCE_INTERVALS * _interval(peer))
@@ -133,8 +133,8 @@ class AdvertTracker:
     def _add(self, key: Key, known: Peer | None, advert: Advert) -> Peer:
         wrong = int(bool(advert.error) or not believable(advert))
         if known is None:
-            if len(self._peers) >= MAX_ADVERTISERS:
-                self._forget(min(self._peers, key=lambda k: self._peers[k].advertiser.last.received))
+            if len(self.peers) >= MAX_ADVERTISERS:
+                self._forget(min(self.peers, key=lambda k: self.peers[k].advertiser.last.received))
             usual = (advert.priority or None) if believable(advert) else None
             peer = Peer(
                 Advertiser(
@@ -148,8 +148,8 @@ class AdvertTracker:
                 ),
                 advert.received,
             )
-            self._peers[key] = peer
-            self._routers.setdefault(key[:3], Router())
+            self.peers[key] = peer
+            self.routers.setdefault(key[:3], Router())
             return peer
         before = known.advertiser
         bad_at = advert.received if wrong else before.bad_at
@@ -169,19 +169,19 @@ class AdvertTracker:
         return known
 
     def _forget(self, key: Key) -> None:
-        del self._peers[key]
+        del self.peers[key]
         if not self._of(key[:3]):
-            del self._routers[key[:3]]
+            del self.routers[key[:3]]
 
     def _apply(self, key: RouterKey, peer: Peer, before: Advert | None) -> bool:
         """Applies a believable advert to its virtual router; returns whether that changed it."""
-        router, advert = self._routers[key], peer.advertiser.last
+        router, advert = self.routers[key], peer.advertiser.last
         if advert.priority == 0:
             return self._step_down(key, router, advert, before)
-        holder = self._peers.get((*key, router.holder or "", False))
+        holder = self.peers.get((*key, router.holder or "", False))
         if holder is None or _lost_to(holder, peer):
             former = router.holder or router.previous
-            self._routers[key] = Router(holder=advert.source)
+            self.routers[key] = Router(holder=advert.source)
             change = f"{former} → {advert.source} is master"
             again = f"{advert.source} is master again" if former else f"{advert.source} is master"
             self._report(key, advert.received, again if former in (None, advert.source) else change)
@@ -204,7 +204,7 @@ class AdvertTracker:
             return False  # keepalived repeats it
         self._report(key, advert.received, f"{advert.source} stepped down (priority 0)")
         if router.holder in (None, advert.source):
-            self._routers[key] = Router(previous=advert.source)
+            self.routers[key] = Router(previous=advert.source)
         else:
             self._check_rivals(key, router, advert.received)
         return True

@@ -22,13 +22,13 @@ MAX_ERROR_CHARACTERS = 400
 MAX_REPORTS = 10
 """Reports in a folder: kvtui that crashes in a loop does not fill the disk."""
 
-_actions_begun = 0
+actions_begun = 0
 
 
 def action_begins() -> None:
     """Remember that this process changes the node: a crash must not claim that it did not."""
-    global _actions_begun  # noqa: PLW0603 - a fact about this process
-    _actions_begun += 1
+    global actions_begun  # noqa: PLW0603 - a fact about this process
+    actions_begun += 1
 
 
 def save(error: BaseException, state: Path) -> str:
@@ -37,7 +37,7 @@ def save(error: BaseException, state: Path) -> str:
     where = f"Report: {path}" if path else f"The report cannot be written to a file:\n{text(error)}"
     changed = (
         "An action had begun: `kvtui journal` shows whether it was put back."
-        if _actions_begun
+        if actions_begun
         else "Your node was not changed."
     )
     return f"kvtui crashed; this is a bug. {changed}\n{one_line(error)}\n{where}"

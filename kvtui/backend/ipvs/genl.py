@@ -52,7 +52,7 @@ class GenericNetlink:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SECONDS.pack(TIMEOUT, 0))
             self._socket.bind((0, 0))
             self._socket.connect((0, 0))  # only the kernel may send to it
-            self._family = self._resolve(family)
+            self.family = self._resolve(family)
         except BaseException:
             self._socket.close()
             raise
@@ -79,11 +79,11 @@ class GenericNetlink:
             IpvsError: the list changed during each of several attempts.
             MalformedMessageError: an answer is not valid netlink; close the socket then.
         """
-        return self._dump(self._family, command, self._version, decode, request)
+        return self._dump(self.family, command, self._version, decode, request)
 
     def ask(self, command: int, request: bytes) -> list[bytes]:
         """Sends one command and returns the attributes of each answer; raises the kernel's errors as OSError."""
-        self._send(self._family, NLM_F_REQUEST | NLM_F_ACK, command, self._version, request)
+        self._send(self.family, NLM_F_REQUEST | NLM_F_ACK, command, self._version, request)
         answers: list[bytes] = []
         while True:
             messages, complete = self._receive()

@@ -36,7 +36,7 @@ class IpvsReader:
         self.detail = ""
         self._proc = proc
         self._net = net_folder(proc, pid)
-        self._channel: GenericNetlink | None = None
+        self.channel: GenericNetlink | None = None
         self._incremental = incremental.IncrementalReader(with_real_servers)
 
     def __enter__(self) -> Self:
@@ -46,9 +46,9 @@ class IpvsReader:
         self.close()
 
     def close(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
             self._incremental.forget()
 
     def read(self, watched: frozenset[ServiceKey] | None = None, *, urgent: bool = False) -> IpvsTable:
@@ -107,16 +107,16 @@ class IpvsReader:
 
     def _by_netlink(self, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
         """Retries with a new socket when the open one fails: the module may have been loaded again."""
-        if self._channel is not None:
+        if self.channel is not None:
             try:
-                return self._table(self._channel, watched, urgent=urgent)
+                return self._table(self.channel, watched, urgent=urgent)
             except IpvsError:
                 raise
             except OSError:
                 self.close()
-        self._channel = open_channel(self.pid)
+        self.channel = open_channel(self.pid)
         try:
-            return self._table(self._channel, watched, urgent=urgent)
+            return self._table(self.channel, watched, urgent=urgent)
         except (IpvsError, PermissionError):
             raise
         except OSError as error:

@@ -68,7 +68,7 @@ def enter_network(pid: int | None) -> None:
     fd = _open_network(pid)
     try:
         if os.fstat(fd).st_ino != Path("/proc/thread-self/ns/net").stat().st_ino:
-            _enter(fd, pid)
+            enter(fd, pid)
     finally:
         os.close(fd)
 
@@ -116,11 +116,11 @@ def _in_thread(fd: int, pid: int, factory: Callable[[], T]) -> T:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, rarely needed
 
     with ThreadPoolExecutor(1, thread_name_prefix="netns") as pool:
-        pool.submit(_enter, fd, pid).result()
+        pool.submit(enter, fd, pid).result()
         return pool.submit(factory).result()
 
 
-def _enter(fd: int, pid: int) -> None:
+def enter(fd: int, pid: int) -> None:
     try:
         set_namespace(fd, CLONE_NEWNET)
     except PermissionError as error:

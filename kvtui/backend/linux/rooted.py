@@ -11,6 +11,11 @@ import errno
 import os
 import stat
 import struct
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctypes import CDLL
 
 AT_FDCWD = -100
 OPENAT2 = 437
@@ -26,7 +31,7 @@ STATFS_BYTES = 256  # more than a struct statfs has
 UNKNOWN_CALL = frozenset({errno.ENOSYS, errno.EPERM})
 """From an old kernel, and from an old container runtime's seccomp filter."""
 
-_has_openat2: bool | None = None
+has_openat2: bool | None = None
 
 
 def open_path(path: str, root: str = "", *, follow: bool = True) -> int:
@@ -109,17 +114,17 @@ def file_system(fd: int) -> int:
 
 
 def _knows_openat2() -> bool:
-    global _has_openat2  # noqa: PLW0603 - a fact about the kernel
-    if _has_openat2 is None:
+    global has_openat2  # noqa: PLW0603 - a fact about the kernel
+    if has_openat2 is None:
         try:
             os.close(_openat2(AT_FDCWD, "/", os.O_PATH | os.O_CLOEXEC))
         except OSError as error:
             if error.errno not in UNKNOWN_CALL:
                 raise
-            _has_openat2 = False
+            has_openat2 = False
         else:
-            _has_openat2 = True
-    return _has_openat2
+            has_openat2 = True
+    return has_openat2
 
 
 def _resolve(top: int, path: str, flags: int) -> int:
@@ -131,12 +136,19 @@ def _resolve(top: int, path: str, flags: int) -> int:
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
+@cache
+def _libc() -> CDLL:
+    """Loaded once: a config's files and folders are looked at once a second."""
+    import ctypes  # noqa: PLC0415 - as below
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _openat2(top: int, path: str, flags: int) -> int:
     import ctypes  # noqa: PLC0415 - loads libffi: only for processes with another root
 
     how = struct.pack("QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd: int = libc.syscall(ctypes.c_long(OPENAT2), top, os.fsencode(path), how, ctypes.c_size_t(len(how)))
+    fd: int = _libc().syscall(ctypes.c_long(OPENAT2), top, os.fsencode(path), how, ctypes.c_size_t(len(how)))
     if fd < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -1,4 +1,4 @@
-"""Commands on several nodes that hold what they did (``hold.py``) until a commit that reaches all of them or none.
+"""Commands on several nodes that plan, wait, and hold what they did (``hold.py``) until a commit for all or none.
 
 The stdin of each is a pipe. A small process of its own passes the commit on to all pipes. It waits for one byte; when
 kvtui ends before it wrote that byte, even by kill -9, all pipes end and every node puts back.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.command import Answer, answer_of
-from kvtui.backend.remote.hold import ABORT, BEAT_SECONDS, COMMIT, HELD
+from kvtui.backend.remote.hold import ABORT, BEAT_SECONDS, COMMIT, GO, HELD, PLANNED
 from kvtui.backend.remote.link import MAX_LINE_BYTES, end_process
 
 if TYPE_CHECKING:
@@ -49,19 +49,27 @@ class HeldCommands:
             start_new_session=True,
         )
         self._running: dict[str, asyncio.Task[Answer]] = {}
+        self._planned: dict[str, asyncio.Future[bytes]] = {}
         self._held: dict[str, asyncio.Event] = {}
         self._beating = asyncio.create_task(self._beat())
 
-    async def start(self, node: str, arguments: Sequence[str]) -> Answer | None:
-        """Starts kvtui there. Returns None once it holds what it did; its answer if it ends before."""
+    async def plan(self, node: str, arguments: Sequence[str]) -> Answer:
+        """Starts kvtui there. Returns its plan, with which it waits; its answer if it ends before."""
+        planned = self._planned[node] = asyncio.get_running_loop().create_future()
         self._held[node] = asyncio.Event()
         task = self._running[node] = asyncio.create_task(self._run(node, arguments))
-        held = asyncio.create_task(self._held[node].wait())
+        await asyncio.wait({task, planned}, return_when=asyncio.FIRST_COMPLETED)
+        return await task if task.done() else answer_of(node, 0, planned.result(), b"")
+
+    async def start(self, node: str) -> Answer | None:
+        """Lets it do what it planned. Returns None once it holds what it did; its answer if it ends before."""
+        os.write(self._pipes[node][1], GO + b"\n")
+        task, held = self._running[node], asyncio.create_task(self._held[node].wait())
         try:
             await asyncio.wait({task, held}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             held.cancel()
-        return None if self._held[node].is_set() and not task.done() else await task
+        return await task if task.done() else None
 
     async def _run(self, node: str, arguments: Sequence[str]) -> Answer:
         argv = reach.argv(self._settings, node, arguments)
@@ -81,6 +89,9 @@ class HeldCommands:
     async def _read(self, node: str, stdout: asyncio.StreamReader) -> bytes:
         out = b""
         while line := await stdout.readline():
+            if line.startswith(PLANNED.encode()) and not self._planned[node].done():
+                self._planned[node].set_result(line)
+                continue
             if line.strip() == HELD.encode():
                 self._held[node].set()
             out += line

@@ -1,7 +1,7 @@
-"""On a node: an action that is done waits for the commit of the kvtui that coordinates several nodes (``held.py``).
+"""On a node: an action waits for the kvtui that coordinates several nodes (``held.py``), before it and after it.
 
-Stdin is the connection. While that kvtui lives it writes a line every few seconds. The line ``commit`` makes the action
-final; ``abort``, the end of the input or a long silence make this node put back by itself.
+Stdin is the connection. While that kvtui lives it writes a line every few seconds. The line ``go`` starts what was
+planned, ``commit`` makes it final; ``abort``, the end of the input or a long silence make this node put back by itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PLANNED = "kvtui: planned "
+"""How the line on stdout begins that has the document of the plan."""
 HELD = "kvtui: done, waits for the commit of all nodes"
 """The line on stdout once the action is done and verified."""
-COMMIT, ABORT = b"commit", b"abort"
+GO, COMMIT, ABORT = b"go", b"commit", b"abort"
 BEAT_SECONDS = 5.0
 SILENCE_TIMEOUT = 30.0
 """Seconds without a line after which the other kvtui, its machine or the network is gone."""
@@ -35,13 +37,26 @@ class Hold:
         self._say = say
         self._fd = fd
         self._text = b""
-        self._cancel: Callable[[], object] = lambda: None
+        self._cancel: Callable[[], object] | None = None
+        self._started = asyncio.Event()
         self._committed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
+    async def started(self, plan: str) -> bool:
+        """Says what is planned, in one line, and waits until it may be done; returns False if that will not come."""
+        self.begin(self._started.set)
+        with suppress(OSError):  # nobody reads any more: stdin has ended too
+            self._say(f"{PLANNED}{plan}")
+        await self._started.wait()
+        return not self.lost
+
     def begin(self, cancel: Callable[[], object]) -> None:
         """Listens from now on; ``cancel`` ends the action when the connection is lost before the commit."""
-        self._cancel = cancel
+        is_listening, self._cancel = self._cancel is not None, cancel
+        if is_listening:
+            if self.lost:
+                cancel()
+            return
         try:
             asyncio.get_running_loop().add_reader(self._fd, self._read)
         except OSError:  # a file, or closed
@@ -81,8 +96,11 @@ class Hold:
             self._lose("the kvtui that coordinates all nodes is gone: the connection ended before its commit")
         else:
             self._expect()
+            if GO in lines:
+                self._started.set()
 
     def _lose(self, why: str) -> None:
         self.end()
         self.lost = why
-        self._cancel()
+        if self._cancel is not None:
+            self._cancel()

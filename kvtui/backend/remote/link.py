@@ -29,8 +29,9 @@ SCHEMA = 1
 MAX_LINE_BYTES = 64 << 20
 """A report of 100,000 real servers."""
 MAX_ERROR_BYTES = 4096
-FIRST_ANSWER_TIMEOUT = 60.0
-"""Seconds from the start of the process to the first report: connection, login, the start of Python."""
+FIRST_ANSWER_TIMEOUT = 120.0
+"""Seconds from the start of the process to the first report: connection, login, the start of Python. A node whose CPU
+has no time for it would never answer if each attempt ended too early; ssh itself finds hosts that are gone."""
 LATE_AFTER = 5.0
 """Seconds without a report after which what is shown is old; a report comes at least every second."""
 SILENCE_TIMEOUT = 30.0

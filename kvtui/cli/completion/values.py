@@ -75,7 +75,7 @@ class NodeNames:
         return read_table(Path(f"/proc/{chosen.pid if chosen else 'self'}/net")).virtual_servers
 
 
-def _reals(names: NodeNames) -> Pairs:
+def find_reals(names: NodeNames) -> Pairs:
     """Yields each address of a real server, then each with its port."""
     from kvtui.model.ipvs import endpoint  # noqa: PLC0415 - not for every value
 
@@ -88,7 +88,7 @@ def _reals(names: NodeNames) -> Pairs:
         yield value, f"in {number} virtual server{'s' if number > 1 else ''}"
 
 
-def _services(names: NodeNames) -> Pairs:
+def find_services(names: NodeNames) -> Pairs:
     """Yields virtual servers without those of a fwmark, which are two words."""
     from kvtui.model.ipvs import endpoint  # noqa: PLC0415 - not for every value
 
@@ -97,29 +97,29 @@ def _services(names: NodeNames) -> Pairs:
             yield endpoint(virtual.address or "", virtual.port or 0), virtual.protocol.value
 
 
-def _instances(names: NodeNames) -> Pairs:
+def find_instances(names: NodeNames) -> Pairs:
     conf = names.conf()
     for instance in conf.instances if conf else ():
         yield instance.name, f"VRID {instance.vrid} on {instance.interface}"
 
 
-def _vips(names: NodeNames) -> Pairs:
+def find_vips(names: NodeNames) -> Pairs:
     """Yields VIPs of the config, then those with the ports of their virtual servers."""
     conf = names.conf()
     for instance in conf.instances if conf else ():
         for vip in (*instance.vips, *instance.excluded_vips):
             yield vip.address, instance.name
-    yield from _services(names)
+    yield from find_services(names)
 
 
-def _checks(names: NodeNames) -> Pairs:
+def find_checks(names: NodeNames) -> Pairs:
     """Yields scripts, then real servers that have checks."""
     conf = names.conf()
     for check in conf.checks if conf else ():
         yield check.name, f"{check.kind} in {check.service}" if check.service else check.kind
 
 
-def _entries(names: NodeNames) -> Pairs:
+def find_entries(names: NodeNames) -> Pairs:
     """Yields the journal's entries, newest first; the demo's journal is not on disk."""
     if names.demo:
         return
@@ -129,7 +129,7 @@ def _entries(names: NodeNames) -> Pairs:
         yield entry.id, f"{entry.verb} {entry.target}"
 
 
-def _pids(names: NodeNames) -> Pairs:
+def find_pids(names: NodeNames) -> Pairs:
     for keepalived in () if names.demo else names.keepaliveds():
         yield str(keepalived.pid), keepalived.conf
 
@@ -156,13 +156,13 @@ def _completer(find: Callable[[NodeNames], Pairs]) -> Callable[[typer.Context], 
     return complete
 
 
-reals = _completer(_reals)
-services = _completer(_services)
-instances = _completer(_instances)
-vips = _completer(_vips)
-checks = _completer(_checks)
-entries = _completer(_entries)
-pids = _completer(_pids)
+reals = _completer(find_reals)
+services = _completer(find_services)
+instances = _completer(find_instances)
+vips = _completer(find_vips)
+checks = _completer(find_checks)
+entries = _completer(find_entries)
+pids = _completer(find_pids)
 
 
 def files(incomplete: str) -> list[tuple[str, str]]:

@@ -104,11 +104,11 @@ def test_a_process_that_ended_and_was_not_waited_for_is_named_too() -> None:
 def test_a_module_that_was_loaded_anew_has_another_number_and_is_found_again(rules: int) -> None:
     with IpvsReader(rules) as reader:
         whole = reader.read()
-        assert reader._channel is not None
-        stale = reader._channel
-        stale._family += 500  # as after `modprobe -r ip_vs; modprobe ip_vs`
+        assert reader.channel is not None
+        stale = reader.channel
+        stale.family += 500  # as after `modprobe -r ip_vs; modprobe ip_vs`
         assert reader.read().virtual_servers == whole.virtual_servers
-        assert reader._channel is not stale
+        assert reader.channel is not stale
 
 
 def test_a_reader_leaves_nothing_open(rules: int) -> None:
