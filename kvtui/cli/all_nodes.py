@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
 from kvtui.backend.remote.held import HeldCommands
+from kvtui.backend.remote.reach import ACTION_CONNECT_TIMEOUT
 from kvtui.cli.act import agreed
 from kvtui.cli.output import encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
@@ -130,7 +131,7 @@ class AllNodes:
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
         if self._observer is None:
-            self._observer = ClusterObserver(self._settings)
+            self._observer = ClusterObserver(self._settings, ACTION_CONNECT_TIMEOUT)
             self._observer.start()
         observer, loop = self._observer, asyncio.get_running_loop()
         began, is_told = loop.time(), False
@@ -337,17 +338,26 @@ def moves(router: Router, target: str) -> list[Part]:
     master = next(m for m in router.members if m.node in router.masters)
     if here.instance.state != "BACKUP":
         raise RefusedError(f"{plain(target)} is {here.instance.state}: it cannot become master")
-    best = max((m.instance.current_priority or 0 for m in router.members if m.node != target), default=0)
     follows = router.next
-    if here.instance.nopreempt and follows is not None and follows.certain and follows.node == target:
+    leaves = bool(here.instance.nopreempt)
+    if leaves and follows is not None and follows.certain and follows.node == target:
         return [_leave(router, master, {})]
-    tracked = (here.instance.current_priority or 0) - (here.instance.priority or 0)
-    value = best + 1 - tracked  # what its scripts add or take stays
-    if max(best + 1, value) > MAX_PRIORITY:
-        raise RefusedError(f"{plain(target)} would need priority {value}: lower the other nodes first (kvtui priority)")
-    raised = Part(target, ("priority", here.instance.name, str(value)))
-    leave = _leave(router, master, {here.instance.address: best + 1})
-    return [raised, leave] if here.instance.nopreempt else [raised]
+    rivals = (m for m in router.members if m.node != target and not (leaves and m is master))
+    best = max((m.instance.current_priority or 0 for m in rivals), default=0)
+    tracked = (here.instance.current_priority or 0) - (
+        here.instance.priority or 0
+    )  # what its scripts add or take stays
+    needed = best + 1 - tracked
+    if max(needed, best + 1) > MAX_PRIORITY:
+        raise RefusedError(
+            f"{plain(target)} would need priority {needed}: lower the other nodes first (kvtui priority)"
+        )
+    if not leaves:
+        return [Part(target, ("priority", here.instance.name, str(needed)))]
+    # when the master leaves, a backup waits (256 - priority)/256 intervals: the highest takes over at once, and alone
+    value = min(MAX_PRIORITY, MAX_PRIORITY - tracked)
+    leave = _leave(router, master, {here.instance.address: value + tracked})
+    return [Part(target, ("priority", here.instance.name, str(value))), leave]
 
 
 def _leave(router: Router, master: Member, raised: Mapping[str | None, int]) -> Part:

@@ -72,7 +72,7 @@ class HeldCommands:
         return await task if task.done() else None
 
     async def _run(self, node: str, arguments: Sequence[str]) -> Answer:
-        argv = reach.argv(self._settings, node, arguments)
+        argv = reach.argv(self._settings, node, arguments, connect_timeout=reach.ACTION_CONNECT_TIMEOUT)
         try:
             process = await reach.start(argv, MAX_LINE_BYTES, self._pipes[node][0])
         except OSError as error:
