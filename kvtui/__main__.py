@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from kvtui.cli.invocation import Invocation
@@ -14,7 +18,7 @@ def main() -> None:
     gc.set_threshold(100_000, 10, 10)  # what a command makes has few cycles; the terminal UI sets its own
     from kvtui.cli.main import run  # noqa: PLC0415 - this module must be importable without typer
 
-    sys.exit(run(_terminal_ui))
+    _exit(run(_terminal_ui))
 
 
 def _terminal_ui(invocation: Invocation) -> None:
@@ -23,6 +27,20 @@ def _terminal_ui(invocation: Invocation) -> None:
     from kvtui.terminal import run  # noqa: PLC0415 - textual takes 0.2 s to import
 
     run(replace(invocation, at_once=True).observer(triage=True), invocation.ui())
+
+
+def _exit(code: int) -> NoReturn:
+    """Ends the process without taking every module and object apart, which is a fifth of the CPU of ``kvtui ipvs``.
+
+    What ``atexit`` has registered runs as always, and a thread that Python would wait for is waited for.
+    """
+    if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        atexit._run_exitfuncs()  # noqa: SLF001 - there is no other way to run them before os._exit
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it, or it is closed
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ from kvtui.screens.help import KEYS, HelpPanel
 from kvtui.screens.lifecycle import is_drawable
 from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.panel import LivePanel, Panel
-from kvtui.textual_internals import TerminalApp
+from kvtui.textual_internals import TerminalApp, drop_drawn_lines
 from kvtui.widgets.bindings import bindings
 from kvtui.widgets.clipboard import sequence
-from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, NoDimFilter
+from kvtui.widgets.output_filters import AsciiFilter, ControlCharFilter, FilterChain, NoDimFilter
 from kvtui.widgets.themes import THEMES
 
 if TYPE_CHECKING:
@@ -133,13 +133,16 @@ class KvtuiApp(TerminalApp):
         """Also while paused, where ``latest`` stays."""
         self._next: list[asyncio.Future[Observation]] = []
         self._acting: asyncio.Task[Outcome] | None = None
-        # made once: a line of the screen keeps what each filter made of it
+        self._filter_chain = FilterChain(())
         self._no_dim, self._no_color = NoDimFilter(), NoColor()
         self._more_filters: list[LineFilter] = [ControlCharFilter(), *([AsciiFilter()] if settings.ascii else [])]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         no_color = [self._no_color] if self.theme == Theme.MONO else []
-        return [self._no_dim, *super().get_line_filters(), *no_color, *self._more_filters]
+        filters = (self._no_dim, *super().get_line_filters(), *no_color, *self._more_filters)
+        if filters != self._filter_chain.filters:  # kept while it is the same: drawn lines are found by it
+            self._filter_chain = FilterChain(filters)
+        return [self._filter_chain]
 
     def on_mount(self) -> None:
         for number in EXIT_SIGNALS:
@@ -296,7 +299,10 @@ class KvtuiApp(TerminalApp):
 
     async def action_view(self, name: str) -> None:
         await self._close_panels()
+        hidden = self.screen
         await self.switch_mode(name)
+        if hidden is not self.screen:
+            drop_drawn_lines(hidden)
 
     async def action_sources(self) -> None:
         if not await self._close_panels(SOURCES):

@@ -110,11 +110,17 @@ def has_moved(then: IpvsTable | None, now: IpvsTable | None) -> bool:
         return then is not now
     pairs = zip(then.virtual_servers, now.virtual_servers, strict=True)
     # most of a large table are the same objects, since they were not read again
-    return any(_shape(a) != _shape(b) for a, b in pairs if a is not b)
+    return any(_has_moved(a, b) for a, b in pairs if a is not b)
 
 
-def _shape(virtual: VirtualServer) -> tuple[object, ...]:
-    return (virtual.key, virtual.scheduler, *((r.key, r.method, r.weight) for r in virtual.real_servers))
+def _has_moved(before: VirtualServer, now: VirtualServer) -> bool:
+    if before.key != now.key or before.scheduler != now.scheduler:
+        return True
+    return before.real_servers is not now.real_servers and _weights(before) != _weights(now)
+
+
+def _weights(virtual: VirtualServer) -> list[tuple[object, ...]]:
+    return [(r.address, r.port, r.method, r.weight) for r in virtual.real_servers]
 
 
 def _state(snapshot: Snapshot) -> tuple[object, ...]:

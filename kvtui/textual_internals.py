@@ -7,6 +7,7 @@
 - ``MinimalUpdate``: Textual knows which spans of a line changed, but sends the line from its beginning.
 - ``inner_and_outer``: Textual caches it for each ``StylesCache``, so that 1,024 closed widgets and their lines live
   on: 200 MB of closed dialogs.
+- ``drop_drawn_lines``: Textual keeps the drawn lines of hidden screens, with seven caches for each line: 8 MB.
 - ``TerminalApp``: uses both, and prints no traceback with the values of variables after a crash.
 """
 
@@ -31,7 +32,9 @@ from textual._styles_cache import StylesCache
 from textual._xterm_parser import XTermParser
 from textual.app import App, ScreenStackError, SuspendNotSupported
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import NULL_SIZE
 from textual.style import Style
+from textual.widget import Widget, _RenderCache
 
 from kvtui.backend import lost_terminal
 from kvtui.backend.lost_terminal import LostTerminal
@@ -63,6 +66,13 @@ def inner_and_outer(base_background: Color, background: Color) -> tuple[Style, S
 
 
 StylesCache.get_inner_outer = staticmethod(inner_and_outer)  # type: ignore[assignment]
+
+
+def drop_drawn_lines(screen: Screen[Any]) -> None:
+    """Frees the lines of a screen that was hidden; they are drawn anew when it is shown again."""
+    for widget in screen.walk_children(Widget):
+        widget._set_dirty()  # noqa: SLF001
+        widget._render_cache = _RenderCache(NULL_SIZE, [])  # noqa: SLF001
 
 
 class TerminalDriver(LinuxDriver):

@@ -1,11 +1,35 @@
-"""Registers packages without running their ``__init__``, so that a library's modules can be imported one by one."""
+"""Keeps what a library imports and kvtui does not use from being loaded.
+
+Registers packages without running their ``__init__``, so that a library's modules can be imported one by one; and has
+an empty module stand in for unittest.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import sys
+from contextlib import contextmanager
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def without_unittest() -> Iterator[None]:
+    """``from unittest import mock`` gets an empty class ``Mock``, unless unittest is loaded already."""
+    if "unittest" in sys.modules:
+        yield
+        return
+    package, mock = ModuleType("unittest"), ModuleType("unittest.mock")
+    package.mock, mock.Mock = mock, type("Mock", (), {})  # type: ignore[attr-defined]
+    sys.modules["unittest"] = package
+    try:
+        yield
+    finally:
+        del sys.modules["unittest"]
 
 
 def register(library: str, *subpackages: str) -> None:

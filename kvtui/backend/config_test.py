@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from kvtui.backend.launcher.start import Launch
     from kvtui.model.keepalived import Keepalived
 
-TIMEOUT = 10.0
-"""Seconds from its start; usually 9 ms, but the lookup of a script's user may ask a name server."""
+TIMEOUT = 30.0
+"""Seconds from its start; usually 9 ms, but the lookup of a script's user may ask a name server, and a busy node is
+slow: with a load of 16 on two CPUs it took more than 10 s."""
 START_TIMEOUT = 30.0
 """Seconds until the launcher, a Python of its own, must have started it: on a busy node that takes longer than it."""
 END_TIMEOUT = 5.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.cli.look import PLAIN
 from kvtui.cli.tables import table
-from kvtui.model.ipvs import endpoint
+from kvtui.model.ipvs import endpoint, service_name
 from kvtui.model.source import SourceName, SourceState
 from kvtui.model.text import plain
 from kvtui.model.units import ago, per_second
@@ -71,7 +71,7 @@ def _load(real: RealServerView) -> tuple[float, float, int]:
 
 def _top_row(real: RealServerView, virtual: VirtualServerView, look: Look) -> Row:
     row = _ipvs_row(look.cells(ipvs.real_cells(real, "", look.glyphs)), real.stats, look)
-    return (endpoint(*real.key), virtual.name, row[5], row[6], row[7], row[2], row[1], row[8])
+    return (endpoint(*real.key), service_name(virtual.key), row[5], row[6], row[7], row[2], row[1], row[8])
 
 
 def names(seen: Observation, view: str) -> str:

@@ -12,12 +12,17 @@ from pathlib import Path
 def readings() -> list[str]:
     """Where the readings that run now are, should one hang."""
     frames = sys._current_frames()  # noqa: SLF001 - documented, for debugging
-    threads = [t for t in threading.enumerate() if t.name in {"sources", "rtnetlink", "MainThread"}]
-    return [
-        f"{t.name} {kernel_stack(t.native_id)}\n{''.join(traceback.format_stack(frames[t.ident])[-6:])}"
-        for t in threads
-        if t.ident in frames
-    ]
+    threads = {t.ident: t for t in threading.enumerate()}
+    named = {t.native_id for t in threads.values()}
+    found = []
+    for ident, frame in frames.items():
+        thread = threads.get(ident)
+        if thread is None or thread.name in {"rtnetlink", "MainThread"}:
+            stack = "".join(traceback.format_stack(frame)[-6:])
+            found.append(f"{thread.name} {kernel_stack(thread.native_id)}\n{stack}" if thread else f"a source\n{stack}")
+    # the threads of sources have no name
+    others = (int(task.name) for task in Path("/proc/self/task").iterdir())
+    return [*found, *(f"a source {kernel_stack(task)}" for task in others if task not in named)]
 
 
 def kernel_stack(thread: int | None) -> str:

@@ -259,6 +259,7 @@ async def test_an_interface_moved_away_to_another_namespace(pid: int) -> None:
             await watched.until(lambda t: "eth0-peer" not in names(t), "the interface gone")
         finally:
             command(["ip", "link", "del", "eth0-peer"])
+        await watched.until(lambda _: agreed(watched.table), "agreement with ip")
 
 
 async def test_a_process_that_is_gone() -> None:

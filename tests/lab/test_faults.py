@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
+from pyroute2 import IPRoute
 
 from kvtui.actions.core import recovery
 from kvtui.actions.core.journal import Journal
@@ -52,6 +54,8 @@ STOP = 20.0
 """Seconds for which kvtui is stopped: longer than each of its timeouts and pauses but those of actions and lost
 terminals (5 s for a source, 6 s for adverts, 10 s between scans of processes)."""
 MANY = [f"10.5.{high}.{low}" for high in (1, 2) for low in range(1, 251)]
+ATTEMPTS = 10
+"""On a busy machine keepalived itself may need more than a second."""
 MODULES = "ip_vs_rr ip_vs_wrr ip_vs_wlc ip_vs_lc ip_vs_sh ip_vs_mh ip_vs"
 
 
@@ -228,8 +232,7 @@ def ages(seen: Observation) -> dict[str, float]:
     """Everything that an operator reads as "since" or "ago"."""
     snapshot = seen.snapshot
     chosen = snapshot.chosen_keepalived
-    assert chosen is not None
-    found = {"uptime": snapshot.time - chosen.started}
+    found = {"uptime": snapshot.time - chosen.started} if chosen is not None else {}
     found |= {f"source {s.name.value}": snapshot.time - s.read_at for s in snapshot.sources if s.read_at}
     found |= {f"peer {a.last.source}": snapshot.time - a.last.received for a in snapshot.advertisers or ()}
     return found
@@ -240,16 +243,20 @@ def ages(seen: Observation) -> dict[str, float]:
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR])
 async def test_the_clock_is_set_by_an_hour(make_cluster: MakeCluster, seconds: int) -> None:
     """At the next reading, uptime and the ages of sources, adverts and dumps are right, and the state is the same."""
-    node = make_cluster(FAULTS).wait_for_master()
-    observer = Observer(NodeSource(pid=node.keepalived_pid))
+    cluster = make_cluster(FAULTS)
+    peer = f"peer {cluster.wait_for_master().address}"
+    backup = next(n for n in cluster.nodes if f"peer {n.address}" != peer)
+    observer = Observer(NodeSource(pid=backup.keepalived_pid))
     try:
-        before = await observer.observe(timeout=5)
+        deadline = time.monotonic() + 120
+        while not ages(before := await observer.observe(timeout=5)).keys() >= {"uptime", "source vrrp", peer}:
+            assert time.monotonic() < deadline, ages(before)
         began = time.monotonic()
         with clock_set(seconds):
             after = await observer.observe(timeout=5)
             passed = time.monotonic() - began
             old, new = ages(before), ages(after)
-            assert new.keys() >= {"uptime"}
+            assert new.keys() >= {"uptime", "source vrrp", peer}
             assert abs(new["uptime"] - old["uptime"] - passed) < 10, (old, new)
             assert all(-1 < age < 60 for name, age in new.items() if name != "uptime"), new
             assert [i.state for i in after.vrrp_instances or ()] == [i.state for i in before.vrrp_instances or ()]
@@ -258,6 +265,17 @@ async def test_the_clock_is_set_by_an_hour(make_cluster: MakeCluster, seconds: i
             assert not lasting, lasting
     finally:
         await observer.close()
+
+
+def seconds_of_creation(node: Node) -> float:
+    """From the first to the last of the many addresses, in the kernel's own hundredths of a second."""
+    with IPRoute(netns=node.netns) as route:
+        created = {
+            message.get("address"): message.get("cacheinfo")["cstamp"]
+            for message in route.get_addr(family=socket.AF_INET)
+        }
+    times: list[int] = [created[vip] for vip in MANY]
+    return (max(times) - min(times)) / 100
 
 
 @pytest.mark.long
@@ -274,10 +292,15 @@ async def test_500_vips_come_at_once(make_cluster: MakeCluster) -> None:
 
     try:
         await until_held(2)
-        await asyncio.to_thread(node.reload, text.replace("virtual_ipaddress {", extra, 1))
-        await until_held(len(MANY) + 2)
-        await asyncio.to_thread(node.reload, text)
-        await until_held(2)
+        spans: list[float] = []
+        while not spans or (spans[-1] > 1 and len(spans) < ATTEMPTS):
+            await asyncio.to_thread(node.reload, text.replace("virtual_ipaddress {", extra, 1))
+            await until_held(len(MANY) + 2)
+            spans.append(await asyncio.to_thread(seconds_of_creation, node))
+            await asyncio.to_thread(node.reload, text)
+            await until_held(2)
+        print(f"{len(MANY)} VIPs were added within {spans} s")
+        assert spans[-1] <= 1  # as the kernel dates them; else this is not the fault that is meant
     finally:
         await observer.close()
 
@@ -299,34 +322,29 @@ def test_the_log_of_an_earlier_keepalived_names_no_node_of_now(make_cluster: Mak
 # --- ip_vs comes later
 
 
-def load_ip_vs(virtual: str) -> None:
-    subprocess.run(["modprobe", "-a", *MODULES.split()], check=True)
-    subprocess.run(["ipvsadm", "-A", "-t", virtual, "-s", "rr"], check=True)
-
-
 @pytest.mark.long
-def test_ip_vs_is_loaded_later() -> None:
+@pytest.mark.lab(spec=FAULTS)
+def test_ip_vs_is_loaded_later(make_cluster: MakeCluster) -> None:
     """The module is missing when kvtui starts; once it is loaded, the table is there without a new start."""
+    node = make_cluster(FAULTS).wait_for_master()
     for netns in Path("/run/netns").iterdir():  # the clusters' virtual servers hold the module; they are healed later
         subprocess.run(["ip", "netns", "exec", netns.name, "ipvsadm", "-C"], check=False)
     gone = subprocess.run(["modprobe", "-r", *MODULES.split()], capture_output=True, text=True, check=False)
     assert gone.returncode == 0, gone.stderr
 
     async def work() -> None:
-        observer = Observer(NodeSource())
+        observer = Observer(NodeSource(pid=node.keepalived_pid))
         try:
             first = await observer.observe()
             assert first.virtual_servers is None
             detail = next(s.detail for s in first.snapshot.sources if s.name.value == "ipvs")
             assert "ip_vs is not loaded" in detail
             assert "modprobe ip_vs" in detail
-            await asyncio.to_thread(load_ip_vs, "10.77.0.1:80")
-            for _ in range(20):
-                seen = await observer.observe()
-                if seen.virtual_servers:
-                    break
-                await asyncio.sleep(1)
-            assert [v.address for v in seen.virtual_servers or ()] == ["10.77.0.1"]
+            await asyncio.to_thread(subprocess.run, ["modprobe", "-a", *MODULES.split()], check=True)
+            await asyncio.to_thread(node.exec, ["ipvsadm", "-A", "-t", "10.77.0.1:80", "-s", "rr"], check=True)
+            deadline = time.monotonic() + 120
+            while "10.77.0.1" not in {v.address for v in (await observer.observe()).virtual_servers or ()}:
+                assert time.monotonic() < deadline, "the table is not there"
         finally:
             await observer.close()
 
@@ -334,4 +352,4 @@ def test_ip_vs_is_loaded_later() -> None:
         asyncio.run(work())
     finally:
         subprocess.run(["modprobe", "-a", *MODULES.split()], check=True)
-        subprocess.run(["ipvsadm", "-C"], check=True)
+        node.exec(["ipvsadm", "-C"], check=True)

@@ -92,6 +92,22 @@ def test_processes_are_scanned_when_the_chosen_one_changes_and_now_and_then(mach
     assert scans == [1, 1, 2, 2, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("now", "same"),
+    [
+        (((7, 1, "S", 0b11), (8, 2, "S", 0b1)), True),
+        (((7, 1, "S", 0), (8, 2, "S", 0b1)), True),  # it runs for a minute: its signals are not read
+        (((7, 1, "S", 0b111), (8, 2, "S", 0b1)), False),
+        (((7, 1, "T", 0b11), (8, 2, "S", 0b1)), False),
+        (((7, 3, "S", 0b11), (8, 2, "S", 0b1)), False),
+        (((7, 1, "S", 0b11),), False),
+        (((7, 1, "S", 0b11), (8, 0, "", 0)), False),
+    ],
+)
+def test_what_makes_a_process_another(now: processes.Fingerprint, same: bool) -> None:
+    assert processes.is_same(((7, 1, "S", 0b11), (8, 2, "S", 0b1)), now) is same
+
+
 def test_the_one_that_replaces_it_in_its_namespace_is_chosen(machine: Machine) -> None:
     layer = machine.layer()
     layer.read()

@@ -263,7 +263,8 @@ def strips(app: App[None]) -> list[Strip]:
 
 def painted(app: App[None]) -> list[str]:
     """The text of each line of the screen, as it was composed."""
-    filters = app.get_line_filters() if hasattr(app, "get_line_filters") else []
+    chains = app.get_line_filters() if hasattr(app, "get_line_filters") else []
+    filters = [line_filter for chain in chains for line_filter in getattr(chain, "filters", ())]
     lines = []
     for strip in strips(app):
         segments = list(strip)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kvtui.rules.timeline.history import MAX_SAMPLES, History, samples
+import random
+
+from kvtui.rules.timeline.history import MAX_SAMPLES, History, nice_top, samples
 from tests.ui.seen import EPOCH, real, seen, server, snapshot
 
 
@@ -53,6 +55,18 @@ def test_ten_thousand_real_servers_leave_memory_flat() -> None:
     history.add(observation)
 
     assert sum(bool(history.of(key)) for key in samples(observation, 10_000)) == 2
+
+
+def test_the_scale_follows_the_highest_rate_of_the_last_minute() -> None:
+    """Looked at each second, seldom, and twice in one second: against all samples."""
+    history, chance = History(), random.Random(11)  # noqa: S311 - a test
+    at, keys = 0.0, [("TCP", f"10.4.0.{n}:80") for n in range(3)]
+    for _ in range(600):
+        at += chance.choice([0.8, 1.0, 1.0, 1.0, 2.5, 70.0 if chance.random() < 0.02 else 1.0])
+        add(history, at, *(chance.choice([0.0, 3.0, 40.0, 900.0 if chance.random() < 0.05 else 1.0]) for _ in keys))
+        if chance.random() < 0.9:
+            highest = max((rate for key in keys for rate in history.of(key)), default=0.0)
+            assert history.top(keys) == nice_top(highest)
 
 
 def test_a_clock_that_was_set_back_does_not_stop_it() -> None:

@@ -59,6 +59,13 @@ class Line:
         while self.during(1) == 0:
             assert time.monotonic() < deadline, f"nothing was drawn after {what!r}"
 
+    def shows(self, text: str) -> None:
+        """Until it stands on the screen."""
+        deadline = time.monotonic() + TIMEOUT
+        while not any(text in row for row in self._screen.display):
+            assert time.monotonic() < deadline, f"{text!r} was never drawn"
+            self.during(1)
+
     def settle(self) -> None:
         """Until three observations in a row have sent nothing."""
         deadline = time.monotonic() + TIMEOUT
@@ -119,6 +126,7 @@ def test_five_changed_rows_of_two_hundred_cost_little() -> None:
     with kvtui(changing=5) as line:
         line.during(5)
         line.press("3")
+        line.shows("└ 10.2.0.18:8080")
         line.during(10)
 
         each = line.during(20) / 20
@@ -131,6 +139,7 @@ def test_rows_that_are_not_on_the_screen_cost_nothing_of_their_own() -> None:
         line.during(5)
         line.press("3")
         line.press("\x1b[F")  # End
+        line.shows("└ 10.2.0.199:8080")
         line.during(10)
 
         each = line.during(20) / 20

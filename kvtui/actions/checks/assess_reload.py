@@ -148,7 +148,10 @@ def _crashes(test: ConfigTest) -> Iterable[str]:
     elif test.cut:
         yield "`keepalived -t` prints without end with this config"
     elif test.timed_out:
-        yield "`keepalived -t` does not come to an end with this config"
+        yield (
+            "`keepalived -t` did not end in time with this config and was killed: a name server may not answer, "
+            "or this node is very busy. Try again"
+        )
     elif test.exit_code == CONFIG_EXIT and not any(FATAL.search(m.text) for m in test.messages):
         yield "`keepalived -t` gives up on this config (exit status 2)"
 

@@ -66,7 +66,7 @@ class Adverts:
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
         self._since = self._awake_at = time.time()
         self._loop = asyncio.get_running_loop()
-        self._beat()
+        self._set_heartbeat()
         if after is None:
             self._loop.add_reader(self._capture.fileno(), self._read)
         else:
@@ -92,16 +92,19 @@ class Adverts:
         if dropped or not 0 <= now - self._awake_at <= MAX_PAUSE:
             self._since = now
         self._awake_at = now
+        self._set_heartbeat()
         return self._since
 
     def dropped(self) -> int:
         """Returns how many adverts were lost since the start; 0 when none was within ``STORM_SECONDS``."""
         return self._dropped if abs(time.time() - self._dropped_at) < STORM_SECONDS else 0
 
-    def _beat(self) -> None:
-        self.heard_since()
+    def _set_heartbeat(self) -> None:
+        """A look at the clock delays the next: where a snapshot is read once a second no timer wakes the process."""
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
         if self._loop is not None:
-            self._heartbeat = self._loop.call_later(HEARTBEAT, self._beat)
+            self._heartbeat = self._loop.call_later(HEARTBEAT, self.heard_since)
 
     def transitions(self) -> tuple[Transition, ...]:
         return self.tracker.transitions()
@@ -155,15 +158,13 @@ class Adverts:
         return changed
 
     def _set_alarm(self) -> None:
-        """Sets a timer, since silence causes no event. Adverts only delay it: an early alarm is harmless."""
+        """Sets a timer, since silence causes no event. Each advert delays it, so that it seldom wakes the process."""
         due = self.tracker.next_silence()
         if self._loop is None or due is None:
             return
-        at = self._loop.time() + max(0.0, due - time.time())
-        if self._alarm is None or at < self._alarm.when():
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm = self._loop.call_at(at, self._ring)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_later(max(0.0, due - time.time()), self._ring)
 
     def _ring(self) -> None:
         self._alarm = None

@@ -82,6 +82,13 @@ def fingerprint(keepalived: Keepalived, proc: str = "/proc") -> Fingerprint:
     return tuple((pid, *procfs.vitals(pid, proc)) for pid in pids)
 
 
+def is_same(before: Fingerprint, now: Fingerprint) -> bool:
+    """Returns whether nothing differs; signals that are no longer read (``procfs.vitals``) do not."""
+    return len(before) == len(now) and all(
+        old[:3] == new[:3] and new[3] in {old[3], 0} for old, new in zip(before, now, strict=True)
+    )
+
+
 def root_of(pid: int, proc: str = "/proc") -> str | None:
     process = read_process(pid, proc)
     return None if process is None or process.zombie else _root(process, parse_arguments(process.argv), proc)

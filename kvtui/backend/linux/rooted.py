@@ -11,6 +11,11 @@ import errno
 import os
 import stat
 import struct
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctypes import CDLL
 
 AT_FDCWD = -100
 OPENAT2 = 437
@@ -131,12 +136,19 @@ def _resolve(top: int, path: str, flags: int) -> int:
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
+@cache
+def _libc() -> CDLL:
+    """Loaded once: a config's files and folders are looked at once a second."""
+    import ctypes  # noqa: PLC0415 - as below
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _openat2(top: int, path: str, flags: int) -> int:
     import ctypes  # noqa: PLC0415 - loads libffi: only for processes with another root
 
     how = struct.pack("QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd: int = libc.syscall(ctypes.c_long(OPENAT2), top, os.fsencode(path), how, ctypes.c_size_t(len(how)))
+    fd: int = _libc().syscall(ctypes.c_long(OPENAT2), top, os.fsencode(path), how, ctypes.c_size_t(len(how)))
     if fd < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from _thread import start_new_thread
 from collections import deque
 from contextlib import suppress
 from threading import Lock, Thread
@@ -113,7 +114,8 @@ class _Round:
 
     async def run(self, deadline: float) -> list[Job]:
         """Returns the jobs that had not begun when one of them missed the deadline."""
-        Thread(target=self._work, daemon=True, name="sources").start()
+        # once a second: a Thread would let the event loop wait until it runs, which is a wake-up more
+        start_new_thread(self._work, ())
         try:
             while not self._done.done() and (rest := self._rest(deadline)) > 0:
                 await asyncio.wait([self._done], timeout=rest)

@@ -12,11 +12,11 @@ from kvtui.backend.route import RouteMonitor
 from kvtui.model.source import Source, SourceName, SourceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kvtui.backend.node.guard import SourceGuard
     from kvtui.model.addresses import AddressTable
-    from kvtui.model.ipvs import Connection, IpvsTable, ServiceKey, VirtualServer
+    from kvtui.model.ipvs import Connection, IpvsTable, RealServer, ServiceKey
     from kvtui.model.vrrp import Advertiser, Transition
 
 
@@ -107,11 +107,15 @@ def has_moved(before: IpvsTable, now: IpvsTable) -> bool:
         return True
     pairs = zip(before.virtual_servers, now.virtual_servers, strict=True)
     # most of a large table are the same objects, since they were not read again
-    return any(a.key != b.key or _shape(a) != _shape(b) for a, b in pairs if a is not b)
+    return any(a.key != b.key or _has_moved(a.real_servers, b.real_servers) for a, b in pairs if a is not b)
 
 
-def _shape(virtual: VirtualServer) -> tuple[int, int]:
-    return len(virtual.real_servers), sum(not real.weight for real in virtual.real_servers)
+def _has_moved(before: Sequence[RealServer], now: Sequence[RealServer]) -> bool:
+    return before is not now and (len(before), _drained(before)) != (len(now), _drained(now))
+
+
+def _drained(reals: Sequence[RealServer]) -> int:
+    return sum([not real.weight for real in reals])
 
 
 class IpvsLayer:

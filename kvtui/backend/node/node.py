@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kvtui.backend.keepalived.dumps.requester import Dump
+    from kvtui.backend.node.guard import Job
     from kvtui.model.connect import Connect
     from kvtui.model.ipvs import Connection, ServiceKey
     from kvtui.model.keepalived import Keepalived
@@ -85,6 +86,7 @@ class Node:
         self._host = HostLayer(state_folder)
         self._host_guard = SourceGuard("the host", state_folder)
         self._processes_guard = SourceGuard("the list of processes", state_folder)
+        self._finding: Job = (self._processes_guard, self._processes.read)
         self._kube_guard = SourceGuard("the Kubernetes API", state_folder)
         self._view_guard = SourceGuard("what this view shows", state_folder)
         self._deadline = DEADLINE if at_once else PRINT_DEADLINE
@@ -109,9 +111,16 @@ class Node:
     async def _attach(self) -> Layers:
         """Finds keepalived; what was read of another process, or before the clock was set, is dropped."""
         was_set = self._clock_was_set()
+        await self._find(was_set=was_set)
+        return await self._current(was_set=was_set)
+
+    async def _find(self, *, was_set: bool) -> None:
         if was_set:
             self._processes.expire()
-        await run_jobs([(self._processes_guard, self._processes.read)], self._deadline)
+        await run_jobs([self._finding], self._deadline)
+
+    async def _current(self, *, was_set: bool) -> Layers:
+        """Returns the layers of the keepalived that was found."""
         chosen, layers = self._processes.chosen, self._layers
         if was_set and layers is not None:
             _LOG.info("the clock was set: everything is read anew")
@@ -183,31 +192,49 @@ class Node:
 
     async def read(self) -> Snapshot:
         """Reads the node. What misses its deadline (``node.guard``), and dumps, come with a later snapshot."""
-        layers = await self._attach()
+        was_set, layers, dirty = self._clock_was_set(), self._layers, False
+        if layers is None or was_set:
+            await self._find(was_set=was_set)
+        else:
+            dirty = await self._read_sources(layers, self._finding)
+        if layers is None or was_set or not layers.daemon.is_of(self._processes.chosen):
+            layers = await self._current(was_set=was_set)
+            dirty = await self._read_sources(layers)
         network, daemon = layers.network, layers.daemon
-        await network.ready()
-        network.ipvs.watched = self._watched
-        dirty, network.dirty = network.dirty, False  # before reading: what changes meanwhile counts for the next one
-        now, links = time.time(), network.addresses.table()
-        await run_jobs(
-            [
-                (self._host_guard, lambda: self._host.read(now)),
-                (daemon.conf_guard, lambda: daemon.read(now)),
-                (network.ipvs_guard, lambda: network.ipvs.read(urgent=dirty or daemon.conf.reloaded)),
-                (network.sysctls_guard, lambda: network.sysctls.read(time.monotonic(), links)),
-            ],
-            self._deadline,
-        )
         reloaded, daemon.conf.reloaded = daemon.conf.reloaded, False
         moved = network.ipvs.take_moved()
         if moved or self._compared is not daemon.vrrp.dump:
             self._compared = daemon.vrrp.dump
             daemon.vrrp.is_contradicted = contradicts(daemon.vrrp.dump, network.ipvs.table)
-        daemon.vrrp.is_disputed = disputes(daemon.vrrp.dump, network.adverts.advertisers() or (), now)
+        daemon.vrrp.is_disputed = disputes(daemon.vrrp.dump, network.adverts.advertisers() or (), time.time())
         daemon.vrrp.request(urgent=dirty or reloaded, full=reloaded or moved)
         if self._kube is not None:
             self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
+
+    async def _read_sources(self, layers: Layers, *first: Job) -> bool:
+        """Reads all sources; after ``first``, and in its thread, unless that finds another keepalived.
+
+        Returns:
+            Whether something changed since the last request for a dump.
+        """
+        network, daemon = layers.network, layers.daemon
+        await network.ready()
+        network.ipvs.watched = self._watched
+        dirty, network.dirty = network.dirty, False  # before reading: what changes meanwhile counts for the next one
+        now, links = time.time(), network.addresses.table()
+        jobs: tuple[Job, ...] = (
+            (self._host_guard, lambda: self._host.read(now)),
+            (daemon.conf_guard, lambda: daemon.read(now)),
+            (network.ipvs_guard, lambda: network.ipvs.read(urgent=dirty or daemon.conf.reloaded)),
+            (network.sysctls_guard, lambda: network.sysctls.read(time.monotonic(), links)),
+        )
+
+        def unless_replaced(read: Callable[[], None]) -> Callable[[], None]:
+            return lambda: read() if daemon.is_of(self._processes.chosen) else None
+
+        await run_jobs([*first, *((guard, unless_replaced(read)) for guard, read in jobs)], self._deadline)
+        return dirty
 
     def _snapshot(self, layers: Layers) -> Snapshot:
         now = time.time()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.5
 """Between two looks for new processes; the chosen one and its children are checked at each reading."""
-SCAN_SECONDS = 10.0
+SCAN_SECONDS = 30.0
 """Between two scans of all processes without a reason: a scan of 443 took 25 ms of CPU, a look 0.24 ms."""
 
 NOT_FOUND = (
@@ -55,7 +55,7 @@ class ProcessesLayer:
         """Scans the processes when that is due. Blocks."""
         now = self._clock()
         fingerprint = processes.fingerprint(self.chosen) if self.chosen else ()
-        if fingerprint == self._fingerprint and not self._is_due(now):
+        if processes.is_same(self._fingerprint, fingerprint) and not self._is_due(now):
             self._read_at = time.time()
             return
         self._scanned_at = self._looked_at = now
@@ -78,7 +78,9 @@ class ProcessesLayer:
             return False
         self._looked_at = now
         others = tuple(processes.fingerprint(k) for k in self.found if k is not self.chosen)
-        changed, self._others = others != self._others, others
+        pairs = zip(self._others, others, strict=False)
+        changed = len(others) != len(self._others) or not all(processes.is_same(*pair) for pair in pairs)
+        self._others = others
         return self._newcomers.include_keepalived(now) or changed
 
     def _first(self, found: tuple[Keepalived, ...]) -> Keepalived | None:

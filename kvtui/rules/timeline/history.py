@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from enum import IntEnum
+from itertools import chain
 from math import floor, isnan, log10, nan
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ from msgspec import Struct
 from kvtui.model.ipvs import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, KeysView
 
     from kvtui.model.ipvs import Stats
-    from kvtui.model.observation import Observation, RealServerView
+    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
 
 MIN_SECONDS = 0.8
 """Minimum time between two samples: events add observations between two ticks."""
@@ -56,9 +57,11 @@ SPANS = (Span("1m", 60, 1), Span("5m", 300, 3), Span("1h", 3600, 30))
 """A step of each is a whole number of steps of the one before."""
 
 MAX_SAMPLES = SPANS[0].samples
-_STARTS = tuple(sum(s.samples for s in SPANS[:i]) * len(Channel) for i in range(len(SPANS)))
-_SHORT = array("f", [nan]) * (MAX_SAMPLES * len(Channel))
-_LONG = array("f", [nan]) * (sum(s.samples for s in SPANS) * len(Channel))
+_WIDTH = len(Channel)
+_STARTS = tuple(sum(s.samples for s in SPANS[:i]) * _WIDTH for i in range(len(SPANS)))
+_UNKNOWN = array("f", [nan]) * _WIDTH
+_SHORT = _UNKNOWN * MAX_SAMPLES
+_LONG = _UNKNOWN * sum(s.samples for s in SPANS)
 
 
 class History:
@@ -76,6 +79,9 @@ class History:
         self._clock = 0.0
         self._steps = [0] * len(SPANS)
         """Number of the newest step of each span, since the first sample."""
+        self._peaks: dict[Hashable, tuple[float, int]] = {}
+        """The most connections/s of the last minute, and the step of that, when ``top`` last looked."""
+        self._peaks_at = 0
         self._max_real_servers = max_real_servers
         self._max_long = max_long
 
@@ -90,23 +96,29 @@ class History:
         self._last, self._gap = now, gap
         self._clock += gap
         values = samples(observation, self._max_real_servers)
-        reals = sum(isinstance(key[0], tuple) for key in values)
-        for gone in self._rings.keys() - values.keys():
+        if self._rings.keys() != values.keys():
+            self._set_keys(values.keys())
+        self._store(values, is_held=is_held)
+
+    def _set_keys(self, keys: KeysView[tuple[Hashable, ...]]) -> None:
+        reals = sum(isinstance(key[0], tuple) for key in keys)
+        for gone in self._rings.keys() - keys:
             del self._rings[gone]
-        for key in values.keys() - self._rings.keys():
+        for key in keys - self._rings.keys():
             is_short = reals > self._max_long and isinstance(key[0], tuple)
             self._rings[key] = array("f", _SHORT if is_short else _LONG)
-        self._store(values, is_held=is_held)
 
     def _store(self, values: dict[tuple[Hashable, ...], Sample], *, is_held: bool) -> None:
         newest = int(self._clock)
         missed = range(max(self._steps[0] + 1, newest - MAX_SAMPLES + 1), newest)
+        places = [step % MAX_SAMPLES * _WIDTH for step in missed]
+        place = newest % MAX_SAMPLES * _WIDTH
         unknown = (nan, nan, nan, nan)
-        for key, sample in values.items():
+        for key, sample in values.items():  # a second of 10,000 real servers has 2,000 of them: no calls
             ring = self._rings[key]
-            for step in missed:
-                _put(ring, step % MAX_SAMPLES * len(Channel), sample if is_held else unknown)
-            _put(ring, newest % MAX_SAMPLES * len(Channel), sample)
+            for gap in places:
+                ring[gap], ring[gap + 1], ring[gap + 2], ring[gap + 3] = sample if is_held else unknown
+            ring[place], ring[place + 1], ring[place + 2], ring[place + 3] = sample
         self._steps[0] = newest
         for coarse in range(1, len(SPANS)):
             self._average(coarse)
@@ -117,15 +129,15 @@ class History:
         ratio = span.step // finer.step
         done = (self._steps[coarse - 1] + (coarse == 1)) // ratio  # the newest step of the minute is known already
         for step in range(max(self._steps[coarse], done - span.samples), done):
-            known = [n % finer.samples for n in range(step * ratio, (step + 1) * ratio)]
+            place = _STARTS[coarse] + step % span.samples * _WIDTH
+            # ratio divides the finer span's samples: they lie one after the other
+            start = _STARTS[coarse - 1] + step * ratio % finer.samples * _WIDTH
+            end = start + ratio * _WIDTH
             if step * ratio <= self._steps[coarse - 1] - finer.samples:
-                known = []  # overwritten since: a gap
-            place = _STARTS[coarse] + step % span.samples * len(Channel)
-            starts = [_STARTS[coarse - 1] + n * len(Channel) for n in known]
+                start = end  # overwritten since: a gap
             for ring in self._rings.values():
                 if len(ring) > len(_SHORT):
-                    for channel in Channel:
-                        ring[place + channel] = _mean([ring[start + channel] for start in starts])
+                    ring[place : place + _WIDTH] = _mean(ring[start:end])
         self._steps[coarse] = max(done, self._steps[coarse])
 
     def of(self, key: Hashable) -> list[float]:
@@ -133,18 +145,33 @@ class History:
         return [v for v in self.series(key, SPANS[0]) if not isnan(v)]
 
     def top(self, keys: Iterable[Hashable]) -> float:
-        """Returns the end of a scale for the sparklines of all of them."""
-        rings = [self._rings[key] for key in keys if key in self._rings]
-        minute = slice(Channel.CONNECTIONS, MAX_SAMPLES * len(Channel), len(Channel))
-        return nice_top(max((value for ring in rings for value in ring[minute] if not isnan(value)), default=0.0))
+        """Returns the end of a scale for the sparklines of all of them.
+
+        Looks at the newest sample of each only, while the highest that it had before is not older than a minute.
+        """
+        newest = self._steps[0]
+        place = newest % MAX_SAMPLES * _WIDTH
+        before, self._peaks = self._peaks if newest - self._peaks_at <= 1 else {}, {}
+        for key in keys:
+            ring = self._rings.get(key)
+            if ring is None:
+                continue
+            peak = before.get(key)
+            if peak is not None and ring[place] >= peak[0]:
+                peak = (ring[place], newest)
+            elif peak is None or not newest - MAX_SAMPLES < peak[1] < newest:
+                peak = _peak(ring, newest)
+            self._peaks[key] = peak
+        self._peaks_at = newest
+        return nice_top(max((value for value, _ in self._peaks.values()), default=0.0))
 
     def series(self, key: Hashable, span: Span, channel: Channel = Channel.CONNECTIONS) -> list[float]:
         """Returns a value for each step of the span, oldest first; NaN where nothing is known."""
         ring, number = self._rings.get(key), SPANS.index(span)
         if ring is None or (number and len(ring) <= len(_SHORT)):
             return [nan] * span.samples
-        start, end = _STARTS[number], _STARTS[number] + span.samples * len(Channel)
-        values = ring[start + channel : end : len(Channel)].tolist()
+        start, end = _STARTS[number], _STARTS[number] + span.samples * _WIDTH
+        values = ring[start + channel : end : _WIDTH].tolist()
         oldest = (self._steps[number] + (number == 0)) % span.samples
         return values[oldest:] + values[:oldest]
 
@@ -160,13 +187,25 @@ def nice_top(highest: float) -> float:
     return next((f * power for f in (1, 2, 5) if f * power >= highest), 10 * power)
 
 
-def _put(ring: array[float], place: int, sample: Sample) -> None:
-    ring[place], ring[place + 1], ring[place + 2], ring[place + 3] = sample
+def _peak(ring: array[float], newest: int) -> tuple[float, int]:
+    """Returns the most connections/s of the last minute and the step of that."""
+    minute = ring[Channel.CONNECTIONS : MAX_SAMPLES * _WIDTH : _WIDTH]
+    highest = max(chain((0.0,), minute))  # NaN is not greater than anything, so it never replaces the 0.0
+    return highest, newest - (newest - minute.index(highest)) % MAX_SAMPLES if highest else newest
 
 
-def _mean(values: list[float]) -> float:
-    known = [v for v in values if not isnan(v)]
-    return sum(known) / len(known) if known else nan
+def _mean(samples: array[float]) -> array[float]:
+    """Returns the mean of each channel of samples that lie one after the other; NaN where nothing is known."""
+    if not samples:
+        return _UNKNOWN
+    first, raw = samples[:_WIDTH], samples.tobytes()
+    if raw == first.tobytes() * (len(samples) // _WIDTH):  # traffic seldom changes within seconds
+        return first
+    means = array("f")
+    for channel in Channel:
+        known = [v for v in samples[channel::_WIDTH] if not isnan(v)]
+        means.append(sum(known) / len(known) if known else nan)
+    return means
 
 
 def samples(observation: Observation, max_real_servers: int) -> dict[tuple[Hashable, ...], Sample]:
@@ -176,8 +215,7 @@ def samples(observation: Observation, max_real_servers: int) -> dict[tuple[Hasha
     reals = sum(len(v.real_servers) for v in servers)
     for virtual in servers:
         key = server_key(virtual.protocol.value, virtual.name)
-        is_udp = virtual.protocol is Protocol.UDP
-        opened = [open_connections(real, udp=is_udp) for real in virtual.real_servers]
+        opened = _opened(virtual)
         values[key] = sample = _sample(virtual.stats, sum(opened))
         if virtual.address:
             one, two, three, four = values.get(("vip", virtual.address), (0.0, 0.0, 0.0, 0.0))
@@ -186,6 +224,13 @@ def samples(observation: Observation, max_real_servers: int) -> dict[tuple[Hasha
             for real, active in zip(virtual.real_servers, opened, strict=True):
                 values[key, real.key] = _sample(real.stats, active)
     return values
+
+
+def _opened(virtual: VirtualServerView) -> list[int]:
+    """Returns the open connections of each real server; of nearly all, the active ones, without a call for each."""
+    if virtual.protocol is not Protocol.UDP:
+        return [real.active or 0 for real in virtual.real_servers]
+    return [open_connections(real, udp=True) for real in virtual.real_servers]
 
 
 def open_connections(real: RealServerView, *, udp: bool) -> int:
