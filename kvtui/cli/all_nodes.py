@@ -344,14 +344,12 @@ def moves(router: Router, target: str) -> list[Part]:
         return [_leave(router, master, {})]
     rivals = (m for m in router.members if m.node != target and not (leaves and m is master))
     best = max((m.instance.current_priority or 0 for m in rivals), default=0)
-    tracked = (here.instance.current_priority or 0) - (
-        here.instance.priority or 0
-    )  # what its scripts add or take stays
+    # what its scripts add or take stays
+    tracked = (here.instance.current_priority or 0) - (here.instance.priority or 0)
     needed = best + 1 - tracked
     if max(needed, best + 1) > MAX_PRIORITY:
-        raise RefusedError(
-            f"{plain(target)} would need priority {needed}: lower the other nodes first (kvtui priority)"
-        )
+        what = f"{plain(target)} would need priority {needed}"
+        raise RefusedError(f"{what}: lower the other nodes first (kvtui priority)")
     if not leaves:
         return [Part(target, ("priority", here.instance.name, str(needed)))]
     # when the master leaves, a backup waits (256 - priority)/256 intervals: the highest takes over at once, and alone
