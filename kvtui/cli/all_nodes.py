@@ -41,7 +41,7 @@ QUIET_SECONDS = 5.0
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
 PUT_BACK_SECONDS = 60.0
-"""How long the nodes have to put back and to answer; then their journals are asked."""
+"""How long the nodes have to put back and to answer, or to answer the commit; then their journals are asked."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
 """How often, and how many seconds apart, the journal of a node is asked what came of its part."""
 MAX_PRIORITY = 254
@@ -120,7 +120,7 @@ class AllNodes:
             _FailedError: a part failed, or the connection to a node was lost.
         """
         text = await act(self)
-        if self._held is not None and (missed := self._take(await self._held.commit(), _detail)):
+        if self._held is not None and (missed := self._take(await self._held.commit(PUT_BACK_SECONDS), _detail)):
             raise _FailedError("; ".join(missed))
         return text
 
@@ -189,10 +189,19 @@ class AllNodes:
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
         self.results |= dict.fromkeys((p.node for p in parts), None)
-        ended = await asyncio.gather(*(self._held.start(p.node) for p in parts))
+        noting = asyncio.create_task(self._note_busy(self._held))
+        try:
+            ended = await asyncio.gather(*(self._held.start(p.node) for p in parts))
+        finally:
+            noting.cancel()
         if failed := [answer for answer in ended if answer]:
             self._take(failed, _detail)
             raise _FailedError("; ".join(f"{plain(a.node)}: {_detail(a)}" for a in failed))
+
+    async def _note_busy(self, held: HeldCommands) -> None:
+        await asyncio.sleep(QUIET_SECONDS)
+        nodes = [plain(p.node) for p in self._begun if p.node in held.busy()]
+        info(f"waiting for {', '.join(nodes)}; Ctrl+C puts everything back on all nodes")
 
     def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
         """Keeps and prints the answers; returns the sentences of those that are not done."""
@@ -219,6 +228,7 @@ class AllNodes:
     async def _put_back(self) -> str:
         """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""
         if self._held is not None and self._begun:
+            info("putting everything back on all nodes")
             self._take(await self._held.abort(PUT_BACK_SECONDS), _detail)
         nodes = tuple(dict.fromkeys(part.node for part in reversed(self._begun)))
         whys = [(node, await self._undo(node)) for node in nodes]
