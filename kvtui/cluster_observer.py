@@ -29,11 +29,11 @@ class ClusterObserver:
         is_decided: every node has answered or failed, and no condition waits to become a finding.
     """
 
-    def __init__(self, settings: ClusterSettings) -> None:
+    def __init__(self, settings: ClusterSettings, connect_timeout: int = reach.CONNECT_TIMEOUT) -> None:
         self.settings = settings
         self.changed = asyncio.Event()
         self.is_decided = False
-        self._links = Links(settings, WATCH)
+        self._links = Links(settings, WATCH, connect_timeout)
         self._rules = ClusterRules(settings.ignore)
 
     def start(self) -> None:

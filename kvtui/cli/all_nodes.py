@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
 from kvtui.backend.remote.held import HeldCommands
+from kvtui.backend.remote.reach import ACTION_CONNECT_TIMEOUT
 from kvtui.cli.act import agreed
 from kvtui.cli.output import encode, info, write_soon
 from kvtui.cluster_observer import ClusterObserver
@@ -40,7 +41,7 @@ QUIET_SECONDS = 5.0
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
 PUT_BACK_SECONDS = 60.0
-"""How long the nodes have to put back and to answer; then their journals are asked."""
+"""How long the nodes have to put back and to answer, or to answer the commit; then their journals are asked."""
 FIND_ATTEMPTS, FIND_PAUSE = 10, 1.0
 """How often, and how many seconds apart, the journal of a node is asked what came of its part."""
 MAX_PRIORITY = 254
@@ -119,7 +120,7 @@ class AllNodes:
             _FailedError: a part failed, or the connection to a node was lost.
         """
         text = await act(self)
-        if self._held is not None and (missed := self._take(await self._held.commit(), _detail)):
+        if self._held is not None and (missed := self._take(await self._held.commit(PUT_BACK_SECONDS), _detail)):
             raise _FailedError("; ".join(missed))
         return text
 
@@ -130,7 +131,7 @@ class AllNodes:
         if not self._settings.hosts:
             raise RefusedError(NO_HOSTS)
         if self._observer is None:
-            self._observer = ClusterObserver(self._settings)
+            self._observer = ClusterObserver(self._settings, ACTION_CONNECT_TIMEOUT)
             self._observer.start()
         observer, loop = self._observer, asyncio.get_running_loop()
         began, is_told = loop.time(), False
@@ -188,10 +189,19 @@ class AllNodes:
         assert self._held is not None  # noqa: S101 - planned before
         self._begun += parts
         self.results |= dict.fromkeys((p.node for p in parts), None)
-        ended = await asyncio.gather(*(self._held.start(p.node) for p in parts))
+        noting = asyncio.create_task(self._note_busy(self._held))
+        try:
+            ended = await asyncio.gather(*(self._held.start(p.node) for p in parts))
+        finally:
+            noting.cancel()
         if failed := [answer for answer in ended if answer]:
             self._take(failed, _detail)
             raise _FailedError("; ".join(f"{plain(a.node)}: {_detail(a)}" for a in failed))
+
+    async def _note_busy(self, held: HeldCommands) -> None:
+        await asyncio.sleep(QUIET_SECONDS)
+        nodes = [plain(p.node) for p in self._begun if p.node in held.busy()]
+        info(f"waiting for {', '.join(nodes)}; Ctrl+C puts everything back on all nodes")
 
     def _take(self, answers: Iterable[Answer], sentence: Callable[[Answer], str]) -> list[str]:
         """Keeps and prints the answers; returns the sentences of those that are not done."""
@@ -218,6 +228,7 @@ class AllNodes:
     async def _put_back(self) -> str:
         """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""
         if self._held is not None and self._begun:
+            info("putting everything back on all nodes")
             self._take(await self._held.abort(PUT_BACK_SECONDS), _detail)
         nodes = tuple(dict.fromkeys(part.node for part in reversed(self._begun)))
         whys = [(node, await self._undo(node)) for node in nodes]
@@ -337,17 +348,24 @@ def moves(router: Router, target: str) -> list[Part]:
     master = next(m for m in router.members if m.node in router.masters)
     if here.instance.state != "BACKUP":
         raise RefusedError(f"{plain(target)} is {here.instance.state}: it cannot become master")
-    best = max((m.instance.current_priority or 0 for m in router.members if m.node != target), default=0)
     follows = router.next
-    if here.instance.nopreempt and follows is not None and follows.certain and follows.node == target:
+    leaves = bool(here.instance.nopreempt)
+    if leaves and follows is not None and follows.certain and follows.node == target:
         return [_leave(router, master, {})]
+    rivals = (m for m in router.members if m.node != target and not (leaves and m is master))
+    best = max((m.instance.current_priority or 0 for m in rivals), default=0)
+    # what its scripts add or take stays
     tracked = (here.instance.current_priority or 0) - (here.instance.priority or 0)
-    value = best + 1 - tracked  # what its scripts add or take stays
-    if max(best + 1, value) > MAX_PRIORITY:
-        raise RefusedError(f"{plain(target)} would need priority {value}: lower the other nodes first (kvtui priority)")
-    raised = Part(target, ("priority", here.instance.name, str(value)))
-    leave = _leave(router, master, {here.instance.address: best + 1})
-    return [raised, leave] if here.instance.nopreempt else [raised]
+    needed = best + 1 - tracked
+    if max(needed, best + 1) > MAX_PRIORITY:
+        what = f"{plain(target)} would need priority {needed}"
+        raise RefusedError(f"{what}: lower the other nodes first (kvtui priority)")
+    if not leaves:
+        return [Part(target, ("priority", here.instance.name, str(needed)))]
+    # when the master leaves, a backup waits (256 - priority)/256 intervals: the highest takes over at once, and alone
+    value = min(MAX_PRIORITY, MAX_PRIORITY - tracked)
+    leave = _leave(router, master, {here.instance.address: value + tracked})
+    return [Part(target, ("priority", here.instance.name, str(value))), leave]
 
 
 def _leave(router: Router, master: Member, raised: Mapping[str | None, int]) -> Part:

@@ -3,7 +3,8 @@
     pretended_kvtui.py FOLDER … -- HOST COMMAND
 
 FOLDER/HOST.json has its journal; FOLDER/HOST.fails names what fails there: ``plan``, ``apply``, ``lost`` (applied, but
-the connection is lost after the commit), ``slow`` (applied as soon as there is a file FOLDER/go).
+the connection is lost after the commit), ``hangs`` (applied, but it does not answer the commit), ``slow`` (applied as
+soon as there is a file FOLDER/go).
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def main() -> int:
         write(journal, entries)
         print(HELD, flush=True)
         word = heard()
+        if fails == "hangs":
+            time.sleep(600)
         code, detail = (0, "done") if word == "commit" else (130, "put back")
         entries[-1]["result"] = detail
     write(journal, entries)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from kvtui.cli import all_nodes
 from kvtui.cli.main import run
 
 PRETENDED = Path(__file__).with_name("pretended_kvtui.py")
@@ -66,11 +67,16 @@ def test_nothing_is_done_without_a_yes_or_in_a_dry_run(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fails", "result"), [("apply", "put back"), ("lost", "undone")], ids=["before the commit", "after it"]
+    ("fails", "result"),
+    [("apply", "put back"), ("lost", "undone"), ("hangs", "undone")],
+    ids=["before the commit", "after it", "without an answer to it"],
 )
 def test_what_was_done_is_put_back_if_one_fails(
-    folder: Path, capsys: pytest.CaptureFixture[str], fails: str, result: str
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fails: str, result: str
 ) -> None:
+    if fails == "hangs":
+        monkeypatch.setattr(all_nodes, "PUT_BACK_SECONDS", 3.0)
+        monkeypatch.setattr(all_nodes, "FIND_PAUSE", 0.01)
     (folder / "b.fails").write_text(fails)
     assert drain("--yes") == 1
     assert results(folder) == {h: [result] for h in HOSTS}

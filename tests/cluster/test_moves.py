@@ -29,9 +29,15 @@ def test_where_it_may_preempt_it_is_raised() -> None:
 
 def test_with_nopreempt_the_master_leaves_too_and_learns_who_takes_over() -> None:
     assert words(3, nopreempt=True) == [
-        ("node-3", "priority vips 106"),
-        ("node-5", "--peers 10.4.0.3=106,10.4.0.4=104 failover vips"),
+        ("node-3", "priority vips 254"),
+        ("node-5", "--peers 10.4.0.3=254,10.4.0.4=104 failover vips"),
     ]
+    assert words(3, nopreempt=True, effective_priority=108)[0] == ("node-3", "priority vips 249")  # a script adds 5
+    assert words(3, nopreempt=True, effective_priority=93)[1][1].startswith("--peers 10.4.0.3=244,")  # one takes 10
+
+
+def test_with_nopreempt_there_is_a_way_on_from_a_master_that_was_raised_before() -> None:
+    assert words(3, best=254, nopreempt=True)[0] == ("node-3", "priority vips 254")
 
 
 def test_who_is_next_for_sure_needs_no_other_priority() -> None:

@@ -31,7 +31,7 @@ class Answer(Struct, frozen=True):
 
 async def run_command(settings: ClusterSettings, node: str, arguments: Sequence[str]) -> Answer:
     """Runs kvtui with these arguments there; it must print one JSON document."""
-    argv = reach.argv(settings, node, arguments)
+    argv = reach.argv(settings, node, arguments, connect_timeout=reach.ACTION_CONNECT_TIMEOUT)
     try:
         process = await reach.start(argv)
     except OSError as error:

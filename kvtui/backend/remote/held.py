@@ -72,7 +72,7 @@ class HeldCommands:
         return await task if task.done() else None
 
     async def _run(self, node: str, arguments: Sequence[str]) -> Answer:
-        argv = reach.argv(self._settings, node, arguments)
+        argv = reach.argv(self._settings, node, arguments, connect_timeout=reach.ACTION_CONNECT_TIMEOUT)
         try:
             process = await reach.start(argv, MAX_LINE_BYTES, self._pipes[node][0])
         except OSError as error:
@@ -97,15 +97,21 @@ class HeldCommands:
             out += line
         return out
 
-    async def commit(self) -> list[Answer]:
-        """Makes final what all nodes hold, and returns their answers."""
+    def busy(self) -> list[str]:
+        """Returns the nodes that have neither done their part nor ended."""
+        return [node for node, task in self._running.items() if not (task.done() or self._held[node].is_set())]
+
+    async def commit(self, seconds: float) -> list[Answer]:
+        """Makes final what all nodes hold; returns their answers, which say so of a node that gives none in time."""
         assert self._passer.stdin is not None  # noqa: S101 - made with a pipe
         with suppress(BrokenPipeError):
             self._passer.stdin.write(b"!")
         self._end_passer()
         if self._passer.returncode:  # it was killed: perhaps not all nodes have the commit, and their answers tell
             self._write(ABORT)
-        return await asyncio.gather(*self._running.values())
+        await asyncio.wait(self._running.values(), timeout=seconds)
+        late = f"no answer within {seconds:g} s of the commit: the node or its kvtui hangs"
+        return [t.result() if t.done() else Answer(node, None, None, late) for node, t in self._running.items()]
 
     async def abort(self, seconds: float) -> list[Answer]:
         """Makes all nodes put back; returns the answers of those that say so in time."""

@@ -43,9 +43,12 @@ class Links:
         pods: node → host, of the pods that DaemonSets have now.
     """
 
-    def __init__(self, settings: ClusterSettings, arguments: Sequence[str]) -> None:
+    def __init__(
+        self, settings: ClusterSettings, arguments: Sequence[str], connect_timeout: int = reach.CONNECT_TIMEOUT
+    ) -> None:
         self._settings = settings
         self._arguments = arguments
+        self._connect_timeout = connect_timeout
         self._changed: Callable[[], None] = lambda: None
         self._starting = asyncio.Semaphore(MAX_STARTING)
         self._links: dict[str, Link] = {}
@@ -67,7 +70,8 @@ class Links:
                 self._follow(host, host, has_kvtui=True)
 
     def _follow(self, name: str, host: str, *, has_kvtui: bool) -> None:
-        argv, other = reach.argv(self._settings, host, self._arguments), reach.without_kvtui(self._settings, host)
+        argv = reach.argv(self._settings, host, self._arguments, connect_timeout=self._connect_timeout)
+        other = reach.without_kvtui(self._settings, host)
         if other is not None and not has_kvtui:
             argv, other = other, None
         self.run(name, argv, other)

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from kvtui.model.settings import ClusterSettings
 
 CONNECT_TIMEOUT = 5
-"""Seconds until ssh gives up on a host that does not answer."""
+"""Seconds until ssh gives up on a host that does not answer; the cluster view then tries again."""
+ACTION_CONNECT_TIMEOUT = 30
+"""The same for an action, which is refused then: an sshd on a busy node takes its time."""
 ALIVE_INTERVAL, ALIVE_COUNT = 5, 2
 """After two unanswered questions, five seconds each, ssh ends: the host is gone."""
 OPTIONS = (
     "BatchMode=yes",  # never asks for a password or a passphrase
-    f"ConnectTimeout={CONNECT_TIMEOUT}",
     f"ServerAliveInterval={ALIVE_INTERVAL}",
     f"ServerAliveCountMax={ALIVE_COUNT}",
 )
@@ -62,12 +63,19 @@ async def start(
         raise OSError(error.errno, f"cannot start {plain(command[0])}: {error.strerror}") from error
 
 
-def argv(settings: ClusterSettings, host: str, arguments: Sequence[str], *, terminal: bool = False) -> list[str]:
+def argv(
+    settings: ClusterSettings,
+    host: str,
+    arguments: Sequence[str],
+    *,
+    terminal: bool = False,
+    connect_timeout: int = CONNECT_TIMEOUT,
+) -> list[str]:
     """Returns the command that runs kvtui with these arguments on a host; ``terminal``: as a person does."""
     host = settings.pods.get(host, host)
     if host.startswith(POD):
         return _exec(settings, host, arguments, terminal=terminal)
-    options = [word for option in OPTIONS for word in ("-o", option)]
+    options = [word for option in (*OPTIONS, f"ConnectTimeout={connect_timeout}") for word in ("-o", option)]
     remote = f"{settings.command} {shlex.join(arguments)}".rstrip()
     # "--": a host name that begins with "-" is no option
     return [*shlex.split(settings.ssh), *options, "-t" if terminal else "-T", "--", host, remote]

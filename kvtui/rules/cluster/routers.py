@@ -64,7 +64,8 @@ def _next(members: tuple[Member, ...], masters: tuple[str, ...], *, everybody: b
     result = predict(candidates, master, interval, Leaving.SILENT)
     certain = everybody and all(c.priority is not None for c in candidates) and not _strangers(members)
     if result.master is None:
-        return Next(None, None, "no other known node can take over", certain)
+        nobody = "no other known node can take over" if everybody else "unknown: not all nodes answer (yet)"
+        return Next(None, None, nobody, certain)
     winner = by_address[result.master]
     others = len(able) - 1 - bool(master)
     because = f"priority {winner.instance.current_priority}" + (", the highest of the others" if others else "")
