@@ -100,7 +100,7 @@ class Line:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(int(field) for field in fields[11:15]) / TICKS
 
-    def key_seconds(self, key: str, *, quiet: float = 0.15, timeout: float = 10.0) -> float:
+    def key_seconds(self, key: str, *, quiet: float = 0.15, timeout: float = 60.0) -> float:
         """Seconds from a key until the terminal gets something; it is pressed while nothing comes."""
         while select.select([self._ours], [], [], quiet)[0]:
             os.read(self._ours, 65536)
