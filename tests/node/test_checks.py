@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -155,7 +154,7 @@ def test_what_a_check_changes_in_the_kernel_is_noticed(
     layer = IpvsLayer(None)
     found = []
     for reading in tables:
-        monkeypatch.setattr(IpvsReader, "read", partial(lambda it, *_args, **_urgent: it, reading))
+        monkeypatch.setattr(IpvsReader, "read", lambda _reader, *_args, it=reading, **_urgent: it)
         layer.read()
         found.append(layer.take_moved())
     layer.close()

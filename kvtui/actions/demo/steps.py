@@ -88,7 +88,7 @@ class DemoReloadStep(ReloadStep, kw_only=True):
     def _running(self) -> Conf | None:
         return self.world.running
 
-    def _reload(self) -> None:
+    def reload_once(self) -> None:
         if self.shown is not None and self.world.conf.digest != self.shown:
             raise StepError(f"{self.world.conf.path} was changed since it was shown: check it and try again")
         self.world.reload()

@@ -44,8 +44,8 @@ class GenericNetlink:
 
     def __init__(self, family: str, version: int = 1) -> None:
         self._version = version
-        self._buffer = bytearray(BUFFER_BYTES)
-        self._needed = BUFFER_BYTES
+        self.buffer = bytearray(BUFFER_BYTES)
+        self.needed = BUFFER_BYTES
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
         try:
@@ -93,7 +93,7 @@ class GenericNetlink:
                 if kind == NLMSG_ERROR:
                     self._raise(start, end)
                     return answers
-                answers.append(bytes(self._buffer[start + GENERIC.size : end]))
+                answers.append(bytes(self.buffer[start + GENERIC.size : end]))
 
     def _resolve(self, name: str) -> int:
         families = dict(self._dump(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, _family_id, b""))
@@ -128,7 +128,7 @@ class GenericNetlink:
                 if kind == NLMSG_ERROR:
                     self._raise(start, end)
                 elif kind >= NLMSG_MIN_TYPE and whole:
-                    answers.append(decode(self._buffer, start + GENERIC.size, end))
+                    answers.append(decode(self.buffer, start + GENERIC.size, end))
 
     def _send(self, kind: int, flags: int, command: int, version: int, request: bytes) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
@@ -137,15 +137,15 @@ class GenericNetlink:
 
     def _receive(self) -> tuple[Iterator[tuple[int, int, int, int]], bool]:
         """Returns the messages of one datagram, and whether it fitted into the buffer, which grows for the next."""
-        if self._needed > len(self._buffer):
-            self._buffer = bytearray(self._needed)
+        if self.needed > len(self.buffer):
+            self.buffer = bytearray(self.needed)
         try:
-            size = self._socket.recv_into(self._buffer, 0, socket.MSG_TRUNC)
+            size = self._socket.recv_into(self.buffer, 0, socket.MSG_TRUNC)
         except BlockingIOError:
             raise TimeoutError(errno.ETIMEDOUT, f"the kernel did not answer within {TIMEOUT} s") from None
-        self._needed = size
-        complete = size <= len(self._buffer)
-        return self._messages(min(size, len(self._buffer)), cut=not complete), complete
+        self.needed = size
+        complete = size <= len(self.buffer)
+        return self._messages(min(size, len(self.buffer)), cut=not complete), complete
 
     def _messages(self, size: int, *, cut: bool) -> Iterator[tuple[int, int, int, int]]:
         """Yields type, flags, start and end of the payload of each message that answers the last request."""
@@ -155,7 +155,7 @@ class GenericNetlink:
                 if cut:
                     return
                 raise MalformedMessageError(f"{size - position} stray bytes after the last message")
-            length, kind, flags, sequence, _ = MESSAGE.unpack_from(self._buffer, position)
+            length, kind, flags, sequence, _ = MESSAGE.unpack_from(self.buffer, position)
             if length < MESSAGE.size or length > size - position:
                 if cut:
                     return
@@ -169,7 +169,7 @@ class GenericNetlink:
     def _raise(self, start: int, end: int) -> None:
         if end - start < RESULT.size:
             raise MalformedMessageError("an error message without a number")
-        number = -RESULT.unpack_from(self._buffer, start)[0]
+        number = -RESULT.unpack_from(self.buffer, start)[0]
         if number == errno.EPERM:
             raise PermissionError(number, NOT_PERMITTED)
         if number:
