@@ -59,6 +59,9 @@ def observer() -> Observer:
 REMEMBERED = frozenset({"two-masters", "vip-lists-differ"})
 """Findings that tell of the past too, where a node fell silent that rejects this one's adverts (2.2.7): it may hold the
 VIPs all the same, and who has just come never heard it."""
+OWN_SILENCE = frozenset({"vip-held-no-advert"})
+"""The same where this node itself fell silent, such as while 2.3.3 waits before it starts its VRRP process again: a
+fresh observer has to listen for four intervals before it says so."""
 
 
 def facts(seen: Observation, *, hung: bool, ended: bool = False) -> dict[str, Any]:
@@ -90,10 +93,10 @@ def flat(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 def without_memories(living: dict[str, Any], fresh: dict[str, Any], seen: Observation) -> dict[str, Any]:
     """Drops what only one that heard a node before it fell silent can say."""
-    heard = (a for a in seen.snapshot.advertisers or () if not a.last.outgoing and not a.stepped_down)
-    if not any(a.silent(seen.snapshot.time) for a in heard):
-        return living
-    return {path: v for path, v in living.items() if path in fresh or path.split(".")[-1].split()[0] not in REMEMBERED}
+    heard = (a for a in seen.snapshot.advertisers or () if not a.stepped_down)
+    silent = {a.last.outgoing for a in heard if a.silent(seen.snapshot.time)}
+    names = (REMEMBERED if False in silent else frozenset()) | (OWN_SILENCE if True in silent else frozenset())
+    return {path: v for path, v in living.items() if path in fresh or path.split(".")[-1].split()[0] not in names}
 
 
 def differences(fresh: dict[str, Any], living: dict[str, Any]) -> list[str]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from kvtui.model.addresses import Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import VirtualAddress, VrrpState
+from kvtui.rules.observe import observe
 from tests.build import NOW, VIP, addresses, advertiser, instance
 from tests.triage.case import backup, conf, master, only, suspected
+
+if TYPE_CHECKING:
+    from kvtui.model.vrrp import Advertiser
 
 LEFT = addresses(VIP, since=NOW - 3000)
 
@@ -62,6 +68,18 @@ def test_held_and_silent() -> None:
 
     assert (found.id, found.severity) == ("vip-held-no-advert", Severity.CRITICAL)
     assert found.evidence[0] == "it has not advertised for 9.0 s; the interval is 1 s (adverts)"
+
+
+def test_the_priority_of_adverts_that_no_longer_come_is_not_the_masters() -> None:
+    """keepalived 2.3.3 waits before it starts a VRRP process that died again; its priority may be another one then."""
+    speaks, silent = (advertiser(0, priority=60, at=NOW - ago, outgoing=True) for ago in (0.5, 9.0))
+
+    def priority(*advertisers: Advertiser) -> int | None:
+        (view,) = observe(master(instances=None, advertisers=advertisers)).vrrp_instances or ()
+        assert view.master is not None
+        return view.master.priority
+
+    assert (priority(speaks), priority(silent)) == (60, None)
 
 
 def test_held_and_silent_needs_to_be_listened_to() -> None:

@@ -248,7 +248,8 @@ def master_of(known: Evidence, state: VrrpState, self_address: str | None) -> Ma
     """Returns the master: from current adverts, else from the dump."""
     if state is VrrpState.MASTER:
         own = known.own.last if known.own else None
-        priority = own.priority if own and own.priority else known.instance.effective_priority
+        is_current = own is not None and own.priority and known.own_live  # its VRRP process may be another one since
+        priority = own.priority if own and is_current else known.instance.effective_priority
         return Master(own.source if own else self_address, priority, is_self=True)
     if known.live_others:
         best = known.live_others[0].last
