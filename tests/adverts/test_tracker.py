@@ -187,6 +187,15 @@ def test_silence_without_a_successor_is_told_once() -> None:
     assert wire.next_silence() == T + 17.5
 
 
+def test_no_silence_is_told_of_a_time_in_which_adverts_may_have_been_missed() -> None:
+    """kvtui was stopped until 60 s, or the kernel dropped adverts until then."""
+    wire = heard((0, A, 100), (1, A, 100))
+    assert wire.next_silence(T + 60) == T + 64.5
+    assert not wire.check_silence(T + 64.4, T + 60)
+    assert wire.record(advert(64.4, B, 101))
+    assert told(wire)[-1] == (64.4, f"{A} → {B} is master")
+
+
 def test_a_step_down_without_a_successor_is_told() -> None:
     wire = heard((0, A, 100), (1, A, 0))
     assert wire.check_silence(T + 5.5)

@@ -50,9 +50,9 @@ if TYPE_CHECKING:
 UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
 FAULTS = ClusterSpec(requests_per_second=0)
 HOUR = 3600
-STOP = 20.0
+STOP = 60.0
 """Seconds for which kvtui is stopped: longer than each of its timeouts and pauses but those of actions and lost
-terminals (5 s for a source, 6 s for adverts, 10 s between scans of processes)."""
+terminals (5 s for a source, 6 s for adverts, 30 s between scans of processes)."""
 MANY = [f"10.5.{high}.{low}" for high in (1, 2) for low in range(1, 251)]
 ATTEMPTS = 10
 """On a busy machine keepalived itself may need more than a second."""

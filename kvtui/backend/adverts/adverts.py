@@ -44,6 +44,7 @@ class Adverts:
         self._capture: Capture | None = None
         self._since = self._awake_at = self._dropped_at = 0.0
         self._dropped = 0
+        self._is_behind = False  # there may be packets that are not read yet
         self._heartbeat: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -151,15 +152,17 @@ class Adverts:
 
     def _receive(self) -> bool:
         changed = False
+        before = self._capture.packets if self._capture else 0
         for advert in self._capture.read(MAX_PACKETS_PER_TURN) if self._capture else ():
             changed |= self.tracker.record(advert)
+        self._is_behind = self._capture is not None and self._capture.packets - before == MAX_PACKETS_PER_TURN
         self._received.set()
         self._set_alarm()
         return changed
 
     def _set_alarm(self) -> None:
         """Sets a timer, since silence causes no event. Each advert delays it, so that it seldom wakes the process."""
-        due = self.tracker.next_silence()
+        due = self.tracker.next_silence(self._since)
         if self._loop is None or due is None:
             return
         if self._alarm is not None:
@@ -169,7 +172,9 @@ class Adverts:
     def _ring(self) -> None:
         self._alarm = None
         changed = self._guarded(self._receive)  # first the adverts that arrived meanwhile
-        changed |= self._guarded(lambda: self.tracker.check_silence(time.time()))
+        since = self.heard_since()
+        if not self._is_behind:
+            changed |= self._guarded(lambda: self.tracker.check_silence(time.time(), since))
         self._set_alarm()
         if changed:
             self._changed()

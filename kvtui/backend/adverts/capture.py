@@ -95,6 +95,8 @@ class Capture:
         self._is_port = is_port
         self._interfaces = interfaces
         self._recent = RecentPackets()
+        self.packets = 0
+        """That were read so far."""
 
     @classmethod
     def open(
@@ -127,6 +129,7 @@ class Capture:
                 return
             except OSError:  # ENETDOWN and the like are about one interface or one packet
                 continue
+            self.packets += 1
             if advert := self._advert(packet, _received(ancillary), where[0], where[2]):
                 yield advert
 

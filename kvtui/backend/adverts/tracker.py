@@ -107,11 +107,14 @@ class AdvertTracker:
             changed |= self._apply(key[:3], peer, before.last if before else None)
         return changed
 
-    def check_silence(self, now: float) -> bool:
-        """Adds a transition for each master that fell silent; returns whether there was one."""
+    def check_silence(self, now: float, since: float = 0.0) -> bool:
+        """Adds a transition for each master that fell silent; returns whether there was one.
+
+        ``since``: before that time adverts may have been missed.
+        """
         changed = False
         for key, router in self.routers.items():
-            due = self._due(key, router)
+            due = self._due(key, router, since)
             if due is not None and due <= now:
                 router.orphaned = True
                 lost = f"{router.holder} fell silent" if router.holder else f"{router.previous} stepped down"
@@ -119,16 +122,16 @@ class AdvertTracker:
                 changed = True
         return changed
 
-    def next_silence(self) -> float | None:
+    def next_silence(self, since: float = 0.0) -> float | None:
         """Returns when the next master counts as silent unless it advertises (seconds since the epoch)."""
-        times = [due for key, router in self.routers.items() if (due := self._due(key, router)) is not None]
+        times = [due for key, router in self.routers.items() if (due := self._due(key, router, since)) is not None]
         return min(times, default=None)
 
-    def _due(self, key: RouterKey, router: Router) -> float | None:
+    def _due(self, key: RouterKey, router: Router, since: float) -> float | None:
         peer = self.peers.get((*key, router.holder or router.previous or "", False))
         if peer is None or router.orphaned:
             return None
-        return peer.advertiser.last.received + max(1.0, SILENCE_INTERVALS * _interval(peer))
+        return max(peer.advertiser.last.received, since) + max(1.0, SILENCE_INTERVALS * _interval(peer))
 
     def _add(self, key: Key, known: Peer | None, advert: Advert) -> Peer:
         wrong = int(bool(advert.error) or not believable(advert))
