@@ -131,7 +131,7 @@ def test_findings_that_the_operator_ignores() -> None:
 
 def test_differences_name_the_nodes_and_the_lines() -> None:
     same: dict[str, Any] = {"kvtui": "1", "ipvs_digest": "d"}
-    one = Comparison(config_hash="a", config=("x: 1", "both"), drained=("V -> R",), sysctls={"n": 1}, **same)
+    one = Comparison(config_hash="a", config=("x: 1", "both"), drained=("V -> R",), sysctls={"n": 1, "m": 1}, **same)
     other = Comparison(config_hash="b", config=("x: 2", "both"), drained=(), sysctls={"n": 0}, **same)
     view = lasting(node(3, comparison=one), node(4, comparison=one), node(5, "MASTER", comparison=other))
     told = {(d.kind, d.what): {v.value: v.nodes for v in d.values} for d in view.differences}

@@ -86,7 +86,7 @@ def test_the_api_goes_away_and_comes_back(fake: FakeCluster, tmp_path: Path) -> 
     fake.put(*objects.tutorial())
     with on_screen(fake, tmp_path, interval="1") as terminal:
         terminal.shows("2 ready: nginx-1 on node-a")
-        assert "? k8s" not in terminal.text
+        terminal.until(lambda: "? k8s" not in terminal.text, "the API is well")
         with fake.outage():
             terminal.shows("? k8s", "may be outdated: 127.0.0.1", "2 ready: nginx-1 on node-a")
             answers(terminal, "i", "─ Sources ─", "refuses connections", "kubernetes: degraded, read")

@@ -189,7 +189,7 @@ async def test_a_process_that_dies_is_started_again_and_nothing_is_lost(fake: Fa
 
 async def test_a_process_that_hangs_is_started_again(fake: FakeCluster, tmp_path: Path) -> None:
     fake.put(*objects.tutorial())
-    async with seen(fake, tmp_path, timing=structs.replace(QUICK, alive=0.5)) as here:
+    async with seen(fake, tmp_path, timing=structs.replace(QUICK, alive=3.0)) as here:
         await here.until(lambda: here.source.state is SourceState.OK)
         stopped = here.layer.pid
         assert stopped is not None

@@ -33,11 +33,12 @@ class SysctlsLayer:
         self.values: dict[str, int] | None = None
         self._pid = pid
         self._read_at = float("-inf")
+        self._knew_links = False
 
     def read(self, now: float, table: AddressTable | None) -> None:
-        if now - self._read_at < INTERVAL:
+        if now - self._read_at < INTERVAL and (self._knew_links or table is None):
             return
-        self._read_at = now
+        self._read_at, self._knew_links = now, table is not None
         links = dict.fromkeys(("all", *(a.interface for a in table.addresses if ":" not in a.address))) if table else ()
         names = (*GLOBAL, *(f"net/ipv4/conf/{link}/{n}" for link in [*links][:MAX_INTERFACES] for n in PER_LINK))
         try:

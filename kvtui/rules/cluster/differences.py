@@ -33,8 +33,8 @@ def _all(reports: Mapping[str, Report], routers: tuple[Router, ...]) -> Iterator
         yield from _differ("auth_hmac", router.name, hmacs)
     names = sorted({name for r in reports.values() for name in r.comparison.sysctls or {}})
     for name in names:
-        known = {n: r.comparison.sysctls for n, r in reports.items() if r.comparison.sysctls is not None}
-        yield from _differ("sysctl", name, {n: str(values.get(name, "")) for n, values in known.items()})
+        known = {n: r.comparison.sysctls or {} for n, r in reports.items()}
+        yield from _differ("sysctl", name, {n: str(v[name]) for n, v in known.items() if name in v})  # else not read
     drained = {n: r.comparison.drained for n, r in reports.items() if r.comparison.drained is not None}
     for server in sorted({s for servers in drained.values() for s in servers}):
         yield from _differ("drained", server, {n: "drained" if server in d else "" for n, d in drained.items()})
