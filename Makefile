@@ -55,7 +55,7 @@ unit: $(VENV)/.dev ## the tests that need neither the lab's kernel nor a package
 	$(BIN)/python -m pytest --ignore=tests/lab --ignore=tests/packaging $(ARGS)
 
 fuzz: $(VENV)/.dev ## fuzz all that comes from outside, with more examples than in `make test` (KVTUI_FUZZ_EXAMPLES=N)
-	KVTUI_FUZZ_EXAMPLES=$${KVTUI_FUZZ_EXAMPLES:-1000} $(BIN)/python -m pytest tests/fuzz $(ARGS)
+	KVTUI_FUZZ_EXAMPLES=$${KVTUI_FUZZ_EXAMPLES:-10000} $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 lab-packages: $(VENV)/.dev
 	@packaging/keepalived-versions || true # tests/lab/test_versions.py fails with the reason

@@ -32,8 +32,12 @@ AT_ONCE = 4
 APART = {
     "screens": ("tests/ui", "tests/demo", "tests/output"),
     "commands": ("tests/cli", "tests/kube", "tests/cluster", "tests/docs"),
+    "fuzz": ("tests/fuzz",),
 }
 """Two thirds of the unit tests: groups of their own, for one process of unit tests ended minutes after all others."""
+FUZZ_EXAMPLES = "KVTUI_FUZZ_EXAMPLES"
+ENVIRONMENT = {"fuzz": {FUZZ_EXAMPLES: os.environ.get(FUZZ_EXAMPLES, "1000")}}
+"""A minute of CPU of fuzzing: 100 examples of each reader take 8 s."""
 NICE = 10
 COUNTS = re.compile(r"(\d+) (passed|failed|errors?)\b")
 DEAREST = 40
@@ -176,7 +180,10 @@ def other_groups(more: list[str], *, full: bool, coverage: bool) -> list[Group]:
     short = () if full else ("-m", "not long")
     units = ["--ignore=tests/lab", "--ignore=tests/packaging", *short, *cover, *more]
     folders = {} if coverage else APART  # coverage is of one process
-    apart = [pytest_group(name, *there, *short, *more) for name, there in folders.items()]
+    apart = [
+        pytest_group(name, *there, *short, *more, nice=NICE, **ENVIRONMENT.get(name, {}))
+        for name, there in folders.items()
+    ]
     return [
         pytest_group("unit", *(f"--ignore={folder}" for there in folders.values() for folder in there), *units),
         *apart,
