@@ -51,6 +51,8 @@ class TriageRunner:
     Attributes:
         history: since when each problem holds.
         undecided: current problems that have not persisted long enough.
+        ran_at: when the rules last ran (monotonic seconds).
+        cost: CPU of that run (seconds).
     """
 
     def __init__(self, settings: TriageSettings | None = None) -> None:
@@ -81,6 +83,7 @@ class TriageRunner:
         return elapsed >= TRIAGE_DUTY_BUSY * self.cost and (bool(self.undecided) or not only_counters_moved(then, now))
 
     def judge(self, observation: Observation) -> None:
+        """Runs all rules, whatever it costs."""
         now = observation.snapshot.time
         if now < self._run_for:  # the clock was set back, or a recording was rewound
             self.history = type(self.history)()

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.runner import ExitCode
 from kvtui.backend.remote.command import Answer, run_command
-from kvtui.backend.remote.held import HeldCommands
+from kvtui.backend.remote.held import COORDINATED, HeldCommands
 from kvtui.backend.remote.reach import ACTION_CONNECT_TIMEOUT
 from kvtui.cli.act import agreed
 from kvtui.cli.output import encode, info, write_soon
@@ -38,6 +38,8 @@ LOOK_SECONDS = 150.0
 """How long all nodes have to answer before a plan is made: longer than a connection has."""
 QUIET_SECONDS = 5.0
 """After which kvtui says for what it waits."""
+PLAN_SECONDS = 300.0
+"""How long a node has to plan its part; with tests of its config and checks."""
 VERIFY_SECONDS = 60.0
 """How long an election has to come out as it was planned."""
 PUT_BACK_SECONDS = 60.0
@@ -170,7 +172,7 @@ class AllNodes:
         is_dry = self._invocation.dry_run or self._invocation.read_only
         held = self._held = HeldCommands(self._settings, [p.node for p in parts])
         option = "--dry-run" if is_dry else "--yes"
-        answers = await asyncio.gather(*(held.plan(p.node, self._words(p, option)) for p in parts))
+        answers = await asyncio.gather(*(held.plan(p.node, self._words(p, option), PLAN_SECONDS) for p in parts))
         if refusals := self._take(answers, _summary):
             raise RefusedError("; ".join(refusals))
         if self._invocation.read_only:
@@ -223,7 +225,7 @@ class AllNodes:
         raise _FailedError(why)
 
     def _words(self, part: Part, option: str) -> tuple[str, ...]:
-        return ("--hold", option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
+        return (COORDINATED, option, "--reason", self._reason, "-o", "json", *part.options, *part.words)
 
     async def _put_back(self) -> str:
         """Lets all nodes put back, and asks their journals. Returns what was not put back; empty if everything was."""

@@ -143,7 +143,7 @@ def begin(
             help="Write a debug log without secrets; KVTUI_DEBUG=FILE sets the file.",
         ),
     ] = False,
-    hold: Annotated[bool, typer.Option("--hold", hidden=True, help="For all_nodes: wait for its commit.")] = False,
+    hold: Annotated[bool, typer.Option("--coordinated", hidden=True, help="For all_nodes: wait for its word.")] = False,
     terminal: Annotated[str, typer.Option("--terminal", hidden=True, help="TERM,COLORTERM, which exec loses.")] = "",
     peers: Annotated[str, typer.Option("--peers", hidden=True, help="For all_nodes: the other nodes.")] = "",
     version: Annotated[

@@ -82,7 +82,7 @@ def test_a_held_action_in_a_pod_has_the_commit_or_puts_back_when_the_connection_
     async def held(*, commit: bool) -> list[Answer]:
         commands = HeldCommands(settings, settings.hosts)
         try:
-            planned = await asyncio.gather(*(commands.plan(h, ("--yes",)) for h in settings.hosts))
+            planned = await asyncio.gather(*(commands.plan(h, ("--yes",), 60.0) for h in settings.hosts))
             assert [(a.code, a.document) for a in planned] == [(0, {}), (0, {})]
             assert await asyncio.gather(*map(commands.start, settings.hosts)) == [None, None]
             return await commands.commit(60) if commit else []

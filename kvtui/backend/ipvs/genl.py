@@ -38,6 +38,11 @@ MAX_ATTEMPTS = 5  # to read a table that changes meanwhile
 class GenericNetlink:
     """A socket of one family, in the network namespace of the thread that made it. For one thread.
 
+    Attributes:
+        family: its number, which changes when the module is loaded anew.
+        buffer: one datagram of the kernel.
+        needed: bytes of the latest datagram; a smaller buffer is replaced before the next one.
+
     Raises FileNotFoundError when the kernel has no such family. The lookup lists all families: a request for one by
     name would load its module (ctrl_getfamily in genetlink.c).
     """

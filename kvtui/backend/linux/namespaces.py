@@ -121,6 +121,11 @@ def _in_thread(fd: int, pid: int, factory: Callable[[], T]) -> T:
 
 
 def enter(fd: int, pid: int) -> None:
+    """Moves the calling thread into the network namespace that ``fd`` has open.
+
+    Raises:
+        PermissionError: it may not; names the process ``pid``.
+    """
     try:
         set_namespace(fd, CLONE_NEWNET)
     except PermissionError as error:

@@ -32,6 +32,7 @@ UNKNOWN_CALL = frozenset({errno.ENOSYS, errno.EPERM})
 """From an old kernel, and from an old container runtime's seccomp filter."""
 
 has_openat2: bool | None = None
+"""Whether the kernel has openat2 (since 5.6); None until the first call."""
 
 
 def open_path(path: str, root: str = "", *, follow: bool = True) -> int:

@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from kvtui.backend.remote import reach
 from kvtui.backend.remote.command import Answer, answer_of
 from kvtui.backend.remote.hold import ABORT, BEAT_SECONDS, COMMIT, GO, HELD, PLANNED
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
     from kvtui.model.settings import ClusterSettings
 
+COORDINATED = "--coordinated"
+"""Hidden option of an action that waits for ``go`` and ``commit``. A kvtui that acts at once does not know it."""
+OTHER_VERSION = "its kvtui does not know this kind of action over all nodes: install the same version on every node"
 PASS_ON = f"""
 import os, sys
 if os.read(0, 1):
@@ -53,13 +58,18 @@ class HeldCommands:
         self._held: dict[str, asyncio.Event] = {}
         self._beating = asyncio.create_task(self._beat())
 
-    async def plan(self, node: str, arguments: Sequence[str]) -> Answer:
-        """Starts kvtui there. Returns its plan, with which it waits; its answer if it ends before."""
+    async def plan(self, node: str, arguments: Sequence[str], seconds: float) -> Answer:
+        """Starts kvtui there. Returns its plan, with which it waits; its answer, or an error, if none comes in time."""
         planned = self._planned[node] = asyncio.get_running_loop().create_future()
         self._held[node] = asyncio.Event()
         task = self._running[node] = asyncio.create_task(self._run(node, arguments))
-        await asyncio.wait({task, planned}, return_when=asyncio.FIRST_COMPLETED)
-        return await task if task.done() else answer_of(node, 0, planned.result(), b"")
+        await asyncio.wait({task, planned}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            answer = task.result()
+            return replace(answer, error=OTHER_VERSION) if COORDINATED in answer.error else answer
+        if planned.done():
+            return answer_of(node, 0, planned.result(), b"")
+        return Answer(node, None, None, f"no plan within {seconds:g} s: the node or its kvtui hangs")
 
     async def start(self, node: str) -> Answer | None:
         """Lets it do what it planned. Returns None once it holds what it did; its answer if it ends before."""

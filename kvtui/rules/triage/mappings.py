@@ -93,12 +93,12 @@ def odd_entry(observation: Observation) -> Iterator[Finding]:
             continue
         vip = plain(mapping.vip, MAX_QUOTED)
         written = set(parse(mapping.vip, mapping.value).notes) & set(mapping.notes)
-        sentence = f"{vip}: {plain(mapping.notes[0], 200)}"
+        title = f"{vip}: {plain(mapping.notes[0], 200)}"
         yield Finding(
             "mapping-odd",
             Severity.WARNING if written else Severity.INFO,
-            sentence,
-            _evidence(mapping, sentence),
+            title,
+            _evidence(mapping, title),
             edit(observation),
             vip,
             (mapping.vip,),
@@ -113,10 +113,10 @@ def _lacks_servers(observation: Observation, mapping: Mapping) -> bool:
     return service is None or len(observation.servers_of(mapping.vip)) < len(service.ports)
 
 
-def _evidence(mapping: Mapping, told: str = "") -> tuple[str, ...]:
-    """Returns the entry and its notes, without the one that the finding's own sentence tells."""
+def _evidence(mapping: Mapping, title: str = "") -> tuple[str, ...]:
+    """Returns the entry, and its notes that are not in the title of the finding."""
     vip, value = plain(mapping.vip, MAX_QUOTED), plain(mapping.value, MAX_QUOTED)
-    return (f"{vip}: {value!r} (ConfigMap)", *(plain(n, 300) for n in mapping.notes if plain(n, 300) not in told))
+    return (f"{vip}: {value!r} (ConfigMap)", *(plain(n, 300) for n in mapping.notes if plain(n, 300) not in title))
 
 
 def proxy_without_mode(observation: Observation) -> Iterator[Finding]:
