@@ -49,7 +49,8 @@ class Shell:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._typed.add(command)
-        self._process.stdin.write(f"{command}\necho '{PROMPT}'\n")
+        # the shell reads what follows from the same pipe; and not every output ends with a newline
+        self._process.stdin.write(f"{{ {command}; }} </dev/null\nprintf '\\n%s\\n' '{PROMPT}'\n")
         self._process.stdin.flush()
         lines: list[str] = []
         while (line := self._process.stdout.readline()) != f"{PROMPT}\n":
