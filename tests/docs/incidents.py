@@ -72,11 +72,12 @@ def failed_check() -> Snapshot:
 
 
 class Incident(NamedTuple):
-    """What happens, which keys show it, and which lines of the screen are worth the room."""
+    """What happens, which keys show it, which lines of the screen are worth the room, and a text that comes last."""
 
     make: Callable[[], Snapshot]
     keys: tuple[str, ...]
     lines: Callable[[list[str]], list[str]]
+    last: str = ""
 
 
 def around(*marks: str) -> Callable[[list[str]], list[str]]:
@@ -93,7 +94,10 @@ INCIDENTS = {
     "left-behind": Incident(left_behind, ("1",), around("10.4.0.5", "✗", "VRRP owner")),
     "no-endpoint": Incident(healthy, ("4", *["down"] * 4), around("10.4.0.54", "✗ ", "✓ ")),
     "not-reloaded": Incident(
-        not_reloaded, ("5", "down", "down"), around("WARNING  /etc", "Remedy ", "Because ", " " * 10)
+        not_reloaded,
+        ("5", "down", "down"),
+        around("WARNING  /etc", "Remedy ", "Because ", " " * 10),
+        "Rule     config-not-reloaded",
     ),
     "failed-check": Incident(failed_check, ("3",), around("TCP 10.4.0.50", "10.2.69.5", "10.2.70.5", "removed")),
 }
@@ -110,7 +114,10 @@ async def capture(name: str) -> str:
             if app.latest is seen:
                 break
         await pilot.press(*incident.keys)
-        await pilot.pause()
+        for _ in range(200):
+            await pilot.pause()
+            if any(incident.last in line for line in painted(app)):
+                break
         lines = [re.sub(r"\s*[▂-█]?\s*$", "", line) for line in painted(app)]  # the scrollbar is not text
     return "\n".join(re.sub(r"\d\d:\d\d$", "21:04", line) for line in incident.lines(lines)) + "\n"
 

@@ -27,6 +27,7 @@ TEST_TIME = 600.0  # seconds for one test, set-up included, until it hangs: the 
 USUAL, LONG = 8.0, 30.0  # seconds that a test counts for which never ran here; LONG with a timeout of its own
 CACHE = "lab/seconds"  # node id -> seconds, of the last runs, in pytest's cache
 LOOK = 0.05  # seconds between looks at what the kernels report
+MAX_PANICS = 2  # of user-mode Linux, in a run: more of them are no accident
 
 
 class HostBridge:
@@ -34,6 +35,7 @@ class HostBridge:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self._panics: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -50,12 +52,19 @@ class HostBridge:
             run.run()
         finally:
             run.close()
+            self._panics += run.panics
         others = [item for item in session.items if not item.get_closest_marker("lab")]
         for number, item in enumerate(others, 1):
             following = others[number] if number < len(others) else None
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
             stop_if_asked(session)
         return True
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell of each kernel that crashed, and what ran anew."""
+        for text in self._panics:
+            terminalreporter.section("a kernel of the lab crashed; another one ran its tests")
+            terminalreporter.write_line(text)
 
 
 class LabRun:
@@ -73,6 +82,7 @@ class LabRun:
         self._deal = Deal(self._task(item) for item in items)
         count = min(len(items), max(1, int(os.environ.get("KVTUI_LAB_KERNELS", "1"))))
         self._guests = [Guest(session.config, number, self.items) for number in range(1, count + 1)]
+        self.panics: list[str] = []
 
     def _task(self, item: pytest.Item) -> Task:
         seconds = self._seconds.get(item.nodeid)
@@ -108,7 +118,9 @@ class LabRun:
                 last = self._reports[event["nodeid"]][-1]
                 last.user_properties.append((PROPERTY, guest.cpu_taken[event["nodeid"]]))
                 self._report(event["nodeid"])
-        if guest.failure is not None and guest.unfinished:
+        if guest.has_panicked and guest.unfinished and len(self.panics) < MAX_PANICS:
+            self._replace(guest)
+        elif guest.failure is not None and guest.unfinished:
             self._lose(guest)
         return bool(events)
 
@@ -116,6 +128,16 @@ class LabRun:
         """Seconds that the test which runs may take without an event."""
         marks = self.items[guest.unfinished[0]].iter_markers("lab") if guest.unfinished else ()
         return max([TEST_TIME, *(float(mark.kwargs["timeout"]) for mark in marks if "timeout" in mark.kwargs)])
+
+    def _replace(self, guest: Guest) -> None:
+        """Let another kernel run the tests of one that crashed."""
+        self.panics.append("\n".join([*guest.unfinished, str(guest.failure)]))
+        other = Guest(self.session.config, max(g.number for g in self._guests) + 1, self.items)
+        self._guests[self._guests.index(guest)] = other
+        for nodeid in guest.unfinished:
+            self._reports.pop(nodeid, None)  # such as of its set-up
+            other.give(nodeid)
+        guest.kernel.close()
 
     def _lose(self, guest: Guest) -> None:
         """Report that the tests of a kernel that failed did not run; the other kernels go on."""
