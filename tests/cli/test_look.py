@@ -75,8 +75,9 @@ def test_the_last_column_is_wrapped_at_words(rows: list[tuple[str, str]], width:
     text = table(("NAME", "WHY"), [*rows], look=Look(width=width))
 
     assert max(map(len, text.splitlines())) <= width
-    words = "NAMEWHY" + "".join(name + why for name, why in rows).replace(" ", "")
-    assert sorted("".join(text.split())) == sorted(words)
+    words = "NAME" + "".join(name + why for name, why in rows).replace(" ", "")
+    head = "" if text.splitlines()[0] == "NAME" else "WHY"  # a column below the others has no head
+    assert sorted("".join(text.split())) == sorted(words + head)
 
 
 def test_a_finding_is_wrapped_but_not_the_command_of_its_remedy() -> None:
