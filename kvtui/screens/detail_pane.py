@@ -71,4 +71,7 @@ class DetailPane(VerticalScroll, can_focus=False):
             for lines in self.query(Lines):
                 lines.forget_height()
         self.query_one("#first", Lines).show(first if is_known else ())
-        self.query_one("#more", Lines).show(more if is_known else ())
+        last = self.query_one("#more", Lines)
+        above = len(first) + sum(w.outer_size.height for w in self._between if w.display)
+        last.room = max(0, (height - FRAME_LINES if wide else max(MIN_LINES, room)) - above)
+        last.show(more if is_known else ())

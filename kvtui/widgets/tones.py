@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from kvtui.presenters.cells import Cell, Line
 
+SCROLLED_LINES = 8
+"""Text that scrolls has a multiple of these."""
 TONE_CLASSES = frozenset(f"tone--{tone.value}" for tone in Tone)
 TONE_CSS = """
     & .tone--strong { text-style: bold; }
@@ -48,6 +50,10 @@ class Lines(Widget):
     Args:
         wraps: wraps long lines with a hanging indent; otherwise they are cut.
         keeps_height: only ``forget_height`` makes it lower again. Another height makes Textual send the whole screen.
+
+    Attributes:
+        room: lines that can be seen at once. More of them scroll, and get some blank ones, so that another line more
+            does not change the height; None: never.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = set(TONE_CLASSES)
@@ -64,6 +70,7 @@ class Lines(Widget):
         id: str | None = None,  # noqa: A002 - Textual's name
     ) -> None:
         super().__init__(id=id)
+        self.room: int | None = None
         self._keeps_height = keeps_height
         self._tallest = 0
         self._wraps = wraps
@@ -95,7 +102,10 @@ class Lines(Widget):
         return self._height_of(self._in_width(width))
 
     def _height_of(self, lines: list[Line]) -> int:
-        self._tallest = max(self._tallest, len(lines)) if self._keeps_height else len(lines)
+        height = len(lines)
+        if self.room is not None and height > self.room:
+            height = -(-height // SCROLLED_LINES) * SCROLLED_LINES
+        self._tallest = max(self._tallest, height) if self._keeps_height else height
         return self._tallest
 
     def forget_height(self) -> None:

@@ -48,6 +48,16 @@ async def test_they_follow_what_happens() -> None:
         assert "not on this node, which is BACKUP" in ui.text
 
 
+async def test_a_line_more_below_the_edge_changes_no_layout() -> None:
+    """Another height makes Textual send the whole screen: 9 KB."""
+    async with running(demo(19.0), demo(19.5)) as ui:
+        more = ui.app.screen.query_one("#more", Lines)
+        before, height = more.lines, more.size.height
+        await ui.see(demo(21.0))
+        assert more.lines != before
+        assert more.size.height == height
+
+
 async def test_a_broken_layer_has_its_mark() -> None:
     lost = replace(vip(), present=False, state=VrrpState.MASTER)
     async with running(seen(vips=(lost,), servers=(server("10.4.0.50", real()),))) as ui:
