@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
-import pytest
-
 from kvtui.backend.linux.processes import Newcomers
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def own_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")  # put back afterwards
 
 
 def run(proc: Path, pid: int, program: str) -> None:

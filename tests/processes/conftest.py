@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from tests.processes.machine import Machine
@@ -12,6 +11,5 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")  # put back afterwards
+def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)

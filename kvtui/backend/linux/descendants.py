@@ -39,7 +39,6 @@ def kill_descendants(pid: int) -> None:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    psutil.PROCFS_PATH = "/proc"
     with suppress(psutil.Error):
         for found in psutil.Process(pid).children(recursive=True):
             with suppress(psutil.Error):

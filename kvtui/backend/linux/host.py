@@ -48,7 +48,6 @@ class HostLayer:
         return self._source
 
     def _read(self) -> Host:
-        psutil.PROCFS_PATH = "/proc"  # readers of processes set it, see process.py
         before, self._times = self._times, psutil.cpu_times()
         cpu, steal = (None, None) if before is None else shares(before, self._times)
         memory = psutil.virtual_memory()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import psutil
 from msgspec import Struct
 
 from kvtui.backend.linux import procfs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -44,21 +49,20 @@ class Process(Struct, frozen=True):
 
 
 def list_pids(proc: str = "/proc") -> list[int]:
-    psutil.PROCFS_PATH = proc
-    return sorted(psutil.pids())
+    with _proc_at(proc):
+        return sorted(psutil.pids())
 
 
 def boot_time(proc: str = "/proc") -> float:
-    psutil.PROCFS_PATH = proc
-    return float(psutil.boot_time())
+    with _proc_at(proc):
+        return float(psutil.boot_time())
 
 
 def read_process(pid: int, proc: str = "/proc", booted: float | None = None) -> Process | None:
     """Returns the process, or None when it is gone or hidden (``hidepid``)."""
     booted = boot_time(proc) if booted is None else booted
     try:
-        found = _open(pid, proc)
-        with found.oneshot():
+        with _proc_at(proc), (found := psutil.Process(pid)).oneshot():
             zombie = found.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
             ticks = procfs.start_ticks(pid, proc)
             return Process(
@@ -89,15 +93,21 @@ def read_variables(pid: int, names: tuple[str, ...], proc: str = "/proc") -> dic
     Empty without permission (CAP_SYS_PTRACE).
     """
     try:
-        entries = _open(pid, proc).environ()
+        with _proc_at(proc):
+            entries = psutil.Process(pid).environ()
     except psutil.Error:
         return {}
     return {name: _readable(entries[name]) for name in names if name in entries}
 
 
-def _open(pid: int, proc: str) -> psutil.Process:
-    psutil.PROCFS_PATH = proc  # psutil's own setting for a /proc that is mounted elsewhere
-    return psutil.Process(pid)
+@contextmanager
+def _proc_at(proc: str) -> Iterator[None]:
+    """Lets psutil read a /proc that is mounted elsewhere: its own setting, put back for all others."""
+    before, psutil.PROCFS_PATH = psutil.PROCFS_PATH, proc
+    try:
+        yield
+    finally:
+        psutil.PROCFS_PATH = before
 
 
 def _readable(word: str) -> str:

@@ -1,0 +1,27 @@
+"""A /proc that is mounted elsewhere is read by one reader only; all others read this machine's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_no_reader_leaves_its_place_behind(tmp_path: Path) -> None:
+    place = str(tmp_path)
+    (tmp_path / "stat").write_text("cpu 1 2\n")
+    (tmp_path / "1").mkdir()
+    assert list_pids(place) == [1]
+    with pytest.raises(RuntimeError):
+        boot_time(place)
+    assert read_process(os.getpid(), place, booted=0.0) is None
+    assert read_variables(os.getpid(), ("HOME",), place) == {}
+    assert os.getpid() in psutil.pids()
+    assert psutil.cpu_times().idle > 0
