@@ -19,9 +19,9 @@ from kvtui.observer import Observer
 from kvtui.presenters.documents import VIEWS, members, status, timestamp
 from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
-from tests import build_kube
 from tests.build import NOW, VIP, addresses, advertiser, keepalived, real, snapshot, sources, table
-from tests.build_kube import configmap, controller, kube
+from tests.build import kube as build_kube
+from tests.build.kube import configmap, controller, kube
 from tests.documents import document
 
 if TYPE_CHECKING:

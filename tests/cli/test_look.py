@@ -21,9 +21,9 @@ from kvtui.model.config import ColourMode
 from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.glyphs import UNICODE
+from tests.build.views import demo
 from tests.signals import DEFAULT_SIGNALS
 from tests.ui.pseudo_terminal import PseudoTerminal
-from tests.ui.seen import demo
 
 KVTUI = [sys.executable, "-m", "kvtui", "--demo"]
 SGR = re.compile(r"\x1b\[[\d;]*m")

@@ -17,8 +17,9 @@ from kvtui.cli.render import RenderExit, RenderRequest, render
 from kvtui.model.mapping import Dialect
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.schema import schema
-from tests import build, build_kube
-from tests.build_kube import configmap, controller, endpoint, group, kube, service, source
+from tests import build
+from tests.build import kube as build_kube
+from tests.build.kube import configmap, controller, endpoint, group, kube, service, source
 from tests.shared import shared_path
 
 if TYPE_CHECKING:

@@ -24,9 +24,10 @@ from kvtui.presenters.schema import schema
 from kvtui.presenters.trace import chain_cell, chain_line
 from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Link, Mark, Port
 from kvtui.rules.observe import observe
-from tests import build, build_kube
+from tests import build
 from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
-from tests.build_kube import NGINX, configmap, controller, endpoint, group, kube
+from tests.build import kube as build_kube
+from tests.build.kube import NGINX, configmap, controller, endpoint, group, kube
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf

@@ -16,7 +16,8 @@ from kvtui.backend.kube.timing import Backoff
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceState, UnavailableReason
-from tests import build, build_kube
+from tests import build
+from tests.build import kube as build_kube
 from tests.kube.seen import TOKEN
 
 if TYPE_CHECKING:

@@ -63,6 +63,7 @@ class Shell:
 def fail_over_by_hand(cluster: Cluster, ssh: Sequence[str], target: Node) -> int:
     """Makes the target master. Returns how many characters were typed."""
     vip, look = cluster.spec.vips[0], "ip -br addr show eth0"
+    ssh = ["ip", "netns", "exec", cluster.network.client, *ssh]  # clusters beside this one have the same addresses
     with ExitStack() as stack:
         shells = {node: stack.enter_context(Shell(ssh, node)) for node in cluster.nodes}
         for node, shell in shells.items():

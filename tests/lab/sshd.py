@@ -23,7 +23,7 @@ UsePAM no
 StrictModes no
 PermitRootLogin yes
 PasswordAuthentication no
-SetEnv KVTUI_STATE_DIR={state}
+SetEnv KVTUI_STATE_DIR={state} KVTUI_DEBUG={state}.log
 """
 CLIENT = """
 Host *

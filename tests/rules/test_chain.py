@@ -23,7 +23,7 @@ from tests.build import (
     sources,
     table,
 )
-from tests.build_kube import controller
+from tests.build.kube import controller
 from tests.rules.chains import ALL_OK, CLUSTER, UNKNOWN, WRITTEN, detail_of, links, marks
 
 OWN = advertiser(0, outgoing=True)

@@ -14,7 +14,7 @@ from kvtui.rules.mapping.controller import ControllerSettings
 from kvtui.rules.mapping.drift import Difference, DifferenceKind, ServerKey, drift, edited
 from kvtui.rules.mapping.expected import expected
 from tests import build
-from tests.build_kube import NGINX, configmap, endpoint, group, kube, service
+from tests.build.kube import NGINX, configmap, endpoint, group, kube, service
 from tests.growth import ratio
 
 if TYPE_CHECKING:

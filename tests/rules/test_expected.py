@@ -16,7 +16,7 @@ from kvtui.rules.mapping.controller import ControllerSettings, settings_of
 from kvtui.rules.mapping.expected import Expected, expected
 from kvtui.rules.mapping.template import Block, Page
 from tests import build
-from tests.build_kube import configmap, controller, endpoint, group, kube, node, service, snapshot
+from tests.build.kube import configmap, controller, endpoint, group, kube, node, service, snapshot
 from tests.growth import ratio
 from tests.shared import shared_path
 

@@ -16,7 +16,7 @@ from kvtui.model.vrrp import VirtualAddress
 from kvtui.rules.mapping.entries import from_conf, mappings, service_of
 from kvtui.rules.observe import observe
 from tests import build
-from tests.build_kube import NGINX, configmap, controller, endpoint, group, kube, service, snapshot
+from tests.build.kube import NGINX, configmap, controller, endpoint, group, kube, service, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dictionary

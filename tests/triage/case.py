@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.triage.runner import pending_findings
-from tests import build, build_kube
+from tests import build
+from tests.build import kube as build_kube
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer

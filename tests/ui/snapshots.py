@@ -14,7 +14,8 @@ from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.config import TriageSettings
 from kvtui.observer import TriageRunner
 from kvtui.rules.observe import observe
-from tests.ui.seen import EPOCH, running
+from tests.build.views import EPOCH
+from tests.ui.seen import running
 from tests.watched_loop import WatchedLoop
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from kvtui.presenters.chart import Chart, Form, chart_line, chart_lines, plot
 from kvtui.presenters.traffic import bytes_chart, connections_chart
 from kvtui.rules.timeline.history import SPANS, Channel, History, nice_top
 from kvtui.widgets.chart import changed_columns
-from tests.ui.seen import EPOCH, demo, real, running, seen, server, snapshot
+from tests.build.views import EPOCH, demo, real, seen, server, snapshot
+from tests.ui.seen import running
 
 MINUTE, FIVE_MINUTES, HOUR = SPANS
 KEY = ("TCP", "10.4.0.50:80")

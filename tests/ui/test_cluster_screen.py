@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from kvtui.cli.output import Format, encode
 from kvtui.model.settings import ClusterSettings
 from kvtui.presenters.documents import status
+from tests.build.views import demo
 from tests.ui.pseudo_terminal import PseudoTerminal
-from tests.ui.seen import demo, running
+from tests.ui.seen import running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,8 @@ from kvtui.app import KvtuiApp
 from kvtui.model.config import Theme, TriageSettings
 from kvtui.model.settings import UiSettings
 from kvtui.observer import TriageRunner
-from tests.ui.seen import Feed, Ui, demo, strips
+from tests.build.views import demo
+from tests.ui.seen import Feed, Ui, strips
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

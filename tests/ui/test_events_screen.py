@@ -14,7 +14,8 @@ from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
 from kvtui.screens.events import EventsScreen
 from kvtui.widgets.table import LineTable
-from tests.ui.seen import EPOCH, Ui, running, seen, snapshot, vip
+from tests.build.views import EPOCH, seen, snapshot, vip
+from tests.ui.seen import Ui, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from tests.ui.seen import Ui, instance, real, running, seen, sent, server, snapshot, stats, strips, vip
+from tests.build.views import instance, real, seen, server, snapshot, stats, vip
+from tests.ui.seen import Ui, running, sent, strips
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation

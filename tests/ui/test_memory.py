@@ -15,8 +15,9 @@ from textual.widget import Widget
 
 from kvtui.app import MAX_CLOSED_SCREENS
 from kvtui.textual_internals import drop_drawn_lines
+from tests.build.views import demo
 from tests.ui.pseudo_terminal import PseudoTerminal
-from tests.ui.seen import Ui, demo, running
+from tests.ui.seen import Ui, running
 
 ROUND = [
     "3",

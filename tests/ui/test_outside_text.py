@@ -12,8 +12,9 @@ from kvtui.model.ipvs import Connection
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.text import plain
 from tests.build import snapshot
+from tests.build.views import seen
 from tests.ui.hostile import HOSTILE, cluster, most_marks, world
-from tests.ui.seen import Ui, running, seen
+from tests.ui.seen import Ui, running
 
 
 def assert_harmless(ui: Ui, width: int = 80, height: int = 24) -> None:

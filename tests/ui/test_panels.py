@@ -12,7 +12,8 @@ from kvtui.presenters.wrapping import hanging
 from kvtui.screens.help import SCREENS, HelpPanel, in_columns
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.vips import VipsScreen
-from tests.ui.seen import demo, running, seen, snapshot, source
+from tests.build.views import demo, seen, snapshot, source
+from tests.ui.seen import running
 
 
 async def test_every_binding_stands_in_the_help_exactly_once() -> None:

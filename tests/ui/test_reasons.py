@@ -12,7 +12,8 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Tone
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.keyline import KeyLine
-from tests.ui.seen import Ui, demo, instance, real, running, seen, server, vip
+from tests.build.views import demo, instance, real, seen, server, vip
+from tests.ui.seen import Ui, running
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from tests.ui.seen import Ui, demo, real, running, seen, server, strips, vip
+from tests.build.views import demo, real, seen, server, vip
+from tests.ui.seen import Ui, running, strips
 
 SIZES = [(200, 50), (40, 10), (20, 5), (1, 1)]
 PATH = (["1"], ["enter"], ["2"], ["3"], ["enter"], ["question_mark"], ["escape", "slash"])

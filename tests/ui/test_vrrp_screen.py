@@ -11,8 +11,9 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Tracked, Transition, VrrpState
 from kvtui.presenters.vrrp import instance_text, is_error_counter
 from kvtui.screens.panel import Panel
+from tests.build.views import EPOCH, demo, instance, seen, snapshot, source
 from tests.shared import shared_path
-from tests.ui.seen import EPOCH, demo, instance, running, seen, snapshot, source
+from tests.ui.seen import running
 
 PEERS = (
     Peer("10.4.0.4", 90, seen=True, age_seconds=0.4),

@@ -1,4 +1,7 @@
-"""Builders of small snapshots for tests of rules, CLI and UI: the tutorial's cluster, seen from node-a."""
+"""The kit of builders: small snapshots for tests of rules, CLI and UI, of the tutorial's cluster, seen from node-a.
+
+``kube``: what its API says; ``views``: what screens show of it; ``cluster``: what the kvtui of other nodes report.
+"""
 
 from __future__ import annotations
 
