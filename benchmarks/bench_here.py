@@ -28,7 +28,7 @@ from kvtui.backend.demo.source import Demo
 from kvtui.model.settings import UiSettings
 from kvtui.observer import Observer
 from kvtui.terminal import tune_garbage_collector
-from tests.build import many_vips
+from tests.kit import many_vips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

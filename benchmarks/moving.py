@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.backend.demo.source import Demo
 from kvtui.model.conf import ConfRealServer, ConfVirtualServer
 from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol, RealServer, Stats, VirtualServer
-from tests.build import NOW, addresses, conf, snapshot
+from tests.kit import NOW, addresses, conf, snapshot
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf

@@ -13,7 +13,7 @@ from kvtui.actions.drain.active_drains import Drain
 from kvtui.model.ipvs import IpvsTable, Protocol, VirtualServer
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, advertiser, instance, real, snapshot, table
+from tests.kit import NOW, VIP, addresses, advertiser, instance, real, snapshot, table
 
 if TYPE_CHECKING:
     from kvtui.actions.core.plan import NoteSeverity, Plan

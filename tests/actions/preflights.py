@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvtui.actions.core.preflight import Preflight
 from kvtui.backend.conf import copies, reader
 from kvtui.backend.config_test import ConfigTest, messages
-from tests.build import NOW, keepalived
+from tests.kit import NOW, keepalived
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from kvtui.actions.steps.reload import send_sighup
 from kvtui.backend.linux import processes
 from kvtui.backend.linux.process import read_process
 from kvtui.backend.linux.procfs import start_ticks
-from tests.build import keepalived
+from tests.kit import keepalived
 from tests.signals import DEFAULT_SIGNALS
 
 if TYPE_CHECKING:

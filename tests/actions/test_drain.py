@@ -19,7 +19,7 @@ from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.vrrp import RealServerCheck
 from tests.actions import nodes
 from tests.actions.nodes import FIVE, NETWORK, QUIESCENT, WEB, grades, node, virtual
-from tests.build import NOW, VIP, addresses, conf, conf_real, keepalived, real
+from tests.kit import NOW, VIP, addresses, conf, conf_real, keepalived, real
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation

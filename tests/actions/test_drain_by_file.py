@@ -24,7 +24,7 @@ from kvtui.actions.steps.weight import SetWeight
 from kvtui.backend.conf.reader import read
 from kvtui.model.conf import ConfTrack, ConfTrackFile
 from tests.actions.nodes import FIVE, NETWORK, WEB, done, grades, node, verified, virtual
-from tests.build import conf, conf_real, real
+from tests.kit import conf, conf_real, real
 
 if TYPE_CHECKING:
     from pathlib import Path

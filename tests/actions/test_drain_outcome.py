@@ -13,7 +13,7 @@ from kvtui.actions.drain.plan import plan_drain
 from kvtui.actions.live import LIVE
 from kvtui.rules.servers.drained import sentences_of, traffic
 from tests.actions.nodes import FIVE, node, virtual
-from tests.build import conf, conf_real, real
+from tests.kit import conf, conf_real, real
 
 if TYPE_CHECKING:
     from kvtui.model.conf import ConfVirtualServer

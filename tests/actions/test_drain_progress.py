@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.actions.drain.drain_progress import DrainProgress, Expected, seconds_left
 from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol
 from tests.actions.nodes import NETWORK, WEB, virtual
-from tests.build import NOW, real
+from tests.kit import NOW, real
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

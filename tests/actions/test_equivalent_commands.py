@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.actions.equivalent_commands import of_instance, of_mapping, of_server, of_vip, word
 from kvtui.model.mapping import Mapping, MappingState
 from kvtui.model.vrrp import VrrpState
-from tests.build.views import demo
+from tests.kit.views import demo
 
 SEEN = demo()
 

@@ -19,7 +19,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import MASTER, grades, master, nothing
 from tests.actions.preflights import CONF, preflight_of, tracked
-from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
+from tests.kit import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from kvtui.actions.core.recovery import finish, undo
 from kvtui.actions.core.runner import ExitCode, Runner
 from kvtui.actions.live import LIVE
 from tests.actions.preflights import CONF
-from tests.build import keepalived
+from tests.kit import keepalived
 
 if TYPE_CHECKING:
     from pathlib import Path

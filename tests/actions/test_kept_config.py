@@ -14,7 +14,7 @@ from kvtui.actions.steps import kept_config
 from kvtui.actions.steps.kept_config import KeepConfig
 from kvtui.backend.conf import reader
 from tests.actions.preflights import CONF, daemon
-from tests.build import NOW
+from tests.kit import NOW
 
 if TYPE_CHECKING:
     from pathlib import Path

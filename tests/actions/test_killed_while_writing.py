@@ -21,7 +21,7 @@ from kvtui.actions.steps.file import ReplaceFile
 from kvtui.actions.steps.reload import ReloadStep, When
 from kvtui.actions.steps.track_value import SetTrackValue
 from tests.actions.preflights import CONF
-from tests.build import NOW, keepalived
+from tests.kit import NOW, keepalived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

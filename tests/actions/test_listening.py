@@ -21,7 +21,7 @@ from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from tests.actions.nodes import verified
 from tests.actions.preflights import CONF, preflight_of
-from tests.build import addresses, advertiser, instance, snapshot
+from tests.kit import addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from kvtui.model.prediction import Certainty, Prediction, StateChange, VipsChang
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.vrrp.consequence import Consequence
-from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
+from tests.kit import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
     from kvtui.actions.core.outcome_watch import Verdict

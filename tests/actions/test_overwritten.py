@@ -30,7 +30,7 @@ from kvtui.model.keepalived import Controller
 from kvtui.observer import Observer
 from kvtui.presenters.schema import schema
 from tests.actions.preflights import CONF
-from tests.build import NOW, VIP, conf, instance, keepalived, snapshot
+from tests.kit import NOW, VIP, conf, instance, keepalived, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

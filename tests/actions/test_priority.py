@@ -18,7 +18,7 @@ from kvtui.model.source import SourceName
 from kvtui.rules.observe import observe
 from tests.actions.nodes import done, grades, master, nothing
 from tests.actions.preflights import CONF, preflight_of, tracked
-from tests.build import snapshot
+from tests.kit import snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

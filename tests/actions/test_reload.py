@@ -11,7 +11,7 @@ from kvtui.actions.reload.plan import plan_reload
 from kvtui.rules.observe import observe
 from tests.actions.nodes import grades, nothing
 from tests.actions.preflights import CONF, preflight_of, said
-from tests.build import real, snapshot, table
+from tests.kit import real, snapshot, table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import make
 from kvtui.actions.steps import reload as reload_step
 from kvtui.actions.steps.reload import ReloadStep, When
-from tests.build import conf, keepalived
+from tests.kit import conf, keepalived
 
 if TYPE_CHECKING:
     from collections.abc import Callable

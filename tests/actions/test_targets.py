@@ -13,7 +13,7 @@ from kvtui.model.ipvs import Protocol
 from kvtui.rules.observe import observe
 from tests.actions import nodes
 from tests.actions.nodes import FIVE, node, virtual
-from tests.build import real, snapshot
+from tests.kit import real, snapshot
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation

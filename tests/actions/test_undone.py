@@ -23,7 +23,7 @@ from kvtui.actions.undone import UNCLEAR, undone, with_log
 from kvtui.model.log import LogLine, LogTail
 from kvtui.model.vrrp import TrackFile
 from tests.actions.nodes import FIVE, done, node, virtual
-from tests.build import NOW, instance, keepalived, real, snapshot
+from tests.kit import NOW, instance, keepalived, real, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

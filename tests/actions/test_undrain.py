@@ -26,7 +26,7 @@ from kvtui.model.vrrp import RealServerCheck
 from kvtui.rules.observe import observe
 from tests.actions import nodes
 from tests.actions.nodes import FIVE, NETWORK, WEB, done, drained, grades, node, verified, virtual
-from tests.build import conf, conf_real, keepalived, real
+from tests.kit import conf, conf_real, keepalived, real
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.build import keepalived
+from tests.kit import keepalived
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:

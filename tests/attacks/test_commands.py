@@ -16,7 +16,7 @@ from kvtui.actions.reload.plan import reload_commands
 from kvtui.actions.steps.track_value import write_number
 from kvtui.model.text import plain, shell_word
 from kvtui.observer import TriageRunner
-from tests.build import keepalived
+from tests.kit import keepalived
 from tests.ui.hostile import cluster, world
 
 if TYPE_CHECKING:

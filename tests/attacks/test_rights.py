@@ -104,7 +104,7 @@ def test_it_has_no_more_than_the_target(name: str, look: Path) -> None:
 def test_without_the_right_to_drop_capabilities_it_gains_none(look: Path) -> None:
     """As in the sidecar: no CAP_SETPCAP, no CAP_SETGID, and other capabilities than keepalived."""
     code = (
-        "import sys; from kvtui.backend import config_test; from tests.build import keepalived\n"
+        "import sys; from kvtui.backend import config_test; from tests.kit import keepalived\n"
         "pid = int(sys.argv[1])\n"
         "k = keepalived(pid=pid, root=f'/proc/{pid}/root', argv=('bash',), conf=sys.argv[2])\n"
         "print(*config_test.run(k).messages, sep='\\n')"

@@ -17,7 +17,7 @@ from kvtui.actions.core.trial import Trials, trial_notes
 from kvtui.backend.checks.runner import Prospect, prospect_of, run_check
 from kvtui.model.check import SCRIPT, Check, CheckResult, Url
 from kvtui.model.keepalived import Children
-from tests.build import conf, keepalived
+from tests.kit import conf, keepalived
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from kvtui.observer import Observer
 from kvtui.presenters.documents import VIEWS, members, status, timestamp
 from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, advertiser, keepalived, real, snapshot, sources, table
-from tests.build import kube as build_kube
-from tests.build.kube import configmap, controller, kube
 from tests.documents import document
+from tests.kit import NOW, VIP, addresses, advertiser, keepalived, real, snapshot, sources, table
+from tests.kit import kube as build_kube
+from tests.kit.kube import configmap, controller, kube
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot

@@ -21,7 +21,7 @@ from kvtui.model.config import ColourMode
 from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Cell, Tone
 from kvtui.presenters.glyphs import UNICODE
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.signals import DEFAULT_SIGNALS
 from tests.ui.pseudo_terminal import PseudoTerminal
 

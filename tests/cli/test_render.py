@@ -17,9 +17,9 @@ from kvtui.cli.render import RenderExit, RenderRequest, render
 from kvtui.model.mapping import Dialect
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.schema import schema
-from tests import build
-from tests.build import kube as build_kube
-from tests.build.kube import configmap, controller, endpoint, group, kube, service, source
+from tests import kit
+from tests.kit import kube as build_kube
+from tests.kit.kube import configmap, controller, endpoint, group, kube, service, source
 from tests.shared import shared_path
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Still(Demo):
 def golden_kube(**changes: Any) -> Kube:
     """The cluster of the golden file."""
     known = kube(
-        configmap=configmap({build.VIP: "default/echoheaders"}),
+        configmap=configmap({kit.VIP: "default/echoheaders"}),
         services={ECHO: service("echoheaders")},
         endpoints={ECHO: (group(endpoint(5), endpoint(6)),)},
     )
@@ -57,15 +57,15 @@ def golden_kube(**changes: Any) -> Kube:
 
 
 def snapshot(**changes: Any) -> Snapshot:
-    newer = (build.keepalived(controller=controller("--http-port=8080")),)
+    newer = (kit.keepalived(controller=controller("--http-port=8080")),)
     return build_kube.snapshot(**{"keepalived": newer, "kube": golden_kube()} | changes)
 
 
 def on_disk(path: Path, text: str, **changes: Any) -> Snapshot:
     """A node whose keepalived.conf is this file."""
     path.write_text(text)
-    newer = build.keepalived(controller=controller("--http-port=8080"), root="", conf=str(path))
-    conf = reader.read(str(path), now=build.NOW)
+    newer = kit.keepalived(controller=controller("--http-port=8080"), root="", conf=str(path))
+    conf = reader.read(str(path), now=kit.NOW)
     return snapshot(keepalived=(newer,), conf=conf, **{"running": conf} | changes)
 
 
@@ -105,7 +105,7 @@ def test_another_controller_and_another_node(run: Any) -> None:
 
 
 def test_skipped_entries_are_named(run: Any) -> None:
-    data = {build.VIP: "default/echoheaders", "10.4.0.51": "default/gone", "10.4.0.52": "a/b:TUN"}
+    data = {kit.VIP: "default/echoheaders", "10.4.0.51": "default/gone", "10.4.0.52": "a/b:TUN"}
     code, out, err = run(snapshot(kube=golden_kube(configmap=configmap(data))))
     assert (code, out) == (RenderExit.OK, golden())
     assert "kvtui: skipped: 10.4.0.51: Service default/gone does not exist\n" in err
@@ -130,7 +130,7 @@ def test_a_missing_right_does_not_give_an_empty_config(run: Any) -> None:
 def test_the_error_of_the_api_comes_first(run: Any) -> None:
     why = "127.0.0.1:9 refuses connections: the API server does not run there"
     nothing = golden_kube(configmap_name=None, configmap=None, services=None, endpoints=None, pods=None, nodes=None)
-    others = tuple(s for s in build.sources() if s.name is not SourceName.KUBERNETES)
+    others = tuple(s for s in kit.sources() if s.name is not SourceName.KUBERNETES)
     down = snapshot(kube=nothing, sources=(*others, source(SourceState.UNAVAILABLE, why, read_at=None)))
     code, out, err = run(down)
     assert (code, out) == (RenderExit.UNKNOWN, "")
@@ -178,7 +178,7 @@ def test_a_hand_edit_is_shown_without_passwords(run: Any, tmp_path: Path) -> Non
 
 
 def test_the_running_config_is_compared_too(run: Any, tmp_path: Path) -> None:
-    running = build.conf(build.conf_real(5))
+    running = kit.conf(kit.conf_real(5))
     code, out, err = run(on_disk(tmp_path / "k.conf", golden(), running=running), diff=True)
     assert (code, out) == (RenderExit.OK, "")
     assert (
@@ -200,14 +200,14 @@ def test_json_has_text_and_differences(run: Any, tmp_path: Path) -> None:
     assert (code, err) == (RenderExit.DIFFERS, "")
     document = json.loads(out)
     assert document["text"] == golden()
-    assert (document["dialect"], document["vips"], document["missing"]) == ("aledbf", [build.VIP], [])
+    assert (document["dialect"], document["vips"], document["missing"]) == ("aledbf", [kit.VIP], [])
     assert document["running"] is None
     assert document["file"] == [
         {
             "kind": "weight",
             "text": "virtual server 10.4.0.50:80: weight of real server 10.2.68.5:8080 is 0; the controller would "
             "write 1",
-            "vip": build.VIP,
+            "vip": kit.VIP,
             "port": 80,
             "protocol": "TCP",
             "real_server": {"address": "10.2.68.5", "port": 8080},
@@ -225,7 +225,7 @@ UNREADY = {ECHO: (group(endpoint(5, ready=False)),)}
 DOCUMENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "plain": ({}, {}),
     "a port that is skipped": ({"kube": golden_kube(endpoints=UNREADY)}, {"diff": True}),
-    "everything differs": ({"kube": golden_kube(), "conf": None, "running": build.conf()}, {"diff": True}),
+    "everything differs": ({"kube": golden_kube(), "conf": None, "running": kit.conf()}, {"diff": True}),
     "not known": ({"kube": golden_kube(services=None)}, {"diff": True}),
     "another node": ({}, {"node": "node-b", "interface": "eth1"}),
 }
@@ -245,7 +245,7 @@ def test_the_document_is_what_the_schema_says(run: Any, changes: dict[str, Any],
 
 
 def test_outside_text_reaches_no_terminal(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    evil = configmap({build.VIP: "default/echoheaders:NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}"})
+    evil = configmap({kit.VIP: "default/echoheaders:NAT\x1b[31m\N{RIGHT-TO-LEFT OVERRIDE}"})
     shown = snapshot(kube=golden_kube(configmap=evil))
     code, out, err = run(shown)
     assert code == RenderExit.OK

@@ -24,10 +24,10 @@ from kvtui.presenters.schema import schema
 from kvtui.presenters.trace import chain_cell, chain_line
 from kvtui.rules.chain import NO_API_REMEDY, ChainIndex, Layer, Link, Mark, Port
 from kvtui.rules.observe import observe
-from tests import build
-from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
-from tests.build import kube as build_kube
-from tests.build.kube import NGINX, configmap, controller, endpoint, group, kube
+from tests import kit
+from tests.kit import NOW, VIP, conf, conf_real, keepalived, real, table
+from tests.kit import kube as build_kube
+from tests.kit.kube import NGINX, configmap, controller, endpoint, group, kube
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf
@@ -201,7 +201,7 @@ def test_an_unread_source_may_have_the_vip() -> None:
     absent = Source(
         SourceName.KUBERNETES, SourceState.UNAVAILABLE, "no API is configured here", reason=UnavailableReason.ABSENT
     )
-    by_name = {s.name: s for s in build.sources()} | {SourceName.KUBERNETES: absent}
+    by_name = {s.name: s for s in kit.sources()} | {SourceName.KUBERNETES: absent}
     whole = ChainIndex(observe(snapshot(sources=tuple(by_name.values()))))
     with pytest.raises(UnknownVipError):
         find_ports(whole, "10.4.0.99")

@@ -21,8 +21,8 @@ from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import Observer
 from kvtui.presenters.schema import schema
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, advertiser, instance, sources
 from tests.documents import document
+from tests.kit import NOW, VIP, addresses, advertiser, instance, sources
 from tests.triage.case import backup
 
 if TYPE_CHECKING:

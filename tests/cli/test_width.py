@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from kvtui.cli.look import Look
 from kvtui.cli.text import IPVS_HEAD, render
 from kvtui.model.source import Source, SourceName, SourceState
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.signals import DEFAULT_SIGNALS
 from tests.ui.pseudo_terminal import PseudoTerminal
 

@@ -14,7 +14,7 @@ from kvtui.backend.remote.links import Links
 from kvtui.cluster_observer import ClusterObserver
 from kvtui.model.cluster import ClusterNode, NodeState, ReportedNode
 from kvtui.model.settings import ClusterSettings
-from tests.build.cluster import node
+from tests.kit.cluster import node
 
 if TYPE_CHECKING:
     from collections.abc import Callable

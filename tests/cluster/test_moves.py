@@ -8,7 +8,7 @@ import pytest
 
 from kvtui.cli.all_nodes import RefusedError, moves
 from kvtui.rules.cluster.view import ClusterRules
-from tests.build.cluster import node, peer, silent
+from tests.kit.cluster import node, peer, silent
 
 
 def words(target: int, *, best: int = 105, unknown: bool = False, **backup: Any) -> list[tuple[str, str]]:

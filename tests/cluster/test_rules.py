@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.cluster import ClusterNode, ClusterView, Comparison, Heard, NodeState, ReportedHmac
 from kvtui.presenters.cluster import NodeCells
 from kvtui.rules.cluster.view import ClusterRules
-from tests.build.cluster import node, peer, silent
+from tests.kit.cluster import node, peer, silent
 
 if TYPE_CHECKING:
     from kvtui.model.cluster import Hearing

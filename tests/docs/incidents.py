@@ -19,7 +19,7 @@ from kvtui.model.settings import UiSettings
 from kvtui.model.vrrp import VrrpState
 from kvtui.observer import TriageRunner
 from kvtui.rules.observe import observe
-from tests.build.views import EPOCH
+from tests.kit.views import EPOCH
 from tests.ui.seen import Feed, painted
 from tests.watched_loop import WatchedLoop
 

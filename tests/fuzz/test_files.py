@@ -23,10 +23,10 @@ from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.mounts import mount_above
 from kvtui.backend.linux.process import list_pids, read_process
 from kvtui.rules.observe import observe
-from tests.build import snapshot
 from tests.conf.generate import config
 from tests.dumps.samples import DATA_SAMPLES, JSON_SAMPLES, sample
 from tests.fuzz.packets import damaged
+from tests.kit import snapshot
 
 CORPUS = Path(__file__).with_name("corpus")
 WORDS = (

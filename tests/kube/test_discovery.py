@@ -16,8 +16,8 @@ from kvtui.backend.kube.timing import Backoff
 from kvtui.backend.node.kube_layer import KubeLayer
 from kvtui.model.settings import KubeSettings
 from kvtui.model.source import SourceState, UnavailableReason
-from tests import build
-from tests.build import kube as build_kube
+from tests import kit
+from tests.kit import kube as build_kube
 from tests.kube.seen import TOKEN
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ async def test_a_controller_that_comes_later_is_noticed(tmp_path: Path) -> None:
     try:
         await layer.settle(20)
         assert layer.source(None).reason is UnavailableReason.ABSENT
-        layer.notice([build.keepalived(controller=build_kube.controller())], None)
+        layer.notice([kit.keepalived(controller=build_kube.controller())], None)
         await layer.settle(20)
         assert layer.source(None).reason is UnavailableReason.ABSENT  # PID 800 has none
     finally:

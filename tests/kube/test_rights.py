@@ -14,7 +14,7 @@ from kvtui.model.kube import Resource
 from kvtui.model.source import SourceState
 from kvtui.rules.observe import observe
 from kvtui.rules.triage.kubernetes import missing_right
-from tests.build import kube as build_kube
+from tests.kit import kube as build_kube
 from tests.kube import objects
 from tests.kube.seen import QUICK, Seen, seen
 

@@ -11,7 +11,7 @@ from kvtui.backend.node.guard import SourceGuard
 from kvtui.backend.node.network_layer import AddressesLayer
 from kvtui.model.addresses import AddressTable
 from kvtui.model.source import Source, SourceName, SourceState
-from tests.build import NOW
+from tests.kit import NOW
 
 TABLE = AddressTable((), (), NOW - 60)
 

@@ -15,7 +15,7 @@ from kvtui.backend.node.network_layer import IpvsLayer
 from kvtui.backend.node.vrrp_layer import INTERVAL, UNSETTLED_INTERVAL, URGENT_INTERVAL, VrrpLayer
 from kvtui.model.keepalived import Children
 from kvtui.model.vrrp import RealServerCheck, VrrpState
-from tests.build import NOW, instance, keepalived, real, table
+from tests.kit import NOW, instance, keepalived, real, table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kvtui.backend.linux.procfs import start_ticks
 from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.model.source import SourceState
-from tests.build import keepalived
+from tests.kit import keepalived
 
 if TYPE_CHECKING:
     from pathlib import Path

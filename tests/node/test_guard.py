@@ -22,7 +22,7 @@ from kvtui.model.ipvs import Protocol
 from kvtui.model.settings import KubeSettings
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.observer import Observer
-from tests.build import keepalived
+from tests.kit import keepalived
 from tests.lab.poll import poll
 
 if TYPE_CHECKING:

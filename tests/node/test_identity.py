@@ -15,7 +15,7 @@ from kvtui.backend.node.network import Network
 from kvtui.backend.node.processes_layer import LOOK_SECONDS, SCAN_SECONDS, ProcessesLayer
 from kvtui.model.keepalived import Children, Keepalived, KeepalivedNotFoundError
 from kvtui.model.settings import KubeSettings
-from tests.build import keepalived
+from tests.kit import keepalived
 
 if TYPE_CHECKING:
     from collections.abc import Callable

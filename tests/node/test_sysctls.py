@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.node import sysctls_layer
 from kvtui.backend.node.sysctls_layer import INTERVAL, SysctlsLayer
-from tests.build import addresses
+from tests.kit import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from kvtui.backend.keepalived.dumps.merge import with_growth
 from kvtui.backend.keepalived.dumps.requester import Dump
 from kvtui.backend.node.vrrp_layer import disputes, fails, tracks_moved
 from kvtui.model.vrrp import Tracked, VrrpState
-from tests.build import NOW, advertiser, instance
+from tests.kit import NOW, advertiser, instance
 
 
 def test_a_fault_or_another_effective_priority_needs_the_text_dump() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.rules.chain import LAYERS, Layer, Link, Mark, chain
 from kvtui.rules.observe import observe
-from tests.build import (
+from tests.kit import (
     conf,
     conf_real,
     snapshot,

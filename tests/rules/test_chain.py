@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.source import Source, SourceName, SourceState, UnavailableReason
 from kvtui.model.vrrp import RealServerCheck, VrrpState
 from kvtui.rules.chain import Layer, Mark, first_break, whole
-from tests.build import (
+from tests.kit import (
     NOW,
     VIP,
     addresses,
@@ -23,7 +23,7 @@ from tests.build import (
     sources,
     table,
 )
-from tests.build.kube import controller
+from tests.kit.kube import controller
 from tests.rules.chains import ALL_OK, CLUSTER, UNKNOWN, WRITTEN, detail_of, links, marks
 
 OWN = advertiser(0, outgoing=True)

@@ -11,7 +11,7 @@ from kvtui.model.connect import Connect
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.rules.chain import ChainIndex, Layer, Link, Mark, Port, connect_link
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, keepalived, real, snapshot, table
+from tests.kit import NOW, VIP, addresses, keepalived, real, snapshot, table
 
 ACCEPTED = Connect(VIP, 80, NOW - 2, 0.0042, source="10.4.0.3")
 REFUSED = Connect(VIP, 80, NOW - 2, 0.0042, "connection refused")

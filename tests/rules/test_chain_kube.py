@@ -13,9 +13,9 @@ from kvtui.model.observation import Observation, PodView
 from kvtui.model.source import SourceState
 from kvtui.rules.chain import LAYERS, ChainIndex, Layer, Links, Mark, Port, chain_of, first_break, port_chain, whole
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, conf, conf_real, keepalived, real, table
-from tests.build import kube as build_kube
-from tests.build.kube import NGINX, configmap, controller, endpoint, group, service
+from tests.kit import NOW, VIP, conf, conf_real, keepalived, real, table
+from tests.kit import kube as build_kube
+from tests.kit.kube import NGINX, configmap, controller, endpoint, group, service
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.ipvs import Protocol
 from kvtui.rules.chain import ChainIndex, Layer, Link, Mark, Port, first_break, port_chain
 from kvtui.rules.observe import observe
-from tests.build import (
+from tests.kit import (
     VIP,
     conf_real,
     real,

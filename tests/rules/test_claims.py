@@ -11,7 +11,7 @@ from kvtui.backend.adverts.tracker import AdvertTracker
 from kvtui.model.vrrp import Advertiser, VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.vrrp.claims import claimants, overlap, stable_master
-from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
+from tests.kit import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
     from kvtui.model.observation import InstanceView

@@ -14,7 +14,7 @@ from kvtui.model.vrrp import VirtualAddress, VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.vrrp.consequences import Change, consequences
 from kvtui.rules.vrrp.others import others
-from tests.build import NOW, VIP, addresses, advertiser, instance, snapshot
+from tests.kit import NOW, VIP, addresses, advertiser, instance, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

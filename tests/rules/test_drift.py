@@ -13,37 +13,37 @@ from kvtui.model.vrrp import VirtualAddress
 from kvtui.rules.mapping.controller import ControllerSettings
 from kvtui.rules.mapping.drift import Difference, DifferenceKind, ServerKey, drift, edited
 from kvtui.rules.mapping.expected import expected
-from tests import build
-from tests.build.kube import NGINX, configmap, endpoint, group, kube, service
+from tests import kit
 from tests.growth import ratio
+from tests.kit.kube import NGINX, configmap, endpoint, group, kube, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kvtui.model.conf import Conf, ConfInstance, ConfRealServer, ConfVirtualServer
 
-VIP = build.VIP
+VIP = kit.VIP
 KEY = ServerKey(VIP, 80, Protocol.TCP)
-HERE = ControllerSettings(interface="eth0", address="10.4.0.3", node_addresses=build.NODES)
+HERE = ControllerSettings(interface="eth0", address="10.4.0.3", node_addresses=kit.NODES)
 
 
 def instance(**changes: Any) -> ConfInstance:
     """As the controller writes it."""
-    base = replace(build.conf().instances[0], state="BACKUP")
+    base = replace(kit.conf().instances[0], state="BACKUP")
     return replace(base, **changes)
 
 
 def server(*reals: ConfRealServer, **changes: Any) -> ConfVirtualServer:
-    base = replace(build.conf(*reals).virtual_servers[0], persistence_timeout=1800)
+    base = replace(kit.conf(*reals).virtual_servers[0], persistence_timeout=1800)
     return replace(base, **changes)
 
 
 def written(*servers: ConfVirtualServer, **changes: Any) -> Conf:
     """A config with these virtual servers and the one instance."""
-    return build.conf(instances=(instance(**changes),), virtual_servers=servers)
+    return kit.conf(instances=(instance(**changes),), virtual_servers=servers)
 
 
-BOTH = (build.conf_real(5), build.conf_real(6))
+BOTH = (kit.conf_real(5), kit.conf_real(6))
 
 
 def differences(conf: Conf, **cluster: Any) -> tuple[Difference, ...]:
@@ -57,7 +57,7 @@ def test_what_the_controller_wrote_is_no_difference() -> None:
 
 
 def test_a_real_server_is_missing() -> None:
-    (found,) = differences(written(server(build.conf_real(5))))
+    (found,) = differences(written(server(kit.conf_real(5))))
     assert found == Difference(
         DifferenceKind.REAL_MISSING,
         "virtual server 10.4.0.50:80 lacks real server 10.2.68.6:8080, a ready endpoint (pod default/nginx-6)",
@@ -70,7 +70,7 @@ def test_a_real_server_is_missing() -> None:
 
 
 def test_a_real_server_too_many() -> None:
-    (found,) = differences(written(server(*BOTH, build.conf_real(7))))
+    (found,) = differences(written(server(*BOTH, kit.conf_real(7))))
     assert (found.kind, found.real) == (DifferenceKind.REAL_EXTRA, ("10.2.68.7", 8080))
     assert found.text == (
         "virtual server 10.4.0.50:80 has real server 10.2.68.7:8080, which is not an endpoint of default/nginx"
@@ -84,7 +84,7 @@ def test_a_real_server_too_many() -> None:
 
 
 def test_another_weight() -> None:
-    (found,) = differences(written(server(build.conf_real(5), build.conf_real(6, weight=0))))
+    (found,) = differences(written(server(kit.conf_real(5), kit.conf_real(6, weight=0))))
     assert (found.kind, found.value, found.wanted, found.found) == (DifferenceKind.WEIGHT, "weight", "1", "0")
     assert found.text == (
         "virtual server 10.4.0.50:80: weight of real server 10.2.68.6:8080 is 0; the controller would write 1"
@@ -203,14 +203,14 @@ def test_with_nothing_read_nothing_is_said() -> None:
 def test_without_nodes_the_instance_is_not_judged_by_its_priority() -> None:
     blind = expected(kube(), replace(HERE, node_addresses=None))
     assert drift(blind, written(server(*BOTH), priority=7)) == ()
-    assert len(drift(blind, written(server(build.conf_real(5)), priority=7))) == 1
+    assert len(drift(blind, written(server(kit.conf_real(5)), priority=7))) == 1
 
 
 def test_the_file_was_edited_and_not_reloaded() -> None:
     running = written(server(*BOTH))
     assert edited(running, running) == ()
     more = (VirtualAddress(VIP, 32), VirtualAddress("10.4.0.60", 32))
-    file = written(server(build.conf_real(5), build.conf_real(7), scheduler="rr"), priority=90, vips=more)
+    file = written(server(kit.conf_real(5), kit.conf_real(7), scheduler="rr"), priority=90, vips=more)
     assert [d.text for d in edited(file, running)] == [
         "VIP 10.4.0.60 is only in the file, not in the running config",
         f"virtual server {VIP}:80: lvs_sched is rr in the file, wlc in the running config",
@@ -227,7 +227,7 @@ def test_many_real_servers_take_linear_time() -> None:
         addresses = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(count)]
         known = kube(endpoints={NGINX: (group(*(replace(endpoint(1), address=a) for a in addresses)),)})
         wanted = expected(known, HERE)
-        conf = written(server(*(replace(build.conf_real(1), address=a, port=81) for a in addresses)))
+        conf = written(server(*(replace(kit.conf_real(1), address=a, port=81) for a in addresses)))
 
         def work() -> None:
             assert len(drift(wanted, conf)) == 2 * count

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kvtui.model.conf import ConfTrack, SyncGroup
 from kvtui.rules.vrrp.effective import effective
 from kvtui.rules.vrrp.settings import settings_of
-from tests.build import conf
+from tests.kit import conf
 
 (BASE,) = settings_of(conf()).values()
 

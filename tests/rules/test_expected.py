@@ -15,9 +15,9 @@ from kvtui.rules.mapping import template
 from kvtui.rules.mapping.controller import ControllerSettings, settings_of
 from kvtui.rules.mapping.expected import Expected, expected
 from kvtui.rules.mapping.template import Block, Page
-from tests import build
-from tests.build.kube import configmap, controller, endpoint, group, kube, node, service, snapshot
+from tests import kit
 from tests.growth import ratio
+from tests.kit.kube import configmap, controller, endpoint, group, kube, node, service, snapshot
 from tests.shared import shared_path
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def nodes(*which: KubeNode) -> dict[str, KubeNode]:
 
 def test_settings_come_from_the_controllers_flags_and_its_node() -> None:
     flags = controller("--use-unicast", "--vrid", "51", "--watch-namespace=apps", vrid=51, notify="/n.sh")
-    seen = snapshot(keepalived=(build.keepalived(controller=flags),))
+    seen = snapshot(keepalived=(kit.keepalived(controller=flags),))
     found = settings_of(seen)
     assert (found.unicast, found.vrid, found.namespace, found.notify) == (True, 51, "apps", "/n.sh")
     assert (found.interface, found.address, found.proxy_mode) == ("eth0", "10.4.0.3", False)
@@ -243,13 +243,13 @@ def test_settings_come_from_the_controllers_flags_and_its_node() -> None:
 
 @pytest.mark.parametrize(("flag", "on"), [("--use-unicast=true", True), ("--use-unicast=false", False)])
 def test_a_boolean_flag_with_a_value(flag: str, on: bool) -> None:
-    assert settings_of(snapshot(keepalived=(build.keepalived(controller=controller(flag)),))).unicast is on
+    assert settings_of(snapshot(keepalived=(kit.keepalived(controller=controller(flag)),))).unicast is on
 
 
 def test_the_external_address_comes_first() -> None:
     both = node(0, external_ips=("192.0.2.3",))
     known = replace(kube(), nodes=nodes(both, node(1)))
-    held = AddressTable((InterfaceAddress("192.0.2.3", 24, "eth1"),), (), build.NOW)
+    held = AddressTable((InterfaceAddress("192.0.2.3", 24, "eth1"),), (), kit.NOW)
     found = settings_of(snapshot(kube=known, addresses=held), dialect=Dialect.ALEDBF)
     assert (found.address, found.interface, found.computed_priority()) == ("192.0.2.3", "eth1", 101)
     older = settings_of(snapshot(kube=known, addresses=held), dialect=Dialect.V09)
@@ -258,7 +258,7 @@ def test_the_external_address_comes_first() -> None:
 
 def test_the_interface_is_the_one_whose_first_address_is_the_nodes() -> None:
     def interface(*held: InterfaceAddress) -> str | None:
-        return settings_of(snapshot(addresses=AddressTable(held, (), build.NOW))).interface
+        return settings_of(snapshot(addresses=AddressTable(held, (), kit.NOW))).interface
 
     mine = InterfaceAddress("10.4.0.3", 24, "eth0")
     assert interface(InterfaceAddress("127.0.0.1", 8, "lo", scope="host"), mine) == "eth0"
@@ -266,11 +266,11 @@ def test_the_interface_is_the_one_whose_first_address_is_the_nodes() -> None:
     assert interface(replace(mine, interface="cali123")) == ""
     assert interface() == ""
     flagged = controller("--iface=ens3", interface="ens3")
-    assert settings_of(snapshot(keepalived=(build.keepalived(controller=flagged),))).interface == "ens3"
+    assert settings_of(snapshot(keepalived=(kit.keepalived(controller=flagged),))).interface == "ens3"
 
 
 def test_without_nodes_the_file_tells_priority_and_peers_and_says_so() -> None:
-    conf = build.conf()
+    conf = kit.conf()
     ours = replace(conf.instances[0], priority=107, unicast_peers=("10.4.0.9",), unicast_source="10.4.0.3")
     seen = snapshot(kube=kube(nodes=None), conf=replace(conf, instances=(ours,)))
     found = settings_of(seen)
@@ -287,9 +287,9 @@ def test_another_node_can_be_asked_for() -> None:
 
 def test_which_controller_it_is() -> None:
     def guess(*flags: str, service: str | None = None, **more: Any) -> tuple[Dialect, str]:
-        conf = build.conf()
+        conf = kit.conf()
         virtual = replace(conf.virtual_servers[0], service=service, **more)
-        k = build.keepalived(controller=controller(*flags), version="2.2.7")
+        k = kit.keepalived(controller=controller(*flags), version="2.2.7")
         found = settings_of(snapshot(keepalived=(k,), conf=replace(conf, virtual_servers=(virtual,))))
         return (found.dialect, found.why_dialect)
 

@@ -11,7 +11,7 @@ from kvtui.model.addresses import InterfaceAddress
 from kvtui.model.observation import InstanceView, Master, VipView
 from kvtui.model.vrrp import Advertiser, VirtualAddress, VrrpState
 from kvtui.rules.observe import observe
-from tests.build import NODES, NOW, VIP, addresses, advertiser, instance, snapshot, sources
+from tests.kit import NODES, NOW, VIP, addresses, advertiser, instance, snapshot, sources
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot

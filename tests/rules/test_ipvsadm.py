@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.ipvs import ForwardingMethod, IpvsTable, Protocol
 from kvtui.rules.ipvsadm import edit_service, edit_weight, service
 from kvtui.rules.observe import observe
-from tests.build import VIP, addresses, keepalived, real, snapshot, table
+from tests.kit import VIP, addresses, keepalived, real, snapshot, table
 from tests.triage.case import backup, suspected
 
 

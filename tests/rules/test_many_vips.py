@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kvtui.rules.observe import observe
 from kvtui.rules.triage.runner import pending_findings
-from tests import build
+from tests import kit
 from tests.growth import ratio
 
 if TYPE_CHECKING:
@@ -19,5 +19,5 @@ def _conclude(snapshot: Snapshot) -> None:
 
 
 def test_ten_times_the_vips_cost_ten_times_as_much() -> None:
-    few, many = build.many_vips(3), build.many_vips(30)
+    few, many = kit.many_vips(3), kit.many_vips(30)
     assert ratio(lambda: _conclude(many), to=lambda: _conclude(few)) < 25

@@ -15,15 +15,15 @@ from kvtui.model.mapping import Mapping, MappingState
 from kvtui.model.vrrp import VirtualAddress
 from kvtui.rules.mapping.entries import from_conf, mappings, service_of
 from kvtui.rules.observe import observe
-from tests import build
-from tests.build.kube import NGINX, configmap, controller, endpoint, group, kube, service, snapshot
+from tests import kit
+from tests.kit.kube import NGINX, configmap, controller, endpoint, group, kube, service, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dictionary
 
     from kvtui.model.snapshot import Snapshot
 
-VIP = build.VIP
+VIP = kit.VIP
 
 
 def all_of(seen: Snapshot) -> dict[str, Mapping]:
@@ -34,7 +34,7 @@ def all_of(seen: Snapshot) -> dict[str, Mapping]:
 
 def of(known: Kube, *flags: str) -> Mapping:
     """The one entry of this API."""
-    (found,) = all_of(snapshot(kube=known, keepalived=(build.keepalived(controller=controller(*flags)),))).values()
+    (found,) = all_of(snapshot(kube=known, keepalived=(kit.keepalived(controller=controller(*flags)),))).values()
     return found
 
 
@@ -122,9 +122,9 @@ def virtual(address: str, port: int, comment: str | None, method: ForwardingMeth
 
 
 def from_blocks(*virtuals: ConfVirtualServer, vips: tuple[str, ...] = ()) -> Dictionary[str, Mapping]:
-    one = replace(build.conf().instances[0], vips=tuple(VirtualAddress(v, 32) for v in vips))
-    conf = build.conf(instances=(one,), virtual_servers=virtuals)
-    found = all_of(build.snapshot(conf=conf, kube=None))
+    one = replace(kit.conf().instances[0], vips=tuple(VirtualAddress(v, 32) for v in vips))
+    conf = kit.conf(instances=(one,), virtual_servers=virtuals)
+    found = all_of(kit.snapshot(conf=conf, kube=None))
     assert all(m.source == "conf" for m in found.values())
     return found
 
@@ -180,9 +180,9 @@ def test_an_ambiguous_comment_is_said_to_be_one() -> None:
 
 
 def test_neither_api_nor_config_is_none() -> None:
-    assert mappings(build.snapshot(conf=None, running=None, kube=None)) is None
-    assert mappings(build.snapshot(conf=None, running=None, kube=kube(configmap=None))) is None
-    assert from_conf(build.conf(instances=(), virtual_servers=())) == ()
+    assert mappings(kit.snapshot(conf=None, running=None, kube=None)) is None
+    assert mappings(kit.snapshot(conf=None, running=None, kube=kube(configmap=None))) is None
+    assert from_conf(kit.conf(instances=(), virtual_servers=())) == ()
 
 
 def test_what_did_not_change_is_not_worked_out_again() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvtui.model.ipvs import IpvsTable, Stats
 from kvtui.rules.servers.rates import RateMeter
-from tests.build import real, table
+from tests.kit import real, table
 
 
 def view(before: IpvsTable | None, after: IpvsTable) -> Stats:

@@ -11,7 +11,7 @@ from kvtui.model.ipvs import ForwardingMethod
 from kvtui.model.observation import ManagedBy, RealServerState, VirtualServerView
 from kvtui.model.vrrp import RealServerCheck
 from kvtui.rules.observe import observe
-from tests.build import VIP, addresses, conf, conf_real, real, snapshot, table
+from tests.kit import VIP, addresses, conf, conf_real, real, snapshot, table
 
 if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot

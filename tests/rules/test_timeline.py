@@ -13,7 +13,7 @@ from kvtui.model.vrrp import AddressFamily, Transition, VrrpState
 from kvtui.presenters.events import merged
 from kvtui.rules.timeline.events import MAX_EVENTS, Timeline, changes
 from kvtui.rules.timeline.log_lines import log_events
-from tests.build.views import EPOCH, demo, instance, real, seen, server, snapshot, vip
+from tests.kit.views import EPOCH, demo, instance, real, seen, server, snapshot, vip
 
 NEXT = snapshot(time=EPOCH + 1)
 DOWN = RealServerState.FAILED

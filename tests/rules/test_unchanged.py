@@ -10,7 +10,7 @@ from kvtui.model.addresses import InterfaceAddress
 from kvtui.model.ipvs import IpvsTable, Stats, VirtualServer
 from kvtui.model.observation import ManagedBy
 from kvtui.rules.observe import observe
-from tests.build import addresses, conf, conf_real, real, snapshot, table
+from tests.kit import addresses, conf, conf_real, real, snapshot, table
 
 if TYPE_CHECKING:
     from kvtui.model.observation import VirtualServerView

@@ -1,4 +1,4 @@
-"""A healthy backup (tests.build) with one thing changed, and what triage pending_findings of it."""
+"""A healthy backup (tests.kit) with one thing changed, and what triage pending_findings of it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from kvtui.model.vrrp import VrrpState
 from kvtui.rules.observe import observe
 from kvtui.rules.triage.runner import pending_findings
-from tests import build
-from tests.build import kube as build_kube
+from tests import kit
+from tests.kit import kube as build_kube
 
 if TYPE_CHECKING:
     from kvtui.model.conf import Conf, ConfVirtualServer
@@ -34,7 +34,7 @@ SYSCTLS = {
 
 def conf(*numbers: int, digest: str = "a", server: dict[str, Any] | None = None, **changes: Any) -> Conf:
     """The config of the healthy node with real servers 10.2.68.``numbers``, its virtual server changed."""
-    base = build.conf(*(build.conf_real(n) for n in numbers or (5, 6)), digest=digest)
+    base = kit.conf(*(kit.conf_real(n) for n in numbers or (5, 6)), digest=digest)
     (virtual,) = base.virtual_servers
     changed: ConfVirtualServer = replace(virtual, **{"persistence_timeout": 1800, **(server or {})})
     return replace(base, **{"virtual_servers": (changed,), **changes})
@@ -42,16 +42,16 @@ def conf(*numbers: int, digest: str = "a", server: dict[str, Any] | None = None,
 
 def backup(**changes: Any) -> Snapshot:
     """A healthy backup, changed."""
-    base = build.snapshot(conf=conf(), running=conf(), sysctls=SYSCTLS)
+    base = kit.snapshot(conf=conf(), running=conf(), sysctls=SYSCTLS)
     return replace(base, **changes)
 
 
 def master(**changes: Any) -> Snapshot:
     """A healthy master, changed."""
     base = backup(
-        instances=(build.instance(VrrpState.MASTER, counters={"advert_rcvd": 5, "become_master": 1}),),
-        addresses=build.addresses(build.VIP),
-        advertisers=(build.advertiser(0, outgoing=True),),
+        instances=(kit.instance(VrrpState.MASTER, counters={"advert_rcvd": 5, "become_master": 1}),),
+        addresses=kit.addresses(kit.VIP),
+        advertisers=(kit.advertiser(0, outgoing=True),),
     )
     return replace(base, **changes)
 

@@ -10,7 +10,7 @@ from kvtui.model.addresses import Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import VirtualAddress, VrrpState
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, addresses, advertiser, instance
+from tests.kit import NOW, VIP, addresses, advertiser, instance
 from tests.triage.case import backup, conf, master, only, suspected
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VirtualAddress
-from tests.build import NOW, VIP, addresses, conf_real, instance, real, sources, table
-from tests.build import kube as build_kube
+from tests.kit import NOW, VIP, addresses, conf_real, instance, real, sources, table
+from tests.kit import kube as build_kube
 from tests.triage.case import SYSCTLS, asked, backup, conf, only, suspected
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from kvtui.model.addresses import AddressTable, Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.log import LogLine, LogTail
 from kvtui.model.vrrp import Tracked, TrackFile, VirtualAddress, VrrpState
-from tests.build import NOW, addresses, instance, keepalived
+from tests.kit import NOW, addresses, instance, keepalived
 from tests.triage.case import backup, master, only, suspected
 
 CHK = Tracked("script", "chk", good=False, detail="'/bin/chk', uid:gid 0:0, timeout 2 sec")

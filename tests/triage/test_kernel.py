@@ -12,7 +12,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod, Protocol, VirtualServer
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import RealServerCheck
-from tests.build import VIP, addresses, conf_real, real, sources, table
+from tests.kit import VIP, addresses, conf_real, real, sources, table
 from tests.triage.case import SYSCTLS, backup, conf, only, suspected
 
 if TYPE_CHECKING:

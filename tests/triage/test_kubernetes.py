@@ -11,9 +11,9 @@ from kvtui.model.finding import Severity
 from kvtui.model.kube import Pod, Resource, ResourceState
 from kvtui.model.source import SourceState
 from kvtui.model.vrrp import VrrpState
-from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
-from tests.build import kube as build_kube
-from tests.build.kube import NGINX, configmap, endpoint, group, kube, node, resources
+from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
+from tests.kit import kube as build_kube
+from tests.kit.kube import NGINX, configmap, endpoint, group, kube, node, resources
 from tests.triage.case import asked, only, suspected
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import AddressFamily, TrackFile, Transition, VrrpState
-from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived
+from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived
 from tests.triage.case import backup, master, only, suspected
 
 

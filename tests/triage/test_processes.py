@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.finding import Severity
 from kvtui.model.keepalived import Children, PidFile
 from kvtui.model.source import Source, SourceName, SourceState
-from tests.build import NOW, VIP, conf_real, keepalived, sources
+from tests.kit import NOW, VIP, conf_real, keepalived, sources
 from tests.triage.case import backup, conf, only, suspected
 
 

@@ -15,8 +15,8 @@ from kvtui.model.observation import ManagedBy, RealServerState
 from kvtui.model.vrrp import RealServerCheck, VirtualAddress, VrrpState
 from kvtui.presenters import vips, vrrp
 from kvtui.rules.observe import observe
-from tests.build import NODES, NOW, VIP, addresses, advertiser, conf, conf_real, instance, keepalived, real, table
-from tests.build import kube as build_kube
+from tests.kit import NODES, NOW, VIP, addresses, advertiser, conf, conf_real, instance, keepalived, real, table
+from tests.kit import kube as build_kube
 from tests.triage.case import backup, master, suspected
 from tests.triage.case import conf as healthy_conf
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import AddressFamily, HmacTrailer, Transition, VrrpState
 from kvtui.rules.triage.rejections import CAUSES
-from tests.build import NOW, VIP, addresses, advertiser, conf, instance, keepalived
+from tests.kit import NOW, VIP, addresses, advertiser, conf, instance, keepalived
 from tests.triage.case import backup, master, suspected
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from kvtui.rules.observe import observe
 from kvtui.rules.triage.missing_sources import missing_sources
 from kvtui.rules.triage.rule import ConditionHistory
 from kvtui.rules.triage.runner import RULES, confirmed, pending_findings
-from tests.build import NOW, VIP, addresses, advertiser, real, sources, table
-from tests.build import kube as build_kube
+from tests.kit import NOW, VIP, addresses, advertiser, real, sources, table
+from tests.kit import kube as build_kube
 from tests.triage.case import asked, backup, conf
 
 if TYPE_CHECKING:

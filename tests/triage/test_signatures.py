@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
 from kvtui.model.vrrp import AuthHmac, HmacMode, HmacTrailer
-from tests.build import NOW, advertiser, keepalived
+from tests.kit import NOW, advertiser, keepalived
 from tests.triage.case import backup, conf, suspected
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from kvtui.model.addresses import Interface, InterfaceAddress
 from kvtui.model.finding import Severity
 from kvtui.model.ipvs import ForwardingMethod
-from tests.build import VIP, addresses, keepalived, real, table
-from tests.build import kube as build_kube
+from tests.kit import VIP, addresses, keepalived, real, table
+from tests.kit import kube as build_kube
 from tests.triage.case import SYSCTLS, backup, conf, only, suspected
 
 if TYPE_CHECKING:

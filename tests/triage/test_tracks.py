@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kvtui.model.conf import ConfScript, ConfTrack, Location
 from kvtui.model.vrrp import Tracked, VrrpState
-from tests.build import advertiser, conf, instance
+from tests.kit import advertiser, conf, instance
 from tests.triage.case import backup, master, suspected
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from kvtui.model.finding import Severity
-from tests.build import NODES, NOW, VIP, advertiser, instance, keepalived
+from tests.kit import NODES, NOW, VIP, advertiser, instance, keepalived
 from tests.triage.case import backup, conf, master, only, suspected
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from kvtui.model.snapshot import Node
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Transition
 from kvtui.rules.observe import observe
-from tests.build import NOW, VIP, snapshot
-from tests.build import kube as build_kube
-from tests.build.kube import NGINX, configmap, endpoint, group, kube, resources, service
-from tests.build.views import instance, real, seen, server, vip
+from tests.kit import NOW, VIP, snapshot
+from tests.kit import kube as build_kube
+from tests.kit.kube import NGINX, configmap, endpoint, group, kube, resources, service
+from tests.kit.views import instance, real, seen, server, vip
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation, VirtualServerView

@@ -14,7 +14,7 @@ from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.config import TriageSettings
 from kvtui.observer import TriageRunner
 from kvtui.rules.observe import observe
-from tests.build.views import EPOCH
+from tests.kit.views import EPOCH
 from tests.ui.seen import running
 from tests.watched_loop import WatchedLoop
 

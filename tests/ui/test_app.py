@@ -20,7 +20,7 @@ from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
-from tests.build.views import EPOCH, demo, seen, server, snapshot, source, vip
+from tests.kit.views import EPOCH, demo, seen, server, snapshot, source, vip
 from tests.ui.seen import Feed, running
 
 if TYPE_CHECKING:

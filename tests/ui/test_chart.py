@@ -13,7 +13,7 @@ from kvtui.presenters.chart import Chart, Form, chart_line, chart_lines, plot
 from kvtui.presenters.traffic import bytes_chart, connections_chart
 from kvtui.rules.timeline.history import SPANS, Channel, History, nice_top
 from kvtui.widgets.chart import changed_columns
-from tests.build.views import EPOCH, demo, real, seen, server, snapshot
+from tests.kit.views import EPOCH, demo, real, seen, server, snapshot
 from tests.ui.seen import running
 
 MINUTE, FIVE_MINUTES, HOUR = SPANS

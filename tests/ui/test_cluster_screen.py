@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from kvtui.cli.output import Format, encode
 from kvtui.model.settings import ClusterSettings
 from kvtui.presenters.documents import status
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.seen import running
 

@@ -17,7 +17,7 @@ from kvtui.app import KvtuiApp
 from kvtui.model.config import Theme, TriageSettings
 from kvtui.model.settings import UiSettings
 from kvtui.observer import TriageRunner
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.ui.seen import Feed, Ui, strips
 
 if TYPE_CHECKING:

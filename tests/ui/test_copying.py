@@ -13,7 +13,7 @@ from kvtui.model.settings import Clipboard
 from kvtui.screens.copying import CopyPanel, one_line, shell_lines
 from kvtui.terminal import clipboard
 from kvtui.widgets.clipboard import MAX_CHUNK_BYTES, sequence
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.ui.seen import running
 
 COMMAND = "ipvsadm -e -t 10.4.0.50:80 -r 10.2.68.5:8080 -m -w 1"

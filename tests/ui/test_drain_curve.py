@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvtui.model.observation import Observation, RealServerState
 from kvtui.presenters.drain import drain_chart, drain_text, drained
 from kvtui.rules.timeline.history import SPANS, History
-from tests.build.views import EPOCH, real, seen, server, snapshot
+from tests.kit.views import EPOCH, real, seen, server, snapshot
 
 TARGET = "10.2.0.1:8080"
 

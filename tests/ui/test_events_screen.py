@@ -14,7 +14,7 @@ from kvtui.model.log import LogLine, LogTail
 from kvtui.observer import Observer
 from kvtui.screens.events import EventsScreen
 from kvtui.widgets.table import LineTable
-from tests.build.views import EPOCH, seen, snapshot, vip
+from tests.kit.views import EPOCH, seen, snapshot, vip
 from tests.ui.seen import Ui, running
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.model.source import SourceName, SourceState
 from kvtui.presenters.views import VIEWS
 from kvtui.screens.plan_panel import PlanPanel
-from tests.build.views import demo, seen, snapshot, source, vip
+from tests.kit.views import demo, seen, snapshot, source, vip
 from tests.ui.seen import running
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from kvtui.rules.timeline.history import MAX_SAMPLES, History, nice_top, samples
-from tests.build.views import EPOCH, real, seen, server, snapshot
+from tests.kit.views import EPOCH, real, seen, server, snapshot
 
 
 def add(history: History, at: float, *rates: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from tests.build.views import instance, real, seen, server, snapshot, stats, vip
+from tests.kit.views import instance, real, seen, server, snapshot, stats, vip
 from tests.ui.seen import Ui, running, sent, strips
 
 if TYPE_CHECKING:

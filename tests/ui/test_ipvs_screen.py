@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kvtui.model.ipvs import Connection, Protocol
 from kvtui.model.observation import RealServerState
-from tests.build.views import demo, real, seen, server, vip
+from tests.kit.views import demo, real, seen, server, vip
 from tests.ui.seen import Ui, running
 
 KEY = (Protocol.TCP, "10.4.0.50", 80, 0)

@@ -18,7 +18,7 @@ from kvtui.presenters.keymap import FIXED, declared, keymap
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.screens.vips import VipsScreen
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.ui.seen import Feed, painted, toasts
 
 

@@ -13,8 +13,8 @@ from kvtui.screens.node_screen import NodeScreen
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.prompt import Prompt
 from kvtui.widgets.table import LineTable
-from tests.build.views import demo
 from tests.demo.learner import learner
+from tests.kit.views import demo
 from tests.ui.seen import running, when_widgets_are_gone
 
 

@@ -20,7 +20,7 @@ from kvtui.presenters.tabs import tabs
 from kvtui.presenters.views import VIEWS
 from kvtui.rules.observe import observe
 from kvtui.widgets.keyline import fitting
-from tests.build import NOW, VIP, addresses, advertiser, snapshot, sources
+from tests.kit import NOW, VIP, addresses, advertiser, snapshot, sources
 
 if TYPE_CHECKING:
     from kvtui.model.observation import Observation

@@ -14,11 +14,11 @@ from kvtui.rules.chain import ChainIndex
 from kvtui.rules.observe import observe
 from kvtui.screens.mappings import MappingsScreen
 from kvtui.screens.trace_panel import TracePanel
-from tests.build import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
-from tests.build import kube as build_kube
-from tests.build.kube import configmap, controller, kube, resources
-from tests.build.views import demo, seen, source
-from tests.build.views import snapshot as bare
+from tests.kit import NOW, VIP, addresses, advertiser, instance, keepalived, real, table
+from tests.kit import kube as build_kube
+from tests.kit.kube import configmap, controller, kube, resources
+from tests.kit.views import demo, seen, source
+from tests.kit.views import snapshot as bare
 from tests.ui.seen import running
 
 if TYPE_CHECKING:

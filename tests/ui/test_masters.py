@@ -10,7 +10,7 @@ from kvtui.presenters.glyphs import ASCII
 from kvtui.presenters.masters import master_lines
 from kvtui.rules.timeline.history import SPANS
 from kvtui.rules.timeline.masters import MAX_TENURES, Masters, strip
-from tests.build.views import EPOCH, demo, instance, seen, snapshot
+from tests.kit.views import EPOCH, demo, instance, seen, snapshot
 from tests.ui.seen import running
 
 MINUTE = SPANS[0]

@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from kvtui.app import MAX_CLOSED_SCREENS
 from kvtui.textual_internals import drop_drawn_lines
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.ui.pseudo_terminal import PseudoTerminal
 from tests.ui.seen import Ui, running
 

@@ -12,7 +12,7 @@ from kvtui.screens.vrrp import VrrpScreen
 from kvtui.widgets.keyline import KeyLine
 from kvtui.widgets.table import LineTable
 from kvtui.widgets.tabs import TabLine
-from tests.build.views import demo
+from tests.kit.views import demo
 from tests.ui.seen import running
 
 if TYPE_CHECKING:

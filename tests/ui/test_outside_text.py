@@ -11,8 +11,8 @@ from textual import events
 from kvtui.model.ipvs import Connection
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.text import plain
-from tests.build import snapshot
-from tests.build.views import seen
+from tests.kit import snapshot
+from tests.kit.views import seen
 from tests.ui.hostile import HOSTILE, cluster, most_marks, world
 from tests.ui.seen import Ui, running
 

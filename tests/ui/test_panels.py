@@ -12,7 +12,7 @@ from kvtui.presenters.wrapping import hanging
 from kvtui.screens.help import SCREENS, HelpPanel, in_columns
 from kvtui.screens.ipvs import IpvsScreen
 from kvtui.screens.vips import VipsScreen
-from tests.build.views import demo, seen, snapshot, source
+from tests.kit.views import demo, seen, snapshot, source
 from tests.ui.seen import running
 
 

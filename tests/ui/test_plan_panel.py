@@ -22,7 +22,7 @@ from kvtui.cli.main import app as command_line
 from kvtui.model.ipvs import Protocol
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.prompt import Prompt
-from tests.build.views import demo, real, seen, server
+from tests.kit.views import demo, real, seen, server
 from tests.ui.seen import running
 
 if TYPE_CHECKING:

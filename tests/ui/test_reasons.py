@@ -12,7 +12,7 @@ from kvtui.model.finding import Finding, Severity
 from kvtui.presenters.cells import Tone
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.keyline import KeyLine
-from tests.build.views import demo, instance, real, seen, server, vip
+from tests.kit.views import demo, instance, real, seen, server, vip
 from tests.ui.seen import Ui, running
 
 if TYPE_CHECKING:

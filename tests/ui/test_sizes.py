@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from tests.build.views import demo, real, seen, server, vip
+from tests.kit.views import demo, real, seen, server, vip
 from tests.ui.seen import Ui, running, strips
 
 SIZES = [(200, 50), (40, 10), (20, 5), (1, 1)]

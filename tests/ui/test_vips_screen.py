@@ -10,7 +10,7 @@ from kvtui.rules import chain
 from kvtui.screens.detail_pane import DetailPane
 from kvtui.widgets.table import LineTable
 from kvtui.widgets.tones import Lines
-from tests.build.views import demo, real, seen, server, vip
+from tests.kit.views import demo, real, seen, server, vip
 from tests.ui.seen import running
 
 LAYERS = [layer.words for layer in chain.LAYERS]

@@ -11,7 +11,7 @@ from kvtui.model.source import SourceName, SourceState
 from kvtui.model.vrrp import AddressFamily, Tracked, Transition, VrrpState
 from kvtui.presenters.vrrp import instance_text, is_error_counter
 from kvtui.screens.panel import Panel
-from tests.build.views import EPOCH, demo, instance, seen, snapshot, source
+from tests.kit.views import EPOCH, demo, instance, seen, snapshot, source
 from tests.shared import shared_path
 from tests.ui.seen import running
 

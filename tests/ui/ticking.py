@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kvtui.model.log import LogLine, LogTail
 from kvtui.model.settings import UiSettings
 from kvtui.terminal import prepare
-from tests.build.views import EPOCH, instance, real, seen, server, snapshot, vip
+from tests.kit.views import EPOCH, instance, real, seen, server, snapshot, vip
 from tests.ui.seen import Feed
 
 if TYPE_CHECKING:

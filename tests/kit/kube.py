@@ -21,7 +21,7 @@ from kvtui.model.kube import (
     ServicePort,
 )
 from kvtui.model.source import Source, SourceName, SourceState
-from tests import build
+from tests import kit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ ARGV = ("/kube-keepalived-vip", "--services-configmap=default/vip-configmap")
 
 def configmap(data: Mapping[str, str] | None = None, **changes: Any) -> ConfigMap:
     """The VIP → default/nginx."""
-    base = ConfigMap(*NAME, data={build.VIP: "default/nginx"} if data is None else data, resource_version="100")
+    base = ConfigMap(*NAME, data={kit.VIP: "default/nginx"} if data is None else data, resource_version="100")
     return replace(base, **changes)
 
 
@@ -75,13 +75,11 @@ def pods(*endpoints: Endpoint) -> dict[tuple[str, str], Pod]:
 
 def resources(**states: ResourceState) -> tuple[ResourceState, ...]:
     """All kinds read just now; by name (``endpoints=…``) what is different."""
-    return tuple(
-        states.get(r.name.lower(), ResourceState(r, SourceState.OK, read_at=build.NOW - 0.2)) for r in Resource
-    )
+    return tuple(states.get(r.name.lower(), ResourceState(r, SourceState.OK, read_at=kit.NOW - 0.2)) for r in Resource)
 
 
 def kube(**changes: Any) -> Kube:
-    """All well: nginx has the two endpoints that ``tests.build`` has in config and kernel."""
+    """All well: nginx has the two endpoints that ``tests.kit`` has in config and kernel."""
     both = (endpoint(5), endpoint(6))
     base = Kube(
         server="https://10.4.0.1:6443",
@@ -108,17 +106,17 @@ def controller(*flags: str, **changes: Any) -> Controller:
     return replace(base, **changes)
 
 
-def source(state: SourceState = SourceState.OK, detail: str = "", read_at: float | None = build.NOW) -> Source:
+def source(state: SourceState = SourceState.OK, detail: str = "", read_at: float | None = kit.NOW) -> Source:
     """The API's state as a source."""
     return Source(SourceName.KUBERNETES, state, detail, read_at)
 
 
 def snapshot(**changes: Any) -> Snapshot:
-    """``tests.build``'s healthy backup, with the API and the controller; ``kube=`` replaces what the API says."""
+    """``tests.kit``'s healthy backup, with the API and the controller; ``kube=`` replaces what the API says."""
     given = {
         "kube": kube(),
-        "keepalived": (build.keepalived(controller=controller()),),
-        "sources": (*(s for s in build.sources() if s.name is not SourceName.KUBERNETES), source()),
+        "keepalived": (kit.keepalived(controller=controller()),),
+        "sources": (*(s for s in kit.sources() if s.name is not SourceName.KUBERNETES), source()),
         **changes,
     }
-    return build.snapshot(**given)
+    return kit.snapshot(**given)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from kvtui.backend.demo.source import demo_snapshot
 from kvtui.model.ipvs import ForwardingMethod, Protocol, Stats
-from kvtui.model.observation import (InstanceView, ManagedBy, Master, Observation, Peer, RealServerState, RealServerView, VipView, VirtualServerView)
+from kvtui.model.observation import (
+    InstanceView,
+    ManagedBy,
+    Master,
+    Observation,
+    Peer,
+    RealServerState,
+    RealServerView,
+    VipView,
+    VirtualServerView,
+)
 from kvtui.model.snapshot import Node, Snapshot
 from kvtui.model.source import Source, SourceName, SourceState
 from kvtui.model.vrrp import VrrpState
@@ -101,5 +111,3 @@ def seen(
     of: Snapshot | None = None,
 ) -> Observation:
     return Observation(of or snapshot(), instances, vips, servers)
-
-
