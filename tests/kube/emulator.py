@@ -220,7 +220,7 @@ class Emulator(kmock.KubernetesScaffold):
                     await news.wait()
             except TimeoutError:
                 await self.thawed.wait()
-                if bookmarks:
+                if bookmarks and not any(self.store.since(revision)):  # a change of this very moment goes first
                     revision = self.store.revision
                     yield {"type": "BOOKMARK", "object": _bookmark(kind, revision)}
 
