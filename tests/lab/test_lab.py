@@ -23,8 +23,8 @@ def test_exactly_one_node_holds_every_vip(cluster: Cluster) -> None:
 
 
 def test_a_client_is_answered_by_a_real_server_of_that_vip(cluster: Cluster) -> None:
-    assert cluster.curl(NGINX.vip) in {"rs-1", "rs-2", "rs-3"}
-    assert cluster.curl(ECHO.vip) in {"rs-4", "rs-5"}
+    assert cluster.wait_for_answer(NGINX.vip) in {"rs-1", "rs-2", "rs-3"}
+    assert cluster.wait_for_answer(ECHO.vip) in {"rs-4", "rs-5"}
 
 
 def test_the_answer_passed_ipvs(cluster: Cluster) -> None:

@@ -198,7 +198,7 @@ def test_connections_are_those_that_ipvsadm_counts(make_cluster: Callable[[Clust
     cluster = make_cluster(ClusterSpec(requests_per_second=0))
     master = cluster.master()
     for _ in range(3):
-        assert cluster.curl()
+        cluster.wait_for_answer()
 
     def agree() -> bool:
         rows = ipvsadm_rows(master)

@@ -102,7 +102,7 @@ async def _look(ui: Ui, place: tuple[str, tuple[str, ...]]) -> None:
         before: list[Segment] = []
         same = 0
         for _ in range(50):  # a busy machine paints late
-            await ui.pilot.pause()
+            await ui.pilot.wait_for_scheduled_animations()
             walked[place] = list(segments(ui))
             same = same + 1 if walked[place] == before else 0
             if same == SAME:
