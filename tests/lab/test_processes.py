@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from kvtui.backend.linux import namespaces, processes, procfs
+from kvtui.backend.node.conf_layer import ConfLayer
 from kvtui.model.keepalived import Children, PidFile
 from tests.lab.node import children
 from tests.lab.poll import poll
@@ -121,3 +126,28 @@ def test_without_root_the_error_names_the_capability(cluster: Cluster) -> None:
     first, second = done.stdout.splitlines()
     assert first == f"1 None None {truth(node).vrrp}"
     assert "CAP_SYS_PTRACE" in second
+
+
+def test_what_was_read_of_a_keepalived_stays_while_its_pod_ends(cluster: Cluster) -> None:
+    """PID 1 of a pod is there, without its files and no zombie, until all other processes of the pod are reaped."""
+    master = cluster.master()
+    pid = master.keepalived_pid
+    layer = ConfLayer(keepalived_of(master))
+    layer.read(1.0)
+    conf = layer.file
+    assert conf is not None
+    with subprocess.Popen(["nsenter", "-t", str(pid), "-p", "sleep", "600"]) as held:
+        poll(lambda: children(held.pid), 60, "the process in the pod")
+        held.send_signal(signal.SIGSTOP)  # reaps nothing
+        try:
+            poll(lambda: psutil.Process(held.pid).status() == psutil.STATUS_STOPPED, 60, "it is stopped")
+            os.kill(pid, signal.SIGKILL)
+            poll(lambda: procfs.program(pid) == "", 60, "keepalived ends")
+            assert psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+            layer.read(2.0)
+            assert layer.file is conf
+            assert layer.source().detail == "as last read: keepalived has ended"
+        finally:
+            held.send_signal(signal.SIGCONT)
+            poll(lambda: not master.running(), 60, "the pod ends")
+            master.kill()  # takes note of it

@@ -43,6 +43,23 @@ def test_a_config_that_went_with_its_keepalived_is_kept(tmp_path: Path) -> None:
     assert layer.file is not None
 
 
+def test_what_was_read_in_part_while_its_keepalived_ended_is_not_taken(tmp_path: Path) -> None:
+    """Its main file was read, and the included one went with it."""
+    with subprocess.Popen(["sleep", "600"]) as process:
+        running = replace(alive(tmp_path), pid=process.pid, start_ticks=start_ticks(process.pid))
+        (tmp_path / "keepalived.conf").write_text("include /more.conf\n")
+        (tmp_path / "more.conf").write_text(conf_of("vips"))
+        layer = ConfLayer(running)
+        layer.read(1.0)
+        process.kill()
+        process.wait()
+    (tmp_path / "more.conf").unlink()
+    layer.read(2.0)
+    assert layer.file is not None
+    assert [i.name for i in layer.file.instances] == ["vips"]
+    assert layer.source().detail == "as last read: keepalived has ended"
+
+
 def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text("vrrp_instance vips {\n virtual_router_id 50\n}\n")
@@ -56,7 +73,7 @@ def test_a_config_that_is_removed_is_said_to_be(tmp_path: Path) -> None:
 
 def test_a_config_that_is_a_fifo_keeps_nobody_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "keepalived.conf")
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer = ConfLayer(alive(tmp_path))
     for now in (1.0, 2.0):
         layer.read(now)
         assert layer.file is None
@@ -71,7 +88,7 @@ def conf_of(text: str) -> str:
 def test_an_edit_of_the_same_length_and_time_is_seen(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text(conf_of("one"))
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer = ConfLayer(alive(tmp_path))
     layer.read(1.0)
     before = conf.stat()
     conf.write_text(conf_of("two"))
@@ -88,7 +105,7 @@ def test_a_link_inside_the_root_is_followed_there(tmp_path: Path) -> None:
     os.utime(real, (1, 1))
     (tmp_path / "keepalived.conf").symlink_to("/data/real.conf")
     os.utime(tmp_path, (1, 1))
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer = ConfLayer(alive(tmp_path))
     layer.read(1.0)
     real.write_text(conf_of("another"))
     os.utime(real, (2, 2))
@@ -102,7 +119,7 @@ def test_a_file_that_comes_into_a_folder_of_includes_is_seen(tmp_path: Path) -> 
     conf.write_text("include /*.inc\n")
     for path in (conf, tmp_path):
         os.utime(path, (1, 1))
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer = ConfLayer(alive(tmp_path))
     layer.read(1.0)
     (tmp_path / "more.inc").write_text(conf_of("included"))
     layer.read(2.0)
@@ -113,7 +130,7 @@ def test_a_file_that_comes_into_a_folder_of_includes_is_seen(tmp_path: Path) -> 
 def test_what_did_not_change_is_the_same_object(tmp_path: Path) -> None:
     conf = tmp_path / "keepalived.conf"
     conf.write_text(conf_of("one"))
-    layer = ConfLayer(replace(keepalived(), conf="/keepalived.conf", root=str(tmp_path)))
+    layer = ConfLayer(alive(tmp_path))
     layer.read(1.0)
     first = layer.file
     layer.read(2.0)  # it was written so recently that it is read again

@@ -9,9 +9,13 @@ import psutil
 import pytest
 
 from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
+from kvtui.backend.linux.processes import find
+from kvtui.backend.linux.signals import has_ended
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.processes.machine import Machine
 
 
 def test_no_reader_leaves_its_place_behind(tmp_path: Path) -> None:
@@ -25,3 +29,12 @@ def test_no_reader_leaves_its_place_behind(tmp_path: Path) -> None:
     assert read_variables(os.getpid(), ("HOME",), place) == {}
     assert os.getpid() in psutil.pids()
     assert psutil.cpu_times().idle > 0
+
+
+def test_a_process_without_a_program_has_ended(machine: Machine) -> None:
+    """Such as PID 1 of a pod: it is no zombie while other processes of the pod are left."""
+    machine.process(700)
+    (keepalived,) = find(machine.proc)
+    assert not has_ended(keepalived, machine.proc)
+    (machine.folder / "700" / "exe").unlink()
+    assert has_ended(keepalived, machine.proc)

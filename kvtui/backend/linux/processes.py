@@ -47,6 +47,7 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
         for process, arguments in running.values()
         if process.parent not in running and only in (None, process.pid)
     ]
+    found = [k for k in found if _runs_keepalived(k.pid, proc)]  # of one that ended meanwhile only a part was read
     return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from kvtui.backend.linux import procfs
 from kvtui.backend.linux.process import read_process
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ def is_same_process(process: Process | None, keepalived: Keepalived) -> bool:
 
 
 def has_ended(keepalived: Keepalived, proc: str = "/proc") -> bool:
-    return not is_same_process(read_process(keepalived.pid, proc), keepalived)
+    """Whether it runs no more.
+
+    A process that ends has neither program nor root long before it is a zombie (do_exit in kernel/exit.c): PID 1 of a
+    container waits then for all other processes of the container (zap_pid_ns_processes in kernel/pid_namespace.c).
+    """
+    is_same = is_same_process(read_process(keepalived.pid, proc), keepalived)
+    return not is_same or procfs.program(keepalived.pid, proc) == ""
 
 
 def send_signal(keepalived: Keepalived, number: int, proc: str = "/proc") -> None:

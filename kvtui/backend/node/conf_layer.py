@@ -77,8 +77,9 @@ class ConfLayer:
         before, running_before, source = self.file, self.running, self._source
         self._read_file(self._keepalived, now)
         reloaded = self._read_running(self._keepalived, now)
-        is_less = (before and not self.file) or (running_before and not self.running)
-        if is_less and has_ended(self._keepalived):  # after it was looked for: its files went with it
+        is_other = self.file is not before or self.running is not running_before
+        # it ended after it was looked for: its files went with it, or some of them while they were read
+        if is_other and (before or running_before) and has_ended(self._keepalived):
             self.file, self.running, self._source = before, running_before, source
             self.mark_gone()
             return
