@@ -105,9 +105,10 @@ def test_a_screen_on_which_nothing_changes_sends_nothing(kind: str) -> None:
         line.settle()
         assert line.during(8) == 0
         for keys in "2", "3", "i", "?", "\x1b", "1\r", "3/10.2\r":
-            for key in keys:  # one after the other: a busy kvtui reads them when it has drawn what came before
+            for number, key in enumerate(keys):  # one by one: a busy kvtui reads them late
                 line.press(key)
-                line.answer(key)
+                if number == 0:  # Enter draws nothing in an empty table
+                    line.answer(key)
                 line.settle()
             assert line.during(8) == 0, keys
 
