@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def main() -> None:
     gc.set_threshold(100_000, 10, 10)  # what a command makes has few cycles; the terminal UI sets its own
-    from kvtui.cli.main import run  # noqa: PLC0415 - this module must be importable without typer
+    from kvtui.backend import lazy_modules  # noqa: PLC0415 - this module must be importable without anything
+
+    lazy_modules.install()
+    from kvtui.cli.main import run  # noqa: PLC0415 - as above
 
     _exit(run(_terminal_ui))
 

@@ -75,8 +75,10 @@ EXIT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Observed(Message):
-    def __init__(self, observation: Observation) -> None:
-        self.observation = observation
+    """``is_kept``: it goes into what the screens show of the past."""
+
+    def __init__(self, observation: Observation, *, is_kept: bool = True) -> None:
+        self.observation, self.is_kept = observation, is_kept
         super().__init__()
 
     def can_replace(self, message: Message) -> bool:
@@ -185,25 +187,37 @@ class KvtuiApp(TerminalApp):
 
     @work(exclusive=True, name="observe")
     async def _observe(self) -> None:
-        for observation in self.observer.past():
-            self.history.add(observation)
-            self.masters.add(observation)
         try:
             async with aclosing(self.observer.observations()) as observations:
+                if self.observer.has_past:
+                    await self._add_past(await anext(observations))
                 async for observation in observations:
                     self.post_message(Observed(observation))
         except KeepalivedNotFoundError as error:
             self.ended_by = error
             self.exit()
 
+    async def _add_past(self, first: Observation) -> None:
+        """Shows the first observation, and only then makes the past: that takes as long as all of the frame."""
+        self.post_message(Observed(first, is_kept=False))
+        await self.next_observation()
+        drawn = asyncio.Event()
+        self.call_after_refresh(drawn.set)
+        await drawn.wait()
+        for observation in self.observer.past():
+            self.history.add(observation)
+            self.masters.add(observation)
+        self.post_message(Observed(first))
+
     @on(Observed)
     def _observed(self, message: Observed) -> None:
         if self._closed_screens > MAX_CLOSED_SCREENS:
             self._closed_screens = 0
             gc.collect()
-        self.history.add(message.observation)
-        self.timeline.add(message.observation)
-        self.masters.add(message.observation)
+        if message.is_kept:
+            self.history.add(message.observation)
+            self.timeline.add(message.observation)
+            self.masters.add(message.observation)
         futures, self._next = self._next, []
         for future in futures:
             if not future.done():

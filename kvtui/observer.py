@@ -227,6 +227,10 @@ class Observer:
                 await asyncio.sleep(MIN_SECONDS_BETWEEN_EVENTS)
             event = await self.change_or_tick()
 
+    @property
+    def has_past(self) -> bool:
+        return isinstance(self.source, PastSource)
+
     def past(self) -> Iterator[Observation]:
         """Yields what the source knows of the minutes before, without findings; most sources know nothing."""
         if isinstance(self.source, PastSource):

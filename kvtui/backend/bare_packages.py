@@ -1,7 +1,7 @@
 """Keeps what a library imports and kvtui does not use from being loaded.
 
 Registers packages without running their ``__init__``, so that a library's modules can be imported one by one; and has
-an empty module stand in for unittest.
+empty modules stand in for others.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @contextmanager
-def without_unittest() -> Iterator[None]:
-    """``from unittest import mock`` gets an empty class ``Mock``, unless unittest is loaded already."""
-    if "unittest" in sys.modules:
-        yield
-        return
-    package, mock = ModuleType("unittest"), ModuleType("unittest.mock")
-    package.mock, mock.Mock = mock, type("Mock", (), {})  # type: ignore[attr-defined]
-    sys.modules["unittest"] = package
+def stand_ins(modules: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
+    """In the block, imports of these modules get empty ones with these names, unless they are loaded already."""
+    absent = [name for name in modules if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = empty = ModuleType(name)
+        vars(empty).update(modules[name], __path__=[])
     try:
         yield
     finally:
-        del sys.modules["unittest"]
+        for name in absent:
+            del sys.modules[name]
 
 
 def register(library: str, *subpackages: str) -> None:

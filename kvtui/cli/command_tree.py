@@ -8,7 +8,7 @@ import typer
 from msgspec import Struct
 from typer.main import get_command
 
-from kvtui.cli.main import app
+from kvtui.cli.main import application
 from kvtui.cli.node_command import NodeCommand
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Command(Struct, frozen=True):
 
 
 def command_tree() -> Command:
-    return _command(get_command(app), (), None)
+    return _command(get_command(application()), (), None)
 
 
 def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:

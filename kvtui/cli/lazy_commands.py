@@ -1,35 +1,73 @@
-"""Builds only the command that was typed: Typer builds every registered command at each start."""
+"""Imports and builds only the command that was typed: Typer builds every registered command at each start."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    import typer
     from typer.models import CommandInfo
 
 HELP = frozenset({"-h", "--help"})
 
 
-def lazy_commands(app: typer.Typer, words: Sequence[str]) -> typer.Typer:
-    """Returns the application with only the commands that occur among the words, or whole if it may list them.
+def _views(app: typer.Typer) -> None:
+    from kvtui.cli import chain_commands, view_commands  # noqa: PLC0415 - only if one of them was typed
+    from kvtui.cli.node_command import ClusterCommand, NodeCommand  # noqa: PLC0415 - as above
 
-    To build all commands takes 15 to 20 ms, as long as Python itself takes to start.
+    for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):
+        app.command(cls=NodeCommand)(command)
+    app.command(cls=ClusterCommand)(view_commands.cluster)
+
+
+def _actions(app: typer.Typer) -> None:
+    from kvtui.cli import act_commands  # noqa: PLC0415 - as above
+    from kvtui.cli.node_command import ActionCommand, NodeCommand  # noqa: PLC0415 - as above
+
+    for command in act_commands.ACTING:
+        app.command(cls=ActionCommand, epilog=act_commands.CODES)(command)
+    app.command(cls=NodeCommand)(act_commands.journal)
+
+
+def _config(app: typer.Typer) -> None:
+    from kvtui.cli import config_commands  # noqa: PLC0415 - as above
+
+    app.add_typer(config_commands.app)
+
+
+def _self(app: typer.Typer) -> None:
+    from kvtui.cli import self_commands  # noqa: PLC0415 - as above
+
+    app.command()(self_commands.schema)
+    app.command()(self_commands.completion)
+
+
+PARTS: tuple[tuple[str, Callable[[typer.Typer], None]], ...] = (
+    ("status vrrp vips ipvs top mappings trace render triage cluster", _views),
+    ("reload check drain undrain priority failover undo journal", _actions),
+    ("config", _config),
+    ("schema completion", _self),
+)
+"""Names of commands, and what registers them, in the order of the help."""
+
+
+def add_commands(app: typer.Typer, words: Sequence[str]) -> None:
+    """Registers the commands that occur among the words; all of them if the command line may list them.
+
+    To import and build all commands takes 30 ms, more than Python itself takes to start. Options alone start the
+    terminal UI, which needs none.
     """
     typed = frozenset(words)
-    if typed & HELP:
-        return app
-    commands = [c for c in app.registered_commands if _name(c) in typed]
-    groups = [g for g in app.registered_groups if g.typer_instance and str(g.typer_instance.info.name) in typed]
-    if not commands and not groups:
-        return app
-    smaller = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=app.rich_markup_mode)
-    smaller.info, smaller.registered_callback = app.info, app.registered_callback
-    smaller.registered_commands, smaller.registered_groups = commands, groups
-    return smaller
+    wanted = [add for names, add in PARTS if not typed.isdisjoint(names.split())]
+    if typed & HELP or not (wanted or all(word.startswith("-") for word in words)):
+        for _, add in PARTS:
+            add(app)
+        return
+    for add in wanted:
+        add(app)
+    app.registered_commands = [c for c in app.registered_commands if _name(c) in typed]
 
 
 def _name(command: CommandInfo) -> str:

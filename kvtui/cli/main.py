@@ -10,12 +10,10 @@ import typer
 
 from kvtui.backend.config_file import read as read_config
 from kvtui.backend.output_writer import OutputError
-from kvtui.cli import act_commands, chain_commands, config_commands, self_commands, view_commands
 from kvtui.cli.completion import values
 from kvtui.cli.config_layer import CliContext, defaults
 from kvtui.cli.invocation import Invocation
-from kvtui.cli.lazy_commands import lazy_commands
-from kvtui.cli.node_command import ActionCommand, ClusterCommand, NodeCommand
+from kvtui.cli.lazy_commands import HELP, add_commands
 from kvtui.cli.options import (
     DEFAULT_LISTEN_SECONDS,
     ColourOption,
@@ -34,7 +32,7 @@ from kvtui.model.settings import KubeSettings
 from kvtui.model.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from kvtui.model.config import Config
 
@@ -49,19 +47,6 @@ kvtui -o json vips | jq '.vips[] | select(.owner == null)'
 kvtui vips --watch                  print the VIPs at every change
 
 KVTUI_PID=4711 kvtui ipvs           another keepalived on this node"""
-
-app = typer.Typer(
-    name="kvtui",
-    cls=ClearGroup,
-    help="The terminal UI and CLI for keepalived + IPVS nodes: who holds each VIP, why, and what traffic flows.",
-    epilog=EPILOG,
-    invoke_without_command=True,
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,  # no --install-completion, which edits dotfiles: `kvtui completion` prints the script
-)
 
 
 def _print_version(context: typer.Context, requested: bool) -> None:
@@ -85,7 +70,6 @@ def _start_debug_log(context: typer.Context, requested: bool) -> bool:
     return requested
 
 
-@app.callback()
 def begin(
     context: typer.Context,
     read_only: Annotated[
@@ -239,15 +223,23 @@ def _is_terminal(fd: int) -> bool:
         return False
 
 
-for command in (*view_commands.VIEWS, chain_commands.trace, chain_commands.render, view_commands.triage):
-    app.command(cls=NodeCommand)(command)
-app.command(cls=ClusterCommand)(view_commands.cluster)
-for command in act_commands.ACTING:
-    app.command(cls=ActionCommand, epilog=act_commands.CODES)(command)
-app.command(cls=NodeCommand)(act_commands.journal)
-app.add_typer(config_commands.app)
-app.command()(self_commands.schema)
-app.command()(self_commands.completion)
+def application(words: Sequence[str] = tuple(HELP)) -> typer.Typer:
+    """Returns kvtui's command line; given the words that were typed, with no more commands than they need."""
+    app = typer.Typer(
+        name="kvtui",
+        cls=ClearGroup,
+        help="The terminal UI and CLI for keepalived + IPVS nodes: who holds each VIP, why, and what traffic flows.",
+        epilog=EPILOG,
+        invoke_without_command=True,
+        no_args_is_help=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        add_completion=False,  # no --install-completion, which edits dotfiles: `kvtui completion` prints the script
+    )
+    app.callback()(begin)
+    add_commands(app, words)
+    return app
 
 
 def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None) -> int:
@@ -260,15 +252,17 @@ def run(run_ui: Callable[[Invocation], None], arguments: list[str] | None = None
 
 
 def _run(run_ui: Callable[[Invocation], None], arguments: list[str] | None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
     if "_KVTUI_COMPLETE" in os.environ:
         from kvtui.cli.completion.engine import register  # noqa: PLC0415 - only a TAB needs it
 
         register()
+        words = list(HELP)
     config = read_config(os.environ)
     start: dict[str, Any] = {"obj": CliContext(run_ui, config), "default_map": defaults(config)}
     try:
-        needed = lazy_commands(app, sys.argv[1:] if arguments is None else arguments)
-        result: Any = needed(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
+        app = application(words)
+        result: Any = app(args=arguments, prog_name="kvtui", standalone_mode=True, **start)
     except SystemExit as ended:
         return _code(ended)
     except KeyboardInterrupt:

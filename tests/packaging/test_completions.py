@@ -20,7 +20,7 @@ from kvtui.cli.completion import values
 from kvtui.cli.completion.engine import LineComplete
 from kvtui.cli.completion.scripts import Shell
 from kvtui.cli.completion.values import NodeNames, completions
-from kvtui.cli.main import app
+from kvtui.cli.main import application
 
 PROJECT = Path(__file__).parents[2]
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("KVTUI_", "_KVTUI"))} | {"PYTHONPATH": str(PROJECT)}
@@ -245,7 +245,7 @@ def answered(line: str, **env: str) -> list[str]:
 
 
 def test_every_command_and_option_is_offered() -> None:
-    engine = LineComplete(get_command(app), {}, "kvtui", "_KVTUI_COMPLETE")
+    engine = LineComplete(get_command(application()), {}, "kvtui", "_KVTUI_COMPLETE")
     for command in command_tree().all():
         below = [item.value for item in engine.get_completions([*command.path], "")]
         assert not command.commands or below == [c.path[-1] for c in command.commands]

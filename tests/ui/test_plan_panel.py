@@ -18,7 +18,7 @@ from kvtui.actions.drain.options import service_option
 from kvtui.actions.registry import dialog_options as options
 from kvtui.actions.registry import missing
 from kvtui.backend.config_test import ConfigTest
-from kvtui.cli.main import app as command_line
+from kvtui.cli.main import application
 from kvtui.model.ipvs import Protocol
 from kvtui.screens.plan_panel import PlanPanel
 from kvtui.widgets.prompt import Prompt
@@ -55,7 +55,7 @@ def option(intent: Intent, key: str) -> Option:
 
 def flags(kind: ActionKind) -> set[str]:
     """What the command of that name takes."""
-    command = typer.main.get_command(command_line)
+    command = typer.main.get_command(application())
     found = command.commands[kind.value].params  # type: ignore[attr-defined]
     return {o for p in found for o in p.opts if o.startswith("--")}
 

@@ -6,7 +6,7 @@ From ``vrrp_parser.c`` and ``vrrp_complete_instance`` (2.2.7): what an instance 
 from __future__ import annotations
 
 import hmac
-import secrets
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ Router = tuple[str, bool, int, str | None]
 """Interface, whether IPv6, VRID, multicast group."""
 _FALSE = frozenset({"false", "off", "no"})
 _MAX_PASSWORD = 8  # keepalived cuts a longer one off
-_KEY = secrets.token_bytes(16)
+_KEY = os.urandom(16)
 
 
 @dataclass(frozen=True)

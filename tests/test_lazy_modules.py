@@ -1,0 +1,75 @@
+"""What libraries import is loaded at its first use, and then is what it always is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = "'asyncio', 'asyncio.sslproto', 'bz2', 'lzma', 'ssl', '_ssl', '_hashlib', 'typing_extensions'"
+
+
+BEGIN = "import sys\nfrom kvtui.backend import lazy_modules\nlazy_modules.install()\n"
+
+
+def printed(code: str, begin: str = BEGIN) -> list[str]:
+    """Lines of another Python's output."""
+    done = subprocess.run([sys.executable, "-c", begin + code], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
+def test_asyncio_maps_no_openssl() -> None:
+    code = (
+        "import asyncio, shutil, hashlib, hmac, pathlib\n"
+        "asyncio.run(asyncio.sleep(0))\n"
+        f"print(*(type(sys.modules[m]).__name__ for m in ({MODULES}) if m in sys.modules))\n"
+        "print([l for l in pathlib.Path('/proc/self/maps').read_text().splitlines() if 'libcrypto' in l])\n"
+    )
+    lazy = " ".join(["LazyModule"] * 4)
+    assert printed(code) == [f"module {lazy} NoneType", "[]"]
+
+
+def test_a_module_is_whole_once_it_is_used() -> None:
+    code = (
+        "import asyncio, ssl, importlib, inspect\n"
+        "print(ssl.create_default_context().verify_mode.name, type(ssl).__name__)\n"
+        "print(ssl.__loader__ is ssl.__spec__.loader)\n"
+        "print(inspect.getsource(ssl)[:3] == open(ssl.__file__).read()[:3], importlib.reload(ssl) is ssl)\n"
+        "import bz2, lzma, hashlib\n"
+        "print(bz2.decompress(bz2.compress(b'a')), lzma.decompress(lzma.compress(b'b')))\n"
+        "print(hashlib.sha256(b'').hexdigest()[:8])\n"
+        "from asyncio.sslproto import SSLProtocol\n"
+        "print(SSLProtocol.__module__, asyncio.sslproto.SSLProtocol is SSLProtocol, hasattr(ssl, 'no_such'))\n"
+    )
+    assert printed(code) == [
+        "CERT_REQUIRED module",
+        "True",
+        "True True",
+        "b'a' b'b'",
+        "e3b0c442",
+        "asyncio.sslproto True False",
+    ]
+
+
+def test_every_thread_that_comes_first_finds_it_whole() -> None:
+    code = (
+        "import threading, ssl\n"
+        "start, found = threading.Barrier(8), []\n"
+        "def use():\n"
+        "    start.wait()\n"
+        "    found.append(ssl.get_default_verify_paths is not None and ssl.SSLContext.__name__)\n"
+        "threads = [threading.Thread(target=use) for _ in range(8)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+        "print(found == ['SSLContext'] * 8)\n"
+    )
+    assert printed(code) == ["True"]
+
+
+def test_a_module_that_is_loaded_stays() -> None:
+    code = (
+        "import ssl, hashlib, asyncio, sys\n"
+        "from kvtui.backend import lazy_modules\n"
+        "lazy_modules.install(); lazy_modules.install()\n"
+        "import ssl, _hashlib\n"
+        "print(type(ssl).__name__, type(_hashlib).__name__, sys.meta_path.count(lazy_modules.Finder))\n"
+    )
+    assert printed(code, begin="") == ["module module 1"]
