@@ -27,14 +27,17 @@ KERNELS_PER_CORE = 2
 """Each costs some 8 s of CPU before its first test, and 3 s for each cluster that it builds."""
 FAST_KERNEL = "13"
 """Debian release of the kernel that takes a third less time than Debian 12's."""
-AT_ONCE = 4
+AT_ONCE = 6
 """Groups at once beside the lab."""
+SCREENS = sorted(str(path.relative_to(PROJECT)) for path in PROJECT.glob("tests/ui/test_*.py"))
 APART = {
-    "screens": ("tests/ui", "tests/demo", "tests/output"),
-    "commands": ("tests/cli", "tests/kube", "tests/cluster", "tests/docs"),
-    "fuzz": ("tests/fuzz",),
+    "screens": SCREENS[::2],
+    "screens-2": [*SCREENS[1::2], "tests/demo", "tests/output"],
+    "commands": ["tests/cli", "tests/kube", "tests/cluster", "tests/docs"],
+    "fuzz": ["tests/fuzz"],
 }
-"""Two thirds of the unit tests: groups of their own, for one process of unit tests ended minutes after all others."""
+"""Two thirds of the unit tests: groups of their own, for one process of unit tests ended minutes after all others, and
+one of the screens two minutes after the lab."""
 FUZZ_EXAMPLES = "KVTUI_FUZZ_EXAMPLES"
 ENVIRONMENT = {"fuzz": {FUZZ_EXAMPLES: os.environ.get(FUZZ_EXAMPLES, "1000")}}
 """A minute of CPU of fuzzing: 100 examples of each reader take 8 s."""
