@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from kvtui.model.snapshot import Snapshot
 
 OVERWRITTEN = "priority-overwritten"
-UNDONE = frozenset({"drain-undone", "priority-undone", "failover-undone"})
-"""Ids of the findings whose remedy does an action again."""
 
 
 class JournalFindings:

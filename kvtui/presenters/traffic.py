@@ -35,10 +35,6 @@ def bytes_chart(history: History, key: Hashable, span: Span) -> Chart:
     return Chart("bytes/s", both, span.label, note)
 
 
-def active_chart(history: History, key: Hashable, span: Span) -> Chart:
-    return Chart("active", _with_now(history, key, span, Channel.ACTIVE), span.label, spans=spans_text(span))
-
-
 def traffic_charts(history: History, key: Hashable, span: Span) -> tuple[Chart, Chart]:
     return (connections_chart(history, key, span), bytes_chart(history, key, span))
 

@@ -29,7 +29,6 @@ SOL_PACKET, PACKET_STATISTICS = 263, 6  # linux/socket.h, linux/if_packet.h
 SOCKADDR_LL = struct.Struct("=HHiHBB8x")
 """Family, protocol (network order), interface index, device type, packet type, address length, address."""
 TIMEVAL = struct.Struct("@ll")
-ANCILLARY_BYTES = socket.CMSG_SPACE(TIMEVAL.size)
 
 SAME_PACKET_SECONDS = 0.005
 """The same bytes within this time are one packet seen twice (the shortest advert interval is 0.01 s)."""

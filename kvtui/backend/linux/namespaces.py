@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CLONE_NEWNS = 0x00020000  # include/uapi/linux/sched.h
-CLONE_NEWPID = 0x20000000
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 
 
 def netns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:

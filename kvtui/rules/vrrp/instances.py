@@ -288,7 +288,13 @@ def peers_of(known: Evidence) -> tuple[Peer, ...]:
     return (*peers, *silent)
 
 
-_vip_addresses: IdentityCache[frozenset[str]] = IdentityCache(2)
+_not_vips: IdentityCache[tuple[InterfaceAddress, ...]] = IdentityCache(2)
+
+
+def _addresses_but_vips(snapshot: Snapshot) -> tuple[InterfaceAddress, ...]:
+    """Returns the few addresses that are no VIP: to look at thousands for each instance would be quadratic."""
+    vips = {v.address for i in known_instances(snapshot) or () for v in i.vips}
+    return tuple(a for a in (snapshot.addresses.addresses if snapshot.addresses else ()) if a.address not in vips)
 
 
 def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
@@ -296,14 +302,10 @@ def self_address(snapshot: Snapshot, instance: VrrpInstance) -> str | None:
     if instance.unicast_source:
         return instance.unicast_source
     six = family_of(instance) is AddressFamily.V6
-    vips = _vip_addresses.get(
-        (snapshot.instances, snapshot.effective_conf),
-        "",
-        lambda: frozenset(v.address for i in known_instances(snapshot) or () for v in i.vips),
-    )
-    for a in snapshot.addresses.addresses if snapshot.addresses else ():
-        scope_fits = a.scope == ("link" if six else "global")
-        if a.interface == instance.interface and (":" in a.address) is six and scope_fits and a.address not in vips:
+    scope = "link" if six else "global"
+    inputs = (snapshot.instances, snapshot.effective_conf, snapshot.addresses)
+    for a in _not_vips.get(inputs, "", lambda: _addresses_but_vips(snapshot)):
+        if a.interface == instance.interface and (":" in a.address) is six and a.scope == scope:
             return a.address
     return None
 
