@@ -64,6 +64,14 @@ def test_every_thread_that_comes_first_finds_it_whole() -> None:
     assert printed(code) == ["True"]
 
 
+def test_a_python_without_digests_of_its_own_keeps_those_of_openssl() -> None:
+    begin = BEGIN.replace(
+        "lazy_modules.install", "lazy_modules.OWN_DIGESTS = ('_md5', '_no_such')\nlazy_modules.install"
+    )
+    code = "import hashlib\nprint(hashlib.sha256(b'').hexdigest()[:8], hashlib.sha256.__module__)\n"
+    assert printed(code, begin) == ["e3b0c442 _hashlib"]
+
+
 def test_a_module_that_is_loaded_stays() -> None:
     code = (
         "import ssl, hashlib, asyncio, sys\n"

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 
 LAZY = frozenset({"ssl", "asyncio.sslproto", "bz2", "lzma", "locale", "tempfile", "tokenize", "glob"})
 """Besides those that speak TLS, what shutil, subprocess, ctypes, linecache and psutil import and seldom use: 3 ms."""
-WITHOUT_OPENSSL = ("_hashlib",)
-"""Is not there for hashlib and hmac, which then use Python's own digests: they would map OpenSSL as ssl does."""
+OPENSSL_DIGESTS = "_hashlib"
+"""Is not there for hashlib and hmac, which then use Python's own digests: it would map OpenSSL as ssl does."""
+OWN_DIGESTS = (
+    "_md5",
+    "_sha1",
+    "_sha3",
+    "_blake2",
+    *(("_sha2",) if sys.version_info >= (3, 12) else ("_sha256", "_sha512")),
+)
+"""Not every Python has them: Fedora's is built without."""
 ABSENT = ("typing_extensions",)
 """msgspec takes what it needs from typing where this is not there, which on Python 3.11 is the same: 4 ms."""
 
@@ -32,8 +40,8 @@ def install() -> None:
     """Makes the modules lazy in this process, unless they are loaded already; imports msgspec."""
     if Finder not in sys.meta_path:
         sys.meta_path.insert(0, Finder)
-    for name in WITHOUT_OPENSSL:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type] # this is how the import system is told
+    if all(name in sys.builtin_module_names or PathFinder.find_spec(name) for name in OWN_DIGESTS):
+        sys.modules.setdefault(OPENSSL_DIGESTS, None)  # type: ignore[arg-type] # this is how the import system is told
     absent = [name for name in ABSENT if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # as above
     try:
