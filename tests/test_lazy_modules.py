@@ -50,6 +50,24 @@ def test_a_module_is_whole_once_it_is_used() -> None:
     ]
 
 
+def test_asyncio_speaks_tls_when_it_is_asked_to() -> None:
+    code = (
+        "import asyncio, ssl\n"
+        "async def answer(reader, writer):\n"
+        "    print((await reader.read(1)).hex())\n"  # a handshake (RFC 8446 5.1)
+        "    writer.write(b'HTTP/1.0 400 Bad Request'); writer.close()\n"
+        "async def main():\n"
+        "    server = await asyncio.start_server(answer, '127.0.0.1', 0)\n"
+        "    context = ssl.create_default_context()\n"
+        "    try:\n"
+        "        await asyncio.open_connection(*server.sockets[0].getsockname(), ssl=context)\n"
+        "    except ssl.SSLError:\n"
+        "        print('no TLS')\n"
+        "asyncio.run(main())\n"
+    )
+    assert printed(code) == ["16", "no TLS"]
+
+
 def test_every_thread_that_comes_first_finds_it_whole() -> None:
     code = (
         "import threading, ssl\n"
