@@ -27,6 +27,14 @@ QUESTION = "\x1b[6n"
 """DSR: where is the cursor? Every terminal answers, the Linux console too."""
 
 
+def is_hung_up(*fds: int) -> bool:
+    """Returns whether the other side of a terminal or pipe is gone."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, 0)  # a hang-up is reported without asking
+    return any(events & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _fd, events in poll.poll(0))
+
+
 class LostTerminal:
     """Says whether the terminal is gone.
 
@@ -37,9 +45,7 @@ class LostTerminal:
     """
 
     def __init__(self, fds: Iterable[int], writer: OutputWriter, ask: Callable[[], None]) -> None:
-        self._poll = select.poll()
-        for fd in fds:
-            self._poll.register(fd, 0)  # a hang-up is reported without asking
+        self._fds = tuple(fds)
         self._writer = writer
         self._ask = ask
         self._answers = False
@@ -55,10 +61,7 @@ class LostTerminal:
 
     def tick(self) -> bool:
         """Looks once. Returns whether the terminal is gone."""
-        return self._is_hung_up() or self._is_unread() or self._is_silent()
-
-    def _is_hung_up(self) -> bool:
-        return any(events & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _fd, events in self._poll.poll(0))
+        return is_hung_up(*self._fds) or self._is_unread() or self._is_silent()
 
     def _is_unread(self) -> bool:
         is_stuck = not self._writer.is_idle and self._writer.taken == self._taken

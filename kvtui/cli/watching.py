@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kvtui.backend import lost_terminal
@@ -15,7 +16,7 @@ from kvtui.cli.output import EXIT_USAGE, FIRST_SIGNAL_CODE, OutputStream, fail, 
 from kvtui.model.keepalived import KeepalivedNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from kvtui.model.observation import Observation
     from kvtui.observer import Observer
@@ -64,20 +65,48 @@ async def _until_signal(coroutine: Coroutine[Any, Any, None]) -> signal.Signals:
     printing = asyncio.ensure_future(coroutine)
     watching = asyncio.ensure_future(_wait_until_lost(lambda: receive(signal.SIGHUP)))
     try:
-        either: set[asyncio.Future[Any]] = {printing, received}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not received.done():
+        with _reader_gone() as gone:
+            either: set[asyncio.Future[Any]] = {printing, received, gone}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not received.done() and not gone.done():
             await printing  # it ends only with an error
         while not printing.done():
             printing.cancel()
             await asyncio.wait({printing}, timeout=CANCEL_INTERVAL)
         if not printing.cancelled():
             printing.exception()  # such as a reader that is gone: the signal ends kvtui anyway
-        return await received
+        if not received.done():
+            raise BrokenPipeError
+        return received.result()
     finally:
         watching.cancel()
         for number in handled:
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _reader_gone() -> Iterator[asyncio.Future[None]]:
+    """Yields what is done when nobody reads stdout's pipe any more: where nothing changes, no write would tell."""
+    loop = asyncio.get_running_loop()
+    gone: asyncio.Future[None] = loop.create_future()
+    fd = -1
+    with suppress(OSError):  # stdout is closed, or no file
+        fd = sys.stdout.fileno()
+        fd = fd if stat.S_ISFIFO(os.fstat(fd).st_mode) else -1
+    if fd < 0:
+        yield gone
+        return
+
+    def look() -> None:
+        loop.remove_reader(fd)  # a FIFO that is open for both has something to read at times
+        if lost_terminal.is_hung_up(fd):
+            gone.set_result(None)
+
+    loop.add_reader(fd, look)
+    try:
+        yield gone
+    finally:
+        loop.remove_reader(fd)
 
 
 async def _wait_until_lost(then: Callable[[], None]) -> None:

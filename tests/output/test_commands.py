@@ -8,6 +8,7 @@ import signal
 import time
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_ctrl_c_ends_a_completion_that_the_shell_does_not_read() -> None:
 def test_a_usage_error_that_nobody_reads_ends_by_itself() -> None:
     with kvtui("nonsense", stderr=Pipe()) as process:
         assert process.wait(60) == 2
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_watch_in_which_nothing_changes_ends_with_its_reader(form: str) -> None:
+    pipe = Pipe(filled=False)
+    with kvtui("--no-kube", "vrrp", "--watch", "-o", form, stdout=pipe) as process:
+        assert os.read(pipe.reader, 1)
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), pipe.reader)
+        assert process.wait(60) == 1
 
 
 def test_watched_documents_stay_whole_and_those_that_nobody_read_are_dropped() -> None:
