@@ -15,7 +15,7 @@ import pytest
 
 from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.recovery import finish, inspect, leave, put_back, undo
-from kvtui.actions.core.runner import ExitCode, Runner, run_to_end
+from kvtui.actions.core.runner import ExitCode, Runner, guarded
 from kvtui.actions.core.step import StepState
 from kvtui.actions.live import LIVE
 from tests.actions.fakes import action, hanging, note, results, words
@@ -34,11 +34,12 @@ import time
 from itertools import pairwise
 from pathlib import Path
 from kvtui.actions.core.journal import Journal
-from kvtui.actions.core.runner import Runner, run_to_end
+import asyncio
+from kvtui.actions.core.runner import Runner, guarded
 from tests.actions.fakes import results, action, note
 folder, where, dies = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 steps = [note(folder, name, dies=dies if number == where else "") for number, name in enumerate("abc")]
-run_to_end(Runner(Journal(folder / "state")), action(*steps))
+asyncio.run(guarded(Runner(Journal(folder / "state")), action(*steps)))
 """
 
 
@@ -48,7 +49,8 @@ from pathlib import Path
 import tests.actions.fakes as fakes
 from kvtui.actions.core.journal import Journal
 from kvtui.actions.core.recovery import put_back
-from kvtui.actions.core.runner import Runner, run_to_end
+import asyncio
+from kvtui.actions.core.runner import Runner, guarded
 from kvtui.actions.live import LIVE
 undo = fakes.WriteNote.undo
 def die(self):
@@ -57,7 +59,7 @@ def die(self):
         os.kill(os.getpid(), signal.SIGKILL)
 fakes.WriteNote.undo = die
 journal = Journal(Path(sys.argv[1]) / "state")
-run_to_end(Runner(journal), put_back(journal.unfinished()[0], LIVE))
+asyncio.run(guarded(Runner(journal), put_back(journal.unfinished()[0], LIVE)))
 """
 
 
@@ -232,6 +234,6 @@ def test_a_signal_interrupts_and_puts_back(tmp_path: Path, number: signal.Signal
         if text.startswith("write"):
             os.kill(os.getpid(), number)
 
-    outcome = run_to_end(Runner(Journal(tmp_path / "state"), progress=progress), todo)
+    outcome = asyncio.run(guarded(Runner(Journal(tmp_path / "state"), progress=progress), todo))
     assert outcome.code is ExitCode.INTERRUPTED
     assert words(tmp_path, "a") == ["old"]

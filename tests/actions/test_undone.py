@@ -13,7 +13,7 @@ from kvtui.actions.core.daemon import Daemon
 from kvtui.actions.core.intent import Intent
 from kvtui.actions.core.journal import Entry, Journal
 from kvtui.actions.core.plan import ActionKind
-from kvtui.actions.core.runner import ExitCode, Outcome, Runner, run_to_end
+from kvtui.actions.core.runner import ExitCode, Outcome, Runner, guarded
 from kvtui.actions.drain.keeping import Keeper
 from kvtui.actions.drain.plan import plan_drain
 from kvtui.actions.live import LIVE, LiveBackend
@@ -117,7 +117,7 @@ def test_leave_closes_a_done_action(tmp_path: Path) -> None:
     (entry,) = journal.entries()
     action = recovery.leave(entry, Here())
     assert action.plan.refusal(force=False) is None
-    assert run_to_end(Runner(journal), action).code is ExitCode.DONE
+    assert asyncio.run(guarded(Runner(journal), action)).code is ExitCode.DONE
     assert journal.entries()[0].result == "left"
     assert undone(journal.entries(), taking_connections().snapshot) == ()
 

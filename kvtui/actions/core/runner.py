@@ -311,10 +311,6 @@ class Runner:
                 self._progress = None
 
 
-def run_to_end(runner: Runner, action: Action, *, force: bool = False, reason: str = "") -> Outcome:
-    return asyncio.run(guarded(runner, action, force=force, reason=reason))
-
-
 async def guarded(
     runner: Runner,
     action: Action,
