@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 STEPS = "kMGTPE"
 
 
-@lru_cache(maxsize=4096)
 def count(value: float) -> str:
-    """Returns at most five characters: ``0``, ``999``, ``1.2k``, ``34M`` (powers of 1,000).
-
-    Cached: a table of 10,000 real servers has 100,000 numbers, most of them small and many the same: 5 MB of texts.
-    """
+    """Returns at most five characters: ``0``, ``999``, ``1.2k``, ``34M`` (powers of 1,000)."""
     if value < 999.5:
         return f"{value:.0f}"
     scaled = float(value)
