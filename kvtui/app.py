@@ -198,7 +198,7 @@ class KvtuiApp(TerminalApp):
             self.exit()
 
     async def _add_past(self, first: Observation) -> None:
-        """Shows the first observation, and only then makes the past: that takes as long as all of the frame."""
+        """Shows the first observation, and makes the past once it is drawn: the past would delay the first frame."""
         self.post_message(Observed(first, is_kept=False))
         await self.next_observation()
         drawn = asyncio.Event()

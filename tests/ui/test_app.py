@@ -21,10 +21,10 @@ from kvtui.screens.trace_panel import TracePanel
 from kvtui.screens.vips import VipsScreen
 from kvtui.screens.vrrp import VrrpScreen
 from tests.kit.views import EPOCH, demo, seen, server, snapshot, source, vip
-from tests.ui.seen import Feed, running
+from tests.ui.seen import Feed, Ui, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
     from kvtui.model.observation import Observation
@@ -36,6 +36,28 @@ async def test_the_first_frame_waits_for_nothing() -> None:
         assert ui.lines[1].startswith(" 1 VIPs  2 VRRP  3 IPVS ")
         assert ui.lines[-1].startswith("Enter detail  t trace")
         assert "Reading" in ui.text
+
+
+async def test_the_first_frame_does_not_wait_for_the_past() -> None:
+    drawn: list[bool] = []
+
+    class Remembering(Feed):
+        def past(self) -> Iterator[Observation]:
+            drawn.append(any(line.startswith("10.4.0.50") for line in ui.rows))
+            yield from (demo(t) for t in (-2.0, -1.0))
+
+    first = demo()
+    feed = Remembering(first)
+    app = KvtuiApp(feed, settings=UiSettings())
+    async with app.run_test(size=(80, 24)) as pilot:
+        ui = Ui(app, pilot, feed)
+        for _ in range(200):
+            await pilot.pause()
+            if len(app.history.of(("vip", "10.4.0.50"))) > 1:
+                break
+        known = app.history.of(("vip", "10.4.0.50"))
+    assert drawn == [True]
+    assert len(known) == 8  # of -2 to 5 s, one for each second
 
 
 def test_a_prompt_may_be_mounted_before_its_screen_is_there() -> None:
