@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets._toast import Toast, ToastRack
 
 from kvtui.app import KvtuiApp
+from kvtui.backend.demo.source import Demo
 from kvtui.model.config import Theme, TriageSettings
 from kvtui.model.settings import UiSettings
 from kvtui.observer import TriageRunner
@@ -52,7 +53,9 @@ SAME = 3
 @asynccontextmanager
 async def painted_in(theme: Theme) -> AsyncIterator[Ui]:
     """The demo in a moment with problems, its findings included."""
-    feed = Feed(TriageRunner(TriageSettings(hold_factor=0.0)).run(demo(40.0)))
+    observation = TriageRunner(TriageSettings(hold_factor=0.0)).run(demo(40.0))
+    feed = Feed(observation)
+    feed.source = Demo(clock=lambda: observation.snapshot.time)  # its log goes on with the clock
     app = KvtuiApp(feed, UiSettings(theme=theme, source_label="replay"))
     async with app.run_test(size=(100, 30), notifications=True) as pilot:
         ui = Ui(app, pilot, feed)
