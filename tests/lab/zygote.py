@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui import __main__ as program
+from kvtui.backend import lazy_modules
 from tests.lab.inside import setns
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def memory(name: str) -> TextIOWrapper:
 
 def import_ahead() -> None:
     """Import what the calls would, and keep the garbage collector from touching, and so copying, it in each."""
+    lazy_modules.install()  # as kvtui does first: what is loaded now is loaded in each call
     for name in AHEAD:
         importlib.import_module(name)
     for package in ("kvtui.actions", "kvtui.rules"):
