@@ -21,6 +21,8 @@ from kvtui.actions.live import LIVE
 from tests.actions.fakes import action, hanging, note, results, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kvtui.actions.core.runner import Action
 
 PROJECT = Path(__file__).parents[2]
@@ -226,6 +228,21 @@ async def test_a_step_that_cannot_look_says_why(tmp_path: Path, runner: Runner, 
 # --- signals
 
 
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Handles signals as a Python that no shell has started in the background: those that are ignored stay so."""
+    defaults = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("default_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_interrupts_and_puts_back(tmp_path: Path, number: signal.Signals) -> None:
     todo = hanging(note(tmp_path, "a"), at=asyncio.Event())

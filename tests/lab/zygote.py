@@ -143,9 +143,21 @@ def serve(asked: socket.socket) -> bool:
         asked.send(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])).encode())
 
 
+def populate() -> None:
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    for line in open("/proc/self/maps"):
+        w = line.split()
+        a, b = (int(x, 16) for x in w[0].split("-"))
+        if w[1].startswith("rw-p") and not (len(w) > 5 and w[5] in ("[stack]",)):
+            libc.madvise(ctypes.c_void_p(a), ctypes.c_size_t(b - a), 23)
+
+
 def become(request: bytes, namespace: int, out: int, err: int) -> None:
     """Take over the namespace, streams, environment and arguments of the request."""
     wanted = json.loads(request)
+    if wanted["env"].get("POPULATE"):
+        populate()
     setns(namespace)
     for file, stream in ((out, 1), (err, 2)):
         os.dup2(file, stream)

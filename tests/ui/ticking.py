@@ -12,6 +12,8 @@ from kvtui.model.settings import UiSettings
 from kvtui.terminal import prepare
 from tests.kit.views import EPOCH, instance, real, seen, server, snapshot, vip
 from tests.ui.seen import Feed
+from tests.ui.settled import settled
+from tests.watched_loop import WatchedLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -31,7 +33,7 @@ def world(tick: int, changing: int, *, empty: bool) -> Observation:
 
 
 class Ticking(Feed):
-    """Observations in quick succession, each told to the test by a byte."""
+    """Observations in quick succession; the test gets a byte for each once kvtui has nothing left to draw."""
 
     def __init__(self, told: int, changing: int, *, empty: bool, last: int) -> None:
         super().__init__()
@@ -41,6 +43,7 @@ class Ticking(Feed):
         tick = 0
         while True:
             yield world(tick if self._changing else 0, self._changing, empty=self._empty)
+            await settled()
             os.write(self._told, b".")
             tick = min(tick + 1, self._last)
             await asyncio.sleep(0.06)
@@ -55,7 +58,9 @@ def main() -> None:
     prepare(os.environ)
     from kvtui.app import KvtuiApp  # noqa: PLC0415 - after prepare, as kvtui does it
 
-    KvtuiApp(Ticking(told, changing, empty=kind == "empty", last=last), UiSettings()).run(mouse=False)
+    KvtuiApp(Ticking(told, changing, empty=kind == "empty", last=last), UiSettings()).run(
+        mouse=False, loop=WatchedLoop()
+    )
 
 
 if __name__ == "__main__":
