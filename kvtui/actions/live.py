@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.actions.core.journal import Journal
+from kvtui.actions.core.preflight import Preflight, Scope
 from kvtui.actions.core.trial import Trials
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from kvtui.actions.core.daemon import Daemon
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
-    from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json, Step
     from kvtui.actions.core.watch import DumpWatch
     from kvtui.backend.checks.runner import Prospect
@@ -56,10 +56,10 @@ class LiveBackend:
 
         return tuple(temp_file_steps(steps))
 
-    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
         from kvtui.actions.checks.preflight import run_preflight
 
-        found = run_preflight(keepalived, force=force)
+        found = run_preflight(keepalived, force=force, scope=scope)
         if found.test is not None:
             self.ran.append(found.test.ran)
         return found

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +21,8 @@ from kvtui.actions.live import LIVE
 from tests.actions.fakes import action, hanging, note, results, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from kvtui.actions.core.runner import Action
 
@@ -231,7 +232,7 @@ async def test_a_step_that_cannot_look_says_why(tmp_path: Path, runner: Runner, 
 @pytest.fixture
 def default_signals() -> Iterator[None]:
     """Handles signals as a Python that no shell has started in the background: those that are ignored stay so."""
-    defaults = {
+    defaults: dict[signal.Signals, Callable[[int, FrameType | None], Any] | signal.Handlers] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGHUP: signal.SIG_DFL,

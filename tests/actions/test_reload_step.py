@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.checks.assess_reload import ReloadAssessment
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.actions.core.step_kinds import make
 from kvtui.actions.steps import reload as reload_step
@@ -111,3 +112,26 @@ def test_nothing_is_sent_when_the_last_test_is_fatal(monkeypatch: pytest.MonkeyP
     with pytest.raises(StepError, match="not reloaded, keepalived runs as before: /c:3: no VRID"):
         ReloadStep(HERE, When.DO).do()
     assert sent == []
+
+
+def test_what_keepalived_runs_with_already_does_not_stop_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last test compares with the config that runs only where something would be fatal."""
+
+    class Found:
+        conf = None
+
+    scopes: list[Scope] = []
+
+    def run_preflight(_keepalived: object, *, scope: Scope = Scope.COMPARED, **_: object) -> type[Found]:
+        scopes.append(scope)
+        return Found
+
+    found = iter([ReloadAssessment(fatal=("Extra '}' found: what follows is read wrongly",)), ReloadAssessment()])
+    sent: list[object] = []
+    monkeypatch.setattr(Daemon, "found", lambda _self: keepalived())
+    monkeypatch.setattr("kvtui.actions.checks.preflight.run_preflight", run_preflight)
+    monkeypatch.setattr("kvtui.actions.checks.assess_reload.assess_reload", lambda _s: next(found))
+    monkeypatch.setattr(reload_step, "mark", lambda _pid: None)
+    monkeypatch.setattr(reload_step, "send_sighup", sent.append)
+    ReloadStep(HERE, When.DO).do()
+    assert (scopes, len(sent)) == ([Scope.TESTED, Scope.COMPARED], 1)

@@ -8,6 +8,7 @@ which is started for it does the same, test_status, test_rights, test_screen, te
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from kvtui import __main__ as program
 from kvtui.backend import lazy_modules
-from tests.lab.inside import setns
+from tests.lab.inside import LIBC, setns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[2]
 REQUEST = 1 << 16
 """Bytes of a request: arguments and environment as JSON."""
+MADV_POPULATE_WRITE = 23
+"""Linux 5.14 (include/uapi/asm-generic/mman-common.h); without it, pages are copied one by one."""
 AHEAD = (
     "kvtui.cli.main",
     "kvtui.cli.act",
@@ -144,20 +147,19 @@ def serve(asked: socket.socket) -> bool:
 
 
 def populate() -> None:
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
-    for line in open("/proc/self/maps"):
-        w = line.split()
-        a, b = (int(x, 16) for x in w[0].split("-"))
-        if w[1].startswith("rw-p") and not (len(w) > 5 and w[5] in ("[stack]",)):
-            libc.madvise(ctypes.c_void_p(a), ctypes.c_size_t(b - a), 23)
+    """Copies all memory at once: each page that is written to for the first time costs a fault of 50 µs here, and
+    Python writes to what it reads. A third of a call's CPU time."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        words = line.split()
+        start, end = (int(text, 16) for text in words[0].split("-"))
+        if words[1] == "rw-p":
+            LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_POPULATE_WRITE)
 
 
 def become(request: bytes, namespace: int, out: int, err: int) -> None:
     """Take over the namespace, streams, environment and arguments of the request."""
     wanted = json.loads(request)
-    if wanted["env"].get("POPULATE"):
-        populate()
+    populate()
     setns(namespace)
     for file, stream in ((out, 1), (err, 2)):
         os.dup2(file, stream)

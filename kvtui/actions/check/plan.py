@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from kvtui.actions.core.intent import CannotPlanError
 from kvtui.actions.core.plan import ActionKind, Note, NoteSeverity, Plan
+from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.model.check import SCRIPT
 from kvtui.model.text import shell_command
@@ -42,7 +43,7 @@ def plan_check(request: PlanRequest) -> Action:
     conf = backend.running_conf(keepalived) or request.observation.snapshot.running
     checks, notes = _find(request.intent, conf, request.observation.snapshot.conf)
     settings = (conf or request.observation.snapshot.conf or _none()).globals
-    test = backend.run_preflight(keepalived, force=request.intent.force).test
+    test = backend.run_preflight(keepalived, force=request.intent.force, scope=Scope.TESTED).test
     messages = test.messages if test else ()
     said = {check: tuple(_about(check, messages)) for check in checks}
     refusals = {check: tuple(t for t in texts if REFUSAL.search(t)) for check, texts in said.items()}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.actions.checks.obstacle import obstacle
-from kvtui.actions.core.preflight import MISSING, Preflight
+from kvtui.actions.core.preflight import MISSING, Preflight, Scope
 from kvtui.backend import config_test
 from kvtui.backend.conf import copies, reader
 from kvtui.backend.conf.running import read_copy, read_running
@@ -25,8 +25,17 @@ TIMEOUT = 2.0
 PAUSE = 0.05
 
 
-def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT, force: bool = False) -> Preflight:
-    """Reads all of it; blocking. Writes nothing, and does not disturb keepalived."""
+def run_preflight(
+    keepalived: Keepalived, *, timeout: float = TIMEOUT, force: bool = False, scope: Scope = Scope.COMPARED
+) -> Preflight:
+    """Reads all of it; blocking. Writes nothing, and does not disturb keepalived.
+
+    Args:
+        keepalived: whose config.
+        timeout: seconds to wait for a half-written file.
+        force: ``keepalived -t`` runs also where it lacks a filter or label of keepalived's.
+        scope: what is tested.
+    """
     config_id = keepalived.instance_name
     started = time.monotonic()
     conf, error = _settled(keepalived, timeout)
@@ -38,11 +47,11 @@ def run_preflight(keepalived: Keepalived, *, timeout: float = TIMEOUT, force: bo
             saved = copies.saved_lines(keepalived.conf, root=keepalived.root, config_id=config_id)
         except OSError:  # it went just now
             saved = None
-    test, test_error = _tested(keepalived, force=force)
+    test, test_error = (None, "") if scope is Scope.READ else _tested(keepalived, force=force)
     baseline = None
-    if test is not None and not test.clean and (copy := read_copy(keepalived.pid)) is not None:
-        with suppress(config_test.ConfigTestUnavailableError):  # it ended just now
-            baseline = config_test.run(keepalived, text=copy, force=force)
+    if scope is Scope.COMPARED and test is not None and not test.clean:
+        is_same = conf is not None and running is not None and conf.digest == running.digest
+        baseline = test if is_same else _tested_running(keepalived, force=force)
     return Preflight(
         keepalived=keepalived,
         conf=conf,
@@ -82,6 +91,15 @@ def _read(keepalived: Keepalived) -> tuple[Conf | None, str]:
         return None, f"{keepalived.conf} {MISSING}"
     except OSError as error:
         return None, f"{keepalived.conf} cannot be read: {error.strerror or error}"
+
+
+def _tested_running(keepalived: Keepalived, *, force: bool) -> ConfigTest | None:
+    copy = read_copy(keepalived.pid)
+    if copy is None:
+        return None
+    with suppress(config_test.ConfigTestUnavailableError):  # it ended just now
+        return config_test.run(keepalived, text=copy, force=force)
+    return None
 
 
 def _tested(keepalived: Keepalived, *, force: bool) -> tuple[ConfigTest | None, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from kvtui.actions.core.preflight import Preflight, Scope
 from kvtui.actions.core.trial import CheckBackend
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from kvtui.actions.core.journal import Journal
     from kvtui.actions.core.network import Network
     from kvtui.actions.core.plan import Plan
-    from kvtui.actions.core.preflight import Preflight
     from kvtui.actions.core.step import Json, Step
     from kvtui.actions.core.trial import Trials
     from kvtui.actions.core.watch import DumpWatch
@@ -45,7 +45,7 @@ class ActionBackend(CheckBackend, Protocol):
         """Returns the steps that remove temp files which interrupted writes of these journaled steps left."""
         ...
 
-    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
         """Reads what a reload depends on, and tests the config; ``force`` as in ``config_test.run``."""
         ...
 

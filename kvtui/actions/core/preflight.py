@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -16,13 +17,22 @@ if TYPE_CHECKING:
 MISSING = "does not exist"
 
 
+class Scope(Enum):
+    """What is tested by ``keepalived -t``, which takes 30 to 60 ms each time."""
+
+    READ = "nothing"
+    TESTED = "the file"
+    COMPARED = "the file, and where it has messages the config that runs"
+
+
 class Preflight(Struct, frozen=True):
     """The config of one keepalived at one moment; None where something could not be read.
 
     Attributes:
         running: the config that it runs (2.2.0+).
         saved_lines: lines of the file, from ``copies``; with passwords.
-        baseline: the same test of the config that runs; None also where ``test`` is clean.
+        baseline: the same test of the config that runs, which is ``test`` where the file is the same; None also where
+            ``test`` is clean, or they were not compared.
         waited: seconds waited for a file that was being written.
         obstacle: why kvtui cannot replace the file; None when it can.
     """

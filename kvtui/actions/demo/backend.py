@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.actions.core.plan import Note, NoteSeverity
-from kvtui.actions.core.preflight import Preflight
+from kvtui.actions.core.preflight import Preflight, Scope
 from kvtui.actions.core.trial import Trials
 from kvtui.actions.core.watch import DumpWatch
 from kvtui.actions.demo.journal import MemoryJournal
@@ -69,8 +69,8 @@ class DemoBackend:
         del steps
         return ()
 
-    def run_preflight(self, keepalived: Keepalived, *, force: bool = False) -> Preflight:
-        del force
+    def run_preflight(self, keepalived: Keepalived, *, force: bool = False, scope: Scope = Scope.COMPARED) -> Preflight:
+        del force, scope
         world = self._world
         return Preflight(
             keepalived=keepalived,

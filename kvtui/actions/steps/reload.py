@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from msgspec import Struct
 
 from kvtui.actions.core.daemon import Daemon
+from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.step import StepError, StepState
 from kvtui.backend.conf import reader
 from kvtui.backend.conf.running import mark, read_running
@@ -130,10 +131,13 @@ class ReloadStep(Struct):
         from kvtui.actions.checks.preflight import run_preflight  # noqa: PLC0415 - only when it is carried out
 
         keepalived = self.daemon.found()
-        found = run_preflight(keepalived, force=self.test is TestBefore.FORCED)
+        force = self.test is TestBefore.FORCED
+        found = run_preflight(keepalived, force=force, scope=Scope.TESTED)
         if self.shown is not None and found.conf is not None and found.conf.digest != self.shown:
             raise StepError(f"{keepalived.conf} was changed since it was shown: check it and try again")
         assessment = assess_reload(found)
+        if assessment.fatal:  # perhaps keepalived runs with it already
+            assessment = assess_reload(run_preflight(keepalived, force=force))
         if assessment.fatal:
             raise StepError(f"not reloaded, keepalived runs as before: {assessment.fatal[0]}")
         has_copy = mark(keepalived.pid) is not None  # afterwards it may be without one for a moment

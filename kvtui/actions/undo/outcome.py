@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from kvtui.actions.core.outcome_watch import watch_outcome
+from kvtui.actions.core.preflight import Scope
 from kvtui.actions.core.reversed import Reversed
 from kvtui.actions.core.runner import Action, Verification
 from kvtui.actions.steps.file import ReplaceFile
@@ -32,7 +33,7 @@ def with_outcome(action: Action, request: PlanRequest) -> Action:
     mine = [s.step for s in action.steps if isinstance(s, Reversed)]
     if keepalived is None or not any(isinstance(s, ReplaceFile | SetTrackValue | KeepConfig) for s in mine):
         return action
-    change = _change(mine, request.backend.run_preflight(keepalived, force=request.intent.force))
+    change = _change(mine, request.backend.run_preflight(keepalived, scope=Scope.READ))
     if change is None:
         return action
     expected = consequences(request.observation, change)
