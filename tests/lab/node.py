@@ -23,18 +23,19 @@ if TYPE_CHECKING:
     from tests.lab.spec import ClusterSpec
 
 # The pod's own view, then keepalived becomes its PID 1. /run comes last: the other sources lie below it. The console
-# is covered because syslog(3) writes there when nobody listens on /dev/log, and a person may sit at it.
-MOUNTS = """
-[ "$2" = / ] && root= || { root=$2; mount --rbind /dev "$root/dev"; }
-mkdir -p "$root/etc/keepalived"
-mount --bind "$1/etc" "$root/etc/keepalived" &&
-mount --bind "$1/tmp" "$root/tmp" &&
-mount -t proc proc "$root/proc" &&
-mount --bind /dev/null "$root/dev/console" &&
-mount --bind "$1/run" "$root/run" || exit 70
+# is covered because syslog(3) writes there when nobody listens on /dev/log, and a person may sit at it. One mount(8)
+# mounts all of it, a process costs much here; it would pass over a /proc of the same name, so this one has another.
+MOUNTS = """\
+{folder}/etc {root}/etc/keepalived none bind
+{folder}/tmp {root}/tmp none bind
+pod {root}/proc proc defaults
+/dev/null {root}/dev/console none bind
+{folder}/run {root}/run none bind
 """
-POD = f"""{MOUNTS}
-shift; root=$1; shift
+DEVICES = "/dev {root}/dev none rbind\n"
+MOUNT_ALL = 'mount -a -T "$1" || exit 70'
+POD = f"""{MOUNT_ALL}
+root=$2; shift 2
 [ "$root" = / ] && exec "$@"
 exec chroot "$root" "$@"
 """
@@ -52,6 +53,7 @@ class Node:
         self.folder = cluster_folder / self.name
         self.address = spec.address4(index)
         self.conf_path = self.folder / "etc" / "keepalived.conf"  # the bind mount's source, seen from outside the pod
+        self.mounts = self.folder / "mounts"  # as fstab(5)
         self.log_path = self.folder / "keepalived.log"  # what `kubectl logs` would show
         self._pod: subprocess.Popen[bytes] | None = None
         self._keepalived_pid = 0
@@ -66,6 +68,10 @@ class Node:
         self._forget()
         for options in Path(self.spec.root, "etc", "keepalived").glob("keepalived.config-opts"):
             shutil.copy(options, self.folder / "etc")  # Debian's 2.3.3 does not start without it
+        Path(self.spec.root, "etc", "keepalived").mkdir(parents=True, exist_ok=True)
+        root = self.spec.root.rstrip("/")
+        mounts = (DEVICES if root else "") + MOUNTS
+        self.mounts.write_text(mounts.format(folder=self.folder, root=root))
         self.log_path.touch()
         self.conf_path.write_text(self.spec.conf(self.index))
 
@@ -88,7 +94,7 @@ class Node:
 
     def pod_argv(self) -> list[str]:
         """The command that runs the pod in the foreground."""
-        pod = ["sh", "-c", POD, "pod", str(self.folder), self.spec.root, self.spec.keepalived, *KEEPALIVED_ARGS]
+        pod = ["sh", "-c", POD, "pod", str(self.mounts), self.spec.root, self.spec.keepalived, *KEEPALIVED_ARGS]
         return [*self.namespaces(), *pod, *self.spec.extra_args]
 
     def namespaces(self) -> list[str]:

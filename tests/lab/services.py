@@ -8,13 +8,14 @@ with its caller. Each real server can be killed by itself: its pid is in `<folde
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import ctypes
 import json
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -42,24 +43,23 @@ def enter(netns: str) -> None:
 
 def serve(name: str, port: int) -> None:
     """Answer every HTTP request with the server's own name; connections may be kept open."""
+    body = f"{name}\n"
+    head = f"HTTP/1.1 200 OK\r\nServer: {name}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64) as listener:
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=answer, args=(client, (head + body).encode()), daemon=True).start()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        body = f"{name}\n".encode()
-        head = f"HTTP/1.1 200 OK\r\nServer: {name}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
-        try:
-            while True:
-                await reader.readuntil(b"\r\n\r\n")
-                writer.write(head.encode() + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            writer.close()
 
-    async def main() -> None:
-        listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
-        server = await asyncio.start_server(answer, sock=listener)
-        await server.serve_forever()
-
-    asyncio.run(main())
+def answer(client: socket.socket, text: bytes) -> None:
+    """Answer the requests of one connection, until it ends."""
+    asked = b""
+    with client, contextlib.suppress(OSError):
+        while received := client.recv(4096):
+            asked += received
+            while b"\r\n\r\n" in asked:
+                asked = asked.partition(b"\r\n\r\n")[2]
+                client.sendall(text)
 
 
 ANSWER_TIMEOUT = 5.0

@@ -12,7 +12,7 @@ from tests.kube import objects
 from tests.lab.cluster import Cluster
 from tests.lab.inside import inside
 from tests.lab.network import Network
-from tests.lab.node import MOUNTS, Node, children, comm
+from tests.lab.node import MOUNT_ALL, Node, children, comm
 from tests.lab.poll import poll
 from tests.lab.spec import CLIENTS, GATEWAY, ClusterSpec, real4
 from tests.lab.story import client, world
@@ -27,7 +27,7 @@ BEST = "node-c"
 NEAR = ("10.4.0.48/29", "10.4.0.56/30", "10.4.0.61/32", "10.4.0.62/31", "10.4.0.64/27")
 """Addresses that may become VIPs with direct routing: each real server takes them for its own, but says so to nobody.
 10.4.0.60 is not among them: through it go the answers of what came by NAT."""
-CONTROLLER = f"""{MOUNTS}
+CONTROLLER = f"""{MOUNT_ALL}
 export LAB_ROOT="$2" LAB_KEEPALIVED="$3"
 shift 3
 exec -a kube-keepalived-vip "$@"
@@ -76,7 +76,7 @@ class LiveNode(Node):
         """The command that runs the pod in the foreground."""
         namespace, name = objects.CONFIGMAP
         env = ["env", "POD_NAMESPACE=default", f"POD_NAME=kube-keepalived-vip-{self.name}"]
-        pod = ["bash", "-c", CONTROLLER, "pod", str(self.folder), self.spec.root, self.spec.keepalived]
+        pod = ["bash", "-c", CONTROLLER, "pod", str(self.mounts), self.spec.root, self.spec.keepalived]
         python = [sys.executable, "-S", "-m", "tests.lab.story.controller"]
         flags = [f"--services-configmap={namespace}/{name}", "--vrid=50", "--iface=eth0", "--http-port=8080"]
         return [*self.namespaces(), *env, *pod, *python, *flags, "--release-vips"]
