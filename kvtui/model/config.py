@@ -70,10 +70,10 @@ class Setting(Struct, frozen=True):
 
     key: str
     kind: Kind
-    default: Value
     help: str
     parameter: str = ""
     variable: str = ""
+    default: Value = None
     choices: tuple[str, ...] = ()
     least: float = 0.0
     inverse: bool = False
@@ -99,139 +99,80 @@ class Setting(Struct, frozen=True):
 
 SETTINGS = (
     Setting(
-        "read_only",
-        Kind.FLAG,
-        default=False,
-        help="Forbid every write, signals included.",
-        parameter="read_only",
-        variable="KVTUI_READ_ONLY",
+        "read_only", Kind.FLAG, "Forbid every write, signals included.", "read_only", "KVTUI_READ_ONLY", default=False
     ),
     Setting(
-        "interval",
-        Kind.NUMBER,
-        default=1.0,
-        help="Seconds between readings of counters.",
-        parameter="interval",
-        variable="KVTUI_INTERVAL",
-        least=0.2,
+        "interval", Kind.NUMBER, "Seconds between readings of counters.", "interval", "KVTUI_INTERVAL", 1.0, least=0.2
     ),
-    Setting(
-        "listen",
-        Kind.NUMBER,
-        default=1.2,
-        help="Maximum seconds that a view waits for adverts.",
-        parameter="listen",
-    ),
+    Setting("listen", Kind.NUMBER, "Maximum seconds that a view waits for adverts.", "listen", default=1.2),
     Setting(
         "output",
         Kind.TEXT,
-        default="text",
-        help="Output format of commands.",
-        parameter="output",
-        variable="KVTUI_OUTPUT",
+        "Output format of commands.",
+        "output",
+        "KVTUI_OUTPUT",
+        "text",
         choices=("text", "wide", "name", "json", "yaml"),
     ),
     Setting(
         "color",
         Kind.TEXT,
-        default="auto",
-        help="Colours of text output; auto: on a terminal without NO_COLOR.",
-        parameter="color",
-        variable="KVTUI_COLOR",
+        "Colours of text output; auto: on a terminal without NO_COLOR.",
+        "color",
+        "KVTUI_COLOR",
+        "auto",
         choices=tuple(ColourMode),
     ),
     Setting(
         "theme",
         Kind.TEXT,
-        default="auto",
-        help="Colours of the terminal UI; auto depends on the terminal and NO_COLOR.",
-        parameter="theme",
-        variable="KVTUI_THEME",
+        "Colours of the terminal UI; auto depends on the terminal and NO_COLOR.",
+        "theme",
+        "KVTUI_THEME",
+        "auto",
         choices=tuple(Theme),
     ),
-    Setting(
-        "ascii",
-        Kind.FLAG,
-        default=False,
-        help="Draw with ASCII characters only.",
-        parameter="ascii_only",
-        variable="KVTUI_ASCII",
-    ),
-    Setting(
-        "mouse",
-        Kind.FLAG,
-        default=False,
-        help="Use the mouse (costs bytes on a slow line).",
-        parameter="mouse",
-        variable="KVTUI_MOUSE",
-    ),
+    Setting("ascii", Kind.FLAG, "Draw with ASCII characters only.", "ascii_only", "KVTUI_ASCII", default=False),
+    Setting("mouse", Kind.FLAG, "Use the mouse (costs bytes on a slow line).", "mouse", "KVTUI_MOUSE", default=False),
     Setting(
         "kubernetes.enabled",
         Kind.FLAG,
+        "Whether to use a Kubernetes API.",
+        "no_kube",
+        "KVTUI_NO_KUBE",
         default=True,
-        help="Whether to use a Kubernetes API.",
-        parameter="no_kube",
-        variable="KVTUI_NO_KUBE",
         inverse=True,
     ),
-    Setting(
-        "kubernetes.kubeconfig",
-        Kind.TEXT,
-        default=None,
-        help="Kubeconfig of the API.",
-        parameter="kubeconfig",
-        variable="KVTUI_KUBECONFIG",
-    ),
-    Setting(
-        "kubernetes.context",
-        Kind.TEXT,
-        default=None,
-        help="Context of the kubeconfig.",
-        parameter="kube_context",
-        variable="KVTUI_CONTEXT",
-    ),
+    Setting("kubernetes.kubeconfig", Kind.TEXT, "Kubeconfig of the API.", "kubeconfig", "KVTUI_KUBECONFIG"),
+    Setting("kubernetes.context", Kind.TEXT, "Context of the kubeconfig.", "kube_context", "KVTUI_CONTEXT"),
     Setting(
         "kubernetes.configmap",
         Kind.TEXT,
-        default=None,
-        help="ConfigMap that maps VIPs to Services, as NAMESPACE/NAME.",
-        parameter="configmap",
-        variable="KVTUI_CONFIGMAP",
+        "ConfigMap that maps VIPs to Services, as NAMESPACE/NAME.",
+        "configmap",
+        "KVTUI_CONFIGMAP",
         pattern=f"{NAME}/{NAME}",
         shape="NAMESPACE/NAME, such as default/vip-configmap",
     ),
     Setting(
         "cluster.hosts",
         Kind.NAMES,
-        default=(),
-        help="The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
-        parameter="hosts",
-        variable="KVTUI_HOSTS",
+        "The other nodes, as ssh knows them, or pod/NAMESPACE/NAME.",
+        "hosts",
+        "KVTUI_HOSTS",
+        (),
     ),
     Setting(
-        "cluster.command",
-        Kind.TEXT,
-        default="kvtui",
-        help="How kvtui is started on the other nodes, such as sudo kvtui.",
+        "cluster.command", Kind.TEXT, "How kvtui is started on the other nodes, such as sudo kvtui.", default="kvtui"
     ),
-    Setting(
-        "cluster.ssh",
-        Kind.TEXT,
-        default="ssh",
-        help="The program that reaches the other nodes, with its options.",
-    ),
+    Setting("cluster.ssh", Kind.TEXT, "The program that reaches the other nodes, with its options.", default="ssh"),
     Setting(
         "triage.hold_factor",
         Kind.NUMBER,
+        "Factor on the time that a condition must hold to be a finding (usually that of an election or rollout).",
         default=1.0,
-        help="Factor on the time that a condition must hold to be a finding (usually that of an election or rollout).",
     ),
-    Setting(
-        "triage.ignore",
-        Kind.NAMES,
-        default=(),
-        help="Ids of findings that are never reported.",
-    ),
+    Setting("triage.ignore", Kind.NAMES, "Ids of findings that are never reported.", default=()),
 )
 BY_KEY = {s.key: s for s in SETTINGS}
 
