@@ -23,6 +23,10 @@ class AddressFamily(IntEnum):
     V4 = 4
     V6 = 6
 
+    @classmethod
+    def of(cls, address: str) -> AddressFamily:
+        return cls.V6 if ":" in address else cls.V4
+
 
 class VirtualAddress(Struct, frozen=True):
     """A VIP of an instance.
@@ -240,7 +244,7 @@ class Advert(Struct, frozen=True):
 
     @property
     def family(self) -> AddressFamily:
-        return AddressFamily.V6 if ":" in self.source else AddressFamily.V4
+        return AddressFamily.of(self.source)
 
 
 class Advertiser(Struct, frozen=True):

@@ -56,6 +56,15 @@ class Situation(Struct, frozen=True):
     delay: float = 0.0
     compares_vips: bool = True
 
+    @property
+    def priority(self) -> int | None:
+        """The effective priority then; None if unknown."""
+        return self.after.priority if self.after else None
+
+    @property
+    def priority_text(self) -> str:
+        return f"priority {self.after.text}" if self.after else ""
+
 
 class Consequence(Struct, frozen=True):
     """A prediction, and what a plan needs beside it.
@@ -75,7 +84,7 @@ class Consequence(Struct, frozen=True):
 
 
 class Then(Struct, frozen=True):
-    """What follows; ``vips`` None: unknown."""
+    """What follows; ``vips`` None: unknown. ``watch``: seconds, if more than ``within``."""
 
     state: VrrpState | None
     vips: tuple[str, ...] | None
@@ -89,12 +98,11 @@ class Then(Struct, frozen=True):
 
 
 def consequence(situation: Situation) -> Consequence:
-    """Returns what follows for one instance."""
     then = _then(situation)
-    state = situation.state.value if situation.state is not None else None
+    now = situation.state.value if situation.state else None
     prediction = Prediction(
         instance=situation.name,
-        state=StateChange(state, then.state.value if then.state is not None else None),
+        state=StateChange(now, then.state.value if then.state else None),
         vips_here=VipsChange(situation.held, then.vips),
         owner_then=then.owner,
         two_owners=then.two,
@@ -102,18 +110,17 @@ def consequence(situation: Situation) -> Consequence:
         certainty=then.certainty,
         why=then.why,
     )
-    return Consequence(
-        prediction, max(then.watch, then.within or 0.0), situation.after, then.split, situation.steps_down
-    )
+    watch = max(then.watch, then.within or 0.0)
+    return Consequence(prediction, watch, situation.after, then.split, situation.steps_down)
 
 
 def _then(s: Situation) -> Then:
     if s.new is None or s.after is None:
         return _removed(s)
     if s.after.fault:
-        return _fault(s, s.after.fault)
+        return _fault(s, s.new, s.after.fault)
     if s.after.unknown:
-        return _unknown_track(s, s.new)
+        return _unknown_track(s, s.new, s.after)
     if s.old is None or s.state is None:
         return _starts(s, s.new, "it is new")
     return _leaves_fault(s, s.new) if s.state is FAULT else _running(s, s.old, s.new)
@@ -124,10 +131,10 @@ def _running(s: Situation, old: Settings, new: Settings) -> Then:
         text = f"its state is unknown now ({s.state.value if s.state else 'none'})"
         return Then(None, None, text, UNKNOWN, two=None, watch=_dead(new, 1), split=None)
     if changed := tuple(must_be_equal(old, new, vips=s.compares_vips)):
-        return _mismatch(s, old, new, changed)
+        return _mismatch(s, old, new, ", ".join(changed))
     if s.steps_down:
         return _steps_down(s, new)
-    return _master(s, new) if s.state is MASTER else _backup(s, new)
+    return _master(s, old, new) if s.state is MASTER else _backup(s, old, new)
 
 
 def _dead(settings: Settings, priority: int | None) -> float:
@@ -157,83 +164,67 @@ def _priority(s: Situation, other: Other) -> int | None:
 
 def _successor(s: Situation, settings: Settings, *, released: bool = True) -> Then:
     """Who has the VIPs when this node lets go of them: the best known node, or nobody that is known."""
-    wait = skew(1, settings.interval) if released else _dead(settings, 1)
-    masters = s.others.masters
     if s.state is not MASTER:
-        owner = masters[0].address if masters else None
-        return Then(None, (), f"{owner} is master" if owner else "the master was not heard yet", CERTAIN, owner)
-    known = [o for o in s.others.known if _priority(s, o) is not None]
-    if not known:
-        if s.others.complete and not s.others.known:
-            return Then(None, (), "there is no other node: nobody has the VIPs then", CERTAIN, None)
-        who = f"{s.others.names} may take over" if s.others.known else "another node takes over if there is one"
-        return Then(None, (), who, CERTAIN, None, two=False, within=wait, watch=wait + settings.interval)
+        owner = s.others.master_address
+        return Then(None, (), f"{owner} is master" if owner else "the master was not heard yet", owner=owner)
+    known = s.others.known
+    if not any(_priority(s, o) is not None for o in known):
+        if s.others.complete and not known:
+            return Then(None, (), "there is no other node: nobody has the VIPs then")
+        who = f"{s.others.names} may take over" if known else "another node takes over if there is one"
+        return Then(None, (), who, within=skew(1, settings.interval) if released else _dead(settings, 1))
     leaving = Leaving.STEPS_DOWN if released else Leaving.SILENT
     found = predict(_candidates(s, settings, nopreempt=False), None, settings.interval, leaving)
-    wait = found.moves[-1].after
     owner = _owner(s, found.master)
-    return Then(None, (), f"{found.master} takes over", LIKELY, owner, two=False, within=wait, watch=wait)
+    return Then(None, (), f"{found.master} takes over", LIKELY, owner, within=found.moves[-1].after)
 
 
-def _fault(s: Situation, fault: str) -> Then:
-    settings = s.new or s.old
+def _fault(s: Situation, settings: Settings, fault: str) -> Then:
     if s.state is FAULT:
-        masters = s.others.masters
-        owner = masters[0].address if masters else None
-        return Then(FAULT, (), f"{fault}: it stays in FAULT", CERTAIN, owner)
-    if settings is None:
-        return Then(FAULT, (), fault)
-    next_ = _successor(s, settings)
-    within = s.delay + (next_.within or SOON)
-    why = f"{fault}: FAULT; {next_.why}"
-    return Then(FAULT, (), why, next_.certainty, next_.owner, two=False, within=within, watch=within)
+        return Then(FAULT, (), f"{fault}: it stays in FAULT", owner=s.others.master_address)
+    successor = _successor(s, settings)
+    within = s.delay + (successor.within or SOON)
+    return Then(FAULT, (), f"{fault}: FAULT; {successor.why}", successor.certainty, successor.owner, within=within)
 
 
 def _removed(s: Situation) -> Then:
     if s.old is None:
         return Then(None, (), "it is not there")
-    next_ = _successor(s, s.old, released=False)
-    within = max(SOON, next_.within or 0.0)
-    return Then(
-        None, (), f"it is removed; {next_.why}", next_.certainty, next_.owner, two=False, within=within, watch=within
-    )
+    successor = _successor(s, s.old, released=False)
+    within = max(SOON, successor.within or 0.0)
+    return Then(None, (), f"it is removed; {successor.why}", successor.certainty, successor.owner, within=within)
 
 
-def _unknown_track(s: Situation, settings: Settings) -> Then:
-    names = ", ".join(s.after.unknown) if s.after else ""
-    watch = s.delay + _dead(settings, 1)
-    conditions = [t.name for t in settings.tracks if s.after and t.name in s.after.unknown and not t.weight]
-    end = (
-        f"if {' or '.join(conditions)} fails, it goes to FAULT and the VIPs leave"
-        if conditions
-        else (f"its effective priority is {s.after.text if s.after else 'unknown'}")
-    )
-    return Then(None, None, f"the result of {names} is not known: {end}", UNKNOWN, two=None, within=watch, watch=watch)
+def _unknown_track(s: Situation, settings: Settings, after: Effective) -> Then:
+    conditions = [t.name for t in settings.tracks if t.name in after.unknown and not t.weight]
+    if conditions:
+        effect = f"if {' or '.join(conditions)} fails, it goes to FAULT and the VIPs leave"
+    else:
+        effect = f"its effective priority is {after.text}"
+    text = f"the result of {', '.join(after.unknown)} is not known: {effect}"
+    return Then(None, None, text, UNKNOWN, two=None, within=s.delay + _dead(settings, 1))
 
 
 def _starts(s: Situation, settings: Settings, why: str) -> Then:
     """It begins as BACKUP: master after its dead interval, unless a better one, or with nopreempt any, is heard."""
-    priority = s.after.priority if s.after else None
+    priority = s.priority
     heard = next((m for m in s.others.masters if _fits(settings, m, vips=s.compares_vips)), None)
-    own = s.others.own
     within = _dead(settings, priority)
     if heard is None:
         alone = "nobody else was heard" if s.others.listening else "adverts cannot be captured"
         text = f"{why}: BACKUP, then MASTER after {within:.1f} s, for {alone}"
-        return Then(MASTER, settings.held, text, LIKELY, own, two=False, within=within, watch=within)
-    if priority is not None and heard.priority is not None and priority > heard.priority and not settings.nopreempt:
+    elif priority is not None and heard.priority is not None and priority > heard.priority and not settings.nopreempt:
         text = f"{why}: {priority} is more than {heard.priority} of {heard.address}"
-        return Then(MASTER, settings.held, text, LIKELY, own, two=False, within=within, watch=within)
-    text = f"{why}: BACKUP of {heard.address}" + (f" ({heard.priority})" if heard.priority is not None else "")
-    return Then(BACKUP, (), text, LIKELY, heard.address, two=False, within=SOON, watch=within)
+    else:
+        text = f"{why}: BACKUP of {heard.address}" + (f" ({heard.priority})" if heard.priority is not None else "")
+        return Then(BACKUP, (), text, LIKELY, heard.address, within=SOON, watch=within)
+    return Then(MASTER, settings.held, text, LIKELY, s.others.own, within=within)
 
 
 def _leaves_fault(s: Situation, settings: Settings) -> Then:
     if s.was is not None and not s.was.fault:
-        masters = s.others.masters
-        owner = masters[0].address if masters else None
         why = "it is in FAULT for a reason that kvtui does not see, which this does not change"
-        return Then(FAULT, (), why, LIKELY, owner, watch=_dead(settings, 1))
+        return Then(FAULT, (), why, LIKELY, s.others.master_address, watch=_dead(settings, 1))
     return _starts(s, settings, f"{s.was.fault if s.was else 'the fault'} does not count any more")
 
 
@@ -250,15 +241,13 @@ def _fits(settings: Settings, other: Other, *, vips: bool = True) -> bool:
     )
 
 
-def _mismatch(s: Situation, old: Settings, new: Settings, changed: tuple[str, ...]) -> Then:
+def _mismatch(s: Situation, old: Settings, new: Settings, what: str) -> Then:
     """Nodes with the old and nodes with the new value reject each other's adverts."""
-    what = ", ".join(changed)
-    priority = s.after.priority if s.after else None
     restarts = starts_over(old, new)
     masters = s.others.masters
     if masters and not restarts and all(_fits(new, m) for m in masters) and not all(_fits(old, m) for m in masters):
         return _joins(s, new, what, masters[0])
-    within = _dead(new, priority)
+    within = _dead(new, s.priority)
     alone = s.others.complete and not s.others.known
     split = False if alone else True if s.others.exist or s.state is BACKUP else None
     certainty = CERTAIN if split is not True and not restarts else LIKELY
@@ -273,122 +262,110 @@ def _mismatch(s: Situation, old: Settings, new: Settings, changed: tuple[str, ..
     if s.state is MASTER and not restarts:
         text = f"{what}: stays MASTER; {rest}"
         soon = within if split is not False else SOON
-        return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=soon, watch=within, split=split)
+        return Then(MASTER, new.held, text, certainty, s.others.own, two, soon, within, split)
     begin = "begins anew as BACKUP, " if restarts else "rejects the master's adverts, "
     text = f"{what}: {begin}MASTER after {within:.1f} s; {rest}"
-    watch = within + new.interval
-    return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=within, watch=watch, split=split)
+    return Then(MASTER, new.held, text, certainty, s.others.own, two, within, within + new.interval, split)
 
 
 def _joins(s: Situation, new: Settings, what: str, master: Other) -> Then:
     """The other node has the new value already."""
-    within = _dead(new, s.after.priority if s.after else None)
-    mine, theirs = s.after.priority if s.after else None, master.priority
+    mine, theirs = s.priority, master.priority
+    within = _dead(new, mine)
     if mine is not None and theirs is not None and mine > theirs:
         text = f"{what}: as {master.address} has it already; {mine} is more than its {theirs}"
-        return Then(MASTER, new.held, text, LIKELY, s.others.own, two=False, within=within, watch=within)
+        return Then(MASTER, new.held, text, LIKELY, s.others.own, within=within)
     text = f"{what}: as {master.address} has it already, which is master ({theirs})"
-    return Then(BACKUP, (), text, LIKELY, master.address, two=False, within=within, watch=within)
+    return Then(BACKUP, (), text, LIKELY, master.address, within=within)
 
 
 def _steps_down(s: Situation, settings: Settings) -> Then:
     wait = skew(1, settings.interval)
-    if not s.others.exist and not (s.others.known):
+    if not s.others.exist:
         text = f"the VIPs leave for up to {wait:.1f} s; if no node takes over, they come back here"
-        return Then(None, None, text, UNKNOWN, None, two=False, within=wait, watch=wait + _dead(settings, 1))
-    next_ = _successor(s, settings)
-    wait = next_.within or wait
-    text = f"nobody has the VIPs for up to {wait:.1f} s; {next_.why}"
-    return Then(BACKUP, (), text, LIKELY, next_.owner, two=False, within=wait, watch=wait + settings.interval)
+        return Then(None, None, text, UNKNOWN, within=wait, watch=wait + _dead(settings, 1))
+    successor = _successor(s, settings)
+    wait = successor.within or wait
+    text = f"nobody has the VIPs for up to {wait:.1f} s; {successor.why}"
+    return Then(BACKUP, (), text, LIKELY, successor.owner, within=wait, watch=wait + settings.interval)
 
 
-def _master(s: Situation, settings: Settings) -> Then:
-    own, after = s.others.own, s.after.priority if s.after else None
-    rivals = s.others.masters
-    if rivals:
-        names = ", ".join(r.address for r in rivals)
+def _master(s: Situation, old: Settings, settings: Settings) -> Then:
+    own, after = s.others.own, s.priority
+    if s.others.masters:
+        names = ", ".join(r.address for r in s.others.masters)
         why = f"{names} is master too, and this does not change it"
         return Then(MASTER, settings.held, why, LIKELY, own, two=True, watch=_dead(settings, 1))
-    sums = f"priority {s.after.text}" if s.after else ""
     if after is None or s.before is None:
-        if _same_priority(s):
-            return Then(MASTER, settings.held, "its priority does not change", CERTAIN, own)
+        if _same_priority(s, old, settings):
+            return Then(MASTER, settings.held, "its priority does not change", owner=own)
         return _may_move(s, settings, "its effective priority is unknown")
-    if after >= s.before:
-        what = "nothing changes in the election" if after == s.before else f"{sums} is more than before ({s.before})"
-        coming = "" if set(settings.held) == set(s.held or settings.held) else "; its VIPs are set at once"
-        within = SOON if coming else None
-        return Then(MASTER, settings.held, what + coming, CERTAIN, own, within=within)
-    return _lowered(s, settings, after, sums)
+    if after < s.before:
+        return _lowered(s, old, settings, after)
+    more = f"{s.priority_text} is more than before ({s.before})"
+    what = "nothing changes in the election" if after == s.before else more
+    if set(settings.held) == set(s.held or settings.held):
+        return Then(MASTER, settings.held, what, owner=own)
+    return Then(MASTER, settings.held, f"{what}; its VIPs are set at once", owner=own, within=SOON)
 
 
-def _same_priority(s: Situation) -> bool:
-    return (
-        s.old is not None
-        and s.new is not None
-        and s.old.priority == s.new.priority
-        and s.old.tracks == s.new.tracks
-        and (s.was is None or s.after is None or s.was.parts == s.after.parts)
-    )
+def _same_priority(s: Situation, old: Settings, new: Settings) -> bool:
+    same_parts = s.was is None or s.after is None or s.was.parts == s.after.parts
+    return old.priority == new.priority and old.tracks == new.tracks and same_parts
 
 
-def _lowered(s: Situation, settings: Settings, after: int, sums: str) -> Then:
+def _lowered(s: Situation, old: Settings, settings: Settings, after: int) -> Then:
     """A master with less: whoever has more and may preempt takes over."""
-    own = s.others.own
+    own, priority = s.others.own, s.priority_text
     me = Candidate(own or "", after, settings.nopreempt, settings.preempt_delay)
-    theirs = s.old.nopreempt if s.old else settings.nopreempt  # the other nodes have what ran here
-    peers = _candidates(s, settings, nopreempt=theirs)
+    peers = _candidates(s, settings, nopreempt=old.nopreempt)  # the other nodes have what ran here
     better = [p for p in peers if p.priority is not None and p.priority > after]
-    if theirs and s.others.may_exist:
-        text = f"{sums} is less than before ({s.before}), but the other nodes are taken to have nopreempt as this one"
+    if old.nopreempt and (peers or not s.others.complete):
+        but = "but the other nodes are taken to have nopreempt as this one"
+        text = f"{priority} is less than before ({s.before}), {but}"
         return Then(MASTER, settings.held, text, LIKELY, own, watch=_dead(settings, 1))
     if better:
         moves = predict((me, *better), own or "", settings.interval)
         within = moves.moves[-1].after if moves.moves else _dead(settings, 1)
-        text = f"{sums}: {moves.because}; the VIPs stay here until then"
-        return Then(BACKUP, (), text, LIKELY, _owner(s, moves.master), two=False, within=within, watch=within)
+        text = f"{priority}: {moves.because}; the VIPs stay here until then"
+        return Then(BACKUP, (), text, LIKELY, _owner(s, moves.master), within=within)
     if s.others.complete and all(p.priority is not None for p in peers):
         if not peers:
-            return Then(MASTER, settings.held, f"{sums}; there is no other node", CERTAIN, own)
-        text = f"{sums} is still more than all other nodes had when they were last heard"
+            return Then(MASTER, settings.held, f"{priority}; there is no other node", owner=own)
+        text = f"{priority} is still more than all other nodes had when they were last heard"
         return Then(MASTER, settings.held, text, LIKELY, own, watch=_dead(settings, 1))
-    return _may_move(s, settings, f"{sums} is less than before ({s.before})")
+    return _may_move(s, settings, f"{priority} is less than before ({s.before})")
 
 
 def _may_move(s: Situation, settings: Settings, why: str) -> Then:
     """Nobody on this node knows whether another node has more: a backup is silent."""
     within = _dead(settings, 1)
-    limit = s.after.priority if s.after and s.after.priority is not None else "this node"
+    limit = "this node" if s.priority is None else s.priority
     silent = [o.address for o in s.others.known if _priority(s, o) is None]
     who = f"the priority of {', '.join(silent)} was never heard" if silent else "there may be silent backups"
     text = f"{why}; {who}: one with more than {limit} takes over within {within:.1f} s. Until then the VIPs stay here"
-    return Then(None, None, text, UNKNOWN, None, two=False, within=within, watch=within)
+    return Then(None, None, text, UNKNOWN, within=within)
 
 
-def _backup(s: Situation, settings: Settings) -> Then:
-    after = s.after.priority if s.after else None
-    masters = s.others.masters
-    master = masters[0] if masters else None
-    owner = master.address if master else None
-    two = len(masters) > 1
+def _backup(s: Situation, old: Settings, settings: Settings) -> Then:
+    after, priority = s.priority, s.priority_text
+    master = next(iter(s.others.masters), None)
+    owner = s.others.master_address
+    two = len(s.others.masters) > 1
     within = _dead(settings, after)
-    loosened = s.old is not None and s.old.nopreempt and not settings.nopreempt
     if after is None:
-        if _same_priority(s):
-            return Then(BACKUP, (), "its priority does not change", LIKELY, owner, two=two)
-        text = "its effective priority is unknown"
-        return Then(None, None, text, UNKNOWN, None, two=two, within=within, watch=within)
-    sums = f"priority {s.after.text}" if s.after else ""
+        if _same_priority(s, old, settings):
+            return Then(BACKUP, (), "its priority does not change", LIKELY, owner, two)
+        return Then(None, None, "its effective priority is unknown", UNKNOWN, two=two, within=within)
     if settings.nopreempt:
-        return Then(BACKUP, (), f"{sums}; with nopreempt it takes over from nobody", CERTAIN, owner, two=two)
+        return Then(BACKUP, (), f"{priority}; with nopreempt it takes over from nobody", CERTAIN, owner, two)
     if master is not None and master.priority is not None:
-        if after > master.priority:
-            text = f"{sums} is more than {master.priority} of {owner}, and it may preempt"
-            certainty = LIKELY if settings.preempt_delay or two else CERTAIN
-            return Then(MASTER, settings.held, text, certainty, s.others.own, two=False, within=within, watch=within)
-        text = f"{sums} is not more than {master.priority} of {owner}"
-        return Then(BACKUP, (), text, CERTAIN, owner, two=two)
-    if s.before is not None and after <= s.before and not loosened:
-        return Then(BACKUP, (), f"{sums} is not more than before ({s.before})", CERTAIN, owner, two=two)
-    text = f"{sums}; the master's priority is not known: with more than that it takes over within {within:.1f} s"
-    return Then(None, None, text, UNKNOWN, None, two=False, within=within, watch=within)
+        if after <= master.priority:
+            return Then(BACKUP, (), f"{priority} is not more than {master.priority} of {owner}", CERTAIN, owner, two)
+        text = f"{priority} is more than {master.priority} of {owner}, and it may preempt"
+        certainty = LIKELY if settings.preempt_delay or two else CERTAIN
+        return Then(MASTER, settings.held, text, certainty, s.others.own, within=within)
+    if s.before is not None and after <= s.before and not old.nopreempt:
+        return Then(BACKUP, (), f"{priority} is not more than before ({s.before})", CERTAIN, owner, two)
+    text = f"{priority}; the master's priority is not known: with more than that it takes over within {within:.1f} s"
+    return Then(None, None, text, UNKNOWN, within=within)

@@ -16,7 +16,7 @@ from kvtui.rules.vrrp.others import others
 from kvtui.rules.vrrp.settings import Settings, compares_vips, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
     from kvtui.model.conf import Conf
     from kvtui.model.observation import InstanceView, Observation
@@ -44,11 +44,10 @@ class Change(Struct, frozen=True):
 
     def with_priority(self, name: str, priority: int) -> Change:
         """Returns the same with another configured priority of one instance."""
-        conf = self.after
-        if conf is None:
+        if self.after is None:
             return self
-        instances = tuple(replace(i, priority=priority) if i.name == name else i for i in conf.instances)
-        return replace(self, after=replace(conf, instances=instances))
+        instances = tuple(replace(i, priority=priority) if i.name == name else i for i in self.after.instances)
+        return replace(self, after=replace(self.after, instances=instances))
 
 
 def consequences(observation: Observation, change: Change) -> tuple[Consequence, ...]:
@@ -64,11 +63,10 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
         old = {name: _from_dump(i, new[name]) for name, i in known.items() if name in new}
     found = []
     groups: dict[str, str] = {}
-    for before, after in _pairs(old, new):
-        name = (after or before or next(iter(new.values()))).name
+    for name, before, after in _pairs(old, new):
         running = before.name if before else name
-        situation = _situation(observation, change, before, after, views.get(running), known.get(running))
-        found.append(consequence(replace(situation, name=name)))
+        situation = _situation(observation, change, name, before, after, views.get(running), known.get(running))
+        found.append(consequence(situation))
         if after is not None and after.sync_group:
             groups[name] = after.sync_group
     return _grouped(found, groups)
@@ -77,8 +75,9 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
 def untouched(observation: Observation, why: str) -> tuple[Consequence, ...]:
     """Returns that each instance stays as it is, where a change has nothing to do with them."""
     found = []
+    settings = settings_of(observation.snapshot.effective_conf)
     for view in observation.vrrp_instances or ():
-        running = settings_of(observation.snapshot.effective_conf).get(view.name)
+        running = settings.get(view.name)
         held = _held(observation.snapshot, running) if running else None
         state = None if view.state is VrrpState.UNKNOWN else view.state.value
         prediction = Prediction(
@@ -97,31 +96,31 @@ def untouched(observation: Observation, why: str) -> tuple[Consequence, ...]:
 
 def _pairs(
     old: Mapping[str, Settings], new: Mapping[str, Settings]
-) -> Iterable[tuple[Settings | None, Settings | None]]:
+) -> Iterator[tuple[str, Settings | None, Settings | None]]:
     """Pairs instances by name; one that was renamed by its virtual router (measured: nothing happens to it)."""
     renamed = {i.router: i for i in old.values() if i.name not in new}
     for name, after in new.items():
-        yield (old[name] if name in old else renamed.pop(after.router, None)), after
-    yield from ((before, None) for before in renamed.values())
+        yield name, (old[name] if name in old else renamed.pop(after.router, None)), after
+    yield from ((before.name, before, None) for before in renamed.values())
 
 
 def _situation(
     observation: Observation,
     change: Change,
+    name: str,
     old: Settings | None,
     new: Settings | None,
     view: InstanceView | None,
     known: VrrpInstance | None,
 ) -> Situation:
-    snapshot = observation.snapshot
+    snapshot, settings = observation.snapshot, old or new
     instance = known or _stub(new or old)
     state = None if old is None else view.state if view is not None else VrrpState.UNKNOWN
-    now = _running_results(snapshot, old, instance, _effective_now(snapshot, instance, view), state)
-    was = effective(old, now) if old else None
     before = _effective_now(snapshot, instance, view)
-    peers = (old or new).unicast_peers if (old or new) is not None else ()  # type: ignore[union-attr]
+    now = _running_results(snapshot, old, instance, before, state)
+    was = effective(old, now) if old else None
     return Situation(
-        name="",
+        name=name,
         state=state,
         held=_held(snapshot, old) if old else (),
         old=old,
@@ -129,7 +128,7 @@ def _situation(
         before=before if before is not None else (was.priority if was else None),
         after=_after(snapshot, change, new, now),
         was=was,
-        others=others(snapshot, instance, peers),
+        others=others(snapshot, instance, settings.unicast_peers if settings else ()),
         steps_down=bool(change.steps_down) and change.steps_down == (new or instance).name,
         delay=_delay(change, old, new),
         compares_vips=compares_vips(snapshot.chosen_keepalived.version if snapshot.chosen_keepalived else None),

@@ -13,6 +13,7 @@ from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
 from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, live, stable_master
+from kvtui.rules.vrrp.settings import family_of_vips, sync_group_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -79,16 +80,14 @@ def known_instances(snapshot: Snapshot) -> tuple[VrrpInstance, ...] | None:
 
 
 def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
-    group = next((g.name for g in conf.sync_groups if instance.name in g.members), None)
-    six = bool(instance.vips) and ":" in instance.vips[0].address
-    version = instance.version or _number(conf.globals.get("vrrp_version")) or (3 if six else 2)
+    group = sync_group_of(conf, instance)
     return VrrpInstance(
         name=instance.name,
         state=VrrpState.UNKNOWN,
         interface=instance.interface,
         vrid=instance.vrid,
-        version=version,
-        family=AddressFamily.V6 if six else AddressFamily.V4,
+        version=version_of(conf, instance),
+        family=family_of_vips(instance.vips),
         base_priority=instance.priority,
         nopreempt=instance.nopreempt,
         preempt_delay=instance.preempt_delay,
@@ -97,20 +96,13 @@ def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
         unicast_source=instance.unicast_source,
         unicast_peers=instance.unicast_peers,
         auth_type=instance.auth_type,
-        sync_group=group,
+        sync_group=group.name if group else None,
         auth_hmac=instance.auth_hmac,
     )
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.strip().isdecimal() else None
-
-
 def family_of(instance: VrrpInstance) -> AddressFamily:
-    if instance.family is not None:
-        return instance.family
-    six = bool(instance.vips) and ":" in instance.vips[0].address
-    return AddressFamily.V6 if six else AddressFamily.V4
+    return instance.family or family_of_vips(instance.vips)
 
 
 def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:

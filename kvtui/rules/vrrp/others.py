@@ -82,9 +82,8 @@ class Others(Struct, frozen=True):
         return tuple(o for o in self.known if o.is_master)
 
     @property
-    def may_exist(self) -> bool:
-        """Whether there may be another node."""
-        return bool(self.known) or not self.complete
+    def master_address(self) -> str | None:
+        return next((o.address for o in self.known if o.is_master), None)
 
     @property
     def exist(self) -> bool:
@@ -123,7 +122,7 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
             found[address] = Other(address, priority, PeerSource.REPORTED)
     pods = _pods(snapshot.kube, own) if own else None
     for address, priority in (pods or {}).items():
-        ours = instance.base_priority == _priority_of(pods or {}, own)
+        ours = instance.base_priority == (pods or {}).get(own or "")
         found.setdefault(address, Other(address, priority if ours else None, PeerSource.POD))
     found.pop(own or "", None)
     return Others(
@@ -164,10 +163,6 @@ def _pods(kube: Kube | None, own: str) -> dict[str, int] | None:
     if own not in mine:
         return None
     return {address: FIRST_PRIORITY + addresses.index(address) for address in mine if address}
-
-
-def _priority_of(pods: dict[str, int], own: str | None) -> int | None:
-    return pods.get(own or "")
 
 
 def _address(node: KubeNode) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvtui.model.keepalived import parse_version
 from kvtui.model.vrrp import AddressFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kvtui.model.conf import Conf, ConfInstance, ConfTrack, SyncGroup
+    from kvtui.model.conf import Conf, ConfInstance, ConfScript, ConfTrack, ConfTrackFile, SyncGroup
+    from kvtui.model.vrrp import VirtualAddress
 
 OWNER, DEFAULT_PRIORITY = 255, 100
 ACCEPTS_OTHER_VIPS = (2, 3, 3)
@@ -30,7 +31,7 @@ class Settings(Struct, frozen=True):
         held: every VIP that a master puts on an interface.
         unicast_peers: canonical addresses; empty with multicast.
         group: multicast address; empty with unicast.
-        weights: of its tracks, by kind and name; the definition's where the instance gives none.
+        tracks: with the weights of their definitions where the instance gives none.
     """
 
     name: str
@@ -59,19 +60,32 @@ class Settings(Struct, frozen=True):
 
 
 def settings_of(conf: Conf | None) -> dict[str, Settings]:
-    """Returns the instances of a config by name."""
     return {i.name: _settings(conf, i) for i in conf.instances} if conf is not None else {}
 
 
+def family_of_vips(vips: tuple[VirtualAddress, ...]) -> AddressFamily:
+    """The first VIP decides; without one it is IPv4."""
+    return AddressFamily.of(vips[0].address) if vips else AddressFamily.V4
+
+
+def version_of(conf: Conf, instance: ConfInstance) -> int:
+    """Returns the VRRP version of its adverts."""
+    common = conf.globals.get("vrrp_version", "").strip()
+    default = 3 if family_of_vips(instance.vips) is AddressFamily.V6 else 2
+    return instance.version or (int(common) if common.isdecimal() else 0) or default
+
+
+def sync_group_of(conf: Conf, instance: ConfInstance) -> SyncGroup | None:
+    return next((g for g in conf.sync_groups if instance.name in g.members), None)
+
+
 def _settings(conf: Conf, instance: ConfInstance) -> Settings:
-    six = bool(instance.vips) and ":" in instance.vips[0].address
-    family = AddressFamily.V6 if six else AddressFamily.V4
-    version = instance.version or _number(conf.globals.get("vrrp_version")) or (3 if six else 2)
+    family, version = family_of_vips(instance.vips), version_of(conf, instance)
     is_master = (instance.state or "").upper() == "MASTER"
     default = OWNER if is_master and instance.priority is None else DEFAULT_PRIORITY
     priority = instance.priority if instance.priority is not None and 1 <= instance.priority <= OWNER else default
-    multicast = conf.globals.get("vrrp_mcast_group6" if six else "vrrp_mcast_group4") or DEFAULT_GROUPS[family]
-    group = next((g for g in conf.sync_groups if instance.name in g.members), None)
+    multicast = conf.globals.get(f"vrrp_mcast_group{family.value}") or DEFAULT_GROUPS[family]
+    group = sync_group_of(conf, instance)
     return Settings(
         name=instance.name,
         interface=instance.interface or conf.globals.get("default_interface"),
@@ -94,23 +108,16 @@ def _settings(conf: Conf, instance: ConfInstance) -> Settings:
     )
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.strip().isdecimal() else None
-
-
 def _weighted(conf: Conf, track: ConfTrack) -> ConfTrack:
     """Fills in what the definition of a script or file says."""
-    weight, reverse = 0, False
-    if track.kind == "script":
-        weight, reverse = next(((s.weight, s.reverse) for s in conf.scripts if s.name == track.name), (0, False))
-    elif track.kind == "file":
-        found = ((f.weight, f.reverse) for f in conf.track_files if f.name == track.name)
-        weight, reverse = next(((1 if w is None else w, r) for w, r in found), (0, False))
-    return type(track)(
-        track.kind,
-        track.name,
-        weight if track.weight is None else track.weight,
-        reverse if track.reverse is None else track.reverse,
+    definitions: dict[str, tuple[ConfScript | ConfTrackFile, ...]]
+    definitions = {"script": conf.scripts, "file": conf.track_files}
+    found = next((d for d in definitions.get(track.kind, ()) if d.name == track.name), None)
+    weight, reverse = (1 if found.weight is None else found.weight, found.reverse) if found else (0, False)
+    return replace(
+        track,
+        weight=weight if track.weight is None else track.weight,
+        reverse=reverse if track.reverse is None else track.reverse,
     )
 
 
@@ -130,8 +137,7 @@ def _counting(tracks: Iterable[ConfTrack], group: SyncGroup | None, *, is_owner:
 
 def compares_vips(version: str | None) -> bool:
     """Whether this keepalived rejects adverts with other VIPs than its own: 2.2.7 does, 2.3.3 does not (measured)."""
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version or ""))
-    return not numbers or numbers < ACCEPTS_OTHER_VIPS
+    return (parse_version(version or "") or (0,)) < ACCEPTS_OTHER_VIPS
 
 
 def must_be_equal(old: Settings, new: Settings, *, vips: bool = True) -> Iterator[str]:

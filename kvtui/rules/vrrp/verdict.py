@@ -10,7 +10,7 @@ from kvtui.rules.phrases import listed
 from kvtui.rules.vrrp.instances import known_instances, self_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kvtui.model.observation import InstanceView, Observation
 
@@ -43,32 +43,27 @@ def _vips(p: Prediction) -> Iterator[str]:
     coming = [a for a in then if a not in now]
     staying = [a for a in now if a in then]
     if leaving:
-        yield f"{listed(leaving)} {_verb(leaving, 'leaves', 'leave')} this node" + (
-            f" for {p.owner_then}" if p.owner_then else ""
-        )
+        yield f"{_clause(leaving, 'leaves', 'leave')} this node" + (f" for {p.owner_then}" if p.owner_then else "")
     if coming:
-        yield f"{listed(coming)} {_verb(coming, 'comes', 'come')} to this node"
+        yield f"{_clause(coming, 'comes', 'come')} to this node"
     if p.two_owners and then:
-        yield f"{listed(then)} {_verb(list(then), 'is', 'are')} on TWO NODES then"
-    elif staying and (leaving or coming or p.state.then != p.state.now or p.within_seconds):
-        yield f"{listed(staying)} {_verb(staying, 'stays', 'stay')} here"
+        yield f"{_clause(then, 'is', 'are')} on TWO NODES then"
     elif staying:
-        yield f"{listed(staying)} {_verb(staying, 'stays', 'stay')}"
+        changes = leaving or coming or p.state.then != p.state.now or p.within_seconds
+        yield _clause(staying, "stays", "stay") + (" here" if changes else "")
 
 
-def _verb(names: list[str], one: str, many: str) -> str:
-    return one if len(names) == 1 else many
+def _clause(names: Sequence[str], one: str, many: str) -> str:
+    return f"{listed(names)} {one if len(names) == 1 else many}"
 
 
 def is_unchanged(prediction: Prediction) -> bool:
     """Whether nothing happens to the instance, for sure."""
     p = prediction
-    same = (
-        p.state.then == p.state.now
-        and p.state.then is not None
-        and set(p.vips_here.now or ()) == set(p.vips_here.then or ())
-    )
-    return same and p.certainty is Certainty.CERTAIN and not p.two_owners and p.within_seconds is None
+    same_state = p.state.then == p.state.now and p.state.then is not None
+    same_vips = set(p.vips_here.now or ()) == set(p.vips_here.then or ())
+    is_sure = p.certainty is Certainty.CERTAIN and not p.two_owners
+    return same_state and same_vips and is_sure and p.within_seconds is None
 
 
 def sentences(predictions: Iterable[Prediction]) -> Iterator[str]:
@@ -82,7 +77,7 @@ def sentences(predictions: Iterable[Prediction]) -> Iterator[str]:
         kept = [a for p in same for a in p.vips_here.now or ()]
         yield (
             f"{states} (certain)"
-            + (f"; {listed(kept)} {_verb(kept, 'stays', 'stay')}" if kept else "")
+            + (f"; {_clause(kept, 'stays', 'stay')}" if kept else "")
             + (f". {same[0].why}" if len(same) == 1 and not changed else "")
         )
 
@@ -94,35 +89,28 @@ def observed(before: Observation, now: Observation, predictions: Iterable[Predic
 
 
 def _observed(before: Observation, now: Observation, p: Prediction, view: InstanceView | None) -> Prediction:
-    vips = _held(now, p, view)
-    if view is None:
-        return Prediction(
-            p.instance,
-            StateChange(p.state.now, None),
-            VipsChange(p.vips_here.now, vips),
-            None,
-            None,
-            None,
-            Certainty.UNKNOWN,
-            "keepalived has no such instance",
-        )
-    instance = next((i for i in known_instances(now.snapshot) or () if i.name == view.name), None)
-    own = self_address(now.snapshot, instance) if instance else None
-    is_master = view.state is VrrpState.MASTER
-    owner = (view.master.address if view.master else None) or (own if is_master else None)
-    state = None if view.state is VrrpState.UNKNOWN else view.state.value
-    why = f"seen by {view.evidence}"
-    if view.rivals:
-        why += f"; {', '.join(view.rivals)} {'advertises' if len(view.rivals) == 1 else 'advertise'} too"
+    held = _held(now, p, view)
+    state = owner = two_owners = None
+    why = "keepalived has no such instance"
+    if view is not None:
+        if view.state is not VrrpState.UNKNOWN:
+            state = view.state.value
+        owner = view.master.address if view.master else None
+        if view.state is VrrpState.MASTER and owner is None:
+            instance = next((i for i in known_instances(now.snapshot) or () if i.name == view.name), None)
+            owner = self_address(now.snapshot, instance) if instance else None
+        two_owners = _two_owners(before, now, p, view, held)
+        too = f"; {', '.join(view.rivals)} {'advertises' if len(view.rivals) == 1 else 'advertise'} too"
+        why = f"seen by {view.evidence}" + (too if view.rivals else "")
     return Prediction(
-        p.instance,
-        StateChange(p.state.now, state),
-        VipsChange(p.vips_here.now, vips),
-        owner,
-        _two_owners(before, now, p, view, vips),
-        None,
-        Certainty.UNKNOWN if state is None else Certainty.CERTAIN,
-        why,
+        instance=p.instance,
+        state=StateChange(p.state.now, state),
+        vips_here=VipsChange(p.vips_here.now, held),
+        owner_then=owner,
+        two_owners=two_owners,
+        within_seconds=None,
+        certainty=Certainty.CERTAIN if state else Certainty.UNKNOWN,
+        why=why,
     )
 
 
@@ -163,19 +151,21 @@ def _rejected(view: InstanceView) -> int:
 
 def came_true(prediction: Prediction, seen: Prediction) -> bool | None:
     """Returns whether all that was predicted and can be seen came; None if that is nothing."""
-    checks: list[bool] = []
     p, o = prediction, seen
-    if p.state.then is not None and o.state.then is not None:
-        checks.append(p.state.then == o.state.then)
-    if p.vips_here.then is not None and o.vips_here.then is not None:
-        checks.append(set(p.vips_here.then) == set(o.vips_here.then))
-    if p.owner_then is not None and o.owner_then is not None:
-        checks.append(p.owner_then == o.owner_then)
-    if p.two_owners is not None and o.two_owners is not None and p.certainty is not Certainty.UNKNOWN:
-        checks.append(p.two_owners == o.two_owners)
-    if not checks or (p.state.then is None and p.vips_here.then is None):
+    if p.state.then is None and p.vips_here.then is None:
         return None
-    return all(checks)
+    pairs: list[tuple[object, object]] = [
+        (p.state.then, o.state.then),
+        (_set(p.vips_here.then), _set(o.vips_here.then)),
+        (p.owner_then, o.owner_then),
+        (None if p.certainty is Certainty.UNKNOWN else p.two_owners, o.two_owners),
+    ]
+    known = [(one, other) for one, other in pairs if one is not None and other is not None]
+    return all(one == other for one, other in known) if known else None
+
+
+def _set(vips: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if vips is None else frozenset(vips)
 
 
 def losses(prediction: Prediction, seen: Prediction) -> Iterator[str]:
@@ -194,4 +184,4 @@ def losses(prediction: Prediction, seen: Prediction) -> Iterator[str]:
     if come:
         yield f"{listed(come)} came to this node, which was not predicted"
     if o.two_owners and p.two_owners is not True and then:
-        yield f"{listed(then)} {_verb(list(then), 'is', 'are')} on two nodes: {o.why}"
+        yield f"{_clause(then, 'is', 'are')} on two nodes: {o.why}"
