@@ -8,22 +8,18 @@ from msgspec import Struct
 
 
 class InterfaceAddress(Struct, frozen=True):
-    """An address on an interface (RTM_NEWADDR).
-
-    Attributes:
-        label: such as ``eth0:vip``; None for IPv6.
-        scope: ``global``, ``link``, ``host``, …
-        tentative: IPv6 duplicate address detection is running or has failed.
-        since: when kvtui saw it appear (seconds since the epoch); None if it was present at the start.
-    """
+    """An address on an interface (RTM_NEWADDR); ``label`` is such as ``eth0:vip``, None for IPv6."""
 
     address: str
     prefixlen: int
     interface: str
     label: str | None = None
     scope: str = "global"
+    """Or ``link``, ``host``, …"""
     tentative: bool = False
+    """IPv6 duplicate address detection is running or has failed."""
     since: float | None = None
+    """When kvtui saw it appear (seconds since the epoch); None if it was present at the start."""
 
 
 class Interface(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 SCRIPT = "vrrp_script"
 MISC = "MISC_CHECK"
@@ -29,12 +30,10 @@ class Check(Struct, frozen=True):
         kind: keyword of its block: ``vrrp_script``, ``MISC_CHECK``, ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET``, ….
         name: of the script, or address and port of the real server.
         service: ``VIP:PORT`` of the virtual server; empty for a script.
-        argv: program and arguments of a script or a MISC_CHECK.
-        user: its ``user`` line; None for the one of ``global_defs``.
+        user: None for the one of ``global_defs``.
         timeout: seconds.
         dynamic: ``misc_dynamic``: an exit status from 2 to 255 passes and sets the weight.
         address: where a network check connects to.
-        port: as ``address``.
         bind: ``bindto``.
         tries: failures in a row before keepalived takes it as failed.
         consequence: what keepalived does when it fails: ``FAULT``, ``priority -10``, ``removed``, ``weight 0``.
@@ -63,7 +62,6 @@ class Check(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """Names it in a sentence."""
         if self.kind == SCRIPT:
             return f"{SCRIPT} {self.name}"
         return f"{self.kind} of {self.name}" + (f" in {self.service}" if self.service else "")
@@ -71,19 +69,16 @@ class Check(Struct, frozen=True):
     @property
     def identity(self) -> Check:
         """The check without its place in the file: two configs have the same one."""
-        return Check(**{name: getattr(self, name) for name in self.__struct_fields__ if name != "at"})
+        return replace(self, at="")
 
 
 class CheckResult(Struct, frozen=True):
     """One run of a check.
 
     Attributes:
-        check: what was run.
         passed: as keepalived judges it; None where it could not be run.
         detail: exit status, time, answer or error; a clause without a period.
         output: what a script printed, cut and without passwords; keepalived discards it.
-        seconds: how long it took.
-        exit_code: of a script that exited.
         disabled: keepalived does not run it, and runs as if the config did not have it (``check_script_secure``).
     """
 
@@ -97,18 +92,18 @@ class CheckResult(Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """Says the result, and what keepalived does then."""
         if self.passed is None:
             return f"{self.check.title} could not be tried: {self.detail}"
         if self.passed:
             return f"{self.check.title} passes: {self.detail}"
         if self.disabled:
             return f"keepalived disables {self.check.title}, and runs without it: {self.detail}"
-        return f"{self.check.title} fails: {self.detail}: {_consequence(self.check)}"
+        return f"{self.check.title} fails: {self.detail}: {self._consequence}"
 
-
-def _consequence(check: Check) -> str:
-    if check.kind == SCRIPT:
-        return check.consequence or "no instance tracks it"
-    many = f" after {check.tries} failures in a row" if check.tries > 1 else ""
-    return f"keepalived {check.consequence or 'removes'} {check.name}{many}"
+    @property
+    def _consequence(self) -> str:
+        check = self.check
+        if check.kind == SCRIPT:
+            return check.consequence or "no instance tracks it"
+        many = f" after {check.tries} failures in a row" if check.tries > 1 else ""
+        return f"keepalived {check.consequence or 'removes'} {check.name}{many}"

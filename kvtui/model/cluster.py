@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
@@ -110,7 +110,7 @@ class Report(Struct, frozen=True):
     comparison: Comparison = Comparison()
 
     def source_error(self, name: str) -> str | None:
-        """Returns why a source has no data; None if it has."""
+        """Why a source has no data; None if it has."""
         return next((s.detail or s.state for s in self.sources if s.name == name and s.state == "unavailable"), None)
 
     def held(self, instance: str) -> tuple[str, ...]:
@@ -133,25 +133,21 @@ class NodeState(StrEnum):
 
 
 class ClusterNode(Struct, frozen=True):
-    """One node.
-
-    Attributes:
-        name: as it was asked for (a host name); of the node that kvtui runs on, its own name.
-        detail: why it is not live, and what helps.
-        age: seconds since its report arrived; None without a report.
-        is_self: kvtui runs there.
-    """
+    """``is_self``: kvtui runs there."""
 
     name: str
+    """As it was asked for (a host name); of the node that kvtui runs on, its own name."""
     state: NodeState
     detail: str = ""
+    """Why it is not live, and what helps."""
     age: float | None = None
+    """Seconds since its report arrived."""
     report: Report | None = None
     is_self: bool = False
 
     @property
     def current(self) -> Report | None:
-        """Its report, if it is not old."""
+        """None if it is old."""
         return self.report if self.state is NodeState.LIVE else None
 
 
@@ -165,36 +161,30 @@ class Member(Struct, frozen=True):
 
 
 class Next(Struct, frozen=True):
-    """Who takes over when the master dies.
-
-    Attributes:
-        node: None if no known node can.
-        seconds: at most, after the master's last advert.
-        certain: False while a node is not known.
-    """
+    """Who takes over when the master dies."""
 
     node: str | None
+    """None if no known node can."""
     seconds: float | None
+    """At most, after the master's last advert."""
     because: str
     certain: bool
+    """False while a node is not known."""
 
 
 class Router(Struct, frozen=True):
-    """A virtual router over all nodes: the instances that share VIPs, or a VRID.
-
-    Attributes:
-        masters: nodes that say that they are master.
-        next: None with several masters.
-        other_master: address of a master that is heard and is none of these nodes.
-    """
+    """A virtual router over all nodes: the instances that share VIPs, or a VRID."""
 
     name: str
     vrids: tuple[int, ...]
     vips: tuple[str, ...]
     members: tuple[Member, ...]
     masters: tuple[str, ...]
+    """Nodes that report MASTER."""
     next: Next | None
+    """None with several masters."""
     other_master: str | None = None
+    """Address of a master that is heard and is none of these nodes."""
 
 
 class Heard(StrEnum):
@@ -222,7 +212,6 @@ class Hearing(Struct, frozen=True):
 
     @property
     def object(self) -> str:
-        """What a finding about it names."""
         return f"{self.router} {self.speaker} -> {self.listener}"
 
 
@@ -234,24 +223,21 @@ class ValueOnNodes(Struct, frozen=True):
 
 
 class ClusterDifference(Struct, frozen=True):
-    """Something that should be equal on all nodes.
-
-    Attributes:
-        kind: ``config``, ``vips``, ``sysctl``, ``keepalived``, ``kvtui``, ``ipvs``, ``drained``, ``auth_hmac``.
-        values: most frequent first.
-    """
+    """Something that should be equal on all nodes."""
 
     kind: str
+    """``config``, ``vips``, ``sysctl``, ``keepalived``, ``kvtui``, ``ipvs``, ``drained``, ``auth_hmac``."""
     what: str
     values: tuple[ValueOnNodes, ...]
+    """Most frequent first."""
 
 
 class ClusterView(Struct, frozen=True):
-    """All nodes at one moment, with the conclusions; ``findings`` are those of the cluster, worst first."""
+    """All nodes at one moment; ``findings`` are those of the cluster, worst first."""
 
     time: float
     nodes: tuple[ClusterNode, ...]
     routers: tuple[Router, ...] = ()
     hearing: tuple[Hearing, ...] = ()
     differences: tuple[ClusterDifference, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()

@@ -120,17 +120,14 @@ class ConfRealServer(Struct, frozen=True):
 
     @property
     def initial_weight(self) -> int:
-        """The configured weight; keepalived's default is 1."""
         return 1 if self.weight is None else self.weight
 
 
 class ConfVirtualServer(Struct, frozen=True):
     """A ``virtual_server`` block, or one member of a ``virtual_server_group`` if ``group`` names it.
 
-    For a group that cannot be resolved, address, port and fwmark are None.
-
-    ``service`` is the Service named in keepalived-vip's comment before the block (``# Service: default-nginx``,
-    ``# Service: default/nginx``); None if there is no comment.
+    For a group that cannot be resolved, address, port and fwmark are None. ``service`` is the Service named in
+    keepalived-vip's comment before the block (``# Service: default-nginx``, ``# Service: default/nginx``).
     """
 
     at: Location
@@ -149,14 +146,14 @@ class ConfVirtualServer(Struct, frozen=True):
 
     @property
     def key(self) -> ServiceKey | None:
-        """The kernel's key; None for a group whose members are not known."""
+        """None for a group whose members are not known."""
         if self.fwmark is not None:
             six = any(":" in r.address for r in self.real_servers)
             return (Protocol.FWMARK, "::" if six else "", 0, self.fwmark)
         return None if self.address is None else (self.protocol, self.address, self.port or 0, 0)
 
     def key_of(self, real: ConfRealServer) -> tuple[str, int]:
-        """Returns address and port; a real server without a port uses the virtual server's."""
+        """A real server without a port uses the virtual server's."""
         return (real.address, real.port or self.port or 0)
 
     def regular_servers(self) -> dict[tuple[str, int], ConfRealServer]:
@@ -186,15 +183,12 @@ class ConfScript(Struct, frozen=True):
 
 
 class SyncGroup(Struct, frozen=True):
-    """A ``vrrp_sync_group``: its members change state together.
-
-    Attributes:
-        tracks_weights: the weights of what its members track count (``sync_group_tracking_weight``).
-    """
+    """A ``vrrp_sync_group``: its members change state together."""
 
     name: str
     members: tuple[str, ...]
     tracks_weights: bool = False
+    """The weights of what its members track count (``sync_group_tracking_weight``)."""
 
 
 class Conf(Struct, frozen=True):
@@ -204,7 +198,7 @@ class Conf(Struct, frozen=True):
         path: as keepalived names it.
         read_at: seconds since the epoch.
         modified: mtime of the main file (seconds since the epoch); None for the running config.
-        digest: sha256 of the text without comments and whitespace; configs with equal digests have the same effect.
+        digest: sha256 of the text without comments and whitespace.
         files: every file read, main one first.
         ignored_servers: those without a real server, which keepalived ignores.
         globals: single-line ``global_defs`` entries (keyword → rest of line), without secrets.

@@ -38,8 +38,6 @@ class Theme(StrEnum):
 
 
 class ColourMode(StrEnum):
-    """Whether text output has colours."""
-
     AUTO = "auto"
     """On a terminal without NO_COLOR."""
     ALWAYS = "always"
@@ -56,28 +54,23 @@ class Kind(StrEnum):
 
 
 class Setting(Struct, frozen=True):
-    """One setting; texts are empty where there is no option, variable or restriction.
-
-    Attributes:
-        key: in the file, such as ``kubernetes.configmap``.
-        parameter: name of the option's parameter; empty when there is no option.
-        variable: environment variable; empty when there is none.
-        choices: the allowed values; empty for any.
-        least: minimum of a number.
-        inverse: the option means the opposite (``--no-kube``).
-        pattern: regular expression for the whole text; ``shape`` describes it.
-    """
+    """One setting; texts are empty where there is no option, variable or restriction."""
 
     key: str
+    """In the file, such as ``kubernetes.configmap``."""
     kind: Kind
     help: str
     parameter: str = ""
+    """Name of the option's parameter."""
     variable: str = ""
+    """Of the environment."""
     default: Value = None
     choices: tuple[str, ...] = ()
     least: float = 0.0
     inverse: bool = False
+    """The option means the opposite (``--no-kube``)."""
     pattern: str = ""
+    """Regular expression for the whole text; ``shape`` describes it."""
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
@@ -193,18 +186,15 @@ class Configured(Struct, frozen=True):
 
 
 class Config(Struct, frozen=True):
-    """The values of all files; a later file overrides an earlier one.
-
-    Attributes:
-        keys: binding's id → keys.
-        problems: a message for each entry that kvtui cannot use.
-        files: path → whether it was read; in the order of reading.
-    """
+    """The values of all files; a later file overrides an earlier one."""
 
     values: Mapping[str, Configured] = field(default_factory=dict)
     keys: Mapping[str, Configured] = field(default_factory=dict)
+    """Binding's id → keys."""
     problems: tuple[str, ...] = ()
+    """A message for each entry that kvtui cannot use."""
     files: Mapping[str, bool] = field(default_factory=dict)
+    """Path → whether it was read; in the order of reading."""
 
     def value(self, key: str) -> Value:
         configured = self.values.get(key)

@@ -9,18 +9,14 @@ TIMEOUT = 3.0
 
 
 class Connect(Struct, frozen=True):
-    """The result of a connect.
-
-    Attributes:
-        at: start (seconds since the epoch).
-        seconds: until it was accepted, was refused or timed out.
-        error: why it failed; None if it was accepted.
-        source: source address that the kernel chose; None if it chose none.
-    """
+    """The result of a connect; ``error`` is None if it was accepted."""
 
     address: str
     port: int
     at: float
+    """Start (seconds since the epoch)."""
     seconds: float
+    """Until it was accepted, was refused or timed out."""
     error: str | None = None
     source: str | None = None
+    """Source address, if the kernel chose one."""

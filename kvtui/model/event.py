@@ -10,8 +10,6 @@ from kvtui.model.finding import Severity
 
 
 class EventKind(StrEnum):
-    """What an event is about."""
-
     VIP = "vip"
     VRRP = "vrrp"
     CHECK = "check"
@@ -24,18 +22,15 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True):
-    """One line of the time line.
-
-    Attributes:
-        at: seconds since the epoch; None for a log line without a time.
-        text: one sentence; pass it through ``model.text.plain`` before printing.
-        objects: the VIPs, instances and servers that it is about; the first is shown.
-        lines: number of log lines that it stands for.
-    """
+    """One line of the time line."""
 
     at: float | None
+    """Seconds since the epoch; None for a log line without a time."""
     kind: EventKind
     text: str
+    """One sentence; pass it through ``model.text.plain`` before printing."""
     objects: tuple[str, ...] = ()
+    """The VIPs, instances and servers that it is about; the first is shown."""
     severity: Severity = Severity.INFO
     lines: int = 1
+    """Number of log lines that it stands for."""

@@ -8,8 +8,6 @@ from msgspec import Struct
 
 
 class Severity(StrEnum):
-    """How severe a finding is."""
-
     CRITICAL = "critical"
     """Clients fail now, or will fail at the next event."""
     WARNING = "warning"
@@ -19,28 +17,23 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for critical; sorts worst first."""
+        """Sorts worst first."""
         return ("critical", "warning", "info").index(self.value)
 
 
 class Finding(Struct, frozen=True):
-    """One finding.
-
-    Attributes:
-        id: kebab-case name that never changes, such as ``two-masters``.
-        title: one short sentence that names the object.
-        evidence: one sentence per fact, with numbers and the source in parentheses.
-        object: a VIP, an instance, ``VIP:PORT -> REAL:PORT``, a ConfigMap key.
-        vips: affected VIPs; their rows show a mark.
-    """
-
     id: str
+    """Kebab-case name that never changes, such as ``two-masters``."""
     severity: Severity
     title: str
+    """One short sentence that names the object."""
     evidence: tuple[str, ...]
+    """One sentence per fact, with numbers and the source in parentheses."""
     remedy: str
     object: str
+    """A VIP, an instance, ``VIP:PORT -> REAL:PORT``, a ConfigMap key."""
     vips: tuple[str, ...] = ()
+    """Affected VIPs; their rows show a mark."""
 
     @property
     def command(self) -> str:

@@ -6,16 +6,13 @@ from msgspec import Struct
 
 
 class Nic(Struct, frozen=True):
-    """A network interface and its counters since it came up.
-
-    Attributes:
-        up: administratively up and with a carrier.
-        speed: Mbit/s; None if the driver does not report it.
-    """
+    """A network interface and its counters since it came up."""
 
     name: str
     up: bool
+    """Administratively up and with a carrier."""
     speed: int | None
+    """Mbit/s; None if the driver does not report it."""
     mtu: int
     errors_in: int
     errors_out: int
@@ -24,25 +21,22 @@ class Nic(Struct, frozen=True):
 
 
 class Host(Struct, frozen=True):
-    """The host.
-
-    Attributes:
-        cpu: % of all cores that was busy since the previous reading; None at the first one.
-        steal: % of CPU time that the hypervisor gave to other guests; None at the first reading.
-        memory_available: bytes available without swapping.
-        state_folder: folder of the journal; None if not requested.
-        disk_total: size in bytes of the journal's file system; None if unreadable.
-        disk_free: bytes that kvtui may still use there.
-        nics: of kvtui's own network namespace, without loopback and the host ends of pod links.
-    """
+    """Sizes in bytes. ``cpu`` and ``steal`` are None at the first reading."""
 
     cpu: float | None
+    """% of all cores that was busy since the previous reading."""
     steal: float | None
+    """% of CPU time that the hypervisor gave to other guests."""
     load: tuple[float, float, float]
     cores: int
     memory_total: int
     memory_available: int
+    """Without swapping."""
     state_folder: str | None = None
+    """Folder of the journal; None if not requested."""
     disk_total: int | None = None
+    """Size of the journal's file system; None if unreadable."""
     disk_free: int | None = None
+    """What kvtui may still use there."""
     nics: tuple[Nic, ...] = ()
+    """Of kvtui's own network namespace, without loopback and the host ends of pod links."""

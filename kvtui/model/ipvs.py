@@ -51,29 +51,25 @@ class Stats(Struct, frozen=True, gc=False):
 
 
 class RealServer(Struct, frozen=True, gc=False):
-    """A destination of a virtual server.
-
-    Attributes:
-        weight: 0 means no new connections.
-        active: ActiveConn, connections in ESTABLISHED.
-        persistent: persistence templates; None if only procfs is readable.
-        upper_threshold: connections at which it accepts no more; 0 means no limit. None with procfs only.
-        lower_threshold: connections below which it accepts again. None with procfs only.
-        stats: None with procfs only.
-        tunnel_type: IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre.
-    """
+    """A destination of a virtual server. procfs alone has no ``persistent``, thresholds and ``stats``."""
 
     address: str
     port: int
     method: ForwardingMethod
     weight: int
+    """0 means no new connections."""
     active: int
+    """ActiveConn, connections in ESTABLISHED."""
     inactive: int
     persistent: int | None = None
+    """Number of persistence templates."""
     upper_threshold: int | None = None
+    """Connections at which it accepts no more; 0 means no limit."""
     lower_threshold: int | None = None
+    """Connections below which it accepts again."""
     stats: Stats | None = None
     tunnel_type: int = 0
+    """IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre."""
     tunnel_port: int = 0
     tunnel_flags: int = 0
 
@@ -92,15 +88,13 @@ class VirtualServer(Struct, frozen=True):
 
     Attributes:
         address: canonical text; None for a fwmark service.
-        fwmark: None unless it is a fwmark service.
         flags: such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted.
         persistence_timeout: seconds; None if not persistent.
         persistence_engine: such as ``sip``.
         netmask: persistence granularity as prefix length; None for the whole address.
         stats: None with procfs only.
         reals_read: CLOCK_MONOTONIC when its real servers were read; None if read together with the table (large
-            tables are read incrementally).
-        stats_read: CLOCK_MONOTONIC when its own counters were read; None as above.
+            tables are read incrementally); ``stats_read``: the same of its own counters.
     """
 
     protocol: Protocol
@@ -128,42 +122,35 @@ class VirtualServer(Struct, frozen=True):
     def name(self) -> str:
         """The name that ipvsadm prints: ``10.4.0.50:80``, ``[fd00::50]:80``, ``fwmark 7``."""
         if self.fwmark is not None:
-            return f"fwmark {self.fwmark}" + (" IPv6" if self.family == 6 else "")
+            return service_name(self.key)
         return endpoint(self.address or "", self.port or 0)
 
 
 class Connection(Struct, frozen=True):
-    """One entry of /proc/net/ip_vs_conn.
-
-    Attributes:
-        protocol: as the kernel prints it: TCP, UDP, SCTP, or IP for a template.
-        virtual: address and port of the virtual server.
-        expires: seconds until it expires.
-        persistence: data of the persistence engine; empty if there is none.
-    """
+    """One entry of /proc/net/ip_vs_conn."""
 
     protocol: str
+    """As the kernel prints it: TCP, UDP, SCTP, or IP for a template."""
     client: tuple[str, int]
     virtual: tuple[str, int]
     real: tuple[str, int]
     state: str
     expires: int
+    """Seconds."""
     persistence: str = ""
+    """Data of the persistence engine."""
 
 
 class IpvsTable(Struct, frozen=True):
-    """One reading of the table of one network namespace.
-
-    Attributes:
-        complete: False if only procfs was readable: no counters, thresholds or persistence.
-        read_at: seconds since the epoch.
-        monotonic: CLOCK_MONOTONIC at the reading, for rates.
-    """
+    """One reading of the table of one network namespace."""
 
     virtual_servers: tuple[VirtualServer, ...]
     complete: bool
+    """False if only procfs was readable: no counters, thresholds or persistence."""
     read_at: float
+    """Seconds since the epoch."""
     monotonic: float
+    """CLOCK_MONOTONIC at the reading, for rates."""
 
     def reals_at(self, virtual: VirtualServer) -> float:
         return self.monotonic if virtual.reals_read is None else virtual.reals_read
@@ -184,7 +171,7 @@ def endpoint(address: str, port: int) -> str:
 
 
 def service_name(key: ServiceKey) -> str:
-    """Returns it as ipvsadm writes it, with the protocol unless that is TCP."""
+    """Returns what ipvsadm prints, with the protocol unless that is TCP."""
     protocol, address, port, fwmark = key
     if protocol is Protocol.FWMARK:
         return f"fwmark {fwmark}" + (" IPv6" if address else "")

@@ -14,7 +14,7 @@ class KeepalivedNotFoundError(Exception):
 
 
 class Children(Struct, frozen=True):
-    """PIDs of keepalived's child processes in kvtui's PID namespace; None for a missing child."""
+    """PIDs in kvtui's PID namespace; None for a missing child."""
 
     vrrp: int | None = None
     checker: int | None = None
@@ -22,61 +22,52 @@ class Children(Struct, frozen=True):
 
 
 class PidFile(Struct, frozen=True):
-    """A PID file of keepalived.
-
-    Attributes:
-        path: inside keepalived's mount namespace.
-        pid: the number in the file (in keepalived's PID namespace); None if it is not a number.
-        stale: the number is not the PID of the process that owns the file.
-    """
-
     path: str
+    """Inside keepalived's mount namespace."""
     pid: int | None
+    """What the file has (in keepalived's PID namespace); None if it is not a number."""
     stale: bool
+    """The number is not the PID of the process that owns the file."""
 
 
 class Controller(Struct, frozen=True):
     """The process that writes keepalived.conf and runs keepalived as its child (kube-keepalived-vip).
 
-    Attributes:
-        configmap: ``namespace/name`` from ``--services-configmap``; None if not given.
-        vrid: from ``--vrid``; None if not given.
-        interface: from ``--iface``; None if not given.
-        http_port: from ``--http-port``; None if not given.
-        pod: ``namespace/name`` from its POD_NAMESPACE and POD_NAME; None if unreadable.
-        notify: KEEPALIVED_NOTIFY, the script that it writes into the config; None if not set or unreadable.
+    Flags that are not given, and an environment that cannot be read, are None.
     """
 
     pid: int
     name: str
     argv: tuple[str, ...]
     configmap: str | None = None
+    """``namespace/name`` from ``--services-configmap``."""
     vrid: int | None = None
     interface: str | None = None
+    """From ``--iface``."""
     http_port: int | None = None
     pod: str | None = None
+    """``namespace/name`` from its POD_NAMESPACE and POD_NAME."""
     notify: str | None = None
+    """KEEPALIVED_NOTIFY, the script that it writes into the config."""
 
 
 class Keepalived(Struct, frozen=True):
-    """A running keepalived: its parent process, and what can be read without a dump.
+    """A running keepalived: its parent process, and what can be read without a dump; None for what cannot.
 
     Attributes:
-        pid: of the parent, in kvtui's PID namespace.
-        ns_pid: of the parent, in its own PID namespace (last number of ``NSpid`` in /proc/PID/status).
-        version: such as ``2.2.7``; None if unknown.
+        pid: in kvtui's PID namespace.
+        ns_pid: in its own PID namespace (last number of ``NSpid`` in /proc/PID/status).
+        version: such as ``2.2.7``.
         conf: path of its config file, inside its mount namespace.
         root: prefix for paths inside its mount namespace: ``/proc/<pid>/root``; empty if it shares kvtui's.
-        netns: inode of its network namespace; None if unreadable (needs CAP_SYS_PTRACE).
-        mntns: inode of its mount namespace; None if unreadable.
-        own_netns: whether it is in kvtui's network namespace; None if unreadable.
-        started: start of the parent (seconds since the epoch); changes when the clock is set.
-        start_ticks: clock ticks from boot to the parent's start; identifies the process together with ``pid``.
-        instance_name: ``-i`` / ``--config-id``; None if not given.
-        net_namespace: ``net_namespace`` of the config or ``-s``; None if not given.
+        netns: inode of its network namespace (needs CAP_SYS_PTRACE); ``mntns``: of its mount namespace.
+        own_netns: it is in kvtui's network namespace.
+        started: seconds since the epoch; changes when the clock is set.
+        start_ticks: clock ticks from boot to its start; identifies the process together with ``pid``.
+        instance_name: ``-i`` / ``--config-id``.
+        net_namespace: of the config, or ``-s``.
         tmpdir: folder of its dumps, inside its mount namespace.
-        dumps_json: whether it catches the JSON signal (bit 36 of SigCgt or SigBlk); None if unreadable.
-        controller: the process that writes its config; None if there is none.
+        dumps_json: it catches the JSON signal (bit 36 of SigCgt or SigBlk).
     """
 
     pid: int
@@ -101,11 +92,11 @@ class Keepalived(Struct, frozen=True):
 
     @property
     def identity(self) -> tuple[int, int, int | None, int | None]:
-        """What another process cannot have: whatever was read of one is void for another."""
+        """Data of a keepalived with another identity is void."""
         return (self.pid, self.start_ticks, self.netns, self.mntns)
 
     def outside(self, path: str) -> str:
-        """Returns the path at which kvtui can open keepalived's ``path``."""
+        """The path at which kvtui can open keepalived's ``path``."""
         return self.root + path if path.startswith("/") else path
 
 

@@ -25,41 +25,33 @@ class Resource(StrEnum):
 
 
 class ResourceState(Struct, frozen=True):
-    """Whether a resource's data is current.
-
-    Attributes:
-        state: ok, degraded (old data, no watch), unavailable (never read).
-        detail: the loss, its cause (verb and resource for a 403) and the next step; empty if ok.
-        read_at: when it was last known to be current (seconds since the epoch); None if never.
-        forbidden: the API keeps answering 403.
-        remedy: commands that grant the missing permission; else empty.
-    """
+    """Whether a resource's data is current."""
 
     resource: Resource
     state: SourceState
+    """ok, degraded (old data, no watch), unavailable (never read)."""
     detail: str = ""
+    """The loss, its cause (verb and resource for a 403) and the next step."""
     read_at: float | None = None
+    """When it was last known to be current (seconds since the epoch)."""
     forbidden: bool = False
+    """The API keeps answering 403."""
     remedy: str = ""
+    """Commands that grant the missing permission."""
 
 
 class ConfigMap(Struct, frozen=True):
-    """The ConfigMap that maps VIP → Service.
-
-    Attributes:
-        data: key (the VIP) → value, unchanged; text from outside, of any length and content.
-        annotations: keys only (``k8s.co/cloud-provider-config`` means that a controller rewrites the ConfigMap).
-    """
-
     namespace: str
     name: str
     data: Mapping[str, str]
+    """VIP → value, unchanged; text from outside, of any length and content."""
     resource_version: str = ""
     annotations: tuple[str, ...] = ()
+    """Keys only (``k8s.co/cloud-provider-config`` means that a controller rewrites the ConfigMap)."""
 
 
 class ServicePort(Struct, frozen=True):
-    """One port of a Service; ``target_port`` is a number or the name of a container port."""
+    """``target_port`` is a number or the name of a container port."""
 
     name: str
     port: int
@@ -68,7 +60,7 @@ class ServicePort(Struct, frozen=True):
 
 
 class KubeService(Struct, frozen=True):
-    """A Service; keepalived-vip uses only its ports."""
+    """keepalived-vip uses only its ports."""
 
     namespace: str
     name: str
@@ -91,18 +83,14 @@ class EndpointPort(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One address behind a Service.
-
-    Attributes:
-        ready: the API's condition (null counts as ready).
-        terminating: the pod is being deleted.
-        pod: namespace and name (targetRef); None if it is not a pod.
-    """
+    """One address behind a Service."""
 
     address: str
     ready: bool
+    """The API's condition (null counts as ready)."""
     terminating: bool = False
     pod: NamespacedName | None = None
+    """targetRef; None if it is not a pod."""
     node: str | None = None
 
 
@@ -123,11 +111,11 @@ class Pod(Struct, frozen=True):
     ready: bool
     phase: str
     reason: str = ""
-    """Why it is not ready, such as ``CrashLoopBackOff``; empty if unknown."""
+    """Why it is not ready, such as ``CrashLoopBackOff``."""
     controller: bool = False
     """It belongs to the keepalived-vip DaemonSet (same owner as the pod on this node)."""
     started: float | None = None
-    """Start of its last container, else of the pod (seconds since the epoch); None if unknown."""
+    """Start of its last container, else of the pod (seconds since the epoch)."""
 
 
 class KubeNode(Struct, frozen=True):
@@ -145,22 +133,19 @@ class KubeNode(Struct, frozen=True):
 
 
 class Kube(Struct, frozen=True):
-    """The cluster. A resource that could not be read is None, never empty.
-
-    Attributes:
-        server: URL of the API, without credentials.
-        configmap: None if not read, or if it does not exist (``configmap_missing``).
-        services: those that the ConfigMap names.
-        pods: those behind the Services, and the controller pods.
-    """
+    """The cluster. A resource that could not be read is None, never empty."""
 
     server: str
+    """URL of the API, without credentials."""
     configmap_name: NamespacedName | None = None
     configmap: ConfigMap | None = None
+    """None if not read, or if it does not exist (``configmap_missing``)."""
     configmap_missing: bool = False
     services: Mapping[NamespacedName, KubeService] | None = None
+    """Those that the ConfigMap names."""
     endpoints: Mapping[NamespacedName, tuple[EndpointGroup, ...]] | None = None
     pods: Mapping[NamespacedName, Pod] | None = None
+    """Those behind the Services, and the controller pods."""
     nodes: Mapping[str, KubeNode] | None = None
     resources: tuple[ResourceState, ...] = ()
 

@@ -32,13 +32,7 @@ class Dialect(StrEnum):
 class Mapping(Struct, frozen=True):
     """An entry as the controller understands it (kvtui.rules.mapping.grammar).
 
-    Attributes:
-        namespace: of the Service; None if the value is invalid or empty.
-        method: ``NAT``, ``DR``, ``PROXY``, or another text that the unanchored pattern accepts (``NATX``); None as
-            above.
-        error: why the controller skips it, one sentence; None if it does not.
-        notes: unexpected effects that the controller does not report, one sentence each.
-        source: ``configmap``, or ``conf`` if there is no API and the entry comes from keepalived.conf.
+    The Service and the method are None if the value is invalid or empty.
     """
 
     vip: str
@@ -46,10 +40,14 @@ class Mapping(Struct, frozen=True):
     namespace: str | None
     service: str | None
     method: str | None
+    """``NAT``, ``DR``, ``PROXY``, or another text that the unanchored pattern accepts (``NATX``)."""
     state: MappingState
     error: str | None = None
+    """Why the controller skips it, one sentence."""
     notes: tuple[str, ...] = ()
+    """Unexpected effects that the controller does not report, one sentence each."""
     source: Literal["configmap", "conf"] = "configmap"
+    """``conf``: there is no API, and the entry comes from keepalived.conf."""
 
     @property
     def target(self) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from kvtui.model.finding import Finding
@@ -40,11 +40,7 @@ class RealServerState(StrEnum):
 
 
 class Master(Struct, frozen=True):
-    """The node that currently advertises an instance's VRID.
-
-    Attributes:
-        is_self: it is this node (``self`` in JSON).
-    """
+    """The node that currently advertises an instance's VRID; ``is_self`` is ``self`` in JSON."""
 
     address: str | None
     priority: int | None
@@ -54,10 +50,7 @@ class Master(Struct, frozen=True):
 class Peer(Struct, frozen=True):
     """Another node of an instance: heard, or only configured (``unicast_peer``).
 
-    Attributes:
-        priority: of its latest advert; None if never heard.
-        age_seconds: since its latest advert; None if never heard. A backup does not advertise.
-        auth_hmac_key: id of the key that signed its latest advert; None if it is not signed.
+    The priority, age and key are those of its latest advert. A backup does not advertise.
     """
 
     address: str
@@ -65,17 +58,11 @@ class Peer(Struct, frozen=True):
     seen: bool
     age_seconds: float | None
     auth_hmac_key: int | None = None
+    """Id of the key that signed it."""
 
 
 class InstanceView(Struct, frozen=True):
-    """A VRRP instance with its current state.
-
-    Attributes:
-        evidence: source of ``state``: ``dump``, ``wire``, ``address`` or ``none``.
-        rivals: addresses of other nodes that claim to be master at the same time.
-        address: that this node advertises from; None if unknown.
-        Others: see ``model.vrrp.VrrpInstance`` and the JSON contract.
-    """
+    """A VRRP instance with its current state; see ``model.vrrp.VrrpInstance`` and the JSON contract."""
 
     name: str
     state: VrrpState
@@ -92,40 +79,38 @@ class InstanceView(Struct, frozen=True):
     peers: tuple[Peer, ...]
     counters: dict[str, int] | None
     evidence: str = "none"
+    """Source of ``state``: ``dump``, ``wire``, ``address`` or ``none``."""
     rivals: tuple[str, ...] = ()
+    """Addresses of other nodes that claim to be master at the same time."""
     track_files: tuple[str, ...] = ()
     tracked: tuple[Tracked, ...] = ()
     sync_group: str | None = None
     preempt_delay: float | None = None
     auth_hmac: AuthHmac | None = None
     address: str | None = None
+    """What this node advertises from."""
     unicast_peers: tuple[str, ...] = ()
 
 
 class VipView(Struct, frozen=True):
-    """One virtual address.
-
-    Attributes:
-        interface: current or configured interface; None if unknown.
-        instance: name of its VRRP instance.
-        present: on an interface of this node; None if addresses cannot be read.
-        owner: address of the node that advertises it; None if unknown.
-        rivals: other nodes that advertise it at the same time.
-    """
+    """One virtual address; ``interface`` is the current one, else the configured one."""
 
     address: str
     prefixlen: int
     interface: str | None
     instance: str
     present: bool | None
+    """On an interface of this node; None if addresses cannot be read."""
     owner: str | None
+    """Address of the node that advertises it."""
     state: VrrpState
     owner_is_self: bool = False
     rivals: tuple[str, ...] = ()
+    """Other nodes that advertise it at the same time."""
 
 
 class PodView(Struct, frozen=True):
-    """The pod behind a real server, from the API's endpoints; ``node`` is None if unknown."""
+    """The pod behind a real server, from the API's endpoints."""
 
     namespace: str
     name: str
@@ -134,12 +119,7 @@ class PodView(Struct, frozen=True):
 
 
 class RealServerView(Struct, frozen=True, gc=False):
-    """A real server of a virtual server, from kernel and config; unknown values are None.
-
-    Attributes:
-        check: result of keepalived's health check, in words; None if unknown.
-        pod: None without the API, or if no endpoint has the address.
-    """
+    """A real server, from kernel and config; unknown values are None. ``check``: keepalived's result, in words."""
 
     address: str
     port: int
@@ -162,12 +142,7 @@ class RealServerView(Struct, frozen=True, gc=False):
 
 
 class VirtualServerView(Struct, frozen=True):
-    """A virtual server, from kernel and config.
-
-    Attributes:
-        in_kernel: False if only the config has it.
-        service: name of its Service, from the config's comment.
-    """
+    """A virtual server, from kernel and config; ``service`` is named in the config's comment."""
 
     name: str
     protocol: Protocol
@@ -196,20 +171,17 @@ class VirtualServerView(Struct, frozen=True):
 
 
 class Observation(Struct, frozen=True, dict=True):
-    """A snapshot and the conclusions of the rules.
-
-    Attributes:
-        mappings: entries of the ConfigMap, or of keepalived.conf without an API; None if neither could be read.
-        findings: worst first; None if triage did not run.
-    """
+    """A snapshot and the conclusions of the rules; None where a layer could not be read."""
 
     snapshot: Snapshot
     vrrp_instances: tuple[InstanceView, ...] | None
     vips: tuple[VipView, ...] | None
     virtual_servers: tuple[VirtualServerView, ...] | None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     mappings: tuple[Mapping, ...] | None = None
+    """Entries of the ConfigMap, or of keepalived.conf without an API."""
     findings: tuple[Finding, ...] | None = None
+    """Worst first; None if triage did not run."""
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
         return self._by_address.get(vip, ())

@@ -31,58 +31,47 @@ class Clipboard(StrEnum):
 
 
 class ClusterSettings(Struct, frozen=True):
-    """How to reach the other nodes.
-
-    Attributes:
-        hosts: as ssh knows them, ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui), or
-            ``daemonset/NAMESPACE/NAME`` for all its pods.
-        pods: the pods of nodes that a DaemonSet named: node → host.
-        command: kvtui on the other nodes, as their shell takes it: ``sudo kvtui``.
-        ignore: ids of findings that are not reported.
-        ssh: the program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``.
-    """
+    """How to reach the other nodes."""
 
     hosts: tuple[str, ...] = ()
+    """As ssh knows them, ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui), or ``daemonset/NAMESPACE/NAME``
+    for all its pods."""
     command: str = "kvtui"
+    """As the other nodes' shell takes it: ``sudo kvtui``."""
     ssh: str = "ssh"
+    """The program that reaches them, with its options: ``ssh -F /etc/kvtui/ssh_config``."""
     ignore: frozenset[str] = frozenset()
+    """Ids of findings."""
     kubeconfig: str | None = None
     context: str | None = None
     pods: Mapping[str, str] = field(default_factory=dict)
+    """Of the nodes that a DaemonSet named: node → host."""
 
 
 class UiSettings(Struct, frozen=True):
-    """Settings of the terminal UI.
-
-    Attributes:
-        ascii: borders, sparklines and marks in ASCII only.
-        source_label: shown in the header: ``live``, ``lab``, ``demo`` or ``replay``.
-        theme: AUTO means dark here: the CLI has already detected the terminal.
-        keys: id of a binding → its keys, from the configuration.
-        cluster: the other nodes; without hosts the screen Cluster is absent.
-        notices: shown once at the start: unused parts of the configuration.
-    """
-
     ascii: bool = False
+    """Borders, sparklines and marks in ASCII only."""
     mouse: bool = False
     source_label: str = "live"
+    """In the header: ``live``, ``lab``, ``demo`` or ``replay``."""
     theme: Theme = Theme.AUTO
+    """AUTO means dark here: the CLI has already detected the terminal."""
     clipboard: Clipboard = Clipboard.PLAIN
     keys: Mapping[str, Configured] = field(default_factory=dict)
+    """Id of a binding → its keys, from the configuration."""
     notices: tuple[str, ...] = ()
+    """Shown once at the start: unused parts of the configuration."""
     cluster: ClusterSettings = ClusterSettings()
+    """Without hosts the screen Cluster is absent."""
 
 
 class KubeSettings(Struct, frozen=True):
-    """Where to find the Kubernetes API and the ConfigMap; None means automatic detection.
-
-    Attributes:
-        wanted: False with ``--no-kube``.
-        kubeconfig: path; default: ``$KUBECONFIG``, ``~/.kube/config``, or the pod's service account.
-        configmap: ``namespace/name``; default: the controller's ``--services-configmap``.
-    """
+    """Where to find the Kubernetes API and the ConfigMap; None means automatic detection."""
 
     wanted: bool = True
+    """False with ``--no-kube``."""
     kubeconfig: str | None = None
+    """Path; default: ``$KUBECONFIG``, ``~/.kube/config``, or the pod's service account."""
     context: str | None = None
     configmap: str | None = None
+    """``namespace/name``; default: the controller's ``--services-configmap``."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Node(Struct, frozen=True):
-    """The node, and whether kvtui is forbidden to write there."""
+    """``read_only``: kvtui is forbidden to write there."""
 
     name: str
     read_only: bool
@@ -37,17 +37,15 @@ class Snapshot(Struct, frozen=True):
         keepalived: every keepalived on the host.
         chosen: PID of the keepalived that the other layers belong to; None if none runs.
         conf: its config file, as it is on disk.
-        running: the config that it runs (memfd, keepalived ≥ 2.2.0); None if unreadable.
-        checks: its health checks from a data dump; None without one.
-        ipvs: IPVS table of its network namespace.
-        addresses: of its network namespace.
-        advertisers: heard in its network namespace; None if kvtui cannot capture.
-        heard_since: since when no advert was lost (seconds since the epoch); None if kvtui cannot capture.
+        running: the config that it runs (memfd, keepalived ≥ 2.2.0).
+        checks: of a data dump.
+        ipvs: of its network namespace; so are ``addresses``, ``advertisers`` and ``sysctls``.
+        heard_since: since when no advert was lost (seconds since the epoch).
         transitions: newest last, bounded.
-        log: of keepalived; read only while an instance is in FAULT or a script fails, else None.
-        kube: data of the Kubernetes API; None without an API, or before its first answer.
+        log: of keepalived; read only while an instance is in FAULT or a script fails.
+        kube: None without an API, or before its first answer.
         reported_peers: instance → address → priority, of nodes as reported by the kvtui that coordinates an action.
-        sysctls: full names such as ``net.ipv4.vs.conntrack`` → value, in its network namespace; None if unreadable.
+        sysctls: full names such as ``net.ipv4.vs.conntrack``.
     """
 
     time: float
@@ -81,7 +79,7 @@ class Snapshot(Struct, frozen=True):
 
     @property
     def effective_conf(self) -> Conf | None:
-        """The config that keepalived runs; the file if the running config cannot be read."""
+        """The file if the running config cannot be read."""
         return self.running or self.conf
 
     def source(self, name: SourceName) -> Source:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class SourceName(StrEnum):
-    """The sources of a snapshot, in display order."""
+    """In display order."""
 
     KEEPALIVED = "keepalived"
     CONF = "conf"
@@ -21,8 +21,6 @@ class SourceName(StrEnum):
 
 
 class SourceState(StrEnum):
-    """Whether a source works."""
-
     OK = "ok"
     DEGRADED = "degraded"
     """Some data is missing or old: ``detail`` says what and why."""
@@ -42,18 +40,12 @@ class UnavailableReason(StrEnum):
 
 
 class Source(Struct, frozen=True):
-    """One source's state.
-
-    Attributes:
-        detail: one sentence for the operator: the loss, its cause, the next step. Empty if there is no problem.
-        read_at: when its data was read (seconds since the epoch); None if never.
-        reason: why it is unavailable without an error; None otherwise.
-    """
-
     name: SourceName
     state: SourceState
     detail: str = ""
+    """One sentence for the operator: the loss, its cause, the next step."""
     read_at: float | None = None
+    """Seconds since the epoch."""
     reason: UnavailableReason | None = None
 
     def age(self, now: float) -> float | None:

@@ -29,18 +29,13 @@ class AddressFamily(IntEnum):
 
 
 class VirtualAddress(Struct, frozen=True):
-    """A VIP of an instance.
-
-    Attributes:
-        interface: None for the instance's own interface.
-        installed: whether keepalived reports it as added to the interface; None if unknown.
-        excluded: of ``virtual_ipaddress_excluded``: adverts do not have it.
-    """
+    """A VIP; without an ``interface`` it is on the instance's. Adverts do not have an ``excluded`` one."""
 
     address: str
     prefixlen: int
     interface: str | None = None
     installed: bool | None = None
+    """Whether keepalived reports it as added to the interface."""
     excluded: bool = False
 
 
@@ -62,65 +57,51 @@ class HmacMode(StrEnum):
 
 
 class AuthHmac(Struct, frozen=True):
-    """An instance's ``auth_hmac`` (keepalived 2.4), without its keys.
-
-    Attributes:
-        active_key: id of the key that signs.
-        key_ids: of all its keys; None where the dump has only their number.
-        time_window: seconds that the clock of a sender may differ; None for ``anti_replay monotonic``.
-    """
+    """An instance's ``auth_hmac`` (keepalived 2.4), without its keys."""
 
     mode: HmacMode
     active_key: int
+    """Id of the key that signs."""
     key_ids: tuple[int, ...] | None = None
+    """None where the dump has only their number."""
     time_window: int | None = None
+    """Seconds that the clock of a sender may differ; None for ``anti_replay monotonic``."""
 
 
 class Tracked(Struct, frozen=True):
-    """An interface, script, process or BFD that an instance tracks (data dump only).
-
-    Attributes:
-        kind: ``interface``, ``script``, ``process``, ``bfd``.
-        weight: 0: a failure is a FAULT; else the priority changes by it.
-        reverse: the weight applies the other way round.
-        good: the last result; None if it has none yet, and for interfaces.
-        detail: a script's command, user and timeout; empty if there is none.
-    """
+    """What an instance tracks: an ``interface``, ``script``, ``process`` or ``bfd`` (data dump only)."""
 
     kind: str
     name: str
     weight: int = 0
+    """0: a failure is a FAULT; else the priority changes by it."""
     reverse: bool = False
     good: bool | None = None
+    """The last result; None if it has none yet, and for interfaces."""
     detail: str = ""
+    """A script's command, user and timeout."""
 
 
 class VrrpInstance(Struct, frozen=True):
     """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
 
     Attributes:
-        wanted_state: state that keepalived is moving to.
-        interface: where it sends adverts.
-        family: IP version of its adverts.
+        wanted_state: what keepalived is moving to.
+        family: of its adverts.
         effective_priority: after tracking weights.
-        nopreempt: a backup with a higher priority does not take over.
         preempt_delay: seconds that a backup with a higher priority waits.
         advert_interval: seconds.
-        master_address: from the data dump; None in the JSON.
+        master_address: data dump only.
         master_priority: in BACKUP only.
         last_transition: seconds since the epoch; reset by every reload.
-        unicast_source: source address of its adverts, if configured.
-        track_files: files that it tracks (data dump only).
-        tracked: what else it tracks (data dump only).
+        track_files: data dump only; so are ``tracked``, ``auth_hmac`` and ``group`` (multicast).
+        auth_type: ``PASS`` or ``AH``. The parser drops the password.
+        counters: advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err.
         tracks_interface: False with ``dont_track_primary`` (JSON only).
         strict: RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs.
-        vmac: name of its VMAC or ipvlan interface; empty without.
-        group: multicast group of its adverts (data dump only).
+        vmac: name of its VMAC or ipvlan interface.
         grown: counter → when a dump last showed that it grew (seconds since the epoch).
         counted_since: when the first dump was read that ``grown`` compares (seconds since the epoch).
-        auth_type: ``PASS``, ``AH``, or None. The parser drops the password.
-        auth_hmac: if configured (data dump only).
-        counters: name → count (advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err).
     """
 
     name: str
@@ -162,39 +143,31 @@ class VrrpInstance(Struct, frozen=True):
 
 
 class RealServerCheck(Struct, frozen=True):
-    """Health of a real server according to keepalived (data dump): distinguishes failed from drained.
-
-    Attributes:
-        virtual_server: ``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text.
-        effective_weight: weight that keepalived last wrote to the kernel.
-        alive: its checks pass; None if unknown.
-        failing: its checks that fail, with what keepalived knows of them.
-    """
+    """Health of a real server according to keepalived (data dump): distinguishes failed from drained."""
 
     virtual_server: str
+    """``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text."""
     address: str
     port: int
     configured_weight: int | None = None
     effective_weight: int | None = None
+    """What keepalived last wrote to the kernel."""
     alive: bool | None = None
     failed_checkers: int | None = None
     failing: tuple[str, ...] = ()
+    """Its checks that fail, with what keepalived knows of them."""
 
 
 class HmacTrailer(Struct, frozen=True):
-    """The trailer that ``auth_hmac`` appends to an advert (keepalived 2.4; vrrp_auth_hmac.h). The HMAC is not kept.
-
-    Attributes:
-        scheme: 1 is HMAC-SHA256, truncated to 128 bits.
-        key_id: of the key in the sender's config.
-        sequence: 64 bits, ever growing: the sender's clock in seconds, 1/65,536 s, and a counter.
-        reserved: 0, else receivers reject the advert.
-    """
+    """The trailer that ``auth_hmac`` appends to an advert (keepalived 2.4; vrrp_auth_hmac.h). The HMAC is not kept."""
 
     scheme: int
+    """1 is HMAC-SHA256, truncated to 128 bits."""
     key_id: int
     sequence: int
+    """64 bits, ever growing: the sender's clock in seconds, 1/65,536 s, and a counter."""
     reserved: int = 0
+    """Not 0: receivers reject the advert."""
 
     @property
     def malformed(self) -> bool:
@@ -211,16 +184,13 @@ class Advert(Struct, frozen=True):
 
     Attributes:
         received: seconds since the epoch.
-        interface: name of the NIC that received it.
-        destination: multicast group or unicast peer.
         outgoing: sent by this node (PACKET_OUTGOING).
         priority: 0 means "I step down", 255 "I own the address".
         auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
-        ttl: time to live or hop limit; only 255 is valid.
+        ttl: or hop limit; only 255 is valid.
         checksum_ok: None if it cannot be checked (AH digest, truncated packet).
         authentication_header: it arrived inside IP protocol 51.
-        error: why the packet is malformed; empty if it is valid.
-        hmac: the trailer of a signed advert.
+        error: why the packet is malformed.
         carp: a CARP packet, not VRRP: ``vrid`` is its vhid, ``priority`` its advskew (lower is better).
     """
 
@@ -251,18 +221,15 @@ class Advertiser(Struct, frozen=True):
     """A node that advertises a VRID on an interface.
 
     Attributes:
-        last: its latest advert.
         bad: adverts that were malformed, or had a wrong checksum or a TTL other than 255.
         usual_priority: of its latest advert with a priority above 0; None if there was none.
-        since: start of its current uninterrupted run of adverts (seconds since the epoch); None if unknown.
+        since: start of its current uninterrupted run of adverts (seconds since the epoch).
         slowest: longest gap between its recent adverts, without silences (seconds); 0 if unknown. On a busy node it
             exceeds the advert interval.
-        stepped_down: the latest advert had priority 0.
         believed: ``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too.
         replayed: signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock
             was set back. Receivers reject them; they do not count in the election.
-        replayed_at: when the last of them came (seconds since the epoch).
-        bad_at: when the last bad advert came (seconds since the epoch); None if unknown.
+        replayed_at: when the last of them came (seconds since the epoch); ``bad_at``: of the bad ones.
     """
 
     last: Advert
@@ -279,7 +246,6 @@ class Advertiser(Struct, frozen=True):
 
     @property
     def stepped_down(self) -> bool:
-        """The latest advert had priority 0: it released mastership."""
         return self.last.priority == 0 and not self.last.carp
 
     @property

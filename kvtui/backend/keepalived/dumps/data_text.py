@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, decimal, family_of, virtual_address, whole_number
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, decimal, virtual_address, whole_number
 from kvtui.model.ip import canonical
 from kvtui.model.ipvs import endpoint
 from kvtui.model.vrrp import (
@@ -244,7 +244,7 @@ def _family(entry: _Entry, vips: tuple[VirtualAddress, ...], source: str | None)
     if "Using Native IPv6" in entry.values:
         return AddressFamily.V6
     address = vips[0].address if vips else source
-    return family_of(address) if address else None
+    return AddressFamily.of(address) if address else None
 
 
 def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tuple[str | None, int | None]:
@@ -255,7 +255,7 @@ def _master(entry: _Entry, state: VrrpState, family: AddressFamily | None) -> tu
     """
     priority = entry.number("Master priority") if state is VrrpState.BACKUP else None
     address = canonical(entry.values.get("Master router", ""))
-    if not priority or address is None or (family is not None and family_of(address) is not family):
+    if not priority or address is None or (family is not None and AddressFamily.of(address) is not family):
         return None, priority or None
     return address, priority
 

@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, family_of, virtual_address
-from kvtui.model.vrrp import VrrpInstance, VrrpState
+from kvtui.backend.keepalived.dumps.text import IncompleteDumpError, virtual_address
+from kvtui.model.vrrp import AddressFamily, VrrpInstance, VrrpState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _instance(entry: Any) -> VrrpInstance | None:
         interface=_string(data, "ifp_ifname"),
         vrid=_whole(data, "vrid"),
         version=_whole(data, "version"),
-        family=family_of(vips[0].address) if vips else None,
+        family=AddressFamily.of(vips[0].address) if vips else None,
         wanted_state=STATES.get(_whole(data, "wantstate")),
         base_priority=_whole(data, "base_priority"),
         effective_priority=_whole(data, "effective_priority"),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from kvtui.model.ip import canonical
-from kvtui.model.vrrp import AddressFamily, VirtualAddress
+from kvtui.model.vrrp import VirtualAddress
 
 MAX_DIGITS = 20  # of keepalived's 64-bit counters
 
@@ -42,7 +42,3 @@ def virtual_address(text: str, *, excluded: bool = False) -> VirtualAddress | No
         return None
     interface = words[words.index("dev") + 1].partition("@")[0] if "dev" in words[:-1] else None
     return VirtualAddress(address, prefixlen, interface, installed=words[-1] == "set", excluded=excluded)
-
-
-def family_of(address: str) -> AddressFamily:
-    return AddressFamily.V6 if ":" in address else AddressFamily.V4
