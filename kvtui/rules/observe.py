@@ -19,16 +19,13 @@ if TYPE_CHECKING:
 def observe(snapshot: Snapshot, previous: IpvsTable | None = None, before: Observation | None = None) -> Observation:
     """``previous`` is an earlier reading of the table, for rates; unchanged views are reused from ``before``."""
     known = instances.known_instances(snapshot)
-    views = None if known is None else tuple(instances.view(snapshot, i) for i in known)
-    vips = None
-    if known is not None and views is not None:
-        vips = tuple(vip for i, v in zip(known, views, strict=True) for vip in instances.vips_of(snapshot, i, v))
+    views = None if known is None else [(i, instances.view(snapshot, i)) for i in known]
     entries = _mappings(snapshot, before)
     services = {m.vip: m.target for m in entries or () if m.target is not None}
     return Observation(
         snapshot=snapshot,
-        vrrp_instances=views,
-        vips=vips,
+        vrrp_instances=None if views is None else tuple(view for _, view in views),
+        vips=None if views is None else tuple(v for i, view in views for v in instances.vips_of(snapshot, i, view)),
         virtual_servers=virtual_server_views(snapshot, previous, services, before),
         mappings=entries,
     )

@@ -34,10 +34,10 @@ def name_of(item: object) -> str:
     return plain(str(item), 100)
 
 
-def listed(items: Iterable[T], name: Callable[[T], str] = name_of) -> str:
+def listed(items: Iterable[T], name: Callable[[T], str] = name_of, most: int = MAX_NAMES) -> str:
     names = list(items)
-    shown = ", ".join(map(name, names[:MAX_NAMES]))
-    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
+    shown = ", ".join(map(name, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def plural(count: int, noun: str) -> str:

@@ -154,10 +154,6 @@ def _tokens(lines: Sequence[str]) -> list[Token]:
 
 
 def _effective(text: str) -> list[str]:
-    lines = (" ".join(_without_comment(line).split()) for line in text.split("\n"))
+    code = (match[1] if (match := _COMMENT.match(line)) else line for line in text.split("\n"))
+    lines = (" ".join(line.split()) for line in code)
     return [line for line in lines if line]
-
-
-def _without_comment(line: str) -> str:
-    comment = _COMMENT.match(line)
-    return comment[1] if comment else line

@@ -15,12 +15,8 @@ MAX_CONFIG_LINES = 200
 """At most so many differing lines are listed, in alphabetical order."""
 
 
-def differences(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> tuple[ClusterDifference, ...]:
+def differences(nodes: tuple[ClusterNode, ...], routers: tuple[Router, ...]) -> Iterator[ClusterDifference]:
     reports = {n.name: n.current for n in nodes if n.current}
-    return tuple(_all(reports, routers))
-
-
-def _all(reports: Mapping[str, Report], routers: tuple[Router, ...]) -> Iterator[ClusterDifference]:
     yield from _differ("keepalived", "version", {n: _version(r) for n, r in reports.items()})
     yield from _differ("kvtui", "version", {n: r.comparison.kvtui or "(older)" for n, r in reports.items()})
     yield from _config(reports)
@@ -31,10 +27,9 @@ def _all(reports: Mapping[str, Report], routers: tuple[Router, ...]) -> Iterator
             n: f"{i.auth_hmac.mode} key {i.auth_hmac.active_key}" if i.auth_hmac else "" for n, i in members.items()
         }
         yield from _differ("auth_hmac", router.name, hmacs)
-    names = sorted({name for r in reports.values() for name in r.comparison.sysctls or {}})
-    for name in names:
-        known = {n: r.comparison.sysctls or {} for n, r in reports.items()}
-        yield from _differ("sysctl", name, {n: str(v[name]) for n, v in known.items() if name in v})  # else not read
+    sysctls = {n: r.comparison.sysctls or {} for n, r in reports.items()}
+    for name in sorted({name for values in sysctls.values() for name in values}):
+        yield from _differ("sysctl", name, {n: str(v[name]) for n, v in sysctls.items() if name in v})  # else not read
     drained = {n: r.comparison.drained for n, r in reports.items() if r.comparison.drained is not None}
     for server in sorted({s for servers in drained.values() for s in servers}):
         yield from _differ("drained", server, {n: "drained" if server in d else "" for n, d in drained.items()})

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from kvtui.model.cluster import BACKUP, MASTER, Member, Next, NodeState, Router
+from kvtui.model.cluster import (
+    BACKUP,
+    MASTER,
+    ClusterNode,
+    Member,
+    Next,
+    NodeState,
+    Report,
+    ReportedInstance,
+    ReportedNode,
+    Router,
+)
 from kvtui.rules.vrrp.election import Candidate, Leaving, predict
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
-    from kvtui.model.cluster import ClusterNode, ReportedInstance, ReportedPeer
+    from kvtui.model.cluster import ReportedPeer
 
 SILENT_INTERVALS = 3.5
 """After this many intervals without an advert a backup takes over (3 intervals and the skew)."""
@@ -62,7 +73,8 @@ def _next(members: tuple[Member, ...], masters: tuple[str, ...], *, everybody: b
     interval = max((m.instance.advert_interval or 1.0 for m in able), default=1.0)
     candidates = tuple(Candidate(a, m.instance.current_priority) for a, m in by_address.items())
     result = predict(candidates, master, interval, Leaving.SILENT)
-    certain = everybody and all(c.priority is not None for c in candidates) and not _strangers(members)
+    strangers = {p.address for m in members for p in m.instance.peers} - {m.instance.address for m in members}
+    certain = everybody and all(c.priority is not None for c in candidates) and not strangers
     if result.master is None:
         nobody = "no other known node can take over" if everybody else "unknown: not all nodes answer (yet)"
         return Next(None, None, nobody, certain)
@@ -84,8 +96,35 @@ def is_recent(peer: ReportedPeer, instance: ReportedInstance) -> bool:
     return peer.priority != 0 and peer.age_seconds is not None and peer.age_seconds <= limit
 
 
-def _strangers(members: tuple[Member, ...]) -> frozenset[str]:
-    """Returns the addresses that members hear or expect and that no member has."""
-    known = {m.instance.address for m in members}
-    heard = {p.address for m in members for p in m.instance.peers}
-    return frozenset(heard - known)
+def heard_nodes(routers: tuple[Router, ...]) -> Iterator[ClusterNode]:
+    """Yields a node for each address that a live node has heard and that no node has.
+
+    It takes no part in what is concluded.
+    """
+    known = {m.instance.address for r in routers for m in r.members}
+    yielded: set[str] = set()
+    for router in routers:
+        heard = [(p, m) for m in router.members if m.is_current for p in m.instance.peers]
+        seen = [(p, m) for p, m in heard if p.seen and p.age_seconds is not None and p.address not in known]
+        for address in sorted({p.address for p, _m in seen} - yielded):
+            yielded.add(address)
+            yield _node(router, [(p, m) for p, m in seen if p.address == address])
+
+
+def _node(router: Router, seen: list[tuple[ReportedPeer, Member]]) -> ClusterNode:
+    peer, listener = min(seen, key=lambda both: both[0].age_seconds or 0.0)
+    state = MASTER if is_recent(peer, listener.instance) else "UNKNOWN"
+    since = "" if state == MASTER else f", silent for {peer.age_seconds:.0f} s"
+    by = ", ".join(sorted({m.node for _p, m in seen}))
+    detail = f"{router.name} {state} {peer.priority}{since}: known from its adverts only (heard by {by})"
+    instance = ReportedInstance(
+        name=router.name,
+        state=state,
+        vrid=listener.instance.vrid,
+        priority=peer.priority,
+        effective_priority=peer.priority,
+        vips=router.vips,
+        address=peer.address,
+    )
+    report = Report(node=ReportedNode(peer.address), vrrp_instances=(instance,))
+    return ClusterNode(peer.address, NodeState.HEARD, detail, peer.age_seconds, report)

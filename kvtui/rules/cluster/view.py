@@ -5,9 +5,8 @@ from __future__ import annotations
 from kvtui.model.cluster import ClusterNode, ClusterView
 from kvtui.rules.cluster.differences import differences
 from kvtui.rules.cluster.findings import findings, hold_seconds
-from kvtui.rules.cluster.heard import heard_nodes
 from kvtui.rules.cluster.hearing import hearing
-from kvtui.rules.cluster.routers import routers
+from kvtui.rules.cluster.routers import heard_nodes, routers
 from kvtui.rules.triage.rule import ConditionHistory
 
 TRANSIENT = frozenset({"cluster-two-owners", "cluster-no-owner", "cluster-one-way-hearing", "cluster-drain-split",
@@ -26,7 +25,7 @@ class ClusterRules:
     def view(self, nodes: tuple[ClusterNode, ...], now: float) -> ClusterView:
         found_routers = routers(nodes)
         heard = hearing(nodes, found_routers)
-        differing = differences(nodes, found_routers)
+        differing = tuple(differences(nodes, found_routers))
         found = findings(nodes, found_routers, heard, differing)
         conditions = tuple(f for f in found if f.id not in self._ignore)
         self._history.fold(now, frozenset((f.id, f.object) for f in conditions))

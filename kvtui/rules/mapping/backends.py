@@ -22,17 +22,12 @@ MAX_ADDRESSES = 1000
 
 
 class Backend(Struct, frozen=True):
-    """An address and port behind a Service's port.
-
-    Attributes:
-        port: of the container.
-        ready: only ready endpoints become real servers.
-        pod: namespace and name; None if it is not a pod.
-    """
+    """An address and port of a container behind a Service's port."""
 
     address: str
     port: int
     ready: bool = True
+    """Only ready endpoints become real servers."""
     pod: NamespacedName | None = None
 
     @property
@@ -41,17 +36,14 @@ class Backend(Struct, frozen=True):
 
 
 class PortBackends(Struct, frozen=True):
-    """A port of a Service with its backends, in the controller's order: by address as text, then port.
-
-    Attributes:
-        backends: ready ones; as in the controller, an endpoint appears once per matching port.
-        why_none: why no backend is ready, in a sentence; empty if one is.
-    """
+    """A port of a Service with its backends, in the controller's order: by address as text, then port."""
 
     port: ServicePort
     backends: tuple[Backend, ...]
+    """Ready ones; as in the controller, an endpoint appears once per matching port."""
     others: tuple[Backend, ...] = ()
     why_none: str = ""
+    """Why no backend is ready, in a sentence."""
 
 
 _PORTS: IdentityCache[tuple[PortBackends, ...]] = IdentityCache()
@@ -59,12 +51,11 @@ _NOTES: IdentityCache[tuple[str, ...]] = IdentityCache()
 
 
 def port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
-    return _PORTS.get((service, *groups), None, lambda: _port_backends(service, groups))
+    def compute() -> tuple[PortBackends, ...]:
+        of_family = _first_family(service, groups)
+        return tuple(_backends_of(port, of_family) for port in service.ports)
 
-
-def _port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tuple[PortBackends, ...]:
-    groups = _first_family(service, groups)
-    return tuple(_backends_of(port, groups) for port in service.ports)
+    return _PORTS.get((service, *groups), None, compute)
 
 
 def service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ INSTANCE = "vips"
 """The name of the only instance that the controller writes."""
 DEFAULT_VRID = 50
 FIRST_PRIORITY = 100
+"""The controller adds the index in the sorted list of the nodes' addresses (keepalived-vip.md section 2)."""
 UNLISTED_PRIORITY = 99
 """The priority of a node that is not in the controller's list of nodes: 100 + (-1)."""
 IGNORED = ("lo", "docker0", "flannel.1", "cbr0")
@@ -35,29 +36,25 @@ _CONTRIB_FLAGS = ("vrrp-version", "use-kubernetes-cluster-service")
 
 
 class ControllerSettings(Struct, frozen=True):
-    """The inputs of the controller apart from the ConfigMap and the Services.
-
-    Attributes:
-        dialect: grammar and template.
-        why_dialect: evidence for the dialect, in a few words.
-        namespace: ``--watch-namespace``; empty for all.
-        interface: ``--iface``, or the interface with the node's address; None if unknown.
-        notify: KEEPALIVED_NOTIFY; empty if not set or unknown.
-        address: of the node: first ExternalIP, else InternalIP; None if unknown.
-        node_addresses: of all nodes that the controller counts, in any order; None if nodes cannot be read.
-    """
+    """The inputs of the controller apart from the ConfigMap and the Services; unknown ones are None or empty."""
 
     dialect: Dialect = Dialect.ALEDBF
     why_dialect: str = ""
+    """Evidence, in a few words."""
     namespace: str = ""
+    """``--watch-namespace``; empty for all."""
     vrid: int = DEFAULT_VRID
     interface: str | None = None
+    """``--iface``, or the interface with the node's address."""
     unicast: bool = False
     proxy_mode: bool = False
     notify: str = ""
+    """KEEPALIVED_NOTIFY."""
     vrrp_version: int = 3
     address: str | None = None
+    """Of the node: first ExternalIP, else InternalIP."""
     node_addresses: tuple[str, ...] | None = None
+    """Of all nodes that the controller counts, in any order."""
     priority: int | None = None
     peers: tuple[str, ...] | None = None
     assumptions: tuple[str, ...] = ()

@@ -54,27 +54,23 @@ class ServerKey(NamedTuple):
         return name if self.protocol is Protocol.TCP else f"{self.protocol.value} {name}"
 
 
+PROTOCOLS = {p.value: p for p in Protocol}
 RealKey = tuple[str, int]
 
 
 class Difference(Struct, frozen=True):
-    """One difference.
-
-    Attributes:
-        vip: canonical text; None for a value of the instance.
-        value: the keyword that differs: ``priority``, ``lvs_sched``, ``weight`` …; None if an object is missing.
-        wanted: value in the first config; None if not set.
-        found: value in the second config; None if not set.
-    """
-
     kind: DifferenceKind
     text: str
     vip: str | None = None
+    """None for a value of the instance."""
     server: ServerKey | None = None
     real: RealKey | None = None
     value: str | None = None
+    """The keyword that differs: ``priority``, ``lvs_sched``, ``weight`` …; None if an object is missing."""
     wanted: str | None = None
+    """In the first config; None if not set."""
     found: str | None = None
+    """In the second config; None if not set."""
     service: NamespacedName | None = None
     pod: NamespacedName | None = None
 
@@ -122,9 +118,8 @@ def compare(wanted: Shape, found: Shape) -> Iterator[Difference]:
             yield from _servers(key, server, found.servers[key])
         else:
             yield Difference(DifferenceKind.SERVER_MISSING, "", key.address, key)
-    for key in found.servers:
-        if key not in wanted.servers:
-            yield Difference(DifferenceKind.SERVER_EXTRA, "", key.address, key)
+    extra = (key for key in found.servers if key not in wanted.servers)
+    yield from (Difference(DifferenceKind.SERVER_EXTRA, "", key.address, key) for key in extra)
     if wanted.instance and found.instance:
         for value, first, second in _values(wanted.instance, found.instance):
             yield Difference(DifferenceKind.INSTANCE_VALUE, "", value=value, wanted=first, found=second)
@@ -140,13 +135,10 @@ def shape(conf: Conf) -> Shape:
 
 
 def _shape_of_expected(expected: Expected) -> Shape:
-    peers = ", ".join(expected.unicast_peers)
-    own = {
-        "interface": expected.interface,
-        "virtual_router_id": None if expected.vrid is None else str(expected.vrid),
-        "priority": None if expected.priority is None else str(expected.priority),
+    inputs = {"interface": expected.interface, "virtual_router_id": expected.vrid, "priority": expected.priority}
+    own = {name: str(value) for name, value in inputs.items() if value is not None} | {
         "unicast_src_ip": expected.unicast_source or "",
-        "unicast_peer": peers,
+        "unicast_peer": ", ".join(expected.unicast_peers),
         "nopreempt": "yes",
         "state": "BACKUP",
     }
@@ -154,41 +146,42 @@ def _shape_of_expected(expected: Expected) -> Shape:
     return Shape(
         vips={canonical_vip(v): None for v in expected.vips if canonical_vip(v)},
         servers={k: _expected_server(s) for k, s in servers.items() if k.address},
-        instance={k: v for k, v in own.items() if v is not None} if expected.vips else {},
+        instance=own if expected.vips else {},
     )
 
 
 def _expected_server(server: ExpectedServer) -> Server:
-    return Server(
-        {
-            "lvs_method": server.method,
-            "lvs_sched": template.SCHEDULER,
-            "persistence_timeout": str(template.PERSISTENCE),
-        },
-        {b.key: template.WEIGHT for b in server.backends},
-    )
+    values = {
+        "lvs_method": server.method,
+        "lvs_sched": template.SCHEDULER,
+        "persistence_timeout": str(template.PERSISTENCE),
+    }
+    return Server(values, {b.key: template.WEIGHT for b in server.backends})
 
 
 def _key(vip: str, port: int, protocol: str) -> ServerKey:
-    known = {p.value: p for p in Protocol}
-    return ServerKey(canonical_vip(vip), port, known.get(protocol, Protocol.TCP))
+    return ServerKey(canonical_vip(vip), port, PROTOCOLS.get(protocol, Protocol.TCP))
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _server(virtual: ConfVirtualServer) -> Server:
     values = {
         "lvs_method": LVS_METHOD_NAMES.get(virtual.method, "") if virtual.method else "",
-        "lvs_sched": virtual.scheduler or "",
-        "persistence_timeout": "" if virtual.persistence_timeout is None else str(virtual.persistence_timeout),
+        "lvs_sched": _as_text(virtual.scheduler),
+        "persistence_timeout": _as_text(virtual.persistence_timeout),
     }
     return Server(values, {key: real.initial_weight for key, real in virtual.regular_servers().items()})
 
 
 def _instance(instance: ConfInstance) -> dict[str, str]:
     return {
-        "interface": instance.interface or "",
-        "virtual_router_id": "" if instance.vrid is None else str(instance.vrid),
-        "priority": "" if instance.priority is None else str(instance.priority),
-        "unicast_src_ip": instance.unicast_source or "",
+        "interface": _as_text(instance.interface),
+        "virtual_router_id": _as_text(instance.vrid),
+        "priority": _as_text(instance.priority),
+        "unicast_src_ip": _as_text(instance.unicast_source),
         "unicast_peer": ", ".join(sorted(instance.unicast_peers)),
         "nopreempt": "yes" if instance.nopreempt else "",
         "state": instance.state or "BACKUP",

@@ -31,7 +31,8 @@ def mappings(snapshot: Snapshot) -> tuple[Mapping, ...] | None:
     kube = snapshot.kube
     if kube is not None and kube.configmap is not None:
         settings = settings_of(snapshot)
-        entries = parse_all(kube.configmap, settings.dialect, proxy_mode=_proxy_mode(snapshot, settings))
+        proxy_mode = settings.proxy_mode if snapshot.controller else None
+        entries = parse_all(kube.configmap, settings.dialect, proxy_mode=proxy_mode)
         return tuple(_with_service(m, kube, settings) for m in entries)
     conf = snapshot.conf or snapshot.running
     return None if conf is None else from_conf(conf)
@@ -49,10 +50,6 @@ def from_conf(conf: Conf) -> tuple[Mapping, ...]:
         if vip not in by_vip
     )
     return (*vip_only, *(_from_virtual_servers(vip, virtuals) for vip, virtuals in by_vip.items()))
-
-
-def _proxy_mode(snapshot: Snapshot, settings: ControllerSettings) -> bool | None:
-    return settings.proxy_mode if snapshot.controller else None
 
 
 def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) -> Mapping:
@@ -74,21 +71,17 @@ def _with_service(mapping: Mapping, kube: Kube, settings: ControllerSettings) ->
 
 
 def _from_virtual_servers(vip: str, virtuals: list[ConfVirtualServer]) -> Mapping:
-    """Derives the mapping of a VIP: the controller writes one virtual server per port of the Service."""
+    """The controller writes one virtual server per port of the Service."""
     names = list(dict.fromkeys(v.service for v in virtuals if v.service))
-    methods = list(dict.fromkeys(LVS_METHOD_NAMES.get(v.method or ForwardingMethod.MASQ, "NAT") for v in virtuals))
+    value = names[0] if names else ""
+    namespace, service = service_of(value)
     notes = []
     if len(names) > 1:
-        notes.append(f"its virtual servers name several Services: {', '.join(in_quotes(n) for n in names)}")
-    namespace, service = None, None
-    if not names:
-        notes.append(NO_COMMENT)
-    else:
-        namespace, service = service_of(names[0])
-        if service is None:
-            notes.append(_ambiguous(names[0]))
-    value = names[0] if names else ""
-    return Mapping(vip, value, namespace, service, methods[0], MappingState.OK, notes=tuple(notes), source="conf")
+        notes.append(f"its virtual servers name several Services: {', '.join(map(in_quotes, names))}")
+    if service is None:
+        notes.append(_ambiguous(value) if names else NO_COMMENT)
+    method = LVS_METHOD_NAMES.get(virtuals[0].method or ForwardingMethod.MASQ, "NAT")
+    return Mapping(vip, value, namespace, service, method, MappingState.OK, notes=tuple(notes), source="conf")
 
 
 def service_of(comment: str) -> tuple[str, str] | tuple[None, None]:

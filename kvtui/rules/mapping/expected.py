@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kvtui.model.kube import Kube
     from kvtui.model.mapping import Mapping
-    from kvtui.rules.mapping.backends import Backend, PortBackends
+    from kvtui.rules.mapping.backends import Backend
     from kvtui.rules.mapping.controller import ControllerSettings
 
 MAX_STABLE_SORT = 12
@@ -25,23 +25,20 @@ MAX_STABLE_SORT = 12
 
 
 class ExpectedServer(Struct, frozen=True):
-    """A virtual server that the controller should have written.
-
-    Attributes:
-        vip: the key, unchanged.
-        method: the method that keepalived uses (``NAT`` or ``DR``).
-        backends: ready ones, sorted, without duplicates.
-        others: endpoints of the same port that are not ready.
-    """
+    """A virtual server that the controller should have written."""
 
     vip: str
+    """The key, unchanged."""
     port: int
     protocol: str
     method: str
+    """What keepalived uses (``NAT`` or ``DR``)."""
     namespace: str
     service: str
     backends: tuple[Backend, ...]
+    """Ready ones, sorted, without duplicates."""
     others: tuple[Backend, ...] = ()
+    """Endpoints of the same port that are not ready."""
 
 
 class Skipped(Struct, frozen=True):
@@ -56,12 +53,10 @@ class Expected(Struct, frozen=True):
     """The config that the controller should have written.
 
     Attributes:
-        text: of the file, byte for byte; None if an input is unknown (see ``missing``).
-        priority: of the instance; None if unknown.
+        text: of the file, byte for byte; None if an input is unknown.
         unicast_source: None without ``--use-unicast``.
         unicast_peers: sorted as text.
-        missing: unknown inputs, one sentence each.
-        notes: assumptions, one sentence each.
+        missing: unknown inputs, one sentence each; ``notes``: assumptions.
         proxy_mode: HAProxy forwards instead of IPVS.
         read: ConfigMap, Services and endpoints were read, so VIPs and servers are known.
     """
@@ -93,14 +88,12 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
     blocks = tuple(block for block, _ in pairs)
     priority, peers = settings.computed_priority(), settings.computed_peers()
     missing = _missing(settings, priority, peers)
-    interface = settings.interface
-    source = settings.address if settings.unicast else None
     page = Page(
-        interface=interface or "",
+        interface=settings.interface or "",
         vrid=settings.vrid,
         priority=priority or 0,
         blocks=blocks,
-        unicast_source=source,
+        unicast_source=settings.address if settings.unicast else None,
         unicast_peers=(peers or ()) if settings.unicast else (),
         notify=settings.notify,
         proxy_mode=settings.proxy_mode,
@@ -110,10 +103,10 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
         text=None if missing else template.render(page, settings.dialect),
         vips=page.vips,
         servers=() if settings.proxy_mode else tuple(s for _, s in pairs if s is not None),
-        interface=interface,
+        interface=settings.interface,
         vrid=settings.vrid,
         priority=priority,
-        unicast_source=source,
+        unicast_source=page.unicast_source,
         unicast_peers=page.unicast_peers,
         mappings=mappings,
         skipped=tuple(skipped),
@@ -126,13 +119,11 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
 def _unread(kube: Kube) -> tuple[str, ...]:
     name = "/".join(kube.configmap_name) if kube.configmap_name else None
     missing = []
-    if kube.configmap is None:
-        if kube.configmap_missing:
-            missing.append(f"the ConfigMap {name} does not exist")
-        elif name is None:
-            missing.append("the controller's ConfigMap is unknown: set --configmap NAMESPACE/NAME")
-        else:
-            missing.append(f"the ConfigMap {name} was not read")
+    if kube.configmap_missing and kube.configmap is None:
+        missing.append(f"the ConfigMap {name} does not exist")
+    elif kube.configmap is None:
+        unknown = "the controller's ConfigMap is unknown: set --configmap NAMESPACE/NAME"
+        missing.append(f"the ConfigMap {name} was not read" if name else unknown)
     if kube.services is None:
         missing.append("the Services were not read")
     if kube.endpoints is None:
@@ -171,31 +162,22 @@ def _blocks(
         if not port.backends:
             skipped.append(Skipped(mapping.vip, port.why_none, port.port.port))
             continue
+        number, protocol = port.port.port, port.port.protocol
         written = tuple(b.key for b in port.backends)
-        block = Block(name, mapping.vip, port.port.port, port.port.protocol, mapping.method, written)
-        yield block, _server(mapping.vip, target, mapping.method, port)
+        once = {b.key: b for b in port.backends}
+        others = tuple(b for b in port.others if b.key not in once)
+        yield (
+            Block(name, mapping.vip, number, protocol, mapping.method, written),
+            ExpectedServer(
+                mapping.vip, number, protocol, keepalived_method(mapping.method), *target, tuple(once.values()), others
+            ),
+        )
 
 
-def _server(vip: str, target: tuple[str, str], method: str, port: PortBackends) -> ExpectedServer:
-    once = {b.key: b for b in port.backends}
-    return ExpectedServer(
-        vip=vip,
-        port=port.port.port,
-        protocol=port.port.protocol,
-        method=keepalived_method(method),
-        namespace=target[0],
-        service=target[1],
-        backends=tuple(once.values()),
-        others=tuple(b for b in port.others if b.key not in once),
-    )
-
-
-def _notes(blocks: tuple[Block, ...]) -> tuple[str, ...]:
+def _notes(blocks: tuple[Block, ...]) -> Iterator[str]:
     names = [(b.name, b.vip, b.port) for b in blocks]
     if len(names) > MAX_STABLE_SORT and len(set(names)) < len(names):
-        note = (
+        yield (
             "two virtual servers have the same Service, VIP and port (TCP and UDP): with more than "
             f"{MAX_STABLE_SORT} virtual servers the controller may write them in either order"
         )
-        return (note,)
-    return ()

@@ -64,8 +64,10 @@ def split(value: str) -> Target | None:
 def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None) -> Mapping:
     """Returns one entry as the controller reads it, with unexpected effects as notes."""
     notes = _key_notes(vip)
+    if value == "" and dialect is Dialect.V09:
+        return _skipped(vip, "", "the value is empty: 0.9 skips it (newer controllers bind only the VIP)", notes)
     if value == "":
-        return _empty(vip, dialect, notes)
+        return Mapping(vip, "", None, None, None, MappingState.VIP_ONLY, notes=tuple(notes))
     target = split(value)
     if target is None:
         return _skipped(vip, value, f"{in_quotes(value)} has no slash: expected namespace/service", notes)
@@ -74,7 +76,9 @@ def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode
         return _skipped(vip, value, _bad_method(target.method, dialect), notes)
     if error := _invalid_name(target):
         return _skipped(vip, value, error, notes)
-    notes += _line_notes(value)
+    lines = value.count("\n") + (not value.endswith("\n"))  # a block scalar ends with a line break
+    if lines > 1:
+        notes.append(f"the value has {lines} lines: the controller uses only the first one with a slash")
     notes += _method_notes(target.method, methods, proxy_mode)
     return Mapping(vip, value, target.namespace, target.service, target.method, MappingState.OK, notes=tuple(notes))
 
@@ -117,12 +121,6 @@ def _skipped(vip: str, value: str, error: str, notes: list[str]) -> Mapping:
     return Mapping(vip, value, None, None, None, MappingState.ERROR, error=error, notes=tuple(notes))
 
 
-def _empty(vip: str, dialect: Dialect, notes: list[str]) -> Mapping:
-    if dialect is Dialect.V09:
-        return _skipped(vip, "", "the value is empty: 0.9 skips it (newer controllers bind only the VIP)", notes)
-    return Mapping(vip, "", None, None, None, MappingState.VIP_ONLY, notes=tuple(notes))
-
-
 def _bad_method(method: str, dialect: Dialect) -> str:
     methods = METHODS[dialect]
     known = methods[0] if len(methods) == 1 else f"{', '.join(methods[:-1])} and {methods[-1]}"
@@ -157,15 +155,6 @@ def _invalid_name(target: Target) -> str | None:
             why = f"{text}: only a-z, 0-9 and - are allowed"
         return f"{why}; the controller does not find the Service and skips the entry"
     return None
-
-
-def _line_notes(value: str) -> list[str]:
-    if "\n" not in value:
-        return []
-    lines = value.count("\n") + (not value.endswith("\n"))
-    if lines == 1:
-        return []  # a block scalar's last line break
-    return [f"the value has {lines} lines: the controller uses only the first one with a slash"]
 
 
 def _method_notes(method: str, methods: tuple[str, ...], proxy_mode: bool | None) -> list[str]:

@@ -26,19 +26,15 @@ VIP_ONLY = "VIP"
 
 
 class Block(Struct, frozen=True):
-    """A virtual server, or a VIP without a Service.
-
-    Attributes:
-        name: in the comment; empty without a Service.
-        port: the Service's; 0 without a Service.
-        method: NAT, DR, PROXY, ``VIP`` without a Service, or another text that the grammar accepts.
-    """
+    """A virtual server, or a VIP without a Service (without name, port and backends)."""
 
     name: str
+    """In the comment."""
     vip: str
     port: int
     protocol: str
     method: str
+    """NAT, DR, PROXY, ``VIP`` without a Service, or another text that the grammar accepts."""
     backends: tuple[tuple[str, int], ...]
 
 

@@ -10,6 +10,7 @@ from kvtui.model.finding import Severity
 from kvtui.model.ipvs import endpoint
 from kvtui.model.observation import RealServerState
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.phrases import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +74,7 @@ def changes(before: Observation | None, now: Observation) -> list[Event]:
 
 
 def names_text(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return ", ".join(names[:MAX_NAMES]) + more
+    return listed(names, str, MAX_NAMES)
 
 
 # --- VRRP

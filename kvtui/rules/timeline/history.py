@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, KeysView
 
     from kvtui.model.ipvs import Stats
-    from kvtui.model.observation import Observation, RealServerView, VirtualServerView
+    from kvtui.model.observation import Observation, VirtualServerView
 
 MIN_SECONDS = 0.8
 """Minimum time between two samples: events add observations between two ticks."""
@@ -227,14 +227,10 @@ def samples(observation: Observation, max_real_servers: int) -> dict[tuple[Hasha
 
 
 def _opened(virtual: VirtualServerView) -> list[int]:
-    """Returns the open connections of each real server; of nearly all, the active ones, without a call for each."""
-    if virtual.protocol is not Protocol.UDP:
-        return [real.active or 0 for real in virtual.real_servers]
-    return [open_connections(real, udp=True) for real in virtual.real_servers]
-
-
-def open_connections(real: RealServerView, *, udp: bool) -> int:
-    return (real.active or 0) + (real.inactive or 0 if udp else 0)
+    """Returns the open connections of each real server."""
+    if virtual.protocol is Protocol.UDP:
+        return [(real.active or 0) + (real.inactive or 0) for real in virtual.real_servers]
+    return [real.active or 0 for real in virtual.real_servers]
 
 
 def _sample(stats: Stats | None, active: int) -> Sample:

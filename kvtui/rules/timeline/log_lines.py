@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kvtui.model.event import Event, EventKind
@@ -10,7 +11,7 @@ from kvtui.model.finding import Severity
 from kvtui.rules.timeline.events import names_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from kvtui.model.log import LogLine
 
@@ -30,27 +31,18 @@ SERVER = re.compile(r"\[(?P<address>[0-9a-fA-F.:]+)\]:(?:tcp|udp|sctp):(?P<port>
 
 def log_events(lines: Iterable[LogLine], *, dumps: bool = False) -> list[Event]:
     """Returns the log as events, oldest first; ``dumps`` includes the lines that keepalived logs for each dump."""
-    return [_event(group) for group in _groups(line for line in lines if dumps or not DUMP.search(line.text))]
+    kept = (line for line in lines if dumps or not DUMP.search(line.text))
+    return [_event(list(run)) for _kind, run in groupby(kept, _kind_of)]
 
 
-def _groups(lines: Iterable[LogLine]) -> Iterator[list[LogLine]]:
-    """Yields runs of lines that say the same, and runs of gratuitous ARP for any address."""
-    run: list[LogLine] = []
-    kind = ""
-    for line in lines:
-        text = without_program(line.text)
-        this = "gratuitous" if GRATUITOUS.match(text) else text
-        if run and this != kind:
-            yield run
-            run = []
-        run.append(line)
-        kind = this
-    if run:
-        yield run
+def _kind_of(line: LogLine) -> str:
+    """Equal for lines that say the same, and for gratuitous ARP for any address."""
+    text = without_program(line.text)
+    return "gratuitous" if GRATUITOUS.match(text) else text
 
 
 def without_program(text: str) -> str:
-    """Returns a line without the name of the process that syslog puts before it."""
+    """Syslog puts the name of the process before a line."""
     return PROGRAM.sub("", text, count=1)
 
 
@@ -67,7 +59,6 @@ def _event(lines: list[LogLine]) -> Event:
 
 
 def _announcement(lines: list[LogLine]) -> Event:
-    """Returns one event for a run of gratuitous ARP or unsolicited neighbour adverts."""
     found = [m for line in lines if (m := GRATUITOUS.match(without_program(line.text)))]
     addresses = list(dict.fromkeys(m["address"] for m in found))
     interfaces = list(dict.fromkeys(m["interface"].rstrip(",") for m in found))

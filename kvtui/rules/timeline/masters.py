@@ -26,8 +26,6 @@ class Tenure(Struct, frozen=True):
 
 
 class Masters:
-    """The masters by instance."""
-
     def __init__(self) -> None:
         self._tenures: dict[str, deque[Tenure]] = {}
 
@@ -54,8 +52,5 @@ def strip(tenures: Sequence[Tenure], begin: float, end: float, columns: int) -> 
     A part with several has the one whose tenure began last in it, so that a short one is seen.
     """
     width = (end - begin) / max(1, columns)
-    found: list[Tenure | None] = []
-    for column in range(columns):
-        until = begin + (column + 1) * width if column + 1 < columns else inf  # the last part has the present master
-        found.append(next((t for t in reversed(tenures) if t.since < until), None))
-    return found
+    ends = [*(begin + column * width for column in range(1, columns)), inf]  # the last part has the present master
+    return [next((t for t in reversed(tenures) if t.since < until), None) for until in ends[:columns]]

@@ -33,22 +33,18 @@ MAX_DEDUCED = 6
 
 
 class Effective(Struct, frozen=True):
-    """What an election uses of an instance.
-
-    Attributes:
-        parts: what counts now: the track's name, and what it adds.
-        fault: why the instance is in FAULT; empty if it is not.
-        unknown: tracks whose result is unknown.
-    """
+    """What an election uses of an instance."""
 
     base: int
     parts: tuple[tuple[str, int], ...] = ()
+    """What counts now: the track's name, and what it adds."""
     fault: str = ""
+    """Why the instance is in FAULT."""
     unknown: tuple[str, ...] = ()
+    """Tracks whose result is unknown."""
 
     @property
     def priority(self) -> int | None:
-        """The sum; None if unknown."""
         if self.unknown:
             return None
         if self.base == OWNER:
@@ -65,7 +61,6 @@ class Effective(Struct, frozen=True):
 
 
 def effective(settings: Settings, results: Mapping[TrackKey, Result | None]) -> Effective:
-    """Returns the effective priority of an instance with these results of its tracks."""
     parts: list[tuple[str, int]] = []
     unknown: list[str] = []
     fault = ""
@@ -126,19 +121,13 @@ def deduced(
     open_tracks = [t for t in settings.tracks if found.get((t.kind, t.name)) is None]
     if not in_fault:
         found |= {(t.kind, t.name): (0 if t.kind == "file" else not t.reverse) for t in open_tracks if not t.weight}
-    weighted = [t for t in open_tracks if t.weight and t.kind != "file"]
+    weighted = [(t.kind, t.name) for t in open_tracks if t.weight and t.kind != "file"]
     if priority is None or in_fault or not weighted or len(weighted) > MAX_DEDUCED or settings.priority == OWNER:
         return found
-    fits = [
-        tried
-        for tried in product((True, False), repeat=len(weighted))
-        if effective(settings, found | _named(weighted, tried)).priority == priority
-    ]
-    if fits:  # what all fitting combinations agree on
-        same = {t: {tried[n] for tried in fits} for n, t in enumerate(weighted)}
-        found |= {(t.kind, t.name): next(iter(r)) for t, r in same.items() if len(r) == 1}
+    combinations = (dict(zip(weighted, tried, strict=True)) for tried in product((True, False), repeat=len(weighted)))
+    fits = [tried for tried in combinations if effective(settings, found | tried).priority == priority]
+    for key in weighted:
+        answers = {tried[key] for tried in fits}
+        if len(answers) == 1:  # all fitting combinations agree
+            found[key] = answers.pop()
     return found
-
-
-def _named(tracks: list[ConfTrack], tried: tuple[bool, ...]) -> dict[TrackKey, Result | None]:
-    return {(t.kind, t.name): result for t, result in zip(tracks, tried, strict=True)}

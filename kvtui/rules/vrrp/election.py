@@ -25,40 +25,25 @@ class Leaving(StrEnum):
 
 
 class Candidate(Struct, frozen=True):
-    """A node that may become master of one VRID.
-
-    Attributes:
-        address: source of its adverts.
-        priority: effective; None if it was never heard (a backup does not advertise).
-        nopreempt: it does not take over from a lower priority.
-        preempt_delay: seconds that it waits before it takes over from a lower priority.
-    """
+    """A node that may become master of one VRID."""
 
     address: str
     priority: int | None
+    """Effective; None if it was never heard (a backup does not advertise)."""
     nopreempt: bool = False
     preempt_delay: float = 0.0
+    """Seconds that it waits before it takes over from a lower priority."""
 
 
 class Move(Struct, frozen=True):
-    """A change of mastership.
-
-    Attributes:
-        to: address of the new master.
-        after: maximum seconds after the change (the last advert may be up to an interval old).
-    """
+    """``to`` becomes master at most ``after`` seconds after the change (the last advert may be an interval old)."""
 
     to: str
     after: float
 
 
 class ElectionResult(Struct, frozen=True):
-    """The predicted result of an election.
-
-    Attributes:
-        master: address of the final master; None if no known node takes over.
-        moves: in order; empty if nothing changes.
-    """
+    """``master`` is the address of the final one; None if no known node takes over."""
 
     master: str | None
     moves: tuple[Move, ...]
@@ -75,22 +60,19 @@ def takeover(priority: int, interval: float) -> float:
     return 3 * interval + skew(priority, interval)
 
 
-def address_order(address: str) -> tuple[int, ...]:
-    """Returns a sort key: on equal priority the numerically higher address wins."""
+def address_order(address: str) -> int:
+    """On equal priority the numerically higher address wins."""
     import ipaddress  # noqa: PLC0415 - only elections need it
 
-    return (int(ipaddress.ip_address(address)),)
+    return int(ipaddress.ip_address(address))
 
 
-def rank(candidate: Candidate) -> tuple[int, tuple[int, ...]]:
+def rank(candidate: Candidate) -> tuple[int, int]:
     return (candidate.priority or 0, address_order(candidate.address))
 
 
 def predict(
-    candidates: tuple[Candidate, ...],
-    master: str | None,
-    interval: float,
-    leaving: Leaving = Leaving.STAYS,
+    candidates: tuple[Candidate, ...], master: str | None, interval: float, leaving: Leaving = Leaving.STAYS
 ) -> ElectionResult:
     """``candidates`` are all nodes with their priorities *after* the change, ``master`` is the one before it."""
     known = tuple(c for c in candidates if c.priority is not None)
@@ -102,20 +84,17 @@ def predict(
 
 
 def _vacancy(
-    runners: tuple[Candidate, ...],
-    interval: float,
-    leaving: Leaving,
-    left: Candidate | None,
+    runners: tuple[Candidate, ...], interval: float, leaving: Leaving, left: Candidate | None
 ) -> ElectionResult:
     if not runners:
         return ElectionResult(None, (), "no other known node can take over")
     best = max(runners, key=rank)
     priority = best.priority or 0
-    quick = leaving is Leaving.STEPS_DOWN
-    wait = skew(priority, interval) if quick else takeover(priority, interval)
+    is_released = leaving is Leaving.STEPS_DOWN
+    wait = skew(priority, interval) if is_released else takeover(priority, interval)
     first = Move(best.address, wait)
     because = f"{best.address} has the highest priority of the other nodes ({priority})"
-    if left and leaving is Leaving.STEPS_DOWN and not left.nopreempt and rank(left) > rank(best):
+    if left and is_released and not left.nopreempt and rank(left) > rank(best):
         back = Move(left.address, wait + takeover(left.priority or 0, interval))
         because = f"{left.address} still has the highest priority ({left.priority}) and preempts: it takes over again"
         return ElectionResult(left.address, (first, back), because)
@@ -125,13 +104,13 @@ def _vacancy(
 def _challenge(current: Candidate, others: tuple[Candidate, ...], interval: float) -> ElectionResult:
     better = [c for c in others if rank(c) > rank(current)]
     able = [c for c in better if not c.nopreempt]
+    if not better:
+        because = f"{current.address} keeps the highest priority ({current.priority})"
+        return ElectionResult(current.address, (), because)
     if not able:
-        if better:
-            names = ", ".join(c.address for c in better)
-            verb = "have" if len(better) > 1 else "has"
-            because = f"{names} {verb} a higher priority, but nopreempt prevents a takeover"
-        else:
-            because = f"{current.address} keeps the highest priority ({current.priority})"
+        names = ", ".join(c.address for c in better)
+        verb = "have" if len(better) > 1 else "has"
+        because = f"{names} {verb} a higher priority, but nopreempt prevents a takeover"
         return ElectionResult(current.address, (), because)
     moves: list[Move] = []
     final = max(able, key=rank)
@@ -139,7 +118,7 @@ def _challenge(current: Candidate, others: tuple[Candidate, ...], interval: floa
     if at_once:
         first = max(at_once, key=rank)
         moves.append(Move(first.address, takeover(first.priority or 0, interval)))
-    if not moves or (moves[0].to != final.address):
+    if not moves or moves[0].to != final.address:
         started = moves[-1].after if moves else 0.0
         moves.append(Move(final.address, max(started, final.preempt_delay) + takeover(final.priority or 0, interval)))
     because = f"{final.address} has the highest priority ({final.priority}) and preempts"

@@ -33,11 +33,11 @@ VMAC_KINDS = frozenset({"macvlan", "ipvlan"})
 
 
 class Evidence(Struct, frozen=True):
-    """A snapshot's evidence about an instance's state, with its age."""
+    """What a snapshot shows of an instance's state."""
 
     instance: VrrpInstance
     dumped_at: float | None
-    """Time of the dump; None if the instance is known only from the config."""
+    """None if the instance is known only from the config."""
     own: Advertiser | None
     others: tuple[Advertiser, ...]
     held: bool | None
@@ -49,12 +49,11 @@ class Evidence(Struct, frozen=True):
 
     @property
     def claimants(self) -> tuple[Advertiser, ...]:
-        """All nodes that claim to be master now, including this one, best first."""
+        """Best first, with this node."""
         return claimants(self._heard, self.now)
 
     @property
     def stable_master(self) -> Advertiser | None:
-        """The only claimant, once it is stable."""
         return stable_master(self._heard, self.now)
 
     @property
@@ -67,7 +66,7 @@ class Evidence(Struct, frozen=True):
 
     @property
     def live_others(self) -> tuple[Advertiser, ...]:
-        """Other nodes that claim to be master now, best first."""
+        """The claimants without this node."""
         return tuple(a for a in self.claimants if a is not self.own)
 
 
@@ -317,8 +316,6 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
     known = evidence(snapshot, instance)
     state, why = state_of(known)
     address = _own_address(snapshot, instance, known.own)
-    master = master_of(known, state, address)
-    rivals = rivals_of(known, state)
     since = instance.last_transition if why == "dump" else (known.held_since if why == "address" else None)
     return InstanceView(
         name=instance.name,
@@ -332,11 +329,11 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
         advert_interval=instance.advert_interval,
         vips=tuple(v.address for v in instance.vips),
         since=since,
-        master=master,
+        master=master_of(known, state, address),
         peers=peers_of(known),
         counters=dict(instance.counters) if instance.counters else None,
         evidence=why,
-        rivals=rivals,
+        rivals=rivals_of(known, state),
         track_files=tuple(t.name for t in instance.track_files),
         tracked=instance.tracked,
         sync_group=instance.sync_group,
@@ -347,21 +344,17 @@ def view(snapshot: Snapshot, instance: VrrpInstance) -> InstanceView:
     )
 
 
-def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> tuple[VipView, ...]:
-    views = []
+def vips_of(snapshot: Snapshot, instance: VrrpInstance, seen: InstanceView) -> Iterator[VipView]:
     for vip in instance.vips:
         held = _held(snapshot, vip, instance)
-        views.append(
-            VipView(
-                address=vip.address,
-                prefixlen=held[0].prefixlen if held else vip.prefixlen,
-                interface=held[0].interface if held else (vip.interface or instance.interface),
-                instance=instance.name,
-                present=None if snapshot.addresses is None else bool(held),
-                owner=seen.master.address if seen.master else None,
-                state=seen.state,
-                owner_is_self=bool(seen.master and seen.master.is_self),
-                rivals=seen.rivals,
-            )
+        yield VipView(
+            address=vip.address,
+            prefixlen=held[0].prefixlen if held else vip.prefixlen,
+            interface=held[0].interface if held else (vip.interface or instance.interface),
+            instance=instance.name,
+            present=None if snapshot.addresses is None else bool(held),
+            owner=seen.master.address if seen.master else None,
+            state=seen.state,
+            owner_is_self=bool(seen.master and seen.master.is_self),
+            rivals=seen.rivals,
         )
-    return tuple(views)

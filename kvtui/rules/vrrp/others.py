@@ -14,10 +14,11 @@ from msgspec import Struct
 
 from kvtui.model.ip import canonical
 from kvtui.model.vrrp import VrrpState
+from kvtui.rules.mapping.controller import FIRST_PRIORITY
 from kvtui.rules.vrrp.instances import evidence, self_address
 
 if TYPE_CHECKING:
-    from kvtui.model.kube import Kube, KubeNode
+    from kvtui.model.kube import Kube
     from kvtui.model.log import LogTail
     from kvtui.model.snapshot import Snapshot
     from kvtui.model.vrrp import Advert, VrrpInstance
@@ -30,8 +31,6 @@ LOGGED = (
 """What keepalived logs of an advert that is not its master's."""
 START = "Starting Keepalived v"
 """The first line of a keepalived; what stands above it in the same log, another one has heard."""
-FIRST_PRIORITY = 100
-"""keepalived-vip: 100 + index in the sorted list of the nodes' addresses (keepalived-vip.md section 2)."""
 
 
 class PeerSource(StrEnum):
@@ -46,36 +45,29 @@ class PeerSource(StrEnum):
 
 
 class Other(Struct, frozen=True):
-    """Another node of a virtual router.
-
-    Attributes:
-        priority: effective, as it last was; None if no source has it.
-        advert: its latest one, which shows what it runs; None if never heard.
-        is_master: it advertises now.
-    """
+    """Another node of a virtual router; ``is_master``: it advertises now."""
 
     address: str
     priority: int | None
+    """Effective, as it last was; None if no source has it."""
     source: PeerSource
     advert: Advert | None = None
+    """Its latest one, which shows what it runs."""
     is_master: bool = False
 
 
 class Others(Struct, frozen=True):
-    """The other nodes.
-
-    Attributes:
-        own: address that this node advertises from; None if unknown.
-        complete: no node can be missing from ``known``.
-        received: adverts of other nodes that keepalived has counted since it started.
-        listening: adverts can be captured.
-    """
+    """The other nodes; masters come first."""
 
     known: tuple[Other, ...]
     own: str | None
+    """Address that this node advertises from."""
     complete: bool
+    """No node can be missing from ``known``."""
     received: int
+    """Adverts of other nodes that keepalived has counted since it started."""
     listening: bool
+    """Adverts can be captured."""
 
     @property
     def masters(self) -> tuple[Other, ...]:
@@ -122,8 +114,8 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
             found[address] = Other(address, priority, PeerSource.REPORTED)
     pods = _pods(snapshot.kube, own) if own else None
     for address, priority in (pods or {}).items():
-        ours = instance.base_priority == (pods or {}).get(own or "")
-        found.setdefault(address, Other(address, priority if ours else None, PeerSource.POD))
+        is_ours = pods is not None and own is not None and instance.base_priority == pods[own]
+        found.setdefault(address, Other(address, priority if is_ours else None, PeerSource.POD))
     found.pop(own or "", None)
     return Others(
         known=tuple(sorted(found.values(), key=lambda o: (not o.is_master, -(o.priority or 0), o.address))),
@@ -158,12 +150,8 @@ def _pods(kube: Kube | None, own: str) -> dict[str, int] | None:
     if kube is None or kube.pods is None or kube.nodes is None:
         return None
     names = {p.node for p in kube.pods.values() if p.controller and p.node}
-    addresses = sorted(_address(n) for n in kube.nodes.values())
-    mine = {_address(kube.nodes[name]) for name in names if name in kube.nodes}
+    addresses = sorted(n.address or "" for n in kube.nodes.values())
+    mine = {kube.nodes[name].address for name in names if name in kube.nodes}
     if own not in mine:
         return None
     return {address: FIRST_PRIORITY + addresses.index(address) for address in mine if address}
-
-
-def _address(node: KubeNode) -> str:
-    return next(iter((*node.external_ips, *node.internal_ips)), "")
