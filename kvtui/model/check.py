@@ -24,37 +24,32 @@ class Url(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """One check as the config has it.
-
-    Attributes:
-        kind: keyword of its block: ``vrrp_script``, ``MISC_CHECK``, ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET``, ….
-        name: of the script, or address and port of the real server.
-        service: ``VIP:PORT`` of the virtual server; empty for a script.
-        user: None for the one of ``global_defs``.
-        timeout: seconds.
-        dynamic: ``misc_dynamic``: an exit status from 2 to 255 passes and sets the weight.
-        address: where a network check connects to.
-        bind: ``bindto``.
-        tries: failures in a row before keepalived takes it as failed.
-        consequence: what keepalived does when it fails: ``FAULT``, ``priority -10``, ``removed``, ``weight 0``.
-        at: file, line and column of its block.
-    """
-
     kind: str
+    """Keyword of its block: ``vrrp_script``, ``MISC_CHECK``, ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET``, …."""
     name: str
+    """Of the script, or address and port of the real server."""
     service: str = ""
+    """``VIP:PORT`` of the virtual server; empty for a script."""
     argv: tuple[str, ...] = ()
     user: str | None = None
+    """None for the one of ``global_defs``."""
     timeout: float = CONNECT_TIMEOUT
+    """Seconds."""
     dynamic: bool = False
+    """``misc_dynamic``: an exit status from 2 to 255 passes and sets the weight."""
     address: str | None = None
+    """Where a network check connects to."""
     port: int = 0
     urls: tuple[Url, ...] = ()
     virtualhost: str | None = None
     bind: str | None = None
+    """``bindto``."""
     tries: int = 1
+    """Failures in a row before keepalived takes it as failed."""
     consequence: str = ""
+    """What keepalived does when it fails: ``FAULT``, ``priority -10``, ``removed``, ``weight 0``."""
     at: str = ""
+    """File, line and column of its block."""
 
     @property
     def is_script(self) -> bool:
@@ -73,22 +68,17 @@ class Check(Struct, frozen=True):
 
 
 class CheckResult(Struct, frozen=True):
-    """One run of a check.
-
-    Attributes:
-        passed: as keepalived judges it; None where it could not be run.
-        detail: exit status, time, answer or error; a clause without a period.
-        output: what a script printed, cut and without passwords; keepalived discards it.
-        disabled: keepalived does not run it, and runs as if the config did not have it (``check_script_secure``).
-    """
-
     check: Check
     passed: bool | None
+    """As keepalived judges it; None where it could not be run."""
     detail: str
+    """Exit status, time, answer or error; a clause without a period."""
     output: str = ""
+    """What a script printed, cut and without passwords; keepalived discards it."""
     seconds: float = 0.0
     exit_code: int | None = None
     disabled: bool = False
+    """Keepalived does not run it, and runs as if the config did not have it (``check_script_secure``)."""
 
     @property
     def sentence(self) -> str:

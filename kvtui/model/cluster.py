@@ -118,8 +118,6 @@ class Report(Struct, frozen=True):
 
 
 class NodeState(StrEnum):
-    """How a node's kvtui answers."""
-
     CONNECTING = "connecting"
     LIVE = "live"
     LATE = "late"

@@ -192,30 +192,27 @@ class SyncGroup(Struct, frozen=True):
 
 
 class Conf(Struct, frozen=True):
-    """A whole configuration with its includes.
-
-    Attributes:
-        path: as keepalived names it.
-        read_at: seconds since the epoch.
-        modified: mtime of the main file (seconds since the epoch); None for the running config.
-        digest: sha256 of the text without comments and whitespace.
-        files: every file read, main one first.
-        ignored_servers: those without a real server, which keepalived ignores.
-        globals: single-line ``global_defs`` entries (keyword → rest of line), without secrets.
-    """
+    """A whole configuration with its includes."""
 
     path: str
+    """As keepalived names it."""
     read_at: float
+    """Seconds since the epoch."""
     modified: float | None = None
+    """mtime of the main file (seconds since the epoch); None for the running config."""
     digest: str = ""
+    """sha256 of the text without comments and whitespace."""
     files: tuple[str, ...] = ()
+    """Every file read, main one first."""
     globals: dict[str, str] = field(default_factory=dict)
+    """Single-line ``global_defs`` entries (keyword → rest of line), without secrets."""
     instances: tuple[ConfInstance, ...] = ()
     sync_groups: tuple[SyncGroup, ...] = ()
     track_files: tuple[ConfTrackFile, ...] = ()
     scripts: tuple[ConfScript, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
     ignored_servers: tuple[ConfVirtualServer, ...] = ()
+    """Those without a real server, which keepalived ignores."""
     checks: tuple[Check, ...] = ()
     problems: tuple[Problem, ...] = ()
 

@@ -22,8 +22,6 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True):
-    """One line of the time line."""
-
     at: float | None
     """Seconds since the epoch; None for a log line without a time."""
     kind: EventKind

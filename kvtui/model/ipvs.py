@@ -84,32 +84,29 @@ ServiceKey = tuple[Protocol, str, int, int]
 
 
 class VirtualServer(Struct, frozen=True):
-    """A service of the IPVS table.
-
-    Attributes:
-        address: canonical text; None for a fwmark service.
-        flags: such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted.
-        persistence_timeout: seconds; None if not persistent.
-        persistence_engine: such as ``sip``.
-        netmask: persistence granularity as prefix length; None for the whole address.
-        stats: None with procfs only.
-        reals_read: CLOCK_MONOTONIC when its real servers were read; None if read together with the table (large
-            tables are read incrementally); ``stats_read``: the same of its own counters.
-    """
+    """A service of the IPVS table."""
 
     protocol: Protocol
     address: str | None
+    """Canonical text; None for a fwmark service."""
     port: int | None
     fwmark: int | None
     family: int
     scheduler: str
     flags: tuple[str, ...] = ()
+    """Such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted."""
     persistence_timeout: int | None = None
+    """Seconds; None if not persistent."""
     persistence_engine: str | None = None
+    """Such as ``sip``."""
     netmask: int | None = None
+    """Persistence granularity as prefix length; None for the whole address."""
     real_servers: tuple[RealServer, ...] = ()
     stats: Stats | None = None
+    """None with procfs only."""
     reals_read: float | None = None
+    """CLOCK_MONOTONIC when its real servers were read; None if read together with the table (large tables are read
+    incrementally); ``stats_read``: the same of its own counters."""
     stats_read: float | None = None
 
     @property

@@ -52,43 +52,40 @@ class Controller(Struct, frozen=True):
 
 
 class Keepalived(Struct, frozen=True):
-    """A running keepalived: its parent process, and what can be read without a dump; None for what cannot.
-
-    Attributes:
-        pid: in kvtui's PID namespace.
-        ns_pid: in its own PID namespace (last number of ``NSpid`` in /proc/PID/status).
-        version: such as ``2.2.7``.
-        conf: path of its config file, inside its mount namespace.
-        root: prefix for paths inside its mount namespace: ``/proc/<pid>/root``; empty if it shares kvtui's.
-        netns: inode of its network namespace (needs CAP_SYS_PTRACE); ``mntns``: of its mount namespace.
-        own_netns: it is in kvtui's network namespace.
-        started: seconds since the epoch; changes when the clock is set.
-        start_ticks: clock ticks from boot to its start; identifies the process together with ``pid``.
-        instance_name: ``-i`` / ``--config-id``.
-        net_namespace: of the config, or ``-s``.
-        tmpdir: folder of its dumps, inside its mount namespace.
-        dumps_json: it catches the JSON signal (bit 36 of SigCgt or SigBlk).
-    """
+    """A running keepalived: its parent process, and what can be read without a dump; None for what cannot."""
 
     pid: int
+    """In kvtui's PID namespace."""
     ns_pid: int
+    """In its own PID namespace (last number of ``NSpid`` in /proc/PID/status)."""
     argv: tuple[str, ...]
     version: str | None
+    """Such as ``2.2.7``."""
     conf: str
+    """Path of its config file, inside its mount namespace."""
     root: str
+    """Prefix for paths inside its mount namespace: ``/proc/<pid>/root``; empty if it shares kvtui's."""
     netns: int | None
+    """Inode of its network namespace (needs CAP_SYS_PTRACE); ``mntns``: of its mount namespace."""
     mntns: int | None
     own_netns: bool | None
+    """It is in kvtui's network namespace."""
     children: Children
     started: float
+    """Seconds since the epoch; changes when the clock is set."""
     instance_name: str | None = None
+    """``-i`` / ``--config-id``."""
     net_namespace: str | None = None
+    """Of the config, or ``-s``."""
     tmpdir: str = "/tmp"  # noqa: S108 - keepalived's own default, read only
+    """Folder of its dumps, inside its mount namespace."""
     dumps_json: bool | None = None
+    """It catches the JSON signal (bit 36 of SigCgt or SigBlk)."""
     pid_files: tuple[PidFile, ...] = ()
     controller: Controller | None = None
     uid: int = 0
     start_ticks: int = 0
+    """Clock ticks from boot to its start; identifies the process together with ``pid``."""
 
     @property
     def identity(self) -> tuple[int, int, int | None, int | None]:

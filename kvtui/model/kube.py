@@ -25,8 +25,6 @@ class Resource(StrEnum):
 
 
 class ResourceState(Struct, frozen=True):
-    """Whether a resource's data is current."""
-
     resource: Resource
     state: SourceState
     """ok, degraded (old data, no watch), unavailable (never read)."""
@@ -83,8 +81,6 @@ class EndpointPort(Struct, frozen=True):
 
 
 class Endpoint(Struct, frozen=True):
-    """One address behind a Service."""
-
     address: str
     ready: bool
     """The API's condition (null counts as ready)."""

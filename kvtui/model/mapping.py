@@ -9,8 +9,6 @@ from msgspec import Struct
 
 
 class MappingState(StrEnum):
-    """How the controller handles an entry."""
-
     OK = "ok"
     VIP_ONLY = "vip-only"
     """An empty value: the controller binds the VIP and creates no virtual server."""

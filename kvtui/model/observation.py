@@ -110,8 +110,6 @@ class VipView(Struct, frozen=True):
 
 
 class PodView(Struct, frozen=True):
-    """The pod behind a real server, from the API's endpoints."""
-
     namespace: str
     name: str
     ready: bool

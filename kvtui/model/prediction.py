@@ -53,8 +53,6 @@ class CountChange(Struct, frozen=True):
 
 
 class NewConnections(StrEnum):
-    """What becomes of clients that connect."""
-
     SERVED = "served"
     PARTLY_REFUSED = "partly refused"
     """A hashing scheduler refuses the clients whose hash leads to a real server of weight 0."""
@@ -63,8 +61,6 @@ class NewConnections(StrEnum):
 
 
 class Traffic(Struct, frozen=True):
-    """What is left of a virtual server for clients."""
-
     virtual_server: str
     real_servers: CountChange
     """Those that take new connections, without the sorry server."""

@@ -31,8 +31,6 @@ class Clipboard(StrEnum):
 
 
 class ClusterSettings(Struct, frozen=True):
-    """How to reach the other nodes."""
-
     hosts: tuple[str, ...] = ()
     """As ssh knows them, ``pod/NAMESPACE/NAME`` with ``/CONTAINER`` (default: kvtui), or ``daemonset/NAMESPACE/NAME``
     for all its pods."""

@@ -46,7 +46,6 @@ def shell_word(text: str, limit: int = MAX_CHARACTERS) -> str:
 
 
 def shell_command(words: Iterable[str]) -> str:
-    """Returns the words as a command line, each as ``shell_word``."""
     return " ".join(map(shell_word, words))
 
 

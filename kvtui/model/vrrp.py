@@ -18,8 +18,6 @@ class VrrpState(StrEnum):
 
 
 class AddressFamily(IntEnum):
-    """IP version of an address or an advert."""
-
     V4 = 4
     V6 = 6
 
@@ -57,8 +55,6 @@ class HmacMode(StrEnum):
 
 
 class AuthHmac(Struct, frozen=True):
-    """An instance's ``auth_hmac`` (keepalived 2.4), without its keys."""
-
     mode: HmacMode
     active_key: int
     """Id of the key that signs."""
@@ -83,26 +79,7 @@ class Tracked(Struct, frozen=True):
 
 
 class VrrpInstance(Struct, frozen=True):
-    """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None.
-
-    Attributes:
-        wanted_state: what keepalived is moving to.
-        family: of its adverts.
-        effective_priority: after tracking weights.
-        preempt_delay: seconds that a backup with a higher priority waits.
-        advert_interval: seconds.
-        master_address: data dump only.
-        master_priority: in BACKUP only.
-        last_transition: seconds since the epoch; reset by every reload.
-        track_files: data dump only; so are ``tracked``, ``auth_hmac`` and ``group`` (multicast).
-        auth_type: ``PASS`` or ``AH``. The parser drops the password.
-        counters: advert_rcvd, advert_sent, become_master, release_master, pri_zero_rcvd, …_err.
-        tracks_interface: False with ``dont_track_primary`` (JSON only).
-        strict: RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs.
-        vmac: name of its VMAC or ipvlan interface.
-        grown: counter → when a dump last showed that it grew (seconds since the epoch).
-        counted_since: when the first dump was read that ``grown`` compares (seconds since the epoch).
-    """
+    """A VRRP instance as keepalived reports it (JSON or data dump); values that the dump lacks are None."""
 
     name: str
     state: VrrpState
@@ -110,32 +87,48 @@ class VrrpInstance(Struct, frozen=True):
     vrid: int | None = None
     version: int | None = None
     family: AddressFamily | None = None
+    """Of its adverts."""
     wanted_state: VrrpState | None = None
+    """What keepalived is moving to."""
     base_priority: int | None = None
     effective_priority: int | None = None
+    """After tracking weights."""
     nopreempt: bool | None = None
     preempt_delay: float | None = None
+    """Seconds that a backup with a higher priority waits."""
     advert_interval: float | None = None
+    """Seconds."""
     master_advert_interval: float | None = None
     master_address: str | None = None
+    """Data dump only."""
     master_priority: int | None = None
+    """In BACKUP only."""
     last_transition: float | None = None
+    """Seconds since the epoch; reset by every reload."""
     vips: tuple[VirtualAddress, ...] = ()
     unicast_source: str | None = None
     unicast_peers: tuple[str, ...] = ()
     track_files: tuple[TrackFile, ...] = ()
+    """Data dump only; so are ``tracked``, ``auth_hmac`` and ``group`` (multicast)."""
     auth_type: str | None = None
+    """``PASS`` or ``AH``. The parser drops the password."""
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    """``advert_rcvd``, ``advert_sent``, ``become_master``, ``release_master``, ``pri_zero_rcvd``, …``_err``."""
     auth_hmac: AuthHmac | None = None
     tracked: tuple[Tracked, ...] = ()
     tracks_interface: bool = True
+    """False with ``dont_track_primary`` (JSON only)."""
     strict: bool | None = None
+    """RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs."""
     accept: bool | None = None
     vmac: str | None = None
+    """Name of its VMAC or ipvlan interface."""
     group: str | None = None
     grown: dict[str, float] = field(default_factory=dict)
+    """Counter → when a dump last showed that it grew (seconds since the epoch)."""
     counted_since: float | None = None
+    """When the first dump was read that ``grown`` compares (seconds since the epoch)."""
 
     @property
     def advertised(self) -> tuple[str, ...]:
@@ -143,8 +136,6 @@ class VrrpInstance(Struct, frozen=True):
 
 
 class RealServerCheck(Struct, frozen=True):
-    """Health of a real server according to keepalived (data dump): distinguishes failed from drained."""
-
     virtual_server: str
     """``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text."""
     address: str
@@ -180,37 +171,34 @@ class HmacTrailer(Struct, frozen=True):
 
 
 class Advert(Struct, frozen=True):
-    """One VRRP advert from the wire (RFC 5798, RFC 3768).
-
-    Attributes:
-        received: seconds since the epoch.
-        outgoing: sent by this node (PACKET_OUTGOING).
-        priority: 0 means "I step down", 255 "I own the address".
-        auth_type: version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
-        ttl: or hop limit; only 255 is valid.
-        checksum_ok: None if it cannot be checked (AH digest, truncated packet).
-        authentication_header: it arrived inside IP protocol 51.
-        error: why the packet is malformed.
-        carp: a CARP packet, not VRRP: ``vrid`` is its vhid, ``priority`` its advskew (lower is better).
-    """
+    """One VRRP advert from the wire (RFC 5798, RFC 3768)."""
 
     received: float
+    """Seconds since the epoch."""
     interface: str
     source: str
     destination: str
     outgoing: bool
+    """Sent by this node (PACKET_OUTGOING)."""
     version: int
     vrid: int
     priority: int
+    """0 means "I step down", 255 "I own the address"."""
     interval: float
     addresses: tuple[str, ...]
     auth_type: int | None = None
+    """Version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored."""
     ttl: int = 255
+    """Or hop limit; only 255 is valid."""
     checksum_ok: bool | None = True
+    """None if it cannot be checked (AH digest, truncated packet)."""
     authentication_header: bool = False
+    """It arrived inside IP protocol 51."""
     error: str = ""
+    """Why the packet is malformed."""
     hmac: HmacTrailer | None = None
     carp: bool = False
+    """A CARP packet, not VRRP: ``vrid`` is its vhid, ``priority`` its advskew (lower is better)."""
 
     @property
     def family(self) -> AddressFamily:
@@ -218,30 +206,27 @@ class Advert(Struct, frozen=True):
 
 
 class Advertiser(Struct, frozen=True):
-    """A node that advertises a VRID on an interface.
-
-    Attributes:
-        bad: adverts that were malformed, or had a wrong checksum or a TTL other than 255.
-        usual_priority: of its latest advert with a priority above 0; None if there was none.
-        since: start of its current uninterrupted run of adverts (seconds since the epoch).
-        slowest: longest gap between its recent adverts, without silences (seconds); 0 if unknown. On a busy node it
-            exceeds the advert interval.
-        believed: ``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too.
-        replayed: signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock
-            was set back. Receivers reject them; they do not count in the election.
-        replayed_at: when the last of them came (seconds since the epoch); ``bad_at``: of the bad ones.
-    """
+    """A node that advertises a VRID on an interface."""
 
     last: Advert
     first_seen: float
     count: int
     bad: int = 0
+    """Adverts that were malformed, or had a wrong checksum or a TTL other than 255."""
     usual_priority: int | None = None
+    """Of its latest advert with a priority above 0; None if there was none."""
     since: float | None = None
+    """Start of its current uninterrupted run of adverts (seconds since the epoch)."""
     slowest: float = 0.0
+    """Longest gap between its recent adverts, without silences (seconds); 0 if unknown. On a busy node it exceeds the
+    advert interval."""
     believed: bool = True
+    """``last`` counts in the election; some peers accept an unusual checksum, which counts as bad too."""
     replayed: int = 0
+    """Signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock was set
+    back. Receivers reject them; they do not count in the election."""
     replayed_at: float | None = None
+    """When the last of them came (seconds since the epoch); ``bad_at``: of the bad ones."""
     bad_at: float | None = None
 
     @property

@@ -49,6 +49,5 @@ def service_name(entry: Mapping) -> str:
 
 
 def server_name(key: tuple[str, int], pod: PodView | None) -> str:
-    """Returns a real server's address and port, with its pod if known."""
     address = endpoint(*key)
     return address if pod is None else f"{address} (pod {plain(f'{pod.namespace}/{pod.name}', 80)})"

@@ -165,5 +165,4 @@ def _drain_split(differences: tuple[ClusterDifference, ...]) -> Iterator[Finding
 
 
 def _where(difference: ClusterDifference) -> str:
-    """Returns the nodes that have it."""
     return ", ".join(node for v in difference.values if v.value for node in v.nodes) or "no node"

@@ -25,8 +25,6 @@ MAX_STABLE_SORT = 12
 
 
 class ExpectedServer(Struct, frozen=True):
-    """A virtual server that the controller should have written."""
-
     vip: str
     """The key, unchanged."""
     port: int
@@ -50,31 +48,28 @@ class Skipped(Struct, frozen=True):
 
 
 class Expected(Struct, frozen=True):
-    """The config that the controller should have written.
-
-    Attributes:
-        text: of the file, byte for byte; None if an input is unknown.
-        unicast_source: None without ``--use-unicast``.
-        unicast_peers: sorted as text.
-        missing: unknown inputs, one sentence each; ``notes``: assumptions.
-        proxy_mode: HAProxy forwards instead of IPVS.
-        read: ConfigMap, Services and endpoints were read, so VIPs and servers are known.
-    """
+    """The config that the controller should have written."""
 
     text: str | None
+    """Of the file, byte for byte; None if an input is unknown."""
     vips: tuple[str, ...] = ()
     servers: tuple[ExpectedServer, ...] = ()
     interface: str | None = None
     vrid: int | None = None
     priority: int | None = None
     unicast_source: str | None = None
+    """None without ``--use-unicast``."""
     unicast_peers: tuple[str, ...] = ()
+    """Sorted as text."""
     mappings: tuple[Mapping, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     missing: tuple[str, ...] = ()
+    """Unknown inputs, one sentence each; ``notes``: assumptions."""
     notes: tuple[str, ...] = ()
     proxy_mode: bool = False
+    """HAProxy forwards instead of IPVS."""
     read: bool = True
+    """ConfigMap, Services and endpoints were read, so VIPs and servers are known."""
 
 
 def expected(kube: Kube, settings: ControllerSettings) -> Expected:

@@ -81,7 +81,6 @@ def names_text(names: list[str]) -> str:
 
 
 def _transitions(before: Observation | None, now: Observation) -> Iterator[Event]:
-    """Yields what was heard on the wire."""
     then = before.snapshot.transitions if before else ()
     if then == now.snapshot.transitions:
         return

@@ -227,7 +227,6 @@ def samples(observation: Observation, max_real_servers: int) -> dict[tuple[Hasha
 
 
 def _opened(virtual: VirtualServerView) -> list[int]:
-    """Returns the open connections of each real server."""
     if virtual.protocol is Protocol.UDP:
         return [(real.active or 0) + (real.inactive or 0) for real in virtual.real_servers]
     return [real.active or 0 for real in virtual.real_servers]

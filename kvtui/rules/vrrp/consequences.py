@@ -26,24 +26,20 @@ FAULT = VrrpState.FAULT.value
 
 
 class Change(Struct, frozen=True):
-    """What is done to a node.
-
-    Attributes:
-        before: the config that runs; None if unknown.
-        after: the config that will run.
-        results: of tracks afterwards, where they are not as now: a script that was tried, a track file that is written.
-        steps_down: the instance whose VIP is removed; empty for none.
-        disabled: scripts that keepalived will not run: no instance tracks them.
-    """
+    """What is done to a node."""
 
     before: Conf | None
+    """The config that runs; None if unknown."""
     after: Conf | None
+    """The config that will run."""
     results: Mapping[TrackKey, Result] = field(default_factory=dict)
+    """Of tracks afterwards, where they are not as now: a script that was tried, a track file that is written."""
     steps_down: str = ""
+    """The instance whose VIP is removed; empty for none."""
     disabled: frozenset[TrackKey] = frozenset()
+    """Scripts that keepalived will not run: no instance tracks them."""
 
     def with_priority(self, name: str, priority: int) -> Change:
-        """Returns the same with another configured priority of one instance."""
         if self.after is None:
             return self
         instances = tuple(replace(i, priority=priority) if i.name == name else i for i in self.after.instances)
@@ -51,7 +47,6 @@ class Change(Struct, frozen=True):
 
 
 def consequences(observation: Observation, change: Change) -> tuple[Consequence, ...]:
-    """Returns what follows for each instance of this node, of before and of after the change."""
     views = {v.name: v for v in observation.vrrp_instances or ()}
     known = {i.name: i for i in known_instances(observation.snapshot) or ()}
     new = {
@@ -236,7 +231,6 @@ def _grouped(found: list[Consequence], groups: Mapping[str, str]) -> tuple[Conse
 
 
 def _stays(one: Consequence, other: Consequence, group: str) -> Consequence:
-    """Returns the consequence for a member that would move alone."""
     p = one.prediction
     prediction = replace(
         p,
@@ -252,7 +246,6 @@ def _stays(one: Consequence, other: Consequence, group: str) -> Consequence:
 
 
 def _follows(one: Consequence, lead: Consequence, group: str) -> Consequence:
-    """Returns the consequence for a member of a sync group whose member ``lead`` fails or steps down."""
     mine, theirs = one.prediction, lead.prediction
     if mine.instance == theirs.instance:
         return one

@@ -92,7 +92,6 @@ def _ending(track: ConfTrack, *, result: bool) -> str:
 
 
 def interface_results(addresses: AddressTable | None, settings: Settings) -> dict[TrackKey, Result | None]:
-    """Returns the state of the interfaces that an instance depends on, as far as known."""
     if addresses is None:
         return {}
     up = {i.name: i.up and i.running for i in addresses.interfaces}

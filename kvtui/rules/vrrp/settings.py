@@ -22,17 +22,7 @@ DEFAULT_GROUPS = {AddressFamily.V4: "224.0.0.18", AddressFamily.V6: "ff02::12"}
 
 
 class Settings(Struct, frozen=True):
-    """One instance of one config.
-
-    Attributes:
-        priority: configured (base) priority.
-        auth: type and digest of the password; empty without, and in version 3, which has none.
-        advertised: addresses in its adverts, which other nodes compare with theirs.
-        held: every VIP that a master puts on an interface.
-        unicast_peers: canonical addresses; empty with multicast.
-        group: multicast address; empty with unicast.
-        tracks: with the weights of their definitions where the instance gives none.
-    """
+    """One instance of one config."""
 
     name: str
     interface: str | None
@@ -40,16 +30,23 @@ class Settings(Struct, frozen=True):
     version: int
     family: AddressFamily
     priority: int
+    """Configured (base) priority."""
     nopreempt: bool
     preempt_delay: float
     interval: float
     auth: str
+    """Type and digest of the password; empty without, and in version 3, which has none."""
     advertised: tuple[str, ...]
+    """Addresses in its adverts, which other nodes compare with theirs."""
     held: tuple[str, ...]
+    """Every VIP that a master puts on an interface."""
     unicast_source: str | None
     unicast_peers: tuple[str, ...]
+    """Canonical addresses; empty with multicast."""
     group: str
+    """Multicast address; empty with unicast."""
     tracks: tuple[ConfTrack, ...]
+    """With the weights of their definitions where the instance gives none."""
     tracks_interface: bool
     sync_group: str | None
 
@@ -69,7 +66,6 @@ def family_of_vips(vips: tuple[VirtualAddress, ...]) -> AddressFamily:
 
 
 def version_of(conf: Conf, instance: ConfInstance) -> int:
-    """Returns the VRRP version of its adverts."""
     common = conf.globals.get("vrrp_version", "").strip()
     default = 3 if family_of_vips(instance.vips) is AddressFamily.V6 else 2
     return instance.version or (int(common) if common.isdecimal() else 0) or default

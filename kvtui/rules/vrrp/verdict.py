@@ -19,7 +19,6 @@ REJECTED = ("_err", "_failure", "_mismatch", "invalid_")
 
 
 def sentence(prediction: Prediction) -> str:
-    """Returns a prediction for an operator: the state, the VIPs, the owner, how sure, why."""
     p = prediction
     now, then = p.state.now, p.state.then
     if then is None and p.vips_here.then == ():
@@ -58,7 +57,6 @@ def _clause(names: Sequence[str], one: str, many: str) -> str:
 
 
 def is_unchanged(prediction: Prediction) -> bool:
-    """Whether nothing happens to the instance, for sure."""
     p = prediction
     same_state = p.state.then == p.state.now and p.state.then is not None
     same_vips = set(p.vips_here.now or ()) == set(p.vips_here.then or ())
@@ -83,7 +81,6 @@ def sentences(predictions: Iterable[Prediction]) -> Iterator[str]:
 
 
 def observed(before: Observation, now: Observation, predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
-    """Returns what came, for each instance that something was predicted for."""
     views = {v.name: v for v in now.vrrp_instances or ()}
     return tuple(_observed(before, now, p, views.get(p.instance)) for p in predictions)
 
