@@ -14,7 +14,7 @@ from kvtui.model.mapping import Dialect
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.controller import ControllerSettings, settings_of
 from kvtui.rules.mapping.expected import Expected, expected
-from kvtui.rules.mapping.template import Block, Page
+from kvtui.rules.mapping.template import Block
 from tests import kit
 from tests.growth import ratio
 from tests.kit.kube import configmap, controller, endpoint, group, kube, node, service, snapshot
@@ -86,11 +86,10 @@ def test_what_0_9_would_write_for_a_vip_only_that_it_skips(what: str) -> None:
     """Its template was rendered with an entry that its grammar never lets through: so is ours."""
     alone = Block("", VIP_ALONE, 0, "TCP", template.VIP_ONLY, ())
     echo = Block("default/echoheaders", VIP, 80, "TCP", "NAT", (("10.2.68.5", 8080), ("10.2.68.6", 8080)))
-    page = Page("eth0", 50, 100, (alone,))
-    if what != "viponly":
-        peers = ("10.4.0.4", "10.4.0.5")
-        page = replace(page, blocks=(alone, echo), unicast_source="10.4.0.3", unicast_peers=peers)
-    assert template.render(page, Dialect.V09).encode() == shared_path("confs", f"golden-c09-{what}.conf").read_bytes()
+    settings = replace(HERE, dialect=Dialect.V09, unicast=what != "viponly")
+    blocks = (alone, echo) if settings.unicast else (alone,)
+    wanted = shared_path("confs", f"golden-c09-{what}.conf").read_bytes()
+    assert template.render(settings, blocks).encode() == wanted
 
 
 def test_all_golden_files_are_asked_for() -> None:

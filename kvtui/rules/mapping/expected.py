@@ -10,7 +10,7 @@ from kvtui.model.mapping import MappingState
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
 from kvtui.rules.mapping.grammar import comment_name, keepalived_method, parse_all
-from kvtui.rules.mapping.template import Block, Page
+from kvtui.rules.mapping.template import Block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,26 +83,15 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
     blocks = tuple(block for block, _ in pairs)
     priority, peers = settings.computed_priority(), settings.computed_peers()
     missing = _missing(settings, priority, peers)
-    page = Page(
-        interface=settings.interface or "",
-        vrid=settings.vrid,
-        priority=priority or 0,
-        blocks=blocks,
-        unicast_source=settings.address if settings.unicast else None,
-        unicast_peers=(peers or ()) if settings.unicast else (),
-        notify=settings.notify,
-        proxy_mode=settings.proxy_mode,
-        vrrp_version=settings.vrrp_version,
-    )
     return Expected(
-        text=None if missing else template.render(page, settings.dialect),
-        vips=page.vips,
+        text=None if missing else template.render(settings, blocks),
+        vips=template.vips_of(blocks),
         servers=() if settings.proxy_mode else tuple(s for _, s in pairs if s is not None),
         interface=settings.interface,
         vrid=settings.vrid,
         priority=priority,
-        unicast_source=page.unicast_source,
-        unicast_peers=page.unicast_peers,
+        unicast_source=settings.address if settings.unicast else None,
+        unicast_peers=(peers or ()) if settings.unicast else (),
         mappings=mappings,
         skipped=tuple(skipped),
         missing=missing,

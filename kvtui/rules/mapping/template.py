@@ -16,6 +16,8 @@ from kvtui.model.mapping import Dialect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kvtui.rules.mapping.controller import ControllerSettings
+
 CHAIN = "KUBE-KEEPALIVED-VIP"
 SCHEDULER = "wlc"
 PERSISTENCE = 1800
@@ -38,116 +40,98 @@ class Block(Struct, frozen=True):
     backends: tuple[tuple[str, int], ...]
 
 
-class Page(Struct, frozen=True):
-    """The values of a template. ``unicast_source`` is None without ``--use-unicast``."""
-
-    interface: str
-    vrid: int
-    priority: int
-    blocks: tuple[Block, ...]
-    unicast_source: str | None = None
-    unicast_peers: tuple[str, ...] = ()
-    notify: str = ""
-    proxy_mode: bool = False
-    vrrp_version: int = 3
-
-    @property
-    def vips(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(b.vip for b in self.blocks))
+def vips_of(blocks: tuple[Block, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(b.vip for b in blocks))
 
 
-def render(page: Page, dialect: Dialect) -> str:
-    lines = {Dialect.V09: _v09, Dialect.CONTRIB: _contrib, Dialect.ALEDBF: _aledbf}[dialect]
-    return "".join(f"{line}\n" for line in lines(page))
+def render(settings: ControllerSettings, blocks: tuple[Block, ...]) -> str:
+    lines = {Dialect.V09: _v09, Dialect.CONTRIB: _contrib, Dialect.ALEDBF: _aledbf}[settings.dialect]
+    return "".join(f"{line}\n" for line in lines(settings, blocks))
 
 
-def _v09(page: Page) -> Iterator[str]:
-    yield from _globals(page)
-    yield ""
-    yield from _instance(page)
-    yield from ("", *_unicast(page), "", *_vips(page), "}", "")
-    for block in page.blocks:
+def _v09(settings: ControllerSettings, blocks: tuple[Block, ...]) -> Iterator[str]:
+    yield from (*_globals(settings), "", *_instance(settings))
+    yield from ("", *_unicast(settings), "", *_vips(blocks), "}", "")
+    for block in blocks:
         yield from ("", *_virtual_server(block, ""), "}    ")
 
 
-def _contrib(page: Page) -> Iterator[str]:
-    yield from _globals(page)
-    yield ""
-    yield from _instance(page)
-    yield from (_notify(page), "", *_unicast(page), "", *_vips(page), "}", "")
-    for block in page.blocks:
-        yield ""
-        yield from _vip_only(block) if block.method == VIP_ONLY else ("", *_virtual_server(block, ""), "}", "")
+def _contrib(settings: ControllerSettings, blocks: tuple[Block, ...]) -> Iterator[str]:
+    yield from (*_globals(settings), "", *_instance(settings))
+    yield from (_notify(settings), "", *_unicast(settings), "", *_vips(blocks), "}", "")
+    yield from _servers(blocks, "")
     yield ""
 
 
-def _aledbf(page: Page) -> Iterator[str]:
+def _aledbf(settings: ControllerSettings, blocks: tuple[Block, ...]) -> Iterator[str]:
     advice = "#get rid of warning:  default user 'keepalived_script' for script execution does not exist"
-    yield from _globals(page, f"  {advice} - please create", "  script_user root", "  enable_script_security", "")
+    yield from _globals(settings, f"  {advice} - please create", "  script_user root", "  enable_script_security", "")
     yield from ("", "", "#Check if the VIP list is empty")
-    if not page.vips:
+    if not blocks:
         yield ""
         return
     yield from ("", "", "")
-    if page.proxy_mode:
+    if settings.proxy_mode:
         yield from ("", "vrrp_script chk_haproxy {", '  script "/haproxy-check.sh"', "  interval 1", "}")
-    yield from ("", "", *_instance(page), "", _notify(page), "", *_unicast(page), "", *_vips(page))
+    yield from ("", "", *_instance(settings), "", _notify(settings), "", *_unicast(settings), "", *_vips(blocks))
     yield from ("", "  notify /keepalived-check.sh", "")
-    if page.proxy_mode:
+    if settings.proxy_mode:
         yield from ("", "  # In proxy mode there is no need to create virtual servers")
         yield from ("  track_script {", "    chk_haproxy", "  }")
     yield from ("", "", "}", "")
-    if not page.proxy_mode:
+    if not settings.proxy_mode:
         yield ""
-        for block in page.blocks:
-            yield ""
-            yield from _vip_only(block) if block.method == VIP_ONLY else ("", *_virtual_server(block, "  "), "}", "")
+        yield from _servers(blocks, "  ")
         yield from ("", "", "#End if vip list is empty")
     yield from ("", "")
 
 
-def _globals(page: Page, *more: str) -> tuple[str, ...]:
-    version = f"  vrrp_version {page.vrrp_version}"
+def _globals(settings: ControllerSettings, *more: str) -> tuple[str, ...]:
+    version = f"  vrrp_version {settings.vrrp_version}"
     return ("", "", "global_defs {", version, f"  vrrp_iptables {CHAIN}", *more, "}")
 
 
-def _instance(page: Page) -> tuple[str, ...]:
+def _instance(settings: ControllerSettings) -> tuple[str, ...]:
     return (
         "vrrp_instance vips {",
         "  state BACKUP",
-        f"  interface {page.interface}",
-        f"  virtual_router_id {page.vrid}",
-        f"  priority {page.priority}",
+        f"  interface {settings.interface}",
+        f"  virtual_router_id {settings.vrid}",
+        f"  priority {settings.computed_priority()}",
         "  nopreempt",
         "  advert_int 1",
         "",
         "  track_interface {",
-        f"    {page.interface}",
+        f"    {settings.interface}",
         "  }",
     )
 
 
-def _notify(page: Page) -> str:
-    return f"   notify {page.notify} " if page.notify else "  "
+def _notify(settings: ControllerSettings) -> str:
+    return f"   notify {settings.notify} " if settings.notify else "  "
 
 
-def _unicast(page: Page) -> tuple[str, ...]:
-    if page.unicast_source is None:
+def _unicast(settings: ControllerSettings) -> tuple[str, ...]:
+    if not settings.unicast:
         return ("  ",)
-    peers = (f"    {peer}" for peer in page.unicast_peers)
-    return ("  ", f"  unicast_src_ip {page.unicast_source}", "  unicast_peer { ", *peers, "  }", "  ")
+    peers = (f"    {peer}" for peer in settings.computed_peers() or ())
+    return ("  ", f"  unicast_src_ip {settings.address}", "  unicast_peer { ", *peers, "  }", "  ")
 
 
-def _vips(page: Page) -> tuple[str, ...]:
-    return ("  virtual_ipaddress { ", *(f"    {vip}" for vip in page.vips), "  }")
+def _vips(blocks: tuple[Block, ...]) -> tuple[str, ...]:
+    return ("  virtual_ipaddress { ", *(f"    {vip}" for vip in vips_of(blocks)), "  }")
 
 
-def _vip_only(block: Block) -> tuple[str, ...]:
-    return ("", f"# VIP Service with no pods: {block.vip}", "")
+def _servers(blocks: tuple[Block, ...], rest: str) -> Iterator[str]:
+    for block in blocks:
+        if block.method == VIP_ONLY:
+            yield from ("", "", f"# VIP Service with no pods: {block.vip}", "")
+        else:
+            yield from ("", "", *_virtual_server(block, rest), "}", "")
 
 
 def _virtual_server(block: Block, rest: str) -> Iterator[str]:
-    """Returns the lines before the closing brace; ``rest`` is the line that the loop adds after each real server."""
+    """Yields the lines before the closing brace; ``rest`` is the line that the loop adds after each real server."""
     yield f"# Service: {block.name}"
     yield f"virtual_server {block.vip} {block.port} {{"
     yield from ("  delay_loop 5", f"  lvs_sched {SCHEDULER}", f"  lvs_method {block.method}")
