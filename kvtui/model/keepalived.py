@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Version = tuple[int, ...]
+BOOLEAN_FLAGS = frozenset({
+    "alsologtostderr", "help", "logtostderr", "proxy-protocol-mode", "release-vips", "use-kubernetes-cluster-service",
+    "use-unicast",
+})  # fmt: skip
+"""Flags of keepalived-vip's controllers. Go's pflag sets a bare boolean flag to ``true`` and never takes the next word
+as its value."""
+TRUE_VALUES = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 
 class KeepalivedNotFoundError(Exception):
@@ -101,3 +112,20 @@ def parse_version(text: str) -> Version | None:
     """Returns the three numbers of ``2.2.7``; None for other texts."""
     match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?", text)
     return tuple(int(n or 0) for n in match.groups()) if match else None
+
+
+def parse_flags(argv: Sequence[str]) -> dict[str, str]:
+    """Parses a controller's command line like pflag does."""
+    flags: dict[str, str] = {}
+    words = iter(argv[1:])
+    for word in words:
+        if word == "--":
+            break
+        if word.startswith("--"):
+            name, joined, value = word[2:].partition("=")
+            flags[name] = value if joined else "true" if name in BOOLEAN_FLAGS else next(words, "")
+    return flags
+
+
+def is_true(flags: dict[str, str], name: str) -> bool:
+    return flags.get(name, "false") in TRUE_VALUES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvtui.model.pflag import is_true, parse_flags
+from kvtui.model.keepalived import is_true, parse_flags
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from kvtui.model.ip import canonical_or_same
+from kvtui.model.keepalived import parse_flags
 from kvtui.model.kube import (
     ConfigMap,
     Endpoint,
@@ -20,7 +21,6 @@ from kvtui.model.kube import (
     Pod,
     ServicePort,
 )
-from kvtui.model.pflag import parse_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux.process import read_process, read_variables
-from kvtui.model.keepalived import Controller
-from kvtui.model.pflag import parse_flags
+from kvtui.model.keepalived import Controller, parse_flags
 
 if TYPE_CHECKING:
     from kvtui.backend.linux.process import Process

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvtui.model.cluster import ClusterNode, ClusterView
-from kvtui.rules.cluster.differences import differences
+from kvtui.rules.cluster.comparison import differences
 from kvtui.rules.cluster.findings import findings, hold_seconds
 from kvtui.rules.cluster.hearing import hearing
 from kvtui.rules.cluster.routers import heard_nodes, routers

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kvtui.model.ipvs import ForwardingMethod
+from kvtui.model.keepalived import is_true, parse_flags
 from kvtui.model.mapping import Dialect
-from kvtui.model.pflag import is_true, parse_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvtui.model.finding import Finding, Severity
+from kvtui.model.keepalived import is_true, parse_flags
 from kvtui.model.kube import Resource
 from kvtui.model.mapping import MappingState
-from kvtui.model.pflag import is_true, parse_flags
 from kvtui.model.source import SourceState
 from kvtui.model.text import plain
 from kvtui.rules.mapping.backends import endpoints_of, port_backends
