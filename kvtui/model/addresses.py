@@ -14,10 +14,8 @@ class InterfaceAddress(Struct, frozen=True):
     prefixlen: int
     interface: str
     label: str | None = None
-    scope: str = "global"
-    """Or ``link``, ``host``, …"""
-    tentative: bool = False
-    """IPv6 duplicate address detection is running or has failed."""
+    scope: str = "global"  # or `link`, `host`, …
+    tentative: bool = False  # IPv6 duplicate address detection is running or has failed
     since: float | None = None
     """When kvtui saw it appear (seconds since the epoch); None if it was present at the start."""
 

@@ -24,32 +24,21 @@ class Url(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    kind: str
-    """Keyword of its block: ``vrrp_script``, ``MISC_CHECK``, ``TCP_CHECK``, ``HTTP_GET``, ``SSL_GET``, …."""
-    name: str
-    """Of the script, or address and port of the real server."""
-    service: str = ""
-    """``VIP:PORT`` of the virtual server; empty for a script."""
+    kind: str  # keyword of its block: `vrrp_script`, `MISC_CHECK`, `TCP_CHECK`, `HTTP_GET`, `SSL_GET`, …
+    name: str  # of the script, or address and port of the real server
+    service: str = ""  # `VIP:PORT` of the virtual server; empty for a script
     argv: tuple[str, ...] = ()
-    user: str | None = None
-    """None for the one of ``global_defs``."""
-    timeout: float = CONNECT_TIMEOUT
-    """Seconds."""
-    dynamic: bool = False
-    """``misc_dynamic``: an exit status from 2 to 255 passes and sets the weight."""
-    address: str | None = None
-    """Where a network check connects to."""
+    user: str | None = None  # None for the one of `global_defs`
+    timeout: float = CONNECT_TIMEOUT  # seconds
+    dynamic: bool = False  # `misc_dynamic`: an exit status from 2 to 255 passes and sets the weight
+    address: str | None = None  # where a network check connects to
     port: int = 0
     urls: tuple[Url, ...] = ()
     virtualhost: str | None = None
-    bind: str | None = None
-    """``bindto``."""
-    tries: int = 1
-    """Failures in a row before keepalived takes it as failed."""
-    consequence: str = ""
-    """What keepalived does when it fails: ``FAULT``, ``priority -10``, ``removed``, ``weight 0``."""
-    at: str = ""
-    """File, line and column of its block."""
+    bind: str | None = None  # `bindto`
+    tries: int = 1  # failures in a row before keepalived takes it as failed
+    consequence: str = ""  # what keepalived does when it fails: `FAULT`, `priority -10`, `removed`, `weight 0`
+    at: str = ""  # file, line and column of its block
 
     @property
     def is_script(self) -> bool:
@@ -69,12 +58,9 @@ class Check(Struct, frozen=True):
 
 class CheckResult(Struct, frozen=True):
     check: Check
-    passed: bool | None
-    """As keepalived judges it; None where it could not be run."""
-    detail: str
-    """Exit status, time, answer or error; a clause without a period."""
-    output: str = ""
-    """What a script printed, cut and without passwords; keepalived discards it."""
+    passed: bool | None  # as keepalived judges it; None where it could not be run
+    detail: str  # exit status, time, answer or error; a clause without a period
+    output: str = ""  # what a script printed, cut and without passwords; keepalived discards it
     seconds: float = 0.0
     exit_code: int | None = None
     disabled: bool = False

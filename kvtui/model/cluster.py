@@ -118,28 +118,23 @@ class Report(Struct, frozen=True):
 
 
 class NodeState(StrEnum):
+    """How a node's kvtui answers."""
+
     CONNECTING = "connecting"
     LIVE = "live"
-    LATE = "late"
-    """It has answered, and is silent now: what is shown is old."""
-    FAILED = "failed"
-    """It refuses, cannot be reached, or its answer is not understood."""
-    MISSING = "missing"
-    """The DaemonSet should have a pod there, and has none."""
-    HEARD = "heard"
-    """Known from its adverts only."""
+    LATE = "late"  # it has answered, and is silent now: what is shown is old
+    FAILED = "failed"  # it refuses, cannot be reached, or its answer is not understood
+    MISSING = "missing"  # the DaemonSet should have a pod there, and has none
+    HEARD = "heard"  # known from its adverts only
 
 
 class ClusterNode(Struct, frozen=True):
     """``is_self``: kvtui runs there."""
 
-    name: str
-    """As it was asked for (a host name); of the node that kvtui runs on, its own name."""
+    name: str  # as it was asked for (a host name); of the node that kvtui runs on, its own name
     state: NodeState
-    detail: str = ""
-    """Why it is not live, and what helps."""
-    age: float | None = None
-    """Seconds since its report arrived."""
+    detail: str = ""  # why it is not live, and what helps
+    age: float | None = None  # seconds since its report arrived
     report: Report | None = None
     is_self: bool = False
 
@@ -161,13 +156,10 @@ class Member(Struct, frozen=True):
 class Next(Struct, frozen=True):
     """Who takes over when the master dies."""
 
-    node: str | None
-    """None if no known node can."""
-    seconds: float | None
-    """At most, after the master's last advert."""
+    node: str | None  # None if no known node can
+    seconds: float | None  # at most, after the master's last advert
     because: str
-    certain: bool
-    """False while a node is not known."""
+    certain: bool  # False while a node is not known
 
 
 class Router(Struct, frozen=True):
@@ -177,23 +169,18 @@ class Router(Struct, frozen=True):
     vrids: tuple[int, ...]
     vips: tuple[str, ...]
     members: tuple[Member, ...]
-    masters: tuple[str, ...]
-    """Nodes that report MASTER."""
-    next: Next | None
-    """None with several masters."""
-    other_master: str | None = None
-    """Address of a master that is heard and is none of these nodes."""
+    masters: tuple[str, ...]  # nodes that report MASTER
+    next: Next | None  # None with several masters
+    other_master: str | None = None  # address of a master that is heard and is none of these nodes
 
 
 class Heard(StrEnum):
     """Whether one node hears the adverts of another."""
 
     HEARD = "heard"
-    SILENT = "silent"
-    """It sends none now: a backup is silent."""
+    SILENT = "silent"  # it sends none now: a backup is silent
     LOST = "lost"
-    REJECTED = "rejected"
-    """They arrive on its interface, but its keepalived does not follow them."""
+    REJECTED = "rejected"  # they arrive on its interface, but its keepalived does not follow them
     UNKNOWN = "unknown"
 
 
@@ -223,11 +210,9 @@ class ValueOnNodes(Struct, frozen=True):
 class ClusterDifference(Struct, frozen=True):
     """Something that should be equal on all nodes."""
 
-    kind: str
-    """``config``, ``vips``, ``sysctl``, ``keepalived``, ``kvtui``, ``ipvs``, ``drained``, ``auth_hmac``."""
+    kind: str  # `config`, `vips`, `sysctl`, `keepalived`, `kvtui`, `ipvs`, `drained`, `auth_hmac`
     what: str
-    values: tuple[ValueOnNodes, ...]
-    """Most frequent first."""
+    values: tuple[ValueOnNodes, ...]  # most frequent first
 
 
 class ClusterView(Struct, frozen=True):

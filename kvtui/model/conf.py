@@ -21,8 +21,7 @@ class ProblemKind(StrEnum):
     SYNTAX = "syntax"
     """Unbalanced braces or quotes, a block that is lost, an endless macro: keepalived may exit or lose config."""
     INCLUDE = "include"
-    VALUE = "value"
-    """A value that keepalived rejects (priority 300, no virtual_router_id)."""
+    VALUE = "value"  # a value that keepalived rejects (priority 300, no virtual_router_id)
 
 
 class Location(Struct, frozen=True):
@@ -187,23 +186,17 @@ class SyncGroup(Struct, frozen=True):
 
     name: str
     members: tuple[str, ...]
-    tracks_weights: bool = False
-    """The weights of what its members track count (``sync_group_tracking_weight``)."""
+    tracks_weights: bool = False  # the weights of what its members track count (`sync_group_tracking_weight`)
 
 
 class Conf(Struct, frozen=True):
     """A whole configuration with its includes."""
 
-    path: str
-    """As keepalived names it."""
-    read_at: float
-    """Seconds since the epoch."""
-    modified: float | None = None
-    """mtime of the main file (seconds since the epoch); None for the running config."""
-    digest: str = ""
-    """sha256 of the text without comments and whitespace."""
-    files: tuple[str, ...] = ()
-    """Every file read, main one first."""
+    path: str  # as keepalived names it
+    read_at: float  # seconds since the epoch
+    modified: float | None = None  # mtime of the main file (seconds since the epoch); None for the running config
+    digest: str = ""  # sha256 of the text without comments and whitespace
+    files: tuple[str, ...] = ()  # every file read, main one first
     globals: dict[str, str] = field(default_factory=dict)
     """Single-line ``global_defs`` entries (keyword → rest of line), without secrets."""
     instances: tuple[ConfInstance, ...] = ()
@@ -211,8 +204,7 @@ class Conf(Struct, frozen=True):
     track_files: tuple[ConfTrackFile, ...] = ()
     scripts: tuple[ConfScript, ...] = ()
     virtual_servers: tuple[ConfVirtualServer, ...] = ()
-    ignored_servers: tuple[ConfVirtualServer, ...] = ()
-    """Those without a real server, which keepalived ignores."""
+    ignored_servers: tuple[ConfVirtualServer, ...] = ()  # those without a real server, which keepalived ignores
     checks: tuple[Check, ...] = ()
     problems: tuple[Problem, ...] = ()
 

@@ -26,20 +26,16 @@ Value = bool | float | str | tuple[str, ...] | None
 class Theme(StrEnum):
     """Colours of the terminal UI; a mark or a word always says the same as a colour."""
 
-    AUTO = "auto"
-    """dark; mono with NO_COLOR; ansi16 in a terminal with 16 colours."""
+    AUTO = "auto"  # dark; mono with NO_COLOR; ansi16 in a terminal with 16 colours
     DARK = "dark"
     LIGHT = "light"
     CONTRAST = "high-contrast"
-    ANSI16 = "ansi16"
-    """The terminal's own 16 colours."""
-    MONO = "mono"
-    """No colours: bold, reverse and underlined only."""
+    ANSI16 = "ansi16"  # the terminal's own 16 colours
+    MONO = "mono"  # no colours: bold, reverse and underlined only
 
 
 class ColourMode(StrEnum):
-    AUTO = "auto"
-    """On a terminal without NO_COLOR."""
+    AUTO = "auto"  # on a terminal without NO_COLOR
     ALWAYS = "always"
     NEVER = "never"
 
@@ -56,21 +52,16 @@ class Kind(StrEnum):
 class Setting(Struct, frozen=True):
     """One setting; texts are empty where there is no option, variable or restriction."""
 
-    key: str
-    """In the file, such as ``kubernetes.configmap``."""
+    key: str  # in the file, such as `kubernetes.configmap`
     kind: Kind
     help: str
-    parameter: str = ""
-    """Name of the option's parameter."""
-    variable: str = ""
-    """Of the environment."""
+    parameter: str = ""  # name of the option's parameter
+    variable: str = ""  # of the environment
     default: Value = None
     choices: tuple[str, ...] = ()
     least: float = 0.0
-    inverse: bool = False
-    """The option means the opposite (``--no-kube``)."""
-    pattern: str = ""
-    """Regular expression for the whole text; ``shape`` describes it."""
+    inverse: bool = False  # the option means the opposite (`--no-kube`)
+    pattern: str = ""  # regular expression for the whole text; `shape` describes it
     shape: str = ""
 
     def refused(self, value: object) -> str | None:
@@ -189,12 +180,9 @@ class Config(Struct, frozen=True):
     """The values of all files; a later file overrides an earlier one."""
 
     values: Mapping[str, Configured] = field(default_factory=dict)
-    keys: Mapping[str, Configured] = field(default_factory=dict)
-    """Binding's id → keys."""
-    problems: tuple[str, ...] = ()
-    """A message for each entry that kvtui cannot use."""
-    files: Mapping[str, bool] = field(default_factory=dict)
-    """Path → whether it was read; in the order of reading."""
+    keys: Mapping[str, Configured] = field(default_factory=dict)  # binding's id → keys
+    problems: tuple[str, ...] = ()  # a message for each entry that kvtui cannot use
+    files: Mapping[str, bool] = field(default_factory=dict)  # path → whether it was read; in the order of reading
 
     def value(self, key: str) -> Value:
         configured = self.values.get(key)

@@ -13,10 +13,7 @@ class Connect(Struct, frozen=True):
 
     address: str
     port: int
-    at: float
-    """Start (seconds since the epoch)."""
-    seconds: float
-    """Until it was accepted, was refused or timed out."""
+    at: float  # start (seconds since the epoch)
+    seconds: float  # until it was accepted, was refused or timed out
     error: str | None = None
-    source: str | None = None
-    """Source address, if the kernel chose one."""
+    source: str | None = None  # source address, if the kernel chose one

@@ -12,8 +12,7 @@ from kvtui.model.finding import Severity
 class EventKind(StrEnum):
     VIP = "vip"
     VRRP = "vrrp"
-    CHECK = "check"
-    """A real server that came, went, or changed its weight."""
+    CHECK = "check"  # a real server that came, went, or changed its weight
     RELOAD = "reload"
     CONFIG = "config"
     FINDING = "finding"
@@ -22,13 +21,9 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True):
-    at: float | None
-    """Seconds since the epoch; None for a log line without a time."""
+    at: float | None  # seconds since the epoch; None for a log line without a time
     kind: EventKind
-    text: str
-    """One sentence; pass it through ``model.text.plain`` before printing."""
-    objects: tuple[str, ...] = ()
-    """The VIPs, instances and servers that it is about; the first is shown."""
+    text: str  # one sentence; pass it through `model.text.plain` before printing
+    objects: tuple[str, ...] = ()  # the VIPs, instances and servers that it is about; the first is shown
     severity: Severity = Severity.INFO
-    lines: int = 1
-    """Number of log lines that it stands for."""
+    lines: int = 1  # number of log lines that it stands for

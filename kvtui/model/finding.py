@@ -8,12 +8,11 @@ from msgspec import Struct
 
 
 class Severity(StrEnum):
-    CRITICAL = "critical"
-    """Clients fail now, or will fail at the next event."""
-    WARNING = "warning"
-    """Something is wrong, but clients are still served."""
-    INFO = "info"
-    """No problem; the operator should know it."""
+    """How severe a finding is."""
+
+    CRITICAL = "critical"  # clients fail now, or will fail at the next event
+    WARNING = "warning"  # something is wrong, but clients are still served
+    INFO = "info"  # no problem; the operator should know it
 
     @property
     def rank(self) -> int:
@@ -22,18 +21,13 @@ class Severity(StrEnum):
 
 
 class Finding(Struct, frozen=True):
-    id: str
-    """Kebab-case name that never changes, such as ``two-masters``."""
+    id: str  # kebab-case name that never changes, such as `two-masters`
     severity: Severity
-    title: str
-    """One short sentence that names the object."""
-    evidence: tuple[str, ...]
-    """One sentence per fact, with numbers and the source in parentheses."""
+    title: str  # one short sentence that names the object
+    evidence: tuple[str, ...]  # one sentence per fact, with numbers and the source in parentheses
     remedy: str
-    object: str
-    """A VIP, an instance, ``VIP:PORT -> REAL:PORT``, a ConfigMap key."""
-    vips: tuple[str, ...] = ()
-    """Affected VIPs; their rows show a mark."""
+    object: str  # a VIP, an instance, `VIP:PORT -> REAL:PORT`, a ConfigMap key
+    vips: tuple[str, ...] = ()  # affected VIPs; their rows show a mark
 
     @property
     def command(self) -> str:

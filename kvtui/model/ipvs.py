@@ -56,20 +56,14 @@ class RealServer(Struct, frozen=True, gc=False):
     address: str
     port: int
     method: ForwardingMethod
-    weight: int
-    """0 means no new connections."""
-    active: int
-    """ActiveConn, connections in ESTABLISHED."""
+    weight: int  # 0 means no new connections
+    active: int  # ActiveConn, connections in ESTABLISHED
     inactive: int
-    persistent: int | None = None
-    """Number of persistence templates."""
-    upper_threshold: int | None = None
-    """Connections at which it accepts no more; 0 means no limit."""
-    lower_threshold: int | None = None
-    """Connections below which it accepts again."""
+    persistent: int | None = None  # number of persistence templates
+    upper_threshold: int | None = None  # connections at which it accepts no more; 0 means no limit
+    lower_threshold: int | None = None  # connections below which it accepts again
     stats: Stats | None = None
-    tunnel_type: int = 0
-    """IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre."""
+    tunnel_type: int = 0  # IP_VS_CONN_F_TUNNEL_TYPE_*: 0 ipip, 1 gue, 2 gre
     tunnel_port: int = 0
     tunnel_flags: int = 0
 
@@ -87,23 +81,17 @@ class VirtualServer(Struct, frozen=True):
     """A service of the IPVS table."""
 
     protocol: Protocol
-    address: str | None
-    """Canonical text; None for a fwmark service."""
+    address: str | None  # canonical text; None for a fwmark service
     port: int | None
     fwmark: int | None
     family: int
     scheduler: str
-    flags: tuple[str, ...] = ()
-    """Such as ``persistent``, ``ops``, ``hashed``, ``sched-flag-1`` …, sorted."""
-    persistence_timeout: int | None = None
-    """Seconds; None if not persistent."""
-    persistence_engine: str | None = None
-    """Such as ``sip``."""
-    netmask: int | None = None
-    """Persistence granularity as prefix length; None for the whole address."""
+    flags: tuple[str, ...] = ()  # such as `persistent`, `ops`, `hashed`, `sched-flag-1` …, sorted
+    persistence_timeout: int | None = None  # seconds; None if not persistent
+    persistence_engine: str | None = None  # such as `sip`
+    netmask: int | None = None  # persistence granularity as prefix length; None for the whole address
     real_servers: tuple[RealServer, ...] = ()
-    stats: Stats | None = None
-    """None with procfs only."""
+    stats: Stats | None = None  # None with procfs only
     reals_read: float | None = None
     """CLOCK_MONOTONIC when its real servers were read; None if read together with the table (large tables are read
     incrementally); ``stats_read``: the same of its own counters."""
@@ -126,28 +114,22 @@ class VirtualServer(Struct, frozen=True):
 class Connection(Struct, frozen=True):
     """One entry of /proc/net/ip_vs_conn."""
 
-    protocol: str
-    """As the kernel prints it: TCP, UDP, SCTP, or IP for a template."""
+    protocol: str  # as the kernel prints it: TCP, UDP, SCTP, or IP for a template
     client: tuple[str, int]
     virtual: tuple[str, int]
     real: tuple[str, int]
     state: str
-    expires: int
-    """Seconds."""
-    persistence: str = ""
-    """Data of the persistence engine."""
+    expires: int  # seconds
+    persistence: str = ""  # data of the persistence engine
 
 
 class IpvsTable(Struct, frozen=True):
     """One reading of the table of one network namespace."""
 
     virtual_servers: tuple[VirtualServer, ...]
-    complete: bool
-    """False if only procfs was readable: no counters, thresholds or persistence."""
-    read_at: float
-    """Seconds since the epoch."""
-    monotonic: float
-    """CLOCK_MONOTONIC at the reading, for rates."""
+    complete: bool  # False if only procfs was readable: no counters, thresholds or persistence
+    read_at: float  # seconds since the epoch
+    monotonic: float  # CLOCK_MONOTONIC at the reading, for rates
 
     def reals_at(self, virtual: VirtualServer) -> float:
         return self.monotonic if virtual.reals_read is None else virtual.reals_read

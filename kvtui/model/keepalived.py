@@ -33,12 +33,9 @@ class Children(Struct, frozen=True):
 
 
 class PidFile(Struct, frozen=True):
-    path: str
-    """Inside keepalived's mount namespace."""
-    pid: int | None
-    """What the file has (in keepalived's PID namespace); None if it is not a number."""
-    stale: bool
-    """The number is not the PID of the process that owns the file."""
+    path: str  # inside keepalived's mount namespace
+    pid: int | None  # what the file has (in keepalived's PID namespace); None if it is not a number
+    stale: bool  # the number is not the PID of the process that owns the file
 
 
 class Controller(Struct, frozen=True):
@@ -50,53 +47,37 @@ class Controller(Struct, frozen=True):
     pid: int
     name: str
     argv: tuple[str, ...]
-    configmap: str | None = None
-    """``namespace/name`` from ``--services-configmap``."""
+    configmap: str | None = None  # `namespace/name` from `--services-configmap`
     vrid: int | None = None
-    interface: str | None = None
-    """From ``--iface``."""
+    interface: str | None = None  # from `--iface`
     http_port: int | None = None
-    pod: str | None = None
-    """``namespace/name`` from its POD_NAMESPACE and POD_NAME."""
-    notify: str | None = None
-    """KEEPALIVED_NOTIFY, the script that it writes into the config."""
+    pod: str | None = None  # `namespace/name` from its POD_NAMESPACE and POD_NAME
+    notify: str | None = None  # KEEPALIVED_NOTIFY, the script that it writes into the config
 
 
 class Keepalived(Struct, frozen=True):
     """A running keepalived: its parent process, and what can be read without a dump; None for what cannot."""
 
-    pid: int
-    """In kvtui's PID namespace."""
-    ns_pid: int
-    """In its own PID namespace (last number of ``NSpid`` in /proc/PID/status)."""
+    pid: int  # in kvtui's PID namespace
+    ns_pid: int  # in its own PID namespace (last number of `NSpid` in /proc/PID/status)
     argv: tuple[str, ...]
-    version: str | None
-    """Such as ``2.2.7``."""
-    conf: str
-    """Path of its config file, inside its mount namespace."""
-    root: str
-    """Prefix for paths inside its mount namespace: ``/proc/<pid>/root``; empty if it shares kvtui's."""
-    netns: int | None
-    """Inode of its network namespace (needs CAP_SYS_PTRACE); ``mntns``: of its mount namespace."""
+    version: str | None  # such as `2.2.7`
+    conf: str  # path of its config file, inside its mount namespace
+    root: str  # prefix for paths inside its mount namespace: `/proc/<pid>/root`; empty if it shares kvtui's
+    netns: int | None  # inode of its network namespace (needs CAP_SYS_PTRACE); `mntns`: of its mount namespace
     mntns: int | None
-    own_netns: bool | None
-    """It is in kvtui's network namespace."""
+    own_netns: bool | None  # it is in kvtui's network namespace
     children: Children
-    started: float
-    """Seconds since the epoch; changes when the clock is set."""
-    instance_name: str | None = None
-    """``-i`` / ``--config-id``."""
-    net_namespace: str | None = None
-    """Of the config, or ``-s``."""
+    started: float  # seconds since the epoch; changes when the clock is set
+    instance_name: str | None = None  # `-i` / `--config-id`
+    net_namespace: str | None = None  # of the config, or `-s`
     tmpdir: str = "/tmp"  # noqa: S108 - keepalived's own default, read only
     """Folder of its dumps, inside its mount namespace."""
-    dumps_json: bool | None = None
-    """It catches the JSON signal (bit 36 of SigCgt or SigBlk)."""
+    dumps_json: bool | None = None  # it catches the JSON signal (bit 36 of SigCgt or SigBlk)
     pid_files: tuple[PidFile, ...] = ()
     controller: Controller | None = None
     uid: int = 0
-    start_ticks: int = 0
-    """Clock ticks from boot to its start; identifies the process together with ``pid``."""
+    start_ticks: int = 0  # clock ticks from boot to its start; identifies the process together with `pid`
 
     @property
     def identity(self) -> tuple[int, int, int | None, int | None]:

@@ -18,31 +18,24 @@ class Resource(StrEnum):
 
     CONFIGMAPS = "configmaps"
     SERVICES = "services"
-    ENDPOINTS = "endpointslices"
-    """``endpoints`` on clusters without EndpointSlices (before 1.19)."""
+    ENDPOINTS = "endpointslices"  # `endpoints` on clusters without EndpointSlices (before 1.19)
     PODS = "pods"
     NODES = "nodes"
 
 
 class ResourceState(Struct, frozen=True):
     resource: Resource
-    state: SourceState
-    """ok, degraded (old data, no watch), unavailable (never read)."""
-    detail: str = ""
-    """The loss, its cause (verb and resource for a 403) and the next step."""
-    read_at: float | None = None
-    """When it was last known to be current (seconds since the epoch)."""
-    forbidden: bool = False
-    """The API keeps answering 403."""
-    remedy: str = ""
-    """Commands that grant the missing permission."""
+    state: SourceState  # ok, degraded (old data, no watch), unavailable (never read)
+    detail: str = ""  # the loss, its cause (verb and resource for a 403) and the next step
+    read_at: float | None = None  # when it was last known to be current (seconds since the epoch)
+    forbidden: bool = False  # the API keeps answering 403
+    remedy: str = ""  # commands that grant the missing permission
 
 
 class ConfigMap(Struct, frozen=True):
     namespace: str
     name: str
-    data: Mapping[str, str]
-    """VIP → value, unchanged; text from outside, of any length and content."""
+    data: Mapping[str, str]  # VIP → value, unchanged; text from outside, of any length and content
     resource_version: str = ""
     annotations: tuple[str, ...] = ()
     """Keys only (``k8s.co/cloud-provider-config`` means that a controller rewrites the ConfigMap)."""
@@ -82,11 +75,9 @@ class EndpointPort(Struct, frozen=True):
 
 class Endpoint(Struct, frozen=True):
     address: str
-    ready: bool
-    """The API's condition (null counts as ready)."""
+    ready: bool  # the API's condition (null counts as ready)
     terminating: bool = False
-    pod: NamespacedName | None = None
-    """targetRef; None if it is not a pod."""
+    pod: NamespacedName | None = None  # targetRef; None if it is not a pod
     node: str | None = None
 
 
@@ -106,12 +97,9 @@ class Pod(Struct, frozen=True):
     ip: str | None
     ready: bool
     phase: str
-    reason: str = ""
-    """Why it is not ready, such as ``CrashLoopBackOff``."""
-    controller: bool = False
-    """It belongs to the keepalived-vip DaemonSet (same owner as the pod on this node)."""
-    started: float | None = None
-    """Start of its last container, else of the pod (seconds since the epoch)."""
+    reason: str = ""  # why it is not ready, such as `CrashLoopBackOff`
+    controller: bool = False  # it belongs to the keepalived-vip DaemonSet (same owner as the pod on this node)
+    started: float | None = None  # start of its last container, else of the pod (seconds since the epoch)
 
 
 class KubeNode(Struct, frozen=True):
@@ -131,17 +119,13 @@ class KubeNode(Struct, frozen=True):
 class Kube(Struct, frozen=True):
     """The cluster. A resource that could not be read is None, never empty."""
 
-    server: str
-    """URL of the API, without credentials."""
+    server: str  # URL of the API, without credentials
     configmap_name: NamespacedName | None = None
-    configmap: ConfigMap | None = None
-    """None if not read, or if it does not exist (``configmap_missing``)."""
+    configmap: ConfigMap | None = None  # None if not read, or if it does not exist (`configmap_missing`)
     configmap_missing: bool = False
-    services: Mapping[NamespacedName, KubeService] | None = None
-    """Those that the ConfigMap names."""
+    services: Mapping[NamespacedName, KubeService] | None = None  # those that the ConfigMap names
     endpoints: Mapping[NamespacedName, tuple[EndpointGroup, ...]] | None = None
-    pods: Mapping[NamespacedName, Pod] | None = None
-    """Those behind the Services, and the controller pods."""
+    pods: Mapping[NamespacedName, Pod] | None = None  # those behind the Services, and the controller pods
     nodes: Mapping[str, KubeNode] | None = None
     resources: tuple[ResourceState, ...] = ()
 

@@ -9,22 +9,19 @@ from msgspec import Struct
 
 
 class MappingState(StrEnum):
+    """How the controller handles an entry."""
+
     OK = "ok"
-    VIP_ONLY = "vip-only"
-    """An empty value: the controller binds the VIP and creates no virtual server."""
-    ERROR = "error"
-    """The controller logs a warning and skips it."""
+    VIP_ONLY = "vip-only"  # an empty value: the controller binds the VIP and creates no virtual server
+    ERROR = "error"  # the controller logs a warning and skips it
 
 
 class Dialect(StrEnum):
     """Controllers with different grammars and templates."""
 
-    V09 = "0.9"
-    """gcr.io/google_containers/kube-keepalived-vip:0.9: NAT only; an empty value is skipped."""
-    CONTRIB = "contrib"
-    """kubernetes-retired/contrib 0.10 to its head: NAT and DR."""
-    ALEDBF = "aledbf"
-    """aledbf/kube-keepalived-vip 0.15 and newer: NAT, DR, PROXY."""
+    V09 = "0.9"  # gcr.io/google_containers/kube-keepalived-vip:0.9: NAT only; an empty value is skipped
+    CONTRIB = "contrib"  # kubernetes-retired/contrib 0.10 to its head: NAT and DR
+    ALEDBF = "aledbf"  # aledbf/kube-keepalived-vip 0.15 and newer: NAT, DR, PROXY
 
 
 class Mapping(Struct, frozen=True):
@@ -37,13 +34,10 @@ class Mapping(Struct, frozen=True):
     value: str
     namespace: str | None
     service: str | None
-    method: str | None
-    """``NAT``, ``DR``, ``PROXY``, or another text that the unanchored pattern accepts (``NATX``)."""
+    method: str | None  # `NAT`, `DR`, `PROXY`, or another text that the unanchored pattern accepts (`NATX`)
     state: MappingState
-    error: str | None = None
-    """Why the controller skips it, one sentence."""
-    notes: tuple[str, ...] = ()
-    """Unexpected effects that the controller does not report, one sentence each."""
+    error: str | None = None  # why the controller skips it, one sentence
+    notes: tuple[str, ...] = ()  # unexpected effects that the controller does not report, one sentence each
     source: Literal["configmap", "conf"] = "configmap"
     """``conf``: there is no API, and the entry comes from keepalived.conf."""
 

@@ -31,12 +31,9 @@ class RealServerState(StrEnum):
     """Whether a real server accepts new connections."""
 
     UP = "up"
-    DRAINED = "drained"
-    """In the kernel with weight 0; its health checks pass or are unknown."""
-    FAILED = "failed"
-    """In the kernel with weight 0 because its health check fails (``inhibit_on_failure``)."""
-    REMOVED = "removed"
-    """In keepalived's config but not in the kernel: its health check fails, or it was deleted."""
+    DRAINED = "drained"  # in the kernel with weight 0; its health checks pass or are unknown
+    FAILED = "failed"  # in the kernel with weight 0 because its health check fails (`inhibit_on_failure`)
+    REMOVED = "removed"  # in keepalived's config but not in the kernel: its health check fails, or it was deleted
 
 
 class Master(Struct, frozen=True):
@@ -57,8 +54,7 @@ class Peer(Struct, frozen=True):
     priority: int | None
     seen: bool
     age_seconds: float | None
-    auth_hmac_key: int | None = None
-    """Id of the key that signed it."""
+    auth_hmac_key: int | None = None  # id of the key that signed it
 
 
 class InstanceView(Struct, frozen=True):
@@ -78,17 +74,14 @@ class InstanceView(Struct, frozen=True):
     master: Master | None
     peers: tuple[Peer, ...]
     counters: dict[str, int] | None
-    evidence: str = "none"
-    """Source of ``state``: ``dump``, ``wire``, ``address`` or ``none``."""
-    rivals: tuple[str, ...] = ()
-    """Addresses of other nodes that claim to be master at the same time."""
+    evidence: str = "none"  # source of `state`: `dump`, `wire`, `address` or `none`
+    rivals: tuple[str, ...] = ()  # addresses of other nodes that claim to be master at the same time
     track_files: tuple[str, ...] = ()
     tracked: tuple[Tracked, ...] = ()
     sync_group: str | None = None
     preempt_delay: float | None = None
     auth_hmac: AuthHmac | None = None
-    address: str | None = None
-    """What this node advertises from."""
+    address: str | None = None  # what this node advertises from
     unicast_peers: tuple[str, ...] = ()
 
 
@@ -99,14 +92,11 @@ class VipView(Struct, frozen=True):
     prefixlen: int
     interface: str | None
     instance: str
-    present: bool | None
-    """On an interface of this node; None if addresses cannot be read."""
-    owner: str | None
-    """Address of the node that advertises it."""
+    present: bool | None  # on an interface of this node; None if addresses cannot be read
+    owner: str | None  # address of the node that advertises it
     state: VrrpState
     owner_is_self: bool = False
-    rivals: tuple[str, ...] = ()
-    """Other nodes that advertise it at the same time."""
+    rivals: tuple[str, ...] = ()  # other nodes that advertise it at the same time
 
 
 class PodView(Struct, frozen=True):
@@ -176,10 +166,8 @@ class Observation(Struct, frozen=True, dict=True):
     vips: tuple[VipView, ...] | None
     virtual_servers: tuple[VirtualServerView, ...] | None
     notes: tuple[str, ...] = ()
-    mappings: tuple[Mapping, ...] | None = None
-    """Entries of the ConfigMap, or of keepalived.conf without an API."""
-    findings: tuple[Finding, ...] | None = None
-    """Worst first; None if triage did not run."""
+    mappings: tuple[Mapping, ...] | None = None  # entries of the ConfigMap, or of keepalived.conf without an API
+    findings: tuple[Finding, ...] | None = None  # worst first; None if triage did not run
 
     def servers_of(self, vip: str) -> tuple[VirtualServerView, ...]:
         return self._by_address.get(vip, ())

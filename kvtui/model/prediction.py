@@ -13,8 +13,7 @@ class Certainty(StrEnum):
     CERTAIN = "certain"
     LIKELY = "likely"
     """It rests on what other nodes probably are: as this node, or as they were when they last advertised."""
-    UNKNOWN = "unknown"
-    """No source on this node knows what decides it."""
+    UNKNOWN = "unknown"  # no source on this node knows what decides it
 
 
 class StateChange(Struct, frozen=True):
@@ -32,27 +31,34 @@ class VipsChange(Struct, frozen=True):
 
 
 class Prediction(Struct, frozen=True):
-    """What follows for one instance of this node, or what came of it; unknown values are None."""
+    """What follows for one instance of this node, or what came of it.
+
+    Attributes:
+        owner_then: address of the node that has the VIPs afterwards; None if unknown, or if it is no node.
+        two_owners: two nodes have a VIP of the instance afterwards; None if unknown.
+        within_seconds: longest time until it has come; None if nothing changes.
+    """
 
     instance: str
     state: StateChange
     vips_here: VipsChange
     owner_then: str | None
-    """Address of the node that has the VIPs afterwards; None if no node has them, too."""
     two_owners: bool | None
-    """Two nodes have a VIP of the instance afterwards."""
     within_seconds: float | None
-    """Longest time until it has come; None if nothing changes."""
     certainty: Certainty
     why: str
 
 
 class CountChange(Struct, frozen=True):
+    """A number before and after."""
+
     now: int
     then: int
 
 
 class NewConnections(StrEnum):
+    """What becomes of clients that connect."""
+
     SERVED = "served"
     PARTLY_REFUSED = "partly refused"
     """A hashing scheduler refuses the clients whose hash leads to a real server of weight 0."""
@@ -61,14 +67,19 @@ class NewConnections(StrEnum):
 
 
 class Traffic(Struct, frozen=True):
+    """What is left of a virtual server for clients.
+
+    Attributes:
+        real_servers: those that take new connections, without the sorry server.
+        weight: the sum of theirs.
+        quorum_met: as keepalived counts it, which does not see a weight that is set in the kernel.
+        sorry_server: its address and port if it takes the connections then.
+    """
+
     virtual_server: str
     real_servers: CountChange
-    """Those that take new connections, without the sorry server."""
     weight: CountChange
-    """The sum of theirs."""
     quorum: int
     quorum_met: bool
-    """As keepalived counts it, which does not see a weight that is set in the kernel."""
     sorry_server: str | None
-    """Its address and port if it takes the connections then."""
     new_connections: NewConnections

@@ -31,36 +31,23 @@ class Node(Struct, frozen=True):
 class Snapshot(Struct, frozen=True):
     """A node at one moment. A layer that could not be read is None, never empty."""
 
-    time: float
-    """When it was assembled (seconds since the epoch)."""
+    time: float  # when it was assembled (seconds since the epoch)
     node: Node
-    sources: tuple[Source, ...]
-    """One per ``SourceName``, in that order."""
-    keepalived: tuple[Keepalived, ...] = ()
-    """Every keepalived on the host."""
-    chosen: int | None = None
-    """PID of the keepalived that the other layers belong to; None if none runs."""
-    conf: Conf | None = None
-    """Its config file, as it is on disk."""
-    running: Conf | None = None
-    """The config that it runs (memfd, keepalived ≥ 2.2.0)."""
+    sources: tuple[Source, ...]  # one per `SourceName`, in that order
+    keepalived: tuple[Keepalived, ...] = ()  # every keepalived on the host
+    chosen: int | None = None  # PID of the keepalived that the other layers belong to; None if none runs
+    conf: Conf | None = None  # its config file, as it is on disk
+    running: Conf | None = None  # the config that it runs (memfd, keepalived ≥ 2.2.0)
     instances: tuple[VrrpInstance, ...] | None = None
-    checks: tuple[RealServerCheck, ...] | None = None
-    """Of a data dump."""
-    ipvs: IpvsTable | None = None
-    """Of its network namespace; so are ``addresses``, ``advertisers`` and ``sysctls``."""
+    checks: tuple[RealServerCheck, ...] | None = None  # of a data dump
+    ipvs: IpvsTable | None = None  # of its network namespace; so are `addresses`, `advertisers` and `sysctls`
     addresses: AddressTable | None = None
     advertisers: tuple[Advertiser, ...] | None = None
-    heard_since: float | None = None
-    """Since when no advert was lost (seconds since the epoch)."""
-    transitions: tuple[Transition, ...] = ()
-    """Newest last, bounded."""
-    log: LogTail | None = None
-    """Of keepalived; read only while an instance is in FAULT or a script fails."""
-    kube: Kube | None = None
-    """None without an API, or before its first answer."""
-    sysctls: Mapping[str, int] | None = None
-    """Full names such as ``net.ipv4.vs.conntrack``."""
+    heard_since: float | None = None  # since when no advert was lost (seconds since the epoch)
+    transitions: tuple[Transition, ...] = ()  # newest last, bounded
+    log: LogTail | None = None  # of keepalived; read only while an instance is in FAULT or a script fails
+    kube: Kube | None = None  # None without an API, or before its first answer
+    sysctls: Mapping[str, int] | None = None  # full names such as `net.ipv4.vs.conntrack`
     host: Host | None = None
     reported_peers: Mapping[str, Mapping[str, int]] | None = None
     """Instance → address → priority, of nodes as reported by the kvtui that coordinates an action."""

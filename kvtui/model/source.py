@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class SourceName(StrEnum):
-    """In display order."""
+    """The sources of a snapshot, in display order."""
 
     KEEPALIVED = "keepalived"
     CONF = "conf"
@@ -21,31 +21,26 @@ class SourceName(StrEnum):
 
 
 class SourceState(StrEnum):
+    """Whether a source works."""
+
     OK = "ok"
-    DEGRADED = "degraded"
-    """Some data is missing or old: ``detail`` says what and why."""
-    UNAVAILABLE = "unavailable"
-    """No data: ``detail`` says why and what helps."""
+    DEGRADED = "degraded"  # some data is missing or old: `detail` says what and why
+    UNAVAILABLE = "unavailable"  # no data: `detail` says why and what helps
 
 
 class UnavailableReason(StrEnum):
     """Why an unavailable source is not an error."""
 
-    ABSENT = "absent"
-    """It does not exist on this node."""
-    UNWANTED = "unwanted"
-    """The operator disabled it."""
-    PENDING = "pending"
-    """Its first answer has not arrived yet."""
+    ABSENT = "absent"  # it does not exist on this node
+    UNWANTED = "unwanted"  # the operator disabled it
+    PENDING = "pending"  # its first answer has not arrived yet
 
 
 class Source(Struct, frozen=True):
     name: SourceName
     state: SourceState
-    detail: str = ""
-    """One sentence for the operator: the loss, its cause, the next step."""
-    read_at: float | None = None
-    """Seconds since the epoch."""
+    detail: str = ""  # one sentence for the operator: the loss, its cause, the next step
+    read_at: float | None = None  # seconds since the epoch
     reason: UnavailableReason | None = None
 
     def age(self, now: float) -> float | None:

@@ -32,8 +32,7 @@ class VirtualAddress(Struct, frozen=True):
     address: str
     prefixlen: int
     interface: str | None = None
-    installed: bool | None = None
-    """Whether keepalived reports it as added to the interface."""
+    installed: bool | None = None  # whether keepalived reports it as added to the interface
     excluded: bool = False
 
 
@@ -56,12 +55,9 @@ class HmacMode(StrEnum):
 
 class AuthHmac(Struct, frozen=True):
     mode: HmacMode
-    active_key: int
-    """Id of the key that signs."""
-    key_ids: tuple[int, ...] | None = None
-    """None where the dump has only their number."""
-    time_window: int | None = None
-    """Seconds that the clock of a sender may differ; None for ``anti_replay monotonic``."""
+    active_key: int  # id of the key that signs
+    key_ids: tuple[int, ...] | None = None  # None where the dump has only their number
+    time_window: int | None = None  # seconds that the clock of a sender may differ; None for `anti_replay monotonic`
 
 
 class Tracked(Struct, frozen=True):
@@ -69,13 +65,10 @@ class Tracked(Struct, frozen=True):
 
     kind: str
     name: str
-    weight: int = 0
-    """0: a failure is a FAULT; else the priority changes by it."""
+    weight: int = 0  # 0: a failure is a FAULT; else the priority changes by it
     reverse: bool = False
-    good: bool | None = None
-    """The last result; None if it has none yet, and for interfaces."""
-    detail: str = ""
-    """A script's command, user and timeout."""
+    good: bool | None = None  # the last result; None if it has none yet, and for interfaces
+    detail: str = ""  # a script's command, user and timeout
 
 
 class VrrpInstance(Struct, frozen=True):
@@ -86,49 +79,35 @@ class VrrpInstance(Struct, frozen=True):
     interface: str | None = None
     vrid: int | None = None
     version: int | None = None
-    family: AddressFamily | None = None
-    """Of its adverts."""
-    wanted_state: VrrpState | None = None
-    """What keepalived is moving to."""
+    family: AddressFamily | None = None  # of its adverts
+    wanted_state: VrrpState | None = None  # what keepalived is moving to
     base_priority: int | None = None
-    effective_priority: int | None = None
-    """After tracking weights."""
+    effective_priority: int | None = None  # after tracking weights
     nopreempt: bool | None = None
-    preempt_delay: float | None = None
-    """Seconds that a backup with a higher priority waits."""
-    advert_interval: float | None = None
-    """Seconds."""
+    preempt_delay: float | None = None  # seconds that a backup with a higher priority waits
+    advert_interval: float | None = None  # seconds
     master_advert_interval: float | None = None
-    master_address: str | None = None
-    """Data dump only."""
-    master_priority: int | None = None
-    """In BACKUP only."""
-    last_transition: float | None = None
-    """Seconds since the epoch; reset by every reload."""
+    master_address: str | None = None  # data dump only
+    master_priority: int | None = None  # in BACKUP only
+    last_transition: float | None = None  # seconds since the epoch; reset by every reload
     vips: tuple[VirtualAddress, ...] = ()
     unicast_source: str | None = None
     unicast_peers: tuple[str, ...] = ()
-    track_files: tuple[TrackFile, ...] = ()
-    """Data dump only; so are ``tracked``, ``auth_hmac`` and ``group`` (multicast)."""
-    auth_type: str | None = None
-    """``PASS`` or ``AH``. The parser drops the password."""
+    track_files: tuple[TrackFile, ...] = ()  # data dump only; so are `tracked`, `auth_hmac` and `group` (multicast)
+    auth_type: str | None = None  # `PASS` or `AH`. The parser drops the password.
     sync_group: str | None = None
     counters: dict[str, int] = field(default_factory=dict)
     """``advert_rcvd``, ``advert_sent``, ``become_master``, ``release_master``, ``pri_zero_rcvd``, …``_err``."""
     auth_hmac: AuthHmac | None = None
     tracked: tuple[Tracked, ...] = ()
-    tracks_interface: bool = True
-    """False with ``dont_track_primary`` (JSON only)."""
-    strict: bool | None = None
-    """RFC compliance is enforced: without ``accept``, keepalived drops packets to the VIPs."""
+    tracks_interface: bool = True  # False with `dont_track_primary` (JSON only)
+    strict: bool | None = None  # RFC compliance is enforced: without `accept`, keepalived drops packets to the VIPs
     accept: bool | None = None
-    vmac: str | None = None
-    """Name of its VMAC or ipvlan interface."""
+    vmac: str | None = None  # name of its VMAC or ipvlan interface
     group: str | None = None
     grown: dict[str, float] = field(default_factory=dict)
     """Counter → when a dump last showed that it grew (seconds since the epoch)."""
-    counted_since: float | None = None
-    """When the first dump was read that ``grown`` compares (seconds since the epoch)."""
+    counted_since: float | None = None  # when the first dump was read that `grown` compares (seconds since the epoch)
 
     @property
     def advertised(self) -> tuple[str, ...]:
@@ -136,29 +115,23 @@ class VrrpInstance(Struct, frozen=True):
 
 
 class RealServerCheck(Struct, frozen=True):
-    virtual_server: str
-    """``address:port`` or ``fwmark N`` as keepalived prints it, canonical address text."""
+    virtual_server: str  # `address:port` or `fwmark N` as keepalived prints it, canonical address text
     address: str
     port: int
     configured_weight: int | None = None
-    effective_weight: int | None = None
-    """What keepalived last wrote to the kernel."""
+    effective_weight: int | None = None  # what keepalived last wrote to the kernel
     alive: bool | None = None
     failed_checkers: int | None = None
-    failing: tuple[str, ...] = ()
-    """Its checks that fail, with what keepalived knows of them."""
+    failing: tuple[str, ...] = ()  # its checks that fail, with what keepalived knows of them
 
 
 class HmacTrailer(Struct, frozen=True):
     """The trailer that ``auth_hmac`` appends to an advert (keepalived 2.4; vrrp_auth_hmac.h). The HMAC is not kept."""
 
-    scheme: int
-    """1 is HMAC-SHA256, truncated to 128 bits."""
+    scheme: int  # 1 is HMAC-SHA256, truncated to 128 bits
     key_id: int
-    sequence: int
-    """64 bits, ever growing: the sender's clock in seconds, 1/65,536 s, and a counter."""
-    reserved: int = 0
-    """Not 0: receivers reject the advert."""
+    sequence: int  # 64 bits, ever growing: the sender's clock in seconds, 1/65,536 s, and a counter
+    reserved: int = 0  # not 0: receivers reject the advert
 
     @property
     def malformed(self) -> bool:
@@ -173,32 +146,23 @@ class HmacTrailer(Struct, frozen=True):
 class Advert(Struct, frozen=True):
     """One VRRP advert from the wire (RFC 5798, RFC 3768)."""
 
-    received: float
-    """Seconds since the epoch."""
+    received: float  # seconds since the epoch
     interface: str
     source: str
     destination: str
-    outgoing: bool
-    """Sent by this node (PACKET_OUTGOING)."""
+    outgoing: bool  # sent by this node (PACKET_OUTGOING)
     version: int
     vrid: int
-    priority: int
-    """0 means "I step down", 255 "I own the address"."""
+    priority: int  # 0 means "I step down", 255 "I own the address"
     interval: float
     addresses: tuple[str, ...]
-    auth_type: int | None = None
-    """Version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored."""
-    ttl: int = 255
-    """Or hop limit; only 255 is valid."""
-    checksum_ok: bool | None = True
-    """None if it cannot be checked (AH digest, truncated packet)."""
-    authentication_header: bool = False
-    """It arrived inside IP protocol 51."""
-    error: str = ""
-    """Why the packet is malformed."""
+    auth_type: int | None = None  # version 2: 0 none, 1 password, 2 AH; None in version 3. The password is not stored.
+    ttl: int = 255  # or hop limit; only 255 is valid
+    checksum_ok: bool | None = True  # None if it cannot be checked (AH digest, truncated packet)
+    authentication_header: bool = False  # it arrived inside IP protocol 51
+    error: str = ""  # why the packet is malformed
     hmac: HmacTrailer | None = None
-    carp: bool = False
-    """A CARP packet, not VRRP: ``vrid`` is its vhid, ``priority`` its advskew (lower is better)."""
+    carp: bool = False  # a CARP packet, not VRRP: `vrid` is its vhid, `priority` its advskew (lower is better)
 
     @property
     def family(self) -> AddressFamily:
@@ -211,12 +175,9 @@ class Advertiser(Struct, frozen=True):
     last: Advert
     first_seen: float
     count: int
-    bad: int = 0
-    """Adverts that were malformed, or had a wrong checksum or a TTL other than 255."""
-    usual_priority: int | None = None
-    """Of its latest advert with a priority above 0; None if there was none."""
-    since: float | None = None
-    """Start of its current uninterrupted run of adverts (seconds since the epoch)."""
+    bad: int = 0  # adverts that were malformed, or had a wrong checksum or a TTL other than 255
+    usual_priority: int | None = None  # of its latest advert with a priority above 0; None if there was none
+    since: float | None = None  # start of its current uninterrupted run of adverts (seconds since the epoch)
     slowest: float = 0.0
     """Longest gap between its recent adverts, without silences (seconds); 0 if unknown. On a busy node it exceeds the
     advert interval."""
@@ -225,8 +186,7 @@ class Advertiser(Struct, frozen=True):
     replayed: int = 0
     """Signed adverts whose sequence did not grow (auth_hmac): sent again by somebody, or the sender's clock was set
     back. Receivers reject them; they do not count in the election."""
-    replayed_at: float | None = None
-    """When the last of them came (seconds since the epoch); ``bad_at``: of the bad ones."""
+    replayed_at: float | None = None  # when the last of them came (seconds since the epoch); `bad_at`: of the bad ones
     bad_at: float | None = None
 
     @property

@@ -26,8 +26,7 @@ class Backend(Struct, frozen=True):
 
     address: str
     port: int
-    ready: bool = True
-    """Only ready endpoints become real servers."""
+    ready: bool = True  # only ready endpoints become real servers
     pod: NamespacedName | None = None
 
     @property
@@ -39,11 +38,9 @@ class PortBackends(Struct, frozen=True):
     """A port of a Service with its backends, in the controller's order: by address as text, then port."""
 
     port: ServicePort
-    backends: tuple[Backend, ...]
-    """Ready ones; as in the controller, an endpoint appears once per matching port."""
+    backends: tuple[Backend, ...]  # ready ones; as in the controller, an endpoint appears once per matching port
     others: tuple[Backend, ...] = ()
-    why_none: str = ""
-    """Why no backend is ready, in a sentence."""
+    why_none: str = ""  # why no backend is ready, in a sentence
 
 
 _PORTS: IdentityCache[tuple[PortBackends, ...]] = IdentityCache()

@@ -39,22 +39,16 @@ class ControllerSettings(Struct, frozen=True):
     """The inputs of the controller apart from the ConfigMap and the Services; unknown ones are None or empty."""
 
     dialect: Dialect = Dialect.ALEDBF
-    why_dialect: str = ""
-    """Evidence, in a few words."""
-    namespace: str = ""
-    """``--watch-namespace``; empty for all."""
+    why_dialect: str = ""  # evidence, in a few words
+    namespace: str = ""  # `--watch-namespace`; empty for all
     vrid: int = DEFAULT_VRID
-    interface: str | None = None
-    """``--iface``, or the interface with the node's address."""
+    interface: str | None = None  # `--iface`, or the interface with the node's address
     unicast: bool = False
     proxy_mode: bool = False
-    notify: str = ""
-    """KEEPALIVED_NOTIFY."""
+    notify: str = ""  # KEEPALIVED_NOTIFY
     vrrp_version: int = 3
-    address: str | None = None
-    """Of the node: first ExternalIP, else InternalIP."""
-    node_addresses: tuple[str, ...] | None = None
-    """Of all nodes that the controller counts, in any order."""
+    address: str | None = None  # of the node: first ExternalIP, else InternalIP
+    node_addresses: tuple[str, ...] | None = None  # of all nodes that the controller counts, in any order
     priority: int | None = None
     peers: tuple[str, ...] | None = None
     assumptions: tuple[str, ...] = ()

@@ -32,13 +32,11 @@ class DifferenceKind(StrEnum):
     VIP_EXTRA = "vip-extra"
     SERVER_MISSING = "server-missing"
     SERVER_EXTRA = "server-extra"
-    SERVER_VALUE = "server-value"
-    """Scheduler, method or persistence of a virtual server."""
+    SERVER_VALUE = "server-value"  # scheduler, method or persistence of a virtual server
     REAL_MISSING = "real-missing"
     REAL_EXTRA = "real-extra"
     WEIGHT = "weight"
-    INSTANCE_VALUE = "instance-value"
-    """A value of the VRRP instance, such as its priority."""
+    INSTANCE_VALUE = "instance-value"  # a value of the VRRP instance, such as its priority
 
 
 class ServerKey(NamedTuple):
@@ -61,16 +59,13 @@ RealKey = tuple[str, int]
 class Difference(Struct, frozen=True):
     kind: DifferenceKind
     text: str
-    vip: str | None = None
-    """None for a value of the instance."""
+    vip: str | None = None  # None for a value of the instance
     server: ServerKey | None = None
     real: RealKey | None = None
     value: str | None = None
     """The keyword that differs: ``priority``, ``lvs_sched``, ``weight`` …; None if an object is missing."""
-    wanted: str | None = None
-    """In the first config; None if not set."""
-    found: str | None = None
-    """In the second config; None if not set."""
+    wanted: str | None = None  # in the first config; None if not set
+    found: str | None = None  # in the second config; None if not set
     service: NamespacedName | None = None
     pod: NamespacedName | None = None
 
@@ -226,8 +221,7 @@ class _Context(Struct, frozen=True):
     servers: dict[ServerKey, ExpectedServer]
     vips: dict[str, ExpectedServer]
     skipped: dict[tuple[str, int | None], str]
-    reasons: dict[str, str]
-    """VIP → why the controller skips the entry or its first skipped port."""
+    reasons: dict[str, str]  # VIP → why the controller skips the entry or its first skipped port
     services: dict[str, NamespacedName]
     backends: dict[ServerKey, dict[RealKey, Backend]] = field(default_factory=dict)
     """Filled on demand for the virtual servers that differ."""

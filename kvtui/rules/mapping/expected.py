@@ -25,18 +25,14 @@ MAX_STABLE_SORT = 12
 
 
 class ExpectedServer(Struct, frozen=True):
-    vip: str
-    """The key, unchanged."""
+    vip: str  # the key, unchanged
     port: int
     protocol: str
-    method: str
-    """What keepalived uses (``NAT`` or ``DR``)."""
+    method: str  # what keepalived uses (`NAT` or `DR`)
     namespace: str
     service: str
-    backends: tuple[Backend, ...]
-    """Ready ones, sorted, without duplicates."""
-    others: tuple[Backend, ...] = ()
-    """Endpoints of the same port that are not ready."""
+    backends: tuple[Backend, ...]  # ready ones, sorted, without duplicates
+    others: tuple[Backend, ...] = ()  # endpoints of the same port that are not ready
 
 
 class Skipped(Struct, frozen=True):
@@ -50,26 +46,20 @@ class Skipped(Struct, frozen=True):
 class Expected(Struct, frozen=True):
     """The config that the controller should have written."""
 
-    text: str | None
-    """Of the file, byte for byte; None if an input is unknown."""
+    text: str | None  # of the file, byte for byte; None if an input is unknown
     vips: tuple[str, ...] = ()
     servers: tuple[ExpectedServer, ...] = ()
     interface: str | None = None
     vrid: int | None = None
     priority: int | None = None
-    unicast_source: str | None = None
-    """None without ``--use-unicast``."""
-    unicast_peers: tuple[str, ...] = ()
-    """Sorted as text."""
+    unicast_source: str | None = None  # None without `--use-unicast`
+    unicast_peers: tuple[str, ...] = ()  # sorted as text
     mappings: tuple[Mapping, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    missing: tuple[str, ...] = ()
-    """Unknown inputs, one sentence each; ``notes``: assumptions."""
+    missing: tuple[str, ...] = ()  # unknown inputs, one sentence each; `notes`: assumptions
     notes: tuple[str, ...] = ()
-    proxy_mode: bool = False
-    """HAProxy forwards instead of IPVS."""
-    read: bool = True
-    """ConfigMap, Services and endpoints were read, so VIPs and servers are known."""
+    proxy_mode: bool = False  # HAProxy forwards instead of IPVS
+    read: bool = True  # ConfigMap, Services and endpoints were read, so VIPs and servers are known
 
 
 def expected(kube: Kube, settings: ControllerSettings) -> Expected:

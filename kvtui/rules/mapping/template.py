@@ -30,13 +30,11 @@ VIP_ONLY = "VIP"
 class Block(Struct, frozen=True):
     """A virtual server, or a VIP without a Service (without name, port and backends)."""
 
-    name: str
-    """In the comment."""
+    name: str  # in the comment
     vip: str
     port: int
     protocol: str
-    method: str
-    """NAT, DR, PROXY, ``VIP`` without a Service, or another text that the grammar accepts."""
+    method: str  # NAT, DR, PROXY, `VIP` without a Service, or another text that the grammar accepts
     backends: tuple[tuple[str, int], ...]
 
 

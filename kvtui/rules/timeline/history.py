@@ -33,8 +33,7 @@ class Channel(IntEnum):
     CONNECTIONS = 0
     IN_BYTES = 1
     OUT_BYTES = 2
-    ACTIVE = 3
-    """Open connections: in ESTABLISHED; of UDP, which has no such state, all."""
+    ACTIVE = 3  # open connections: in ESTABLISHED; of UDP, which has no such state, all
 
 
 Sample = tuple[float, float, float, float]

@@ -31,27 +31,17 @@ class Situation(Struct, frozen=True):
     """One instance before and after a change."""
 
     name: str
-    state: VrrpState | None
-    """On this node now; None for an instance that is added."""
-    held: tuple[str, ...] | None
-    """Its VIPs that are on this node now; None if unknown."""
-    old: Settings | None
-    """As it runs; None for one that is added."""
-    new: Settings | None
-    """As it will run; None for one that is removed."""
-    before: int | None
-    """Its effective priority now."""
-    after: Effective | None
-    """Its effective priority then; None for one that is removed."""
-    was: Effective | None
-    """The same now, by the results of its tracks."""
+    state: VrrpState | None  # on this node now; None for an instance that is added
+    held: tuple[str, ...] | None  # its VIPs that are on this node now; None if unknown
+    old: Settings | None  # as it runs; None for one that is added
+    new: Settings | None  # as it will run; None for one that is removed
+    before: int | None  # its effective priority now
+    after: Effective | None  # its effective priority then; None for one that is removed
+    was: Effective | None  # the same now, by the results of its tracks
     others: Others
-    steps_down: bool = False
-    """Its VIP is removed, so that keepalived itself steps down."""
-    delay: float = 0.0
-    """Seconds until the result of a check counts."""
-    compares_vips: bool = True
-    """Adverts with other VIPs are rejected."""
+    steps_down: bool = False  # its VIP is removed, so that keepalived itself steps down
+    delay: float = 0.0  # seconds until the result of a check counts
+    compares_vips: bool = True  # adverts with other VIPs are rejected
 
     @property
     def priority(self) -> int | None:
@@ -66,14 +56,11 @@ class Consequence(Struct, frozen=True):
     """A prediction, and what a plan needs beside it."""
 
     prediction: Prediction
-    watch: float
-    """Seconds that it takes to see whether it comes true."""
-    effective: Effective | None = None
-    """The priority then."""
+    watch: float  # seconds that it takes to see whether it comes true
+    effective: Effective | None = None  # the priority then
     split: bool | None = False
     """Other nodes, which have another value, are master too then; None if it is unknown whether there are any."""
-    steps_down: bool = False
-    """It takes the members of its sync group along."""
+    steps_down: bool = False  # it takes the members of its sync group along
 
 
 class Then(Struct, frozen=True):

@@ -28,16 +28,12 @@ FAULT = VrrpState.FAULT.value
 class Change(Struct, frozen=True):
     """What is done to a node."""
 
-    before: Conf | None
-    """The config that runs; None if unknown."""
-    after: Conf | None
-    """The config that will run."""
+    before: Conf | None  # the config that runs; None if unknown
+    after: Conf | None  # the config that will run
     results: Mapping[TrackKey, Result] = field(default_factory=dict)
     """Of tracks afterwards, where they are not as now: a script that was tried, a track file that is written."""
-    steps_down: str = ""
-    """The instance whose VIP is removed; empty for none."""
-    disabled: frozenset[TrackKey] = frozenset()
-    """Scripts that keepalived will not run: no instance tracks them."""
+    steps_down: str = ""  # the instance whose VIP is removed; empty for none
+    disabled: frozenset[TrackKey] = frozenset()  # scripts that keepalived will not run: no instance tracks them
 
     def with_priority(self, name: str, priority: int) -> Change:
         if self.after is None:

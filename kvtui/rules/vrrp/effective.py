@@ -36,12 +36,9 @@ class Effective(Struct, frozen=True):
     """What an election uses of an instance."""
 
     base: int
-    parts: tuple[tuple[str, int], ...] = ()
-    """What counts now: the track's name, and what it adds."""
-    fault: str = ""
-    """Why the instance is in FAULT."""
-    unknown: tuple[str, ...] = ()
-    """Tracks whose result is unknown."""
+    parts: tuple[tuple[str, int], ...] = ()  # what counts now: the track's name, and what it adds
+    fault: str = ""  # why the instance is in FAULT
+    unknown: tuple[str, ...] = ()  # tracks whose result is unknown
 
     @property
     def priority(self) -> int | None:

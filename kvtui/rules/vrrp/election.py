@@ -16,23 +16,19 @@ from msgspec import Struct
 class Leaving(StrEnum):
     """What the current master does."""
 
-    STAYS = "stays"
-    """It continues to advertise, perhaps with another priority."""
+    STAYS = "stays"  # it continues to advertise, perhaps with another priority
     STEPS_DOWN = "steps down"
     """It advertises priority 0: FAULT by a track file, SIGTERM, or its VIP was removed (2.0.0+)."""
-    SILENT = "silent"
-    """It dies."""
+    SILENT = "silent"  # it dies
 
 
 class Candidate(Struct, frozen=True):
     """A node that may become master of one VRID."""
 
     address: str
-    priority: int | None
-    """Effective; None if it was never heard (a backup does not advertise)."""
+    priority: int | None  # effective; None if it was never heard (a backup does not advertise)
     nopreempt: bool = False
-    preempt_delay: float = 0.0
-    """Seconds that it waits before it takes over from a lower priority."""
+    preempt_delay: float = 0.0  # seconds that it waits before it takes over from a lower priority
 
 
 class Move(Struct, frozen=True):

@@ -36,16 +36,13 @@ class Evidence(Struct, frozen=True):
     """What a snapshot shows of an instance's state."""
 
     instance: VrrpInstance
-    dumped_at: float | None
-    """None if the instance is known only from the config."""
+    dumped_at: float | None  # None if the instance is known only from the config
     own: Advertiser | None
     others: tuple[Advertiser, ...]
-    held: bool | None
-    """Whether its VIPs are on an interface of this node; None if addresses cannot be read."""
+    held: bool | None  # whether its VIPs are on an interface of this node; None if addresses cannot be read
     held_since: float | None
     now: float
-    alive: bool = True
-    """Whether keepalived runs; without it the instance has no state."""
+    alive: bool = True  # whether keepalived runs; without it the instance has no state
 
     @property
     def claimants(self) -> tuple[Advertiser, ...]:

@@ -48,11 +48,9 @@ class Other(Struct, frozen=True):
     """Another node of a virtual router; ``is_master``: it advertises now."""
 
     address: str
-    priority: int | None
-    """Effective, as it last was; None if no source has it."""
+    priority: int | None  # effective, as it last was; None if no source has it
     source: PeerSource
-    advert: Advert | None = None
-    """Its latest one, which shows what it runs."""
+    advert: Advert | None = None  # its latest one, which shows what it runs
     is_master: bool = False
 
 
@@ -60,14 +58,10 @@ class Others(Struct, frozen=True):
     """The other nodes; masters come first."""
 
     known: tuple[Other, ...]
-    own: str | None
-    """Address that this node advertises from."""
-    complete: bool
-    """No node can be missing from ``known``."""
-    received: int
-    """Adverts of other nodes that keepalived has counted since it started."""
-    listening: bool
-    """Adverts can be captured."""
+    own: str | None  # address that this node advertises from
+    complete: bool  # no node can be missing from `known`
+    received: int  # adverts of other nodes that keepalived has counted since it started
+    listening: bool  # adverts can be captured
 
     @property
     def masters(self) -> tuple[Other, ...]:

@@ -29,24 +29,17 @@ class Settings(Struct, frozen=True):
     vrid: int | None
     version: int
     family: AddressFamily
-    priority: int
-    """Configured (base) priority."""
+    priority: int  # configured (base) priority
     nopreempt: bool
     preempt_delay: float
     interval: float
-    auth: str
-    """Type and digest of the password; empty without, and in version 3, which has none."""
-    advertised: tuple[str, ...]
-    """Addresses in its adverts, which other nodes compare with theirs."""
-    held: tuple[str, ...]
-    """Every VIP that a master puts on an interface."""
+    auth: str  # type and digest of the password; empty without, and in version 3, which has none
+    advertised: tuple[str, ...]  # addresses in its adverts, which other nodes compare with theirs
+    held: tuple[str, ...]  # every VIP that a master puts on an interface
     unicast_source: str | None
-    unicast_peers: tuple[str, ...]
-    """Canonical addresses; empty with multicast."""
-    group: str
-    """Multicast address; empty with unicast."""
-    tracks: tuple[ConfTrack, ...]
-    """With the weights of their definitions where the instance gives none."""
+    unicast_peers: tuple[str, ...]  # canonical addresses; empty with multicast
+    group: str  # multicast address; empty with unicast
+    tracks: tuple[ConfTrack, ...]  # with the weights of their definitions where the instance gives none
     tracks_interface: bool
     sync_group: str | None
 
