@@ -21,9 +21,7 @@ def count(value: float) -> str:
 
 def per_second(value: float) -> str:
     """Returns a rate: one decimal below ten, else like ``count``; zero is ``0``."""
-    if 0 < value < 9.95:
-        return f"{value:.1f}"
-    return count(value)
+    return f"{value:.1f}" if 0 < value < 9.95 else count(value)
 
 
 def ago(seconds: float) -> str:

@@ -31,7 +31,7 @@ ADDRESS = re.compile(r"[\w.:\[\]-]+")
 
 
 def address_word(text: str) -> str:
-    """Returns ``10.2.68.5:80`` or ``[fd00::5]:80`` as it is; what is none is quoted for a shell."""
+    """Returns ``10.2.68.5:80`` or ``[fd00::5]:80`` unchanged; other text is quoted for a shell."""
     return text if ADDRESS.fullmatch(text) else shell_word(text)
 
 

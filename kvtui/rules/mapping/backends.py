@@ -57,26 +57,25 @@ def port_backends(service: KubeService, groups: tuple[EndpointGroup, ...]) -> tu
 
 def service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:
     """Returns unexpected effects of this Service in the controller or keepalived, one sentence each."""
-    return _NOTES.get((service, ports), method, lambda: _service_notes(service, ports, method))
+    return _NOTES.get((service, ports), method, lambda: tuple(dict.fromkeys(_service_notes(service, ports, method))))
 
 
-def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> tuple[str, ...]:
-    notes = [f"port {p.port.port}: {p.why_none}" for p in ports if p.why_none]
-    if notes and len(notes) == len(ports):
-        notes.append("no port has a ready endpoint: the controller also removes the VIP from virtual_ipaddress")
+def _service_notes(service: KubeService, ports: tuple[PortBackends, ...], method: str) -> Iterator[str]:
+    yield from (f"port {p.port.port}: {p.why_none}" for p in ports if p.why_none)
     if not ports:
-        notes.append("the Service has no ports: the controller creates no virtual server and does not bind the VIP")
+        yield "the Service has no ports: the controller creates no virtual server and does not bind the VIP"
+    elif all(p.why_none for p in ports):
+        yield "no port has a ready endpoint: the controller also removes the VIP from virtual_ipaddress"
     if method != "PROXY":
-        for p in ports:
-            notes += _port_notes(p, method)
+        for port in ports:
+            yield from _port_notes(port, method)
     if any(len({b.address for b in p.backends}) > MAX_ADDRESSES for p in ports):
-        notes.append(
+        yield (
             f"more than {MAX_ADDRESSES} ready endpoints: the controller reads an Endpoints object, which has at most "
             f"{MAX_ADDRESSES}"
         )
     if service.type == "ExternalName":
-        notes.append("an ExternalName Service has no endpoints")
-    return tuple(dict.fromkeys(notes))
+        yield "an ExternalName Service has no endpoints"
 
 
 def endpoints_of(kube: Kube, service: NamespacedName) -> tuple[EndpointGroup, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint
+from kvtui.model.ipvs import LVS_METHOD_NAMES, Protocol, endpoint, service_name
 from kvtui.rules.mapping import template
 from kvtui.rules.mapping.controller import INSTANCE
 from kvtui.rules.mapping.grammar import canonical_vip
@@ -48,8 +48,7 @@ class ServerKey(NamedTuple):
 
     def __str__(self) -> str:
         """``10.4.0.50:80``, ``UDP 10.4.0.50:53``."""
-        name = endpoint(self.address, self.port)
-        return name if self.protocol is Protocol.TCP else f"{self.protocol.value} {name}"
+        return service_name((self.protocol, self.address, self.port, 0))
 
 
 PROTOCOLS = {p.value: p for p in Protocol}

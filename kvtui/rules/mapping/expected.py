@@ -63,7 +63,7 @@ class Expected(Struct, frozen=True):
 
 
 def expected(kube: Kube, settings: ControllerSettings) -> Expected:
-    unread = _unread(kube)
+    unread = tuple(_unread(kube))
     if kube.configmap is None or unread:
         return Expected(None, missing=unread, notes=settings.assumptions, read=False)
     mappings = parse_all(kube.configmap, settings.dialect)
@@ -72,7 +72,7 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
     pairs.sort(key=lambda pair: (pair[0].name, pair[0].vip, pair[0].port))
     blocks = tuple(block for block, _ in pairs)
     priority, peers = settings.computed_priority(), settings.computed_peers()
-    missing = _missing(settings, priority, peers)
+    missing = tuple(_missing(settings, priority, peers))
     return Expected(
         text=None if missing else template.render(settings, blocks),
         vips=template.vips_of(blocks),
@@ -90,30 +90,26 @@ def expected(kube: Kube, settings: ControllerSettings) -> Expected:
     )
 
 
-def _unread(kube: Kube) -> tuple[str, ...]:
+def _unread(kube: Kube) -> Iterator[str]:
     name = "/".join(kube.configmap_name) if kube.configmap_name else None
-    missing = []
     if kube.configmap_missing and kube.configmap is None:
-        missing.append(f"the ConfigMap {name} does not exist")
+        yield f"the ConfigMap {name} does not exist"
     elif kube.configmap is None:
         unknown = "the controller's ConfigMap is unknown: set --configmap NAMESPACE/NAME"
-        missing.append(f"the ConfigMap {name} was not read" if name else unknown)
+        yield f"the ConfigMap {name} was not read" if name else unknown
     if kube.services is None:
-        missing.append("the Services were not read")
+        yield "the Services were not read"
     if kube.endpoints is None:
-        missing.append("the endpoints were not read")
-    return tuple(missing)
+        yield "the endpoints were not read"
 
 
-def _missing(settings: ControllerSettings, priority: int | None, peers: tuple[str, ...] | None) -> tuple[str, ...]:
-    missing = []
+def _missing(settings: ControllerSettings, priority: int | None, peers: tuple[str, ...] | None) -> Iterator[str]:
     if settings.interface is None:
-        missing.append("the interface is unknown: no --iface, and the node's address is unknown")
+        yield "the interface is unknown: no --iface, and the node's address is unknown"
     if priority is None:
-        missing.append("the priority is unknown: it depends on the addresses of all nodes and of this node")
+        yield "the priority is unknown: it depends on the addresses of all nodes and of this node"
     if settings.unicast and (peers is None or settings.address is None):
-        missing.append("the unicast peers are unknown: they are the addresses of the other nodes")
-    return tuple(missing)
+        yield "the unicast peers are unknown: they are the addresses of the other nodes"
 
 
 def _blocks(

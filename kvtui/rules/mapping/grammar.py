@@ -18,6 +18,8 @@ from kvtui.model.mapping import Dialect, Mapping, MappingState
 from kvtui.rules.phrases import in_quotes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kvtui.model.kube import ConfigMap
 
 METHODS: dict[Dialect, tuple[str, ...]] = {
@@ -63,7 +65,7 @@ def split(value: str) -> Target | None:
 
 def parse(vip: str, value: str, dialect: Dialect = Dialect.ALEDBF, *, proxy_mode: bool | None = None) -> Mapping:
     """Returns one entry as the controller reads it, with unexpected effects as notes."""
-    notes = _key_notes(vip)
+    notes = list(_key_notes(vip))
     if value == "" and dialect is Dialect.V09:
         return _skipped(vip, "", "the value is empty: 0.9 skips it (newer controllers bind only the VIP)", notes)
     if value == "":
@@ -157,31 +159,23 @@ def _invalid_name(target: Target) -> str | None:
     return None
 
 
-def _method_notes(method: str, methods: tuple[str, ...], proxy_mode: bool | None) -> list[str]:
-    if method == "PROXY" and method in methods:
-        return _proxy_notes(proxy_mode)
-    if method in methods:
-        return []
-    effect = keepalived_method(method)
-    odd = (
-        f"the controller accepts method {in_quotes(method)} because it contains {' or '.join(methods)}; it writes it "
-        f"unchanged, and keepalived uses {effect}"
-    )
-    if _SPECIAL.search(method):
-        return [odd, "it contains special characters of keepalived's parser: the whole config may become invalid"]
-    return [odd]
+def _method_notes(method: str, methods: tuple[str, ...], proxy_mode: bool | None) -> Iterator[str]:
+    if method not in methods:
+        yield (
+            f"the controller accepts method {in_quotes(method)} because it contains {' or '.join(methods)}; it writes "
+            f"it unchanged, and keepalived uses {keepalived_method(method)}"
+        )
+        if _SPECIAL.search(method):
+            yield "it contains special characters of keepalived's parser: the whole config may become invalid"
+    elif method == "PROXY" and not proxy_mode:
+        effect = "the controller writes `lvs_method PROXY`, and keepalived uses NAT"
+        if proxy_mode is None:
+            yield f"PROXY needs the controller's --proxy-protocol-mode; without it {effect}"
+        else:
+            yield f"PROXY needs --proxy-protocol-mode, which this controller does not have: {effect}"
 
 
-def _proxy_notes(proxy_mode: bool | None) -> list[str]:
-    if proxy_mode:
-        return []
-    effect = "the controller writes `lvs_method PROXY`, and keepalived uses NAT"
-    if proxy_mode is None:
-        return [f"PROXY needs the controller's --proxy-protocol-mode; without it {effect}"]
-    return [f"PROXY needs --proxy-protocol-mode, which this controller does not have: {effect}"]
-
-
-def _key_notes(vip: str) -> list[str]:
+def _key_notes(vip: str) -> Iterator[str]:
     """Keepalived 2.2.7 logs "invalid IP. skipping IP" and continues with the other addresses (measured)."""
     try:
         address = IPv4Address(vip)
@@ -192,7 +186,7 @@ def _key_notes(vip: str) -> list[str]:
         )
         if "@" in vip or "-" in vip:
             note += " (only a fork supports INDEX-IP@INTERFACE)"
-        return [note]
+        yield note
+        return
     if address.is_loopback or address.is_multicast or address.is_unspecified or int(address) == 0xFFFFFFFF:
-        return [f"{vip} cannot be a VIP: it is a loopback, multicast, broadcast or unspecified address"]
-    return []
+        yield f"{vip} cannot be a VIP: it is a loopback, multicast, broadcast or unspecified address"

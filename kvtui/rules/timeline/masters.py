@@ -30,15 +30,16 @@ class Masters:
         self._tenures: dict[str, deque[Tenure]] = {}
 
     def add(self, observation: Observation) -> None:
-        instances = {i.name: i for i in observation.vrrp_instances or ()}
-        if observation.vrrp_instances is not None:
-            for gone in self._tenures.keys() - instances.keys():
-                del self._tenures[gone]
-        for name, instance in instances.items():
+        instances = observation.vrrp_instances
+        if instances is None:
+            return
+        for gone in self._tenures.keys() - {i.name for i in instances}:
+            del self._tenures[gone]
+        for instance in instances:
             master = instance.master
             address = (master.address or "this node") if master else None
             now = Tenure(observation.snapshot.time, address, bool(master and master.is_self))
-            known = self._tenures.setdefault(name, deque(maxlen=MAX_TENURES))
+            known = self._tenures.setdefault(instance.name, deque(maxlen=MAX_TENURES))
             if not known or (known[-1].address, known[-1].is_self) != (now.address, now.is_self):
                 known.append(now)
 

@@ -1,7 +1,8 @@
 """What follows for one VRRP instance from a change: of its config, its priority, its tracks, or by its stepping down.
 
 The facts were measured on real keepalived (keepalived.md sections 5 and 11; docs/predictions.md has the table of
-situations that this is checked against). What no source on this node knows is None, and says so.
+situations that this is checked against). Values that no source on this node knows are
+None, and the sentence says so.
 """
 
 from __future__ import annotations

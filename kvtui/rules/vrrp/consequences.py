@@ -64,7 +64,7 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
 
 
 def untouched(observation: Observation, why: str) -> tuple[Consequence, ...]:
-    """Returns that each instance stays as it is, where a change has nothing to do with them."""
+    """Predicts that each instance stays as it is."""
     found = []
     settings = settings_of(observation.snapshot.effective_conf)
     for view in observation.vrrp_instances or ():
@@ -194,7 +194,7 @@ def _stub(settings: Settings | None) -> VrrpInstance:
 
 
 def _from_dump(instance: VrrpInstance, new: Settings) -> Settings:
-    """Returns how an instance runs where the running config cannot be read (before 2.2.0): what the dump says."""
+    """Returns how an instance runs by the dump, where the running config cannot be read (before 2.2.0)."""
     vips = tuple(v.address for v in instance.vips)
     return replace(
         new,

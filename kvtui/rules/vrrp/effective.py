@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kvtui.model.addresses import AddressTable
-    from kvtui.model.conf import ConfTrack
     from kvtui.rules.vrrp.settings import Settings
 
 TrackKey = tuple[str, str]
@@ -77,15 +76,11 @@ def effective(settings: Settings, results: Mapping[TrackKey, Result | None]) -> 
             elif number:
                 parts.append((track.name, number))
         elif not weight and bool(result) is bool(track.reverse):
-            fault = fault or f"{track.kind} {track.name} {_ending(track, result=bool(result))}"
+            words = ("is down", "is up") if track.kind == "interface" else ("fails", "succeeds")
+            fault = fault or f"{track.kind} {track.name} {words[bool(result)]}{' (reverse)' if track.reverse else ''}"
         elif (weight > 0 and result) or (weight < 0 and not result):
             parts.append((track.name, weight * sign))
     return Effective(settings.priority, tuple(parts), fault, () if fault else tuple(unknown))
-
-
-def _ending(track: ConfTrack, *, result: bool) -> str:
-    words = ("is down", "is up") if track.kind == "interface" else ("fails", "succeeds")
-    return words[result] + (" (reverse)" if track.reverse else "")
 
 
 def interface_results(addresses: AddressTable | None, settings: Settings) -> dict[TrackKey, Result | None]:

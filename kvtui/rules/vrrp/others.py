@@ -1,7 +1,7 @@
-"""What is known of the other nodes of a virtual router, from every source on this node.
+"""The other nodes of a virtual router, from every source on this node.
 
-A backup is silent: that nobody was heard does not say that nobody is there. What the other nodes' nopreempt and
-preempt_delay are cannot be seen either; they are taken to be as on this node.
+A backup is silent: there may be nodes that nobody has heard. Their nopreempt and preempt_delay cannot be seen either;
+they are taken to be as on this node.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ LOGGED = (
     re.compile(rf"{_NAME} .*{_ADDRESS} with .*priority (?P<priority>\d+)"),
     re.compile(rf"{_NAME} received .*priority \((?P<priority>\d+)\) {_ADDRESS}"),
 )
-"""What keepalived logs of an advert that is not its master's."""
+"""What keepalived logs of an advert of a node that is not its master."""
 START = "Starting Keepalived v"
-"""The first line of a keepalived; what stands above it in the same log, another one has heard."""
+"""The first line of a keepalived; another one wrote the lines above it."""
 
 
 class PeerSource(StrEnum):
@@ -95,8 +95,7 @@ def others(snapshot: Snapshot, instance: VrrpInstance, peers: tuple[str, ...] = 
     if instance.state is not VrrpState.MASTER and (master := instance.master_address) and master != own:
         known = found.get(master)
         if known is None or known.priority is None:
-            is_master = not live
-            found[master] = Other(master, instance.master_priority, PeerSource.DUMP, None, is_master)
+            found[master] = Other(master, instance.master_priority, PeerSource.DUMP, is_master=not live)
     started = snapshot.chosen_keepalived.started if snapshot.chosen_keepalived else 0.0
     for address, priority in _logged(snapshot.log, instance.name, started).items():
         if address not in found or found[address].priority is None:

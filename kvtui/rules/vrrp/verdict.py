@@ -1,4 +1,4 @@
-"""Compares what came with what was predicted, and says a prediction in a sentence."""
+"""Compares outcomes with predictions, and puts both into sentences."""
 
 from __future__ import annotations
 
@@ -132,18 +132,14 @@ def _two_owners(
         return held is None or bool(set(held) & {address for addresses in theirs for address in addresses})
     if held and p.vips_here.now and set(held).isdisjoint(p.vips_here.now):
         return None  # nodes with the old value have other VIPs
-    if view.state is VrrpState.MASTER and _rejected(view) > _rejected_before(before, view.name):
+    rejected_before = next((_rejected(v) for v in before.vrrp_instances or () if v.name == view.name), 0)
+    if view.state is VrrpState.MASTER and _rejected(view) > rejected_before:
         return True
     return None if p.two_owners is not False else False
 
 
-def _rejected_before(before: Observation, name: str) -> int:
-    return next((_rejected(v) for v in before.vrrp_instances or () if v.name == name), 0)
-
-
 def _rejected(view: InstanceView) -> int:
-    counters = view.counters or {}
-    return sum(n for name, n in counters.items() if any(part in name for part in REJECTED))
+    return sum(n for name, n in (view.counters or {}).items() if any(part in name for part in REJECTED))
 
 
 def came_true(prediction: Prediction, seen: Prediction) -> bool | None:
