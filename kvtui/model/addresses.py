@@ -16,15 +16,11 @@ class InterfaceAddress(Struct, frozen=True):
     label: str | None = None
     scope: str = "global"  # or `link`, `host`, …
     tentative: bool = False  # IPv6 duplicate address detection is running or has failed
-    since: float | None = None
-    """When kvtui saw it appear (seconds since the epoch); None if it was present at the start."""
+    since: float | None = None  # when kvtui saw it appear (seconds since the epoch); None: present at the start
 
 
 class Interface(Struct, frozen=True):
-    """A network interface (RTM_NEWLINK); ``master`` is its bridge or bond, ``parent`` the base of a macvlan or VLAN.
-
-    ``since``: when kvtui saw it appear or come up (seconds since the epoch); None if it ran at the start.
-    """
+    """A network interface (RTM_NEWLINK)."""
 
     index: int
     name: str
@@ -33,9 +29,9 @@ class Interface(Struct, frozen=True):
     mtu: int
     mac: str | None = None
     kind: str | None = None
-    master: str | None = None
-    parent: str | None = None
-    since: float | None = None
+    master: str | None = None  # its bridge or bond
+    parent: str | None = None  # the base of a macvlan or VLAN
+    since: float | None = None  # when kvtui saw it appear or come up (seconds since the epoch); None: ran at the start
 
 
 class AddressTable(Struct, frozen=True, dict=True):

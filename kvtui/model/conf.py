@@ -42,35 +42,25 @@ class Problem(Struct, frozen=True):
 
 
 class ConfTrack(Struct, frozen=True):
-    """An interface, script, file or process that an instance tracks; what is not configured there is None.
-
-    ``reverse``: a success counts as a failure, and the number of a file the other way round.
-    """
+    """An interface, script, file or process that an instance tracks; values that it does not configure are None."""
 
     kind: str
     name: str
     weight: int | None = None
-    reverse: bool | None = None
+    reverse: bool | None = None  # a success counts as a failure, and the number of a file the other way round
 
 
 class ConfInstance(Struct, frozen=True):
-    """A ``vrrp_instance`` block, with keepalived's defaults and corrections where it leaves a value open.
-
-    ``auth_digest`` tells one password from another within this process, and nobody the password.
-    ``tracks_interface`` is False with ``dont_track_primary``. ``priority_at`` is None without a ``priority`` line;
-    ``priority_literal`` is False if the priority comes from ``$``, ``@`` or ``~`` and so cannot be edited. ``state`` is
-    what the instance starts as. ``nopreempt_cleared``: keepalived does not take its ``nopreempt``. Without ``accept``
-    it drops packets to the VIPs. Unknown values are None.
-    """
+    """A ``vrrp_instance`` block, with keepalived's defaults and corrections; unknown values are None."""
 
     name: str
     at: Location
-    state: str | None = None
+    state: str | None = None  # what it starts as
     interface: str | None = None
     vrid: int | None = None
     priority: int | None = None
-    priority_at: Location | None = None
-    priority_literal: bool = True
+    priority_at: Location | None = None  # of the `priority` line
+    priority_literal: bool = True  # False: it comes from `$`, `@` or `~` and cannot be edited
     version: int | None = None
     nopreempt: bool = False
     preempt_delay: float | None = None
@@ -83,11 +73,11 @@ class ConfInstance(Struct, frozen=True):
     tracks: tuple[ConfTrack, ...] = ()
     auth_hmac: AuthHmac | None = None
     use_vmac: bool = False
-    auth_digest: str = ""
-    tracks_interface: bool = True
-    nopreempt_cleared: bool = False
+    auth_digest: str = ""  # differs between passwords, in this process only; reveals none
+    tracks_interface: bool = True  # False with `dont_track_primary`
+    nopreempt_cleared: bool = False  # keepalived does not take its `nopreempt`
     strict: bool = False
-    accept: bool = True
+    accept: bool = True  # False: packets to the VIPs are dropped
 
     @property
     def all_vips(self) -> tuple[VirtualAddress, ...]:
@@ -95,12 +85,7 @@ class ConfInstance(Struct, frozen=True):
 
 
 class ConfRealServer(Struct, frozen=True):
-    """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers.
-
-    ``file_check`` is the track file of its FILE_CHECK. ``file_check_weight`` is the weight that this check sets
-    (negative for ``reverse``); None means the track file's own weight, or 1. ``written_port`` is a port that keepalived
-    replaces: only NAT can reach it. ``weight_unknown``: only keepalived knows the weight (``${_RANDOM 1 9}``).
-    """
+    """A ``real_server`` (or ``sorry_server``) block; ``checks`` are the names of its checkers."""
 
     address: str
     port: int | None
@@ -111,11 +96,11 @@ class ConfRealServer(Struct, frozen=True):
     lower_threshold: int | None = None
     inhibit_on_failure: bool = False
     checks: tuple[str, ...] = ()
-    file_check: str | None = None
+    file_check: str | None = None  # the track file of its FILE_CHECK
     sorry: bool = False
-    file_check_weight: int | None = None
-    written_port: int | None = None
-    weight_unknown: bool = False
+    file_check_weight: int | None = None  # negative for `reverse`; None: the track file's own weight, or 1
+    written_port: int | None = None  # keepalived replaces it: only NAT can reach it
+    weight_unknown: bool = False  # only keepalived knows it (`${_RANDOM 1 9}`)
 
     @property
     def initial_weight(self) -> int:
@@ -125,8 +110,7 @@ class ConfRealServer(Struct, frozen=True):
 class ConfVirtualServer(Struct, frozen=True):
     """A ``virtual_server`` block, or one member of a ``virtual_server_group`` if ``group`` names it.
 
-    For a group that cannot be resolved, address, port and fwmark are None. ``service`` is the Service named in
-    keepalived-vip's comment before the block (``# Service: default-nginx``, ``# Service: default/nginx``).
+    For a group that cannot be resolved, address, port and fwmark are None.
     """
 
     at: Location
@@ -140,7 +124,7 @@ class ConfVirtualServer(Struct, frozen=True):
     persistence_timeout: int | None = None
     quorum: int | None = None
     hysteresis: int = 0
-    service: str | None = None
+    service: str | None = None  # of keepalived-vip's comment before it: `# Service: default-nginx` or `default/nginx`
     real_servers: tuple[ConfRealServer, ...] = ()
 
     @property
@@ -210,6 +194,15 @@ class Conf(Struct, frozen=True):
 
     def instance(self, name: str) -> ConfInstance | None:
         return next((i for i in self.instances if i.name == name), None)
+
+    def version_of(self, instance: ConfInstance) -> int:
+        """The VRRP version of its adverts."""
+        common = self.globals.get("vrrp_version", "").strip()
+        default = 3 if instance.vips and ":" in instance.vips[0].address else 2
+        return instance.version or (int(common) if common.isdecimal() else 0) or default
+
+    def sync_group_of(self, instance: str) -> SyncGroup | None:
+        return next((g for g in self.sync_groups if instance in g.members), None)
 
     @property
     def written_servers(self) -> tuple[ConfVirtualServer, ...]:

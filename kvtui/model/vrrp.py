@@ -25,6 +25,11 @@ class AddressFamily(IntEnum):
     def of(cls, address: str) -> AddressFamily:
         return cls.V6 if ":" in address else cls.V4
 
+    @classmethod
+    def of_vips(cls, vips: tuple[VirtualAddress, ...]) -> AddressFamily:
+        """The first VIP decides; without one it is IPv4."""
+        return cls.of(vips[0].address if vips else "")
+
 
 class VirtualAddress(Struct, frozen=True):
     """A VIP; without an ``interface`` it is on the instance's. Adverts do not have an ``excluded`` one."""

@@ -108,10 +108,10 @@ def heard_nodes(routers: tuple[Router, ...]) -> Iterator[ClusterNode]:
         seen = [(p, m) for p, m in heard if p.seen and p.age_seconds is not None and p.address not in known]
         for address in sorted({p.address for p, _m in seen} - yielded):
             yielded.add(address)
-            yield _node(router, [(p, m) for p, m in seen if p.address == address])
+            yield _heard_node(router, [(p, m) for p, m in seen if p.address == address])
 
 
-def _node(router: Router, seen: list[tuple[ReportedPeer, Member]]) -> ClusterNode:
+def _heard_node(router: Router, seen: list[tuple[ReportedPeer, Member]]) -> ClusterNode:
     peer, listener = min(seen, key=lambda both: both[0].age_seconds or 0.0)
     state = MASTER if is_recent(peer, listener.instance) else "UNKNOWN"
     since = "" if state == MASTER else f", silent for {peer.age_seconds:.0f} s"

@@ -13,7 +13,6 @@ from kvtui.model.source import SourceName
 from kvtui.model.vrrp import AddressFamily, VirtualAddress, VrrpInstance, VrrpState
 from kvtui.rules.identity_cache import IdentityCache
 from kvtui.rules.vrrp.claims import OVERLAP_INTERVALS, claimants, live, stable_master
-from kvtui.rules.vrrp.settings import family_of_vips, sync_group_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -76,14 +75,14 @@ def known_instances(snapshot: Snapshot) -> tuple[VrrpInstance, ...] | None:
 
 
 def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
-    group = sync_group_of(conf, instance)
+    group = conf.sync_group_of(instance.name)
     return VrrpInstance(
         name=instance.name,
         state=VrrpState.UNKNOWN,
         interface=instance.interface,
         vrid=instance.vrid,
-        version=version_of(conf, instance),
-        family=family_of_vips(instance.vips),
+        version=conf.version_of(instance),
+        family=AddressFamily.of_vips(instance.vips),
         base_priority=instance.priority,
         nopreempt=instance.nopreempt,
         preempt_delay=instance.preempt_delay,
@@ -98,7 +97,7 @@ def _from_conf(conf: Conf, instance: ConfInstance) -> VrrpInstance:
 
 
 def family_of(instance: VrrpInstance) -> AddressFamily:
-    return instance.family or family_of_vips(instance.vips)
+    return instance.family or AddressFamily.of_vips(instance.vips)
 
 
 def evidence(snapshot: Snapshot, instance: VrrpInstance) -> Evidence:

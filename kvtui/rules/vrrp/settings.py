@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kvtui.model.conf import Conf, ConfInstance, ConfScript, ConfTrack, ConfTrackFile, SyncGroup
-    from kvtui.model.vrrp import VirtualAddress
 
 OWNER, DEFAULT_PRIORITY = 255, 100
 ACCEPTS_OTHER_VIPS = (2, 3, 3)
@@ -53,28 +52,13 @@ def settings_of(conf: Conf | None) -> dict[str, Settings]:
     return {i.name: _settings(conf, i) for i in conf.instances} if conf is not None else {}
 
 
-def family_of_vips(vips: tuple[VirtualAddress, ...]) -> AddressFamily:
-    """The first VIP decides; without one it is IPv4."""
-    return AddressFamily.of(vips[0].address) if vips else AddressFamily.V4
-
-
-def version_of(conf: Conf, instance: ConfInstance) -> int:
-    common = conf.globals.get("vrrp_version", "").strip()
-    default = 3 if family_of_vips(instance.vips) is AddressFamily.V6 else 2
-    return instance.version or (int(common) if common.isdecimal() else 0) or default
-
-
-def sync_group_of(conf: Conf, instance: ConfInstance) -> SyncGroup | None:
-    return next((g for g in conf.sync_groups if instance.name in g.members), None)
-
-
 def _settings(conf: Conf, instance: ConfInstance) -> Settings:
-    family, version = family_of_vips(instance.vips), version_of(conf, instance)
+    family, version = AddressFamily.of_vips(instance.vips), conf.version_of(instance)
     is_master = (instance.state or "").upper() == "MASTER"
     default = OWNER if is_master and instance.priority is None else DEFAULT_PRIORITY
     priority = instance.priority if instance.priority is not None and 1 <= instance.priority <= OWNER else default
     multicast = conf.globals.get(f"vrrp_mcast_group{family.value}") or DEFAULT_GROUPS[family]
-    group = sync_group_of(conf, instance)
+    group = conf.sync_group_of(instance.name)
     return Settings(
         name=instance.name,
         interface=instance.interface or conf.globals.get("default_interface"),
