@@ -54,12 +54,12 @@ def consequences(observation: Observation, change: Change) -> tuple[Consequence,
         old = {name: _from_dump(i, new[name]) for name, i in known.items() if name in new}
     found = []
     groups: dict[str, str] = {}
-    for name, before, after in _pairs(old, new):
-        running = before.name if before else name
-        situation = _situation(observation, change, name, before, after, views.get(running), known.get(running))
+    for one, before, after in _pairs(old, new):
+        running = before.name if before else one.name
+        situation = _situation(observation, change, one, before, after, views.get(running), known.get(running))
         found.append(consequence(situation))
         if after is not None and after.sync_group:
-            groups[name] = after.sync_group
+            groups[one.name] = after.sync_group
     return _grouped(found, groups)
 
 
@@ -87,31 +87,33 @@ def untouched(observation: Observation, why: str) -> tuple[Consequence, ...]:
 
 def _pairs(
     old: Mapping[str, Settings], new: Mapping[str, Settings]
-) -> Iterator[tuple[str, Settings | None, Settings | None]]:
-    """Pairs instances by name; one that was renamed by its virtual router (measured: nothing happens to it)."""
+) -> Iterator[tuple[Settings, Settings | None, Settings | None]]:
+    """Pairs instances by name; one that was renamed by its virtual router (measured: nothing happens to it).
+
+    Yields the instance, and its settings before and after.
+    """
     renamed = {i.router: i for i in old.values() if i.name not in new}
     for name, after in new.items():
-        yield name, (old[name] if name in old else renamed.pop(after.router, None)), after
-    yield from ((before.name, before, None) for before in renamed.values())
+        yield after, (old[name] if name in old else renamed.pop(after.router, None)), after
+    yield from ((before, before, None) for before in renamed.values())
 
 
 def _situation(
     observation: Observation,
     change: Change,
-    name: str,
+    one: Settings,
     old: Settings | None,
     new: Settings | None,
     view: InstanceView | None,
     known: VrrpInstance | None,
 ) -> Situation:
-    snapshot, settings = observation.snapshot, old or new
-    instance = known or _stub(new or old)
+    snapshot, instance = observation.snapshot, known or _stub(one)
     state = None if old is None else view.state if view is not None else VrrpState.UNKNOWN
     before = _effective_now(snapshot, instance, view)
     now = _running_results(snapshot, old, instance, before, state)
     was = effective(old, now) if old else None
     return Situation(
-        name=name,
+        name=one.name,
         state=state,
         held=_held(snapshot, old) if old else (),
         old=old,
@@ -119,8 +121,8 @@ def _situation(
         before=before if before is not None else (was.priority if was else None),
         after=_after(snapshot, change, new, now),
         was=was,
-        others=others(snapshot, instance, settings.unicast_peers if settings else ()),
-        steps_down=bool(change.steps_down) and change.steps_down == (new or instance).name,
+        others=others(snapshot, instance, (old or one).unicast_peers),
+        steps_down=bool(change.steps_down) and change.steps_down == one.name,
         delay=_delay(change, old, new),
         compares_vips=compares_vips(snapshot.chosen_keepalived.version if snapshot.chosen_keepalived else None),
     )
@@ -178,10 +180,8 @@ def _held(snapshot: Snapshot, settings: Settings) -> tuple[str, ...] | None:
     return tuple(a for a in settings.held if snapshot.addresses.holding(a))
 
 
-def _stub(settings: Settings | None) -> VrrpInstance:
+def _stub(settings: Settings) -> VrrpInstance:
     """A new instance as the rules of adverts take it."""
-    if settings is None:
-        return VrrpInstance("", VrrpState.UNKNOWN)
     return VrrpInstance(
         settings.name,
         VrrpState.UNKNOWN,
