@@ -243,10 +243,11 @@ def _mismatch(s: Situation, old: Settings, new: Settings, what: str) -> Then:
     if s.state is MASTER and not restarts:
         text = f"{what}: stays MASTER; {rest}"
         soon = within if split is not False else SOON
-        return Then(MASTER, new.held, text, certainty, s.others.own, two, soon, within, split)
+        return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=soon, watch=within, split=split)
     begin = "begins anew as BACKUP, " if restarts else "rejects the master's adverts, "
     text = f"{what}: {begin}MASTER after {within:.1f} s; {rest}"
-    return Then(MASTER, new.held, text, certainty, s.others.own, two, within, within + new.interval, split)
+    watch = within + new.interval
+    return Then(MASTER, new.held, text, certainty, s.others.own, two=two, within=within, watch=watch, split=split)
 
 
 def _joins(s: Situation, new: Settings, what: str, master: Other) -> Then:
@@ -336,17 +337,18 @@ def _backup(s: Situation, old: Settings, settings: Settings) -> Then:
     within = _dead(settings, after)
     if after is None:
         if _same_priority(s, old, settings):
-            return Then(BACKUP, (), "its priority does not change", LIKELY, owner, two)
+            return Then(BACKUP, (), "its priority does not change", LIKELY, owner, two=two)
         return Then(None, None, "its effective priority is unknown", UNKNOWN, two=two, within=within)
     if settings.nopreempt:
-        return Then(BACKUP, (), f"{priority}; with nopreempt it takes over from nobody", CERTAIN, owner, two)
+        return Then(BACKUP, (), f"{priority}; with nopreempt it takes over from nobody", CERTAIN, owner, two=two)
     if master is not None and master.priority is not None:
         if after <= master.priority:
-            return Then(BACKUP, (), f"{priority} is not more than {master.priority} of {owner}", CERTAIN, owner, two)
+            text = f"{priority} is not more than {master.priority} of {owner}"
+            return Then(BACKUP, (), text, CERTAIN, owner, two=two)
         text = f"{priority} is more than {master.priority} of {owner}, and it may preempt"
         certainty = LIKELY if settings.preempt_delay or two else CERTAIN
         return Then(MASTER, settings.held, text, certainty, s.others.own, within=within)
     if s.before is not None and after <= s.before and not old.nopreempt:
-        return Then(BACKUP, (), f"{priority} is not more than before ({s.before})", CERTAIN, owner, two)
+        return Then(BACKUP, (), f"{priority} is not more than before ({s.before})", CERTAIN, owner, two=two)
     text = f"{priority}; the master's priority is not known: with more than that it takes over within {within:.1f} s"
     return Then(None, None, text, UNKNOWN, within=within)
