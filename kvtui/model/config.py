@@ -81,6 +81,7 @@ class Setting(Struct, frozen=True):
         return None if fits else allowed
 
 
+OUTPUTS = ("text", "wide", "name", "json", "yaml")
 SETTINGS = (
     Setting(
         "read_only", Kind.FLAG, "Forbid every write, signals included.", "read_only", "KVTUI_READ_ONLY", default=False
@@ -89,15 +90,7 @@ SETTINGS = (
         "interval", Kind.NUMBER, "Seconds between readings of counters.", "interval", "KVTUI_INTERVAL", 1.0, least=0.2
     ),
     Setting("listen", Kind.NUMBER, "Maximum seconds that a view waits for adverts.", "listen", default=1.2),
-    Setting(
-        "output",
-        Kind.TEXT,
-        "Output format of commands.",
-        "output",
-        "KVTUI_OUTPUT",
-        "text",
-        choices=("text", "wide", "name", "json", "yaml"),
-    ),
+    Setting("output", Kind.TEXT, "Output format of commands.", "output", "KVTUI_OUTPUT", "text", OUTPUTS),
     Setting(
         "color",
         Kind.TEXT,
