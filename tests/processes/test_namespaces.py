@@ -14,7 +14,7 @@ from tests.processes.machine import HOST_NET, POD_MNT, Machine
 def test_inodes_are_those_of_the_links(machine: Machine) -> None:
     machine.pod()
     assert namespaces.netns_inode(796, machine.proc) == HOST_NET
-    assert namespaces.mntns_inode(796, machine.proc) == POD_MNT
+    assert procfs.namespace_inode(796, "mnt", machine.proc) == POD_MNT
     assert namespaces.netns_inode(12345, machine.proc) is None
     assert namespaces.netns_inode() == Path("/proc/self/ns/net").stat().st_ino
 

@@ -44,13 +44,12 @@ LONG = {
 }
 WITH_VALUE = frozenset({*"fSuprcbAsi", "signum"})
 WITH_OPTIONAL_VALUE = frozenset("gtM")  # only joined: -tFILE, --config-test=FILE
+PID_FILE_OPTIONS = {"keepalived": "p", "vrrp": "r", "checkers": "c", "bfd": "b"}
 ONE_SHOT = frozenset({*"tTvh", "signum"})
 """With one of these keepalived says something and ends: it is no daemon."""
 
 
 class Arguments(Struct, frozen=True):
-    """What a command line says."""
-
     conf: str | None = None
     config_id: str | None = None
     net_namespace: str | None = None
@@ -74,21 +73,17 @@ def parse_arguments(argv: tuple[str, ...]) -> Arguments:
             _long(word[2:], words, options)
         elif word.startswith("-"):
             _short(word[1:], words, options)
-    files = {kind: options[key] for kind, key in PID_FILE_OPTIONS.items() if key in options}
     return Arguments(
         conf=options.get("f"),
         config_id=options.get("i"),
         net_namespace=options.get("s"),
-        pid_files=files,
+        pid_files={kind: options[key] for kind, key in PID_FILE_OPTIONS.items() if key in options},
         daemon=not ONE_SHOT & options.keys(),
         vrrp="C" not in options or "P" in options,
         log_console={"l", "n"} <= options.keys(),
         log_file="g" in options,
         syslog="G" not in options,
     )
-
-
-PID_FILE_OPTIONS = {"keepalived": "p", "vrrp": "r", "checkers": "c", "bfd": "b"}
 
 
 def _long(word: str, words: list[str], options: dict[str, str]) -> None:
@@ -107,6 +102,7 @@ def _short(letters: str, words: list[str], options: dict[str, str]) -> None:
         if letter in WITH_VALUE:
             options[letter] = rest or (words.pop() if words else "")
             return
-        options[letter] = rest if letter in WITH_OPTIONAL_VALUE else ""
         if letter in WITH_OPTIONAL_VALUE:
+            options[letter] = rest
             return
+        options[letter] = ""

@@ -30,17 +30,14 @@ def identify_children(offspring: Sequence[Process], files: PidFiles, proc: str) 
     kinds: dict[str, int] = {}
     unnamed = []
     for child in offspring:
-        if kind := named.get(child.ns_pids[-1]) or _kind_by_name(child):
+        by_name = (kind for end, kind in NAME_ENDS.items() if child.comm.endswith(end))
+        if kind := named.get(child.ns_pids[-1]) or next(by_name, None):
             kinds.setdefault(kind, child.pid)
         else:
             unnamed.append(child)
     for child in unnamed:
         kinds.setdefault(_kind_by_behaviour(child, proc), child.pid)
     return Children(vrrp=kinds.get("vrrp"), checker=kinds.get("checkers"), bfd=kinds.get("bfd"))
-
-
-def _kind_by_name(child: Process) -> str | None:
-    return next((kind for end, kind in NAME_ENDS.items() if child.comm.endswith(end)), None)
 
 
 def _kind_by_behaviour(child: Process, proc: str) -> str:

@@ -31,10 +31,7 @@ class NotRegularFileError(OSError):
 def open_regular(path: str, *, root: str = "", follow: bool = True) -> int:
     """Opens a regular file for reading. Anything else is looked at (O_PATH) but never opened, as a FIFO would wait.
 
-    ``root`` as in ``rooted.open_path``.
-
-    Returns:
-        A descriptor; the caller closes it.
+    ``root`` as in ``rooted.open_path``. The caller closes the descriptor.
 
     Raises:
         NotRegularFileError: it is something else, or a file of /proc, /sys and the like, which may never end.
@@ -61,20 +58,12 @@ def reopen_regular(handle: int, path: str) -> int:
 
 
 def read_bytes(path: str, limit: int = MAX_TEXT_BYTES, *, root: str = "") -> bytes:
-    """Returns the bytes of a regular file.
-
-    Raises:
-        NotRegularFileError: it is something else.
-        OSError: the file cannot be read, or has more than ``limit`` bytes (EFBIG).
-    """
+    """Raises OSError like ``open_regular``, and where the file has more than ``limit`` bytes (EFBIG)."""
     return read_open(open_regular(path, root=root), path, limit)
 
 
 def read_text(path: str, limit: int = MAX_TEXT_BYTES, *, root: str = "") -> str:
-    """Returns the text with its bytes kept: UTF-8 with surrogate escapes, ends of lines untouched.
-
-    Raises OSError like ``read_bytes``.
-    """
+    """Keeps all bytes: UTF-8 with surrogate escapes, ends of lines untouched; raises OSError like ``read_bytes``."""
     return read_bytes(path, limit, root=root).decode("utf-8", "surrogateescape")
 
 

@@ -20,11 +20,7 @@ PODS = ("veth", "cali", "lxc")
 
 
 class HostLayer:
-    """The vitals; None while they cannot be read.
-
-    Args:
-        state_folder: where the journal is kept; None: its disk is not looked at.
-    """
+    """The vitals; None while they cannot be read. ``state_folder`` has the journal: its disk is read too."""
 
     def __init__(self, state_folder: Path | None = None) -> None:
         self.value: Host | None = None
@@ -33,7 +29,7 @@ class HostLayer:
         self._source = Source(SourceName.HOST, SourceState.UNAVAILABLE, "not read yet")
 
     def read(self, now: float) -> None:
-        """Reads them where that is due; blocking."""
+        """Reads them when that is due; blocks."""
         last = self._source.read_at
         if last is not None and 0 <= now - last < INTERVAL:
             return

@@ -10,8 +10,6 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(Struct, frozen=True):
-    """One mount."""
-
     source: str
     point: str
     options: frozenset[str]
@@ -20,15 +18,9 @@ class Mount(Struct, frozen=True):
 
 def mount_above(mountinfo: str, path: str) -> Mount | None:
     """Returns the mount that holds a path: the longest mount point above it, the last one of equals."""
-    best: Mount | None = None
-    for line in mountinfo.splitlines():
-        mount = _parse(line)
-        if mount is None:
-            continue
-        above = path == mount.point or path.startswith(mount.point.rstrip("/") + "/")
-        if above and (best is None or len(mount.point) >= len(best.point)):
-            best = mount
-    return best
+    mounts = [mount for line in reversed(mountinfo.splitlines()) if (mount := _parse(line)) is not None]
+    above = [m for m in mounts if path == m.point or path.startswith(m.point.rstrip("/") + "/")]
+    return max(above, key=lambda mount: len(mount.point), default=None)
 
 
 def _parse(line: str) -> Mount | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.backend.linux import procfs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kvtui.backend.linux.procfs import Pid
 
@@ -24,14 +25,6 @@ def netns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
     return procfs.namespace_inode(pid, "net", proc)
 
 
-def mntns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
-    return procfs.namespace_inode(pid, "mnt", proc)
-
-
-def pidns_inode(pid: Pid = "self", proc: str = "/proc") -> int | None:
-    return procfs.namespace_inode(pid, "pid", proc)
-
-
 def open_in_network(pid: int | None, factory: Callable[[], T]) -> T:
     """Runs ``factory`` inside the network namespace of a process and returns what it returns.
 
@@ -43,64 +36,34 @@ def open_in_network(pid: int | None, factory: Callable[[], T]) -> T:
         ProcessLookupError: there is no such process.
         Exception: whatever ``factory`` raises.
     """
-    if pid is None:
-        return factory()
-    fd = _open_network(pid)
-    try:
-        if os.fstat(fd).st_ino == Path("/proc/thread-self/ns/net").stat().st_ino:
+    with _other_network(pid) as fd:
+        if pid is None or fd is None:
             return factory()
-        return _in_thread(fd, pid, factory)
-    finally:
-        os.close(fd)
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, rarely needed
+
+        with ThreadPoolExecutor(1, thread_name_prefix="netns") as pool:
+            pool.submit(enter, fd, pid).result()
+            return pool.submit(factory).result()
 
 
 def enter_network(pid: int | None) -> None:
     """Moves the calling thread into the network namespace of a process: for a thread that does nothing else.
 
-    Raises:
-        PermissionError: no permission to read (CAP_SYS_PTRACE) or enter (CAP_SYS_ADMIN) the namespace.
-        ProcessLookupError: there is no such process.
+    Raises PermissionError and ProcessLookupError like ``open_in_network``.
     """
-    if pid is None:
-        return
-    fd = _open_network(pid)
-    try:
-        if os.fstat(fd).st_ino != Path("/proc/thread-self/ns/net").stat().st_ino:
+    with _other_network(pid) as fd:
+        if pid is not None and fd is not None:
             enter(fd, pid)
-    finally:
-        os.close(fd)
 
 
-def set_namespace(fd: int, kind: int) -> None:
-    """Calls setns(2) for this thread; os.setns is Python 3.12+.
-
-    Raises:
-        OSError: it may not be entered.
-    """
-    _call("setns", fd, kind)
-
-
-def unshare(flags: int) -> None:
-    """Gives the calling thread its own file system context, for one; os.unshare is Python 3.12+.
-
-    Raises:
-        OSError: it is not permitted.
-    """
-    _call("unshare", flags)
-
-
-def _call(name: str, *arguments: int) -> None:
-    import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*arguments):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def _open_network(pid: int) -> int:
+@contextmanager
+def _other_network(pid: int | None) -> Iterator[int | None]:
+    """Opens the network namespace of a process; None when the calling thread is in it."""
+    if pid is None:
+        yield None
+        return
     try:
-        return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError as error:
         raise PermissionError(
             error.errno,
@@ -108,30 +71,24 @@ def _open_network(pid: int) -> int:
         ) from error
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ProcessLookupError(errno.ESRCH, f"process {pid} is gone, and its network namespace with it") from error
-
-
-def _in_thread(fd: int, pid: int, factory: Callable[[], T]) -> T:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, rarely needed
-
-    with ThreadPoolExecutor(1, thread_name_prefix="netns") as pool:
-        pool.submit(enter, fd, pid).result()
-        return pool.submit(factory).result()
+    try:
+        is_own = os.fstat(fd).st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
+        yield None if is_own else fd
+    finally:
+        os.close(fd)
 
 
 def enter(fd: int, pid: int) -> None:
-    """Moves the calling thread into the network namespace that ``fd`` has open.
+    """Moves the calling thread into the network namespace of process ``pid`` that ``fd`` has open: setns(2).
 
-    Raises:
-        PermissionError: it may not; names the process ``pid``.
+    os.setns is Python 3.12+. Raises OSError, which names the process.
     """
-    try:
-        set_namespace(fd, CLONE_NEWNET)
-    except PermissionError as error:
-        raise PermissionError(
-            error.errno,
-            f"the network namespace of process {pid} may not be entered: run kvtui as root or with CAP_SYS_ADMIN",
-        ) from error
-    except OSError as error:
-        raise OSError(
-            error.errno, f"the network namespace of process {pid} cannot be entered: {error.strerror}"
-        ) from error
+    import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
+
+    if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) == 0:
+        return
+    number = ctypes.get_errno()
+    why = f"cannot be entered: {os.strerror(number)}"
+    if number in {errno.EPERM, errno.EACCES}:
+        why = "may not be entered: run kvtui as root or with CAP_SYS_ADMIN"
+    raise OSError(number, f"the network namespace of process {pid} {why}")

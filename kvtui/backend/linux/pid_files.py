@@ -62,17 +62,16 @@ class _Found(Struct, frozen=True):
 
 
 def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> PidFiles:
-    """Finds the pid files of a keepalived and checks whether they are stale."""
     found = list(_unique(root, _candidates(root, explicit)))
     true = [f for f in found if _owned(f, family)]
     ours = {f.suffix for f in true if f.kind == "keepalived" and not f.explicit}
-    kept = [
-        f
-        for f in found
-        if f in true or f.explicit or (f.number not in family.strangers and (not ours or f.suffix in ours))
-    ]
+
+    def is_ours(file: _Found) -> bool:
+        may_be = file.number not in family.strangers and (not ours or file.suffix in ours)
+        return file in true or file.explicit or may_be
+
     return PidFiles(
-        files=tuple(PidFile(f.path, f.number, f not in true) for f in kept),
+        files=tuple(PidFile(f.path, f.number, f not in true) for f in found if is_ours(f)),
         children={f.kind: f.number for f in true if f.kind != "keepalived" and f.number is not None},
         instance=next((m[1] for suffix in ours if (m := re.search(r"\*_(.+)\.pid$", suffix))), None),
     )

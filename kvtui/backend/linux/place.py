@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import posixpath
 import secrets
@@ -24,10 +25,7 @@ TEMP_INFIX = ".kvtui-"
 def open_place(path: str, root: str = "") -> Iterator[Place]:
     """Opens the folder of a file, which need not exist. A link at its end is followed, inside the root.
 
-    Arguments as in ``rooted.open_path``.
-
-    Raises:
-        OSError: the folder cannot be reached.
+    Arguments as in ``rooted.open_path``. Raises OSError: the folder cannot be reached.
     """
     for _ in range(MAX_LINKS):
         folder, name = posixpath.split(path)
@@ -68,11 +66,10 @@ class Place:
         return state
 
     def exists(self) -> bool:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.stat(self._name, dir_fd=self._folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
+            return True
+        return False
 
     def read(self, limit: int = MAX_TEXT_BYTES) -> bytes:
         """Raises OSError: it is not there, is no regular file, or is too large."""
@@ -91,14 +88,10 @@ class Place:
 
     def keep_as(self, name: str) -> None:
         """Gives the file a second name beside its own: the first of ``name``, ``name-2`` … that is free."""
-        found, number = name, 1
-        while True:
-            try:
+        for number in itertools.count(1):
+            found = name if number == 1 else f"{name}-{number}"
+            with contextlib.suppress(FileExistsError):
                 os.link(self._name, found, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
-            except FileExistsError:
-                number += 1
-                found = f"{name}-{number}"
-            else:
                 return
 
     def write(self, data: bytes, *, create: bool = False, instead_of: bytes | None = None) -> None:
@@ -150,18 +143,11 @@ class Place:
             return
         os.fchown(fd, old.st_uid, old.st_gid)
         os.fchmod(fd, old.st_mode & 0o7777)
-        source = self._open()
-        try:
-            _copy_attributes(source, fd)
-        finally:
-            os.close(source)
+        with os.fdopen(self._open(), "rb") as source:
+            _copy_attributes(source.fileno(), fd)
 
     def temp_files(self) -> list[str]:
-        """Returns the names of the temp files that interrupted writes (kill -9) left beside the file.
-
-        Raises:
-            OSError: the folder cannot be read.
-        """
+        """Returns the names of those that interrupted writes (kill -9) left; raises OSError."""
         start = f".{self._name}{TEMP_INFIX}"
         return [name for name in os.listdir(self._folder) if name.startswith(start)]  # noqa: PTH208 - a descriptor
 

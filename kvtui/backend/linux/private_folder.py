@@ -23,7 +23,7 @@ def open_private_folder(path: str, *, make: bool = False) -> Iterator[int]:
     Raises:
         PermissionError: it belongs to another user, others may write in it, or another user could lead the way
             elsewhere; the text says what to do.
-        OSError: it is missing, or cannot be opened or made.
+        OSError: it cannot be opened or made.
     """
     fd = _walk(os.path.abspath(path), make=make)  # noqa: PTH100 - text
     try:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux import procfs
-from kvtui.backend.linux.arguments import Arguments, parse_arguments
+from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.children import identify_children
 from kvtui.backend.linux.controller import find_controller
-from kvtui.backend.linux.namespaces import mntns_inode, netns_inode, pidns_inode
+from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.pid_files import Family, read_pid_files
 from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
 from kvtui.backend.linux.rooted import stat_path
@@ -35,18 +35,10 @@ def find(proc: str = "/proc", *, only: int | None = None) -> tuple[Keepalived, .
     Zombies and ``keepalived -t`` are skipped. Values without permission are None.
     """
     booted = boot_time(proc)
-    running = {}
-    for pid in list_pids(proc):
-        if _runs_keepalived(pid, proc) and (process := read_process(pid, proc, booted)) and not process.zombie:
-            arguments = parse_arguments(process.argv)
-            if arguments.daemon:
-                running[pid] = (process, arguments)
-    processes = [process for process, _ in running.values()]
-    found = [
-        _describe(process, arguments, processes, proc)
-        for process, arguments in running.values()
-        if process.parent not in running and only in (None, process.pid)
-    ]
+    read = (read_process(pid, proc, booted) for pid in list_pids(proc) if _runs_keepalived(pid, proc))
+    running = {p.pid: p for p in read if p and not p.zombie and parse_arguments(p.argv).daemon}
+    parents = [p for p in running.values() if p.parent not in running and only in (None, p.pid)]
+    found = [_describe(process, running.values(), proc) for process in parents]
     found = [k for k in found if _runs_keepalived(k.pid, proc)]  # of one that ended meanwhile only a part was read
     return tuple(sorted(found, key=lambda k: (not k.own_netns, k.instance_name is not None, k.started, k.pid)))
 
@@ -85,26 +77,19 @@ def fingerprint(keepalived: Keepalived, proc: str = "/proc") -> Fingerprint:
 
 def is_same(before: Fingerprint, now: Fingerprint) -> bool:
     """Returns whether nothing differs; signals that are no longer read (``procfs.vitals``) do not."""
-    return len(before) == len(now) and all(
-        old[:3] == new[:3] and new[3] in {old[3], 0} for old, new in zip(before, now, strict=True)
-    )
+    pairs = zip(before, now, strict=False)
+    return len(before) == len(now) and all(old[:3] == new[:3] and new[3] in {old[3], 0} for old, new in pairs)
 
 
 def root_of(pid: int, proc: str = "/proc") -> str | None:
     process = read_process(pid, proc)
-    return None if process is None or process.zombie else _root(process, parse_arguments(process.argv), proc)
+    return None if process is None or process.zombie else _root(process, proc)
 
 
 def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | None:
-    """Returns the keepalived to show.
+    """Returns the one of which ``pid`` (``--pid``) is the parent or a child; of the result of ``find``.
 
-    Args:
-        found: the result of ``find``.
-        pid: the parent or a child (``--pid``).
-
-    Returns:
-        The one in our own network namespace (without an instance name first, then the oldest), else the first; None
-        when there is none.
+    Without a PID: the first in our own network namespace, else the first.
 
     Raises:
         KeepalivedNotFoundError: ``pid`` is not a keepalived; the message lists all PIDs.
@@ -116,26 +101,23 @@ def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | 
         if pid in {keepalived.pid, children.vrrp, children.checker, children.bfd}:
             return keepalived
     known = "; ".join(f"{k.pid} ({k.conf})" for k in found)
-    raise KeepalivedNotFoundError(
-        f"process {pid} is not a keepalived; found: {known}"
-        if found
-        else f"process {pid} is not a keepalived, and none runs here"
-    )
+    more = f"; found: {known}" if found else ", and none runs here"
+    raise KeepalivedNotFoundError(f"process {pid} is not a keepalived{more}")
 
 
 def _runs_keepalived(pid: int, proc: str) -> bool:
     """Compares the program; without permission, the command line, which any user may read."""
     name = procfs.program(pid, proc)
     if name is None:
-        name = procfs.first_argument(pid, proc).rpartition("/")[2]
+        name = procfs.text(f"{proc}/{pid}/cmdline").partition("\0")[0].rpartition("/")[2]
     return PROGRAM.fullmatch(name) is not None
 
 
-def _describe(process: Process, arguments: Arguments, processes: Iterable[Process], proc: str) -> Keepalived:
-    pid = process.pid
+def _describe(process: Process, processes: Iterable[Process], proc: str) -> Keepalived:
+    pid, arguments = process.pid, parse_arguments(process.argv)
     netns = netns_inode(pid, proc)
     own = netns_inode("self", proc)
-    root = _root(process, arguments, proc)
+    root = _root(process, proc)
     offspring = [p for p in processes if p.parent == pid]
     files = read_pid_files(root, arguments.pid_files, _family(process, offspring, processes, proc))
     tmpdir = read_variables(pid, ("TMPDIR",), proc).get("TMPDIR", "")
@@ -144,10 +126,10 @@ def _describe(process: Process, arguments: Arguments, processes: Iterable[Proces
         ns_pid=process.ns_pids[-1],
         argv=process.argv,
         version=read_version(f"{proc}/{pid}/exe"),
-        conf=_conf(process, arguments, root, proc),
+        conf=_conf(process, root, proc),
         root=root,
         netns=netns,
-        mntns=mntns_inode(pid, proc),
+        mntns=procfs.namespace_inode(pid, "mnt", proc),
         own_netns=None if netns is None or own is None else netns == own,
         children=identify_children(offspring, files, proc),
         started=process.started,
@@ -165,8 +147,8 @@ def _describe(process: Process, arguments: Arguments, processes: Iterable[Proces
 def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[Process], proc: str) -> Family:
     """Returns the PIDs in its PID namespace: its own family, and other keepalived processes."""
     ours = {parent.pid, *(p.pid for p in offspring)}
-    namespace = pidns_inode(parent.pid, proc)
-    strangers = (p for p in processes if p.pid not in ours and pidns_inode(p.pid, proc) == namespace)
+    space = procfs.namespace_inode(parent.pid, "pid", proc)
+    strangers = (p for p in processes if p.pid not in ours and procfs.namespace_inode(p.pid, "pid", proc) == space)
     return Family(
         parent=parent.ns_pids[-1],
         children=frozenset(p.ns_pids[-1] for p in offspring),
@@ -174,28 +156,26 @@ def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[P
     )
 
 
-def _root(process: Process, arguments: Arguments, proc: str) -> str:
+def _root(process: Process, proc: str) -> str:
     """Returns the prefix of its paths; empty when it shares our mount namespace.
 
     Without permission to compare the namespaces, a process counts as sharing ours when it is in our PID namespace, in
     no container's control group, and its config exists for us too: so an ordinary user sees an ordinary daemon's
     config. In a pod with ``shareProcessNamespace`` only the last two tests differ.
     """
-    theirs, ours = mntns_inode(process.pid, proc), mntns_inode("self", proc)
+    theirs, ours = (procfs.namespace_inode(pid, "mnt", proc) for pid in (process.pid, "self"))
     if theirs is not None and ours is not None:
         return "" if theirs == ours else f"{proc}/{process.pid}/root"
     contained = CONTAINER.search(procfs.cgroup(process.pid, proc))
     same = contained is None and len(process.ns_pids) == len(procfs.ns_pids("self", proc))
-    return "" if same and _exists("", _conf(process, arguments, "", proc)) else f"{proc}/{process.pid}/root"
+    return "" if same and _exists("", _conf(process, "", proc)) else f"{proc}/{process.pid}/root"
 
 
-def _conf(process: Process, arguments: Arguments, root: str, proc: str) -> str:
-    if arguments.conf is None:
+def _conf(process: Process, root: str, proc: str) -> str:
+    conf = parse_arguments(process.argv).conf
+    if conf is None:
         return next((path for path in DEFAULT_CONFS if _exists(root, path)), DEFAULT_CONFS[0])
-    if arguments.conf.startswith("/"):
-        return arguments.conf
-    folder = procfs.link(f"{proc}/{process.pid}/cwd")
-    return str(Path(folder) / arguments.conf)
+    return conf if conf.startswith("/") else str(Path(procfs.link(f"{proc}/{process.pid}/cwd"), conf))
 
 
 def _exists(root: str, path: str) -> bool:

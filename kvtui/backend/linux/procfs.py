@@ -24,8 +24,14 @@ _READ_BYTES = 1 << 16
 
 def start_ticks(pid: int, proc: str = "/proc") -> int:
     """Clock ticks from boot to the start of a process; with the PID this is its identity. 0 when it is gone."""
+    fields = _stat(pid, proc)
+    return int(fields[19]) if fields else 0
+
+
+def _stat(pid: int, proc: str) -> list[str]:
+    """The fields after the command name (proc(5)); empty when the process is gone."""
     fields = text(f"{proc}/{pid}/stat").rpartition(")")[2].split()
-    return int(fields[19]) if len(fields) > 19 else 0
+    return fields if len(fields) > 19 else []
 
 
 def status(pid: Pid, proc: str = "/proc") -> dict[str, str]:
@@ -53,8 +59,8 @@ def vitals(pid: int, proc: str = "/proc") -> tuple[int, str, int]:
     The states of a process that works (R, S, D) are all ``S`` here. A process comes to handle signals when it starts:
     those of one that runs for ``SETTLED_SECONDS`` are not read, and are 0.
     """
-    fields = text(f"{proc}/{pid}/stat").rpartition(")")[2].split()
-    if len(fields) <= 19:
+    fields = _stat(pid, proc)
+    if not fields:
         return 0, "", 0
     start = int(fields[19])
     is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _CLOCK_TICKS < SETTLED_SECONDS
@@ -89,11 +95,6 @@ def program(pid: int, proc: str = "/proc") -> str | None:
     except OSError:
         return ""
     return target.rpartition("/")[2].removesuffix(" (deleted)")
-
-
-def first_argument(pid: int, proc: str = "/proc") -> str:
-    """First word of its command line, which anybody may read; empty when there is none."""
-    return text(f"{proc}/{pid}/cmdline").partition("\0")[0]
 
 
 def sockets(pid: int, proc: str = "/proc") -> frozenset[str]:

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import struct
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,12 @@ has_openat2: bool | None = None
 def open_path(path: str, root: str = "", *, follow: bool = True) -> int:
     """Opens what a process with another root names ``path``, only as a place (O_PATH): nothing is read or waited for.
 
+    The caller closes the descriptor.
+
     Args:
         path: absolute inside the root; with an empty root any path.
         root: prefix such as ``/proc/123/root``; empty for our own root.
         follow: whether the last part may be a link.
-
-    Returns:
-        A descriptor; the caller closes it.
 
     Raises:
         OSError: it does not exist, cannot be reached, or has too many links (ELOOP).
@@ -74,7 +74,7 @@ def stat_path(path: str, root: str = "", *, follow: bool = True) -> os.stat_resu
 
 
 def list_folder(path: str, root: str = "") -> list[str]:
-    """Returns the names in a folder; raises OSError like ``open_path``."""
+    """Raises OSError like ``open_folder``."""
     fd = open_folder(path, root)
     try:
         return os.listdir(fd)  # noqa: PTH208 - a descriptor
@@ -130,10 +130,8 @@ def _knows_openat2() -> bool:
 
 def _resolve(top: int, path: str, flags: int) -> int:
     for _ in range(MAX_ATTEMPTS):
-        try:
+        with suppress(BlockingIOError):
             return _openat2(top, path, flags)
-        except BlockingIOError:
-            continue
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 

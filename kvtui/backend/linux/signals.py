@@ -20,15 +20,12 @@ class SignalNotHandledError(OSError):
 
 def is_same_process(process: Process | None, keepalived: Keepalived) -> bool:
     """Whether a process is the keepalived that was found, by PID and exact start time, and runs."""
-    return (
-        process is not None
-        and not process.zombie
-        and (process.pid, process.start_ticks) == (keepalived.pid, keepalived.start_ticks)
-    )
+    identity = (keepalived.pid, keepalived.start_ticks)
+    return process is not None and not process.zombie and (process.pid, process.start_ticks) == identity
 
 
 def has_ended(keepalived: Keepalived, proc: str = "/proc") -> bool:
-    """Whether it runs no more.
+    """Whether it no longer runs.
 
     A process that ends has neither program nor root long before it is a zombie (do_exit in kernel/exit.c): PID 1 of a
     container waits then for all other processes of the container (zap_pid_ns_processes in kernel/pid_namespace.c).
@@ -38,10 +35,9 @@ def has_ended(keepalived: Keepalived, proc: str = "/proc") -> bool:
 
 
 def send_signal(keepalived: Keepalived, number: int, proc: str = "/proc") -> None:
-    """Sends a signal to a keepalived.
+    """Opens the pidfd first and compares the process then, so that a PID that another process gets does no harm.
 
-    The pidfd is opened first and the process compared then, so that a PID that is given to another process meanwhile
-    does no harm. Linux before 5.3 has no pidfds: there a moment remains.
+    Linux before 5.3 has no pidfds: there a moment remains.
 
     Raises:
         ProcessLookupError: it is gone.

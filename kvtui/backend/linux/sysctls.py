@@ -27,24 +27,16 @@ IPVS = (
 
 
 def read_sysctls(pid: int | None = None, names: Iterable[str] = IPVS) -> dict[str, int]:
-    """Reads settings in the network namespace of a process.
+    """Returns dotted names such as ``net.ipv4.ip_forward`` and their values in the network namespace of a process.
 
-    Returns:
-        Dotted names such as ``net.ipv4.ip_forward`` to their values; one that this kernel lacks, or that may not be
-        read, is left out (all of IPVS when ip_vs is not loaded).
-
-    Raises:
-        OSError: the namespace cannot be entered.
+    One that this kernel lacks, or that may not be read, is left out (all of IPVS when ip_vs is not loaded).
+    Raises OSError: the namespace cannot be entered.
     """
     return open_in_network(pid, lambda: _read_all(names))
 
 
 def write_sysctl(pid: int | None, name: str, value: int, fallback_pid: int | None = None) -> None:
-    """Writes a setting in the network namespace of a process.
-
-    Raises:
-        OSError: the namespace cannot be entered, or the setting may not be written.
-    """
+    """Raises OSError: the namespace cannot be entered, or the setting may not be written."""
     open_in_network(pid, lambda: _write(name, f"{value}\n", fallback_pid))
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from kvtui.backend.linux import procfs
-from kvtui.backend.linux.namespaces import mntns_inode
 from kvtui.backend.linux.rooted import real_path
 
 if TYPE_CHECKING:
@@ -52,8 +51,8 @@ def find(container: Container, proc: str = "/proc", root: str = "") -> tuple[str
     Looks on this machine, then on the host (through PID 1, visible with hostPID).
     """
     roots = [root]
-    host = mntns_inode(1, proc)
-    if host is not None and host != mntns_inode("self", proc):
+    host = procfs.namespace_inode(1, "mnt", proc)
+    if host is not None and host != procfs.namespace_inode("self", "mnt", proc):
         roots.append(f"{proc}/1/root")
     for place in roots:
         if found := _by_container(container, place) or _by_pod(container, place):
