@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kvtui.backend.node.guard import SourceGuard
-from kvtui.backend.node.network_layer import AddressesLayer
+from kvtui.backend.node.network import addresses_source
+from kvtui.backend.route import RouteMonitor
 from kvtui.model.addresses import AddressTable
 from kvtui.model.source import Source, SourceName, SourceState
 from tests.kit import NOW
@@ -35,29 +35,21 @@ TABLE = AddressTable((), (), NOW - 60)
         ),
     ],
 )
-async def test_a_table_that_cannot_be_read_is_never_ok(
+def test_a_table_that_cannot_be_read_is_never_ok(
     table: AddressTable | None, error: OSError | None, expected: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Monitor:
-        def __init__(self, _pid: int | None, **_options: Any) -> None:
-            self.error = error
-            self.busy_seconds = 0.0
-
-        def table(self) -> AddressTable | None:
-            return table
-
-    monkeypatch.setattr("kvtui.backend.node.network_layer.RouteMonitor", Monitor)
-    assert AddressesLayer(None, lambda: None, SourceGuard("the addresses")).source() == expected
+    monkeypatch.setattr(RouteMonitor, "table", lambda _monitor: table)
+    monkeypatch.setattr(RouteMonitor, "error", error)
+    assert addresses_source(RouteMonitor(None)) == expected
 
 
 async def test_it_reads_the_kernel_once_started() -> None:
     changes: list[Any] = []
-    layer = AddressesLayer(None, lambda: changes.append(1), SourceGuard("the addresses"))
-    layer.start()
-    layer.start()  # a second time does nothing
+    monitor = RouteMonitor(None)
+    monitor.start(lambda: changes.append(1))
     async with asyncio.timeout(60):
-        await layer.ready()
-    assert layer.source().state is SourceState.OK
-    assert layer.table() is not None
-    await layer.close()
+        await monitor.ready()
+    assert addresses_source(monitor).state is SourceState.OK
+    assert monitor.table() is not None
+    await monitor.close()
     assert changes

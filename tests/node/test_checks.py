@@ -11,7 +11,7 @@ from kvtui.backend.ipvs.reader import IpvsReader
 from kvtui.backend.keepalived.dumps.file import DumpError
 from kvtui.backend.keepalived.dumps.requester import Dump, DumpRequester
 from kvtui.backend.node.guard import SourceGuard
-from kvtui.backend.node.network_layer import IpvsLayer
+from kvtui.backend.node.network import IpvsLayer
 from kvtui.backend.node.vrrp_layer import INTERVAL, UNSETTLED_INTERVAL, URGENT_INTERVAL, VrrpLayer
 from kvtui.model.keepalived import Children
 from kvtui.model.vrrp import RealServerCheck, VrrpState
@@ -157,5 +157,5 @@ def test_what_a_check_changes_in_the_kernel_is_noticed(
         monkeypatch.setattr(IpvsReader, "read", lambda _reader, *_args, it=reading, **_urgent: it)
         layer.read()
         found.append(layer.take_moved())
-    layer.close()
+    layer.reader.close()
     assert found == moved

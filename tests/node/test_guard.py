@@ -191,7 +191,7 @@ async def test_a_source_that_hangs_is_named_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr("kvtui.backend.node.guard.DEADLINE", 0.1)
     monkeypatch.setattr("kvtui.backend.node.node.DEADLINE", 0.1)
-    monkeypatch.setattr("kvtui.backend.node.network_layer.DEADLINE", 0.1)
+    monkeypatch.setattr("kvtui.backend.node.network.DEADLINE", 0.1)
     patch(monkeypatch, name, hang)
     async with asyncio.timeout(60):
         snapshot = await read_until_told(name, tmp_path, "late: ")

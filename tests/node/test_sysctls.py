@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvtui.backend.node import sysctls_layer
-from kvtui.backend.node.sysctls_layer import INTERVAL, SysctlsLayer
+from kvtui.backend.node import network
+from kvtui.backend.node.network import SYSCTLS_INTERVAL, SysctlsLayer
 from tests.kit import addresses
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ def test_those_of_interfaces_are_read_as_soon_as_the_interfaces_are_known(monkey
         return {}
 
     readings: list[list[str]] = []
-    monkeypatch.setattr(sysctls_layer, "read_sysctls", read)
+    monkeypatch.setattr(network, "read_sysctls", read)
     layer = SysctlsLayer(None)
     for now, table in ((100.0, None), (100.5, None), (101.0, addresses()), (102.0, addresses())):
         layer.read(now, table)
     assert readings == [[], ["net/ipv4/conf/all/rp_filter", "net/ipv4/conf/eth0/rp_filter"]]
-    layer.read(101.0 + INTERVAL, addresses())
+    layer.read(101.0 + SYSCTLS_INTERVAL, addresses())
     assert len(readings) == 3

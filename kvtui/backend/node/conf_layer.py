@@ -29,10 +29,7 @@ REREAD_DUTY = 200
 
 
 def _signature(keepalived: Keepalived, paths: Iterable[str]) -> Signature:
-    """Returns what differs after a change of the files or of their folders.
-
-    Device, inode, size, mtime in ns; None for what is missing.
-    """
+    """Returns device, inode, size and mtime in ns of the files and of their folders; None for what is missing."""
     marks: list[tuple[int, int, int, int] | None] = []
     folders = dict.fromkeys(path.rpartition("/")[0] or "/" for path in paths)
     for path in (*paths, *folders):
@@ -67,11 +64,7 @@ class ConfLayer:
             self._source = Source(SourceName.CONF, SourceState.DEGRADED, detail, self._source.read_at)
 
     def read(self, now: float) -> None:
-        """Reads what changed.
-
-        Args:
-            now: seconds since the epoch.
-        """
+        """Reads what changed; ``now`` in seconds since the epoch."""
         if self._keepalived is None:
             return
         before, running_before, source = self.file, self.running, self._source
@@ -121,8 +114,7 @@ class ConfLayer:
         mark = running.mark(keepalived.pid)
         if mark == self._running_mark:
             return False
-        first, self._running_mark = self._running_mark is None, mark
-        self.running = None
+        first, self._running_mark, self.running = self._running_mark is None, mark, None
         if mark is not None:
             self.running = running.read_running(keepalived.pid, now=now, config_id=keepalived.instance_name)
             if self.running is None:  # it was being written
@@ -134,11 +126,9 @@ class ConfLayer:
 
 
 def _why(keepalived: Keepalived, error: OSError) -> str:
+    name = f"{keepalived.conf} of PID {keepalived.pid}"
     if isinstance(error, PermissionError):
-        return (
-            f"{keepalived.conf} of PID {keepalived.pid} cannot be read: run kvtui as root, "
-            "or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
-        )
+        return f"{name} cannot be read: run kvtui as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
     if isinstance(error, FileNotFoundError):
-        return f"{keepalived.conf} of PID {keepalived.pid} does not exist: a reload now would remove every instance"
-    return f"{keepalived.conf} of PID {keepalived.pid}: {error.strerror or error}"
+        return f"{name} does not exist: a reload now would remove every instance"
+    return f"{name}: {error.strerror or error}"

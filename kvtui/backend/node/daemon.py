@@ -26,7 +26,7 @@ class Daemon:
         signals: whether kvtui may request dumps.
         changed: called after a dump.
         state_folder: for crash reports.
-        before: of the process that was chosen before. What its facts are still true for is kept.
+        before: of the process that was chosen before; what is still true of this one is kept.
     """
 
     def __init__(
@@ -41,10 +41,8 @@ class Daemon:
         self.of = keepalived
         self.conf = ConfLayer(keepalived)
         self.conf_guard = SourceGuard("the config", state_folder)
-        self.vrrp_guard = SourceGuard("keepalived's dump", state_folder)
-        self.vrrp = VrrpLayer(
-            keepalived, signals=signals, changed=changed, guard=self.vrrp_guard, read_log=self.read_log
-        )
+        guard = SourceGuard("keepalived's dump", state_folder)
+        self.vrrp = VrrpLayer(keepalived, signals=signals, changed=changed, guard=guard, read_log=self.read_log)
         self._may_run_vrrp = keepalived is not None and parse_arguments(keepalived.argv).vrrp
         self.log: LogReader | None = None
         if before is not None and keepalived is None:
@@ -60,7 +58,7 @@ class Daemon:
         if conf_facts(old) == conf_facts(new):
             self.conf, self.conf_guard = before.conf, before.conf_guard
         if dump_facts(old) == dump_facts(new):
-            self.vrrp, self.vrrp_guard = before.vrrp, before.vrrp_guard
+            self.vrrp = before.vrrp
 
     def is_of(self, keepalived: Keepalived | None) -> bool:
         """Whether all that was read is still about this process, its children and its files."""
@@ -70,7 +68,7 @@ class Daemon:
         return (old.identity, conf_facts(old), dump_facts(old)) == (new.identity, conf_facts(new), dump_facts(new))
 
     def read(self, now: float) -> None:
-        """Reads the config. Blocks."""
+        """Reads the config; blocks."""
         self.conf.read(now)
         conf = self.conf.running or self.conf.file
         self.vrrp.expects_instances = self._may_run_vrrp and conf is not None and bool(conf.instances)

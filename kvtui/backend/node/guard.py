@@ -10,9 +10,10 @@ import logging
 import time
 from _thread import start_new_thread
 from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
@@ -159,29 +160,21 @@ async def run_in_thread(work: Callable[[], T], timeout: float) -> T:
     Raises:
         TimeoutError: it takes longer than ``timeout`` seconds; the thread is left alone.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def finish(result: T | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(cast("T", result))
-        else:
-            future.set_exception(error)
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # whoever cancels the answer then does not cancel this
 
     def run() -> None:
-        result, raised = None, None
         try:
-            result = work()
+            future.set_result(work())
         except Exception as error:  # noqa: BLE001 - raised again in the event loop
-            raised = error
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(finish, result, raised)
+            future.set_exception(error)
 
     Thread(target=run, daemon=True, name="source").start()
-    await asyncio.wait([future], timeout=timeout)
-    if not future.done():
-        future.cancel()
+    answer = asyncio.wrap_future(future)
+    try:
+        await asyncio.wait([answer], timeout=timeout)
+        if answer.done():
+            return answer.result()
         raise TimeoutError(None, f"late: no answer within {timeout:g} s")
-    return future.result()
+    finally:
+        answer.cancel()

@@ -147,7 +147,7 @@ class KubeLayer:
 
     def notice(self, found: Iterable[Keepalived], chosen: Keepalived | None) -> None:
         """Learns from the controllers that run here which ConfigMap is looked at, and which DaemonSet they are of."""
-        order = ([chosen] if chosen else []) + [k for k in found if k is not chosen]
+        order = sorted(found, key=lambda k: k is not chosen)
         controllers = [k.controller for k in order if k.controller is not None]
         named = next((p for c in controllers if (p := _pair(c.configmap))), None)
         self._configmap = _pair(self._settings.configmap) or named or self._configmap
@@ -178,13 +178,12 @@ class KubeLayer:
         return self._process.mirror.kube(now) if self._process else None
 
     def source(self, kube: Kube | None) -> Source:
-        name = SourceName.KUBERNETES
         if kube is None:
-            error = self._process.error if self._process else ""
-            return Source(name, SourceState.UNAVAILABLE, error or self._error, reason=self._reason)
+            detail = (self._process.error if self._process else "") or self._error
+            return Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, detail, reason=self._reason)
         state, detail = _summary(kube)
-        times = [r.read_at for r in kube.resources if r.read_at is not None]
-        return Source(name, state, detail, min(times) if times else None)
+        read_at = min((r.read_at for r in kube.resources if r.read_at is not None), default=None)
+        return Source(SourceName.KUBERNETES, state, detail, read_at)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -203,16 +202,11 @@ def _summary(kube: Kube) -> tuple[SourceState, str]:
             wanted = "/".join(kube.configmap_name or ())
             return SourceState.DEGRADED, f"there is no ConfigMap {wanted}: create it, or name another with --configmap"
         return SourceState.OK, ""
-    details = list(dict.fromkeys(r.detail for r in bad))
+    details = {r.detail for r in bad}
+    cause = next((r.detail for r in bad if not r.detail.startswith("not read")), bad[0].detail)  # not what waits for it
     if all(r.read_at is None for r in kube.resources):
-        return SourceState.UNAVAILABLE, CONNECTING if details == ["not read yet"] else _first(details)
-    kinds = ", ".join(r.resource for r in bad)
-    return SourceState.DEGRADED, f"{kinds}: {_first(details)}"
-
-
-def _first(details: list[str]) -> str:
-    """The cause rather than what waits for it."""
-    return next((d for d in details if not d.startswith("not read")), details[0])
+        return SourceState.UNAVAILABLE, CONNECTING if details == {"not read yet"} else cause
+    return SourceState.DEGRADED, f"{', '.join(r.resource for r in bad)}: {cause}"
 
 
 def _pair(text: str | None) -> NamespacedName | None:

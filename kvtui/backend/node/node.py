@@ -15,7 +15,7 @@ from kvtui.backend.linux.host import HostLayer
 from kvtui.backend.node.daemon import Daemon
 from kvtui.backend.node.guard import DEADLINE, SourceGuard, run_in_thread, run_jobs
 from kvtui.backend.node.kube_layer import KubeLayer
-from kvtui.backend.node.network import Network
+from kvtui.backend.node.network import Network, addresses_source
 from kvtui.backend.node.processes_layer import ProcessesLayer
 from kvtui.backend.node.vrrp_layer import contradicts, disputes
 from kvtui.model.log import LogTail
@@ -74,8 +74,6 @@ class Node:
         at_once: bool = False,
         state_folder: Path | None = None,
     ) -> None:
-        self._kube_settings = kube or KubeSettings()
-        self._kube: KubeLayer | None = None
         self._processes = ProcessesLayer(pid)
         self._read_only = read_only
         self._signals = signals and not read_only
@@ -88,6 +86,7 @@ class Node:
         self._processes_guard = SourceGuard("the list of processes", state_folder)
         self._finding: Job = (self._processes_guard, self._processes.read)
         self._kube_guard = SourceGuard("the Kubernetes API", state_folder)
+        self._kube = KubeLayer(kube or KubeSettings(), self._notify, report=self._kube_guard.report)
         self._view_guard = SourceGuard("what this view shows", state_folder)
         self._deadline = DEADLINE if at_once else PRINT_DEADLINE
         self._clock_offset: float | None = None
@@ -95,29 +94,19 @@ class Node:
         self._watched: frozenset[ServiceKey] | None = None
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Finds keepalived and opens the sockets in its namespaces.
-
-        Raises:
-            KeepalivedNotFoundError: ``--pid`` names no keepalived.
-        """
+        """Raises KeepalivedNotFoundError: ``--pid`` names no keepalived."""
         self._changed = changed
         await self._attach()
         if self._processes.not_found is not None:
             raise self._processes.not_found
-        self._kube = KubeLayer(self._kube_settings, changed, report=self._kube_guard.report)
         self._kube.notice(self._processes.found, self._processes.chosen)
         self._kube.start()
 
     async def _attach(self) -> Layers:
         """Finds keepalived; what was read of another process, or before the clock was set, is dropped."""
         was_set = self._clock_was_set()
-        await self._find(was_set=was_set)
-        return await self._current(was_set=was_set)
-
-    async def _find(self, *, was_set: bool) -> None:
-        if was_set:
-            self._processes.expire()
         await run_jobs([self._finding], self._deadline)
+        return await self._current(was_set=was_set)
 
     async def _current(self, *, was_set: bool) -> Layers:
         """Returns the layers of the keepalived that was found."""
@@ -148,7 +137,13 @@ class Node:
 
     def _clock_was_set(self) -> bool:
         before, self._clock_offset = self._clock_offset, time.time() - time.monotonic()
-        return before is not None and abs(self._clock_offset - before) >= CLOCK_STEP
+        was_set = before is not None and abs(self._clock_offset - before) >= CLOCK_STEP
+        if was_set:
+            self._processes.expire()
+        return was_set
+
+    def _notify(self) -> None:
+        self._changed()
 
     def _daemon(self, chosen: Keepalived | None, before: Daemon | None) -> Daemon:
         return Daemon(
@@ -168,8 +163,7 @@ class Node:
         If an API is configured, waits up to ``API_TIMEOUT`` seconds for its first lists too: reading a kubeconfig alone
         takes half a second. An API that refuses ends the wait.
         """
-        kube = self._kube
-        waits = [kube.settle(max(timeout, API_TIMEOUT))] if kube else []
+        waits = [self._kube.settle(max(timeout, API_TIMEOUT))]
         if timeout > 0:
             waits.append(self._settle_node(timeout))
         await asyncio.gather(*waits)
@@ -194,7 +188,7 @@ class Node:
         """Reads the node. What misses its deadline (``node.guard``), and dumps, come with a later snapshot."""
         was_set, layers, dirty = self._clock_was_set(), self._layers, False
         if layers is None or was_set:
-            await self._find(was_set=was_set)
+            await run_jobs([self._finding], self._deadline)
         else:
             dirty = await self._read_sources(layers, self._finding)
         if layers is None or was_set or not layers.daemon.is_of(self._processes.chosen):
@@ -208,25 +202,22 @@ class Node:
             daemon.vrrp.is_contradicted = contradicts(daemon.vrrp.dump, network.ipvs.table)
         daemon.vrrp.is_disputed = disputes(daemon.vrrp.dump, network.adverts.advertisers() or (), time.time())
         daemon.vrrp.request(urgent=dirty or reloaded, full=reloaded or moved)
-        if self._kube is not None:
-            self._kube.notice(self._processes.found, self._processes.chosen)
+        self._kube.notice(self._processes.found, self._processes.chosen)
         return self._snapshot(layers)
 
     async def _read_sources(self, layers: Layers, *first: Job) -> bool:
         """Reads all sources; after ``first``, and in its thread, unless that finds another keepalived.
 
-        Returns:
-            Whether something changed since the last request for a dump.
+        Returns whether something changed since the last request for a dump.
         """
         network, daemon = layers.network, layers.daemon
         await network.ready()
-        network.ipvs.watched = self._watched
         dirty, network.dirty = network.dirty, False  # before reading: what changes meanwhile counts for the next one
         now, links = time.time(), network.addresses.table()
         jobs: tuple[Job, ...] = (
             (self._host_guard, lambda: self._host.read(now)),
             (daemon.conf_guard, lambda: daemon.read(now)),
-            (network.ipvs_guard, lambda: network.ipvs.read(urgent=dirty or daemon.conf.reloaded)),
+            (network.ipvs_guard, lambda: network.ipvs.read(self._watched, urgent=dirty or daemon.conf.reloaded)),
             (network.sysctls_guard, lambda: network.sysctls.read(time.monotonic(), links)),
         )
 
@@ -241,18 +232,19 @@ class Node:
         network, daemon = layers.network, layers.daemon
         dump = daemon.vrrp.dump
         chosen = self._processes.chosen
-        cluster, cluster_source = self._kube_guard.call(lambda: self._cluster(now)) or (None, self._cluster_failed())
+        unknown = (None, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE))
+        cluster, cluster_source = self._kube_guard.call(lambda: self._cluster(now)) or unknown
         return Snapshot(
             time=now,
             node=NodeName(os.environ.get("NODE_NAME") or os.uname().nodename, self._read_only),
             sources=(
                 self._processes_guard.checked(self._processes.source()),
                 daemon.conf_guard.checked(daemon.conf.source()),
-                daemon.vrrp_guard.checked(daemon.vrrp.source()),
+                daemon.vrrp.guard.checked(daemon.vrrp.source()),
                 network.ipvs_guard.checked(network.ipvs.source()),
-                network.addresses.source(),
+                addresses_source(network.addresses),
                 network.adverts.source(now),
-                cluster_source,
+                self._kube_guard.checked(cluster_source),
                 self._host_guard.checked(self._host.source()),
             ),
             keepalived=self._processes.found,
@@ -273,20 +265,15 @@ class Node:
         )
 
     def _cluster(self, now: float) -> tuple[Kube | None, Source]:
-        if self._kube is None:
-            return None, Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, "not asked yet")
         found = self._kube.kube(now)
         return found, self._kube.source(found)
-
-    def _cluster_failed(self) -> Source:
-        return Source(SourceName.KUBERNETES, SourceState.UNAVAILABLE, self._kube_guard.error)
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
     ) -> tuple[tuple[Connection, ...], int]:
-        layers = self._layers or await self._attach()
+        reader = (self._layers or await self._attach()).network.ipvs.reader
         try:
-            return await run_in_thread(lambda: layers.network.ipvs.connections(service, real, limit), VIEW_TIMEOUT)
+            return await run_in_thread(lambda: reader.connections(limit, service, real), VIEW_TIMEOUT)
         except OSError:
             raise
         except Exception as error:
@@ -305,9 +292,7 @@ class Node:
             return LogTail(error=self._view_guard.report(error))
 
     async def close(self) -> None:
-        if self._kube is not None:
-            await self._kube.close()
-            self._kube = None
+        await self._kube.close()
         if self._layers is not None:
             await self._layers.daemon.vrrp.close()
             await self._layers.network.close()

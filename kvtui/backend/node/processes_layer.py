@@ -52,7 +52,7 @@ class ProcessesLayer:
         """``--pid`` named no keepalived at the first reading."""
 
     def read(self) -> None:
-        """Scans the processes when that is due. Blocks."""
+        """Scans the processes when that is due; blocks."""
         now = self._clock()
         fingerprint = processes.fingerprint(self.chosen) if self.chosen else ()
         if processes.is_same(self._fingerprint, fingerprint) and not self._is_due(now):
@@ -84,15 +84,12 @@ class ProcessesLayer:
         return self._newcomers.include_keepalived(now) or changed
 
     def _first(self, found: tuple[Keepalived, ...]) -> Keepalived | None:
-        if self._is_ambiguous(found):
-            return None
+        self.not_found = None
         try:
-            chosen = processes.choose(found, self._pid)
+            return None if self._is_ambiguous(found) else processes.choose(found, self._pid)
         except KeepalivedNotFoundError as error:
             self.not_found = error
             return None
-        self.not_found = None
-        return chosen
 
     def _is_ambiguous(self, found: tuple[Keepalived, ...]) -> bool:
         """Whether several run, none of them in our network namespace: any choice would be a guess."""
@@ -104,23 +101,23 @@ class ProcessesLayer:
         return same or processes.choose(tuple(k for k in found if k.netns == last.netns))
 
     def source(self) -> Source:
-        name = SourceName.KEEPALIVED
         if self.chosen is None:
-            why = NOT_FOUND
-            if self._is_ambiguous(self.found):
-                pids = ", ".join(str(k.pid) for k in self.found)
-                why = f"no keepalived in this network namespace; in others run PID {pids}: choose one with --pid"
-            if self.last is not None:
-                why = (
-                    f"keepalived (PID {self.last.pid}) has ended and no other runs in its network namespace: start it "
-                    "again; its log says why it ended"
-                )
-            return Source(name, SourceState.UNAVAILABLE, why, self._read_at)
-        detail, state = "", SourceState.OK
+            return Source(SourceName.KEEPALIVED, SourceState.UNAVAILABLE, self._why_none(), self._read_at)
+        detail = ""
         if self.chosen.netns is None:
-            state = SourceState.DEGRADED
             detail = f"the namespaces of PID {self.chosen.pid} cannot be read: run kvtui as root or with CAP_SYS_PTRACE"
         elif self.chosen.own_netns is False:
-            state = SourceState.DEGRADED
             detail = f"PID {self.chosen.pid} is in another network namespace than kvtui: all data is from there"
-        return Source(name, state, detail, self._read_at)
+        state = SourceState.DEGRADED if detail else SourceState.OK
+        return Source(SourceName.KEEPALIVED, state, detail, self._read_at)
+
+    def _why_none(self) -> str:
+        if self.last is not None:
+            return (
+                f"keepalived (PID {self.last.pid}) has ended and no other runs in its network namespace: start it "
+                "again; its log says why it ended"
+            )
+        if self._is_ambiguous(self.found):
+            pids = ", ".join(str(k.pid) for k in self.found)
+            return f"no keepalived in this network namespace; in others run PID {pids}: choose one with --pid"
+        return NOT_FOUND

@@ -63,7 +63,7 @@ class VrrpLayer:
         signals: bool,
         changed: Callable[[], None],
         guard: SourceGuard,
-        read_log: Callable[[], LogTail] | None = None,
+        read_log: Callable[[], LogTail | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -79,7 +79,7 @@ class VrrpLayer:
         """Another node advertises what this node is master of: keepalived's counters tell why, see ``disputes``."""
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
-        self._guard = guard
+        self.guard = guard
         self._error = "no keepalived was found" if keepalived is None else PENDING
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -88,7 +88,7 @@ class VrrpLayer:
         self._urgent = self._full = False
 
     def request(self, *, urgent: bool = False, full: bool = False) -> None:
-        """Requests a dump in the background when one is due; what cannot be requested yet is remembered.
+        """Requests a dump in the background when one is due; remembers what cannot be requested yet.
 
         Args:
             urgent: something changed, so the last dump is probably out of date.
@@ -96,8 +96,7 @@ class VrrpLayer:
         """
         self._urgent |= urgent
         self._full |= full
-        busy = self._guard.is_busy or (self._task is not None and not self._task.done())
-        if self._dumper is None or busy:
+        if self._dumper is None or self.guard.is_busy or (self._task is not None and not self._task.done()):
             return
         now = self._clock()
         wait = self._asked_at + self._interval() - now
@@ -115,8 +114,7 @@ class VrrpLayer:
             return min(MAX_RETRY_SECONDS, URGENT_INTERVAL * 2.0 ** (self._failures - 1))
         if self._urgent or self._full:
             return URGENT_INTERVAL
-        instances = self.dump.instances if self.dump else ()
-        if not all(is_settled(i) for i in instances):
+        if self.dump and not all(map(is_settled, self.dump.instances)):
             return UNSETTLED_INTERVAL
         return CONTRADICTED_INTERVAL if self.is_contradicted or self.is_disputed else INTERVAL
 
@@ -130,7 +128,7 @@ class VrrpLayer:
 
     async def _request(self, dumper: DumpRequester, *, full: bool) -> None:
         before = self.dump
-        await run_jobs([(self._guard, lambda: self._read(dumper, full=full))], MAX_DUMP_SECONDS)
+        await run_jobs([(self.guard, lambda: self._read(dumper, full=full))], MAX_DUMP_SECONDS)
         if self._failures == 0 and not same_states(before, self.dump):
             self._urgent = True
         self._changed()
@@ -150,8 +148,7 @@ class VrrpLayer:
         answer = answer if full else carry(self.dump, answer)
         self.dump = replace(answer, instances=with_growth(known, answer.instances, answer.read_at))
         self._error = ""
-        needed = self._read_log is not None and any(map(fails, answer.instances))
-        self.log = self._read_log() if needed and self._read_log else None
+        self.log = self._read_log() if any(map(fails, answer.instances)) else None
         lacks_checks = answer.how == "data" and answer.checks is None
         self._full |= lacks_checks or (not full and tracks_moved(known, answer.instances))
         self._failures = self._failures + 1 if lacks_checks else 0
@@ -208,15 +205,15 @@ def fails(instance: VrrpInstance) -> bool:
 
 def tracks_moved(before: tuple[VrrpInstance, ...], now: tuple[VrrpInstance, ...]) -> bool:
     """Whether a result of something tracked has changed: only a full dump says of what."""
-    known = {i.name: (i.state is VrrpState.FAULT, i.effective_priority) for i in before}
-    return any(known.get(i.name) != (i.state is VrrpState.FAULT, i.effective_priority) for i in now)
+    known, new = ({i.name: (i.state is VrrpState.FAULT, i.effective_priority) for i in some} for some in (before, now))
+    return any(known.get(name) != result for name, result in new.items())
 
 
 def same_states(before: Dump | None, now: Dump | None) -> bool:
     """Whether two dumps differ in counters and times only."""
     if before is None or now is None:
         return before is now
-    return _states(before) == _states(now) and (before.checks == now.checks)
+    return _states(before) == _states(now) and before.checks == now.checks
 
 
 def _states(dump: Dump) -> tuple[VrrpInstance, ...]:

@@ -77,10 +77,6 @@ class RouteMonitor:
         self._thread = Thread(target=self._run, name="rtnetlink", daemon=True)
         self._thread.start()
 
-    @property
-    def is_started(self) -> bool:
-        return self._thread is not None
-
     async def ready(self) -> None:
         await self._first.wait()
 
