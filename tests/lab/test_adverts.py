@@ -66,27 +66,27 @@ class Listening:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, (
-                f"not in {timeout} s: {what}; {self.told()}, {self.adverts.advertisers()}"
+                f"not in {timeout} s: {what}; {self.told()}, {self.adverts.tracker.advertisers()}"
             )
             await asyncio.sleep(0.02)
 
     def told(self, vrid: int = 50) -> list[str]:
-        return [t.what for t in self.adverts.transitions() if t.vrid == vrid]
+        return [t.what for t in self.adverts.tracker.transitions() if t.vrid == vrid]
 
     def master(self, vrid: int = 50, family: AddressFamily = V4) -> Advert:
         found = self.claimants(vrid, family)
-        assert found, self.adverts.advertisers()
+        assert found, self.adverts.tracker.advertisers()
         return found[0].last
 
     def master_is(self, source: str) -> bool:
         return [a.last.source for a in self.claimants()][:1] == [source]
 
     def claimants(self, vrid: int = 50, family: AddressFamily = V4) -> tuple[Advertiser, ...]:
-        peers = tuple(a for a in self.adverts.advertisers() if (a.last.vrid, a.last.family) == (vrid, family))
+        peers = tuple(a for a in self.adverts.tracker.advertisers() if (a.last.vrid, a.last.family) == (vrid, family))
         return claimants(peers, time.time())
 
     def of(self, source: str) -> Advertiser:
-        return next(a for a in self.adverts.advertisers() if a.last.source == source)
+        return next(a for a in self.adverts.tracker.advertisers() if a.last.source == source)
 
 
 @asynccontextmanager
@@ -143,10 +143,12 @@ async def test_peers_and_own_adverts_over_ipv4_and_ipv6(both: Cluster, name: str
 @pytest.mark.lab(spec=BOTH)
 async def test_repeated_adverts_are_no_news(both: Cluster) -> None:
     async with listening(both.node("node-b")) as heard:
-        await heard.until(lambda: all(a.count >= 4 for a in heard.adverts.advertisers()) and heard.calls > 0, "adverts")
-        assert len(heard.adverts.advertisers()) == 2
+        await heard.until(
+            lambda: all(a.count >= 4 for a in heard.adverts.tracker.advertisers()) and heard.calls > 0, "adverts"
+        )
+        assert len(heard.adverts.tracker.advertisers()) == 2
         assert heard.calls <= 2  # one for each virtual router
-        assert [a.bad for a in heard.adverts.advertisers()] == [0, 0]
+        assert [a.bad for a in heard.adverts.tracker.advertisers()] == [0, 0]
 
 
 @pytest.mark.lab(spec=BOTH)
@@ -227,7 +229,7 @@ async def test_a_foreign_vrid_is_heard(both: Cluster) -> None:
     async with listening(both.node("node-a")) as heard:
         with sending(both.network.client, advert_v2(77, 100)):
             assert await heard.adverts.wait_for({77, 50}, 40) == {77, 50}
-        assert (77, V4) in {(a.last.vrid, a.last.family) for a in heard.adverts.advertisers()}
+        assert (77, V4) in {(a.last.vrid, a.last.family) for a in heard.adverts.tracker.advertisers()}
         assert heard.of("10.4.0.100").last.addresses == ("10.4.0.50",)
 
 
@@ -238,10 +240,12 @@ async def test_unicast(make_cluster: MakeCluster) -> None:
         await heard.adverts.wait_for({50}, 40)
         assert as_sent(heard.master()) == structs.replace(FROM_C, destination="10.4.0.3")
     async with listening(cluster.node("node-c")) as heard:
-        await heard.until(lambda: bool(heard.adverts.advertisers()) and heard.of("10.4.0.5").count >= 4, "adverts")
+        await heard.until(
+            lambda: bool(heard.adverts.tracker.advertisers()) and heard.of("10.4.0.5").count >= 4, "adverts"
+        )
         assert heard.master().outgoing
         assert heard.master().destination in {"10.4.0.3", "10.4.0.4"}
-        assert len(heard.adverts.advertisers()) == 1  # a backup says nothing
+        assert len(heard.adverts.tracker.advertisers()) == 1  # a backup says nothing
 
 
 @pytest.mark.lab(spec=SIMPLE)
@@ -249,7 +253,7 @@ async def test_version_2_with_a_password(make_cluster: MakeCluster) -> None:
     async with listening(make_cluster(SIMPLE).node("node-a")) as heard:
         await heard.adverts.wait_for({50}, 40)
         assert as_sent(heard.master()) == structs.replace(FROM_C, version=2, auth_type=1)
-        assert PASSWORD not in repr(heard.adverts.advertisers()) + repr(heard.adverts.transitions())
+        assert PASSWORD not in repr(heard.adverts.tracker.advertisers()) + repr(heard.adverts.tracker.transitions())
 
 
 @pytest.mark.lab(spec=DIGEST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kvtui.backend.adverts.capture import Capture
@@ -11,8 +12,6 @@ from kvtui.backend.adverts.tracker import AdvertTracker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
-
-    from kvtui.model.vrrp import Advertiser, Transition
 
 HEARTBEAT, MAX_PAUSE = 2.0, 6.0
 """Seconds between two looks at the clock, and after which this process was stopped, or the machine frozen."""
@@ -46,7 +45,6 @@ class Adverts:
         self._dropped = 0
         self._is_behind = False  # there may be packets that are not read yet
         self._heartbeat: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._received = asyncio.Event()
         self._changed: Callable[[], None] = lambda: None
@@ -66,20 +64,13 @@ class Adverts:
         self._changed = changed
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
         self._since = self._awake_at = time.time()
-        self._loop = asyncio.get_running_loop()
         self._set_heartbeat()
-        if after is None:
-            self._loop.add_reader(self._capture.fileno(), self._read)
-        else:
-            self._start_task = self._loop.create_task(self._listen(after))
+        self._start_task = asyncio.create_task(self._listen(self._capture, after))
 
-    async def _listen(self, after: Callable[[], Awaitable[None]]) -> None:
-        await after()
-        if self._loop is not None and self._capture is not None:
-            self._loop.add_reader(self._capture.fileno(), self._read)
-
-    def advertisers(self) -> tuple[Advertiser, ...]:
-        return self.tracker.advertisers()
+    async def _listen(self, capture: Capture, after: Callable[[], Awaitable[None]] | None) -> None:
+        if after is not None:
+            await after()
+        asyncio.get_running_loop().add_reader(capture.fileno(), self._read)
 
     def heard_since(self) -> float:
         """Since when no advert was missed: the kernel dropped none, and this process ran (seconds since the epoch).
@@ -97,29 +88,24 @@ class Adverts:
         return self._since
 
     def dropped(self) -> int:
-        """Returns how many adverts were lost since the start; 0 when none was within ``STORM_SECONDS``."""
+        """How many adverts were lost since the start; 0 when none was within ``STORM_SECONDS``."""
         return self._dropped if abs(time.time() - self._dropped_at) < STORM_SECONDS else 0
 
     def _set_heartbeat(self) -> None:
         """A look at the clock delays the next: where a snapshot is read once a second no timer wakes the process."""
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        if self._loop is not None:
-            self._heartbeat = self._loop.call_later(HEARTBEAT, self.heard_since)
-
-    def transitions(self) -> tuple[Transition, ...]:
-        return self.tracker.transitions()
+        if self._capture is not None:
+            self._heartbeat = asyncio.get_running_loop().call_later(HEARTBEAT, self.heard_since)
 
     async def wait_for(self, vrids: Collection[int], timeout: float) -> frozenset[int]:
         """Waits up to ``timeout`` s until each VRID advertised; returns those that did."""
         wanted = frozenset(vrids)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not wanted <= self._heard():
                     self._received.clear()
                     await self._received.wait()
-        except TimeoutError:
-            pass
         return wanted & self._heard()
 
     def _heard(self) -> frozenset[int]:
@@ -132,10 +118,9 @@ class Adverts:
             if timer is not None:
                 timer.cancel()
         if self._capture is not None:
-            if self._loop is not None:
-                self._loop.remove_reader(self._capture.fileno())
+            asyncio.get_running_loop().remove_reader(self._capture.fileno())
             self._capture.close()
-        self._capture = self._loop = self._alarm = self._heartbeat = None
+        self._capture = self._alarm = self._heartbeat = None
 
     def _read(self) -> None:
         if self._guarded(self._receive):
@@ -151,11 +136,12 @@ class Adverts:
             return True
 
     def _receive(self) -> bool:
-        changed = False
-        before = self._capture.packets if self._capture else 0
-        for advert in self._capture.read(MAX_PACKETS_PER_TURN) if self._capture else ():
-            changed |= self.tracker.record(advert)
-        self._is_behind = self._capture is not None and self._capture.packets - before == MAX_PACKETS_PER_TURN
+        changed, self._is_behind = False, False
+        if self._capture is not None:
+            before = self._capture.packets
+            for advert in self._capture.read(MAX_PACKETS_PER_TURN):
+                changed |= self.tracker.record(advert)
+            self._is_behind = self._capture.packets - before == MAX_PACKETS_PER_TURN
         self._received.set()
         self._set_alarm()
         return changed
@@ -163,11 +149,11 @@ class Adverts:
     def _set_alarm(self) -> None:
         """Sets a timer, since silence causes no event. Each advert delays it, so that it seldom wakes the process."""
         due = self.tracker.next_silence(self._since)
-        if self._loop is None or due is None:
+        if self._capture is None or due is None:
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = self._loop.call_later(max(0.0, due - time.time()), self._ring)
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, due - time.time()), self._ring)
 
     def _ring(self) -> None:
         self._alarm = None

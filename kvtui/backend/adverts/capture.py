@@ -104,11 +104,7 @@ class Capture:
         interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
     ) -> Self:
-        """Opens the socket in the network namespace of a process (None: our own).
-
-        Raises:
-            CaptureError: no permission, or the kernel has no packet sockets.
-        """
+        """Raises CaptureError: no permission, or the kernel has no packet sockets. ``pid``: None is our own network."""
         try:
             opened = open_in_network(pid, _packet_socket)
         except OSError as error:
@@ -119,11 +115,10 @@ class Capture:
         return self.socket.fileno()
 
     def read(self, max_packets: int) -> Iterator[Advert]:
+        space = socket.CMSG_SPACE(TIMEVAL.size)
         for _ in range(max_packets):
             try:
-                packet, ancillary, _flags, where = self.socket.recvmsg(
-                    bpf.MAX_PACKET_BYTES, socket.CMSG_SPACE(TIMEVAL.size)
-                )
+                packet, ancillary, _flags, where = self.socket.recvmsg(bpf.MAX_PACKET_BYTES, space)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:  # ENETDOWN and the like are about one interface or one packet

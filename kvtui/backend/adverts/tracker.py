@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from kvtui.backend.adverts.decode import believable
 from kvtui.model.vrrp import AddressFamily, Advert, Advertiser, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_ADVERTISERS = 256
 MAX_TRANSITIONS = 200
@@ -86,18 +90,16 @@ class AdvertTracker:
         return [h for h in live if any(_overlap(h, other) for other in live if other is not h)]
 
     def record(self, advert: Advert) -> bool:
-        """Adds an advert (in the order of time).
+        """Adds an advert (in the order of time); returns whether it is a change.
 
-        Returns whether it is a change: a new advertiser, another master, another priority, a step down, or the first
-        bad advert of its sender.
+        A new advertiser, another master, another priority, a step down, or the first bad advert of its sender is one.
         """
         key: Key = (advert.vrid, advert.family, advert.interface, advert.source, advert.carp)
         known = self.peers.get(key)
-        if known is not None and _is_replay(known, advert):
-            count = known.advertiser.replayed + 1
-            known.advertiser = replace(known.advertiser, replayed=count, replayed_at=advert.received)
-            return count == 1
         before = known.advertiser if known else None
+        if known and before and _is_replay(known, advert):
+            known.advertiser = replace(before, replayed=before.replayed + 1, replayed_at=advert.received)
+            return before.replayed == 0
         peer = self._add(key, known, advert)
         if advert.hmac and not advert.error:
             peer.sequence = advert.hmac.sequence
@@ -112,60 +114,42 @@ class AdvertTracker:
 
         ``since``: before that time adverts may have been missed.
         """
-        changed = False
-        for key, router in self.routers.items():
-            due = self._due(key, router, since)
-            if due is not None and due <= now:
-                router.orphaned = True
-                lost = f"{router.holder} fell silent" if router.holder else f"{router.previous} stepped down"
-                self._report(key, now, f"{lost}, nobody advertises")
-                changed = True
-        return changed
+        silent = [(key, router) for due, key, router in self._silences(since) if due <= now]
+        for key, router in silent:
+            router.orphaned = True
+            lost = f"{router.holder} fell silent" if router.holder else f"{router.previous} stepped down"
+            self._report(key, now, f"{lost}, nobody advertises")
+        return bool(silent)
 
     def next_silence(self, since: float = 0.0) -> float | None:
         """Returns when the next master counts as silent unless it advertises (seconds since the epoch)."""
-        times = [due for key, router in self.routers.items() if (due := self._due(key, router, since)) is not None]
-        return min(times, default=None)
+        return min((due for due, _, _ in self._silences(since)), default=None)
 
-    def _due(self, key: RouterKey, router: Router, since: float) -> float | None:
-        peer = self.peers.get((*key, router.holder or router.previous or "", False))
-        if peer is None or router.orphaned:
-            return None
-        return max(peer.advertiser.last.received, since) + max(1.0, SILENCE_INTERVALS * _interval(peer))
+    def _silences(self, since: float) -> Iterator[tuple[float, RouterKey, Router]]:
+        for key, router in self.routers.items():
+            peer = self.peers.get((*key, router.holder or router.previous or "", False))
+            if peer is not None and not router.orphaned:
+                heard = max(peer.advertiser.last.received, since)
+                yield heard + max(1.0, SILENCE_INTERVALS * _interval(peer)), key, router
 
     def _add(self, key: Key, known: Peer | None, advert: Advert) -> Peer:
         wrong = int(bool(advert.error) or not believable(advert))
         if known is None:
             if len(self.peers) >= MAX_ADVERTISERS:
                 self._forget(min(self.peers, key=lambda k: self.peers[k].advertiser.last.received))
-            usual = (advert.priority or None) if believable(advert) else None
-            peer = Peer(
-                Advertiser(
-                    advert,
-                    advert.received,
-                    1,
-                    wrong,
-                    usual,
-                    believed=believable(advert),
-                    bad_at=advert.received if wrong else None,
-                ),
-                advert.received,
-            )
-            self.peers[key] = peer
+            known = Peer(Advertiser(advert, first_seen=advert.received, count=0, believed=False), advert.received)
+            self.peers[key] = known
             self.routers.setdefault(key[:3], Router())
-            return peer
         before = known.advertiser
         bad_at = advert.received if wrong else before.bad_at
         counted = replace(before, count=before.count + 1, bad=before.bad + wrong, bad_at=bad_at)
         if believable(advert):
             if _has_paused(known, advert.received) or before.stepped_down or not believable(before.last):
                 known.since = advert.received
-            if believable(before.last) and not before.stepped_down and not before.silent(advert.received):
+            if before.count and _is_live(known, advert.received):
                 known.gaps.append(advert.received - before.last.received)
-            usual = advert.priority or before.usual_priority
-            counted = replace(
-                counted, last=advert, usual_priority=usual, slowest=max(known.gaps, default=0.0), believed=True
-            )
+            usual, slowest = advert.priority or before.usual_priority, max(known.gaps, default=0.0)
+            counted = replace(counted, last=advert, usual_priority=usual, slowest=slowest, believed=True)
         elif not believable(before.last):
             counted = replace(counted, last=advert)
         known.advertiser = counted
@@ -185,9 +169,9 @@ class AdvertTracker:
         if holder is None or _lost_to(holder, peer):
             former = router.holder or router.previous
             self.routers[key] = Router(holder=advert.source)
-            change = f"{former} → {advert.source} is master"
-            again = f"{advert.source} is master again" if former else f"{advert.source} is master"
-            self._report(key, advert.received, again if former in (None, advert.source) else change)
+            again = " again" if former == advert.source else ""
+            change = f"{former} → " if former and not again else ""
+            self._report(key, advert.received, f"{change}{advert.source} is master{again}")
             return True
         changed = False
         if holder is peer and router.orphaned:
@@ -196,9 +180,8 @@ class AdvertTracker:
             self._report(key, advert.received, f"{advert.source} is back after {gap:.0f} s of silence")
             changed = True
         elif holder is peer and before and before.priority != advert.priority:
-            self._report(
-                key, advert.received, f"{advert.source} changed priority {before.priority} → {advert.priority}"
-            )
+            what = f"{advert.source} changed priority {before.priority} → {advert.priority}"
+            self._report(key, advert.received, what)
             changed = True
         return self._check_rivals(key, router, advert.received) or changed
 
@@ -227,13 +210,13 @@ class AdvertTracker:
         return True
 
     def _report(self, key: RouterKey, at: float, what: str) -> None:
-        transition = Transition(at, key[0], key[1], what)
+        vrid, family, _ = key
         for earlier in reversed(self._transitions):
             if at - earlier.at > SAME_EVENT_SECONDS:
                 break
-            if (earlier.vrid, earlier.family, earlier.what) == (transition.vrid, transition.family, what):
+            if (earlier.vrid, earlier.family, earlier.what) == (vrid, family, what):
                 return
-        self._transitions.append(transition)
+        self._transitions.append(Transition(at, vrid, family, what))
 
 
 def _rank(peer: Peer) -> tuple[int, bytes]:

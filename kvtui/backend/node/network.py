@@ -131,13 +131,13 @@ class AdvertsLayer:
             self._error = self._guard.report(error)
 
     def advertisers(self) -> tuple[Advertiser, ...] | None:
-        return None if self._error else self._adverts.advertisers()
+        return None if self._error else self._adverts.tracker.advertisers()
 
     def heard_since(self) -> float | None:
         return None if self._error else self._adverts.heard_since()
 
     def transitions(self) -> tuple[Transition, ...]:
-        return self._adverts.transitions()
+        return self._adverts.tracker.transitions()
 
     async def settle(self, vrids: frozenset[int], timeout: float) -> None:
         if not self._error:
