@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 U16 = Struct("=H")
 U32 = Struct("=I")
 ntohs = socket.ntohs
+FAMILIES: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
 SERVICE = Message(
     (
@@ -98,7 +99,9 @@ def virtual_server(
     engine: bytes | None,
     *counters: Any,  # ints, or None where the message has none
 ) -> VirtualServer:
-    family = _family(af)
+    if af not in FAMILIES:
+        raise MalformedMessageError(f"a service of address family {af}")
+    family = FAMILIES[af]
     persistent = bool(flags & uapi.SVC_F_PERSISTENT)
     name: tuple[Protocol, str | None, int | None]
     if fwmark is not None:
@@ -150,14 +153,6 @@ def real_server(family: int, values: tuple[Any, ...]) -> RealServer:
         ntohs(tun_port),
         tun_flags,
     )
-
-
-def _family(af: int) -> int:
-    if af == socket.AF_INET:
-        return 4
-    if af == socket.AF_INET6:
-        return 6
-    raise MalformedMessageError(f"a service of address family {af}")
 
 
 @lru_cache(maxsize=256)

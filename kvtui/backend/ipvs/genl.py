@@ -22,6 +22,7 @@ NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x01, 0x04, 0x10, 0x300
 GENL_ID_CTRL = 0x10
 CTRL_CMD_GETFAMILY = 3
 CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1, 2
+VERSION = 1  # of IPVS's commands (IPVS_GENL_VERSION), and one that the controller takes
 
 MESSAGE = Struct("=IHHII")  # struct nlmsghdr: len, type, flags, seq, port
 GENERIC = Struct("=BBH")  # struct genlmsghdr: cmd, version, reserved
@@ -47,8 +48,8 @@ class GenericNetlink:
     name would load its module (ctrl_getfamily in genetlink.c).
     """
 
-    def __init__(self, family: str, version: int = 1) -> None:
-        self._version = version
+    def __init__(self, family: str) -> None:
+        self.family = GENL_ID_CTRL
         self.buffer = bytearray(BUFFER_BYTES)
         self.needed = BUFFER_BYTES
         self._sequence = 0
@@ -84,11 +85,16 @@ class GenericNetlink:
             IpvsError: the list changed during each of several attempts.
             MalformedMessageError: an answer is not valid netlink; close the socket then.
         """
-        return self._dump(self.family, command, self._version, decode, request)
+        for _ in range(MAX_ATTEMPTS):
+            self._send(NLM_F_REQUEST | NLM_F_DUMP, command, request)
+            answers = self._dumped(decode)
+            if answers is not None:
+                return answers
+        raise IpvsError(f"The table changed during {MAX_ATTEMPTS} readings in a row; try again.")
 
     def ask(self, command: int, request: bytes) -> list[bytes]:
         """Sends one command and returns the attributes of each answer; raises the kernel's errors as OSError."""
-        self._send(self.family, NLM_F_REQUEST | NLM_F_ACK, command, self._version, request)
+        self._send(NLM_F_REQUEST | NLM_F_ACK, command, request)
         answers: list[bytes] = []
         while True:
             messages, complete = self._receive()
@@ -101,20 +107,10 @@ class GenericNetlink:
                 answers.append(bytes(self.buffer[start + GENERIC.size : end]))
 
     def _resolve(self, name: str) -> int:
-        families = dict(self._dump(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, _family_id, b""))
+        families = dict(self.dump(CTRL_CMD_GETFAMILY, _family_id))
         if name not in families:
             raise FileNotFoundError(errno.ENOENT, f"the kernel has no generic netlink family {name}")
         return families[name]
-
-    def _dump(
-        self, kind: int, command: int, version: int, decode: Callable[[Buffer, int, int], T], request: bytes
-    ) -> list[T]:
-        for _ in range(MAX_ATTEMPTS):
-            self._send(kind, NLM_F_REQUEST | NLM_F_DUMP, command, version, request)
-            answers = self._dumped(decode)
-            if answers is not None:
-                return answers
-        raise IpvsError(f"The table changed during {MAX_ATTEMPTS} readings in a row; try again.")
 
     def _dumped(self, decode: Callable[[Buffer, int, int], T]) -> list[T] | None:
         """Reads one dump; returns None when the table changed meanwhile or a message was lost."""
@@ -135,10 +131,10 @@ class GenericNetlink:
                 elif kind >= NLMSG_MIN_TYPE and whole:
                     answers.append(decode(self.buffer, start + GENERIC.size, end))
 
-    def _send(self, kind: int, flags: int, command: int, version: int, request: bytes) -> None:
+    def _send(self, flags: int, command: int, request: bytes) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        header = MESSAGE.pack(HEADERS + len(request), kind, flags, self._sequence, 0)
-        self._socket.send(header + GENERIC.pack(command, version, 0) + request)
+        header = MESSAGE.pack(HEADERS + len(request), self.family, flags, self._sequence, 0)
+        self._socket.send(header + GENERIC.pack(command, VERSION, 0) + request)
 
     def _receive(self) -> tuple[Iterator[tuple[int, int, int, int]], bool]:
         """Returns the messages of one datagram, and whether it fitted into the buffer, which grows for the next."""

@@ -99,10 +99,7 @@ class IncrementalReader:
     ) -> IpvsTable:
         """Reads the watched virtual servers, and a part of the others; ``urgent`` dumps all services.
 
-        Raises:
-            IpvsError: the table changed during each of several attempts.
-            MalformedMessageError: an answer does not match the kernel's header.
-            OSError: the kernel's errors.
+        Raises like ``reader.read_table``.
         """
         for _ in range(MAX_ATTEMPTS):
             read_at, monotonic = time.time(), clock()
@@ -193,15 +190,10 @@ class IncrementalReader:
 
 def is_same_service(kept: Kept, virtual: VirtualServer) -> bool:
     """Whether the service was not created anew: then, or when zeroed, its counters are lower."""
-    return (
-        kept.stats is None
-        or virtual.stats is None
-        or (
-            kept.stats.connections <= virtual.stats.connections
-            and kept.stats.in_packets <= virtual.stats.in_packets
-            and kept.stats.in_bytes <= virtual.stats.in_bytes
-        )
-    )
+    old, new = kept.stats, virtual.stats
+    if old is None or new is None:
+        return True
+    return old.connections <= new.connections and old.in_packets <= new.in_packets and old.in_bytes <= new.in_bytes
 
 
 def describe_age(table: IpvsTable, max_full_read: int = MAX_FULL_READ) -> str:

@@ -15,7 +15,7 @@ from kvtui.backend.ipvs.attributes import aligned, attributes
 from kvtui.backend.ipvs.errors import MalformedMessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from enum import IntEnum
 
     from kvtui.backend.ipvs.attributes import Buffer
@@ -141,49 +141,32 @@ class Learner:
         self._items = 0  # how many values the struct has so far
         self._headers: list[int] = []
         self._places: dict[tuple[int, int], int] = {}  # (attribute, counter or 0) -> index of its value
+        self._has_twice = False
 
     def learn(self, start: int, end: int) -> Layout | None:
         """Returns the layout; None for a message with an attribute twice (the walk uses the last one)."""
-        found = list(attributes(self._buffer, start, end))
-        kinds = {kind for kind, _, _ in found}
-        if len(kinds) < len(found):
-            return None
+        kinds = [kind for kind, _, _ in attributes(self._buffer, start, end)]
         counters = next((c for c in (self._message.stats64, self._message.stats) if c.kind in kinds), None)
         codes = {int(field.kind): field.code for field in self._message.fields}
-        for kind, first, last in found:
-            self._header()
+        self._walk(start, end, codes, counters)
+        return None if self._has_twice or len(set(kinds)) < len(kinds) else self._layout(counters, start)
+
+    def _walk(self, start: int, end: int, codes: Mapping[int, str], counters: Counters | None, parent: int = 0) -> None:
+        for kind, first, last in attributes(self._buffer, start, end):
+            self._codes.append("I")
+            self._headers.append(self._items)
+            self._items += 1
+            code, key = codes.get(kind), (parent or kind, kind if parent else 0)
             if counters is not None and kind == counters.kind:
-                if not self._counters(counters, first, last):
-                    return None
+                self._walk(first, last, counters.codes, None, kind)
+            elif code is None:
+                self._codes.append(f"{last - first}x")
             else:
-                self._value((kind, 0), codes.get(kind), last - first)
-            self._pad(min(end, first + aligned(last - first)) - last)
-        return self._layout(counters, start)
-
-    def _counters(self, counters: Counters, start: int, end: int) -> bool:
-        found = list(attributes(self._buffer, start, end))
-        wanted = [kind for kind, _, _ in found if kind in counters.codes]
-        for kind, first, last in found:
-            self._header()
-            self._value((counters.kind, kind), counters.codes.get(kind), last - first)
-            self._pad(min(end, first + aligned(last - first)) - last)
-        return len(wanted) == COUNTERS
-
-    def _header(self) -> None:
-        self._codes.append("I")
-        self._headers.append(self._items)
-        self._items += 1
-
-    def _value(self, key: tuple[int, int], code: str | None, size: int) -> None:
-        if code is None:
-            self._pad(size)
-            return
-        self._codes.append(f"{size}s" if code is TEXT else code)
-        self._places[key] = self._items
-        self._items += 1
-
-    def _pad(self, size: int) -> None:
-        self._codes.append(f"{size}x")
+                self._has_twice |= key in self._places
+                self._codes.append(f"{last - first}s" if code is TEXT else code)
+                self._places[key] = self._items
+                self._items += 1
+            self._codes.append(f"{min(end, first + aligned(last - first)) - last}x")
 
     def _layout(self, counters: Counters | None, start: int) -> Layout:
         defaults: list[Any] = []

@@ -23,9 +23,8 @@ def require_ipvs(proc: Path, pid: int | None) -> None:
         loaded = (proc / "self/net/ip_vs").exists()  # then it is a zombie, which has no network namespace
         if pid is not None and (loaded or not net.parent.exists()):
             raise IpvsError(f"Process {pid}, whose IPVS table kvtui reads, has ended.") from None
-        raise IpvsError(
-            f"ip_vs is not loaded in this kernel: {net}/ip_vs does not exist. Run `modprobe ip_vs` on the node.",
-        ) from None
+        why = f"ip_vs is not loaded in this kernel: {net}/ip_vs does not exist. Run `modprobe ip_vs` on the node."
+        raise IpvsError(why) from None
     except PermissionError as error:
         raise IpvsError(f"{net}/ip_vs cannot be read: {error}. Run kvtui as root.") from error
 
@@ -38,7 +37,7 @@ def open_channel(pid: int | None) -> GenericNetlink:
         PermissionError: no permission to enter the namespace.
     """
     try:
-        return open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME, uapi.GENL_VERSION))
+        return open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME))
     except FileNotFoundError as error:
         if pid is not None and not Path(f"/proc/{pid}").exists():
             raise IpvsError(f"Process {pid} has ended.") from error

@@ -19,7 +19,6 @@ from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.model.ipvs import Connection, ForwardingMethod, IpvsTable, Protocol, RealServer, VirtualServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from kvtui.model.ipvs import ServiceKey
@@ -67,11 +66,8 @@ def parse_table(text: str, ticks: int | None = None) -> tuple[VirtualServer, ...
 
 def _virtual_server(words: list[str], ticks: int) -> VirtualServer:
     protocol = Protocol(words[0])
-    address, port, fwmark = None, None, None
-    if protocol is Protocol.FWMARK:
-        fwmark = int(words[1], 16)
-    else:
-        address, port = _endpoint(words[1])
+    fwmark = int(words[1], 16) if protocol is Protocol.FWMARK else None
+    address, port = (None, None) if protocol is Protocol.FWMARK else _endpoint(words[1])
     family = 6 if address is not None and ":" in address else 4
     options = words[3:]
     timeout, netmask = None, None
@@ -82,18 +78,8 @@ def _virtual_server(words: list[str], ticks: int) -> VirtualServer:
         if fwmark is not None and 0 < mask <= 128:
             family = 6  # a prefix length; as an IPv4 mask only /1 is as small a number
         netmask = prefix_length(family, mask)
-    return VirtualServer(
-        protocol,
-        address,
-        port,
-        fwmark,
-        family,
-        words[2],
-        tuple(flag for flag in ("ops", "persistent") if flag in options),
-        timeout,
-        None,
-        netmask,
-    )
+    flags = tuple(flag for flag in ("ops", "persistent") if flag in options)
+    return VirtualServer(protocol, address, port, fwmark, family, words[2], flags, timeout, None, netmask)
 
 
 def _with_real_servers(virtual: VirtualServer, reals: list[RealServer]) -> VirtualServer:
@@ -172,14 +158,8 @@ def _printed(address: str) -> str:
 def read_connections(
     net: Path, limit: int, wanted: ConnectionFilter | None = None
 ) -> tuple[tuple[Connection, ...], int]:
-    """Returns the first ``limit`` matching connections, and how many match in all.
-
-    Raises:
-        OSError: there is no such file, or no permission.
-        MalformedMessageError: a line is not in the kernel's format.
-    """
+    """Returns the first ``limit`` matching connections, and how many match in all; raises like ``read_table``."""
     needle = wanted.needle() if wanted else b""
-    matches: Callable[[Connection], bool] | None = wanted.matches if wanted else None
     found: list[Connection] = []
     total = 0
     with (net / "ip_vs_conn").open("rb", buffering=1 << 18) as lines:
@@ -187,9 +167,9 @@ def read_connections(
         for line in lines:
             if needle not in line:
                 continue
-            if matches is not None or total < limit:
+            if wanted is not None or total < limit:
                 connection = parse_connection(line)
-                if matches is not None and not matches(connection):
+                if wanted is not None and not wanted.matches(connection):
                     continue
                 if total < limit:
                     found.append(connection)

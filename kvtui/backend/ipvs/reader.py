@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,8 +16,7 @@ from kvtui.backend.ipvs.namespace import net_folder, open_channel, require_ipvs
 from kvtui.model.ipvs import IpvsTable
 
 if TYPE_CHECKING:
-    from kvtui.backend.ipvs.attributes import Buffer
-    from kvtui.model.ipvs import Connection, RealServer, ServiceKey, VirtualServer
+    from kvtui.model.ipvs import Connection, ServiceKey, VirtualServer
 
 INCOMPLETE = (
     "Traffic counters, thresholds and persistent connections cannot be read: {cause}. Weights and connections come "
@@ -66,12 +66,9 @@ class IpvsReader:
         require_ipvs(self._proc, self.pid)
         try:
             table = self._by_netlink(watched, urgent=urgent)
-        except PermissionError as error:
+        except (PermissionError, MalformedMessageError) as error:
             self.close()
-            cause = error.strerror
-        except MalformedMessageError as error:
-            self.close()
-            cause = NOT_UNDERSTOOD.format(error=error)
+            cause = error.strerror if isinstance(error, PermissionError) else NOT_UNDERSTOOD.format(error=error)
         else:
             self.detail = incremental.describe_age(table)
             return table
@@ -84,8 +81,7 @@ class IpvsReader:
     ) -> tuple[tuple[Connection, ...], int]:
         """Returns the first connections of a virtual server, of a real server, or of all, and their total number.
 
-        Raises:
-            IpvsError: ip_vs is not loaded, or the process ended.
+        Raises IpvsError: ip_vs is not loaded, or the process ended.
         """
         require_ipvs(self._proc, self.pid)
         wanted = procfs.ConnectionFilter(virtual, real)
@@ -150,12 +146,7 @@ def read_table(channel: GenericNetlink) -> IpvsTable:
 def with_real_servers(channel: GenericNetlink, virtual: VirtualServer) -> VirtualServer | None:
     """Returns None when the virtual server changed meanwhile."""
     selector = decode.selector(virtual.key)
-    family = virtual.family
-
-    def real_server(buffer: Buffer, start: int, end: int) -> RealServer:
-        return decode.dest(buffer, start, end, family)
-
-    reals = channel.dump(uapi.CMD_GET_DEST, real_server, selector)
+    reals = channel.dump(uapi.CMD_GET_DEST, partial(decode.dest, family=virtual.family), selector)
     if not reals:  # no real servers, or no such service: the kernel answers both alike
         try:
             channel.ask(uapi.CMD_GET_SERVICE, selector)

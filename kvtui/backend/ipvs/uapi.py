@@ -8,7 +8,6 @@ from enum import IntEnum
 from kvtui.model.ipvs import ForwardingMethod, Protocol
 
 GENL_NAME = "IPVS"
-GENL_VERSION = 1
 
 CMD_GET_SERVICE = 4
 CMD_SET_DEST = 6

@@ -56,10 +56,8 @@ def set_weight(
 def _find(
     channel: GenericNetlink, service: ServiceKey, real: tuple[str, int], name: str
 ) -> tuple[RealServer, dict[int, bytes]]:
-    family = 6 if ":" in service[1] else 4
-
     def with_attributes(buffer: Buffer, start: int, end: int) -> tuple[RealServer, dict[int, bytes]]:
-        return decode.dest(buffer, start, end, family), decode.settable(buffer, start, end)
+        return decode.dest(buffer, start, end, 6 if ":" in service[1] else 4), decode.settable(buffer, start, end)
 
     for found, kept in channel.dump(uapi.CMD_GET_DEST, with_attributes, decode.selector(service)):
         if found.key == real:
