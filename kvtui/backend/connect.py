@@ -18,8 +18,7 @@ async def connect(address: str, port: int, timeout: float, *, clock: Callable[[]
     """Connects once and closes the connection."""
     at, began = clock(), time.monotonic()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    error: str | None = None
-    source: str | None = None
+    error, source = None, None
     with socket.socket(family, socket.SOCK_STREAM) as client:
         client.setblocking(False)  # noqa: FBT003 - its only argument
         try:

@@ -36,13 +36,7 @@ def is_hung_up(*fds: int) -> bool:
 
 
 class LostTerminal:
-    """Says whether the terminal is gone.
-
-    Args:
-        fds: of the terminal.
-        writer: writes to it.
-        ask: writes ``QUESTION``.
-    """
+    """``fds`` and ``writer`` are of the terminal; ``ask`` writes ``QUESTION`` to it."""
 
     def __init__(self, fds: Iterable[int], writer: OutputWriter, ask: Callable[[], None]) -> None:
         self._fds = tuple(fds)
@@ -52,7 +46,7 @@ class LostTerminal:
         self._idle = self._unanswered = self._unread = self._taken = 0
 
     def heard(self) -> None:
-        """Is called for each key and each answer, in any thread."""
+        """Call it for each key and each answer, in any thread."""
         self._idle = self._unanswered = 0
 
     def answered(self) -> None:
@@ -60,7 +54,7 @@ class LostTerminal:
         self.heard()
 
     def tick(self) -> bool:
-        """Looks once. Returns whether the terminal is gone."""
+        """Returns whether the terminal is gone."""
         return is_hung_up(*self._fds) or self._is_unread() or self._is_silent()
 
     def _is_unread(self) -> bool:
@@ -70,7 +64,7 @@ class LostTerminal:
         return self._unread > MAX_UNREAD_TICKS
 
     def _is_silent(self) -> bool:
-        """A terminal that never answered is not taken for gone: it may not know the question."""
+        """A terminal that never answered does not count as gone: it may not know the question."""
         self._idle += 1
         if not self._answers or self._idle < IDLE_TICKS or (self._idle - IDLE_TICKS) % ASK_TICKS:
             return False

@@ -48,9 +48,9 @@ class OutputWriter:
         self._changed = Condition()
         self._queue: deque[bytes] = deque()
         self._latest: bytes | None = None
-        self._queued = 0
+        self.queued = self.taken = 0
+        """Bytes that wait to be written, and bytes that the reader has taken."""
         self._writing = 0
-        self._taken = 0
         self._skipped = False
         self._abandoned = False
         self._error: OSError | None = None
@@ -62,14 +62,6 @@ class OutputWriter:
         with self._changed:
             return self._abandoned or self._error is not None or not (self._queue or self._latest or self._writing)
 
-    @property
-    def taken(self) -> int:
-        return self._taken
-
-    @property
-    def queued(self) -> int:
-        return self._queued
-
     def raise_error(self) -> None:
         if self._error is not None and not self._abandoned:
             self._abandoned = True
@@ -80,9 +72,9 @@ class OutputWriter:
     def put(self, data: bytes) -> None:
         with self._changed:
             self._queue.append(data)
-            self._queued += len(data)
-            while self._max_queued is not None and self._queued > self._max_queued and len(self._queue) > 1:
-                self._queued -= len(self._queue.popleft())
+            self.queued += len(data)
+            while self._max_queued is not None and self.queued > self._max_queued and len(self._queue) > 1:
+                self.queued -= len(self._queue.popleft())
             self._wake()
 
     def put_latest(self, data: bytes) -> None:
@@ -94,7 +86,7 @@ class OutputWriter:
     def skips_frame(self, max_bytes: int) -> bool:
         """Whether the reader is more than ``max_bytes`` behind; then ``on_drained`` is called when it caught up."""
         with self._changed:
-            if self._queued + self._writing <= max_bytes:
+            if self.queued + self._writing <= max_bytes:
                 return False
             self._skipped = True
             return True
@@ -103,7 +95,7 @@ class OutputWriter:
         with self._changed:
             dropped = bool(self._queue or self._latest)
             self._queue.clear()
-            self._latest, self._queued = None, 0
+            self._latest, self.queued = None, 0
             return dropped
 
     def abandon(self) -> None:
@@ -114,23 +106,22 @@ class OutputWriter:
             self._changed.notify_all()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until all is written; returns whether it is. A signal handler that raises ends it."""
+        """Waits until all is written; returns whether it is. A signal handler that raises ends it."""
         with self._changed:
             return self._changed.wait_for(lambda: self.is_idle, timeout)
 
     def wait_while_taken(self, timeout: float) -> bool:
-        """Wait until all is written, or nothing was taken for ``timeout`` seconds; returns whether all is written."""
+        """Waits until all is written, or nothing was taken for ``timeout`` seconds; returns whether all is written."""
         taken = -1
-        while taken != self._taken:
-            taken = self._taken
+        while taken != self.taken:
+            taken = self.taken
             if self.wait(timeout):
                 return True
         return False
 
     def _wake(self) -> None:
         if self._error is not None or self._abandoned:
-            self._queue.clear()
-            self._latest, self._queued = None, 0
+            self.discard()
         elif self._thread is None:
             self._thread = Thread(target=self._run, daemon=True, name=f"output-{self._fd}")
             self._thread.start()
@@ -158,7 +149,7 @@ class OutputWriter:
                 self._changed.wait()
             if self._queue:
                 data = self._queue.popleft()
-                self._queued -= len(data)
+                self.queued -= len(data)
             else:
                 data, self._latest = self._latest or b"", None
             self._writing = len(data)
@@ -175,4 +166,4 @@ class OutputWriter:
                 poll.poll()
                 continue
             rest = rest[count:]
-            self._taken += count
+            self.taken += count

@@ -17,19 +17,13 @@ class SnapshotSource(Protocol):
     """A source of snapshots, used from one asyncio event loop."""
 
     async def start(self, changed: Callable[[], None]) -> None:
-        """Opens sockets and files.
-
-        Args:
-            changed: called in the event loop on a change that needs a new snapshot at once.
-        """
-        ...
+        """Opens sockets and files; ``changed`` is called in the event loop when a new snapshot is needed at once."""
 
     async def settle(self, timeout: float) -> None:
-        """Waits for slow facts (who advertises each VRID), at most ``timeout`` seconds.
+        """Waits for slow facts (who advertises each VRID), at most ``timeout`` seconds: for a single reading.
 
-        For a single reading; a watcher gets them by ``changed``.
+        A watcher gets them by ``changed``.
         """
-        ...
 
     async def read(self) -> Snapshot:
         """Reads the node; what cannot be read is a source's state, never an exception."""
@@ -73,4 +67,3 @@ class FocusedSource(Protocol):
 
         The real servers of others may be some seconds old; the source's age and detail say so.
         """
-        ...

@@ -13,7 +13,7 @@ from pyroute2.netlink.exceptions import NetlinkDecodeError
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from kvtui.backend.kube import parse
-from kvtui.backend.route.messages import read_address, read_link
+from kvtui.backend.route.table import read_address, read_link
 from tests.fuzz.packets import damaged
 from tests.kube import objects
 

@@ -18,9 +18,8 @@ from msgspec.structs import replace
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from kvtui.backend.route import RouteMonitor
-from kvtui.backend.route.messages import Address, Link, read_address, read_link
 from kvtui.backend.route.sockets import DELLINK, NEWADDR, NEWLINK, RouteSockets
-from kvtui.backend.route.table import RouteTable
+from kvtui.backend.route.table import Address, Link, RouteTable, read_address, read_link
 from kvtui.model.addresses import Interface, InterfaceAddress
 
 if TYPE_CHECKING:

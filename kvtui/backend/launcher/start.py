@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 MFD_EXEC = 0x0010
 """Linux 6.3 (include/uapi/linux/memfd.h)."""
+COPIED = ("limits", "umask", "uid", "gid", "groups", "bounding", "permitted", "inheritable", "ambient", "no_new_privs")
+"""Fields of ``Rights`` that the launcher gets as they are."""
 ENTER = "enter the namespaces"
 """The stage that needs CAP_SYS_ADMIN."""
 
@@ -64,8 +66,7 @@ def prepare(
         program: descriptor of the program, then those that it gets, from 5 on.
         enter: whether it enters namespaces; else only the root directory.
 
-    Raises:
-        OSError: no permission, or the target has ended.
+    Raises OSError: no permission, or the target has ended.
     """
     proc = f"/proc/{pid}"
     descriptors: list[int] = [status, *program]
@@ -86,16 +87,7 @@ def prepare(
         "root": None if same_root else opened(f"{proc}/root", folder),
         "cwd": opened(f"{proc}/{cwd}", folder),
         "cgroups": [(opened(file, os.O_WRONLY), file) for file in rights.cgroups],
-        "limits": rights.limits,
-        "umask": rights.umask,
-        "uid": rights.uid,
-        "gid": rights.gid,
-        "groups": rights.groups,
-        "bounding": rights.bounding,
-        "permitted": rights.permitted,
-        "inheritable": rights.inheritable,
-        "ambient": rights.ambient,
-        "no_new_privs": rights.no_new_privs,
+        **{name: getattr(rights, name) for name in COPIED},
         "may_gain_nothing": bool(program),
         "files": list(program),
         "argv": list(argv),

@@ -1,6 +1,6 @@
 """Addresses and interfaces of a network namespace by pyroute2, kept current by rtnetlink events.
 
-Nothing here imports pyroute2 before it is needed: that takes 41 ms of CPU (``library``), so a thread does it while
+Nothing here imports pyroute2 before it is needed: that takes 41 ms of CPU (``sockets``), so a thread does it while
 kvtui waits for something else.
 """
 

@@ -34,16 +34,12 @@ CLOSE_TIMEOUT = 2.0
 
 
 class Published(Struct, frozen=True):
-    """What the thread knows."""
-
     table: AddressTable | None = None
     ports: frozenset[str] = frozenset()
     error: OSError | None = None
 
 
 class RouteMonitor:
-    """Addresses and interfaces of a network namespace, live."""
-
     def __init__(
         self,
         pid: int | None,
@@ -67,9 +63,8 @@ class RouteMonitor:
     def start(self, changed: Callable[[], None]) -> None:
         """Begins to read; returns at once.
 
-        Args:
-            changed: called in the event loop when the table, or whether it can be read, is different: once for a batch
-                of events.
+        ``changed`` is called in the event loop when the table, or whether it can be read, is different: once for a
+        batch of events.
         """
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -153,12 +148,9 @@ class RouteMonitor:
         """Publishes the error and waits; returns False when kvtui closes."""
         self._busy_since = None
         self._publish(replace(self._published, error=error))
-        return not self._wait_to_close(RETRY)
-
-    def _wait_to_close(self, seconds: float) -> bool:
-        waiting = select.poll()
-        waiting.register(self._wake, select.POLLIN)
-        return bool(waiting.poll(seconds * 1000))
+        closing = select.poll()
+        closing.register(self._wake, select.POLLIN)
+        return not closing.poll(RETRY * 1000)
 
     def _publish(self, published: Published) -> None:
         self._published = published
