@@ -32,11 +32,7 @@ def stand_ins(modules: Mapping[str, Mapping[str, object]]) -> Iterator[None]:
 
 
 def register(library: str, *subpackages: str) -> None:
-    """Registers a library and some of its packages, unless the library is imported already.
-
-    Raises:
-        ImportError: it is not installed.
-    """
+    """Unless the library is imported already. Raises ImportError: it is not installed."""
     if library in sys.modules:
         return
     spec = importlib.util.find_spec(library)

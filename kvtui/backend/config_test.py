@@ -33,7 +33,7 @@ from kvtui.backend.conf.copies import saved_lines
 from kvtui.backend.launcher.rights import lower, rights_of
 from kvtui.backend.launcher.start import ENTER, ENVIRONMENT, memory_file, prepare
 from kvtui.backend.linux.arguments import parse_arguments
-from kvtui.backend.linux.descendants import kill_descendants
+from kvtui.backend.linux.signals import kill_descendants
 from kvtui.model.secrets import masked, secrets_in
 
 if TYPE_CHECKING:

@@ -16,15 +16,11 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 10.0
 """Between two looks. Looks are counted, not time: a kvtui that was stopped for a day must ask again first."""
-IDLE_TICKS = 60
-"""Looks without a key, after which the terminal is asked whether it is there."""
+IDLE_TICKS = 60  # looks without a key, after which the terminal is asked whether it is there
 ASK_TICKS = 6
-MAX_UNANSWERED = 5
-"""Questions, ``ASK_TICKS`` apart, until a terminal that has answered before is gone."""
-MAX_UNREAD_TICKS = 90
-"""Looks at which something waits to be written, and nothing was read."""
-QUESTION = "\x1b[6n"
-"""DSR: where is the cursor? Every terminal answers, the Linux console too."""
+MAX_UNANSWERED = 5  # questions, ``ASK_TICKS`` apart, until a terminal that has answered before is gone
+MAX_UNREAD_TICKS = 90  # looks at which something waits to be written, and nothing was read
+QUESTION = "\x1b[6n"  # DSR: where is the cursor? Every terminal answers, the Linux console too
 
 
 def is_hung_up(*fds: int) -> bool:

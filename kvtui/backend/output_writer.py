@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHUNK_BYTES = 65536
-"""Of one write(2), so that ``taken`` grows during a long output."""
+CHUNK_BYTES = 65536  # of one write(2), so that ``taken`` grows during a long output
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Blocked in the writer's thread: the main thread handles them."""
 

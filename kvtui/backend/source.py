@@ -27,7 +27,6 @@ class SnapshotSource(Protocol):
 
     async def read(self) -> Snapshot:
         """Reads the node; what cannot be read is a source's state, never an exception."""
-        ...
 
     async def connections(
         self, service: ServiceKey, real: tuple[str, int] | None, limit: int
@@ -35,7 +34,6 @@ class SnapshotSource(Protocol):
 
     async def connect(self, address: str, port: int, timeout: float) -> Connect:
         """Makes one TCP connect to a VIP from kvtui's own network namespace; a failure is part of the result."""
-        ...
 
     async def close(self) -> None: ...
 
@@ -46,7 +44,6 @@ class LogSource(Protocol):
 
     async def log(self) -> LogTail:
         """Returns the last lines; an error is in the result, never an exception."""
-        ...
 
 
 @runtime_checkable
@@ -55,7 +52,6 @@ class PastSource(Protocol):
 
     def past(self) -> Iterator[Snapshot]:
         """Yields snapshots, oldest first."""
-        ...
 
 
 @runtime_checkable

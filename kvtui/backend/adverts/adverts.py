@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT, MAX_PAUSE = 2.0, 6.0
 """Seconds between two looks at the clock, and after which this process was stopped, or the machine frozen."""
-STORM_SECONDS = 60.0
-"""After the last lost advert, in which it is reported."""
-MAX_PACKETS_PER_TURN = 64
-"""Of the event loop, so that a flood does not stop the screen."""
+STORM_SECONDS = 60.0  # after the last lost advert, in which it is reported
+MAX_PACKETS_PER_TURN = 64  # of the event loop, so that a flood does not stop the screen
 
 
 class Adverts:
@@ -50,16 +48,12 @@ class Adverts:
         self._changed: Callable[[], None] = lambda: None
 
     async def start(self, changed: Callable[[], None], after: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Starts to listen.
+        """Raises CaptureError: adverts cannot be captured.
 
         Args:
-            changed: called in the event loop on a change: a new advertiser, another master, another priority, a step
-                down, silence; not on each repeated advert.
+            changed: called in the event loop on a change (``AdvertTracker.record``) or silence.
             after: awaited before adverts are read (it finds which interfaces are ports); the kernel queues those that
                 arrive meanwhile, with their times.
-
-        Raises:
-            CaptureError: adverts cannot be captured.
         """
         self._changed = changed
         self._capture = Capture.open(self._pid, self._interfaces, self._is_port)

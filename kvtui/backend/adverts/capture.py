@@ -81,10 +81,7 @@ class Capture:
     sends on the port itself: its instance still has the interface that became a port. A VMAC's (macvlan's) adverts
     are seen both on it and on its parent, and count as two adverts: either may be the instance's interface.
 
-    Args:
-        opened: the packet socket, filtered and bound.
-        is_port: whether an interface of that namespace is a port of a bridge or bond.
-        interfaces: names to listen to; None for all but ports.
+    ``is_port`` says whether an interface of that namespace is a port; ``interfaces`` None listens to all but ports.
     """
 
     def __init__(

@@ -14,14 +14,12 @@ from kvtui.backend.adverts.decode import AUTHENTICATION_HEADER, DESTINATION_OPTI
 
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 ETH_P_IP, ETH_P_IPV6 = 0x0800, 0x86DD
-MAX_PACKET_BYTES = 8192
-"""Of a packet; 255 IPv6 addresses take half of it."""
+MAX_PACKET_BYTES = 8192  # of a packet; 255 IPv6 addresses take half of it
 
 LOAD_WORD, LOAD_HALF, LOAD_BYTE = 0x20, 0x28, 0x30
 LOAD_BYTE_BEHIND, HEADER_LENGTH = 0x50, 0xB1  # byte at X + k; X = 4 × (byte at k & 15)
 EQUAL, ANY_BIT, RETURN = 0x15, 0x45, 0x06
-PROTOCOL, VLAN_TAG = 0xFFFFF000, 0xFFFFF000 + 48
-"""SKF_AD_OFF + …: in the packet's sk_buff."""
+PROTOCOL, VLAN_TAG = 0xFFFFF000, 0xFFFFF000 + 48  # SKF_AD_OFF + …: in the packet's sk_buff
 FRAGMENT = 0x3FFF
 
 Step = tuple[str, int, int, str, str]

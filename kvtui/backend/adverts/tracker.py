@@ -23,21 +23,17 @@ if TYPE_CHECKING:
 MAX_ADVERTISERS = 256
 MAX_TRANSITIONS = 200
 
-PAUSE_GAPS = 2.0
-"""Usual gaps without an advert after which its sender has paused."""
-RECENT_GAPS = 6
-"""Gaps between adverts that are kept, to know how slow a busy sender is."""
+PAUSE_GAPS = 2.0  # usual gaps without an advert after which its sender has paused
+RECENT_GAPS = 6  # gaps between adverts that are kept, to know how slow a busy sender is
 RIVAL_OVERLAP_INTERVALS = 0.9
 """Two that both advertise for this long are rivals; the last advert in a takeover comes earlier."""
 SILENCE_INTERVALS = 4.5
 """Without an advert for this long, no backup takes over: the slowest waits 4 (RFC 5798 section 6.1)."""
-MAX_TIME_WINDOW = 300.0
-"""Seconds (vrrp_auth_hmac.h)."""
+MAX_TIME_WINDOW = 300.0  # seconds (vrrp_auth_hmac.h)
 SAME_EVENT_SECONDS = 0.1
 """The same transition within this time is one event, seen on another interface too (macvlan)."""
 
-RouterKey = tuple[int, AddressFamily, str]
-"""VRID, IP version, interface."""
+RouterKey = tuple[int, AddressFamily, str]  # VRID, IP version, interface
 Key = tuple[int, AddressFamily, str, str, bool]
 """RouterKey, source, and whether it is CARP: one host may send both."""
 

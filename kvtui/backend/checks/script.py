@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from kvtui.backend.launcher.start import prepare
-from kvtui.backend.linux.descendants import kill_descendants, signal_descendants
+from kvtui.backend.linux.signals import kill_descendants, signal_descendants
 from kvtui.model.check import CheckResult
 from kvtui.model.secrets import masked
 from kvtui.model.text import plain

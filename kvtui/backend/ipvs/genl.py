@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from kvtui.backend.ipvs import uapi
 from kvtui.backend.ipvs.attributes import Buffer, aligned, attributes
 from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
+from kvtui.backend.linux.namespaces import open_in_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,10 +78,7 @@ class GenericNetlink:
     def dump(self, command: int, decode: Callable[[Buffer, int, int], T], request: bytes = b"") -> list[T]:
         """Returns all that the kernel lists for a command.
 
-        Args:
-            command: such as IPVS_CMD_GET_SERVICE.
-            decode: gets buffer, start and end of one message's attributes; must not keep the buffer.
-            request: attributes of the request.
+        ``decode`` gets buffer, start and end of one message's attributes; it must not keep the buffer.
 
         Raises:
             PermissionError: the kernel requires CAP_NET_ADMIN.
@@ -184,3 +184,34 @@ def _family_id(buffer: Buffer, start: int, end: int) -> tuple[str, int]:
         return name, Struct("=H").unpack(found[CTRL_ATTR_FAMILY_ID][:2])[0]
     except KeyError as missing:
         raise MalformedMessageError(f"a generic netlink family without attribute {missing}") from None
+
+
+def net_folder(proc: Path, pid: int | None) -> Path:
+    return proc / ("self" if pid is None else str(pid)) / "net"
+
+
+def require_ipvs(proc: Path, pid: int | None) -> None:
+    """Checks that ip_vs is loaded, without netlink, which could load it; raises IpvsError."""
+    net = net_folder(proc, pid)
+    try:
+        (net / "ip_vs").stat()
+    except (FileNotFoundError, ProcessLookupError):
+        loaded = (proc / "self/net/ip_vs").exists()  # then it is a zombie, which has no network namespace
+        if pid is not None and (loaded or not net.parent.exists()):
+            raise IpvsError(f"Process {pid}, whose IPVS table kvtui reads, has ended.") from None
+        why = f"ip_vs is not loaded in this kernel: {net}/ip_vs does not exist. Run `modprobe ip_vs` on the node."
+        raise IpvsError(why) from None
+    except PermissionError as error:
+        raise IpvsError(f"{net}/ip_vs cannot be read: {error}. Run kvtui as root.") from error
+
+
+def open_channel(pid: int | None) -> GenericNetlink:
+    """Raises IpvsError or, without permission to enter the namespace, PermissionError. Call ``require_ipvs`` first."""
+    try:
+        return open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME))
+    except FileNotFoundError as error:
+        if pid is not None and not Path(f"/proc/{pid}").exists():
+            raise IpvsError(f"Process {pid} has ended.") from error
+        raise IpvsError(f"ip_vs does not answer by netlink: {error}.") from error
+    except ProcessLookupError as error:
+        raise IpvsError(f"Process {pid} has ended.") from error

@@ -24,16 +24,12 @@ if TYPE_CHECKING:
     from kvtui.backend.ipvs.genl import GenericNetlink
     from kvtui.model.ipvs import RealServer, ServiceKey, Stats, VirtualServer
 
-MAX_FULL_READ = 1000
-"""Real servers up to which all are read each time, which takes 0.01 s."""
+MAX_FULL_READ = 1000  # real servers up to which all are read each time, which takes 0.01 s
 MAX_CPU_SHARE = 0.005
 """Of a core, for the dumps of all services, and again for the real servers that are not watched."""
-MAX_SERVICES_AGE = 5.0
-"""Seconds after which all services are dumped again, whatever it costs."""
-MIN_ROUND_SECONDS = 10.0
-"""Every real server is read within this time, if ``MAX_CPU_SHARE`` allows it ..."""
-MAX_ROUND_SECONDS = 30.0
-"""... else within this time."""
+MAX_SERVICES_AGE = 5.0  # seconds after which all services are dumped again, whatever it costs
+MIN_ROUND_SECONDS = 10.0  # every real server is read within this time, if ``MAX_CPU_SHARE`` allows it ...
+MAX_ROUND_SECONDS = 30.0  # ... else within this time
 
 DETAIL = "{count} real servers: those on the screen are read each time, the oldest of the others {age:.0f} s ago"
 
@@ -97,10 +93,7 @@ class IncrementalReader:
         *,
         urgent: bool = False,
     ) -> IpvsTable:
-        """Reads the watched virtual servers, and a part of the others; ``urgent`` dumps all services.
-
-        Raises like ``reader.read_table``.
-        """
+        """Reads the watched and some of the others; ``urgent`` dumps all services. Raises like ``read_table``."""
         for _ in range(MAX_ATTEMPTS):
             read_at, monotonic = time.time(), clock()
             every = urgent or self._dump_is_due(monotonic) or not self._refresh_watched(channel, watched, clock)

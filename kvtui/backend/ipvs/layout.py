@@ -111,12 +111,7 @@ def exact(name: str, code: str, buffer: Buffer, first: int, last: int) -> Any:
 class Layout(NamedTuple):
     """One arrangement of attributes, read in a single unpack.
 
-    Attributes:
-        unpack: of the whole message.
-        headers: picks the attribute headers out of the unpacked values.
-        expected: the headers of this arrangement.
-        pick: orders the values and defaults by the fields.
-        defaults: of fields that this arrangement lacks.
+    ``headers`` picks the attributes' headers from the unpacked values, ``pick`` the fields from values and defaults.
     """
 
     unpack: Callable[[Buffer, int], tuple[Any, ...]]

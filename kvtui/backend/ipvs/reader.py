@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from kvtui.backend.ipvs import decode, incremental, procfs, uapi
 from kvtui.backend.ipvs.errors import IpvsError, MalformedMessageError
-from kvtui.backend.ipvs.genl import MAX_ATTEMPTS, GenericNetlink
-from kvtui.backend.ipvs.namespace import net_folder, open_channel, require_ipvs
+from kvtui.backend.ipvs.genl import MAX_ATTEMPTS, GenericNetlink, net_folder, open_channel, require_ipvs
 from kvtui.model.ipvs import IpvsTable
 
 if TYPE_CHECKING:
@@ -72,7 +71,10 @@ class IpvsReader:
         else:
             self.detail = incremental.describe_age(table)
             return table
-        table = self._by_procfs()
+        try:
+            table = procfs.read_table(self._net)
+        except (OSError, MalformedMessageError) as error:
+            raise IpvsError(f"{self._net}/ip_vs cannot be read: {error}.") from error
         self.detail = INCOMPLETE.format(cause=cause, path=self._net / "ip_vs")
         return table
 
@@ -95,32 +97,23 @@ class IpvsReader:
         except (OSError, MalformedMessageError) as error:
             raise IpvsError(f"{self._net}/ip_vs_conn cannot be read: {error}.") from error
 
-    def _by_procfs(self) -> IpvsTable:
-        try:
-            return procfs.read_table(self._net)
-        except (OSError, MalformedMessageError) as error:
-            raise IpvsError(f"{self._net}/ip_vs cannot be read: {error}.") from error
-
     def _by_netlink(self, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
         """Retries with a new socket when the open one fails: the module may have been loaded again."""
-        if self.channel is not None:
-            try:
-                return self._table(self.channel, watched, urgent=urgent)
-            except IpvsError:
-                raise
-            except OSError:
-                self.close()
-        self.channel = open_channel(self.pid)
+        was_open = self.channel is not None
+        self.channel = self.channel or open_channel(self.pid)
         try:
-            return self._table(self.channel, watched, urgent=urgent)
-        except (IpvsError, PermissionError):
+            if watched is None:
+                return read_table(self.channel)
+            return self._incremental.table(self.channel, watched, urgent=urgent)
+        except IpvsError:
             raise
         except OSError as error:
             self.close()
+            if was_open:
+                return self._by_netlink(watched, urgent=urgent)
+            if isinstance(error, PermissionError):
+                raise
             raise IpvsError(f"The kernel refuses to list its IPVS table: {error}.") from error
-
-    def _table(self, channel: GenericNetlink, watched: frozenset[ServiceKey] | None, *, urgent: bool) -> IpvsTable:
-        return read_table(channel) if watched is None else self._incremental.table(channel, watched, urgent=urgent)
 
 
 def read_table(channel: GenericNetlink) -> IpvsTable:

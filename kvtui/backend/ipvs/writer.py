@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kvtui.backend.ipvs import decode, uapi
 from kvtui.backend.ipvs.attributes import Buffer, pack
 from kvtui.backend.ipvs.errors import IpvsError, NotInTableError
-from kvtui.backend.ipvs.namespace import open_channel, require_ipvs
+from kvtui.backend.ipvs.genl import open_channel, require_ipvs
 from kvtui.model.ipvs import Protocol, endpoint
 
 if TYPE_CHECKING:

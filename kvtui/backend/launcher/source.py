@@ -12,7 +12,7 @@ object from stdin and writes JSON lines to a descriptor. What it starts gets no 
   than the program's. Nobody may trace it (``PR_SET_DUMPABLE``), and every descriptor but those named is closed.
 - What the program starts stays below one process, in whatever session: that is the nearest living ancestor which the
   kernel gives orphans to (``PR_SET_CHILD_SUBREAPER``; it must be in the program's PID namespace). So kvtui finds all of
-  it by parents, and ends it (``linux.descendants``).
+  it by parents, and ends it (``linux.signals``).
 - Where memory runs short, the kernel ends it first, not the target (``oom_score_adj``).
 """
 

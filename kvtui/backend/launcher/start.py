@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from kvtui.backend.launcher.rights import Rights
 
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-MFD_EXEC = 0x0010
-"""Linux 6.3 (include/uapi/linux/memfd.h)."""
+MFD_EXEC = 0x0010  # Linux 6.3 (include/uapi/linux/memfd.h)
 COPIED = ("limits", "umask", "uid", "gid", "groups", "bounding", "permitted", "inheritable", "ambient", "no_new_privs")
 """Fields of ``Rights`` that the launcher gets as they are."""
-ENTER = "enter the namespaces"
-"""The stage that needs CAP_SYS_ADMIN."""
+ENTER = "enter the namespaces"  # the stage that needs CAP_SYS_ADMIN
 
 
 class Launch(Struct, frozen=True):
@@ -53,10 +51,10 @@ def prepare(
     program: Sequence[int] = (),
     enter: bool = True,
 ) -> Launch:
-    """Opens all that the launcher needs of process ``pid``; ``files`` closes it.
+    """Opens all that the launcher needs of the target.
 
     Args:
-        files: closes the descriptors.
+        files: closes it.
         pid: the target.
         rights: what the program gets; ``rights_of(pid)``, perhaps with less.
         argv: of the program; the first word is its path in the target's root, unless ``program`` is given.

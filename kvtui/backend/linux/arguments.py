@@ -45,8 +45,7 @@ LONG = {
 WITH_VALUE = frozenset({*"fSuprcbAsi", "signum"})
 WITH_OPTIONAL_VALUE = frozenset("gtM")  # only joined: -tFILE, --config-test=FILE
 PID_FILE_OPTIONS = {"keepalived": "p", "vrrp": "r", "checkers": "c", "bfd": "b"}
-ONE_SHOT = frozenset({*"tTvh", "signum"})
-"""With one of these keepalived says something and ends: it is no daemon."""
+ONE_SHOT = frozenset({*"tTvh", "signum"})  # with one of these keepalived says something and ends: it is no daemon
 
 
 class Arguments(Struct, frozen=True):

@@ -16,8 +16,7 @@ KINDS = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-KERNEL_FILE_SIZES = frozenset({0, 4096})
-"""What stat(2) says of most files of /proc and /sys."""
+KERNEL_FILE_SIZES = frozenset({0, 4096})  # what stat(2) says of most files of /proc and /sys
 KERNEL_FILE_SYSTEMS = frozenset(
     {0x9FA0, 0x62656572, 0x64626720, 0x74726163, 0x27E0EB, 0x63677270, 0x73636673, 0xF97CFF8C, 0xCAFE4A11}
 )
@@ -31,7 +30,7 @@ class NotRegularFileError(OSError):
 def open_regular(path: str, *, root: str = "", follow: bool = True) -> int:
     """Opens a regular file for reading. Anything else is looked at (O_PATH) but never opened, as a FIFO would wait.
 
-    ``root`` as in ``rooted.open_path``. The caller closes the descriptor.
+    The caller closes the descriptor. ``root`` as in ``rooted.open_path``.
 
     Raises:
         NotRegularFileError: it is something else, or a file of /proc, /sys and the like, which may never end.

@@ -34,7 +34,6 @@ def open_in_network(pid: int | None, factory: Callable[[], T]) -> T:
     Raises:
         PermissionError: no permission to read (CAP_SYS_PTRACE) or enter (CAP_SYS_ADMIN) the namespace.
         ProcessLookupError: there is no such process.
-        Exception: whatever ``factory`` raises.
     """
     with _other_network(pid) as fd:
         if pid is None or fd is None:
@@ -47,10 +46,7 @@ def open_in_network(pid: int | None, factory: Callable[[], T]) -> T:
 
 
 def enter_network(pid: int | None) -> None:
-    """Moves the calling thread into the network namespace of a process: for a thread that does nothing else.
-
-    Raises PermissionError and ProcessLookupError like ``open_in_network``.
-    """
+    """Moves the calling thread: for one that does nothing else. Raises like ``open_in_network``."""
     with _other_network(pid) as fd:
         if pid is not None and fd is not None:
             enter(fd, pid)
@@ -79,10 +75,7 @@ def _other_network(pid: int | None) -> Iterator[int | None]:
 
 
 def enter(fd: int, pid: int) -> None:
-    """Moves the calling thread into the network namespace of process ``pid`` that ``fd`` has open: setns(2).
-
-    os.setns is Python 3.12+. Raises OSError, which names the process.
-    """
+    """Calls setns(2), as os.setns is Python 3.12+; raises OSError, which names the process."""
     import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
 
     if ctypes.CDLL(None, use_errno=True).setns(fd, CLONE_NEWNET) == 0:

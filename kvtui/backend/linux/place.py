@@ -101,7 +101,7 @@ class Place:
         so that no ``include *.conf`` takes it in.
 
         Args:
-            data: what it has then.
+            data: its new bytes.
             create: also when it is not there yet, readable by everybody then.
             instead_of: its present bytes, compared again when the temp file is on disk: a controller may have
                 rewritten the file in place meanwhile.

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOST_ROOT = "/proc/1/root"
-"""A link of the kernel: the host's root from a pod that shares its PID namespace."""
+HOST_ROOT = "/proc/1/root"  # a link of the kernel: the host's root from a pod that shares its PID namespace
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 

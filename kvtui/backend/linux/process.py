@@ -22,13 +22,11 @@ class Process(Struct, frozen=True):
 
     Attributes:
         pid: as seen from the /proc mount.
-        parent: PID of its parent.
-        comm: command name.
         zombie: it has ended and waits for its parent.
         started: seconds since the epoch; moves when the clock is set.
         start_ticks: clock ticks from boot to its start; with the PID this is its identity.
-        argv: command line; empty for a kernel thread or a zombie.
-        uid: effective user id.
+        argv: empty for a kernel thread or a zombie.
+        uid: the effective one.
         ns_pids: its PIDs from the /proc mount's PID namespace down to its own.
         handled: bit ``n - 1`` is set when it blocks or catches signal ``n``.
     """
@@ -88,10 +86,7 @@ def is_running(pid: int) -> bool:
 
 
 def read_variables(pid: int, names: tuple[str, ...], proc: str = "/proc") -> dict[str, str]:
-    """Returns these variables of its initial environment; the others, which may be secrets, are dropped.
-
-    Empty without permission (CAP_SYS_PTRACE).
-    """
+    """Returns these variables of its initial environment (others may be secrets); none without CAP_SYS_PTRACE."""
     try:
         with _proc_at(proc):
             entries = psutil.Process(pid).environ()

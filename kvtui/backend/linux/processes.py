@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from kvtui.backend.linux import procfs
 from kvtui.backend.linux.arguments import parse_arguments
-from kvtui.backend.linux.children import identify_children
-from kvtui.backend.linux.controller import find_controller
 from kvtui.backend.linux.namespaces import netns_inode
 from kvtui.backend.linux.pid_files import Family, read_pid_files
 from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
+from kvtui.backend.linux.relatives import find_controller, identify_children
 from kvtui.backend.linux.rooted import stat_path
 from kvtui.backend.linux.version import read_version
 from kvtui.model.keepalived import Keepalived, KeepalivedNotFoundError

@@ -19,35 +19,28 @@ if TYPE_CHECKING:
     from ctypes import CDLL
 
 AT_FDCWD = -100
-OPENAT2 = 437
-"""Its number on every architecture (include/uapi/asm-generic/unistd.h)."""
+OPENAT2 = 437  # its number on every architecture (include/uapi/asm-generic/unistd.h)
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_IN_ROOT = 0x10
-MAX_LINKS = 40
-"""Symbolic links that are followed: the kernel's own limit (MAXSYMLINKS)."""
-MAX_ATTEMPTS = 100
-"""The kernel gives up (EAGAIN) when a folder on the way is moved while it resolves ``..``."""
+MAX_LINKS = 40  # symbolic links that are followed: the kernel's own limit (MAXSYMLINKS)
+MAX_ATTEMPTS = 100  # the kernel gives up (EAGAIN) when a folder on the way is moved while it resolves ``..``
 PROC_FILE_SYSTEM = 0x9FA0
 STATFS_BYTES = 256  # more than a struct statfs has
 UNKNOWN_CALL = frozenset({errno.ENOSYS, errno.EPERM})
 """From an old kernel, and from an old container runtime's seccomp filter."""
 
-has_openat2: bool | None = None
-"""Whether the kernel has openat2 (since 5.6); None until the first call."""
+has_openat2: bool | None = None  # whether the kernel has openat2 (since 5.6); None until the first call
 
 
 def open_path(path: str, root: str = "", *, follow: bool = True) -> int:
     """Opens what a process with another root names ``path``, only as a place (O_PATH): nothing is read or waited for.
 
-    The caller closes the descriptor.
+    The caller closes the descriptor. Raises OSError: it is not there, cannot be reached, or has too many links (ELOOP).
 
     Args:
         path: absolute inside the root; with an empty root any path.
         root: prefix such as ``/proc/123/root``; empty for our own root.
         follow: whether the last part may be a link.
-
-    Raises:
-        OSError: it does not exist, cannot be reached, or has too many links (ELOOP).
     """
     flags = os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     if not root:

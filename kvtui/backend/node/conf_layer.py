@@ -24,8 +24,7 @@ SAME_MTIME_SECONDS = 2.0
 """A file that was written this recently may be written again without another mtime or size: it is read again."""
 REREAD_SECONDS = 10.0
 """The file is read again: a pattern of ``include`` may name a file in a folder that had none ..."""
-REREAD_DUTY = 200
-"""... but at most every so many times what that takes."""
+REREAD_DUTY = 200  # ... but at most every so many times what that takes
 
 
 def _signature(keepalived: Keepalived, paths: Iterable[str]) -> Signature:

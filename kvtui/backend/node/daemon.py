@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 class Daemon:
     """Everything that was read of one keepalived, and is void for another.
 
-    Args:
-        keepalived: whose; None when there is none.
-        signals: whether kvtui may request dumps.
-        changed: called after a dump.
-        state_folder: for crash reports.
-        before: of the process that was chosen before; what is still true of this one is kept.
+    ``before`` is of the process that was chosen before: what is still true of this one is kept. The other arguments as
+    in ``VrrpLayer`` and ``SourceGuard``.
     """
 
     def __init__(

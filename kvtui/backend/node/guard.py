@@ -37,9 +37,7 @@ DEADLINE = 1.5
 class SourceGuard:
     """The readings of one source: since when one runs, and which bug ended the last one.
 
-    Args:
-        name: of the source, for messages.
-        state_folder: where crash reports go; None: a temporary folder.
+    ``state_folder`` gets crash reports; None: a temporary folder does.
     """
 
     def __init__(self, name: str, state_folder: Path | None = None) -> None:
@@ -87,16 +85,11 @@ class SourceGuard:
         )
         return self.error
 
-    def seconds_late(self) -> float | None:
-        """How long a reading takes already; None before the deadline."""
-        since = self._since
-        elapsed = 0.0 if since is None else time.monotonic() - since
-        return elapsed if elapsed >= DEADLINE else None
-
     def checked(self, source: Source) -> Source:
         """Returns the source's state, or that it is late or failed; what was read before keeps its age."""
-        late = self.seconds_late()
-        detail = self.error if late is None else f"late: {late:.0f} s; {self.name} does not answer"
+        since = self._since  # once: its thread sets it to None
+        late = 0.0 if since is None else time.monotonic() - since
+        detail = f"late: {late:.0f} s; {self.name} does not answer" if late >= DEADLINE else self.error
         if not detail:
             return source
         state = SourceState.UNAVAILABLE if source.read_at is None else SourceState.DEGRADED
@@ -155,11 +148,7 @@ async def run_jobs(jobs: Iterable[Job], deadline: float = DEADLINE) -> None:
 
 
 async def run_in_thread(work: Callable[[], T], timeout: float) -> T:
-    """Returns what ``work`` returns, or raises what it raises.
-
-    Raises:
-        TimeoutError: it takes longer than ``timeout`` seconds; the thread is left alone.
-    """
+    """Raises TimeoutError if ``work`` takes longer than ``timeout`` seconds; its thread is left alone."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()  # whoever cancels the answer then does not cancel this
 

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from kvtui.model.settings import KubeSettings
 
 CONNECTING = "connecting to the Kubernetes API"
-MAX_START_SECONDS = 30.0
-"""For a single reading: until the process that speaks to the API has started."""
-RETRY_FIND = 5.0
-"""Seconds until a kubeconfig that was missing is looked for again."""
+MAX_START_SECONDS = 30.0  # for a single reading: until the process that speaks to the API has started
+RETRY_FIND = 5.0  # seconds until a kubeconfig that was missing is looked for again
 NO_CONFIGMAP = (
     "which ConfigMap maps VIPs is not known: no controller with --services-configmap was found here; "
     "name it with --configmap NS/NAME"

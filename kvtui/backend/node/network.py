@@ -25,12 +25,9 @@ if TYPE_CHECKING:
 
 ADDRESSES_TIMEOUT = 5.0
 """Seconds that the first reading waits for addresses: the import of pyroute2 is slow, the kernel is not."""
-IMPORT_DELAY = 0.2
-"""Seconds until pyroute2 is imported, when the first frame shows no addresses."""
-SYSCTLS_INTERVAL = 5.0
-"""Seconds between two readings of sysctls."""
-MAX_INTERFACES = 32
-"""Interfaces whose sysctls are read; those of pods have no address and are skipped."""
+IMPORT_DELAY = 0.2  # seconds until pyroute2 is imported, when the first frame shows no addresses
+SYSCTLS_INTERVAL = 5.0  # seconds between two readings of sysctls
+MAX_INTERFACES = 32  # interfaces whose sysctls are read; those of pods have no address and are skipped
 
 GLOBAL_SYSCTLS = (
     "net/ipv4/ip_forward",

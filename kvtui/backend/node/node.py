@@ -37,12 +37,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-API_TIMEOUT = 4.0
-"""Seconds that a single reading waits for the Kubernetes API."""
+API_TIMEOUT = 4.0  # seconds that a single reading waits for the Kubernetes API
 PRINT_DEADLINE = 5.0
 """Seconds for each source where no screen waits for it: a printed document had better be whole."""
-VIEW_TIMEOUT = 5.0
-"""Seconds for what a view asks for: connections, the log."""
+VIEW_TIMEOUT = 5.0  # seconds for what a view asks for: connections, the log
 CLOCK_STEP = 1.0
 """Seconds by which the clock must have been set for everything to be read anew: it dates all events."""
 
@@ -56,7 +54,7 @@ class Node:
     """A ``SnapshotSource`` over the machine kvtui runs on.
 
     Args:
-        pid: which keepalived; None for the one in kvtui's own network namespace.
+        pid: of the keepalived; None for the one in kvtui's own network namespace.
         read_only: forbids every write; a signal for a dump counts as one.
         signals: whether kvtui may request dumps; without, it reads existing dumps only.
         kube: where the Kubernetes API is; None: as configured here. kvtui only reads from it.

@@ -31,9 +31,7 @@ class ProcessesLayer:
     After the first choice kvtui stays in that network namespace while anything runs there: only a keepalived *there*
     replaces one that ended. One of another namespace would have another node's addresses.
 
-    Args:
-        pid: of the keepalived (``--pid``); None for the one in kvtui's own network namespace.
-        clock: monotonic seconds.
+    ``pid`` is of ``--pid``; None for the one in kvtui's own network namespace.
     """
 
     def __init__(self, pid: int | None, clock: Callable[[], float] = time.monotonic) -> None:

@@ -28,17 +28,14 @@ if TYPE_CHECKING:
 PENDING = "no dump requested yet"
 NO_VRRP = "its config has VRRP instances, but keepalived runs no VRRP process: it starts, or its log says why not"
 
-INTERVAL = 30.0
-"""Seconds between requests without a reason: each is a line in keepalived's log."""
-URGENT_INTERVAL = 1.0
-"""Seconds between requests after changes."""
+INTERVAL = 30.0  # seconds between requests without a reason: each is a line in keepalived's log
+URGENT_INTERVAL = 1.0  # seconds between requests after changes
 UNSETTLED_INTERVAL = 2.0
 """Seconds between requests while an instance is in a state that it leaves without an event that kvtui sees."""
 CONTRADICTED_INTERVAL = 4.0
 """Seconds between requests while the kernel lacks a real server that passes its checks according to the last dump."""
 MAX_RETRY_SECONDS = 15.0
-MAX_DUMP_SECONDS = 5.0
-"""For the three dumps of a full request, each with its own timeout."""
+MAX_DUMP_SECONDS = 5.0  # for the three dumps of a full request, each with its own timeout
 
 
 class VrrpLayer:
@@ -48,7 +45,7 @@ class VrrpLayer:
     two dumps in a row say the same.
 
     Args:
-        keepalived: whose; None when there is none.
+        keepalived: None when there is none.
         signals: whether kvtui may request dumps. ``--read-only`` forbids it: then existing dumps are read.
         changed: called after a new dump, and when a request that had to wait is due.
         guard: of this source.

@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from kvtui.backend.route.sockets import RouteSockets
     from kvtui.model.addresses import AddressTable
 
-RETRY = 5.0
-"""Seconds until a table that could not be read is read again."""
-CLOSE_TIMEOUT = 2.0
-"""Seconds that closing waits for the thread, which may be importing pyroute2."""
+RETRY = 5.0  # seconds until a table that could not be read is read again
+CLOSE_TIMEOUT = 2.0  # seconds that closing waits for the thread, which may be importing pyroute2
 
 
 class Published(Struct, frozen=True):

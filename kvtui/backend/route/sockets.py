@@ -37,15 +37,11 @@ NEWLINK, DELLINK, NEWADDR, DELADDR = 16, 17, 20, 21
 READERS = {NEWLINK: read_link, DELLINK: read_link, NEWADDR: read_address, DELADDR: read_address}
 SKIP_STATISTICS = 1 << 3  # RTEXT_FILTER_SKIP_STATS: a third of the dump's size, for nothing that is read
 INTERRUPTED = 0x10  # NLM_F_DUMP_INTR: the table changed during the dump; pyroute2 0.9 passes it on unheeded
-MAX_DUMPS = 5
-"""Dumps that the kernel says were interrupted, before the last one counts: events put it right."""
-MAX_RECEIVES = 64
-"""Receives before what they changed is shown."""
-RECEIVE_BUFFER = 1 << 20
-"""Bytes of events that the kernel keeps for us."""
+MAX_DUMPS = 5  # dumps that the kernel says were interrupted, before the last one counts: events put it right
+MAX_RECEIVES = 64  # receives before what they changed is shown
+RECEIVE_BUFFER = 1 << 20  # bytes of events that the kernel keeps for us
 
-Event = tuple[Link | Address, bool]
-"""What an event is about, and whether that is gone."""
+Event = tuple[Link | Address, bool]  # what an event is about, and whether that is gone
 
 
 class RtnetlinkError(OSError):

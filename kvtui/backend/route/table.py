@@ -23,8 +23,7 @@ WITH_MAC = frozenset((1, 772))
 PORTS = frozenset(("bridge", "bond", "team"))
 """What an interface is to its master whose packets are seen again on the master; a VRF's members keep their own."""
 
-Key = tuple[int, int, str, str, int]
-"""Interface index, family, local address, peer address, prefix length."""
+Key = tuple[int, int, str, str, int]  # interface index, family, local address, peer address, prefix length
 
 
 class Message(Protocol):
