@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from kvtui.backend.linux.rooted import file_system, open_path
+from kvtui.backend.linux.rooted import closing_fd, file_system, open_path
 
 MAX_TEXT_BYTES = 16 << 20
 KINDS = {
@@ -36,11 +36,8 @@ def open_regular(path: str, *, root: str = "", follow: bool = True) -> int:
         NotRegularFileError: it is something else, or a file of /proc, /sys and the like, which may never end.
         OSError: it cannot be opened; ELOOP for a link that is not followed.
     """
-    handle = open_path(path, root, follow=follow)
-    try:
+    with closing_fd(open_path(path, root, follow=follow)) as handle:
         return reopen_regular(handle, path)
-    finally:
-        os.close(handle)
 
 
 def reopen_regular(handle: int, path: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.backend.linux import procfs
+from kvtui.backend.linux.rooted import closing_fd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,11 +68,9 @@ def _other_network(pid: int | None) -> Iterator[int | None]:
         ) from error
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ProcessLookupError(errno.ESRCH, f"process {pid} is gone, and its network namespace with it") from error
-    try:
+    with closing_fd(fd):
         is_own = os.fstat(fd).st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
         yield None if is_own else fd
-    finally:
-        os.close(fd)
 
 
 def enter(fd: int, pid: int) -> None:

@@ -19,19 +19,11 @@ from kvtui.backend.linux.rooted import list_folder
 from kvtui.model.keepalived import PidFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 KINDS = ("keepalived", "vrrp", "checkers", "bfd")
 PID_FOLDER = "/run/keepalived"
 MAX_PID_FILE_BYTES = 32  # a pid file holds one number
-
-
-class Family(Struct, frozen=True):
-    """The PIDs that a keepalived's pid files may name, in its own PID namespace."""
-
-    parent: int
-    children: frozenset[int]
-    strangers: frozenset[int] = frozenset()
 
 
 class PidFiles(Struct, frozen=True):
@@ -61,13 +53,16 @@ class _Found(Struct, frozen=True):
         return f"{folder}/*{name.removeprefix(self.kind)}"
 
 
-def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> PidFiles:
+def read_pid_files(
+    root: str, explicit: Mapping[str, str], parent: int, children: Collection[int], strangers: Collection[int]
+) -> PidFiles:
+    """``strangers``: other keepalived processes in its PID namespace. All numbers are those of that namespace."""
     found = list(_unique(root, _candidates(root, explicit)))
-    true = [f for f in found if _owned(f, family)]
+    true = [f for f in found if (f.number == parent if f.kind == "keepalived" else f.number in children)]
     ours = {f.suffix for f in true if f.kind == "keepalived" and not f.explicit}
 
     def is_ours(file: _Found) -> bool:
-        may_be = file.number not in family.strangers and (not ours or file.suffix in ours)
+        may_be = file.number not in strangers and (not ours or file.suffix in ours)
         return file in true or file.explicit or may_be
 
     return PidFiles(
@@ -75,10 +70,6 @@ def read_pid_files(root: str, explicit: Mapping[str, str], family: Family) -> Pi
         children={f.kind: f.number for f in true if f.kind != "keepalived" and f.number is not None},
         instance=next((m[1] for suffix in ours if (m := re.search(r"\*_(.+)\.pid$", suffix))), None),
     )
-
-
-def _owned(found: _Found, family: Family) -> bool:
-    return found.number == family.parent if found.kind == "keepalived" else found.number in family.children
 
 
 def _candidates(root: str, explicit: Mapping[str, str]) -> Iterable[tuple[str, str, bool]]:

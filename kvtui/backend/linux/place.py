@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux.files import MAX_TEXT_BYTES, read_open, reopen_regular
-from kvtui.backend.linux.rooted import MAX_LINKS, open_folder
+from kvtui.backend.linux.rooted import MAX_LINKS, closing_fd, open_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,14 +29,11 @@ def open_place(path: str, root: str = "") -> Iterator[Place]:
     """
     for _ in range(MAX_LINKS):
         folder, name = posixpath.split(path)
-        fd = open_folder(folder or ("/" if root else "."), root)
-        try:
+        with closing_fd(open_folder(folder or ("/" if root else "."), root)) as fd:
             target = _link(fd, name)
             if target is None:
                 yield Place(fd, name, path)
                 return
-        finally:
-            os.close(fd)
         path = posixpath.join(folder, target)
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
@@ -76,11 +73,9 @@ class Place:
         return read_open(self._open(), self._path, limit)
 
     def _open(self) -> int:
-        handle = os.open(self._name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._folder)
-        try:
+        flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+        with closing_fd(os.open(self._name, flags, dir_fd=self._folder)) as handle:
             return reopen_regular(handle, self._path)
-        finally:
-            os.close(handle)
 
     def unlink(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -112,18 +107,15 @@ class Place:
         """
         temp = f".{self._name}{TEMP_INFIX}{secrets.token_hex(4)}"
         old = None if create and not self.exists() else self.stat()
-        fd = os.open(
-            temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=self._folder
-        )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(temp, flags, 0o600, dir_fd=self._folder)
         try:
-            try:
+            with closing_fd(fd):
                 self._dress(fd, old)
                 rest = data
                 while rest:
                     rest = rest[os.write(fd, rest) :]
                 os.fsync(fd)
-            finally:
-                os.close(fd)
             if instead_of is not None:
                 self._require(instead_of)
             os.rename(temp, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -143,8 +135,8 @@ class Place:
             return
         os.fchown(fd, old.st_uid, old.st_gid)
         os.fchmod(fd, old.st_mode & 0o7777)
-        with os.fdopen(self._open(), "rb") as source:
-            _copy_attributes(source.fileno(), fd)
+        with closing_fd(self._open()) as source:
+            _copy_attributes(source, fd)
 
     def temp_files(self) -> list[str]:
         """Returns the names of those that interrupted writes (kill -9) left; raises OSError."""

@@ -8,6 +8,8 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kvtui.backend.linux.rooted import closing_fd
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,12 +26,9 @@ def open_private_folder(path: str, *, make: bool = False) -> Iterator[int]:
             elsewhere; the text says what to do.
         OSError: it cannot be opened or made.
     """
-    fd = _walk(os.path.abspath(path), make=make)  # noqa: PTH100 - text
-    try:
+    with closing_fd(_walk(os.path.abspath(path), make=make)) as fd:  # noqa: PTH100 - text
         _require_private(fd, path, make=make)
         yield fd
-    finally:
-        os.close(fd)
 
 
 def open_own_file(folder: int, name: str, flags: int) -> int:
@@ -79,11 +78,8 @@ def _walk(path: str, *, make: bool) -> int:
     parts = [part for part in path.removeprefix(start).split("/") if part]
     fd = os.open(start, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for number, part in enumerate(parts):
-        try:
-            below = _enter(fd, part, None if not make else 0o755 if number + 1 < len(parts) else 0o700)
-        finally:
-            os.close(fd)
-        fd = below
+        with closing_fd(fd):
+            fd = _enter(fd, part, None if not make else 0o755 if number + 1 < len(parts) else 0o700)
     return fd
 
 

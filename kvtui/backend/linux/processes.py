@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux import procfs
 from kvtui.backend.linux.arguments import parse_arguments
 from kvtui.backend.linux.namespaces import netns_inode
-from kvtui.backend.linux.pid_files import Family, read_pid_files
+from kvtui.backend.linux.pid_files import read_pid_files
 from kvtui.backend.linux.process import boot_time, list_pids, read_process, read_variables
 from kvtui.backend.linux.relatives import find_controller, identify_children
 from kvtui.backend.linux.rooted import stat_path
@@ -118,7 +119,9 @@ def _describe(process: Process, processes: Iterable[Process], proc: str) -> Keep
     own = netns_inode("self", proc)
     root = _root(process, proc)
     offspring = [p for p in processes if p.parent == pid]
-    files = read_pid_files(root, arguments.pid_files, _family(process, offspring, processes, proc))
+    strangers = _strangers(process, processes, proc)
+    child_pids = {p.ns_pids[-1] for p in offspring}
+    files = read_pid_files(root, arguments.pid_files, process.ns_pids[-1], child_pids, strangers)
     tmpdir = read_variables(pid, ("TMPDIR",), proc).get("TMPDIR", "")
     return Keepalived(
         pid=pid,
@@ -143,16 +146,11 @@ def _describe(process: Process, processes: Iterable[Process], proc: str) -> Keep
     )
 
 
-def _family(parent: Process, offspring: Sequence[Process], processes: Iterable[Process], proc: str) -> Family:
-    """Returns the PIDs in its PID namespace: its own family, and other keepalived processes."""
-    ours = {parent.pid, *(p.pid for p in offspring)}
+def _strangers(parent: Process, processes: Iterable[Process], proc: str) -> set[int]:
+    """Returns the PIDs, in its PID namespace, of other keepalived processes than its own family."""
     space = procfs.namespace_inode(parent.pid, "pid", proc)
-    strangers = (p for p in processes if p.pid not in ours and procfs.namespace_inode(p.pid, "pid", proc) == space)
-    return Family(
-        parent=parent.ns_pids[-1],
-        children=frozenset(p.ns_pids[-1] for p in offspring),
-        strangers=frozenset(p.ns_pids[-1] for p in strangers),
-    )
+    others = (p for p in processes if parent.pid not in {p.pid, p.parent})
+    return {p.ns_pids[-1] for p in others if procfs.namespace_inode(p.pid, "pid", proc) == space}
 
 
 def _root(process: Process, proc: str) -> str:
@@ -178,8 +176,7 @@ def _conf(process: Process, root: str, proc: str) -> str:
 
 
 def _exists(root: str, path: str) -> bool:
-    try:
+    with suppress(OSError):
         stat_path(path, root)
-    except OSError:
-        return False
-    return True
+        return True
+    return False

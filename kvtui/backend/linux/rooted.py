@@ -11,11 +11,12 @@ import errno
 import os
 import stat
 import struct
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from ctypes import CDLL
 
 AT_FDCWD = -100
@@ -32,6 +33,14 @@ UNKNOWN_CALL = frozenset({errno.ENOSYS, errno.EPERM})
 has_openat2: bool | None = None  # whether the kernel has openat2 (since 5.6); None until the first call
 
 
+@contextmanager
+def closing_fd(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def open_path(path: str, root: str = "", *, follow: bool = True) -> int:
     """Opens what a process with another root names ``path``, only as a place (O_PATH): nothing is read or waited for.
 
@@ -45,43 +54,31 @@ def open_path(path: str, root: str = "", *, follow: bool = True) -> int:
     flags = os.O_PATH | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     if not root:
         return os.open(path, flags)
-    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with closing_fd(os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)) as top:
         try:
             return _resolve(top, path, flags) if _knows_openat2() else _walk(top, path, follow=follow)
         except OSError as error:
             raise OSError(error.errno, os.strerror(error.errno or 0), path) from None
-    finally:
-        os.close(top)
 
 
 def stat_path(path: str, root: str = "", *, follow: bool = True) -> os.stat_result:
     """Raises OSError like ``open_path``."""
     if not root:
         return os.stat(path, follow_symlinks=follow)  # noqa: PTH116 - once a tick for each file
-    fd = open_path(path, root, follow=follow)
-    try:
+    with closing_fd(open_path(path, root, follow=follow)) as fd:
         return os.fstat(fd)
-    finally:
-        os.close(fd)
 
 
 def list_folder(path: str, root: str = "") -> list[str]:
     """Raises OSError like ``open_folder``."""
-    fd = open_folder(path, root)
-    try:
+    with closing_fd(open_folder(path, root)) as fd:
         return os.listdir(fd)  # noqa: PTH208 - a descriptor
-    finally:
-        os.close(fd)
 
 
 def open_folder(path: str, root: str = "") -> int:
     """Opens a folder for reading; raises OSError like ``open_path``, and where it is no folder (ENOTDIR)."""
-    place = open_path(path, root)
-    try:
+    with closing_fd(open_path(path, root)) as place:
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
-    finally:
-        os.close(place)
 
 
 def real_path(path: str, root: str = "") -> str:
@@ -91,10 +88,8 @@ def real_path(path: str, root: str = "") -> str:
 
 
 def _name(fd: int) -> str:
-    try:
+    with closing_fd(fd):
         return os.readlink(f"/proc/self/fd/{fd}")  # noqa: PTH115 - text
-    finally:
-        os.close(fd)
 
 
 def file_system(fd: int) -> int:
@@ -102,9 +97,8 @@ def file_system(fd: int) -> int:
     import ctypes  # noqa: PLC0415 - loads libffi, rarely needed
 
     buffer = ctypes.create_string_buffer(STATFS_BYTES)
-    if ctypes.CDLL(None).fstatfs(fd, buffer) != 0:
-        return 0
-    return ctypes.c_ulong.from_buffer(buffer).value & 0xFFFFFFFF
+    is_known = ctypes.CDLL(None).fstatfs(fd, buffer) == 0
+    return ctypes.c_ulong.from_buffer(buffer).value & 0xFFFFFFFF if is_known else 0
 
 
 def _knows_openat2() -> bool:
@@ -166,12 +160,10 @@ def _walk(top: int, path: str, *, follow: bool) -> int:
                 held.append(fd)
                 continue
             links += 1
-            try:
+            with closing_fd(fd):
                 if links > MAX_LINKS or file_system(fd) == PROC_FILE_SYSTEM:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
                 target = os.readlink("", dir_fd=fd)
-            finally:
-                os.close(fd)
             if target.startswith("/"):
                 while len(held) > 1:
                     os.close(held.pop())

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvtui.backend.linux.namespaces import open_in_network
-from kvtui.backend.linux.rooted import PROC_FILE_SYSTEM, file_system, open_path
+from kvtui.backend.linux.rooted import PROC_FILE_SYSTEM, closing_fd, file_system, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,10 +44,8 @@ def write_sysctl(pid: int | None, name: str, value: int, fallback_pid: int | Non
 def _read_all(names: Iterable[str]) -> dict[str, int]:
     values = {}
     for name in names:
-        try:
+        with suppress(FileNotFoundError, PermissionError, ValueError):
             values[name.replace("/", ".")] = int(Path("/proc/sys", name).read_text("ascii"))
-        except (FileNotFoundError, PermissionError, ValueError):
-            continue
     return values
 
 
@@ -64,11 +63,7 @@ def _write(name: str, text: str, fallback_pid: int | None) -> None:
 
 
 def _write_inside(path: str, text: str, root: str) -> None:
-    place = open_path(path, root, follow=False)
-    try:
+    with closing_fd(open_path(path, root, follow=False)) as place:
         if file_system(place) != PROC_FILE_SYSTEM:  # a container may have something else there
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        with open(f"/proc/self/fd/{place}", "w", encoding="ascii") as file:  # noqa: PTH123 - a descriptor
-            file.write(text)
-    finally:
-        os.close(place)
+        Path(f"/proc/self/fd/{place}").write_text(text, "ascii")

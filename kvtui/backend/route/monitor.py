@@ -39,11 +39,7 @@ class Published(Struct, frozen=True):
 
 class RouteMonitor:
     def __init__(
-        self,
-        pid: int | None,
-        *,
-        receive_buffer: int | None = None,
-        report: Callable[[Exception], str] = str,
+        self, pid: int | None, *, receive_buffer: int | None = None, report: Callable[[Exception], str] = str
     ) -> None:
         self._report = report
         self._pid = pid
