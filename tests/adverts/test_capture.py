@@ -30,7 +30,7 @@ class Packets:
 
 
 def heard(*shown: Shown) -> list[tuple[str, bool]]:
-    capture = Capture(cast("socket.socket", Packets(*shown)), PORTS.__contains__, None)
+    capture = Capture(cast("socket.socket", Packets(*shown)), PORTS.__contains__)
     return [(a.interface, a.outgoing) for a in capture.read(64)]
 
 

@@ -59,7 +59,7 @@ class Kernel:
         return self.spent
 
     def turns(self) -> IncrementalReader:
-        return IncrementalReader(self.reals, ask=self.one, max_full_read=50, cpu=self.cpu)
+        return IncrementalReader(self.reals, ask=self.one, max_full_read=50, cpu=self.cpu, clock=self.clock)
 
     def read(
         self,
@@ -72,7 +72,7 @@ class Kernel:
         self.now += after
         self.asked.clear()
         self.looked_up.clear()
-        return reader.table(self, watched, self.clock, urgent=urgent)  # type: ignore[arg-type]  # this kernel is its own channel
+        return reader.table(self, watched, urgent=urgent)  # type: ignore[arg-type]  # this kernel is its own channel
 
 
 def service(number: int, stats: Stats) -> VirtualServer:

@@ -54,8 +54,8 @@ SAID = re.compile(
 class Listening:
     """``Adverts`` with the number of its ``changed`` calls."""
 
-    def __init__(self, pid: int, interfaces: frozenset[str] | None = None) -> None:
-        self.adverts = Adverts(pid, interfaces)
+    def __init__(self, pid: int) -> None:
+        self.adverts = Adverts(pid)
         self.calls = 0
 
     def changed(self) -> None:
@@ -90,8 +90,8 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(node: Node, interfaces: frozenset[str] | None = None) -> AsyncIterator[Listening]:
-    heard = Listening(node.keepalived_pid, interfaces)
+async def listening(node: Node) -> AsyncIterator[Listening]:
+    heard = Listening(node.keepalived_pid)
     await heard.adverts.start(heard.changed)
     try:
         yield heard

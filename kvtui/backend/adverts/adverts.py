@@ -28,14 +28,12 @@ class Adverts:
     def __init__(
         self,
         pid: int | None,
-        interfaces: frozenset[str] | None = None,
         is_port: Callable[[str], bool] = lambda _interface: False,
         failed: Callable[[Exception], object] | None = None,
     ) -> None:
         self._failed = failed
         self.tracker = AdvertTracker()
         self._pid = pid
-        self._interfaces = interfaces
         self._is_port = is_port
         self._start_task: asyncio.Task[None] | None = None
         self._capture: Capture | None = None
@@ -56,7 +54,7 @@ class Adverts:
                 arrive meanwhile, with their times.
         """
         self._changed = changed
-        self._capture = Capture.open(self._pid, self._interfaces, self._is_port)
+        self._capture = Capture.open(self._pid, self._is_port)
         self._since = self._awake_at = time.time()
         self._set_heartbeat()
         self._start_task = asyncio.create_task(self._listen(self._capture, after))

@@ -81,32 +81,24 @@ class Capture:
     sends on the port itself: its instance still has the interface that became a port. A VMAC's (macvlan's) adverts
     are seen both on it and on its parent, and count as two adverts: either may be the instance's interface.
 
-    ``is_port`` says whether an interface of that namespace is a port; ``interfaces`` None listens to all but ports.
+    ``is_port`` says whether an interface of that namespace is a port.
     """
 
-    def __init__(
-        self, opened: socket.socket, is_port: Callable[[str], bool], interfaces: frozenset[str] | None
-    ) -> None:
+    def __init__(self, opened: socket.socket, is_port: Callable[[str], bool]) -> None:
         self.socket = opened
         self._is_port = is_port
-        self._interfaces = interfaces
         self._recent = RecentPackets()
         self.packets = 0
         """That were read so far."""
 
     @classmethod
-    def open(
-        cls,
-        pid: int | None,
-        interfaces: frozenset[str] | None = None,
-        is_port: Callable[[str], bool] = lambda _interface: False,
-    ) -> Self:
+    def open(cls, pid: int | None, is_port: Callable[[str], bool] = lambda _interface: False) -> Self:
         """Raises CaptureError: no permission, or the kernel has no packet sockets. ``pid``: None is our own network."""
         try:
             opened = open_in_network(pid, _packet_socket)
         except OSError as error:
             raise CaptureError(f"adverts cannot be captured: {error.strerror or error}; {CONSEQUENCE}") from error
-        return cls(opened, is_port, interfaces)
+        return cls(opened, is_port)
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -125,13 +117,11 @@ class Capture:
                 yield advert
 
     def _advert(self, packet: bytes, at: float, interface: str, packet_type: int) -> Advert | None:
-        if self._interfaces is not None and interface not in self._interfaces:
-            return None
         outgoing = packet_type == PACKET_OUTGOING
         sighting = self._recent.add(packet, at, interface, outgoing=outgoing)
-        if self._interfaces is None and self._is_port(interface) and not (sighting.first and outgoing):
+        if sighting.repeated or (self._is_port(interface) and not (sighting.first and outgoing)):
             return None
-        return None if sighting.repeated else decode(packet, received=at, interface=interface, outgoing=sighting.own)
+        return decode(packet, received=at, interface=interface, outgoing=sighting.own)
 
     def dropped(self) -> int:
         """Returns how many adverts the kernel has dropped since the last call, because the socket's buffer was full."""

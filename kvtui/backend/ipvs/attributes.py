@@ -39,6 +39,8 @@ def attributes(buffer: Buffer, start: int, end: int) -> Iterator[tuple[int, int,
 
 def nested(buffer: Buffer, start: int, end: int, wanted: int) -> tuple[int, int]:
     """Returns start and end of the value of the wanted attribute; raises MalformedMessageError when there is none."""
+    if end - start >= HEADER_SIZE and HEADER.unpack_from(buffer, start) == (end - start, wanted):  # the usual case
+        return start + HEADER_SIZE, end
     for kind, first, last in attributes(buffer, start, end):
         if kind == wanted:
             return first, last

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from kvtui.backend.ipvs import uapi
-from kvtui.backend.ipvs.attributes import HEADER_SIZE, address_bytes, address_text, attributes, nested, pack
+from kvtui.backend.ipvs.attributes import address_bytes, address_text, attributes, nested, pack
 from kvtui.backend.ipvs.errors import MalformedMessageError
 from kvtui.backend.ipvs.layout import TEXT, Field, Message
 from kvtui.model.ipvs import Protocol, RealServer, Stats, VirtualServer
@@ -65,25 +65,12 @@ SET_DEST_ATTRIBUTES = frozenset(field.kind for field in DEST.fields if not field
 
 def service(buffer: Buffer, start: int, end: int) -> VirtualServer:
     """Decodes an answer to IPVS_CMD_GET_SERVICE, from its first attribute on."""
-    first, last = _body(buffer, start, end, uapi.CMD_ATTR_SERVICE)
-    return virtual_server(*SERVICE.read(buffer, first, last))
+    return virtual_server(*SERVICE.read(buffer, *nested(buffer, start, end, uapi.CMD_ATTR_SERVICE)))
 
 
 def dest(buffer: Buffer, start: int, end: int, family: int) -> RealServer:
     """Decodes an answer to IPVS_CMD_GET_DEST, from its first attribute on, for a virtual server of that family."""
-    first, last = _body(buffer, start, end, uapi.CMD_ATTR_DEST)
-    return real_server(family, DEST.read(buffer, first, last))
-
-
-def _body(buffer: Buffer, start: int, end: int, wanted: int) -> tuple[int, int]:
-    if end - start >= HEADER_SIZE:
-        length, kind = _nest(buffer, start)
-        if kind == wanted and length == end - start:
-            return start + HEADER_SIZE, end
-    return nested(buffer, start, end, wanted)
-
-
-_nest = Struct("=HH").unpack_from
+    return real_server(family, DEST.read(buffer, *nested(buffer, start, end, uapi.CMD_ATTR_DEST)))
 
 
 def virtual_server(
@@ -193,5 +180,5 @@ def selector(key: ServiceKey) -> bytes:
 
 def settable(buffer: Buffer, start: int, end: int) -> dict[int, bytes]:
     """Returns the attributes of an answer to IPVS_CMD_GET_DEST that IPVS_CMD_SET_DEST accepts, byte for byte."""
-    first, last = nested(buffer, start, end, uapi.CMD_ATTR_DEST)
-    return {k: bytes(buffer[a:b]) for k, a, b in attributes(buffer, first, last) if k in SET_DEST_ATTRIBUTES}
+    inside = attributes(buffer, *nested(buffer, start, end, uapi.CMD_ATTR_DEST))
+    return {kind: bytes(buffer[first:last]) for kind, first, last in inside if kind in SET_DEST_ATTRIBUTES}

@@ -59,6 +59,7 @@ class IncrementalReader:
         ask: reads one virtual server without them; None when it was removed.
         max_full_read: up to this many real servers all are read each time.
         cpu: CPU seconds of this thread so far.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -68,54 +69,43 @@ class IncrementalReader:
         ask: Callable[[GenericNetlink, ServiceKey], VirtualServer | None] = ask_service,
         max_full_read: int = MAX_FULL_READ,
         cpu: Callable[[], float] = time.thread_time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._ask = ask
         self._max_full_read = max_full_read
-        self._cpu = cpu
+        self._cpu, self._clock = cpu, clock
         self._services: dict[ServiceKey, VirtualServer] = {}  # in the kernel's order
         self._reals: dict[ServiceKey, Kept] = {}  # the oldest first
         self._known = 0  # real servers
-        self._last = float("-inf")
-        self._dumped = float("-inf")
-        self._dump_cost = 0.0
-        self._real_cost = 0.0
+        self._last = self._dumped = float("-inf")
+        self._dump_cost = self._real_cost = 0.0
 
     def forget(self) -> None:
         self._services, self._reals, self._known = {}, {}, 0
         self._dumped = float("-inf")
 
-    def table(
-        self,
-        channel: GenericNetlink,
-        watched: frozenset[ServiceKey],
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        urgent: bool = False,
-    ) -> IpvsTable:
+    def table(self, channel: GenericNetlink, watched: frozenset[ServiceKey], *, urgent: bool = False) -> IpvsTable:
         """Reads the watched and some of the others; ``urgent`` dumps all services. Raises like ``read_table``."""
         for _ in range(MAX_ATTEMPTS):
-            read_at, monotonic = time.time(), clock()
-            every = urgent or self._dump_is_due(monotonic) or not self._refresh_watched(channel, watched, clock)
+            read_at, monotonic = time.time(), self._clock()
+            every = urgent or self._dump_is_due(monotonic) or not self._refresh_watched(channel, watched)
             if every and not self._dump(channel, monotonic):
                 continue
-            if self._read_due(channel, watched, monotonic, clock):
+            if self._read_due(channel, watched, monotonic):
                 self._last = monotonic
                 return IpvsTable(tuple(self._services.values()), complete=True, read_at=read_at, monotonic=monotonic)
             self._dumped = float("-inf")  # a service was removed, and maybe others too
         raise IpvsError(f"The IPVS table changed during {MAX_ATTEMPTS} readings in a row; kvtui tries again.")
 
     def _dump_is_due(self, now: float) -> bool:
-        return self._known <= self._max_full_read or now - self._dumped >= min(
-            MAX_SERVICES_AGE, self._dump_cost / MAX_CPU_SHARE
-        )
+        interval = min(MAX_SERVICES_AGE, self._dump_cost / MAX_CPU_SHARE)
+        return self._known <= self._max_full_read or now - self._dumped >= interval
 
-    def _refresh_watched(
-        self, channel: GenericNetlink, watched: frozenset[ServiceKey], clock: Callable[[], float]
-    ) -> bool:
+    def _refresh_watched(self, channel: GenericNetlink, watched: frozenset[ServiceKey]) -> bool:
         """Reads the watched services one by one; returns False when one was removed or created anew."""
         for key in watched & self._services.keys():
-            at, virtual, kept = clock(), self._ask(channel, key), self._reals.get(key)
+            at, virtual, kept = self._clock(), self._ask(channel, key), self._reals.get(key)
             if virtual is None or kept is None or not is_same_service(kept, virtual):
                 return False
             self._services[key] = self._filled(virtual, kept, at)
@@ -128,9 +118,8 @@ class IncrementalReader:
         services = {virtual.key: virtual for virtual in dumped}
         if len(services) < len(dumped):
             return False
-        self._reals = {
-            k: kept for k, kept in self._reals.items() if k in services and is_same_service(kept, services[k])
-        }
+        reals = self._reals.items()
+        self._reals = {key: kept for key, kept in reals if key in services and is_same_service(kept, services[key])}
         self._known = sum(len(kept.reals) for kept in self._reals.values())
         self._services = {key: self._filled(virtual, self._reals.get(key), now) for key, virtual in services.items()}
         self._dumped, self._dump_cost = now, self._cpu() - began
@@ -142,14 +131,12 @@ class IncrementalReader:
             return replace(virtual, stats_read=at)
         return replace(virtual, real_servers=kept.reals, reals_read=kept.at, stats_read=at)
 
-    def _read_due(
-        self, channel: GenericNetlink, watched: frozenset[ServiceKey], now: float, clock: Callable[[], float]
-    ) -> bool:
+    def _read_due(self, channel: GenericNetlink, watched: frozenset[ServiceKey], now: float) -> bool:
         """Returns False when the table changed meanwhile."""
         began, before = self._cpu(), self._known
         count = 0
         for key in self._due(watched, now):
-            at, virtual = clock(), self._services[key]
+            at, virtual = self._clock(), self._services[key]
             filled = self._read(channel, replace(virtual, real_servers=()))
             if filled is None:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -77,13 +78,10 @@ def shares(before: Any, now: Any) -> tuple[float | None, float | None]:
 
 def _disk(folder: Path) -> Any:
     """Of the folder, or of the nearest one above it that is there; None when it cannot be read."""
-    for place in (folder, *folder.parents):
-        try:
-            return psutil.disk_usage(str(place))
-        except FileNotFoundError:
-            continue
-        except OSError:
-            return None
+    with suppress(OSError):
+        for place in (folder, *folder.parents):
+            with suppress(FileNotFoundError):
+                return psutil.disk_usage(str(place))
     return None
 
 

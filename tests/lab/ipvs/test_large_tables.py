@@ -114,7 +114,7 @@ def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhe
         change(*(f"-A -t 10.0.1.{n}:80 -s wlc\n-a -t 10.0.1.{n}:80 -r 10.1.0.1:80 -m -w 1" for n in range(1, 21)))
         now = 1000.0
         # at a second of CPU for whatever it does no machine is slower
-        reader = IncrementalReader(with_real_servers, max_full_read=0, cpu=count(0.0, 1.0).__next__)
+        reader = IncrementalReader(with_real_servers, max_full_read=0, cpu=count(0.0, 1.0).__next__, clock=lambda: now)
 
         with open_in_network(pid, lambda: GenericNetlink(uapi.GENL_NAME)) as channel:
 
@@ -122,7 +122,7 @@ def test_what_is_on_the_screen_is_read_each_time_and_what_is_new_or_gone_elsewhe
                 nonlocal now
                 now += seconds
                 watched = frozenset({(Protocol.TCP, "10.0.1.7", 80, 0)})
-                table = reader.table(channel, watched, lambda: now)
+                table = reader.table(channel, watched)
                 return {v.name: [r.weight for r in v.real_servers] for v in table.virtual_servers}
 
             assert len(after(0.0)) == 20
