@@ -32,10 +32,8 @@ class OutputError(OSError):
 class OutputWriter:
     """Writes byte strings one after another; each is written whole before the next begins.
 
-    Args:
-        fd: where to write.
-        max_queued_bytes: above this the oldest queued byte strings are dropped; None keeps all.
-        on_drained: called in the writer's thread once everything is written after ``skips_frame`` returned True.
+    Above ``max_queued_bytes`` the oldest queued byte strings are dropped; None keeps all. ``on_drained`` is called in
+    the writer's thread once everything is written after ``skips_frame`` returned True.
     """
 
     def __init__(

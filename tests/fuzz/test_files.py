@@ -20,8 +20,8 @@ from kvtui.backend.keepalived.dumps.stats_text import parse_stats
 from kvtui.backend.keepalived.dumps.text import IncompleteDumpError
 from kvtui.backend.linux import procfs
 from kvtui.backend.linux.arguments import parse_arguments
-from kvtui.backend.linux.mounts import mount_above
 from kvtui.backend.linux.process import list_pids, read_process
+from kvtui.backend.linux.procfs import mount_above
 from kvtui.rules.observe import observe
 from tests.conf.generate import config
 from tests.dumps.samples import DATA_SAMPLES, JSON_SAMPLES, sample

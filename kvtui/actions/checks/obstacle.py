@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from kvtui.backend.linux.mounts import mount_above
+from kvtui.backend.linux.procfs import mount_above
 
 _VOLUME = re.compile(r"/volumes/kubernetes\.io~(\w[\w-]*)/([^/]+)|/volume-subpaths/([^/]+)/")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kvtui.backend.linux.mounts import mount_above
+from kvtui.backend.linux.procfs import mount_above
 
 DEFAULT_FOLDER = "/var/lib/kvtui"
 JOURNAL = "journal.jsonl"

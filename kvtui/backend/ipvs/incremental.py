@@ -54,12 +54,8 @@ def ask_service(channel: GenericNetlink, key: ServiceKey) -> VirtualServer | Non
 class IncrementalReader:
     """Keeps the table between readings.
 
-    Args:
-        read: reads the real servers of one virtual server; None when it changed meanwhile.
-        ask: reads one virtual server without them; None when it was removed.
-        max_full_read: up to this many real servers all are read each time.
-        cpu: CPU seconds of this thread so far.
-        clock: monotonic seconds.
+    ``read`` reads the real servers of one virtual server, None when it changed meanwhile; ``ask`` reads one virtual
+    server without them, None when it was removed. ``cpu`` returns the CPU seconds of this thread so far.
     """
 
     def __init__(

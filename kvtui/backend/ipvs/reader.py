@@ -58,8 +58,7 @@ class IpvsReader:
                 old, and ``detail`` says so (``ipvs.incremental``). None: all.
             urgent: read the list of virtual servers now: it may have changed.
 
-        Raises:
-            IpvsError: ip_vs is not loaded, the process ended, or the table changes too fast.
+        Raises IpvsError: ip_vs is not loaded, the process ended, or the table changes too fast.
         """
         self.detail = ""
         require_ipvs(self._proc, self.pid)

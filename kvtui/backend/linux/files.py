@@ -69,9 +69,6 @@ def read_open(fd: int, path: str, limit: int = MAX_TEXT_BYTES) -> bytes:
         data = b"" if os.fstat(fd).st_size > limit else stream.read(limit + 1)
         too_large = os.fstat(fd).st_size > limit or len(data) > limit
     if too_large:
-        raise OSError(errno.EFBIG, f"it has more than {_size(limit)}", path)
+        size = f"{limit >> 20} MiB" if limit >> 20 else f"{limit} bytes"
+        raise OSError(errno.EFBIG, f"it has more than {size}", path)
     return data
-
-
-def _size(limit: int) -> str:
-    return f"{limit >> 20} MiB" if limit >> 20 else f"{limit} bytes"

@@ -41,10 +41,8 @@ def open_place(path: str, root: str = "") -> Iterator[Place]:
 def _link(folder: int, name: str) -> str | None:
     try:
         return os.readlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        return None
     except OSError as error:
-        if error.errno != errno.EINVAL:  # EINVAL: not a link
+        if error.errno not in {errno.ENOENT, errno.EINVAL}:  # EINVAL: not a link
             raise
         return None
 
@@ -101,9 +99,8 @@ class Place:
             instead_of: its present bytes, compared again when the temp file is on disk: a controller may have
                 rewritten the file in place meanwhile.
 
-        Raises:
-            OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed
-                it; then the old file is untouched.
+        Raises OSError: EBUSY when it is a mount of its own, EROFS, EACCES, ENOSPC, EAGAIN when something else changed
+        it; then the old file is untouched.
         """
         temp = f".{self._name}{TEMP_INFIX}{secrets.token_hex(4)}"
         old = None if create and not self.exists() else self.stat()
@@ -135,8 +132,10 @@ class Place:
             return
         os.fchown(fd, old.st_uid, old.st_gid)
         os.fchmod(fd, old.st_mode & 0o7777)
-        with closing_fd(self._open()) as source:
-            _copy_attributes(source, fd)
+        with closing_fd(self._open()) as source, contextlib.suppress(OSError):  # a file system may have none
+            for name in os.listxattr(source):
+                with contextlib.suppress(OSError):  # one that may not be set: another module's label
+                    os.setxattr(fd, name, os.getxattr(source, name))
 
     def temp_files(self) -> list[str]:
         """Returns the names of those that interrupted writes (kill -9) left; raises OSError."""
@@ -147,13 +146,3 @@ class Place:
         for name in self.temp_files():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=self._folder)
-
-
-def _copy_attributes(source: int, fd: int) -> None:
-    """Where the file system has any; one that may not be set (another module's label) keeps no other from it."""
-    names: list[str] = []
-    with contextlib.suppress(OSError):
-        names = os.listxattr(source)
-    for name in names:
-        with contextlib.suppress(OSError):
-            os.setxattr(fd, name, os.getxattr(source, name))

@@ -21,10 +21,8 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def open_private_folder(path: str, *, make: bool = False) -> Iterator[int]:
     """Opens the folder; with ``make`` it is made where it is missing, and becomes 0700.
 
-    Raises:
-        PermissionError: it belongs to another user, others may write in it, or another user could lead the way
-            elsewhere; the text says what to do.
-        OSError: it cannot be opened or made.
+    Raises PermissionError: it belongs to another user, others may write in it, or another user could lead the way
+    elsewhere; the text says what to do.
     """
     with closing_fd(_walk(os.path.abspath(path), make=make)) as fd:  # noqa: PTH100 - text
         _require_private(fd, path, make=make)
@@ -34,9 +32,7 @@ def open_private_folder(path: str, *, make: bool = False) -> Iterator[int]:
 def open_own_file(folder: int, name: str, flags: int) -> int:
     """Opens a file in it, which becomes 0600 when it is opened for writing; ``flags`` as in open(2).
 
-    Raises:
-        PermissionError: it belongs to another user, or has another name as a hard link.
-        OSError: it is a link or no regular file, or cannot be opened.
+    Raises OSError: it is a link or no regular file, belongs to another user, or has another name as a hard link.
     """
     flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     fd = os.open(name, flags, 0o600, dir_fd=folder)

@@ -89,10 +89,7 @@ def root_of(pid: int, proc: str = "/proc") -> str | None:
 def choose(found: Sequence[Keepalived], pid: int | None = None) -> Keepalived | None:
     """Returns the one of which ``pid`` (``--pid``) is the parent or a child; of the result of ``find``.
 
-    Without a PID: the first in our own network namespace, else the first.
-
-    Raises:
-        KeepalivedNotFoundError: ``pid`` is not a keepalived; the message lists all PIDs.
+    Without a PID: the first in our own network namespace, else the first. Raises KeepalivedNotFoundError.
     """
     if pid is None:
         return next((k for k in found if k.own_netns), found[0] if found else None)

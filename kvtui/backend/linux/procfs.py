@@ -1,4 +1,4 @@
-"""What psutil does not read of a process: PIDs in nested namespaces, signal masks, namespaces, exact start time.
+"""What psutil does not read of a process: PIDs in nested namespaces, signal masks, namespaces, mounts, exact start.
 
 psutil rounds nothing, but gives the start time only together with the boot time, which the kernel moves when the clock
 is set. The start in clock ticks never changes: the journal keeps it. ``program`` is here for its cost: one readlink(2)
@@ -14,12 +14,15 @@ import re
 import time
 from typing import Literal
 
+from msgspec import Struct
+
 Pid = int | Literal["self"]
 
 SETTLED_SECONDS = 60.0
 """After which a process handles the signals that it ever will: keepalived takes less than one."""
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _READ_BYTES = 1 << 16
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def start_ticks(pid: int, proc: str = "/proc") -> int:
@@ -127,3 +130,30 @@ def link(path: str) -> str:
         return os.readlink(path)  # noqa: PTH115 - hot path
     except OSError:
         return ""
+
+
+class Mount(Struct, frozen=True):
+    source: str
+    point: str
+    options: frozenset[str]
+    filesystem: str
+
+
+def mount_above(mountinfo: str, path: str) -> Mount | None:
+    """Returns the mount that holds a path, of ``/proc/PID/mountinfo``: of the longest points above it the last one."""
+    mounts = [mount for line in reversed(mountinfo.splitlines()) if (mount := _parse_mount(line)) is not None]
+    above = [m for m in mounts if path == m.point or path.startswith(m.point.rstrip("/") + "/")]
+    return max(above, key=lambda mount: len(mount.point), default=None)
+
+
+def _parse_mount(line: str) -> Mount | None:
+    left, _, right = line.partition(" - ")
+    fields, more = left.split(), right.split()
+    if len(fields) < 6 or not more:
+        return None
+    options = {*fields[5].split(","), *(more[2].split(",") if len(more) > 2 else ())}
+    return Mount(_unescaped(fields[3]), _unescaped(fields[4]), frozenset(options), more[0])
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda m: chr(int(m[1], 8)), text)

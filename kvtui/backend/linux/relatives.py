@@ -51,11 +51,9 @@ def _kind_by_behaviour(child: Process, proc: str) -> str:
 
 def _has_bfd_socket(child: Process, proc: str) -> bool:
     inodes = procfs.sockets(child.pid, proc)
-    for family in ("udp", "udp6"):
-        rows = [line.split() for line in procfs.text(f"{proc}/{child.pid}/net/{family}").splitlines()]
-        if any(len(row) > 9 and row[1].endswith(BFD_PORT) and row[9] in inodes for row in rows):
-            return True
-    return False
+    tables = (procfs.text(f"{proc}/{child.pid}/net/{family}") for family in ("udp", "udp6"))
+    rows = (line.split() for table in tables for line in table.splitlines())
+    return any(len(row) > 9 and row[1].endswith(BFD_PORT) and row[9] in inodes for row in rows)
 
 
 def find_controller(process: Process, proc: str) -> Controller | None:

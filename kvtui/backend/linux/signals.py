@@ -49,12 +49,8 @@ def has_ended(keepalived: Keepalived, proc: str = "/proc") -> bool:
 def send_signal(keepalived: Keepalived, number: int, proc: str = "/proc") -> None:
     """Opens the pidfd first and compares the process then, so that a PID that another process gets does no harm.
 
-    Linux before 5.3 has no pidfds: there a moment remains.
-
-    Raises:
-        ProcessLookupError: it is gone.
-        SignalNotHandledError: it does not handle the signal.
-        PermissionError: it may not be signalled (CAP_KILL).
+    Linux before 5.3 has no pidfds: there a moment remains. Raises ProcessLookupError, SignalNotHandledError, or
+    PermissionError (CAP_KILL).
     """
     try:
         fd = os.pidfd_open(keepalived.pid)

@@ -44,17 +44,12 @@ class Daemon:
         if before is not None and keepalived is None:
             self.conf, self.log = before.conf, before.log  # which VIPs it may have left behind, and why it ended
             self.conf.mark_gone()
-        elif before is not None and before.of is not None and keepalived is not None:
-            self._keep(before, before.of, keepalived)
-
-    def _keep(self, before: Daemon, old: Keepalived, new: Keepalived) -> None:
-        if old.identity != new.identity:
-            return
-        self.log = before.log
-        if conf_facts(old) == conf_facts(new):
-            self.conf, self.conf_guard = before.conf, before.conf_guard
-        if dump_facts(old) == dump_facts(new):
-            self.vrrp = before.vrrp
+        elif before and before.of and keepalived and before.of.identity == keepalived.identity:
+            self.log = before.log
+            if conf_facts(before.of) == conf_facts(keepalived):
+                self.conf, self.conf_guard = before.conf, before.conf_guard
+            if dump_facts(before.of) == dump_facts(keepalived):
+                self.vrrp = before.vrrp
 
     def is_of(self, keepalived: Keepalived | None) -> bool:
         """Whether all that was read is still about this process, its children and its files."""

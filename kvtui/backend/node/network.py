@@ -44,11 +44,8 @@ LINK_SYSCTLS = ("rp_filter", "arp_ignore")
 class Network:
     """What is read of one network namespace.
 
-    Args:
-        of: a keepalived in another network namespace; None for kvtui's own.
-        changed: called on a change that needs a new snapshot at once.
-        at_once: the first reading does not wait for addresses.
-        state_folder: for crash reports.
+    ``of`` is a keepalived in another network namespace; None: kvtui's own is read. ``changed`` is called on a change
+    that needs a new snapshot at once. With ``at_once`` the first reading does not wait for addresses.
     """
 
     def __init__(

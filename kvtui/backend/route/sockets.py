@@ -98,11 +98,7 @@ class RouteSockets:
         return all(fd != wake for fd, _ in waiting.poll())
 
     def events(self) -> Iterator[Event]:
-        """Yields what has arrived, of a storm a part.
-
-        Raises:
-            OSError: ENOBUFS, events were lost; or one cannot be decoded.
-        """
+        """Yields what has arrived, of a storm a part; raises OSError: ENOBUFS, or an event cannot be decoded."""
         for _ in range(MAX_RECEIVES):
             if not self._arrived.poll(0):
                 return
