@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 async def connect(address: str, port: int, timeout: float, *, clock: Callable[[], float] = time.time) -> Connect:
-    """Connects once and closes the connection."""
     at, began = clock(), time.monotonic()
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     error, source = None, None

@@ -24,7 +24,6 @@ QUESTION = "\x1b[6n"  # DSR: where is the cursor? Every terminal answers, the Li
 
 
 def is_hung_up(*fds: int) -> bool:
-    """Returns whether the other side of a terminal or pipe is gone."""
     poll = select.poll()
     for fd in fds:
         poll.register(fd, 0)  # a hang-up is reported without asking

@@ -101,7 +101,7 @@ class Adverts:
         return wanted & self._heard()
 
     def _heard(self) -> frozenset[int]:
-        return frozenset(vrid for vrid, _ in self.tracker.vrids())
+        return frozenset(vrid for vrid, *_ in self.tracker.peers)
 
     def close(self) -> None:
         if self._start_task is not None:

@@ -75,9 +75,6 @@ class AdvertTracker:
     def transitions(self) -> tuple[Transition, ...]:
         return tuple(self._transitions)
 
-    def vrids(self) -> tuple[tuple[int, AddressFamily], ...]:
-        return tuple(sorted({(vrid, family) for vrid, family, *_ in self.peers}))
-
     def _of(self, router: RouterKey) -> list[Peer]:
         return [h for key, h in self.peers.items() if key[:3] == router]
 

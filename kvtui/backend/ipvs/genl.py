@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import AbstractContextManager
 from pathlib import Path
 from struct import Struct
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kvtui.backend.ipvs import uapi
 from kvtui.backend.ipvs.attributes import Buffer, aligned, attributes
@@ -39,7 +40,7 @@ NOT_PERMITTED = "netlink needs CAP_NET_ADMIN: run kvtui as root, or give its con
 MAX_ATTEMPTS = 5  # to read a table that changes meanwhile
 
 
-class GenericNetlink:
+class GenericNetlink(AbstractContextManager["GenericNetlink"]):
     """A socket of one family, in the network namespace of the thread that made it. For one thread.
 
     Attributes:
@@ -66,9 +67,6 @@ class GenericNetlink:
             self._socket.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -78,12 +76,9 @@ class GenericNetlink:
     def dump(self, command: int, decode: Callable[[Buffer, int, int], T], request: bytes = b"") -> list[T]:
         """Returns all that the kernel lists for a command.
 
-        ``decode`` gets buffer, start and end of one message's attributes; it must not keep the buffer.
-
-        Raises:
-            PermissionError: the kernel requires CAP_NET_ADMIN.
-            IpvsError: the list changed during each of several attempts.
-            MalformedMessageError: an answer is not valid netlink; close the socket then.
+        ``decode`` gets buffer, start and end of one message's attributes; it must not keep the buffer. Raises
+        PermissionError without CAP_NET_ADMIN, IpvsError when the list changed during each of several attempts, and
+        MalformedMessageError: close the socket then.
         """
         for _ in range(MAX_ATTEMPTS):
             self._send(NLM_F_REQUEST | NLM_F_DUMP, command, request)

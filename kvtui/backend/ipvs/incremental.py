@@ -82,7 +82,7 @@ class IncrementalReader:
         self._dumped = float("-inf")
 
     def table(self, channel: GenericNetlink, watched: frozenset[ServiceKey], *, urgent: bool = False) -> IpvsTable:
-        """Reads the watched and some of the others; ``urgent`` dumps all services. Raises like ``read_table``."""
+        """Reads the watched and some of the others; ``urgent`` dumps all services. Raises like ``channel.dump``."""
         for _ in range(MAX_ATTEMPTS):
             read_at, monotonic = time.time(), self._clock()
             every = urgent or self._dump_is_due(monotonic) or not self._refresh_watched(channel, watched)

@@ -37,11 +37,7 @@ def read_table(net: Path) -> IpvsTable:
     """Reads the table without counters, thresholds and persistent connections (``complete`` is False).
 
     The kernel does not print the family of a fwmark service: it follows from its real servers or its persistence mask,
-    and is IPv4 where it has neither.
-
-    Raises:
-        OSError: there is no such file, or no permission.
-        MalformedMessageError: a line is not in the kernel's format.
+    and is IPv4 where it has neither. Raises OSError, and MalformedMessageError: a line is not in the kernel's format.
     """
     read_at, monotonic = time.time(), time.monotonic()
     services = parse_table((net / "ip_vs").read_text("ascii"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -24,7 +25,7 @@ INCOMPLETE = (
 NOT_UNDERSTOOD = "kvtui does not understand this kernel's netlink answer ({error}); report it with the kernel's version"
 
 
-class IpvsReader:
+class IpvsReader(AbstractContextManager["IpvsReader"]):
     """Reads the table of the network namespace of a process. Blocks: call it in a thread, one call at a time.
 
     Reading loads no module and resets no counter.
@@ -37,9 +38,6 @@ class IpvsReader:
         self._net = net_folder(proc, pid)
         self.channel: GenericNetlink | None = None
         self._incremental = incremental.IncrementalReader(with_real_servers)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -118,10 +116,7 @@ class IpvsReader:
 def read_table(channel: GenericNetlink) -> IpvsTable:
     """Reads the whole table: one dump of the services, one of real servers for each service.
 
-    Raises:
-        IpvsError: the table changed during each of several attempts.
-        MalformedMessageError: an answer does not match the kernel's header.
-        OSError: the kernel's errors.
+    Raises like ``GenericNetlink.dump``.
     """
     for _ in range(MAX_ATTEMPTS):
         read_at, monotonic = time.time(), time.monotonic()

@@ -51,20 +51,12 @@ def prepare(
     program: Sequence[int] = (),
     enter: bool = True,
 ) -> Launch:
-    """Opens all that the launcher needs of the target.
+    """Opens all that the launcher needs of the target, process ``pid``; ``files`` closes it.
 
-    Args:
-        files: closes it.
-        pid: the target.
-        rights: what the program gets; ``rights_of(pid)``, perhaps with less.
-        argv: of the program; the first word is its path in the target's root, unless ``program`` is given.
-        env: of the program.
-        status: descriptor for the launcher's JSON lines.
-        cwd: link in ``/proc/PID`` of the working directory.
-        program: descriptor of the program, then those that it gets, from 5 on.
-        enter: whether it enters namespaces; else only the root directory.
-
-    Raises OSError: no permission, or the target has ended.
+    ``rights`` are ``rights_of(pid)``, perhaps with less. The first word of ``argv`` is a path in the target's root,
+    unless ``program`` is given: the program's descriptor, then those that it gets, from 5 on. ``status`` is a
+    descriptor for the launcher's JSON lines; ``cwd`` a link in ``/proc/PID``. Without ``enter`` no namespace is
+    entered, only the root directory. Raises OSError: no permission, or the target has ended.
     """
     proc = f"/proc/{pid}"
     descriptors: list[int] = [status, *program]

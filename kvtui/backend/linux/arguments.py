@@ -61,7 +61,7 @@ class Arguments(Struct, frozen=True):
 
 
 def parse_arguments(argv: tuple[str, ...]) -> Arguments:
-    """Read a command line (its first word is the program); of a repeated option the last one counts."""
+    """Reads a command line (its first word is the program); of a repeated option the last one counts."""
     options: dict[str, str] = {}
     words = list(argv[:0:-1])
     while words:

@@ -30,11 +30,8 @@ class NotRegularFileError(OSError):
 def open_regular(path: str, *, root: str = "", follow: bool = True) -> int:
     """Opens a regular file for reading. Anything else is looked at (O_PATH) but never opened, as a FIFO would wait.
 
-    The caller closes the descriptor. ``root`` as in ``rooted.open_path``.
-
-    Raises:
-        NotRegularFileError: it is something else, or a file of /proc, /sys and the like, which may never end.
-        OSError: it cannot be opened; ELOOP for a link that is not followed.
+    The caller closes the descriptor. ``root`` as in ``rooted.open_path``. Raises OSError, ELOOP for a link that is not
+    followed, and NotRegularFileError also for a file of /proc, /sys and the like, which may never end.
     """
     with closing_fd(open_path(path, root, follow=follow)) as handle:
         return reopen_regular(handle, path)

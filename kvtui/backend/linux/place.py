@@ -60,12 +60,6 @@ class Place:
             raise OSError(errno.EINVAL, "it is not a regular file", self._path)
         return state
 
-    def exists(self) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            os.stat(self._name, dir_fd=self._folder, follow_symlinks=False)
-            return True
-        return False
-
     def read(self, limit: int = MAX_TEXT_BYTES) -> bytes:
         """Raises OSError: it is not there, is no regular file, or is too large."""
         return read_open(self._open(), self._path, limit)
@@ -103,7 +97,12 @@ class Place:
         it; then the old file is untouched.
         """
         temp = f".{self._name}{TEMP_INFIX}{secrets.token_hex(4)}"
-        old = None if create and not self.exists() else self.stat()
+        old: os.stat_result | None = None
+        try:
+            old = self.stat()
+        except FileNotFoundError:
+            if not create:
+                raise
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(temp, flags, 0o600, dir_fd=self._folder)
         try:

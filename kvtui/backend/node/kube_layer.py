@@ -91,13 +91,17 @@ class KubeLayer:
 
     async def _run(self) -> None:
         """Finds the API; again when another controller runs here, or when a file that was missing may have come."""
+        from kvtui.backend.kube.discovery import find  # noqa: PLC0415 - the first frame does without
         from kvtui.backend.kube.errors import AccessError, NotConfiguredError, NotWantedError  # noqa: PLC0415
 
         while True:
             wait: float | None = None
             self._look_again.clear()
             try:
-                await self._use(await self._find())
+                place = self._place
+                if place is None:
+                    place = await asyncio.to_thread(find, self._settings, self._environ, controllers=self._controllers)
+                await self._use(place)
             except NotWantedError as error:
                 self._error, self._reason = str(error), UnavailableReason.UNWANTED
             except NotConfiguredError as error:
@@ -112,13 +116,6 @@ class KubeLayer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._look_again.wait()
-
-    async def _find(self) -> Place:
-        from kvtui.backend.kube.discovery import find  # noqa: PLC0415 - who has no API does without
-
-        if self._place is not None:
-            return self._place
-        return await asyncio.to_thread(find, self._settings, self._environ, controllers=self._controllers)
 
     async def _use(self, place: Place) -> None:
         if place == self._found:

@@ -107,8 +107,6 @@ def addresses_source(monitor: RouteMonitor) -> Source:
 
 
 class AdvertsLayer:
-    """Adverts, or why they cannot be captured."""
-
     def __init__(self, pid: int | None, addresses: RouteMonitor, guard: SourceGuard) -> None:
         self._adverts = Adverts(pid, is_port=addresses.is_port, failed=guard.report)
         self._guard = guard

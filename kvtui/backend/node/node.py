@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -74,8 +75,10 @@ class Node:
     ) -> None:
         self._processes = ProcessesLayer(pid)
         self._read_only = read_only
-        self._signals = signals and not read_only
         self._changed: Callable[[], None] = lambda: None
+        self._daemon = partial(
+            Daemon, signals=signals and not read_only, changed=self._notify, state_folder=state_folder
+        )
         self._layers: Layers | None = None
         self._at_once = at_once
         self._state_folder = state_folder
@@ -107,7 +110,6 @@ class Node:
         return await self._current(was_set=was_set)
 
     async def _current(self, *, was_set: bool) -> Layers:
-        """Returns the layers of the keepalived that was found."""
         chosen, layers = self._processes.chosen, self._layers
         if was_set and layers is not None:
             _LOG.info("the clock was set: everything is read anew")
@@ -116,7 +118,7 @@ class Node:
             layers = None
         if layers is None:
             _LOG.info("keepalived: %s", _described(chosen))
-            layers = Layers(await self._open(chosen), self._daemon(chosen, None))
+            layers = Layers(await self._open(chosen), self._daemon(chosen))
         elif not layers.daemon.is_of(chosen):
             _LOG.info("keepalived is another: %s", _described(chosen))
             await self._replace(layers, chosen)
@@ -124,7 +126,7 @@ class Node:
         return layers
 
     async def _replace(self, layers: Layers, chosen: Keepalived | None) -> None:
-        before, layers.daemon = layers.daemon, self._daemon(chosen, layers.daemon)
+        before, layers.daemon = layers.daemon, self._daemon(chosen, before=layers.daemon)
         layers.network.dirty = True
         if before.vrrp is not layers.daemon.vrrp:
             await before.vrrp.close()
@@ -142,11 +144,6 @@ class Node:
 
     def _notify(self) -> None:
         self._changed()
-
-    def _daemon(self, chosen: Keepalived | None, before: Daemon | None) -> Daemon:
-        return Daemon(
-            chosen, signals=self._signals, changed=self._changed, state_folder=self._state_folder, before=before
-        )
 
     async def _open(self, chosen: Keepalived | None) -> Network:
         of = chosen if chosen and chosen.own_netns is False else None

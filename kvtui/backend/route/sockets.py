@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import select
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from kvtui.backend import bare_packages
 from kvtui.backend.route.table import Address, Link, read_address, read_link
@@ -48,7 +48,7 @@ class RtnetlinkError(OSError):
     pass
 
 
-class RouteSockets:
+class RouteSockets(AbstractContextManager["RouteSockets"]):
     """One socket for events, subscribed before anything is read, and one for dumps.
 
     Raises OSError: the kernel refuses a socket.
@@ -65,9 +65,6 @@ class RouteSockets:
                 raise
         self._arrived = select.poll()
         self._arrived.register(self._events, select.POLLIN)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._events.close()
