@@ -22,13 +22,8 @@ LAZY = frozenset({"ssl", "asyncio.sslproto", "bz2", "lzma", "locale", "tempfile"
 """Besides those that speak TLS, what shutil, subprocess, ctypes, linecache and psutil import and seldom use: 3 ms."""
 OPENSSL_DIGESTS = "_hashlib"
 """Is not there for hashlib and hmac, which then use Python's own digests: it would map OpenSSL as ssl does."""
-OWN_DIGESTS = (
-    "_md5",
-    "_sha1",
-    "_sha3",
-    "_blake2",
-    *(("_sha2",) if sys.version_info >= (3, 12) else ("_sha256", "_sha512")),
-)
+SHA_2 = ("_sha2",) if sys.version_info >= (3, 12) else ("_sha256", "_sha512")
+OWN_DIGESTS = ("_md5", "_sha1", "_sha3", "_blake2", *SHA_2)
 """Not every Python has them: Fedora's is built without."""
 ABSENT = ("typing_extensions",)
 """msgspec takes what it needs from typing where this is not there, which on Python 3.11 is the same: 4 ms."""

@@ -45,8 +45,7 @@ class OutputWriter:
         self._changed = Condition()
         self._queue: deque[bytes] = deque()
         self._latest: bytes | None = None
-        self.queued = self.taken = 0
-        """Bytes that wait to be written, and bytes that the reader has taken."""
+        self.queued = self.taken = 0  # bytes that wait to be written, and bytes that the reader has taken
         self._writing = 0
         self._skipped = False
         self._abandoned = False

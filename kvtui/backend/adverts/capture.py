@@ -88,8 +88,7 @@ class Capture:
         self.socket = opened
         self._is_port = is_port
         self._recent = RecentPackets()
-        self.packets = 0
-        """That were read so far."""
+        self.packets = 0  # that were read so far
 
     @classmethod
     def open(cls, pid: int | None, is_port: Callable[[str], bool] = lambda _interface: False) -> Self:

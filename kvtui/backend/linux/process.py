@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from kvtui.backend.linux import procfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(Struct, frozen=True):
@@ -68,7 +65,7 @@ def read_process(pid: int, proc: str = "/proc", booted: float | None = None) -> 
                 parent=found.ppid(),
                 comm=_readable(found.name()),
                 zombie=zombie,
-                started=booted + ticks / CLOCK_TICKS,
+                started=booted + ticks / procfs.CLOCK_TICKS,
                 start_ticks=ticks,
                 argv=() if zombie else tuple(_readable(word) for word in found.cmdline()),
                 uid=found.uids().effective,

@@ -20,7 +20,7 @@ Pid = int | Literal["self"]
 
 SETTLED_SECONDS = 60.0
 """After which a process handles the signals that it ever will: keepalived takes less than one."""
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _READ_BYTES = 1 << 16
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
@@ -66,7 +66,7 @@ def vitals(pid: int, proc: str = "/proc") -> tuple[int, str, int]:
     if not fields:
         return 0, "", 0
     start = int(fields[19])
-    is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - start / _CLOCK_TICKS < SETTLED_SECONDS
+    is_young = time.clock_gettime(time.CLOCK_BOOTTIME) - start / CLOCK_TICKS < SETTLED_SECONDS
     handled = handled_signals(pid, proc) if is_young else 0
     return start, "S" if fields[0] in {"R", "D", "S", "I"} else fields[0], handled
 

@@ -79,10 +79,8 @@ class SourceGuard:
             path = crash_report.write(error, self._state_folder)
             self._reported[key] = f"; report: {path}" if path else ""
             _LOG.error("source %s failed%s", self.name, self._reported[key], exc_info=error)
-        self.error = (
-            f"kvtui failed to read {self.name} ({crash_report.one_line(error)}); this is a bug in kvtui"
-            f"{self._reported[key]}"
-        )
+        what = f"kvtui failed to read {self.name} ({crash_report.one_line(error)}); this is a bug in kvtui"
+        self.error = f"{what}{self._reported[key]}"
         return self.error
 
     def checked(self, source: Source) -> Source:

@@ -53,8 +53,7 @@ class Network:
     ) -> None:
         pid = of.pid if of is not None else None
         self.identity = of.identity if of is not None else None
-        self.dirty = True
-        """Something changed since the last request for a dump."""
+        self.dirty = True  # something changed since the last request for a dump
         self._changed = changed
         self._must_wait = not at_once
         self._later: asyncio.TimerHandle | None = None

@@ -44,10 +44,8 @@ class ProcessesLayer:
         self._others: tuple[processes.Fingerprint, ...] = ()
         self.found: tuple[Keepalived, ...] = ()
         self.chosen: Keepalived | None = None
-        self.last: Keepalived | None = None
-        """The last chosen one, which may have ended."""
-        self.not_found: KeepalivedNotFoundError | None = None
-        """``--pid`` named no keepalived at the first reading."""
+        self.last: Keepalived | None = None  # the last chosen one, which may have ended
+        self.not_found: KeepalivedNotFoundError | None = None  # ``--pid`` named none at the first reading
 
     def read(self) -> None:
         """Scans the processes when that is due; blocks."""

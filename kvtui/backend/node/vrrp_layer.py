@@ -65,15 +65,11 @@ class VrrpLayer:
     ) -> None:
         self._clock = clock
         self.dump: Dump | None = None
-        self.log: LogTail | None = None
-        """The log as of the dump; read only if the dump shows that something fails."""
+        self.log: LogTail | None = None  # as of the dump; read only if the dump shows that something fails
         self._read_log = read_log
-        self.expects_instances = False
-        """The config has VRRP instances."""
-        self.is_contradicted = False
-        """Another layer shows something else than the last dump: see ``contradicts``."""
-        self.is_disputed = False
-        """Another node advertises what this node is master of: keepalived's counters tell why, see ``disputes``."""
+        self.expects_instances = False  # the config has VRRP instances
+        self.is_contradicted = False  # another layer shows something else than the last dump: see ``contradicts``
+        self.is_disputed = False  # another node advertises what this node is master of: see ``disputes``
         self._dumper = DumpRequester(keepalived, signals=signals) if keepalived else None
         self._changed = changed
         self.guard = guard
@@ -190,7 +186,7 @@ def contradicts(dump: Dump | None, table: IpvsTable | None) -> bool:
 
 
 def disputes(dump: Dump | None, advertisers: tuple[Advertiser, ...], now: float) -> bool:
-    """Whether another node advertises a VRID of which this node is master according to the dump."""
+    """Whether another node advertises a VRID of which this node is master: keepalived's counters tell why."""
     mine = {i.vrid for i in dump.instances if i.state is VrrpState.MASTER} if dump else set()
     return any(a.last.vrid in mine and not a.last.outgoing and not a.silent(now) for a in advertisers)
 

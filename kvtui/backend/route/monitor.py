@@ -51,8 +51,7 @@ class RouteMonitor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._first = asyncio.Event()
         self._changed: Callable[[], None] = lambda: None
-        self.resyncs = 0
-        """How often everything was read again because events were lost."""
+        self.resyncs = 0  # how often everything was read again because events were lost
 
     def start(self, changed: Callable[[], None]) -> None:
         """Begins to read; returns at once.
